@@ -1,0 +1,69 @@
+"""How commands print: tables and lines for people, one JSON document for programs, errors as blocks."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from pipelines.platform.errors import TollgateError
+
+console = Console()
+errors = Console(stderr=True)
+
+
+def print_json(value: Any) -> None:
+    """One JSON document on standard output, nothing else."""
+    print(json.dumps(value, indent=2, default=_plain))
+
+
+def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """A table with a title; numbers to the right."""
+    table = Table(title=title, title_justify="left", header_style="bold")
+    for index, column in enumerate(columns):
+        numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
+        table.add_column(column, justify="right" if numeric else "left")
+    for row in rows:
+        table.add_row(*(_cell(value) for value in row))
+    console.print(table)
+
+
+def print_error(error: TollgateError) -> None:
+    """The error's block on standard error: what, where, expected, found, next step."""
+    head, *rest = str(error).splitlines()
+    errors.print(f"[bold red]error:[/] {_escaped(head)}", highlight=False, soft_wrap=True)
+    for line in rest:
+        errors.print(_escaped(line), highlight=False, soft_wrap=True)
+
+
+def error_document(error: TollgateError) -> Mapping[str, Any]:
+    """The error as the JSON document that `--json` prints."""
+    return {"error": {"type": type(error).__name__, **error.fields()}}
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "–"
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    if isinstance(value, int) and not isinstance(value, bool):
+        return f"{value:,}"
+    return _escaped(str(value))
+
+
+def _escaped(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, date | datetime):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        return value.item()
+    return str(value)

@@ -1,0 +1,115 @@
+"""Spark's extra jars: fetched once by Spark's own resolver, checked by SHA-256, handed over as `spark.jars`.
+
+Only the coordinates are named here; the resolver goes where the user's Ivy settings or Maven Central lead it. The
+dependencies of these jars are left out on purpose: Spark 4.2 already ships newer ones (decision 0003).
+"""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipelines.platform.errors import ConfigurationError, StoreError
+
+
+@dataclass(frozen=True)
+class Jar:
+    """One jar by its Maven coordinate and the SHA-256 of its bytes."""
+
+    coordinate: str
+    sha256: str
+
+    @property
+    def file_name(self) -> str:
+        """`artifact-version.jar`."""
+        _, artifact, version = self.coordinate.split(":")
+        return f"{artifact}-{version}.jar"
+
+
+DELTA_JARS = (
+    Jar("io.delta:delta-spark_4.2_2.13:4.4.0", "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead"),
+    Jar("io.delta:delta-storage:4.4.0", "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc"),
+)
+
+
+def missing_jars(folder: Path, jars: tuple[Jar, ...] = DELTA_JARS) -> list[Jar]:
+    """The jars that are absent from `folder` or whose bytes differ from what was expected."""
+    return [jar for jar in jars if _digest(folder / jar.file_name) != jar.sha256]
+
+
+def require_jars(folder: Path, jars: tuple[Jar, ...] = DELTA_JARS) -> list[Path]:
+    """Paths of the jars; raises `ConfigurationError` where one is absent (bytes are checked at set-up, not here)."""
+    paths = [folder / jar.file_name for jar in jars]
+    absent = [path.name for path in paths if not path.is_file()]
+    if absent:
+        raise ConfigurationError(
+            "Spark's Delta jars are not there",
+            where=str(folder),
+            expected=", ".join(path.name for path in paths),
+            found=f"missing: {', '.join(absent)}",
+            next_step="run `make setup`, which fetches them once",
+        )
+    return paths
+
+
+def fetch_jars(folder: Path, jars: tuple[Jar, ...] = DELTA_JARS) -> list[Path]:
+    """Fetch what is missing into `folder`, verify it, and return the paths; a wrong digest leaves nothing behind."""
+    wanted = missing_jars(folder, jars)
+    if wanted:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=folder) as scratch:
+            for jar, path in _resolve(wanted, Path(scratch)).items():
+                found = _digest(path)
+                if found != jar.sha256:
+                    raise ConfigurationError(
+                        "a fetched jar is not the one we know",
+                        where=jar.coordinate,
+                        expected=f"SHA-256 {jar.sha256}",
+                        found=f"SHA-256 {found}",
+                        next_step="check what your Maven repository serves; nothing was kept",
+                    )
+                shutil.move(path, folder / jar.file_name)
+    return require_jars(folder, jars)
+
+
+def _resolve(jars: list[Jar], scratch: Path) -> dict[Jar, Path]:
+    """Let Spark's Ivy resolver download each jar without its dependencies."""
+    from pyspark.sql import SparkSession
+
+    spark = (
+        SparkSession.builder.master("local[1]")
+        .config("spark.ui.enabled", "false")
+        .config("spark.jars.ivy", str(scratch / "ivy"))
+        .getOrCreate()
+    )
+    try:
+        for jar in jars:
+            spark.sql(f'ADD JAR "ivy://{jar.coordinate}?transitive=false"')
+    except Exception as error:
+        raise StoreError(
+            "Spark's extra jars could not be fetched",
+            expected=", ".join(jar.coordinate for jar in jars),
+            found=str(error).splitlines()[0],
+            next_step="check the network (or your Ivy settings) and run `make setup` again",
+        ) from error
+    finally:
+        spark.stop()
+    fetched = {path.name: path for path in (scratch / "ivy").rglob("*.jar")}
+    return {jar: _find(jar, fetched) for jar in jars}
+
+
+def _find(jar: Jar, fetched: dict[str, Path]) -> Path:
+    for name, path in fetched.items():
+        if name.endswith(jar.file_name):
+            return path
+    raise StoreError(f"the resolver brought no {jar.file_name}", found=", ".join(sorted(fetched)) or "nothing")
+
+
+def _digest(path: Path) -> str | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

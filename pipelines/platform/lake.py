@@ -1,0 +1,155 @@
+"""The lake: Delta tables partitioned by `day`; whole days are replaced in one commit that says where they came from.
+
+SQL and DataFrame only, so that the same code runs on a local session and over Spark Connect.
+"""
+
+from __future__ import annotations
+
+import json
+import uuid
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import PermanentError
+from pipelines.platform.settings import Settings, is_remote
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+
+@dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """What a commit says of itself: who made it, from which versions of which tables, by which code."""
+
+    stage: str
+    run_id: str
+    code: str
+    inputs: Mapping[str, int] = field(default_factory=dict)
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+    def to_json(self, *, days: Iterable[date]) -> str:
+        """The commit's `userMetadata`, with a token by which the commit can be found again."""
+        content = {
+            "commit": uuid.uuid4().hex,
+            "stage": self.stage,
+            "run_id": self.run_id,
+            "code": self.code,
+            "inputs": dict(self.inputs),
+            "days": [str(day) for day in sorted(days)],
+            **self.extra,
+        }
+        return json.dumps(content, sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Commit:
+    """One entry of a table's history."""
+
+    version: int
+    operation: str
+    metadata: Mapping[str, Any]
+
+
+def day_predicate(days: DayRange) -> str:
+    """The SQL condition that `day` lies in the range (`replaceWhere` cannot resolve Spark 4.2's BETWEEN)."""
+    return f"day >= DATE'{days.first}' AND day <= DATE'{days.last}'"
+
+
+class Lake:
+    """The tables of one use case below `<lake root>/<use case>/`."""
+
+    def __init__(self, spark: SparkSession, root: str) -> None:
+        self.spark = spark
+        self.root = root.rstrip("/")
+
+    @classmethod
+    def of(cls, spark: SparkSession, settings: Settings, use_case: str) -> Lake:
+        """The lake of a use case as the settings place it."""
+        return cls(spark, f"{settings.lake.rstrip('/')}/{use_case}")
+
+    def path(self, table: str) -> str:
+        """Location of a table (Hadoop's `s3a://` for an object store)."""
+        return f"{self.root.replace('s3://', 's3a://', 1)}/{table}"
+
+    def exists(self, table: str) -> bool:
+        """Whether the table has a first commit."""
+        if not is_remote(self.root):
+            return any((Path(self.path(table)) / "_delta_log").glob("*.json"))
+        try:
+            self.spark.sql(f"DESCRIBE DETAIL delta.`{self.path(table)}`").collect()
+        except Exception:
+            return False
+        return True
+
+    def read(self, table: str, *, days: DayRange | None = None, version: int | None = None) -> DataFrame:
+        """The table's rows, of some days or all, at a version or now; raises `PermanentError` where it is not there."""
+        if not self.exists(table):
+            raise PermanentError(
+                f"the lake has no table {table!r}",
+                where=self.path(table),
+                expected="a Delta table",
+                found="nothing",
+                next_step="run the stage that makes it first (tollgate run --help)",
+            )
+        reader = self.spark.read.format("delta")
+        if version is not None:
+            reader = reader.option("versionAsOf", version)
+        frame = reader.load(self.path(table))
+        if days is not None:
+            frame = frame.where(day_predicate(days))
+        return frame
+
+    def replace_days(
+        self, frame: DataFrame, table: str, days: DayRange, *, provenance: Provenance, condition: str = ""
+    ) -> int:
+        """Replace the rows of `days` (those that meet `condition`, if given) by `frame` in one commit.
+
+        `frame` has a `day` DATE column and only rows that meet the predicate. Returns the version that was written.
+        The table is made where it does not exist. Nothing is visible until the commit, and after it all of it is.
+        """
+        predicate = day_predicate(days) + (f" AND ({condition})" if condition else "")
+        return self._write(frame, table, predicate, provenance.to_json(days=days))
+
+    def replace_listed_days(self, frame: DataFrame, table: str, days: Iterable[date], *, provenance: Provenance) -> int:
+        """As `replace_days`, for days that need not be consecutive."""
+        listed = sorted(set(days))
+        dates = ", ".join(f"DATE'{day}'" for day in listed)
+        predicate = f"day IN ({dates})"
+        return self._write(frame, table, predicate, provenance.to_json(days=listed))
+
+    def history(self, table: str, *, limit: int | None = None) -> list[Commit]:
+        """The table's commits, newest first."""
+        if not self.exists(table):
+            return []
+        newest = f" LIMIT {int(limit)}" if limit else ""
+        rows = self.spark.sql(f"DESCRIBE HISTORY delta.`{self.path(table)}`{newest}").collect()
+        return [Commit(row.version, row.operation, json.loads(row.userMetadata or "{}")) for row in rows]
+
+    def version(self, table: str) -> int | None:
+        """The newest version of the table, or None where it does not exist."""
+        newest = self.history(table, limit=1)
+        return newest[0].version if newest else None
+
+    def versions(self, tables: Iterable[str]) -> dict[str, int]:
+        """Newest versions of those tables that exist."""
+        found = {table: self.version(table) for table in tables}
+        return {table: version for table, version in found.items() if version is not None}
+
+    def _write(self, frame: DataFrame, table: str, predicate: str, metadata: str) -> int:
+        (
+            frame.write.format("delta")
+            .mode("overwrite")
+            .partitionBy("day")
+            .option("replaceWhere", predicate)
+            .option("userMetadata", metadata)
+            .save(self.path(table))
+        )
+        token = json.loads(metadata)["commit"]
+        for commit in self.history(table, limit=10):
+            if commit.metadata.get("commit") == token:
+                return commit.version
+        raise PermanentError("the commit just made is not in the table's history", where=self.path(table), found=token)

@@ -1,0 +1,75 @@
+"""A run: which settings, which use case, by whom, by which code; and the doors to lake and ledger that go with it.
+
+Stages get a `Run` instead of reading clocks or environment: the day and the clock come in from outside.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from pipelines.platform.lake import Lake, Provenance
+from pipelines.platform.ledger import Ledger
+from pipelines.platform.settings import CHECKOUT, Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+    from pipelines.usecases.definition import UseCase
+
+
+def utc_now() -> datetime:
+    """The wall clock; used at the edges (command line, DAGs), handed inwards."""
+    return datetime.now(UTC)
+
+
+@cache
+def code_version() -> str:
+    """The commit of the checkout, `+dirty` where files differ, or `unknown` outside a checkout."""
+    try:
+        commit = _git("rev-parse", "--short=12", "HEAD")
+        return f"{commit}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
+    except (OSError, subprocess.CalledProcessError):
+        return "unknown"
+
+
+def _git(*arguments: str) -> str:
+    command = ["git", "-C", str(CHECKOUT), *arguments]
+    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@dataclass(frozen=True)
+class Run:
+    """The surroundings of a stage. `actor` is who asked: a user's name, or the DAG's run id."""
+
+    settings: Settings
+    use_case: UseCase
+    run_id: str = field(default_factory=lambda: f"manual-{uuid4().hex[:12]}")
+    actor: str = "cli"
+    clock: Callable[[], datetime] = utc_now
+
+    @cached_property
+    def ledger(self) -> Ledger:
+        """The use case's ledger (opened on first use)."""
+        return Ledger(self.settings.ledger, self.use_case.name)
+
+    @cached_property
+    def spark(self) -> SparkSession:
+        """A Spark session (started on first use)."""
+        from pipelines.platform.spark import spark_session
+
+        return spark_session(self.settings)
+
+    @cached_property
+    def lake(self) -> Lake:
+        """The use case's Delta tables."""
+        return Lake.of(self.spark, self.settings, self.use_case.name)
+
+    def provenance(self, stage: str, inputs: dict[str, int] | None = None, **extra: Any) -> Provenance:
+        """What a commit of `stage` in this run says of itself."""
+        return Provenance(stage=stage, run_id=self.run_id, code=code_version(), inputs=inputs or {}, extra=extra)

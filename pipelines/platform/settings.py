@@ -1,0 +1,104 @@
+"""The one place that reads the environment: a frozen, typed `Settings`; all problems are reported at once."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from pipelines.platform.errors import ConfigurationError
+
+CHECKOUT = Path(__file__).resolve().parents[2]
+"""The folder that holds `dags/`, `pipelines/` and the rest."""
+
+
+class Settings(BaseModel):
+    """Where everything lives and how it is reached.
+
+    Every field is read from `TOLLGATE_<FIELD IN CAPITALS>` (and `spark_remote` from `SPARK_REMOTE`); what is not set
+    is derived from `home`. Locations are absolute folders or `s3://…` addresses.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    home: Path = Field(description="folder of all state")
+    landing: str = Field(description="landing zone: folder or s3:// address")
+    lake: str = Field(description="root of the Delta tables: folder or s3:// address")
+    ledger: str = Field(description="SQLAlchemy URL of the ledger")
+    mlflow: str = Field(description="MLflow tracking URI")
+    mlflow_artifacts: str = Field(description="where MLflow keeps artefacts: folder or s3:// address")
+    online_store: str = Field(description="folder of Feast's registry and SQLite online store")
+    jars: Path = Field(description="folder of Spark's extra jars")
+    spark_remote: str | None = Field(default=None, description="Spark Connect URL; none starts a local session")
+    spark_cores: int = Field(default=2, ge=1, description="cores of a local session")
+    spark_memory: str = Field(default="3g", pattern=r"^\d+[mg]$", description="driver memory of a local session")
+    spark_port: int = Field(default=15102, ge=1, le=65535, description="port of the Spark Connect server")
+    airflow_port: int = Field(default=8480, ge=1, le=65535, description="port of Airflow's UI and API")
+    mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")
+    s3_endpoint: str | None = Field(default=None, description="endpoint of an S3-compatible store")
+    use_case: str = Field(
+        default="fraud", pattern=r"^[a-z][a-z0-9_]*$", description="the use case that commands act on"
+    )
+
+    @field_validator("home", "jars")
+    @classmethod
+    def _absolute(cls, path: Path) -> Path:
+        return path.expanduser().resolve()
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:
+        """Settings from environment variables; raises `ConfigurationError` that lists every problem."""
+        source = dict(os.environ if environment is None else environment)
+        given: dict[str, Any] = {
+            name: source[f"TOLLGATE_{name.upper()}"]
+            for name in cls.model_fields
+            if source.get(f"TOLLGATE_{name.upper()}")
+        }
+        if source.get("SPARK_REMOTE") and "spark_remote" not in given:
+            given["spark_remote"] = source["SPARK_REMOTE"]
+        return cls.build(**given)
+
+    @classmethod
+    def build(cls, **given: Any) -> Settings:
+        """Settings from keyword arguments, the rest derived from `home` (default: `.tollgate/` in the checkout)."""
+        home = Path(given.get("home") or CHECKOUT / ".tollgate").expanduser().resolve()
+        defaults: dict[str, Any] = {
+            "home": home,
+            "landing": str(home / "landing"),
+            "lake": str(home / "lake"),
+            "ledger": f"sqlite:///{home / 'ledger.sqlite'}",
+            "mlflow": f"sqlite:///{home / 'mlflow.sqlite'}",
+            "mlflow_artifacts": str(home / "mlflow"),
+            "online_store": str(home / "online"),
+            "jars": Path("~/.cache/tollgate/jars"),
+        }
+        try:
+            return cls(**(defaults | given))
+        except ValidationError as error:
+            raise _configuration_error(error) from error
+
+    def environment(self) -> dict[str, str]:
+        """The variables that make `from_environment` return these settings in another process."""
+        values = {f"TOLLGATE_{name.upper()}": value for name, value in self.model_dump().items() if value is not None}
+        return {name: str(value) for name, value in values.items()}
+
+
+def _configuration_error(error: ValidationError) -> ConfigurationError:
+    problems = [
+        f"TOLLGATE_{str(item['loc'][0]).upper()}={item['input']!r}: {item['msg'].lower()}" for item in error.errors()
+    ]
+    return ConfigurationError(
+        f"{len(problems)} setting{'s are' if len(problems) > 1 else ' is'} not usable",
+        where="environment variables TOLLGATE_*",
+        found="; ".join(problems),
+        next_step="correct or unset these variables; docs/settings.md lists them all",
+    )
+
+
+def is_remote(location: str) -> bool:
+    """Whether a location is an object-store address rather than a folder."""
+    return re.match(r"^s3a?://", location) is not None

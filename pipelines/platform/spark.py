@@ -1,0 +1,99 @@
+"""Spark is reached here and only here: a Connect URL where there is one, else a local session with Delta."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from typing import TYPE_CHECKING
+
+from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.jars import require_jars
+from pipelines.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+JAVA_VERSIONS = (17, 21)
+
+
+def spark_session(settings: Settings) -> SparkSession:
+    """A session, UTC, ANSI, Delta enabled; the same one for the same settings within a process.
+
+    Raises `StoreError` where the Connect server does not answer and `ConfigurationError` where a local session lacks
+    Java or its jars.
+    """
+    session = _remote(settings.spark_remote) if settings.spark_remote else _local(settings)
+    session.conf.set("spark.sql.session.timeZone", "UTC")
+    return session
+
+
+def server_options(settings: Settings) -> dict[str, str]:
+    """Static and session options of the JVM, the same for a local session and for the Connect server."""
+    home = settings.home / "spark"
+    return {
+        "spark.master": f"local[{settings.spark_cores}]",
+        "spark.app.name": "tollgate",
+        "spark.driver.memory": settings.spark_memory,
+        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dderby.system.home={home}",
+        "spark.jars": ",".join(str(path) for path in require_jars(settings.jars)),
+        "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
+        "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
+        "spark.sql.warehouse.dir": str(home / "warehouse"),
+        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.sql.shuffle.partitions": str(2 * settings.spark_cores),
+        "spark.default.parallelism": str(2 * settings.spark_cores),
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.execution.arrow.pyspark.enabled": "true",
+        "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
+        "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.driver.host": "127.0.0.1",
+        "spark.driver.bindAddress": "127.0.0.1",
+        "spark.pyspark.python": sys.executable,
+        "spark.pyspark.driver.python": sys.executable,
+    }
+
+
+def require_java() -> str:
+    """Path of a Java that Spark 4.2 runs on; raises `ConfigurationError` that says what to install."""
+    home = os.environ.get("JAVA_HOME")
+    java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
+    if java is None:
+        raise ConfigurationError(
+            "Java is missing",
+            where=f"JAVA_HOME={home}" if home else "PATH",
+            expected=f"a Java runtime, version {' or '.join(map(str, JAVA_VERSIONS))}",
+            found="none",
+            next_step="Debian/Ubuntu: apt-get install openjdk-17-jre-headless; else install a JDK 17 and set JAVA_HOME",
+        )
+    return java
+
+
+def _remote(url: str) -> SparkSession:
+    from pyspark.sql import SparkSession
+
+    try:
+        return SparkSession.builder.remote(url).getOrCreate()
+    except Exception as error:
+        raise StoreError(
+            "the Spark Connect server does not answer",
+            where=url,
+            expected="a running server",
+            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+            next_step="start it with `tollgate up`, or unset SPARK_REMOTE to use a local session",
+        ) from error
+
+
+def _local(settings: Settings) -> SparkSession:
+    require_java()
+    from pyspark.sql import SparkSession
+
+    os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
+    (settings.home / "spark").mkdir(parents=True, exist_ok=True)
+    builder = SparkSession.builder
+    for key, value in server_options(settings).items():
+        builder = builder.config(key, value)
+    session = builder.getOrCreate()
+    session.sparkContext.setLogLevel("ERROR")
+    return session

@@ -1,0 +1,175 @@
+"""What a use case declares: feeds, features, suites, label, model, metrics, policy, schedule. Data only, no behaviour.
+
+A second use case is one such declaration with its features and expectations; no stage knows a column by name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+
+from expectations.definition import Suite
+from features.definition import FeatureSet, union
+
+
+@dataclass(frozen=True, kw_only=True)
+class Column:
+    """A column of a feed: its Spark SQL type and what it holds."""
+
+    name: str
+    type: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """A rule that every accepted row meets: `condition` is Spark SQL that is true for a good row."""
+
+    name: str
+    condition: str
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Feed:
+    """A feed of the landing zone and the lake table that it becomes (of the same name).
+
+    `key` identifies a row, `time` is the column whose UTC date is the row's `day`.
+    """
+
+    name: str
+    description: str
+    columns: tuple[Column, ...]
+    key: tuple[str, ...]
+    time: str
+    rules: tuple[Rule, ...] = ()
+
+    @property
+    def ddl(self) -> str:
+        """The feed's schema as Spark DDL."""
+        return ", ".join(f"{column.name} {column.type}" for column in self.columns)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelPolicy:
+    """How an event gets its label: 1 once a row of `feed` names it, 0 once `delay_days` have passed without one."""
+
+    feed: str
+    reported_at: str
+    delay_days: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class IngestPolicy:
+    """`bad_row_budget`: largest share of quarantined rows of a day; `lateness_days`: how late a row may arrive."""
+
+    bad_row_budget: float = 0.005
+    lateness_days: int = 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReviewPolicy:
+    """What the alert list holds: the `capacity` units (values of `unit`) with the highest scores of a day.
+
+    `detected_days`: units with a positive reported within so many days before are known already and left out.
+    """
+
+    unit: str
+    capacity: int
+    reasons: int = 3
+    detected_days: int = 28
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleModel:
+    """The declared rule: the baseline to beat and the fallback when no model can be loaded.
+
+    Its score for an event is min(1, column / scale); the decision is score >= threshold.
+    """
+
+    column: str
+    scale: float
+    threshold: float
+    description: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelPolicy:
+    """How a candidate is trained and judged.
+
+    Train days end `delay_days` of the label before the test days begin; `history_days` is how many days before the test
+    window (delay excluded) the model may learn from.
+    """
+
+    feature_set: str
+    history_days: int = 28
+    test_days: int = 7
+    seed: int = 20260101
+    primary_metric: str = "average_precision"
+    search: tuple[Mapping[str, float | int | str], ...] = ()
+    fixed: Mapping[str, float | int | str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class DriftPolicy:
+    """When a day has drifted: pinned method and threshold per column, and how many columns must exceed it.
+
+    `confirm_days`: consecutive days beyond policy before a retrain is asked for; `cooldown_days`: logical days after one
+    in which no other is asked for; `sample`: rows compared; `minimum`: fewer rows than this are not judged.
+    """
+
+    method: str = "psi"
+    threshold: float = 0.2
+    score_threshold: float = 0.2
+    share_of_columns: float = 0.2
+    confirm_days: int = 1
+    cooldown_days: int = 7
+    sample: int = 5000
+    minimum: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Cron expressions, UTC: the nightly run (for the day before) and the weekly training."""
+
+    nightly: str = "0 2 * * *"
+    training: str = "0 5 * * 1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UseCase:
+    """Everything that is particular to one use case."""
+
+    name: str
+    description: str
+    owner: str
+    events: Feed
+    labels: Feed
+    label: LabelPolicy
+    feature_sets: Mapping[str, FeatureSet]
+    suites: Mapping[str, Suite]
+    rule: RuleModel
+    model: ModelPolicy
+    review: ReviewPolicy
+    ingest: IngestPolicy = field(default_factory=IngestPolicy)
+    drift: DriftPolicy = field(default_factory=DriftPolicy)
+    schedule: Schedule = field(default_factory=Schedule)
+
+    @property
+    def feeds(self) -> tuple[Feed, Feed]:
+        """Events and labels."""
+        return (self.events, self.labels)
+
+    @cached_property
+    def stored_features(self) -> FeatureSet:
+        """The columns of the lake's `features` table: every feature of every set, once."""
+        return union("stored", f"all features of {self.name}", self.feature_sets.values())
+
+    @cached_property
+    def policy_digest(self) -> str:
+        """SHA-256 (hex) over every policy that decides what a model may do."""
+        policies = [asdict(p) for p in (self.rule, self.model, self.review, self.ingest, self.drift, self.label)]
+        return hashlib.sha256(json.dumps(policies, sort_keys=True, default=str).encode()).hexdigest()

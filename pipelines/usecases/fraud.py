@@ -1,0 +1,61 @@
+"""Fraud: card transactions, scored so that analysts review the hundred riskiest cards of each day."""
+
+from __future__ import annotations
+
+from expectations.fraud import FEATURES, PREDICTIONS, TRANSACTIONS
+from features.fraud import BASELINE
+from pipelines.usecases.definition import (
+    Column,
+    Feed,
+    LabelPolicy,
+    ModelPolicy,
+    ReviewPolicy,
+    Rule,
+    RuleModel,
+    UseCase,
+)
+
+_TRANSACTIONS = Feed(
+    name="transactions",
+    description="card transactions; the files of a day hold the events of that day, late rows may come later",
+    columns=(
+        Column(name="transaction_id", type="bigint", description="identifies the transaction"),
+        Column(name="event_time", type="timestamp", description="when the card was used, UTC"),
+        Column(name="customer_id", type="bigint", description="the holder of the card"),
+        Column(name="terminal_id", type="bigint", description="the point of sale"),
+        Column(name="amount", type="decimal(12,2)", description="amount, currency units"),
+    ),
+    key=("transaction_id",),
+    time="event_time",
+    rules=(
+        Rule(name="amount_not_negative", condition="amount >= 0", description="amounts are never negative"),
+        Rule(
+            name="amount_plausible", condition="amount <= 100000", description="no card pays more than 100,000 at once"
+        ),
+    ),
+)
+
+_FRAUD_REPORTS = Feed(
+    name="fraud_reports",
+    description="reports of fraud; a transaction without one is legitimate once the label delay has passed",
+    columns=(
+        Column(name="transaction_id", type="bigint", description="the transaction that was fraudulent"),
+        Column(name="reported_at", type="timestamp", description="when the fraud was reported, UTC"),
+    ),
+    key=("transaction_id",),
+    time="reported_at",
+)
+
+USE_CASE = UseCase(
+    name="fraud",
+    description="score card transactions and list the cards to review",
+    owner="fraud-team",
+    events=_TRANSACTIONS,
+    labels=_FRAUD_REPORTS,
+    label=LabelPolicy(feed="fraud_reports", reported_at="reported_at", delay_days=7),
+    feature_sets={"baseline": BASELINE},
+    suites={"transactions": TRANSACTIONS, "features": FEATURES, "predictions": PREDICTIONS},
+    rule=RuleModel(column="amount", scale=440.0, threshold=0.5, description="amounts above 220 are suspect"),
+    model=ModelPolicy(feature_set="baseline"),
+    review=ReviewPolicy(unit="customer_id", capacity=100),
+)
