@@ -7,7 +7,7 @@ SQLAlchemy URL otherwise. Times are UTC, ISO 8601 text; payloads are JSON.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -139,7 +139,7 @@ class Ledger:
     def stage_records(
         self, stage: str | None = None, *, first: date | None = None, last: date | None = None
     ) -> list[StageRecord]:
-        """All records in the order in which they were made, of one stage and of days from `first` to `last` where given."""
+        """All records in the order they were made, of one stage and of days from `first` to `last` where given."""
         query = sa.select(_stage_records).where(_stage_records.c.use_case == self.use_case)
         if stage is not None:
             query = query.where(_stage_records.c.stage == stage)
@@ -337,6 +337,3 @@ def _release(row: sa.RowMapping) -> Release:
 
 def _text(at: datetime) -> str:
     return at.astimezone(UTC).isoformat()
-
-
-__all__: Iterable[str] = ["Ledger", "Pointer", "Release", "StageRecord"]

@@ -117,8 +117,8 @@ class ModelPolicy:
 class DriftPolicy:
     """When a day has drifted: pinned method and threshold per column, and how many columns must exceed it.
 
-    `confirm_days`: consecutive days beyond policy before a retrain is asked for; `cooldown_days`: logical days after one
-    in which no other is asked for; `sample`: rows compared; `minimum`: fewer rows than this are not judged.
+    `confirm_days`: consecutive days beyond policy before a retrain is asked for; `cooldown_days`: logical days after
+    one in which no other is asked for; `sample`: rows compared; `minimum`: fewer rows than this are not judged.
     """
 
     method: str = "psi"
