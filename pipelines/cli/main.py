@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import logging
+import pkgutil
 import sys
 from importlib import import_module
 
 import typer
 
+from pipelines import cli
 from pipelines.cli.output import error_document, print_error, print_json
 from pipelines.platform.errors import TollgateError
 
-GROUPS: tuple[str, ...] = ()
-"""Modules of this package that have `register(app)`: one file per group of commands."""
+_NOT_GROUPS = {"main", "output"}
 
 
 def build_app() -> typer.Typer:
-    """The whole command line."""
+    """The whole command line: every module of this package that has `register(app)`, one file per group of commands."""
     app = typer.Typer(
         name="tollgate",
         help="A gated, self-watching machine-learning pipeline on Airflow, Spark and Delta.",
@@ -24,8 +25,9 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for group in GROUPS:
-        import_module(f"pipelines.cli.{group}").register(app)
+    for module in sorted(module.name for module in pkgutil.iter_modules(cli.__path__)):
+        if module not in _NOT_GROUPS:
+            import_module(f"pipelines.cli.{module}").register(app)
     return app
 
 

@@ -1,0 +1,57 @@
+"""Fixtures that all rooms share: a home of their own, one local Spark session, the real data where it is found."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.run import Run
+from pipelines.usecases.registry import load
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Settings whose home is a new folder."""
+    return Settings.build(home=tmp_path / "home")
+
+
+@pytest.fixture(scope="session")
+def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
+    """One local Spark session for the whole test run."""
+    from pipelines.platform.spark import spark_session
+
+    session = spark_session(Settings.build(home=tmp_path_factory.mktemp("spark"), spark_memory="2g"))
+    yield session
+    session.stop()
+
+
+@pytest.fixture
+def make_run(spark: SparkSession, settings: Settings) -> Callable[..., Run]:
+    """Makes runs of the fraud use case (or another) in the test's own home, at a fixed clock."""
+
+    def make(use_case: str = "fraud", **changes: object) -> Run:
+        return Run(
+            settings.model_copy(update=changes), load(use_case), run_id="test-run", actor="test", clock=lambda: NOW
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    """Folder of the real data sets; the test is skipped, and says so, where there is none."""
+    folder = Path(os.environ.get("TOLLGATE_REAL_DATA") or CHECKOUT.parent / "shared" / "data")
+    if not folder.is_dir():
+        pytest.skip(f"no real data at {folder} (set TOLLGATE_REAL_DATA)")
+    return folder
