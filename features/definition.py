@@ -23,6 +23,7 @@ from typing import ClassVar, Literal
 from features.errors import FeatureError
 
 DType = Literal["int64", "float64"]
+Reads = Literal["amount", "reported"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +117,12 @@ class Calendar(Feature):
 
 @dataclass(frozen=True, kw_only=True)
 class WindowFeature(Feature):
-    """A feature over a sliding window of one entity's events: `days` long, ending `delay_days` before the event."""
+    """A feature over a sliding window of one entity's events: `days` long, ending `delay_days` before the event.
 
+    `reads` says what it looks at besides the events' ids and times, and so what the online state has to hold.
+    """
+
+    reads: ClassVar[tuple[Reads, ...]] = ()
     entity: str
     days: int
     delay_days: int = 0
@@ -144,6 +149,7 @@ class WindowMean(WindowFeature):
     """Mean amount of the entity's events in the window: the sum in whole cents (int64) / count / 100, in float64."""
 
     kind: ClassVar[str] = "window_mean"
+    reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
     @property
     def name(self) -> str:
@@ -158,6 +164,7 @@ class LabelRate(WindowFeature):
     """
 
     kind: ClassVar[str] = "label_rate"
+    reads: ClassVar[tuple[Reads, ...]] = ("reported",)
     prior_weight: float = 0.0
     prior_rate: float = 0.0
 
