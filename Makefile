@@ -1,16 +1,43 @@
 # What one can do here; `make` alone lists it.
 SHELL := bash
-PYTHON ?= python3.11
+export PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup check format test test-fast lock clean
+.PHONY: help setup demo test test-fast check format bench lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+setup:  ## make .venv from the lock, find or install Java, fetch Spark's jars
+	@bin/setup
+
+demo: setup  ## the whole pipeline on simulated transactions, the last days through Airflow (about 8 minutes)
+	$(BIN)/tollgate demo
+
+test: setup  ## every test (20 minutes on 2 cores)
+	$(BIN)/python -m pytest tests
+
+test-fast: setup  ## the tests that need neither Spark nor Airflow (under 2 minutes)
+	$(BIN)/python -m pytest tests -m "not slow"
 
 check: setup  ## lint, format, types, layers
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+format: setup  ## format the code
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## all benchmarks; writes the tables of benchmarks/README.md
+	$(BIN)/python -m benchmarks
+
+lock: setup  ## resolve the environment again: requirements-dev.txt is the lock, requirements.txt its run-time part
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-find-links -q -o requirements-dev.txt
+	$(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes --no-header --no-emit-find-links -q -c requirements-dev.txt -o requirements.txt
+
+clean:  ## remove caches and build products (not .venv, not the home)
+	rm -rf .pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache build dist *.egg-info spark-warehouse
+	find . -name __pycache__ -not -path './.venv/*' -prune -exec rm -rf {} +

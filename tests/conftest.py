@@ -53,5 +53,7 @@ def real_data() -> Path:
     """Folder of the real data sets; the test is skipped, and says so, where there is none."""
     folder = Path(os.environ.get("TOLLGATE_REAL_DATA") or CHECKOUT.parent / "shared" / "data")
     if not folder.is_dir():
+        if os.environ.get("TOLLGATE_REQUIRE_REAL_DATA"):
+            pytest.fail(f"the tests on real data must run here, but {folder} is not there")
         pytest.skip(f"no real data at {folder} (set TOLLGATE_REAL_DATA)")
     return folder

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import hashlib
 import shutil
+import sys
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
 
 
 @dataclass(frozen=True)
@@ -113,3 +114,22 @@ def _digest(path: Path) -> str | None:
         return None
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _main(arguments: list[str]) -> int:
+    """`python -m pipelines.platform.jars [--check]`: fetch the jars, or only say by the exit code whether they are there."""
+    from pipelines.platform.settings import Settings
+
+    folder = Settings.from_environment().jars
+    if arguments == ["--check"]:
+        return 1 if missing_jars(folder) else 0
+    try:
+        fetch_jars(folder)
+    except TollgateError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(_main(sys.argv[1:]))

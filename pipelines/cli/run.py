@@ -1,0 +1,85 @@
+"""`tollgate run STAGE --from D --to D`: one stage over a range of days, without Airflow."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import StrEnum
+from importlib import import_module
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.output import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from pipelines.stages.result import StageResult
+
+
+class Stage(StrEnum):
+    """The stages of a day, in order."""
+
+    INGEST = "ingest"
+    FEATURES = "features"
+    MATERIALIZE = "materialize"
+    SCORE = "score"
+    MONITOR = "monitor"
+
+
+_FUNCTIONS = {
+    Stage.INGEST: ("pipelines.stages.ingest", "ingest"),
+    Stage.FEATURES: ("pipelines.stages.features", "build_features"),
+    Stage.MATERIALIZE: ("pipelines.stages.materialize", "materialize"),
+    Stage.SCORE: ("pipelines.stages.score", "score"),
+    Stage.MONITOR: ("pipelines.stages.monitor", "monitor"),
+}
+
+
+def register(app: typer.Typer) -> None:
+    """Add `run` to the command line."""
+    app.command("run")(run_stage)
+
+
+def run_stage(
+    stage: Annotated[Stage, typer.Argument(help="which stage")],
+    first: Annotated[str, typer.Option("--from", help="first day, YYYY-MM-DD")],
+    last: Annotated[str, typer.Option("--to", help="last day, included")],
+    allow_gap: Annotated[
+        bool, typer.Option("--allow-gap", help="features only: go on although the day before is not ingested")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Run one stage for the days --from to --to, both included; running a day again leaves the same rows."""
+    from pipelines.platform.days import DayRange
+    from pipelines.platform.settings import Settings
+    from pipelines.run import Run
+    from pipelines.usecases.registry import load
+
+    days = DayRange.parse(first, last)
+    settings = Settings.from_environment()
+    run = Run(settings, load(settings.use_case))
+    options = {"allow_gap": True} if allow_gap and stage is Stage.FEATURES else {}
+    result = _function(stage)(run, days, **options)
+    if as_json:
+        print_json(result.to_json())
+    else:
+        _print(result)
+
+
+def _function(stage: Stage) -> Callable[..., StageResult]:
+    module, name = _FUNCTIONS[stage]
+    function: Callable[..., StageResult] = getattr(import_module(module), name)
+    return function
+
+
+def _print(result: StageResult) -> None:
+    plain = [
+        key
+        for key in dict.fromkeys(key for account in result.accounts.values() for key in account)
+        if all(isinstance(account.get(key), str | int | float | None) for account in result.accounts.values())
+    ]
+    rows: list[list[Any]] = [
+        [str(day), *(account.get(key) for key in plain)] for day, account in sorted(result.accounts.items())
+    ]
+    print_table(f"{result.stage} {result.days}", ["day", *plain], rows)
+    if result.versions:
+        console.print("table versions: " + ", ".join(f"{table} {v}" for table, v in result.versions.items()))
