@@ -117,7 +117,7 @@ def _digest(path: Path) -> str | None:
 
 
 def _main(arguments: list[str]) -> int:
-    """`python -m pipelines.platform.jars [--check]`: fetch the jars, or only say by the exit code whether they are there."""
+    """`python -m pipelines.platform.jars [--check]`: fetch the jars, or say by the exit code whether all are there."""
     from pipelines.platform.settings import Settings
 
     folder = Settings.from_environment().jars

@@ -1,0 +1,30 @@
+"""`tollgate doctor`: is this machine fit, and what to do where it is not."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.output import print_json, print_table
+
+
+def register(app: typer.Typer) -> None:
+    """Add `doctor` to the command line."""
+    app.command("doctor")(doctor)
+
+
+def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False) -> None:
+    """Check Python, packages, Java, jars, home, disk, ledger and landing zone; exit code 1 where something is wrong."""
+    from pipelines.platform.diagnosis import diagnose
+    from pipelines.platform.settings import Settings
+
+    findings = diagnose(Settings.from_environment())
+    if as_json:
+        print_json([asdict(finding) for finding in findings])
+    else:
+        rows = [[f.name, "ok" if f.ok else "NOT OK", f.found, "" if f.ok else f.advice] for f in findings]
+        print_table("doctor", ["check", "state", "found", "what to do"], rows)
+    if not all(finding.ok for finding in findings):
+        raise SystemExit(1)

@@ -1,0 +1,113 @@
+"""Is this machine fit to run Tollgate? Each check says what it found and, where that is not enough, what to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, requires, version
+from pathlib import Path
+
+from packaging.requirements import Requirement
+
+from pipelines.platform.errors import TollgateError
+from pipelines.platform.jars import missing_jars
+from pipelines.platform.ledger import Ledger
+from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.spark import JAVA_VERSIONS, require_java
+
+FREE_DISK = 5 * 1024**3
+"""Bytes below which a day's run may not find room: a demo home takes about 1 GiB."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check; `advice` is set where `ok` is false."""
+
+    name: str
+    ok: bool
+    found: str
+    advice: str = ""
+
+
+def diagnose(settings: Settings) -> list[Finding]:
+    """Run every check; never raises for what a check may find."""
+    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+        _python,
+        _packages,
+        _java,
+        _jars,
+        _home,
+        _ledger,
+        _landing,
+    )
+    return [finding for check in checks for finding in _guarded(check, settings)]
+
+
+def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
+    try:
+        yield from check(settings)
+    except (TollgateError, OSError, subprocess.SubprocessError) as error:
+        advice = getattr(error, "next_step", "")
+        yield Finding(check.__name__.strip("_"), ok=False, found=str(error).splitlines()[0], advice=advice)
+
+
+def _python(_: Settings) -> Iterator[Finding]:
+    found = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", sys.version_info[:2] == (3, 11), found, "use Python 3.11 (make setup PYTHON=…)")
+
+
+def _packages(_: Settings) -> Iterator[Finding]:
+    wrong = []
+    for text in requires("tollgate") or []:
+        requirement = Requirement(text)
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            found = version(requirement.name)
+        except PackageNotFoundError:
+            found = "missing"
+        if found == "missing" or not requirement.specifier.contains(found, prereleases=True):
+            wrong.append(f"{requirement} (found {found})")
+    yield Finding("packages", not wrong, ", ".join(wrong) or "as locked", "run `make setup`")
+
+
+def _java(_: Settings) -> Iterator[Finding]:
+    output = subprocess.run([require_java(), "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
+    first = output.splitlines()[0]
+    major = first.split('"')[1].split(".")[0] if '"' in first else ""
+    fit = major in {str(v) for v in JAVA_VERSIONS}
+    yield Finding("java", fit, first, f"install Java {' or '.join(map(str, JAVA_VERSIONS))} and point JAVA_HOME at it")
+
+
+def _jars(settings: Settings) -> Iterator[Finding]:
+    missing = [jar.file_name for jar in missing_jars(settings.jars)]
+    found = f"missing or altered in {settings.jars}: {', '.join(missing)}" if missing else str(settings.jars)
+    yield Finding("spark jars", not missing, found, "run `make setup`")
+
+
+def _home(settings: Settings) -> Iterator[Finding]:
+    existing = next(path for path in (settings.home, *settings.home.parents) if path.exists())
+    writable = existing.is_dir() and os.access(existing, os.W_OK)
+    yield Finding("home", writable, str(settings.home), f"make {existing} a writable folder, or set TOLLGATE_HOME")
+    free = shutil.disk_usage(existing).free
+    yield Finding("disk", free >= FREE_DISK, f"{free / 1024**3:.1f} GiB free at {existing}", "free 5 GiB there")
+
+
+def _ledger(settings: Settings) -> Iterator[Finding]:
+    if settings.ledger.startswith("sqlite:///") and not Path(settings.ledger.removeprefix("sqlite:///")).exists():
+        yield Finding("ledger", ok=True, found="not made yet")
+        return
+    champion = Ledger(settings.ledger, settings.use_case).champion()
+    yield Finding("ledger", ok=True, found=f"champion {champion.release_id}" if champion else "no champion yet")
+
+
+def _landing(settings: Settings) -> Iterator[Finding]:
+    if is_remote(settings.landing):
+        yield Finding("landing", ok=True, found=f"{settings.landing} (object store)")
+    else:
+        found = settings.landing if Path(settings.landing).is_dir() else f"{settings.landing} (not made yet)"
+        yield Finding("landing", ok=True, found=found)

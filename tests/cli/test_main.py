@@ -1,0 +1,59 @@
+"""The command line: help for every command, errors as blocks with exit codes, JSON alone on standard output."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from pipelines.cli.main import main
+
+
+def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
+    with pytest.raises(SystemExit) as caught:
+        main(list(arguments))
+    output = capsys.readouterr()
+    return int(caught.value.code or 0), output.out, output.err
+
+
+def test_help_lists_the_commands_of_the_design(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _run(capsys, "--help")
+    wanted = [
+        "simulate",
+        "import",
+        "run",
+        "backfill",
+        "train",
+        "backtest",
+        "which",
+        "releases",
+        "parity",
+        "report",
+        "up",
+        "down",
+        "status",
+        "doctor",
+        "demo",
+    ]
+    assert code == 0
+    assert [name for name in wanted if name not in out] == []
+
+
+def test_a_wrong_call_ends_with_2_and_says_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = _run(capsys, "run", "ingest", "--from", "2026-11-08", "--to", "2026-11-07")
+    assert (code, out) == (2, "")
+    assert "next step:  swap the ends: --from 2026-11-07 --to 2026-11-08" in err
+
+
+def test_with_json_an_error_is_a_document(capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, _ = _run(capsys, "run", "ingest", "--from", "yesterday", "--to", "2026-11-07", "--json")
+    assert code == 2
+    assert json.loads(out)["error"]["found"] == "'yesterday'"
+
+
+def test_an_unknown_use_case_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLGATE_USE_CASE", "weather")
+    code, _, err = _run(capsys, "run", "ingest", "--from", "2026-11-07", "--to", "2026-11-07")
+    assert code == 2
+    assert "fraud" in err
+    assert "weather" in err

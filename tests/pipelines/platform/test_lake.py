@@ -1,0 +1,51 @@
+"""The lake: whole days replaced in one commit that says where it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+import pytest
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import PermanentError
+from pipelines.run import Run
+
+pytestmark = pytest.mark.slow
+DAYS = DayRange.parse("2026-11-01", "2026-11-03")
+
+
+def test_days_are_replaced_whole_and_the_others_stay(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    lake = run.lake
+    frame = run.spark.range(90).selectExpr("id", "date_add(DATE'2026-11-01', cast(id % 3 as int)) AS day")
+    first = lake.replace_days(frame, "things", DAYS, provenance=run.provenance("test", {"source": 7}))
+    second = lake.replace_listed_days(
+        frame.where("day <> DATE'2026-11-02' AND id < 30"),
+        "things",
+        [date(2026, 11, 3), date(2026, 11, 1)],
+        provenance=run.provenance("test"),
+    )
+    assert (first, second) == (0, 1)
+    counts = {str(row.day): row["count"] for row in lake.read("things").groupBy("day").count().collect()}
+    assert counts == {"2026-11-01": 10, "2026-11-02": 30, "2026-11-03": 10}
+    assert lake.read("things", version=0).count() == 90
+    assert lake.read("things", days=DayRange.single(date(2026, 11, 2))).count() == 30
+    newest, oldest = lake.history("things")
+    assert newest.metadata["days"] == ["2026-11-01", "2026-11-03"]
+    assert oldest.metadata["inputs"] == {"source": 7}
+    assert lake.versions(["things", "nothing"]) == {"things": 1}
+
+
+def test_rows_outside_the_replaced_days_are_refused_and_nothing_changes(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    frame = run.spark.range(3).selectExpr("id", "date_add(DATE'2026-11-01', cast(id as int)) AS day")
+    run.lake.replace_days(frame, "things", DAYS, provenance=run.provenance("test"))
+    with pytest.raises(Exception, match="DELTA_REPLACE_WHERE_MISMATCH"):
+        run.lake.replace_days(frame, "things", DayRange.single(date(2026, 11, 1)), provenance=run.provenance("test"))
+    assert run.lake.version("things") == 0
+
+
+def test_a_table_that_is_not_there_is_named(make_run: Callable[..., Run]) -> None:
+    with pytest.raises(PermanentError, match="no table 'nothing'"):
+        make_run().lake.read("nothing")

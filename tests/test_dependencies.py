@@ -1,0 +1,75 @@
+"""Requirements: nothing in them that nothing imports, nothing imported that is not in them; rooms import downwards."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+import tomllib
+from importlib.metadata import packages_distributions
+from pathlib import Path
+
+import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+from pipelines.platform.settings import CHECKOUT
+
+OURS = {"dags", "pipelines", "features", "expectations", "plugins", "tests", "benchmarks"}
+TOOLS = {"ruff", "mypy", "import-linter", "pytest-timeout", "types-pyyaml", "uv"}
+"""Called by the Makefile or by pytest, never imported."""
+
+
+def _imports(*rooms: str) -> set[str]:
+    found: set[str] = set()
+    for path in (path for room in rooms for path in (CHECKOUT / room).rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.level == 0:
+                found.add((node.module or "").split(".")[0])
+    return found - OURS - set(sys.stdlib_module_names)
+
+
+def _distributions(modules: set[str]) -> set[str]:
+    known = packages_distributions()
+    return {canonicalize_name(name) for module in modules for name in known.get(module, [module])}
+
+
+def _declared(section: list[str]) -> set[str]:
+    return {canonicalize_name(Requirement(text).name) for text in section}
+
+
+@pytest.fixture(scope="module")
+def project() -> dict[str, object]:
+    return tomllib.loads((CHECKOUT / "pyproject.toml").read_text())["project"]
+
+
+def test_every_requirement_is_imported_and_every_import_required(project: dict) -> None:
+    used = _distributions(_imports("dags", "pipelines", "features", "expectations", "plugins"))
+    declared = _declared(project["dependencies"])
+    airflow = {name for name in used if name.startswith("apache-airflow-")} - declared
+    assert declared - used == set()
+    assert used - declared - airflow == set()
+
+
+def test_every_development_requirement_is_used(project: dict) -> None:
+    declared = _declared(project["optional-dependencies"]["dev"])
+    assert declared - TOOLS - _distributions(_imports("tests", "benchmarks")) == set()
+
+
+@pytest.mark.parametrize("name", ["requirements.txt", "requirements-dev.txt"])
+def test_the_lock_pins_by_digest_and_names_no_address(name: str, project: dict) -> None:
+    text = (CHECKOUT / name).read_text()
+    assert "://" not in text
+    pinned = {
+        canonicalize_name(line.split("==")[0]) for line in text.splitlines() if "==" in line and line[0].isalpha()
+    }
+    assert _declared(project["dependencies"]) - pinned == set()
+    assert text.count("--hash=sha256:") >= len(pinned)
+
+
+def test_rooms_import_downwards() -> None:
+    lint = Path(sys.executable).parent / "lint-imports"
+    done = subprocess.run([str(lint)], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
