@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def test_only_the_settings_module_reads_the_environment_for_tollgate() -> None:
         path.relative_to(CHECKOUT)
         for room in ("features", "expectations", "pipelines", "dags")
         for path in (CHECKOUT / room).rglob("*.py")
-        if "TOLLGATE_" in path.read_text() and "environ" in path.read_text()
+        if re.search(r"environ\W.*TOLLGATE_|getenv\(.*TOLLGATE_|dict\(os.environ", path.read_text())
     ]
     assert readers == [Path("pipelines/platform/settings.py")]
 
