@@ -101,7 +101,8 @@ class ModelPolicy:
     """How a candidate is trained and judged.
 
     Train days end `delay_days` of the label before the test days begin; `history_days` is how many days before the test
-    window (delay excluded) the model may learn from.
+    window (delay excluded) the model may learn from. `search` holds the candidates of the prequential search (each laid
+    over `fixed`), compared on the newest `search_folds` weeks before the test days.
     """
 
     feature_set: str
@@ -110,7 +111,8 @@ class ModelPolicy:
     seed: int = 20260101
     primary_metric: str = "average_precision"
     search: tuple[Mapping[str, float | int | str], ...] = ()
-    fixed: Mapping[str, float | int | str] = field(default_factory=dict)
+    search_folds: int = 2
+    fixed: Mapping[str, float | int | str] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
 
 
 @dataclass(frozen=True, kw_only=True)

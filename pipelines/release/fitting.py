@@ -1,0 +1,73 @@
+"""The three scorers that are compared: the declared rule, a logistic regression, and a boosted forest (XGBoost).
+
+All take a float64 matrix whose columns are the feature set's names in order, and 0/1 labels. Fits are deterministic:
+the seed, the number of threads and the order of rows decide every bit. Scaling is fitted on the training rows only and
+travels inside the logistic regression.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from pipelines.release.metrics import Array
+from pipelines.usecases.definition import RuleModel
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from sklearn.pipeline import Pipeline
+    from xgboost import Booster
+
+Parameters = Mapping[str, float | int | str]
+
+THREADS = 2
+"""Fixed, so that the same rows give the same model on every machine."""
+
+ROUNDS = "num_boost_round"
+_ALWAYS: Parameters = {"objective": "binary:logistic", "tree_method": "hist", "verbosity": 0}
+
+
+def matrix_of(frame: pd.DataFrame, names: Sequence[str]) -> Array:
+    """The frame's columns `names`, in that order, as a float64 matrix; a missing column raises `KeyError`."""
+    return np.ascontiguousarray(frame[list(names)].to_numpy(dtype=np.float64))
+
+
+def rule_scores(frame: pd.DataFrame, rule: RuleModel) -> Array:
+    """The declared rule's scores, float64 in [0, 1]: min(1, column / scale)."""
+    column = frame[rule.column].to_numpy(dtype=np.float64)
+    scores: Array = np.clip(column / rule.scale, 0.0, 1.0)
+    return scores
+
+
+def fit_logistic(matrix: Array, label: Array, *, seed: int) -> Pipeline:
+    """A logistic regression on standardised columns, as scikit-learn's `Pipeline`; `predict_proba` gives the scores."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    model = make_pipeline(StandardScaler(), LogisticRegression(max_iter=1000, random_state=seed))
+    return model.fit(matrix, label)
+
+
+def logistic_scores(model: Pipeline, matrix: Array) -> Array:
+    """Probabilities of a positive, float64."""
+    scores: Array = model.predict_proba(matrix)[:, 1]
+    return scores
+
+
+def fit_booster(matrix: Array, label: Array, names: Sequence[str], parameters: Parameters, *, seed: int) -> Booster:
+    """A booster on the columns `names`; `parameters` are XGBoost's own, plus `num_boost_round` (required)."""
+    import xgboost as xgb
+
+    settings: dict[str, Any] = {**_ALWAYS, "nthread": THREADS, "seed": seed, **parameters}
+    rounds = int(settings.pop(ROUNDS))
+    data = xgb.DMatrix(matrix, label=label, feature_names=list(names), nthread=THREADS)
+    return xgb.train(settings, data, num_boost_round=rounds)
+
+
+def booster_scores(booster: Booster, matrix: Array) -> Array:
+    """The booster's probabilities, float64; columns in the order of `booster.feature_names`."""
+    scores: Array = booster.inplace_predict(matrix, validate_features=False).astype(np.float64)
+    return scores
