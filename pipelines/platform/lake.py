@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError
+from pipelines.platform.lake_errors import write_error
 from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
@@ -140,14 +141,11 @@ class Lake:
         return {table: version for table, version in found.items() if version is not None}
 
     def _write(self, frame: DataFrame, table: str, predicate: str, metadata: str) -> int:
-        (
-            frame.write.format("delta")
-            .mode("overwrite")
-            .partitionBy("day")
-            .option("replaceWhere", predicate)
-            .option("userMetadata", metadata)
-            .save(self.path(table))
-        )
+        writer = frame.write.format("delta").mode("overwrite").partitionBy("day")
+        try:
+            writer.option("replaceWhere", predicate).option("userMetadata", metadata).save(self.path(table))
+        except Exception as error:
+            raise write_error(error, self.path(table)) from error
         token = json.loads(metadata)["commit"]
         for commit in self.history(table, limit=10):
             if commit.metadata.get("commit") == token:

@@ -41,7 +41,7 @@ def test_rows_outside_the_replaced_days_are_refused_and_nothing_changes(make_run
     run = make_run()
     frame = run.spark.range(3).selectExpr("id", "date_add(DATE'2026-11-01', cast(id as int)) AS day")
     run.lake.replace_days(frame, "things", DAYS, provenance=run.provenance("test"))
-    with pytest.raises(Exception, match="DELTA_REPLACE_WHERE_MISMATCH"):
+    with pytest.raises(PermanentError, match="DELTA_REPLACE_WHERE_MISMATCH"):
         run.lake.replace_days(frame, "things", DayRange.single(date(2026, 11, 1)), provenance=run.provenance("test"))
     assert run.lake.version("things") == 0
 
@@ -49,3 +49,14 @@ def test_rows_outside_the_replaced_days_are_refused_and_nothing_changes(make_run
 def test_a_table_that_is_not_there_is_named(make_run: Callable[..., Run]) -> None:
     with pytest.raises(PermanentError, match="no table 'nothing'"):
         make_run().lake.read("nothing")
+
+
+def test_rows_of_another_schema_are_refused(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    frame = run.spark.range(3).selectExpr("id", "DATE'2026-11-01' AS day")
+    run.lake.replace_days(frame, "things", DAYS, provenance=run.provenance("test"))
+    with pytest.raises(PermanentError, match="do not have the table's columns"):
+        run.lake.replace_days(
+            frame.selectExpr("id", "'x' AS extra", "day"), "things", DAYS, provenance=run.provenance("test")
+        )
+    assert run.lake.version("things") == 0

@@ -1,0 +1,57 @@
+"""What a failed write to the lake means: a faster writer, a full disk, a lost server, or rows that do not fit."""
+
+from __future__ import annotations
+
+from pipelines.platform.errors import PermanentError, StoreError, TollgateError
+
+_DISK = ("No space left on device", "Disk quota exceeded", "There is not enough space on the disk")
+_SERVER = ("UNAVAILABLE", "failed to connect", "Connection refused", "Socket closed", "INVALID_HANDLE.SESSION")
+_SCHEMA = (
+    "DELTA_FAILED_TO_MERGE_FIELDS",
+    "_LEGACY_ERROR_TEMP_DELTA_0007",
+    "DELTA_METADATA_MISMATCH",
+    "schema mismatch",
+)
+
+
+def write_error(error: Exception, location: str) -> TollgateError:
+    """The error to raise from what a Delta write to `location` ended with; the table is at its old version."""
+    import delta.exceptions
+
+    conflicts = tuple(getattr(delta.exceptions, name) for name in delta.exceptions.__all__)
+    text = str(error)
+    if isinstance(error, conflicts):
+        return StoreError(
+            "another writer changed the same days first",
+            where=location,
+            found=type(error).__name__,
+            next_step="run the same command again; nothing of this attempt is visible",
+        )
+    if any(sign in text for sign in _DISK):
+        return StoreError(
+            "the disk is full",
+            where=location,
+            expected="room for the new files",
+            found=next(sign for sign in _DISK if sign in text),
+            next_step="free space there and run the same command again; the table is at its old version",
+        )
+    if any(sign in text for sign in _SERVER):
+        return StoreError(
+            "Spark was lost during a write",
+            where=location,
+            found=_first_line(text),
+            next_step="look at `tollgate status`, start it with `tollgate up`, then run the same command again",
+        )
+    if any(sign in text for sign in _SCHEMA):
+        return PermanentError(
+            "the rows do not have the table's columns",
+            where=location,
+            expected="the columns and types of the table as it is",
+            found=_first_line(text),
+            next_step="a changed feature set or feed needs a new lake, or the table's migration",
+        )
+    return PermanentError("the lake refused a write", where=location, found=_first_line(text))
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "no message")[:500]
