@@ -1,0 +1,37 @@
+"""`tollgate doctor` finds what is wrong and says what to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.platform.diagnosis import Finding, diagnose
+from pipelines.platform.settings import Settings
+
+
+def _by_name(settings: Settings) -> dict[str, Finding]:
+    return {finding.name: finding for finding in diagnose(settings)}
+
+
+def test_a_machine_that_was_set_up_is_fit(settings: Settings) -> None:
+    assert {name for name, finding in _by_name(settings).items() if not finding.ok} <= {"disk"}
+
+
+def test_missing_java_and_jars_are_told_with_what_to_install(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("JAVA_HOME", str(tmp_path))
+    found = _by_name(settings.model_copy(update={"jars": tmp_path}))
+    assert not found["java"].ok
+    assert "openjdk-17-jre-headless" in found["java"].advice
+    assert not found["spark jars"].ok
+    assert "make setup" in found["spark jars"].advice
+
+
+def test_a_corrupt_ledger_is_told(settings: Settings) -> None:
+    settings.home.mkdir(parents=True)
+    (settings.home / "ledger.sqlite").write_bytes(b"nothing that sqlite would know, for sure not" * 100)
+    finding = _by_name(settings)["ledger"]
+    assert not finding.ok
+    assert "restore it from a backup" in finding.advice

@@ -1,0 +1,44 @@
+"""The documents tell the truth: links lead somewhere, commands exist, every setting and every runbook is described."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipelines.platform.settings import CHECKOUT, Settings
+
+DOCUMENTS = sorted(
+    CHECKOUT / name
+    for name in subprocess.run(
+        ["git", "-C", str(CHECKOUT), "ls-files", "*.md"], capture_output=True, text=True, check=True
+    ).stdout.split()
+)
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(CHECKOUT)))
+def test_every_link_leads_somewhere(document: Path) -> None:
+    links = re.findall(r"\]\(([^)#\s]+)", document.read_text())
+    local = [link for link in links if "://" not in link]
+    assert [link for link in local if not (document.parent / link).exists()] == []
+
+
+def test_every_setting_is_described() -> None:
+    text = (CHECKOUT / "docs" / "settings.md").read_text()
+    assert [name for name in Settings.model_fields if f"`TOLLGATE_{name.upper()}`" not in text] == []
+
+
+def test_every_runbook_that_the_code_names_exists() -> None:
+    sources = [path for room in ("dags", "plugins", "pipelines") for path in (CHECKOUT / room).rglob("*.py")]
+    named = {name for path in sources for name in re.findall(r"docs/runbooks/[\w-]+\.md", path.read_text())}
+    assert named
+    assert sorted(name for name in named if not (CHECKOUT / name).is_file()) == []
+
+
+def test_every_make_target_of_the_readme_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
+    asked = set(re.findall(r"`?make ([a-z-]+)`?", (CHECKOUT / "README.md").read_text()))
+    assert asked
+    assert asked - targets == set()
