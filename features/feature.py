@@ -8,6 +8,8 @@ from typing import ClassVar, Literal
 from features.errors import FeatureError
 
 DType = Literal["int64", "float64"]
+Reads = Literal["amount", "reported"]
+Reads = Literal["amount", "reported"]
 _TEXTS = {"owner", "description", "unit", "reason"}
 
 
@@ -52,9 +54,11 @@ class Feature:
 class EntityFeature(Feature):
     """A feature over the history of one of the event's entities, `days` back at most.
 
-    `variant` tells two features apart whose generated names would be the same.
+    `variant` tells two features apart whose generated names would be the same. `reads` says what the kind looks at
+    besides ids and times of events, and so what the online state has to hold.
     """
 
+    reads: ClassVar[tuple[Reads, ...]] = ()
     entity: str
     days: int
     variant: str = ""

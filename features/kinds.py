@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from features.errors import FeatureError
-from features.feature import DType, EntityFeature, Feature, WindowFeature
+from features.feature import DType, EntityFeature, Feature, Reads, WindowFeature
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,8 @@ class WindowMean(WindowFeature):
     """Mean amount of the entity's events in the window: the sum in whole cents (int64) / count / 100, in float64."""
 
     kind: ClassVar[str] = "window_mean"
+    reads: ClassVar[frozenset[Reads]] = frozenset({"amount"})
+    reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
     @property
     def name(self) -> str:
@@ -61,6 +63,8 @@ class WindowMax(WindowFeature):
     """Largest amount of the entity's events in the window (cents / 100); the default where there are none."""
 
     kind: ClassVar[str] = "window_max"
+    reads: ClassVar[frozenset[Reads]] = frozenset({"amount"})
+    reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
     @property
     def name(self) -> str:
@@ -72,6 +76,8 @@ class WindowDeviation(WindowFeature):
     """Standard deviation (of the population) of the window's amounts; the default where there are fewer than two."""
 
     kind: ClassVar[str] = "window_deviation"
+    reads: ClassVar[frozenset[Reads]] = frozenset({"amount"})
+    reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
     @property
     def name(self) -> str:
@@ -97,6 +103,8 @@ class LabelCount(WindowFeature):
     """
 
     kind: ClassVar[str] = "label_count"
+    reads: ClassVar[frozenset[Reads]] = frozenset({"reported"})
+    reads: ClassVar[tuple[Reads, ...]] = ("reported",)
     dtype: ClassVar[DType] = "int64"
 
     @property
@@ -112,6 +120,8 @@ class LabelRate(WindowFeature):
     """
 
     kind: ClassVar[str] = "label_rate"
+    reads: ClassVar[frozenset[Reads]] = frozenset({"reported"})
+    reads: ClassVar[tuple[Reads, ...]] = ("reported",)
     prior_weight: float = 0.0
     prior_rate: float = 0.0
 

@@ -118,6 +118,6 @@ def _(feature: Difference, context: Context) -> Values:
 def _divided(numerator: Values, denominator: Values, default: float, per: int = 1) -> Values:
     """numerator / denominator / per in float64, the default where the denominator is 0."""
     some = denominator != 0
-    quotient: Values = numerator / np.where(some, denominator, 1)
+    quotient = numerator / np.where(some, denominator, 1)
     result: Values = np.where(some, quotient / per, default)
     return result
