@@ -1,0 +1,206 @@
+"""MLflow is reached here and only here: runs with everything that made a model, registered versions, aliases.
+
+MLflow keeps records; the ledger decides. An alias only mirrors what the ledger says. Every failure to reach MLflow is a
+`StoreError`: trying again may help, and no release points at a model that MLflow did not take whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from pipelines.platform.errors import StoreError
+from pipelines.platform.settings import Settings, is_remote
+
+if TYPE_CHECKING:
+    import xgboost as xgb
+    from mlflow import MlflowClient
+    from mlflow.models import ModelSignature
+
+CHAMPION_ALIAS = "champion"
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+_SQLITE = "sqlite:///"
+_MODEL_TYPES = {"int64": "long", "float64": "double"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelRecord:
+    """What MLflow gets to know of one training.
+
+    `release_id` makes recording idempotent. `model_bytes` are the UBJ bytes of `model`; `inputs` its columns
+    with their dtypes (`int64`, `float64`), in order. `files` are artefacts by path (text is UTF-8).
+    """
+
+    release_id: str
+    model: xgb.Booster
+    model_bytes: bytes
+    inputs: Mapping[str, str]
+    requirements: tuple[str, ...]
+    parameters: Mapping[str, Any]
+    metrics: Mapping[str, float]
+    tags: Mapping[str, str]
+    files: Mapping[str, bytes] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegisteredModel:
+    """Where MLflow keeps a recorded model."""
+
+    name: str
+    version: str
+    run_id: str
+
+
+class Tracking:
+    """The experiment and the registered model of one use case (both bear its name)."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self.settings = settings
+        self.name = name
+
+    def record(self, record: ModelRecord) -> RegisteredModel:
+        """Record a training and register its model; the same release again returns what is there already.
+
+        Raises `StoreError` where MLflow does not answer, does not take something, or kept other bytes than the release.
+        """
+        with _reaching(self.settings.mlflow):
+            client = self._client()
+            known = self._registered(client, record.release_id)
+            return known or self._record(client, record)
+
+    def mirror_champion(self, version: str) -> None:
+        """Let the alias `champion` name this version; raises `StoreError`."""
+        with _reaching(self.settings.mlflow):
+            self._client().set_registered_model_alias(self.name, CHAMPION_ALIAS, version)
+
+    def champion_version(self) -> str | None:
+        """The version that the alias `champion` names, or None; raises `StoreError`."""
+        with _reaching(self.settings.mlflow):
+            found = self._client().search_registered_models(f"name = '{self.name}'")
+            version = found[0].aliases.get(CHAMPION_ALIAS) if found else None
+            return str(version) if version is not None else None
+
+    def _client(self) -> MlflowClient:
+        os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+        _require_database(self.settings.mlflow)
+        import mlflow
+
+        mlflow.set_tracking_uri(self.settings.mlflow)
+        mlflow.set_registry_uri(self.settings.mlflow)
+        return mlflow.MlflowClient(self.settings.mlflow, self.settings.mlflow)
+
+    def _registered(self, client: MlflowClient, release_id: str) -> RegisteredModel | None:
+        found = client.search_model_versions(f"name = '{self.name}' and tag.release = '{release_id}'")
+        return RegisteredModel(name=self.name, version=str(found[0].version), run_id=found[0].run_id) if found else None
+
+    def _record(self, client: MlflowClient, record: ModelRecord) -> RegisteredModel:
+        import mlflow
+
+        experiment = self._experiment(client)
+        with mlflow.start_run(experiment_id=experiment, run_name=record.release_id, tags=dict(record.tags)) as run:
+            mlflow.log_params({key: str(value) for key, value in record.parameters.items()})
+            mlflow.log_metrics(dict(record.metrics))
+            _log_files(record.files)
+            logged = mlflow.xgboost.log_model(
+                record.model,
+                name="model",
+                model_format="ubj",
+                signature=_signature(record.inputs),
+                pip_requirements=list(record.requirements),
+            )
+            _require_same_bytes(logged.model_uri, record)
+            version = self._register(client, logged.model_uri, run.info.run_id, record)
+        return RegisteredModel(name=self.name, version=version, run_id=run.info.run_id)
+
+    def _experiment(self, client: MlflowClient) -> str:
+        known = client.get_experiment_by_name(self.name)
+        if known is not None:
+            return str(known.experiment_id)
+        location = self.settings.mlflow_artifacts
+        location = location if is_remote(location) else Path(location).absolute().as_uri()
+        return str(client.create_experiment(self.name, artifact_location=f"{location}/{self.name}"))
+
+    def _register(self, client: MlflowClient, source: str, run_id: str, record: ModelRecord) -> str:
+        if not client.search_registered_models(f"name = '{self.name}'"):
+            client.create_registered_model(self.name)
+        tags = {"release": record.release_id, **record.tags}
+        made = client.create_model_version(
+            self.name, source=source, run_id=run_id, tags=tags, model_id=source.removeprefix("models:/")
+        )
+        return str(made.version)
+
+
+@contextmanager
+def _reaching(uri: str) -> Iterator[None]:
+    """Whatever MLflow raises becomes a `StoreError` that names the server."""
+    try:
+        yield
+    except StoreError:
+        raise
+    except Exception as error:
+        raise StoreError(
+            "MLflow could not be reached or refused a write",
+            where=uri,
+            found=next(iter(str(error).splitlines()), type(error).__name__),
+            next_step="check that the server or folder is there, then run the same command again",
+        ) from error
+
+
+def _require_database(uri: str) -> None:
+    """Open an SQLite database before MLflow does, which would retry for minutes what cannot succeed."""
+    if uri.startswith(_SQLITE):
+        path = Path(uri.removeprefix(_SQLITE))
+        path.parent.mkdir(parents=True, exist_ok=True)
+        connection = sqlite3.connect(path, timeout=30)
+        try:
+            connection.execute("PRAGMA schema_version").fetchone()
+        finally:
+            connection.close()
+
+
+def _signature(inputs: Mapping[str, str]) -> ModelSignature:
+    from mlflow.models import ModelSignature
+    from mlflow.types import ColSpec, Schema
+
+    columns = [ColSpec(_MODEL_TYPES[dtype], name) for name, dtype in inputs.items()]
+    return ModelSignature(inputs=Schema(columns), outputs=Schema([ColSpec("double", "score")]))
+
+
+def _log_files(files: Mapping[str, bytes]) -> None:
+    import mlflow
+
+    with TemporaryDirectory() as scratch:
+        for name, content in files.items():
+            path = Path(scratch) / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        mlflow.log_artifacts(scratch)
+
+
+def _require_same_bytes(model_uri: str, record: ModelRecord) -> None:
+    """What MLflow keeps is, byte for byte, the model that was evaluated."""
+    import mlflow
+
+    with TemporaryDirectory() as scratch:
+        folder = mlflow.artifacts.download_artifacts(model_uri, dst_path=scratch)
+        kept = (Path(folder) / "model.ubj").read_bytes()
+    if kept != record.model_bytes:
+        raise StoreError(
+            "MLflow keeps other bytes than those that were evaluated",
+            where=model_uri,
+            expected=f"SHA-256 {hashlib.sha256(record.model_bytes).hexdigest()}",
+            found=f"SHA-256 {hashlib.sha256(kept).hexdigest()}",
+            next_step="check MLflow's artefact store, then train again: nothing was released",
+        )
