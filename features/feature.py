@@ -9,7 +9,6 @@ from features.errors import FeatureError
 
 DType = Literal["int64", "float64"]
 Reads = Literal["amount", "reported"]
-Reads = Literal["amount", "reported"]
 _TEXTS = {"owner", "description", "unit", "reason"}
 
 

@@ -50,7 +50,6 @@ class WindowMean(WindowFeature):
     """Mean amount of the entity's events in the window: the sum in whole cents (int64) / count / 100, in float64."""
 
     kind: ClassVar[str] = "window_mean"
-    reads: ClassVar[frozenset[Reads]] = frozenset({"amount"})
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
     @property
@@ -63,7 +62,6 @@ class WindowMax(WindowFeature):
     """Largest amount of the entity's events in the window (cents / 100); the default where there are none."""
 
     kind: ClassVar[str] = "window_max"
-    reads: ClassVar[frozenset[Reads]] = frozenset({"amount"})
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
     @property
@@ -76,7 +74,6 @@ class WindowDeviation(WindowFeature):
     """Standard deviation (of the population) of the window's amounts; the default where there are fewer than two."""
 
     kind: ClassVar[str] = "window_deviation"
-    reads: ClassVar[frozenset[Reads]] = frozenset({"amount"})
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
     @property
@@ -103,7 +100,6 @@ class LabelCount(WindowFeature):
     """
 
     kind: ClassVar[str] = "label_count"
-    reads: ClassVar[frozenset[Reads]] = frozenset({"reported"})
     reads: ClassVar[tuple[Reads, ...]] = ("reported",)
     dtype: ClassVar[DType] = "int64"
 
@@ -120,7 +116,6 @@ class LabelRate(WindowFeature):
     """
 
     kind: ClassVar[str] = "label_rate"
-    reads: ClassVar[frozenset[Reads]] = frozenset({"reported"})
     reads: ClassVar[tuple[Reads, ...]] = ("reported",)
     prior_weight: float = 0.0
     prior_rate: float = 0.0

@@ -112,7 +112,8 @@ def _(feature: Ratio, context: Context) -> Values:
 
 @values.register
 def _(feature: Difference, context: Context) -> Values:
-    return context.value(feature.left).astype(np.float64) - context.value(feature.right)
+    left: Values = context.value(feature.left).astype(np.float64)
+    return left - context.value(feature.right)
 
 
 def _divided(numerator: Values, denominator: Values, default: float, per: int = 1) -> Values:
