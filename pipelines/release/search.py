@@ -26,11 +26,20 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Search:
-    """`parameters` that won, and every trial: its parameters and its figures on each validation week."""
+class Trial:
+    """One candidate: its figures on each validation week, and the mean of the policy's primary metric over them."""
 
     parameters: Parameters
-    trials: tuple[Mapping[str, Any], ...]
+    mean: float
+    weeks: tuple[Mapping[str, Any], ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search:
+    """`parameters` that won, and every trial (none where there was nothing to choose or to compare on)."""
+
+    parameters: Parameters
+    trials: tuple[Trial, ...] = ()
 
 
 def figures(rows: pd.DataFrame, label: Array, score: Array, use_case: UseCase) -> dict[str, float]:
@@ -47,7 +56,7 @@ def figures(rows: pd.DataFrame, label: Array, score: Array, use_case: UseCase) -
 def fit_for(
     frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], split: Split, parameters: Parameters
 ) -> Booster:
-    """The booster that would have been made for a split: its history, with the labels known when its test days begin."""
+    """The booster that would have been made for a split: its history, labels as known when its test days begin."""
     history = split.history(use_case.model.history_days)
     rows, label = learnable(frame, use_case, history, split.known_at)
     _require_both_classes(label, split)
@@ -55,7 +64,7 @@ def fit_for(
 
 
 def validation_splits(split: Split, use_case: UseCase) -> list[Split]:
-    """The newest `search_folds` splits whose test days are over, with mature labels, when the test days of `split` begin."""
+    """The newest `search_folds` splits whose test days have mature labels when the test days of `split` begin."""
     delay = use_case.label.delay_days
     last = split.test.first - timedelta(days=delay + 1)
     week = timedelta(days=use_case.model.test_days)
@@ -72,14 +81,14 @@ def choose_parameters(frame: pd.DataFrame, use_case: UseCase, names: Sequence[st
     candidates = [{**policy.fixed, **candidate} for candidate in policy.search or ({},)]
     weeks = [week for week in validation_splits(split, use_case) if _is_covered(frame, week, use_case)]
     if len(candidates) == 1 or not weeks:
-        return Search(parameters=candidates[0], trials=())
+        return Search(parameters=candidates[0])
     trials = []
     for candidate in candidates:
-        scored = [_validate(frame, use_case, names, week, candidate, split) for week in weeks]
+        scored = tuple(_validate(frame, use_case, names, week, candidate, split) for week in weeks)
         mean = float(np.mean([week[policy.primary_metric] for week in scored]))
-        trials.append({"parameters": candidate, policy.primary_metric: mean, "weeks": scored})
-    best = max(trials, key=lambda trial: float(trial[policy.primary_metric]))
-    return Search(parameters=best["parameters"], trials=tuple(trials))
+        trials.append(Trial(parameters=candidate, mean=mean, weeks=scored))
+    best = max(trials, key=lambda trial: trial.mean)
+    return Search(parameters=best.parameters, trials=tuple(trials))
 
 
 def _validate(
