@@ -1,0 +1,149 @@
+"""A background process that outlives its starter: own session, a record of it on disk, stopped with all its children.
+
+A record names the process by pid *and* start time, so that a pid that the system has given to somebody else is never
+mistaken for ours. Children are found by session: Airflow puts each task into a process group of its own, which a signal
+to the group of the parent would miss.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import psutil
+
+START_TIME_TOLERANCE = 1.0
+"""Seconds by which two readings of a process's start time may differ."""
+
+LOG_LIMIT = 20 * 1024**2
+"""Bytes after which a log is set aside (as `.1`) when its process is started again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessRecord:
+    """A process that was started: `pid` is also the id of its session, `started` its start time (seconds, epoch)."""
+
+    name: str
+    pid: int
+    started: float
+    port: int
+
+    def leader(self) -> psutil.Process | None:
+        """The process itself, where it still runs and is the one that was started."""
+        try:
+            process = psutil.Process(self.pid)
+            if self._is_ours(process) and process.status() != psutil.STATUS_ZOMBIE:
+                return process
+        except psutil.NoSuchProcess:
+            pass
+        return None
+
+    def members(self) -> list[psutil.Process]:
+        """The process and everything that it started and that still runs, even where it is gone itself."""
+        if psutil.pid_exists(self.pid) and self.leader() is None and not _is_zombie(self.pid):
+            return []  # the pid belongs to somebody else now, and with it the session of that number
+        return [process for process in psutil.process_iter() if self._is_member(process)]
+
+    def _is_ours(self, process: psutil.Process) -> bool:
+        return bool(abs(process.create_time() - self.started) < START_TIME_TOLERANCE)
+
+    def _is_member(self, process: psutil.Process) -> bool:
+        try:
+            return (
+                os.getsid(process.pid) == self.pid
+                and process.create_time() >= self.started - START_TIME_TOLERANCE
+                and process.status() != psutil.STATUS_ZOMBIE
+            )
+        except (ProcessLookupError, PermissionError, psutil.Error):
+            return False
+
+
+def _is_zombie(pid: int) -> bool:
+    try:
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
+
+
+def start(
+    name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path, port: int
+) -> ProcessRecord:
+    """Start `command` in a session of its own, its output appended to `<folder>/<name>.log`; keep its record.
+
+    Files that it makes are readable by the user alone: they hold keys and passwords.
+    """
+    with _log(folder, name).open("ab") as log:
+        process = subprocess.Popen(
+            list(command),
+            env=dict(environment),
+            cwd=folder,
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            umask=0o077,
+        )
+    record = ProcessRecord(name=name, pid=process.pid, started=psutil.Process(process.pid).create_time(), port=port)
+    _path(folder, name).write_text(json.dumps(asdict(record)))
+    return record
+
+
+def read(folder: Path, name: str) -> ProcessRecord | None:
+    """The record of a process that was started, dead or alive; None where there is none (or it cannot be read)."""
+    try:
+        return ProcessRecord(**json.loads(_path(folder, name).read_text()))
+    except (FileNotFoundError, ValueError, TypeError):
+        return None
+
+
+def stop(folder: Path, record: ProcessRecord, *, patience: float) -> int:
+    """Stop the process and all that it started: asked first, killed after `patience` seconds; how many there were."""
+    members = record.members()
+    for process in members:
+        _signal(process, kill=False)
+    _, alive = psutil.wait_procs(members, timeout=patience)
+    late = [process for process in record.members() if process not in members]
+    for process in [*alive, *late]:
+        _signal(process, kill=True)
+    psutil.wait_procs([*alive, *late], timeout=patience)
+    forget(folder, record.name)
+    return len(members)
+
+
+def forget(folder: Path, name: str) -> None:
+    """Remove the record of a process."""
+    _path(folder, name).unlink(missing_ok=True)
+
+
+def log_path(folder: Path, name: str) -> Path:
+    """Where the output of a process goes."""
+    return folder / f"{name}.log"
+
+
+def last_lines(path: Path, count: int = 12) -> str:
+    """The last lines of a log."""
+    lines = path.read_text(errors="replace").splitlines() if path.is_file() else []
+    return "\n".join(lines[-count:])
+
+
+def _log(folder: Path, name: str) -> Path:
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    path = log_path(folder, name)
+    if path.is_file() and path.stat().st_size > LOG_LIMIT:
+        path.replace(path.with_suffix(".log.1"))
+    return path
+
+
+def _path(folder: Path, name: str) -> Path:
+    return folder / f"{name}.json"
+
+
+def _signal(process: psutil.Process, *, kill: bool) -> None:
+    try:
+        process.kill() if kill else process.terminate()
+    except psutil.NoSuchProcess:
+        return
