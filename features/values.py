@@ -112,8 +112,8 @@ def _(feature: Ratio, context: Context) -> Values:
 
 @values.register
 def _(feature: Difference, context: Context) -> Values:
-    left: Values = context.value(feature.left).astype(np.float64)
-    return left - context.value(feature.right)
+    difference: Values = context.value(feature.left).astype(np.float64) - context.value(feature.right)
+    return difference
 
 
 def _divided(numerator: Values, denominator: Values, default: float, per: int = 1) -> Values:
