@@ -102,7 +102,8 @@ class ModelPolicy:
 
     Train days end `delay_days` of the label before the test days begin; `history_days` is how many days before the test
     window (delay excluded) the model may learn from. `search` holds the candidates of the prequential search (each laid
-    over `fixed`), compared on the newest `search_folds` weeks before the test days.
+    over `fixed`), compared on the newest `search_folds` weeks before the test days. `champion_margin` is how much of the
+    primary metric a candidate may lose against the champion and still replace it (fresh data is worth something).
     """
 
     feature_set: str
@@ -110,6 +111,7 @@ class ModelPolicy:
     test_days: int = 7
     seed: int = 20260101
     primary_metric: str = "average_precision"
+    champion_margin: float = 0.02
     search: tuple[Mapping[str, float | int | str], ...] = ()
     search_folds: int = 2
     fixed: Mapping[str, float | int | str] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
