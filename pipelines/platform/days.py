@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -97,3 +97,18 @@ def grouped(days: set[date] | list[date]) -> list[DayRange]:
         else:
             ranges.append(DayRange.single(day))
     return ranges
+
+
+def batched(days: DayRange, rows: Mapping[date, int], limit: int) -> Iterator[DayRange]:
+    """The range cut into ranges of whole days, in order, of at most `limit` rows each (a larger day stands alone).
+
+    `rows` says how many rows a day has; days that it does not name have none.
+    """
+    first, total = days.first, 0
+    for day in days:
+        count = rows.get(day, 0)
+        if day > first and total + count > limit:
+            yield DayRange(first, day - timedelta(days=1))
+            first, total = day, 0
+        total += count
+    yield DayRange(first, days.last)

@@ -1,0 +1,178 @@
+"""Score: the released model on the days' features; predictions and the daily alert list, behind a gate."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from expectations.gate import run_suite
+from expectations.result import GateResult
+from pipelines.platform.days import DayRange, batched
+from pipelines.platform.errors import GateError, PermanentError
+from pipelines.release.scorer import Scorer, load_champion
+from pipelines.report.alerts import write_alert_file
+from pipelines.run import Run
+from pipelines.stages.alert_list import alert_table
+from pipelines.stages.known_units import KnownUnits, known_units
+from pipelines.stages.result import StageResult
+from pipelines.stages.scorable import feature_rows
+from pipelines.stages.scored_rows import ScoredRows, score_rows
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_AT_ONCE = 1_500_000
+"""Rows that are held in memory and committed at once: about 0.5 GB with thirty features. A larger day stands alone."""
+
+RUNBOOK_REFUSED = "docs/runbooks/predictions-refused.md"
+
+
+def score(run: Run, days: DayRange) -> StageResult:
+    """Score the features of `days` with the champion, or with the declared rule where none can be loaded.
+
+    Replaces these days in `predictions` (one row for each row of features) and `alerts`, and writes the alert lists to
+    `<home>/alerts/<day>.csv`. The release is loaded once: every row of a call is stamped by the same one. A range is
+    one commit to each table, up to `ROWS_AT_ONCE` rows. Accounts: rows, alerts, release, model_version, fallback (and
+    why), score_mean, positive_share, gate, inputs.
+
+    Raises `TransientError` where features are not built yet, `GateError` where the predictions are refused (nothing is
+    committed then), `PermanentError` where rows go missing on the way.
+    """
+    version = run.lake.version("features")
+    rows = feature_rows(run, days, version)
+    scorer = load_champion(run)
+    if version is None:
+        return _result(days, {day: _account(scorer) for day in days}, {}).record(run)
+    known = known_units(run, days)
+    inputs = run.lake.versions(["features", run.use_case.labels.name, run.use_case.events.name])
+    accounts: dict[date, Mapping[str, Any]] = {}
+    versions: dict[str, int] = {}
+    for part in batched(days, rows, ROWS_AT_ONCE):
+        scored = score_rows(run, scorer, part, version)
+        by_day = {day: scored.of(day) for day in part}
+        _require_all(run, rows, by_day)
+        gates = _judge(run, scorer, by_day)
+        lists = _alert_lists(run, scorer, known, by_day)
+        versions = _commit(run, scorer, part, scored.predictions, lists, inputs)
+        for day in part:
+            write_alert_file(run.settings.home, day, lists[day])
+            accounts[day] = _account(scorer, by_day[day], lists[day].num_rows, gates.get(day), inputs)
+    return _result(days, accounts, versions).record(run)
+
+
+def _require_all(run: Run, expected: Mapping[date, int], by_day: Mapping[date, ScoredRows]) -> None:
+    """Every row of features has become a prediction; raises `PermanentError`."""
+    for day, scored in by_day.items():
+        if scored.predictions.num_rows != expected[day]:
+            raise PermanentError(
+                "rows went missing between features and predictions",
+                where=run.lake.path("features"),
+                day=str(day),
+                expected=f"{expected[day]:,} rows, as counted",
+                found=f"{scored.predictions.num_rows:,} scored",
+                held_back=("predictions", "alerts"),
+                next_step="nothing was written; run the day again and report it if it happens twice",
+            )
+
+
+def _judge(run: Run, scorer: Scorer, by_day: Mapping[date, ScoredRows]) -> dict[date, GateResult]:
+    """The gate's verdict on each day that has rows; a refused day is recorded and raises `GateError`."""
+    suite = run.use_case.suites["predictions"]
+    gates = {
+        day: run_suite(suite, scored.predictions.to_pandas(), subject=f"predictions of {day}")
+        for day, scored in by_day.items()
+        if scored.predictions.num_rows
+    }
+    refused = {day: gate for day, gate in gates.items() if not gate.passed}
+    if refused:
+        payloads = {
+            day: {"reason": gate.describe(), "gate": gate.to_json(), **_stamp(scorer)} for day, gate in refused.items()
+        }
+        run.ledger.record_stages("score", payloads, "refused", run_id=run.run_id, at=run.clock())
+        raise _refusal(run, scorer, refused)
+    return gates
+
+
+def _refusal(run: Run, scorer: Scorer, refused: Mapping[date, GateResult]) -> GateError:
+    first = min(refused)
+    return GateError(
+        "the predictions are refused: nothing was written, the tables stay as they were",
+        where=run.lake.path("predictions"),
+        day=", ".join(map(str, sorted(refused))),
+        expected=f"every critical check of suite {run.use_case.suites['predictions'].name!r} to hold",
+        found=f"release {scorer.release_id}: {refused[first].describe()}",
+        held_back=("predictions", "alerts", "monitor"),
+        next_step="see whether the model or its input is at fault: tollgate which, tollgate status",
+        runbook=RUNBOOK_REFUSED,
+    )
+
+
+def _alert_lists(
+    run: Run, scorer: Scorer, known: KnownUnits, by_day: Mapping[date, ScoredRows]
+) -> dict[date, pa.Table]:
+    unit = run.use_case.review.unit
+    return {
+        day: alert_table(
+            scorer,
+            run.use_case,
+            scored.predictions,
+            scored.matrix,
+            known.mask(day, scored.predictions[unit].to_numpy()),
+        )
+        for day, scored in by_day.items()
+    }
+
+
+def _commit(
+    run: Run,
+    scorer: Scorer,
+    days: DayRange,
+    predictions: pa.Table,
+    lists: Mapping[date, pa.Table],
+    inputs: dict[str, int],
+) -> dict[str, int]:
+    """Replace the days in both tables, one commit each; returns the versions written."""
+    import pyarrow as pa
+
+    provenance = run.provenance("score", inputs, **_stamp(scorer))
+    tables = {"predictions": predictions, "alerts": pa.concat_tables(lists.values())}
+    return {
+        name: run.lake.replace_days(run.spark.createDataFrame(rows), name, days, provenance=provenance)
+        for name, rows in tables.items()
+    }
+
+
+def _account(
+    scorer: Scorer,
+    scored: ScoredRows | None = None,
+    alerts: int = 0,
+    gate: GateResult | None = None,
+    inputs: Mapping[str, int] | None = None,
+) -> dict[str, Any]:
+    """What the ledger keeps of a day; a day without rows has neither gate nor mean."""
+    scores = scored.predictions["score"].to_numpy() if scored else np.empty(0)
+    return {
+        "rows": len(scores),
+        "alerts": alerts,
+        **_stamp(scorer),
+        "score_mean": float(scores.mean()) if len(scores) else None,
+        "positive_share": float((scores >= scorer.threshold).mean()) if len(scores) else None,
+        "gate": gate.to_json() if gate else None,
+        "inputs": dict(inputs or {}),
+    }
+
+
+def _result(days: DayRange, accounts: Mapping[date, Mapping[str, Any]], versions: Mapping[str, int]) -> StageResult:
+    return StageResult(stage="score", days=days, accounts=accounts, versions=versions)
+
+
+def _stamp(scorer: Scorer) -> dict[str, Any]:
+    return {
+        "release": scorer.release_id,
+        "model_version": scorer.model_version,
+        "fallback": scorer.fallback,
+        "fallback_reason": scorer.reason,
+    }
