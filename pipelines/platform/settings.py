@@ -39,6 +39,9 @@ class Settings(BaseModel):
     spark_port: int = Field(default=15102, ge=1, le=65535, description="port of the Spark Connect server")
     airflow_port: int = Field(default=8480, ge=1, le=65535, description="port of Airflow's UI and API")
     mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")
+    retry_seconds: int = Field(
+        default=30, ge=1, description="seconds before a failed task's first retry; later ones wait longer"
+    )
     s3_endpoint: str | None = Field(default=None, description="endpoint of an S3-compatible store")
     use_case: str = Field(
         default="fraud", pattern=r"^[a-z][a-z0-9_]*$", description="the use case that commands act on"
