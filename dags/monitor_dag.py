@@ -1,0 +1,65 @@
+"""monitor: drift, performance, volume and quarantine of the day; asks for a retrain where policy says so."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow.exceptions import AirflowSkipException
+from airflow.sdk import DAG, PartitionedAssetTimetable, TaskGroup, get_current_context, task
+
+from pipelines.platform.orchestration import Orchestration
+from pipelines.usecases.definition import UseCase
+from plugins.tollgate_airflow.stage_run import run_stage
+from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter, use_cases
+
+DOC = """
+Compares the day with the champion's training window, measures the day whose labels have matured, writes the day's page.
+
+**Runs** when `score` of the same day has finished. Where drift is beyond policy, and no retrain was asked for within
+the cool-down, `ask_for_training` emits the drift asset, which starts `train`; it is skipped on all other days.
+
+**Healthy** when `monitor` is green and `ask_for_training` is skipped.
+
+**When it fails or asks**
+- *drift*: read the day's page (the account names it), then `docs/runbooks/drift.md`.
+- *monitor* fails: nothing else is held back; scores and alerts of the day stand.
+
+**A re-run is safe**: metrics of the day are replaced; asking twice for the same day trains twice on the same data.
+"""
+
+
+def build(use_case: UseCase) -> DAG:
+    """The DAG of one use case."""
+    names = Orchestration(use_case.name)
+    predictions, metrics, drift = (asset(use_case, what) for what in ("predictions", "metrics", "drift"))
+    schedule = PartitionedAssetTimetable(assets=predictions)
+    arguments = dag_arguments(use_case, "monitor", title="watch the day", doc=DOC)
+    with DAG(**arguments, schedule=schedule, params=span_parameter()) as dag:
+        with TaskGroup("watch", tooltip="what was seen"):
+
+            @task(inlets=[predictions], outlets=[metrics], pool=names.pool("monitor"), task_display_name="day to page")
+            def monitor() -> dict[str, Any]:
+                """Drift, performance, freshness, volume, quarantine rate; metrics and one page."""
+                from pipelines.stages.monitor import monitor as stage
+
+                return run_stage(stage, use_case.name, [metrics])
+
+            account = monitor()
+        with TaskGroup("react", tooltip="what follows from it"):
+
+            @task(outlets=[drift], task_display_name="ask for a retrain")
+            def ask_for_training(account: dict[str, Any]) -> str:
+                """Emit the drift asset where the day asks for a retrain, and be skipped elsewhere."""
+                retrain = account.get("retrain") or {}
+                if not retrain.get("asked"):
+                    raise AirflowSkipException("no retrain asked for")
+                reason = str(retrain["reason"])
+                get_current_context()["outlet_events"][drift].extra = {"reason": reason}
+                return reason
+
+            ask_for_training(account)
+    return dag
+
+
+for declared in use_cases():
+    build(declared)

@@ -1,0 +1,228 @@
+"""Airflow's REST API over HTTP: runs, tasks, backfills, pools. It imports nothing of Airflow.
+
+Every call raises `StoreError` where Airflow does not answer (`tollgate up` starts it) and `PermanentError` where it
+refuses, with Airflow's own reason.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
+from pipelines.platform.ports import LOCALHOST
+from pipelines.platform.settings import Settings
+
+USER = "admin"
+TIMEOUT = 30.0
+FINISHED = frozenset({"success", "failed"})
+PAGE = 100
+
+
+@dataclass(frozen=True, kw_only=True)
+class DagRun:
+    """A run of a DAG; `partition` is its day as text, times are aware UTC instants."""
+
+    dag_id: str
+    run_id: str
+    partition: str | None
+    state: str
+    run_after: datetime
+    started: datetime | None
+    ended: datetime | None
+
+    @property
+    def finished(self) -> bool:
+        """Whether it has come to an end, good or bad."""
+        return self.state in FINISHED
+
+
+@dataclass(frozen=True, kw_only=True)
+class TaskRun:
+    """A task of a run, with its newest try."""
+
+    task_id: str
+    state: str | None
+    try_number: int
+    started: datetime | None
+    ended: datetime | None
+
+
+def passwords_file(settings: Settings) -> Path:
+    """Where the user's password for Airflow is kept; only the user reads it."""
+    return settings.home / "airflow" / "passwords.json"
+
+
+class AirflowApi:
+    """A client for the Airflow of these settings."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.url = f"http://{LOCALHOST}:{settings.airflow_port}"
+
+    @cached_property
+    def _client(self) -> httpx.Client:
+        client = httpx.Client(base_url=self.url, timeout=TIMEOUT)
+        credentials = {"username": USER, "password": self._password()}
+        token = self._checked(_sent(client, "POST", "/auth/token", json=credentials))["access_token"]
+        client.headers["Authorization"] = f"Bearer {token}"
+        return client
+
+    def _password(self) -> str:
+        path = passwords_file(self.settings)
+        try:
+            return str(json.loads(path.read_text())[USER])
+        except (OSError, ValueError, KeyError) as error:
+            raise ConfigurationError(
+                "Airflow's password cannot be read",
+                where=str(path),
+                expected=f"a JSON document with the password of {USER}",
+                found=type(error).__name__,
+                next_step="run `tollgate up`, which makes it",
+                runbook="docs/runbooks/services.md",
+            ) from error
+
+    def health(self) -> dict[str, str]:
+        """State of each component (`metadatabase`, `scheduler`, `dag_processor`, `triggerer`); needs no password."""
+        with httpx.Client(base_url=self.url, timeout=TIMEOUT) as client:
+            found = self._checked(_sent(client, "GET", "/api/v2/monitor/health"))
+        return {name: str(component.get("status")) for name, component in found.items() if component}
+
+    def dags(self) -> dict[str, bool]:
+        """DAG ids that Airflow knows, and whether each is paused."""
+        return {dag["dag_id"]: dag["is_paused"] for dag in self._get("/dags", limit=PAGE)["dags"]}
+
+    def import_errors(self) -> dict[str, str]:
+        """DAG files that cannot be imported, with the traceback."""
+        errors = self._get("/importErrors", limit=PAGE)["import_errors"]
+        return {error["filename"]: error["stack_trace"] for error in errors}
+
+    def make_pool(self, name: str, *, slots: int, description: str) -> None:
+        """Make a pool, or give it these slots."""
+        body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
+        if self._raw("POST", "/pools", json=body).status_code == httpx.codes.CONFLICT:
+            self._checked(self._raw("PATCH", f"/pools/{name}", json={"pool": name, **_without(body, "name")}))
+
+    def runs(self, dag_id: str, partition: str) -> list[DagRun]:
+        """The runs of a DAG for one day, oldest first."""
+        found = self._get(f"/dags/{dag_id}/dagRuns", partition_key_prefix_pattern=partition, limit=PAGE)
+        runs = [_dag_run(item) for item in found["dag_runs"] if item["partition_key"] == partition]
+        return sorted(runs, key=lambda run: (run.run_after, run.started or run.run_after))
+
+    def run(self, dag_id: str, run_id: str) -> DagRun:
+        """One run."""
+        return _dag_run(self._get(f"/dags/{dag_id}/dagRuns/{run_id}"))
+
+    def tasks(self, run: DagRun) -> list[TaskRun]:
+        """The tasks of a run."""
+        found = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", limit=PAGE)
+        return [_task_run(item) for item in found["task_instances"]]
+
+    def log(self, run: DagRun, task: TaskRun) -> str:
+        """The log of a task's newest try, one line per record."""
+        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        content = self._get(path, full_content=True)["content"]
+        return "\n".join(line if isinstance(line, str) else str(line.get("event", "")) for line in content)
+
+    def trigger(self, dag_id: str, partition: str, conf: Mapping[str, Any] | None = None) -> DagRun:
+        """Start a run for a day."""
+        body = {"logical_date": None, "partition_key": partition, "conf": dict(conf or {})}
+        return _dag_run(self._checked(self._raw("POST", f"/dags/{dag_id}/dagRuns", json=body)))
+
+    def clear(self, run: DagRun, *, only_failed: bool) -> int:
+        """Have the tasks of a finished run (or those that failed) run again; how many there are."""
+        body = {
+            "dry_run": False,
+            "dag_run_id": run.run_id,
+            "only_failed": only_failed,
+            "reset_dag_runs": True,
+            "include_downstream": True,
+        }
+        found = self._checked(self._raw("POST", f"/dags/{run.dag_id}/clearTaskInstances", json=body))
+        return len(found["task_instances"])
+
+    def create_backfill(self, dag_id: str, first: str, last: str, *, reprocess: str, active: int) -> int:
+        """Start a backfill over instants `first` to `last` (ISO 8601, both included) and return its id."""
+        body = {
+            "dag_id": dag_id,
+            "from_date": first,
+            "to_date": last,
+            "reprocess_behavior": reprocess,
+            "max_active_runs": active,
+        }
+        return int(self._checked(self._raw("POST", "/backfills", json=body))["id"])
+
+    def _get(self, path: str, **query: Any) -> Any:
+        return self._checked(self._raw("GET", path, params=query))
+
+    def _raw(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        return _sent(self._client, method, f"/api/v2{path}", **arguments)
+
+    def _checked(self, response: httpx.Response) -> Any:
+        if response.is_success:
+            return response.json()
+        raise PermanentError(
+            "Airflow refused the request",
+            where=f"{response.request.method} {response.request.url}",
+            found=f"HTTP {response.status_code}: {_reason(response)}",
+            next_step=f"look at {self.url} and at `tollgate status`",
+            runbook="docs/runbooks/services.md",
+        )
+
+
+def _sent(client: httpx.Client, method: str, path: str, **arguments: Any) -> httpx.Response:
+    try:
+        return client.request(method, path, **arguments)
+    except httpx.HTTPError as error:
+        raise StoreError(
+            "Airflow does not answer",
+            where=str(client.base_url),
+            expected="Airflow's API",
+            found=str(error) or type(error).__name__,
+            next_step="start it with `tollgate up`",
+            runbook="docs/runbooks/services.md",
+        ) from error
+
+
+def _reason(response: httpx.Response) -> str:
+    try:
+        return str(response.json().get("detail", response.text))
+    except ValueError:
+        return response.text[:500]
+
+
+def _without(values: Mapping[str, Any], *names: Sequence[str]) -> dict[str, Any]:
+    return {name: value for name, value in values.items() if name not in names}
+
+
+def _dag_run(item: Mapping[str, Any]) -> DagRun:
+    return DagRun(
+        dag_id=item["dag_id"],
+        run_id=item["dag_run_id"],
+        partition=item["partition_key"],
+        state=item["state"],
+        run_after=datetime.fromisoformat(item["run_after"]),
+        started=_instant(item["start_date"]),
+        ended=_instant(item["end_date"]),
+    )
+
+
+def _task_run(item: Mapping[str, Any]) -> TaskRun:
+    return TaskRun(
+        task_id=item["task_id"],
+        state=item["state"],
+        try_number=item["try_number"],
+        started=_instant(item["start_date"]),
+        ended=_instant(item["end_date"]),
+    )
+
+
+def _instant(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text else None

@@ -1,0 +1,121 @@
+"""How Airflow runs here: its configuration as environment variables, its user's password, when it counts as up."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import sys
+from pathlib import Path
+
+from pipelines.platform.airflow_api import USER, AirflowApi, passwords_file
+from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.orchestration import Orchestration
+from pipelines.platform.ports import LOCALHOST
+from pipelines.platform.settings import CHECKOUT, Settings
+
+PARALLELISM = 4
+IDLE_SLEEP = 0.2
+"""Seconds that an idle scheduler sleeps: one second by default, paid between any two tasks of a chain."""
+
+EXECUTOR = "plugins.tollgate_airflow.executor.PreloadedExecutor"
+
+
+def command() -> list[str]:
+    """The command that runs all of Airflow's components."""
+    return [str(_bin() / "airflow"), "standalone"]
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Everything that `airflow` needs to know; tasks inherit it, and with it Tollgate's own settings."""
+    return {
+        **os.environ,
+        **_tollgate(settings),
+        **{f"AIRFLOW__{key}": value for key, value in _configuration(settings).items()},
+        "AIRFLOW_HOME": str(settings.home / "airflow"),
+        "PATH": f"{_bin()}{os.pathsep}{os.environ.get('PATH', '')}",
+        "PYTHONPATH": str(CHECKOUT),
+        "NO_COLOR": "1",
+        "TZ": "UTC",
+    }
+
+
+def spark_remote(settings: Settings) -> str:
+    """URL of the Spark server that tasks use: the one that is set, else the local one."""
+    return settings.spark_remote or f"sc://{LOCALHOST}:{settings.spark_port}"
+
+
+def make_password(settings: Settings) -> Path:
+    """Give the user a random password, once; the file is readable by its owner alone."""
+    path = passwords_file(settings)
+    if not path.is_file():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(descriptor, "w") as file:
+            json.dump({USER: secrets.token_urlsafe(18)}, file)
+    return path
+
+
+def is_healthy(settings: Settings) -> bool:
+    """Whether every component answers and all DAGs are known; raises `ConfigurationError` for a broken DAG file."""
+    api = AirflowApi(settings)
+    try:
+        if set(api.health().values()) != {"healthy"}:
+            return False
+        broken = api.import_errors()
+        known = api.dags()
+    except StoreError:
+        return False
+    if broken:
+        raise ConfigurationError(
+            "Airflow cannot import a DAG file",
+            where=", ".join(broken),
+            found=next(iter(broken.values())).strip().splitlines()[-1],
+            next_step="correct the file; `tollgate up` checks them all",
+        )
+    return set(Orchestration(settings.use_case).dag_ids) <= known.keys()
+
+
+def make_pools(settings: Settings) -> None:
+    """Make the pools of the use case, one slot each."""
+    api = AirflowApi(settings)
+    for name, description in Orchestration(settings.use_case).pools.items():
+        api.make_pool(name, slots=1, description=description)
+
+
+def _tollgate(settings: Settings) -> dict[str, str]:
+    remote = spark_remote(settings)
+    return {
+        **settings.model_copy(update={"spark_remote": remote}).environment(),
+        "SPARK_REMOTE": remote,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        "GX_ANALYTICS_ENABLED": "false",
+        "FEAST_USAGE": "False",
+    }
+
+
+def _configuration(settings: Settings) -> dict[str, str]:
+    url = f"http://{LOCALHOST}:{settings.airflow_port}"
+    return {
+        "CORE__DAGS_FOLDER": str(CHECKOUT / "dags"),
+        "CORE__PLUGINS_FOLDER": str(CHECKOUT / "plugins"),
+        "CORE__LOAD_EXAMPLES": "False",
+        "CORE__EXECUTOR": EXECUTOR,
+        "CORE__PARALLELISM": str(PARALLELISM),
+        "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
+        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.home / 'airflow' / 'airflow.db'}",
+        "API__HOST": LOCALHOST,
+        "API__PORT": str(settings.airflow_port),
+        "API__BASE_URL": url,
+        "API__EXPOSE_CONFIG": "False",
+        "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": str(IDLE_SLEEP),
+        "USAGE_DATA_COLLECTION__ENABLED": "False",
+    }
+
+
+def _bin() -> Path:
+    return Path(sys.executable).parent

@@ -1,0 +1,298 @@
+"""The local services: a Spark Connect server, Airflow and MLflow's UI, started and stopped together.
+
+Each runs in a session of its own, with its record and log under `<home>/services/`. All of them come up or none does.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+
+from pipelines.platform import airflow_server, processes
+from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
+from pipelines.platform.ports import LOCALHOST, answers, require_free
+from pipelines.platform.processes import ProcessRecord
+from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.spark import require_java, server_options
+
+RUNBOOK = "docs/runbooks/services.md"
+START_PATIENCE = 180.0
+"""Seconds within which every service must be up: Airflow makes its database first, which takes the longest."""
+
+STOP_PATIENCE = 15.0
+"""Seconds between asking a service to end and killing it."""
+
+POLL = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One service: how it is started, on which port, and how one sees that it is up."""
+
+    name: str
+    title: str
+    setting: str
+    port: Callable[[Settings], int]
+    command: Callable[[Settings], list[str]]
+    environment: Callable[[Settings], Mapping[str, str]]
+    healthy: Callable[[Settings], bool]
+    scheme: str = "http"
+
+    def address(self, settings: Settings) -> str:
+        """Where it is reached."""
+        return f"{self.scheme}://{LOCALHOST}:{self.port(settings)}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServiceStatus:
+    """What a service does: `up`, `starting` (or hanging: no answer), `dead` (it ended by itself), `down`."""
+
+    name: str
+    title: str
+    state: str
+    address: str
+    pid: int | None
+    log: str
+
+
+def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[ServiceStatus]:
+    """Start all services and wait until they answer; `report(name, state)` is called as they come up.
+
+    Raises `ConfigurationError` where they are up already, a port is taken, Java is missing, or a service ends at once;
+    nothing is left running then.
+    """
+    with _lock(settings):
+        _refuse_second(settings)
+        require_java()
+        for service in SERVICES:
+            require_free(service.port(settings), needed_by=service.title, setting=service.setting)
+        for record in _records(settings).values():
+            processes.stop(folder(settings), record, patience=STOP_PATIENCE)  # left over from a service that died
+        _prepare(settings)
+        try:
+            for service in SERVICES:
+                _start(service, settings)
+                report(service.name, "starting")
+            _wait(settings, report)
+            airflow_server.make_pools(settings)
+        except BaseException:
+            _stop_all(settings)
+            raise
+    return status(settings)
+
+
+def down(settings: Settings) -> list[str]:
+    """Stop every service with all that it started; names of those that were running."""
+    with _lock(settings):
+        return _stop_all(settings)
+
+
+def status(settings: Settings) -> list[ServiceStatus]:
+    """State of each service."""
+    records = _records(settings)
+    return [_status(service, records.get(service.name), settings) for service in SERVICES]
+
+
+def folder(settings: Settings) -> Path:
+    """Where records and logs of the services are."""
+    return settings.home / "services"
+
+
+def _status(service: Service, record: ProcessRecord | None, settings: Settings) -> ServiceStatus:
+    leader = record.leader() if record else None
+    if record is None:
+        state = "down"
+    elif leader is None:
+        state = "dead"
+    else:
+        state = "up" if answers(record.port) else "starting"
+    return ServiceStatus(
+        name=service.name,
+        title=service.title,
+        state=state,
+        address=service.address(settings),
+        pid=leader.pid if leader else None,
+        log=str(processes.log_path(folder(settings), service.name)),
+    )
+
+
+def _refuse_second(settings: Settings) -> None:
+    running = {name: record for name, record in _records(settings).items() if record.leader()}
+    if running:
+        raise ConfigurationError(
+            "Tollgate's services are up already",
+            where=str(folder(settings)),
+            expected="none running",
+            found=", ".join(f"{name} (pid {record.pid}, port {record.port})" for name, record in running.items()),
+            next_step="use them, or stop them first with `tollgate down`",
+            runbook=RUNBOOK,
+        )
+
+
+def _prepare(settings: Settings) -> None:
+    for path in (settings.home / "airflow", settings.home / "spark"):
+        path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    airflow_server.make_password(settings)
+    if not is_remote(settings.landing):
+        Path(settings.landing).mkdir(parents=True, exist_ok=True)
+
+
+def _start(service: Service, settings: Settings) -> None:
+    try:
+        processes.start(
+            service.name,
+            service.command(settings),
+            environment=service.environment(settings),
+            folder=folder(settings),
+            port=service.port(settings),
+        )
+    except OSError as error:
+        raise ConfigurationError(
+            f"{service.title} cannot be started",
+            where=service.command(settings)[0],
+            found=str(error),
+            next_step="run `tollgate doctor`",
+            runbook=RUNBOOK,
+        ) from error
+
+
+def _wait(settings: Settings, report: Callable[[str, str], None]) -> None:
+    waiting = {service.name: service for service in SERVICES}
+    deadline = time.monotonic() + START_PATIENCE
+    while waiting:
+        for service in list(waiting.values()):
+            record = processes.read(folder(settings), service.name)
+            if record is None or record.leader() is None:
+                raise _failed(service, settings, "it ended by itself")
+            if service.healthy(settings):
+                report(service.name, "up")
+                del waiting[service.name]
+        if waiting and time.monotonic() > deadline:
+            raise _failed(next(iter(waiting.values())), settings, f"no answer within {START_PATIENCE:.0f} s")
+        time.sleep(POLL if waiting else 0)
+
+
+def _failed(service: Service, settings: Settings, reason: str) -> TollgateError:
+    log = processes.log_path(folder(settings), service.name)
+    return ConfigurationError(
+        f"{service.title} did not come up: {reason}; nothing was left running",
+        where=str(log),
+        expected=f"an answer at {service.address(settings)}",
+        found=f"its log ends with\n{processes.last_lines(log)}",
+        next_step="read that log, correct the cause, and run `tollgate up` again",
+        runbook=RUNBOOK,
+    )
+
+
+def _stop_all(settings: Settings) -> list[str]:
+    running = []
+    for name, record in reversed(_records(settings).items()):
+        if processes.stop(folder(settings), record, patience=STOP_PATIENCE):
+            running.append(name)
+    return running
+
+
+def _records(settings: Settings) -> dict[str, ProcessRecord]:
+    found = {service.name: processes.read(folder(settings), service.name) for service in SERVICES}
+    return {name: record for name, record in found.items() if record is not None}
+
+
+@contextmanager
+def _lock(settings: Settings) -> Iterator[None]:
+    """One `up` or `down` at a time."""
+    try:
+        folder(settings).mkdir(parents=True, exist_ok=True, mode=0o700)
+        file = (folder(settings) / "lock").open("w")
+    except OSError as error:
+        raise ConfigurationError(
+            "the home is not a folder that we can write to",
+            where=str(settings.home),
+            found=str(error),
+            next_step="make it one, or choose another with TOLLGATE_HOME",
+        ) from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise StoreError(
+                "another `tollgate up` or `tollgate down` is at work",
+                where=str(settings.home),
+                next_step="wait until it is done",
+                runbook=RUNBOOK,
+            ) from error
+        yield
+
+
+def _spark_command(settings: Settings) -> list[str]:
+    options = server_options(settings) | {
+        "spark.connect.grpc.binding.address": LOCALHOST,
+        "spark.connect.grpc.binding.port": str(settings.spark_port),
+    }
+    submit = Path(str(find_spec("pyspark").origin)).parent / "bin" / "spark-submit"  # type: ignore[union-attr]
+    server = "org.apache.spark.sql.connect.service.SparkConnectServer"
+    arguments = [part for key, value in options.items() for part in ("--conf", f"{key}={value}")]
+    return [str(submit), "--class", server, *arguments, "spark-internal"]
+
+
+def _spark_environment(_: Settings) -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}  # it must not be its own client
+
+
+def _mlflow_command(settings: Settings) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", LOCALHOST, "--port", str(settings.mlflow_port)),
+        *("--backend-store-uri", settings.mlflow, "--default-artifact-root", settings.mlflow_artifacts),
+        *("--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
+    ]
+
+
+def _mlflow_environment(_: Settings) -> dict[str, str]:
+    return {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+
+
+def _mlflow_healthy(settings: Settings) -> bool:
+    try:
+        return httpx.get(f"http://{LOCALHOST}:{settings.mlflow_port}/health", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+SERVICES = (
+    Service(
+        name="spark",
+        title="the Spark Connect server",
+        setting="TOLLGATE_SPARK_PORT",
+        port=lambda settings: settings.spark_port,
+        command=_spark_command,
+        environment=_spark_environment,
+        healthy=lambda settings: answers(settings.spark_port),
+        scheme="sc",
+    ),
+    Service(
+        name="airflow",
+        title="Airflow",
+        setting="TOLLGATE_AIRFLOW_PORT",
+        port=lambda settings: settings.airflow_port,
+        command=lambda _: airflow_server.command(),
+        environment=airflow_server.environment,
+        healthy=airflow_server.is_healthy,
+    ),
+    Service(
+        name="mlflow",
+        title="MLflow's UI",
+        setting="TOLLGATE_MLFLOW_PORT",
+        port=lambda settings: settings.mlflow_port,
+        command=_mlflow_command,
+        environment=_mlflow_environment,
+        healthy=_mlflow_healthy,
+    ),
+)

@@ -1,0 +1,88 @@
+"""How a task fails: its log ends in one block that tells whoever is on call what broke and what to type next."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pipelines.platform.errors import TollgateError
+from pipelines.platform.orchestration import Orchestration
+
+log = logging.getLogger("tollgate.failure")
+
+RUNBOOKS = {
+    "features": "docs/runbooks/features-waiting.md",
+    "train": "docs/runbooks/train-failed.md",
+    "train_weekly": "docs/runbooks/train-failed.md",
+}
+FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
+RULE = "─" * 72
+
+
+def failure_callbacks(use_case: str, stage: str) -> dict[str, Callable[[Mapping[str, Any]], None]]:
+    """The callbacks of a task of `stage`: one for the last failure, one for a failure that is tried again."""
+
+    def failed(context: Mapping[str, Any]) -> None:
+        log.error("\n%s", block(context, use_case, stage))
+
+    def retried(context: Mapping[str, Any]) -> None:
+        log.warning("\n%s", block(context, use_case, stage, will_retry=True))
+
+    return {"on_failure_callback": failed, "on_retry_callback": retried}
+
+
+def block(context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: bool = False) -> str:
+    """What failed, for which day, expected and found, what is held back, the next command, the runbook's page."""
+    error = _cause(context.get("exception"))
+    fields = error.fields() if isinstance(error, TollgateError) else _foreign(error)
+    day = context["dag_run"].partition_key or "no day"
+    task = context["task_instance"]
+    names = Orchestration(use_case)
+    lines = {
+        "RETRY" if will_retry else "FAILED": f"{task.dag_id}.{task.task_id} for {day}, try {task.try_number}",
+        "what": fields.pop("what"),
+        **{label: text for label, text in fields.items() if label not in {"day", "held back", "runbook"}},
+        "held back": _held_back(names, stage, day, will_retry=will_retry),
+        "again": _again(names, stage, day, will_retry=will_retry),
+        "runbook": fields.get("runbook") or RUNBOOKS.get(stage, FALLBACK_RUNBOOK),
+    }
+    return "\n".join([RULE, *(_line(label, text) for label, text in lines.items() if text), RULE])
+
+
+def _cause(error: BaseException | None) -> BaseException | None:
+    """The error of ours that Airflow's own wraps, where there is one."""
+    inner = error.__cause__ if error is not None else None
+    return inner if isinstance(inner, TollgateError) and not isinstance(error, TollgateError) else error
+
+
+def _foreign(error: BaseException | None) -> dict[str, str]:
+    if error is None:
+        return {"what": "the task was ended from outside (time limit, memory, or by hand)"}
+    first = str(error).strip().splitlines()
+    return {
+        "what": type(error).__name__,
+        "found": first[0] if first else "no message",
+        "next step": "read the traceback",
+    }
+
+
+def _held_back(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> str:
+    dags = names.held_back(stage)
+    if not dags:
+        return ""
+    until = "until a try succeeds" if will_retry else "until this succeeds"
+    return f"{', '.join(dags)} of {day}, {until}; their tables stay as they are"
+
+
+def _again(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> str:
+    if will_retry:
+        return "nothing to type yet: Airflow tries again by itself"
+    if names.held_back(stage) or stage == "monitor":
+        return f"tollgate backfill --from {day} --to {day}"
+    return f"in Airflow, clear this run of {names.dag_id(stage)}"
+
+
+def _line(label: str, text: str) -> str:
+    head, *rest = text.splitlines() or [""]
+    return "\n".join([f"{label:<10} {head}", *(f"{'':<10} {line}" for line in rest)])

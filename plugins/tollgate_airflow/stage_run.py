@@ -1,0 +1,63 @@
+"""A stage inside a task: called with the partition's days, its account to XCom and to the asset events."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from airflow.exceptions import AirflowFailException
+from airflow.sdk import Asset, get_current_context
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import NotArrivedError
+from pipelines.run import Run
+from plugins.tollgate_airflow.partition import partition_days, run_of
+
+if TYPE_CHECKING:
+    from pipelines.stages.result import StageResult
+
+log = logging.getLogger(__name__)
+
+
+def run_stage(
+    stage: Callable[[Run, DayRange], StageResult], use_case: str, outlets: Iterable[Asset] = ()
+) -> dict[str, Any]:
+    """Run a stage for the run's days and return the account of the partition's own day, as plain data.
+
+    A backfill fails at once where a day has not arrived: who asked for it waits for an answer, not for a file.
+    """
+    context = get_current_context()
+    days = partition_days(context)
+    run = run_of(context, use_case)
+    log.info("%s of %s for %s", stage.__name__, use_case, days)
+    try:
+        result = stage(run, days)
+    except NotArrivedError as error:
+        if context["dag_run"].run_type == "backfill":
+            raise AirflowFailException(error.what) from error
+        raise
+    finally:
+        _release_spark(run)
+    account = dict(result.accounts.get(days.last, {}))
+    _describe(context, outlets, days.last, result.versions)
+    log.info("%s done: %s", stage.__name__, _figures(account))
+    return account
+
+
+def _describe(context: Any, outlets: Iterable[Asset], day: date, versions: Mapping[str, int]) -> None:
+    """Say in the asset events which table versions they announce."""
+    for asset in outlets:
+        context["outlet_events"][asset].extra = {"day": str(day), "versions": dict(versions)}
+
+
+def _release_spark(run: Run) -> None:
+    """End the session on the Connect server; it would be kept there for an hour otherwise."""
+    if "spark" in run.__dict__:
+        run.spark.stop()
+
+
+def _figures(account: Mapping[str, Any]) -> str:
+    plain = {key: value for key, value in account.items() if isinstance(value, int | float | str)}
+    return ", ".join(f"{key} {value}" for key, value in plain.items()) or "nothing to tell"

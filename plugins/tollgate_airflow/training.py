@@ -1,0 +1,34 @@
+"""A training inside a task: as of the day after the partition's, for the reason that the triggering asset gives."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import Asset
+
+from plugins.tollgate_airflow.partition import partition_day, run_of
+
+
+def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict[str, Any]:
+    """Train with what was known when the partition's day was over; returns the training's account."""
+    from pipelines.stages.train import train
+
+    run = run_of(context, use_case)
+    as_of = partition_day(context) + timedelta(days=1)
+    result = train(run, as_of, reason=_reason(context))
+    account = result.to_json()
+    context["outlet_events"][release].extra = {"as_of": str(as_of)}
+    return account
+
+
+def _reason(context: Mapping[str, Any]) -> str:
+    """Why this training runs: what the asset events say that started it, else the parameter."""
+    reasons = [
+        str(event.extra["reason"])
+        for events in context["triggering_asset_events"].values()
+        for event in events
+        if "reason" in (event.extra or {})
+    ]
+    return "; ".join(dict.fromkeys(reasons)) or str(context["params"]["reason"])
