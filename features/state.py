@@ -81,7 +81,7 @@ class EntityState:
         return type(self)(*(np.concatenate((a[:place], np.array([v], dtype=np.int64), a[place:])) for a, v in arrays))
 
     def report(self, event_id: int, reported_at: int) -> Self:
-        """The state after a report (its time in µs) of an event; the earliest report stays, unknown events change nothing."""
+        """The state after a report (time in µs); an event's earliest report stays, an unknown event changes nothing."""
         index = self._index(event_id)
         if index is None or self.reported_at[index] <= reported_at:
             return self
@@ -127,7 +127,7 @@ def build_states(
     taken = {name: _ints(column)[order] for name, column in columns.items()}
     if REPORTED in taken:
         taken[REPORTED] = np.where(taken[REPORTED] < as_of, taken[REPORTED], NEVER)
-    starts = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1]]) if len(order) else []
+    starts = np.flatnonzero(np.r_[np.ones(min(len(order), 1), dtype=bool), keys[order][1:] != keys[order][:-1]])
     bounds = zip(starts, [*starts[1:], len(order)], strict=True)
     return {
         keys[order[first]].item(): EntityState.of({name: column[first:past] for name, column in taken.items()})

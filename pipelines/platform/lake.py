@@ -19,7 +19,7 @@ from pipelines.platform.lake_errors import write_error
 from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
-    from pyspark.sql import DataFrame, SparkSession
+    from pyspark.sql import DataFrame, DataFrameWriter, SparkSession
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,6 +122,11 @@ class Lake:
         predicate = f"day IN ({dates})"
         return self._write(frame, table, predicate, provenance.to_json(days=listed))
 
+    def replace_table(self, frame: DataFrame, table: str, *, days: DayRange, provenance: Provenance) -> int:
+        """Replace all rows and the schema of a table that is not partitioned; `days` is what the commit speaks of."""
+        writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
+        return self._commit(writer, table, provenance.to_json(days=days))
+
     def history(self, table: str, *, limit: int | None = None) -> list[Commit]:
         """The table's commits, newest first."""
         if not self.exists(table):
@@ -141,9 +146,12 @@ class Lake:
         return {table: version for table, version in found.items() if version is not None}
 
     def _write(self, frame: DataFrame, table: str, predicate: str, metadata: str) -> int:
-        writer = frame.write.format("delta").mode("overwrite").partitionBy("day")
+        writer = frame.write.format("delta").mode("overwrite").partitionBy("day").option("replaceWhere", predicate)
+        return self._commit(writer, table, metadata)
+
+    def _commit(self, writer: DataFrameWriter, table: str, metadata: str) -> int:
         try:
-            writer.option("replaceWhere", predicate).option("userMetadata", metadata).save(self.path(table))
+            writer.option("userMetadata", metadata).save(self.path(table))
         except Exception as error:
             raise write_error(error, self.path(table)) from error
         token = json.loads(metadata)["commit"]
