@@ -119,7 +119,7 @@ def rule_scorer(use_case: UseCase, *, reason: str) -> RuleScorer:
 
 def booster_scorer(bundle: Bundle, use_case: UseCase, *, model_version: str) -> BoosterScorer:
     """The bundle's model as a scorer; raises `BundleError` where its features are not those that we compute."""
-    names = _feature_names(bundle, use_case)
+    names = require_same_features(bundle, use_case)
     booster = load_booster(bundle.model)
     if tuple(booster.feature_names or ()) != names:
         raise BundleError(
@@ -170,7 +170,7 @@ def load_champion(run: Run) -> Scorer:
         return _fall_back(run.use_case, f"champion {pointer.release_id} cannot be loaded: {error}")
 
 
-def _feature_names(bundle: Bundle, use_case: UseCase) -> tuple[str, ...]:
+def require_same_features(bundle: Bundle, use_case: UseCase) -> tuple[str, ...]:
     """The model's features in order, after proving that the code of today defines each of them as it did then."""
     declared = bundle.record["feature_set"]
     try:

@@ -1,13 +1,17 @@
-"""A verdict: the checks that a candidate had to pass, what each found, and what follows. Always explicit."""
+"""An evaluation and its verdict: the checks that a candidate had to pass, what each found, and what follows."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipelines.release.metrics import Array
+
 Outcome = Literal["passed", "failed", "not applicable"]
 Decision = Literal["approved", "refused"]
+CANDIDATE, RULE, LOGISTIC, CHAMPION = "candidate", "rule", "logistic_regression", "champion"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,4 +63,26 @@ class Verdict:
             "decision": self.decision,
             "reasons": self.reasons,
             "checks": [check.to_json() for check in self.checks],
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evaluation:
+    """Figures by contender on the same rows of the test days, the verdict, and the labels and scores behind them."""
+
+    figures: Mapping[str, Mapping[str, float]]
+    verdict: Verdict
+    label: Array
+    scores: Mapping[str, Array]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data: counts, figures by contender (None where a figure is not defined), verdict."""
+        return {
+            "n_test": len(self.label),
+            "n_test_positive": int(self.label.sum()),
+            "metrics": {
+                name: {key: value if math.isfinite(value) else None for key, value in values.items()}
+                for name, values in self.figures.items()
+            },
+            "verdict": self.verdict.to_json(),
         }

@@ -1,0 +1,115 @@
+"""`tollgate train`, `tollgate which`, `tollgate releases`: make a release, and say which one decides."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.output import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from pipelines.run import Run
+
+NOT_IN_PRODUCTION = 3
+"""Exit code of a training whose release does not decide now: it was refused, or retired before."""
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to the command line."""
+    app.command("train")(train_command)
+    app.command("which")(which_command)
+    app.command("releases")(releases_command)
+
+
+def train_command(
+    as_of: Annotated[str, typer.Option("--as-of", help="train with what was known at this day's 00:00 UTC")],
+    reason: Annotated[str, typer.Option(help="why, as the records will say")] = "asked for on the command line",
+    as_json: AsJson = False,
+) -> None:
+    """Train a model, judge it on later days, and make it champion if it passes.
+
+    Exit code 0: the model is champion. 3: it is not, because the verdict refused it (the champion stays). 1: an error.
+    """
+    from pipelines.platform.days import parse_day
+    from pipelines.stages.train import train
+
+    result = train(_run(), parse_day(as_of, what="--as-of"), reason=reason)
+    document = result.to_json()
+    if as_json:
+        print_json(document)
+    else:
+        _show_training(document)
+    if not result.in_production:
+        raise typer.Exit(NOT_IN_PRODUCTION)
+
+
+def which_command(as_json: AsJson = False) -> None:
+    """Which model decides: its data, code, features, evidence. Exit code 1 where none does, or it cannot be loaded."""
+    from pipelines.release.inventory import champion_account
+
+    account = champion_account(_run())
+    if as_json:
+        print_json(account)
+    else:
+        _show_champion(account)
+    if not account["loadable"]:
+        raise typer.Exit(1)
+
+
+def releases_command(as_json: AsJson = False) -> None:
+    """All releases, oldest first, each with its state."""
+    from pipelines.release.inventory import all_releases
+
+    accounts = all_releases(_run())
+    if as_json:
+        print_json(accounts)
+        return
+    columns = ("release", "state", "as of", "version", "primary metric", "made at", "why")
+    rows = [[account[key] for key in _LISTED] for account in accounts]
+    print_table("Releases", columns, rows) if rows else console.print("no release exists yet: tollgate train --as-of D")
+
+
+_LISTED = ("release", "state", "as_of", "model_version", "primary_metric", "created_at", "state_reason")
+
+
+def _run() -> Run:
+    from pipelines.platform.settings import Settings
+    from pipelines.run import Run
+    from pipelines.usecases.registry import load
+
+    settings = Settings.from_environment()
+    return Run(settings, load(settings.use_case))
+
+
+def _show_training(document: dict[str, Any]) -> None:
+    print_table(
+        f"{document['release']}: {document['n_test']:,} test events, {document['n_test_positive']:,} positive",
+        ("metric", *document["metrics"]),
+        [
+            (metric, *(values.get(metric) for values in document["metrics"].values()))
+            for metric in document["metrics"]["candidate"]
+        ],
+    )
+    print_table(
+        f"verdict: {document['verdict']['decision']}",
+        ("check", "outcome", "found"),
+        [(check["name"], check["outcome"], check["found"]) for check in document["verdict"]["checks"]],
+    )
+    outcome = "now champion" if document["promoted"] else document["state"]
+    same = " (the same data gave the same model as before)" if document["same_as_before"] else ""
+    console.print(f"{document['release']}: {outcome}{same}")
+    for warning in document["warnings"]:
+        console.print(f"warning: {warning}", markup=False)
+
+
+def _show_champion(account: dict[str, Any]) -> None:
+    shown = [(name, value) for name, value in account.items() if not isinstance(value, dict | list)]
+    print_table(f"{account['release']} decides", ("what", "value"), [(name, str(value)) for name, value in shown])
+    for name in ("training", "data_versions", "feature_set", "environment"):
+        print_table(name.replace("_", " "), ("what", "value"), [(k, str(v)) for k, v in account[name].items()])
+    metrics = account["metrics"]
+    rows = [(metric, *(values.get(metric) for values in metrics.values())) for metric in metrics["candidate"]]
+    print_table("metrics on the test days", ("metric", *metrics), rows)

@@ -1,0 +1,85 @@
+"""What is in production and what was released: accounts of releases for people and programs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pipelines.platform.errors import PermanentError
+from pipelines.platform.ledger import Release
+from pipelines.release.bundle import BundleError, load_bundle, releases_folder
+from pipelines.release.scorer import require_same_features
+from pipelines.release.verdict import CANDIDATE
+from pipelines.run import Run
+
+
+def champion_account(run: Run) -> dict[str, Any]:
+    """All that is known of the champion; `loadable` says whether scoring can use it, `problem` why not.
+
+    Raises `PermanentError` where no release is champion yet.
+    """
+    pointer = run.ledger.champion()
+    if pointer is None:
+        raise PermanentError(
+            "no release is champion: the declared rule decides",
+            where=run.settings.ledger,
+            expected="a promoted release",
+            found=f"{len(run.ledger.releases())} releases, none promoted",
+            next_step="tollgate train --as-of D",
+        )
+    release = run.ledger.release(pointer.release_id)
+    problem = _problem(run, release)
+    promotion = [entry for entry in run.ledger.states(release.release_id) if entry["state"] == "champion"][-1]
+    return {
+        **_summary(run, release),
+        "loadable": not problem,
+        "problem": problem,
+        "promoted_at": promotion["recorded_at"],
+        "promoted_by": promotion["actor"],
+        "promoted_because": promotion["reason"],
+        "generation": pointer.generation,
+        "model_digest": release.payload["model_digest"],
+        "threshold": release.payload["threshold"],
+        "training": release.payload["training"],
+        "data_versions": release.payload["data_versions"],
+        "feature_set": release.payload["feature_set"],
+        "policy_digest": release.payload["policy_digest"],
+        "code_version": release.payload["code_version"],
+        "environment": release.payload["environment"],
+        "seed": release.payload["seed"],
+        "parameters": release.payload["parameters"],
+        "mlflow_run_id": release.payload["mlflow_run_id"],
+        "metrics": release.payload["evaluation"]["metrics"],
+        "verdict": release.payload["evaluation"]["verdict"],
+    }
+
+
+def all_releases(run: Run) -> list[dict[str, Any]]:
+    """A summary of each release, oldest first."""
+    return [_summary(run, release) for release in run.ledger.releases()]
+
+
+def _summary(run: Run, release: Release) -> dict[str, Any]:
+    state = (run.ledger.states(release.release_id) or [{"state": "candidate", "reason": "not judged to the end"}])[-1]
+    payload = release.payload
+    return {
+        "release": release.release_id,
+        "state": state["state"],
+        "state_reason": state["reason"],
+        "as_of": payload["as_of"],
+        "model_version": payload["model_version"],
+        "primary_metric": payload["evaluation"]["metrics"][CANDIDATE][run.use_case.model.primary_metric],
+        "created_at": release.created_at.isoformat(),
+        "trained_because": payload["trained_because"],
+    }
+
+
+def _problem(run: Run, release: Release) -> str:
+    """Why scoring cannot use the release, or nothing; the model itself is not parsed for that."""
+    try:
+        bundle = load_bundle(
+            releases_folder(run.settings.home), release.release_id, manifest_digest=release.payload["manifest_digest"]
+        )
+        require_same_features(bundle, run.use_case)
+    except BundleError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,148 @@
+"""Evaluate: a candidate against the rule, a logistic regression and the champion on the same later days; the verdict.
+
+What is evaluated is the booster loaded back from the bytes that would be released, through the production scorer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from pipelines.platform.days import midnight
+from pipelines.release.candidate import Candidate
+from pipelines.release.fitting import fit_logistic, logistic_scores, matrix_of
+from pipelines.release.frames import judged
+from pipelines.release.metrics import Array
+from pipelines.release.scorer import Scorer, rule_scorer
+from pipelines.release.search import figures
+from pipelines.release.verdict import CANDIDATE, CHAMPION, LOGISTIC, RULE, Check, Evaluation, Verdict
+from pipelines.usecases.definition import UseCase
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def evaluate(
+    frame: pd.DataFrame, use_case: UseCase, candidate: Candidate, champion: Scorer, champion_as_of: date | None = None
+) -> Evaluation:
+    """Judge a candidate on its test days, with the labels known at its `as_of`.
+
+    `frame` is a training frame that also holds the champion's feature columns. `champion` is what scores now: the rule
+    where there is no champion yet. `champion_as_of` is the day as of which the champion was trained.
+    """
+    rows, label = judged(frame, use_case, candidate.split, midnight(candidate.as_of))
+    scores, compared = _compare(rows, label, use_case, candidate, champion)
+    checks = (
+        _enough_evidence(label, candidate),
+        _scores_are_probabilities(scores[CANDIDATE]),
+        _beats(use_case, compared, RULE),
+        _beats(use_case, compared, LOGISTIC),
+        _keeps_up(use_case, compared, champion),
+        _not_older(candidate, champion_as_of),
+    )
+    return Evaluation(
+        figures=compared,
+        verdict=Verdict(checks=checks),
+        label=label,
+        scores=scores,
+    )
+
+
+def _compare(
+    rows: pd.DataFrame, label: Array, use_case: UseCase, candidate: Candidate, champion: Scorer
+) -> tuple[dict[str, Array], dict[str, dict[str, float]]]:
+    """Scores and figures of all contenders on the same rows."""
+    scorers: dict[str, Scorer] = {CANDIDATE: candidate.scorer, RULE: rule_scorer(use_case, reason="baseline")}
+    if not champion.fallback:
+        scorers[CHAMPION] = champion
+    scores = {name: scorer.score(matrix_of(rows, scorer.feature_names)) for name, scorer in scorers.items()}
+    scores[LOGISTIC] = _logistic(rows, use_case, candidate)
+    compared = {name: figures(rows, label, score, use_case) for name, score in scores.items()}
+    for name, scorer in scorers.items():
+        compared[name] |= _decisions(rows, label, scores[name], scorer.threshold)
+    return scores, compared
+
+
+def _logistic(rows: pd.DataFrame, use_case: UseCase, candidate: Candidate) -> Array:
+    names = candidate.feature_set.names
+    model = fit_logistic(matrix_of(candidate.rows, names), candidate.label, seed=use_case.model.seed)
+    return logistic_scores(model, matrix_of(rows, names))
+
+
+def _decisions(rows: pd.DataFrame, label: Array, score: Array, threshold: float) -> dict[str, float]:
+    """What the threshold decides: precision, recall, decisions a day; and the Brier score of the probabilities."""
+    decided = score >= threshold
+    hits, positives = float(label[decided].sum()), float(label.sum())
+    return {
+        "threshold": threshold,
+        "precision_at_threshold": hits / decided.sum() if decided.any() else float("nan"),
+        "recall_at_threshold": hits / positives if positives else float("nan"),
+        "decisions_per_day": float(decided.sum()) / max(1, rows["day"].nunique()),
+        "brier_score": float(np.mean((score - label) ** 2)) if len(label) else float("nan"),
+    }
+
+
+def _enough_evidence(label: Array, candidate: Candidate) -> Check:
+    positives = int(label.sum())
+    return Check(
+        name="enough_evidence",
+        question="Are there events of both kinds on the test days?",
+        outcome="passed" if 0 < positives < len(label) else "failed",
+        found=f"{len(label)} events, {positives} of them positive, on {candidate.split.test}",
+        figures={"n_test": len(label), "n_test_positive": positives},
+    )
+
+
+def _scores_are_probabilities(score: Array) -> Check:
+    good = bool(len(score)) and bool(np.all(np.isfinite(score) & (score >= 0) & (score <= 1)))
+    varied = len(np.unique(score)) > 1
+    found = f"{len(score)} scores from {score.min():.4f} to {score.max():.4f}" if len(score) else "no scores"
+    return Check(
+        name="scores_are_probabilities",
+        question="Loaded as in production, does it give finite scores in [0, 1] that differ?",
+        outcome="passed" if good and varied else "failed",
+        found=found,
+    )
+
+
+def _beats(use_case: UseCase, compared: Mapping[str, Mapping[str, float]], baseline: str) -> Check:
+    metric = use_case.model.primary_metric
+    mine, theirs = compared[CANDIDATE][metric], compared[baseline][metric]
+    return Check(
+        name=f"beats_{baseline}",
+        question=f"Is its {metric} higher than that of the {baseline.replace('_', ' ')} on the same days?",
+        outcome="passed" if mine > theirs else "failed",
+        found=f"{metric} {mine:.4f} against {theirs:.4f} of the {baseline.replace('_', ' ')}",
+        figures={CANDIDATE: mine, baseline: theirs},
+    )
+
+
+def _keeps_up(use_case: UseCase, compared: Mapping[str, Mapping[str, float]], champion: Scorer) -> Check:
+    metric, margin = use_case.model.primary_metric, use_case.model.champion_margin
+    question = f"Does it lose no more than {margin} of {metric} against the champion on the same days?"
+    if champion.fallback:
+        return Check(name="keeps_up_with_champion", question=question, outcome="not applicable", found=champion.reason)
+    mine, theirs = compared[CANDIDATE][metric], compared[CHAMPION][metric]
+    return Check(
+        name="keeps_up_with_champion",
+        question=question,
+        outcome="passed" if mine >= theirs - margin else "failed",
+        found=f"{metric} {mine:.4f} against {theirs:.4f} of champion {champion.release_id} (margin {margin})",
+        figures={CANDIDATE: mine, CHAMPION: theirs, "margin": margin},
+    )
+
+
+def _not_older(candidate: Candidate, champion_as_of: date | None) -> Check:
+    question = "Was it trained as of a day that is not before the champion's?"
+    if champion_as_of is None:
+        return Check(name="not_older", question=question, outcome="not applicable", found="there is no champion yet")
+    newer = candidate.as_of >= champion_as_of
+    return Check(
+        name="not_older",
+        question=question,
+        outcome="passed" if newer else "failed",
+        found=f"as of {candidate.as_of}, the champion as of {champion_as_of}",
+    )

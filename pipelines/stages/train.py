@@ -1,0 +1,117 @@
+"""Train: what was known at a day makes a candidate, which is evaluated on later days and released or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from pipelines.platform.days import DayRange, grouped
+from pipelines.platform.errors import PermanentError
+from pipelines.platform.ledger import Pointer
+from pipelines.release.candidate import make_candidate, training_days, training_split
+from pipelines.release.record import release_record
+from pipelines.release.scorer import load_champion
+from pipelines.release.verdict import Evaluation
+from pipelines.run import Run, code_version
+from pipelines.stages.evaluate import evaluate
+from pipelines.stages.release import Released, release
+from pipelines.stages.training_data import current_versions, read_training_data
+
+STAGE = "train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """A training's outcome: the verdict (`approved` or `refused`), what became of the release, and its figures."""
+
+    as_of: date
+    release_id: str
+    evaluation: Evaluation
+    released: Released
+
+    @property
+    def approved(self) -> bool:
+        """Whether the verdict approves the release."""
+        return self.evaluation.verdict.decision == "approved"
+
+    @property
+    def in_production(self) -> bool:
+        """Whether the release is champion now: what a training asks for."""
+        return self.released.state == "champion"
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json` and for the ledger."""
+        payload = self.released.payload
+        return {
+            "as_of": str(self.as_of),
+            "release": self.release_id,
+            "state": self.released.state,
+            "promoted": self.released.promoted,
+            "same_as_before": self.released.known,
+            "model_version": payload["model_version"],
+            "model_digest": payload["model_digest"],
+            "mlflow_run_id": payload["mlflow_run_id"],
+            "training": payload["training"],
+            "data_versions": payload["data_versions"],
+            "threshold": payload["threshold"],
+            **self.evaluation.to_json(),
+            "warnings": list(self.released.warnings),
+        }
+
+
+def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
+    """Train with what was known at `as_of` 00:00 UTC; release the model as champion if the verdict approves it.
+
+    A refusal is a result, not an error: the champion stays. Raises `PermanentError` where days or labels are missing or
+    another promotion was faster, `StoreError` where a store does not answer; neither changes the champion.
+    """
+    use_case = run.use_case
+    pointer, scorer = run.ledger.champion(), load_champion(run)
+    columns = (*use_case.feature_sets[use_case.model.feature_set].names, *scorer.feature_names, use_case.rule.column)
+    data = read_training_data(run, training_days(use_case, as_of), columns, as_of=as_of, versions=current_versions(run))
+    _require_days(run, as_of, data.rows)
+    candidate = make_candidate(data.frame, use_case, as_of)
+    evaluation = evaluate(data.frame, use_case, candidate, scorer, _champion_as_of(run, pointer))
+    record = release_record(
+        candidate, use_case, evaluation=evaluation, data_versions=data.versions, code=code_version()
+    )
+    released = release(run, candidate, evaluation, record, champion=pointer, reason=reason)
+    result = TrainResult(as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released)
+    _record(run, result, reason)
+    return result
+
+
+def _require_days(run: Run, as_of: date, rows: Mapping[date, int]) -> None:
+    """Every test day and at least half of the days to learn from have rows."""
+    split = training_split(run.use_case, as_of)
+    history = split.history(run.use_case.model.history_days)
+    learnt = [day for day in history if rows.get(day)]
+    missing_tests = [day for day in split.test if not rows.get(day)]
+    if missing_tests or 2 * len(learnt) < len(history):
+        there = [str(days) for days in grouped([day for day, count in rows.items() if count])]
+        raise PermanentError(
+            f"there are not enough days to train as of {as_of}",
+            where=run.lake.path("features"),
+            expected=f"rows on every test day {split.test} and on at least half of the train days {history}",
+            found=f"rows on {', '.join(there) or 'none of these days'}",
+            next_step=f"load what is missing: {_load(DayRange(history.first, split.test.last))}",
+        )
+
+
+def _load(days: DayRange) -> str:
+    ends = f"--from {days.first} --to {days.last}"
+    return f"tollgate run ingest {ends}, then tollgate run features {ends}"
+
+
+def _champion_as_of(run: Run, pointer: Pointer | None) -> date | None:
+    if pointer is None:
+        return None
+    return date.fromisoformat(run.ledger.release(pointer.release_id).payload["as_of"])
+
+
+def _record(run: Run, result: TrainResult, reason: str) -> None:
+    account = {**result.to_json(), "reason": reason}
+    status = "done" if result.approved else "refused"
+    run.ledger.record_stage(STAGE, result.as_of, status, run_id=run.run_id, at=run.clock(), payload=account)
