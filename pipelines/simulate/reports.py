@@ -1,0 +1,67 @@
+"""When fraud is reported: after seven days exactly, or spread around that, or never."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+
+from pipelines.platform.errors import UsageError
+from pipelines.simulate.incidents import Effects
+from pipelines.simulate.transactions import Transactions
+from pipelines.simulate.world import Stream, WorldSize
+
+DELAY_DAYS = 7.0
+LONGEST_DELAY_DAYS = 30
+_SHORTEST_DELAY_DAYS = 0.25
+_NIGHT_ENDS_HOUR = 7
+_SECONDS_A_DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Reporting:
+    """`spread`: standard deviation of the delay in days (0: seven days exactly); `unreported`: share never reported.
+
+    Spread delays are normal around seven days, cut off at a quarter of a day and at 30 days. Raises `UsageError`.
+    """
+
+    spread: float = 0.0
+    unreported: float = 0.0
+
+    def __post_init__(self) -> None:
+        for option, value, highest in (
+            ("--report-spread", self.spread, float(LONGEST_DELAY_DAYS)),
+            ("--unreported", self.unreported, 1.0),
+        ):
+            if not 0 <= value <= highest:
+                raise UsageError(
+                    f"{option} is out of range",
+                    expected=f"a number from 0 to {highest:g}",
+                    found=f"{value}",
+                    next_step=f"give another {option}",
+                )
+
+
+def reported_at(
+    size: WorldSize, day: date, events: Transactions, reporting: Reporting, effects: Effects
+) -> npt.NDArray[np.datetime64]:
+    """For each transaction of the day when a fraud report of it comes (datetime64[us], UTC), NaT where none ever does."""
+    stream = size.stream(Stream.REPORTS, day)
+    draws, delays = stream.random(len(events)), stream.normal(DELAY_DAYS, reporting.spread, len(events))
+    told = (events.scenario > 0) & (draws >= reporting.unreported)
+    told ^= _flipped(size, day, events, effects.flipped_labels)
+    seconds = np.rint(np.clip(delays, _SHORTEST_DELAY_DAYS, LONGEST_DELAY_DAYS) * _SECONDS_A_DAY).astype(
+        "timedelta64[s]"
+    )
+    times = np.where(told, events.event_time + seconds, np.datetime64("NaT", "us"))
+    return cast("npt.NDArray[np.datetime64]", times)
+
+
+def _flipped(size: WorldSize, day: date, events: Transactions, share: float) -> npt.NDArray[np.bool_]:
+    """Which labels say the opposite of the truth: `share` of the night's transactions."""
+    hour = (events.event_time - np.datetime64(day, "us")) // np.timedelta64(1, "h")
+    chosen = size.stream(Stream.FLIPPED_LABELS, day).random(len(events)) < share
+    return cast("npt.NDArray[np.bool_]", (hour < _NIGHT_ENDS_HOUR) & chosen)

@@ -1,0 +1,62 @@
+"""The simulator's arrays as Arrow tables of the feeds, with exactly the types that the use case declares."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from pipelines.platform.arrow_types import arrow_type
+from pipelines.simulate.transactions import Transactions
+from pipelines.simulate.world import Ints
+from pipelines.usecases.definition import Feed
+from pipelines.usecases.fraud import USE_CASE
+
+EVENTS, LABELS = USE_CASE.events, USE_CASE.labels
+Times = npt.NDArray[np.datetime64]
+
+
+def schema_of(feed: Feed) -> Any:
+    """The feed's columns as an Arrow schema."""
+    return pa.schema([(column.name, arrow_type(column.type)) for column in feed.columns])
+
+
+def transactions_table(events: Transactions) -> Any:
+    """Columns of the `transactions` feed: ids int64, `event_time` timestamp UTC, `amount` decimal(12,2)."""
+    return pa.table(_event_columns(events), schema=schema_of(EVENTS))
+
+
+def reports_table(transaction_id: Ints, reported_at: Times) -> Any:
+    """Columns of the `fraud_reports` feed: `transaction_id` int64, `reported_at` timestamp UTC; in order of time."""
+    order = np.lexsort((transaction_id, reported_at))
+    columns = {"transaction_id": transaction_id[order], "reported_at": reported_at[order]}
+    return pa.table({name: pa.array(values) for name, values in columns.items()}).cast(schema_of(LABELS))
+
+
+def truth_table(events: Transactions, reported_at: Times) -> Any:
+    """What really happened, for transactions that are fraud or are reported; every other one is honest.
+
+    Columns of the feed, then `scenario` int8 (0 honest) and `reported_at` timestamp UTC (null: never).
+    """
+    notable = (events.scenario > 0) | ~np.isnat(reported_at)
+    table = transactions_table(events[notable])
+    table = table.append_column("scenario", pa.array(events.scenario[notable]))
+    return table.append_column("reported_at", pa.array(reported_at[notable]).cast(pa.timestamp("us", tz="UTC")))
+
+
+def _event_columns(events: Transactions) -> dict[str, Any]:
+    return {
+        "transaction_id": pa.array(events.transaction_id),
+        "event_time": pa.array(events.event_time).cast(pa.timestamp("us", tz="UTC")),
+        "customer_id": pa.array(events.customer_id),
+        "terminal_id": pa.array(events.terminal_id),
+        "amount": _decimals(events.cents),
+    }
+
+
+def _decimals(cents: Ints) -> Any:
+    """Whole cents as decimal(12,2) without a detour: Arrow keeps decimals as 128-bit integers, low word first."""
+    words = np.stack([cents, cents >> 63], axis=1)
+    return pa.Array.from_buffers(pa.decimal128(12, 2), len(cents), [None, pa.py_buffer(words)])
