@@ -105,15 +105,17 @@ def _totals(sent: list[Sent], seconds: float) -> dict[str, Any]:
 def _print(sent: list[Sent], totals: dict[str, Any], places: dict[str, str]) -> None:
     eventful = [day for day in sent if day.incidents or not day.asked]
     if eventful:
-        rows = [
-            [str(day.day), ", ".join(day.incidents) or "sent again", day.transactions, day.rows, day.bad, day.repeated,
-             day.late_in, day.late_out, day.reports]
-            for day in eventful
-        ]  # fmt: skip
-        columns = ["day", "incidents", "happened", "rows sent", "bad", "repeated", "late in", "late out", "reports"]
-        print_table("days that differ", columns, rows)
+        columns = ["day", "incidents", "events", "rows", "bad", "twice", "late", "reports"]
+        print_table("days that differ", columns, [_row(day) for day in eventful])
     console.print(
         f"{totals['days']} days: {totals['transactions']:,} transactions, {totals['frauds']:,} of them fraud, "
-        f"{totals['reports']:,} reports, in {totals['seconds']} s"
+        f"{totals['reports']:,} reports, in {totals['seconds']} s",
+        soft_wrap=True,
     )
     console.print(f"landing zone: {places['landing']}\nground truth: {places['truth']}", soft_wrap=True)
+
+
+def _row(day: Sent) -> list[Any]:
+    late = f"+{day.late_in:,} -{day.late_out:,}" if day.late_in or day.late_out else None
+    what = ", ".join(day.incidents) or "sent again"
+    return [str(day.day), what, day.transactions, day.rows, day.bad, day.repeated, late, day.reports]

@@ -48,14 +48,13 @@ class Reporting:
 def reported_at(
     size: WorldSize, day: date, events: Transactions, reporting: Reporting, effects: Effects
 ) -> npt.NDArray[np.datetime64]:
-    """For each transaction of the day when a fraud report of it comes (datetime64[us], UTC), NaT where none ever does."""
+    """When a fraud report of each transaction of the day comes (datetime64[us], UTC); NaT where none ever does."""
     stream = size.stream(Stream.REPORTS, day)
     draws, delays = stream.random(len(events)), stream.normal(DELAY_DAYS, reporting.spread, len(events))
     told = (events.scenario > 0) & (draws >= reporting.unreported)
     told ^= _flipped(size, day, events, effects.flipped_labels)
-    seconds = np.rint(np.clip(delays, _SHORTEST_DELAY_DAYS, LONGEST_DELAY_DAYS) * _SECONDS_A_DAY).astype(
-        "timedelta64[s]"
-    )
+    delays = np.clip(delays, _SHORTEST_DELAY_DAYS, LONGEST_DELAY_DAYS)
+    seconds = np.rint(delays * _SECONDS_A_DAY).astype("timedelta64[s]")
     times = np.where(told, events.event_time + seconds, np.datetime64("NaT", "us"))
     return cast("npt.NDArray[np.datetime64]", times)
 
@@ -64,4 +63,4 @@ def _flipped(size: WorldSize, day: date, events: Transactions, share: float) -> 
     """Which labels say the opposite of the truth: `share` of the night's transactions."""
     hour = (events.event_time - np.datetime64(day, "us")) // np.timedelta64(1, "h")
     chosen = size.stream(Stream.FLIPPED_LABELS, day).random(len(events)) < share
-    return cast("npt.NDArray[np.bool_]", (hour < _NIGHT_ENDS_HOUR) & chosen)
+    return (hour < _NIGHT_ENDS_HOUR) & chosen
