@@ -78,7 +78,7 @@ def _terminals(world: World, customer: Ints, stream: np.random.Generator) -> Int
 
 
 def _cents(world: World, customer: Ints, stream: np.random.Generator) -> Ints:
-    """Amounts in cents: normal with half the mean as deviation; negative ones are redrawn uniform up to twice the mean."""
+    """Amounts in cents: normal with half the mean as deviation, negative ones redrawn uniform up to twice the mean."""
     mean = world.mean_amount[customer]
     amount = stream.normal(mean, mean / 2)
     again = amount < 0

@@ -104,7 +104,7 @@ def build_world(size: WorldSize) -> World:
 
 
 def _within_reach(homes: Floats, shops: Floats) -> tuple[Ints, Ints]:
-    """For each home the shops less than RADIUS away (the nearest where there are none), as offsets and one flat list."""
+    """For each home the shops less than RADIUS away (the nearest where there is none), as offsets and a flat list."""
     cell = _cell(shops)
     by_cell = np.argsort(cell, kind="stable")
     cell_start = np.searchsorted(cell[by_cell], np.arange(CELLS_A_SIDE**2 + 1))
