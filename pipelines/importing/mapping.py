@@ -1,4 +1,4 @@
-"""Mapping files: how public or own files become feeds of the landing zone. TOML, checked whole, every problem at once."""
+"""Mapping files: how public or own files become feeds of the landing zone. TOML; every problem is told at once."""
 
 from __future__ import annotations
 
@@ -117,14 +117,13 @@ def _unknown_columns(events: Any, use_case: UseCase) -> list[str]:
         return []
     declared = [column.name for column in use_case.events.columns]
     missing = [f"events.{name}: missing" for name in declared if name not in events]
-    return missing + [
-        f"events.{name}: not a column of {use_case.events.name}" for name in events if name not in declared
-    ]
+    unknown = [name for name in events if name not in declared]
+    return missing + [f"events.{name}: not a column of {use_case.events.name}" for name in unknown]
 
 
 def _described(error: ValidationError) -> Iterable[str]:
     """Each problem once: a value that fits none of several types is one problem."""
-    problems = {}
+    problems: dict[str, str] = {}
     for item in error.errors():
         place = ".".join(str(part) for part in item["loc"][:2])
         problems.setdefault(place, f"{place}: {item['msg'].removeprefix('Value error, ')}")
@@ -135,8 +134,7 @@ def _unusable(where: str, problems: list[str], expected: str = "") -> Configurat
     return ConfigurationError(
         "the mapping cannot be used",
         where=where,
-        expected=expected
-        or "the tables [source], [events] and [labels] as in pipelines/importing/mappings/handbook.toml",
+        expected=expected or "[source], [events] and [labels] as in pipelines/importing/mappings/handbook.toml",
         found="; ".join(problems),
         next_step="correct the mapping; nothing was written",
     )
