@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.platform.days import DayRange
+from pipelines.platform.delta_log import commit_infos, commit_versions
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.lake_errors import write_error
 from pipelines.platform.settings import Settings, is_remote
@@ -79,7 +80,7 @@ class Lake:
     def exists(self, table: str) -> bool:
         """Whether the table has a first commit."""
         if not is_remote(self.root):
-            return any((Path(self.path(table)) / "_delta_log").glob("*.json"))
+            return bool(commit_versions(Path(self.path(table))))
         try:
             self.spark.sql(f"DESCRIBE DETAIL delta.`{self.path(table)}`").collect()
         except Exception:
@@ -129,6 +130,12 @@ class Lake:
 
     def history(self, table: str, *, limit: int | None = None) -> list[Commit]:
         """The table's commits, newest first."""
+        if not is_remote(self.root):
+            infos = commit_infos(Path(self.path(table)), limit)
+            return [
+                Commit(version, info.get("operation", ""), json.loads(info.get("userMetadata") or "{}"))
+                for version, info in infos
+            ]
         if not self.exists(table):
             return []
         newest = f" LIMIT {int(limit)}" if limit else ""
@@ -137,6 +144,8 @@ class Lake:
 
     def version(self, table: str) -> int | None:
         """The newest version of the table, or None where it does not exist."""
+        if not is_remote(self.root):
+            return next(iter(commit_versions(Path(self.path(table)))), None)
         newest = self.history(table, limit=1)
         return newest[0].version if newest else None
 

@@ -60,3 +60,16 @@ def test_rows_of_another_schema_are_refused(make_run: Callable[..., Run]) -> Non
             frame.selectExpr("id", "'x' AS extra", "day"), "things", DAYS, provenance=run.provenance("test")
         )
     assert run.lake.version("things") == 0
+
+
+def test_the_log_read_from_disk_says_what_describe_history_says(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    frame = run.spark.range(3).selectExpr("id", "date_add(DATE'2026-11-01', cast(id as int)) AS day")
+    for number in range(12):
+        run.lake.replace_days(frame, "things", DAYS, provenance=run.provenance("test", number=number))
+    told = run.spark.sql(f"DESCRIBE HISTORY delta.`{run.lake.path('things')}`").collect()
+    found = run.lake.history("things")
+    assert [(c.version, c.operation) for c in found] == [(row.version, row.operation) for row in told]
+    assert [c.metadata["number"] for c in found] == list(reversed(range(12)))
+    assert run.lake.version("things") == 11
+    assert [c.version for c in run.lake.history("things", limit=2)] == [11, 10]
