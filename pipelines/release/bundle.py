@@ -163,10 +163,11 @@ def _read_file(path: Path) -> bytes:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
         raise _refused(path, expected="a regular file", found=str(error.strerror)) from error
+    status = os.fstat(descriptor)
+    if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
+        os.close(descriptor)
+        raise _refused(path, expected=f"a regular file of at most {LARGEST_FILE} bytes", found="something else")
     with os.fdopen(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
-            raise _refused(path, expected=f"a regular file of at most {LARGEST_FILE} bytes", found="something else")
         return file.read()
 
 

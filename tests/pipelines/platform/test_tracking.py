@@ -1,0 +1,76 @@
+"""MLflow as we use it: whole records or none, idempotent, and quick, clear words where it cannot be reached."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from features.fraud import BASELINE
+from pipelines.platform.errors import StoreError
+from pipelines.platform.settings import Settings
+from pipelines.platform.tracking import ModelRecord, Tracking
+from tests.pipelines.release.boosters import train_booster
+
+
+def _record(release_id: str = "fraud-20261109-0123abcd") -> ModelRecord:
+    booster = train_booster(BASELINE)
+    return ModelRecord(
+        release_id=release_id,
+        model=booster,
+        model_bytes=bytes(booster.save_raw("ubj")),
+        inputs={feature.name: feature.dtype for feature in BASELINE.features},
+        requirements=("xgboost",),
+        parameters={"max_depth": 3},
+        metrics={"average_precision": 0.5},
+        tags={"decision": "approved"},
+        files={"card.md": b"# card"},
+    )
+
+
+@pytest.mark.slow
+def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
+    tracking, record = Tracking(settings, "fraud"), _record()
+    made = tracking.record(record)
+    assert tracking.record(record) == made
+    client = tracking._client()
+    run = client.get_run(made.run_id)
+    assert run.data.params == {"max_depth": "3"}
+    assert run.data.metrics == {"average_precision": 0.5}
+    assert run.info.status == "FINISHED"
+    assert [item.path for item in client.list_artifacts(made.run_id)] == ["card.md"]
+    version = client.get_model_version("fraud", made.version)
+    assert version.tags == {"release": record.release_id, "decision": "approved"}
+    files = {path.name for path in Path(settings.mlflow_artifacts).rglob("*") if path.is_file()}
+    assert not {name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))}
+    model = next(Path(settings.mlflow_artifacts).rglob("model.ubj"))
+    assert model.read_bytes() == record.model_bytes
+    assert tracking.champion_version() is None
+    tracking.mirror_champion(made.version)
+    assert tracking.champion_version() == made.version
+
+
+@pytest.mark.slow
+def test_other_bytes_than_the_evaluated_ones_are_not_registered(settings: Settings) -> None:
+    record = _record()
+    object.__setattr__(record, "model_bytes", b"{something else")
+    tracking = Tracking(settings, "fraud")
+    with pytest.raises(StoreError, match="other bytes"):
+        tracking.record(record)
+    assert not tracking._client().search_model_versions("name = 'fraud'")
+
+
+@pytest.mark.parametrize("where", ["http", "folder", "corrupt"])
+def test_an_mlflow_that_does_not_answer_is_told_soon(where: str, settings: Settings, tmp_path: Path) -> None:
+    (tmp_path / "file").write_bytes(b"nothing that sqlite would know, for sure not" * 100)
+    uri = {
+        "http": "http://127.0.0.1:9",
+        "folder": f"sqlite:///{tmp_path}/file/mlflow.sqlite",
+        "corrupt": f"sqlite:///{tmp_path}/file",
+    }[where]
+    began = time.monotonic()
+    with pytest.raises(StoreError, match="MLflow could not be reached") as caught:
+        Tracking(settings.model_copy(update={"mlflow": uri}), "fraud").champion_version()
+    assert caught.value.where == uri
+    assert time.monotonic() - began < 60

@@ -1,0 +1,82 @@
+"""A small lake with something to learn: feature rows, events and reports over enough days to train and test on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from pipelines.platform.days import DayRange
+from pipelines.run import Run
+
+AS_OF = date(2026, 11, 9)
+DAYS = DayRange(AS_OF - timedelta(days=56), AS_OF - timedelta(days=1))
+ROWS_A_DAY = 1000
+TELLING = "terminal_fraud_rate_7d"
+
+
+@dataclass(frozen=True)
+class History:
+    """Pandas frames as the lake's tables of the same names hold them."""
+
+    features: pd.DataFrame
+    transactions: pd.DataFrame
+    fraud_reports: pd.DataFrame
+
+
+def make_history(run: Run, days: DayRange = DAYS, *, seed: int = 5, only_rule: bool = False) -> History:
+    """Frauds with very large amounts, and with middling ones where `TELLING` is high, which no straight line finds.
+
+    With `only_rule` the declared rule is the whole truth, so that nothing can beat it. Each fraud is reported exactly
+    seven days later.
+    """
+    rng = np.random.default_rng(seed)
+    rows = len(days) * ROWS_A_DAY
+    number = np.repeat(np.arange(len(days)), ROWS_A_DAY)
+    values = {feature.name: _values(rng, rows, feature.dtype) for feature in run.use_case.stored_features.features}
+    values["amount"] = np.round(rng.gamma(2.0, 30.0, rows), 2)
+    values[TELLING] = np.where(rng.random(rows) < 0.05, rng.uniform(0.3, 1.0, rows), 0.0)
+    risk = np.where(values["amount"] > 220, 0.7, 0.002)
+    risk = np.where((values[TELLING] > 0) & (np.abs(values["amount"] - 60) < 25), 0.8, risk)
+    fraud = values["amount"] > 220 if only_rule else rng.random(rows) < risk
+    start = pd.Timestamp(days.first, tz="UTC")
+    time = start + pd.to_timedelta(number * 86_400 + rng.integers(0, 86_400, rows), unit="s")
+    keys = {
+        "transaction_id": np.arange(1, rows + 1),
+        "event_time": time.as_unit("us"),
+        "customer_id": rng.integers(1, 3000, rows),
+        "terminal_id": rng.integers(1, 500, rows),
+    }
+    day = [days.first + timedelta(days=int(n)) for n in number]
+    features = pd.DataFrame({**keys, **values, "day": day})
+    transactions = pd.DataFrame({**keys, "amount": values["amount"], "day": day, "source_day": day})
+    return History(features, transactions, _reports(features[fraud]))
+
+
+def store_history(run: Run, history: History, *, until: date = AS_OF) -> None:
+    """Write the history into the run's lake, without what landed at or after `until`."""
+    events = history.transactions[history.transactions["source_day"] < until]
+    reports = history.fraud_reports[history.fraud_reports["source_day"] < until]
+    for table, frame in (("features", history.features), ("transactions", events), ("fraud_reports", reports)):
+        replace(run, table, frame)
+
+
+def replace(run: Run, table: str, frame: pd.DataFrame) -> None:
+    """Replace all days that the frame holds."""
+    rows = run.spark.createDataFrame(pa.Table.from_pandas(frame, preserve_index=False))
+    days = DayRange(frame["day"].min(), frame["day"].max())
+    run.lake.replace_days(rows.repartition(1), table, days, provenance=run.provenance("setup"))
+
+
+def _values(rng: np.random.Generator, rows: int, dtype: str) -> np.ndarray:
+    return rng.poisson(5, rows).astype(np.int64) if dtype == "int64" else rng.gamma(4.0, 10.0, rows)
+
+
+def _reports(frauds: pd.DataFrame) -> pd.DataFrame:
+    reported_at = frauds["event_time"] + pd.Timedelta(days=7)
+    days = reported_at.dt.date
+    reports = pd.DataFrame({"transaction_id": frauds["transaction_id"], "reported_at": reported_at})
+    return reports.assign(day=days, source_day=days).sort_values("reported_at")
