@@ -97,7 +97,7 @@ class LiveFeatures:
 
     def observe(self, events: Events) -> None:
         """Move the states by the events, one after the other."""
-        for event in _one_by_one(events):
+        for event in one_by_one(events):
             self._move(event, self.store.read(self._keys(event)))
 
     def serve(self, event: Events) -> dict[str, NDArray[Any]]:
@@ -145,7 +145,8 @@ def _with_requests(requests: Events, states: Sequence[EntityState], entity: str)
     return events, np.arange(len(events) - count, len(events))
 
 
-def _one_by_one(events: Events) -> Iterator[Events]:
+def one_by_one(events: Events) -> Iterator[Events]:
+    """Each event as a table of one row."""
     for i in range(len(events)):
         one = slice(i, i + 1)
         keys = {name: values[one] for name, values in events.keys.items()}

@@ -1,0 +1,101 @@
+"""A day of the lake as the stream that it was: events and reports in the order of time, through the online path."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.definition import EventSchema, FeatureSet
+from features.kernel import NEVER, Events
+from features.online import Keys, LiveFeatures, one_by_one
+from features.state import REPORTED
+from pipelines.platform.days import DayRange, midnight
+from pipelines.run import Run
+from pipelines.stages.states import known_events
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame
+
+Values = dict[str, NDArray[Any]]
+_CENTS = "cents"
+
+
+@dataclass(frozen=True, kw_only=True)
+class DayStream:
+    """`events` of the day by (time, id), none of them with its report; `reports` (time in µs, event id) by time.
+
+    `reports` are those of the day, and earlier ones that are ahead of an event of the day. `owners` holds the entity
+    keys, by the entity's name, of the reported events that lie before the day.
+    """
+
+    events: Events
+    reports: list[tuple[int, Any]]
+    owners: dict[Any, Keys]
+
+
+def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
+    """The day's stream from the tables of events and reports."""
+    from pyspark.sql import functions
+
+    schema = feature_set.schema
+    known = known_events(run, DayRange(day - timedelta(days=feature_set.reach_days), day))
+    today = functions.col(schema.time) >= functions.lit(midnight(day))
+    news = functions.col(REPORTED).isNotNull() & (functions.col(REPORTED) >= functions.lit(midnight(day)))
+    table: Any = _engine_columns(known.where(today | news), schema).toArrow().to_pydict()
+    columns = {name: np.asarray(values) for name, values in table.items()}
+    reported = np.array([NEVER if at is None else at for at in table[REPORTED]], dtype=np.int64)
+    start = int(midnight(day).timestamp()) * 1_000_000
+    events = np.flatnonzero(columns[schema.time] >= start)
+    events = events[np.lexsort((columns[schema.id][events], columns[schema.time][events]))]
+    marked = np.flatnonzero(reported != NEVER)
+    return DayStream(
+        events=Events(
+            id=columns[schema.id][events],
+            time=columns[schema.time][events],
+            cents=columns[_CENTS][events],
+            reported=np.full(len(events), NEVER),
+            keys={entity.name: columns[entity.key][events] for entity in schema.entities},
+        ),
+        reports=sorted((int(reported[i]), table[schema.id][i]) for i in marked),
+        owners={
+            table[schema.id][i]: {entity.name: table[entity.key][i] for entity in schema.entities}
+            for i in marked
+            if columns[schema.time][i] < start
+        },
+    )
+
+
+def replay(stream: DayStream, live: LiveFeatures, asked: NDArray[np.intp]) -> Values:
+    """Let the day happen; the features of the events `asked` (ascending indices), each as it was at its own instant.
+
+    Every event and report moves the states; a report comes before the events of its instant.
+    """
+    wanted, answers = set(asked.tolist()), []
+    reports = iter(stream.reports)
+    report = next(reports, None)
+    for i, event in enumerate(one_by_one(stream.events)):
+        while report is not None and report[0] <= event.time[0]:
+            live.report(report[1], report[0])
+            report = next(reports, None)
+        if i in wanted:
+            answers.append(live.serve(event))
+        else:
+            live.observe(event)
+    return {name: np.concatenate([answer[name] for answer in answers]) for name in (answers[0] if answers else ())}
+
+
+def _engine_columns(events: DataFrame, schema: EventSchema) -> DataFrame:
+    """Event id and keys as they are, times as microseconds, the amount as `cents`, all BIGINT but for text keys."""
+    from pyspark.sql import functions
+
+    return events.select(
+        schema.id,
+        *schema.keys,
+        functions.unix_micros(schema.time).alias(schema.time),
+        (functions.col(schema.amount) * 100).cast("bigint").alias(_CENTS),
+        functions.unix_micros(REPORTED).alias(REPORTED),
+    )
