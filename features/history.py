@@ -118,10 +118,10 @@ class EntityHistory:
         """Number of events in the window that were reported at or before the query.
 
         A reported event enters at max(time + delay, reported_at), later than itself, and leaves at time + delay +
-        days; what has entered and not left is in.
+        days; what has entered and not left is in. A report that is dated before its event is none.
         """
         events = self._timeline.events
-        marked = np.flatnonzero(events.reported != NEVER)
+        marked = np.flatnonzero((events.reported != NEVER) & (events.reported >= events.time))
         due = events.time[marked] + feature.delay_days * MICROSECONDS_PER_DAY
         leaves = due + feature.days * MICROSECONDS_PER_DAY
         enters = np.maximum(np.maximum(due, events.time[marked] + 1), events.reported[marked])

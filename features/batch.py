@@ -1,0 +1,117 @@
+"""The batch compilation of a feature set: Spark deals events out into tasks, the kernel computes each in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from features.definition import EventSchema, Feature, FeatureSet
+from features.layout import Days, Layout, count
+from features.state import entities_with_state, entity_features
+from features.stripe import CENTS, DAY, REPORTED, STRIPE, TIME, Pass, StripeTask
+from features.timeline import NEVER
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column, DataFrame
+    from pyspark.sql.types import StructField, StructType
+
+
+def compute_features(
+    events: DataFrame,
+    feature_set: FeatureSet,
+    days: Days,
+    *,
+    reported_at: str = "reported_at",
+    layout: Layout | None = None,
+) -> DataFrame:
+    """The features of every event of `days` (UTC, both ends included), lazily.
+
+    `events` holds the columns of the feature set's schema (id BIGINT or STRING, time TIMESTAMP, amount DECIMAL(p, 2),
+    entity keys BIGINT or STRING; none null, ids unique) and `reported_at` (TIMESTAMP, NULL where the label is not
+    positive or not known), and reaches `feature_set.reach_days` days back before the first day; what reaches further
+    is cut off. The session's time zone is UTC. The result holds event id, time and entity keys as they were, every
+    feature (BIGINT or DOUBLE) in the declared order, and `day` (DATE); a partition holds a stretch of days, ordered by
+    (time, id).
+    """
+    layout = layout or Layout()
+    schema = feature_set.schema
+    frame = _striped(_narrowed(events, schema, days, reported_at), days, feature_set.reach_days, layout)
+    *before, last = _passes(feature_set, layout)
+    for work in before:
+        task = StripeTask(schema=schema, work=work, days=days, layout=layout, final=False)
+        frame = _dealt(frame, schema, work, layout).mapInArrow(task, _type([*frame.schema, *_fields(work.features)]))
+    task = StripeTask(schema=schema, work=last, days=days, layout=layout, final=True)
+    return _dealt(frame, schema, last, layout).mapInArrow(task, _result_type(events, feature_set))
+
+
+def _narrowed(events: DataFrame, schema: EventSchema, days: Days, reported_at: str) -> DataFrame:
+    """Event id, entity keys, time and report in microseconds, cents, and `DAY` as a number of days since the first."""
+    from pyspark.sql import functions as f
+
+    return events.select(
+        schema.id,
+        *schema.keys,
+        f.unix_micros(schema.time).alias(TIME),
+        (f.col(schema.amount) * 100).cast("bigint").alias(CENTS),
+        f.coalesce(f.unix_micros(reported_at), f.lit(NEVER)).alias(REPORTED),
+        f.date_diff(f.to_date(schema.time), f.lit(days.first)).alias(DAY),
+    )
+
+
+def _striped(frame: DataFrame, days: Days, reach_days: int, layout: Layout) -> DataFrame:
+    """A copy of each row for each stripe that holds or reaches back to its day, numbered in `STRIPE`."""
+    from pyspark.sql import functions as f
+
+    day, length = f.col(DAY), layout.stripe_length(days)
+    within = frame.where((day >= -reach_days) & (day < count(days)))
+    if layout.stripes == 1:
+        return within.withColumn(STRIPE, f.lit(0)).drop(DAY)
+    first = f.greatest(f.lit(0), f.floor(day / length)).cast("int")
+    last = f.least(f.lit(layout.stripes - 1), f.floor((day + reach_days) / length)).cast("int")
+    return within.withColumn(STRIPE, f.explode(f.sequence(first, last))).drop(DAY)
+
+
+def _passes(feature_set: FeatureSet, layout: Layout) -> list[Pass]:
+    """One pass where a task holds whole stripes, else one for each kind of entity; the last computes all the rest."""
+    entities = entities_with_state(feature_set)
+    if layout.buckets == 1 or not entities:
+        return [Pass(entity=None, features=feature_set.features)]
+    passes: list[Pass] = []
+    given: tuple[str, ...] = ()
+    for entity in entities:
+        features = entity_features(feature_set, entity)
+        passes.append(Pass(entity=entity, features=features, given=given))
+        given += tuple(feature.name for feature in features)
+    passes[-1] = Pass(entity=entities[-1], features=feature_set.features, given=passes[-1].given)
+    return passes
+
+
+def _dealt(frame: DataFrame, schema: EventSchema, work: Pass, layout: Layout) -> DataFrame:
+    """The rows where their task finds them: by stripe and, where there are buckets, by the hash of the entity's key."""
+    from pyspark.sql import functions as f
+
+    number: Column = f.col(STRIPE)
+    if work.entity is not None:
+        key = schema.entity(work.entity).key
+        number = number * layout.buckets + f.pmod(f.xxhash64(key), f.lit(layout.buckets)).cast("int")
+    return frame.repartitionById(layout.stripes * layout.buckets, number)
+
+
+def _result_type(events: DataFrame, feature_set: FeatureSet) -> StructType:
+    from pyspark.sql.types import DateType, StructField
+
+    schema = feature_set.schema
+    key = [events.schema[name] for name in (schema.id, schema.time, *schema.keys)]
+    return _type([*key, *_fields(feature_set.features), StructField(DAY, DateType())])
+
+
+def _fields(features: Iterable[Feature]) -> list[StructField]:
+    from pyspark.sql.types import DoubleType, LongType, StructField
+
+    return [StructField(f.name, LongType() if f.dtype == "int64" else DoubleType()) for f in features]
+
+
+def _type(fields: Iterable[StructField]) -> StructType:
+    from pyspark.sql.types import StructType
+
+    return StructType(list(fields))
