@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -57,7 +58,8 @@ def down(as_json: Annotated[bool, typer.Option("--json", help="print one JSON do
 def _print(settings: Settings, found: list[ServiceStatus]) -> None:
     from pipelines.platform.airflow_api import USER, passwords_file
 
-    rows = [[service.title, service.state, service.address, service.log] for service in found]
-    print_table("services", ["service", "state", "address", "log"], rows)
+    rows = [[service.title, service.state, service.address] for service in found]
+    print_table("services", ["service", "state", "address"], rows)
     console.print(f"Airflow: user {USER}, password in {passwords_file(settings)}", soft_wrap=True)
+    console.print(f"logs: {Path(found[0].log).parent}", soft_wrap=True)
     console.print("stop them with `tollgate down`")

@@ -49,10 +49,7 @@ def make_password(settings: Settings) -> Path:
     """Give the user a random password, once; the file is readable by its owner alone."""
     path = passwords_file(settings)
     if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            json.dump({USER: secrets.token_urlsafe(18)}, file)
+        _write_private(path, json.dumps({USER: secrets.token_urlsafe(18)}))
     return path
 
 
@@ -112,9 +109,27 @@ def _configuration(settings: Settings) -> dict[str, str]:
         "API__PORT": str(settings.airflow_port),
         "API__BASE_URL": url,
         "API__EXPOSE_CONFIG": "False",
+        "API_AUTH__JWT_SECRET": _secret(settings, "jwt"),
+        "LOGGING__WORKER_LOG_SERVER_PORT": "0",
+        "LOGGING__TRIGGER_LOG_SERVER_PORT": "0",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": str(IDLE_SLEEP),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
+
+
+def _secret(settings: Settings, name: str) -> str:
+    """A random key of the home, made once."""
+    path = settings.home / "airflow" / f"{name}.key"
+    if not path.is_file():
+        _write_private(path, secrets.token_urlsafe(64))
+    return path.read_text()
+
+
+def _write_private(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
 
 
 def _bin() -> Path:

@@ -100,18 +100,20 @@ def read(folder: Path, name: str) -> ProcessRecord | None:
         return None
 
 
-def stop(folder: Path, record: ProcessRecord, *, patience: float) -> int:
-    """Stop the process and all that it started: asked first, killed after `patience` seconds; how many there were."""
-    members = record.members()
-    for process in members:
+def stop(folder: Path, records: Sequence[ProcessRecord], *, patience: float) -> list[str]:
+    """Stop processes and all that they started: asked first, killed after `patience` seconds; names of those that ran."""
+    members = {record.name: record.members() for record in records}
+    asked = [process for group in members.values() for process in group]
+    for process in asked:
         _signal(process, kill=False)
-    _, alive = psutil.wait_procs(members, timeout=patience)
-    late = [process for process in record.members() if process not in members]
-    for process in [*alive, *late]:
+    psutil.wait_procs(asked, timeout=patience)
+    left = [process for record in records for process in record.members()]
+    for process in left:
         _signal(process, kill=True)
-    psutil.wait_procs([*alive, *late], timeout=patience)
-    forget(folder, record.name)
-    return len(members)
+    psutil.wait_procs(left, timeout=patience)
+    for record in records:
+        forget(folder, record.name)
+    return [name for name, group in members.items() if group]
 
 
 def forget(folder: Path, name: str) -> None:

@@ -75,8 +75,7 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
         require_java()
         for service in SERVICES:
             require_free(service.port(settings), needed_by=service.title, setting=service.setting)
-        for record in _records(settings).values():
-            processes.stop(folder(settings), record, patience=STOP_PATIENCE)  # left over from a service that died
+        _stop_all(settings)  # what a service that died has left over
         _prepare(settings)
         try:
             for service in SERVICES:
@@ -194,11 +193,7 @@ def _failed(service: Service, settings: Settings, reason: str) -> TollgateError:
 
 
 def _stop_all(settings: Settings) -> list[str]:
-    running = []
-    for name, record in reversed(_records(settings).items()):
-        if processes.stop(folder(settings), record, patience=STOP_PATIENCE):
-            running.append(name)
-    return running
+    return processes.stop(folder(settings), list(_records(settings).values()), patience=STOP_PATIENCE)
 
 
 def _records(settings: Settings) -> dict[str, ProcessRecord]:

@@ -32,6 +32,9 @@ PRELOADED = (
 class PreloadedExecutor(LocalExecutor):
     """`LocalExecutor` with the stages' libraries imported before its workers are forked."""
 
+    serve_logs = False
+    """Logs are read from disk here; Airflow's log server would listen on every interface."""
+
     def start(self) -> None:
         """Import the libraries, then fork the workers."""
         begun = time.monotonic()

@@ -59,12 +59,8 @@ def _cause(error: BaseException | None) -> BaseException | None:
 def _foreign(error: BaseException | None) -> dict[str, str]:
     if error is None:
         return {"what": "the task was ended from outside (time limit, memory, or by hand)"}
-    first = str(error).strip().splitlines()
-    return {
-        "what": type(error).__name__,
-        "found": first[0] if first else "no message",
-        "next step": "read the traceback",
-    }
+    found = next(iter(str(error).strip().splitlines()), "no message")
+    return {"what": type(error).__name__, "found": found, "next step": "read the traceback above"}
 
 
 def _held_back(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> str:

@@ -28,7 +28,7 @@ def partition_day(context: Mapping[str, Any]) -> date:
 
 
 def partition_days(context: Mapping[str, Any]) -> DayRange:
-    """The days that a stage shall work on: the partition's day, and as many before it as the parameter `span_days` says."""
+    """The days that a stage works on: `span_days` (a parameter, 1 by default) of them, ending with the partition's."""
     span = int(context["params"].get("span_days", 1))
     day = partition_day(context)
     return DayRange(day - timedelta(days=span - 1), day)

@@ -1,0 +1,123 @@
+"""`tollgate backfill`: days through Airflow, from ingest to monitor, a line for each."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.output import console, errors, print_json
+
+if TYPE_CHECKING:
+    from datetime import date
+    from pathlib import Path
+
+    from pipelines.platform.airflow_api import AirflowApi
+    from pipelines.platform.backfill import DayOutcome, DayPlan
+    from pipelines.platform.orchestration import Orchestration
+
+_ACTIONS = {
+    "run": "would run: it has not run yet",
+    "again": "would run again from ingest",
+    "resume": "would go on at {dag}, which failed",
+    "skip": "done already (--rerun runs it again)",
+    "busy": "is running now: {dag}",
+}
+_COLOURS = {"done": "green", "failed": "red", "skipped": "dim"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add `backfill` to the command line."""
+    app.command("backfill")(backfill)
+
+
+def backfill(
+    first: Annotated[str, typer.Option("--from", help="first day, YYYY-MM-DD")],
+    last: Annotated[str, typer.Option("--to", help="last day, included")],
+    rerun: Annotated[bool, typer.Option("--rerun", help="run days again that are done")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and run nothing")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Run the days --from to --to, both included, through Airflow: ingest, features, score, monitor.
+
+    Days that are done are left alone; a day that failed goes on where it failed. Exit code 1 where a day fails.
+    """
+    from pipelines.platform import backfill as days_through_airflow
+    from pipelines.platform.airflow_api import AirflowApi
+    from pipelines.platform.days import DayRange
+    from pipelines.platform.orchestration import Orchestration
+    from pipelines.platform.settings import Settings
+    from pipelines.run import utc_now
+
+    days = DayRange.parse(first, last)
+    settings = Settings.from_environment()
+    api, names = AirflowApi(settings), Orchestration(settings.use_case)
+    plans = days_through_airflow.plan(api, names, days, rerun=rerun, today=utc_now().date())
+    if dry_run:
+        _print_plans(names, plans, as_json=as_json)
+        return
+    days_through_airflow.start(api, names, plans, rerun=rerun)
+    outcomes = _follow(api, names, plans, settings.home / "airflow" / "logs", quiet=as_json)
+    if as_json:
+        print_json({"days": [{**asdict(outcome), "again": outcome.command} for outcome in outcomes]})
+    else:
+        _print_totals(outcomes)
+    if any(outcome.state == "failed" for outcome in outcomes):
+        raise SystemExit(1)
+
+
+def _follow(
+    api: AirflowApi, names: Orchestration, plans: list[DayPlan], logs: Path, *, quiet: bool
+) -> list[DayOutcome]:
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    from pipelines.platform.backfill import follow
+    from pipelines.run import utc_now
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    outcomes: list[DayOutcome] = []
+    with Progress(*columns, console=errors, transient=True) as progress:
+        bar = progress.add_task("backfill", total=len(plans))
+
+        def report(day: date, dag_id: str, state: str) -> None:
+            progress.update(bar, description=f"{day} {dag_id} {state}")
+
+        for outcome in follow(api, names, plans, logs=logs, clock=utc_now, report=report):
+            outcomes.append(outcome)
+            progress.advance(bar)
+            if not quiet:
+                _print_outcome(outcome)
+    return sorted(outcomes, key=lambda outcome: outcome.day)
+
+
+def _print_outcome(outcome: DayOutcome) -> None:
+    states = ", ".join(f"{dag_id} {state}" for dag_id, state in outcome.states.items()) or "done before"
+    colour = _COLOURS[outcome.state]
+    line = f"{outcome.day}  [{colour}]{outcome.state:<7}[/]  {states}  {outcome.seconds:.0f} s"
+    console.print(line, highlight=False, soft_wrap=True)
+    if outcome.failed_task:
+        console.print(f"            failed: {outcome.failed_task}", highlight=False, soft_wrap=True)
+        console.print(f"            log:    {outcome.log}", highlight=False, soft_wrap=True)
+    console.print(f"            again:  {outcome.command}", highlight=False, soft_wrap=True)
+
+
+def _print_totals(outcomes: list[DayOutcome]) -> None:
+    counts = Counter(outcome.state for outcome in outcomes)
+    totals = ", ".join(f"{counts[state]} {state}" for state in _COLOURS if counts[state])
+    console.print(f"{len(outcomes)} day{'s' if len(outcomes) > 1 else ''}: {totals}", highlight=False)
+
+
+def _print_plans(names: Orchestration, plans: list[DayPlan], *, as_json: bool) -> None:
+    rows: list[dict[str, Any]] = [
+        {"day": plan.day, "action": plan.action, "from": names.chain[plan.position]} for plan in plans
+    ]
+    if as_json:
+        print_json({"days": rows})
+        return
+    for row in rows:
+        text = _ACTIONS[row["action"]].format(dag=row["from"])
+        console.print(f"{row['day']}  {text}", highlight=False, soft_wrap=True)
+    active = sum(plan.active for plan in plans)
+    console.print(f"{len(plans)} days, {active} would run", highlight=False)
