@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from itertools import takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -62,18 +63,18 @@ def _import(mapping: str, path: Path, days: DayRange, *, quiet: bool) -> tuple[l
 
 
 def _summary(imported: list[Imported], days: DayRange, address: str) -> dict[str, Any]:
-    """`ingest` is the range to ingest: up to the last reports, where the days after the range have landed too."""
-    ready = [day.day for day in imported if day.events is not None]
+    """`ingest` is the range to ingest: on to the last reports, as far as both feeds of each day have landed."""
+    last = [day.day for day in takewhile(lambda day: day.ready, imported)][-1]
     return {
         "landing": address,
         "from": str(days.first),
         "to": str(days.last),
         "days": len(days),
-        "events": sum(day.events or 0 for day in imported),
+        "events": sum(day.events for day in imported),
         "positives": sum(day.positives for day in imported),
         "reports": sum(day.reports for day in imported),
         "reports_until": str(imported[-1].day),
-        "ingest": {"from": str(days.first), "to": str(max(ready))},
+        "ingest": {"from": str(days.first), "to": str(last)},
     }
 
 
@@ -85,12 +86,5 @@ def _print(summary: dict[str, Any]) -> None:
     )
     ingest = summary["ingest"]
     console.print(f"landing zone: {summary['landing']}", soft_wrap=True)
-    console.print(
-        f"next: tollgate run ingest --from {ingest['from']} --to {ingest['to']}"
-        + (
-            f"   (the labels of the last days are reported after {summary['to']})"
-            if ingest["to"] > summary["to"]
-            else ""
-        ),
-        soft_wrap=True,
-    )
+    later = f"  (labels of the last days are reported after {summary['to']})" if ingest["to"] > summary["to"] else ""
+    console.print(f"next: tollgate run ingest --from {ingest['from']} --to {ingest['to']}{later}", soft_wrap=True)

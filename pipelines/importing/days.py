@@ -28,12 +28,16 @@ from pipelines.usecases.definition import UseCase
 
 @dataclass(frozen=True)
 class Imported:
-    """One landed day: rows of events (None: not landed by this import), and rows of reports."""
+    """One landed day: its events, positive ones among them, and reports that landed with it.
+
+    `ready`: both feeds of the day have arrived, so it can be ingested. False only for a day after the range.
+    """
 
     day: date
-    events: int | None
+    events: int
     positives: int
     reports: int
+    ready: bool = True
 
 
 def import_days(landing: Landing, source: Source, use_case: UseCase, days: DayRange) -> Iterator[Imported]:
@@ -52,22 +56,25 @@ def import_days(landing: Landing, source: Source, use_case: UseCase, days: DayRa
             for report_day, reports in _reports(events, use_case, delay):
                 due[report_day].append(reports)
         if day >= days.first:
-            rows = _land_events(landing, source, use_case, day, events if day in days else None)
             reports = _in_order(due.pop(day, []), use_case)
+            if events is None:
+                ready = _ready_without_events(landing, source, use_case, day)
+                done = Imported(day, 0, 0, reports.num_rows, ready)
+            else:
+                landing.write_day(use_case.events.name, day, [events.drop_columns([POSITIVE])])
+                done = Imported(day, events.num_rows, _positives(events), reports.num_rows)
             landing.write_day(use_case.labels.name, day, [reports])
-            yield Imported(day, rows, _positives(events), reports.num_rows)
+            yield done
 
 
-def _land_events(landing: Landing, source: Source, use_case: UseCase, day: date, events: Any) -> int | None:
-    """Write the day's events; a day after the range lands empty, unless the source or the landing zone has it."""
-    feed = use_case.events.name
-    if events is not None:
-        landing.write_day(feed, day, [events.drop_columns([POSITIVE])])
-        return int(events.num_rows)
-    if not source.holds(day) and not landing.arrival(feed, day).arrived:
-        landing.write_day(feed, day, [])
-        return 0
-    return None
+def _ready_without_events(landing: Landing, source: Source, use_case: UseCase, day: date) -> bool:
+    """Land a day after the range as empty, unless the source or the landing zone has it; whether it has arrived then."""
+    if landing.arrival(use_case.events.name, day).arrived:
+        return True
+    if source.holds(day):
+        return False
+    landing.write_day(use_case.events.name, day, [])
+    return True
 
 
 def _reports(events: Any, use_case: UseCase, delay: timedelta) -> Iterator[tuple[date, Any]]:
@@ -95,4 +102,4 @@ def _schema(use_case: UseCase) -> Any:
 
 
 def _positives(events: Any) -> int:
-    return int(pc.sum(events[POSITIVE], min_count=0).as_py()) if events is not None else 0
+    return int(pc.sum(events[POSITIVE], min_count=0).as_py())

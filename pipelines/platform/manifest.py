@@ -48,7 +48,7 @@ class Manifest:
         """A manifest from its file's bytes; raises `ContractError` that lists every problem."""
         try:
             document = json.loads(content)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise _broken(where, [f"not JSON: {error}"]) from error
         entries = document.get("files") if isinstance(document, dict) else None
         if not isinstance(entries, list):

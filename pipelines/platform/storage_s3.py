@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.storage import LocalStorage
 
 _ABSENT = {"NoSuchKey", "404"}
 _CONFIGURATION = {"NoSuchBucket", "AccessDenied", "403", "InvalidAccessKeyId", "SignatureDoesNotMatch", "ExpiredToken"}
@@ -89,10 +90,9 @@ class S3Storage:
         content = self.read(path)
         if content is None:
             return None
-        target = scratch / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_bytes(content)
-        return target
+        copies = LocalStorage(scratch)
+        copies.write(path, content)
+        return copies.fetch(path, scratch)
 
     def _key(self, path: str) -> str:
         return f"{self.prefix}/{path}".strip("/")

@@ -1,0 +1,75 @@
+"""The whole public handbook set, imported: every row, every fraud, every report seven days later, in seconds."""
+
+from __future__ import annotations
+
+import time
+from datetime import date
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from pipelines.importing.days import import_days
+from pipelines.importing.mapping import load_mapping
+from pipelines.importing.source import Source
+from pipelines.platform.days import DayRange
+from pipelines.platform.landing import Landing
+from pipelines.usecases.registry import load
+from tests.pipelines.importing.sources import landing_in
+
+pytestmark = pytest.mark.real
+FRAUD = load("fraud")
+DAYS = DayRange(date(2018, 4, 1), date(2018, 8, 14))
+
+
+@pytest.fixture(scope="module")
+def imported(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Landing, float]:
+    landing = landing_in(tmp_path_factory.mktemp("handbook"))
+    source = Source(real_data / "handbook", load_mapping("handbook", FRAUD), FRAUD.events)
+    began = time.perf_counter()
+    accounts = list(import_days(landing, source, FRAUD, DAYS))
+    seconds = time.perf_counter() - began
+    assert sum(account.events for account in accounts) == 1_303_778
+    return landing, seconds
+
+
+def _landed(landing: Landing, feed: str, days: DayRange) -> pd.DataFrame:
+    paths = [path for day in days for path in landing.fetch(feed, day, Path(landing.address))]
+    return pa.concat_tables([pq.read_table(path) for path in paths]).to_pandas()
+
+
+def test_a_week_equals_the_source_in_every_cell(imported: tuple[Landing, float], real_data: Path) -> None:
+    week = DayRange(date(2018, 8, 8), date(2018, 8, 14))
+    landed = _landed(imported[0], "transactions", week)
+    source = pd.concat([pd.read_parquet(real_data / "handbook" / f"{day}.parquet") for day in week], ignore_index=True)
+    for column, name in load_mapping("handbook", FRAUD).events.items():
+        values = landed[column]
+        if column == "event_time":
+            values = values.dt.tz_localize(None)
+        if column == "amount":  # the source has amounts times 5 in binary: 123.35000000000001
+            assert (values.astype(float) - source[name]).abs().max() < 1e-9
+        else:
+            assert (values == source[name]).all(), column
+
+
+def test_every_fraud_is_reported_once_seven_days_later(imported: tuple[Landing, float], real_data: Path) -> None:
+    reports = _landed(imported[0], "fraud_reports", DAYS.widened(after=7))
+    frames = [pd.read_parquet(real_data / "handbook" / f"{day}.parquet") for day in DAYS]
+    frauds = pd.concat([frame[frame.TX_FRAUD == 1] for frame in frames])
+    expected = frauds.set_index("TRANSACTION_ID").TX_DATETIME + pd.Timedelta(days=7)
+    found = reports.set_index("transaction_id").reported_at.dt.tz_localize(None)
+    assert found.sort_index().to_dict() == expected.sort_index().to_dict()
+
+
+def test_the_days_after_the_last_one_land_empty_with_their_reports(imported: tuple[Landing, float]) -> None:
+    tail = DayRange(date(2018, 8, 15), date(2018, 8, 21))
+    landing = imported[0]
+    assert [landing.arrival("transactions", day).required().rows for day in tail] == [0] * 7
+    assert all(landing.arrival("fraud_reports", day).required().rows > 30 for day in tail)
+    assert not landing.arrival("fraud_reports", date(2018, 8, 22)).arrived
+
+
+def test_it_takes_seconds(imported: tuple[Landing, float]) -> None:
+    assert imported[1] < 30
