@@ -18,8 +18,8 @@ from pipelines.run import Run
 from pipelines.stages.alert_list import alert_table
 from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.result import StageResult
-from pipelines.stages.scorable import feature_rows
 from pipelines.stages.scored_rows import ScoredRows, score_rows
+from pipelines.stages.upstream import Upstream
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 1_500_000
 """Rows that are held in memory and committed at once: about 0.5 GB with thirty features. A larger day stands alone."""
 
+FEATURES = Upstream(stage="features", table="features", held_back=("predictions", "alerts", "monitor"))
 RUNBOOK_REFUSED = "docs/runbooks/predictions-refused.md"
 
 
@@ -42,7 +43,7 @@ def score(run: Run, days: DayRange) -> StageResult:
     committed then), `PermanentError` where rows go missing on the way.
     """
     version = run.lake.version("features")
-    rows = feature_rows(run, days, version)
+    rows = FEATURES.rows(run, days, version)
     scorer = load_champion(run)
     if version is None:
         return _result(days, {day: _account(scorer) for day in days}, {}).record(run)

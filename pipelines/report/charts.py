@@ -1,0 +1,202 @@
+"""Small charts as inline SVG: units, labels, a text alternative, and colours that follow light and dark mode.
+
+Every chart is drawn 420 units wide, so that it stays readable at the width of a phone. Texts are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+
+from markupsafe import Markup
+
+WIDTH = 420
+HEIGHT = 190
+LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 30
+ROW = 19
+NAME_WIDTH = 176
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bar:
+    """One bar: `value` None is drawn as text; `limit` is marked; `high` says that the value is beyond it."""
+
+    label: str
+    value: float | None
+    limit: float | None = None
+    high: bool = False
+
+
+def bars(items: Sequence[Bar], *, title: str, unit: str) -> Markup:
+    """Horizontal bars, one for each item, with their values in `unit` and a mark at each limit."""
+    largest = max([1e-9, *(item.value or 0 for item in items), *(item.limit or 0 for item in items)])
+    room = WIDTH - NAME_WIDTH - 52
+    height = ROW * len(items) + 26
+    parts = [_bar(item, TOP + index * ROW, room / largest) for index, item in enumerate(items)]
+    caption = Markup('<text class="axis" x="{}" y="{}">{}</text>').format(NAME_WIDTH, height - 4, unit)
+    told = "; ".join(f"{item.label} {_number(item.value)}" for item in items)
+    return _svg(Markup("").join([*parts, caption]), height, title, f"{title}, in {unit}: {told}")
+
+
+def _bar(item: Bar, y: int, scale: float) -> Markup:
+    width = (item.value or 0) * scale
+    mark = Markup("")
+    if item.limit is not None:
+        x = NAME_WIDTH + item.limit * scale
+        mark = Markup('<line class="limit" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(x, y - 1, y + ROW - 4)
+    return Markup(
+        '<text class="name" x="{name_x}" y="{text_y}">{label}</text>'
+        '<rect class="{kind}" x="{x}" y="{y}" width="{width:.1f}" height="{height}" rx="2"/>{mark}'
+        '<text class="value" x="{value_x:.1f}" y="{text_y}">{value}</text>'
+    ).format(
+        name_x=NAME_WIDTH - 6,
+        text_y=y + ROW - 7,
+        label=item.label,
+        kind="high" if item.high else "one",
+        x=NAME_WIDTH,
+        y=y,
+        width=max(width, 1.0),
+        height=ROW - 5,
+        mark=mark,
+        value_x=NAME_WIDTH + max(width, (item.limit or 0) * scale) + 5,
+        value=_number(item.value),
+    )
+
+
+def lines(
+    days: Sequence[date],
+    series: Mapping[str, Sequence[float | None]],
+    *,
+    title: str,
+    unit: str,
+    limit: float | None = None,
+) -> Markup:
+    """Values by day, up to two series parallel to `days`; gaps stay gaps, `limit` is a dashed line. Begins at zero."""
+    known = [value for values in series.values() for value in values if value is not None]
+    top = _ceiling(max([*known, limit or 0.0, 1e-9]))
+    step = (WIDTH - LEFT - RIGHT) / max(1, len(days) - 1)
+    height = HEIGHT - TOP - BOTTOM
+    parts = [_grid(top)]
+    if limit is not None:
+        parts.append(_level(TOP + height * (1 - limit / top)))
+    for kind, values in zip(("one", "two"), series.values(), strict=False):
+        points = [
+            (LEFT + index * step, TOP + height * (1 - value / top)) if value is not None else None
+            for index, value in enumerate(values)
+        ]
+        parts.append(_line(points, kind))
+    ends = Markup('<text class="axis" x="{}" y="{}">{}</text><text class="axis end" x="{}" y="{}">{}</text>').format(
+        LEFT,
+        HEIGHT - 8,
+        f"{days[0]:%d %b}" if days else "",
+        WIDTH - RIGHT,
+        HEIGHT - 8,
+        f"{days[-1]:%d %b}" if days else "",
+    )
+    told = "; ".join(f"{name}: {_told(days, values)}" for name, values in series.items())
+    return _svg(Markup("").join([*parts, ends]), HEIGHT, title, f"{title}, in {unit}, by day: {told}")
+
+
+def histogram(series: Mapping[str, Sequence[float]], *, title: str, unit: str) -> Markup:
+    """Shares of rows in equal steps from 0 to 1, two series side by side; a root scale keeps small shares visible."""
+    top = max([1e-9, *(share for shares in series.values() for share in shares)])
+    height = HEIGHT - TOP - BOTTOM
+    parts = [
+        Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH - RIGHT, TOP + height)
+    ]
+    for place, (kind, shares) in enumerate(zip(("two", "one"), series.values(), strict=False)):
+        width = (WIDTH - LEFT - RIGHT) / max(1, len(shares))
+        for index, share in enumerate(shares):
+            tall = height * (share / top) ** 0.5
+            parts.append(
+                Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
+                    kind, LEFT + index * width + place * width * 0.45, TOP + height - tall, width * 0.42, tall
+                )
+            )
+    for share in (top, top / 4):
+        y = TOP + height * (1 - (share / top) ** 0.5)
+        parts.append(
+            Markup('<text class="axis end" x="{}" y="{:.1f}">{:.1f} %</text>').format(LEFT - 4, y + 4, 100 * share)
+        )
+    axis = Markup('<text class="axis" x="{}" y="{}">0</text><text class="axis end" x="{}" y="{}">{}</text>').format(
+        LEFT, HEIGHT - 8, WIDTH - RIGHT, HEIGHT - 8, unit
+    )
+    told = "; ".join(
+        f"{name}: {100 * shares[0]:.1f} % in the lowest step, {100 * sum(shares[10:]):.2f} % above one half"
+        for name, shares in series.items()
+        if shares
+    )
+    return _svg(Markup("").join([*parts, axis]), HEIGHT, title, f"{title}: {told}")
+
+
+def _svg(content: Markup, height: int, title: str, told: str) -> Markup:
+    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}</svg>').format(
+        WIDTH, height, told, title, content
+    )
+
+
+def _grid(top: float) -> Markup:
+    height = HEIGHT - TOP - BOTTOM
+    rows = [
+        Markup(
+            '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
+            '<text class="axis end" x="{}" y="{:.1f}">{}</text>'
+        ).format(LEFT, WIDTH - RIGHT, y, y, LEFT - 5, y + 4, _number(top * share))
+        for share in (0.0, 0.5, 1.0)
+        for y in (TOP + height * (1 - share),)
+    ]
+    return Markup("").join(rows)
+
+
+def _level(y: float) -> Markup:
+    return Markup('<line class="limit" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - RIGHT, y, y)
+
+
+def _line(points: Sequence[tuple[float, float] | None], kind: str) -> Markup:
+    """Unbroken stretches as lines, every point as a dot (a lone one would not show otherwise)."""
+    stretches: list[list[tuple[float, float]]] = [[]]
+    for point in points:
+        if point is None:
+            stretches.append([])
+        else:
+            stretches[-1].append(point)
+    drawn = [
+        Markup('<polyline class="{}" points="{}"/>').format(kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in stretch))
+        for stretch in stretches
+        if len(stretch) > 1
+    ]
+    dots = [
+        Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>').format(kind, x, y)
+        for stretch in stretches
+        for x, y in stretch
+    ]
+    return Markup("").join([*drawn, *dots])
+
+
+def _ceiling(value: float) -> float:
+    """A round number at or above `value`: 1, 2 or 5 times a power of ten."""
+    power = 1e-9
+    while True:
+        for factor in (1, 2, 5):
+            if factor * power >= value * 0.999999:
+                return factor * power
+        power *= 10
+
+
+def _told(days: Sequence[date], values: Sequence[float | None]) -> str:
+    known = [(day, value) for day, value in zip(days, values, strict=True) if value is not None]
+    if not known:
+        return "no values"
+    smallest, largest = min(value for _, value in known), max(value for _, value in known)
+    return f"{_number(known[-1][1])} on {known[-1][0]}, between {_number(smallest)} and {_number(largest)}"
+
+
+def _number(value: float | None) -> str:
+    if value is None:
+        return "no values"
+    if value == 0:
+        return "0"
+    if abs(value) >= 100:
+        return f"{value:,.0f}"
+    return f"{value:.3g}" if abs(value) >= 0.01 else f"{value:.1g}"

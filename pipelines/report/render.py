@@ -1,0 +1,68 @@
+"""Pages from templates: escaped, self-contained, written in one move."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.platform.errors import StoreError
+
+if TYPE_CHECKING:
+    import jinja2
+
+DASH = "–"
+
+
+@cache
+def _environment() -> jinja2.Environment:
+    import jinja2
+
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(Path(__file__).parent / "templates"),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {"count": count, "share": share, "decimal": decimal, "weekday": lambda day: f"{day:%A}"}
+    return environment
+
+
+def render(template: str, **context: Any) -> str:
+    """The template's HTML; every value is escaped, a name that the context lacks raises."""
+    return _environment().get_template(template).render(**context)
+
+
+def write_page(path: Path, html: str) -> Path:
+    """Write the page whole or not at all; raises `StoreError` where the disk does not take it."""
+    partial = path.with_suffix(f".{os.getpid()}.partial")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_text(html, encoding="utf-8")
+        partial.replace(path)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise StoreError(
+            "the page could not be written",
+            where=str(path),
+            found=str(error),
+            next_step="make room or choose another place, then ask again",
+        ) from error
+    return path
+
+
+def count(value: float | None) -> str:
+    """A whole number with thousands apart, a dash for none."""
+    return DASH if value is None else f"{value:,.0f}"
+
+
+def share(value: float | None, digits: int = 1) -> str:
+    """A share between 0 and 1 in per cent."""
+    return DASH if value is None else f"{100 * value:.{digits}f} %"
+
+
+def decimal(value: float | None, digits: int = 3) -> str:
+    """A number with that many places."""
+    return DASH if value is None else f"{value:.{digits}f}"

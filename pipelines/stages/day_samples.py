@@ -1,0 +1,82 @@
+"""What monitoring looks at in a day: a fixed-size sample of feature rows with their scores, and a few counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Any
+
+from pipelines.platform.days import DayRange
+from pipelines.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+@dataclass(frozen=True, kw_only=True)
+class DaySample:
+    """`frame` holds stored features and `score` of at most `size` rows (always the same ones), of `rows` in all."""
+
+    frame: pd.DataFrame
+    rows: int
+    release: str
+    fallback: bool
+    newest_event: datetime
+    score_mean: float
+
+
+def day_samples(run: Run, days: DayRange, size: int) -> dict[date, DaySample]:
+    """A sample of each of `days` that has predictions; two Spark jobs, whatever the number of days.
+
+    Rows are chosen by a hash of the event key, so that a day's sample is the same in every run.
+    """
+    counts = _counts(run, days)
+    if not counts:
+        return {}
+    frame = _sampled(run, days, size)
+    by_day = dict(tuple(frame.groupby("day")))
+    return {
+        day: DaySample(
+            frame=by_day[day].drop(columns="day").reset_index(drop=True),
+            rows=row["rows"],
+            release=row["release"],
+            fallback=row["fallback"],
+            newest_event=row["newest"],
+            score_mean=row["mean"],
+        )
+        for day, row in counts.items()
+    }
+
+
+def _counts(run: Run, days: DayRange) -> dict[date, dict[str, Any]]:
+    from pyspark.sql import functions as sf
+
+    time = run.use_case.stored_features.schema.time
+    rows = (
+        run.lake.read("predictions", days=days)
+        .groupBy("day")
+        .agg(
+            sf.count("*").alias("rows"),
+            sf.max("release").alias("release"),
+            sf.max("fallback").alias("fallback"),
+            sf.max(time).alias("newest"),
+            sf.avg("score").alias("mean"),
+        )
+        .toArrow()
+        .to_pylist()
+    )
+    return {row["day"]: row for row in rows}
+
+
+def _sampled(run: Run, days: DayRange, size: int) -> pd.DataFrame:
+    from pyspark.sql import Window
+    from pyspark.sql import functions as sf
+
+    key = list(run.use_case.events.key)
+    features = run.lake.read("features", days=days)
+    stored = [name for name in run.use_case.stored_features.names if name in features.columns]
+    order = Window.partitionBy("day").orderBy(sf.xxhash64(*key), *key)
+    scores = run.lake.read("predictions", days=days).select("day", *key, "score")
+    chosen = scores.withColumn("place", sf.row_number().over(order)).where(sf.col("place") <= size)
+    rows = features.select("day", *key, *stored).join(sf.broadcast(chosen), ["day", *key])
+    return rows.orderBy("day", "place").drop("place", *key).toArrow().to_pandas()

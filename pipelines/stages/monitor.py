@@ -1,0 +1,167 @@
+"""Monitor: is the input still the world that the model knows, and was it right where that is known by now?
+
+A day's account: rows, score_mean, release; volume_ratio, quarantine_rate, quiet_hours; drift (see `watch.drift`);
+performance of the day whose labels have just matured, or null; retrain (asked, reason); page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+
+from pipelines.platform.days import DayRange, midnight
+from pipelines.platform.errors import PermanentError
+from pipelines.report.day_page import DayPage, page_path, write_day_page
+from pipelines.report.days import day_rows
+from pipelines.run import Run, code_version
+from pipelines.stages.day_samples import DaySample, day_samples
+from pipelines.stages.performance import Performance, matured_day, performance
+from pipelines.stages.references import References
+from pipelines.stages.result import StageResult
+from pipelines.stages.upstream import Upstream
+from pipelines.watch.comparison import SCORE, Comparison, compare
+from pipelines.watch.drift import Drift, judge, measure, not_judged
+from pipelines.watch.evidently_page import measure_and_render
+from pipelines.watch.figures import figure_table, figures
+from pipelines.watch.retrain import decide
+from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
+
+DAYS_SHOWN = 28
+GATED = ("ingest", "features", "score")
+PREDICTIONS = Upstream(stage="score", table="predictions", held_back=("metrics", "report pages"))
+
+
+def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> StageResult:
+    """Watch `days`: figures to `metrics` (one commit), an account and a page `<home>/reports/<day>.html` for each.
+
+    Drift is measured against the reference sample of the release that scored the day. `evidently` asks for Evidently's
+    own page of each day beside ours; by default a single day gets one and a longer range, which would pay some 2 s a
+    day, does not. The figures are the same. Raises `TransientError` where predictions are not made yet, `GateError`
+    where they were refused.
+    """
+    rows = PREDICTIONS.rows(run, days, run.lake.version("predictions"))
+    pages = len(days) == 1 if evidently is None else evidently
+    samples = day_samples(run, days, run.use_case.drift.sample)
+    drifts = _drifts(run, days, samples, pages)
+    subjects = DayRange(matured_day(run, days.first), matured_day(run, days.last))
+    worth = performance(run, subjects)
+    accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth)
+    table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
+    inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
+    frame = run.spark.createDataFrame(table)
+    version = run.lake.replace_days(frame, "metrics", days, provenance=run.provenance("monitor", inputs))
+    _write_pages(run, days, accounts, drifts, pages)
+    return StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
+
+
+def _drifts(
+    run: Run, days: DayRange, samples: Mapping[date, DaySample], pages: bool
+) -> dict[date, tuple[Drift, Comparison | None]]:
+    references = References(run)
+    return {day: _drift(run, references, day, samples.get(day), pages) for day in days}
+
+
+def _drift(
+    run: Run, references: References, day: date, sample: DaySample | None, pages: bool
+) -> tuple[Drift, Comparison | None]:
+    policy = run.use_case.drift
+    if sample is None:
+        return not_judged("the day has no rows", policy), None
+    try:
+        reference = references.of(sample.release)
+    except PermanentError as error:
+        return not_judged(error.what, policy, release=sample.release, rows=sample.rows), None
+    comparison = compare(reference.frame, sample.frame, reference.features, policy, history_days=reference.history_days)
+    if comparison.refusal:
+        values: dict[str, float] = {}
+    elif pages:
+        values = measure_and_render(comparison, policy, page_path(run.settings.home, day, "-drift"))
+    else:
+        values = measure(comparison, policy)
+    return judge(comparison, values, policy, release=sample.release), comparison
+
+
+def _accounts(
+    run: Run,
+    rows: Mapping[date, int],
+    samples: Mapping[date, DaySample],
+    drifts: Mapping[date, Drift],
+    worth: Mapping[date, Performance],
+) -> dict[date, dict[str, Any]]:
+    first, last = min(rows), max(rows)
+    ingested = run.ledger.latest("ingest", first=first, last=last)
+    counted = _rows_by_day(run, first, last) | dict(rows)
+    drifted, asked = _history(run, first, last)
+    accounts = {}
+    for day in sorted(rows):
+        sample, drift, known = samples.get(day), drifts[day], worth.get(matured_day(run, day))
+        drifted[day] = drift.detected
+        retrain = decide(day, drifted, asked, run.use_case.drift, summary=drift.describe())
+        asked |= {day} if retrain.asked else set()
+        arrived = ingested.get(day)
+        accounts[day] = {
+            "rows": rows[day],
+            "score_mean": sample.score_mean if sample else None,
+            "release": sample.release if sample else "",
+            "volume_ratio": volume_ratio(day, counted),
+            "quarantine_rate": quarantine_rate(arrived.payload if arrived else None),
+            "quiet_hours": quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
+            "drift": drift.to_json(),
+            "performance": known.to_json() if known else None,
+            "retrain": {"asked": retrain.asked, "reason": retrain.reason},
+            "page": str(page_path(run.settings.home, day)),
+        }
+    return accounts
+
+
+def _rows_by_day(run: Run, first: date, last: date) -> dict[date, int]:
+    """Rows of features by day for the weeks before, from the ledger."""
+    records = run.ledger.latest("features", first=first - timedelta(weeks=5), last=last, status="done")
+    return {day: int(record.payload["rows"]) for day, record in records.items() if "rows" in record.payload}
+
+
+def _history(run: Run, first: date, last: date) -> tuple[dict[date, bool], set[date]]:
+    """Days around that were beyond policy, and days on which a training was asked for; not those from first to last."""
+    policy = run.use_case.drift
+    near = timedelta(days=max(policy.cooldown_days, policy.confirm_days))
+    records = run.ledger.latest("monitor", first=first - near, last=last + near, status="done")
+    others = {day: record.payload for day, record in records.items() if not first <= day <= last}
+    drifted = {day: bool(payload["drift"]["detected"]) for day, payload in others.items()}
+    return drifted, {day for day, payload in others.items() if payload["retrain"]["asked"]}
+
+
+def _write_pages(
+    run: Run,
+    days: DayRange,
+    accounts: Mapping[date, Mapping[str, Any]],
+    drifts: Mapping[date, tuple[Drift, Comparison | None]],
+    pages: bool,
+) -> None:
+    rows = day_rows(run, days.widened(before=DAYS_SHOWN - 1), monitored=accounts)
+    gates = {stage: run.ledger.latest(stage, first=days.first, last=days.last) for stage in GATED}
+    for day in days:
+        drift, comparison = drifts[day]
+        page = DayPage(
+            use_case=run.use_case.name,
+            account=accounts[day],
+            recent=[row for row in rows if day - timedelta(days=DAYS_SHOWN) < row.day <= day],
+            records={stage: records[day] for stage, records in gates.items() if day in records},
+            columns=[vars(column) | {"drifted": column.drifted} for column in drift.columns],
+            score_counts=_score_counts(comparison),
+            drift_page=pages and comparison is not None and not comparison.refusal,
+            made_by=f"run {run.run_id}, code {code_version()}, {run.clock():%Y-%m-%d %H:%M} UTC",
+        )
+        write_day_page(run.settings.home, day, page)
+
+
+def _score_counts(comparison: Comparison | None) -> dict[str, list[float]]:
+    """Shares of rows by score in 20 equal steps from 0 to 1: of the day and of its reference."""
+    if comparison is None or comparison.refusal:
+        return {}
+    return {
+        name: (np.histogram(frame[SCORE].dropna(), bins=20, range=(0.0, 1.0))[0] / len(frame)).tolist()
+        for name, frame in (("training window", comparison.reference), ("this day", comparison.current))
+    }

@@ -1,0 +1,107 @@
+"""What predictions were worth, once their labels have matured: average precision, precision of the review list."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.platform.days import DayRange, batched, midnight
+from pipelines.release.metrics import average_precision, card_precision_by_day
+from pipelines.run import Run
+from pipelines.stages.known_units import KnownUnits, known_units
+from pipelines.stages.labels import with_reports
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ROWS_AT_ONCE = 5_000_000
+"""Rows (key, unit, score, report) that are held in memory at once: about 0.3 GB."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Performance:
+    """Of `subject_day`, by the release that scored it; events of cards that were known that morning are left out.
+
+    `average_precision` is None without a positive; `card_precision` is the share of the review capacity that was well
+    spent; `n` events and `positives` were judged.
+    """
+
+    subject_day: date
+    release: str
+    average_precision: float | None
+    card_precision: float
+    n: int
+    positives: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for the ledger."""
+        return {**vars(self), "subject_day": str(self.subject_day)}
+
+
+def matured_day(run: Run, day: date) -> date:
+    """The newest day whose labels are all known when `day` is over."""
+    return day - timedelta(days=run.use_case.label.delay_days)
+
+
+def performance(run: Run, days: DayRange) -> dict[date, Performance]:
+    """Performance of those of `days` that were scored, with their labels as they matured.
+
+    The label of an event of day S is as it was known at S + delay + 1 day, 00:00 UTC, whenever this is asked: 1 where a
+    report had come by then, else 0.
+    """
+    rows = _rows(run, days)
+    if not rows:
+        return {}
+    known = known_units(run, days)
+    found: dict[date, Performance] = {}
+    for part in batched(days, rows, ROWS_AT_ONCE):
+        table = _with_reports(run, part)
+        day_of = table["day"].to_numpy()
+        for day in part:
+            mine = table.take(np.flatnonzero(day_of == np.datetime64(day)))
+            if mine.num_rows:
+                found[day] = _performance(run, day, mine, known)
+    return found
+
+
+def _rows(run: Run, days: DayRange) -> dict[date, int]:
+    if not (run.lake.exists("predictions") and run.lake.exists(run.use_case.labels.name)):
+        return {}
+    counts = run.lake.read("predictions", days=days).groupBy("day").count().collect()
+    return {row["day"]: int(row["count"]) for row in counts}
+
+
+def _with_reports(run: Run, days: DayRange) -> pa.Table:
+    """Predictions of the days with the time of their first report: day, event key, unit, score, release, report."""
+    use_case = run.use_case
+    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release"]
+    predictions = run.lake.read("predictions", days=days).select(*dict.fromkeys(columns))
+    reports = run.lake.read(use_case.labels.name, days=days.widened(after=use_case.label.delay_days + 1))
+    return with_reports(predictions, reports, use_case).toArrow()
+
+
+def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Performance:
+    use_case = run.use_case
+    units = rows[use_case.review.unit].to_numpy()
+    judged = ~known.mask(day, units)
+    label = _labels(run, day, rows)[judged]
+    score = rows["score"].to_numpy()[judged]
+    by_day = card_precision_by_day(np.zeros(len(label)), units[judged], score, label, use_case.review.capacity)
+    return Performance(
+        subject_day=day,
+        release=rows["release"][0].as_py(),
+        average_precision=average_precision(label, score) if label.any() else None,
+        card_precision=float(next(iter(by_day.values()), 0.0)),
+        n=len(label),
+        positives=int(label.sum()),
+    )
+
+
+def _labels(run: Run, day: date, rows: pa.Table) -> NDArray[np.int64]:
+    known_at = midnight(day + timedelta(days=run.use_case.label.delay_days + 1))
+    reported = rows[run.use_case.label.reported_at].to_pylist()
+    return np.fromiter((time is not None and time <= known_at for time in reported), np.int64, len(reported))

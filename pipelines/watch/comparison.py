@@ -1,0 +1,90 @@
+"""Which columns and rows may be compared: like with like, enough of them, and none that only tells the calendar."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from features.definition import Feature, FeatureSet
+from pipelines.usecases.definition import DriftPolicy
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCORE = "score"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Two samples, side by side.
+
+    `reference` and `current` hold `columns` (float64, NaN where nothing is known) and `score`. `skipped` says why a
+    feature is not compared; `refusal`, where not empty, why nothing is.
+    """
+
+    reference: pd.DataFrame
+    current: pd.DataFrame
+    columns: tuple[str, ...]
+    skipped: Mapping[str, str]
+    refusal: str = ""
+
+
+def compare(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    features: FeatureSet,
+    policy: DriftPolicy,
+    *,
+    history_days: int | None = None,
+) -> Comparison:
+    """Prepare a day's sample (`current`) for comparison with the sample of the training window (`reference`).
+
+    Both hold the features' columns and `score`. A calendar feature that is the same all day says nothing of the data:
+    the reference is cut down to the rows of that kind of day (a Saturday is compared with weekends) and the feature is
+    left out. So are features whose window reaches further back than the `history_days` that the lake held when the
+    training window began: they were still filling up. Fewer than `policy.minimum` rows are not judged.
+    """
+    skipped: dict[str, str] = {}
+    for feature in features.features:
+        if reason := _not_comparable(feature, reference, current, history_days):
+            skipped[feature.name] = reason
+        if feature.kind == "calendar" and feature.name in skipped and feature.name in reference:
+            reference = reference[reference[feature.name] == current[feature.name].iloc[0]]
+    columns = tuple(name for name in features.names if name not in skipped)
+    wanted = [*columns, SCORE]
+    return Comparison(
+        reference=_finite(reference.reindex(columns=wanted), policy.sample),
+        current=_finite(current.reindex(columns=wanted), policy.sample),
+        columns=columns,
+        skipped=skipped,
+        refusal=_too_few(len(reference), len(current), policy.minimum),
+    )
+
+
+def _not_comparable(feature: Feature, reference: pd.DataFrame, current: pd.DataFrame, history_days: int | None) -> str:
+    if feature.name not in reference:
+        return "the reference does not hold it"
+    if feature.kind == "calendar" and len(current) and current[feature.name].nunique(dropna=False) == 1:
+        return "the same all day; compared with the same kind of day instead"
+    if history_days is not None and feature.reach_days > history_days:
+        return f"reaches back {feature.reach_days} days, but training began after {history_days} days of data"
+    if not len(current) or (reference[feature.name].isna().all() and current[feature.name].isna().all()):
+        return "no values"
+    return ""
+
+
+def _finite(frame: pd.DataFrame, size: int) -> pd.DataFrame:
+    """At most `size` rows, always the same ones, as float64 with infinities as NaN."""
+    some = frame.sample(size, random_state=0) if len(frame) > size else frame
+    return some.astype(float).replace([np.inf, -np.inf], np.nan).reset_index(drop=True)
+
+
+def _too_few(reference: int, current: int, minimum: int) -> str:
+    if current < minimum:
+        return f"{current:,} rows today, fewer than the {minimum:,} that a judgement needs"
+    if reference < minimum:
+        return f"{reference:,} rows of the same kind of day in the reference, fewer than {minimum:,}"
+    return ""

@@ -1,0 +1,90 @@
+"""A day's account of the monitor as rows of `metrics`: one figure a row, so that new figures need no new schema."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+ALL = "all"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figure:
+    """`value` of `metric` on `subject_day`, as the run of `day` found it; `segment` is a column's name or `all`."""
+
+    day: date
+    subject_day: date
+    metric: str
+    value: float
+    segment: str = ALL
+    release: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+def figures(day: date, account: Mapping[str, Any]) -> Iterator[Figure]:
+    """Every figure of a day's account (see `pipelines.stages.monitor`); what is not known has no row."""
+    release = account["release"]
+    for metric in ("rows", "volume_ratio", "quarantine_rate", "quiet_hours", "score_mean"):
+        if account[metric] is not None:
+            yield Figure(day=day, subject_day=day, metric=metric, value=float(account[metric]), release=release)
+    yield from _drift(day, account["drift"])
+    asked = account["retrain"]["asked"]
+    yield Figure(
+        day=day,
+        subject_day=day,
+        metric="retrain_asked",
+        value=float(asked),
+        release=release,
+        detail={"reason": account["retrain"]["reason"]},
+    )
+    yield from _performance(day, account["performance"])
+
+
+def _drift(day: date, drift: Mapping[str, Any]) -> Iterator[Figure]:
+    release = drift["release"]
+    common = {"day": day, "subject_day": day, "release": release}
+    yield Figure(
+        **common, metric="drift_detected", value=float(drift["detected"]), detail={"summary": drift["summary"]}
+    )
+    if drift["share"] is not None:
+        yield Figure(**common, metric="drift_share", value=drift["share"], detail={"drifted": drift["drifted"]})
+    columns = {**drift["columns"], "score": drift["score"]}
+    for name, value in columns.items():
+        if value is not None:
+            yield Figure(**common, metric="drift", segment=name, value=value, detail={"method": drift["method"]})
+
+
+def _performance(day: date, found: Mapping[str, Any] | None) -> Iterator[Figure]:
+    if found is None:
+        return
+    subject = date.fromisoformat(found["subject_day"])
+    for metric in ("average_precision", "card_precision", "n", "positives"):
+        if found[metric] is not None:
+            yield Figure(
+                day=day, subject_day=subject, metric=metric, value=float(found[metric]), release=found["release"]
+            )
+
+
+def figure_table(rows: Iterator[Figure] | list[Figure]) -> pa.Table:
+    """Figures as Arrow: day DATE, subject_day DATE, metric, segment STRING, value DOUBLE, release, detail (JSON)."""
+    import pyarrow as pa
+
+    schema = pa.schema(
+        [
+            ("day", pa.date32()),
+            ("subject_day", pa.date32()),
+            ("metric", pa.string()),
+            ("segment", pa.string()),
+            ("value", pa.float64()),
+            ("release", pa.string()),
+            ("detail", pa.string()),
+        ]
+    )
+    plain = [{**vars(row), "detail": json.dumps(row.detail, sort_keys=True)} for row in rows]
+    return pa.Table.from_pylist(plain, schema=schema)
