@@ -1,0 +1,103 @@
+"""Landed files as one Spark frame: declared columns in declared types, and the row as it landed beside them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from pipelines.usecases.definition import Column, Feed
+
+if TYPE_CHECKING:
+    from pyspark.sql import Column as Expression
+    from pyspark.sql import DataFrame, SparkSession
+
+LANDED, MALFORMED, FILE, SOURCE_DAY = "_landed", "_malformed", "_file", "source_day"
+_LINE = "_line"
+_INSTANT = r"^\\d{4}-\\d{2}-\\d{2}[ T]\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6}0{0,3})?(Z|[+-]\\d{2}:\\d{2})?$"
+_WHERE = r"/(\d{4}-\d{2}-\d{2})/([^/]+)$"
+
+
+def read(spark: SparkSession, feed: Feed, paths: Sequence[Path]) -> list[DataFrame]:
+    """Rows of part files, a frame for each format: the feed's columns in their types, `source_day` DATE and `_file`
+    STRING (from the path), `_landed` STRUCT (the row as it landed), `_malformed` BOOLEAN.
+
+    Without files, one frame without rows.
+    """
+    parquet = [str(path) for path in paths if path.name.endswith(".parquet")]
+    csv = [str(path) for path in paths if not path.name.endswith(".parquet")]
+    frames = [_read_parquet(spark, feed, parquet)] if parquet else []
+    frames += [_read_csv(spark, feed, csv)] if csv else []
+    return frames or [_without_rows(spark, feed)]
+
+
+def _read_parquet(spark: SparkSession, feed: Feed, paths: list[str]) -> DataFrame:
+    """Rows of Parquet files, which the contract holds to types that Spark widens by itself; none is malformed."""
+    from pyspark.sql import functions as f
+
+    rows = spark.read.schema(feed.ddl).parquet(*paths)
+    landed = f.struct(*(f.col(column.name) for column in feed.columns))
+    return rows.select(
+        *(column.name for column in feed.columns),
+        *_origin(),
+        landed.alias(LANDED),
+        f.lit(False).alias(MALFORMED),
+    )
+
+
+def _read_csv(spark: SparkSession, feed: Feed, paths: list[str]) -> DataFrame:
+    """Rows of gzipped CSV: text that is not of its column's type becomes NULL, `_landed` keeps it.
+
+    A line with more or fewer fields than the header is malformed; `_landed._line` then holds the line.
+    """
+    from pyspark.sql import functions as f
+
+    schema = ", ".join([*(f"`{column.name}` string" for column in feed.columns), f"{_LINE} string"])
+    options = {"header": True, "multiLine": True, "quote": '"', "escape": '"', "mode": "PERMISSIVE"}
+    rows = spark.read.schema(schema).options(columnNameOfCorruptRecord=_LINE, **options).csv(paths)
+    landed = f.struct(*(f.col(column.name) for column in feed.columns), f.col(_LINE))
+    return rows.select(
+        *(_parsed(column).alias(column.name) for column in feed.columns),
+        *_origin(),
+        landed.alias(LANDED),
+        f.col(_LINE).isNotNull().alias(MALFORMED),
+    )
+
+
+def _without_rows(spark: SparkSession, feed: Feed) -> DataFrame:
+    from pyspark.sql import functions as f
+
+    rows = spark.createDataFrame([], f"{feed.ddl}, {SOURCE_DAY} date, {FILE} string")
+    landed = f.struct(*(f.col(column.name) for column in feed.columns))
+    return rows.withColumns({LANDED: landed, MALFORMED: f.lit(False)})
+
+
+def _origin() -> list[Expression]:
+    """Landing day and file name, from the file's path."""
+    from pyspark.sql import functions as f
+
+    path = f.col("_metadata.file_path")
+    return [
+        f.regexp_extract(path, _WHERE, 1).cast("date").alias(SOURCE_DAY),
+        f.regexp_extract(path, _WHERE, 2).alias(FILE),
+    ]
+
+
+def _parsed(column: Column) -> Expression:
+    """The text column in its declared type, NULL where that would lose or invent anything.
+
+    A decimal with more places than declared is not rounded; a timestamp needs all of date and time (Spark would
+    complete `2026` or `12:00` to an instant of its own), its zone is UTC unless it says otherwise.
+    """
+    from pyspark.sql import functions as f
+
+    text = f"trim(`{column.name}`)"
+    if column.type == "string":
+        return f.col(f"`{column.name}`")
+    if re.match(r"decimal", column.type):
+        exact, kept = f"try_cast({text} as decimal(38,18))", f"try_cast({text} as {column.type})"
+        return f.expr(f"case when {exact} = {kept} then {kept} end")
+    if column.type == "timestamp":
+        return f.expr(f"case when {text} rlike '{_INSTANT}' then try_cast({text} as timestamp) end")
+    return f.expr(f"try_cast({text} as {column.type})")

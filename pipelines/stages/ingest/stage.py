@@ -1,0 +1,186 @@
+"""The story of ingest: check what has landed, judge every row, weigh the days, then commit them or refuse them whole.
+
+The lake after it depends only on what has landed for the days that were ingested: not on their order, nor on how often
+a day was run. Where a landing day's rows lose to, or lost to, rows of a day in this run, it is ingested again with it.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from expectations.result import GateResult
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import PermanentError
+from pipelines.platform.landing import Landing
+from pipelines.run import Run
+from pipelines.stages.ingest.arrival import Landed, landed, not_arrived, refused
+from pipelines.stages.ingest.changes import Changes, accepted_rows, changes, commit_changes
+from pipelines.stages.ingest.prepared import Prepared, prepared
+from pipelines.stages.ingest.quarantine import TABLE, commit_quarantine, quarantined_rows
+from pipelines.stages.ingest.verdict import budget_error, gate_error, gates, over_budget
+from pipelines.stages.result import StageResult
+
+STAGE = "ingest"
+
+
+@dataclass
+class _Written:
+    """What the commits of a run did: table versions, and what changed in each feed's table."""
+
+    versions: dict[str, int] = field(default_factory=dict)
+    changes: dict[str, Changes] = field(default_factory=dict)
+
+
+def ingest(run: Run, days: DayRange) -> StageResult:
+    """Bring the landing days `days` into the lake: all of them, or none.
+
+    Each feed becomes the lake table of its name: the feed's columns, `day` DATE (UTC date of the feed's time) and
+    `source_day` DATE (landing day). Rows that break a rule go to `quarantine`. Raises `NotArrivedError` where a day is
+    not there, `ContractError` where a file is not what its manifest or schema promises, and `GateError` where a day
+    has too many bad rows or a suite's critical check fails; nothing is committed then.
+    """
+    with _scratch(run) as scratch:
+        feeds = _prepared_with_overlaps(run, set(days), scratch)
+        try:
+            verdicts = _require_passable(run, feeds)
+            written = _commit(run, feeds)
+        finally:
+            for feed in feeds:
+                feed.release()
+    payloads = _payloads(feeds, verdicts, written)
+    return StageResult(stage=STAGE, days=days, accounts=payloads, versions=written.versions).record(run)
+
+
+def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list[Prepared]:
+    """The feeds of these landing days and of all others that share keys with them, as the books or the lake tell."""
+    while True:
+        sources = _with_known_overlaps(run, sources)
+        found = _require_landed(run, landed(Landing.of(run.settings), run.use_case.feeds, sources, scratch))
+        feeds = [prepared(run, feed) for feed in found.feeds]
+        displaced = {day for feed in feeds for day in feed.displaced}
+        if not displaced:
+            return feeds
+        sources |= displaced
+        for feed in feeds:
+            feed.release()
+
+
+def _with_known_overlaps(run: Run, sources: set[date]) -> set[date]:
+    """`sources` and the later landing days whose books say that they lost rows to one of these."""
+    reach = timedelta(days=run.use_case.ingest.lateness_days)
+    found = set(sources)
+    while True:
+        records = run.ledger.latest(STAGE, first=min(found), last=max(found) + reach, status="done")
+        lost = {day for day, record in records.items() if found & _days(record.payload.get("overlaps", ()))}
+        if lost <= found:
+            return found
+        found |= lost
+
+
+def _require_landed(run: Run, found: Landed) -> Landed:
+    if found.absent:
+        states = {arrival.day: {"state": arrival.state, "feed": arrival.feed} for arrival in found.absent}
+        run.ledger.record_stages(STAGE, states, "failed", run_id=run.run_id, at=run.clock())
+        raise not_arrived(found.absent)
+    if found.refusals:
+        reasons = {error.day: f"{error.what}: {error.where}: {error.found}" for error in found.refusals}
+        _record_refused(run, {date.fromisoformat(day): reason for day, reason in reasons.items()})
+        raise refused(found.refusals)
+    return found
+
+
+def _require_passable(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
+    """The verdicts of the suites; records the refusal and raises `GateError` where a day may not pass."""
+    if too_bad := over_budget(run, feeds):
+        _record_refused(run, too_bad)
+        raise budget_error(run, feeds, too_bad)
+    verdicts = gates(run, feeds)
+    if failed := {name: verdict for name, verdict in verdicts.items() if not verdict.passed}:
+        error = gate_error(failed, sorted(feeds[0].accounts))
+        _record_refused(run, dict.fromkeys(feeds[0].accounts, error.found))
+        raise error
+    return verdicts
+
+
+def _record_refused(run: Run, reasons: Mapping[date, str]) -> None:
+    payloads = {day: {"state": "refused", "reason": reason} for day, reason in reasons.items()}
+    run.ledger.record_stages(STAGE, payloads, "refused", run_id=run.run_id, at=run.clock())
+
+
+def _commit(run: Run, feeds: list[Prepared]) -> _Written:
+    """Quarantine first, then labels, events last: whoever sees a day's events finds all that belongs to them."""
+    written = _Written()
+    rows = [row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed)]
+    version = commit_quarantine(run, rows, set(feeds[0].accounts))
+    written.versions[TABLE] = _version(run, TABLE, version)
+    for feed in reversed(feeds):
+        accepted = accepted_rows(feed.rows, feed.feed)
+        found = changes(feed.previous, accepted, feed.feed)
+        version = commit_changes(run, feed.feed, found, feed.settled, accepted, feed.accounts)
+        written.versions[feed.feed.name] = _version(run, feed.feed.name, version)
+        written.changes[feed.feed.name] = found
+    return written
+
+
+def _version(run: Run, table: str, written: int | None) -> int:
+    """The version just written, or the newest where nothing had to be."""
+    version = run.lake.version(table) if written is None else written
+    if version is None:
+        raise PermanentError("a table that ingest made is gone", where=run.lake.path(table))
+    return version
+
+
+def _payloads(
+    feeds: list[Prepared], verdicts: Mapping[str, GateResult], written: _Written
+) -> dict[date, dict[str, Any]]:
+    gate = {name: verdict.to_json() for name, verdict in verdicts.items()}
+    return {
+        day: {
+            **_totals(feeds, day),
+            "changed_days": sorted(_changed(written, day)),
+            "gate": gate,
+            "versions": written.versions,
+        }
+        for day in sorted(feeds[0].accounts)
+    }
+
+
+def _totals(feeds: list[Prepared], day: date) -> dict[str, Any]:
+    accounts = {feed.feed.name: feed.accounts[day] for feed in feeds}
+    counts = {name: account.to_json() for name, account in accounts.items()}
+    rules: dict[str, int] = {}
+    for account in accounts.values():
+        for rule, count in account.rules.items():
+            rules[rule] = rules.get(rule, 0) + count
+    return {
+        "state": "arrived" if accounts[feeds[0].feed.name].rows_in else "empty",
+        **{key: sum(count[key] for count in counts.values()) for key in next(iter(counts.values()))},
+        "feeds": counts,
+        "rules": rules,
+        "overlaps": sorted({str(other) for account in accounts.values() for other in account.overlaps}),
+    }
+
+
+def _changed(written: _Written, source: date) -> set[str]:
+    """Days of any table that this landing day changed."""
+    found = (change.by_source.get(source, frozenset()) for change in written.changes.values())
+    return {str(day) for days in found for day in days}
+
+
+def _days(texts: Any) -> set[date]:
+    return {date.fromisoformat(text) for text in texts}
+
+
+@contextmanager
+def _scratch(run: Run) -> Iterator[Path]:
+    """A folder below the home for copies of an object store's files; gone afterwards."""
+    root = run.settings.home / "scratch"
+    root.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="ingest-", dir=root) as folder:
+        yield Path(folder)
