@@ -5,8 +5,12 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import sqlite3
+import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from pipelines.platform.airflow_api import USER, AirflowApi, passwords_file
 from pipelines.platform.errors import ConfigurationError, StoreError
@@ -51,6 +55,33 @@ def make_password(settings: Settings) -> Path:
     if not path.is_file():
         _write_private(path, json.dumps({USER: secrets.token_urlsafe(18)}))
     return path
+
+
+def make_database(settings: Settings) -> None:
+    """Make Airflow's database where there is none; elsewhere, then moved: a start that is broken off leaves no half."""
+    path = _database(settings)
+    if path.exists():
+        return
+    with TemporaryDirectory(dir=path.parent) as scratch:
+        new = Path(scratch) / path.name
+        made = subprocess.run(
+            [str(_bin() / "airflow"), "db", "migrate"],
+            env=environment(settings) | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{new}"},
+            capture_output=True,
+            text=True,
+            umask=0o077,
+        )
+        if made.returncode != 0:
+            raise ConfigurationError(
+                "Airflow's database cannot be made",
+                where=str(path),
+                found="\n".join((made.stdout + made.stderr).splitlines()[-8:]),
+                next_step="correct the cause that it names and run `tollgate up` again",
+                runbook="docs/runbooks/services.md",
+            )
+        with closing(sqlite3.connect(new)) as connection:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        new.replace(path)
 
 
 def is_healthy(settings: Settings) -> bool:
@@ -104,7 +135,7 @@ def _configuration(settings: Settings) -> dict[str, str]:
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.home / 'airflow' / 'airflow.db'}",
+        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}",
         "API__HOST": LOCALHOST,
         "API__PORT": str(settings.airflow_port),
         "API__BASE_URL": url,
@@ -130,6 +161,10 @@ def _write_private(path: Path, text: str) -> None:
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "w") as file:
         file.write(text)
+
+
+def _database(settings: Settings) -> Path:
+    return settings.home / "airflow" / "airflow.db"
 
 
 def _bin() -> Path:

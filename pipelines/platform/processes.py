@@ -101,7 +101,7 @@ def read(folder: Path, name: str) -> ProcessRecord | None:
 
 
 def stop(folder: Path, records: Sequence[ProcessRecord], *, patience: float) -> list[str]:
-    """Stop processes and all that they started: asked first, killed after `patience` seconds; names of those that ran."""
+    """Stop processes with all that they started, killing them after `patience` seconds; names of those that ran."""
     members = {record.name: record.members() for record in records}
     asked = [process for group in members.values() for process in group]
     for process in asked:

@@ -6,50 +6,28 @@ Each runs in a session of its own, with its record and log under `<home>/service
 from __future__ import annotations
 
 import fcntl
-import os
-import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-
-import httpx
 
 from pipelines.platform import airflow_server, processes
 from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
-from pipelines.platform.ports import LOCALHOST, answers, require_free
+from pipelines.platform.ports import answers, require_free
 from pipelines.platform.processes import ProcessRecord
+from pipelines.platform.service_list import SERVICES, Service
 from pipelines.platform.settings import Settings, is_remote
-from pipelines.platform.spark import require_java, server_options
+from pipelines.platform.spark import require_java
 
 RUNBOOK = "docs/runbooks/services.md"
-START_PATIENCE = 180.0
-"""Seconds within which every service must be up: Airflow makes its database first, which takes the longest."""
+START_PATIENCE = 420.0
+"""Seconds within which every service must answer: half a minute on two idle cores, minutes on busy ones."""
 
 STOP_PATIENCE = 15.0
 """Seconds between asking a service to end and killing it."""
 
-POLL = 0.5
-
-
-@dataclass(frozen=True, kw_only=True)
-class Service:
-    """One service: how it is started, on which port, and how one sees that it is up."""
-
-    name: str
-    title: str
-    setting: str
-    port: Callable[[Settings], int]
-    command: Callable[[Settings], list[str]]
-    environment: Callable[[Settings], Mapping[str, str]]
-    healthy: Callable[[Settings], bool]
-    scheme: str = "http"
-
-    def address(self, settings: Settings) -> str:
-        """Where it is reached."""
-        return f"{self.scheme}://{LOCALHOST}:{self.port(settings)}"
+POLL = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,8 +57,8 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
         _prepare(settings)
         try:
             for service in SERVICES:
-                _start(service, settings)
                 report(service.name, "starting")
+                _start(service, settings)
             _wait(settings, report)
             airflow_server.make_pools(settings)
         except BaseException:
@@ -146,6 +124,7 @@ def _prepare(settings: Settings) -> None:
 
 
 def _start(service: Service, settings: Settings) -> None:
+    service.prepare(settings)
     try:
         processes.start(
             service.name,
@@ -225,69 +204,3 @@ def _lock(settings: Settings) -> Iterator[None]:
                 runbook=RUNBOOK,
             ) from error
         yield
-
-
-def _spark_command(settings: Settings) -> list[str]:
-    options = server_options(settings) | {
-        "spark.connect.grpc.binding.address": LOCALHOST,
-        "spark.connect.grpc.binding.port": str(settings.spark_port),
-    }
-    submit = Path(str(find_spec("pyspark").origin)).parent / "bin" / "spark-submit"  # type: ignore[union-attr]
-    server = "org.apache.spark.sql.connect.service.SparkConnectServer"
-    arguments = [part for key, value in options.items() for part in ("--conf", f"{key}={value}")]
-    return [str(submit), "--class", server, *arguments, "spark-internal"]
-
-
-def _spark_environment(_: Settings) -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}  # it must not be its own client
-
-
-def _mlflow_command(settings: Settings) -> list[str]:
-    return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", LOCALHOST, "--port", str(settings.mlflow_port)),
-        *("--backend-store-uri", settings.mlflow, "--default-artifact-root", settings.mlflow_artifacts),
-        *("--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
-    ]
-
-
-def _mlflow_environment(_: Settings) -> dict[str, str]:
-    return {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
-
-
-def _mlflow_healthy(settings: Settings) -> bool:
-    try:
-        return httpx.get(f"http://{LOCALHOST}:{settings.mlflow_port}/health", timeout=2).is_success
-    except httpx.HTTPError:
-        return False
-
-
-SERVICES = (
-    Service(
-        name="spark",
-        title="the Spark Connect server",
-        setting="TOLLGATE_SPARK_PORT",
-        port=lambda settings: settings.spark_port,
-        command=_spark_command,
-        environment=_spark_environment,
-        healthy=lambda settings: answers(settings.spark_port),
-        scheme="sc",
-    ),
-    Service(
-        name="airflow",
-        title="Airflow",
-        setting="TOLLGATE_AIRFLOW_PORT",
-        port=lambda settings: settings.airflow_port,
-        command=lambda _: airflow_server.command(),
-        environment=airflow_server.environment,
-        healthy=airflow_server.is_healthy,
-    ),
-    Service(
-        name="mlflow",
-        title="MLflow's UI",
-        setting="TOLLGATE_MLFLOW_PORT",
-        port=lambda settings: settings.mlflow_port,
-        command=_mlflow_command,
-        environment=_mlflow_environment,
-        healthy=_mlflow_healthy,
-    ),
-)

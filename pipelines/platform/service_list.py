@@ -1,0 +1,103 @@
+"""The services that run locally: each with its command, environment, port, and how one sees that it is up."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+
+from pipelines.platform import airflow_server
+from pipelines.platform.ports import LOCALHOST, answers
+from pipelines.platform.settings import Settings
+from pipelines.platform.spark import server_options
+
+
+@dataclass(frozen=True, kw_only=True)
+class Service:
+    """One service: how it is started, on which port, and how one sees that it is up."""
+
+    name: str
+    title: str
+    setting: str
+    port: Callable[[Settings], int]
+    command: Callable[[Settings], list[str]]
+    environment: Callable[[Settings], Mapping[str, str]]
+    healthy: Callable[[Settings], bool]
+    prepare: Callable[[Settings], object] = lambda _: None
+    scheme: str = "http"
+
+    def address(self, settings: Settings) -> str:
+        """Where it is reached."""
+        return f"{self.scheme}://{LOCALHOST}:{self.port(settings)}"
+
+
+def _spark_command(settings: Settings) -> list[str]:
+    options = server_options(settings) | {
+        "spark.connect.grpc.binding.address": LOCALHOST,
+        "spark.connect.grpc.binding.port": str(settings.spark_port),
+    }
+    submit = Path(str(find_spec("pyspark").origin)).parent / "bin" / "spark-submit"  # type: ignore[union-attr]
+    server = "org.apache.spark.sql.connect.service.SparkConnectServer"
+    arguments = [part for key, value in options.items() for part in ("--conf", f"{key}={value}")]
+    return [str(submit), "--class", server, *arguments, "spark-internal"]
+
+
+def _spark_environment(_: Settings) -> dict[str, str]:
+    return {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}  # it must not be its own client
+
+
+def _mlflow_command(settings: Settings) -> list[str]:
+    return [
+        *(sys.executable, "-m", "mlflow", "server", "--host", LOCALHOST, "--port", str(settings.mlflow_port)),
+        *("--backend-store-uri", settings.mlflow, "--default-artifact-root", settings.mlflow_artifacts),
+        *("--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
+    ]
+
+
+def _mlflow_environment(_: Settings) -> dict[str, str]:
+    return {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+
+
+def _mlflow_healthy(settings: Settings) -> bool:
+    try:
+        return httpx.get(f"http://{LOCALHOST}:{settings.mlflow_port}/health", timeout=2).is_success
+    except httpx.HTTPError:
+        return False
+
+
+SERVICES = (
+    Service(
+        name="spark",
+        title="the Spark Connect server",
+        setting="TOLLGATE_SPARK_PORT",
+        port=lambda settings: settings.spark_port,
+        command=_spark_command,
+        environment=_spark_environment,
+        healthy=lambda settings: answers(settings.spark_port),
+        scheme="sc",
+    ),
+    Service(
+        name="mlflow",
+        title="MLflow's UI",
+        setting="TOLLGATE_MLFLOW_PORT",
+        port=lambda settings: settings.mlflow_port,
+        command=_mlflow_command,
+        environment=_mlflow_environment,
+        healthy=_mlflow_healthy,
+    ),
+    Service(
+        name="airflow",
+        title="Airflow",
+        setting="TOLLGATE_AIRFLOW_PORT",
+        port=lambda settings: settings.airflow_port,
+        command=lambda _: airflow_server.command(),
+        environment=airflow_server.environment,
+        healthy=airflow_server.is_healthy,
+        prepare=airflow_server.make_database,
+    ),
+)
