@@ -41,6 +41,8 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(home / "warehouse"),
         "spark.databricks.delta.snapshotPartitions": "2",
+        # a day without rows is evidence too: without this its commit would be dropped, and its provenance with it
+        "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.sql.shuffle.partitions": str(2 * settings.spark_cores),
         "spark.default.parallelism": str(2 * settings.spark_cores),
         "spark.sql.session.timeZone": "UTC",

@@ -73,3 +73,10 @@ def test_the_log_read_from_disk_says_what_describe_history_says(make_run: Callab
     assert [c.metadata["number"] for c in found] == list(reversed(range(12)))
     assert run.lake.version("things") == 11
     assert [c.version for c in run.lake.history("things", limit=2)] == [11, 10]
+
+
+def test_a_day_without_rows_that_stays_without_rows_is_a_commit(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    none = run.spark.range(0).selectExpr("id", "DATE'2026-11-01' AS day")
+    versions = [run.lake.replace_days(none, "things", DAYS, provenance=run.provenance("test")) for _ in range(3)]
+    assert versions == [0, 1, 2]
