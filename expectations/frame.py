@@ -40,16 +40,24 @@ def to_pandas(frame: DataFrame) -> pd.DataFrame:
     return frame.withColumns(decimals).toPandas() if decimals else frame.toPandas()
 
 
-def without_nan(frame: DataFrame) -> DataFrame:
-    """The Spark frame with NaN as null, as pandas sees it; else NaN passes `not null` and exceeds every maximum."""
-    from pyspark.sql import functions as f
-    from pyspark.sql.types import DoubleType, FloatType
+def comparable(frame: Frame) -> Frame:
+    """The frame with values that mean the same in both engines: flags as 0 and 1, and in Spark NaN as null.
 
-    replaced = {
-        field.name: f.when(~f.isnan(f.col(f"`{field.name}`")), f.col(f"`{field.name}`"))
-        for field in frame.schema.fields
-        if isinstance(field.dataType, DoubleType | FloatType)
-    }
+    Left alone, NaN passes `not null` in Spark and exceeds every maximum, and flags have a mean in pandas only.
+    """
+    if is_pandas(frame):
+        flags = frame.select_dtypes("bool").columns
+        return frame.astype(dict.fromkeys(flags, "int64")) if len(flags) else frame
+    from pyspark.sql import functions as f
+    from pyspark.sql.types import BooleanType, DoubleType, FloatType
+
+    replaced = {}
+    for field in frame.schema.fields:
+        column = f.col(f"`{field.name}`")
+        if isinstance(field.dataType, DoubleType | FloatType):
+            replaced[field.name] = f.when(~f.isnan(column), column)
+        elif isinstance(field.dataType, BooleanType):
+            replaced[field.name] = column.cast("int")
     return frame.withColumns(replaced) if replaced else frame
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from expectations.definition import Check, Suite
 from expectations.errors import ExpectationError
-from expectations.frame import is_pandas, without_nan
+from expectations.frame import comparable, is_pandas
 from expectations.result import RANK, CheckResult, GateResult
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def run_suite(suite: Suite, frame: Frame, *, subject: str) -> GateResult:
     evaluated for any other reason raises `ExpectationError`. Spark first asks for yes or no (the fewest jobs) and then
     only looks closer at the checks that failed.
     """
+    frame = comparable(frame)
     columns = [str(column) for column in frame.columns]
     rows = len(frame) if is_pandas(frame) else frame.count()
     absent = [check for check in suite.checks if _missing(check, columns)]
@@ -37,7 +38,6 @@ def run_suite(suite: Suite, frame: Frame, *, subject: str) -> GateResult:
         if is_pandas(frame):
             failed = _failed(present, frame, "BASIC")
         else:
-            frame = without_nan(frame)
             suspects = [check for check, _ in _failed(present, frame, "BOOLEAN_ONLY")]
             failed = _failed(suspects, frame, "BASIC") if suspects else []
         failures += [_failure(check, outcome, rows) for check, outcome in failed]

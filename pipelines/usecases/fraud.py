@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from expectations.fraud import FEATURES, PREDICTIONS, TRANSACTIONS
+from expectations.fraud import FRAUD_REPORTS, PREDICTIONS, TRANSACTIONS, TRANSACTIONS_BY_DAY
+from expectations.from_features import features_suite
+from features.definition import union
 from features.fraud import BASELINE
 from pipelines.usecases.definition import (
     Column,
@@ -46,6 +48,16 @@ _FRAUD_REPORTS = Feed(
     time="reported_at",
 )
 
+_FEATURE_SETS = {"baseline": BASELINE}
+
+_SUITES = {
+    "transactions": TRANSACTIONS,
+    "transactions_by_day": TRANSACTIONS_BY_DAY,
+    "fraud_reports": FRAUD_REPORTS,
+    "features": features_suite(union("stored", "all features", _FEATURE_SETS.values())),
+    "predictions": PREDICTIONS,
+}
+
 USE_CASE = UseCase(
     name="fraud",
     description="score card transactions and list the cards to review",
@@ -53,8 +65,8 @@ USE_CASE = UseCase(
     events=_TRANSACTIONS,
     labels=_FRAUD_REPORTS,
     label=LabelPolicy(feed="fraud_reports", reported_at="reported_at", delay_days=7),
-    feature_sets={"baseline": BASELINE},
-    suites={"transactions": TRANSACTIONS, "features": FEATURES, "predictions": PREDICTIONS},
+    feature_sets=_FEATURE_SETS,
+    suites=_SUITES,
     rule=RuleModel(column="amount", scale=440.0, threshold=0.5, description="amounts above 220 are suspect"),
     model=ModelPolicy(feature_set="baseline"),
     review=ReviewPolicy(unit="customer_id", capacity=100),
