@@ -7,6 +7,7 @@ MLflow keeps records; the ledger decides. An alias only mirrors what the ledger 
 from __future__ import annotations
 
 import hashlib
+import logging
 import os
 import sqlite3
 from collections.abc import Iterator, Mapping
@@ -98,6 +99,7 @@ class Tracking:
         _require_database(self.settings.mlflow)
         import mlflow
 
+        logging.getLogger("mlflow").setLevel(logging.WARNING)
         mlflow.set_tracking_uri(self.settings.mlflow)
         mlflow.set_registry_uri(self.settings.mlflow)
         return mlflow.MlflowClient(self.settings.mlflow, self.settings.mlflow)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, timedelta
 
 import numpy as np
@@ -11,10 +11,11 @@ import pyarrow as pa
 
 from pipelines.platform.days import DayRange
 from pipelines.run import Run
+from pipelines.usecases.definition import UseCase
 
 AS_OF = date(2026, 11, 9)
-DAYS = DayRange(AS_OF - timedelta(days=56), AS_OF - timedelta(days=1))
-ROWS_A_DAY = 1000
+DAYS = DayRange(AS_OF - timedelta(days=49), AS_OF - timedelta(days=1))
+ROWS_A_DAY = 600
 TELLING = "terminal_fraud_rate_7d"
 
 
@@ -27,11 +28,19 @@ class History:
     fraud_reports: pd.DataFrame
 
 
+def small_use_case() -> UseCase:
+    """The fraud use case with a model that is fitted in a second and nothing to search."""
+    from pipelines.usecases.fraud import USE_CASE
+
+    quick = {"num_boost_round": 40, "max_depth": 4, "learning_rate": 0.2}
+    return replace(USE_CASE, model=replace(USE_CASE.model, feature_set="baseline", fixed=quick, search=()))
+
+
 def make_history(run: Run, days: DayRange = DAYS, *, seed: int = 5, only_rule: bool = False) -> History:
     """Frauds with very large amounts, and with middling ones where `TELLING` is high, which no straight line finds.
 
     With `only_rule` the declared rule is the whole truth, so that nothing can beat it. Each fraud is reported exactly
-    seven days later.
+    seven days later; besides, every fiftieth event is reported in the days after `AS_OF`, when a model is made already.
     """
     rng = np.random.default_rng(seed)
     rows = len(days) * ROWS_A_DAY
@@ -53,18 +62,17 @@ def make_history(run: Run, days: DayRange = DAYS, *, seed: int = 5, only_rule: b
     day = [days.first + timedelta(days=int(n)) for n in number]
     features = pd.DataFrame({**keys, **values, "day": day})
     transactions = pd.DataFrame({**keys, "amount": values["amount"], "day": day, "source_day": day})
-    return History(features, transactions, _reports(features[fraud]))
+    return History(features, transactions, _reports(features, fraud))
 
 
-def store_history(run: Run, history: History, *, until: date = AS_OF) -> None:
-    """Write the history into the run's lake, without what landed at or after `until`."""
-    events = history.transactions[history.transactions["source_day"] < until]
-    reports = history.fraud_reports[history.fraud_reports["source_day"] < until]
-    for table, frame in (("features", history.features), ("transactions", events), ("fraud_reports", reports)):
-        replace(run, table, frame)
+def store_history(run: Run, history: History) -> None:
+    """Write the history into the run's lake."""
+    store_table(run, "features", history.features)
+    store_table(run, "transactions", history.transactions)
+    store_table(run, "fraud_reports", history.fraud_reports)
 
 
-def replace(run: Run, table: str, frame: pd.DataFrame) -> None:
+def store_table(run: Run, table: str, frame: pd.DataFrame) -> None:
     """Replace all days that the frame holds."""
     rows = run.spark.createDataFrame(pa.Table.from_pandas(frame, preserve_index=False))
     days = DayRange(frame["day"].min(), frame["day"].max())
@@ -75,8 +83,10 @@ def _values(rng: np.random.Generator, rows: int, dtype: str) -> np.ndarray:
     return rng.poisson(5, rows).astype(np.int64) if dtype == "int64" else rng.gamma(4.0, 10.0, rows)
 
 
-def _reports(frauds: pd.DataFrame) -> pd.DataFrame:
-    reported_at = frauds["event_time"] + pd.Timedelta(days=7)
-    days = reported_at.dt.date
-    reports = pd.DataFrame({"transaction_id": frauds["transaction_id"], "reported_at": reported_at})
-    return reports.assign(day=days, source_day=days).sort_values("reported_at")
+def _reports(features: pd.DataFrame, fraud: np.ndarray) -> pd.DataFrame:
+    late = ~fraud & (features["transaction_id"] % 50 == 0).to_numpy()
+    after = pd.Timestamp(AS_OF, tz="UTC") + pd.to_timedelta(features["transaction_id"] % 5 + 1, unit="h")
+    reported_at = (features["event_time"] + pd.Timedelta(days=7)).where(~late, after)
+    reports = pd.DataFrame({"transaction_id": features["transaction_id"], "reported_at": reported_at})[fraud | late]
+    day = reports["reported_at"].dt.date
+    return reports.assign(day=day, source_day=day).sort_values("reported_at")

@@ -1,0 +1,280 @@
+"""Training, verdict and release on a small lake: the evidence belongs to the bits that are released."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import numpy as np
+import pandas as pd
+import pytest
+from sklearn.metrics import average_precision_score, roc_auc_score
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import PermanentError, StoreError
+from pipelines.platform.settings import Settings
+from pipelines.platform.tracking import Tracking
+from pipelines.release.bundle import load_bundle, releases_folder, sha256
+from pipelines.release.scorer import load_champion
+from pipelines.run import Run
+from pipelines.stages.train import TrainResult, train
+from pipelines.stages.training_data import current_versions, read_training_data
+from tests.conftest import NOW
+from tests.pipelines.training_lake import (
+    AS_OF,
+    DAYS,
+    ROWS_A_DAY,
+    History,
+    make_history,
+    small_use_case,
+    store_history,
+    store_table,
+)
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def world(spark: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, History]:
+    """A lake that all tests of this module read; those that change it put a lake of their own in its place."""
+    settings = Settings.build(home=tmp_path_factory.mktemp("train"))
+    run = Run(settings, small_use_case(), run_id="test-run", actor="test", clock=lambda: NOW)
+    history = make_history(run)
+    store_history(run, history)
+    return run, history
+
+
+@pytest.fixture(scope="module")
+def trained(world: tuple[Run, History]) -> tuple[Run, TrainResult]:
+    run, _ = world
+    return run, train(run, AS_OF, reason="the first one")
+
+
+def _elsewhere(run: Run, settings: Settings, *, lake: str | None = None) -> Run:
+    """The same lake, everything else in a new home."""
+    return replace(run, settings=settings.model_copy(update={"lake": lake or run.settings.lake}))
+
+
+def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, TrainResult]) -> None:
+    run, result = trained
+    pointer = run.ledger.champion()
+    assert result.approved
+    assert result.in_production
+    assert pointer is not None
+    assert (pointer.release_id, pointer.generation) == (result.release_id, 1)
+    assert [state["state"] for state in run.ledger.states(result.release_id)] == ["champion"]
+    outcomes = {check.name: check.outcome for check in result.evaluation.verdict.checks}
+    assert outcomes == {
+        "enough_evidence": "passed",
+        "scores_are_probabilities": "passed",
+        "beats_rule": "passed",
+        "beats_logistic_regression": "passed",
+        "keeps_up_with_champion": "not applicable",
+        "not_older": "not applicable",
+    }
+
+
+def test_the_evidence_belongs_to_the_released_bits(
+    trained: tuple[Run, TrainResult], world: tuple[Run, History]
+) -> None:
+    """The champion, loaded as production loads it, gives the figures of the verdict on rows put together by hand."""
+    run, result = trained
+    _, history = world
+    rows, label = _judged_by_hand(history)
+    scorer = load_champion(run)
+    score = scorer.score(rows[list(scorer.feature_names)].to_numpy(dtype=float))
+    figures = result.evaluation.figures["candidate"]
+    assert len(rows) == len(result.evaluation.label)
+    assert figures["average_precision"] == pytest.approx(average_precision_score(label, score), abs=1e-12)
+    assert figures["auc_roc"] == pytest.approx(roc_auc_score(label, score), abs=1e-12)
+
+
+def _judged_by_hand(history: History) -> tuple[pd.DataFrame, np.ndarray]:
+    """Rows of the test week without cards whose fraud, since the train week began, was reported before the day."""
+    known = history.fraud_reports[history.fraud_reports["reported_at"] <= pd.Timestamp(AS_OF, tz="UTC")]
+    reported = dict(zip(known["transaction_id"], known["reported_at"], strict=True))
+    features = history.features
+    first_test, train_week = AS_OF - timedelta(days=14), AS_OF - timedelta(days=28)
+    blocked: dict[int, pd.Timestamp] = {}
+    for row in features[features["day"] >= train_week].itertuples():
+        report = reported.get(row.transaction_id)
+        if report is not None:
+            blocked[row.customer_id] = min(report, blocked.get(row.customer_id, report))
+    week = features[(features["day"] >= first_test) & (features["day"] < first_test + timedelta(days=7))]
+    free = [
+        not (row.customer_id in blocked and blocked[row.customer_id] < pd.Timestamp(row.day, tz="UTC"))
+        for row in week.itertuples()
+    ]
+    kept = week[free]
+    return kept, kept["transaction_id"].isin(reported).to_numpy(dtype=float)
+
+
+def test_one_digest_from_ledger_to_mlflow(trained: tuple[Run, TrainResult]) -> None:
+    run, result = trained
+    payload = run.ledger.release(result.release_id).payload
+    bundle = load_bundle(
+        releases_folder(run.settings.home), result.release_id, manifest_digest=payload["manifest_digest"]
+    )
+    client = Tracking(run.settings, "fraud")._client()
+    kept = next(p for p in (run.settings.home / "mlflow").rglob("model.ubj"))
+    assert bundle.model_digest == payload["model_digest"] == sha256(kept.read_bytes())
+    assert result.release_id == f"fraud-20261109-{bundle.model_digest[:8]}"
+    version = client.get_model_version_by_alias("fraud", "champion")
+    assert str(version.version) == payload["model_version"]
+    assert version.tags["model_digest"] == bundle.model_digest
+    assert payload["data_versions"] == {"features": 0, "transactions": 0, "fraud_reports": 0}
+    assert payload["training"]["train_days"] == ["2026-09-21", "2026-10-18"]
+    assert payload["training"]["test_days"] == ["2026-10-26", "2026-11-01"]
+    assert payload["trained_because"] == "the first one"
+
+
+def test_mlflow_holds_what_made_the_model(trained: tuple[Run, TrainResult]) -> None:
+    run, result = trained
+    client = Tracking(run.settings, "fraud")._client()
+    run_id = result.released.payload["mlflow_run_id"]
+    kept = client.get_run(run_id)
+    assert kept.data.params["as_of"] == str(AS_OF)
+    assert kept.data.params["data.features.version"] == "0"
+    assert kept.data.params["seed"] == str(run.use_case.model.seed)
+    assert kept.data.metrics["average_precision"] == result.evaluation.figures["candidate"]["average_precision"]
+    assert kept.data.metrics["rule.auc_roc"] == result.evaluation.figures["rule"]["auc_roc"]
+    files = {item.path for item in client.list_artifacts(run_id)}
+    assert files == {"card.md", "card.html", "release.json", "plots"}
+    plots = {item.path.removeprefix("plots/") for item in client.list_artifacts(run_id, "plots")}
+    assert plots == {"calibration.png", "feature_importance.png", "precision_recall.png", "score_histograms.png"}
+    card = next((run.settings.home / "mlflow").rglob("card.md")).read_text()
+    for section in ("Purpose", "Verdict", "Results", "Plots", "Data", "Features", "Training", "Limits", "Lineage"):
+        assert f"## {section}" in card
+    assert result.released.payload["model_digest"] in card
+
+
+def test_the_reference_is_a_sample_of_the_train_days(
+    trained: tuple[Run, TrainResult], world: tuple[Run, History]
+) -> None:
+    run, result = trained
+    scorer = load_champion(run)
+    assert scorer.bundle is not None
+    reference = scorer.bundle.reference()
+    assert list(reference.columns) == [*scorer.feature_names, "score"]
+    assert len(reference) == 5000
+    features = world[1].features
+    train_days = features[features["day"].between(AS_OF - timedelta(days=49), AS_OF - timedelta(days=22))]
+    assert reference["amount"].isin(train_days["amount"]).all()
+    scores = scorer.score(reference[list(scorer.feature_names)].to_numpy(dtype=float))
+    assert np.array_equal(scores, reference["score"])
+    assert scorer.bundle.record["volume"]["by_iso_weekday"] == {str(n): float(ROWS_A_DAY) for n in range(1, 8)}
+    assert result.released.payload["volume"] == scorer.bundle.record["volume"]
+
+
+def test_training_again_gives_the_same_release_and_changes_nothing(trained: tuple[Run, TrainResult]) -> None:
+    run, first = trained
+    again = train(run, AS_OF)
+    assert again.release_id == first.release_id
+    assert again.released.known
+    assert not again.released.promoted
+    assert again.in_production
+    pointer = run.ledger.champion()
+    assert pointer is not None
+    assert pointer.generation == 1
+    assert len(run.ledger.releases()) == 1
+    assert len(Tracking(run.settings, "fraud")._client().search_model_versions("name = 'fraud'")) == 1
+
+
+def test_what_is_reported_later_is_not_seen(world: tuple[Run, History]) -> None:
+    """The lake knows hundreds of reports from after `AS_OF`; a training as of that day must not."""
+    run, history = world
+    moment = pd.Timestamp(AS_OF, tz="UTC")
+    days = DayRange(AS_OF - timedelta(days=49), AS_OF - timedelta(days=8))
+    data = read_training_data(run, days, ["amount"], as_of=AS_OF, versions=current_versions(run))
+    expected = history.fraud_reports[history.fraud_reports["reported_at"] <= moment]
+    seen = data.frame.dropna(subset=["reported_at"])
+    assert set(seen["transaction_id"]) == set(expected["transaction_id"]) & set(data.frame["transaction_id"])
+    assert (history.fraud_reports["reported_at"] > moment).sum() > 500
+    assert data.frame["transaction_id"].is_monotonic_increasing
+
+
+def test_a_refused_candidate_leaves_the_champion(
+    trained: tuple[Run, TrainResult], settings: Settings, tmp_path: object
+) -> None:
+    """Where the rule is the whole truth no model can beat it; the release is kept, with the reason."""
+    champion = trained[0]
+    home = champion.settings.model_copy(update={"lake": f"{tmp_path}/lake"})
+    run = replace(champion, settings=home)
+    store_history(run, make_history(run, only_rule=True))
+    before = run.ledger.champion()
+    result = train(run, AS_OF)
+    assert not result.approved
+    assert not result.in_production
+    assert any(reason.startswith("beats_rule: average_precision") for reason in result.evaluation.verdict.reasons)
+    assert run.ledger.champion() == before
+    assert [state["state"] for state in run.ledger.states(result.release_id)] == ["refused"]
+    assert "keeps_up_with_champion" in {
+        c.name for c in result.evaluation.verdict.checks if c.outcome != "not applicable"
+    }
+    assert load_champion(run).release_id == trained[1].release_id
+    version = Tracking(run.settings, "fraud").champion_version()
+    assert version == trained[1].released.payload["model_version"]
+
+
+def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(trained: tuple[Run, TrainResult]) -> None:
+    run, first = trained
+    result = train(run, AS_OF - timedelta(days=1))
+    assert [reason.split(":")[0] for reason in result.evaluation.verdict.reasons][-1:] == ["not_older"]
+    assert load_champion(run).release_id == first.release_id
+
+
+def test_mlflow_down_releases_nothing_and_the_next_attempt_goes_on(
+    trained: tuple[Run, TrainResult], settings: Settings
+) -> None:
+    run = _elsewhere(trained[0], settings)
+    settings.home.mkdir(parents=True)
+    blocked = settings.home / "mlflow.sqlite"
+    blocked.mkdir()
+    with pytest.raises(StoreError, match="MLflow"):
+        train(run, AS_OF)
+    assert run.ledger.champion() is None
+    assert run.ledger.releases() == []
+    assert load_champion(run).fallback
+    blocked.rmdir()
+    assert train(run, AS_OF).released.promoted
+
+
+@pytest.mark.parametrize(
+    ("as_of", "told"),
+    [
+        (DAYS.first + timedelta(days=28), ["not enough days", "2026-10-", "rows on every test day"]),
+        (AS_OF + timedelta(days=30), ["does not reach", "2026-12-08", "ingested up to 2026-11-15"]),
+    ],
+)
+def test_missing_days_are_named(as_of: object, told: list[str], world: tuple[Run, History], settings: Settings) -> None:
+    run = _elsewhere(world[0], settings)
+    with pytest.raises(PermanentError) as caught:
+        train(run, as_of)  # type: ignore[arg-type]
+    for text in told:
+        assert text in str(caught.value)
+    assert run.ledger.releases() == []
+
+
+@pytest.mark.parametrize("damage", ["part of a day", "no reports", "no features"])
+def test_a_lake_that_cannot_be_learnt_from_is_told(
+    damage: str, make_run: Callable[..., Run], world: tuple[Run, History]
+) -> None:
+    run, history = replace(make_run(), use_case=world[0].use_case), world[1]
+    if damage == "part of a day":
+        features = history.features[history.features["transaction_id"] != 22_123]
+        store_history(run, replace(history, features=features))
+    elif damage == "no reports":
+        recent = history.fraud_reports["source_day"] >= AS_OF - timedelta(days=3)
+        store_history(run, replace(history, fraud_reports=history.fraud_reports[recent]))
+    else:
+        store_table(run, "transactions", history.transactions)
+    told = {
+        "part of a day": ["features are not complete", f"{ROWS_A_DAY - 1} rows", "2026-10-27"],
+        "no reports": ["nothing to learn from", "positive"],
+        "no features": ["nothing to train on", "missing: features, fraud_reports"],
+    }[damage]
+    with pytest.raises(PermanentError) as caught:
+        train(run, AS_OF)
+    for text in told:
+        assert text in str(caught.value)
