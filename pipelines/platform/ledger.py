@@ -169,6 +169,13 @@ class Ledger:
         records = self.stage_records(stage, first=first, last=last)
         return {record.day: record for record in records if status is None or record.status == status}
 
+    def stage_statuses(self) -> dict[tuple[str, date], str]:
+        """The newest status of every stage and day there is; reads no payloads."""
+        columns = (_stage_records.c.stage, _stage_records.c.day, _stage_records.c.status)
+        query = sa.select(*columns).where(_stage_records.c.use_case == self.use_case).order_by(_stage_records.c.id)
+        with self._engine.connect() as connection:
+            return {(stage, date.fromisoformat(day)): status for stage, day, status in connection.execute(query)}
+
     def add_release(self, release_id: str, payload: Mapping[str, Any], *, at: datetime) -> None:
         """Add an immutable release; raises `PermanentError` where the id is taken."""
         try:
