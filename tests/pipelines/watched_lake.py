@@ -32,7 +32,7 @@ class World:
 
 
 def make_world(days: int, *, rows: int = 600, seed: int = 7, first: date = FIRST, shift: float = 1.0) -> World:
-    """`days` days of `rows` events of 200 customers; 3 % are frauds with large amounts, reported 7 days later.
+    """`days` days of `rows` events of 2,000 customers; 3 % are frauds with large amounts, reported 7 days later.
 
     `shift` multiplies every amount of the last day, as a day of another world would.
     """
@@ -49,7 +49,7 @@ def make_world(days: int, *, rows: int = 600, seed: int = 7, first: date = FIRST
     frame: dict[str, Any] = {
         "transaction_id": np.arange(1, n + 1),
         "event_time": time,
-        "customer_id": rng.integers(1, 200, n),
+        "customer_id": rng.integers(1, 2000, n),
         "terminal_id": rng.integers(1, 80, n),
     }
     features = _features(rng, amount, time, day_number == days - 1, shift)

@@ -1,0 +1,157 @@
+"""`tollgate status` and `tollgate report`: what happened, where things stand, what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.output import console, print_json
+from pipelines.report.render import DASH, count, decimal
+
+if TYPE_CHECKING:
+    from rich.text import Text
+
+    from pipelines.platform.days import DayRange
+    from pipelines.report.days import DayRow
+    from pipelines.report.standing import Standing
+    from pipelines.run import Run
+
+First = Annotated[str, typer.Option("--from", help="first day, YYYY-MM-DD (default: a fortnight before the last)")]
+Last = Annotated[str, typer.Option("--to", help="last day, included (default: the newest that any stage knows)")]
+
+COLUMNS = ("day", "rows in", "accepted", "quar.", "gates", "alerts", "prec.", "AP", "drift", "release")
+TEXTS = frozenset({"day", "gates", "drift", "release"})
+
+
+def register(app: typer.Typer) -> None:
+    """Add `status` and `report` to the command line."""
+    app.command("status")(status)
+    app.command("report")(report)
+
+
+def status(
+    first: First = "",
+    last: Last = "",
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone."""
+    from pipelines.report.standing import standing
+
+    run = _run()
+    now = standing(run, _days(run, first, last))
+    if as_json:
+        print_json(now.to_json())
+    else:
+        _print(now)
+
+
+def report(
+    first: First = "",
+    last: Last = "",
+    out: Annotated[Path | None, typer.Option(help="file to write (default: reports/index.html in the home)")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Write one self-contained HTML page of the days, with links to the page of each."""
+    from pipelines.report.overview import write_overview
+
+    run = _run()
+    path = write_overview(run, _days(run, first, last), out.absolute() if out else None)
+    if as_json:
+        print_json({"report": str(path)})
+    else:
+        console.print(f"report: file://{path}", highlight=False, soft_wrap=True)
+
+
+def _run() -> Run:
+    from pipelines.platform.settings import Settings
+    from pipelines.run import Run
+    from pipelines.usecases.registry import load
+
+    settings = Settings.from_environment()
+    return Run(settings, load(settings.use_case))
+
+
+def _days(run: Run, first: str, last: str) -> DayRange | None:
+    """The range asked for; an end that is not given follows from the other, or from the newest day known."""
+    from datetime import timedelta
+
+    from pipelines.platform.days import DayRange, parse_day
+    from pipelines.report.standing import DAYS_SHOWN, newest_day
+
+    if not first and not last:
+        return None
+    end = parse_day(last, what="--to") if last else newest_day(run) or parse_day(first, what="--from")
+    begin = parse_day(first, what="--from") if first else end - timedelta(days=DAYS_SHOWN - 1)
+    return DayRange(begin, end)
+
+
+def _print(now: Standing) -> None:
+    champion = now.champion
+    if champion:
+        told = f"{champion.release} (model version {champion.model_version}) since {champion.since:%Y-%m-%d %H:%M} UTC"
+    else:
+        told = "none yet"
+    console.print(f"use case  {now.use_case}\nchampion  {told}", highlight=False, markup=False, soft_wrap=True)
+    newest = ", ".join(f"{stage} {day}" for stage, day in now.newest.items()) or "no stage has run yet"
+    console.print(f"newest    {newest}", highlight=False, markup=False, soft_wrap=True)
+    if now.rows:
+        print_days(now.rows)
+    if now.attention:
+        console.print("[bold yellow]needs a look[/]")
+    for day, what in now.attention:
+        console.print(f"  {day or now.use_case}: {what}", highlight=False, markup=False, soft_wrap=True)
+
+
+def print_days(rows: Sequence[DayRow]) -> None:
+    """The table of what happened: a line a day that fits into 80 columns; releases by the end of their id."""
+    from rich.table import Table
+
+    table = Table(title=f"{rows[0].day} to {rows[-1].day}", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    for name in COLUMNS:
+        table.add_column(name, justify="left" if name in TEXTS else "right", no_wrap=True)
+    for row in rows:
+        table.add_row(*(_styled(cell) for cell in _cells(row)))
+    console.print(table)
+    console.print(
+        "[dim]quar.: rows quarantined; prec.: share of alerts that found something; AP: average precision; "
+        "both once labels matured[/]"
+    )
+
+
+def _cells(row: DayRow) -> list[str]:
+    return [
+        str(row.day),
+        count(row.rows_in),
+        count(row.accepted),
+        count(row.quarantined),
+        _gates(row),
+        count(row.alerts),
+        decimal(row.card_precision, 2),
+        decimal(row.average_precision, 2),
+        _drift(row),
+        "rule" if row.fallback else (row.release or DASH).rpartition("-")[2],
+    ]
+
+
+def _gates(row: DayRow) -> str:
+    """`ok`, or the stages whose gate did not simply pass."""
+    others = [f"{stage} {outcome}" for stage, outcome in row.gates.items() if outcome != "passed"]
+    return ", ".join(others) or ("ok" if row.gates else DASH)
+
+
+def _drift(row: DayRow) -> str:
+    if row.drift_judged is None:
+        return DASH
+    if not row.drift_judged:
+        return "not judged"
+    return ("drift, train" if row.retrain_asked else "drift") if row.drift_detected else "none"
+
+
+def _styled(cell: str) -> Text:
+    from rich.text import Text
+
+    loud = any(word in cell for word in ("refused", "failed", "drift", "rule"))
+    return Text(cell, style="bold red" if loud else "yellow" if "warning" in cell else "")

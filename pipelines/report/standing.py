@@ -1,0 +1,108 @@
+"""Where things stand: the champion, the newest day of each stage, and what needs a person. From the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from pipelines.platform.days import DayRange
+from pipelines.report.days import STAGES, DayRow, day_rows
+from pipelines.run import Run
+
+DAYS_SHOWN = 14
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """The release in production; `since` (UTC) and `reason` of its promotion."""
+
+    release: str
+    model_version: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day."""
+
+    use_case: str
+    champion: Champion | None
+    newest: Mapping[str, date]
+    rows: Sequence[DayRow]
+    attention: Sequence[tuple[date | None, str]]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        champion = self.champion
+        return {
+            "use_case": self.use_case,
+            "champion": {**vars(champion), "since": champion.since.isoformat()} if champion else None,
+            "newest": {stage: str(day) for stage, day in self.newest.items()},
+            "days": [row.to_json() for row in self.rows],
+            "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
+        }
+
+
+def standing(run: Run, days: DayRange | None = None) -> Standing:
+    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
+    statuses = run.ledger.stage_statuses()
+    done = [(stage, day) for (stage, day), status in statuses.items() if status == "done"]
+    newest = {
+        stage: max(day for name, day in done if name == stage) for stage in STAGES if any(n == stage for n, _ in done)
+    }
+    known = max((day for _, day in statuses), default=None)
+    shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
+    rows = day_rows(run, shown) if shown else []
+    champion = _champion(run)
+    return Standing(
+        use_case=run.use_case.name,
+        champion=champion,
+        newest=newest,
+        rows=rows,
+        attention=[*_general(run, champion, newest), *_held_back(rows, newest), *_of_days(rows)],
+    )
+
+
+def newest_day(run: Run) -> date | None:
+    """The newest day that any stage has a record of, or None."""
+    return max((day for _, day in run.ledger.stage_statuses()), default=None)
+
+
+def _champion(run: Run) -> Champion | None:
+    pointer = run.ledger.champion()
+    if pointer is None:
+        return None
+    promoted = next(s for s in reversed(run.ledger.states(pointer.release_id)) if s["state"] == "champion")
+    version = run.ledger.release(pointer.release_id).payload.get("model_version", "")
+    return Champion(
+        release=pointer.release_id,
+        model_version=str(version),
+        since=datetime.fromisoformat(promoted["recorded_at"]),
+        reason=promoted["reason"],
+    )
+
+
+def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
+    if champion is None and "features" in newest:
+        return [(None, f"no model has been released: the rule would score ({run.use_case.rule.description})")]
+    return []
+
+
+def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
+    """Days between scored ones on which a stage is missing: what Airflow would show as a hole."""
+    told: list[tuple[date | None, str]] = []
+    for row in rows:
+        for stage in ("features", "score", "monitor"):
+            ended = stage in newest and row.day < newest[stage]
+            started = any(stage in other.stages for other in rows if other.day < row.day)
+            if ended and started and stage not in row.stages:
+                told.append((row.day, f"{stage} has not run: tollgate run {stage} --from {row.day} --to {row.day}"))
+                break
+    return told
+
+
+def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
+    return [(row.day, problem) for row in rows for problem in row.problems]
