@@ -68,7 +68,7 @@ def import_days(landing: Landing, source: Source, use_case: UseCase, days: DayRa
 
 
 def _ready_without_events(landing: Landing, source: Source, use_case: UseCase, day: date) -> bool:
-    """Land a day after the range as empty, unless the source or the landing zone has it; whether it has arrived then."""
+    """Land a day after the range as empty, unless the source or the landing zone has it; True once it has arrived."""
     if landing.arrival(use_case.events.name, day).arrived:
         return True
     if source.holds(day):
