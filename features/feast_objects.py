@@ -69,9 +69,7 @@ def feast_objects(
     names = entities_with_state(stored)
     declared = {name: stored.schema.entity(name) for name in names}
     entities = {
-        name: Entity(
-            name=name, join_keys=[e.key], value_type=ValueType.INT64, description=e.description, owner=owner
-        )
+        name: Entity(name=name, join_keys=[e.key], value_type=ValueType.INT64, description=e.description, owner=owner)
         for name, e in declared.items()
     }
     views = {name: _view(stored, name, entities[name], source(view_name(name)), owner) for name in names}
@@ -104,6 +102,9 @@ def _view(stored: FeatureSet, name: str, entity: Entity, source: DataSource, own
         online=True,
         ttl=timedelta(days=state_reach_days(stored, name)),
         description=f"events of each {name} that its features reach back to",
-        tags={"owners": ", ".join(sorted({f.owner for f in features})), "features": ", ".join(f.name for f in features)},
+        tags={
+            "owners": ", ".join(sorted({f.owner for f in features})),
+            "features": ", ".join(f.name for f in features),
+        },
         owner=owner,
     )

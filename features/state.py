@@ -127,7 +127,9 @@ def build_states(
     taken = {name: _ints(column)[order] for name, column in columns.items()}
     if REPORTED in taken:
         taken[REPORTED] = np.where(taken[REPORTED] < as_of, taken[REPORTED], NEVER)
-    starts = np.flatnonzero(np.r_[np.ones(min(len(order), 1), dtype=bool), keys[order][1:] != keys[order][:-1]])
+    if not len(order):
+        return {}
+    starts = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1]])
     bounds = zip(starts, [*starts[1:], len(order)], strict=True)
     return {
         keys[order[first]].item(): EntityState.of({name: column[first:past] for name, column in taken.items()})

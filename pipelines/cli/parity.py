@@ -57,4 +57,5 @@ def _print(result: ParityResult) -> None:
         f"{verdict}: {result.day}, {result.compared:,} of {result.events:,} events x {len(result.mismatches)} features "
         f"= {values:,} values, {sum(differing.values()):,} differ ({result.seconds:.1f} s)",
         highlight=False,
+        soft_wrap=True,
     )

@@ -26,13 +26,13 @@ def load_feast() -> None:
         pass
     finally:
         typeguard.typechecked = original
+    warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*experimental feature in alpha.*")
 
 
 @contextlib.contextmanager
 def quiet_feast() -> Iterator[None]:
-    """Feast prints its progress and warns that its Spark store is young: neither belongs on our standard output."""
-    with warnings.catch_warnings(), contextlib.redirect_stdout(io.StringIO()):
-        warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*experimental feature in alpha.*")
+    """Feast prints its progress: that does not belong on our standard output."""
+    with contextlib.redirect_stdout(io.StringIO()):
         yield
 
 

@@ -85,6 +85,6 @@ class FeastStates:
                 expected=f"the arrays {', '.join(columns)}",
                 found=f"no {', '.join(absent)}",
                 next_step="run the materialize stage for the newest day",
-                runbook="online-store.md",
+                runbook="docs/runbooks/online-store.md",
             )
         return EntityState.of(columns)

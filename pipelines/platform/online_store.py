@@ -167,5 +167,5 @@ class OnlineStore:
                 expected="a readable and writable Feast registry and SQLite file",
                 found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
                 next_step="look at the folder (space, permissions), then run the stage again: that fills every key",
-                runbook="online-store.md",
+                runbook="docs/runbooks/online-store.md",
             ) from error

@@ -16,6 +16,7 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.online_store import OnlineStore
 from pipelines.run import Run
+from pipelines.stages.ingested import require_ingested
 from pipelines.stages.result import StageResult
 from pipelines.stages.states import publish, write_states
 
@@ -57,8 +58,10 @@ def materialize(run: Run, days: DayRange) -> StageResult:
 
     Accounts (the same for each day): `entities` {name: keys}, `watermark` and `built_at` (ISO), `feature_digest`,
     `seconds` {state, online}. Raises `StoreError` where Feast's store refuses or a key is not found afterwards: the
-    watermark stays where it was, and running the stage again fills every key.
+    watermark stays where it was, and running the stage again fills every key. Raises `TransientError` or `GateError`
+    where a day is not ingested or was refused.
     """
+    require_ingested(run, days)
     before = watermark(run.ledger)
     last = max(days.last, before.day) if before else days.last
     built_at = _build_time(run.clock(), before)

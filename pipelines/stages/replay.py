@@ -42,7 +42,8 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
     from pyspark.sql import functions
 
     schema = feature_set.schema
-    known = known_events(run, DayRange(day - timedelta(days=feature_set.reach_days), day))
+    versions = run.lake.versions(feed.name for feed in run.use_case.feeds)
+    known = known_events(run, DayRange(day - timedelta(days=feature_set.reach_days), day), versions)
     today = functions.col(schema.time) >= functions.lit(midnight(day))
     news = functions.col(REPORTED).isNotNull() & (functions.col(REPORTED) >= functions.lit(midnight(day)))
     table: Any = _engine_columns(known.where(today | news), schema).toArrow().to_pydict()

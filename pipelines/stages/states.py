@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -20,16 +21,20 @@ if TYPE_CHECKING:
     from pyspark.sql import DataFrame
 
 
-def known_events(run: Run, days: DayRange) -> DataFrame:
-    """The events of `days`: the feed's columns and `reported_at`, null where no report is in the lake by their end."""
+def known_events(run: Run, days: DayRange, versions: Mapping[str, int]) -> DataFrame:
+    """The events of `days`: the feed's columns and `reported_at`, null where no report is in the lake by their end.
+
+    `versions` says which versions of the two tables are read, so that several reads see the same lake.
+    """
     from pyspark.sql import functions
 
     use_case = run.use_case
-    events = run.lake.read(use_case.events.name, days=days)
-    if not run.lake.exists(use_case.labels.name):
-        return events.withColumn(REPORTED, functions.lit(None).cast("timestamp"))
-    reports = run.lake.read(use_case.labels.name, days=days)
-    return with_reports(events, reports, use_case).withColumnRenamed(use_case.label.reported_at, REPORTED)
+    events, labels = use_case.events.name, use_case.labels.name
+    frame = run.lake.read(events, days=days, version=versions.get(events))
+    if labels not in versions:
+        return frame.withColumn(REPORTED, functions.lit(None).cast("timestamp"))
+    reports = run.lake.read(labels, days=days, version=versions[labels])
+    return with_reports(frame, reports, use_case).withColumnRenamed(use_case.label.reported_at, REPORTED)
 
 
 def write_states(run: Run, feature_set: FeatureSet, last: date, *, lake: Lake, built_at: datetime) -> dict[str, int]:
@@ -41,12 +46,12 @@ def write_states(run: Run, feature_set: FeatureSet, last: date, *, lake: Lake, b
     from pyspark.sql import functions
 
     as_of = midnight(last + timedelta(days=1))
-    inputs = run.lake.versions([run.use_case.events.name, run.use_case.labels.name])
+    inputs = run.lake.versions(feed.name for feed in run.use_case.feeds)
     provenance = run.provenance("materialize", inputs, built_at=built_at.isoformat())
     versions: dict[str, int] = {}
     for entity in entities_with_state(feature_set):
         days = DayRange(as_of.date() - timedelta(days=state_reach_days(feature_set, entity)), last)
-        states = state_frame(known_events(run, days), feature_set, entity, as_of)
+        states = state_frame(known_events(run, days, inputs), feature_set, entity, as_of)
         rows, table = states.withColumn(BUILT_AT, functions.lit(built_at)), view_name(entity)
         versions[table] = lake.replace_table(rows, table, days=DayRange.single(last), provenance=provenance)
     return versions
@@ -76,6 +81,6 @@ def _verified(store: OnlineStore, lake: Lake, entity: str, built_at: datetime) -
             expected=f"{len(keys)} keys with {events} events",
             found=f"{found.keys} keys with {found.events} events",
             next_step="run the stage again: it fills every key; the watermark has not moved",
-            runbook="online-store.md",
+            runbook="docs/runbooks/online-store.md",
         )
     return found.keys
