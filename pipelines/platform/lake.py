@@ -106,15 +106,23 @@ class Lake:
         return frame
 
     def replace_days(
-        self, frame: DataFrame, table: str, days: DayRange, *, provenance: Provenance, condition: str = ""
+        self,
+        frame: DataFrame,
+        table: str,
+        days: DayRange,
+        *,
+        provenance: Provenance,
+        condition: str = "",
+        add_columns: bool = False,
     ) -> int:
         """Replace the rows of `days` (those that meet `condition`, if given) by `frame` in one commit.
 
         `frame` has a `day` DATE column and only rows that meet the predicate. Returns the version that was written.
         The table is made where it does not exist. Nothing is visible until the commit, and after it all of it is.
+        With `add_columns`, columns that the table lacks are added to it, null in the rows that are there.
         """
         predicate = day_predicate(days) + (f" AND ({condition})" if condition else "")
-        return self._write(frame, table, predicate, provenance.to_json(days=days))
+        return self._write(frame, table, predicate, provenance.to_json(days=days), add_columns=add_columns)
 
     def replace_listed_days(self, frame: DataFrame, table: str, days: Iterable[date], *, provenance: Provenance) -> int:
         """As `replace_days`, for days that need not be consecutive."""
@@ -154,9 +162,9 @@ class Lake:
         found = {table: self.version(table) for table in tables}
         return {table: version for table, version in found.items() if version is not None}
 
-    def _write(self, frame: DataFrame, table: str, predicate: str, metadata: str) -> int:
+    def _write(self, frame: DataFrame, table: str, predicate: str, metadata: str, *, add_columns: bool = False) -> int:
         writer = frame.write.format("delta").mode("overwrite").partitionBy("day").option("replaceWhere", predicate)
-        return self._commit(writer, table, metadata)
+        return self._commit(writer.option("mergeSchema", str(add_columns).lower()), table, metadata)
 
     def _commit(self, writer: DataFrameWriter, table: str, metadata: str) -> int:
         try:
