@@ -1,0 +1,114 @@
+"""The graph of the DAG files as plain data: each file imported in a fresh process, which also tells what it loaded.
+
+`python -m tests.dags.graph FILE` prints one file's part; `python -m tests.dags.graph --write` renews the snapshot.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from pipelines.platform.airflow_server import environment
+from pipelines.platform.settings import CHECKOUT, Settings
+
+FILES = sorted((CHECKOUT / "dags").glob("*_dag.py"))
+SNAPSHOT = Path(__file__).with_name("graph.json")
+HEAVY = ("pyspark", "mlflow", "feast", "xgboost", "great_expectations", "evidently", "pandas", "numpy", "matplotlib")
+
+
+def read_all() -> dict[str, Any]:
+    """Every DAG file's part by file name, read in processes of their own, at the same time."""
+    with tempfile.TemporaryDirectory() as home:
+        settings = Settings.build(home=home)
+        (settings.home / "airflow").mkdir(parents=True)
+        variables = environment(settings)
+        command = [sys.executable, "-m", "tests.dags.graph"]
+        running = {
+            path.name: subprocess.Popen([*command, str(path)], env=variables, cwd=CHECKOUT, stdout=subprocess.PIPE)
+            for path in FILES
+        }
+        found = {}
+        for name, process in running.items():
+            output, _ = process.communicate(timeout=300)
+            assert process.returncode == 0, f"{name} cannot be imported"
+            found[name] = json.loads(output.splitlines()[-1])
+    return found
+
+
+def read_one(path: Path) -> dict[str, Any]:
+    """The DAGs that a file makes, and the heavy modules that importing it has loaded."""
+    from airflow.sdk.definitions._internal.contextmanager import DagContext
+
+    spec = importlib.util.spec_from_file_location(path.stem, path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = sys.modules[path.stem] = importlib.util.module_from_spec(spec)
+    DagContext.autoregistered_dags.clear()
+    DagContext.current_autoregister_module_name = path.stem
+    spec.loader.exec_module(module)
+    dags = [dag for dag, _ in DagContext.autoregistered_dags]
+    return {"dags": {dag.dag_id: _dag(dag) for dag in dags}, "heavy": sorted(set(sys.modules) & set(HEAVY))}
+
+
+def _dag(dag: Any) -> dict[str, Any]:
+    return {
+        "file": Path(dag.fileloc).name,
+        "title": dag.dag_display_name,
+        "schedule": _schedule(dag.timetable),
+        "max_active_runs": dag.max_active_runs,
+        "catchup": dag.catchup,
+        "tags": sorted(dag.tags),
+        "params": sorted(dag.params),
+        "doc": dag.doc_md,
+        "tasks": {task.task_id: _task(task) for task in dag.tasks},
+    }
+
+
+def _schedule(timetable: Any) -> dict[str, Any]:
+    found: dict[str, Any] = {"type": type(timetable).__name__}
+    condition = getattr(timetable, "asset_condition", None)
+    if condition is not None:
+        return found | {
+            "condition": type(condition).__name__,
+            "assets": sorted(asset.name for asset in getattr(condition, "objects", [condition])),
+        }
+    return found | {
+        "cron": timetable.expression,
+        "timezone": str(timetable.timezone),
+        "run_offset": timetable.run_offset,
+        "key_format": timetable.key_format,
+    }
+
+
+def _task(task: Any) -> dict[str, Any]:
+    return {
+        "title": task.task_display_name,
+        "owner": task.owner,
+        "pool": task.pool,
+        "downstream": sorted(task.downstream_task_ids),
+        "inlets": sorted(asset.name for asset in task.inlets),
+        "outlets": sorted(asset.name for asset in task.outlets),
+        "retries": task.retries,
+        "retry_policy": task.retry_policy.serialize(),
+        "callbacks": [len(task.on_failure_callback), len(task.on_retry_callback)],
+        "time_limit_hours": task.execution_timeout.total_seconds() / 3600,
+    }
+
+
+def snapshot_of(parts: dict[str, Any]) -> dict[str, Any]:
+    """What the snapshot holds: all DAGs without their documentation."""
+    dags = {dag_id: dag for part in parts.values() for dag_id, dag in part["dags"].items()}
+    return {dag_id: {key: value for key, value in dag.items() if key != "doc"} for dag_id, dag in sorted(dags.items())}
+
+
+if __name__ == "__main__":
+    if sys.argv[1] == "--write":
+        SNAPSHOT.write_text(json.dumps(snapshot_of(read_all()), indent=2) + os.linesep)
+    else:
+        print(json.dumps(read_one(Path(sys.argv[1]))))

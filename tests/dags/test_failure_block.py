@@ -1,0 +1,88 @@
+"""The block that a failing task's log ends in: everything that whoever is on call needs, in this order."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from pipelines.platform.errors import GateError, TollgateError, TransientError
+from pipelines.platform.settings import CHECKOUT
+from plugins.tollgate_airflow.failure import FALLBACK_RUNBOOK, RUNBOOKS, block
+
+DAY = "2026-11-07"
+
+
+def _context(error: BaseException | None, dag_id: str = "ingest", day: str | None = DAY) -> dict[str, Any]:
+    return {
+        "exception": error,
+        "dag_run": SimpleNamespace(partition_key=day),
+        "task_instance": SimpleNamespace(dag_id=dag_id, task_id=dag_id, try_number=1),
+    }
+
+
+GATE = GateError(
+    "the day was refused",
+    day=DAY,
+    where="lake/transactions",
+    expected="at most 0.5 % bad rows",
+    found="2.0 % bad rows",
+    held_back=("features",),
+    next_step="ask the sender for new files",
+    runbook="docs/runbooks/ingest-refused.md",
+)
+
+
+def test_it_tells_what_day_expected_found_held_back_command_and_runbook() -> None:
+    lines = block(_context(GATE), "fraud", "ingest").splitlines()
+    assert lines[0] == lines[-1] == "─" * 72
+    assert [line.rstrip() for line in lines[1:-1]] == [
+        "FAILED     ingest.ingest for 2026-11-07, try 1",
+        "what       the day was refused",
+        "where      lake/transactions",
+        "expected   at most 0.5 % bad rows",
+        "found      2.0 % bad rows",
+        "next step  ask the sender for new files",
+        "held back  features, score, monitor of 2026-11-07, until this succeeds; their tables stay as they are",
+        "again      tollgate backfill --from 2026-11-07 --to 2026-11-07",
+        "runbook    docs/runbooks/ingest-refused.md",
+    ]
+
+
+def test_a_retry_says_that_nothing_need_be_typed() -> None:
+    text = block(_context(TransientError("the feed is late"), "features"), "fraud", "features", will_retry=True)
+    assert "RETRY      features.features for 2026-11-07, try 1" in text
+    assert "nothing to type yet" in text
+    assert "score, monitor of 2026-11-07, until a try succeeds" in text
+
+
+def test_an_error_of_another_library_is_named_with_its_first_line() -> None:
+    text = block(_context(ConnectionError("refused\nand more")), "fraud", "ingest")
+    assert "what       ConnectionError" in text
+    assert "found      refused" in text
+    assert FALLBACK_RUNBOOK in text
+
+
+def test_an_error_that_airflow_wraps_is_told_in_our_words() -> None:
+    wrapped = RuntimeError("airflow's own")
+    wrapped.__cause__ = GATE
+    assert "what       the day was refused" in block(_context(wrapped), "fraud", "ingest")
+
+
+def test_the_last_of_the_chain_holds_nothing_back() -> None:
+    assert "held back" not in block(_context(TollgateError("no page"), "monitor"), "fraud", "monitor")
+
+
+def test_an_ended_task_and_a_run_without_a_day_are_told_too() -> None:
+    text = block(_context(None, "train", None), "fraud", "train")
+    assert "train.train for no day" in text
+    assert "ended from outside" in text
+
+
+def test_long_values_stay_inside_the_block() -> None:
+    text = block(_context(TollgateError("two\nlines")), "fraud", "ingest")
+    assert "what       two\n           lines\n" in text
+
+
+def test_the_runbooks_that_blocks_fall_back_to_exist() -> None:
+    for page in {FALLBACK_RUNBOOK, *RUNBOOKS.values()}:
+        assert (CHECKOUT / page).is_file(), page
