@@ -49,10 +49,11 @@ def compare(
     """
     skipped: dict[str, str] = {}
     for feature in features.features:
-        if reason := _not_comparable(feature, reference, current, history_days):
-            skipped[feature.name] = reason
-        if feature.kind == "calendar" and feature.name in skipped and feature.name in reference:
+        if feature.name in reference and _same_all_day(feature, current):
             reference = reference[reference[feature.name] == current[feature.name].iloc[0]]
+            skipped[feature.name] = "the same all day; compared with the same kind of day instead"
+        elif reason := _not_comparable(feature, reference, current, history_days):
+            skipped[feature.name] = reason
     columns = tuple(name for name in features.names if name not in skipped)
     wanted = [*columns, SCORE]
     return Comparison(
@@ -67,13 +68,15 @@ def compare(
 def _not_comparable(feature: Feature, reference: pd.DataFrame, current: pd.DataFrame, history_days: int | None) -> str:
     if feature.name not in reference:
         return "the reference does not hold it"
-    if feature.kind == "calendar" and len(current) and current[feature.name].nunique(dropna=False) == 1:
-        return "the same all day; compared with the same kind of day instead"
     if history_days is not None and feature.reach_days > history_days:
         return f"reaches back {feature.reach_days} days, but training began after {history_days} days of data"
     if not len(current) or (reference[feature.name].isna().all() and current[feature.name].isna().all()):
         return "no values"
     return ""
+
+
+def _same_all_day(feature: Feature, current: pd.DataFrame) -> bool:
+    return feature.kind == "calendar" and len(current) > 0 and current[feature.name].nunique(dropna=False) == 1
 
 
 def _finite(frame: pd.DataFrame, size: int) -> pd.DataFrame:
