@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import csv
 import io
-import os
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.platform.errors import StoreError
+from pipelines.platform.whole_files import write_whole
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -29,32 +28,22 @@ def write_alert_file(home: Path, day: date, alerts: pa.Table) -> Path:
     Times are ISO 8601 in UTC. The reasons become columns `reason_1`, `reason_1_value`, `reason_1_contribution` and so
     on. Raises `StoreError` where the disk does not take it; the file of an earlier run then stays.
     """
-    path = alert_file(home, day)
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(alerts_csv(alerts), encoding="utf-8", newline="")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            "the alert list could not be written",
-            where=str(path),
-            day=str(day),
-            found=str(error),
-            next_step="make room or restore the folder, then run score for the day again",
-        ) from error
-    return path
+    text = alerts_csv(alerts)
+    return write_whole(
+        alert_file(home, day),
+        lambda path: path.write_text(text, encoding="utf-8", newline=""),
+        what=f"the alert list of {day}",
+    )
 
 
 def alerts_csv(alerts: pa.Table) -> str:
-    """The rows as CSV text."""
+    """The rows as CSV text (RFC 4180: lines end in CR LF)."""
     rows = alerts.to_pylist()
     width = max((len(row["reasons"]) for row in rows), default=0)
     plain = [name for name in alerts.column_names if name != "reasons"]
     header = [*plain, *(name for n in range(1, width + 1) for name in _reason_names(n))]
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = csv.writer(text)
     writer.writerow([inert(name) for name in header])
     for row in rows:
         cells = [row[name] for name in plain] + [value for reason in row["reasons"] for value in _reason_cells(reason)]

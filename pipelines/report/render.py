@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from pipelines.platform.errors import StoreError
+from pipelines.platform.whole_files import write_whole
 
 if TYPE_CHECKING:
     import jinja2
@@ -37,20 +36,7 @@ def render(template: str, **context: Any) -> str:
 
 def write_page(path: Path, html: str) -> Path:
     """Write the page whole or not at all; raises `StoreError` where the disk does not take it."""
-    partial = path.with_suffix(f".{os.getpid()}.partial")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial.write_text(html, encoding="utf-8")
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            "the page could not be written",
-            where=str(path),
-            found=str(error),
-            next_step="make room or choose another place, then ask again",
-        ) from error
-    return path
+    return write_whole(path, lambda partial: partial.write_text(html, encoding="utf-8"), what="the page")
 
 
 def count(value: float | None) -> str:

@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
-from pipelines.platform.errors import StoreError
+from pipelines.platform.whole_files import write_whole
 from pipelines.usecases.definition import DriftPolicy
 from pipelines.watch.comparison import SCORE, Comparison
 from pipelines.watch.drift import comparable
@@ -34,7 +34,7 @@ def measure_and_render(comparison: Comparison, policy: DriftPolicy, page: Path) 
         drift_share=policy.share_of_columns,
     )
     snapshot = Report([preset]).run(current, reference)
-    _save(snapshot, page)
+    write_whole(page, lambda partial: snapshot.save_html(str(partial)), what="Evidently's page")
     return _figures(snapshot.dict())
 
 
@@ -44,19 +44,3 @@ def _figures(result: dict[str, Any]) -> dict[str, float]:
         for metric in result["metrics"]
         if metric["config"]["type"].endswith(":ValueDrift")
     }
-
-
-def _save(snapshot: Any, page: Path) -> None:
-    partial = page.with_suffix(f".{os.getpid()}.partial")
-    try:
-        page.parent.mkdir(parents=True, exist_ok=True)
-        snapshot.save_html(str(partial))
-        partial.replace(page)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise StoreError(
-            "the drift report could not be written",
-            where=str(page),
-            found=str(error),
-            next_step="make room or restore the folder, then run monitor for the day again",
-        ) from error

@@ -89,8 +89,7 @@ def test_columns_that_are_constant_or_empty_are_handled() -> None:
     assert values["customer_tx_count_1d"] == 0
     assert [column.name for column in drift.drifted] == ["amount", "customer_tx_count_7d"]
     assert drift.skipped["terminal_fraud_rate_1d"] == "no values"
-    assert "amount: mean 29.7 →" in drift.describe()
-    assert "→ none (no values" in drift.describe()
+    assert "amount: mean 30 → none (no values" in drift.describe()
 
 
 @pytest.mark.parametrize("rows", [0, 3, 499])
