@@ -32,7 +32,7 @@ TRANSACTIONS = Suite(
             column="transaction_id",
         ),
         *(
-            _check("ExpectColumnValuesToBeBetween", "ids begin at 0; the sender's key has changed", column=key, min_value=0)
+            _check("ExpectColumnValuesToBeBetween", "ids begin at 0: the sender's keys differ", column=key, min_value=0)
             for key in ("transaction_id", "customer_id", "terminal_id")
         ),
         _check(
@@ -62,7 +62,7 @@ TRANSACTIONS_BY_DAY = Suite(
     checks=(
         _check(
             "ExpectColumnValuesToBeBetween",
-            "far fewer or more transactions than on the same weekday before: a part of the feed is missing, or sent twice",
+            "far fewer or more transactions than usual on this weekday: a part of the feed is missing, or sent twice",
             "warning", column="volume_ratio", min_value=0.5, max_value=2,
         ),
         _check(

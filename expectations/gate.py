@@ -148,7 +148,8 @@ def _expected(check: Check) -> str:
 
 
 def _arguments(check: Check) -> str:
-    return ", ".join(f"{name} {value}" for name, value in check.arguments.items() if name != "column")
+    shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in check.arguments.items()}
+    return ", ".join(f"{name} {value}" for name, value in shown.items() if name != "column")
 
 
 def _observed(outcome: Mapping[str, Any], rows: int) -> str:

@@ -1,0 +1,131 @@
+"""A landed day becomes lake tables; run again it changes nothing, corrected it changes what it should."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from datetime import date
+from decimal import Decimal
+
+import pytest
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.landing import Landing
+from pipelines.run import Run
+from pipelines.stages.ingest import ingest
+from tests.pipelines.stages.ingest.lake_content import content_hash, table, versions
+from tests.pipelines.stages.ingest.landing_days import as_text, day, events, land, land_text, reports
+
+pytestmark = pytest.mark.slow
+D = day(0)
+
+
+@pytest.fixture
+def run(make_run: Callable[..., Run]) -> Run:
+    return make_run()
+
+
+@pytest.fixture
+def landing(run: Run) -> Landing:
+    return Landing.of(run.settings)
+
+
+def ingest_day(run: Run, on: date) -> dict[str, object]:
+    account = ingest(run, DayRange.single(on)).accounts[on]
+    for feed in account["feeds"].values():
+        assert feed["rows_in"] == feed["accepted"] + feed["quarantined"] + feed["duplicates"]
+    return dict(account)
+
+
+def test_a_days_rows_are_in_the_lake_as_they_landed(run: Run, landing: Landing) -> None:
+    rows = events(D, 300)
+    land(landing, D, rows[:100], rows[100:])
+    land(landing, D, reports(D, [5, 7]), feed="fraud_reports")
+    account = ingest_day(run, D)
+    assert account["feeds"] == {
+        "transactions": {"rows_in": 300, "accepted": 300, "quarantined": 0, "duplicates": 0, "late": 0},
+        "fraud_reports": {"rows_in": 2, "accepted": 2, "quarantined": 0, "duplicates": 0, "late": 0},
+    }
+    assert (account["state"], account["rows_in"], account["changed_days"]) == ("arrived", 302, [str(D)])
+    assert run.lake.read("transactions").dtypes == [
+        ("transaction_id", "bigint"),
+        ("event_time", "timestamp"),
+        ("customer_id", "bigint"),
+        ("terminal_id", "bigint"),
+        ("amount", "decimal(12,2)"),
+        ("day", "date"),
+        ("source_day", "date"),
+    ]
+    expected = sorted(((*row.values(), D, D) for row in rows), key=lambda row: row[0])
+    found = sorted(table(run), key=lambda row: row[0])
+    assert [(*row[:1], row[1], *row[2:]) for row in found] == [
+        (row[0], row[1].isoformat(), *row[2:]) for row in expected
+    ]
+    record = run.ledger.latest("ingest")[D]
+    assert (record.status, record.payload) == ("done", json.loads(json.dumps(account)))
+
+
+def test_text_and_parquet_give_the_same_rows(run: Run, landing: Landing) -> None:
+    rows = events(D, 200)
+    land(landing, D, rows)
+    ingest_day(run, D)
+    before = content_hash(run)
+    land_text(landing, D, [as_text(row) for row in rows])
+    assert ingest_day(run, D)["changed_days"] == []
+    assert content_hash(run) == before
+
+
+def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: Run, landing: Landing) -> None:
+    first, second = events(day(0), 300), events(day(1), 300)
+    land(landing, day(0), first)
+    land(landing, day(1), second)
+    land(landing, day(1), reports(day(1), [3]), feed="fraud_reports")
+    ingest(run, DayRange(day(0), day(1)))
+    once, made = content_hash(run), versions(run)
+    for _ in range(4):
+        assert ingest_day(run, day(1))["changed_days"] == []
+    assert (content_hash(run), versions(run)) == (once, made)
+
+    second[7]["amount"] = Decimal("12.34")
+    land(landing, day(1), second, with_reports=False)
+    account = ingest_day(run, day(1))
+    assert account["changed_days"] == [str(day(1))]
+    corrected = {row[0]: row for row in table(run)}
+    assert corrected[second[7]["transaction_id"]][4] == Decimal("12.34")
+    assert content_hash(run, days={day(0)}) != once
+    assert sum(row[5] == day(0) for row in corrected.values()) == 300
+    assert versions(run) == {**made, "transactions": made["transactions"] + 1}
+
+
+def test_a_day_without_rows_is_empty_and_says_so(run: Run, landing: Landing) -> None:
+    land(landing, D)
+    account = ingest_day(run, D)
+    assert (account["state"], account["rows_in"], account["changed_days"]) == ("empty", 0, [])
+    assert table(run, "transactions") == table(run, "fraud_reports") == table(run, "quarantine") == []
+    land(landing, D, events(D, 50))
+    assert ingest_day(run, D)["changed_days"] == [str(D)]
+    land(landing, D, [])
+    account = ingest_day(run, D)
+    assert (account["state"], account["changed_days"], table(run)) == ("empty", [str(D)], [])
+
+
+def test_a_gate_warning_is_recorded_and_lets_pass(run: Run, landing: Landing) -> None:
+    rows = events(D, 100)
+    for row in rows:
+        row["amount"] *= 100
+    land(landing, D, rows)
+    gate = ingest_day(run, D)["gate"]["transactions"]
+    assert (gate["passed"], gate["severity"]) == (True, "warning")
+    assert gate["failures"][0]["meaning"] == "amounts may be in another unit (cents, another currency)"
+
+
+def test_commits_say_where_they_come_from(run: Run, landing: Landing) -> None:
+    land(landing, D, events(D, 20))
+    result = ingest(run, DayRange.single(D))
+    (commit,) = run.lake.history("transactions")
+    assert (commit.version, commit.metadata["stage"], commit.metadata["run_id"]) == (
+        result.versions["transactions"],
+        "ingest",
+        "test-run",
+    )
+    assert commit.metadata["landing_days"] == [str(D)]

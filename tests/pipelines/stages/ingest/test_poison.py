@@ -1,0 +1,119 @@
+"""Bad rows of many kinds: each is quarantined under its rule with a reason, card numbers masked."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import GateError
+from pipelines.platform.landing import Landing
+from pipelines.platform.masking import mask_card_numbers
+from pipelines.run import Run
+from pipelines.stages.ingest import ingest
+from tests.pipelines.stages.ingest.lake_content import quarantine, table, versions
+from tests.pipelines.stages.ingest.landing_days import as_text, day, events, land_text
+
+D = day(40)
+CARD = "4111111111111111"
+
+POISON: dict[str, tuple[dict[str, str | None], str]] = {
+    "NaN": ({"amount": "NaN"}, "amount_unreadable"),
+    "infinity": ({"amount": "inf"}, "amount_unreadable"),
+    "negative": ({"amount": "-41.50"}, "amount_not_negative"),
+    "huge": ({"amount": "9999999999.99"}, "amount_plausible"),
+    "too huge for the type": ({"amount": "1e30"}, "amount_unreadable"),
+    "a third of a cent": ({"amount": "12.345"}, "amount_unreadable"),
+    "no key": ({"transaction_id": None}, "transaction_id_missing"),
+    "no card": ({"customer_id": None}, "customer_id_missing"),
+    "no amount": ({"amount": None}, "amount_missing"),
+    "text in a number": ({"amount": "twelve"}, "amount_unreadable"),
+    "text in a key": ({"terminal_id": "T-17"}, "terminal_id_unreadable"),
+    "a key beyond 64 bits": ({"customer_id": "99999999999999999999"}, "customer_id_unreadable"),
+    "a broken key": ({"customer_id": "12.5"}, "customer_id_unreadable"),
+    "no such date": ({"event_time": "2026-02-31 12:00:00"}, "event_time_unreadable"),
+    "half a date": ({"event_time": "2026"}, "event_time_unreadable"),
+    "only a time": ({"event_time": "T12:00"}, "event_time_unreadable"),
+    "the future": ({"event_time": "2027-01-01 00:00:00Z"}, "event_time_in_future"),
+    "the past": ({"event_time": "2026-01-01 00:00:00Z"}, "event_time_too_late"),
+}
+
+
+@pytest.fixture
+def run(make_run: Callable[..., Run]) -> Run:
+    return make_run()
+
+
+@pytest.mark.slow
+def test_every_kind_of_poison_is_quarantined_under_its_rule(run: Run) -> None:
+    rows = [as_text(row) for row in events(D, 4200)]
+    for row, (values, _) in zip(rows, POISON.values(), strict=False):
+        row.update(values)
+    short, long = "7,2026-12-12 10:00:00,1", f"8,2026-12-12 10:00:00,1,2,3.00,{CARD}"
+    land_text(Landing.of(run.settings), D, rows, short, long)
+    account = ingest(run, DayRange.single(D)).accounts[D]
+    bad = len(POISON) + 2
+    assert account["feeds"]["transactions"] == {
+        "rows_in": 4202, "accepted": 4202 - bad, "quarantined": bad, "duplicates": 0, "late": 0,
+    }  # fmt: skip
+    rules = Counter(rule for _, rule in POISON.values()) + Counter(malformed_row=2)
+    found = quarantine(run)
+    assert account["rules"] == dict(rules) == dict(Counter(row["rule"] for row in found))
+    assert {row["transaction_id"] for row in map(as_row, table(run))} == {
+        int(row["transaction_id"] or 0) for row in rows[len(POISON) :]
+    }
+    reasons = {row["reason"] for row in found}
+    assert 'amount ["twelve"] is not a decimal(12,2)' in reasons
+    assert "transaction_id is empty" in reasons
+    assert f"event_time 2027-01-01 00:00:00 lies after its landing day {D}" in reasons
+    assert "amounts are never negative: amount >= 0 does not hold" in reasons
+    for row in found:
+        assert (row["day"], row["feed"], row["file"]) == (D, "transactions", "part-0.csv.gz")
+        assert json.loads(row["raw"])
+    assert any("twelve" in row["raw"] for row in found)
+    assert not [row for row in found if CARD in row["raw"]]
+    assert [row for row in found if "************1111" in row["raw"]]
+
+
+def as_row(values: tuple[object, ...]) -> dict[str, object]:
+    return dict(zip(("transaction_id", "event_time", "customer_id", "terminal_id", "amount"), values, strict=False))
+
+
+@pytest.mark.slow
+def test_a_card_number_in_a_bad_row_leaves_no_trace(run: Run) -> None:
+    rows = [as_text(row) for row in events(D, 400)]
+    rows[0]["customer_id"] = f"card {CARD}"
+    landing = Landing.of(run.settings)
+    land_text(landing, D, rows)
+    ingest(run, DayRange.single(D))
+    for row in rows[:9]:
+        row["customer_id"] = "4111 1111 1111 1111"
+    land_text(landing, D, rows)
+    made = versions(run)
+    with pytest.raises(GateError) as caught:
+        ingest(run, DayRange.single(D))
+    assert "1111 1111" not in str(caught.value)
+    assert "************1111" in str(caught.value)
+    assert versions(run) == made
+    files = [path for path in run.settings.home.rglob("*") if path.is_file() and "landing" not in path.parts]
+    assert not [path for path in files if CARD.encode() in path.read_bytes()]
+    assert not list((Path(run.settings.home) / "scratch").iterdir())
+
+
+@pytest.mark.parametrize(
+    ("text", "masked"),
+    [
+        (f'{{"a":"{CARD}"}}', '{"a":"************1111"}'),
+        ("4111-1111-1111-1111", "************1111"),
+        ("378282246310005 and 4111111111111112", "***********0005 and 4111111111111112"),
+        ("123456789012", "123456789012"),
+        ("id 20261107000001234567890", "id 20261107000001234567890"),
+        ("0.4111111111111111", "0.4111111111111111"),
+    ],
+)
+def test_only_what_can_be_a_card_number_is_masked(text: str, masked: str) -> None:
+    assert mask_card_numbers(text) == masked
