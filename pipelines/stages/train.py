@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from pipelines.platform.days import DayRange, grouped
-from pipelines.platform.errors import PermanentError
 from pipelines.platform.ledger import Pointer
-from pipelines.release.candidate import make_candidate, training_days, training_split
+from pipelines.release.candidate import make_candidate
 from pipelines.release.record import release_record
 from pipelines.release.scorer import load_champion
 from pipelines.release.verdict import Evaluation
@@ -70,8 +67,7 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     use_case = run.use_case
     pointer, scorer = run.ledger.champion(), load_champion(run)
     columns = (*use_case.feature_sets[use_case.model.feature_set].names, *scorer.feature_names, use_case.rule.column)
-    data = read_training_data(run, training_days(use_case, as_of), columns, as_of=as_of, versions=current_versions(run))
-    _require_days(run, as_of, data.rows)
+    data = read_training_data(run, as_of, columns, versions=current_versions(run))
     candidate = make_candidate(data.frame, use_case, as_of)
     evaluation = evaluate(data.frame, use_case, candidate, scorer, _champion_as_of(run, pointer))
     record = release_record(
@@ -81,28 +77,6 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     result = TrainResult(as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released)
     _record(run, result, reason)
     return result
-
-
-def _require_days(run: Run, as_of: date, rows: Mapping[date, int]) -> None:
-    """Every test day and at least half of the days to learn from have rows."""
-    split = training_split(run.use_case, as_of)
-    history = split.history(run.use_case.model.history_days)
-    learnt = [day for day in history if rows.get(day)]
-    missing_tests = [day for day in split.test if not rows.get(day)]
-    if missing_tests or 2 * len(learnt) < len(history):
-        there = [str(days) for days in grouped([day for day, count in rows.items() if count])]
-        raise PermanentError(
-            f"there are not enough days to train as of {as_of}",
-            where=run.lake.path("features"),
-            expected=f"rows on every test day {split.test} and on at least half of the train days {history}",
-            found=f"rows on {', '.join(there) or 'none of these days'}",
-            next_step=f"load what is missing: {_load(DayRange(history.first, split.test.last))}",
-        )
-
-
-def _load(days: DayRange) -> str:
-    ends = f"--from {days.first} --to {days.last}"
-    return f"tollgate run ingest {ends}, then tollgate run features {ends}"
 
 
 def _champion_as_of(run: Run, pointer: Pointer | None) -> date | None:

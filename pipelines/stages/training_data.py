@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.errors import PermanentError
+from pipelines.platform.days import DayRange, grouped, midnight
+from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.release.candidate import training_days, training_split
 from pipelines.run import Run
+from pipelines.stages.freshness import FEATURES, stale_days
 from pipelines.stages.labels import with_reports
 
 if TYPE_CHECKING:
@@ -17,7 +19,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-FEATURES = "features"
+HELD_BACK = ("the new release",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,17 +50,19 @@ def current_versions(run: Run) -> dict[str, int]:
     return versions
 
 
-def read_training_data(
-    run: Run, days: DayRange, columns: Sequence[str], *, as_of: date, versions: Mapping[str, int]
-) -> TrainingData:
-    """Rows of `days` with feature `columns` (float64) and the first report made at or before `as_of` 00:00 UTC.
+def read_training_data(run: Run, as_of: date, columns: Sequence[str], *, versions: Mapping[str, int]) -> TrainingData:
+    """What a training as of a day may see: feature rows of its days, and the reports made by that day's 00:00 UTC.
 
-    Raises `PermanentError` where the lake has not been loaded up to the day before `as_of` (reports would be missing
-    and frauds look legitimate) or where a day has other numbers of events and of feature rows.
+    `columns` are feature columns (float64 in the frame); the frame also holds event key, time, first report, unit and
+    day. Raises `PermanentError` where there are not enough days or a day has other numbers of events and of feature
+    rows, `TransientError` where days are not ingested yet or features are stale.
     """
-    _require_loaded_until(run, as_of - timedelta(days=1), versions)
-    rows = _require_complete(run, days, versions)
-    use_case = run.use_case
+    use_case, days = run.use_case, training_days(run.use_case, as_of)
+    rows = _rows_by_day(run, FEATURES, days, versions)
+    _require_days(run, as_of, rows)
+    _require_ingested(run, DayRange(training_split(use_case, as_of).test.first, as_of - timedelta(days=1)))
+    _require_complete(run, days, rows, versions)
+    _require_fresh(run, days)
     reports = run.lake.read(use_case.labels.name, version=versions[use_case.labels.name])
     known = reports.where(reports[use_case.label.reported_at] <= midnight(as_of))
     events = _feature_rows(run, days, columns, versions[FEATURES])
@@ -88,28 +92,58 @@ def _to_pandas(frame: DataFrame) -> pd.DataFrame:
     return pandas
 
 
-def _require_loaded_until(run: Run, day: date, versions: Mapping[str, int]) -> None:
-    from pyspark.sql import functions
-
-    newest = max(
-        run.lake.read(feed.name, version=versions[feed.name]).agg(functions.max("source_day")).first()[0] or date.min
-        for feed in run.use_case.feeds
-    )
-    if newest < day:
-        missing = DayRange(newest + timedelta(days=1), day) if newest > date.min else DayRange.single(day)
+def _require_days(run: Run, as_of: date, rows: Mapping[date, int]) -> None:
+    """Every test day and at least half of the days to learn from have rows."""
+    split = training_split(run.use_case, as_of)
+    history = split.history(run.use_case.model.history_days)
+    learnt = [day for day in history if rows.get(day)]
+    missing_tests = [day for day in split.test if not rows.get(day)]
+    if missing_tests or 2 * len(learnt) < len(history):
+        there = _named(day for day, count in rows.items() if count)
+        ends = f"--from {history.first} --to {split.test.last}"
         raise PermanentError(
-            "the lake does not reach the day of training, so recent reports are missing",
-            where=run.lake.root,
-            day=str(day),
-            expected=f"days ingested up to {day}",
-            found=f"ingested up to {newest}" if newest > date.min else "no rows",
-            next_step=f"tollgate run ingest --from {missing.first} --to {missing.last}",
+            f"there are not enough days to train as of {as_of}",
+            where=run.lake.path(FEATURES),
+            expected=f"rows on every test day {split.test} and on at least half of the train days {history}",
+            found=f"rows on {there or 'none of these days'}",
+            next_step=f"load what is missing: tollgate run ingest {ends}, then tollgate run features {ends}",
         )
 
 
-def _require_complete(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[date, int]:
-    """Feature rows by day, after comparing them with the events of these days."""
-    counted = _rows_by_day(run, FEATURES, days, versions)
+def _require_ingested(run: Run, days: DayRange) -> None:
+    """Every day's files are in the lake (an empty day counts), so that no report is missing that was made by then."""
+    done = run.ledger.latest("ingest", first=days.first, last=days.last, status="done")
+    missing = [day for day in days if day not in done]
+    if missing:
+        raise TransientError(
+            "days are not ingested yet, so reports are missing and positives would be learnt as negatives",
+            where=run.lake.root,
+            day=_named(missing),
+            expected=f"every day of {days} ingested",
+            found=f"{len(missing)} of {len(days)} days not there",
+            held_back=HELD_BACK,
+            next_step=f"tollgate run ingest --from {missing[0]} --to {missing[-1]}; the champion goes on meanwhile",
+        )
+
+
+def _require_fresh(run: Run, days: DayRange) -> None:
+    """The features of the days rest on the data and the definitions of today."""
+    stale = {day: reason for day, reason in stale_days(run).items() if day in days}
+    if stale:
+        first, *_, last = [*stale, *stale]
+        raise TransientError(
+            "features are stale, so a model would learn what is no longer true",
+            where=run.lake.path(FEATURES),
+            day=_named(stale),
+            expected="features of today's data and definitions",
+            found=f"{first}: {stale[first]}",
+            held_back=HELD_BACK,
+            next_step=f"tollgate run features --from {first} --to {last}, then train again",
+        )
+
+
+def _require_complete(run: Run, days: DayRange, counted: Mapping[date, int], versions: Mapping[str, int]) -> None:
+    """Each day has as many feature rows (`counted`) as events."""
     events = _rows_by_day(run, run.use_case.events.name, days, versions)
     wrong = [day for day in days if counted.get(day, 0) != events.get(day, 0)]
     if wrong:
@@ -117,14 +151,17 @@ def _require_complete(run: Run, days: DayRange, versions: Mapping[str, int]) -> 
         raise PermanentError(
             "features are not complete, so a model would learn from a part",
             where=run.lake.path(FEATURES),
-            day=", ".join(map(str, wrong)),
+            day=_named(wrong),
             expected=f"{events.get(first, 0)} rows on {first}, one for each event",
             found=f"{counted.get(first, 0)} rows",
             next_step=f"tollgate run features --from {first} --to {wrong[-1]}",
         )
-    return counted
 
 
 def _rows_by_day(run: Run, table: str, days: DayRange, versions: Mapping[str, int]) -> dict[date, int]:
     rows = run.lake.read(table, days=days, version=versions[table]).groupBy("day").count().collect()
     return {row["day"]: int(row["count"]) for row in rows}
+
+
+def _named(days: Iterable[date]) -> str:
+    return ", ".join(map(str, grouped(list(days))))

@@ -11,8 +11,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import average_precision_score, roc_auc_score
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import PermanentError, StoreError
+from pipelines.platform.errors import StoreError, TollgateError, TransientError
 from pipelines.platform.settings import Settings
 from pipelines.platform.tracking import Tracking
 from pipelines.release.bundle import load_bundle, releases_folder, sha256
@@ -27,6 +26,7 @@ from tests.pipelines.training_lake import (
     ROWS_A_DAY,
     History,
     make_history,
+    record_ingested,
     small_use_case,
     store_history,
     store_table,
@@ -51,9 +51,11 @@ def trained(world: tuple[Run, History]) -> tuple[Run, TrainResult]:
     return run, train(run, AS_OF, reason="the first one")
 
 
-def _elsewhere(run: Run, settings: Settings, *, lake: str | None = None) -> Run:
+def _elsewhere(run: Run, settings: Settings) -> Run:
     """The same lake, everything else in a new home."""
-    return replace(run, settings=settings.model_copy(update={"lake": lake or run.settings.lake}))
+    moved = replace(run, settings=settings.model_copy(update={"lake": run.settings.lake}))
+    record_ingested(moved)
+    return moved
 
 
 def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, TrainResult]) -> None:
@@ -185,8 +187,7 @@ def test_what_is_reported_later_is_not_seen(world: tuple[Run, History]) -> None:
     """The lake knows hundreds of reports from after `AS_OF`; a training as of that day must not."""
     run, history = world
     moment = pd.Timestamp(AS_OF, tz="UTC")
-    days = DayRange(AS_OF - timedelta(days=49), AS_OF - timedelta(days=8))
-    data = read_training_data(run, days, ["amount"], as_of=AS_OF, versions=current_versions(run))
+    data = read_training_data(run, AS_OF, ["amount"], versions=current_versions(run))
     expected = history.fraud_reports[history.fraud_reports["reported_at"] <= moment]
     seen = data.frame.dropna(subset=["reported_at"])
     assert set(seen["transaction_id"]) == set(expected["transaction_id"]) & set(data.frame["transaction_id"])
@@ -228,7 +229,6 @@ def test_mlflow_down_releases_nothing_and_the_next_attempt_goes_on(
     trained: tuple[Run, TrainResult], settings: Settings
 ) -> None:
     run = _elsewhere(trained[0], settings)
-    settings.home.mkdir(parents=True)
     blocked = settings.home / "mlflow.sqlite"
     blocked.mkdir()
     with pytest.raises(StoreError, match="MLflow"):
@@ -244,16 +244,26 @@ def test_mlflow_down_releases_nothing_and_the_next_attempt_goes_on(
     ("as_of", "told"),
     [
         (DAYS.first + timedelta(days=28), ["not enough days", "2026-10-", "rows on every test day"]),
-        (AS_OF + timedelta(days=30), ["does not reach", "2026-12-08", "ingested up to 2026-11-15"]),
+        (AS_OF + timedelta(days=7), ["not ingested yet", "2026-11-09..2026-11-15", "7 of 14 days"]),
     ],
 )
 def test_missing_days_are_named(as_of: object, told: list[str], world: tuple[Run, History], settings: Settings) -> None:
     run = _elsewhere(world[0], settings)
-    with pytest.raises(PermanentError) as caught:
+    with pytest.raises(TollgateError) as caught:
         train(run, as_of)  # type: ignore[arg-type]
     for text in told:
         assert text in str(caught.value)
     assert run.ledger.releases() == []
+
+
+def test_stale_features_are_not_learnt_from(world: tuple[Run, History], settings: Settings) -> None:
+    run = _elsewhere(world[0], settings)
+    outdated = {"feature_digest": "of other definitions", "inputs": {}}
+    day = AS_OF - timedelta(days=30)
+    run.ledger.record_stage("features", day, "done", run_id="setup", at=NOW, payload=outdated)
+    with pytest.raises(TransientError, match="stale") as caught:
+        train(run, AS_OF)
+    assert f"{day}: computed by other definitions" in caught.value.found
 
 
 @pytest.mark.parametrize("damage", ["part of a day", "no reports", "no features"])
@@ -274,7 +284,7 @@ def test_a_lake_that_cannot_be_learnt_from_is_told(
         "no reports": ["nothing to learn from", "positive"],
         "no features": ["nothing to train on", "missing: features, fraud_reports"],
     }[damage]
-    with pytest.raises(PermanentError) as caught:
+    with pytest.raises(TollgateError) as caught:
         train(run, AS_OF)
     for text in told:
         assert text in str(caught.value)
