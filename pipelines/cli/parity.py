@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import console, print_json, print_table
+from pipelines.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from pipelines.stages.parity import ParityResult
@@ -42,20 +42,20 @@ def parity_of_day(
 
 def _print(result: ParityResult) -> None:
     differing = {name: count for name, count in result.mismatches.items() if count}
-    if differing:
-        rows = [
-            (name, count, *(e.event_id, e.instant, repr(e.batch), repr(e.online)))
-            for name, count in differing.items()
-            for e in result.examples[name]
-        ]
-        print_table("features that differ", ("feature", "events", "example", "at (UTC)", "batch", "online"), rows)
+    for name, count in differing.items():
+        _line(f"[bold red]{name}[/] differs for {count:,} of {result.compared:,} events, for instance")
+        for e in result.examples[name]:
+            keys = ", ".join(f"{entity} {key}" for entity, key in e.keys.items())
+            _line(f"  {e.instant}  event {e.event_id} ({keys}): batch {e.batch!r}, online {e.online!r}")
     if result.only_batch or result.only_online:
-        console.print(f"events only in features: {result.only_batch}, events without features: {result.only_online}")
+        _line(f"events only in features: {result.only_batch:,}; events without features: {result.only_online:,}")
     values = result.compared * len(result.mismatches)
-    verdict = "[green]parity holds[/]" if result.holds else "[red]parity does not hold[/]"
-    console.print(
+    verdict = "[green]parity holds[/]" if result.holds else "[bold red]parity does not hold[/]"
+    _line(
         f"{verdict}: {result.day}, {result.compared:,} of {result.events:,} events x {len(result.mismatches)} features "
-        f"= {values:,} values, {sum(differing.values()):,} differ ({result.seconds:.1f} s)",
-        highlight=False,
-        soft_wrap=True,
+        f"= {values:,} values, {sum(differing.values()):,} differ ({result.seconds:.1f} s)"
     )
+
+
+def _line(text: str) -> None:
+    console.print(text, highlight=False, soft_wrap=True)
