@@ -13,7 +13,7 @@ import httpx
 
 from pipelines.platform import airflow_server
 from pipelines.platform.ports import LOCALHOST, answers
-from pipelines.platform.settings import Settings
+from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.platform.spark import server_options
 
 
@@ -48,7 +48,9 @@ def _spark_command(settings: Settings) -> list[str]:
 
 
 def _spark_environment(_: Settings) -> dict[str, str]:
-    return {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}  # it must not be its own client
+    """The server's Python workers run our functions, in our environment; it must not be its own client."""
+    inherited = {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}
+    return {**inherited, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT)}
 
 
 def _mlflow_command(settings: Settings) -> list[str]:
