@@ -12,12 +12,10 @@ from pipelines.platform.errors import PermanentError, TransientError
 from pipelines.release.candidate import training_days, training_split
 from pipelines.run import Run
 from pipelines.stages.freshness import FEATURES, stale_days
-from pipelines.stages.labels import with_reports
+from pipelines.stages.training_frame import read_training_frame
 
 if TYPE_CHECKING:
     import pandas as pd
-    import pyarrow as pa
-    from pyspark.sql import DataFrame
 
 HELD_BACK = ("the new release",)
 
@@ -63,33 +61,8 @@ def read_training_data(run: Run, as_of: date, columns: Sequence[str], *, version
     _require_ingested(run, DayRange(training_split(use_case, as_of).test.first, as_of - timedelta(days=1)))
     _require_complete(run, days, rows, versions)
     _require_fresh(run, days)
-    reports = run.lake.read(use_case.labels.name, version=versions[use_case.labels.name])
-    known = reports.where(reports[use_case.label.reported_at] <= midnight(as_of))
-    events = _feature_rows(run, days, columns, versions[FEATURES])
-    frame = _to_pandas(with_reports(events, known.select(*use_case.labels.key, use_case.label.reported_at), use_case))
-    ordered = frame.sort_values(list(use_case.events.key), kind="stable", ignore_index=True)
-    return TrainingData(frame=ordered, versions=dict(versions), rows=rows)
-
-
-def _feature_rows(run: Run, days: DayRange, columns: Sequence[str], version: int) -> DataFrame:
-    from pyspark.sql import functions
-
-    use_case = run.use_case
-    keys = dict.fromkeys([*use_case.events.key, use_case.events.time, use_case.review.unit, "day"])
-    values = [functions.col(name).cast("double").alias(name) for name in dict.fromkeys(columns)]
-    return run.lake.read(FEATURES, days=days, version=version).select(*keys, *values)
-
-
-def _to_pandas(frame: DataFrame) -> pd.DataFrame:
-    """Over Arrow: times as `datetime64[us, UTC]`, the day as `datetime64[us]`."""
-    table: pa.Table = frame.toArrow()
-    pandas = table.to_pandas(date_as_object=False)
-    for name, kind in frame.dtypes:
-        if kind == "timestamp":
-            pandas[name] = pandas[name].astype("datetime64[us, UTC]")
-        elif kind == "date":
-            pandas[name] = pandas[name].astype("datetime64[us]")
-    return pandas
+    frame = read_training_frame(run, days, columns, known_at=midnight(as_of), versions=versions)
+    return TrainingData(frame=frame, versions=dict(versions), rows=rows)
 
 
 def _require_days(run: Run, as_of: date, rows: Mapping[date, int]) -> None:
