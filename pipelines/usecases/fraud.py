@@ -8,6 +8,7 @@ from features.definition import union
 from features.fraud import BASELINE
 from pipelines.usecases.definition import (
     Column,
+    DriftPolicy,
     Feed,
     LabelPolicy,
     ModelPolicy,
@@ -70,4 +71,5 @@ USE_CASE = UseCase(
     rule=RuleModel(column="amount", scale=440.0, threshold=0.5, description="amounts above 220 are suspect"),
     model=ModelPolicy(feature_set="baseline"),
     review=ReviewPolicy(unit="customer_id", capacity=100),
+    drift=DriftPolicy(method="wasserstein", threshold=0.15, score_threshold=0.15),
 )
