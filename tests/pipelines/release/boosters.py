@@ -29,8 +29,8 @@ def train_booster(feature_set: FeatureSet, *, seed: int = 3) -> xgb.Booster:
     return xgb.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "seed": seed}, data, ROUNDS)
 
 
-def make_bundle(home: Path, features: FeatureSet, *, seed: int = 3, **record: Any) -> Bundle:
-    model = bytes(train_booster(features, seed=seed).save_raw("ubj"))
+def make_bundle(home: Path, features: FeatureSet, **record: Any) -> Bundle:
+    model = bytes(train_booster(features).save_raw("ubj"))
     release_id = f"fraud-20261109-{sha256(model)[:8]}"
     content = {
         "release_id": release_id,
