@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.sdk import DAG, CronPartitionTimetable, task
+from airflow.sdk import DAG, task
 
 from pipelines.platform.orchestration import Orchestration
 from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.stage_run import run_stage
+from plugins.tollgate_airflow.timetable import NightlyTimetable
 from plugins.tollgate_airflow.wiring import PARTITION_KEY, asset, dag_arguments, span_parameter, use_cases
 
 DOC = """
@@ -33,9 +34,7 @@ def build(use_case: UseCase) -> DAG:
     """The DAG of one use case."""
     names = Orchestration(use_case.name)
     outlets = [asset(use_case, feed.name) for feed in use_case.feeds]
-    schedule = CronPartitionTimetable(
-        use_case.schedule.nightly, timezone="UTC", run_offset=-1, key_format=PARTITION_KEY
-    )
+    schedule = NightlyTimetable(use_case.schedule.nightly, timezone="UTC", run_offset=-1, key_format=PARTITION_KEY)
     arguments = dag_arguments(use_case, "ingest", title="ingest the day", doc=DOC)
     with DAG(**arguments, schedule=schedule, params=span_parameter()) as dag:
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow.exceptions import AirflowSkipException
 from airflow.sdk import DAG, PartitionedAssetTimetable, TaskGroup, get_current_context, task
+from airflow.sdk.exceptions import AirflowSkipException
 
 from pipelines.platform.orchestration import Orchestration
 from pipelines.usecases.definition import UseCase

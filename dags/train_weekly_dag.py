@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from airflow.sdk import DAG, CronPartitionTimetable, get_current_context, task
+from airflow.sdk import DAG, get_current_context, task
 
 from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.partition import partition_day
+from plugins.tollgate_airflow.timetable import NightlyTimetable
 from plugins.tollgate_airflow.wiring import PARTITION_KEY, asset, dag_arguments, use_cases
 
 DOC = """
@@ -25,7 +26,7 @@ complete. `train` itself has no cron schedule, since a DAG follows either a cloc
 def build(use_case: UseCase) -> DAG:
     """The DAG of one use case."""
     due = asset(use_case, "training_due")
-    schedule = CronPartitionTimetable(use_case.schedule.training, timezone="UTC", key_format=PARTITION_KEY)
+    schedule = NightlyTimetable(use_case.schedule.training, timezone="UTC", key_format=PARTITION_KEY)
     arguments = dag_arguments(use_case, "train_weekly", title="ask for the weekly training", doc=DOC)
     with DAG(**arguments, schedule=schedule) as dag:
 

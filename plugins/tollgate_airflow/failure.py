@@ -12,7 +12,6 @@ from pipelines.platform.orchestration import Orchestration
 log = logging.getLogger("tollgate.failure")
 
 RUNBOOKS = {
-    "features": "docs/runbooks/features-waiting.md",
     "train": "docs/runbooks/train-failed.md",
     "train_weekly": "docs/runbooks/train-failed.md",
 }

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from airflow.exceptions import AirflowFailException
 from airflow.sdk import Asset, get_current_context
+from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import NotArrivedError

@@ -72,17 +72,12 @@ def _dag(dag: Any) -> dict[str, Any]:
 
 def _schedule(timetable: Any) -> dict[str, Any]:
     found: dict[str, Any] = {"type": type(timetable).__name__}
-    condition = getattr(timetable, "asset_condition", None)
-    if condition is not None:
-        return found | {
-            "condition": type(condition).__name__,
-            "assets": sorted(asset.name for asset in getattr(condition, "objects", [condition])),
-        }
+    if hasattr(timetable, "serialize"):
+        return found | timetable.serialize()
+    condition = timetable.asset_condition
     return found | {
-        "cron": timetable.expression,
-        "timezone": str(timetable.timezone),
-        "run_offset": timetable.run_offset,
-        "key_format": timetable.key_format,
+        "condition": type(condition).__name__,
+        "assets": sorted(asset.name for asset in getattr(condition, "objects", [condition])),
     }
 
 
