@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 Parameters = Mapping[str, float | int | str]
 
-THREADS = 2
-"""Fixed, so that the same rows give the same model on every machine."""
+THREADS = 1
+"""Fixed, so that the same rows give the same model on every machine; one, because two that share a busy core with other
+tasks wait for each other (a fit of 2 s took 40 s)."""
 
 ROUNDS = "num_boost_round"
 _ALWAYS: Parameters = {"objective": "binary:logistic", "tree_method": "hist", "verbosity": 0}
