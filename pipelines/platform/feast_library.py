@@ -7,6 +7,7 @@ import io
 import sys
 import warnings
 from collections.abc import Callable, Iterator
+from importlib import import_module
 from typing import Any
 
 
@@ -23,7 +24,8 @@ def load_feast() -> None:
     original = typeguard.typechecked
     typeguard.typechecked = _as_it_is  # type: ignore[assignment]
     try:
-        pass
+        import_module("feast")
+        import_module("feast.infra.offline_stores.contrib.spark_offline_store.spark")
     finally:
         typeguard.typechecked = original
     warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*experimental feature in alpha.*")
