@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -32,6 +33,7 @@ def run_stage(
     days = partition_days(context)
     run = run_of(context, use_case)
     log.info("%s of %s for %s", stage.__name__, use_case, days)
+    begun = time.monotonic()
     try:
         result = stage(run, days)
     except NotArrivedError as error:
@@ -42,7 +44,7 @@ def run_stage(
         _release_spark(run)
     account = dict(result.accounts.get(days.last, {}))
     _describe(context, outlets, days.last, result.versions)
-    log.info("%s done: %s", stage.__name__, _figures(account))
+    log.info("%s done in %.2f s: %s", stage.__name__, time.monotonic() - begun, _figures(account))
     return account
 
 

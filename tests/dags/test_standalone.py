@@ -1,0 +1,173 @@
+"""The DAGs under a real `airflow standalone` with a Spark Connect server: the days of a small world, in order.
+
+The tests build on one another, as the days do: three by backfill, one again, one that drifts, one that is refused and
+comes again while its follower waits.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from pipelines.platform import processes, services
+from pipelines.platform.days import DayRange
+from pipelines.platform.orchestration import Orchestration
+from tests.dags.world import BROKEN, DRIFTED, FIRST, LAST, START, TOLLGATE, World, small_world
+
+pytestmark = [pytest.mark.slow, pytest.mark.airflow]
+
+THREE = DayRange.of_length(FIRST, 3)
+CHAIN = Orchestration("fraud").chain
+
+
+@pytest.fixture(scope="module")
+def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    home = tmp_path_factory.mktemp("airflow") / "home"
+    try:
+        yield small_world(home)
+    finally:
+        subprocess.run([TOLLGATE, "down"], env={**os.environ, "TOLLGATE_HOME": str(home)}, check=True)
+
+
+def test_a_dry_run_lists_the_days_and_runs_none(world: World) -> None:
+    found = world.json("backfill", "--from", THREE.first, "--to", THREE.last, "--dry-run")
+    assert [day["action"] for day in found["days"]] == ["run"] * 3
+    assert world.api.runs("ingest", str(FIRST)) == []
+
+
+def test_three_days_by_backfill_both_ends_included(world: World) -> None:
+    done = world.tollgate("backfill", "--from", THREE.first, "--to", THREE.last)
+    assert done.stdout.splitlines()[-1] == "3 days: 3 done"
+    for day in THREE:
+        assert f"again:  tollgate backfill --from {day} --to {day} --rerun" in done.stdout
+        for stage in ("ingest", "features", "materialize", "score", "monitor"):
+            assert world.ledger.latest(stage, first=day, last=day)[day].status == "done", (stage, day)
+    assert world.json("backfill", "--from", FIRST, "--to", THREE.last, "--dry-run")["days"][0]["action"] == "skip"
+
+
+def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(world: World) -> None:
+    day = FIRST + timedelta(days=1)
+    tables = ("transactions", "features", "predictions", "alerts")
+    before = {table: world.content(table, day) for table in tables}
+    known = {dag_id: world.newest(dag_id, day) for dag_id in CHAIN}
+    assert known["ingest"] is not None
+    assert world.api.clear(known["ingest"], only_failed=False) == 1
+
+    def all_again() -> bool:
+        newest = [world.newest(dag_id, day) for dag_id in CHAIN[1:]]
+        return all(run and run != known[run.dag_id] and run.state == "success" for run in newest)
+
+    world.wait("the chain for the cleared day", all_again)
+    assert {table: world.content(table, day) for table in tables} == before
+
+
+def test_a_day_that_broke_further_down_goes_on_there(world: World) -> None:
+    day = FIRST + timedelta(days=2)
+    broken, ingested, scored = (world.newest(dag_id, day) for dag_id in ("features", "ingest", "score"))
+    assert broken is not None
+    world.mark_failed(broken)
+    planned = world.json("backfill", "--from", day, "--to", day, "--dry-run")["days"][0]
+    assert (planned["action"], planned["from"]) == ("resume", "features")
+    world.tollgate("backfill", "--from", day, "--to", day)
+    assert world.newest("ingest", day) == ingested
+    assert world.api.run("features", broken.run_id).state == "success"
+    assert world.newest("score", day) != scored
+
+
+def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> None:
+    assert world.newest("train", FIRST) is None
+    world.tollgate("backfill", "--from", DRIFTED, "--to", DRIFTED)
+    asked = world.ledger.latest("monitor", first=DRIFTED, last=DRIFTED)[DRIFTED].payload["retrain"]
+    assert asked["asked"]
+
+    def trained() -> bool:
+        run = world.newest("train", DRIFTED)
+        return run is not None and run.finished
+
+    world.wait("the training", trained)
+    as_of = DRIFTED + timedelta(days=1)
+    assert world.ledger.latest("train", first=as_of, last=as_of)[as_of].payload["reason"] == asked["reason"]
+
+
+def test_a_day_that_fails_its_gate_holds_back_what_follows_and_says_so(world: World) -> None:
+    before = world.content("transactions", BROKEN)
+    found = world.json("backfill", "--from", BROKEN, "--to", BROKEN, code=1)["days"][0]
+    assert (found["state"], found["failed_task"]) == ("failed", "ingest.ingest")
+    assert found["states"] == {"ingest": "failed"} | dict.fromkeys(CHAIN[1:], "held back")
+    assert [world.api.runs(dag_id, str(BROKEN)) for dag_id in CHAIN[1:]] == [[], [], []]
+    assert world.content("transactions", BROKEN) == before
+    run = world.newest("ingest", BROKEN)
+    assert run is not None
+    task = world.api.tasks(run)[0]
+    assert task.try_number == 1, "a permanent error is not tried again"
+    events = [json.loads(line)["event"] for line in Path(found["log"]).read_text().splitlines()]
+    block = [event for event in events if not event.startswith("::")][-1]
+    for part in (f"FAILED     ingest.ingest for {BROKEN}", "held back  features, score, monitor", "docs/runbooks/"):
+        assert part in block
+    assert block in world.api.log(run, task)
+
+
+def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: World) -> None:
+    follower = subprocess.Popen(
+        [TOLLGATE, "backfill", "--from", str(LAST), "--to", str(LAST)],
+        env=world.environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+
+        def waits() -> bool:
+            run = world.newest("features", LAST)
+            return run is not None and any(task.state == "up_for_retry" for task in world.api.tasks(run))
+
+        world.wait("features waiting for the day before", waits)
+        landing = world.settings.home / "landing"
+        shutil.rmtree(landing)
+        days = ("--start", START, "--days", (LAST - START).days + 1)
+        world.tollgate("simulate", *days, "--customers", 300, "--terminals", 500, "--seed", 1)
+        mended = world.json("backfill", "--from", BROKEN, "--to", BROKEN)["days"][0]
+        assert mended["state"] == "done"
+        assert follower.wait(timeout=420) == 0
+    finally:
+        follower.kill()
+
+
+def test_a_second_up_is_refused_and_changes_nothing(world: World) -> None:
+    refused = world.tollgate("up", code=1)
+    assert "up already" in refused.stderr
+    assert f"port {world.settings.airflow_port}" in refused.stderr
+    assert set(world.api.health().values()) == {"healthy"}
+
+
+def test_another_home_is_told_which_process_has_the_port(world: World, tmp_path: Path) -> None:
+    other = World(world.settings.model_copy(update={"home": tmp_path / "other"}))
+    refused = other.tollgate("up", code=1)
+    assert f"port {world.settings.spark_port} is in use" in refused.stderr
+    assert "TOLLGATE_SPARK_PORT" in refused.stderr
+    assert not list((tmp_path / "other" / "services").glob("*.json"))
+
+
+def test_nobody_else_gets_in(world: World) -> None:
+    for path in ("/api/v2/dags", "/api/v2/backfills?dag_id=ingest"):
+        assert httpx.get(world.api.url + path).status_code == 401
+    assert (world.settings.home / "airflow" / "passwords.json").stat().st_mode & 0o077 == 0
+
+
+def test_down_stops_everything_and_may_be_repeated(world: World) -> None:
+    folder = services.folder(world.settings)
+    records = [processes.read(folder, name) for name in ("spark", "airflow", "mlflow")]
+    members = [process for record in records if record for process in record.members()]
+    assert len(members) > 8
+    assert set(world.json("down")["stopped"]) == {"spark", "airflow", "mlflow"}
+    assert [process for process in members if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert world.json("down")["stopped"] == []
+    assert {service.state for service in services.status(world.settings)} == {"down"}

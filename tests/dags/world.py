@@ -1,0 +1,128 @@
+"""A small simulated world behind real services: history loaded, a model trained, Airflow and Spark Connect up."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from pipelines.platform.airflow_api import USER, AirflowApi, DagRun, passwords_file
+from pipelines.platform.ledger import Ledger
+from pipelines.platform.settings import CHECKOUT, Settings
+
+START = date(2026, 1, 1)
+FIRST = date(2026, 3, 6)
+"""The first day that Airflow runs; the days before it are loaded in bulk."""
+
+DRIFTED = FIRST + timedelta(days=3)
+BROKEN = FIRST + timedelta(days=4)
+LAST = FIRST + timedelta(days=5)
+TOLLGATE = str(Path(sys.executable).parent / "tollgate")
+
+
+@dataclass(frozen=True)
+class World:
+    """The services' settings, and the doors to them."""
+
+    settings: Settings
+
+    @property
+    def api(self) -> AirflowApi:
+        return AirflowApi(self.settings)
+
+    @property
+    def ledger(self) -> Ledger:
+        return Ledger(self.settings.ledger, self.settings.use_case)
+
+    def environment(self) -> dict[str, str]:
+        return {**os.environ, **self.settings.environment(), "COLUMNS": "200"}
+
+    def tollgate(self, *arguments: object, code: int = 0, connect: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a command; fail with all of its output where it does not end with `code`."""
+        remote = {"SPARK_REMOTE": f"sc://127.0.0.1:{self.settings.spark_port}"} if connect else {}
+        command = [TOLLGATE, *map(str, arguments)]
+        done = subprocess.run(
+            command, env=self.environment() | remote, cwd=CHECKOUT, capture_output=True, text=True, timeout=900
+        )
+        assert done.returncode == code, f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        return done
+
+    def json(self, *arguments: object, code: int = 0) -> Any:
+        """The JSON document that a command prints."""
+        return json.loads(self.tollgate(*arguments, "--json", code=code).stdout)
+
+    def content(self, table: str, day: date) -> str:
+        """A digest of a table's rows of a day, whatever their order."""
+        code = (
+            "import sys, hashlib; from datetime import date; from pipelines.run import Run;"
+            "from pipelines.platform.days import DayRange; from pipelines.platform.settings import Settings;"
+            "from pipelines.usecases.registry import load;"
+            "run = Run(Settings.from_environment(), load('fraud'));"
+            "rows = run.lake.read(sys.argv[1], days=DayRange.single(date.fromisoformat(sys.argv[2]))).toArrow();"
+            "lines = sorted(map(str, rows.select(sorted(rows.column_names)).to_pylist()));"
+            "print(len(lines), hashlib.sha256(chr(10).join(lines).encode()).hexdigest())"
+        )
+        remote = {"SPARK_REMOTE": f"sc://127.0.0.1:{self.settings.spark_port}"}
+        command = [sys.executable, "-c", code, table, str(day)]
+        done = subprocess.run(command, env=self.environment() | remote, capture_output=True, text=True, cwd=CHECKOUT)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    def mark_failed(self, run: DagRun) -> None:
+        """Say of a run that it has failed, as one can in Airflow's pages."""
+        path = f"{self.api.url}/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}"
+        password = json.loads(passwords_file(self.settings).read_text())[USER]
+        answer = httpx.post(f"{self.api.url}/auth/token", json={"username": USER, "password": password})
+        headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
+        httpx.patch(path, json={"state": "failed"}, headers=headers).raise_for_status()
+
+    def newest(self, dag_id: str, day: date) -> DagRun | None:
+        """The newest run of a DAG for a day."""
+        runs = self.api.runs(dag_id, str(day))
+        return runs[-1] if runs else None
+
+    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 420) -> None:
+        """Wait until something holds."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
+            time.sleep(1)
+
+
+def small_world(home: Path) -> World:
+    """Simulate, start the services, load the days before `FIRST` in bulk, and train."""
+    spark, airflow, mlflow = free_ports(3)
+    settings = Settings.build(
+        home=home, spark_port=spark, airflow_port=airflow, mlflow_port=mlflow, spark_memory="2g", retry_seconds=3
+    )
+    world = World(settings)
+    world.tollgate(
+        *("simulate", "--start", START, "--days", (LAST - START).days + 1, "--customers", 300, "--terminals", 500),
+        *("--seed", 1, "--incident", f"new-fraud:{DRIFTED}:{DRIFTED}", "--incident", f"holiday:{DRIFTED}:{DRIFTED}"),
+        *("--incident", f"broken-feed:{BROKEN}:{BROKEN}"),
+    )
+    world.tollgate("up")
+    history = ("--from", START, "--to", FIRST - timedelta(days=1))
+    world.tollgate("run", "ingest", *history, connect=True)
+    world.tollgate("run", "features", *history, connect=True)
+    world.tollgate("train", "--as-of", FIRST, connect=True)
+    return world
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports that nobody listens on."""
+    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
+    ports = [server.getsockname()[1] for server in servers]
+    for server in servers:
+        server.close()
+    return ports
