@@ -14,6 +14,9 @@ from pipelines.run import Run
 STAGES = ("ingest", "features", "materialize", "score", "monitor")
 """The stages of a day, in order."""
 
+FALLBACK = "docs/runbooks/score-fallback.md"
+DRIFT = "docs/runbooks/drift.md"
+
 Records = Mapping[str, Mapping[date, StageRecord]]
 
 
@@ -23,7 +26,7 @@ class DayRow:
 
     `stages` holds the newest status of each stage that ran (`done`, `refused`, `failed`), `gates` the outcome of each
     gate (`passed`, `warning`, `refused`). `average_precision` and `card_precision` speak of this day's own predictions
-    and come when its labels have matured.
+    and come when its labels have matured. `page` is below the home.
     """
 
     day: date
@@ -119,12 +122,16 @@ def _gate(record: StageRecord) -> str:
 def _problems(of_day: Mapping[str, StageRecord], score: Mapping[str, Any], drift: Mapping[str, Any]) -> list[str]:
     """What a person should know of the day, in sentences."""
     told = [
-        f"{stage} {record.status}: {record.payload.get('reason', 'see the log of run ' + record.run_id)}"
+        f"{stage} {record.status}: {_first_line(record.payload.get('reason')) or 'see the log of run ' + record.run_id}"
         for stage, record in of_day.items()
         if record.status != "done"
     ]
     if score.get("fallback"):
-        told.append(f"the rule scored, not a model: {score.get('fallback_reason', '')}")
+        told.append(f"the rule scored, not a model: {_first_line(score.get('fallback_reason'))} ({FALLBACK})")
     if drift.get("detected"):
-        told.append(f"drift: {drift.get('summary', '')}")
+        told.append(f"drift: {drift.get('summary', '')} ({DRIFT})")
     return told
+
+
+def _first_line(text: object) -> str:
+    return str(text).splitlines()[0] if text else ""

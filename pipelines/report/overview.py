@@ -33,7 +33,7 @@ def overview_html(run: Run, now: Standing, *, folder: Path) -> str:
         now=now,
         rows=list(reversed(now.rows)),
         charts=_charts(list(now.rows)),
-        pages={row.day: link for row in now.rows if (link := _link(row, folder))},
+        pages={row.day: link for row in now.rows if (link := _link(row, run.settings.home, folder))},
         totals=_totals(list(now.rows)),
         delay=run.use_case.label.delay_days,
         capacity=run.use_case.review.capacity,
@@ -41,8 +41,9 @@ def overview_html(run: Run, now: Standing, *, folder: Path) -> str:
     )
 
 
-def _link(row: DayRow, folder: Path) -> str:
-    return os.path.relpath(row.page, folder) if row.page and Path(row.page).exists() else ""
+def _link(row: DayRow, home: Path, folder: Path) -> str:
+    path = home / row.page if row.page else None
+    return os.path.relpath(path, folder) if path and path.exists() else ""
 
 
 def _totals(rows: list[DayRow]) -> dict[str, int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,13 @@ def _environment() -> jinja2.Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {"count": count, "share": share, "decimal": decimal, "weekday": lambda day: f"{day:%A}"}
+    environment.filters |= {
+        "count": count,
+        "share": share,
+        "decimal": decimal,
+        "weekday": weekday,
+        "capitalize_first": capitalize_first,
+    }
     return environment
 
 
@@ -52,3 +59,13 @@ def share(value: float | None, digits: int = 1) -> str:
 def decimal(value: float | None, digits: int = 3) -> str:
     """A number with that many places."""
     return DASH if value is None else f"{value:.{digits}f}"
+
+
+def weekday(day: date) -> str:
+    """The English name of the day's weekday."""
+    return ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")[day.weekday()]
+
+
+def capitalize_first(text: str) -> str:
+    """The text with its first letter large, the others as they are."""
+    return text[:1].upper() + text[1:]

@@ -1,13 +1,14 @@
 """Monitor: is the input still the world that the model knows, and was it right where that is known by now?
 
 A day's account: rows, score_mean, release; volume_ratio, quarantine_rate, quiet_hours; drift (see `watch.drift`);
-performance of the day whose labels have just matured, or null; retrain (asked, reason); page.
+performance of the day whose labels have just matured, or null; retrain (asked, reason); page (below the home).
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -112,7 +113,7 @@ def _accounts(
             "drift": drift.to_json(),
             "performance": known.to_json() if known else None,
             "retrain": {"asked": retrain.asked, "reason": retrain.reason},
-            "page": str(page_path(run.settings.home, day)),
+            "page": str(page_path(Path(), day)),
         }
     return accounts
 
