@@ -48,6 +48,7 @@ def project() -> dict[str, object]:
 def test_every_requirement_is_imported_and_every_import_required(project: dict) -> None:
     used = _distributions(_imports("dags", "pipelines", "features", "expectations", "plugins"))
     declared = _declared(project["dependencies"])
+    used |= {"apache-airflow"} & {name.removesuffix("-core") for name in used}  # it holds nothing but its parts
     airflow = {name for name in used if name.startswith("apache-airflow-")} - declared
     assert declared - used == set()
     assert used - declared - airflow == set()
