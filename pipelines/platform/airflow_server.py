@@ -40,6 +40,7 @@ def environment(settings: Settings) -> dict[str, str]:
         "PATH": f"{_bin()}{os.pathsep}{os.environ.get('PATH', '')}",
         "PYTHONPATH": str(CHECKOUT),
         "NO_COLOR": "1",
+        "NO_PROXY": ",".join(filter(None, (os.environ.get("NO_PROXY"), LOCALHOST, "localhost"))),
         "TZ": "UTC",
     }
 

@@ -67,7 +67,7 @@ def _mlflow_environment(_: Settings) -> dict[str, str]:
 
 def _mlflow_healthy(settings: Settings) -> bool:
     try:
-        return httpx.get(f"http://{LOCALHOST}:{settings.mlflow_port}/health", timeout=2).is_success
+        return httpx.get(f"http://{LOCALHOST}:{settings.mlflow_port}/health", timeout=2, trust_env=False).is_success
     except httpx.HTTPError:
         return False
 
