@@ -78,7 +78,7 @@ def _follow(
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     outcomes: list[DayOutcome] = []
-    with Progress(*columns, console=errors, transient=True) as progress:
+    with Progress(*columns, console=errors if quiet else console, transient=True) as progress:
         bar = progress.add_task("backfill", total=len(plans))
 
         def report(day: date, dag_id: str, state: str) -> None:
