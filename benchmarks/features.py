@@ -1,0 +1,148 @@
+"""Features: the engine against DuckDB, pandas and Spark's own windows, and a night after 136 days against after 45.
+
+`python -m benchmarks.features` prints rows for the table in `benchmarks/README.md`: what, seconds (the best of several
+runs, warm), seconds of what it is compared with, ratio, aim. The data are the public handbook's 136 days.
+"""
+
+from __future__ import annotations
+
+import statistics
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from benchmarks.feature_lake import BenchLake, lake_of
+from benchmarks.feature_rivals import duckdb_features, handbook_customers, handbook_terminals, spark_range_features
+from features.batch import compute_features
+from features.layout import Layout
+from pipelines.platform.days import DayRange
+from pipelines.stages.features import build_features
+from pipelines.stages.labels import with_reports
+
+REPEATS = 3
+NIGHTS = 7
+SHARE_OF_KEYS = 20
+"""pandas is measured on every twentieth customer and terminal, and multiplied: its time is linear in the groups."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two ways to do one thing; `aim` in words, empty where there is none."""
+
+    what: str
+    seconds: float
+    against: str
+    other: float
+    ratio: str
+    aim: str = ""
+
+    def to_markdown(self) -> str:
+        """A row: what, seconds, against, seconds, ratio, aim."""
+        return (
+            f"| {self.what} | {self.seconds:.2f} s | {self.against} | {self.other:.2f} s | {self.ratio} | {self.aim} |"
+        )
+
+
+def interleaved(repeats: int, *works: Callable[[], object]) -> list[list[float]]:
+    """Seconds of each work's runs, taken in turns after one of each that does not count: all see the same machine."""
+    seconds: list[list[float]] = [[] for _ in works]
+    for turn in range(repeats + 1):
+        for work, taken in zip(works, seconds, strict=True):
+            began = time.perf_counter()
+            work()
+            if turn:
+                taken.append(time.perf_counter() - began)
+    return seconds
+
+
+def engine(lake: BenchLake, table: str) -> None:
+    """The fifteen features of all days, from the lake's Delta tables into a Delta table, one file a day."""
+    run, feature_set = lake.run, lake.run.use_case.feature_sets["baseline"]
+    events = with_reports(run.lake.read("transactions"), run.lake.read("fraud_reports"), run.use_case)
+    layout = Layout(stripes=run.settings.spark_cores)
+    frame = compute_features(events, feature_set, lake.days, layout=layout)
+    run.lake.replace_days(frame, table, lake.days, provenance=run.provenance("bench"))
+
+
+def spark_ranges(lake: BenchLake, table: str) -> None:
+    """The same by Spark's `rangeBetween`, one file a day."""
+    run = lake.run
+    events = with_reports(run.lake.read("transactions"), run.lake.read("fraud_reports"), run.use_case)
+    frame = spark_range_features(events).repartition(2 * run.settings.spark_cores, "day")
+    run.lake.replace_days(frame, table, lake.days, provenance=run.provenance("bench"))
+
+
+def in_pandas(lake: BenchLake) -> float:
+    """Seconds of the handbook's pandas code for all days, from memory to memory, extrapolated from some of the keys."""
+    run = lake.run
+    events = with_reports(run.lake.read("transactions"), run.lake.read("fraud_reports"), run.use_case)
+    keys = ["transaction_id", "event_time", "customer_id", "terminal_id"]
+    amount, fraud = "CAST(amount AS DOUBLE) amount", "CAST(reported_at IS NOT NULL AS INT) fraud"
+    frame = events.selectExpr(*keys, amount, fraud).toPandas()
+    of_customers = frame[frame.customer_id % SHARE_OF_KEYS == 0].copy()
+    at_terminals = frame[frame.terminal_id % SHARE_OF_KEYS == 0].copy()
+    began = time.perf_counter()
+    handbook_customers(of_customers)
+    handbook_terminals(at_terminals)
+    return (time.perf_counter() - began) * SHARE_OF_KEYS
+
+
+def whole_history(lake: BenchLake, folder: Path) -> list[Comparison]:
+    """The engine over all days against its rivals, in turns."""
+    ours, files, one_file, ranges = interleaved(
+        REPEATS,
+        partial(engine, lake, "bench_engine"),
+        partial(duckdb_features, lake, folder / "duck", by_day=True),
+        partial(duckdb_features, lake, folder / "duck.parquet", by_day=False),
+        partial(spark_ranges, lake, "bench_ranges"),
+    )
+    seconds, handbook = min(ours), in_pandas(lake)
+    what = f"features of {len(lake.days)} days, lake to Delta"
+    rivals = [
+        ("DuckDB, to one Parquet file", min(one_file), "<= 3x"),
+        ("DuckDB, to one Parquet file a day", min(files), ""),
+        ("Spark `rangeBetween`, lake to Delta", min(ranges), ""),
+        (f"handbook's pandas, in memory (1/{SHARE_OF_KEYS} of the keys, times {SHARE_OF_KEYS})", handbook, ">= 20x"),
+    ]
+    return [Comparison(what, seconds, rival, other, _ratio(seconds, other), aim) for rival, other, aim in rivals]
+
+
+def with_gate(lake: BenchLake) -> Comparison:
+    """The whole stage over all days (all stored features, row counts, gate, ledger) against the engine alone."""
+    stage = partial(build_features, lake.run, lake.days, include_stale=False)
+    whole, alone = (min(taken) for taken in interleaved(2, stage, partial(engine, lake, "bench_engine")))
+    what = f"stage `features` over {len(lake.days)} days, gate and accounts included"
+    return Comparison(what, whole, "engine alone, baseline features", alone, _ratio(whole, alone))
+
+
+def nights(long: BenchLake, short: BenchLake) -> Comparison:
+    """The stage for the last day, where the lake holds many days and where it holds few."""
+    night = DayRange.single(long.days.last)
+    works = (partial(build_features, lake.run, night) for lake in (long, short))
+    many, few = (statistics.median(taken) for taken in interleaved(NIGHTS, *works))
+    return Comparison(
+        f"a night after {len(long.days)} days, median of {NIGHTS}",
+        many, f"after {len(short.days)} days", few, f"{many / few:.2f}x", "<= 1.15x",
+    )  # fmt: skip
+
+
+def _ratio(seconds: float, other: float) -> str:
+    return f"{seconds / other:.2f}x" if seconds > other else f"1/{other / seconds:.1f}"
+
+
+def main() -> None:
+    """Make the lakes, measure, print the rows."""
+    with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
+        long, short = lake_of(Path(folder) / "long"), lake_of(Path(folder) / "short", 45)
+        rows = whole_history(long, Path(folder))
+        build_features(short.run, short.days)
+        rows += [with_gate(long), nights(long, short)]
+        for row in rows:
+            print(row.to_markdown(), flush=True)
+
+
+if __name__ == "__main__":
+    main()
