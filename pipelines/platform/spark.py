@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.platform.errors import ConfigurationError, StoreError
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 JAVA_VERSIONS = (17, 21)
+
+_JVM = f"-Duser.timezone=UTC -Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}"
 
 
 def spark_session(settings: Settings) -> SparkSession:
@@ -35,7 +38,7 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.app.name": "tollgate",
         "spark.driver.memory": settings.spark_memory,
-        "spark.driver.extraJavaOptions": f"-Duser.timezone=UTC -Dderby.system.home={home}",
+        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={home}",
         "spark.jars": ",".join(str(path) for path in require_jars(settings.jars)),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
