@@ -50,9 +50,7 @@ def score_rows(run: Run, scorer: Scorer, days: DayRange, version: int) -> Scored
     _require_columns(run, scorer, frame.columns)
     rows = frame.select("day", *dict.fromkeys([*carried, *scorer.feature_names])).toArrow()
     rows = rows.sort_by(run.use_case.stored_features.schema.id).combine_chunks()
-    matrix = np.empty((rows.num_rows, len(scorer.feature_names)))
-    for index, name in enumerate(scorer.feature_names):
-        matrix[:, index] = rows[name].to_numpy(zero_copy_only=False)
+    matrix = feature_matrix(rows, scorer.feature_names)
     scores = scorer.score(matrix)
     stamped = rows.select(["day", *carried])
     for name, values in (
@@ -64,6 +62,14 @@ def score_rows(run: Run, scorer: Scorer, days: DayRange, version: int) -> Scored
     ):
         stamped = stamped.append_column(name, values)
     return ScoredRows(stamped, matrix)
+
+
+def feature_matrix(rows: pa.Table, names: Sequence[str]) -> Matrix:
+    """The columns `names` (integers or doubles), in that order, as a float64 matrix of shape (rows, names)."""
+    matrix = np.empty((rows.num_rows, len(names)))
+    for index, name in enumerate(names):
+        matrix[:, index] = rows[name].to_numpy(zero_copy_only=False)
+    return matrix
 
 
 def carried_columns(run: Run, found: Sequence[str]) -> list[str]:
