@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
+from pipelines.platform.days import DayRange
 from pipelines.platform.errors import ContractError, NotArrivedError
 from pipelines.platform.landing import Arrival, Landing
 from pipelines.stages.ingest.contract import contract_problems, in_microseconds
-from pipelines.usecases.definition import Feed
+from pipelines.usecases.definition import Feed, UseCase
 
 REFUSED_PAGE = "docs/runbooks/ingest-refused.md"
 NOT_ARRIVED_PAGE = "docs/runbooks/ingest-not-arrived.md"
@@ -48,6 +49,21 @@ def landed(landing: Landing, feeds: Iterable[Feed], days: Iterable[date], scratc
     if absent or refusals:
         return Landed([], absent, refusals)
     return Landed([_landed_feed(landing, feed, days, scratch, refusals) for feed in feeds], refusals=refusals)
+
+
+def label_days_after(landing: Landing, use_case: UseCase, last: date) -> set[date]:
+    """The days right after `last` that have landed without any event: they bring the labels of the days before them.
+
+    History that is imported ends with such days, as labels come later than events. In a nightly run there are none.
+    """
+    found: set[date] = set()
+    for day in DayRange.of_length(last + timedelta(days=1), use_case.label.delay_days):
+        manifests = [_arrival(landing, feed, day, []) for feed in use_case.feeds]
+        events, labels = (arrival.manifest if arrival else None for arrival in manifests)
+        if events is None or labels is None or events.rows:
+            break
+        found.add(day)
+    return found
 
 
 def not_arrived(absent: list[Arrival]) -> NotArrivedError:

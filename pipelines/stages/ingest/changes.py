@@ -16,6 +16,8 @@ from pipelines.usecases.definition import Feed
 if TYPE_CHECKING:
     from pyspark.sql import Column, DataFrame
 
+_COMMITS = 20
+
 
 @dataclass(frozen=True)
 class Changes:
@@ -82,7 +84,8 @@ def commit_changes(
 ) -> int | None:
     """Replace the rewritten days by the settled and the accepted rows; None where there is nothing to replace.
 
-    A table that does not exist yet is made even where it stays empty.
+    A table that does not exist yet is made even where it stays empty. The commit names what it changes: should the run
+    die before the ledger has it, the next run reads it there.
     """
     from pyspark.sql import functions as f
 
@@ -91,8 +94,37 @@ def commit_changes(
     days = found.rewritten or frozenset(sources)
     rows = accepted if settled is None else settled.unionByName(accepted)
     frame = rows.where(f.col("day").isin(sorted(days))).repartition("day")
-    provenance = run.provenance("ingest", landing_days=sorted(map(str, sources)))
+    provenance = run.provenance(
+        "ingest", landing_days=sorted(map(str, sources)), changed_days=sorted(map(str, found.days))
+    )
     return run.lake.replace_listed_days(frame, feed.name, days, provenance=provenance)
+
+
+@dataclass(frozen=True)
+class Standing:
+    """A table before a run writes to it: its newest version (None where there is no table), and the days that were
+    changed by commits which the ledger does not know, because their run died in between."""
+
+    version: int | None
+    unrecorded: frozenset[date]
+
+
+def standing(run: Run, table: str) -> Standing:
+    """Look at the table's newest commits, back to one that the ledger has recorded."""
+    commits = run.lake.history(table, limit=_COMMITS)
+    unrecorded: set[date] = set()
+    for commit in commits:
+        landing_days = [date.fromisoformat(day) for day in commit.metadata.get("landing_days", ())]
+        if landing_days:
+            if _recorded(run, table, commit.version, landing_days):
+                break
+            unrecorded |= {date.fromisoformat(day) for day in commit.metadata["changed_days"]}
+    return Standing(commits[0].version if commits else None, frozenset(unrecorded))
+
+
+def _recorded(run: Run, table: str, version: int, landing_days: list[date]) -> bool:
+    records = run.ledger.latest("ingest", first=min(landing_days), last=max(landing_days), status="done")
+    return any(record.payload["versions"].get(table, -1) >= version for record in records.values())
 
 
 def _hash(feed: Feed) -> Column:

@@ -46,14 +46,18 @@ def quarantined_rows(rows: DataFrame, feed: Feed, *, limit: int | None = None) -
     )
 
 
-def commit_quarantine(run: Run, rows: Iterable[QuarantinedRow], days: set[date]) -> int | None:
-    """Replace the quarantine of these landing days; returns the version written, None where it already is the same."""
+def commit_quarantine(run: Run, rows: Iterable[QuarantinedRow], days: set[date]) -> int:
+    """Replace the quarantine of these landing days, unless it already is the same; returns the table's version."""
     rows = sorted(rows)
-    if run.lake.exists(TABLE):
-        from pyspark.sql import functions as f
+    before = run.lake.version(TABLE)
+    if before is not None and _kept(run, days) == rows:
+        return before
+    frame = run.spark.createDataFrame([astuple(row) for row in rows], _DDL).coalesce(1)
+    return run.lake.replace_listed_days(frame, TABLE, days, provenance=run.provenance("ingest"))
 
-        kept = run.lake.read(TABLE, days=DayRange(min(days), max(days))).where(f.col("day").isin(sorted(days)))
-        if sorted(QuarantinedRow(*row) for row in kept.select(*QuarantinedRow.__dataclass_fields__).collect()) == rows:
-            return None
-    frame = run.spark.createDataFrame([astuple(row) for row in rows], _DDL)
-    return run.lake.replace_listed_days(frame.coalesce(1), TABLE, days, provenance=run.provenance("ingest"))
+
+def _kept(run: Run, days: set[date]) -> list[QuarantinedRow]:
+    from pyspark.sql import functions as f
+
+    kept = run.lake.read(TABLE, days=DayRange(min(days), max(days))).where(f.col("day").isin(sorted(days)))
+    return sorted(QuarantinedRow(*row) for row in kept.select(*QuarantinedRow.__dataclass_fields__).collect())

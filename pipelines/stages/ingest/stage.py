@@ -19,8 +19,8 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.landing import Landing
 from pipelines.run import Run
-from pipelines.stages.ingest.arrival import Landed, landed, not_arrived, refused
-from pipelines.stages.ingest.changes import Changes, accepted_rows, changes, commit_changes
+from pipelines.stages.ingest.arrival import Landed, label_days_after, landed, not_arrived, refused
+from pipelines.stages.ingest.changes import Changes, accepted_rows, changes, commit_changes, standing
 from pipelines.stages.ingest.prepared import Prepared, prepared
 from pipelines.stages.ingest.quarantine import TABLE, commit_quarantine, quarantined_rows
 from pipelines.stages.ingest.verdict import budget_error, gate_error, gates, over_budget
@@ -31,14 +31,18 @@ STAGE = "ingest"
 
 @dataclass
 class _Written:
-    """What the commits of a run did: table versions, and what changed in each feed's table."""
+    """What the commits of a run did: table versions, and what changed in each feed's table.
+
+    `unrecorded` are days that an earlier run changed without living to record it; this one does.
+    """
 
     versions: dict[str, int] = field(default_factory=dict)
     changes: dict[str, Changes] = field(default_factory=dict)
+    unrecorded: set[date] = field(default_factory=set)
 
 
 def ingest(run: Run, days: DayRange) -> StageResult:
-    """Bring the landing days `days` into the lake: all of them, or none.
+    """Bring the landing days `days` into the lake, with the days of labels alone that follow them: all, or none.
 
     Each feed becomes the lake table of its name: the feed's columns, `day` DATE (UTC date of the feed's time) and
     `source_day` DATE (landing day). Rows that break a rule go to `quarantine`. Raises `NotArrivedError` where a day is
@@ -46,7 +50,8 @@ def ingest(run: Run, days: DayRange) -> StageResult:
     has too many bad rows or a suite's critical check fails; nothing is committed then.
     """
     with _scratch(run) as scratch:
-        feeds = _prepared_with_overlaps(run, set(days), scratch)
+        sources = {*days} | label_days_after(Landing.of(run.settings), run.use_case, days.last)
+        feeds = _prepared_with_overlaps(run, sources, scratch)
         try:
             verdicts = _require_passable(run, feeds)
             written = _commit(run, feeds)
@@ -117,20 +122,21 @@ def _commit(run: Run, feeds: list[Prepared]) -> _Written:
     """Quarantine first, then labels, events last: whoever sees a day's events finds all that belongs to them."""
     written = _Written()
     rows = [row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed)]
-    version = commit_quarantine(run, rows, set(feeds[0].accounts))
-    written.versions[TABLE] = _version(run, TABLE, version)
+    written.versions[TABLE] = commit_quarantine(run, rows, set(feeds[0].accounts))
     for feed in reversed(feeds):
+        name, before = feed.feed.name, standing(run, feed.feed.name)
         accepted = accepted_rows(feed.rows, feed.feed)
         found = changes(feed.previous, accepted, feed.feed)
         version = commit_changes(run, feed.feed, found, feed.settled, accepted, feed.accounts)
-        written.versions[feed.feed.name] = _version(run, feed.feed.name, version)
-        written.changes[feed.feed.name] = found
+        written.versions[name] = _either(run, name, version, before.version)
+        written.changes[name] = found
+        written.unrecorded |= before.unrecorded
     return written
 
 
-def _version(run: Run, table: str, written: int | None) -> int:
-    """The version just written, or the newest where nothing had to be."""
-    version = run.lake.version(table) if written is None else written
+def _either(run: Run, table: str, written: int | None, before: int | None) -> int:
+    """The version just written, or the one that stood before where nothing had to be."""
+    version = before if written is None else written
     if version is None:
         raise PermanentError("a table that ingest made is gone", where=run.lake.path(table))
     return version
@@ -168,9 +174,9 @@ def _totals(feeds: list[Prepared], day: date) -> dict[str, Any]:
 
 
 def _changed(written: _Written, source: date) -> set[str]:
-    """Days of any table that this landing day changed."""
+    """Days of any table that this landing day changed, and those that no record names yet."""
     found = (change.by_source.get(source, frozenset()) for change in written.changes.values())
-    return {str(day) for days in found for day in days}
+    return {str(day) for days in (*found, written.unrecorded) for day in days}
 
 
 def _days(texts: Any) -> set[date]:

@@ -69,9 +69,13 @@ def land(
 
 def land_text(landing: Landing, on: date, rows: Sequence[Mapping[str, str | None]], *extra_lines: str) -> None:
     """Land one gzipped CSV part as a sender would write it, further lines as they are, and no fraud reports."""
+    put(landing, on, {"part-0.csv.gz": text_file(rows, *extra_lines)})
+
+
+def text_file(rows: Sequence[Mapping[str, str | None]], *extra_lines: str) -> tuple[bytes, int]:
+    """A gzipped CSV file and its number of rows."""
     lines = [",".join(EVENTS.names), *(",".join(row[name] or "" for name in EVENTS.names) for row in rows)]
-    content = gzip.compress("\n".join([*lines, *extra_lines, ""]).encode())
-    put(landing, on, {"part-0.csv.gz": (content, len(rows) + len(extra_lines))})
+    return gzip.compress("\n".join([*lines, *extra_lines, ""]).encode()), len(rows) + len(extra_lines)
 
 
 def put(landing: Landing, on: date, files: Mapping[str, tuple[bytes, int]], feed: str = "transactions") -> None:

@@ -109,6 +109,16 @@ def test_a_day_without_rows_is_empty_and_says_so(run: Run, landing: Landing) -> 
     assert (account["state"], account["changed_days"], table(run)) == ("empty", [str(D)], [])
 
 
+def test_days_of_labels_alone_come_with_the_days_before_them(run: Run, landing: Landing) -> None:
+    land(landing, D, events(D, 50))
+    for number in (1, 2):
+        land(landing, day(number), with_reports=False)
+        land(landing, day(number), reports(day(number), [number]), feed="fraud_reports")
+    land(landing, day(3), events(day(3), 50))
+    assert set(ingest(run, DayRange.single(D)).accounts) == {D, day(1), day(2)}
+    assert sorted(row[0] for row in table(run, "fraud_reports")) == [1, 2]
+
+
 def test_a_gate_warning_is_recorded_and_lets_pass(run: Run, landing: Landing) -> None:
     rows = events(D, 100)
     for row in rows:
