@@ -5,6 +5,7 @@ Importing Great Expectations takes some 5 s, so it is imported when the first ga
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -71,6 +72,7 @@ def _validation(checks: Sequence[Check], frame: Frame) -> Any:
     import great_expectations as gx
     from great_expectations.data_context.types.base import ProgressBarsConfig
 
+    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every temporary folder
     context = gx.get_context(mode="ephemeral")
     context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
     if is_pandas(frame):
