@@ -11,6 +11,21 @@ from pipelines.release.scorer import require_same_features
 from pipelines.release.verdict import CANDIDATE
 from pipelines.run import Run
 
+LINEAGE = (
+    "model_digest",
+    "threshold",
+    "training",
+    "data_versions",
+    "feature_set",
+    "policy_digest",
+    "code_version",
+    "environment",
+    "seed",
+    "parameters",
+    "mlflow_run_id",
+)
+"""What a release record says of where the model comes from, in the order in which it is shown."""
+
 
 def champion_account(run: Run) -> dict[str, Any]:
     """All that is known of the champion; `loadable` says whether scoring can use it, `problem` why not.
@@ -37,17 +52,7 @@ def champion_account(run: Run) -> dict[str, Any]:
         "promoted_by": promotion["actor"],
         "promoted_because": promotion["reason"],
         "generation": pointer.generation,
-        "model_digest": release.payload["model_digest"],
-        "threshold": release.payload["threshold"],
-        "training": release.payload["training"],
-        "data_versions": release.payload["data_versions"],
-        "feature_set": release.payload["feature_set"],
-        "policy_digest": release.payload["policy_digest"],
-        "code_version": release.payload["code_version"],
-        "environment": release.payload["environment"],
-        "seed": release.payload["seed"],
-        "parameters": release.payload["parameters"],
-        "mlflow_run_id": release.payload["mlflow_run_id"],
+        **{key: release.payload[key] for key in LINEAGE},
         "metrics": release.payload["evaluation"]["metrics"],
         "verdict": release.payload["evaluation"]["verdict"],
     }
