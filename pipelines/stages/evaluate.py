@@ -91,7 +91,7 @@ def _enough_evidence(label: Array, candidate: Candidate) -> Check:
         name="enough_evidence",
         question="Are there events of both kinds on the test days?",
         outcome="passed" if 0 < positives < len(label) else "failed",
-        found=f"{len(label)} events, {positives} of them positive, on {candidate.split.test}",
+        found=f"{len(label):,} events, {positives:,} of them positive, on {candidate.split.test}",
         figures={"n_test": len(label), "n_test_positive": positives},
     )
 
@@ -99,7 +99,7 @@ def _enough_evidence(label: Array, candidate: Candidate) -> Check:
 def _scores_are_probabilities(score: Array) -> Check:
     good = bool(len(score)) and bool(np.all(np.isfinite(score) & (score >= 0) & (score <= 1)))
     varied = len(np.unique(score)) > 1
-    found = f"{len(score)} scores from {score.min():.4f} to {score.max():.4f}" if len(score) else "no scores"
+    found = f"{len(score):,} scores from {score.min():.4f} to {score.max():.4f}" if len(score) else "no scores"
     return Check(
         name="scores_are_probabilities",
         question="Loaded as in production, does it give finite scores in [0, 1] that differ?",
