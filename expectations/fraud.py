@@ -18,8 +18,8 @@ def _complete(columns: Iterable[str], meaning: str) -> tuple[Check, ...]:
     return tuple(_check("ExpectColumnValuesToNotBeNull", meaning, column=column) for column in columns)
 
 
-_TRANSACTION = ("transaction_id", "event_time", "customer_id", "terminal_id", "amount")
-_REPORT = ("transaction_id", "reported_at")
+_TRANSACTION = ("transaction_id", "event_time", "customer_id", "terminal_id", "amount", "day")
+_REPORT = ("transaction_id", "reported_at", "day")
 
 TRANSACTIONS = Suite(
     name="transactions",
@@ -27,13 +27,9 @@ TRANSACTIONS = Suite(
         _check("ExpectTableColumnsToMatchSet", "the feed has other columns than agreed", column_set=[*_TRANSACTION]),
         *_complete(_TRANSACTION, "a transaction is incomplete; ingest should have quarantined it"),
         _check(
-            "ExpectColumnValuesToBeUnique",
+            "ExpectCompoundColumnsToBeUnique",
             "a transaction is there twice; every count and sum would be too high",
-            column="transaction_id",
-        ),
-        *(
-            _check("ExpectColumnValuesToBeBetween", "ids begin at 0: the sender's keys differ", column=key, min_value=0)
-            for key in ("transaction_id", "customer_id", "terminal_id")
+            column_list=["transaction_id", "day"],
         ),
         _check(
             "ExpectColumnValuesToBeBetween",
@@ -53,7 +49,11 @@ FRAUD_REPORTS = Suite(
     checks=(
         _check("ExpectTableColumnsToMatchSet", "the feed has other columns than agreed", column_set=[*_REPORT]),
         *_complete(_REPORT, "a report is incomplete; ingest should have quarantined it"),
-        _check("ExpectColumnValuesToBeUnique", "a transaction is reported twice", column="transaction_id"),
+        _check(
+            "ExpectCompoundColumnsToBeUnique",
+            "a transaction is reported twice on a day",
+            column_list=["transaction_id", "day"],
+        ),
     ),
 )
 

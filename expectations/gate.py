@@ -5,7 +5,6 @@ Importing Great Expectations takes some 5 s, so it is imported when the first ga
 
 from __future__ import annotations
 
-import logging
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -70,11 +69,13 @@ def _validation(checks: Sequence[Check], frame: Frame) -> Any:
     """A validation of the frame in an ephemeral context: nothing on disk, no telemetry, no progress bars."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     import great_expectations as gx
-    from great_expectations.data_context.types.base import ProgressBarsConfig
+    from great_expectations.data_context.types.base import DataContextConfig as Config
+    from great_expectations.data_context.types.base import InMemoryStoreBackendDefaults as InMemory
+    from great_expectations.data_context.types.base import ProgressBarsConfig as ProgressBars
 
-    logging.getLogger("great_expectations").setLevel(logging.WARNING)  # it tells of every temporary folder
-    context = gx.get_context(mode="ephemeral")
-    context.variables.progress_bars = ProgressBarsConfig(globally=False, metric_calculations=False)
+    silent = ProgressBars(globally=False, metric_calculations=False)
+    config = Config(store_backend_defaults=InMemory(), analytics_enabled=False, progress_bars=silent)
+    context = gx.get_context(mode="ephemeral", project_config=config)
     if is_pandas(frame):
         source = context.data_sources.add_pandas("gate")
     else:

@@ -19,35 +19,52 @@ if TYPE_CHECKING:
 VERDICT, IN_LAKE, WINNER_DAY = "_verdict", "_in_lake", "_winner_day"
 ACCEPTED, DUPLICATE, QUARANTINED = "accepted", "duplicate", "quarantined"
 CONFLICT = "conflicting_content"
-_HEADS, _WINNER = "_heads", "_winner"
+_HEADS, _WINNER, _NEW, _ROWS = "_heads", "_winner", "_new", "_rows"
 
 
-def resolved(rows: DataFrame, settled: DataFrame | None, feed: Feed, *, lateness_days: int) -> DataFrame:
+def contested_keys(rows: DataFrame, settled: DataFrame | None, feed: Feed) -> DataFrame:
+    """Keys of good rows (as judged) that come more than once, or that a settled row of another landing day has too."""
+    from pyspark.sql import functions as f
+
+    keys = _good(rows).select(*feed.key, f.lit(1).alias(_NEW))
+    if settled is not None:
+        keys = keys.unionByName(settled.select(*feed.key, f.lit(0).alias(_NEW)))
+    counted = keys.groupBy(*feed.key).agg(f.count("*").alias(_ROWS), f.max(_NEW).alias(_NEW))
+    return counted.where((f.col(_ROWS) > 1) & (f.col(_NEW) == 1)).select(*feed.key)
+
+
+def resolved(
+    rows: DataFrame, settled: DataFrame | None, contested: DataFrame | None, feed: Feed, *, lateness_days: int
+) -> DataFrame:
     """`rows` (as judged) with a verdict each, together with the rows of `settled` that share a key with them.
 
-    `settled` are lake rows (feed columns, `day`, `source_day`) of other landing days, None where there are none. Adds
-    `_verdict` (accepted, duplicate, quarantined), `_in_lake` BOOLEAN (a settled row) and, where the row lost,
-    `_winner_day` DATE: the landing day of the row that it lost to. A settled row that loses shows that its landing day
-    has to be ingested again.
+    `settled` are lake rows (feed columns, `day`, `source_day`) of other landing days, None where there are none, and
+    `contested` the keys to decide about, None where there are none. Adds `_verdict` (accepted, duplicate, quarantined),
+    `_in_lake` BOOLEAN (a settled row) and, where the row lost, `_winner_day` DATE: the landing day of the row that it
+    lost to. A settled row that loses shows that its landing day has to be ingested again.
     """
     from pyspark.sql import functions as f
 
-    good = rows.where(f.col(RULE).isNull()).withColumn(IN_LAKE, f.lit(False))
-    bad = rows.where(f.col(RULE).isNotNull()).withColumn(IN_LAKE, f.lit(False))
-    rivals = good if settled is None else good.unionByName(_sharing_a_key(settled, good, feed))
-    ranked = _ranked(rivals, feed, lateness_days)
+    verdict = f.when(f.col(RULE).isNull(), ACCEPTED).otherwise(QUARANTINED)
+    nobody = f.lit(None).cast("date")
+    if contested is None:
+        return rows.withColumns({IN_LAKE: f.lit(False), VERDICT: verdict, WINNER_DAY: nobody})
+    keys = list(feed.key)
+    alone = rows.where(f.col(RULE).isNotNull()).unionByName(_good(rows).join(contested, keys, "left_anti"))
+    rivals = _good(rows).join(contested, keys, "left_semi").withColumn(IN_LAKE, f.lit(False))
+    if settled is not None:
+        absent = {name: f.lit(None).cast("string") for name in (RULE, REASON, RAW)}
+        others = settled.join(contested, keys, "left_semi")
+        rivals = rivals.unionByName(others.withColumns({FILE: f.lit(""), IN_LAKE: f.lit(True), **absent}))
     lost = f.when(f.col(VERDICT) != ACCEPTED, f.col(WINNER_DAY))
-    judged_bad = bad.withColumns({VERDICT: f.lit(QUARANTINED), WINNER_DAY: f.lit(None).cast("date")})
-    return ranked.withColumn(WINNER_DAY, lost).unionByName(judged_bad)
+    decided = _ranked(rivals, feed, lateness_days).withColumn(WINNER_DAY, lost)
+    return decided.unionByName(alone.withColumns({IN_LAKE: f.lit(False), VERDICT: verdict, WINNER_DAY: nobody}))
 
 
-def _sharing_a_key(settled: DataFrame, good: DataFrame, feed: Feed) -> DataFrame:
-    """The settled rows whose key is among the good rows', in the columns of those."""
+def _good(rows: DataFrame) -> DataFrame:
     from pyspark.sql import functions as f
 
-    absent = {name: f.lit(None).cast("string") for name in (RULE, REASON, RAW)}
-    rivals = settled.join(good.select(*feed.key), list(feed.key), "left_semi")
-    return rivals.withColumns({FILE: f.lit(""), IN_LAKE: f.lit(True), **absent})
+    return rows.where(f.col(RULE).isNull())
 
 
 def _ranked(rivals: DataFrame, feed: Feed, lateness_days: int) -> DataFrame:

@@ -13,7 +13,7 @@ from pipelines.run import Run
 from pipelines.stages.ingest.account import FeedAccount, Tally, accounts, tallied
 from pipelines.stages.ingest.arrival import LandedFeed
 from pipelines.stages.ingest.changes import settled_rows
-from pipelines.stages.ingest.duplicates import ACCEPTED, resolved
+from pipelines.stages.ingest.duplicates import ACCEPTED, contested_keys, resolved
 from pipelines.stages.ingest.reading import SOURCE_DAY, read
 from pipelines.stages.ingest.rules import judged
 from pipelines.usecases.definition import Feed
@@ -36,10 +36,12 @@ class Prepared:
     displaced: frozenset[date]
     settled: DataFrame | None
     previous: DataFrame | None
+    cached: tuple[DataFrame, ...]
 
     def release(self) -> None:
         """Let go of the cached rows."""
-        self.rows.unpersist()
+        for frame in self.cached:
+            frame.unpersist()
 
 
 def prepared(run: Run, landed: LandedFeed) -> Prepared:
@@ -47,8 +49,10 @@ def prepared(run: Run, landed: LandedFeed) -> Prepared:
     feed, lateness = landed.feed, run.use_case.ingest.lateness_days
     days = DayRange(min(landed.rows), max(landed.rows))
     lake = settled_rows(run, feed, days.widened(before=2 * lateness, after=lateness), landed.rows)
-    comparable = _landed_within(lake[0], days.widened(before=lateness, after=lateness)) if lake else None
-    rows = resolved(_judged(run, landed), comparable, feed, lateness_days=lateness).persist()
+    near = _landed_within(lake[0], days.widened(before=lateness, after=lateness)) if lake else None
+    judged_rows = _judged(run, landed).persist()
+    contested = contested_keys(judged_rows, near, feed).persist()
+    rows = resolved(judged_rows, near, contested if contested.count() else None, feed, lateness_days=lateness)
     tallies = tallied(rows, feed)
     return Prepared(
         feed=feed,
@@ -57,6 +61,7 @@ def prepared(run: Run, landed: LandedFeed) -> Prepared:
         displaced=_displaced(tallies),
         settled=lake[0] if lake else None,
         previous=lake[1] if lake else None,
+        cached=(judged_rows, contested),
     )
 
 

@@ -121,7 +121,8 @@ def _record_refused(run: Run, reasons: Mapping[date, str]) -> None:
 def _commit(run: Run, feeds: list[Prepared]) -> _Written:
     """Quarantine first, then labels, events last: whoever sees a day's events finds all that belongs to them."""
     written = _Written()
-    rows = [row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed)]
+    bad = [feed for feed in feeds if any(account.quarantined for account in feed.accounts.values())]
+    rows = [row for feed in bad for row in quarantined_rows(feed.rows, feed.feed)]
     written.versions[TABLE] = commit_quarantine(run, rows, set(feeds[0].accounts))
     for feed in reversed(feeds):
         name, before = feed.feed.name, standing(run, feed.feed.name)

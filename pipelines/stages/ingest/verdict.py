@@ -63,7 +63,7 @@ def gates(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
         if suite := run.use_case.suites.get(name):
             accepted = accepted_rows(feed.rows, feed.feed)
             rows = sum(account.accepted for account in feed.accounts.values())
-            frame = gate_frame(accepted.drop("day", "source_day"), rows=rows)
+            frame = gate_frame(accepted.drop("source_day"), rows=rows)
             results[name] = run_suite(suite, frame, subject=f"{name} landed on {days}")
         if suite := run.use_case.suites.get(f"{name}_by_day"):
             results[f"{name}_by_day"] = run_suite(suite, day_profile(run, feed), subject=f"volume of {name} on {days}")

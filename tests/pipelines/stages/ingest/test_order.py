@@ -11,7 +11,7 @@ from pathlib import Path
 from random import Random
 
 import pytest
-from hypothesis import HealthCheck, given, settings, strategies
+from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.landing import Landing
@@ -90,7 +90,12 @@ def require_equal(run: Run, expected: World) -> None:
     assert counted == {(on, rule): count for on, books in expected.books.items() for rule, count in books.rules.items()}
 
 
-@settings(max_examples=2, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=2,
+    deadline=None,
+    phases=[Phase.explicit, Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
+)
 @given(seed=strategies.integers(0, 10_000))
 def test_bulk_ingest_equals_the_oracle(
     make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory, seed: int
