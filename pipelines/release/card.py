@@ -137,8 +137,8 @@ def _limits(record: Mapping[str, Any], use_case: UseCase) -> Section:
         "Limits",
         (
             Text(
-                f"The threshold {record['threshold']:.4f} was chosen on an earlier week, whose labels were "
-                f"known by the test days, so that about {use_case.review.capacity} values of {use_case.review.unit} a day lie at or above it."
+                f"The threshold {record['threshold']:.4f} was chosen on an earlier week, with labels known by the "
+                f"test days, so that about {use_case.review.capacity} values of {use_case.review.unit} a day reach it."
             ),
             Text(
                 "Scores rank events; how far they are probabilities is seen on the calibration plot. The figures are "
