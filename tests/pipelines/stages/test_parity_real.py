@@ -1,0 +1,47 @@
+"""One whole real day through the online path: every value of every feature as the batch has it."""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.stages.materialize import materialize
+from pipelines.stages.parity import parity
+from pipelines.usecases.registry import load
+from tests.conftest import NOW
+from tests.pipelines.handbook_lake import store_handbook
+from tests.pipelines.online_lake import store_features
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+pytestmark = [pytest.mark.slow, pytest.mark.real]
+
+DAY = date(2018, 7, 25)
+
+
+@pytest.fixture(scope="module")
+def run(spark: SparkSession, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    run = Run(Settings.build(home=tmp_path_factory.mktemp("real")), load("fraud"), clock=lambda: NOW)
+    reach = run.use_case.stored_features.reach_days
+    store_handbook(run, real_data / "handbook", DayRange(DAY - timedelta(days=reach), DAY))
+    return run
+
+
+def test_a_real_day_replayed_event_by_event_equals_the_batch(run: Run) -> None:
+    features = run.use_case.stored_features
+    store_features(run, DayRange.single(DAY), features)
+    result = parity(run, DAY)
+    assert result.events == result.compared == 9_545
+    assert (result.mismatches, result.holds) == (dict.fromkeys(features.names, 0), True)
+
+
+def test_every_customer_and_terminal_of_a_real_day_gets_online(run: Run) -> None:
+    account = materialize(run, DayRange.single(DAY)).accounts[DAY]
+    assert account["entities"] == {"customer": 4_950, "terminal": 10_000}
