@@ -12,6 +12,7 @@ from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.run import Run
 
 DAYS_SHOWN = 14
+TRAINING = "train"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,12 +49,10 @@ class Standing:
 
 def standing(run: Run, days: DayRange | None = None) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
-    statuses = run.ledger.stage_statuses()
-    done = [(stage, day) for (stage, day), status in statuses.items() if status == "done"]
-    newest = {
-        stage: max(day for name, day in done if name == stage) for stage in STAGES if any(n == stage for n, _ in done)
-    }
-    known = max((day for _, day in statuses), default=None)
+    done = [key for key, status in run.ledger.stage_statuses().items() if status == "done"]
+    by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
+    newest = {stage: max(found) for stage, found in by_stage.items() if found}
+    known = newest_day(run)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
     champion = _champion(run)
@@ -67,8 +66,8 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
 
 
 def newest_day(run: Run) -> date | None:
-    """The newest day that any stage has a record of, or None."""
-    return max((day for _, day in run.ledger.stage_statuses()), default=None)
+    """The newest day that any stage of a day has a record of, or None."""
+    return max((day for stage, day in run.ledger.stage_statuses() if stage in STAGES), default=None)
 
 
 def _champion(run: Run) -> Champion | None:
@@ -86,9 +85,15 @@ def _champion(run: Run) -> Champion | None:
 
 
 def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
+    told: list[tuple[date | None, str]] = []
     if champion is None and "features" in newest:
-        return [(None, f"no model has been released: the rule would score ({run.use_case.rule.description})")]
-    return []
+        told.append((None, f"no model has been released: the rule would score ({run.use_case.rule.description})"))
+    trainings = run.ledger.latest(TRAINING)
+    last = trainings[max(trainings)] if trainings else None
+    if last is not None and last.status == "refused":
+        reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
+        told.append((last.day, f"the newest training was refused, the champion stays: {reasons}"))
+    return told
 
 
 def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple[date | None, str]]:

@@ -120,6 +120,19 @@ def test_standing_says_what_needs_a_person(run: Run) -> None:
     assert standing(run, DayRange(day(0), day(2))).rows[-1].day == day(2)
 
 
+def test_a_refused_training_and_a_failed_parity_need_a_person(run: Run) -> None:
+    fill(run)
+    record(run, "train", 11, "refused", verdict={"reasons": ["champion: average precision is 0.1 lower"]})
+    record(run, "parity", 8, "refused", reason="3 rows differ")
+    now = standing(run)
+    told = dict(now.attention)
+    assert (
+        told[day(11)] == "the newest training was refused, the champion stays: champion: average precision is 0.1 lower"
+    )
+    assert (day(8), "parity refused: 3 rows differ") in now.attention
+    assert now.rows[-1].day == day(9), "a training is no day of the table"
+
+
 def test_an_empty_ledger_is_no_error(run: Run, tmp_path: Path) -> None:
     now = standing(run)
     assert (now.rows, list(now.attention), dict(now.newest)) == ([], [], {})
