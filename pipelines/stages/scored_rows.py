@@ -8,7 +8,6 @@ from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError
@@ -21,19 +20,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """`predictions` are rows of the table of that name, in order of event id; `matrix` their features, row by row."""
+    """`predictions` are rows of the table of that name, in order of day and event; `matrix` their features."""
 
     predictions: pa.Table
     matrix: Matrix
 
     def of(self, day: date) -> ScoredRows:
-        """The rows of one day."""
-        rows = np.flatnonzero(self.day_mask(day))
-        return ScoredRows(self.predictions.take(rows), self.matrix[rows])
-
-    def day_mask(self, day: date) -> NDArray[np.bool_]:
-        """Which rows are of that day."""
-        return np.asarray(self.predictions["day"].to_numpy() == np.datetime64(day))
+        """The rows of one day, as views: nothing is copied."""
+        days = self.predictions["day"].to_numpy()
+        first, end = (int(np.searchsorted(days, np.datetime64(day), side=side)) for side in ("left", "right"))
+        return ScoredRows(self.predictions.slice(first, end - first), self.matrix[first:end])
 
 
 def score_rows(run: Run, scorer: Scorer, days: DayRange, version: int) -> ScoredRows:
@@ -49,7 +45,8 @@ def score_rows(run: Run, scorer: Scorer, days: DayRange, version: int) -> Scored
     carried = carried_columns(run, frame.columns)
     _require_columns(run, scorer, frame.columns)
     rows = frame.select("day", *dict.fromkeys([*carried, *scorer.feature_names])).toArrow()
-    rows = rows.sort_by(run.use_case.stored_features.schema.id).combine_chunks()
+    order = [("day", "ascending"), (run.use_case.stored_features.schema.id, "ascending")]
+    rows = rows.sort_by(order).combine_chunks()
     matrix = feature_matrix(rows, scorer.feature_names)
     scores = scorer.score(matrix)
     stamped = rows.select(["day", *carried])
