@@ -1,19 +1,25 @@
 """The features of the fraud use case: the public handbook's fifteen (`BASELINE`), and what proved itself on top (`EXTENDED`).
 
-Source of the baseline: Le Borgne et al., *Reproducible Machine Learning for Credit Card Fraud Detection*, chapter 3.
+Source of the baseline: Le Borgne et al., *Reproducible Machine Learning for Credit Card Fraud Detection*, chapter 3. What
+was tried for the extended set, and what it is worth, is in `docs/decisions/0130-extended-features.md`.
 """
 
 from __future__ import annotations
 
 from features.definition import (
     Calendar,
+    Difference,
     Entity,
     EventSchema,
     Feature,
     FeatureSet,
+    LabelCount,
     LabelRate,
+    Ratio,
     RequestAmount,
     WindowCount,
+    WindowDeviation,
+    WindowMax,
     WindowMean,
 )
 
@@ -82,3 +88,106 @@ BASELINE = FeatureSet(
         *(feature for days in WINDOWS for feature in _terminal(days)),
     ),
 )  # fmt: skip
+
+
+def _own_past(days: int, *, delay_days: int = 0) -> WindowMean:
+    """What the customer used to spend: the mean of earlier transactions, none of them the one to be judged."""
+    return WindowMean(
+        entity="customer", days=days, delay_days=delay_days, include_current=bool(delay_days), owner=OWNER,
+        unit="currency", reason="what is usual for this customer",
+        description=f"mean amount of the customer's earlier transactions in {days} d, ending {delay_days} d ago",
+    )  # fmt: skip
+
+
+def _against(numerator: Feature, denominator: Feature, description: str, reason: str, default: float = 1) -> Ratio:
+    return Ratio(
+        numerator=numerator, denominator=denominator, owner=OWNER, unit="ratio", default=default,
+        description=description, reason=reason,
+    )  # fmt: skip
+
+
+def _spending() -> tuple[Feature, ...]:
+    """Amounts against the card's own past: what is large for one customer is small for another."""
+    amount = BASELINE["amount"]
+    month, week = _own_past(30), _own_past(7)
+    before_a_fortnight = _own_past(23, delay_days=14)
+    largest = WindowMax(
+        entity="customer",
+        days=14,
+        include_current=False,
+        owner=OWNER,
+        unit="currency",
+        description="largest earlier amount of the customer in 14 d",
+        reason="a stolen card is emptied by large amounts",
+    )
+    spread = WindowDeviation(
+        entity="customer",
+        days=30,
+        include_current=False,
+        owner=OWNER,
+        unit="currency",
+        description="deviation of the customer's earlier amounts in 30 d",
+        reason="how much this customer's amounts vary",
+    )
+    excess = Difference(
+        left=amount,
+        right=month,
+        owner=OWNER,
+        unit="currency",
+        description="amount above the customer's mean of 30 d",
+        reason="what is unusual for this customer",
+    )
+    stolen = "amounts on a stolen card are a multiple of the owner's"
+    return (
+        _against(amount, month, "amount over the customer's earlier mean of 30 d", stolen),
+        _against(amount, week, "amount over the customer's earlier mean of 7 d", stolen),
+        _against(amount, before_a_fortnight, "amount over the mean of the time before the last 14 d", stolen),
+        _against(largest, month, "largest amount of 14 d over the mean of 30 d", "the card may have been stolen before"),
+        _against(BASELINE["customer_amount_mean_7d"], BASELINE["customer_amount_mean_30d"],
+                 "mean of 7 d over the mean of 30 d", "spending that has changed lately"),
+        _against(excess, spread, "amount above the mean, in deviations", "what is unusual for this customer", 0),
+    )  # fmt: skip
+
+
+def _terminal_past() -> tuple[Feature, ...]:
+    """The terminal's known frauds at several distances: one that is compromised stays so for weeks, then is clean."""
+
+    def known(kind: type[LabelCount | LabelRate], days: int) -> Feature:
+        share = kind is LabelRate
+        return kind(
+            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER,
+            unit="share" if share else "transactions",
+            description=f"{'share of ' if share else ''}reported frauds at the terminal in {days} d,"
+            f" ending {LABEL_DELAY_DAYS} d ago",
+            reason="a compromised terminal stays compromised for weeks",
+        )  # fmt: skip
+
+    def risk(days: int) -> Feature:
+        return LabelRate(
+            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="share",
+            prior_weight=2.0, prior_rate=0.01, default=0.01,
+            description=f"share of reported frauds in {days} d, ending {LABEL_DELAY_DAYS} d ago, shrunk towards 1 %",
+            reason="one fraud among two transactions says less than ten among twenty",
+        )  # fmt: skip
+
+    def largest(days: int) -> Feature:
+        return WindowMax(
+            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="currency",
+            description=f"largest amount at the terminal in {days} d, ending {LABEL_DELAY_DAYS} d ago",
+            reason="a reported fraud with a large amount speaks of the card, not of the terminal",
+        )  # fmt: skip
+
+    return (
+        *(known(LabelRate, days) for days in (3, 14)),
+        *(risk(days) for days in (7, 30)),
+        *(known(LabelCount, days) for days in (7, 14, 21, 30)),
+        *(largest(days) for days in (7, 30)),
+    )
+
+
+EXTENDED = FeatureSet(
+    name="extended",
+    description="the baseline, amounts against the card's own past, and the terminal's past at several distances",
+    schema=SCHEMA,
+    features=(*BASELINE.features, *_spending(), *_terminal_past()),
+)

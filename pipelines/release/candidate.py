@@ -16,7 +16,7 @@ import numpy as np
 from features.definition import FeatureSet
 from pipelines.platform.days import DayRange
 from pipelines.release.bundle import sha256
-from pipelines.release.fitting import ROUNDS, booster_scores, matrix_of
+from pipelines.release.fitting import booster_scores, matrix_of, rounds_of
 from pipelines.release.frames import Split, judged, learnable, rows_of
 from pipelines.release.metrics import Array
 from pipelines.release.scorer import BoosterScorer, load_booster
@@ -84,7 +84,7 @@ def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date) -> Candi
         feature_names=names,
         threshold=_choose_threshold(frame, use_case, names, split, search),
         booster=load_booster(model),
-        rounds=int(search.parameters[ROUNDS]),
+        rounds=rounds_of(search.parameters),
     )
     history = split.history(policy.history_days)
     rows, label = learnable(frame, use_case, history, split.known_at)

@@ -13,20 +13,21 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.release.metrics import Array
-from pipelines.usecases.definition import RuleModel
+from pipelines.usecases.definition import ParameterValue, RuleModel
 
 if TYPE_CHECKING:
     import pandas as pd
     from sklearn.pipeline import Pipeline
     from xgboost import Booster
 
-Parameters = Mapping[str, float | int | str]
+Parameters = Mapping[str, ParameterValue]
 
 THREADS = 1
 """Fixed, so that the same rows give the same model on every machine; one, because two that share a busy core with other
 tasks wait for each other (a fit of 2 s took 40 s)."""
 
 ROUNDS = "num_boost_round"
+MONOTONE = "monotone_constraints"
 _ALWAYS: Parameters = {"objective": "binary:logistic", "tree_method": "hist", "verbosity": 0}
 
 
@@ -58,12 +59,26 @@ def logistic_scores(model: Pipeline, matrix: Array) -> Array:
     return scores
 
 
+def rounds_of(parameters: Parameters) -> int:
+    """The number of boosting rounds that the parameters ask for."""
+    rounds = parameters[ROUNDS]
+    if not isinstance(rounds, int):
+        raise TypeError(f"{ROUNDS} is {rounds!r}, not a whole number")
+    return rounds
+
+
 def fit_booster(matrix: Array, label: Array, names: Sequence[str], parameters: Parameters, *, seed: int) -> Booster:
-    """A booster on the columns `names`; `parameters` are XGBoost's own, plus `num_boost_round` (required)."""
+    """A booster on the columns `names`; `parameters` are XGBoost's own, plus `num_boost_round` (required).
+
+    `monotone_constraints` maps columns to +1 or -1; columns that the booster does not get are passed over.
+    """
     import xgboost as xgb
 
     settings: dict[str, Any] = {**_ALWAYS, "nthread": THREADS, "seed": seed, **parameters}
-    rounds = int(settings.pop(ROUNDS))
+    rounds = rounds_of(settings)
+    del settings[ROUNDS]
+    constraints = settings.pop(MONOTONE, {})
+    settings[MONOTONE] = {name: sign for name, sign in constraints.items() if name in names}
     data = xgb.DMatrix(matrix, label=label, feature_names=list(names), nthread=THREADS)
     return xgb.train(settings, data, num_boost_round=rounds)
 

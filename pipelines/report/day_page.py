@@ -12,7 +12,7 @@ from markupsafe import Markup
 
 from pipelines.platform.ledger import StageRecord
 from pipelines.report.charts import Bar, bars, histogram, lines
-from pipelines.report.days import DayRow
+from pipelines.report.days import DayRow, gate_failures
 from pipelines.report.render import render, write_page
 
 
@@ -54,7 +54,7 @@ def day_html(day: date, page: DayPage) -> str:
         row=page.recent[-1],
         account=page.account,
         columns=sorted(page.columns, key=lambda column: -(column["value"] if column["value"] is not None else 1e9)),
-        gates=[(stage, record.payload.get("gate"), record) for stage, record in page.records.items()],
+        gates=[(stage, gate_failures(record.payload), record) for stage, record in page.records.items()],
         charts=_charts(page),
         drift_page=page_path(Path(), day, "-drift").name if page.drift_page else "",
         alert_file=f"../alerts/{day}.csv",

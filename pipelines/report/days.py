@@ -113,10 +113,16 @@ def _gate(record: StageRecord) -> str:
     """The outcome of a stage's gate: `refused`, `warning`, `passed`, or nothing where it has none."""
     if record.status == "refused":
         return "refused"
-    gate = record.payload.get("gate")
-    if not gate:
+    if not record.payload.get("gate"):
         return ""
-    return "warning" if gate.get("failures") else "passed"
+    return "warning" if gate_failures(record.payload) else "passed"
+
+
+def gate_failures(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """The checks that failed, of a stage with one suite (`gate` is its result) or several (results by suite)."""
+    gate = payload.get("gate") or {}
+    results = [gate] if "failures" in gate else gate.values()
+    return [failure for result in results for failure in result["failures"]]
 
 
 def _problems(of_day: Mapping[str, StageRecord], score: Mapping[str, Any], drift: Mapping[str, Any]) -> list[str]:

@@ -14,6 +14,9 @@ from functools import cached_property
 from expectations.definition import Suite
 from features.definition import FeatureSet, union
 
+ParameterValue = float | int | str | Mapping[str, int]
+"""A parameter of the model: a number, a word, or a value for each column."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
@@ -102,8 +105,8 @@ class ModelPolicy:
 
     Train days end `delay_days` of the label before the test days begin; `history_days` is how many days before the test
     window (delay excluded) the model may learn from. `search` holds the candidates of the prequential search (each laid
-    over `fixed`), compared on the newest `search_folds` weeks before the test days. `champion_margin` is how much of the
-    primary metric a candidate may lose against the champion and still replace it (fresh data is worth something).
+    over `fixed`), compared on the newest `search_folds` weeks before the test days. `champion_margin` is how much of
+    the primary metric a candidate may lose against the champion and still replace it (fresh data is worth something).
     """
 
     feature_set: str
@@ -112,9 +115,9 @@ class ModelPolicy:
     seed: int = 20260101
     primary_metric: str = "average_precision"
     champion_margin: float = 0.02
-    search: tuple[Mapping[str, float | int | str], ...] = ()
+    search: tuple[Mapping[str, ParameterValue], ...] = ()
     search_folds: int = 2
-    fixed: Mapping[str, float | int | str] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
+    fixed: Mapping[str, ParameterValue] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
 
 
 @dataclass(frozen=True, kw_only=True)

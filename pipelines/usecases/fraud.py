@@ -5,7 +5,7 @@ from __future__ import annotations
 from expectations.fraud import FRAUD_REPORTS, PREDICTIONS, TRANSACTIONS, TRANSACTIONS_BY_DAY
 from expectations.from_features import features_suite
 from features.definition import union
-from features.fraud import BASELINE
+from features.fraud import BASELINE, EXTENDED
 from pipelines.usecases.definition import (
     Column,
     DriftPolicy,
@@ -49,7 +49,7 @@ _FRAUD_REPORTS = Feed(
     time="reported_at",
 )
 
-_FEATURE_SETS = {"baseline": BASELINE}
+_FEATURE_SETS = {"baseline": BASELINE, "extended": EXTENDED}
 
 _SUITES = {
     "transactions": TRANSACTIONS,
@@ -58,6 +58,16 @@ _SUITES = {
     "features": features_suite(union("stored", "all features", _FEATURE_SETS.values())),
     "predictions": PREDICTIONS,
 }
+
+_MONOTONE = {
+    "terminal_tx_count_1d": -1,
+    "terminal_tx_count_7d": -1,
+    "terminal_tx_count_30d": -1,
+    "terminal_amount_max_7d": -1,
+    "terminal_amount_max_30d": -1,
+    "terminal_fraud_risk_7d": 1,
+}
+"""More traffic and larger amounts explain a terminal's reported frauds away; a higher rate of them never does."""
 
 USE_CASE = UseCase(
     name="fraud",
@@ -69,7 +79,20 @@ USE_CASE = UseCase(
     feature_sets=_FEATURE_SETS,
     suites=_SUITES,
     rule=RuleModel(column="amount", scale=440.0, threshold=0.5, description="amounts above 220 are suspect"),
-    model=ModelPolicy(feature_set="baseline"),
+    model=ModelPolicy(
+        feature_set="extended",
+        fixed={
+            "num_boost_round": 100,
+            "num_parallel_tree": 3,
+            "max_depth": 5,
+            "eta": 0.07,
+            "subsample": 0.7,
+            "colsample_bynode": 0.4,
+            "min_child_weight": 3,
+            "monotone_constraints": _MONOTONE,
+        },
+        search=({"gamma": 3}, {"gamma": 5, "lambda": 20}),
+    ),
     review=ReviewPolicy(unit="customer_id", capacity=100),
     drift=DriftPolicy(method="wasserstein", threshold=0.15, score_threshold=0.15),
 )

@@ -1,0 +1,83 @@
+"""`tollgate demo`: the whole pipeline on simulated days, and a table of what happened."""
+
+from __future__ import annotations
+
+import time
+from datetime import timedelta
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from pipelines.cli.output import console, print_table
+
+if TYPE_CHECKING:
+    from pipelines.demo import DemoPlan, Step
+    from pipelines.platform.settings import Settings
+    from pipelines.report.days import DayRow
+    from pipelines.run import Run
+
+
+def register(app: typer.Typer) -> None:
+    """Add `demo` to the command line."""
+    app.command("demo")(demo)
+
+
+def demo(
+    until: Annotated[str, typer.Option(help="last simulated day, YYYY-MM-DD (default: yesterday)")] = "",
+) -> None:
+    """Simulate ninety days, load and train in bulk, then let Airflow run the last four, with an incident and a retrain.
+
+    Running it again does no harm. `tollgate down` stops what it leaves running.
+    """
+    from pipelines.demo import DemoPlan, demo_run, steps
+    from pipelines.platform.days import parse_day
+    from pipelines.platform.settings import Settings
+    from pipelines.run import utc_now
+
+    last = parse_day(until, what="--until") if until else utc_now().date() - timedelta(days=1)
+    settings, plan = Settings.from_environment(), DemoPlan(last)
+    run = demo_run(settings, plan)
+    began = time.monotonic()
+    story = steps(run, plan)
+    for number, step in enumerate(story, start=1):
+        _perform(step, f"[{number}/{len(story)}]")
+    _conclude(run, settings, plan, time.monotonic() - began)
+
+
+def _perform(step: Step, number: str) -> None:
+    began = time.monotonic()
+    with console.status(f"{number} {step.title} …") as progress:
+        found = step.run(lambda text: progress.update(f"{number} {step.title}: {text}"))
+    seconds = time.monotonic() - began
+    console.print(f"[green]✓[/] {number} {step.title}  [dim]{seconds:.0f} s[/]", highlight=False, soft_wrap=True)
+    console.print(f"        {found}", highlight=False, soft_wrap=True)
+
+
+def _conclude(run: Run, settings: Settings, plan: DemoPlan, seconds: float) -> None:
+    from pipelines.platform import services
+    from pipelines.platform.airflow_api import USER, passwords_file
+    from pipelines.platform.days import DayRange
+    from pipelines.report.days import day_rows
+    from pipelines.report.overview import write_overview
+
+    days = DayRange(plan.scored.first, plan.live.last)
+    report = write_overview(run, days)
+    columns = ["day", "rows in", "accepted", "bad", "gates", "alerts", "AP", "CP", "drift", "retrain", "release"]
+    print_table("what happened", columns, [_row(row) for row in day_rows(run, days)])
+    console.print("[dim]AP, CP: average precision and card precision, where the day's labels have matured.[/]")
+    for service in services.status(settings):
+        console.print(f"{service.title:<26} {service.address}", highlight=False)
+    console.print(
+        f"{'Airflow user, password':<26} {USER}, in {passwords_file(settings)}", highlight=False, soft_wrap=True
+    )
+    console.print(f"{'HTML report':<26} file://{report}", highlight=False, soft_wrap=True)
+    console.print(f"\nThat took {seconds / 60:.1f} minutes. Stop it all with `tollgate down`.", highlight=False)
+
+
+def _row(row: DayRow) -> list[object]:
+    gates = "passed" if set(row.gates.values()) <= {"passed"} else ", ".join(f"{k} {v}" for k, v in row.gates.items())
+    drift = "–" if not row.drift_judged else (row.drift_summary or "yes") if row.drift_detected else "no"
+    return [
+        *(str(row.day), row.rows_in, row.accepted, row.quarantined, gates, row.alerts),
+        *(row.average_precision, row.card_precision, drift, "asked" if row.retrain_asked else "", row.release),
+    ]
