@@ -49,7 +49,8 @@ class Context:
 
     def value(self, feature: Feature) -> NDArray[Any]:
         """The feature's values, of its declared dtype."""
-        if feature.name not in self._values:
+        name = feature.name
+        if name not in self._values:
             raw = self._compute(feature, self)
-            self._values[feature.name] = raw.astype(np.dtype(feature.dtype), copy=False)
-        return self._values[feature.name]
+            self._values[name] = raw.astype(np.dtype(feature.dtype), copy=False)
+        return self._values[name]

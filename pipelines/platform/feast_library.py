@@ -29,6 +29,7 @@ def load_feast() -> None:
     finally:
         typeguard.typechecked = original
     warnings.filterwarnings("ignore", category=RuntimeWarning, message=".*experimental feature in alpha.*")
+    warnings.filterwarnings("ignore", category=UserWarning, message="Could not serialize pd.DataFrame.attrs")
 
 
 @contextlib.contextmanager
