@@ -1,6 +1,6 @@
 """The gate: runs a suite of checks on a frame with Great Expectations; says what failed, how badly, what it means.
 
-Importing Great Expectations takes some 5 s, so it is imported when the first gate runs, never with this module.
+Importing Great Expectations takes seconds, so it is imported when the first gate runs, never with this module.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.definition import Check, Suite
 from expectations.errors import ExpectationError
 from expectations.frame import comparable, is_pandas
+from expectations.library import load_great_expectations
 from expectations.result import RANK, CheckResult, GateResult
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def _failed(checks: Sequence[Check], frame: Frame, result_format: str) -> list[t
 def _validation(checks: Sequence[Check], frame: Frame) -> Any:
     """A validation of the frame in an ephemeral context: nothing on disk, no telemetry, no progress bars."""
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
-    import great_expectations as gx
+    gx = load_great_expectations()
     from great_expectations.data_context.types.base import DataContextConfig as Config
     from great_expectations.data_context.types.base import InMemoryStoreBackendDefaults as InMemory
     from great_expectations.data_context.types.base import ProgressBarsConfig as ProgressBars

@@ -152,3 +152,11 @@ def test_a_small_frame_comes_to_pandas_and_a_large_one_stays(spark: SparkSession
     assert small["amount"].dtype == "float64"
     assert gate_frame(rows, 9) is rows
     assert gate_frame(rows, 9, rows=10) is rows
+
+
+def test_what_the_library_is_imported_without_is_there_for_others() -> None:
+    code = (
+        "from expectations.library import load_great_expectations as load; gx = load(); assert load() is gx; "
+        "import altair, scipy, scipy.stats; assert 0.97 < scipy.stats.norm.cdf(2) < 0.98; assert altair.Chart"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
