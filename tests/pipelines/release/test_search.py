@@ -1,0 +1,68 @@
+"""The search sees only what was known before the test days, and takes what did best on the weeks before."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import date, timedelta
+
+import pytest
+
+from pipelines.platform.errors import PermanentError
+from pipelines.release.frames import Split
+from pipelines.release.search import choose_parameters, fit_for, validation_splits
+from pipelines.usecases.registry import load
+from tests.pipelines.release.training_frames import simulated_frame
+
+NAMES = ("amount", "noise")
+FIRST = date(2026, 1, 1)
+BAD, GOOD = {"max_depth": 1, "num_boost_round": 1}, {"max_depth": 3, "num_boost_round": 15}
+SPLIT = Split.of(date(2026, 1, 29), train_days=7, delay_days=7, test_days=7)
+
+
+def _use_case(*search, history_days=14, folds=2):
+    fraud = load("fraud")
+    policy = replace(fraud.model, fixed={"eta": 0.3}, search=search, history_days=history_days, search_folds=folds)
+    return replace(fraud, model=policy)
+
+
+def test_validation_weeks_are_over_and_mature_when_the_test_days_begin():
+    weeks = validation_splits(SPLIT, _use_case(GOOD))
+    assert [str(week.test) for week in weeks] == ["2026-01-29..2026-02-04", "2026-01-22..2026-01-28"]
+    for week in weeks:
+        assert week.test.end + timedelta(days=7) <= SPLIT.known_at
+
+
+def test_the_best_candidate_wins_and_every_trial_is_told():
+    frame = simulated_frame(FIRST, 56)
+    search = choose_parameters(frame, _use_case(BAD, GOOD), NAMES, SPLIT)
+    assert search.parameters == {"eta": 0.3, **GOOD}
+    assert [len(trial.weeks) for trial in search.trials] == [2, 2]
+    assert search.trials[1].mean > search.trials[0].mean
+    assert {"test_from", "auc_roc", "average_precision", "card_precision_at_100"} == set(search.trials[0].weeks[0])
+
+
+def test_nothing_from_the_test_days_on_changes_the_choice_or_the_model():
+    use_case = _use_case(BAD, GOOD)
+    frame = simulated_frame(FIRST, 56)
+    later = frame["event_time"] >= SPLIT.known_at
+    changed = frame.copy()
+    changed.loc[later, ["amount", "noise"]] = 0.0
+    changed["reported_at"] = frame["reported_at"].where(frame["reported_at"] <= SPLIT.known_at)
+    assert not changed.equals(frame)
+    one, other = (choose_parameters(history, use_case, NAMES, SPLIT) for history in (frame, changed))
+    assert one == other
+    models = [fit_for(history, use_case, NAMES, SPLIT, one.parameters).save_raw("ubj") for history in (frame, changed)]
+    assert models[0] == models[1]
+
+
+def test_without_a_covered_week_the_first_candidate_is_taken():
+    frame = simulated_frame(date(2026, 1, 22), 35)
+    search = choose_parameters(frame, _use_case(GOOD, BAD), NAMES, SPLIT)
+    assert (search.parameters, search.trials) == ({"eta": 0.3, **GOOD}, ())
+
+
+def test_a_history_without_a_positive_is_refused():
+    frame = simulated_frame(FIRST, 56)
+    frame["reported_at"] = frame["reported_at"].where(frame["reported_at"] > SPLIT.known_at)
+    with pytest.raises(PermanentError, match="nothing to learn from"):
+        fit_for(frame, _use_case(GOOD), NAMES, SPLIT, {**GOOD})
