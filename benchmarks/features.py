@@ -140,6 +140,8 @@ def main() -> None:
         rows = whole_history(long, Path(folder))
         build_features(short.run, short.days)
         rows += [with_gate(long), nights(long, short)]
+        print("| what | took | against | took | ratio | aim |")
+        print("|---|---|---|---|---|---|")
         for row in rows:
             print(row.to_markdown(), flush=True)
 

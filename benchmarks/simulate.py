@@ -63,5 +63,7 @@ def timings() -> list[Timing]:
 
 
 if __name__ == "__main__":
+    print("| what | rows | seconds | rate |")
+    print("|---|---|---|---|")
     for timing in timings():
         print(timing.to_markdown())

@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from pipelines.platform.settings import CHECKOUT
 
 OURS = {"dags", "pipelines", "features", "expectations", "plugins", "tests", "benchmarks"}
-TOOLS = {"ruff", "mypy", "import-linter", "pytest-timeout", "types-pyyaml", "uv"}
+TOOLS = {"ruff", "mypy", "import-linter", "pytest-timeout", "uv"}
 """Called by the Makefile or by pytest, never imported."""
 
 
@@ -36,6 +36,12 @@ def _distributions(modules: set[str]) -> set[str]:
     return {canonicalize_name(name) for module in modules for name in known.get(module, [module])}
 
 
+def _parts(declared: set[str]) -> set[str]:
+    """What comes as a part of a declared distribution: Airflow's core and SDK, boto3's botocore."""
+    parts = {f"{name}-{part}" for name in declared for part in ("core", "task-sdk")}
+    return parts | ({"botocore"} if "boto3" in declared else set())
+
+
 def _declared(section: list[str]) -> set[str]:
     return {canonicalize_name(Requirement(text).name) for text in section}
 
@@ -46,12 +52,12 @@ def project() -> dict[str, object]:
 
 
 def test_every_requirement_is_imported_and_every_import_required(project: dict) -> None:
-    used = _distributions(_imports("dags", "pipelines", "features", "expectations", "plugins"))
+    modules = _imports("dags", "pipelines", "features", "expectations", "plugins")
     declared = _declared(project["dependencies"])
-    used |= {"apache-airflow"} & {name.removesuffix("-core") for name in used}  # it holds nothing but its parts
-    airflow = {name for name in used if name.startswith("apache-airflow-")} - declared
-    assert declared - used == set()
-    assert used - declared - airflow == set()
+    used = _distributions(modules)
+    assert {name for name in declared if name not in used and f"{name}-core" not in used} == set()
+    foreign = {module for module in modules if not _distributions({module}) & (declared | _parts(declared))}
+    assert foreign == set()
 
 
 def test_every_development_requirement_is_used(project: dict) -> None:

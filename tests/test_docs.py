@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.cli.main import build_app
 from pipelines.platform.settings import CHECKOUT, Settings
 
 DOCUMENTS = sorted(
@@ -37,8 +38,17 @@ def test_every_runbook_that_the_code_names_exists() -> None:
     assert sorted(name for name in named if not (CHECKOUT / name).is_file()) == []
 
 
+def test_every_command_that_is_told_exists() -> None:
+    places = [CHECKOUT / "README.md", *(CHECKOUT / "docs" / "runbooks").glob("*.md")]
+    places += [path for room in ("dags", "plugins", "pipelines") for path in (CHECKOUT / room).rglob("*.py")]
+    told = {name for path in places for name in re.findall(r"`tollgate ([a-z]+)", path.read_text())}
+    known = {command.name or command.callback.__name__ for command in build_app().registered_commands}
+    assert told
+    assert told - known == set()
+
+
 def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
-    asked = set(re.findall(r"`?make ([a-z-]+)`?", (CHECKOUT / "README.md").read_text()))
+    asked = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", (CHECKOUT / "README.md").read_text()))
     assert asked
     assert asked - targets == set()
