@@ -13,13 +13,16 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 
 from pipelines.platform.airflow_api import AirflowApi, DagRun
-from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.errors import ConfigurationError, UsageError
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import ConfigurationError, TransientError, UsageError
 from pipelines.platform.orchestration import Orchestration
 
 POLL = 1.0
 AT_ONCE = 8
 """Days that are looked at in a round: Airflow takes them in order, so later ones have nothing to tell yet."""
+
+OTHERS_GRACE = 90.0
+"""Seconds to wait for another backfill: Airflow looks every 30 s whether one is over."""
 
 START_GRACE = timedelta(minutes=3)
 """How long a follower may take to start after the run before it has succeeded."""
@@ -94,14 +97,7 @@ def start(api: AirflowApi, names: Orchestration, plans: Sequence[DayPlan], *, re
     """Have Airflow start what the plans say."""
     fresh = [item.day for item in plans if item.action in {"run", "again"}]
     if fresh:
-        first, last = midnight(fresh[0]), midnight(fresh[-1] + timedelta(days=1)) - timedelta(seconds=1)
-        api.create_backfill(
-            names.chain[0],
-            first.isoformat(),
-            last.isoformat(),
-            reprocess="completed" if rerun else "failed",
-            active=1,
-        )
+        _create_backfill(api, names.chain[0], DayRange(fresh[0], fresh[-1]), "completed" if rerun else "failed")
     for item in plans:
         if item.action == "resume" and item.run is not None:
             api.clear(item.run, only_failed=False)
@@ -131,6 +127,22 @@ def follow(
                 del waiting[day]
                 yield outcome
         time.sleep(POLL if waiting else 0)
+
+
+def _create_backfill(api: AirflowApi, dag_id: str, days: DayRange, reprocess: str) -> None:
+    """Start Airflow's backfill; raises `TransientError` where another one goes on for long."""
+    first, last = days.start.isoformat(), (days.end - timedelta(seconds=1)).isoformat()
+    deadline = time.monotonic() + OTHERS_GRACE
+    while not api.create_backfill(dag_id, first, last, reprocess=reprocess, active=1):
+        if time.monotonic() > deadline:
+            raise TransientError(
+                "another backfill is running",
+                where=f"{api.url}/dags/{dag_id}/backfills",
+                expected=f"one backfill of {dag_id} at a time",
+                found="one that has days left to ingest",
+                next_step="wait until it is done, or cancel it in Airflow; then run this again",
+            )
+        time.sleep(POLL)
 
 
 def _require_ready(api: AirflowApi, names: Orchestration) -> None:
