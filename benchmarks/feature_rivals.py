@@ -24,8 +24,12 @@ DELAY = 7
 def duckdb_features(lake: BenchLake, target: Path, *, by_day: bool) -> None:
     """Read the lake's Parquet files, compute, write Parquet: one file, or one folder a day; two threads."""
     shape = "FORMAT parquet, PARTITION_BY (day), OVERWRITE_OR_IGNORE" if by_day else "FORMAT parquet"
-    named = [f"customer_{days}" for days in WINDOWS] + [f"terminal_{days + DELAY}" for days in WINDOWS] + ["terminal_7"]
-    windows = ", ".join(f"{name} AS ({_duckdb_window(name)})" for name in named)
+    entities = {"customer": 0, "terminal": DELAY}
+    windows = ", ".join(
+        f"{entity}_{days} AS ({_duckdb_window(entity, days, delay)})"
+        for entity, delay in entities.items()
+        for days in WINDOWS
+    )
     with duckdb.connect() as connection:
         connection.sql("SET threads = 2; SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         connection.sql(
@@ -42,12 +46,9 @@ def duckdb_features(lake: BenchLake, target: Path, *, by_day: bool) -> None:
         )
 
 
-def _duckdb_window(name: str) -> str:
-    entity, days = name.split("_")
-    return (
-        f"PARTITION BY {entity}_id ORDER BY event_time "
-        f"RANGE BETWEEN INTERVAL '{days} days' - INTERVAL 1 MICROSECOND PRECEDING AND CURRENT ROW"
-    )
+def _duckdb_window(entity: str, days: int, delay: int) -> str:
+    first, last = f"INTERVAL '{days + delay} days' - INTERVAL 1 MICROSECOND", f"INTERVAL '{delay} days'"
+    return f"PARTITION BY {entity}_id ORDER BY event_time RANGE BETWEEN {first} PRECEDING AND {last} PRECEDING"
 
 
 def _duckdb_columns() -> str:
@@ -56,10 +57,8 @@ def _duckdb_columns() -> str:
         columns += [f"count(*) OVER customer_{days} AS customer_tx_count_{days}d"]
         columns += [f"avg(cents) OVER customer_{days} / 100 AS customer_amount_mean_{days}d"]
     for days in WINDOWS:
-        count = f"(count(*) OVER terminal_{days + DELAY} - count(*) OVER terminal_7)"
-        fraud = f"(sum(fraud) OVER terminal_{days + DELAY} - sum(fraud) OVER terminal_7)"
-        columns += [f"{count} AS terminal_tx_count_{days}d"]
-        columns += [f"coalesce({fraud} / nullif({count}, 0), 0) AS terminal_fraud_rate_{days}d"]
+        columns += [f"count(*) OVER terminal_{days} AS terminal_tx_count_{days}d"]
+        columns += [f"coalesce(avg(fraud) OVER terminal_{days}, 0) AS terminal_fraud_rate_{days}d"]
     return ", ".join(columns)
 
 

@@ -22,7 +22,7 @@ from pipelines.platform.days import midnight
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import CHECKOUT, Settings
 
-START = date(2026, 1, 1)
+START = date(2026, 1, 20)
 FIRST = date(2026, 3, 6)
 """The first day that Airflow runs; the days before it are loaded in bulk."""
 

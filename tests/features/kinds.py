@@ -21,7 +21,7 @@ from features.fraud import BASELINE, SCHEMA
 TEXTS: dict[str, Any] = {"owner": "tests", "description": "…", "unit": "…", "reason": "…"}
 
 AMOUNT = BASELINE["amount"]
-_BEFORE = WindowMean(entity="customer", days=30, include_current=False, default=-1.0, **TEXTS)
+_BEFORE = WindowMean(entity="customer", days=30, include_current=False, default=-1.0, variant="tested", **TEXTS)
 _DEVIATION = WindowDeviation(entity="customer", days=30, include_current=False, **TEXTS)
 _ALWAYS_POSITIVE = WindowMean(entity="customer", days=30, variant="again", **TEXTS)
 
