@@ -8,12 +8,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import console, print_table
+from pipelines.cli.output import console
 
 if TYPE_CHECKING:
     from pipelines.demo import DemoPlan, Step
     from pipelines.platform.settings import Settings
-    from pipelines.report.days import DayRow
     from pipelines.run import Run
 
 
@@ -54,6 +53,7 @@ def _perform(step: Step, number: str) -> None:
 
 
 def _conclude(run: Run, settings: Settings, plan: DemoPlan, seconds: float) -> None:
+    from pipelines.cli.report import print_days
     from pipelines.platform import services
     from pipelines.platform.airflow_api import USER, passwords_file
     from pipelines.platform.days import DayRange
@@ -62,9 +62,7 @@ def _conclude(run: Run, settings: Settings, plan: DemoPlan, seconds: float) -> N
 
     days = DayRange(plan.scored.first, plan.live.last)
     report = write_overview(run, days)
-    columns = ["day", "rows in", "accepted", "bad", "gates", "alerts", "AP", "CP", "drift", "retrain", "release"]
-    print_table("what happened", columns, [_row(row) for row in day_rows(run, days)])
-    console.print("[dim]AP, CP: average precision and card precision, where the day's labels have matured.[/]")
+    print_days(day_rows(run, days))
     for service in services.status(settings):
         console.print(f"{service.title:<26} {service.address}", highlight=False)
     console.print(
@@ -72,12 +70,3 @@ def _conclude(run: Run, settings: Settings, plan: DemoPlan, seconds: float) -> N
     )
     console.print(f"{'HTML report':<26} file://{report}", highlight=False, soft_wrap=True)
     console.print(f"\nThat took {seconds / 60:.1f} minutes. Stop it all with `tollgate down`.", highlight=False)
-
-
-def _row(row: DayRow) -> list[object]:
-    gates = "passed" if set(row.gates.values()) <= {"passed"} else ", ".join(f"{k} {v}" for k, v in row.gates.items())
-    drift = "–" if not row.drift_judged else (row.drift_summary or "yes") if row.drift_detected else "no"
-    return [
-        *(str(row.day), row.rows_in, row.accepted, row.quarantined, gates, row.alerts),
-        *(row.average_precision, row.card_precision, drift, "asked" if row.retrain_asked else "", row.release),
-    ]

@@ -24,6 +24,8 @@ Last = Annotated[str, typer.Option("--to", help="last day, included (default: th
 
 COLUMNS = ("day", "rows in", "accepted", "quar.", "gates", "alerts", "prec.", "AP", "drift", "release")
 TEXTS = frozenset({"day", "gates", "drift", "release"})
+FOLDED = {"gates", "drift"}
+"""The columns that take two lines where the terminal is narrow."""
 
 
 def register(app: typer.Typer) -> None:
@@ -110,10 +112,15 @@ def print_days(rows: Sequence[DayRow]) -> None:
     from rich.table import Table
 
     table = Table(title=f"{rows[0].day} to {rows[-1].day}", title_justify="left", box=None, padding=(0, 1, 0, 0))
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name in TEXTS else "right", no_wrap=True)
-    for row in rows:
-        table.add_row(*(_styled(cell) for cell in _cells(row)))
+    lines = [_cells(row) for row in rows]
+    for name, cells in zip(COLUMNS, zip(*lines, strict=True), strict=True):
+        width = max(map(len, (name, *cells)))
+        if name in FOLDED:
+            table.add_column(name)
+        else:
+            table.add_column(name, justify="left" if name in TEXTS else "right", no_wrap=True, min_width=width)
+    for line in lines:
+        table.add_row(*map(_styled, line))
     console.print(table)
     console.print(
         "[dim]quar.: rows quarantined; prec.: share of alerts that found something; AP: average precision; "
