@@ -22,11 +22,12 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table with a title; numbers to the right."""
+    """A table with a title; numbers to the right, the first column never cut off."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
-        table.add_column(column, justify="right" if numeric else "left")
+        width = max(len(_cell(row[0])) for row in rows) if rows and index == 0 else None
+        table.add_column(column, justify="right" if numeric else "left", no_wrap=index == 0, min_width=width)
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console.print(table)

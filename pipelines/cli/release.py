@@ -67,12 +67,12 @@ def releases_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json(accounts)
         return
-    columns = ("release", "state", "as of", "version", "primary metric", "made at", "why")
-    rows = [[account[key] for key in _LISTED] for account in accounts]
+    columns = ("release", "state", "as of", "version", "metric", "why")
+    rows = [[*(account[key] for key in _LISTED), account["state_reason"].partition(":")[0]] for account in accounts]
     print_table("Releases", columns, rows) if rows else console.print("no release exists yet: tollgate train --as-of D")
 
 
-_LISTED = ("release", "state", "as_of", "model_version", "primary_metric", "created_at", "state_reason")
+_LISTED = ("release", "state", "as_of", "model_version", "primary_metric")
 
 
 def _run() -> Run:
