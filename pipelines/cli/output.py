@@ -15,6 +15,9 @@ from pipelines.platform.errors import TollgateError
 console = Console()
 errors = Console(stderr=True)
 
+_SHORT = 12
+"""Characters up to which a cell is shown whole: a day, a number, a state."""
+
 
 def print_json(value: Any) -> None:
     """One JSON document on standard output, nothing else."""
@@ -22,12 +25,15 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """A table with a title; numbers to the right, the first column never cut off."""
+    """A table with a title; numbers to the right, the first column and short ones never cut off."""
     table = Table(title=title, title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
-        width = max(len(_cell(row[0])) for row in rows) if rows and index == 0 else None
-        table.add_column(column, justify="right" if numeric else "left", no_wrap=index == 0, min_width=width)
+        width = max((len(_cell(row[index])) for row in rows), default=0)
+        whole = index == 0 or width <= _SHORT
+        table.add_column(
+            column, justify="right" if numeric else "left", no_wrap=whole, min_width=width if whole else None
+        )
     for row in rows:
         table.add_row(*(_cell(value) for value in row))
     console.print(table)
