@@ -111,24 +111,15 @@ def _spending() -> tuple[Feature, ...]:
     amount = BASELINE["amount"]
     month, week = _own_past(30), _own_past(7)
     before_a_fortnight = _own_past(23, delay_days=14)
+    lately, usually = (BASELINE[f"customer_amount_mean_{days}d"] for days in (7, 30))
     largest = WindowMax(
-        entity="customer",
-        days=14,
-        include_current=False,
-        owner=OWNER,
-        unit="currency",
-        description="largest earlier amount of the customer in 14 d",
-        reason="a stolen card is emptied by large amounts",
-    )
+        entity="customer", days=14, include_current=False, owner=OWNER, unit="currency",
+        description="largest earlier amount of the customer in 14 d", reason="a stolen card is emptied by large amounts",
+    )  # fmt: skip
     spread = WindowDeviation(
-        entity="customer",
-        days=30,
-        include_current=False,
-        owner=OWNER,
-        unit="currency",
-        description="deviation of the customer's earlier amounts in 30 d",
-        reason="how much this customer's amounts vary",
-    )
+        entity="customer", days=30, include_current=False, owner=OWNER, unit="currency",
+        description="deviation of the customer's earlier amounts in 30 d", reason="how much this customer's amounts vary",
+    )  # fmt: skip
     excess = Difference(
         left=amount,
         right=month,
@@ -143,8 +134,7 @@ def _spending() -> tuple[Feature, ...]:
         _against(amount, week, "amount over the customer's earlier mean of 7 d", stolen),
         _against(amount, before_a_fortnight, "amount over the mean of the time before the last 14 d", stolen),
         _against(largest, month, "largest amount of 14 d over the mean of 30 d", "the card may have been stolen before"),
-        _against(BASELINE["customer_amount_mean_7d"], BASELINE["customer_amount_mean_30d"],
-                 "mean of 7 d over the mean of 30 d", "spending that has changed lately"),
+        _against(lately, usually, "mean of 7 d over the mean of 30 d", "spending that has changed lately"),
         _against(excess, spread, "amount above the mean, in deviations", "what is unusual for this customer", 0),
     )  # fmt: skip
 

@@ -16,59 +16,15 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
-
-SCHEMA_VERSION = 1
-
-_metadata = sa.MetaData()
-_version = sa.Table("schema_version", _metadata, sa.Column("version", sa.Integer, primary_key=True))
-_stage_records = sa.Table(
-    "stage_records",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("use_case", sa.String(64), nullable=False),
-    sa.Column("stage", sa.String(32), nullable=False),
-    sa.Column("day", sa.String(10), nullable=False),
-    sa.Column("status", sa.String(16), nullable=False),
-    sa.Column("run_id", sa.String(250), nullable=False),
-    sa.Column("recorded_at", sa.String(40), nullable=False),
-    sa.Column("payload", sa.JSON, nullable=False),
-    sa.Index("stage_records_by_day", "use_case", "stage", "day", "id"),
-)
-_releases = sa.Table(
-    "releases",
-    _metadata,
-    sa.Column("release_id", sa.String(64), primary_key=True),
-    sa.Column("use_case", sa.String(64), nullable=False),
-    sa.Column("created_at", sa.String(40), nullable=False),
-    sa.Column("payload", sa.JSON, nullable=False),
-)
-_release_states = sa.Table(
-    "release_states",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("release_id", sa.String(64), sa.ForeignKey("releases.release_id"), nullable=False),
-    sa.Column("state", sa.String(16), nullable=False),
-    sa.Column("reason", sa.Text, nullable=False),
-    sa.Column("actor", sa.String(128), nullable=False),
-    sa.Column("recorded_at", sa.String(40), nullable=False),
-)
-_pointers = sa.Table(
-    "pointers",
-    _metadata,
-    sa.Column("use_case", sa.String(64), primary_key=True),
-    sa.Column("release_id", sa.String(64), sa.ForeignKey("releases.release_id"), nullable=False),
-    sa.Column("generation", sa.Integer, nullable=False),
-)
-_audit = sa.Table(
-    "audit",
-    _metadata,
-    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
-    sa.Column("use_case", sa.String(64), nullable=False),
-    sa.Column("kind", sa.String(32), nullable=False),
-    sa.Column("subject", sa.String(250), nullable=False),
-    sa.Column("actor", sa.String(128), nullable=False),
-    sa.Column("recorded_at", sa.String(40), nullable=False),
-    sa.Column("detail", sa.JSON, nullable=False),
+from pipelines.platform.ledger_tables import (
+    SCHEMA_VERSION,
+    audit,
+    metadata,
+    pointers,
+    release_states,
+    releases,
+    stage_records,
+    version,
 )
 
 
@@ -134,21 +90,21 @@ class Ledger:
         ]
         if rows:
             with self._engine.begin() as connection:
-                connection.execute(_stage_records.insert(), rows)
+                connection.execute(stage_records.insert(), rows)
 
     def stage_records(
         self, stage: str | None = None, *, first: date | None = None, last: date | None = None
     ) -> list[StageRecord]:
         """All records in the order they were made, of one stage and of days from `first` to `last` where given."""
-        query = sa.select(_stage_records).where(_stage_records.c.use_case == self.use_case)
+        query = sa.select(stage_records).where(stage_records.c.use_case == self.use_case)
         if stage is not None:
-            query = query.where(_stage_records.c.stage == stage)
+            query = query.where(stage_records.c.stage == stage)
         if first is not None:
-            query = query.where(_stage_records.c.day >= str(first))
+            query = query.where(stage_records.c.day >= str(first))
         if last is not None:
-            query = query.where(_stage_records.c.day <= str(last))
+            query = query.where(stage_records.c.day <= str(last))
         with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(_stage_records.c.id)).mappings().all()
+            rows = connection.execute(query.order_by(stage_records.c.id)).mappings().all()
         return [
             StageRecord(
                 stage=row["stage"],
@@ -171,8 +127,8 @@ class Ledger:
 
     def stage_statuses(self) -> dict[tuple[str, date], str]:
         """The newest status of every stage and day there is; reads no payloads."""
-        columns = (_stage_records.c.stage, _stage_records.c.day, _stage_records.c.status)
-        query = sa.select(*columns).where(_stage_records.c.use_case == self.use_case).order_by(_stage_records.c.id)
+        columns = (stage_records.c.stage, stage_records.c.day, stage_records.c.status)
+        query = sa.select(*columns).where(stage_records.c.use_case == self.use_case).order_by(stage_records.c.id)
         with self._engine.connect() as connection:
             return {(stage, date.fromisoformat(day)): status for stage, day, status in connection.execute(query)}
 
@@ -181,7 +137,7 @@ class Ledger:
         try:
             with self._engine.begin() as connection:
                 connection.execute(
-                    _releases.insert().values(
+                    releases.insert().values(
                         release_id=release_id, use_case=self.use_case, created_at=_text(at), payload=dict(payload)
                     )
                 )
@@ -190,9 +146,9 @@ class Ledger:
 
     def releases(self) -> list[Release]:
         """All releases, oldest first."""
-        query = sa.select(_releases).where(_releases.c.use_case == self.use_case)
+        query = sa.select(releases).where(releases.c.use_case == self.use_case)
         with self._engine.connect() as connection:
-            rows = connection.execute(query.order_by(_releases.c.created_at, _releases.c.release_id)).mappings().all()
+            rows = connection.execute(query.order_by(releases.c.created_at, releases.c.release_id)).mappings().all()
         return [_release(row) for row in rows]
 
     def release(self, release_id: str) -> Release:
@@ -216,14 +172,17 @@ class Ledger:
     def states(self, release_id: str) -> list[dict[str, str]]:
         """A release's states, oldest first: `state`, `reason`, `actor`, `recorded_at`."""
         query = sa.select(
-            _release_states.c.state, _release_states.c.reason, _release_states.c.actor, _release_states.c.recorded_at
-        ).where(_release_states.c.release_id == release_id)
+            release_states.c.state,
+            release_states.c.reason,
+            release_states.c.actor,
+            release_states.c.recorded_at,
+        ).where(release_states.c.release_id == release_id)
         with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query.order_by(_release_states.c.id)).mappings()]
+            return [dict(row) for row in connection.execute(query.order_by(release_states.c.id)).mappings()]
 
     def champion(self) -> Pointer | None:
         """The champion's pointer, or None before the first promotion."""
-        query = sa.select(_pointers).where(_pointers.c.use_case == self.use_case)
+        query = sa.select(pointers).where(pointers.c.use_case == self.use_case)
         with self._engine.connect() as connection:
             row = connection.execute(query).mappings().first()
         return Pointer(release_id=row["release_id"], generation=row["generation"]) if row else None
@@ -239,13 +198,16 @@ class Ledger:
             with self._engine.begin() as connection:
                 if expected is None:
                     connection.execute(
-                        _pointers.insert().values(use_case=self.use_case, release_id=release_id, generation=1)
+                        pointers.insert().values(use_case=self.use_case, release_id=release_id, generation=1)
                     )
                     moved = 1
                 else:
                     moved = connection.execute(
-                        _pointers.update()
-                        .where(_pointers.c.use_case == self.use_case, _pointers.c.generation == expected.generation)
+                        pointers.update()
+                        .where(
+                            pointers.c.use_case == self.use_case,
+                            pointers.c.generation == expected.generation,
+                        )
                         .values(release_id=release_id, generation=expected.generation + 1)
                     ).rowcount
                 if moved == 1:
@@ -269,7 +231,7 @@ class Ledger:
         """Append who did what to what, and why."""
         with self._engine.begin() as connection:
             connection.execute(
-                _audit.insert().values(
+                audit.insert().values(
                     use_case=self.use_case,
                     kind=kind,
                     subject=subject,
@@ -281,11 +243,11 @@ class Ledger:
 
     def audit_entries(self, kind: str | None = None) -> list[dict[str, Any]]:
         """Audit entries, oldest first."""
-        query = sa.select(_audit).where(_audit.c.use_case == self.use_case)
+        query = sa.select(audit).where(audit.c.use_case == self.use_case)
         if kind is not None:
-            query = query.where(_audit.c.kind == kind)
+            query = query.where(audit.c.kind == kind)
         with self._engine.connect() as connection:
-            return [dict(row) for row in connection.execute(query.order_by(_audit.c.id)).mappings()]
+            return [dict(row) for row in connection.execute(query.order_by(audit.c.id)).mappings()]
 
 
 def _engine(url: str) -> sa.Engine:
@@ -299,10 +261,10 @@ def _engine(url: str) -> sa.Engine:
         with engine.begin() as connection:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            _metadata.create_all(connection)
-            version = connection.execute(sa.select(_version.c.version)).scalar()
+            metadata.create_all(connection)
+            version = connection.execute(sa.select(version.c.version)).scalar()
             if version is None:
-                connection.execute(_version.insert().values(version=SCHEMA_VERSION))
+                connection.execute(version.insert().values(version=SCHEMA_VERSION))
                 version = SCHEMA_VERSION
     except sa.exc.OperationalError as error:
         raise StoreError(
@@ -331,7 +293,7 @@ def _engine(url: str) -> sa.Engine:
 
 
 def _state_row(release_id: str, state: str, reason: str, actor: str, at: datetime) -> sa.Insert:
-    return _release_states.insert().values(
+    return release_states.insert().values(
         release_id=release_id, state=state, reason=reason, actor=actor, recorded_at=_text(at)
     )
 

@@ -1,0 +1,59 @@
+"""The ledger's tables, and the version of their layout."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+SCHEMA_VERSION = 1
+
+metadata = sa.MetaData()
+version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
+stage_records = sa.Table(
+    "stage_records",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("use_case", sa.String(64), nullable=False),
+    sa.Column("stage", sa.String(32), nullable=False),
+    sa.Column("day", sa.String(10), nullable=False),
+    sa.Column("status", sa.String(16), nullable=False),
+    sa.Column("run_id", sa.String(250), nullable=False),
+    sa.Column("recorded_at", sa.String(40), nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Index("stage_records_by_day", "use_case", "stage", "day", "id"),
+)
+releases = sa.Table(
+    "releases",
+    metadata,
+    sa.Column("release_id", sa.String(64), primary_key=True),
+    sa.Column("use_case", sa.String(64), nullable=False),
+    sa.Column("created_at", sa.String(40), nullable=False),
+    sa.Column("payload", sa.JSON, nullable=False),
+)
+release_states = sa.Table(
+    "release_states",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("release_id", sa.String(64), sa.ForeignKey("releases.release_id"), nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("reason", sa.Text, nullable=False),
+    sa.Column("actor", sa.String(128), nullable=False),
+    sa.Column("recorded_at", sa.String(40), nullable=False),
+)
+pointers = sa.Table(
+    "pointers",
+    metadata,
+    sa.Column("use_case", sa.String(64), primary_key=True),
+    sa.Column("release_id", sa.String(64), sa.ForeignKey("releases.release_id"), nullable=False),
+    sa.Column("generation", sa.Integer, nullable=False),
+)
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=True),
+    sa.Column("use_case", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(32), nullable=False),
+    sa.Column("subject", sa.String(250), nullable=False),
+    sa.Column("actor", sa.String(128), nullable=False),
+    sa.Column("recorded_at", sa.String(40), nullable=False),
+    sa.Column("detail", sa.JSON, nullable=False),
+)
