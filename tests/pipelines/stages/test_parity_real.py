@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 import pytest
 
+from features.state import state_reach_days
 from pipelines.platform.days import DayRange
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
@@ -45,8 +46,12 @@ def test_a_real_day_replayed_event_by_event_equals_the_batch(run: Run, real_data
 
 def test_every_customer_and_terminal_of_a_real_day_gets_online(run: Run, real_data: Path) -> None:
     account = materialize(run, DayRange.single(DAY)).accounts[DAY]
-    reached = {"customer": ("CUSTOMER_ID", 30), "terminal": ("TERMINAL_ID", 37)}
-    expected = {name: distinct(real_data / "handbook", column, days) for name, (column, days) in reached.items()}
+    columns = {"customer": "CUSTOMER_ID", "terminal": "TERMINAL_ID"}
+    features = run.use_case.stored_features
+    expected = {
+        name: distinct(real_data / "handbook", column, state_reach_days(features, name))
+        for name, column in columns.items()
+    }
     assert account["entities"] == expected
 
 
