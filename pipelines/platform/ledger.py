@@ -10,21 +10,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
+from pipelines.platform.errors import PermanentError
 from pipelines.platform.ledger_tables import (
-    SCHEMA_VERSION,
     audit,
-    metadata,
+    open_ledger,
     pointers,
     release_states,
     releases,
     stage_records,
-    version,
 )
 
 
@@ -64,7 +61,7 @@ class Ledger:
     def __init__(self, url: str, use_case: str) -> None:
         self.url = url
         self.use_case = use_case
-        self._engine = _engine(url)
+        self._engine = open_ledger(url)
 
     def record_stage(
         self, stage: str, day: date, status: str, *, run_id: str, at: datetime, payload: Mapping[str, Any]
@@ -248,48 +245,6 @@ class Ledger:
             query = query.where(audit.c.kind == kind)
         with self._engine.connect() as connection:
             return [dict(row) for row in connection.execute(query.order_by(audit.c.id)).mappings()]
-
-
-def _engine(url: str) -> sa.Engine:
-    """An engine with the ledger's tables made and its version checked."""
-    options: dict[str, Any] = {}
-    if url.startswith("sqlite:///"):
-        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
-        options["connect_args"] = {"timeout": 30}
-    engine = sa.create_engine(url, **options)
-    try:
-        with engine.begin() as connection:
-            if engine.dialect.name == "sqlite":
-                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
-            metadata.create_all(connection)
-            version = connection.execute(sa.select(version.c.version)).scalar()
-            if version is None:
-                connection.execute(version.insert().values(version=SCHEMA_VERSION))
-                version = SCHEMA_VERSION
-    except sa.exc.OperationalError as error:
-        raise StoreError(
-            "the ledger cannot be opened",
-            where=url,
-            found=str(error.orig),
-            next_step="check that its folder or server is there",
-        ) from error
-    except sa.exc.DatabaseError as error:
-        raise ConfigurationError(
-            "the ledger is not a database that we can read",
-            where=url,
-            expected=f"a ledger of version {SCHEMA_VERSION}",
-            found=str(error.orig),
-            next_step="restore it from a backup, or choose another TOLLGATE_HOME",
-        ) from error
-    if version != SCHEMA_VERSION:
-        raise ConfigurationError(
-            "the ledger was made by another version of Tollgate",
-            where=url,
-            expected=f"version {SCHEMA_VERSION}",
-            found=f"version {version}",
-            next_step="use the Tollgate that made it, or another TOLLGATE_HOME",
-        )
-    return engine
 
 
 def _state_row(release_id: str, state: str, reason: str, actor: str, at: datetime) -> sa.Insert:

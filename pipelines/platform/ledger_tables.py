@@ -1,13 +1,18 @@
-"""The ledger's tables, and the version of their layout."""
+"""The ledger's tables, the version of their layout, and how a database with them is opened."""
 
 from __future__ import annotations
 
+from pathlib import Path
+from typing import Any
+
 import sqlalchemy as sa
+
+from pipelines.platform.errors import ConfigurationError, StoreError
 
 SCHEMA_VERSION = 1
 
 metadata = sa.MetaData()
-version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
+schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
 stage_records = sa.Table(
     "stage_records",
     metadata,
@@ -57,3 +62,45 @@ audit = sa.Table(
     sa.Column("recorded_at", sa.String(40), nullable=False),
     sa.Column("detail", sa.JSON, nullable=False),
 )
+
+
+def open_ledger(url: str) -> sa.Engine:
+    """An engine with the ledger's tables made and its version checked."""
+    options: dict[str, Any] = {}
+    if url.startswith("sqlite:///"):
+        Path(url.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+        options["connect_args"] = {"timeout": 30}
+    engine = sa.create_engine(url, **options)
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name == "sqlite":
+                connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            metadata.create_all(connection)
+            version = connection.execute(sa.select(schema_version.c.version)).scalar()
+            if version is None:
+                connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+                version = SCHEMA_VERSION
+    except sa.exc.OperationalError as error:
+        raise StoreError(
+            "the ledger cannot be opened",
+            where=url,
+            found=str(error.orig),
+            next_step="check that its folder or server is there",
+        ) from error
+    except sa.exc.DatabaseError as error:
+        raise ConfigurationError(
+            "the ledger is not a database that we can read",
+            where=url,
+            expected=f"a ledger of version {SCHEMA_VERSION}",
+            found=str(error.orig),
+            next_step="restore it from a backup, or choose another TOLLGATE_HOME",
+        ) from error
+    if version != SCHEMA_VERSION:
+        raise ConfigurationError(
+            "the ledger was made by another version of Tollgate",
+            where=url,
+            expected=f"version {SCHEMA_VERSION}",
+            found=f"version {version}",
+            next_step="use the Tollgate that made it, or another TOLLGATE_HOME",
+        )
+    return engine
