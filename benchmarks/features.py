@@ -137,13 +137,11 @@ def main() -> None:
     """Make the lakes, measure, print the rows."""
     with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
         long, short = lake_of(Path(folder) / "long"), lake_of(Path(folder) / "short", 45)
-        rows = whole_history(long, Path(folder))
-        build_features(short.run, short.days)
-        rows += [with_gate(long), nights(long, short)]
-        print("| what | took | against | took | ratio | aim |")
-        print("|---|---|---|---|---|---|")
-        for row in rows:
+        for row in whole_history(long, Path(folder)):
             print(row.to_markdown(), flush=True)
+        build_features(short.run, short.days)
+        for work in (partial(with_gate, long), partial(nights, long, short)):
+            print(work().to_markdown(), flush=True)
 
 
 if __name__ == "__main__":
