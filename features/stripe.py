@@ -14,7 +14,7 @@ from features.definition import EventSchema, Feature
 from features.errors import FeatureError
 from features.kernel import Events, compute
 from features.layout import Days, Layout
-from features.timeline import MICROSECONDS_PER_DAY
+from features.timeline import MICROSECONDS_PER_DAY, by_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -69,7 +69,7 @@ class StripeTask:
         time = _array(table, TIME)
         starts, ends = ((day - _EPOCH).days * MICROSECONDS_PER_DAY for day in (first, last))
         rows = np.flatnonzero((time >= starts) & (time < ends + MICROSECONDS_PER_DAY))
-        return rows[np.lexsort((_array(table, self.schema.id)[rows], time[rows]))]
+        return rows[by_time(time[rows], _array(table, self.schema.id)[rows])]
 
     def _events(self, table: pa.Table) -> Events:
         return Events(

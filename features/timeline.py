@@ -49,6 +49,17 @@ class Events:
         return len(self.time)
 
 
+def by_time(time: Ints, identity: NDArray[Any]) -> NDArray[np.intp]:
+    """Indices by (time, id): all by time alone, and then the few whose times are equal by id; far quicker than both."""
+    order = np.argsort(time)
+    equal = np.zeros(len(order) + 1, dtype=np.bool_)
+    equal[1:-1] = np.diff(time[order]) == 0
+    tied = np.flatnonzero(equal[1:] | equal[:-1])
+    among = order[tied]
+    order[tied] = among[np.lexsort((identity[among], time[among]))]
+    return order
+
+
 @dataclass(frozen=True)
 class Timeline:
     """Events ranked by (time, id) and, among them, those that are asked about (`rows`, indices into `events`).
@@ -63,7 +74,7 @@ class Timeline:
     @cached_property
     def order(self) -> NDArray[np.intp]:
         """Indices of the events by (time, id)."""
-        return np.lexsort((self.events.id, self.events.time))
+        return by_time(self.events.time, self.events.id)
 
     @cached_property
     def times(self) -> Ints:
