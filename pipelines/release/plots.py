@@ -6,6 +6,7 @@ Each is a PNG with labelled axes and a text that says what is seen on it. Drawn 
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 BINS = 10
 SHOWN_FEATURES = 20
+LABEL_WIDTH = 45
 
 
 def precision_recall(label: Array, scores: Mapping[str, Array]) -> Picture:
@@ -80,11 +82,17 @@ def feature_importance(gains: Mapping[str, float]) -> Picture:
     shares = sorted(((gain / total, name) for name, gain in gains.items()), reverse=True)[:SHOWN_FEATURES]
 
     def draw(axes: Axes) -> None:
-        axes.barh([name for _, name in reversed(shares)], [100 * share for share, _ in reversed(shares)])
-        axes.set(xlabel="share of total gain (%)", ylabel="feature")
+        axes.barh([_in_lines(name) for _, name in reversed(shares)], [100 * share for share, _ in reversed(shares)])
+        axes.tick_params(axis="y", labelsize=7)
+        axes.set(xlabel="share of total gain (%)")
 
     alt = "Most important: " + ", ".join(f"{name} {100 * share:.1f} %" for share, name in shares[:5]) + "."
-    return _picture("feature_importance", "Feature importance (gain on the training rows)", alt, draw)
+    return _picture("feature_importance", "Feature importance (gain on the training rows)", alt, draw, size=(9, 7))
+
+
+def _in_lines(name: str) -> str:
+    """A feature's name, broken at underscores into lines that leave room for the bars."""
+    return "\n".join(textwrap.wrap(name.replace("_", " "), LABEL_WIDTH)).replace(" ", "_")
 
 
 def _calibration_groups(label: Array, score: Array) -> list[tuple[float, float]]:
@@ -95,11 +103,12 @@ def _calibration_groups(label: Array, score: Array) -> list[tuple[float, float]]
     return [(float(score[order][group == g].mean()), float(label[order][group == g].mean())) for g in np.unique(group)]
 
 
-def _picture(name: str, caption: str, alt: str, draw: Any) -> Picture:
+def _picture(name: str, caption: str, alt: str, draw: Any, size: tuple[float, float] = (7, 4.5)) -> Picture:
+    """`size` in inches: wide enough for the longest label."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    figure = Figure(figsize=size, layout="constrained")
     axes = figure.add_subplot()
     draw(axes)
     axes.set_title(caption)
