@@ -7,7 +7,7 @@ BIN := .venv/bin
 .PHONY: help setup demo test test-airflow test-fast check format bench lock clean
 
 help:  ## list the targets
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
 
 setup:  ## make .venv from the lock, find or install Java, fetch Spark's jars
 	@bin/setup
@@ -15,11 +15,11 @@ setup:  ## make .venv from the lock, find or install Java, fetch Spark's jars
 demo: setup  ## the whole pipeline on simulated transactions, the last days through Airflow (about 8 minutes)
 	$(BIN)/tollgate demo
 
-test: setup  ## every test but those of test-airflow (20 minutes on 2 cores)
-	$(BIN)/python -m pytest tests --ignore=tests/dags/test_standalone.py
+test: setup  ## every test (under 20 minutes on 2 cores)
+	$(BIN)/python -m pytest tests
 
-test-airflow: setup  ## the DAGs under a real Airflow: backfill, re-run, refused day, retrain (not part of `test` yet)
-	$(BIN)/python -m pytest tests/dags/test_standalone.py
+test-airflow: setup  ## of these, the DAGs under a real Airflow: backfill, re-run, refused day, retrain
+	$(BIN)/python -m pytest tests -m airflow
 
 test-fast: setup  ## the tests that need neither Spark nor Airflow (under 2 minutes)
 	$(BIN)/python -m pytest tests -m "not slow"

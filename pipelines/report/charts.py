@@ -16,6 +16,7 @@ HEIGHT = 190
 LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 30
 ROW = 19
 NAME_WIDTH = 176
+NAME_LENGTH = 30
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,7 +35,7 @@ def bars(items: Sequence[Bar], *, title: str, unit: str) -> Markup:
     room = WIDTH - NAME_WIDTH - 52
     height = ROW * len(items) + 26
     parts = [_bar(item, TOP + index * ROW, room / largest) for index, item in enumerate(items)]
-    caption = Markup('<text class="axis" x="{}" y="{}">{}</text>').format(NAME_WIDTH, height - 4, unit)
+    caption = Markup('<text class="axis end" x="{}" y="{}">{}</text>').format(WIDTH - RIGHT, height - 4, unit)
     told = "; ".join(f"{item.label} {_number(item.value)}" for item in items)
     return _svg(Markup("").join([*parts, caption]), height, title, f"{title}, in {unit}: {told}")
 
@@ -46,13 +47,14 @@ def _bar(item: Bar, y: int, scale: float) -> Markup:
         x = NAME_WIDTH + item.limit * scale
         mark = Markup('<line class="limit" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(x, y - 1, y + ROW - 4)
     return Markup(
-        '<text class="name" x="{name_x}" y="{text_y}">{label}</text>'
+        '<text class="name" x="{name_x}" y="{text_y}"><title>{label}</title>{shown}</text>'
         '<rect class="{kind}" x="{x}" y="{y}" width="{width:.1f}" height="{height}" rx="2"/>{mark}'
         '<text class="value" x="{value_x:.1f}" y="{text_y}">{value}</text>'
     ).format(
         name_x=NAME_WIDTH - 6,
         text_y=y + ROW - 7,
         label=item.label,
+        shown=_shortened(item.label),
         kind="high" if item.high else "one",
         x=NAME_WIDTH,
         y=y,
@@ -62,6 +64,12 @@ def _bar(item: Bar, y: int, scale: float) -> Markup:
         value_x=NAME_WIDTH + max(width, (item.limit or 0) * scale) + 5,
         value=_number(item.value),
     )
+
+
+def _shortened(name: str) -> str:
+    """A name that fits beside its bar: of a long one its beginning and its end."""
+    half = NAME_LENGTH // 2
+    return name if len(name) <= NAME_LENGTH else f"{name[: half - 1]}…{name[-half:]}"
 
 
 def lines(
@@ -74,7 +82,7 @@ def lines(
 ) -> Markup:
     """Values by day, up to two series parallel to `days`; gaps stay gaps, `limit` is a dashed line. Begins at zero."""
     known = [value for values in series.values() for value in values if value is not None]
-    top = _ceiling(max([*known, limit or 0.0, 1e-9]))
+    top = _ceiling(max([*known, limit or 0.0]) if any(known) or limit else 1.0)
     step = (WIDTH - LEFT - RIGHT) / max(1, len(days) - 1)
     height = HEIGHT - TOP - BOTTOM
     parts = [_grid(top)]

@@ -43,8 +43,19 @@ def test_markup_in_texts_is_text() -> None:
     evil = '"><script>alert(1)</script>'
     drawn = bars([Bar(label=evil, value=1.0)], title=evil, unit=evil)
     assert "<script" not in drawn
-    texts = [text.text for text in ElementTree.fromstring(drawn).iter("text")]
-    assert evil in texts
+    assert evil in ElementTree.fromstring(drawn).itertext()
+
+
+def test_a_long_name_is_shortened_beside_its_bar_and_whole_where_one_points() -> None:
+    name = "amount_minus_customer_amount_mean_30d_before"
+    svg = ElementTree.fromstring(bars([Bar(label=name, value=1.0)], title="t", unit="u"))
+    label = next(text for text in svg.iter("text") if text.attrib["class"] == "name")
+    assert "".join(label.itertext()) == f"{name}amount_minus_c…mean_30d_before"
+
+
+def test_a_line_of_zeros_lies_on_an_axis_that_one_can_read() -> None:
+    svg = ElementTree.fromstring(lines(DAYS, {"a": [0.0] * 5}, title="t", unit="share"))
+    assert [text.text for text in svg.iter("text")][:3] == ["0", "0.5", "1"]
 
 
 @given(st.lists(st.floats(0, 1e9), min_size=1, max_size=30))
