@@ -1,0 +1,131 @@
+"""Incidents in the ledger: what went wrong and needs somebody's eyes, open until it is resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Literal
+
+import sqlalchemy as sa
+
+from pipelines.platform.ledger_store import LedgerStore, as_text
+from pipelines.platform.ledger_tables import incidents
+
+Severity = Literal["warning", "critical"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewIncident:
+    """What an incident says when it is opened. Of one `kind` and `subject` one is open at a time."""
+
+    kind: str
+    subject: str
+    severity: Severity
+    summary: str
+    detail: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Incident:
+    """An incident; `resolved_at` is None while it is open. Instants are UTC."""
+
+    incident_id: int
+    kind: str
+    subject: str
+    severity: str
+    summary: str
+    detail: Mapping[str, Any]
+    opened_at: datetime
+    opened_by: str
+    resolved_at: datetime | None
+    resolved_by: str | None
+    resolution: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        ends = {"opened_at": self.opened_at.isoformat(), "resolved_at": None}
+        if self.resolved_at:
+            ends["resolved_at"] = self.resolved_at.isoformat()
+        return {**vars(self), "detail": dict(self.detail), **ends}
+
+
+class IncidentLedger(LedgerStore):
+    """The incidents of a use case."""
+
+    def open_incident(
+        self,
+        kind: str,
+        subject: str,
+        *,
+        severity: Severity,
+        summary: str,
+        at: datetime,
+        actor: str,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Incident:
+        """Open an incident, and return it; the one of that kind and subject that is open already stays as it is."""
+        new = NewIncident(kind=kind, subject=subject, severity=severity, summary=summary, detail=detail or {})
+        with self._writing() as connection:
+            connection.execute(self._opening(new, actor, at))
+        return next(i for i in self.incidents(open_only=True) if (i.kind, i.subject) == (kind, subject))
+
+    def resolve_incident(self, kind: str, subject: str, *, resolution: str, at: datetime, actor: str) -> bool:
+        """Close the open incident of that kind and subject; False where none is open."""
+        closing = (
+            incidents.update()
+            .where(
+                incidents.c.use_case == self.use_case,
+                incidents.c.kind == kind,
+                incidents.c.subject == subject,
+                incidents.c.resolved_at.is_(None),
+            )
+            .values(resolved_at=as_text(at), resolved_by=actor, resolution=resolution)
+        )
+        with self._writing() as connection:
+            return connection.execute(closing).rowcount == 1
+
+    def incidents(self, *, open_only: bool = False) -> list[Incident]:
+        """All incidents, oldest first."""
+        query = sa.select(incidents).where(incidents.c.use_case == self.use_case)
+        if open_only:
+            query = query.where(incidents.c.resolved_at.is_(None))
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(incidents.c.id)).mappings().all()
+        return [_incident(row) for row in rows]
+
+    def _opening(self, new: NewIncident, actor: str, at: datetime) -> sa.Insert:
+        """Insert the incident unless one of its kind and subject is open."""
+        values = {
+            "use_case": sa.literal(self.use_case),
+            "kind": sa.literal(new.kind),
+            "subject": sa.literal(new.subject),
+            "severity": sa.literal(new.severity),
+            "summary": sa.literal(new.summary),
+            "detail": sa.literal(dict(new.detail), sa.JSON),
+            "opened_at": sa.literal(as_text(at)),
+            "opened_by": sa.literal(actor),
+        }
+        already = (
+            sa.select(sa.literal(1))
+            .select_from(incidents)
+            .where(
+                incidents.c.use_case == self.use_case,
+                incidents.c.kind == new.kind,
+                incidents.c.subject == new.subject,
+                incidents.c.resolved_at.is_(None),
+            )
+        )
+        return incidents.insert().from_select(list(values), sa.select(*values.values()).where(~sa.exists(already)))
+
+
+def _incident(row: sa.RowMapping) -> Incident:
+    resolved = row["resolved_at"]
+    return Incident(
+        incident_id=row["id"],
+        **{name: row[name] for name in ("kind", "subject", "severity", "summary", "detail", "opened_by")},
+        opened_at=datetime.fromisoformat(row["opened_at"]),
+        resolved_at=datetime.fromisoformat(resolved) if resolved else None,
+        resolved_by=row["resolved_by"],
+        resolution=row["resolution"],
+    )

@@ -1,0 +1,131 @@
+"""How a ledger is opened: its layout made where there is none, an older one brought forward, a newer one refused.
+
+Nothing is written to a ledger whose version is not known to be ours or older. Making and bringing forward are one
+transaction each: a crash leaves the old layout, whole, and several processes may open a ledger at once.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.ledger_tables import (
+    SCHEMA_VERSION,
+    metadata,
+    moves,
+    pointers,
+    release_states,
+    releases,
+    schema_version,
+)
+
+_SQLITE = "sqlite:///"
+RUNBOOK = "docs/runbooks/ledger.md"
+
+
+def open_ledger(url: str) -> sa.Engine:
+    """An engine whose database has the ledger's layout.
+
+    Raises `StoreError` where the database does not answer, `ConfigurationError` where it is none, or was made by a newer
+    Tollgate.
+    """
+    options: dict[str, Any] = {}
+    if url.startswith(_SQLITE):
+        Path(url.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        options["connect_args"] = {"timeout": 30}
+    engine = sa.create_engine(url, **options)
+    try:
+        _open(engine, url)
+    except sa.exc.OperationalError as error:
+        raise StoreError(
+            "the ledger cannot be opened",
+            where=url,
+            found=str(error.orig),
+            next_step="check that its folder or server is there",
+        ) from error
+    except sa.exc.DatabaseError as error:
+        raise ConfigurationError(
+            "the ledger is not a database that we can read",
+            where=url,
+            expected=f"a ledger of version {SCHEMA_VERSION}",
+            found=str(error.orig),
+            next_step="restore it from a backup, or choose another TOLLGATE_HOME",
+            runbook=RUNBOOK,
+        ) from error
+    return engine
+
+
+def _open(engine: sa.Engine, url: str) -> None:
+    with engine.connect() as connection:
+        version = _version(connection)
+    if version is not None and version > SCHEMA_VERSION:
+        raise _newer(url, version)
+    if version == SCHEMA_VERSION:
+        return
+    with engine.connect() as connection:
+        if engine.dialect.name == "sqlite":
+            connection.exec_driver_sql("PRAGMA journal_mode=WAL")
+            connection.commit()
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        _bring_forward(connection, _version(connection))
+        connection.commit()
+
+
+def _version(connection: sa.Connection) -> int | None:
+    """The layout's version, None where the database holds no ledger yet."""
+    if not sa.inspect(connection).has_table(schema_version.name):
+        return None
+    return connection.execute(sa.select(schema_version.c.version)).scalar()
+
+
+def _bring_forward(connection: sa.Connection, version: int | None) -> None:
+    """Make the layout, or change that of an older ledger into ours; another process may have done it meanwhile."""
+    if version is not None and version >= SCHEMA_VERSION:
+        return
+    metadata.create_all(connection)
+    if version is None:
+        connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
+        return
+    _from_1_to_2(connection)
+    connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
+
+
+def _from_1_to_2(connection: sa.Connection) -> None:
+    """Version 2 adds the challenger, the history of the pointer (before: only in the releases' states), incidents."""
+    for column in (pointers.c.challenger, pointers.c.challenger_state):
+        kind = column.type.compile(connection.dialect)
+        connection.exec_driver_sql(f"ALTER TABLE {pointers.name} ADD COLUMN {column.name} {kind}")
+    query = (
+        sa.select(releases.c.use_case, release_states)
+        .join(releases, releases.c.release_id == release_states.c.release_id)
+        .where(release_states.c.state == "champion")
+        .order_by(release_states.c.id)
+    )
+    generations: dict[str, int] = {}
+    for row in connection.execute(query).mappings().all():
+        generations[row["use_case"]] = generations.get(row["use_case"], 0) + 1
+        connection.execute(
+            moves.insert().values(
+                use_case=row["use_case"],
+                generation=generations[row["use_case"]],
+                kind="promote",
+                subject=row["release_id"],
+                champion=row["release_id"],
+                detail={},
+                **{name: row[name] for name in ("reason", "actor", "recorded_at")},
+            )
+        )
+
+
+def _newer(url: str, version: int) -> ConfigurationError:
+    return ConfigurationError(
+        "the ledger was made by a newer version of Tollgate; nothing in it was read or changed",
+        where=url,
+        expected=f"version {SCHEMA_VERSION} or older",
+        found=f"version {version}",
+        next_step="use the Tollgate that made it, or another TOLLGATE_HOME",
+        runbook=RUNBOOK,
+    )

@@ -1,0 +1,77 @@
+"""What all parts of the ledger share: one engine, one use case, writes that are one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.platform.errors import StoreError
+from pipelines.platform.ledger_opening import open_ledger
+from pipelines.platform.ledger_tables import audit
+
+
+class LedgerStore:
+    """One use case's view of the ledger. Every write is one transaction; every `at` is an aware UTC instant.
+
+    Every method raises `StoreError` where the database does not answer.
+    """
+
+    def __init__(self, url: str, use_case: str) -> None:
+        self.url = url
+        self.use_case = use_case
+        self._engine = open_ledger(url)
+
+    def audit(self, kind: str, subject: str, *, actor: str, at: datetime, detail: Mapping[str, Any]) -> None:
+        """Append who did what to what, and why."""
+        with self._writing() as connection:
+            connection.execute(self._audit_row(kind, subject, actor, at, detail))
+
+    def audit_entries(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Audit entries, oldest first."""
+        query = sa.select(audit).where(audit.c.use_case == self.use_case)
+        if kind is not None:
+            query = query.where(audit.c.kind == kind)
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(audit.c.id)).mappings()]
+
+    def _audit_row(self, kind: str, subject: str, actor: str, at: datetime, detail: Mapping[str, Any]) -> sa.Insert:
+        return audit.insert().values(
+            use_case=self.use_case,
+            kind=kind,
+            subject=subject,
+            actor=actor,
+            recorded_at=as_text(at),
+            detail=dict(detail),
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """One transaction: all of it or nothing."""
+        with self._answering(), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with self._answering(), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def _answering(self) -> Iterator[None]:
+        try:
+            yield
+        except sa.exc.OperationalError as error:
+            raise StoreError(
+                "the ledger does not answer, or did not take a write",
+                where=self.url,
+                found=str(error.orig),
+                next_step="check that its folder or server is there and has room, then run the same command again",
+            ) from error
+
+
+def as_text(at: datetime) -> str:
+    """An instant as the ledger keeps it: UTC, ISO 8601."""
+    return at.astimezone(UTC).isoformat()
