@@ -29,9 +29,10 @@ def train_command(
     reason: Annotated[str, typer.Option(help="why, as the records will say")] = "asked for on the command line",
     as_json: AsJson = False,
 ) -> None:
-    """Train a model, judge it on later days, and make it champion if it passes.
+    """Train a model, judge it on later days, and start its way to champion if it passes.
 
-    Exit code 0: the model is champion. 3: it is not, because the verdict refused it (the champion stays). 1: an error.
+    Exit code 0: the model is champion, or on its way (shadow, canary). 3: it is not, as the verdict refused it or asks
+    for a person (the champion stays). 1: an error.
     """
     from pipelines.platform.days import parse_day
     from pipelines.stages.train import train
@@ -67,12 +68,18 @@ def releases_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json(accounts)
         return
-    columns = ("release", "state", "as of", "version", "metric", "why")
-    rows = [[*(account[key] for key in _LISTED), account["state_reason"].partition(":")[0]] for account in accounts]
+    columns = ("release", "state", "as of", "version", "metric", "approver", "override", "why")
+    rows = [[*(account[key] for key in _LISTED), *_pass(account)] for account in accounts]
     print_table("Releases", columns, rows) if rows else console.print("no release exists yet: tollgate train --as-of D")
 
 
 _LISTED = ("release", "state", "as_of", "model_version", "primary_metric")
+
+
+def _pass(account: dict[str, Any]) -> list[Any]:
+    override = account["override"]
+    against = f"{override['against']}: {override['reason']}" if override else None
+    return [account["approver"], against, account["state_reason"].partition(":")[0]]
 
 
 def _run() -> Run:
@@ -108,6 +115,11 @@ def _show_training(document: dict[str, Any]) -> None:
 def _show_champion(account: dict[str, Any]) -> None:
     shown = [(name, value) for name, value in account.items() if not isinstance(value, dict | list)]
     print_table(f"{account['release']} decides", ("what", "value"), [(name, str(value)) for name, value in shown])
+    if override := account["override"]:
+        told = (
+            f"override by {override['actor']} at {override['at']}, against: {override['against']}; {override['reason']}"
+        )
+        console.print(told, style="bold", markup=False, soft_wrap=True)
     for name in ("training", "data_versions", "feature_set", "environment"):
         print_table(name.replace("_", " "), ("what", "value"), [(k, str(v)) for k, v in account[name].items()])
     metrics = account["metrics"]

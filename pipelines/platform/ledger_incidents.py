@@ -96,7 +96,7 @@ class IncidentLedger(LedgerStore):
 
     def _opening(self, new: NewIncident, actor: str, at: datetime) -> sa.Insert:
         """Insert the incident unless one of its kind and subject is open."""
-        values = {
+        values: dict[str, sa.ColumnElement[Any]] = {
             "use_case": sa.literal(self.use_case),
             "kind": sa.literal(new.kind),
             "subject": sa.literal(new.subject),

@@ -29,8 +29,8 @@ RUNBOOK = "docs/runbooks/ledger.md"
 def open_ledger(url: str) -> sa.Engine:
     """An engine whose database has the ledger's layout.
 
-    Raises `StoreError` where the database does not answer, `ConfigurationError` where it is none, or was made by a newer
-    Tollgate.
+    Raises `StoreError` where the database does not answer, `ConfigurationError` where it is none, or was made by a
+    newer Tollgate.
     """
     options: dict[str, Any] = {}
     if url.startswith(_SQLITE):

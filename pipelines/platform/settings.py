@@ -43,6 +43,9 @@ class Settings(BaseModel):
         default=30, ge=1, description="seconds before a failed task's first retry; later ones wait longer"
     )
     s3_endpoint: str | None = Field(default=None, description="endpoint of an S3-compatible store")
+    signing_key: Path | None = Field(
+        default=None, description="file of the key that signs releases; none: the home has one of its own"
+    )
     use_case: str = Field(
         default="fraud", pattern=r"^[a-z][a-z0-9_]*$", description="the use case that commands act on"
     )

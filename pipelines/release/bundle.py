@@ -1,8 +1,9 @@
 """A release's bundle: the immutable folder with the model's bytes, its record, its reference sample and their digests.
 
-`<home>/releases/<release_id>/` holds exactly `model.ubj` (XGBoost, native), `release.json`, `reference.parquet` and
-`manifest.json` (SHA-256 of each of the others). A bundle is written beside its place and renamed, so that it is whole
-or absent. Every byte is verified before any of it is parsed, and what is parsed are the very bytes that were verified.
+`<home>/releases/<release_id>/` holds exactly `model.ubj` (XGBoost, native), `release.json`, `reference.parquet`,
+`manifest.json` (SHA-256 of each of these) and `manifest.sig`, its signature. A bundle is written beside its place and
+renamed, so that it is whole or absent. The signature is verified before the manifest is parsed, and every byte before
+anything else is; what is parsed are the very bytes that were verified.
 """
 
 from __future__ import annotations
@@ -21,12 +22,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.platform.errors import PermanentError, StoreError
+from pipelines.release.signing import sign, signer_of
 
 if TYPE_CHECKING:
     import pandas as pd
 
 MODEL, RECORD, REFERENCE, MANIFEST = "model.ubj", "release.json", "reference.parquet", "manifest.json"
-FILES = frozenset({MODEL, RECORD, REFERENCE, MANIFEST})
+SIGNATURE = "manifest.sig"
+UNSIGNED_FILES = frozenset({MODEL, RECORD, REFERENCE, MANIFEST})
+FILES = UNSIGNED_FILES | {SIGNATURE}
+ANY_KEY = "any"
+"""As `signed_by`: any key that the home trusts will do."""
+
 RELEASE_ID = re.compile(r"[a-z][a-z0-9_]*-\d{8}-[0-9a-f]{8}")
 UBJ_START = b"{"
 LARGEST_FILE = 1 << 30
@@ -45,6 +52,8 @@ class Bundle:
     record: Mapping[str, Any]
     reference_bytes: bytes
     manifest_digest: str
+    signed_by: str | None = None
+    """Fingerprint of the key that signed it; None for one made before bundles were signed."""
 
     @property
     def model_digest(self) -> str:
@@ -69,9 +78,17 @@ def releases_folder(home: Path) -> Path:
 
 
 def write_bundle(
-    folder: Path, release_id: str, *, model: bytes, record: Mapping[str, Any], reference: pd.DataFrame
+    folder: Path,
+    release_id: str,
+    *,
+    model: bytes,
+    record: Mapping[str, Any],
+    reference: pd.DataFrame,
+    signing_key: Path | None = None,
 ) -> Bundle:
-    """Write `<folder>/<release_id>/` in one move and return it, verified.
+    """Write `<folder>/<release_id>/`, signed, in one move and return it, verified.
+
+    `signing_key` is the file of the private key; by default the home (the folder's parent) has one of its own.
 
     A bundle that is there already stays as it is, if it holds the same model (training again on the same data makes the
     same release); otherwise `BundleError`. Raises `StoreError` where the disk does not take it, with nothing left.
@@ -82,6 +99,7 @@ def write_bundle(
     files = {MODEL: model, RECORD: _json(record), REFERENCE: buffer.getvalue()}
     files[MANIFEST] = _json({"release_id": release_id, "files": {name: sha256(data) for name, data in files.items()}})
     if not target.exists():
+        files[SIGNATURE] = sign(folder.parent, files[MANIFEST], signing_key)[0]
         _write_once(target, files)
     bundle = load_bundle(folder, release_id)
     if bundle.model != model:
@@ -89,17 +107,22 @@ def write_bundle(
     return bundle
 
 
-def load_bundle(folder: Path, release_id: str, *, manifest_digest: str | None = None) -> Bundle:
-    """The bundle, verified: names, kinds and digests first, contents after. Raises `BundleError`.
+def load_bundle(
+    folder: Path, release_id: str, *, manifest_digest: str | None = None, signed_by: str | None = ANY_KEY
+) -> Bundle:
+    """The bundle, verified: names, kinds, signature and digests first, contents after. Raises `BundleError`.
 
     `manifest_digest` is the one that the ledger keeps: with it, files that were changed together with their manifest
-    are found out too.
+    are found out too. `signed_by` is the fingerprint of the key that must have signed (`ANY_KEY`: one that the home
+    trusts); None admits a bundle made before bundles were signed, and asks for `manifest_digest` in its place.
     """
     place = _place(folder, release_id)
-    files = _read_files(place)
+    legacy = signed_by is None and manifest_digest is not None and not os.path.lexists(place / SIGNATURE)
+    files = _read_files(place, UNSIGNED_FILES if legacy else FILES)
     found = sha256(files[MANIFEST])
     if manifest_digest is not None and found != manifest_digest:
         raise _refused(place / MANIFEST, expected=f"SHA-256 {manifest_digest} (ledger)", found=f"SHA-256 {found}")
+    signer = None if legacy else _require_signature(folder.parent, place, files, signed_by)
     _verify(place, release_id, files)
     return Bundle(
         release_id=release_id,
@@ -107,7 +130,21 @@ def load_bundle(folder: Path, release_id: str, *, manifest_digest: str | None = 
         record=json.loads(files[RECORD]),
         reference_bytes=files[REFERENCE],
         manifest_digest=found,
+        signed_by=signer,
     )
+
+
+def _require_signature(home: Path, place: Path, files: Mapping[str, bytes], signed_by: str | None) -> str:
+    """The fingerprint of the trusted key that signed the manifest; raises `BundleError`."""
+    wanted = None if signed_by in {None, ANY_KEY} else signed_by
+    signer = signer_of(home, files[SIGNATURE], files[MANIFEST])
+    if signer is None or wanted not in {None, signer}:
+        raise _refused(
+            place / SIGNATURE,
+            expected=f"a signature by key {wanted[:16]} (ledger)" if wanted else "a signature by a trusted key",
+            found=f"one by key {signer[:16]}" if signer else "one that is not of this manifest, or by no trusted key",
+        )
+    return signer
 
 
 def _place(folder: Path, release_id: str) -> Path:
@@ -145,17 +182,17 @@ def _write_once(target: Path, files: Mapping[str, bytes]) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _read_files(place: Path) -> dict[str, bytes]:
-    """The bytes of the four files, each read once, without following a link."""
+def _read_files(place: Path, expected: frozenset[str]) -> dict[str, bytes]:
+    """The bytes of the bundle's files, each read once, without following a link."""
     if place.is_symlink() or not place.is_dir():
         raise _refused(place, expected="a folder", found="a symlink" if place.is_symlink() else "nothing")
     names = {entry.name for entry in os.scandir(place)}
-    if names != FILES:
-        extra, missing = sorted(names - FILES), sorted(FILES - names)
+    if names != expected:
+        extra, missing = sorted(names - expected), sorted(expected - names)
         found = [f"added: {', '.join(map(repr, extra))}"] if extra else []
         found += [f"missing: {', '.join(missing)}"] if missing else []
-        raise _refused(place, expected=f"exactly {', '.join(sorted(FILES))}", found="; ".join(found))
-    return {name: _read_file(place / name) for name in sorted(FILES)}
+        raise _refused(place, expected=f"exactly {', '.join(sorted(expected))}", found="; ".join(found))
+    return {name: _read_file(place / name) for name in sorted(expected)}
 
 
 def _read_file(path: Path) -> bytes:
@@ -177,7 +214,7 @@ def _verify(place: Path, release_id: str, files: Mapping[str, bytes]) -> None:
         manifest = json.loads(files[MANIFEST])
     except ValueError as error:
         raise _refused(place / MANIFEST, expected="JSON", found="something else") from error
-    digests = {name: sha256(data) for name, data in files.items() if name != MANIFEST}
+    digests = {name: sha256(data) for name, data in files.items() if name not in {MANIFEST, SIGNATURE}}
     expected = {"release_id": release_id, "files": digests}
     if manifest != expected:
         listed = manifest.get("files") if isinstance(manifest, dict) else None

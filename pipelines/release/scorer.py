@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from features.definition import FeatureSet
 from features.errors import FeatureError
 from pipelines.platform.errors import PermanentError
-from pipelines.release.bundle import Bundle, BundleError, load_bundle, releases_folder
+from pipelines.release.bundle import Bundle, BundleError
+from pipelines.release.loading import release_bundle
 from pipelines.run import Run
 from pipelines.usecases.definition import RuleModel, UseCase
 
@@ -160,14 +161,17 @@ def load_champion(run: Run) -> Scorer:
     pointer = run.ledger.champion()
     if pointer is None:
         return _fall_back(run.use_case, "no release has been promoted yet")
-    payload = run.ledger.release(pointer.release_id).payload
     try:
-        bundle = load_bundle(
-            releases_folder(run.settings.home), pointer.release_id, manifest_digest=payload["manifest_digest"]
-        )
-        return booster_scorer(bundle, run.use_case, model_version=str(payload["model_version"]))
+        return load_release(run, pointer.release_id)
     except BundleError as error:
         return _fall_back(run.use_case, f"champion {pointer.release_id} cannot be loaded: {error}")
+
+
+def load_release(run: Run, release_id: str) -> BoosterScorer:
+    """A release of the ledger as a scorer; raises `BundleError` where its bundle or its features are not to be used."""
+    release = run.ledger.release(release_id)
+    bundle = release_bundle(run, release)
+    return booster_scorer(bundle, run.use_case, model_version=str(release.payload["model_version"]))
 
 
 def require_same_features(bundle: Bundle, use_case: UseCase) -> tuple[str, ...]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from features.definition import FeatureSet
 from pipelines.platform.errors import PermanentError
-from pipelines.release.bundle import Bundle, load_bundle, releases_folder
+from pipelines.release.bundle import Bundle
+from pipelines.release.loading import release_bundle
 from pipelines.release.scorer import RULE_RELEASE
 from pipelines.run import Run
 
@@ -41,9 +42,7 @@ class References:
     def _load(self, release: str) -> Reference:
         if release == RULE_RELEASE:
             raise PermanentError("the rule scored, which has no training window to compare with")
-        payload = self.run.ledger.release(release).payload
-        folder = releases_folder(self.run.settings.home)
-        bundle = load_bundle(folder, release, manifest_digest=payload["manifest_digest"])
+        bundle = release_bundle(self.run, release)
         declared, stored = bundle.record["feature_set"], self.run.use_case.stored_features
         features = FeatureSet(
             name=declared["name"],

@@ -5,26 +5,27 @@ Each step finds what an earlier attempt left and goes on from there; the ledger 
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.platform.errors import StoreError
 from pipelines.platform.ledger import Pointer
 from pipelines.platform.tracking import RegisteredModel, Tracking
+from pipelines.release.alias import follow
 from pipelines.release.bundle import Bundle, releases_folder, write_bundle
 from pipelines.release.candidate import Candidate
+from pipelines.release.promotion import next_state, put
 from pipelines.release.registration import model_record
-from pipelines.release.verdict import Evaluation
+from pipelines.release.verdict import Evaluation, Verdict
 from pipelines.run import Run
 
-LOGGER = logging.getLogger(__name__)
+TELLING_CHECKS = ("slices", "label_health")
+"""Checks whose failure opens an incident."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Released:
-    """What became of a candidate: `state` is `champion`, `refused` or `retired`.
+    """What became of a candidate: `state` is its state in the ledger (`candidate` waits for a person).
 
     `promoted`: this call made it champion. `known`: the ledger had this very release before. `warnings` say what did
     not stop the release but has to be put right.
@@ -46,7 +47,7 @@ def release(
     champion: Pointer | None,
     reason: str,
 ) -> Released:
-    """Register a candidate and make it champion where the verdict approves it.
+    """Register a candidate and, where the verdict approves it, start its way to champion (`RolloutPolicy`).
 
     `record` is its release record; `champion` is the pointer against which it was judged: if another promotion moved it
     meanwhile, `PermanentError`. `reason` says why it was trained. Raises `StoreError` where a store fails; whatever was
@@ -61,6 +62,7 @@ def release(
             model=candidate.model,
             record=record,
             reference=candidate.reference,
+            signing_key=run.settings.signing_key,
         )
         entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
         registered = Tracking(run.settings, run.use_case.name).record(entry)
@@ -71,7 +73,7 @@ def release(
         promoted=promoted,
         known=known,
         payload=run.ledger.release(release_id).payload,
-        warnings=_mirror_alias(run),
+        warnings=follow(run),
     )
 
 
@@ -80,6 +82,7 @@ def _payload(bundle: Bundle, registered: RegisteredModel, reason: str) -> dict[s
     return {
         **bundle.record,
         "manifest_digest": bundle.manifest_digest,
+        "signed_by": bundle.signed_by,
         "model_version": registered.version,
         "mlflow_run_id": registered.run_id,
         "trained_because": reason,
@@ -96,25 +99,29 @@ def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer
         return "champion", False
     if "retired" in states:
         return "retired", False
-    if verdict.decision == "refused":
-        if states[-1:] != ["refused"]:
-            run.ledger.set_state(release_id, "refused", reason=verdict.summary, actor=run.actor, at=now)
-        return "refused", False
-    run.ledger.move_champion(release_id, expected=champion, reason=verdict.summary, actor=run.actor, at=now)
-    return "champion", True
+    if verdict.decision != "approved" or run.use_case.rollout.risk_tier == "high":
+        state = "refused" if verdict.decision == "refused" else "candidate"
+        if states[-1:] != [state]:
+            run.ledger.set_state(release_id, state, reason=verdict.summary, actor=run.actor, at=now)
+        _report_incident(run, release_id, verdict)
+        return state, False
+    if champion is not None and champion.challenger == release_id:
+        return str(champion.challenger_state), False
+    state = next_state(run, champion, release_id)
+    put(run, champion, release_id, state, reason=verdict.summary)
+    return state, state == "champion"
 
 
-def _mirror_alias(run: Run) -> tuple[str, ...]:
-    """Let MLflow's alias follow the ledger's pointer; where it cannot, say so: the pointer is what counts."""
-    pointer = run.ledger.champion()
-    if pointer is None:
-        return ()
-    version = str(run.ledger.release(pointer.release_id).payload["model_version"])
-    tracking = Tracking(run.settings, run.use_case.name)
-    try:
-        if tracking.champion_version() != version:
-            tracking.mirror_champion(version)
-    except StoreError as error:
-        LOGGER.warning("the alias in MLflow does not follow the ledger yet: %s", error)
-        return (f"MLflow's alias does not name version {version} yet; the next training puts it right",)
-    return ()
+def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
+    """One that fails on a slice or on its labels is more than a weak model: somebody has to look at the data."""
+    failed = [check for check in verdict.checks if check.outcome == "failed" and check.name in TELLING_CHECKS]
+    if failed:
+        run.ledger.open_incident(
+            "refused",
+            release_id,
+            severity="critical",
+            summary="; ".join(f"{check.name}: {check.found}" for check in failed),
+            detail={"checks": [check.to_json() for check in failed]},
+            actor=run.actor,
+            at=run.clock(),
+        )

@@ -35,8 +35,8 @@ class TrainResult:
 
     @property
     def in_production(self) -> bool:
-        """Whether the release is champion now: what a training asks for."""
-        return self.released.state == "champion"
+        """Whether the release decides, or is on its way to: what a training asks for."""
+        return self.released.state in {"shadow", "canary", "champion"}
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json` and for the ledger."""

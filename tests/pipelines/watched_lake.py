@@ -141,7 +141,7 @@ def release_model(run: Run, world: World, *, release_id: str = RELEASE) -> str:
     }
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=bytes(booster.save_raw("ubj")), record=record, reference=reference)
-    payload = {**record, "manifest_digest": bundle.manifest_digest, "model_version": "7"}
+    payload = {**record, "manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": "7"}
     run.ledger.add_release(release_id, payload, at=AT)
     run.ledger.move_champion(release_id, expected=run.ledger.champion(), reason="test", actor="test", at=AT)
     return release_id

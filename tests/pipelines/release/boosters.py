@@ -48,7 +48,13 @@ def make_bundle(home: Path, features: FeatureSet, **record: Any) -> Bundle:
 
 
 def make_champion(run: Run, bundle: Bundle) -> None:
-    payload = {**bundle.record, "manifest_digest": bundle.manifest_digest, "model_version": "4", "as_of": "2026-11-09"}
+    payload = {
+        **bundle.record,
+        "manifest_digest": bundle.manifest_digest,
+        "signed_by": bundle.signed_by,
+        "model_version": "4",
+        "as_of": "2026-11-09",
+    }
     run.ledger.add_release(bundle.release_id, payload, at=AT)
     run.ledger.move_champion(
         bundle.release_id, expected=run.ledger.champion(), reason="for the test", actor="test", at=AT

@@ -1,0 +1,134 @@
+"""Promote: a person moves a release on, to the next state of the policy or past it; against the rules with a reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from pipelines.platform.errors import PermanentError, UsageError
+from pipelines.platform.ledger import Move, Pointer
+from pipelines.release.loading import release_bundle
+from pipelines.release.scorer import require_same_features
+from pipelines.run import Run
+
+Stage = Literal["shadow", "canary", "champion"]
+RUNBOOK = "docs/runbooks/rollback.md"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Promoted:
+    """What a promotion did: `state` is the release's now; `override` names what it went against, if anything."""
+
+    release: str
+    state: str
+    champion: str
+    challenger: str | None
+    generation: int
+    override: str | None
+    reason: str
+    changed: bool = True
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        return dict(vars(self))
+
+
+def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, override: bool = False) -> Promoted:
+    """Move a release on by one state of the rollout policy, or to the state `to`.
+
+    What the policy would not do needs `override` and a reason: a release that was refused, needs a person or was rolled
+    back from; a state that is skipped. It is audited, and shown wherever the release is. The bundle is verified first.
+    Raises `UsageError` for an override without a reason, `PermanentError` where an override is needed or another move
+    was faster, `BundleError` where the bundle cannot be used.
+    """
+    if override and not reason.strip():
+        raise UsageError("an override needs a reason", expected="--reason TEXT", found="none")
+    pointer = run.ledger.champion()
+    release = run.ledger.release(release_id)
+    if pointer is not None and release_id == pointer.release_id:
+        return _result(release_id, "champion", pointer, None, reason, changed=False)
+    chosen = to or next_state(run, pointer, release_id)
+    against = _against(run, pointer, release_id, release.payload, chosen)
+    if against and not override:
+        raise PermanentError(
+            "the release may not be moved on without an override",
+            where=run.settings.ledger,
+            expected="an approved release, moved on by one state of the policy",
+            found=f"{release_id}: {against}",
+            next_step=f'tollgate promote {release_id} --to {chosen} --override --reason "WHY"',
+            runbook=RUNBOOK,
+        )
+    require_same_features(release_bundle(run, release), run.use_case)
+    moved = put(run, pointer, release_id, chosen, reason=reason, override=against or None)
+    return _result(release_id, chosen, moved, against or None, reason)
+
+
+def next_state(run: Run, pointer: Pointer | None, release_id: str) -> Stage:
+    """The state that the rollout policy has after the release's: the first champion of a home is champion at once."""
+    policy = run.use_case.rollout
+    tried = pointer.challenger_state if pointer and pointer.challenger == release_id else None
+    if pointer is None:
+        return "champion"
+    if tried is None and policy.shadow_days:
+        return "shadow"
+    if tried != "canary" and policy.canary_days:
+        return "canary"
+    return "champion"
+
+
+def put(
+    run: Run, pointer: Pointer | None, release_id: str, state: Stage, *, reason: str, override: str | None = None
+) -> Pointer:
+    """Give the release this state by one move; a challenger whose place it takes retires. Raises as `Ledger.move`."""
+    if pointer is None and state != "champion":
+        raise PermanentError(
+            "there is no champion beside which a release could be tried out",
+            where=run.settings.ledger,
+            expected="champion as the first release's state",
+            found=state,
+            next_step=f"tollgate promote {release_id} --to champion",
+        )
+    challenger = pointer.challenger if pointer else None
+    leaves = [(challenger, "retired")] if challenger and challenger != release_id else []
+    if pointer is not None and state == "champion":
+        leaves.append((pointer.release_id, "retired"))
+    move = Move(
+        kind="promote" if state == "champion" else state,
+        subject=release_id,
+        champion=release_id if state == "champion" or pointer is None else pointer.release_id,
+        challenger=None if state == "champion" else release_id,
+        challenger_state=None if state == "champion" else state,
+        reason=reason,
+        actor=run.actor,
+        at=run.clock(),
+        detail={"override": override} if override else {},
+    )
+    return run.ledger.move(move, expected=pointer, states=[*leaves, (release_id, state)])
+
+
+def _against(run: Run, pointer: Pointer | None, release_id: str, payload: Any, chosen: Stage) -> str:
+    """What speaks against the move, or nothing."""
+    decision = payload.get("evaluation", {}).get("verdict", {}).get("decision", "approved")
+    states = [entry["state"] for entry in run.ledger.states(release_id)]
+    approved = any(entry["subject"] == release_id for entry in run.ledger.audit_entries("approval"))
+    if decision != "approved" and not (decision == "needs a person" and approved):
+        return f"its verdict is {decision!r}"
+    if states[-1:] in (["retired"], ["refused"]):
+        return f"it is {states[-1]}"
+    due = next_state(run, pointer, release_id)
+    return f"the policy has it in {due} next, not {chosen}" if chosen != due else ""
+
+
+def _result(
+    release_id: str, state: str, pointer: Pointer, override: str | None, reason: str, *, changed: bool = True
+) -> Promoted:
+    return Promoted(
+        release=release_id,
+        state=state,
+        champion=pointer.release_id,
+        challenger=pointer.challenger,
+        generation=pointer.generation,
+        override=override,
+        reason=reason,
+        changed=changed,
+    )
