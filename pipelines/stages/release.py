@@ -96,10 +96,11 @@ def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer
         return "champion", False
     if "retired" in states:
         return "retired", False
-    if verdict.decision == "refused":
-        if states[-1:] != ["refused"]:
-            run.ledger.set_state(release_id, "refused", reason=verdict.summary, actor=run.actor, at=now)
-        return "refused", False
+    if verdict.decision != "approved":
+        state = "refused" if verdict.decision == "refused" else "candidate"
+        if states[-1:] != [state]:
+            run.ledger.set_state(release_id, state, reason=verdict.summary, actor=run.actor, at=now)
+        return state, False
     run.ledger.move_champion(release_id, expected=champion, reason=verdict.summary, actor=run.actor, at=now)
     return "champion", True
 
