@@ -23,7 +23,7 @@ from pipelines.release.scorer import Scorer
 from pipelines.simulate.day import DayPlan
 from pipelines.usecases.definition import UseCase
 
-BANKS, WEEKS = 10, 3
+BANKS, WEEKS = 5, 3
 FIRST_SEED = 9_000_001
 CONDITIONS: Mapping[str, DayPlan] = {"usual": DayPlan(), "new-fraud": DayPlan(("new-fraud",))}
 

@@ -7,7 +7,7 @@ training frame; it changes what a training sees, never what really happened.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from functools import cached_property
 
@@ -27,7 +27,7 @@ from pipelines.usecases.fraud import USE_CASE
 AS_OF = date(2026, 11, 9)
 CHAMPION_AS_OF = AS_OF - timedelta(days=7)
 OLD_CHAMPION_AS_OF = AS_OF - timedelta(days=28)
-CUSTOMERS, TERMINALS = 2_000, 4_000
+CUSTOMERS, TERMINALS = 5_000, 10_000
 QUICK = {"num_boost_round": 40, "num_parallel_tree": 1, "eta": 0.15}
 """Fewer and faster rounds than a release has, so that hundreds of models can be fitted; nothing is searched."""
 
@@ -47,6 +47,7 @@ class BenchWorld:
 
     seed: int
     use_case: UseCase
+    made: dict[date, Candidate] = field(default_factory=dict)
 
     @cached_property
     def world(self) -> World:
@@ -76,6 +77,12 @@ class BenchWorld:
     def simulated(self, days: DayRange, plans: Mapping[date, DayPlan]) -> SimulatedFrame:
         """Any days of this bank."""
         return simulated_frame(self.world, days, self.use_case, self.use_case.stored_features, plans)
+
+    def sound(self, as_of: date) -> Candidate:
+        """A model as of a day that learnt from usual days; made once."""
+        if as_of not in self.made:
+            self.made[as_of] = self.candidate(self.usual, as_of)
+        return self.made[as_of]
 
     def candidate(self, frame: pd.DataFrame, as_of: date = AS_OF, seed: int | None = None) -> Candidate:
         """A model as of a day (with another seed where one is given)."""
