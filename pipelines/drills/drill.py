@@ -29,12 +29,13 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class DrillResult:
-    """What a drill `injected`, and its findings; `seconds` of wall time."""
+    """What a drill `injected`, and its findings; `seconds` of wall time; `home` is the scratch home, if it was kept."""
 
     name: str
     injected: str
     findings: Sequence[Finding]
     seconds: float
+    home: str = ""
 
     @property
     def holds(self) -> bool:
@@ -49,6 +50,7 @@ class DrillResult:
             "injected": self.injected,
             "findings": [finding.to_json() for finding in self.findings],
             "seconds": self.seconds,
+            "home": self.home or None,
         }
 
 
@@ -67,7 +69,11 @@ class Drill:
         with scratch_home(settings, f"drill-{self.name}-", keep=keep) as scratch:
             findings = tuple(self.happens(scratch))
         return DrillResult(
-            name=self.name, injected=self.injected, findings=findings, seconds=round(time.monotonic() - began, 1)
+            name=self.name,
+            injected=self.injected,
+            findings=findings,
+            seconds=round(time.monotonic() - began, 1),
+            home=str(scratch.home) if keep else "",
         )
 
 
