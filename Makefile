@@ -4,7 +4,7 @@ export PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-airflow test-fast check format bench lock clean
+.PHONY: help setup demo test test-airflow test-fast check format bench bench-gate lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -36,6 +36,9 @@ format: setup  ## format the code
 
 bench: setup  ## all benchmarks; writes the tables of benchmarks/README.md
 	$(BIN)/python -m benchmarks
+
+bench-gate: setup  ## how often the release gate errs, on pairs of models whose difference is known (15 minutes)
+	$(BIN)/python -m benchmarks gate
 
 lock: setup  ## resolve the environment again: requirements-dev.txt is the lock, requirements.txt its run-time part
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-find-links -q -o requirements-dev.txt

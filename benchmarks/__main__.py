@@ -10,14 +10,14 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).with_name("README.md")
-MODULES = ("simulate", "features", "scoring", "nightly")
+MODULES = ("simulate", "features", "scoring", "nightly", "gate")
 
 
 def measured(module: str) -> str:
-    """The Markdown table that `python -m benchmarks.<module>` prints; raises `CalledProcessError` where it fails."""
+    """The Markdown tables that `python -m benchmarks.<module>` prints; raises `CalledProcessError` where it fails."""
     command = [sys.executable, "-m", f"benchmarks.{module}"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return "\n".join(line for line in output.splitlines() if line.startswith("|"))
+    return "\n".join(line for line in output.splitlines() if line.startswith("|") or not line).strip()
 
 
 def with_table(text: str, module: str, table: str) -> str:

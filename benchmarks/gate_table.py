@@ -1,0 +1,76 @@
+"""The tables of the gate's benchmark: errors of both gates with intervals, and verdicts by kind of pair."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import sqrt
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+if TYPE_CHECKING:
+    from benchmarks.gate import Outcome
+
+Z = 1.96
+
+
+def wilson(hits: int, of: int) -> tuple[float, float]:
+    """The 95 % interval of a share (Wilson, 1927)."""
+    if not of:
+        return 0.0, 1.0
+    share, z2 = hits / of, Z * Z
+    centre, spread = share + z2 / (2 * of), Z * sqrt(share * (1 - share) / of + z2 / (4 * of * of))
+    return max(0.0, (centre - spread) / (1 + z2 / of)), min(1.0, (centre + spread) / (1 + z2 / of))
+
+
+def tables(found: Sequence[Outcome]) -> str:
+    """Both tables in Markdown, an empty line between them."""
+    return f"{_errors(found)}\n\n{_kinds(found)}"
+
+
+def _errors(found: Sequence[Outcome]) -> str:
+    verdicts = {"Tollgate": [one.verdict for one in found], "point values": [one.point_verdict for one in found]}
+    lines = [f"| {len(found)} pairs, {len({one.seed for one in found})} banks | Tollgate | gate of point values |"]
+    lines.append("|---|---|---|")
+    for what, truth, decision in (
+        ("truly worse, let through", "worse", "approved"),
+        ("truly worse, put before a person", "worse", "needs a person"),
+        ("truly better, refused", "better", "refused"),
+        ("truly better, put before a person", "better", "needs a person"),
+        ("equal, let through", "equal", "approved"),
+        ("equal, refused", "equal", "refused"),
+        ("equal, put before a person", "equal", "needs a person"),
+    ):
+        rows = [index for index, one in enumerate(found) if one.truth == truth]
+        cells = [_share([given[index] for index in rows].count(decision), len(rows)) for given in verdicts.values()]
+        lines.append(f"| {what} | {' | '.join(cells)} |")
+    seconds = np.median([one.seconds for one in found])
+    lines.append(f"| CPU seconds of an evaluation, median | {seconds:.1f} | |")
+    return "\n".join(lines)
+
+
+def _share(hits: int, of: int) -> str:
+    low, high = wilson(hits, of)
+    return f"{hits} of {of} ({100 * low:.0f}–{100 * high:.0f} %)"
+
+
+def _kinds(found: Sequence[Outcome]) -> str:
+    lines = ["| kind of pair | pairs | metric lost, median | truth: worse / equal / better |", "|---|---|---|---|"]
+    lines[0] += " approved / person / refused | by point values approved | what failed |"
+    lines[1] += "---|---|---|"
+    for kind in dict.fromkeys(one.kind for one in found):
+        of = [one for one in found if one.kind == kind]
+        truth = [[one.truth for one in of].count(name) for name in ("worse", "equal", "better")]
+        decided = [[one.verdict for one in of].count(name) for name in ("approved", "needs a person", "refused")]
+        points = [one.point_verdict for one in of].count("approved")
+        failed = [name for one in of for name in one.failed]
+        named = ", ".join(f"{name} {failed.count(name)}" for name in dict.fromkeys(failed))
+        lines.append(
+            f"| {kind} | {len(of)} | {np.median([one.loss for one in of]):+.3f} | {_slashed(truth)} | "
+            f"{_slashed(decided)} | {points} | {named} |"
+        )
+    return "\n".join(lines)
+
+
+def _slashed(numbers: Sequence[int]) -> str:
+    return " / ".join(map(str, numbers))

@@ -1,0 +1,23 @@
+"""All drills by name."""
+
+from __future__ import annotations
+
+from pipelines.drills.crash import CRASH
+from pipelines.drills.drill import Drill
+from pipelines.drills.race import RACE
+from pipelines.platform.errors import UsageError
+
+DRILLS = {drill.name: drill for drill in (RACE, CRASH)}
+
+
+def drill_of(name: str) -> Drill:
+    """The drill of that name; raises `UsageError` that lists those there are."""
+    if name not in DRILLS:
+        raise UsageError(
+            "unknown drill",
+            where="tollgate drill NAME",
+            expected=", ".join(DRILLS),
+            found=name,
+            next_step="choose one of these",
+        )
+    return DRILLS[name]
