@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from features.definition import FeatureSet
 from features.errors import FeatureError
 from pipelines.platform.errors import PermanentError
+from pipelines.platform.ledger import Pointer
 from pipelines.release.bundle import Bundle, BundleError
 from pipelines.release.loading import release_bundle
 from pipelines.run import Run
@@ -158,7 +159,11 @@ def load_champion(run: Run) -> Scorer:
 
     A ledger that does not answer is not a reason to fall back: `StoreError` goes on to the caller.
     """
-    pointer = run.ledger.champion()
+    return champion_scorer(run, run.ledger.champion())
+
+
+def champion_scorer(run: Run, pointer: Pointer | None) -> Scorer:
+    """The same for a pointer that was read already."""
     if pointer is None:
         return _fall_back(run.use_case, "no release has been promoted yet")
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Array = NDArray[Any]
+_NOT_LISTED = ["decision", "champion", "champion_score", "challenger", "challenger_score"]
 
 
 def ranked_rows(
@@ -53,12 +55,16 @@ def reasons(scorer: Scorer, matrix: Matrix, count: int) -> list[list[dict[str, A
 
 
 def alert_table(
-    scorer: Scorer, use_case: UseCase, predictions: pa.Table, matrix: Matrix, known: NDArray[np.bool_]
+    scorers: Mapping[str, tuple[Scorer, Matrix]],
+    use_case: UseCase,
+    predictions: pa.Table,
+    known: NDArray[np.bool_],
 ) -> pa.Table:
     """The day's list as rows of the lake's `alerts` table, the first rank first.
 
-    `predictions` holds the day's rows of that table, `matrix` their features in the scorer's order, `known` whether the
-    row's unit is known already. Columns: day, rank INT, unit, event columns, score, reasons
+    `predictions` holds the day's rows of that table, `scorers` each release that decided with the rows' features in its
+    order, `known` whether the row's unit is known already. Rows rank by the score that decided them, whichever release
+    gave it (decision 0193). Columns: day, rank INT, unit, event columns, score, reasons
     ARRAY<STRUCT<feature, value, contribution>>, release, model_version, fallback.
     """
     import pyarrow as pa
@@ -71,12 +77,25 @@ def alert_table(
         known=known,
         capacity=use_case.review.capacity,
     )
-    why = pa.array(reasons(scorer, matrix[rows], use_case.review.reasons), type=_reasons_type())
-    listed = predictions.drop_columns(["decision"]).take(rows)
+    listed = predictions.drop_columns(_NOT_LISTED).take(rows)
+    why = pa.array(_reasons_by_release(scorers, listed, rows, use_case.review.reasons), type=_reasons_type())
     ranks = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
     listed = listed.append_column("rank", ranks).append_column("reasons", why)
     front = ["day", "rank", use_case.review.unit]
     return listed.select([*front, *(name for name in listed.column_names if name not in front)])
+
+
+def _reasons_by_release(
+    scorers: Mapping[str, tuple[Scorer, Matrix]], listed: pa.Table, rows: NDArray[np.intp], count: int
+) -> list[list[dict[str, Any]]]:
+    """Each row's reasons, by the release that decided it."""
+    found: list[list[dict[str, Any]]] = [[] for _ in rows]
+    decided = np.asarray(listed["release"].to_pylist(), dtype=object)
+    for release, (scorer, matrix) in scorers.items():
+        places = np.flatnonzero(decided == release)
+        for place, told in zip(places, reasons(scorer, matrix[rows[places]], count), strict=True):
+            found[place] = told
+    return found
 
 
 def _reasons_type() -> pa.DataType:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
@@ -11,6 +12,7 @@ from pipelines.run import Run
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyspark.sql import Column
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,12 +54,13 @@ def _counts(run: Run, days: DayRange) -> dict[date, dict[str, Any]]:
     from pyspark.sql import functions as sf
 
     time = run.use_case.stored_features.schema.time
+    predictions = run.lake.read("predictions", days=days)
+    columns = predictions.columns
     rows = (
-        run.lake.read("predictions", days=days)
-        .groupBy("day")
+        predictions.groupBy("day")
         .agg(
             sf.count("*").alias("rows"),
-            sf.max("release").alias("release"),
+            sf.max(_championed(columns, "champion", "release")).alias("release"),
             sf.max("fallback").alias("fallback"),
             sf.max(time).alias("newest"),
             sf.avg("score").alias("mean"),
@@ -76,7 +79,16 @@ def _sampled(run: Run, days: DayRange, size: int) -> pd.DataFrame:
     features = run.lake.read("features", days=days)
     stored = [name for name in run.use_case.stored_features.names if name in features.columns]
     order = Window.partitionBy("day").orderBy(sf.xxhash64(*key), *key)
-    scores = run.lake.read("predictions", days=days).select("day", *key, "score")
+    predictions = run.lake.read("predictions", days=days)
+    score = _championed(predictions.columns, "champion_score", "score").alias("score")
+    scores = predictions.select("day", *key, score)
     chosen = scores.withColumn("place", sf.row_number().over(order)).where(sf.col("place") <= size)
     rows = features.select("day", *key, *stored).join(sf.broadcast(chosen), ["day", *key])
     return rows.orderBy("day", "place").drop("place", *key).toArrow().to_pandas()
+
+
+def _championed(columns: Sequence[str], name: str, older: str) -> Column:
+    """What the champion said of a row, whoever decided it; rows from before challengers have only `older`."""
+    from pyspark.sql import functions as sf
+
+    return sf.coalesce(sf.col(name), sf.col(older)) if name in columns else sf.col(older)

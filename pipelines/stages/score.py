@@ -12,7 +12,9 @@ from expectations.gate import run_suite
 from expectations.result import GateResult
 from pipelines.platform.days import DayRange, batched
 from pipelines.platform.errors import GateError, PermanentError
-from pipelines.release.scorer import Scorer, load_champion
+from pipelines.release.contenders import Contenders, load_contenders
+from pipelines.release.guardrails import compare
+from pipelines.release.scorer import Scorer
 from pipelines.report.alerts import write_alert_file
 from pipelines.run import Run
 from pipelines.stages.alert_list import alert_table
@@ -34,33 +36,36 @@ RUNBOOK_REFUSED = "docs/runbooks/predictions-refused.md"
 def score(run: Run, days: DayRange) -> StageResult:
     """Score the features of `days` with the champion, or with the declared rule where none can be loaded.
 
+    A challenger scores the same rows: in shadow it decides nothing, in canary for its share of the units.
+
     Replaces these days in `predictions` (one row for each row of features) and `alerts`, and writes the alert lists to
-    `<home>/alerts/<day>.csv`. The release is loaded once: every row of a call is stamped by the same one. A range is
+    `<home>/alerts/<day>.csv`. The releases are loaded once for the whole call. A range is
     one commit to each table, up to `ROWS_AT_ONCE` rows. Accounts: rows, alerts, release, model_version, fallback (and
-    why), score_mean, positive_share, gate, inputs.
+    why), score_mean, positive_share, units (at the threshold), comparison (with the challenger), gate, inputs.
 
     Raises `TransientError` where features are not built yet, `GateError` where the predictions are refused (nothing is
     committed then), `PermanentError` where rows go missing on the way.
     """
     version = run.lake.version("features")
     rows = FEATURES.rows(run, days, version)
-    scorer = load_champion(run)
+    contenders = load_contenders(run)
+    scorer = contenders.champion
     if version is None:
-        return _result(days, {day: _account(scorer) for day in days}, {}).record(run)
+        return _result(days, {day: _account(run, contenders) for day in days}, {}).record(run)
     known = known_units(run, days)
     inputs = run.lake.versions(["features", run.use_case.labels.name, run.use_case.events.name])
     accounts: dict[date, Mapping[str, Any]] = {}
     versions: dict[str, int] = {}
     for part in batched(days, rows, ROWS_AT_ONCE):
-        scored = score_rows(run, scorer, part, version)
+        scored = score_rows(run, contenders, part, version)
         by_day = {day: scored.of(day) for day in part}
         _require_all(run, rows, by_day)
         gates = _judge(run, scorer, by_day)
-        lists = _alert_lists(run, scorer, known, by_day)
+        lists = _alert_lists(run, contenders, known, by_day)
         versions = _commit(run, scorer, part, scored.predictions, lists, inputs)
         for day in part:
             write_alert_file(run.settings.home, day, lists[day])
-            accounts[day] = _account(scorer, by_day[day], lists[day].num_rows, gates.get(day), inputs)
+            accounts[day] = _account(run, contenders, by_day[day], lists[day].num_rows, gates.get(day), inputs)
     return _result(days, accounts, versions).record(run)
 
 
@@ -112,15 +117,14 @@ def _refusal(run: Run, scorer: Scorer, refused: Mapping[date, GateResult]) -> Ga
 
 
 def _alert_lists(
-    run: Run, scorer: Scorer, known: KnownUnits, by_day: Mapping[date, ScoredRows]
+    run: Run, contenders: Contenders, known: KnownUnits, by_day: Mapping[date, ScoredRows]
 ) -> dict[date, pa.Table]:
     unit = run.use_case.review.unit
     return {
         day: alert_table(
-            scorer,
+            {release: (contenders.scorer(release), matrix) for release, matrix in scored.matrices.items()},
             run.use_case,
             scored.predictions,
-            scored.matrix,
             known.mask(day, scored.predictions[unit].to_numpy()),
         )
         for day, scored in by_day.items()
@@ -141,13 +145,16 @@ def _commit(
     provenance = run.provenance("score", inputs, **_stamp(scorer))
     tables = {"predictions": predictions, "alerts": pa.concat_tables(lists.values())}
     return {
-        name: run.lake.replace_days(run.spark.createDataFrame(rows), name, days, provenance=provenance)
+        name: run.lake.replace_days(
+            run.spark.createDataFrame(rows), name, days, provenance=provenance, add_columns=True
+        )
         for name, rows in tables.items()
     }
 
 
 def _account(
-    scorer: Scorer,
+    run: Run,
+    contenders: Contenders,
     scored: ScoredRows | None = None,
     alerts: int = 0,
     gate: GateResult | None = None,
@@ -155,15 +162,33 @@ def _account(
 ) -> dict[str, Any]:
     """What the ledger keeps of a day; a day without rows has neither gate nor mean."""
     scores = scored.predictions["score"].to_numpy() if scored else np.empty(0)
+    decided = scored.predictions["decision"].to_numpy(zero_copy_only=False) if scored else np.empty(0, dtype=bool)
+    units = scored.predictions[run.use_case.review.unit].to_numpy() if scored else np.empty(0)
     return {
         "rows": len(scores),
         "alerts": alerts,
-        **_stamp(scorer),
+        **_stamp(contenders.champion),
         "score_mean": float(scores.mean()) if len(scores) else None,
-        "positive_share": float((scores >= scorer.threshold).mean()) if len(scores) else None,
+        "positive_share": float(decided.mean()) if len(scores) else None,
+        "units": len(np.unique(units[decided])),
+        "comparison": _comparison(contenders, scored, units),
         "gate": gate.to_json() if gate else None,
         "inputs": dict(inputs or {}),
     }
+
+
+def _comparison(contenders: Contenders, scored: ScoredRows | None, units: Any) -> dict[str, Any] | None:
+    """Figures of champion and challenger on the day's rows; None without a challenger."""
+    if contenders.named is None:
+        return None
+    told = {"challenger": contenders.named, "state": contenders.state, "champion": contenders.champion.release_id}
+    if contenders.challenger is None or scored is None or not len(units):
+        return {**told, "problem": contenders.problem, "rows": 0}
+    decided = np.array(scored.predictions["release"].to_pylist(), dtype=object) == contenders.challenger.release_id
+    champion, challenger = (
+        scored.scored[release] for release in (contenders.champion.release_id, contenders.challenger.release_id)
+    )
+    return {**told, "problem": "", **compare(contenders, champion, challenger, units, decided)}
 
 
 def _result(days: DayRange, accounts: Mapping[date, Mapping[str, Any]], versions: Mapping[str, int]) -> StageResult:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError
+from pipelines.release.contenders import Contenders, Scored, decided_by_challenger, timed
 from pipelines.release.scorer import Matrix, Scorer
 from pipelines.run import Run
 
@@ -20,45 +22,88 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class ScoredRows:
-    """`predictions` are rows of the table of that name, in order of day and event; `matrix` their features."""
+    """`predictions` are rows of the table of that name, in order of day and event.
+
+    `matrices` holds their features by release, `scored` each contender's scores; both for the rows at hand.
+    """
 
     predictions: pa.Table
-    matrix: Matrix
+    matrices: Mapping[str, Matrix]
+    scored: Mapping[str, Scored]
 
     def of(self, day: date) -> ScoredRows:
         """The rows of one day, as views: nothing is copied."""
         days = self.predictions["day"].to_numpy()
         first, end = (int(np.searchsorted(days, np.datetime64(day), side=side)) for side in ("left", "right"))
-        return ScoredRows(self.predictions.slice(first, end - first), self.matrix[first:end])
+        share = (end - first) / max(1, self.predictions.num_rows)
+        return ScoredRows(
+            self.predictions.slice(first, end - first),
+            {release: matrix[first:end] for release, matrix in self.matrices.items()},
+            {
+                release: Scored(scores=scored.scores[first:end], seconds=scored.seconds * share)
+                for release, scored in self.scored.items()
+            },
+        )
 
 
-def score_rows(run: Run, scorer: Scorer, days: DayRange, version: int) -> ScoredRows:
-    """The days' rows of `features` at that version, scored in one pass.
+def score_rows(run: Run, contenders: Contenders, days: DayRange, version: int) -> ScoredRows:
+    """The days' rows of `features` at that version, scored in one pass by the champion and, if any, the challenger.
 
-    Predictions: event key, time, entity keys and amount as in `features`, `day` DATE, score DOUBLE, decision BOOLEAN
-    (score >= the release's threshold), release STRING, model_version STRING, fallback BOOLEAN. Raises `PermanentError`
-    where `features` lacks a column of the model.
+    Predictions: event key, time, entity keys and amount as in `features`, `day` DATE; of the release that decides:
+    score DOUBLE, decision BOOLEAN (score >= its threshold), release STRING, model_version STRING, fallback BOOLEAN;
+    and what both would have said: champion STRING, champion_score DOUBLE, challenger STRING, challenger_score DOUBLE
+    (null without one). Raises `PermanentError` where `features` lacks a column of the champion's; a challenger that
+    cannot score is left out, with the reason in the log.
     """
-    import pyarrow as pa
 
     frame = run.lake.read("features", days=days, version=version)
     carried = carried_columns(run, frame.columns)
-    _require_columns(run, scorer, frame.columns)
-    rows = frame.select("day", *dict.fromkeys([*carried, *scorer.feature_names])).toArrow()
+    champion, challenger = contenders.champion, contenders.challenger
+    _require_columns(run, champion, frame.columns)
+    names = [*champion.feature_names, *(challenger.feature_names if challenger else ())]
+    rows = frame.select("day", *dict.fromkeys([*carried, *names])).toArrow()
     order = [("day", "ascending"), (run.use_case.stored_features.schema.id, "ascending")]
     rows = rows.sort_by(order).combine_chunks()
-    matrix = feature_matrix(rows, scorer.feature_names)
-    scores = scorer.score(matrix)
+    matrices = {champion.release_id: feature_matrix(rows, champion.feature_names)}
+    if challenger is not None:
+        same = challenger.feature_names == champion.feature_names
+        own = matrices[champion.release_id] if same else feature_matrix(rows, challenger.feature_names)
+        matrices[challenger.release_id] = own
+    scored = {release: timed(contenders.scorer(release), matrix) for release, matrix in matrices.items()}
+    units = rows[run.use_case.review.unit].to_numpy()
+    stamps = _stamps(contenders, scored, units, run.use_case.rollout.canary_share)
     stamped = rows.select(["day", *carried])
-    for name, values in (
-        ("score", pa.array(scores, pa.float64())),
-        ("decision", pa.array(scores >= scorer.threshold, pa.bool_())),
-        ("release", _constant(scorer.release_id, rows.num_rows)),
-        ("model_version", _constant(scorer.model_version, rows.num_rows)),
-        ("fallback", pa.repeat(pa.scalar(scorer.fallback), rows.num_rows)),
-    ):
+    for name, values in stamps.items():
         stamped = stamped.append_column(name, values)
-    return ScoredRows(stamped, matrix)
+    return ScoredRows(stamped, matrices, scored)
+
+
+def _stamps(
+    contenders: Contenders, scored: Mapping[str, Scored], units: NDArray[Any], share: float
+) -> dict[str, pa.Array]:
+    """The columns that the contenders add: what decided, and what both said."""
+    import pyarrow as pa
+
+    champion, challenger = contenders.champion, contenders.challenger
+    first = scored[champion.release_id].scores
+    second = scored[challenger.release_id].scores if challenger else first
+    theirs = decided_by_challenger(contenders, units, second, share)
+
+    def chosen(mine: Any, other: Any, kind: pa.DataType) -> pa.Array:
+        return pa.array(np.where(theirs, other, mine), kind)
+
+    rival = challenger or champion
+    return {
+        "score": chosen(first, second, pa.float64()),
+        "decision": chosen(first >= champion.threshold, second >= rival.threshold, pa.bool_()),
+        "release": chosen(champion.release_id, rival.release_id, pa.string()),
+        "model_version": chosen(champion.model_version, rival.model_version, pa.string()),
+        "fallback": chosen(champion.fallback, rival.fallback, pa.bool_()),
+        "champion": _constant(champion.release_id, len(units)),
+        "champion_score": pa.array(first, pa.float64()),
+        "challenger": _constant(challenger.release_id if challenger else None, len(units)),
+        "challenger_score": pa.array(second if challenger else [None] * len(units), pa.float64()),
+    }
 
 
 def feature_matrix(rows: pa.Table, names: Sequence[str]) -> Matrix:
@@ -88,7 +133,7 @@ def _require_columns(run: Run, scorer: Scorer, found: Sequence[str]) -> None:
         )
 
 
-def _constant(text: str, rows: int) -> pa.Array:
+def _constant(text: str | None, rows: int) -> pa.Array:
     import pyarrow as pa
 
-    return pa.repeat(pa.scalar(text), rows)
+    return pa.repeat(pa.scalar(text, pa.string()), rows)
