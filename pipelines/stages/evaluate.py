@@ -5,16 +5,19 @@ What is evaluated is the booster loaded back from the bytes that would be releas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.platform.days import midnight
+from pipelines.platform.days import DayRange, midnight
 from pipelines.release.candidate import Candidate
+from pipelines.release.evidence.champion import beats_logistic, beats_rule, keeps_up
+from pipelines.release.evidence.contest import Contest
+from pipelines.release.evidence.label_health import labels_are_plausible
+from pipelines.release.evidence.slices import slices_hold
 from pipelines.release.fitting import fit_logistic, logistic_scores, matrix_of
-from pipelines.release.frames import judged
+from pipelines.release.frames import judged, labels_at
 from pipelines.release.metrics import Array
 from pipelines.release.scorer import Scorer, rule_scorer
 from pipelines.release.search import figures
@@ -35,12 +38,15 @@ def evaluate(
     """
     rows, label = judged(frame, use_case, candidate.split, midnight(candidate.as_of))
     scores, compared = _compare(rows, label, use_case, candidate, champion)
+    contest = Contest.of(rows, label, scores, use_case)
     checks = (
         _enough_evidence(label, candidate),
         _scores_are_probabilities(scores[CANDIDATE]),
-        _beats(use_case, compared, RULE),
-        _beats(use_case, compared, LOGISTIC),
-        _keeps_up(use_case, compared, champion),
+        beats_rule(contest),
+        beats_logistic(contest),
+        keeps_up(contest, champion),
+        slices_hold(contest, champion, frame),
+        _label_health(frame, use_case, candidate),
         _not_older(candidate, champion_as_of),
     )
     return Evaluation(
@@ -108,31 +114,9 @@ def _scores_are_probabilities(score: Array) -> Check:
     )
 
 
-def _beats(use_case: UseCase, compared: Mapping[str, Mapping[str, float]], baseline: str) -> Check:
-    metric = use_case.model.primary_metric
-    mine, theirs = compared[CANDIDATE][metric], compared[baseline][metric]
-    return Check(
-        name=f"beats_{baseline}",
-        question=f"Is its {metric} higher than that of the {baseline.replace('_', ' ')} on the same days?",
-        outcome="passed" if mine > theirs else "failed",
-        found=f"{metric} {mine:.4f} against {theirs:.4f} of the {baseline.replace('_', ' ')}",
-        figures={CANDIDATE: mine, baseline: theirs},
-    )
-
-
-def _keeps_up(use_case: UseCase, compared: Mapping[str, Mapping[str, float]], champion: Scorer) -> Check:
-    metric, margin = use_case.model.primary_metric, use_case.model.champion_margin
-    question = f"Does it lose no more than {margin} of {metric} against the champion on the same days?"
-    if champion.fallback:
-        return Check(name="keeps_up_with_champion", question=question, outcome="not applicable", found=champion.reason)
-    mine, theirs = compared[CANDIDATE][metric], compared[CHAMPION][metric]
-    return Check(
-        name="keeps_up_with_champion",
-        question=question,
-        outcome="passed" if mine >= theirs - margin else "failed",
-        found=f"{metric} {mine:.4f} against {theirs:.4f} of champion {champion.release_id} (margin {margin})",
-        figures={CANDIDATE: mine, CHAMPION: theirs, "margin": margin},
-    )
+def _label_health(frame: pd.DataFrame, use_case: UseCase, candidate: Candidate) -> Check:
+    known = labels_at(frame, use_case, midnight(candidate.as_of))
+    return labels_are_plausible(frame, known, use_case, DayRange(candidate.history.first, candidate.split.test.last))
 
 
 def _not_older(candidate: Candidate, champion_as_of: date | None) -> Check:

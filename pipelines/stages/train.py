@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.platform.ledger import Pointer
 from pipelines.release.candidate import make_candidate
+from pipelines.release.evidence.slice_rows import slice_columns
 from pipelines.release.record import release_record
 from pipelines.release.scorer import load_champion
 from pipelines.release.verdict import Evaluation
@@ -21,7 +22,7 @@ STAGE = "train"
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """A training's outcome: the verdict (`approved` or `refused`), what became of the release, and its figures."""
+    """A training's outcome: verdict (`approved`, `refused`, `needs a person`), what became of the release, figures."""
 
     as_of: date
     release_id: str
@@ -66,7 +67,8 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     """
     use_case = run.use_case
     pointer, scorer = run.ledger.champion(), load_champion(run)
-    columns = (*use_case.feature_sets[use_case.model.feature_set].names, *scorer.feature_names, use_case.rule.column)
+    names = use_case.feature_sets[use_case.model.feature_set].names
+    columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))
     data = read_training_data(run, as_of, columns, versions=current_versions(run))
     candidate = make_candidate(data.frame, use_case, as_of)
     evaluation = evaluate(data.frame, use_case, candidate, scorer, _champion_as_of(run, pointer))

@@ -22,8 +22,8 @@ def read_training_frame(
 ) -> pd.DataFrame:
     """The rows of `days` as a training frame (see `pipelines.release.frames`), ordered by the event key.
 
-    Besides the feature `columns` (float64) it holds event key, time, unit, day, and the time of the first report, NaT
-    where none was made by `known_at` (UTC). `versions` are the Delta versions to read, by table.
+    Besides the feature `columns` (float64) it holds event key, time, unit, entity keys, day, and the time of the first
+    report, NaT where none was made by `known_at` (UTC). `versions` are the Delta versions to read, by table.
     """
     use_case = run.use_case
     reports = run.lake.read(use_case.labels.name, version=versions[use_case.labels.name])
@@ -37,7 +37,9 @@ def _feature_rows(run: Run, days: DayRange, columns: Sequence[str], version: int
     from pyspark.sql import functions
 
     use_case = run.use_case
-    keys = dict.fromkeys([*use_case.events.key, use_case.events.time, use_case.review.unit, "day"])
+    keys = dict.fromkeys(
+        [*use_case.events.key, use_case.events.time, use_case.review.unit, *use_case.stored_features.schema.keys, "day"]
+    )
     values = [functions.col(name).cast("double").alias(name) for name in dict.fromkeys(columns)]
     return run.lake.read(FEATURES, days=days, version=version).select(*keys, *values)
 

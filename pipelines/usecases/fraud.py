@@ -7,14 +7,18 @@ from expectations.from_features import features_suite
 from features.definition import union
 from features.fraud import BASELINE, EXTENDED
 from pipelines.usecases.definition import (
+    Band,
     Column,
     DriftPolicy,
+    EvidencePolicy,
     Feed,
+    KeyGroup,
     LabelPolicy,
     ModelPolicy,
     ReviewPolicy,
     Rule,
     RuleModel,
+    Slice,
     UseCase,
 )
 
@@ -69,6 +73,28 @@ _MONOTONE = {
 }
 """More traffic and larger amounts explain a terminal's reported frauds away; a higher rate of them never does."""
 
+_TERMINAL_GROUPS = 8
+
+_SLICES = (
+    Slice(name="amount_below_25", where=(Band(column="amount", high=25),)),
+    Slice(name="amount_25_to_75", where=(Band(column="amount", low=25, high=75),)),
+    Slice(name="amount_75_to_220", where=(Band(column="amount", low=75, high=220),)),
+    Slice(name="amount_above_220", where=(Band(column="amount", low=220),)),
+    Slice(name="night", where=(Band(column="is_night", low=1),)),
+    Slice(name="weekend", where=(Band(column="is_weekend", low=1),)),
+    Slice(name="new_customers", where=(Band(column="customer_tx_count_30d", high=30),)),
+    Slice(name="quiet_terminals", where=(Band(column="terminal_tx_count_30d", high=20),)),
+    Slice(name="busy_terminals", where=(Band(column="terminal_tx_count_30d", low=40),)),
+    *(
+        Slice(
+            name=f"terminals_{number + 1}_of_{_TERMINAL_GROUPS}",
+            where=(KeyGroup(key="terminal_id", of=_TERMINAL_GROUPS, number=number),),
+        )
+        for number in range(_TERMINAL_GROUPS)
+    ),
+)
+"""Terminal groups go by key: keys are handed out in blocks, so that a fault at one acquirer hits neighbours."""
+
 USE_CASE = UseCase(
     name="fraud",
     description="score card transactions and list the cards to review",
@@ -94,5 +120,6 @@ USE_CASE = UseCase(
         search=({"gamma": 3}, {"gamma": 5, "lambda": 20}),
     ),
     review=ReviewPolicy(unit="customer_id", capacity=100),
+    evidence=EvidencePolicy(slices=_SLICES),
     drift=DriftPolicy(method="wasserstein", threshold=0.15, score_threshold=0.15),
 )

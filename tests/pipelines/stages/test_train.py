@@ -73,6 +73,8 @@ def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, T
         "beats_rule": "passed",
         "beats_logistic_regression": "passed",
         "keeps_up_with_champion": "not applicable",
+        "slices": "not applicable",
+        "label_health": "passed",
         "not_older": "not applicable",
     }
 
