@@ -232,8 +232,8 @@ class RolloutPolicy:
     """
 
     risk_tier: Literal["standard", "high"] = "standard"
-    shadow_days: int = 1
-    canary_days: int = 2
+    shadow_days: int = 0
+    canary_days: int = 0
     canary_share: float = 0.1
     guard_days: int = 10
     score_drift: float = 0.5
