@@ -110,6 +110,7 @@ USE_CASE = UseCase(
         fixed={
             "num_boost_round": 100,
             "num_parallel_tree": 3,
+            "max_bin": 1024,
             "max_depth": 5,
             "eta": 0.07,
             "subsample": 0.7,

@@ -69,7 +69,7 @@ class Resampling:
         return Resampling(self.index[rows], self.weights)
 
     def totals(self, value: Array) -> Array:
-        """The weighted sum over rows of `value` (float) in each replicate, float64; weights are scaled to a mean of 1."""
+        """The weighted sum over rows of `value` (float) in each replicate, float64; weights have a mean of 1."""
         by_unit = np.bincount(self.index, weights=value, minlength=len(self.weights))
         return np.asarray(by_unit.astype(np.float32) @ self.weights / self.weights.mean(axis=0), dtype=np.float64)
 

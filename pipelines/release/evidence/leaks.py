@@ -40,12 +40,12 @@ def known_in_time(features: FeatureSet, label_delay_days: int) -> Check:
     }
     labelled = sum("reported" in getattr(feature, "reads", ()) for feature in features.features)
     named = "; ".join(f"{name} {problem}" for name, problem in problems.items())
+    waiting = f"the {labelled} that read labels wait {label_delay_days} days"
     return Check(
         name="known_in_time",
         question="Is every feature, as it is declared, known at the moment of the decision?",
         outcome="failed" if problems else "passed",
-        found=named
-        or f"{len(features.features)} features look back only; the {labelled} that read labels wait {label_delay_days} days",
+        found=named or f"{len(features.features)} features look back only; {waiting}",
         figures={"features": float(len(features.features)), "reading_labels": float(labelled)},
         subjects=tuple(problems),
     )
