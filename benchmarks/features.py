@@ -164,6 +164,7 @@ def _compared(what: str, seconds: float, against: str, other: float, aim: str = 
 def main() -> None:
     """Make the lakes, measure, print the rows."""
     with tempfile.TemporaryDirectory(prefix="bench-features-") as folder:
+        print("| what | seconds | against | seconds | ratio | aim |\n|---|---|---|---|---|---|")
         long, short = lake_of(Path(folder) / "long"), lake_of(Path(folder) / "short", 45)
         for row in whole_history(long, Path(folder)):
             print(row.to_markdown(), flush=True)
