@@ -17,11 +17,13 @@ Compares the day with the champion's training window, measures the day whose lab
 
 **Runs** when `score` of the same day has finished. Where drift is beyond policy, and no retrain was asked for within
 the cool-down, `ask_for_training` emits the drift asset, which starts `train`; it is skipped on all other days.
+`roll_out` judges a release that is tried out beside the champion, or was promoted lately, on the day's scores.
 
 **Healthy** when `monitor` is green and `ask_for_training` is skipped.
 
 **When it fails or asks**
 - *drift*: read the day's page (the account names it), then `docs/runbooks/drift.md`.
+- *roll_out* withdrew or undid a release: the incident says why; `docs/runbooks/rollout.md`.
 - *monitor* fails: nothing else is held back; scores and alerts of the day stand.
 
 **A re-run is safe**: metrics of the day are replaced; asking twice for the same day trains twice on the same data.
@@ -58,6 +60,15 @@ def build(use_case: UseCase) -> DAG:
                 return reason
 
             ask_for_training(account)
+
+            @task(task_display_name="release on or back")
+            def roll_out() -> dict[str, Any]:
+                """A release that is tried out goes on after enough clean days; a failed guardrail undoes it."""
+                from pipelines.stages.rollout import rollout as stage
+
+                return run_stage(stage, use_case.name)
+
+            account >> roll_out()
     return dag
 
 

@@ -23,6 +23,7 @@ class Stage(StrEnum):
     MATERIALIZE = "materialize"
     SCORE = "score"
     MONITOR = "monitor"
+    ROLLOUT = "rollout"
 
 
 _FUNCTIONS = {
@@ -31,6 +32,7 @@ _FUNCTIONS = {
     Stage.MATERIALIZE: ("pipelines.stages.materialize", "materialize"),
     Stage.SCORE: ("pipelines.stages.score", "score"),
     Stage.MONITOR: ("pipelines.stages.monitor", "monitor"),
+    Stage.ROLLOUT: ("pipelines.stages.rollout", "rollout"),
 }
 
 

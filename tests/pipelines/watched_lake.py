@@ -120,7 +120,7 @@ def _write(run: Run, table: str, frame: pd.DataFrame, days: DayRange) -> None:
     run.lake.replace_days(rows, table, days, provenance=run.provenance("setup"))
 
 
-def release_model(run: Run, world: World, *, release_id: str = RELEASE) -> str:
+def release_model(run: Run, world: World, *, release_id: str = RELEASE, rounds: int = 20) -> str:
     """Train a small booster on the world, put it into a bundle, and make it champion; returns the release id."""
     import xgboost as xgb
 
@@ -128,7 +128,7 @@ def release_model(run: Run, world: World, *, release_id: str = RELEASE) -> str:
     rows = world.features
     label = rows["transaction_id"].isin(world.reports["transaction_id"]).to_numpy(dtype=float)
     data = xgb.DMatrix(rows[list(feature_set.names)].astype(float), label, feature_names=list(feature_set.names))
-    booster = xgb.train({"max_depth": 3, "objective": "binary:logistic", "seed": 1, "nthread": 1}, data, 20)
+    booster = xgb.train({"max_depth": 3, "objective": "binary:logistic", "seed": 1, "nthread": 1}, data, rounds)
     score = booster.predict(data)
     reference = (
         rows[list(feature_set.names)].assign(score=score.astype(float)).sample(4000, random_state=1, replace=True)
@@ -137,7 +137,7 @@ def release_model(run: Run, world: World, *, release_id: str = RELEASE) -> str:
         "release_id": release_id,
         "feature_set": {"name": feature_set.name, "names": list(feature_set.names), "digest": feature_set.digest},
         "threshold": 0.5,
-        "rounds": 20,
+        "rounds": rounds,
     }
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=bytes(booster.save_raw("ubj")), record=record, reference=reference)

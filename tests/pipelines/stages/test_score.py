@@ -10,6 +10,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 
 from expectations.definition import Check, Suite
@@ -17,9 +18,13 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.errors import GateError, PermanentError, TransientError
 from pipelines.platform.settings import Settings
 from pipelines.release.bundle import releases_folder
+from pipelines.release.canary import in_canary
+from pipelines.release.promotion import promote
+from pipelines.release.undo import rollback
 from pipelines.run import Run
 from pipelines.stages import score as stage
 from pipelines.stages.score import score
+from pipelines.usecases.definition import RolloutPolicy
 from pipelines.usecases.registry import load
 from tests.oracles.alert_list import Scored, alert_list, known_on
 from tests.pipelines.watched_lake import AT, FIRST, RELEASE, World, make_world, release_model, store
@@ -220,3 +225,46 @@ def test_the_analysts_file_holds_the_ranked_list(run: Run, world: World) -> None
     assert [int(row["customer_id"]) for row in rows] == [row.customer_id for row in listed]
     assert [row["reason_1"] for row in rows] == [row.reasons[0].feature for row in listed]
     assert rows[0]["event_time"].endswith("Z")
+
+
+def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world: World) -> None:
+    """The challenger is another model; rows of its units bear its stamp, all others the champion's."""
+    release_model(run, world)
+    rival = "fraud-20260906-4567cdef"
+    share = 0.3
+    run = replace(run, use_case=replace(run.use_case, rollout=RolloutPolicy(canary_share=share)))
+    release_model(run, world, release_id=rival, rounds=5)
+    rollback(run, reason="the champion of this test")
+    promote(run, rival, to="shadow", reason="tried again", override=True)
+    shadow = score(run, DayRange.single(day(7))).accounts[day(7)]
+    rows = run.lake.read("predictions").toPandas()
+    assert (set(rows["release"]), set(rows["challenger"])) == ({RELEASE}, {rival})
+    assert (rows["score"] == rows["champion_score"]).all()
+    assert (rows["challenger_score"] != rows["champion_score"]).any()
+    assert (shadow["comparison"]["state"], shadow["comparison"]["decided_share"]) == ("shadow", 0.0)
+
+    promote(run, rival, reason="on")
+    account = score(run, DayRange(day(7), day(8))).accounts[day(8)]
+    rows = run.lake.read("predictions").toPandas()
+    theirs = in_canary(rows["customer_id"].to_numpy(), rival, share)
+    assert 0.15 < theirs.mean() < 0.45
+    assert (rows["release"] == np.where(theirs, rival, RELEASE)).all()
+    assert (rows["score"] == np.where(theirs, rows["challenger_score"], rows["champion_score"])).all()
+    assert (rows["decision"] == (rows["score"] >= 0.5)).all()
+    assert account["comparison"]["decided_share"] == pytest.approx(theirs[rows["day"] == day(8)].mean())
+    alerts = run.lake.read("alerts").toPandas()
+    assert set(alerts["release"]) == {RELEASE, rival}
+    assert all(len(reasons) == 3 for reasons in alerts["reasons"])
+
+
+def test_predictions_from_before_challengers_go_on(run: Run, world: World) -> None:
+    release_model(run, world)
+    score(run, DayRange.single(day(7)))
+    older = run.lake.read("predictions").drop("champion", "champion_score", "challenger", "challenger_score")
+    rows = run.spark.createDataFrame(older.toArrow())
+    shutil.rmtree(Path(run.lake.path("predictions")))
+    run.lake.replace_days(rows, "predictions", DayRange.single(day(7)), provenance=run.provenance("score"))
+    score(run, DayRange.single(day(8)))
+    found = run.lake.read("predictions").groupBy("day").agg({"champion": "count", "score": "count"}).collect()
+    assert {row["day"]: row["count(champion)"] for row in found} == {day(7): 0, day(8): 600}
+    assert {row["day"]: row["count(score)"] for row in found} == {day(7): 600, day(8): 600}
