@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 CASES, MANIFEST = "cases.parquet", "manifest.json"
 LABEL = "label"
-RUNBOOK = "docs/runbooks/golden-set.md"
+RUNBOOK = "docs/runbooks/train-failed.md"
 _VERSION = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
