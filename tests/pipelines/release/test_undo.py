@@ -29,10 +29,16 @@ from pipelines.release.scorer import load_champion
 from pipelines.release.succession import line_of_champions
 from pipelines.release.undo import rollback
 from pipelines.run import Run
+from pipelines.usecases.definition import RolloutPolicy
 from pipelines.usecases.fraud import USE_CASE
 from tests.pipelines.release.boosters import AT, matrix, train_booster
 
-USE = replace(USE_CASE, feature_sets={"baseline": BASELINE}, model=replace(USE_CASE.model, feature_set="baseline"))
+USE = replace(
+    USE_CASE,
+    feature_sets={"baseline": BASELINE},
+    model=replace(USE_CASE.model, feature_set="baseline"),
+    rollout=RolloutPolicy(shadow_days=1, canary_days=2),
+)
 DECISIONS = {"a": "approved", "b": "approved", "c": "approved", "bad": "refused", "unsure": "needs a person"}
 
 

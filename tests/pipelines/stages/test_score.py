@@ -232,7 +232,9 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
     release_model(run, world)
     rival = "fraud-20260906-4567cdef"
     share = 0.3
-    run = replace(run, use_case=replace(run.use_case, rollout=RolloutPolicy(canary_share=share)))
+    run = replace(
+        run, use_case=replace(run.use_case, rollout=RolloutPolicy(shadow_days=1, canary_days=2, canary_share=share))
+    )
     release_model(run, world, release_id=rival, rounds=5)
     rollback(run, reason="the champion of this test")
     promote(run, rival, to="shadow", reason="tried again", override=True)
