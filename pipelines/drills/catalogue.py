@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from pipelines.drills.crash import CRASH
 from pipelines.drills.drill import Drill
 from pipelines.drills.race import RACE
 from pipelines.platform.errors import UsageError
 
-DRILLS = {drill.name: drill for drill in (RACE, CRASH)}
+DRILLS = {drill.name: drill for drill in (RACE,)}
 
 
 def drill_of(name: str) -> Drill:
