@@ -15,6 +15,7 @@ import numpy as np
 
 from features.definition import FeatureSet
 from pipelines.platform.days import DayRange
+from pipelines.platform.errors import PermanentError
 from pipelines.release.bundle import sha256
 from pipelines.release.fitting import booster_scores, matrix_of, rounds_of
 from pipelines.release.frames import Split, judged, learnable, rows_of
@@ -71,8 +72,12 @@ def training_days(use_case: UseCase, as_of: date) -> DayRange:
     return DayRange(earliest.history(use_case.model.history_days).first, split.test.last)
 
 
-def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date) -> Candidate:
-    """Fit a candidate on a training frame of `training_days`; raises `PermanentError` where nothing can be learnt."""
+def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date, *, forbidden: Array | None = None) -> Candidate:
+    """Fit a candidate on a training frame of `training_days`; raises `PermanentError` where nothing can be learnt.
+
+    `forbidden` are event keys that must not be learnt from (the golden set's): `PermanentError` where one is there.
+    """
+    _require_without(frame, use_case, forbidden)
     policy = use_case.model
     feature_set = use_case.feature_sets[policy.feature_set]
     names, split = feature_set.names, training_split(use_case, as_of)
@@ -101,6 +106,21 @@ def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date) -> Candi
         reference=_reference(rows, feature_set, scorer, policy.seed),
         volume=_volume(frame, DayRange(history.first, split.test.last)),
     )
+
+
+def _require_without(frame: pd.DataFrame, use_case: UseCase, forbidden: Array | None) -> None:
+    key = use_case.stored_features.schema.id
+    found = frame[key].isin(forbidden) if forbidden is not None else None
+    if found is not None and found.any():
+        raise PermanentError(
+            "golden cases are among the training rows",
+            where="training frame",
+            expected="no event that is in the golden set",
+            found=f"{int(found.sum()):,}, for instance {key} {frame[key][found].iloc[0]}",
+            held_back=("the new release",),
+            next_step="read the frame through pipelines.stages.training_data, which leaves them out",
+            runbook="docs/runbooks/golden-set.md",
+        )
 
 
 def capacity_threshold(day: Array, unit: Array, score: Array, capacity: int) -> float:

@@ -7,8 +7,8 @@ from typing import Any
 
 from pipelines.release.candidate import Candidate
 from pipelines.release.plots import calibration, feature_importance, precision_recall, score_histograms
-from pipelines.release.verdict import CANDIDATE, Evaluation
-from pipelines.report.document import Document, Grid, Picture, Section, Text
+from pipelines.release.verdict import CANDIDATE, CHAMPION, Check, Evaluation
+from pipelines.report.document import Block, Document, Grid, Picture, Section, Text
 from pipelines.usecases.definition import UseCase
 
 
@@ -20,7 +20,9 @@ def pictures(candidate: Candidate, evaluation: Evaluation) -> tuple[Picture, ...
     if 0 < label.sum() < len(label):
         drawn += [
             precision_recall(label, evaluation.scores),
-            calibration(label, score),
+            calibration(
+                label, {name: evaluation.scores[name] for name in (CANDIDATE, CHAMPION) if name in evaluation.scores}
+            ),
             score_histograms(label, score, candidate.scorer.threshold),
         ]
     return tuple(drawn)
@@ -40,6 +42,7 @@ def model_card(
             _purpose(use_case),
             _verdict(evaluation),
             _results(record, evaluation),
+            *_evidence(evaluation),
             Section("Plots", plots),
             _data(record, use_case),
             _features(candidate),
@@ -65,12 +68,9 @@ def _purpose(use_case: UseCase) -> Section:
 
 
 def _verdict(evaluation: Evaluation) -> Section:
-    checks = evaluation.verdict.checks
-    rows = [(check.name, check.question, check.outcome, check.found) for check in checks]
-    return Section(
-        "Verdict",
-        (Text(evaluation.verdict.decision), Grid(("check", "question", "outcome", "found"), rows)),
-    )
+    verdict = evaluation.verdict
+    rows = [(check.name, check.question, check.outcome, check.found) for check in verdict.checks]
+    return Section("Verdict", (Text(verdict.summary), Grid(("check", "question", "outcome", "found"), rows)))
 
 
 def _results(record: Mapping[str, Any], evaluation: Evaluation) -> Section:
@@ -89,6 +89,36 @@ def _results(record: Mapping[str, Any], evaluation: Evaluation) -> Section:
             Grid(("metric", *contenders), rows),
         ),
     )
+
+
+def _evidence(evaluation: Evaluation) -> list[Section]:
+    """A section for each check that has more to show than its line in the verdict."""
+    checks = [(title, evaluation.check(name)) for name, title in _SHOWN.items()]
+    return [Section(title, _shown(check)) for title, check in checks if check is not None]
+
+
+def _shown(check: Check) -> list[Block]:
+    """What was found, the numbers, and what was looked at one by one."""
+    blocks: list[Block] = [Text(f"{check.question} {check.outcome.capitalize()}: {check.found}.")]
+    if check.figures:
+        blocks.append(Grid(("figure", "value"), list(check.figures.items())))
+    if check.table:
+        blocks.append(Grid(tuple(check.table[0]), [tuple(row.values()) for row in check.table]))
+    return blocks
+
+
+_SHOWN = {
+    "beats_rule": "Against the rule",
+    "keeps_up_with_champion": "Against the champion",
+    "slices": "Slices",
+    "label_health": "Label health",
+    "golden_set": "Golden set",
+    "calibration": "Calibration",
+    "money": "Money",
+    "no_feature_alone": "Features alone",
+    "loads_as_in_production": "Loading",
+}
+"""Checks that have a section of their own, and its heading."""
 
 
 def _data(record: Mapping[str, Any], use_case: UseCase) -> Section:
@@ -142,8 +172,10 @@ def _limits(record: Mapping[str, Any], use_case: UseCase) -> Section:
             ),
             Text(
                 "Scores rank events; how far they are probabilities is seen on the calibration plot. The figures are "
-                f"those of {use_case.model.test_days} days, without intervals. What changed after the training days is "
-                "not known to the model; the daily drift report watches for it."
+                f"those of {use_case.model.test_days} days; intervals ({use_case.evidence.level:.0%}, "
+                f"{use_case.evidence.replicates:,} replicates by {use_case.review.unit}) say what chance does within "
+                "such days, not what another time would bring. What changed after the training days is not known to "
+                "the model; the daily drift report watches for it."
             ),
         ),
     )

@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.release.evidence.calibration import reliability
 from pipelines.release.metrics import Array, average_precision
 from pipelines.report.document import Picture
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
-BINS = 10
 SHOWN_FEATURES = 20
 LABEL_WIDTH = 45
 
@@ -39,22 +39,26 @@ def precision_recall(label: Array, scores: Mapping[str, Array]) -> Picture:
     return _picture("precision_recall", "Precision over recall on the test days", f"Average precision: {areas}.", draw)
 
 
-def calibration(label: Array, score: Array) -> Picture:
+def calibration(label: Array, scores: Mapping[str, Array]) -> Picture:
     """Observed share of positives over the mean score, in ten groups of rows with the same number of positives."""
-    groups = _calibration_groups(label, score)
-    predicted, observed = (np.array(values) for values in zip(*groups, strict=True))
+    lines = {name: reliability(label, score) for name, score in scores.items()}
+    values = [value for line in lines.values() for mean, share, _ in line for value in (mean, share) if value > 0]
 
     def draw(axes: Axes) -> None:
-        low = max(1e-5, float(min(predicted.min(), observed[observed > 0].min(initial=1.0))) / 2)
+        low = max(1e-5, min(values) / 2)
         axes.plot([low, 1], [low, 1], linestyle=":", color="grey", label="perfect")
-        axes.plot(predicted, observed, marker="o", label="candidate")
+        for name, line in lines.items():
+            axes.plot([mean for mean, _, _ in line], [share for _, share, _ in line], marker="o", label=name)
         axes.set(
             xlabel="mean score of the group (probability)", ylabel="observed share of positives",
             xscale="log", yscale="log", xlim=(low, 1.2), ylim=(low, 1.2),
         )  # fmt: skip
         axes.legend()
 
-    pairs = "; ".join(f"{p:.4f} against {o:.4f}" for p, o in groups)
+    told = {
+        name: "; ".join(f"{mean:.4f} against {share:.4f}" for mean, share, _ in line) for name, line in lines.items()
+    }
+    pairs = ". ".join(f"{name}: {text}" for name, text in told.items())
     return _picture(
         "calibration", "Calibration on the test days (log scales)", f"Mean score against observed share: {pairs}.", draw
     )
@@ -93,14 +97,6 @@ def feature_importance(gains: Mapping[str, float]) -> Picture:
 def _in_lines(name: str) -> str:
     """A feature's name, broken at underscores into lines that leave room for the bars."""
     return "\n".join(textwrap.wrap(name.replace("_", " "), LABEL_WIDTH)).replace(" ", "_")
-
-
-def _calibration_groups(label: Array, score: Array) -> list[tuple[float, float]]:
-    """(mean score, observed share) of groups that are cut, along the score, at equal numbers of positives."""
-    order = np.argsort(score, kind="stable")
-    positives = np.cumsum(label[order])
-    group = np.minimum((positives * BINS / max(positives[-1], 1)).astype(int), BINS - 1)
-    return [(float(score[order][group == g].mean()), float(label[order][group == g].mean())) for g in np.unique(group)]
 
 
 def _picture(name: str, caption: str, alt: str, draw: Any, size: tuple[float, float] = (7, 4.5)) -> Picture:

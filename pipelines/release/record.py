@@ -17,6 +17,7 @@ from typing import Any
 
 from pipelines.platform.days import DayRange
 from pipelines.release.candidate import Candidate
+from pipelines.release.evidence.frame_digest import frame_digest
 from pipelines.release.verdict import Evaluation
 from pipelines.usecases.definition import UseCase
 
@@ -30,8 +31,12 @@ def release_record(
     evaluation: Evaluation,
     data_versions: Mapping[str, int],
     code: str,
+    golden: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
-    """The record; `data_versions` are the Delta versions that were read, `code` is the code's version."""
+    """The record; `data_versions` are the Delta versions that were read, `code` is the code's version.
+
+    `golden` is the golden set whose cases were left out (`version`, `digest`), None without one.
+    """
     policy = use_case.model
     return {
         "release_id": candidate.release_id,
@@ -46,7 +51,8 @@ def release_record(
             "names": list(candidate.feature_set.names),
         },
         "policy_digest": use_case.policy_digest,
-        "training": _training(candidate),
+        "training": _training(candidate, use_case),
+        "golden": dict(golden) if golden else None,
         "data_versions": dict(data_versions),
         "code_version": code,
         "environment": environment(),
@@ -70,7 +76,7 @@ def requirements() -> tuple[str, ...]:
     return tuple(f"{name}=={_version(name)}" for name in ("xgboost", "numpy", "pandas"))
 
 
-def _training(candidate: Candidate) -> dict[str, Any]:
+def _training(candidate: Candidate, use_case: UseCase) -> dict[str, Any]:
     present = set(candidate.rows["day"].dt.date)
     missing = [str(day) for day in candidate.history if day not in present]
     return {
@@ -78,6 +84,7 @@ def _training(candidate: Candidate) -> dict[str, Any]:
         "test_days": _ends(candidate.split.test),
         "labels_known_at": candidate.split.known_at.isoformat(),
         "days_without_rows": missing,
+        "data_digest": frame_digest(candidate.rows, use_case.events.key),
         "n_train": len(candidate.label),
         "n_train_positive": int(candidate.label.sum()),
     }

@@ -112,12 +112,16 @@ _TELLING = ("beats_rule", "keeps_up_with_champion", "slices", "label_health", "g
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Figures by contender on the same rows of the test days, the verdict, and the labels and scores behind them."""
+    """Figures by contender on the same rows of the test days, the verdict, and the labels and scores behind them.
+
+    `inputs` names what was handed in besides the frame: the golden set's version and digest, the frame's digest.
+    """
 
     figures: Mapping[str, Mapping[str, float]]
     verdict: Verdict
     label: Array
     scores: Mapping[str, Array]
+    inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: counts, figures by contender (None where a figure is not defined), verdict."""
@@ -127,6 +131,7 @@ class Evaluation:
             "metrics": {
                 name: {key: _plain(value) for key, value in values.items()} for name, values in self.figures.items()
             },
+            "inputs": dict(self.inputs),
             "verdict": self.verdict.to_json(),
         }
 

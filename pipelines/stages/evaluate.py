@@ -5,16 +5,23 @@ What is evaluated is the booster loaded back from the bytes that would be releas
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from pipelines.platform.days import DayRange, midnight
 from pipelines.release.candidate import Candidate
+from pipelines.release.evidence.calibration import calibration_holds
 from pipelines.release.evidence.champion import beats_logistic, beats_rule, keeps_up
 from pipelines.release.evidence.contest import Contest
+from pipelines.release.evidence.cost import money_holds
+from pipelines.release.evidence.golden import golden_holds
+from pipelines.release.evidence.golden_store import GoldenSet
 from pipelines.release.evidence.label_health import labels_are_plausible
+from pipelines.release.evidence.leaks import Rebuilt, frame_is_rebuilt, known_in_time, no_feature_alone, parity_holds
+from pipelines.release.evidence.loading import loads
 from pipelines.release.evidence.slices import slices_hold
 from pipelines.release.fitting import fit_logistic, logistic_scores, matrix_of
 from pipelines.release.frames import judged, labels_at
@@ -29,31 +36,55 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    frame: pd.DataFrame, use_case: UseCase, candidate: Candidate, champion: Scorer, champion_as_of: date | None = None
+    frame: pd.DataFrame,
+    use_case: UseCase,
+    candidate: Candidate,
+    champion: Scorer,
+    champion_as_of: date | None = None,
+    *,
+    golden: GoldenSet | None = None,
+    parity: Mapping[str, Any] | None = None,
+    rebuilt: Rebuilt | None = None,
 ) -> Evaluation:
     """Judge a candidate on its test days, with the labels known at its `as_of`.
 
-    `frame` is a training frame that also holds the champion's feature columns. `champion` is what scores now: the rule
-    where there is no champion yet. `champion_as_of` is the day as of which the champion was trained.
+    `frame` is a training frame that also holds the champion's feature columns, the entity keys and what the use case's
+    slices look at. `champion` is what scores now: the rule where there is no champion yet. `champion_as_of` is the day
+    as of which the champion was trained. `golden`: the frozen cases; `parity`: the newest result of a parity within the
+    policy's days, as plain data; `rebuilt`: the digests of the frame read twice. What is not handed in is a check that
+    is not applicable. Nothing here reads a lake or a ledger.
     """
     rows, label = judged(frame, use_case, candidate.split, midnight(candidate.as_of))
     scores, compared = _compare(rows, label, use_case, candidate, champion)
     contest = Contest.of(rows, label, scores, use_case)
+    features, delay = candidate.feature_set, use_case.label.delay_days
     checks = (
         _enough_evidence(label, candidate),
         _scores_are_probabilities(scores[CANDIDATE]),
         beats_rule(contest),
         beats_logistic(contest),
         keeps_up(contest, champion),
-        slices_hold(contest, champion, frame),
-        _label_health(frame, use_case, candidate),
         _not_older(candidate, champion_as_of),
+        _label_health(frame, use_case, candidate),
+        slices_hold(contest, champion, frame),
+        golden_holds(golden, use_case, candidate.scorer, champion),
+        calibration_holds(contest, champion),
+        money_holds(contest, candidate.scorer, champion),
+        known_in_time(features, delay),
+        no_feature_alone(contest, features),
+        parity_holds(parity, features, use_case.evidence.parity_days),
+        frame_is_rebuilt(rebuilt),
+        loads(contest, candidate),
     )
     return Evaluation(
         figures=compared,
         verdict=Verdict(checks=checks),
         label=label,
         scores=scores,
+        inputs={
+            "golden": {"version": golden.version, "digest": golden.digest} if golden else None,
+            "frame": {"days": str(rebuilt.days), "digest": rebuilt.digest} if rebuilt else None,
+        },
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 from pipelines.platform.ledger import Pointer
@@ -14,8 +15,9 @@ from pipelines.release.scorer import load_champion
 from pipelines.release.verdict import Evaluation
 from pipelines.run import Run, code_version
 from pipelines.stages.evaluate import evaluate
+from pipelines.stages.golden import newest_golden
 from pipelines.stages.release import Released, release
-from pipelines.stages.training_data import current_versions, read_training_data
+from pipelines.stages.training_data import current_versions, read_again, read_training_data
 
 STAGE = "train"
 
@@ -69,9 +71,19 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     pointer, scorer = run.ledger.champion(), load_champion(run)
     names = use_case.feature_sets[use_case.model.feature_set].names
     columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))
-    data = read_training_data(run, as_of, columns, versions=current_versions(run))
-    candidate = make_candidate(data.frame, use_case, as_of)
-    evaluation = evaluate(data.frame, use_case, candidate, scorer, _champion_as_of(run, pointer))
+    golden = newest_golden(run)
+    data = read_training_data(run, as_of, columns, versions=current_versions(run), golden=golden)
+    candidate = make_candidate(data.frame, use_case, as_of, forbidden=golden.keys_of(use_case) if golden else None)
+    evaluation = evaluate(
+        data.frame,
+        use_case,
+        candidate,
+        scorer,
+        _champion_as_of(run, pointer),
+        golden=golden,
+        parity=_newest_parity(run, as_of),
+        rebuilt=read_again(run, as_of, columns, data, golden),
+    )
     record = release_record(
         candidate, use_case, evaluation=evaluation, data_versions=data.versions, code=code_version()
     )
@@ -85,6 +97,12 @@ def _champion_as_of(run: Run, pointer: Pointer | None) -> date | None:
     if pointer is None:
         return None
     return date.fromisoformat(run.ledger.release(pointer.release_id).payload["as_of"])
+
+
+def _newest_parity(run: Run, as_of: date) -> Mapping[str, Any] | None:
+    """The newest day's parity, of a day at most `parity_days` before `as_of` (or later)."""
+    measured = run.ledger.latest("parity", first=as_of - timedelta(days=run.use_case.evidence.parity_days))
+    return measured[max(measured)].payload if measured else None
 
 
 def _record(run: Run, result: TrainResult, reason: str) -> None:

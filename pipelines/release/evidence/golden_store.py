@@ -20,13 +20,15 @@ from typing import TYPE_CHECKING, Any
 from features.definition import FeatureSet
 from pipelines.platform.errors import PermanentError, StoreError, UsageError
 from pipelines.release.bundle import sha256
+from pipelines.release.metrics import Array
+from pipelines.usecases.definition import UseCase
 
 if TYPE_CHECKING:
     import pandas as pd
 
 CASES, MANIFEST = "cases.parquet", "manifest.json"
 LABEL = "label"
-RUNBOOK = "docs/runbooks/train-failed.md"
+RUNBOOK = "docs/runbooks/golden-set.md"
 _VERSION = re.compile(r"[a-z][a-z0-9_-]{0,63}")
 
 
@@ -49,6 +51,11 @@ class GoldenSet:
     @property
     def features(self) -> Mapping[str, str]:
         return dict(self.manifest["features"])
+
+    def keys_of(self, use_case: UseCase) -> Array:
+        """The event keys of the cases."""
+        keys: Array = self.cases[use_case.stored_features.schema.id].to_numpy()
+        return keys
 
     def to_json(self) -> dict[str, Any]:
         """Plain data: version, digest and what the manifest says."""

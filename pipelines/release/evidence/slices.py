@@ -1,7 +1,8 @@
 """Does any declared slice lose by the candidate? One interval for each slice, good for all of them at once.
 
-The intervals are simultaneous (`Family`): they correct for looking at many. A slice is blocked where its whole interval
-lies below -margin: the drop is proven. A slice with too few positives to say anything is said to be so.
+The intervals are simultaneous (`Family`): they correct for looking at many. A slice blocks where its interval lies
+wholly below -margin: the drop is proven. Where a loss is proven (it lies below 0) and one beyond the margin is not
+excluded, the policy's `inconclusive` follows. A slice with too few positives to say anything is said to be so.
 """
 
 from __future__ import annotations
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAME = "slices"
+HURT, DOUBTFUL = "beyond the margin for sure", "not surely within the margin"
+"""What is said of a slice that blocks, and of one that a person has to look at."""
 
 
 def slices_hold(contest: Contest, champion: Scorer, frame: pd.DataFrame) -> Check:
@@ -33,7 +36,8 @@ def slices_hold(contest: Contest, champion: Scorer, frame: pd.DataFrame) -> Chec
     family, table = _measure(contest, SliceRows.of(frame, contest.use_case), rival)
     intervals = family.intervals(policy.level) if family.points else {}
     rows = [row | _shown(intervals.get(row["slice"]), margin, judged=rival == CHAMPION) for row in table]
-    hurt = [row for row in rows if row["outcome"] == "failed"]
+    hurt = [row for row in rows if row["outcome"] in (HURT, DOUBTFUL)]
+    proven = any(row["outcome"] == HURT for row in hurt)
     if rival == RULE:
         return Check(
             name=NAME, question=question, outcome="not applicable", found=champion.reason, table=rows,
@@ -46,6 +50,7 @@ def slices_hold(contest: Contest, champion: Scorer, frame: pd.DataFrame) -> Chec
         name=NAME,
         question=question,
         outcome="failed" if hurt else "passed",
+        consequence="refuse" if proven else policy.inconclusive,
         found=_found(hurt, intervals, len(rows), margin),
         figures={"margin": margin, "tested": float(len(intervals)), "declared": float(len(rows)),
                  "standard_errors": family.critical(policy.level)},
@@ -92,16 +97,22 @@ def _shown(found: Interval | None, margin: float, *, judged: bool) -> dict[str, 
     """What the interval adds to a slice's row."""
     if found is None:
         return {"difference": None, "low": None, "high": None}
-    outcome = "not applicable: no champion" if not judged else "failed" if found.high < -margin else "passed"
+    if not judged:
+        outcome = "not applicable: no champion"
+    elif found.high < -margin:
+        outcome = HURT
+    else:
+        outcome = DOUBTFUL if found.high < 0 and found.low < -margin else "passed"
     return {"difference": found.point, "low": found.low, "high": found.high, "outcome": outcome}
 
 
 def _found(hurt: list[dict[str, Any]], intervals: dict[str, Interval], declared: int, margin: float) -> str:
     if hurt:
         named = "; ".join(
-            f"{row['slice']}: {intervals[row['slice']].words}, {row['positives']} positives" for row in hurt
+            f"{row['slice']}: {intervals[row['slice']].words}, {row['positives']} positives, {row['outcome']}"
+            for row in hurt
         )
-        return f"a loss beyond {margin} is proven on {named}"
+        return f"a loss on {named}"
     worst = min(intervals, key=lambda name: intervals[name].point)
     return (
         f"no loss beyond {margin} is proven on {len(intervals)} of {declared} slices; "
