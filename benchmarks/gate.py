@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.gate_pairs import Pair
     from benchmarks.gate_truth import Truth
+    from pipelines.usecases.definition import UseCase
 
 BANKS = 30
 PROCESSES = 2
@@ -59,7 +60,7 @@ def judge_bank(folder: str, number: int) -> list[Outcome]:
 
     use_case = bench_use_case()
     bank = BenchWorld(1_000 + number, use_case)
-    return [judge_pair(pair, read_truth(Path(folder), pair.condition, use_case)) for pair in pairs_of(bank, number)]
+    return [judge_pair(pair, read_truth(Path(folder), pair.condition)) for pair in pairs_of(bank, number)]
 
 
 def judge_pair(pair: Pair, truth: Truth) -> Outcome:
@@ -69,18 +70,20 @@ def judge_pair(pair: Pair, truth: Truth) -> Outcome:
     from pipelines.release.verdict import CANDIDATE, CHAMPION
     from pipelines.stages.evaluate import evaluate
 
-    use_case, began = bench_use_case(), time.process_time()
-    evaluation = evaluate(pair.frame, use_case, pair.candidate, pair.champion.scorer, pair.champion.as_of)
+    use_case, bank, began = bench_use_case(), pair.bank, time.process_time()
+    evaluation = evaluate(
+        bank.seen(pair.frame), use_case, pair.candidate, pair.champion.scorer, pair.champion.as_of, golden=bank.golden
+    )
     seconds = time.process_time() - began
     metric = use_case.model.primary_metric
     points = [evaluation.figures[name][metric] for name in (CHAMPION, CANDIDATE)]
-    loss, by_slice = losses(truth, pair.candidate.scorer, pair.champion.scorer)
+    loss, by_slice = losses(truth, use_case, pair.candidate.scorer, pair.champion.scorer)
     return Outcome(
         kind=pair.kind,
-        seed=pair.seed,
+        seed=bank.seed,
         loss=loss,
         slice_losses=by_slice,
-        truth=truth_of(loss, by_slice, use_case.model.champion_margin),
+        truth=truth_of(loss, by_slice, use_case),
         verdict=evaluation.verdict.decision,
         failed=[check.name for check in evaluation.verdict.checks if check.outcome == "failed"],
         point_loss=points[0] - points[1],
@@ -88,11 +91,10 @@ def judge_pair(pair: Pair, truth: Truth) -> Outcome:
     )
 
 
-def truth_of(loss: float, slice_losses: dict[str, float], margin: float) -> str:
-    """Worse where more than the margin is lost, overall or on a slice; better where more than it is gained."""
-    from benchmarks.gate_truth import SLICE_MARGIN
-
-    if loss > margin or any(lost > SLICE_MARGIN for lost in slice_losses.values()):
+def truth_of(loss: float, slice_losses: dict[str, float], use_case: UseCase) -> str:
+    """Worse where more than the policy's margin is lost, overall or on a slice; better where more than it is gained."""
+    margin, slice_margin = use_case.model.champion_margin, use_case.evidence.slice_margin
+    if loss > margin or any(lost > slice_margin for lost in slice_losses.values()):
         return "worse"
     return "better" if loss < -margin else "equal"
 

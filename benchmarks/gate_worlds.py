@@ -16,8 +16,10 @@ import pandas as pd
 
 from features.definition import LabelCount, LabelRate
 from pipelines.drills.simulated_frame import SimulatedFrame, simulated_frame
-from pipelines.platform.days import DayRange
-from pipelines.release.candidate import Candidate, make_candidate, training_split
+from pipelines.platform.days import DayRange, midnight
+from pipelines.release.candidate import Candidate, make_candidate, training_days, training_split
+from pipelines.release.evidence.golden_store import LABEL, GoldenSet, declaration_digests
+from pipelines.release.frames import labels_at, rows_of
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.fraud import USUAL_CUSTOMERS
 from pipelines.simulate.world import World, WorldSize, build_world
@@ -28,6 +30,7 @@ AS_OF = date(2026, 11, 9)
 CHAMPION_AS_OF = AS_OF - timedelta(days=7)
 OLD_CHAMPION_AS_OF = AS_OF - timedelta(days=28)
 CUSTOMERS, TERMINALS = 5_000, 10_000
+GOLDEN_DAYS, GOLDEN_ONE_IN = 14, 7
 QUICK = {"num_boost_round": 40, "num_parallel_tree": 1, "eta": 0.15}
 """Fewer and faster rounds than a release has, so that hundreds of models can be fitted; nothing is searched."""
 
@@ -43,7 +46,7 @@ def bench_use_case() -> UseCase:
 
 @dataclass(frozen=True)
 class BenchWorld:
-    """One bank; its frames hold every stored feature from the old champion's first training day to the newest day."""
+    """One bank; its frames hold every stored feature of all days."""
 
     seed: int
     use_case: UseCase
@@ -56,9 +59,23 @@ class BenchWorld:
 
     @cached_property
     def days(self) -> DayRange:
-        """Every day that a training here may look at."""
+        """Every day that a training here may look at, and before them those of the golden set."""
         oldest = training_split(self.use_case, OLD_CHAMPION_AS_OF).history(self.use_case.model.history_days)
-        return DayRange(oldest.first, AS_OF - timedelta(days=1))
+        return DayRange(oldest.first - timedelta(days=GOLDEN_DAYS), AS_OF - timedelta(days=1))
+
+    @cached_property
+    def golden(self) -> GoldenSet:
+        """Cases of usual days before all trainings, whole cards, as `tollgate golden freeze` takes them."""
+        days = DayRange.of_length(self.days.first, GOLDEN_DAYS)
+        rows = rows_of(self.usual, days)
+        taken = rows[rows["customer_id"] % GOLDEN_ONE_IN == 0].reset_index(drop=True)
+        label = labels_at(taken, self.use_case, midnight(AS_OF))
+        manifest = {"features": declaration_digests(self.use_case.stored_features)}
+        return GoldenSet(version="bench", digest="", manifest=manifest, cases=taken.assign(**{LABEL: label}))
+
+    def seen(self, frame: pd.DataFrame) -> pd.DataFrame:
+        """The part of a frame that a training as of today reads."""
+        return rows_of(frame, training_days(self.use_case, AS_OF))
 
     @cached_property
     def usual(self) -> pd.DataFrame:
@@ -110,21 +127,21 @@ def everywhere(frame: pd.DataFrame) -> pd.Series:
     return frame["amount"] >= 0
 
 
-def unreported(share: float, where: Callable[[pd.DataFrame], pd.Series], *, since: date | None = None) -> Damage:
-    """A share of the frauds in a slice is never reported (from a day on)."""
+def unreported(share: float, where: Callable[[pd.DataFrame], pd.Series]) -> Damage:
+    """A share of the frauds in a slice is never reported."""
 
     def damage(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-        lost = where(frame) & frame["reported_at"].notna() & (random.random(len(frame)) < share) & _from(frame, since)
+        lost = where(frame) & frame["reported_at"].notna() & (random.random(len(frame)) < share)
         return frame.assign(reported_at=frame["reported_at"].where(~lost))
 
     return damage
 
 
-def accused(share: float, where: Callable[[pd.DataFrame], pd.Series], *, since: date | None = None) -> Damage:
-    """A share of the honest transactions in a slice is reported after seven days (from a day on)."""
+def accused(share: float, where: Callable[[pd.DataFrame], pd.Series]) -> Damage:
+    """A share of the honest transactions in a slice is reported after seven days."""
 
     def damage(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
-        wrong = where(frame) & frame["reported_at"].isna() & (random.random(len(frame)) < share) & _from(frame, since)
+        wrong = where(frame) & frame["reported_at"].isna() & (random.random(len(frame)) < share)
         reported = frame["event_time"] + timedelta(days=USE_CASE.label.delay_days)
         return frame.assign(reported_at=frame["reported_at"].where(~wrong, reported))
 
@@ -146,5 +163,11 @@ def few_customers(one_in: int) -> Damage:
     return damage
 
 
-def _from(frame: pd.DataFrame, since: date | None) -> pd.Series:
-    return frame["day"] >= pd.Timestamp(since or date.min.replace(year=2000))
+def since(day: date, damage: Damage) -> Damage:
+    """The same damage, from a day on only."""
+
+    def damaged(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
+        late = frame["day"] >= pd.Timestamp(day)
+        return frame.assign(reported_at=damage(frame, random)["reported_at"].where(late, frame["reported_at"]))
+
+    return damaged

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from pipelines.drills.bad_retrain import BAD_RETRAIN
+from pipelines.drills.crash import CRASH
 from pipelines.drills.drill import Drill
 from pipelines.drills.race import RACE
+from pipelines.drills.rollback import ROLLBACK
+from pipelines.drills.skew import SKEW
 from pipelines.platform.errors import UsageError
 
-DRILLS = {drill.name: drill for drill in (RACE,)}
+DRILLS = {drill.name: drill for drill in (SKEW, BAD_RETRAIN, ROLLBACK, RACE, CRASH)}
 
 
 def drill_of(name: str) -> Drill:

@@ -3,6 +3,9 @@
 A forked child counts its own steps, through Python's audit events (files opened for writing, renamed, made, removed
 below a folder) and SQLAlchemy's events (statements that write to one database; commits to any), and kills itself with
 SIGKILL right before the step with the given number. Nothing in the code under test knows of it.
+
+Folders of `coarse` are another system's own business: an unbroken series of files there, or of commits to databases
+other than ours, is one step.
 """
 
 from __future__ import annotations
@@ -30,6 +33,7 @@ class Steps:
 
     folder: Path
     ledger: str
+    coarse: tuple[str, ...] = ()
     fatal: int | None = None
     seen: list[str] = field(default_factory=list)
 
@@ -41,7 +45,9 @@ class Steps:
 
     def _audited(self, name: str, arguments: tuple[Any, ...]) -> None:
         if name in _FILE_EVENTS and self._is_ours(name, arguments):
-            self._step(f"{name.removeprefix('os.')} {Path(os.fsdecode(arguments[0])).relative_to(self.folder)}")
+            path = Path(os.fsdecode(arguments[0])).relative_to(self.folder)
+            coarse = path.parts[0] in self.coarse
+            self._step(f"files of {path.parts[0]}" if coarse else f"{name.removeprefix('os.')} {_stable(path)}")
 
     def _is_ours(self, name: str, arguments: tuple[Any, ...]) -> bool:
         path = arguments[0]
@@ -56,12 +62,19 @@ class Steps:
 
     def _committed(self, connection: Any) -> None:
         url = connection.engine.url.render_as_string(hide_password=False)
-        self._step(f"{'ledger' if url == self.ledger else Path(url).name}: commit")
+        self._step("ledger: commit" if url == self.ledger else f"commits to {Path(url).stem}")
 
     def _step(self, what: str) -> None:
+        if what.startswith(("files of", "commits to")) and self.seen[-1:] == [what]:
+            return
         self.seen.append(what)
         if len(self.seen) == self.fatal:
             os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _stable(path: Path) -> str:
+    """The path, without the random name of a scratch folder."""
+    return "/".join("(scratch)" if part.startswith(".partial") else part for part in path.parts)
 
 
 @dataclass(frozen=True)

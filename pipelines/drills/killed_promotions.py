@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +36,8 @@ AS_OF = date(2026, 11, 9)
 SIZE = WorldSize(customers=400, terminals=800, seed=1)
 ROUNDS = 10
 NONE = "none"
+MLFLOW = ("mlflow",)
+"""The folder of another system: what it does there is told apart only by what we do in between."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +74,7 @@ class Promotion:
 
 def killed_promotions(settings: Settings, every: int) -> dict[str, Any]:
     """Names of the `steps`, ids of the `old` and the `new` release, and `endings` (before each `every`-th step)."""
+    _import_what_children_need()
     old, new = promotions(load(settings.use_case))
     home = Settings.build(home=settings.home / "home", jars=settings.jars)
     first = in_child(lambda: old.perform(home))
@@ -86,6 +90,12 @@ def killed_promotions(settings: Settings, every: int) -> dict[str, Any]:
         "new": new.candidate.release_id,
         "endings": [asdict(ending) for ending in endings],
     }
+
+
+def _import_what_children_need() -> None:
+    """Once for all children: together these take several seconds."""
+    for module in ("mlflow.xgboost", "mlflow.store.tracking.sqlalchemy_store", "matplotlib.backends.backend_agg"):
+        import_module(module)
 
 
 def promotions(use_case: UseCase) -> tuple[Promotion, Promotion]:
@@ -114,7 +124,7 @@ def _promotion(frame: Any, use_case: UseCase, as_of: date) -> Promotion:
 def _counted(before: Path, home: Settings, new: Promotion) -> list[str]:
     """What steps a promotion takes, in order."""
     _restored(before, home)
-    steps = Steps(home.home, home.ledger)
+    steps = Steps(home.home, home.ledger, MLFLOW)
     steps.watch()
     new.perform(home)
     return list(steps.seen)
@@ -138,7 +148,7 @@ def _killed_before(step: int, before: Path, home: Settings, new: Promotion) -> E
 
 
 def _perform_until(step: int, settings: Settings, new: Promotion) -> str:
-    Steps(settings.home, settings.ledger, fatal=step).watch()
+    Steps(settings.home, settings.ledger, MLFLOW, fatal=step).watch()
     return new.perform(settings)
 
 

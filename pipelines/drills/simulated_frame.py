@@ -30,9 +30,9 @@ _USUAL = DayPlan()
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedFrame:
-    """`frame` is a training frame (see `pipelines.release.frames`) ordered by time; `fraud` says what really happened.
+    """`frame` is a training frame (see `pipelines.release.frames`) with all entity keys, ordered by time.
 
-    `fraud` is the simulator's ground truth, bool, parallel to the rows: it knows nothing of reports.
+    `fraud` is what really happened, bool, parallel to the rows: it knows nothing of reports.
     """
 
     frame: pd.DataFrame
@@ -53,9 +53,8 @@ def simulated_frame(
     first = int(np.searchsorted(events.event_time, np.datetime64(days.first, "us")))
     rows = np.arange(first, len(events))
     values = compute(features.features, _kernel_events(events, reported_at, features), rows)
-    return SimulatedFrame(
-        frame=_frame(events[rows], reported_at[rows], use_case, values), fraud=events.scenario[rows] > 0
-    )
+    frame = _frame(events[rows], reported_at[rows], use_case, values)
+    return SimulatedFrame(frame=frame, fraud=events.scenario[rows] > 0)
 
 
 def _joined(made: Sequence[SimulatedDay]) -> tuple[Transactions, NDArray[np.datetime64]]:
@@ -83,7 +82,7 @@ def _frame(
     import pandas as pd
 
     time = pd.Series(getattr(events, use_case.events.time)).dt.as_unit("us")
-    keys = dict.fromkeys([*use_case.events.key, use_case.review.unit])
+    keys = dict.fromkeys([*use_case.events.key, use_case.review.unit, *use_case.stored_features.schema.keys])
     return pd.DataFrame(
         {
             **{name: getattr(events, name) for name in keys},

@@ -7,8 +7,10 @@ MLflow keeps records; the ledger decides. An alias only mirrors what the ledger 
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import os
+import re
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pipelines.platform.errors import StoreError
+from pipelines.platform.errors import PermanentError, StoreError
 from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
@@ -34,6 +36,8 @@ _ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
 _SQLITE = "sqlite:///"
+_RUN_ID = re.compile(r"[0-9a-f]{32}")
+_RELEASE = re.compile(r"[a-z][a-z0-9_-]*")
 _MODEL_TYPES = {"int64": "long", "float64": "double"}
 
 
@@ -82,6 +86,27 @@ class Tracking:
             known = self._registered(client, record.release_id)
             return known or self._record(client, record)
 
+    def training_record(self, name: str) -> tuple[str, dict[str, Any]]:
+        """The id of an MLflow run, and the release record that it keeps (`release.json`).
+
+        `name` is the run's id or a release's. Raises `PermanentError` where MLflow knows neither, `StoreError`.
+        """
+        with _reaching(self.settings.mlflow):
+            client = self._client()
+            known = self._registered(client, name)
+            run_id = known.run_id if known else self._run_named(client, name)
+            text = _downloaded(run_id, "release.json") if run_id else None
+        if run_id is None or text is None:
+            raise PermanentError(
+                "MLflow has no training of that name",
+                where=self.settings.mlflow,
+                expected="the id of an MLflow run of a training, or a release",
+                found=name,
+                next_step="`tollgate releases --json` lists both",
+            )
+        record: dict[str, Any] = json.loads(text)
+        return run_id, record
+
     def mirror_champion(self, version: str) -> None:
         """Let the alias `champion` name this version; raises `StoreError`."""
         with _reaching(self.settings.mlflow):
@@ -104,7 +129,17 @@ class Tracking:
         mlflow.set_registry_uri(self.settings.mlflow)
         return mlflow.MlflowClient(self.settings.mlflow, self.settings.mlflow)
 
+    def _run_named(self, client: MlflowClient, name: str) -> str | None:
+        """The id itself, if our experiment has such a run."""
+        experiment = client.get_experiment_by_name(self.name)
+        if experiment is None or not _RUN_ID.fullmatch(name):
+            return None
+        found = client.search_runs([experiment.experiment_id], filter_string=f"attributes.run_id = '{name}'")
+        return str(found[0].info.run_id) if found else None
+
     def _registered(self, client: MlflowClient, release_id: str) -> RegisteredModel | None:
+        if not _RELEASE.fullmatch(release_id):
+            return None
         found = client.search_model_versions(f"name = '{self.name}' and tag.release = '{release_id}'")
         return RegisteredModel(name=self.name, version=str(found[0].version), run_id=found[0].run_id) if found else None
 
@@ -190,6 +225,18 @@ def _log_files(files: Mapping[str, bytes]) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
         mlflow.log_artifacts(scratch)
+
+
+def _downloaded(run_id: str, path: str) -> str | None:
+    """The text of a run's artefact, or None where it has no such file."""
+    import mlflow
+
+    with TemporaryDirectory() as scratch:
+        present = {item.path for item in mlflow.MlflowClient().list_artifacts(run_id)}
+        if path not in present:
+            return None
+        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=scratch)
+        return Path(file).read_text()
 
 
 def _require_same_bytes(model_uri: str, record: ModelRecord) -> None:

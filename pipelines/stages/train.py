@@ -85,7 +85,12 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         rebuilt=read_again(run, as_of, columns, data, golden),
     )
     record = release_record(
-        candidate, use_case, evaluation=evaluation, data_versions=data.versions, code=code_version()
+        candidate,
+        use_case,
+        evaluation=evaluation,
+        data_versions=data.versions,
+        code=code_version(),
+        golden={"version": golden.version, "digest": golden.digest} if golden else None,
     )
     released = release(run, candidate, evaluation, record, champion=pointer, reason=reason)
     result = TrainResult(as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released)
