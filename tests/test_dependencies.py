@@ -16,7 +16,7 @@ from packaging.utils import canonicalize_name
 from pipelines.platform.settings import CHECKOUT
 
 OURS = {"dags", "pipelines", "features", "expectations", "plugins", "tests", "benchmarks"}
-TOOLS = {"ruff", "mypy", "import-linter", "pytest-timeout", "uv"}
+TOOLS = {"ruff", "mypy", "import-linter", "pytest-timeout", "pytest-xdist", "uv"}
 """Called by the Makefile or by pytest, never imported."""
 
 
