@@ -46,11 +46,12 @@ def run(settings: Settings) -> Run:
     return Run(settings, USE, run_id="test-run", actor="ann", clock=lambda: AT)
 
 
-def _bundle(run: Run, seed: int, decision: str) -> Bundle:
+def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09") -> Bundle:
     model = bytes(train_booster(BASELINE, seed=seed).save_raw("ubj"))
     release_id = f"fraud-202611{seed:02d}-{sha256(model)[:8]}"
     record = {
         "release_id": release_id,
+        "as_of": as_of,
         "feature_set": {"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
         "threshold": seed / 100,
         "rounds": 12,
