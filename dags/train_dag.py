@@ -14,7 +14,7 @@ from plugins.tollgate_airflow.wiring import asset, dag_arguments, use_cases
 
 DOC = """
 Trains a candidate on what was known when the partition's day was over, judges it against champion and baselines, and
-releases it if it is better.
+releases it if it is good enough: first in shadow beside the champion, then in canary (`monitor` moves it on by days).
 
 **Runs** weekly (`train_weekly` asks) and whenever `monitor` asks because of drift. By hand: trigger it with the last
 day that shall be known as partition key.
@@ -25,8 +25,7 @@ day that shall be known as partition key.
 - *not enough mature labels*, *a day is missing*: permanent; see `docs/runbooks/train-failed.md`.
 - *MLflow or Spark does not answer*: it is tried again by itself; the champion scores on meanwhile.
 
-**A re-run is safe**: it makes a new candidate from the same data with the same seed; the champion moves only if that
-one is better.
+**A re-run is safe**: the same data and seed give the same release, which keeps the state that it has.
 """
 
 

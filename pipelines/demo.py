@@ -146,7 +146,7 @@ def _train(run: Run, plan: DemoPlan) -> str:
     from pipelines.stages.train import train
 
     result = train(run, plan.scored.first, reason="the demo's first model")
-    if not result.in_production:
+    if not result.in_production and result.released.state != "retired":
         raise PermanentError(
             "the demo's first model was not released",
             expected="a release that beats both baselines",
@@ -222,9 +222,23 @@ def _retrain(run: Run, plan: DemoPlan, report: Report) -> str:
     if not asked:
         return "no day asked for it"
     state = _await_training(AirflowApi(run.settings), asked[0], report)
-    trained = run.ledger.releases()[-1]
-    last = run.ledger.states(trained.release_id)[-1]
-    return f"asked for on {asked[0]}, {state}: {trained.release_id} is {last['state']} ({last['reason']})"
+    trained = run.ledger.latest("train").get(asked[0] + timedelta(days=1))
+    if trained is None:
+        return f"asked for on {asked[0]}, {state}"
+    release = str(trained.payload["release"])
+    last = run.ledger.states(release)[-1]
+    told = _tried_out(run, release) if last["state"] in {"shadow", "canary"} else f"is {last['state']}"
+    return f"asked for on {asked[0]}, {state}: {release} {told} ({last['reason']})"
+
+
+def _tried_out(run: Run, release: str) -> str:
+    """Where the new release stands and what has to happen before it decides."""
+    pointer, policy = run.ledger.champion(), run.use_case.rollout
+    champion = pointer.release_id if pointer else "the rule"
+    return (
+        f"is in {run.ledger.states(release)[-1]['state']}, {champion} decides; clean days to champion: "
+        f"{policy.shadow_days} in shadow, {policy.canary_days} in canary"
+    )
 
 
 def _await_training(api: AirflowApi, day: date, report: Report) -> str:

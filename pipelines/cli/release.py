@@ -91,6 +91,16 @@ def _run() -> Run:
     return Run(settings, load(settings.use_case))
 
 
+_OUTCOMES = {
+    "champion": "champion already",
+    "shadow": "in shadow: it scores beside the champion and decides nothing yet",
+    "canary": "in canary: it decides for a share of the units",
+    "candidate": "waits",
+    "refused": "refused, the champion stays",
+    "retired": "retired: it was withdrawn or replaced before",
+}
+
+
 def _show_training(document: dict[str, Any]) -> None:
     print_table(
         f"{document['release']}: {document['n_test']:,} test events, {document['n_test_positive']:,} positive",
@@ -105,7 +115,9 @@ def _show_training(document: dict[str, Any]) -> None:
         ("check", "outcome", "found"),
         [(check["name"], check["outcome"], check["found"]) for check in document["verdict"]["checks"]],
     )
-    outcome = "now champion" if document["promoted"] else document["state"]
+    outcome = "now champion" if document["promoted"] else _OUTCOMES.get(document["state"], document["state"])
+    if document["state"] == "candidate":
+        outcome = f"{outcome} ({document['state_reason']})"
     same = " (the same data gave the same model as before)" if document["same_as_before"] else ""
     console.print(f"{document['release']}: {outcome}{same}")
     for warning in document["warnings"]:

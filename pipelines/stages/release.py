@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.platform.errors import TransientError
 from pipelines.platform.ledger import Pointer
 from pipelines.platform.tracking import RegisteredModel, Tracking
 from pipelines.release.alias import follow
@@ -25,7 +26,7 @@ TELLING_CHECKS = ("slices", "label_health")
 
 @dataclass(frozen=True, kw_only=True)
 class Released:
-    """What became of a candidate: `state` is its state in the ledger (`candidate` waits for a person).
+    """What became of a candidate: `state` is its state in the ledger (`candidate` waits, `why` says for what).
 
     `promoted`: this call made it champion. `known`: the ledger had this very release before. `warnings` say what did
     not stop the release but has to be put right.
@@ -35,6 +36,7 @@ class Released:
     promoted: bool
     known: bool
     payload: Mapping[str, Any]
+    why: str = ""
     warnings: tuple[str, ...] = ()
 
 
@@ -49,9 +51,10 @@ def release(
 ) -> Released:
     """Register a candidate and, where the verdict approves it, start its way to champion (`RolloutPolicy`).
 
-    `record` is its release record; `champion` is the pointer against which it was judged: if another promotion moved it
-    meanwhile, `PermanentError`. `reason` says why it was trained. Raises `StoreError` where a store fails; whatever was
-    done until then is found and used by the next attempt.
+    `record` is its release record; `champion` is the pointer against which it was judged. Raises `TransientError` where
+    another release has become champion meanwhile (trained again, it is judged against that one), `PermanentError` where
+    the pointer moves in the very moment. `reason` says why it was trained. Raises `StoreError` where a store fails;
+    whatever was done until then is found and used by the next attempt.
     """
     release_id = candidate.release_id
     known = release_id in {earlier.release_id for earlier in run.ledger.releases()}
@@ -70,6 +73,7 @@ def release(
     state, promoted = _decide(run, release_id, evaluation, champion)
     return Released(
         state=state,
+        why=run.ledger.states(release_id)[-1]["reason"],
         promoted=promoted,
         known=known,
         payload=run.ledger.release(release_id).payload,
@@ -90,12 +94,16 @@ def _payload(bundle: Bundle, registered: RegisteredModel, reason: str) -> dict[s
 
 
 def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer | None) -> tuple[str, bool]:
-    """The release's state after the verdict, and whether this call made it champion."""
-    now = run.clock()
+    """The release's state after the verdict, and whether this call made it champion.
+
+    A release that is tried out makes room for a candidate as of the same day or a later one, which knows more; beside
+    an older candidate it stays, and the candidate waits.
+    """
+    now, pointer = run.clock(), _pointer_now(run, champion)
     verdict = evaluation.verdict
     states = [entry["state"] for entry in run.ledger.states(release_id)]
     run.ledger.audit("verdict", release_id, actor=run.actor, at=now, detail=verdict.to_json())
-    if champion is not None and champion.release_id == release_id:
+    if pointer is not None and pointer.release_id == release_id:
         return "champion", False
     if "retired" in states:
         return "retired", False
@@ -105,11 +113,36 @@ def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer
             run.ledger.set_state(release_id, state, reason=verdict.summary, actor=run.actor, at=now)
         _report_incident(run, release_id, verdict)
         return state, False
-    if champion is not None and champion.challenger == release_id:
-        return str(champion.challenger_state), False
-    state = next_state(run, champion, release_id)
-    put(run, champion, release_id, state, reason=verdict.summary)
+    if pointer is not None and pointer.challenger == release_id:
+        return str(pointer.challenger_state), False
+    if newer := _newer_challenger(run, pointer, release_id):
+        run.ledger.set_state(release_id, "candidate", reason=newer, actor=run.actor, at=now)
+        return "candidate", False
+    state = next_state(run, pointer, release_id)
+    put(run, pointer, release_id, state, reason=verdict.summary)
     return state, state == "champion"
+
+
+def _pointer_now(run: Run, judged: Pointer | None) -> Pointer | None:
+    """The pointer now; a challenger may have come, gone on or gone, but the champion must be the one judged against."""
+    now = run.ledger.champion()
+    if (now.release_id if now else None) != (judged.release_id if judged else None):
+        raise TransientError(
+            "another release became champion while the candidate was judged",
+            where=run.settings.ledger,
+            expected=f"champion {judged.release_id}" if judged else "no champion",
+            found=f"champion {now.release_id}" if now else "no champion",
+            next_step="train again: the candidate is then judged against the champion of now",
+        )
+    return now
+
+
+def _newer_challenger(run: Run, pointer: Pointer | None, release_id: str) -> str:
+    """What holds an approved candidate back: a release that is tried out and was trained as of a later day."""
+    if pointer is None or pointer.challenger is None:
+        return ""
+    mine, theirs = (str(run.ledger.release(i).payload["as_of"]) for i in (release_id, pointer.challenger))
+    return f"{pointer.challenger}, as of the later {theirs}, is in {pointer.challenger_state}" if theirs > mine else ""
 
 
 def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:

@@ -2,6 +2,7 @@
 
 A day's account: champion, challenger, state, checks (the guardrails), clean, step (`advance`, `hold`, `withdraw`,
 `restore`, `none`), reason, matured (review precision of both on the day whose labels have just matured, or null).
+While a challenger is tried out, `guard` holds what was found of a champion that is within its guard days, or null.
 """
 
 from __future__ import annotations
@@ -56,10 +57,11 @@ def rollout(run: Run, days: DayRange) -> StageResult:
 
 
 def advance(run: Run, day: date) -> dict[str, Any]:
-    """Judge the release that is tried out (or was promoted lately) on a scored day, and do what the policy says.
+    """Judge the champion, if it was promoted lately, and the release that is tried out; do what the policy says.
 
-    Enough clean days: its next state, by compare-and-swap. A guardrail that fails: a challenger is withdrawn, a
-    champion within its guard days gives way to the one before, and an incident says why.
+    A guardrail that fails: a champion within its guard days gives way to the one before, a challenger is withdrawn, and
+    an incident says why. Enough clean days: the challenger's next state, by compare-and-swap. On a day on which the
+    champion gives way the challenger is not judged: its days count anew beside the one that is put back.
     """
     record = run.ledger.latest("score", first=day, last=day).get(day)
     if record is None:
@@ -74,9 +76,11 @@ def advance(run: Run, day: date) -> dict[str, Any]:
     pointer = run.ledger.champion()
     if pointer is None:
         return _account(None, "none", "no release has been promoted yet")
-    if pointer.challenger is not None:
-        return _tried_out(run, day, pointer, record)
-    return _guarded(run, day, pointer, record)
+    guarded = _guarded(run, day, pointer, record)
+    if pointer.challenger is None or guarded["step"] == "restore":
+        return guarded
+    guard = {name: guarded[name] for name in ("reason", "checks", "matured")}
+    return {**_tried_out(run, day, pointer, record), "guard": guard if guarded["step"] == "hold" else None}
 
 
 def _tried_out(run: Run, day: date, pointer: Pointer, record: StageRecord) -> dict[str, Any]:
@@ -168,11 +172,13 @@ def _champion_finding(run: Run, day: date, release: str, before: str, record: St
 def _matured(run: Run, day: date, release: str) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
     """Review precision of both on the day whose labels matured with `day`, and on all matured days so far."""
     newest = matured_pair(run, day, release)
-    others = {
-        record.payload["matured"]["day"]: record.payload["matured"]
+    told = [
+        account["matured"]
         for record in run.ledger.latest(STAGE, status="done").values()
-        if (record.payload.get("matured") or {}).get("release") == release
-    }
+        for account in (record.payload, record.payload.get("guard") or {})
+        if account.get("matured")
+    ]
+    others = {matured["day"]: matured for matured in told if matured["release"] == release}
     if newest is not None:
         others[newest["day"]] = newest
     return newest, list(others.values())

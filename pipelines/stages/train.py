@@ -48,6 +48,7 @@ class TrainResult:
             "as_of": str(self.as_of),
             "release": self.release_id,
             "state": self.released.state,
+            "state_reason": self.released.why,
             "promoted": self.released.promoted,
             "same_as_before": self.released.known,
             "model_version": payload["model_version"],
@@ -62,10 +63,11 @@ class TrainResult:
 
 
 def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
-    """Train with what was known at `as_of` 00:00 UTC; release the model as champion if the verdict approves it.
+    """Train with what was known at `as_of` 00:00 UTC; an approved model starts its way to champion.
 
-    A refusal is a result, not an error: the champion stays. Raises `PermanentError` where days or labels are missing or
-    another promotion was faster, `StoreError` where a store does not answer; neither changes the champion.
+    A refusal is a result, not an error: the champion stays. Raises `PermanentError` where days or labels are missing,
+    `TransientError` where another release became champion meanwhile, `StoreError` where a store does not answer; none
+    changes the champion.
     """
     use_case = run.use_case
     pointer, scorer = run.ledger.champion(), load_champion(run)

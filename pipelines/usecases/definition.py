@@ -286,6 +286,6 @@ class UseCase:
     @cached_property
     def policy_digest(self) -> str:
         """SHA-256 (hex) over every policy that decides what a model may do."""
-        parts = (self.rule, self.model, self.review, self.evidence, self.ingest, self.drift, self.label)
+        parts = (self.rule, self.model, self.review, self.evidence, self.ingest, self.drift, self.label, self.rollout)
         policies = [asdict(part) for part in parts]
         return hashlib.sha256(json.dumps(policies, sort_keys=True, default=str).encode()).hexdigest()

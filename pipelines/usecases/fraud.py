@@ -16,6 +16,7 @@ from pipelines.usecases.definition import (
     LabelPolicy,
     ModelPolicy,
     ReviewPolicy,
+    RolloutPolicy,
     Rule,
     RuleModel,
     Slice,
@@ -123,4 +124,5 @@ USE_CASE = UseCase(
     review=ReviewPolicy(unit="customer_id", capacity=100),
     evidence=EvidencePolicy(slices=_SLICES),
     drift=DriftPolicy(method="wasserstein", threshold=0.15, score_threshold=0.15),
+    rollout=RolloutPolicy(shadow_days=1, canary_days=2),
 )

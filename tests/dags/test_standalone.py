@@ -95,7 +95,14 @@ def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> No
 
     world.wait("the training", trained)
     as_of = DRIFTED + timedelta(days=1)
-    assert world.ledger.latest("train", first=as_of, last=as_of)[as_of].payload["reason"] == asked["reason"]
+    account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].payload
+    assert account["reason"] == asked["reason"]
+    states = {"approved": "shadow", "needs a person": "candidate", "refused": "refused"}
+    assert account["state"] == states[account["verdict"]["decision"]]
+    pointer = world.ledger.champion()
+    assert pointer is not None
+    assert pointer.release_id != account["release"], "it is tried out first"
+    assert pointer.challenger == (account["release"] if account["state"] == "shadow" else None)
 
 
 def test_a_day_that_fails_its_gate_holds_back_what_follows_and_says_so(world: World) -> None:

@@ -8,8 +8,6 @@ from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime
-from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,6 +30,7 @@ from pipelines.run import Run
 from pipelines.usecases.definition import RolloutPolicy
 from pipelines.usecases.fraud import USE_CASE
 from tests.pipelines.release.boosters import AT, matrix, train_booster
+from tests.pipelines.release.racing import race
 
 USE = replace(
     USE_CASE,
@@ -47,11 +46,12 @@ def run(settings: Settings) -> Run:
     return Run(settings, USE, run_id="test-run", actor="ann", clock=lambda: AT)
 
 
-def _bundle(run: Run, seed: int, decision: str) -> Bundle:
+def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09") -> Bundle:
     model = bytes(train_booster(BASELINE, seed=seed).save_raw("ubj"))
     release_id = f"fraud-202611{seed:02d}-{sha256(model)[:8]}"
     record = {
         "release_id": release_id,
+        "as_of": as_of,
         "feature_set": {"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
         "threshold": seed / 100,
         "rounds": 12,
@@ -223,26 +223,6 @@ def test_a_crash_at_any_write_leaves_the_old_or_the_new(run: Run, ids: dict[str,
     assert pointer.release_id == ids["c" if action == "promote" else "a"]
 
 
-def _race(arguments: tuple[str, str, int]) -> bool:
-    url, release_id, generation = arguments
-    ledger = _ledger(url)
-    pointer = ledger.champion()
-    assert pointer is not None
-    expected = replace(pointer, generation=generation)
-    try:
-        ledger.move_champion(release_id, expected=expected, reason="race", actor="t", at=datetime.now(UTC))
-    except PermanentError as error:
-        if error.what != "another promotion was faster":
-            raise
-        return False
-    return True
-
-
-@cache
-def _ledger(url: str) -> Ledger:
-    return Ledger(url, "fraud")
-
-
 def test_one_hundred_races_have_one_winner_each(tmp_path: Path) -> None:
     """Eighty between threads, twenty between processes, on one SQLite file."""
     url = f"sqlite:///{tmp_path}/ledger.sqlite"
@@ -255,7 +235,7 @@ def test_one_hundred_races_have_one_winner_each(tmp_path: Path) -> None:
         for number in range(100):
             pool = processes if number >= 80 else threads
             attempts = [(url, f"r{n}", number + 1) for n in range(3)]
-            assert sum(pool.map(_race, attempts)) == 1
+            assert sum(pool.map(race, attempts)) == 1
     assert [move.generation for move in ledger.moves()] == list(range(1, 102))
     pointer = ledger.champion()
     assert pointer is not None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from typing import Any
 
@@ -181,14 +182,51 @@ def test_where_the_one_before_cannot_be_used_the_champion_stays_and_it_is_told(r
 
 
 def test_after_the_guard_days_a_champion_is_left_alone(run: Run, ids: list[str]) -> None:
+    run = replace(run, use_case=replace(USE, rollout=replace(USE.rollout, guard_days=3)))
     _promoted(run, ids)
-    for number in range(3, 14):
+    for number in range(3, 6):
         _score(run, number)
-        step = advance_and_record(run, number)["step"]
-        assert step == ("hold" if number < 13 else "none")
+        assert advance_and_record(run, number)["step"] == "hold"
     payload = {"rows": 5000, "release": ids[1], "units": 400, "fallback": False}
-    run.ledger.record_stage("score", day(14), "done", run_id="r", at=AT, payload=payload)
-    assert advance_and_record(run, 14)["step"] == "none"
+    run.ledger.record_stage("score", day(6), "done", run_id="r", at=AT, payload=payload)
+    assert advance_and_record(run, 6)["step"] == "none"
+
+
+def _third(run: Run) -> str:
+    """Another approved release, in shadow beside a champion that is within its guard days."""
+    release = _bundle(run, 3, "approved").release_id
+    promote(run, release, reason="approved")
+    return release
+
+
+def test_a_champion_is_guarded_while_the_next_one_is_tried_out(run: Run, ids: list[str]) -> None:
+    """With a training each week there is nearly always a challenger: guard days would never be judged otherwise."""
+    _promoted(run, ids)
+    third = _third(run)
+    _score(run, 3)
+    account = advance_and_record(run, 3)
+    assert (account["step"], account["guard"]["reason"]) == ("advance", "clean")
+    assert {check["name"] for check in account["guard"]["checks"]} == {"errors", "alert_volume", "precision"}
+    pair = {"champion": ids[1], "challenger": third, "state": "canary"}
+    flood = {"rows": 5000, "release": ids[1], "units": 400, "fallback": False, "comparison": {**CLEAN, **pair}}
+    run.ledger.record_stage("score", day(4), "done", run_id="r", at=AT, payload=flood)
+    assert advance_and_record(run, 4)["step"] == "restore"
+    pointer = run.ledger.champion()
+    assert pointer is not None
+    assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (ids[0], third, "canary")
+    _score(run, 5)
+    assert advance_and_record(run, 5)["reason"] == "1 of 2 clean days in canary", "it starts anew beside another"
+
+
+def test_a_rollback_by_hand_leaves_the_release_in_shadow_where_it_is(run: Run, ids: list[str]) -> None:
+    _promoted(run, ids)
+    third = _third(run)
+    rollback(run, reason="alerts are nonsense")
+    pointer = run.ledger.champion()
+    assert pointer is not None
+    assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (ids[0], third, "shadow")
+    _score(run, 3)
+    assert advance_and_record(run, 3)["step"] == "advance"
 
 
 def test_a_day_that_is_not_scored_can_be_tried_again(run: Run, ids: list[str]) -> None:
