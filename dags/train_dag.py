@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
-from airflow.sdk import DAG, Param, PartitionedAssetTimetable, get_current_context, task
+from airflow.sdk import DAG, Param, PartitionedAssetTimetable, TaskGroup, get_current_context, task
 
 from pipelines.platform.orchestration import Orchestration
 from pipelines.usecases.definition import UseCase
+from plugins.tollgate_airflow.approving import promote_approved, release_approval
 from plugins.tollgate_airflow.training import train_for
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, use_cases
 
@@ -21,7 +22,11 @@ day that shall be known as partition key.
 
 **Healthy** when the task is green. A refused candidate is healthy too: the account says why, the champion stays.
 
+**When it waits**: `approve` asks a person, with the evidence, where the verdict or the risk tier asks for one, under
+*Required actions* in Airflow; otherwise it is skipped. See `docs/runbooks/approval.md`.
+
 **When it fails**
+- *nobody has said*: no answer came within six days; the champion stays.
 - *not enough mature labels*, *a day is missing*: permanent; see `docs/runbooks/train-failed.md`.
 - *MLflow or Spark does not answer*: it is tried again by itself; the champion scores on meanwhile.
 
@@ -44,7 +49,16 @@ def build(use_case: UseCase) -> DAG:
             """Point-in-time rows, baselines, search, evaluation, release or refusal."""
             return train_for(use_case.name, get_current_context(), release)
 
-        train()
+        trained = train()
+        with TaskGroup("person", tooltip="where the verdict or the risk tier asks for one"):
+            ask = release_approval(use_case.name)
+
+            @task(outlets=[release], pool=names.pool("train"), task_display_name="approved release on")
+            def promote() -> dict[str, Any]:
+                """The approved release begins its way to champion, in the approver's name."""
+                return promote_approved(use_case.name, get_current_context(), ask.task_id)
+
+            trained >> ask >> promote()
     return dag
 
 

@@ -221,7 +221,7 @@ def _retrain(run: Run, plan: DemoPlan, report: Report) -> str:
     ]
     if not asked:
         return "no day asked for it"
-    state = _await_training(AirflowApi(run.settings), asked[0], report)
+    state = _await_training(run, AirflowApi(run.settings), asked[0], report)
     trained = run.ledger.latest("train").get(asked[0] + timedelta(days=1))
     if trained is None:
         return f"asked for on {asked[0]}, {state}"
@@ -241,12 +241,16 @@ def _tried_out(run: Run, release: str) -> str:
     )
 
 
-def _await_training(api: AirflowApi, day: date, report: Report) -> str:
+def _await_training(run: Run, api: AirflowApi, day: date, report: Report) -> str:
+    """How the training of a day ended; its run in Airflow stays open where a release waits for a person."""
+    as_of = day + timedelta(days=1)
     deadline = time.monotonic() + RETRAIN_PATIENCE
     while time.monotonic() < deadline:
         runs = api.runs("train", str(day))
         if runs and runs[-1].finished:
             return runs[-1].state
+        if as_of in run.ledger.latest("train", first=as_of, last=as_of):
+            return "trained"
         report(runs[-1].state if runs else "waiting for the scheduler")
         time.sleep(1)
     return "not finished yet"

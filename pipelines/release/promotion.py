@@ -36,8 +36,9 @@ class Promoted:
 def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, override: bool = False) -> Promoted:
     """Move a release on by one state of the rollout policy, or to the state `to`.
 
-    What the policy would not do needs `override` and a reason: a release that was refused, needs a person or was rolled
-    back from; a state that is skipped. It is audited, and shown wherever the release is. The bundle is verified first.
+    What the policy would not do needs `override` and a reason: a release that was refused, was rolled back from, needs
+    a person's approval and has none, or is older than what decides or is tried out; a state that is skipped. It is
+    audited, and shown wherever the release is. The bundle is verified first.
     Raises `UsageError` for an override without a reason, `PermanentError` where an override is needed or another move
     was faster, `BundleError` where the bundle cannot be used.
     """
@@ -46,9 +47,9 @@ def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, 
     pointer = run.ledger.champion()
     release = run.ledger.release(release_id)
     if pointer is not None and release_id == pointer.release_id:
-        return _result(release_id, "champion", pointer, None, reason, changed=False)
+        return standing_of(run, release_id, reason)
     chosen = to or next_state(run, pointer, release_id)
-    against = _against(run, pointer, release_id, release.payload, chosen)
+    against = _against(run, pointer, release_id, chosen)
     if against and not override:
         raise PermanentError(
             "the release may not be moved on without an override",
@@ -61,6 +62,14 @@ def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, 
     require_same_features(release_bundle(run, release), run.use_case)
     moved = put(run, pointer, release_id, chosen, reason=reason, override=against or None)
     return _result(release_id, chosen, moved, against or None, reason)
+
+
+def standing_of(run: Run, release_id: str, reason: str) -> Promoted:
+    """What a promotion says of a release that has its place already: nothing was moved."""
+    pointer = run.ledger.champion()
+    assert pointer is not None
+    state = "champion" if pointer.release_id == release_id else str(pointer.challenger_state)
+    return _result(release_id, state, pointer, None, reason, changed=False)
 
 
 def next_state(run: Run, pointer: Pointer | None, release_id: str) -> Stage:
@@ -106,15 +115,40 @@ def put(
     return run.ledger.move(move, expected=pointer, states=[*leaves, (release_id, state)])
 
 
-def _against(run: Run, pointer: Pointer | None, release_id: str, payload: Any, chosen: Stage) -> str:
+def newest_decision(run: Run, release_id: str) -> str:
+    """The newest verdict: a candidate that is trained again is judged again, against the champion of then."""
+    verdicts = [entry["detail"] for entry in run.ledger.audit_entries("verdict") if entry["subject"] == release_id]
+    evaluation = run.ledger.release(release_id).payload.get("evaluation", {})
+    newest = verdicts[-1] if verdicts else evaluation.get("verdict", {})
+    return str(newest.get("decision", "approved"))
+
+
+def older_than(run: Run, pointer: Pointer | None, release_id: str) -> str:
+    """The champion or the challenger that was trained as of a later day than the release, in words; or nothing."""
+    if pointer is None:
+        return ""
+    mine = str(run.ledger.release(release_id).payload.get("as_of", ""))
+    rivals = [(pointer.release_id, "champion"), (pointer.challenger, f"in {pointer.challenger_state}")]
+    for rival, state in rivals:
+        theirs = str(run.ledger.release(rival).payload.get("as_of", "")) if rival else ""
+        if mine and theirs > mine:
+            return f"{rival}, as of the later {theirs}, is {state}"
+    return ""
+
+
+def _against(run: Run, pointer: Pointer | None, release_id: str, chosen: Stage) -> str:
     """What speaks against the move, or nothing."""
-    decision = payload.get("evaluation", {}).get("verdict", {}).get("decision", "approved")
+    decision = newest_decision(run, release_id)
     states = [entry["state"] for entry in run.ledger.states(release_id)]
     approved = any(entry["subject"] == release_id for entry in run.ledger.audit_entries("approval"))
-    if decision != "approved" and not (decision == "needs a person" and approved):
+    if decision == "refused" or (decision == "needs a person" and not approved):
         return f"its verdict is {decision!r}"
+    if run.use_case.rollout.risk_tier == "high" and not approved:
+        return f"{run.use_case.name} is of the high-risk tier and nobody has approved it"
     if states[-1:] in (["retired"], ["refused"]):
         return f"it is {states[-1]}"
+    if older := older_than(run, pointer, release_id):
+        return older
     due = next_state(run, pointer, release_id)
     return f"the policy has it in {due} next, not {chosen}" if chosen != due else ""
 

@@ -13,9 +13,10 @@ from pipelines.platform.errors import TransientError
 from pipelines.platform.ledger import Pointer
 from pipelines.platform.tracking import RegisteredModel, Tracking
 from pipelines.release.alias import follow
+from pipelines.release.approval import was_rejected, why_a_person
 from pipelines.release.bundle import Bundle, releases_folder, write_bundle
 from pipelines.release.candidate import Candidate
-from pipelines.release.promotion import next_state, put
+from pipelines.release.promotion import next_state, older_than, put
 from pipelines.release.registration import model_record
 from pipelines.release.verdict import Evaluation, Verdict
 from pipelines.run import Run
@@ -97,7 +98,8 @@ def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer
     """The release's state after the verdict, and whether this call made it champion.
 
     A release that is tried out makes room for a candidate as of the same day or a later one, which knows more; beside
-    an older candidate it stays, and the candidate waits.
+    an older candidate it stays, and the candidate waits. So does one that a person has to approve. What is tried out
+    already stays so, whatever its verdict is beside another champion: the guardrails judge it.
     """
     now, pointer = run.clock(), _pointer_now(run, champion)
     verdict = evaluation.verdict
@@ -105,22 +107,31 @@ def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer
     run.ledger.audit("verdict", release_id, actor=run.actor, at=now, detail=verdict.to_json())
     if pointer is not None and pointer.release_id == release_id:
         return "champion", False
-    if "retired" in states:
-        return "retired", False
-    if verdict.decision != "approved" or run.use_case.rollout.risk_tier == "high":
-        state = "refused" if verdict.decision == "refused" else "candidate"
-        if states[-1:] != [state]:
-            run.ledger.set_state(release_id, state, reason=verdict.summary, actor=run.actor, at=now)
-        _report_incident(run, release_id, verdict)
-        return state, False
     if pointer is not None and pointer.challenger == release_id:
         return str(pointer.challenger_state), False
-    if newer := _newer_challenger(run, pointer, release_id):
-        run.ledger.set_state(release_id, "candidate", reason=newer, actor=run.actor, at=now)
-        return "candidate", False
+    if "retired" in states:
+        return "retired", False
+    if was_rejected(run, release_id):
+        return "refused", False
+    _report_incident(run, release_id, verdict)
+    if held := _held(run, pointer, release_id, verdict):
+        state, why = held
+        if states[-1:] != [state]:
+            run.ledger.set_state(release_id, state, reason=why, actor=run.actor, at=now)
+        return state, False
     state = next_state(run, pointer, release_id)
     put(run, pointer, release_id, state, reason=verdict.summary)
     return state, state == "champion"
+
+
+def _held(run: Run, pointer: Pointer | None, release_id: str, verdict: Verdict) -> tuple[str, str] | None:
+    """The state in which a candidate stays that does not go on by itself, and why; None for one that does."""
+    if verdict.decision == "refused":
+        return "refused", verdict.summary
+    if asked := why_a_person(run.use_case, verdict.decision):
+        return "candidate", f"waits for approval, as {asked}: {verdict.summary}"
+    older = older_than(run, pointer, release_id)
+    return ("candidate", older) if older else None
 
 
 def _pointer_now(run: Run, judged: Pointer | None) -> Pointer | None:
@@ -135,14 +146,6 @@ def _pointer_now(run: Run, judged: Pointer | None) -> Pointer | None:
             next_step="train again: the candidate is then judged against the champion of now",
         )
     return now
-
-
-def _newer_challenger(run: Run, pointer: Pointer | None, release_id: str) -> str:
-    """What holds an approved candidate back: a release that is tried out and was trained as of a later day."""
-    if pointer is None or pointer.challenger is None:
-        return ""
-    mine, theirs = (str(run.ledger.release(i).payload["as_of"]) for i in (release_id, pointer.challenger))
-    return f"{pointer.challenger}, as of the later {theirs}, is in {pointer.challenger_state}" if theirs > mine else ""
 
 
 def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:

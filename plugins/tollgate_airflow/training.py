@@ -12,7 +12,11 @@ from plugins.tollgate_airflow.partition import partition_day, run_of
 
 
 def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict[str, Any]:
-    """Train with what was known when the partition's day was over; returns the training's account."""
+    """Train with what was known when the partition's day was over; returns the training's account.
+
+    `approval` in it is what a person has to be asked (`pipelines.release.approval.request`), or None.
+    """
+    from pipelines.release.approval import request
     from pipelines.stages.train import train
 
     run = run_of(context, use_case)
@@ -20,7 +24,7 @@ def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict
     result = train(run, as_of, reason=_reason(context))
     account = result.to_json()
     context["outlet_events"][release].extra = {"as_of": str(as_of)}
-    return account
+    return {**account, "approval": request(run.use_case, account)}
 
 
 def _reason(context: Mapping[str, Any]) -> str:

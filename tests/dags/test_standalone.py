@@ -89,12 +89,8 @@ def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> No
     asked = world.ledger.latest("monitor", first=DRIFTED, last=DRIFTED)[DRIFTED].payload["retrain"]
     assert asked["asked"]
 
-    def trained() -> bool:
-        run = world.newest("train", DRIFTED)
-        return run is not None and run.finished
-
-    world.wait("the training", trained)
     as_of = DRIFTED + timedelta(days=1)
+    world.wait("the training", lambda: as_of in world.ledger.latest("train", first=as_of, last=as_of))
     account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].payload
     assert account["reason"] == asked["reason"]
     states = {"approved": "shadow", "needs a person": "candidate", "refused": "refused"}

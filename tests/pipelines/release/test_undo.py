@@ -56,7 +56,11 @@ def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09") -> Bu
         "threshold": seed / 100,
         "rounds": 12,
         "policy_digest": "p" * 64,
-        "evaluation": {"verdict": {"decision": decision}},
+        "evaluation": {
+            "metrics": {"candidate": {"average_precision": 0.5 + seed / 100}, "rule": {"average_precision": 0.2}},
+            "verdict": {"decision": decision, "summary": f"{decision}: told", "reasons": [], "checks": []},
+        },
+        "trained_because": "a test's",
     }
     import pandas as pd
 

@@ -113,7 +113,7 @@ def test_another_champion_meanwhile_asks_for_another_training(run: Run) -> None:
 def test_what_is_not_approved_moves_nothing(run: Run, champion: str, decision: str, state: str) -> None:
     done = _released(run, _candidate(run, 2, "2026-11-09"), decision)
     assert done.state == state
-    assert done.why.startswith(decision)
+    assert decision in done.why
     assert _pointer(run) == Pointer(release_id=champion, generation=1)
 
 
