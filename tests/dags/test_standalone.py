@@ -19,6 +19,7 @@ import psutil
 import pytest
 
 from pipelines.platform import processes, services
+from pipelines.platform.airflow_api import USER
 from pipelines.platform.days import DayRange
 from pipelines.platform.orchestration import Orchestration
 from tests.dags.world import BROKEN, DRIFTED, FIRST, LAST, START, TOLLGATE, World, small_world
@@ -99,6 +100,21 @@ def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> No
     assert pointer is not None
     assert pointer.release_id != account["release"], "it is tried out first"
     assert pointer.challenger == (account["release"] if account["state"] == "shadow" else None)
+    run = world.newest("train", DRIFTED)
+    assert run is not None
+
+    def asked_of_a_person() -> str | None:
+        return {task.task_id: task.state for task in world.api.tasks(run)}["person.approve"]
+
+    if account["state"] != "candidate":
+        world.wait("nobody being asked", lambda: asked_of_a_person() == "skipped")
+        return
+    world.wait("a person being asked", lambda: asked_of_a_person() == "awaiting_input")
+    world.approve(run, "person.approve", "the test has looked at it")
+    world.wait("the approved release to go on", lambda: world.api.run("train", run.run_id).finished)
+    move = world.ledger.moves()[-1]
+    assert (move.subject, move.kind, move.actor) == (account["release"], "shadow", USER)
+    assert move.reason == f"approved by {USER}: the test has looked at it"
 
 
 def test_a_day_that_fails_its_gate_holds_back_what_follows_and_says_so(world: World) -> None:

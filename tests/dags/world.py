@@ -85,11 +85,19 @@ class World:
 
     def mark_failed(self, run: DagRun) -> None:
         """Say of a run that it has failed, as one can in Airflow's pages."""
-        path = f"{self.api.url}/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}"
+        self._patch(run, "", {"state": "failed"})
+
+    def approve(self, run: DagRun, task_id: str, reason: str) -> None:
+        """Answer a task that asks a person, as one can under "Required actions" in Airflow's pages."""
+        answer = {"chosen_options": ["Approve"], "params_input": {"reason": reason}}
+        self._patch(run, f"/taskInstances/{task_id}/-1/hitlDetails", answer)
+
+    def _patch(self, run: DagRun, below: str, change: dict[str, Any]) -> None:
+        path = f"{self.api.url}/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}{below}"
         password = json.loads(passwords_file(self.settings).read_text())[USER]
         answer = httpx.post(f"{self.api.url}/auth/token", json={"username": USER, "password": password})
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        httpx.patch(path, json={"state": "failed"}, headers=headers).raise_for_status()
+        httpx.patch(path, json=change, headers=headers).raise_for_status()
 
     def newest(self, dag_id: str, day: date) -> DagRun | None:
         """The newest run of a DAG for a day."""
