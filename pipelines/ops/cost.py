@@ -10,7 +10,7 @@ from pipelines.platform.ledger import StageRecord
 
 GROUP = "Cost"
 STAGE = "cost"
-"""The stage under which a run records `{stage, days, rows, wall_seconds, cpu_seconds}`."""
+"""The stage under which a run records what it cost (see `pipelines.stages.metering`)."""
 
 NOT_RECORDED = "not recorded: only runs through Airflow or `tollgate run` record their time"
 SPARK_APART = "CPU of the task's own process; Spark's server works apart, so wall seconds are {wall:,.1f}"

@@ -13,11 +13,12 @@ from plugins.tollgate_airflow.partition import partition_day, run_of
 
 def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict[str, Any]:
     """Train with what was known when the partition's day was over; returns the training's account."""
+    from pipelines.stages.metering import metered
     from pipelines.stages.train import train
 
     run = run_of(context, use_case)
     as_of = partition_day(context) + timedelta(days=1)
-    result = train(run, as_of, reason=_reason(context))
+    result = metered(run, "train", as_of, lambda: train(run, as_of, reason=_reason(context)))
     account = result.to_json()
     context["outlet_events"][release].extra = {"as_of": str(as_of)}
     return account

@@ -13,6 +13,7 @@ from starlette.exceptions import HTTPException
 
 from pipelines.ops.facts import Facts
 from pipelines.ops.links import Served
+from pipelines.ops.openmetrics import CONTENT_TYPE, openmetrics
 from pipelines.ops.pages import DETAILS, LISTS, Page, Reader, whole_page
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError, TollgateError
@@ -45,6 +46,12 @@ _router = APIRouter(dependencies=[Depends(may_read)])
 def now(request: Request, user: GetUserDep) -> HTMLResponse:
     """The first page."""
     return _show(request, user, LIST_BY_NAME[""])
+
+
+@_router.get("/metrics")
+def metrics() -> Response:
+    """Figures for Prometheus; a scraper logs in as any other reader, with a bearer token."""
+    return Response(openmetrics(Facts(_run())), media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
 
 
 @_router.get("/{name}")

@@ -81,6 +81,9 @@ def test_nobody_sees_anything(site: Site) -> None:
 def test_a_viewer_sees_all_and_moves_nothing(site: Site) -> None:
     before = site.run.ledger.champion()
     with site.person("vera") as vera:
+        scraped = vera.get("/metrics")
+        assert scraped.headers["content-type"].startswith("application/openmetrics-text")
+        assert "tollgate_champion_generation" in scraped.text
         assert {path: vera.get(f"/{path}").status_code for path in PAGES} == dict.fromkeys(PAGES, 200)
         page = vera.get(f"/releases/{site.champion}")
         assert "<form" not in page.text
