@@ -54,14 +54,14 @@ def _perform(step: Step, number: str) -> None:
 
 def _conclude(run: Run, settings: Settings, plan: DemoPlan, seconds: float) -> None:
     from pipelines.cli.report import print_days
+    from pipelines.ops.one_file import write_report
     from pipelines.platform import services
     from pipelines.platform.airflow_api import USER, passwords_file
     from pipelines.platform.days import DayRange
     from pipelines.report.days import day_rows
-    from pipelines.report.overview import write_overview
 
     days = DayRange(plan.scored.first, plan.live.last)
-    report = write_overview(run, days)
+    report = write_report(run, days)
     print_days(day_rows(run, days))
     for service in services.status(settings):
         console.print(f"{service.title:<26} {service.address}", highlight=False)

@@ -35,9 +35,11 @@ def train_command(
     for a person (the champion stays). 1: an error.
     """
     from pipelines.platform.days import parse_day
+    from pipelines.stages.metering import metered
     from pipelines.stages.train import train
 
-    result = train(_run(), parse_day(as_of, what="--as-of"), reason=reason)
+    run, day = _run(), parse_day(as_of, what="--as-of")
+    result = metered(run, "train", day, lambda: train(run, day, reason=reason))
     document = result.to_json()
     if as_json:
         print_json(document)

@@ -56,11 +56,11 @@ def report(
     out: Annotated[Path | None, typer.Option(help="file to write (default: reports/index.html in the home)")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Write one self-contained HTML page of the days, with links to the page of each."""
-    from pipelines.report.overview import write_overview
+    """Write one self-contained HTML file: the pages of Model Ops as Airflow shows them, without Airflow."""
+    from pipelines.ops.one_file import write_report
 
     run = _run()
-    path = write_overview(run, _days(run, first, last), out.absolute() if out else None)
+    path = write_report(run, _days(run, first, last), out.absolute() if out else None)
     if as_json:
         print_json({"report": str(path)})
     else:

@@ -54,13 +54,14 @@ def run_stage(
     from pipelines.platform.days import DayRange
     from pipelines.platform.settings import Settings
     from pipelines.run import Run
+    from pipelines.stages.metering import metered
     from pipelines.usecases.registry import load
 
     days = DayRange.parse(first, last)
     settings = Settings.from_environment()
     run = Run(settings, load(settings.use_case))
     options = {"allow_gap": True} if allow_gap and stage is Stage.FEATURES else {}
-    result = _function(stage)(run, days, **options)
+    result = metered(run, stage.value, days.last, lambda: _function(stage)(run, days, **options))
     if as_json:
         print_json(result.to_json())
     else:

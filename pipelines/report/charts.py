@@ -13,10 +13,11 @@ from markupsafe import Markup
 
 WIDTH = 420
 HEIGHT = 190
-LEFT, RIGHT, TOP, BOTTOM = 46, 10, 12, 30
+LEFT, RIGHT, TOP, BOTTOM = 46, 10, 20, 30
 ROW = 19
 NAME_WIDTH = 176
 NAME_LENGTH = 30
+MOST_DOTS = 60
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,7 +34,7 @@ def bars(items: Sequence[Bar], *, title: str, unit: str) -> Markup:
     """Horizontal bars, one for each item, with their values in `unit` and a mark at each limit."""
     largest = max([1e-9, *(item.value or 0 for item in items), *(item.limit or 0 for item in items)])
     room = WIDTH - NAME_WIDTH - 52
-    height = ROW * len(items) + 26
+    height = TOP + ROW * len(items) + 16
     parts = [_bar(item, TOP + index * ROW, room / largest) for index, item in enumerate(items)]
     caption = Markup('<text class="axis end" x="{}" y="{}">{}</text>').format(WIDTH - RIGHT, height - 4, unit)
     told = "; ".join(f"{item.label} {_number(item.value)}" for item in items)
@@ -94,13 +95,18 @@ def lines(
             for index, value in enumerate(values)
         ]
         parts.append(_line(points, kind))
-    ends = Markup('<text class="axis" x="{}" y="{}">{}</text><text class="axis end" x="{}" y="{}">{}</text>').format(
-        LEFT,
-        HEIGHT - 8,
-        f"{days[0]:%d %b}" if days else "",
-        WIDTH - RIGHT,
-        HEIGHT - 8,
-        f"{days[-1]:%d %b}" if days else "",
+    ends = Markup(
+        '<text class="axis" x="{left}" y="{y}">{first}</text>'
+        '<text class="axis middle" x="{middle}" y="{y}">day, UTC</text>'
+        '<text class="axis end" x="{right}" y="{y}">{last}</text><text class="axis" x="{left}" y="10">{unit}</text>'
+    ).format(
+        left=LEFT,
+        middle=(LEFT + WIDTH - RIGHT) // 2,
+        right=WIDTH - RIGHT,
+        y=HEIGHT - 8,
+        first=f"{days[0]:%d %b}" if days else "",
+        last=f"{days[-1]:%d %b}" if days else "",
+        unit=unit,
     )
     told = "; ".join(f"{name}: {_told(days, values)}" for name, values in series.items())
     return _svg(Markup("").join([*parts, ends]), HEIGHT, title, f"{title}, in {unit}, by day: {told}")
@@ -139,9 +145,27 @@ def histogram(series: Mapping[str, Sequence[float]], *, title: str, unit: str) -
 
 
 def _svg(content: Markup, height: int, title: str, told: str) -> Markup:
-    return Markup('<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title>{}</svg>').format(
-        WIDTH, height, told, title, content
-    )
+    return Markup(
+        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title><desc>{}</desc>{}</svg>'
+    ).format(WIDTH, height, told, title, told, content)
+
+
+def spark(values: Sequence[float | None], *, limit: float, title: str) -> Markup:
+    """A line of values in a table's cell, with the dashed limit; no axes, the number stands beside it."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return Markup('<span class="quiet">{}</span>').format("no values")
+    top, width, height = max(*known, limit) * 1.05, 120, 26
+    step = width / max(1, len(values) - 1)
+    points = [
+        (index * step, height * (1 - value / top)) if value is not None else None for index, value in enumerate(values)
+    ]
+    line = _line(points, "one", dots=len(known) == 1)
+    told = f"{title}: newest {_number(values[-1])}, largest {_number(max(known))}, limit {_number(limit)}"
+    return Markup(
+        '<svg class="spark" viewBox="0 0 {w} {h}" role="img" aria-label="{told}"><title>{told}</title>'
+        '<line class="limit" x1="0" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>{line}</svg>'
+    ).format(w=width, h=height, told=told, y=height * (1 - limit / top), line=line)
 
 
 def _grid(top: float) -> Markup:
@@ -161,8 +185,9 @@ def _level(y: float) -> Markup:
     return Markup('<line class="limit" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - RIGHT, y, y)
 
 
-def _line(points: Sequence[tuple[float, float] | None], kind: str) -> Markup:
-    """Unbroken stretches as lines, every point as a dot (a lone one would not show otherwise)."""
+def _line(points: Sequence[tuple[float, float] | None], kind: str, *, dots: bool | None = None) -> Markup:
+    """Unbroken stretches as lines; points as dots, all of them where they are few, else the lone ones."""
+    many = len(points) > MOST_DOTS if dots is None else not dots
     stretches: list[list[tuple[float, float]]] = [[]]
     for point in points:
         if point is None:
@@ -174,12 +199,13 @@ def _line(points: Sequence[tuple[float, float] | None], kind: str) -> Markup:
         for stretch in stretches
         if len(stretch) > 1
     ]
-    dots = [
+    circles = [
         Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>').format(kind, x, y)
         for stretch in stretches
+        if not many or len(stretch) == 1
         for x, y in stretch
     ]
-    return Markup("").join([*drawn, *dots])
+    return Markup("").join([*drawn, *circles])
 
 
 def _ceiling(value: float) -> float:

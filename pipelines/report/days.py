@@ -121,7 +121,7 @@ def _gate(record: StageRecord) -> str:
 def gate_failures(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The checks that failed, of a stage with one suite (`gate` is its result) or several (results by suite)."""
     gate = payload.get("gate") or {}
-    results = [gate] if "failures" in gate else gate.values()
+    results = [gate] if "failures" in gate else [result for result in gate.values() if isinstance(result, Mapping)]
     return [failure for result in results for failure in result["failures"]]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date
+from datetime import UTC, date, datetime
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,6 +32,8 @@ def _environment() -> jinja2.Environment:
         "decimal": decimal,
         "weekday": weekday,
         "capitalize_first": capitalize_first,
+        "instant": instant,
+        "shown": shown,
     }
     return environment
 
@@ -69,3 +71,28 @@ def weekday(day: date) -> str:
 def capitalize_first(text: str) -> str:
     """The text with its first letter large, the others as they are."""
     return text[:1].upper() + text[1:]
+
+
+def instant(at: datetime | str | None) -> str:
+    """An instant (aware, or ISO 8601 text) to the minute in UTC, a dash for none."""
+    if not at:
+        return DASH
+    moment = datetime.fromisoformat(at) if isinstance(at, str) else at
+    return f"{moment.astimezone(UTC):%Y-%m-%d %H:%M}"
+
+
+def shown(value: object) -> str:
+    """Any plain value as text: numbers to four places, lists and mappings in words."""
+    if value is None or value == "":
+        return DASH
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {shown(found)}" for name, found in value.items())
+    if isinstance(value, list | tuple):
+        return ", ".join(map(shown, value))
+    return str(value)

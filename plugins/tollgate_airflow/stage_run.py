@@ -29,13 +29,15 @@ def run_stage(
 
     A backfill fails at once where a day has not arrived: who asked for it waits for an answer, not for a file.
     """
+    from pipelines.stages.metering import metered
+
     context = get_current_context()
     days = partition_days(context)
     run = run_of(context, use_case)
     log.info("%s of %s for %s", stage.__name__, use_case, days)
     begun = time.monotonic()
     try:
-        result = stage(run, days)
+        result = metered(run, stage.__name__, days.last, lambda: stage(run, days))
     except NotArrivedError as error:
         if context["dag_run"].run_type == "backfill":
             raise AirflowFailException(error.what) from error

@@ -17,11 +17,12 @@ def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict
     `approval` in it is what a person has to be asked (`pipelines.release.approval.request`), or None.
     """
     from pipelines.release.approval import request
+    from pipelines.stages.metering import metered
     from pipelines.stages.train import train
 
     run = run_of(context, use_case)
     as_of = partition_day(context) + timedelta(days=1)
-    result = train(run, as_of, reason=_reason(context))
+    result = metered(run, "train", as_of, lambda: train(run, as_of, reason=_reason(context)))
     account = result.to_json()
     context["outlet_events"][release].extra = {"as_of": str(as_of)}
     return {**account, "approval": request(run.use_case, account)}

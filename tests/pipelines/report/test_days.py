@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from pipelines.ops.one_file import write_report
 from pipelines.platform.days import DayRange
 from pipelines.platform.settings import Settings
 from pipelines.report.days import day_rows
-from pipelines.report.overview import write_overview
 from pipelines.report.standing import standing
 from pipelines.run import Run
 from pipelines.usecases.registry import load
@@ -136,7 +136,7 @@ def test_a_refused_training_and_a_failed_parity_need_a_person(run: Run) -> None:
 def test_an_empty_ledger_is_no_error(run: Run, tmp_path: Path) -> None:
     now = standing(run)
     assert (now.rows, list(now.attention), dict(now.newest)) == ([], [], {})
-    page = write_overview(run, out=tmp_path / "report.html").read_text()
+    page = write_report(run, out=tmp_path / "report.html").read_text()
     assert "No stage has run yet" in page
 
 
@@ -155,7 +155,7 @@ class Page(HTMLParser):
 
 def test_the_overview_is_self_contained_and_values_are_inert(run: Run, tmp_path: Path) -> None:
     fill(run)
-    path = write_overview(run, DayRange(day(0), day(9)), tmp_path / "deep" / "report.html")
+    path = write_report(run, DayRange(day(0), day(9)), tmp_path / "deep" / "report.html")
     text = path.read_text()
     page = Page()
     page.feed(text)

@@ -1,0 +1,74 @@
+"""Data docs: what the data must satisfy, and what the gates found, suite by suite."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from markupsafe import Markup
+
+from expectations.definition import Check, Suite
+from pipelines.ops.facts import Facts, gate_results
+from pipelines.report.charts import lines
+
+NEWEST_FAILURES = 20
+
+
+def data_docs_content(facts: Facts) -> dict[str, Any]:
+    """Each suite with its checks, and its results on the days shown."""
+    results = suite_results(facts)
+    return {
+        "suites": [_suite(suite, results.get(name, {})) for name, suite in facts.use_case.suites.items()],
+        "shown": facts.shown,
+    }
+
+
+def suite_results(facts: Facts) -> dict[str, dict[date, Mapping[str, Any]]]:
+    """The newest result of each suite and day of the days shown."""
+    found: dict[str, dict[date, Mapping[str, Any]]] = {}
+    for by_day in facts.records.values():
+        for day, record in by_day.items():
+            for result in gate_results(record):
+                found.setdefault(str(result.get("suite", "")), {})[day] = result
+    return found
+
+
+def _suite(suite: Suite, results: Mapping[date, Mapping[str, Any]]) -> Mapping[str, Any]:
+    days = sorted(results)
+    failures = [(day, failure) for day in reversed(days) for failure in results[day].get("failures", ())]
+    checks = sum(int(results[day]["checks"]) for day in days)
+    often = Counter((str(failure.get("check")), str(failure.get("column") or "")) for _, failure in failures)
+    return {
+        "name": suite.name,
+        "checks": [_check(check, often) for check in suite.checks],
+        "days": len(days),
+        "made": checks,
+        "failed": len(failures),
+        "share": (checks - len(failures)) / checks if checks else None,
+        "refused": sum(not results[day].get("passed", True) for day in days),
+        "newest": results[days[-1]] if days else None,
+        "newest_day": days[-1] if days else None,
+        "failures": failures[:NEWEST_FAILURES],
+        "left_out": max(0, len(failures) - NEWEST_FAILURES),
+        "chart": _chart(suite.name, days, results) if failures else Markup(""),
+    }
+
+
+def _check(check: Check, often: Mapping[tuple[str, str], int]) -> Mapping[str, Any]:
+    column = str(check.arguments.get("column") or "")
+    told = {name: value for name, value in check.arguments.items() if name != "column"}
+    return {
+        "type": check.type,
+        "column": column,
+        "arguments": ", ".join(f"{name} {value}" for name, value in told.items()),
+        "severity": check.severity,
+        "meaning": check.meaning,
+        "failed": often.get((check.type, column), 0),
+    }
+
+
+def _chart(name: str, days: Sequence[date], results: Mapping[date, Mapping[str, Any]]) -> Markup:
+    failed: list[float | None] = [float(len(results[day].get("failures", ()))) for day in days]
+    return lines(days, {"failed": failed}, title=f"Failed checks of suite {name}", unit="checks that failed")

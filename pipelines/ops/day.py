@@ -1,0 +1,107 @@
+"""Days, and one day: rows, gates, drift, alerts, performance, and the runs that made them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+from markupsafe import Markup
+
+from pipelines.ops.facts import SHOWN_DAYS, Facts, gate_results, newest_records
+from pipelines.ops.now import charts
+from pipelines.platform.days import DayRange, parse_day
+from pipelines.platform.errors import UsageError
+from pipelines.platform.ledger import Incident, StageRecord
+from pipelines.report.charts import Bar, bars
+from pipelines.report.days import STAGES, DayRow, gate_failures
+
+
+def days_content(facts: Facts) -> dict[str, Any]:
+    """The rows of the days shown, newest first; `earlier` and `later` are the ranges beside them."""
+    rows = list(facts.rows)
+    shown = facts.shown
+    beside: dict[str, DayRange | None] = {"earlier": None, "later": None}
+    if shown is not None and facts.newest is not None:
+        beside["earlier"] = DayRange(shown.first - timedelta(days=SHOWN_DAYS), shown.first - timedelta(days=1))
+        following = shown.last + timedelta(days=1)
+        if following <= facts.newest:
+            beside["later"] = DayRange(following, following + timedelta(days=SHOWN_DAYS - 1))
+    return {
+        "shown": shown,
+        "rows": list(reversed(rows)),
+        "charts": charts(rows),
+        "delay": facts.use_case.label.delay_days,
+        "capacity": facts.use_case.review.capacity,
+        **beside,
+    }
+
+
+def day_content(facts: Facts, key: str) -> dict[str, Any]:
+    """One day; raises `UsageError` where `key` is no day or nothing ran on it."""
+    day = parse_day(key)
+    row = facts.row(day)
+    if row is None:
+        raise UsageError("nothing is recorded of this day", found=key, next_step="the page Days lists those that are")
+    history = facts.history(DayRange.single(day))
+    records = newest_records(history).items()
+    order = {stage: number for number, stage in enumerate(STAGES)}
+    newest = {stage: found[day] for stage, found in sorted(records, key=lambda item: order.get(item[0], 99))}
+    account = newest["monitor"].payload if "monitor" in newest else {}
+    drift = account.get("drift") or {}
+    return {
+        "day": day,
+        "row": row,
+        "stages": [_stage(record, history) for record in newest.values()],
+        "failures": {stage: found for stage, record in newest.items() if (found := gate_failures(record.payload))},
+        "rules": dict(newest["ingest"].payload.get("rules") or {}) if "ingest" in newest else {},
+        "account": account,
+        "drift": drift,
+        "drift_chart": _drift_chart(drift, facts.use_case.drift.threshold),
+        "incidents": [incident for incident in facts.incidents if incident_day(incident) == day],
+        "neighbours": [day - timedelta(days=1), day + timedelta(days=1)],
+        "alert_file": f"alerts/{day}.csv",
+    }
+
+
+def _stage(record: StageRecord, history: list[StageRecord]) -> Mapping[str, Any]:
+    attempts = [other for other in history if other.stage == record.stage]
+    results = gate_results(record)
+    return {
+        "record": record,
+        "attempts": len(attempts),
+        "checks": sum(int(result["checks"]) for result in results),
+        "failed": len(gate_failures(record.payload)),
+        "reason": str(record.payload.get("reason") or "").splitlines()[:1] if record.status != "done" else [],
+    }
+
+
+def _drift_chart(drift: Mapping[str, Any], limit: float) -> Markup:
+    columns = drift.get("columns") or {}
+    if not columns:
+        return Markup("")
+    moved = set(drift.get("drifted") or ())
+    items = [
+        Bar(label=name, value=value, limit=limit, high=name in moved)
+        for name, value in sorted(columns.items(), key=lambda item: -(item[1] or 0.0))
+    ]
+    unit = f"distance ({drift.get('method', 'as declared')}); the mark is the limit {limit:g}"
+    return bars(items, title="Drift by feature", unit=unit)
+
+
+def incident_day(incident: Incident) -> date | None:
+    """The day that an incident is about, by its detail or its subject; None where it names none."""
+    found = incident.detail.get("first_day") or incident.detail.get("day")
+    for text in (found, *incident.subject.replace("/", " ").replace(":", " ").split()):
+        try:
+            return date.fromisoformat(str(text))
+        except ValueError:
+            continue
+    return None
+
+
+def row_state(row: DayRow) -> str:
+    """How a day went: `bad` where a stage is refused or failed, `warn` where somebody should look, else `good`."""
+    if any(status != "done" for status in row.stages.values()):
+        return "bad"
+    return "warn" if row.problems or "warning" in row.gates.values() else "good"

@@ -1,0 +1,127 @@
+"""What the pages show, read from the ledger when a page asks for it: no lake, no engine, nothing unrecorded."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from functools import cached_property
+from typing import Any
+
+from pipelines.platform.days import DayRange
+from pipelines.platform.ledger import Incident, Move, Pointer, Release, StageRecord
+from pipelines.report.days import DayRow, day_rows
+from pipelines.report.standing import Standing, newest_day, standing
+from pipelines.run import Run
+from pipelines.usecases.definition import UseCase
+
+SHOWN_DAYS = 28
+SCORED_DAYS = 90
+"""How many days back the scorecard looks."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """The ledger of a use case as of one moment, for `days` (default: the newest four weeks); all instants are UTC."""
+
+    run: Run
+    days: DayRange | None = None
+
+    @property
+    def use_case(self) -> UseCase:
+        """The declaration that the pages speak of."""
+        return self.run.use_case
+
+    @cached_property
+    def at(self) -> datetime:
+        """The moment of reading."""
+        return self.run.clock()
+
+    @cached_property
+    def newest(self) -> date | None:
+        """The newest day that any stage has a record of."""
+        return newest_day(self.run)
+
+    @cached_property
+    def shown(self) -> DayRange | None:
+        """The days of the tables; None in a ledger without days."""
+        return self.days or self.back(SHOWN_DAYS)
+
+    def back(self, count: int) -> DayRange | None:
+        """The `count` days that end with the newest one."""
+        return DayRange(self.newest - timedelta(days=count - 1), self.newest) if self.newest else None
+
+    @cached_property
+    def standing(self) -> Standing:
+        """Where things stand, with the rows of `shown`."""
+        return standing(self.run, self.shown)
+
+    @property
+    def rows(self) -> Sequence[DayRow]:
+        """A row for each of `shown` on which any stage ran, in order."""
+        return self.standing.rows
+
+    def row(self, day: date) -> DayRow | None:
+        """The row of one day, None where nothing ran."""
+        return next(iter(day_rows(self.run, DayRange.single(day))), None)
+
+    @cached_property
+    def records(self) -> Mapping[str, Mapping[date, StageRecord]]:
+        """The newest record of each stage and day of `shown`."""
+        return newest_records(self.history(self.shown)) if self.shown else {}
+
+    def history(self, days: DayRange) -> list[StageRecord]:
+        """Every record of `days` in the order in which they were made, repeated attempts included."""
+        return self.run.ledger.stage_records(first=days.first, last=days.last)
+
+    @cached_property
+    def pointer(self) -> Pointer | None:
+        """Champion and challenger, None before the first promotion."""
+        return self.run.ledger.champion()
+
+    @cached_property
+    def releases(self) -> Sequence[Release]:
+        """All releases, newest first."""
+        return list(reversed(self.run.ledger.releases()))
+
+    @cached_property
+    def states(self) -> Mapping[str, list[dict[str, str]]]:
+        """The states of each release, oldest first."""
+        return {release.release_id: self.run.ledger.states(release.release_id) for release in self.releases}
+
+    def state(self, release_id: str) -> str:
+        """A release's state now."""
+        history = self.states.get(release_id) or [{"state": "candidate"}]
+        return history[-1]["state"]
+
+    @cached_property
+    def moves(self) -> Sequence[Move]:
+        """Every move of the pointer, oldest first."""
+        return self.run.ledger.moves()
+
+    @cached_property
+    def incidents(self) -> Sequence[Incident]:
+        """All incidents, newest first."""
+        return list(reversed(self.run.ledger.incidents()))
+
+    @property
+    def open_incidents(self) -> list[Incident]:
+        """Those that nobody and nothing has resolved yet, critical ones first."""
+        still = [incident for incident in self.incidents if incident.resolved_at is None]
+        return sorted(still, key=lambda incident: incident.severity != "critical")
+
+
+def newest_records(history: Sequence[StageRecord]) -> dict[str, dict[date, StageRecord]]:
+    """The newest record of each stage and day."""
+    found: defaultdict[str, dict[date, StageRecord]] = defaultdict(dict)
+    for record in history:
+        found[record.stage][record.day] = record
+    return dict(found)
+
+
+def gate_results(record: StageRecord) -> list[Mapping[str, Any]]:
+    """The results of a stage's gate: of one suite, or of several by name; those without counts are left out."""
+    gate = record.payload.get("gate") or {}
+    results = [gate] if "checks" in gate else [found for found in gate.values() if isinstance(found, Mapping)]
+    return [result for result in results if "checks" in result]

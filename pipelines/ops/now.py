@@ -1,0 +1,99 @@
+"""Now: what is in production, on which data, is it well, what needs a person."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from markupsafe import Markup
+
+from pipelines.ops.facts import Facts
+from pipelines.ops.nights import days_since_good, good_days
+from pipelines.release.succession import line_of_champions
+from pipelines.report.charts import lines
+from pipelines.report.days import DayRow
+
+NEWEST_DAYS = 14
+
+
+def now_content(facts: Facts) -> dict[str, Any]:
+    """What the page shows. `health` is `good`, `warn` or `bad`, with the sentence that says why."""
+    rows = list(facts.rows)[-NEWEST_DAYS:]
+    good = good_days(facts.run.ledger.stage_statuses())
+    waiting = waiting_releases(facts)
+    health, why = _health(facts, waiting)
+    return {
+        "health": health,
+        "why": why,
+        "production": production(facts),
+        "incidents": facts.open_incidents,
+        "waiting": waiting,
+        "attention": list(reversed(facts.standing.attention)),
+        "rows": list(reversed(rows)),
+        "newest": rows[-1] if rows else None,
+        "matured": next((row for row in reversed(facts.rows) if row.card_precision is not None), None),
+        "since_good": days_since_good(good, facts.at),
+        "stages": dict(facts.standing.newest),
+        "charts": charts(rows),
+    }
+
+
+def production(facts: Facts) -> Mapping[str, Any] | None:
+    """The release that decides: what it is, what it learnt from, what vouches for it; None before the first."""
+    champion, pointer = facts.standing.champion, facts.pointer
+    if champion is None or pointer is None:
+        return None
+    payload = next(r.payload for r in facts.releases if r.release_id == champion.release)
+    training = payload.get("training", {})
+    return {
+        "release": champion.release,
+        "model_version": champion.model_version,
+        "since": champion.since,
+        "reason": champion.reason,
+        "generation": pointer.generation,
+        "challenger": pointer.challenger,
+        "challenger_state": pointer.challenger_state,
+        "back": next(iter(line_of_champions(facts.moves)[-2:-1]), None),
+        "train_days": training.get("train_days"),
+        "n_train": training.get("n_train"),
+        "labels_known_at": training.get("labels_known_at"),
+        "data_versions": payload.get("data_versions", {}),
+        "code": payload.get("code_version"),
+    }
+
+
+def waiting_releases(facts: Facts) -> list[str]:
+    """Releases whose verdict asks for a person, and whom no person has answered."""
+    return [
+        release.release_id
+        for release in facts.releases
+        if facts.state(release.release_id) == "candidate"
+        and release.payload.get("evaluation", {}).get("verdict", {}).get("decision") == "needs a person"
+    ]
+
+
+def _health(facts: Facts, waiting: list[str]) -> tuple[str, str]:
+    critical = sum(incident.severity == "critical" for incident in facts.open_incidents)
+    if critical:
+        return "bad", f"{critical} critical incident{'s are' if critical > 1 else ' is'} open."
+    if facts.newest is None:
+        return "warn", "No stage has run yet."
+    if facts.open_incidents or waiting or facts.standing.attention:
+        return "warn", "Something needs a look; nothing is critical."
+    return "good", "All is well: nothing needs a person."
+
+
+def charts(rows: list[DayRow]) -> dict[str, Markup]:
+    """Volume, drift and worth over the days of `rows`."""
+    days: list[date] = [row.day for row in rows]
+    return {
+        "Rows that came in": lines(days, {"rows in": [row.rows_in for row in rows]}, title="Rows in", unit="rows"),
+        "Features beyond their drift limit": lines(
+            days, {"share": [row.drift_share for row in rows]}, title="Drift", unit="share of features"
+        ),
+        "Mean score": lines(days, {"mean": [row.score_mean for row in rows]}, title="Mean score", unit="score, 0 to 1"),
+        "Alert list precision, once labels matured": lines(
+            days, {"share": [row.card_precision for row in rows]}, title="Alert list precision", unit="share of alerts"
+        ),
+    }

@@ -1,0 +1,131 @@
+"""OpenMetrics text for Prometheus: the state of the newest day, read from the ledger at each scrape.
+
+Format: https://prometheus.io/docs/specs/om/open_metrics_spec/ (1.0). What is not known has no sample; nothing is 0 for
+want of a value. Shares are between 0 and 1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date, timedelta
+from typing import Any
+
+from pipelines.ops.facts import SHOWN_DAYS, Facts
+from pipelines.ops.nights import days_since_good, good_days
+from pipelines.platform.days import midnight
+from pipelines.report.days import STAGES
+
+CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
+SEVERITIES = ("warning", "critical")
+
+Sample = tuple[Mapping[str, str], float | None]
+
+
+def openmetrics(facts: Facts) -> str:
+    """The exposition; every sample carries the use case, every family its meaning."""
+    lines: list[str] = []
+    for name, unit, meaning, samples in [*_releases(facts), *_incidents(facts), *_days(facts), *_performance(facts)]:
+        lines += _family(f"tollgate_{name}", unit, meaning, samples, facts.use_case.name)
+    return "\n".join([*lines, "# EOF", ""])
+
+
+Family = tuple[str, str, str, Sequence[Sample]]
+
+
+def _releases(facts: Facts) -> list[Family]:
+    pointer = facts.pointer
+    champion = {"release": pointer.release_id} if pointer else {}
+    challenger = {"release": str(pointer.challenger), "state": str(pointer.challenger_state)} if pointer else {}
+    tried = pointer is not None and pointer.challenger is not None
+    return [
+        (
+            "champion_generation",
+            "",
+            "how often the pointer has moved",
+            [(champion, pointer.generation if pointer else None)],
+        ),
+        ("challenger", "", "1 while a release is tried out beside the champion", [(challenger, 1)] if tried else []),
+        ("releases", "", "releases in the ledger", [({}, len(facts.releases))]),
+    ]
+
+
+def _incidents(facts: Facts) -> list[Family]:
+    counts: list[Sample] = [
+        ({"severity": severity}, sum(incident.severity == severity for incident in facts.open_incidents))
+        for severity in dict.fromkeys([*SEVERITIES, *(incident.severity for incident in facts.open_incidents)])
+    ]
+    return [("open_incidents", "", "incidents that are not resolved", counts)]
+
+
+def _days(facts: Facts) -> list[Family]:
+    """The newest day of each stage; volume, alerts, quarantine and drift of the newest day that has them."""
+    statuses = facts.run.ledger.stage_statuses()
+    good = good_days(statuses)
+    newest = {stage: max(done) for stage in STAGES if (done := _done(statuses, stage))}
+    ends: list[Sample] = [
+        ({"stage": stage}, midnight(day + timedelta(days=1)).timestamp()) for stage, day in newest.items()
+    ]
+    since = days_since_good(good, facts.at)
+    return [
+        ("days_since_good_night", "", "days since the whole chain of a day was done (0: last night)", [({}, since)]),
+        ("newest_day_end_seconds", "seconds", "end (Unix time) of the newest day that a stage has done", ends),
+        ("day_rows_in", "", "rows that came in on the newest day", _newest(facts, "rows_in")),
+        ("day_rows_quarantined", "", "rows in quarantine of the newest day", _newest(facts, "quarantined")),
+        ("day_rows_scored", "", "rows scored on the newest day", _newest(facts, "scored")),
+        ("day_alerts", "", "alerts to review of the newest day", _newest(facts, "alerts")),
+        (
+            "day_fallback",
+            "",
+            "1 where the declared rule scored the newest day",
+            _newest(facts, "fallback"),
+        ),
+        ("day_score_mean", "", "mean score of the newest day", _newest(facts, "score_mean")),
+        ("drift_share", "", "share of features beyond their limit on the newest day", _newest(facts, "drift_share")),
+        ("drift_detected", "", "1 where the newest day is beyond the drift policy", _newest(facts, "drift_detected")),
+    ]
+
+
+def _performance(facts: Facts) -> list[Family]:
+    """What matured labels say, and, where the monitor estimates it, what they will probably say."""
+    return [
+        ("matured_alert_precision", "", "share of reviews that found something", _newest(facts, "card_precision")),
+        ("matured_average_precision", "", "average precision, labels matured", _newest(facts, "average_precision")),
+        ("estimated_precision", "", "estimate before labels mature", _estimated(facts)),
+    ]
+
+
+def _newest(facts: Facts, name: str) -> list[Sample]:
+    """The newest value that is known; its day as a label would make a new series every day, so it is not one."""
+    values = [getattr(row, name) for row in facts.rows if getattr(row, name) is not None]
+    return [({}, float(values[-1]))] if values else []
+
+
+def _estimated(facts: Facts) -> list[Sample]:
+    days = facts.back(SHOWN_DAYS)
+    records = facts.run.ledger.latest("monitor", first=days.first, last=days.last) if days else {}
+    for day in sorted(records, reverse=True):
+        estimate: Any = records[day].payload.get("estimate") or {}
+        value = estimate.get("precision") if isinstance(estimate, Mapping) else None
+        if isinstance(value, int | float):
+            return [({}, float(value))]
+    return []
+
+
+def _done(statuses: Mapping[tuple[str, date], str], stage: str) -> list[date]:
+    return [day for (name, day), status in statuses.items() if name == stage and status == "done"]
+
+
+def _family(name: str, unit: str, meaning: str, samples: Sequence[Sample], use_case: str) -> list[str]:
+    known = [(labels, value) for labels, value in samples if value is not None]
+    if not known:
+        return []
+    head = [f"# TYPE {name} gauge", *([f"# UNIT {name} {unit}"] if unit else []), f"# HELP {name} {meaning}"]
+    return head + [f"{name}{_labels({'use_case': use_case, **labels})} {float(value):.10g}" for labels, value in known]
+
+
+def _labels(labels: Mapping[str, str]) -> str:
+    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
+
+
+def _escaped(value: str) -> str:
+    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

@@ -1,0 +1,106 @@
+"""Scorecard: what a manager asks for, from ledger and declarations, with targets; nothing is estimated or made up."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from itertools import groupby
+from typing import Any
+
+from pipelines.ops.answers import answer_measures
+from pipelines.ops.changes import change_measures
+from pipelines.ops.cost import cost_measures
+from pipelines.ops.coverage import coverage_measures
+from pipelines.ops.facts import SCORED_DAYS, Facts, gate_results
+from pipelines.ops.measure import Measure, plural, share_of
+from pipelines.ops.nights import nights
+from pipelines.platform.ledger import StageRecord
+
+DEADLINE = timedelta(hours=6)
+"""How long after the end of its day (00:00 UTC) the nightly chain should be done; the schedule starts it at 02:00."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """What the measures should reach; their reasons are in `docs/decisions/0221-scorecard-targets.md`."""
+
+    night_success: float = 0.99
+    night_on_time: float = 0.95
+    quality: float = 0.99
+
+
+TARGETS = Targets()
+
+
+def scorecard_content(facts: Facts) -> dict[str, Any]:
+    """The measures by group, over the newest days of the ledger."""
+    measures = scorecard(facts)
+    return {
+        "groups": [(name, list(found)) for name, found in groupby(measures, key=lambda measure: measure.group)],
+        "period": facts.back(SCORED_DAYS),
+        "deadline_hours": DEADLINE.total_seconds() / 3600,
+    }
+
+
+def scorecard(facts: Facts) -> list[Measure]:
+    """Every measure, those of a group together."""
+    period = facts.back(SCORED_DAYS)
+    history = facts.history(period) if period else []
+    return [
+        *night_measures(history),
+        *quality_measures(history),
+        *answer_measures(facts, history),
+        *change_measures(facts),
+        *coverage_measures(facts, history),
+        *cost_measures(history),
+    ]
+
+
+def night_measures(history: Sequence[StageRecord]) -> list[Measure]:
+    """How often the nightly run ended well, and in time."""
+    found = nights(history)
+    none = "no night was run by the schedule yet: days loaded by hand or by a backfill do not count"
+    told = f"of {plural(len(found), 'night')} of the schedule"
+    good, first = sum(night.good for night in found), sum(night.first_try for night in found)
+    timely = sum(night.on_time(DEADLINE) for night in found)
+    group = "Nightly run"
+    hours = DEADLINE.total_seconds() / 3600
+    return [
+        Measure(
+            group=group,
+            name="Nights that ended well",
+            unit="share",
+            value=share_of(good, len(found)),
+            target=TARGETS.night_success,
+            basis=f"{good} {told}; {first} of them at the first try" if found else none,
+        ),
+        Measure(
+            group=group,
+            name=f"Nights done by {hours:02.0f}:00 UTC",
+            unit="share",
+            value=share_of(timely, len(found)),
+            target=TARGETS.night_on_time,
+            basis=f"{timely} {told}" if found else none,
+        ),
+    ]
+
+
+def quality_measures(history: Sequence[StageRecord]) -> list[Measure]:
+    """How many of the checks on data held."""
+    results = [result for record in history for result in gate_results(record)]
+    checks = sum(int(result["checks"]) for result in results)
+    failed = sum(len(result.get("failures", ())) for result in results)
+    refused = sum(not result.get("passed", True) for result in results)
+    return [
+        Measure(
+            group="Data quality",
+            name="Checks that held",
+            unit="share",
+            value=share_of(checks - failed, checks),
+            target=TARGETS.quality,
+            basis=f"{checks - failed:,} of {checks:,} checks in {plural(len(results), 'gate')}; {refused} refused"
+            if checks
+            else "no gate has run on these days",
+        )
+    ]

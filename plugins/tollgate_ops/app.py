@@ -1,0 +1,140 @@
+"""The Model Ops app: pages from the ledger, metrics for Prometheus, and the moves that a person may make."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+from typing import Annotated
+
+from airflow.api_fastapi.core_api.security import GetUserDep
+from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
+from fastapi.responses import HTMLResponse, RedirectResponse, Response
+from starlette.exceptions import HTTPException
+
+from pipelines.ops.facts import Facts
+from pipelines.ops.links import Served
+from pipelines.ops.openmetrics import CONTENT_TYPE, openmetrics
+from pipelines.ops.pages import DETAILS, LISTS, Page, Reader, whole_page
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import PermanentError, TollgateError
+from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.usecases.registry import load
+from plugins.tollgate_ops.access import Acts, may_act, may_read
+from plugins.tollgate_ops.answers import failed, page, refused
+from plugins.tollgate_ops.forms import require_own_form, token
+
+LIST_BY_NAME = {entry.name: entry for entry in LISTS}
+DETAIL_BY_NAME = {entry.name: entry for entry in DETAILS}
+ROLLBACK = "rollback"
+VIEWER = "Rolling back needs a role in Airflow that may edit the scoring DAG."
+
+
+def ops_app() -> FastAPI:
+    """The app. It has no pages without a user: documentation pages, which FastAPI would serve to anybody, are off."""
+    app = FastAPI(title="Tollgate Model Ops", docs_url=None, redoc_url=None, openapi_url=None)
+    app.include_router(_router)
+    app.add_exception_handler(HTTPException, refused)
+    app.add_exception_handler(TollgateError, failed)
+    return app
+
+
+_router = APIRouter(dependencies=[Depends(may_read)])
+
+
+@_router.get("/")
+def now(request: Request, user: GetUserDep) -> HTMLResponse:
+    """The first page."""
+    return _show(request, user, LIST_BY_NAME[""])
+
+
+@_router.get("/metrics")
+def metrics() -> Response:
+    """Figures for Prometheus; a scraper logs in as any other reader, with a bearer token."""
+    return Response(openmetrics(Facts(_run())), media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+
+
+@_router.get("/{name}")
+def listed(
+    request: Request,
+    user: GetUserDep,
+    name: str,
+    first: Annotated[str, Query(alias="from")] = "",
+    last: Annotated[str, Query(alias="to")] = "",
+) -> HTMLResponse:
+    """A page of the navigation; days and data docs take a range of days."""
+    if not name or name not in LIST_BY_NAME:
+        raise HTTPException(404, "There is no such page.")
+    return _show(request, user, LIST_BY_NAME[name], days=DayRange.parse(first, last) if first or last else None)
+
+
+@_router.get("/{name}/{key}")
+def detail(request: Request, user: GetUserDep, acts: Acts, name: str, key: str) -> HTMLResponse:
+    """The page of one release, day or feature."""
+    if name not in DETAIL_BY_NAME:
+        raise HTTPException(404, "There is no such page.")
+    who = str(user.get_name())
+    forms = {ROLLBACK: token(who, ROLLBACK, key)} if acts and name == "releases" else {}
+    return _show(request, user, DETAIL_BY_NAME[name], key=key, forms=forms)
+
+
+@_router.post("/releases/{release}/rollback", dependencies=[Depends(may_act)])
+def roll_back(
+    request: Request,
+    user: GetUserDep,
+    release: str,
+    given: Annotated[str, Form(alias="token")] = "",
+    to: Annotated[str, Form()] = "",
+    generation: Annotated[int, Form()] = 0,
+    reason: Annotated[str, Form(max_length=500)] = "",
+) -> Response:
+    """What `tollgate rollback --to` does, in the user's name; back to the page of the release that decides then."""
+    from pipelines.release.alias import follow_later
+    from pipelines.release.undo import rollback
+
+    who = str(user.get_name())
+    require_own_form(request, given, user=who, action=ROLLBACK, subject=release)
+    if not reason.strip():
+        raise HTTPException(422, "A rollback needs a reason; nothing was changed.")
+    run = replace(_run(), actor=who)
+    _require_same(run, generation)
+    done = rollback(run, to or None, reason=reason.strip())
+    follow_later(run.settings)
+    return RedirectResponse(f"{_root(request)}/releases/{done.after}", status_code=303)
+
+
+def _require_same(run: Run, generation: int) -> None:
+    """Raises `PermanentError` where the pointer is no longer the one that the page showed."""
+    pointer = run.ledger.champion()
+    if pointer is not None and pointer.generation != generation:
+        raise PermanentError(
+            "the pointer has moved since the page was loaded; nothing was changed",
+            expected=f"move {generation}",
+            found=f"move {pointer.generation}, champion {pointer.release_id}",
+            next_step="load the page again and decide again",
+        )
+
+
+def _show(
+    request: Request,
+    user: GetUserDep,
+    entry: Page,
+    *,
+    key: str = "",
+    days: DayRange | None = None,
+    forms: dict[str, str] | None = None,
+) -> HTMLResponse:
+    reader = Reader(name=str(user.get_name()), forms=forms or {}, note="" if forms else VIEWER)
+    facts = Facts(_run(), days)
+    return page(whole_page(entry, facts, Served(_root(request)), key=key, reader=reader))
+
+
+def _root(request: Request) -> str:
+    return str(request.scope.get("root_path", "")).rstrip("/")
+
+
+@cache
+def _run() -> Run:
+    """The ledger's door, opened once; every request reads through it with its own transaction."""
+    settings = Settings.from_environment()
+    return Run(settings, load(settings.use_case), run_id="model-ops", actor="model-ops")

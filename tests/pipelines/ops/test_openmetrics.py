@@ -1,0 +1,50 @@
+"""The exposition against Prometheus's own parser, and against what was written into the ledger."""
+
+from __future__ import annotations
+
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from pipelines.ops.facts import Facts
+from pipelines.ops.openmetrics import openmetrics
+from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.usecases.registry import load
+from tests.pipelines.ops.ledger_year import AT, write_days, write_incidents, write_releases
+
+
+def parsed(run: Run) -> dict[tuple[str, str], float]:
+    """Values by name and the label that tells samples of a family apart."""
+    families = text_string_to_metric_families(openmetrics(Facts(run)))
+    return {
+        (sample.name, sample.labels.get("severity") or sample.labels.get("stage") or ""): sample.value
+        for family in families
+        for sample in family.samples
+    }
+
+
+def test_an_empty_ledger_has_no_invented_values(settings: Settings) -> None:
+    found = parsed(Run(settings, load("fraud"), clock=lambda: AT))
+    assert set(found) == {
+        ("tollgate_releases", ""),
+        ("tollgate_open_incidents", "warning"),
+        ("tollgate_open_incidents", "critical"),
+    }
+    assert set(found.values()) == {0.0}
+
+
+def test_values_are_those_of_the_newest_day(settings: Settings) -> None:
+    run = Run(settings, load("fraud"), clock=lambda: AT)
+    write_days(run, 20)
+    write_releases(run)
+    write_incidents(run)
+    found = parsed(run)
+    assert found["tollgate_champion_generation", ""] == 2
+    assert found["tollgate_open_incidents", "warning"] == 1
+    assert found["tollgate_open_incidents", "critical"] == 0
+    assert found["tollgate_days_since_good_night", ""] == 0
+    assert found["tollgate_day_alerts", ""] == 100
+    assert found["tollgate_day_rows_quarantined", ""] == 2
+    assert found["tollgate_drift_share", ""] == 0.3
+    assert found["tollgate_drift_detected", ""] == 1
+    assert found["tollgate_matured_alert_precision", ""] == 0.35
+    assert found["tollgate_newest_day_end_seconds", "monitor"] == AT.replace(hour=0).timestamp()

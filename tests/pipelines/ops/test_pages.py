@@ -1,0 +1,101 @@
+"""Every page from a ledger alone: nothing is markup but ours, an empty ledger is told, a whole year is read quickly."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from html.parser import HTMLParser
+
+import pytest
+
+from pipelines.ops.facts import Facts
+from pipelines.ops.links import Served
+from pipelines.ops.pages import DETAILS, LISTS, Page, whole_page
+from pipelines.platform.days import DayRange
+from pipelines.platform.errors import UsageError
+from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.usecases.registry import load
+from tests.pipelines.ops.ledger_year import AT, LAST, REFUSED, write_days, write_incidents, write_releases
+
+KEYS = {"releases": "", "days": str(REFUSED), "features": "amount"}
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    settings = Settings.build(home=tmp_path_factory.mktemp("ops") / "home")
+    made = Run(settings, load("fraud"), run_id="r", actor="test", clock=lambda: AT)
+    write_days(made, 40)
+    KEYS["releases"] = write_releases(made)[-1]
+    write_incidents(made)
+    return made
+
+
+class Parsed(HTMLParser):
+    """Which tags a page opens, which it leaves open, and the text alternatives of its pictures."""
+
+    VOID = frozenset({"meta", "input", "br", "line", "rect", "circle", "polyline"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.stack: list[str] = []
+        self.addresses: list[str] = []
+        self.pictures: list[dict[str, str | None]] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        found = dict(attrs)
+        self.addresses += [str(found[name]) for name in ("href", "src", "action") if name in found]
+        if tag == "svg":
+            self.pictures.append(found)
+        if tag not in self.VOID:
+            self.stack.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        if tag not in self.VOID:
+            assert self.stack.pop() == tag
+
+
+@pytest.mark.parametrize("page", [*LISTS, *DETAILS], ids=lambda page: page.title)
+def test_values_are_text_and_pages_stand_alone(run: Run, page: Page) -> None:
+    html = whole_page(page, Facts(run), Served("/ops"), key=KEYS[page.name] if page.parent else "")
+    parsed = Parsed(html)
+    assert "script" not in parsed.tags
+    assert parsed.stack == []
+    assert all(address.startswith(("/ops/", "#")) for address in parsed.addresses)
+    assert all(picture["role"] == "img" and picture["aria-label"] for picture in parsed.pictures)
+    assert parsed.tags.count("desc") == sum(picture["class"] == "chart" for picture in parsed.pictures)
+    assert "http://" not in html.replace("http://www.w3.org", "")
+
+
+def test_the_evil_text_was_there_to_be_escaped(run: Run) -> None:
+    for page in LISTS:
+        if page.name not in {"features", "scorecard"}:
+            assert "&lt;script&gt;" in whole_page(page, Facts(run), Served("/ops")), page.title
+
+
+@pytest.mark.parametrize("page", LISTS, ids=lambda page: page.title)
+def test_an_empty_ledger_is_told(settings: Settings, page: Page) -> None:
+    empty = Run(settings, load("fraud"), clock=lambda: AT)
+    assert Parsed(whole_page(page, Facts(empty), Served(""))).stack == []
+
+
+@pytest.mark.parametrize(("page", "key"), list(zip(DETAILS, ("no-release", "2031-01-01", "no-feature"), strict=True)))
+def test_what_is_not_there_is_said_to_be_missing(run: Run, page: Page, key: str) -> None:
+    with pytest.raises(UsageError):
+        whole_page(page, Facts(run), Served(""), key=key)
+
+
+def test_days_can_be_asked_for(run: Run) -> None:
+    days = DayRange(LAST - timedelta(days=3), LAST - timedelta(days=2))
+    html = whole_page(LISTS[2], Facts(run, days), Served("/ops"))
+    assert str(days.first) in html
+    assert f"/ops/days/{LAST}" not in html
+
+
+def test_the_day_page_tells_attempts_gate_and_quarantine(run: Run) -> None:
+    html = whole_page(DETAILS[1], Facts(run), Served("/ops"), key=str(REFUSED))
+    assert "features" in html
+    assert '<td class="number">2</td>' in html, "two attempts"
+    assert "held &lt;script&gt;" in html, "the incident about this day"

@@ -1,0 +1,157 @@
+"""Model Ops behind Airflow's own API server and users: who sees what, who may roll back, how it looks on a phone."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.usecases.registry import load
+from tests.browser import browser, chromium
+from tests.dags.world import free_ports
+from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases
+from tests.plugins.api_server import api_server
+
+pytestmark = pytest.mark.slow
+
+PAGES = ("", "releases", "days", f"days/{LAST}", "features", "features/amount", "incidents", "data-docs", "scorecard")
+TOKEN = re.compile(r'name="token" value="([^"]+)"')
+
+
+class Site:
+    """The server's address, its ledger, and its people."""
+
+    def __init__(self, url: str, run: Run, releases: list[str]) -> None:
+        self.url, self.run, self.releases = url, run, releases
+
+    def token(self, name: str) -> str:
+        answer = httpx.post(f"{self.url}/auth/token", json={"username": name, "password": name})
+        return str(answer.json()["access_token"])
+
+    def person(self, name: str) -> httpx.Client:
+        return httpx.Client(base_url=f"{self.url}/ops", cookies={"_token": self.token(name)})
+
+    @property
+    def champion(self) -> str:
+        pointer = self.run.ledger.champion()
+        assert pointer is not None
+        return pointer.release_id
+
+    @property
+    def generation(self) -> int:
+        pointer = self.run.ledger.champion()
+        assert pointer is not None
+        return pointer.generation
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    (port,) = free_ports(1)
+    settings = Settings.build(home=tmp_path_factory.mktemp("ops") / "home", airflow_port=port)
+    run = Run(settings, load("fraud"), run_id="r", actor="test")
+    write_days(run, 20)
+    releases = write_releases(run)
+    write_incidents(run)
+    with api_server(settings) as url:
+        yield Site(url, run, releases)
+
+
+def form(site: Site, person: httpx.Client, release: str, **changes: object) -> dict[str, object]:
+    """The form of a release's page, as a browser would fill it in."""
+    found = TOKEN.search(person.get(f"/releases/{release}").text)
+    plain = {"token": found[1] if found else "", "to": site.releases[0], "generation": site.generation}
+    return {**plain, "reason": "too many alerts", **changes}
+
+
+def test_nobody_sees_anything(site: Site) -> None:
+    for path in (*PAGES, f"releases/{site.champion}", "nothing", "docs", "openapi.json", "metrics"):
+        answer = httpx.get(f"{site.url}/ops/{path}")
+        assert answer.status_code in {401, 404}, path
+        assert "fraud-" not in answer.text
+    assert httpx.get(f"{site.url}/ops/").status_code == 401
+    assert httpx.get(f"{site.url}/ops/", cookies={"_token": "x"}).status_code in {401, 403}
+    assert httpx.post(f"{site.url}/ops/releases/{site.champion}/rollback").status_code == 401
+
+
+def test_a_viewer_sees_all_and_moves_nothing(site: Site) -> None:
+    before = site.run.ledger.champion()
+    with site.person("vera") as vera:
+        scraped = vera.get("/metrics")
+        assert scraped.headers["content-type"].startswith("application/openmetrics-text")
+        assert "tollgate_champion_generation" in scraped.text
+        assert {path: vera.get(f"/{path}").status_code for path in PAGES} == dict.fromkeys(PAGES, 200)
+        page = vera.get(f"/releases/{site.champion}")
+        assert "<form" not in page.text
+        assert "role in Airflow" in page.text
+        answer = vera.post(f"/releases/{site.champion}/rollback", data=form(site, vera, site.champion))
+    assert answer.status_code == 403
+    assert "Your role in Airflow does not allow this" in answer.text
+    assert site.run.ledger.champion() == before
+
+
+@pytest.mark.parametrize(
+    ("changes", "headers"),
+    [
+        ({"token": ""}, {}),
+        ({"token": "made.up.token"}, {}),
+        ({}, {"origin": "https://elsewhere.example"}),
+        ({}, {"sec-fetch-site": "cross-site"}),
+    ],
+)
+def test_a_form_of_another_site_moves_nothing(site: Site, changes: dict[str, object], headers: dict[str, str]) -> None:
+    before = site.run.ledger.champion()
+    with site.person("otto") as otto:
+        data = form(site, otto, site.champion, **changes)
+        assert otto.post(f"/releases/{site.champion}/rollback", data=data, headers=headers).status_code == 403
+        other = form(site, otto, site.releases[0])
+        assert otto.post(f"/releases/{site.champion}/rollback", data=other).status_code == 403
+    with site.person("ada") as ada:
+        assert ada.post(f"/releases/{site.champion}/rollback", data=data).status_code == 403, "made for otto"
+    assert site.run.ledger.champion() == before
+
+
+@pytest.mark.parametrize(("changes", "status"), [({"reason": " "}, 422), ({"generation": 1}, 409), ({"to": "x"}, 409)])
+def test_what_cannot_be_done_is_told(site: Site, changes: dict[str, object], status: int) -> None:
+    before = site.run.ledger.champion()
+    with site.person("otto") as otto:
+        data = form(site, otto, site.champion, **changes)
+        answer = otto.post(f"/releases/{site.champion}/rollback", data=data)
+    assert answer.status_code == status
+    assert "<h1>" in answer.text
+    assert site.run.ledger.champion() == before
+
+
+def test_pages_open_within_a_second(site: Site) -> None:
+    with site.person("vera") as vera:
+        vera.get("/")
+        begun = time.monotonic()
+        vera.get("/")
+    assert time.monotonic() - begun < 10, "generous: the benchmark of the ledger of a year measures it"
+
+
+@pytest.mark.skipif(chromium() is None, reason="no Chromium")
+def test_in_a_browser(site: Site) -> None:
+    """At phone and desk width, light and dark: nothing wider than the window, nothing refused; then a rollback."""
+    back, champion = site.releases
+    with browser() as tab:
+        tab.cookie(site.url, "_token", site.token("otto"))
+        for width, dark in ((390, True), (1280, False)):
+            tab.look(width, dark=dark)
+            for path in (*PAGES, f"releases/{champion}"):
+                tab.open(f"{site.url}/ops/{path}")
+                assert tab.ask("document.documentElement.scrollWidth") <= width, (path, width)
+                assert "Model Ops" in tab.ask("document.title"), path
+                background = tab.ask("getComputedStyle(document.body).backgroundColor")
+                assert background == ("rgb(18, 22, 28)" if dark else "rgb(246, 247, 249)")
+        tab.open(f"{site.url}/ops/releases/{champion}")
+        tab.ask("document.querySelector('input[name=reason]').value = 'seen in the browser'")
+        tab.submit("document.querySelector('form button').click()")
+        assert tab.ask("document.querySelector('h1').textContent") == back
+        assert tab.errors == []
+    move = site.run.ledger.moves()[-1]
+    assert (move.kind, move.champion, move.actor, move.reason) == ("rollback", back, "otto", "seen in the browser")
