@@ -6,6 +6,8 @@ import ast
 import subprocess
 import sys
 import tomllib
+from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -32,8 +34,12 @@ def _imports(*rooms: str) -> set[str]:
 
 
 def _distributions(modules: set[str]) -> set[str]:
-    known = packages_distributions()
-    return {canonicalize_name(name) for module in modules for name in known.get(module, [module])}
+    return {canonicalize_name(name) for module in modules for name in _known().get(module, [module])}
+
+
+@cache
+def _known() -> Mapping[str, list[str]]:
+    return packages_distributions()
 
 
 def _parts(declared: set[str]) -> set[str]:

@@ -1,12 +1,14 @@
-"""The graph of the DAG files as plain data: each file imported in a fresh process, which also tells what it loaded.
+"""The graph of the DAG files as plain data: each file imported in a process of its own, which tells what it loaded.
 
-`python -m tests.dags.graph FILE` prints one file's part; `python -m tests.dags.graph --write` renews the snapshot.
+The processes are forked from one that has imported Airflow and nothing else. `python -m tests.dags.graph` prints the
+parts of all files; `python -m tests.dags.graph --write` renews the snapshot.
 """
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import multiprocessing
 import os
 import subprocess
 import sys
@@ -23,26 +25,27 @@ HEAVY = ("pyspark", "mlflow", "feast", "xgboost", "great_expectations", "evident
 
 
 def read_all() -> dict[str, Any]:
-    """Every DAG file's part by file name, read in processes of their own, at the same time."""
+    """Every DAG file's part by file name."""
     with tempfile.TemporaryDirectory() as home:
         settings = Settings.build(home=home)
         (settings.home / "airflow").mkdir(parents=True)
-        variables = environment(settings)
         command = [sys.executable, "-m", "tests.dags.graph"]
-        running = {
-            path.name: subprocess.Popen([*command, str(path)], env=variables, cwd=CHECKOUT, stdout=subprocess.PIPE)
-            for path in FILES
-        }
-        found = {}
-        for name, process in running.items():
-            output, _ = process.communicate(timeout=300)
-            assert process.returncode == 0, f"{name} cannot be imported"
-            found[name] = json.loads(output.splitlines()[-1])
+        done = subprocess.run(command, env=environment(settings), cwd=CHECKOUT, capture_output=True, timeout=300)
+    assert done.returncode == 0, done.stderr.decode()
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
 
 
+def print_all() -> None:
+    """Every file's part, each read by a child of this process."""
+    import airflow.sdk  # noqa: F401
+
+    with multiprocessing.get_context("fork").Pool(1, maxtasksperchild=1) as pool:
+        print(json.dumps({path.name: pool.apply(read_one, (path,)) for path in FILES}))
+
+
 def read_one(path: Path) -> dict[str, Any]:
-    """The DAGs that a file makes, and the heavy modules that importing it has loaded."""
+    """The DAGs that a file makes, and the heavy modules that are loaded after it was imported."""
     from airflow.sdk.definitions._internal.contextmanager import DagContext
 
     spec = importlib.util.spec_from_file_location(path.stem, path)
@@ -103,7 +106,7 @@ def snapshot_of(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    if sys.argv[1] == "--write":
+    if "--write" in sys.argv:
         SNAPSHOT.write_text(json.dumps(snapshot_of(read_all()), indent=2) + os.linesep)
     else:
-        print(json.dumps(read_one(Path(sys.argv[1]))))
+        print_all()
