@@ -70,7 +70,7 @@ def releases_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json(accounts)
         return
-    columns = ("release", "state", "as of", "version", "metric", "approver", "override", "why")
+    columns = ("release", "state", "as of", "version", "metric", "approver", "to know", "why")
     rows = [[*(account[key] for key in _LISTED), *_pass(account)] for account in accounts]
     print_table("Releases", columns, rows) if rows else console.print("no release exists yet: tollgate train --as-of D")
 
@@ -79,9 +79,7 @@ _LISTED = ("release", "state", "as_of", "model_version", "primary_metric")
 
 
 def _pass(account: dict[str, Any]) -> list[Any]:
-    override = account["override"]
-    against = f"{override['against']}: {override['reason']}" if override else None
-    return [account["approver"], against, account["state_reason"].partition(":")[0]]
+    return [account["approver"], "; ".join(account["notes"]) or None, account["state_reason"].partition(":")[0]]
 
 
 def _run() -> Run:
@@ -129,11 +127,8 @@ def _show_training(document: dict[str, Any]) -> None:
 def _show_champion(account: dict[str, Any]) -> None:
     shown = [(name, value) for name, value in account.items() if not isinstance(value, dict | list)]
     print_table(f"{account['release']} decides", ("what", "value"), [(name, str(value)) for name, value in shown])
-    if override := account["override"]:
-        told = (
-            f"override by {override['actor']} at {override['at']}, against: {override['against']}; {override['reason']}"
-        )
-        console.print(told, style="bold", markup=False, soft_wrap=True)
+    for note in account["notes"]:
+        console.print(note, style="bold", markup=False, soft_wrap=True)
     for name in ("training", "data_versions", "feature_set", "environment"):
         print_table(name.replace("_", " "), ("what", "value"), [(k, str(v)) for k, v in account[name].items()])
     metrics = account["metrics"]

@@ -58,8 +58,10 @@ def report(
 ) -> None:
     """Write one self-contained HTML file: the pages of Model Ops as Airflow shows them, without Airflow."""
     from pipelines.ops.one_file import write_report
+    from pipelines.report.release_page import write_release_pages
 
     run = _run()
+    write_release_pages(run)
     path = write_report(run, _days(run, first, last), out.absolute() if out else None)
     if as_json:
         print_json({"report": str(path)})
@@ -97,6 +99,9 @@ def _print(now: Standing) -> None:
     else:
         told = "none yet"
     console.print(f"use case  {now.use_case}\nchampion  {told}", highlight=False, markup=False, soft_wrap=True)
+    if now.challenger:
+        tried = f"{now.challenger.release} in {now.challenger.state} since {now.challenger.since[:10]}"
+        console.print(f"tried out {tried}", highlight=False, markup=False, soft_wrap=True)
     newest = ", ".join(f"{stage} {day}" for stage, day in now.newest.items()) or "no stage has run yet"
     console.print(f"newest    {newest}", highlight=False, markup=False, soft_wrap=True)
     if now.rows:

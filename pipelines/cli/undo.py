@@ -43,6 +43,7 @@ def promote_command(
     """Move a release on. Exit code 0: it has that state now. 1: it may not, or another move was faster."""
     from pipelines.release.alias import follow_later
     from pipelines.release.promotion import promote
+    from pipelines.report.release_page import refresh_release_pages
 
     run = person_run()
     target = to.value if to else None
@@ -50,6 +51,7 @@ def promote_command(
         run, release, to=cast("Stage | None", target), reason=reason or ("" if override else REASON), override=override
     )
     follow_later(run.settings)
+    refresh_release_pages(run)
     if as_json:
         print_json(done.to_json())
         return
@@ -68,10 +70,12 @@ def rollback_command(
     """Put the champion before this one back: model, features and policy in one move. Exit code 1: nothing was moved."""
     from pipelines.release.alias import follow_later
     from pipelines.release.undo import rollback
+    from pipelines.report.release_page import refresh_release_pages
 
     run = person_run()
     done = rollback(run, to, reason=reason)
     follow_later(run.settings)
+    refresh_release_pages(run)
     if as_json:
         print_json(done.to_json())
         return

@@ -101,6 +101,12 @@ class Facts:
         return self.run.ledger.moves()
 
     @cached_property
+    def answers(self) -> Sequence[Mapping[str, Any]]:
+        """What persons answered where a release waited for one (audit entries), oldest first."""
+        found = [*self.run.ledger.audit_entries("approval"), *self.run.ledger.audit_entries("rejection")]
+        return sorted(found, key=lambda entry: int(entry["id"]))
+
+    @cached_property
     def incidents(self) -> Sequence[Incident]:
         """All incidents, newest first."""
         return list(reversed(self.run.ledger.incidents()))

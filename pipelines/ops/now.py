@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from pipelines.ops.facts import Facts
 from pipelines.ops.nights import days_since_good, good_days
+from pipelines.release.approval import why_a_person
+from pipelines.release.promotion import newest_decision
 from pipelines.release.succession import line_of_champions
 from pipelines.report.charts import lines
 from pipelines.report.days import DayRow
@@ -64,12 +66,14 @@ def production(facts: Facts) -> Mapping[str, Any] | None:
 
 
 def waiting_releases(facts: Facts) -> list[str]:
-    """Releases whose verdict asks for a person, and whom no person has answered."""
+    """Releases that wait for a person, by their verdict or their use case's risk tier."""
+    answered = {entry["subject"] for entry in facts.answers}
     return [
         release.release_id
         for release in facts.releases
         if facts.state(release.release_id) == "candidate"
-        and release.payload.get("evaluation", {}).get("verdict", {}).get("decision") == "needs a person"
+        and release.release_id not in answered
+        and why_a_person(facts.use_case, newest_decision(facts.run, release.release_id))
     ]
 
 

@@ -11,8 +11,9 @@ from pipelines.ops.facts import Facts
 from pipelines.platform.errors import UsageError
 from pipelines.platform.ledger import Release
 from pipelines.release.inventory import LINEAGE
-from pipelines.release.succession import line_of_champions, overrides, was_champion
+from pipelines.release.succession import line_of_champions, was_champion
 from pipelines.report.charts import Bar, bars
+from pipelines.report.releases import release_row
 
 CANDIDATE = "candidate"
 
@@ -45,7 +46,8 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
         "chart": _chart(facts, metrics),
         "history": list(reversed(facts.states.get(key, []))),
         "lineage": {name: release.payload[name] for name in LINEAGE if release.payload.get(name) is not None},
-        "overrides": overrides(facts.moves, key),
+        "row": release_row(facts.run, release),
+        "answers": [entry for entry in facts.answers if entry["subject"] == key],
         "back": rolls_back_to(facts, key),
         "is_champion": facts.pointer is not None and facts.pointer.release_id == key,
     }
@@ -79,6 +81,7 @@ def _line(facts: Facts, release: Release) -> Mapping[str, Any]:
         "because": payload.get("trained_because", ""),
         "champion_since": reached[-1]["recorded_at"] if reached else None,
         "signed": bool(payload.get("signed_by")),
+        "notes": release_row(facts.run, release).notes,
     }
 
 

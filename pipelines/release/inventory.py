@@ -9,8 +9,9 @@ from pipelines.platform.ledger import Release
 from pipelines.release.bundle import BundleError
 from pipelines.release.loading import release_bundle
 from pipelines.release.scorer import require_same_features
-from pipelines.release.succession import line_of_champions, overrides
+from pipelines.release.succession import line_of_champions
 from pipelines.release.verdict import CANDIDATE
+from pipelines.report.releases import ReleaseRow, release_row, release_rows
 from pipelines.run import Run
 
 LINEAGE = (
@@ -47,7 +48,7 @@ def champion_account(run: Run) -> dict[str, Any]:
     problem = _problem(run, release)
     promotion = [entry for entry in run.ledger.states(release.release_id) if entry["state"] == "champion"][-1]
     return {
-        **_summary(run, release),
+        **_summary(run, release, release_row(run, release)),
         "loadable": not problem,
         "problem": problem,
         "promoted_at": promotion["recorded_at"],
@@ -65,41 +66,30 @@ def champion_account(run: Run) -> dict[str, Any]:
 
 def all_releases(run: Run) -> list[dict[str, Any]]:
     """A summary of each release, oldest first."""
-    return [_summary(run, release) for release in run.ledger.releases()]
+    rows = {row.release: row for row in release_rows(run)}
+    known = [release for release in run.ledger.releases() if release.release_id in rows]
+    return [_summary(run, release, rows[release.release_id]) for release in known]
 
 
-def _summary(run: Run, release: Release) -> dict[str, Any]:
-    history = run.ledger.states(release.release_id)
-    state = (history or [{"state": "candidate", "reason": "not judged to the end"}])[-1]
+def _summary(run: Run, release: Release, row: ReleaseRow) -> dict[str, Any]:
     payload = release.payload
-    against = overrides(run.ledger.moves(), release.release_id)
     return {
         "release": release.release_id,
-        "state": state["state"],
-        "state_reason": state["reason"],
+        "state": row.state,
+        "state_reason": row.state_reason,
         "as_of": payload["as_of"],
         "model_version": payload["model_version"],
         "primary_metric": payload["evaluation"]["metrics"][CANDIDATE][run.use_case.model.primary_metric],
         "created_at": release.created_at.isoformat(),
         "trained_because": payload["trained_because"],
-        "decision": payload["evaluation"]["verdict"]["decision"],
-        "approver": _approver(run, release.release_id, against),
-        "override": against[-1] if against else None,
+        "decision": row.decision,
+        "approver": row.approver,
+        "override": row.override,
+        "notes": row.notes,
+        "incidents": [incident.to_json() for incident in row.incidents],
         "signed_by": payload.get("signed_by"),
-        "history": history,
+        "history": run.ledger.states(release.release_id),
     }
-
-
-def _approver(run: Run, release_id: str, against: list[Any]) -> str | None:
-    """Who let the release pass: the person who overrode or approved it, else the policy; None where nobody did."""
-    approvals = [
-        str(entry["actor"]) for entry in run.ledger.audit_entries("approval") if entry["subject"] == release_id
-    ]
-    people = [str(entry["actor"]) for entry in against] + approvals
-    if people:
-        return people[-1]
-    states = {entry["state"] for entry in run.ledger.states(release_id)}
-    return "policy" if states & {"shadow", "canary", "champion"} else None
 
 
 def _problem(run: Run, release: Release) -> str:

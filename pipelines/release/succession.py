@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import groupby
-from typing import Any
 
 from pipelines.platform.ledger import Move
 
@@ -27,21 +26,6 @@ def line_of_champions(moves: Iterable[Move]) -> list[str]:
         if move.kind in {"promote", "rollback"} and line[-1:] != [move.champion]:
             line.append(move.champion)
     return line
-
-
-def overrides(moves: Iterable[Move], release_id: str) -> list[Mapping[str, Any]]:
-    """Where a person let the release pass against the rules (reason, actor, at, against, kind), oldest first."""
-    return [
-        {
-            "reason": move.reason,
-            "actor": move.actor,
-            "at": move.at.isoformat(),
-            "against": move.detail["override"],
-            "kind": move.kind,
-        }
-        for move in moves
-        if move.subject == release_id and move.detail.get("override")
-    ]
 
 
 def was_champion(moves: Sequence[Move], release_id: str) -> bool:

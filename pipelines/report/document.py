@@ -1,4 +1,4 @@
-"""A document of headed sections (text, tables, pictures), rendered as Markdown and as one self-contained HTML page.
+"""A document of headed sections (text, tables, pictures, links), rendered as Markdown and as a self-contained page.
 
 All text is data: it is escaped in both renderings, so that a value never becomes markup.
 """
@@ -39,6 +39,14 @@ class Grid:
 
 
 @dataclass(frozen=True)
+class Link:
+    """A link to another page, by its relative path."""
+
+    text: str
+    target: str
+
+
+@dataclass(frozen=True)
 class Picture:
     """A PNG with its caption and the text that says what is seen on it; `path` is where Markdown finds it."""
 
@@ -48,7 +56,7 @@ class Picture:
     alt: str
 
 
-Block = Text | Grid | Picture
+Block = Text | Grid | Picture | Link
 
 
 @dataclass(frozen=True)
@@ -86,22 +94,26 @@ class Document:
 
     def to_html(self) -> str:
         """The document as one HTML page; pictures are inside."""
-        sections = "\n".join(
-            f"<section><h2>{html.escape(section.heading)}</h2>\n"
-            + "\n".join(_html(block) for block in section.blocks if _has_content(block))
-            + "</section>"
-            for section in self.sections
-        )
         title = html.escape(self.title)
         return (
             f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{title}</title>'
             f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head>\n'
-            f"<body><h1>{title}</h1>\n{sections}\n</body></html>\n"
+            f"<body><h1>{title}</h1>\n{sections_html(self.sections)}\n</body></html>\n"
         )
 
 
+def sections_html(sections: Sequence[Section]) -> str:
+    """The sections as HTML, without the page around them."""
+    return "\n".join(
+        f"<section><h2>{html.escape(section.heading)}</h2>\n"
+        + "\n".join(_html(block) for block in section.blocks if _has_content(block))
+        + "</section>"
+        for section in sections
+    )
+
+
 def _has_content(block: Block) -> bool:
-    if isinstance(block, Text):
+    if isinstance(block, Text | Link):
         return bool(block.text.strip())
     return bool(block.rows) if isinstance(block, Grid) else bool(block.png)
 
@@ -109,6 +121,8 @@ def _has_content(block: Block) -> bool:
 def _markdown(block: Block) -> str:
     if isinstance(block, Text):
         return _plain(block.text)
+    if isinstance(block, Link):
+        return f"[{_plain(block.text)}]({block.target})"
     if isinstance(block, Picture):
         return f"![{_plain(block.alt)}]({block.path})\n\n{_plain(block.caption)}"
     head = [block.columns, ["---"] * len(block.columns)]
@@ -119,6 +133,8 @@ def _markdown(block: Block) -> str:
 def _html(block: Block) -> str:
     if isinstance(block, Text):
         return f"<p>{html.escape(block.text)}</p>"
+    if isinstance(block, Link):
+        return f'<p><a href="{html.escape(block.target)}">{html.escape(block.text)}</a></p>'
     if isinstance(block, Picture):
         source = f"data:image/png;base64,{base64.b64encode(block.png).decode()}"
         caption = html.escape(block.caption)

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.platform.days import DayRange
 from pipelines.report.days import STAGES, DayRow, day_rows
+from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
 
 DAYS_SHOWN = 14
@@ -27,10 +28,15 @@ class Champion:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day."""
+    """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day.
+
+    `challenger` is the release that is tried out, `releases` are all of them, oldest first.
+    """
 
     use_case: str
     champion: Champion | None
+    challenger: ReleaseRow | None
+    releases: Sequence[ReleaseRow]
     newest: Mapping[str, date]
     rows: Sequence[DayRow]
     attention: Sequence[tuple[date | None, str]]
@@ -41,6 +47,8 @@ class Standing:
         return {
             "use_case": self.use_case,
             "champion": {**vars(champion), "since": champion.since.isoformat()} if champion else None,
+            "challenger": self.challenger.to_json() if self.challenger else None,
+            "releases": [row.to_json() for row in self.releases],
             "newest": {stage: str(day) for stage, day in self.newest.items()},
             "days": [row.to_json() for row in self.rows],
             "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
@@ -55,13 +63,20 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
     known = newest_day(run)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
-    champion = _champion(run)
+    champion, releases = _champion(run), release_rows(run)
     return Standing(
         use_case=run.use_case.name,
         champion=champion,
+        challenger=next((row for row in releases if row.state in {"shadow", "canary"}), None),
+        releases=releases,
         newest=newest,
         rows=rows,
-        attention=[*_general(run, champion, newest), *_held_back(rows, newest), *_of_days(rows)],
+        attention=[
+            *_of_releases(releases),
+            *_general(run, champion, newest),
+            *_held_back(rows, newest),
+            *_of_days(rows),
+        ],
     )
 
 
@@ -82,6 +97,18 @@ def _champion(run: Run) -> Champion | None:
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
+
+
+def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:
+    """Overrides of what decides or is tried out, open incidents about a release, and the newest one that waits."""
+    told: list[tuple[date | None, str]] = []
+    for row in releases:
+        live = row.state in {"shadow", "canary", "champion"}
+        notes = [note for note in row.notes if live or note.startswith("open incident")]
+        told += [(None, f"{row.release} ({row.state}): {note}") for note in notes]
+    if releases and releases[-1].state == "candidate":
+        told.append((None, f"{releases[-1].release} is a candidate: {releases[-1].state_reason}"))
+    return told
 
 
 def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) -> list[tuple[date | None, str]]:

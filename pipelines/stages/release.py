@@ -19,6 +19,7 @@ from pipelines.release.candidate import Candidate
 from pipelines.release.promotion import next_state, older_than, put
 from pipelines.release.registration import model_record
 from pipelines.release.verdict import Evaluation, Verdict
+from pipelines.report.release_page import refresh_release_pages
 from pipelines.run import Run
 
 TELLING_CHECKS = ("slices", "label_health")
@@ -58,6 +59,7 @@ def release(
     whatever was done until then is found and used by the next attempt.
     """
     release_id = candidate.release_id
+    cards: dict[str, str] = {}
     known = release_id in {earlier.release_id for earlier in run.ledger.releases()}
     if not known:
         bundle = write_bundle(
@@ -69,6 +71,7 @@ def release(
             signing_key=run.settings.signing_key,
         )
         entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
+        cards[release_id] = entry.files["card.html"].decode()
         registered = Tracking(run.settings, run.use_case.name).record(entry)
         run.ledger.add_release(release_id, _payload(bundle, registered, reason), at=run.clock())
     state, promoted = _decide(run, release_id, evaluation, champion)
@@ -78,7 +81,7 @@ def release(
         promoted=promoted,
         known=known,
         payload=run.ledger.release(release_id).payload,
-        warnings=follow(run),
+        warnings=(*follow(run), *refresh_release_pages(run, cards)),
     )
 
 

@@ -20,6 +20,7 @@ from pipelines.release.promotion import next_state, put
 from pipelines.release.succession import line_of_champions
 from pipelines.release.undo import rollback
 from pipelines.release.verdict import Check
+from pipelines.report.release_page import refresh_release_pages
 from pipelines.run import Run
 from pipelines.stages.matured_pairs import matured_pair
 from pipelines.stages.result import StageResult
@@ -52,6 +53,8 @@ def rollout(run: Run, days: DayRange) -> StageResult:
     accounts = {}
     for day in days:
         accounts[day] = advance(run, day)
+        if accounts[day]["step"] in {"advance", "withdraw", "restore"}:
+            refresh_release_pages(run)
         run.ledger.record_stage(STAGE, day, "done", run_id=run.run_id, at=run.clock(), payload=accounts[day])
     return StageResult(stage=STAGE, days=days, accounts=accounts)
 

@@ -82,9 +82,12 @@ def waiting(context: Mapping[str, Any]) -> str:
 def promote_approved(use_case: str, context: Mapping[str, Any], approval: str) -> dict[str, Any]:
     """Start the approved release's way to champion in the approver's name; `approval` is the task that asked."""
     from pipelines.release.approval import approve
+    from pipelines.report.release_page import refresh_release_pages
 
-    answer = context["ti"].xcom_pull(task_ids=approval)
-    return approve(run_of(context, use_case), waiting(context), **named(answer)).to_json()
+    answer, run = context["ti"].xcom_pull(task_ids=approval), run_of(context, use_case)
+    done = approve(run, waiting(context), **named(answer))
+    refresh_release_pages(run)
+    return done.to_json()
 
 
 def named(answer: Mapping[str, Any]) -> dict[str, str]:
