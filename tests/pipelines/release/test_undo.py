@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 import sqlalchemy as sa
@@ -46,7 +47,7 @@ def run(settings: Settings) -> Run:
     return Run(settings, USE, run_id="test-run", actor="ann", clock=lambda: AT)
 
 
-def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09") -> Bundle:
+def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09", more: Any = None) -> Bundle:
     model = bytes(train_booster(BASELINE, seed=seed).save_raw("ubj"))
     release_id = f"fraud-202611{seed:02d}-{sha256(model)[:8]}"
     record = {
@@ -61,6 +62,7 @@ def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09") -> Bu
             "verdict": {"decision": decision, "summary": f"{decision}: told", "reasons": [], "checks": []},
         },
         "trained_because": "a test's",
+        **(more or {}),
     }
     import pandas as pd
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -257,6 +257,32 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
     alerts = run.lake.read("alerts").toPandas()
     assert set(alerts["release"]) == {RELEASE, rival}
     assert all(len(reasons) == 3 for reasons in alerts["reasons"])
+
+
+def test_a_rollback_in_the_middle_of_a_run_mixes_no_rows(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who scores is read once: a run that began with one release ends with it, the next one has the other."""
+    release_model(run, world)
+    newer = "fraud-20260906-4567cdef"
+    release_model(run, world, release_id=newer, rounds=5)
+    write, moved = stage.write_alert_file, []
+
+    def write_and_move(*arguments: Any) -> object:
+        if not moved:
+            moved.append(rollback(run, reason="while it scores").after)
+        return write(*arguments)
+
+    monkeypatch.setattr(stage, "ROWS_AT_ONCE", 1)
+    monkeypatch.setattr(stage, "write_alert_file", write_and_move)
+    accounts = score(run, DayRange(day(7), day(8))).accounts
+    rows = run.lake.read("predictions").toPandas()
+    assert moved == [RELEASE]
+    assert set(rows["release"]) == set(rows["champion"]) == {newer}
+    assert {account["release"] for account in accounts.values()} == {newer}
+    assert score(run, DayRange.single(day(8))).accounts[day(8)]["release"] == RELEASE
+    rows = run.lake.read("predictions").toPandas()
+    assert rows.groupby("day")["release"].unique().map(list).to_list() == [[newer], [RELEASE]]
 
 
 def test_predictions_from_before_challengers_go_on(run: Run, world: World) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +16,7 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.errors import StoreError, TollgateError, TransientError
 from pipelines.platform.settings import Settings
 from pipelines.platform.tracking import Tracking
+from pipelines.release.alias import follow
 from pipelines.release.bundle import load_bundle, releases_folder, sha256
 from pipelines.release.evidence.golden_store import GoldenError
 from pipelines.release.scorer import load_champion
@@ -249,6 +251,21 @@ def test_mlflow_down_releases_nothing_and_the_next_attempt_goes_on(
     assert load_champion(run).fallback
     blocked.rmdir()
     assert train(run, AS_OF).released.promoted
+
+
+def test_the_alias_follows_when_mlflow_is_back(trained: tuple[Run, TrainResult], tmp_path: Path) -> None:
+    """While it is away the champion moves all the same, and it is told."""
+    run, result = trained
+    tracking = Tracking(run.settings, "fraud")
+    tracking._client().delete_registered_model_alias("fraud", "champion")
+    (tmp_path / "mlflow.sqlite").write_bytes(b"no database at all" * 100)
+    away = replace(run, settings=run.settings.model_copy(update={"mlflow": f"sqlite:///{tmp_path}/mlflow.sqlite"}))
+    assert "the next training or promotion puts it right" in follow(away)[0]
+    assert [incident.kind for incident in run.ledger.incidents(open_only=True)] == ["alias"]
+    assert load_champion(away).release_id == result.release_id
+    assert follow(run) == ()
+    assert tracking.champion_version() == result.released.payload["model_version"]
+    assert run.ledger.incidents(open_only=True) == []
 
 
 @pytest.mark.parametrize(
