@@ -17,7 +17,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DaySample:
-    """`frame` holds stored features and `score` of at most `size` rows (always the same ones), of `rows` in all."""
+    """`frame` holds stored features and `score` of at most `size` rows (always the same ones), of `rows` in all.
+
+    `tail` is the share of all rows whose decision is positive.
+    """
 
     frame: pd.DataFrame
     rows: int
@@ -25,6 +28,7 @@ class DaySample:
     fallback: bool
     newest_event: datetime
     score_mean: float
+    tail: float | None = None
 
 
 def day_samples(run: Run, days: DayRange, size: int) -> dict[date, DaySample]:
@@ -45,6 +49,7 @@ def day_samples(run: Run, days: DayRange, size: int) -> dict[date, DaySample]:
             fallback=row["fallback"],
             newest_event=row["newest"],
             score_mean=row["mean"],
+            tail=row["tail"],
         )
         for day, row in counts.items()
     }
@@ -64,6 +69,7 @@ def _counts(run: Run, days: DayRange) -> dict[date, dict[str, Any]]:
             sf.max("fallback").alias("fallback"),
             sf.max(time).alias("newest"),
             sf.avg("score").alias("mean"),
+            sf.avg(sf.col("decision").cast("double")).alias("tail"),
         )
         .toArrow()
         .to_pylist()
