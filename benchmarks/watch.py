@@ -1,7 +1,8 @@
 """Is the watch any good? Months without incident and months with one, by what is seen, when, and what it is called.
 
-`python -m benchmarks.watch` (`make bench-watch`) prints tables for `benchmarks/README.md`. Aims: at most 0.1 false pages
-a month; of the incidents that cost money 95 % noticed on the first run that could show them; the right cause in 90 %.
+`python -m benchmarks.watch` (`make bench-watch`) prints tables for `benchmarks/README.md`. Aims: at most 0.1 false
+pages a month; of the incidents that cost money 95 % noticed on the first run that could show them; the right cause
+in 90 %.
 """
 
 from __future__ import annotations
@@ -81,7 +82,14 @@ def watch_bank(number: int, first_seed: int, evidently: bool) -> tuple[list[Quie
         if day >= STARTS + timedelta(days=HISTORY_DAYS):
             told = default_drift(bank, bank.usual[day]) if evidently else False
             quiet.append(
-                Quiet(seed=bank.seed, day=day, cause=found.cause, severity=found.severity, told=found.describe(), evidently=told)
+                Quiet(
+                    seed=bank.seed,
+                    day=day,
+                    cause=found.cause,
+                    severity=found.severity,
+                    told=found.describe(),
+                    evidently=told,
+                )
             )
     mine = [trouble for index, trouble in enumerate(TROUBLES) if (index + number) % SPREAD == 0]
     seen = []
@@ -106,7 +114,12 @@ def run_days(
         worths = {then: worth for then, worth in worth_of.items() if then <= subject}
         now = Known(profiles=before.profiles, causes=before.causes, worths=worths)
         found = watch_day(
-            one.day, one.profile, now, bank.use_case.watch, subject=subject, reach=lambda name: features[name].reach_days
+            one.day,
+            one.profile,
+            now,
+            bank.use_case.watch,
+            subject=subject,
+            reach=lambda name: features[name].reach_days,
         )
         yield one.day, found, now
         before = Known(

@@ -66,7 +66,7 @@ class Trouble:
 
         def faulty(frame: pd.DataFrame) -> pd.DataFrame:
             late = (frame["day"] >= pd.Timestamp(first)).to_numpy()
-            return pd.concat([frame[~late], fault(frame[late].copy())]).astype({n: float for n in _NAMES})
+            return pd.concat([frame[~late], fault(frame[late].copy())]).astype(dict.fromkeys(_NAMES, float))
 
         return faulty
 

@@ -35,7 +35,10 @@ def _figures(quiet: Sequence[Quiet], seen: Sequence[Seen]) -> str:
         mine = _share(of, lambda one: one.noticed is not None and one.noticed <= one.first_possible)
         other = _share(of, lambda one: one.evidently is not None and one.evidently <= one.first_possible)
         lines.append(f"| {what}, noticed on the first run that could show it | {mine} | {other} |")
-        mine, other = (_share(of, lambda one: one.noticed is not None), _share(of, lambda one: one.evidently is not None))
+        mine, other = (
+            _share(of, lambda one: one.noticed is not None),
+            _share(of, lambda one: one.evidently is not None),
+        )
         lines.append(f"| {what}, noticed within 12 days | {mine} | {other} |")
     named = _share([one for one in seen if one.noticed is not None], lambda one: one.right)
     lines.append(f"| right cause, of those noticed | {named} | names none |")
@@ -49,14 +52,18 @@ def _share(of: Sequence[Seen], holds: Callable[[Seen], bool]) -> str:
 
 
 def _kinds(seen: Sequence[Seen]) -> str:
-    lines = ["| incident | size | caught, missed money | first run | right cause | told as |", "|---|---|---|---|---|---|"]
+    lines = [
+        "| incident | size | caught, missed money | first run | right cause | told as |",
+        "|---|---|---|---|---|---|",
+    ]
     for kind, size in dict.fromkeys(sorted((one.kind, one.size) for one in seen)):
         mine = [one for one in seen if (one.kind, one.size) == (kind, size)]
         first = sum(one.noticed is not None and one.noticed <= one.first_possible for one in mine)
         right = sum(one.right for one in mine)
         caught, missed = (sum(getattr(one, name) for one in mine) / len(mine) for name in ("caught", "missed"))
-        told = ", ".join(f"{cause} {sum(one.cause == cause for one in mine)}" for cause in sorted({o.cause for o in mine}))
-        lines.append(
-            f"| {kind} | {size} | {caught:.0%}, {missed:.0%} | {first} of {len(mine)} | {right} of {len(mine)} | {told} |"
+        told = ", ".join(
+            f"{cause} {sum(one.cause == cause for one in mine)}" for cause in sorted({o.cause for o in mine})
         )
+        counts = f"{first} of {len(mine)} | {right} of {len(mine)}"
+        lines.append(f"| {kind} | {size} | {caught:.0%}, {missed:.0%} | {counts} | {told} |")
     return "\n".join(lines)

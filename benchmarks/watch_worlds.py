@@ -21,7 +21,9 @@ from pipelines.release.candidate import Candidate, make_candidate, training_days
 from pipelines.release.fitting import matrix_of
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.world import World, WorldSize, build_world
+from pipelines.stages.profiles import entity_features
 from pipelines.usecases.definition import UseCase
+from pipelines.watch.coherence import coherence
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.sketch import sketch
 from pipelines.watch.worth import Worth, logit, worth
@@ -70,7 +72,11 @@ class WatchedBank:
         days = DayRange.of_length(STARTS, HISTORY_DAYS + QUIET_DAYS)
         firsts = range(0, len(days), AT_ONCE)
         parts = [DayRange.of_length(days.first + timedelta(days=n), min(AT_ONCE, len(days) - n)) for n in firsts]
-        return {one.day: one for part in parts for one in self.watched(*self.frame(part.widened(before=LEAD_DAYS)), since=part.first)}
+        return {
+            one.day: one
+            for part in parts
+            for one in self.watched(*self.frame(part.widened(before=LEAD_DAYS)), since=part.first)
+        }
 
     def frame(
         self,
@@ -106,7 +112,9 @@ class WatchedBank:
         for day in map(pd.Timestamp, pd.unique(frame["day"][frame["day"] >= pd.Timestamp(since)])):
             rows = np.flatnonzero(day_of == day.to_datetime64())
             today, score = frame.iloc[rows], every[rows]
-            reported = known_by[rows] <= np.datetime64(day.date(), "us") + np.timedelta64(case.label.delay_days + 1, "D")
+            reported = known_by[rows] <= np.datetime64(day.date(), "us") + np.timedelta64(
+                case.label.delay_days + 1, "D"
+            )
             chosen = np.random.default_rng([self.seed, day.toordinal()]).permutation(len(rows))[:SAMPLE]
             sample = seen.iloc[rows[chosen]][names].reset_index(drop=True)
             judge = {
@@ -121,6 +129,7 @@ class WatchedBank:
                     **_counts(today, case),
                     inputs={"amount": sketch(today["amount"].to_numpy()[chosen])},
                     features={name: sketch(sample[name].to_numpy()) for name in names},
+                    coherence=self._coherence(today.iloc[chosen], sample),
                     score=sketch(logit(score[chosen])),
                     tail=float(np.mean(score >= scorer.threshold)),
                     reports=int((arrived == np.datetime64(day.date(), "D")).sum()),
@@ -131,6 +140,15 @@ class WatchedBank:
                 truth=worth(label=fraud[rows].astype(int), **judge),
                 sample=sample.assign(score=score[chosen]),
             )
+
+    def _coherence(self, chosen: pd.DataFrame, sample: pd.DataFrame) -> dict[str, float]:
+        schema = self.use_case.stored_features.schema
+        found: dict[str, float] = {}
+        for entity in schema.entities:
+            names = [n for n in entity_features(self.use_case.stored_features, entity.name) if n in sample]
+            values = {name: sample[name].to_numpy() for name in names}
+            found |= coherence(chosen[entity.key].to_numpy(), chosen[schema.time].to_numpy(), values)
+        return found
 
 
 def _counts(today: pd.DataFrame, case: UseCase) -> dict[str, object]:

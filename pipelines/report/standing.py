@@ -61,7 +61,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         champion=champion,
         newest=newest,
         rows=rows,
-        attention=[*_general(run, champion, newest), *_held_back(rows, newest), *_of_days(rows)],
+        attention=[*_incidents(run), *_general(run, champion, newest), *_held_back(rows, newest), *_of_days(rows)],
     )
 
 
@@ -93,6 +93,20 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
     if last is not None and last.status == "refused":
         reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
         told.append((last.day, f"the newest training was refused, the champion stays: {reasons}"))
+    return told
+
+
+def _incidents(run: Run) -> list[tuple[date | None, str]]:
+    """Open incidents, and how many notices nobody has taken yet."""
+    told: list[tuple[date | None, str]] = []
+    for one in run.ledger.incidents(open_only=True):
+        next_step = one.detail.get("next_step") or "tollgate oncall"
+        level = "page" if one.severity == "critical" else "ticket"
+        told.append((None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}"))
+    waiting = run.ledger.waiting_messages()
+    if waiting:
+        where = ", ".join(sorted({one.channel for one in waiting}))
+        told.append((None, f"{len(waiting)} notices wait for {where}: tollgate oncall --send"))
     return told
 
 

@@ -6,15 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from features.definition import EntityFeature, FeatureSet
 from pipelines.platform.days import DayRange
 from pipelines.run import Run
 from pipelines.stages.day_samples import DaySample
+from pipelines.watch.coherence import coherence
 from pipelines.watch.comparison import SCORE
 from pipelines.watch.profile import HOURS, DayProfile
 from pipelines.watch.sketch import GRID, Sketch, sketch
 from pipelines.watch.worth import logit
 
 if TYPE_CHECKING:
+    import pandas as pd
     from pyspark.sql import Column, DataFrame
 
 BLOCKS = 20
@@ -36,9 +39,7 @@ def profiles(run: Run, days: DayRange, samples: Mapping[date, DaySample], edges:
     counted = {row["day"]: row for row in _counted(run, events, known, raw)}
     accounts = run.ledger.latest("ingest", first=days.first, last=days.last)
     ingested = {day: record.payload for day, record in accounts.items()}
-    return {
-        day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day) or {}) for day in days
-    }
+    return {day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day) or {}) for day in days}
 
 
 def _profile(
@@ -55,7 +56,7 @@ def _profile(
     events = (ingested.get("feeds") or {}).get(run.use_case.events.name) or {}
     incoming = events.get("rows_in") or 0
     frame = sample.frame if sample else None
-    names = [name for name in frame.columns if name != SCORE] if frame is not None else []
+    names = [name for name in frame.columns if name in run.use_case.stored_features.names] if frame is not None else []
     return DayProfile(
         rows=row["rows"],
         hours=tuple(row[f"hour_{hour}"] for hour in range(HOURS)),
@@ -64,12 +65,30 @@ def _profile(
         units={name: row[f"{name}_units"] for name in edges},
         inputs={name: _raw_sketch(row, name) for name in raw},
         features={name: sketch(frame[name]) for name in names} if frame is not None else {},
+        coherence=_coherence(run, frame) if frame is not None else {},
         score=sketch(logit(frame[SCORE].to_numpy())) if frame is not None else None,
         tail=sample.tail if sample else None,
         reports=labels.get("accepted"),
         rejected=events.get("quarantined", 0) / incoming if incoming else None,
         release=sample.release if sample else "",
     )
+
+
+def _coherence(run: Run, frame: pd.DataFrame) -> dict[str, float]:
+    """How well the windowed features of each entity agree within its keys, as far as the sample holds pairs."""
+    schema = run.use_case.stored_features.schema
+    found: dict[str, float] = {}
+    for entity in schema.entities:
+        names = entity_features(run.use_case.stored_features, entity.name)
+        if entity.key in frame and schema.time in frame:
+            values = {name: frame[name].to_numpy() for name in names if name in frame}
+            found |= coherence(frame[entity.key].to_numpy(), frame[schema.time].to_numpy(), values)
+    return found
+
+
+def entity_features(features: FeatureSet, entity: str) -> list[str]:
+    """The features that look at the history of that entity."""
+    return [one.name for one in features.features if isinstance(one, EntityFeature) and one.entity == entity]
 
 
 def _counted(

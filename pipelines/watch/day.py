@@ -46,7 +46,9 @@ def watch_day(
 ) -> Diagnosis:
     """The diagnosis of `day`; `subject` is the day whose labels have just matured (worth in `known`, if it is)."""
     reading = read(day, today, known.trusted(day, policy), policy)
-    worths = {then: one for then, one in known.worths.items() if then == subject or known.causes.get(then) not in UNTRUSTED}
+    worths = {
+        then: one for then, one in known.worths.items() if then == subject or known.causes.get(then) not in UNTRUSTED
+    }
     performance = list(fallen(subject, worths, policy))
     memory = Memory(causes={then: cause for then, cause in known.causes.items() if then < day})
     return diagnose(day, reading, performance, subject=subject, memory=memory, reach=reach)

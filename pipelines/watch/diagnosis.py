@@ -16,8 +16,17 @@ from pipelines.watch.signals import Reading, Signal
 
 Cause = Literal["well", "feed", "bug", "inputs", "harmful", "concept", "echo", "unjudged"]
 Severity = Literal["none", "note", "ticket", "page"]
-RUNBOOK = "docs/runbooks/watch-{cause}.md"
+RUNBOOKS: Mapping[str, str] = {
+    "feed": "docs/runbooks/watch-feed.md",
+    "bug": "docs/runbooks/watch-bug.md",
+    "inputs": "docs/runbooks/drift.md",
+    "harmful": "docs/runbooks/drift.md",
+    "concept": "docs/runbooks/watch-concept.md",
+    "unjudged": "docs/runbooks/watch-unjudged.md",
+}
 EVIDENCE = 4
+LOUD = 2.0
+"""Times the limit from which a feature that moved alone, with the scores still, is worth a call."""
 
 TITLES: Mapping[Cause, str] = {
     "well": "all well",
@@ -78,7 +87,7 @@ class Diagnosis:
     @property
     def runbook(self) -> str:
         """The page to read; empty where nothing has to be done."""
-        return "" if self.cause in ("well", "echo") else RUNBOOK.format(cause=self.cause)
+        return RUNBOOKS.get(self.cause, "")
 
     def describe(self) -> str:
         """The verdict in a sentence, with its evidence."""
@@ -215,6 +224,8 @@ def _severity(cause: Cause, evidence: Sequence[Signal]) -> Severity:
     if cause == "feed":
         whole = any(one.name in ("volume", "labels") and one.value < 0.5 for one in evidence)
         return "page" if whole else "ticket"
+    if cause == "bug" and all(one.area == "features" and one.limit > 0 and one.strength < LOUD for one in evidence):
+        return "ticket"
     severities: Mapping[Cause, Severity] = {
         "well": "none",
         "bug": "page",
@@ -234,7 +245,7 @@ def _next_step(cause: Cause, day: date) -> str:
         f"tollgate backfill --from {day} --to {day}",
         "inputs": "nothing to do: look at the day's page",
         "harmful": "look at the day's page; a retrain is asked for by itself once confirmed",
-        "concept": "look at what the missed cases have in common, then add a rule or a feature: docs/runbooks",
+        "concept": "look at what the missed cases have in common, then add a rule or a feature",
         "unjudged": "nothing to do until there is more history",
     }
     return steps.get(cause, "")

@@ -42,8 +42,8 @@ def calibration(past: Sequence[Worth]) -> NDArray[np.float64] | None:
     positives = np.sum([one.positives for one in past], axis=0, dtype=np.float64)
     if not positives.sum():
         return None
-    rate = positives.sum() / counts.sum()
-    return _never_falling((positives + rate) / (counts + 1.0), counts + 1.0)
+    rate = float(positives.sum() / counts.sum())
+    return _never_falling(np.asarray((positives + rate) / (counts + 1.0)), np.asarray(counts + 1.0))
 
 
 def estimate(
@@ -51,7 +51,7 @@ def estimate(
 ) -> Estimate:
     """The expectation for a day; the arrays are parallel, one entry for each event.
 
-    The interval holds chance among the listed units, and how far the same estimate was off on the `past` days' own lists.
+    The interval holds chance among the listed units, and how far the same estimate was off on the `past` days' lists.
     """
     units, place = np.unique(unit, return_inverse=True)
     chance = probability[score_bins(best_scores(score, place, len(units)))]

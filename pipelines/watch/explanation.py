@@ -1,4 +1,4 @@
-"""Which features made the scores move? Each is put back to where it was, and what that does to the scores is measured."""
+"""Which features made the scores move? Each is put back, and what that does to the scores is measured."""
 
 from __future__ import annotations
 
@@ -40,9 +40,9 @@ def explain(
 ) -> list[Share]:
     """The features that explain most of the scores' move, at most three, strongest first.
 
-    Both frames hold the features `names` (float64), `score` takes them in that order. A feature is put back by rank: the
-    value at the share q of today's rows becomes the reference's at q (a constant one: a draw of the reference), so that
-    what belongs together in a row stays together. Empty where the scores have not moved.
+    Both frames hold the features `names` (float64), `score` takes them in that order. A feature is put back by rank:
+    the value at the share q of today's rows becomes the reference's at q (a constant one: a draw of the reference), so
+    that what belongs together in a row stays together. Empty where the scores have not moved.
     """
     if not len(reference) or not len(current):
         return []
@@ -63,7 +63,8 @@ def explain(
 
 def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
     some = frame.sample(ROWS, random_state=0) if len(frame) > ROWS else frame
-    return some[list(names)].to_numpy(dtype=np.float64)
+    values: NDArray[np.float64] = some[list(names)].to_numpy(dtype=np.float64)
+    return values
 
 
 def _put_back(reference: Values, current: Values) -> Values:
@@ -72,4 +73,5 @@ def _put_back(reference: Values, current: Values) -> Values:
     rank = np.empty(len(current))
     rank[order[np.argsort(current[order], kind="stable")]] = (np.arange(len(current)) + 0.5) / len(current)
     known = reference[np.isfinite(reference)]
-    return np.quantile(known, rank) if len(known) else current
+    back: Values = np.quantile(known, rank) if len(known) else current
+    return back

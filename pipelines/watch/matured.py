@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import date
+from functools import partial
 from math import sqrt
 
 import numpy as np
@@ -23,31 +24,33 @@ def fallen(subject: date, worths: Mapping[date, Worth], policy: WatchPolicy) -> 
     known = {d: w for d, w in worths.items() if d <= subject and w.hits + w.missed > 0}
     if subject not in known:
         return
-    found = list(_below(subject, {d: w.precision for d, w in known.items()}, policy, chance=_precision_chance))
-    if found:
-        value, usual, strength, days = found[0]
+    capacity = known[subject].listed
+    precision = {d: w.precision for d, w in known.items()}
+    for value, usual, strength, days in _below(precision, policy, partial(_chance_of_share, capacity)):
         told = f"{value:.1%} of the review list was well spent {_when(subject, days)}, {usual:.1%} is usual"
-        yield Signal(
-            area="performance", name="precision", value=value, limit=usual, told=told, strength=strength
-        )
+        yield Signal(area="performance", name="precision", value=value, limit=usual, told=told, strength=strength)
+        break
     missed = {d: -float(w.missed) for d, w in known.items()}
-    found = list(_below(subject, missed, policy, chance=lambda center, _: sqrt(max(1.0, -center))))
-    if found:
-        value, usual, strength, days = found[0]
+    for value, usual, strength, days in _below(missed, policy, _chance_of_count):
         told = f"{-value:.0f} positives a day were missed {_when(subject, days)}, {-usual:.0f} are usual"
         yield Signal(area="performance", name="missed", value=-value, limit=-usual, told=told, strength=strength)
+        break
 
 
 def _when(subject: date, days: int) -> str:
     return f"on {subject}" if days == 1 else f"on the {days} days to {subject}"
 
 
-def _precision_chance(center: float, worth: Worth | None = None) -> float:
-    return sqrt(max(center * (1 - center), 0.01) / 100)
+def _chance_of_share(capacity: int, share: float) -> float:
+    return sqrt(max(share * (1 - share), 0.01) / max(1, capacity))
+
+
+def _chance_of_count(negative: float) -> float:
+    return sqrt(max(1.0, -negative))
 
 
 def _below(
-    subject: date, series: Mapping[date, float], policy: WatchPolicy, *, chance: object
+    series: Mapping[date, float], policy: WatchPolicy, chance: Callable[[float], float]
 ) -> Iterator[tuple[float, float, float, int]]:
     """(value, usual, strength, days) where the newest day, or the newest few, are below what is usual."""
     days = sorted(series)
@@ -56,11 +59,9 @@ def _below(
         if len(newest) < recent or len(before) < policy.least_matured:
             continue
         usual = float(np.median([series[d] for d in before]))
-        sigma = max(
-            robust_sigma([series[d] - usual for d in before]),
-            float(chance(usual, None)),  # type: ignore[operator]
-        )
+        means = [float(np.mean([series[d] for d in before[n : n + recent]])) for n in range(len(before) - recent + 1)]
+        sigma = max(robust_sigma([mean - usual for mean in means]), chance(usual) / sqrt(recent))
         value = float(np.mean([series[d] for d in newest]))
-        needed = max(sigmas * sigma / (sqrt(recent) if recent > 1 else 1.0), policy.performance_loss * abs(usual))
+        needed = max(sigmas * sigma, policy.performance_loss * abs(usual))
         if usual - value > needed:
             yield value, usual, (usual - value) / needed, recent

@@ -17,9 +17,10 @@ class DayProfile:
 
     `rows` events came, `hours` of them in each hour of the day (UTC, 24 counts); `blocks` counts them by block of
     neighbouring keys of each entity, whose lower `edges` are handed on from day to day; `units` is the number of keys
-    seen. `inputs` are sketches of the raw columns, `features` of what was made of them, `score` of the logit of the
-    champion's score; `tail` is the share of rows at or above its threshold. `reports` label rows came in, None where
-    that is not known. `rejected` is the share of incoming rows that were quarantined.
+    seen. `inputs` are sketches of the raw columns, `features` of what was made of them, `coherence` says how well a
+    feature agrees within a key (see that module), `score` is a sketch of the logit of the champion's score, `tail` the
+    share of rows at or above its threshold. `reports` label rows came in, None where that is not known. `rejected` is
+    the share of incoming rows that were quarantined.
     """
 
     rows: int
@@ -29,6 +30,7 @@ class DayProfile:
     units: Mapping[str, int] = field(default_factory=dict)
     inputs: Mapping[str, Sketch] = field(default_factory=dict)
     features: Mapping[str, Sketch] = field(default_factory=dict)
+    coherence: Mapping[str, float] = field(default_factory=dict)
     score: Sketch | None = None
     tail: float | None = None
     reports: int | None = None
@@ -45,6 +47,7 @@ class DayProfile:
             "units": dict(self.units),
             "inputs": {name: one.to_json() for name, one in self.inputs.items()},
             "features": {name: one.to_json() for name, one in self.features.items()},
+            "coherence": dict(self.coherence),
             "score": self.score.to_json() if self.score else None,
             "tail": self.tail,
             "reports": self.reports,
@@ -63,6 +66,7 @@ class DayProfile:
             units=found["units"],
             inputs={name: Sketch.from_json(one) for name, one in found["inputs"].items()},
             features={name: Sketch.from_json(one) for name, one in found["features"].items()},
+            coherence=found.get("coherence", {}),
             score=Sketch.from_json(found["score"]) if found["score"] else None,
             tail=found["tail"],
             reports=found["reports"],

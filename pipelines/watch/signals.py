@@ -8,17 +8,22 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
 from pipelines.usecases.watching import WatchPolicy
 from pipelines.watch.profile import DayProfile
-from pipelines.watch.sketch import Sketch, Values, distances, matrix
+from pipelines.watch.sketch import Sketch, Values, distances, matrix, spreads
 from pipelines.watch.usual import TO_SIGMA, same_weekdays, usual
 
 Area = Literal["feed", "inputs", "labels", "features", "scores", "performance"]
 Past = Mapping[date, DayProfile]
+MOST_MISSING = 0.9
+"""However much a count varies: nine in ten missing is out of the ordinary."""
+UNPROVEN = 2.0
+"""How much wider a floor is while too few days are known to say how far they are from each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,24 +71,35 @@ def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Readi
     if len(before) < policy.least:
         unjudged.append(f"{len(before)} {weekday}s known before, {policy.least} are needed to say what is usual")
         return Reading(signals=list(_constants(today)), unjudged=unjudged)
-    found = [*_volume(day, today, past, policy), *_labels(day, today, past, policy), *_rejected(day, today, past, policy)]
+    found = [
+        *_volume(day, today, past, policy),
+        *_labels(day, today, past, policy),
+        *_rejected(day, today, past, policy),
+    ]
     if today.rows >= policy.minimum:
         found += _cells(today, before, policy)
         found += [*_units(day, today, past, policy), *_columns(day, today, past, policy)]
-        found += [*_tail(day, today, past, policy), *_constants(today, before)]
+        found += [*_tail(day, today, past, policy), *_constants(today, before), *_torn(today, before, policy)]
     return Reading(signals=sorted(found, key=lambda one: -one.strength), unjudged=unjudged)
 
 
 def _volume(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
-    count = _count(day, today.rows, {then: one.rows for then, one in past.items()}, policy, policy.volume)
+    count = _count(
+        day,
+        today.rows,
+        {then: one.rows for then, one in past.items()},
+        policy,
+        1 - policy.missing,
+        sigmas=policy.volume_sigmas,
+    )
     if count is None:
         return
     ratio, limit, strength = count
     usual_rows = today.rows / ratio if ratio else 0
     told = f"{today.rows:,} rows where {usual_rows:,.0f} are usual on a {day:%A} ({ratio:.0%})"
-    if ratio < min(policy.missing, 1 - limit):
-        yield Signal(area="feed", name="volume", value=ratio, limit=1 - limit, told=told, strength=strength)
-    elif ratio > 1 + limit:
+    if ratio < policy.missing and strength > 1:
+        yield Signal(area="feed", name="volume", value=ratio, limit=policy.missing, told=told, strength=strength)
+    elif ratio > 1 + max(limit, policy.volume):
         yield Signal(area="inputs", name="volume", value=ratio, limit=1 + limit, told=told, strength=strength)
 
 
@@ -108,9 +124,7 @@ def _units(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Ite
         count = _count(day, units, series, policy, policy.volume)
         if count is not None and abs(count[0] - 1) > count[1]:
             told = f"{units:,} different {name}s, {count[0]:.0%} of the usual {day:%A}"
-            yield Signal(
-                area="inputs", name=f"{name}s", value=count[0], limit=count[1], told=told, strength=count[2]
-            )
+            yield Signal(area="inputs", name=f"{name}s", value=count[0], limit=count[1], told=told, strength=count[2])
 
 
 def _tail(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
@@ -141,7 +155,14 @@ def _rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> 
 
 
 def _count(
-    day: date, value: float, series: Mapping[date, float], policy: WatchPolicy, floor: float, rows: float | None = None
+    day: date,
+    value: float,
+    series: Mapping[date, float],
+    policy: WatchPolicy,
+    floor: float,
+    *,
+    rows: float | None = None,
+    sigmas: float | None = None,
 ) -> tuple[float, float, float] | None:
     """Ratio to the usual, the allowed departure from 1, and the departure over it; None without history.
 
@@ -151,27 +172,35 @@ def _count(
     if found is None or found.center <= 0:
         return None
     chance = 1 / np.sqrt(max(found.center if rows is None else rows, 1.0))
-    limit = max(floor, policy.sigmas * max(found.sigma / found.center, chance))
+    limit = max(floor, (sigmas or policy.sigmas) * max(found.sigma / found.center, chance))
     ratio = value / found.center
+    limit = min(limit, MOST_MISSING) if ratio < 1 else limit
     return ratio, float(limit), float(abs(ratio - 1) / limit)
 
 
 def _cells(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -> Iterator[Signal]:
     """Hours and blocks of keys that are nearly empty, or far too full, for a day with so many rows."""
-    groups: dict[str, tuple[Sequence[int], list[Sequence[int]], Callable[[int], str]]] = {
-        "hours": (today.hours, [one.hours for one in before], lambda cell: f"{cell:02d}:00 to {cell + 1:02d}:00 UTC")
-    }
+    hours = [one.hours for one in before]
+    yield from _cells_of("hours", today.hours, hours, _hour_name, policy)
     for name, counts in today.blocks.items():
-        same = [one.blocks[name] for one in before if one.edges.get(name) == today.edges.get(name) and name in one.blocks]
-        groups[f"{name}s"] = (counts, same, lambda cell, name=name: _block_name(today, name, cell))  # type: ignore[misc]
-    for group, (counts, same, named) in groups.items():
+        edges = today.edges[name]
+        same = [one.blocks[name] for one in before if name in one.blocks and one.edges.get(name) == edges]
         if len(same) >= policy.least:
-            yield from _cells_of(group, np.asarray(counts, float), np.asarray(same, float), named, policy)
+            yield from _cells_of(f"{name}s", counts, same, partial(_block_name, name, edges), policy)
+
+
+def _hour_name(cell: int) -> str:
+    return f"{cell:02d}:00 to {cell + 1:02d}:00 UTC"
 
 
 def _cells_of(
-    group: str, counts: Values, before: Values, named: Callable[[int], str], policy: WatchPolicy
+    group: str,
+    found: Sequence[int],
+    same: Sequence[Sequence[int]],
+    named: Callable[[int], str],
+    policy: WatchPolicy,
 ) -> Iterator[Signal]:
+    counts, before = np.asarray(found, float), np.asarray(same, float)
     totals = np.maximum(before.sum(axis=1, keepdims=True), 1.0)
     shares = np.median(before / totals, axis=0)
     full = np.median(totals) * shares
@@ -193,8 +222,7 @@ def _cells_of(
             )
 
 
-def _block_name(today: DayProfile, name: str, cell: int) -> str:
-    edges = today.edges[name]
+def _block_name(name: str, edges: Sequence[int], cell: int) -> str:
     first = "from the first" if cell == 0 else f"from {edges[cell - 1]}"
     last = "to the last" if cell == len(edges) else f"to {edges[cell] - 1}"
     return f"{name}s {first} {last}"
@@ -211,9 +239,22 @@ def _constants(today: DayProfile, before: Sequence[DayProfile] = ()) -> Iterator
                 yield Signal(area=area, name=name, value=1.0, limit=0.0, told=told, strength=50.0)  # type: ignore[arg-type]
 
 
+def _torn(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -> Iterator[Signal]:
+    """Features that no longer agree within a key, though each column by itself may look as ever."""
+    for name, found in today.coherence.items():
+        earlier = [one.coherence[name] for one in before if name in one.coherence]
+        usual = min(earlier) if len(earlier) >= policy.least else 0.0
+        if usual >= policy.coherent and found < usual * policy.torn:
+            told = f"{name} disagrees within a key: correlation {usual:.2f} → {found:.2f}, as if joined to wrong rows"
+            limit = usual * policy.torn
+            yield Signal(area="features", name=name, value=found, limit=limit, told=told, strength=10.0)
+
+
 def _columns(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
     yield from _moved(day, "inputs", today.inputs, {d: p.inputs for d, p in past.items()}, policy, policy.distance)
-    yield from _moved(day, "features", today.features, {d: p.features for d, p in past.items()}, policy, policy.distance)
+    yield from _moved(
+        day, "features", today.features, {d: p.features for d, p in past.items()}, policy, policy.distance
+    )
     if today.score is not None:
         scores = {d: {"score": p.score} for d, p in past.items() if p.score and p.release == today.release}
         yield from _moved(day, "scores", {"score": today.score}, scores, policy, policy.score_distance)
@@ -234,12 +275,15 @@ def _moved(
     if not names or len(same) < policy.least:
         return
     known = {then: matrix([one[name] for name in names]) for then, one in window.items()}
-    spread = np.median([[one[name].std for name in names] for one in window.values()], axis=0)
+    spread = np.median([spreads(quantiles) for quantiles in known.values()], axis=0)
     center = np.median([known[then] for then in same], axis=0)
     moved = distances(matrix([today[name] for name in names]), center, spread)
     own = _own_distances(known, spread, policy)
-    sigma = TO_SIGMA * np.median(np.abs(own - np.median(own, axis=0)), axis=0) if len(own) else 0.0
-    limits = np.maximum(floor, (np.median(own, axis=0) + policy.sigmas * sigma) if len(own) else floor)
+    limits = np.full(len(names), UNPROVEN * floor)
+    if len(own):
+        center_of_own = np.median(own, axis=0)
+        sigma = TO_SIGMA * np.median(np.abs(own - center_of_own), axis=0)
+        limits = np.maximum(floor, center_of_own + policy.sigmas * sigma)
     for index, name in enumerate(names):
         null = today[name].null - float(np.median([window[then][name].null for then in same]))
         if null > policy.nulls:

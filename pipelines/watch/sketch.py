@@ -13,6 +13,7 @@ Values = NDArray[np.float64]
 GRID = np.array([0, 0.01, 0.03, *np.arange(0.05, 0.96, 0.05), 0.97, 0.98, 0.99, 0.995, 1.0])
 """The probabilities whose quantiles are kept: denser at the ends, where rare values are."""
 _WEIGHTS = np.diff(GRID, append=1.0) / 2 + np.diff(GRID, prepend=0.0) / 2
+_WEIGHTS[[0, -1]] = 0.0
 _SMALLEST_SPREAD = 1e-3
 
 
@@ -70,8 +71,18 @@ def matrix(sketches: Sequence[Sketch]) -> Values:
     return np.array([one.quantiles for one in sketches]).reshape(len(sketches), len(GRID))
 
 
+def spreads(quantiles: Values) -> Values:
+    """The standard deviation of each column (last axis: the grid), without its lowest and highest values.
+
+    One absurd ratio among thousands of rows must not hide, nor make, a move of the others.
+    """
+    share = _WEIGHTS / _WEIGHTS.sum()
+    mean = (quantiles * share).sum(axis=-1, keepdims=True)
+    return np.asarray(np.sqrt((np.square(quantiles - mean) * share).sum(axis=-1)))
+
+
 def distances(left: Values, right: Values, spread: Values) -> Values:
-    """Wasserstein-1 distance of each column (last axis: the grid), in units of `spread`."""
+    """Wasserstein-1 distance of each column (last axis: the grid), extremes left out, in units of `spread`."""
     moved = (np.abs(left - right) * _WEIGHTS).sum(axis=-1)
     return np.asarray(moved / np.maximum(spread, _SMALLEST_SPREAD))
 

@@ -18,7 +18,7 @@ EDGES = np.linspace(-8.0, 8.0, 33)
 class Worth:
     """A day's review list and scores against its labels.
 
-    Of `listed` units (the capacity) `hits` had a positive; `missed` units with a positive were not listed. `caught_money`
+    Of `listed` units (the capacity) `hits` had a positive; `missed` ones with a positive were not. `caught_money`
     and `missed_money` are the amounts of their positives. `counts` and `positives` are by bin of the logit of a
     unit's highest score (see `EDGES`).
     """
