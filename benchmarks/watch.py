@@ -30,20 +30,30 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 LOUD = ("ticket", "page")
 SPREAD = 5
 """Every so many-th kind of incident in a bank, so that five banks have all of them."""
+EVIDENTLY_EVERY = 30
+"""Every so many-th usual day is shown to Evidently too, which takes some 3 s for it."""
 COSTS = 0.1
 """An incident costs money where the list catches so much less, or misses so much more, of the usual amount."""
 
 
+@dataclass(frozen=True)
+class Preset:
+    """What Evidently's default preset says of a day against the training window: the whole, and any column of it."""
+
+    dataset: bool
+    column: bool
+
+
 @dataclass(frozen=True, kw_only=True)
 class Quiet:
-    """A usual day: what was said of it, and whether Evidently's default preset calls it drift."""
+    """A usual day: what was said of it, and on some of them what Evidently's preset says."""
 
     seed: int
     day: date
     cause: str
     severity: str
     told: str
-    evidently: bool
+    evidently: Preset | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +61,8 @@ class Seen:
     """An incident: on which of the watched days (0: the first affected) it was told, and as what.
 
     `first_possible` is the first run that could show it: 0 where the data show it, else the run on which the labels of
-    the first affected day have matured. `noticed` is the first day that says more than `well`, None for never.
+    the first affected day have matured; it is the day that Evidently is shown. `noticed` is the first day that says
+    more than `well`, None for never.
     """
 
     seed: int
@@ -66,7 +77,7 @@ class Seen:
     cause: str
     right: bool
     told: str
-    evidently: int | None
+    evidently: Preset | None
     causes: list[str] = field(default_factory=list)
 
 
@@ -80,7 +91,8 @@ def watch_bank(number: int, first_seed: int, evidently: bool) -> tuple[list[Quie
     for day, found, known in run_days(bank, list(bank.usual.values())):
         known_by_day[day] = known
         if day >= STARTS + timedelta(days=HISTORY_DAYS):
-            told = default_drift(bank, bank.usual[day]) if evidently else False
+            asked = evidently and (day - STARTS).days % EVIDENTLY_EVERY == 0
+            told = default_preset(bank, bank.usual[day]) if asked else None
             quiet.append(
                 Quiet(
                     seed=bank.seed,
@@ -140,7 +152,6 @@ def watch_trouble(bank: WatchedBank, trouble: Trouble, first: date, known: Known
     first_possible = bank.use_case.label.delay_days if trouble.kind == "concept" else 0
     named = next((one for one in found if one.cause in trouble.right), None)
     first_told = found[spoke[0]] if spoke else None
-    drifted = [i for i, one in enumerate(days) if default_drift(bank, one)] if evidently else []
     final = named if trouble.kind == "concept" and named else first_told
     return Seen(
         seed=bank.seed,
@@ -155,13 +166,13 @@ def watch_trouble(bank: WatchedBank, trouble: Trouble, first: date, known: Known
         cause=final.cause if final else "well",
         right=bool(final and final.cause in trouble.right),
         told=final.describe() if final else "",
-        evidently=drifted[0] if drifted else None,
+        evidently=default_preset(bank, days[first_possible]) if evidently else None,
         causes=[one.cause for one in found],
     )
 
 
-def default_drift(bank: WatchedBank, one: Watched) -> bool:
-    """Whether Evidently's preset, as it is by default, calls the day's sample drifted against the training window."""
+def default_preset(bank: WatchedBank, one: Watched) -> Preset:
+    """What Evidently's preset, as it is by default, says of the day's sample against the training window's."""
     from evidently import Dataset, Report
     from evidently.presets import DataDriftPreset
 
@@ -170,7 +181,7 @@ def default_drift(bank: WatchedBank, one: Watched) -> bool:
         Dataset.from_pandas(one.sample.astype(float)), Dataset.from_pandas(bank.champion.reference.astype(float))
     )
     counted = next(m for m in snapshot.dict()["metrics"] if m["config"]["type"].endswith(":DriftedColumnsCount"))
-    return float(counted["value"]["share"]) >= 0.5
+    return Preset(dataset=counted["value"]["share"] >= 0.5, column=counted["value"]["count"] > 0)
 
 
 def measured(banks: int, first_seed: int, evidently: bool) -> Iterator[tuple[list[Quiet], list[Seen]]]:

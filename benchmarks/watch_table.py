@@ -23,25 +23,26 @@ def _figures(quiet: Sequence[Quiet], seen: Sequence[Seen]) -> str:
     costly = [one for one in seen if one.costly]
     lines = [
         f"| {months:.0f} usual months, {len(seen)} months with an incident ({len(costly)} cost money) "
-        "| Tollgate | Evidently's default preset |",
-        "|---|---|---|",
+        "| Tollgate | Evidently's default preset | any column of it |",
+        "|---|---|---|---|",
     ]
     pages = sum(one.severity == "page" for one in quiet) / months
     loud = sum(one.severity in ("ticket", "page") for one in quiet) / months
-    theirs = sum(one.evidently for one in quiet) / months
-    lines.append(f"| false pages a month | {pages:.2f} | {theirs:.2f} |")
-    lines.append(f"| false pages and tickets a month | {loud:.2f} | {theirs:.2f} |")
+    shown = [one.evidently for one in quiet if one.evidently is not None]
+    whole, some = (
+        DAYS_A_MONTH * sum(getattr(one, part) for one in shown) / max(1, len(shown)) for part in ("dataset", "column")
+    )
+    lines.append(f"| false pages a month | {pages:.2f} | {whole:.2f} | {some:.2f} |")
+    lines.append(f"| false pages and tickets a month | {loud:.2f} | {whole:.2f} | {some:.2f} |")
     for what, of in (("incidents that cost money", costly), ("all incidents", seen)):
         mine = _share(of, lambda one: one.noticed is not None and one.noticed <= one.first_possible)
-        other = _share(of, lambda one: one.evidently is not None and one.evidently <= one.first_possible)
-        lines.append(f"| {what}, noticed on the first run that could show it | {mine} | {other} |")
-        mine, other = (
-            _share(of, lambda one: one.noticed is not None),
-            _share(of, lambda one: one.evidently is not None),
-        )
-        lines.append(f"| {what}, noticed within 12 days | {mine} | {other} |")
+        theirs = _share(of, lambda one: one.evidently is not None and one.evidently.dataset)
+        column = _share(of, lambda one: one.evidently is not None and one.evidently.column)
+        lines.append(f"| {what}, noticed on the first run that could show it | {mine} | {theirs} | {column} |")
+        mine = _share(of, lambda one: one.noticed is not None)
+        lines.append(f"| {what}, noticed within 12 days | {mine} | – | – |")
     named = _share([one for one in seen if one.noticed is not None], lambda one: one.right)
-    lines.append(f"| right cause, of those noticed | {named} | names none |")
+    lines.append(f"| right cause, of those noticed | {named} | names none | names none |")
     return "\n".join(lines)
 
 

@@ -32,7 +32,7 @@ STARTS = date(2026, 3, 2)
 HISTORY_DAYS, QUIET_DAYS = 35, 120
 SAMPLE = 5_000
 BLOCKS = 20
-AT_ONCE = 45
+AT_ONCE = 80
 LEAD_DAYS = 9
 """Days before the first one whose reports come in later."""
 

@@ -99,6 +99,8 @@ class IncidentLedger(OutboxLedger):
             every = [*row["detail"].get(name, ()), *new.detail.get(name, ())]
             if every:
                 detail[name] = sorted(dict.fromkeys(every))
+        if detail.get(_DAYS):
+            detail["first_day"] = detail[_DAYS][0]
         values = {"detail": detail, "summary": new.summary, "severity": "critical" if graver else row["severity"]}
         connection.execute(incidents.update().where(incidents.c.id == row["id"]).values(**values))
         return "escalated" if graver else "seen"

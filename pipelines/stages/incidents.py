@@ -45,6 +45,7 @@ def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | 
     what = fields.get("what") or (f"{type(error).__name__}: {error}" if error else "ended from outside")
     detail = {
         "by": "stage",
+        "first_day": str(day) if day else "",
         "days": [str(day)] if day else [],
         "sources": [stage],
         "consequence": f"what follows {stage} is held back" + (f" for {day}" if day else ""),
@@ -99,6 +100,7 @@ def _of_diagnosis(run: Run, found: Diagnosis) -> NewIncident:
     severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
     detail = {
         "by": "watch",
+        "first_day": str(found.day),
         "cause": found.cause,
         "days": [str(found.day)],
         "sources": ["monitor"],
