@@ -44,7 +44,7 @@ class WatchPolicy:
     score_distance: float = 0.08
     tail: float = 0.4
     nulls: float = 0.02
-    coherent: float = 0.5
+    coherent: float = 0.9
     torn: float = 0.5
     matured_days: int = 28
     least_matured: int = 7
