@@ -207,7 +207,7 @@ TROUBLES: tuple[Trouble, ...] = (
     Trouble(kind="holiday", size="x1.4, amounts x1.2", right=_MOVED, lasts=4, effects=Effects(volume=1.4, amounts=1.2)),
     Trouble(kind="holiday", size="amounts x1.3", right=_MOVED, effects=Effects(amounts=1.3)),
     Trouble(kind="holiday", size="x1.4", right=_MOVED, lasts=4, effects=Effects(volume=1.4)),
-    Trouble(kind="concept", size="tested cards 1 %", right=("concept", "harmful"), effects=Effects(tested_cards=0.01)),
+    Trouble(kind="concept", size="tested cards 1 %", right=("concept",), effects=Effects(tested_cards=0.01)),
     Trouble(kind="concept", size="tested cards 0.4 %", right=("concept",), effects=Effects(tested_cards=0.004)),
     Trouble(kind="concept", size="insiders 1 %", right=("concept",), change=insiders(0.01)),
     Trouble(kind="concept", size="insiders 0.5 %", right=("concept",), change=insiders(0.005)),

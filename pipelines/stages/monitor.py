@@ -108,25 +108,26 @@ def _watched(
     """What is told apart on each day, in order: each day's diagnosis rests on those of the days before."""
     memory = WatchedDays.of(run, days.first)
     seen = profiles(run, days, samples, memory.edges())
+    matured = {day: worth.get(matured_day(run, day)) for day in days}
+    memory.accounts |= {day: {"performance": one.to_json() if one else None} for day, one in matured.items()}
+    calibrations = {day: memory.calibration(day, sample.release) for day, sample in samples.items()}
+    expected = estimates(run, days, {day: known for day, known in calibrations.items() if known})
     found: dict[date, dict[str, Any]] = {}
     diagnoses: dict[date, Diagnosis] = {}
     for day in days:
-        matured = worth.get(matured_day(run, day))
-        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], matured.worth if matured else None)
+        known, estimated = matured[day], expected.get(day)
+        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.worth if known else None)
         explained = _explained(run, references, diagnosis, samples.get(day))
         tell(diagnosis, explained_by=[f"{one['feature']} ({one['share']:.0%})" for one in explained])
-        sample = samples.get(day)
-        known = memory.calibration(day, sample.release) if sample else None
-        estimated = estimates(run, DayRange.single(day), {day: known}).get(day) if known else None
-        before = memory.estimated(matured.subject_day) if matured else None
+        before = memory.estimated(known.subject_day) if known else None
         found[day] = {
             "profile": seen[day].to_json(),
             "diagnosis": diagnosis.to_json(),
             "explained": explained,
             "estimate": estimated.to_json() if estimated else None,
-            "checked": realised(before, matured.worth) if matured and before else None,
+            "checked": realised(before, known.worth) if known and before else None,
         }
-        memory.accounts[day] = found[day] | {"performance": matured.to_json() if matured else None}
+        memory.accounts[day] = found[day] | {"performance": known.to_json() if known else None}
     return found, diagnoses
 
 

@@ -65,7 +65,7 @@ class WatchedDays:
         features = self.run.use_case.stored_features
         subject = matured_day(self.run, day)
         worths = self.worths(day) | ({subject: matured} if matured else {})
-        known = Known(profiles=self._profiles(), causes=self._causes(), worths=worths)
+        known = Known(profiles=self._profiles(day), causes=self._causes(), worths=worths)
         names = set(features.names)
         return watch_day(
             day,
@@ -80,8 +80,13 @@ class WatchedDays:
         """What was estimated of a day before its labels came."""
         return (self.accounts.get(subject) or {}).get("estimate")
 
-    def _profiles(self) -> dict[date, DayProfile]:
-        return {day: DayProfile.from_json(one["profile"]) for day, one in self.accounts.items() if one.get("profile")}
+    def _profiles(self, day: date) -> dict[date, DayProfile]:
+        first = day - timedelta(weeks=self.run.use_case.watch.weeks)
+        return {
+            then: DayProfile.from_json(one["profile"])
+            for then, one in self.accounts.items()
+            if first <= then < day and one.get("profile")
+        }
 
     def _causes(self) -> dict[date, Cause]:
         return {day: one["diagnosis"]["cause"] for day, one in self.accounts.items() if one.get("diagnosis")}

@@ -29,6 +29,6 @@ def coherence(key: Array, time: Array, values: Mapping[str, Array]) -> dict[str,
         ordered = np.asarray(column, dtype=np.float64)[order]
         first, second = ordered[:-1][same], ordered[1:][same]
         known = np.isfinite(first) & np.isfinite(second)
-        if known.sum() >= LEAST_PAIRS and first[known].std() > 0 and second[known].std() > 0:
+        if known.sum() >= LEAST_PAIRS and np.ptp(first[known]) > 0 and np.ptp(second[known]) > 0:
             found[name] = float(np.corrcoef(first[known], second[known])[0, 1])
     return found

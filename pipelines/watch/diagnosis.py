@@ -150,7 +150,7 @@ def _moved_inputs(
 ) -> Diagnosis:
     """Inputs moved: harmful where matured performance fell, or the number of rows that reach the threshold jumped."""
     hurt = [*performance, *(one for one in scores if one.name == "tail")]
-    cause: Cause = "harmful" if hurt else "inputs"
+    cause: Cause = "inputs" if not hurt else "concept" if _only_missed(hurt) else "harmful"
     return _verdict(day, cause, [*inputs[:2], *hurt, *inputs[2:]], [*reading.of("features"), *scores], reading)
 
 
@@ -176,7 +176,7 @@ def _after(
     """Nothing new in the data: what matured performance says, and what is left of earlier days."""
     if performance and subject is not None:
         then = remembered.get(subject, "well")
-        if then in ("inputs", "harmful"):
+        if then == "harmful" or (then == "inputs" and not _only_missed(performance)):
             return _verdict(day, "harmful", performance, [*features, *scores], reading, subject=subject)
         if then in ("feed", "bug"):
             return _verdict(day, "echo", performance, [*features, *scores], reading, subject=subject)
@@ -186,6 +186,11 @@ def _after(
     if reading.unjudged:
         return _verdict(day, "unjudged", [], [], reading)
     return _verdict(day, "well", [], [], reading)
+
+
+def _only_missed(hurt: Sequence[Signal]) -> bool:
+    """More positives pass, while what the list holds is as good as ever: they are of a kind that it does not know."""
+    return all(one.name == "missed" for one in hurt)
 
 
 def _echoes(feature: str, day: date, remembered: Mapping[date, Cause], reach: Callable[[str], int]) -> bool:

@@ -18,8 +18,9 @@ from pipelines.watch.worth import Worth
 def fallen(subject: date, worths: Mapping[date, Worth], policy: WatchPolicy) -> Iterator[Signal]:
     """Signals where `subject` (or the last few matured days up to it) was worth less than the days before.
 
-    Two figures are watched: the share of the review list that was well spent, and the positives that it missed. Nothing
-    is said with fewer than `least_matured` days before, or where no positive is known (labels that did not come).
+    Two figures are watched: the share of the review list that was well spent, and the positives that it missed, for as
+    many units as usual (a busy day misses more). Nothing is said with fewer than `least_matured` days before, or where
+    no positive is known (labels that did not come).
     """
     known = {d: w for d, w in worths.items() if d <= subject and w.hits + w.missed > 0}
     if subject not in known:
@@ -30,7 +31,8 @@ def fallen(subject: date, worths: Mapping[date, Worth], policy: WatchPolicy) -> 
         told = f"{value:.1%} of the review list was well spent {_when(subject, days)}, {usual:.1%} is usual"
         yield Signal(area="performance", name="precision", value=value, limit=usual, told=told, strength=strength)
         break
-    missed = {d: -float(w.missed) for d, w in known.items()}
+    size = float(np.median([sum(w.counts) for w in known.values()])) or 1.0
+    missed = {d: -w.missed * size / max(1, sum(w.counts) or size) for d, w in known.items()}
     for value, usual, strength, days in _below(missed, policy, _chance_of_count):
         told = f"{-value:.0f} positives a day were missed {_when(subject, days)}, {-usual:.0f} are usual"
         yield Signal(area="performance", name="missed", value=-value, limit=-usual, told=told, strength=strength)
