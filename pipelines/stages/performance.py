@@ -81,6 +81,8 @@ def estimates(
         return {}
     span = DayRange(wanted[0], wanted[-1])
     rows = _rows(run, span)
+    if not rows:
+        return {}
     known = known_units(run, span)
     use_case = run.use_case
     found: dict[date, Estimate] = {}
