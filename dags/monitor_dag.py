@@ -13,7 +13,8 @@ from plugins.tollgate_airflow.stage_run import run_stage
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter, use_cases
 
 DOC = """
-Compares the day with the champion's training window, measures the day whose labels have matured, writes the day's page.
+Compares the day with the champion's training window and with the same weekday before, measures the day whose labels have
+matured, tells what is wrong (a feed, a bug, the inputs, a new pattern), opens or closes its incident, writes the page.
 
 **Runs** when `score` of the same day has finished. Where drift is beyond policy, and no retrain was asked for within
 the cool-down, `ask_for_training` emits the drift asset, which starts `train`; it is skipped on all other days.
@@ -22,6 +23,7 @@ the cool-down, `ask_for_training` emits the drift asset, which starts `train`; i
 **Healthy** when `monitor` is green and `ask_for_training` is skipped.
 
 **When it fails or asks**
+- *an incident*: its evidence, consequence and next command end the log; `tollgate oncall`; `docs/runbooks/watch-*.md`.
 - *drift*: read the day's page (the account names it), then `docs/runbooks/drift.md`.
 - *roll_out* withdrew or undid a release: the incident says why; `docs/runbooks/rollout.md`.
 - *monitor* fails: nothing else is held back; scores and alerts of the day stand.

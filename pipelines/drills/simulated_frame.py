@@ -6,7 +6,7 @@ frames take this way.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date
 from typing import TYPE_CHECKING
@@ -39,17 +39,27 @@ class SimulatedFrame:
     fraud: NDArray[np.bool_]
 
 
+Happened = tuple[Transactions, NDArray[np.datetime64]]
+"""Transactions in order of time, and when each is reported (NaT: never)."""
+
+
 def simulated_frame(
-    world: World, days: DayRange, use_case: UseCase, features: FeatureSet, plans: Mapping[date, DayPlan]
+    world: World,
+    days: DayRange,
+    use_case: UseCase,
+    features: FeatureSet,
+    plans: Mapping[date, DayPlan],
+    *,
+    change: Callable[[Happened], Happened] | None = None,
 ) -> SimulatedFrame:
     """The events of `days` with their `features` (float64); each day is simulated by its plan, or as a usual one.
 
     As many days as the features reach back are simulated before the first one, by `plans` too. Every report there will
-    ever be is in the frame: who asks says as of when.
+    ever be is in the frame: who asks says as of when. `change` alters what the pipeline gets to see of all these days.
     """
     window = days.widened(before=features.reach_days)
     made = [simulate_day(world, day, plans.get(day, _USUAL)) for day in window]
-    events, reported_at = _joined(made)
+    events, reported_at = _joined(made) if change is None else change(_joined(made))
     first = int(np.searchsorted(events.event_time, np.datetime64(days.first, "us")))
     rows = np.arange(first, len(events))
     values = compute(features.features, _kernel_events(events, reported_at, features), rows)
@@ -57,7 +67,7 @@ def simulated_frame(
     return SimulatedFrame(frame=frame, fraud=events.scenario[rows] > 0)
 
 
-def _joined(made: Sequence[SimulatedDay]) -> tuple[Transactions, NDArray[np.datetime64]]:
+def _joined(made: Sequence[SimulatedDay]) -> Happened:
     """All days' transactions in order of time, and when each is reported (NaT: never)."""
     parts = [day.events for day in made]
     columns = [np.concatenate([getattr(part, field.name) for part in parts]) for field in fields(Transactions)]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
 
-from pipelines.platform.ledger_store import LedgerStore, as_text
+from pipelines.platform.ledger_outbox import OutboxLedger
+from pipelines.platform.ledger_store import as_text
 from pipelines.platform.ledger_tables import incidents
 
 Severity = Literal["warning", "critical"]
@@ -50,8 +51,67 @@ class Incident:
         return {**vars(self), "detail": dict(self.detail), **ends}
 
 
-class IncidentLedger(LedgerStore):
-    """The incidents of a use case."""
+Event = Literal["opened", "escalated", "resolved", "seen"]
+_DAYS, _SOURCES = "days", "sources"
+
+
+class IncidentLedger(OutboxLedger):
+    """The incidents of a use case, and the messages that tell of them."""
+
+    def report_incident(
+        self, new: NewIncident, *, at: datetime, actor: str, channels: Collection[str] = ()
+    ) -> tuple[Incident, Event]:
+        """Open an incident, or say once more that it goes on: of a cause there is one, whatever reports it.
+
+        One that is open takes the newer summary and detail, keeps the graver severity, and gathers the `days` and
+        `sources` (lists) of every report. What is new to people (`opened`, `escalated`) is put into the outbox of each
+        of `channels`, in the same transaction.
+        """
+        with self._writing() as connection:
+            event: Event = "opened"
+            if connection.execute(self._opening(new, actor, at)).rowcount == 0:
+                event = self._goes_on(connection, new)
+            row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
+            incident = _incident(row)
+            if event != "seen":
+                self._tell(connection, event, incident.incident_id, incident.to_json(), channels, at)
+        return incident, event
+
+    def settle_incident(
+        self, kind: str, subject: str, *, resolution: str, at: datetime, actor: str, channels: Collection[str] = ()
+    ) -> bool:
+        """Close the open incident of that kind and subject and tell so; False where none is open."""
+        with self._writing() as connection:
+            row = connection.execute(self._open_one(kind, subject)).mappings().one_or_none()
+            if row is None:
+                return False
+            ends = {"resolved_at": as_text(at), "resolved_by": actor, "resolution": resolution}
+            connection.execute(incidents.update().where(incidents.c.id == row["id"]).values(**ends))
+            closed = _incident({**row, **ends})
+            self._tell(connection, "resolved", closed.incident_id, closed.to_json(), channels, at)
+        return True
+
+    def _goes_on(self, connection: sa.Connection, new: NewIncident) -> Event:
+        row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
+        graver = new.severity == "critical" and row["severity"] != "critical"
+        detail = {**row["detail"], **new.detail}
+        for name in (_DAYS, _SOURCES):
+            every = [*row["detail"].get(name, ()), *new.detail.get(name, ())]
+            if every:
+                detail[name] = sorted(dict.fromkeys(every))
+        if detail.get(_DAYS):
+            detail["first_day"] = detail[_DAYS][0]
+        values = {"detail": detail, "summary": new.summary, "severity": "critical" if graver else row["severity"]}
+        connection.execute(incidents.update().where(incidents.c.id == row["id"]).values(**values))
+        return "escalated" if graver else "seen"
+
+    def _open_one(self, kind: str, subject: str) -> sa.Select[Any]:
+        return sa.select(incidents).where(
+            incidents.c.use_case == self.use_case,
+            incidents.c.kind == kind,
+            incidents.c.subject == subject,
+            incidents.c.resolved_at.is_(None),
+        )
 
     def open_incident(
         self,
@@ -119,7 +179,7 @@ class IncidentLedger(LedgerStore):
         return incidents.insert().from_select(list(values), sa.select(*values.values()).where(~sa.exists(already)))
 
 
-def _incident(row: sa.RowMapping) -> Incident:
+def _incident(row: sa.RowMapping | dict[str, Any]) -> Incident:
     resolved = row["resolved_at"]
     return Incident(
         incident_id=row["id"],

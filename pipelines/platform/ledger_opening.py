@@ -89,7 +89,8 @@ def _bring_forward(connection: sa.Connection, version: int | None) -> None:
     if version is None:
         connection.execute(schema_version.insert().values(version=SCHEMA_VERSION))
         return
-    _from_1_to_2(connection)
+    if version < 2:
+        _from_1_to_2(connection)
     connection.execute(schema_version.update().values(version=SCHEMA_VERSION))
 
 

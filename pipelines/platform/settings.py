@@ -46,6 +46,16 @@ class Settings(BaseModel):
     signing_key: Path | None = Field(
         default=None, description="file of the key that signs releases; none: the home has one of its own"
     )
+    notify_webhook: str | None = Field(default=None, description="address that takes incidents as JSON")
+    notify_slack: str | None = Field(default=None, description="Slack-compatible incoming webhook")
+    notify_pagerduty: str | None = Field(default=None, description="PagerDuty routing key; told of pages only")
+    notify_pagerduty_url: str = Field(
+        default="https://events.pagerduty.com/v2/enqueue", description="PagerDuty Events v2, or what speaks it"
+    )
+    notify_email: str | None = Field(default=None, description="mail addresses, separated by commas")
+    notify_smtp: str = Field(default="localhost:25", description="host:port of the SMTP server")
+    notify_sender: str = Field(default="tollgate@localhost", description="sender of mails")
+    notify_link: str | None = Field(default=None, description="address of the Model Ops pages, for links in notices")
     use_case: str = Field(
         default="fraud", pattern=r"^[a-z][a-z0-9_]*$", description="the use case that commands act on"
     )

@@ -72,6 +72,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         newest=newest,
         rows=rows,
         attention=[
+            *_incidents(run),
             *_of_releases(releases),
             *_general(run, champion, newest),
             *_held_back(rows, newest),
@@ -100,11 +101,11 @@ def _champion(run: Run) -> Champion | None:
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:
-    """Overrides of what decides or is tried out, open incidents about a release, and the newest one that waits."""
+    """Overrides of what decides or is tried out, and the newest release that waits; incidents are told by themselves."""
     told: list[tuple[date | None, str]] = []
     for row in releases:
         live = row.state in {"shadow", "canary", "champion"}
-        notes = [note for note in row.notes if live or note.startswith("open incident")]
+        notes = [note for note in row.notes if live and not note.startswith("open incident")]
         told += [(None, f"{row.release} ({row.state}): {note}") for note in notes]
     if releases and releases[-1].state == "candidate":
         told.append((None, f"{releases[-1].release} is a candidate: {releases[-1].state_reason}"))
@@ -120,6 +121,20 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
     if last is not None and last.status == "refused":
         reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
         told.append((last.day, f"the newest training was refused, the champion stays: {reasons}"))
+    return told
+
+
+def _incidents(run: Run) -> list[tuple[date | None, str]]:
+    """Open incidents, and how many notices nobody has taken yet."""
+    told: list[tuple[date | None, str]] = []
+    for one in run.ledger.incidents(open_only=True):
+        next_step = one.detail.get("next_step") or "tollgate oncall"
+        level = "page" if one.severity == "critical" else "ticket"
+        told.append((None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}"))
+    waiting = run.ledger.waiting_messages()
+    if waiting:
+        where = ", ".join(sorted({one.channel for one in waiting}))
+        told.append((None, f"{len(waiting)} notices wait for {where}: tollgate oncall --send"))
     return told
 
 

@@ -17,7 +17,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class DaySample:
-    """`frame` holds stored features and `score` of at most `size` rows (always the same ones), of `rows` in all."""
+    """A day of `rows` events.
+
+    `frame` holds stored features, entity keys, the event's time and `score` of at most `size` of them, always the same.
+    `tail` is the share of all rows whose decision is positive.
+    """
 
     frame: pd.DataFrame
     rows: int
@@ -25,6 +29,7 @@ class DaySample:
     fallback: bool
     newest_event: datetime
     score_mean: float
+    tail: float | None = None
 
 
 def day_samples(run: Run, days: DayRange, size: int) -> dict[date, DaySample]:
@@ -45,6 +50,7 @@ def day_samples(run: Run, days: DayRange, size: int) -> dict[date, DaySample]:
             fallback=row["fallback"],
             newest_event=row["newest"],
             score_mean=row["mean"],
+            tail=row["tail"],
         )
         for day, row in counts.items()
     }
@@ -64,6 +70,7 @@ def _counts(run: Run, days: DayRange) -> dict[date, dict[str, Any]]:
             sf.max("fallback").alias("fallback"),
             sf.max(time).alias("newest"),
             sf.avg("score").alias("mean"),
+            sf.avg(sf.col("decision").cast("double")).alias("tail"),
         )
         .toArrow()
         .to_pylist()
@@ -83,7 +90,9 @@ def _sampled(run: Run, days: DayRange, size: int) -> pd.DataFrame:
     score = _championed(predictions.columns, "champion_score", "score").alias("score")
     scores = predictions.select("day", *key, score)
     chosen = scores.withColumn("place", sf.row_number().over(order)).where(sf.col("place") <= size)
-    rows = features.select("day", *key, *stored).join(sf.broadcast(chosen), ["day", *key])
+    schema = run.use_case.stored_features.schema
+    beside = [name for name in (schema.time, *schema.keys) if name not in (*key, *stored)]
+    rows = features.select("day", *key, *beside, *stored).join(sf.broadcast(chosen), ["day", *key])
     return rows.orderBy("day", "place").drop("place", *key).toArrow().to_pandas()
 
 

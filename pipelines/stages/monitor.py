@@ -1,7 +1,9 @@
 """Monitor: is the input still the world that the model knows, and was it right where that is known by now?
 
 A day's account: rows, score_mean, release; volume_ratio, quarantine_rate, quiet_hours; drift (see `watch.drift`);
-performance of the day whose labels have just matured, or null; retrain (asked, reason); page (below the home).
+diagnosis (see `watch.diagnosis`), explained (the features that moved the scores), estimate of the day's performance;
+performance of the day whose labels have just matured, or null, and what was estimated of it (checked, or null);
+retrain (asked, reason); profile (what later days are compared with); page (below the home).
 """
 
 from __future__ import annotations
@@ -15,19 +17,26 @@ import numpy as np
 
 from pipelines.platform.days import DayRange, midnight
 from pipelines.platform.errors import PermanentError
+from pipelines.release.scorer import load_release
 from pipelines.report.day_page import DayPage, page_path, write_day_page
 from pipelines.report.days import day_rows
 from pipelines.run import Run, code_version
 from pipelines.stages.day_samples import DaySample, day_samples
-from pipelines.stages.performance import Performance, matured_day, performance
+from pipelines.stages.incidents import follow
+from pipelines.stages.performance import Performance, estimates, matured_day, performance
+from pipelines.stages.profiles import profiles
 from pipelines.stages.references import References
 from pipelines.stages.result import StageResult
 from pipelines.stages.upstream import Upstream
+from pipelines.stages.watched import WatchedDays, tell
 from pipelines.watch.comparison import SCORE, Comparison, compare
+from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.drift import Drift, judge, measure, not_judged
+from pipelines.watch.estimate import realised
 from pipelines.watch.evidently_page import measure_and_render
+from pipelines.watch.explanation import explain
 from pipelines.watch.figures import figure_table, figures
-from pipelines.watch.retrain import decide
+from pipelines.watch.retrain import decide, hurts
 from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
 
 DAYS_SHOWN = 28
@@ -46,22 +55,26 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     rows = PREDICTIONS.rows(run, days, run.lake.version("predictions"))
     pages = len(days) == 1 if evidently is None else evidently
     samples = day_samples(run, days, run.use_case.drift.sample)
-    drifts = _drifts(run, days, samples, pages)
+    references = References(run)
+    drifts = _drifts(run, references, days, samples, pages)
     subjects = DayRange(matured_day(run, days.first), matured_day(run, days.last))
     worth = performance(run, subjects)
-    accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth)
+    watched, diagnoses = _watched(run, references, days, samples, worth)
+    accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth, watched)
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
     version = run.lake.replace_days(frame, "metrics", days, provenance=run.provenance("monitor", inputs))
     _write_pages(run, days, accounts, drifts, pages)
-    return StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
+    result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
+    for day in days:
+        follow(run, diagnoses[day])
+    return result
 
 
 def _drifts(
-    run: Run, days: DayRange, samples: Mapping[date, DaySample], pages: bool
+    run: Run, references: References, days: DayRange, samples: Mapping[date, DaySample], pages: bool
 ) -> dict[date, tuple[Drift, Comparison | None]]:
-    references = References(run)
     return {day: _drift(run, references, day, samples.get(day), pages) for day in days}
 
 
@@ -85,12 +98,61 @@ def _drift(
     return judge(comparison, values, policy, release=sample.release), comparison
 
 
+def _watched(
+    run: Run,
+    references: References,
+    days: DayRange,
+    samples: Mapping[date, DaySample],
+    worth: Mapping[date, Performance],
+) -> tuple[dict[date, dict[str, Any]], dict[date, Diagnosis]]:
+    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before."""
+    memory = WatchedDays.of(run, days.first)
+    seen = profiles(run, days, samples, memory.edges())
+    matured = {day: worth.get(matured_day(run, day)) for day in days}
+    memory.accounts |= {day: {"performance": one.to_json() if one else None} for day, one in matured.items()}
+    calibrations = {day: memory.calibration(day, sample.release) for day, sample in samples.items()}
+    expected = estimates(run, days, {day: known for day, known in calibrations.items() if known})
+    found: dict[date, dict[str, Any]] = {}
+    diagnoses: dict[date, Diagnosis] = {}
+    for day in days:
+        known, estimated = matured[day], expected.get(day)
+        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.worth if known else None)
+        explained = _explained(run, references, diagnosis, samples.get(day))
+        tell(diagnosis, explained_by=[f"{one['feature']} ({one['share']:.0%})" for one in explained])
+        before = memory.estimated(known.subject_day) if known else None
+        found[day] = {
+            "profile": seen[day].to_json(),
+            "diagnosis": diagnosis.to_json(),
+            "explained": explained,
+            "estimate": estimated.to_json() if estimated else None,
+            "checked": realised(before, known.worth) if known and before else None,
+        }
+        memory.accounts[day] = found[day] | {"performance": known.to_json() if known else None}
+    return found, diagnoses
+
+
+def _explained(
+    run: Run, references: References, diagnosis: Diagnosis, sample: DaySample | None
+) -> list[dict[str, Any]]:
+    """The features that moved the scores, where moved scores are part of what was found."""
+    if sample is None or diagnosis.cause not in ("bug", "harmful", "inputs", "feed"):
+        return []
+    try:
+        reference, scorer = references.of(sample.release).frame, load_release(run, sample.release)
+    except PermanentError:
+        return []
+    if any(name not in reference or name not in sample.frame for name in scorer.feature_names):
+        return []
+    return [one.to_json() for one in explain(reference, sample.frame, scorer.feature_names, scorer.score)]
+
+
 def _accounts(
     run: Run,
     rows: Mapping[date, int],
     samples: Mapping[date, DaySample],
     drifts: Mapping[date, Drift],
     worth: Mapping[date, Performance],
+    watched: Mapping[date, Mapping[str, Any]],
 ) -> dict[date, dict[str, Any]]:
     first, last = min(rows), max(rows)
     ingested = run.ledger.latest("ingest", first=first, last=last)
@@ -99,8 +161,9 @@ def _accounts(
     accounts = {}
     for day in sorted(rows):
         sample, drift, known = samples.get(day), drifts[day], worth.get(matured_day(run, day))
-        drifted[day] = drift.detected
-        retrain = decide(day, drifted, asked, run.use_case.drift, summary=drift.describe())
+        drifted[day] = hurts(watched[day]["diagnosis"]["cause"], drift_detected=drift.detected)
+        told = _reason(watched[day]["diagnosis"], drift)
+        retrain = decide(day, drifted, asked, run.use_case.drift, summary=told, watch=run.use_case.watch)
         asked |= {day} if retrain.asked else set()
         arrived = ingested.get(day)
         accounts[day] = {
@@ -112,10 +175,15 @@ def _accounts(
             "quiet_hours": quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
             "drift": drift.to_json(),
             "performance": known.to_json() if known else None,
+            **watched[day],
             "retrain": {"asked": retrain.asked, "reason": retrain.reason},
             "page": str(page_path(Path(), day)),
         }
     return accounts
+
+
+def _reason(diagnosis: Mapping[str, Any], drift: Drift) -> str:
+    return str(diagnosis["summary"]) if diagnosis["cause"] == "harmful" else drift.describe()
 
 
 def _rows_by_day(run: Run, first: date, last: date) -> dict[date, int]:
@@ -125,12 +193,17 @@ def _rows_by_day(run: Run, first: date, last: date) -> dict[date, int]:
 
 
 def _history(run: Run, first: date, last: date) -> tuple[dict[date, bool], set[date]]:
-    """Days around that were beyond policy, and days on which a training was asked for; not those from first to last."""
-    policy = run.use_case.drift
-    near = timedelta(days=max(policy.cooldown_days, policy.confirm_days))
+    """Days around whose drift hurts, and days on which a training was asked for; not those from first to last."""
+    policy, watch = run.use_case.drift, run.use_case.watch
+    near = timedelta(days=max(policy.cooldown_days, policy.confirm_days, watch.retrain_of, watch.retrain_cap_days))
     records = run.ledger.latest("monitor", first=first - near, last=last + near, status="done")
     others = {day: record.payload for day, record in records.items() if not first <= day <= last}
-    drifted = {day: bool(payload["drift"]["detected"]) for day, payload in others.items()}
+    drifted = {
+        day: hurts(
+            (payload.get("diagnosis") or {}).get("cause", "unjudged"), drift_detected=payload["drift"]["detected"]
+        )
+        for day, payload in others.items()
+    }
     return drifted, {day for day, payload in others.items() if payload["retrain"]["asked"]}
 
 

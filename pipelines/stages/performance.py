@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,8 @@ from pipelines.release.metrics import average_precision, card_precision_by_day
 from pipelines.run import Run
 from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.labels import with_reports
+from pipelines.watch.estimate import Estimate, estimate
+from pipelines.watch.worth import Worth, worth
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -36,10 +39,11 @@ class Performance:
     card_precision: float
     n: int
     positives: int
+    worth: Worth
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the ledger."""
-        return {**vars(self), "subject_day": str(self.subject_day)}
+        return {**vars(self), "subject_day": str(self.subject_day), "worth": self.worth.to_json()}
 
 
 def matured_day(run: Run, day: date) -> date:
@@ -68,6 +72,40 @@ def performance(run: Run, days: DayRange) -> dict[date, Performance]:
     return found
 
 
+def estimates(
+    run: Run, days: DayRange, calibrations: Mapping[date, tuple[NDArray[np.float64], Sequence[Worth]]]
+) -> dict[date, Estimate]:
+    """What the scores of those `days` lead to expect that have a calibration, and the matured days it is made of."""
+    wanted = [day for day in days if day in calibrations]
+    if not wanted:
+        return {}
+    span = DayRange(wanted[0], wanted[-1])
+    rows = _rows(run, span)
+    if not rows:
+        return {}
+    known = known_units(run, span)
+    use_case = run.use_case
+    found: dict[date, Estimate] = {}
+    for part in batched(span, rows, ROWS_AT_ONCE):
+        predictions = run.lake.read("predictions", days=part)
+        table = predictions.select(*dict.fromkeys(["day", use_case.review.unit, "score"])).toArrow()
+        day_of = table["day"].to_numpy()
+        for day in (one for one in part if one in calibrations):
+            mine = table.take(np.flatnonzero(day_of == np.datetime64(day)))
+            units = mine[use_case.review.unit].to_numpy()
+            judged = ~known.mask(day, units)
+            if judged.any():
+                probability, past = calibrations[day]
+                found[day] = estimate(
+                    unit=units[judged],
+                    score=mine["score"].to_numpy()[judged],
+                    capacity=use_case.review.capacity,
+                    probability=probability,
+                    past=past,
+                )
+    return found
+
+
 def _rows(run: Run, days: DayRange) -> dict[date, int]:
     if not (run.lake.exists("predictions") and run.lake.exists(run.use_case.labels.name)):
         return {}
@@ -78,8 +116,10 @@ def _rows(run: Run, days: DayRange) -> dict[date, int]:
 def _with_reports(run: Run, days: DayRange) -> pa.Table:
     """Predictions of the days with the time of their first report: day, event key, unit, score, release, report."""
     use_case = run.use_case
-    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release"]
-    predictions = run.lake.read("predictions", days=days).select(*dict.fromkeys(columns))
+    stored = run.lake.read("predictions", days=days)
+    amount = [name for name in (use_case.stored_features.schema.amount,) if name in stored.columns]
+    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *amount]
+    predictions = stored.select(*dict.fromkeys(columns))
     reports = run.lake.read(use_case.labels.name, days=days.widened(after=use_case.label.delay_days + 1))
     return with_reports(predictions, reports, use_case).toArrow()
 
@@ -90,6 +130,8 @@ def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Perf
     judged = ~known.mask(day, units)
     label = _labels(run, day, rows)[judged]
     score = rows["score"].to_numpy()[judged]
+    amount = use_case.stored_features.schema.amount
+    money = rows[amount].to_numpy().astype(np.float64) if amount in rows.column_names else np.zeros(len(units))
     by_day = card_precision_by_day(np.zeros(len(label)), units[judged], score, label, use_case.review.capacity)
     return Performance(
         subject_day=day,
@@ -98,6 +140,9 @@ def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Perf
         card_precision=float(next(iter(by_day.values()), 0.0)),
         n=len(label),
         positives=int(label.sum()),
+        worth=worth(
+            unit=units[judged], score=score, label=label, amount=money[judged], capacity=use_case.review.capacity
+        ),
     )
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 
 from expectations.definition import Suite
 from features.definition import FeatureSet, union
+from pipelines.usecases.watching import WatchPolicy
 
 ParameterValue = float | int | str | Mapping[str, int]
 """A parameter of the model: a number, a word, or a value for each column."""
@@ -271,6 +272,7 @@ class UseCase:
     ingest: IngestPolicy = field(default_factory=IngestPolicy)
     drift: DriftPolicy = field(default_factory=DriftPolicy)
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
+    watch: WatchPolicy = field(default_factory=WatchPolicy)
     schedule: Schedule = field(default_factory=Schedule)
 
     @property

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ALL = "all"
+SEVERITIES = ("none", "note", "ticket", "page")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,6 +35,7 @@ def figures(day: date, account: Mapping[str, Any]) -> Iterator[Figure]:
         if account[metric] is not None:
             yield Figure(day=day, subject_day=day, metric=metric, value=float(account[metric]), release=release)
     yield from _drift(day, account["drift"])
+    yield from _diagnosis(day, release, account)
     asked = account["retrain"]["asked"]
     yield Figure(
         day=day,
@@ -58,6 +60,25 @@ def _drift(day: date, drift: Mapping[str, Any]) -> Iterator[Figure]:
     for name, value in columns.items():
         if value is not None:
             yield Figure(**common, metric="drift", segment=name, value=value, detail={"method": drift["method"]})
+
+
+def _diagnosis(day: date, release: str, account: Mapping[str, Any]) -> Iterator[Figure]:
+    """`severity` as 0 (none) to 3 (page) with the cause beside it; the estimate, its interval, and how it came out."""
+    found = account.get("diagnosis")
+    if found:
+        subject = date.fromisoformat(found["subject_day"])
+        detail = {name: found[name] for name in ("cause", "severity", "summary")}
+        rank = float(SEVERITIES.index(found["severity"]))
+        yield Figure(day=day, subject_day=subject, metric="severity", value=rank, release=release, detail=detail)
+    for name, value in (account.get("estimate") or {}).items():
+        yield Figure(day=day, subject_day=day, metric=f"estimated_{name}", value=float(value), release=release)
+    if account.get("checked") and account.get("performance"):
+        subject = date.fromisoformat(account["performance"]["subject_day"])
+        within = float(account["checked"]["within"])
+        yield Figure(
+            day=day, subject_day=subject, metric="estimate_within", value=within, release=release,
+            detail=account["checked"],
+        )  # fmt: skip
 
 
 def _performance(day: date, found: Mapping[str, Any] | None) -> Iterator[Figure]:

@@ -1,4 +1,4 @@
-"""Should a new model be trained because of drift? Confirmed by enough days, and not more often than the cool-down."""
+"""Should a new model be trained because of drift? Only where it hurts, confirmed, after a cool-down, up to a cap."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 
 from pipelines.usecases.definition import DriftPolicy
+from pipelines.usecases.watching import WatchPolicy
+
+_NO_CURE = frozenset({"feed", "bug", "concept", "inputs", "echo"})
+"""Causes that a training on such days would not put right, or that need none."""
 
 
 @dataclass(frozen=True)
@@ -17,25 +21,46 @@ class RetrainDecision:
     reason: str
 
 
+def hurts(cause: str, *, drift_detected: bool) -> bool:
+    """Whether a day counts towards a retrain: performance fell with the inputs, or drift that nothing else explains.
+
+    Beyond the limits of the training window but told to be a feed, a bug, harmless or a new pattern: it does not.
+    """
+    return cause == "harmful" or (drift_detected and cause not in _NO_CURE)
+
+
 def decide(
-    day: date, drifted: Mapping[date, bool], asked: Collection[date], policy: DriftPolicy, *, summary: str = ""
+    day: date,
+    drifted: Mapping[date, bool],
+    asked: Collection[date],
+    policy: DriftPolicy,
+    *,
+    summary: str = "",
+    watch: WatchPolicy | None = None,
 ) -> RetrainDecision:
     """The decision for `day`.
 
-    `drifted` says which days were beyond policy (a day that it lacks was not); `asked` are the days on which a training
-    was asked for. All of it is logical days, so a back-fill decides as the nights would have. It takes `confirm_days`
-    drifted days in a row, ending with this one, and none asked for less than `cooldown_days` before or after. What was
-    asked for on this very day does not count: running it again decides the same.
+    `drifted` says on which days drift hurt (a day that it lacks: not); `asked` are the days on which a training was
+    asked for. All of it is logical days, so a back-fill decides as the nights would have. It takes `confirm_days` such
+    days among the newest `watch.retrain_of` (by default: in a row), this one included, none asked for less than
+    `cooldown_days` before or after, and fewer than `watch.retrain_cap` in the `retrain_cap_days` before. What was asked
+    for on this very day does not count: running it again decides the same.
     """
     if not drifted.get(day, False):
         return RetrainDecision(False, "no drift beyond policy")
-    needed = [day - timedelta(days=n) for n in range(policy.confirm_days)]
-    confirmed = sum(1 for needed_day in needed if drifted.get(needed_day, False))
-    if confirmed < len(needed):
-        return RetrainDecision(False, f"drift is not confirmed yet: {confirmed} of the last {len(needed)} days")
+    looked_at = max(policy.confirm_days, watch.retrain_of if watch else 0)
+    confirmed = sum(1 for n in range(looked_at) if drifted.get(day - timedelta(days=n), False))
+    if confirmed < policy.confirm_days:
+        needed = f" of which {policy.confirm_days} are needed" if looked_at > policy.confirm_days else ""
+        return RetrainDecision(False, f"drift is not confirmed yet: {confirmed} of the last {looked_at} days{needed}")
     near = [other for other in asked if other != day and abs((other - day).days) < policy.cooldown_days]
     if near:
         return RetrainDecision(
             False, f"cool-down of {policy.cooldown_days} days: a training was asked for on {max(near)}"
+        )
+    lately = [other for other in asked if watch and 0 < (day - other).days < watch.retrain_cap_days]
+    if watch and len(lately) >= watch.retrain_cap:
+        return RetrainDecision(
+            False, f"{len(lately)} trainings were asked for in {watch.retrain_cap_days} days: a person has to look"
         )
     return RetrainDecision(True, f"drift on {day}: {summary}" if summary else f"drift on {day}")

@@ -24,11 +24,24 @@ def failure_callbacks(use_case: str, stage: str) -> dict[str, Callable[[Mapping[
 
     def failed(context: Mapping[str, Any]) -> None:
         log.error("\n%s", block(context, use_case, stage))
+        _report(context, use_case, stage)
 
     def retried(context: Mapping[str, Any]) -> None:
         log.warning("\n%s", block(context, use_case, stage, will_retry=True))
 
     return {"on_failure_callback": failed, "on_retry_callback": retried}
+
+
+def _report(context: Mapping[str, Any], use_case: str, stage: str) -> None:
+    """Open the incident of this failure; what goes wrong here must not hide the failure itself."""
+    from pipelines.stages.incidents import stage_failed
+    from plugins.tollgate_airflow.partition import partition_day, run_of
+
+    try:
+        day = partition_day(context) if context["dag_run"].partition_key else None
+        stage_failed(run_of(context, use_case), stage, day, _cause(context.get("exception")))
+    except Exception:
+        log.exception("the incident of this failure could not be recorded")
 
 
 def block(context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: bool = False) -> str:

@@ -12,7 +12,7 @@ from airflow.sdk import Asset, get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import NotArrivedError
+from pipelines.platform.errors import NotArrivedError, TollgateError
 from pipelines.run import Run
 from plugins.tollgate_airflow.partition import partition_days, run_of
 
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from pipelines.stages.result import StageResult
 
 log = logging.getLogger(__name__)
+STAGES = {"build_features": "features", "materialize": "features", "rollout": "monitor"}
+"""Stages whose function has another name than the DAG that runs it."""
 
 
 def run_stage(
@@ -44,10 +46,21 @@ def run_stage(
         raise
     finally:
         _release_spark(run)
+    _done(run, stage.__name__, days.last)
     account = dict(result.accounts.get(days.last, {}))
     _describe(context, outlets, days.last, result.versions)
     log.info("%s done in %.2f s: %s", stage.__name__, time.monotonic() - begun, _figures(account))
     return account
+
+
+def _done(run: Run, stage: str, day: date) -> None:
+    """Close the incidents that this stage's failure had opened; a ledger that is busy leaves them to the next run."""
+    from pipelines.stages.incidents import stage_done
+
+    try:
+        stage_done(run, STAGES.get(stage, stage), day)
+    except TollgateError:
+        log.warning("open incidents of %s were not looked at", stage, exc_info=True)
 
 
 def _describe(context: Any, outlets: Iterable[Asset], day: date, versions: Mapping[str, int]) -> None:

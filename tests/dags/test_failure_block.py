@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
+
 from pipelines.platform.errors import GateError, TollgateError, TransientError
-from pipelines.platform.settings import CHECKOUT
-from plugins.tollgate_airflow.failure import FALLBACK_RUNBOOK, RUNBOOKS, block
+from pipelines.platform.ledger import Ledger
+from pipelines.platform.settings import CHECKOUT, Settings
+from plugins.tollgate_airflow.failure import FALLBACK_RUNBOOK, RUNBOOKS, block, failure_callbacks
 
 DAY = "2026-11-07"
 
@@ -86,3 +90,30 @@ def test_long_values_stay_inside_the_block() -> None:
 def test_the_runbooks_that_blocks_fall_back_to_exist() -> None:
     for page in {FALLBACK_RUNBOOK, *RUNBOOKS.values()}:
         assert (CHECKOUT / page).is_file(), page
+
+
+def test_a_failure_opens_its_incident_and_a_retry_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
+    context = _context(GATE)
+    context["dag_run"] = SimpleNamespace(partition_key=DAY, dag_id="ingest", run_id="scheduled")
+    callbacks = failure_callbacks("fraud", "ingest")
+    ledger = Ledger(Settings.from_environment().ledger, "fraud")
+    callbacks["on_retry_callback"](context)
+    assert ledger.incidents() == []
+    callbacks["on_failure_callback"](context)
+    callbacks["on_failure_callback"](_context(GATE) | {"dag_run": context["dag_run"]})
+    (one,) = ledger.incidents()
+    assert (one.kind, one.subject, one.severity) == ("gate", "ingest", "critical")
+    assert one.detail["days"] == [DAY]
+    assert one.detail["next_step"] == "ask the sender for new files"
+
+
+def test_a_ledger_that_is_away_does_not_hide_the_failure(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TOLLGATE_LEDGER", "sqlite:////proc/nowhere/ledger.sqlite")
+    context = _context(GATE)
+    context["dag_run"] = SimpleNamespace(partition_key=DAY, dag_id="ingest", run_id="scheduled")
+    failure_callbacks("fraud", "ingest")["on_failure_callback"](context)
+    assert "the day was refused" in caplog.text
+    assert "could not be recorded" in caplog.text

@@ -147,8 +147,9 @@ def test_evidently_gives_the_same_figures_and_its_page(run: Run, fortnight: tupl
 
     assert alone["drift"]["columns"] == pytest.approx(bulk["drift"]["columns"])
     assert alone["drift"]["score"] == pytest.approx(bulk["drift"]["score"])
-    assert {key: value for key, value in alone.items() if key != "drift"} == {
-        key: value for key, value in bulk.items() if key != "drift"
+    of_the_past = {"drift", "diagnosis", "explained", "estimate", "checked", "profile"}
+    assert {key: value for key, value in alone.items() if key not in of_the_past} == {
+        key: value for key, value in bulk.items() if key not in of_the_past
     }
     page = (run.settings.home / "reports" / f"{LAST}-drift.html").read_text()
     assert 'src="http' not in page
@@ -218,3 +219,31 @@ def test_values_that_are_markup_are_inert_on_the_page(run: Run) -> None:
     page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_a_day_with_history_is_told_apart_estimated_and_explained(
+    make_run: Callable[..., Run], fortnight: tuple[Run, StageResult]
+) -> None:
+    run = make_run()
+    shutil.copytree(fortnight[0].settings.home, run.settings.home)
+    run = watched(run)
+    assert fortnight[1].accounts[LAST]["diagnosis"]["cause"] == "unjudged", "one such weekday is no history"
+    alike = dict(fortnight[1].accounts[LAST - timedelta(weeks=1)]) | {"performance": None}
+    for week in (2, 3, 4):
+        run.ledger.record_stage("monitor", LAST - timedelta(weeks=week), "done", run_id="r", at=AT, payload=alike)
+
+    account = monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST]
+
+    found = account["diagnosis"]
+    assert found["cause"] in ("inputs", "harmful"), found["summary"]
+    assert "amount" in {one["name"] for one in found["evidence"]}
+    assert account["explained"], "amounts and their means moved the scores"
+    assert 0 <= account["estimate"]["low"] <= account["estimate"]["precision"] <= account["estimate"]["high"] <= 1
+    assert account["retrain"]["asked"] == (found["cause"] == "harmful")
+    page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
+    assert "Inputs moved" in page
+    assert f"Runbook: {found['runbook']}" in page
+    severities = [row["value"] for row in run.lake.read("metrics").where("metric = 'severity'").collect()]
+    assert len(severities) == len(SCORED)
+    opened = [one.kind for one in run.ledger.incidents()]
+    assert opened == (["harmful"] if found["cause"] == "harmful" else [])

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.usecases.definition import DriftPolicy
-from pipelines.watch.retrain import decide
+from pipelines.usecases.watching import WatchPolicy
+from pipelines.watch.retrain import decide, hurts
 
 START = date(2026, 11, 2)
 
@@ -46,6 +47,24 @@ def test_the_reason_carries_the_evidence() -> None:
     assert (decision.asked, decision.reason) == (True, "drift on 2026-11-02: amount moved")
     held = decide(day(3), {day(3): True}, {day(0)}, DriftPolicy(cooldown_days=7))
     assert held.reason == "cool-down of 7 days: a training was asked for on 2026-11-02"
+
+
+def test_k_of_n_days_confirm_and_a_cap_calls_a_person() -> None:
+    drifted = {day(0): True, day(1): False, day(2): True}
+    policy = DriftPolicy(confirm_days=2, cooldown_days=1)
+    assert not decide(day(2), drifted, set(), policy).asked, "not in a row"
+    two_of_three = WatchPolicy(retrain_of=3, retrain_cap=2, retrain_cap_days=10)
+    assert decide(day(2), drifted, set(), policy, watch=two_of_three).asked
+    capped = decide(day(2), drifted, {day(-3), day(-5)}, policy, watch=two_of_three)
+    assert capped.reason == "2 trainings were asked for in 10 days: a person has to look"
+    assert decide(day(2), drifted, {day(-3), day(-8)}, policy, watch=two_of_three).asked
+
+
+def test_only_drift_that_hurts_or_that_nothing_explains_counts() -> None:
+    assert hurts("harmful", drift_detected=False)
+    assert hurts("unjudged", drift_detected=True)
+    assert not any(hurts(cause, drift_detected=True) for cause in ("feed", "bug", "concept", "inputs", "echo"))
+    assert not hurts("well", drift_detected=False)
 
 
 POLICIES = st.builds(DriftPolicy, confirm_days=st.integers(1, 4), cooldown_days=st.integers(1, 10))

@@ -1,0 +1,167 @@
+"""Banks for the watch's benchmark: months of usual days with a champion, and the same days with something wrong.
+
+Everything is in memory, by the simulator and the one kernel; a day is then profiled as the monitor profiles it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from benchmarks.gate_worlds import CUSTOMERS, TERMINALS, bench_use_case
+from pipelines.drills.simulated_frame import Happened, simulated_frame
+from pipelines.platform.days import DayRange
+from pipelines.release.candidate import Candidate, make_candidate, training_days
+from pipelines.release.fitting import matrix_of
+from pipelines.simulate.day import DayPlan
+from pipelines.simulate.world import World, WorldSize, build_world
+from pipelines.stages.profiles import entity_features
+from pipelines.usecases.definition import UseCase
+from pipelines.watch.coherence import coherence
+from pipelines.watch.profile import DayProfile
+from pipelines.watch.sketch import sketch
+from pipelines.watch.worth import Worth, logit, worth
+
+STARTS = date(2026, 3, 2)
+HISTORY_DAYS, QUIET_DAYS = 35, 120
+SAMPLE = 5_000
+BLOCKS = 20
+AT_ONCE = 80
+LEAD_DAYS = 9
+"""Days before the first one whose reports come in later."""
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A day as the monitor meets it, and (`fraud`) what really happened on it: money caught and missed by the list."""
+
+    day: date
+    profile: DayProfile
+    worth: Worth
+    truth: Worth
+    sample: pd.DataFrame
+
+
+@dataclass(frozen=True)
+class WatchedBank:
+    """A bank with a champion as of `STARTS`, watched from then on."""
+
+    seed: int
+    use_case: UseCase = field(default_factory=bench_use_case)
+
+    @cached_property
+    def world(self) -> World:
+        """Customers and terminals."""
+        return build_world(WorldSize(CUSTOMERS, TERMINALS, self.seed))
+
+    @cached_property
+    def champion(self) -> Candidate:
+        """A model that learnt from usual days."""
+        frame, _ = self.frame(training_days(self.use_case, STARTS))
+        return make_candidate(frame, self.use_case, STARTS)
+
+    @cached_property
+    def usual(self) -> dict[date, Watched]:
+        """Every watched day, usual."""
+        days = DayRange.of_length(STARTS, HISTORY_DAYS + QUIET_DAYS)
+        firsts = range(0, len(days), AT_ONCE)
+        parts = [DayRange.of_length(days.first + timedelta(days=n), min(AT_ONCE, len(days) - n)) for n in firsts]
+        return {
+            one.day: one
+            for part in parts
+            for one in self.watched(*self.frame(part.widened(before=LEAD_DAYS)), since=part.first)
+        }
+
+    def frame(
+        self,
+        days: DayRange,
+        plans: Mapping[date, DayPlan] | None = None,
+        change: Callable[[Happened], Happened] | None = None,
+    ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
+        """The training frame of these days, and what really happened in its rows."""
+        made = simulated_frame(
+            self.world, days, self.use_case, self.use_case.stored_features, plans or {}, change=change
+        )
+        return made.frame, made.fraud
+
+    def watched(
+        self,
+        frame: pd.DataFrame,
+        fraud: NDArray[np.bool_],
+        *,
+        since: date,
+        features: Callable[[pd.DataFrame], pd.DataFrame] | None = None,
+    ) -> Iterator[Watched]:
+        """Each day of a frame from `since` on; `features`, where given, is the job's fault in them.
+
+        Label rows are counted by the day they come in, so the frame has to begin as many days earlier as they take.
+        """
+        scorer, case = self.champion.scorer, self.use_case
+        seen = frame if features is None else features(frame)
+        names = list(self.champion.feature_set.names)
+        every = scorer.score(matrix_of(seen, scorer.feature_names))
+        day_of = frame["day"].to_numpy()
+        known_by = frame[case.label.reported_at].dt.tz_localize(None).to_numpy()
+        arrived = known_by.astype("datetime64[D]")
+        for day in map(pd.Timestamp, pd.unique(frame["day"][frame["day"] >= pd.Timestamp(since)])):
+            rows = np.flatnonzero(day_of == day.to_datetime64())
+            today, score = frame.iloc[rows], every[rows]
+            reported = known_by[rows] <= np.datetime64(day.date(), "us") + np.timedelta64(
+                case.label.delay_days + 1, "D"
+            )
+            chosen = np.random.default_rng([self.seed, day.toordinal()]).permutation(len(rows))[:SAMPLE]
+            sample = seen.iloc[rows[chosen]][names].reset_index(drop=True)
+            judge = {
+                "unit": today[case.review.unit].to_numpy(),
+                "score": score,
+                "amount": today["amount"].to_numpy(),
+                "capacity": case.review.capacity,
+            }
+            yield Watched(
+                day=day.date(),
+                profile=DayProfile(
+                    **_counts(today, case),
+                    inputs={"amount": sketch(today["amount"].to_numpy()[chosen])},
+                    features={name: sketch(sample[name].to_numpy()) for name in names},
+                    coherence=self._coherence(today.iloc[chosen], sample),
+                    score=sketch(logit(score[chosen])),
+                    tail=float(np.mean(score >= scorer.threshold)),
+                    reports=int((arrived == np.datetime64(day.date(), "D")).sum()),
+                    rejected=0.0,
+                    release=scorer.release_id,
+                ),
+                worth=worth(label=reported.astype(int), **judge),
+                truth=worth(label=fraud[rows].astype(int), **judge),
+                sample=sample.assign(score=score[chosen]),
+            )
+
+    def _coherence(self, chosen: pd.DataFrame, sample: pd.DataFrame) -> dict[str, float]:
+        schema = self.use_case.stored_features.schema
+        found: dict[str, float] = {}
+        for entity in schema.entities:
+            names = [n for n in entity_features(self.use_case.stored_features, entity.name) if n in sample]
+            values = {name: sample[name].to_numpy() for name in names}
+            found |= coherence(chosen[entity.key].to_numpy(), chosen[schema.time].to_numpy(), values)
+        return found
+
+
+def _counts(today: pd.DataFrame, case: UseCase) -> dict[str, object]:
+    entities = {entity.name: today[entity.key].to_numpy() for entity in case.stored_features.schema.entities}
+    sizes = {"customer": CUSTOMERS, "terminal": TERMINALS}
+    edges = {name: tuple(range(sizes[name] // BLOCKS, sizes[name], sizes[name] // BLOCKS)) for name in entities}
+    return {
+        "rows": len(today),
+        "hours": tuple(np.bincount(today[case.events.time].dt.hour, minlength=24).tolist()),
+        "edges": edges,
+        "blocks": {
+            name: tuple(np.bincount(np.searchsorted(edges[name], keys, side="right"), minlength=BLOCKS).tolist())
+            for name, keys in entities.items()
+        },
+        "units": {name: len(np.unique(keys)) for name, keys in entities.items()},
+    }

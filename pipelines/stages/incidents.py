@@ -1,0 +1,158 @@
+"""Incidents of the watch and of failed stages: one for each cause, told to who is to know, closed when it is gone."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError
+from pipelines.platform.ledger import Incident, NewIncident
+from pipelines.platform.ledger_incidents import Severity
+from pipelines.platform.notifiers import channels, send
+from pipelines.run import Run
+from pipelines.watch.diagnosis import Diagnosis
+from pipelines.watch.notice import notice
+
+log = logging.getLogger("tollgate.incidents")
+
+WATCHED = ("feed", "bug", "harmful", "concept")
+"""Causes of a diagnosis that open an incident; notes do not."""
+FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
+
+
+def follow(run: Run, found: Diagnosis) -> None:
+    """Let the incidents follow a day's diagnosis: one for its cause, and those whose signal is gone are resolved.
+
+    A cause that goes on for `escalate_days` becomes a page. A day that cannot be judged resolves nothing, nor does one
+    from before an incident's newest day (a back-fill).
+    """
+    if found.severity in ("ticket", "page") and found.cause in WATCHED:
+        _report(run, _of_diagnosis(run, found))
+    if found.cause != "unjudged":
+        for one in _open(run, {found.cause}):
+            days = one.detail.get("days") or [""]
+            if one.kind in WATCHED and one.detail.get("by") == "watch" and max(days) < str(found.day):
+                _settle(run, one, f"the signal is gone on {found.day}: {found.title}")
+    deliver(run)
+
+
+def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | None) -> None:
+    """An incident for a stage that failed for good; tasks that fail by the same cause share one."""
+    kind, subject = _cause(run, stage, error)
+    fields = error.fields() if isinstance(error, TollgateError) else {}
+    what = fields.get("what") or (f"{type(error).__name__}: {error}" if error else "ended from outside")
+    detail = {
+        "by": "stage",
+        "first_day": str(day) if day else "",
+        "days": [str(day)] if day else [],
+        "sources": [stage],
+        "consequence": f"what follows {stage} is held back" + (f" for {day}" if day else ""),
+        "evidence": [f"{label}: {fields[label]}" for label in ("where", "expected", "found") if label in fields],
+        "next_step": fields.get("next step", f"tollgate backfill --from {day} --to {day}" if day else ""),
+        "runbook": fields.get("runbook", FALLBACK_RUNBOOK),
+    }
+    summary = what.splitlines()[0]
+    _report(run, NewIncident(kind=kind, subject=subject, severity="critical", summary=summary, detail=detail))
+    deliver(run)
+
+
+def stage_done(run: Run, stage: str, day: date) -> None:
+    """Take the day off the incidents that this stage's failure opened, and resolve those that have no day left."""
+    for one in _open(run):
+        detail = one.detail
+        if detail.get("by") != "stage" or stage not in detail.get("sources", ()) or str(day) not in detail["days"]:
+            continue
+        left = [other for other in detail["days"] if other != str(day) and not _done(run, stage, other)]
+        if not left:
+            _settle(run, one, f"{stage} of {day} is done")
+    deliver(run)
+
+
+def deliver(run: Run, *, now: bool = False) -> int:
+    """Send what waits in the outbox (with `now` also what is to be tried later); returns how many were taken.
+
+    A receiver that is down costs its first message one attempt; the rest of its messages wait for the next call.
+    """
+    sent, down = 0, set()
+    for message in run.ledger.waiting_messages(due=None if now else run.clock()):
+        if message.channel in down:
+            continue
+        told = notice(message.event, message.body, use_case=run.use_case.name, link=run.settings.notify_link or "")
+        try:
+            send(run.settings, message.channel, told)
+        except StoreError as error:
+            down.add(message.channel)
+            log.warning("%s: %s (attempt %d)", error.what, error.found, message.attempts + 1)
+            run.ledger.message_failed(message, error=error.found, at=run.clock())
+        else:
+            run.ledger.message_sent(message, at=run.clock())
+            sent += 1
+    return sent
+
+
+def _of_diagnosis(run: Run, found: Diagnosis) -> NewIncident:
+    subject = _subject(run, found)
+    earlier = next((one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None)
+    days = {*(earlier.detail.get("days", ()) if earlier else ()), str(found.day)}
+    lasting = len(days) >= run.use_case.watch.escalate_days
+    severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
+    detail = {
+        "by": "watch",
+        "first_day": str(found.day),
+        "cause": found.cause,
+        "days": [str(found.day)],
+        "sources": ["monitor"],
+        "consequence": found.consequence,
+        "evidence": [one.told for one in found.evidence],
+        "next_step": found.next_step,
+        "runbook": found.runbook,
+        "page": f"reports/{found.day}.html",
+    }
+    return NewIncident(kind=found.cause, subject=subject, severity=severity, summary=found.describe(), detail=detail)
+
+
+def _subject(run: Run, found: Diagnosis) -> str:
+    """What is broken: a feed by its name, else the use case as a whole."""
+    if found.cause != "feed":
+        return run.use_case.name
+    return (
+        run.use_case.labels.name if found.evidence and found.evidence[0].name == "labels" else run.use_case.events.name
+    )
+
+
+def _cause(run: Run, stage: str, error: BaseException | None) -> tuple[str, str]:
+    """Kind and subject under which failures of one cause meet."""
+    if isinstance(error, NotArrivedError):
+        feed = next((one.name for one in run.use_case.feeds if one.name in str(error)), run.use_case.events.name)
+        return "feed", feed
+    if isinstance(error, GateError):
+        return "gate", stage
+    if isinstance(error, StoreError):
+        return "store", (error.where or error.what)[:250]
+    return "task", f"{stage}: {type(error).__name__ if error else 'ended'}"
+
+
+def _report(run: Run, new: NewIncident) -> Incident:
+    told = channels(run.settings, new.severity)
+    incident, event = run.ledger.report_incident(new, at=run.clock(), actor=run.actor, channels=told)
+    log.info("incident %d %s: %s", incident.incident_id, event, new.summary)
+    return incident
+
+
+def _settle(run: Run, one: Incident, resolution: str) -> None:
+    told = channels(run.settings, one.severity)
+    run.ledger.settle_incident(
+        one.kind, one.subject, resolution=resolution, at=run.clock(), actor=run.actor, channels=told
+    )
+
+
+def _open(run: Run, but: set[Any] | None = None) -> list[Incident]:
+    return [one for one in run.ledger.incidents(open_only=True) if one.kind not in (but or ())]
+
+
+def _done(run: Run, stage: str, day: str) -> bool:
+    then = date.fromisoformat(day)
+    found: Mapping[date, Any] = run.ledger.latest(stage, first=then, last=then)
+    return then in found and found[then].status == "done"

@@ -1,0 +1,120 @@
+"""What the ledger remembers of watched days, and the diagnosis of the next ones: the monitor's memory."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.run import Run
+from pipelines.stages.performance import matured_day
+from pipelines.watch.day import Known, watch_day
+from pipelines.watch.diagnosis import Cause, Diagnosis
+from pipelines.watch.estimate import calibration
+from pipelines.watch.profile import DayProfile
+from pipelines.watch.worth import Worth
+
+log = logging.getLogger("tollgate.watch")
+
+
+@dataclass
+class WatchedDays:
+    """Accounts of the monitor by day: those of the ledger before the days at hand, and theirs as they come."""
+
+    run: Run
+    accounts: dict[date, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run, first: date) -> WatchedDays:
+        """The memory at the beginning of `first`."""
+        policy = run.use_case.watch
+        reach = max(7 * policy.weeks, policy.matured_days, run.use_case.stored_features.reach_days) + 1
+        records = run.ledger.latest(
+            "monitor", first=first - timedelta(days=reach), last=first - timedelta(days=1), status="done"
+        )
+        return cls(run, {day: record.payload for day, record in records.items()})
+
+    def edges(self) -> Mapping[str, Sequence[int]]:
+        """The key blocks of the newest remembered day; empty where none is known."""
+        known = [day for day, account in self.accounts.items() if (account.get("profile") or {}).get("edges")]
+        return self.accounts[max(known)]["profile"]["edges"] if known else {}
+
+    def worths(self, day: date, release: str = "") -> dict[date, Worth]:
+        """Matured days that are known when `day` begins (of one release where given)."""
+        found = [account.get("performance") or {} for then, account in self.accounts.items() if then < day]
+        return {
+            date.fromisoformat(one["subject_day"]): Worth.from_json(one["worth"])
+            for one in found
+            if one.get("worth") and (not release or one["release"] == release)
+        }
+
+    def calibration(self, day: date, release: str) -> tuple[NDArray[np.float64], Sequence[Worth]] | None:
+        """The calibration that holds on `day` for a release's scores, and the matured days that it is made of."""
+        days = sorted(self.worths(day, release).items())[-self.run.use_case.watch.matured_days :]
+        past = [worth for _, worth in days]
+        found = calibration(past)
+        return None if found is None else (found, past)
+
+    def diagnose(self, day: date, profile: DayProfile, matured: Worth | None) -> Diagnosis:
+        """The diagnosis of `day`, whose labels of a week ago have just matured (`matured`)."""
+        features = self.run.use_case.stored_features
+        subject = matured_day(self.run, day)
+        worths = self.worths(day) | ({subject: matured} if matured else {})
+        known = Known(profiles=self._profiles(day), causes=self._causes(), worths=worths)
+        names = set(features.names)
+        return watch_day(
+            day,
+            profile,
+            known,
+            self.run.use_case.watch,
+            subject=subject,
+            reach=lambda name: features[name].reach_days if name in names else 0,
+        )
+
+    def estimated(self, subject: date) -> Mapping[str, Any] | None:
+        """What was estimated of a day before its labels came."""
+        return (self.accounts.get(subject) or {}).get("estimate")
+
+    def _profiles(self, day: date) -> dict[date, DayProfile]:
+        first = day - timedelta(weeks=self.run.use_case.watch.weeks)
+        return {
+            then: DayProfile.from_json(one["profile"])
+            for then, one in self.accounts.items()
+            if first <= then < day and one.get("profile")
+        }
+
+    def _causes(self) -> dict[date, Cause]:
+        return {day: one["diagnosis"]["cause"] for day, one in self.accounts.items() if one.get("diagnosis")}
+
+
+def block(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> str:
+    """The end of a task's log: what, for which day, evidence, consequence, next command, runbook."""
+    lines = {
+        found.severity.upper(): f"{found.title}, {found.day}",
+        "evidence": "\n".join(one.told for one in found.evidence),
+        "moved by": ", ".join(explained_by),
+        "not judged": "; ".join(found.unjudged),
+        "means": found.consequence,
+        "next": found.next_step,
+        "runbook": found.runbook,
+    }
+    rule = "─" * 72
+    told = [_line(label, text) for label, text in lines.items() if text]
+    return "\n".join([rule, *told, rule])
+
+
+def tell(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> None:
+    """Put the block into the log, as loudly as its severity."""
+    if found.severity != "none":
+        level = logging.WARNING if found.severity in ("ticket", "page") else logging.INFO
+        log.log(level, "\n%s", block(found, explained_by=explained_by))
+
+
+def _line(label: str, text: str) -> str:
+    head, *rest = text.splitlines()
+    return "\n".join([f"{label:<10} {head}", *(f"{'':<10} {line}" for line in rest)])

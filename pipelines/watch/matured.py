@@ -1,0 +1,69 @@
+"""Has performance fallen? Matured days against those before them, each alone and a few together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from datetime import date
+from functools import partial
+from math import sqrt
+
+import numpy as np
+
+from pipelines.usecases.watching import WatchPolicy
+from pipelines.watch.signals import Signal
+from pipelines.watch.usual import robust_sigma
+from pipelines.watch.worth import Worth
+
+
+def fallen(subject: date, worths: Mapping[date, Worth], policy: WatchPolicy) -> Iterator[Signal]:
+    """Signals where `subject` (or the last few matured days up to it) was worth less than the days before.
+
+    Two figures are watched: the share of the review list that was well spent, and the positives that it missed, for as
+    many units as usual (a busy day misses more). Nothing is said with fewer than `least_matured` days before, or where
+    no positive is known (labels that did not come).
+    """
+    known = {d: w for d, w in worths.items() if d <= subject and w.hits + w.missed > 0}
+    if subject not in known:
+        return
+    capacity = known[subject].listed
+    precision = {d: w.precision for d, w in known.items()}
+    for value, usual, strength, days in _below(precision, policy, partial(_chance_of_share, capacity)):
+        told = f"{value:.1%} of the review list was well spent {_when(subject, days)}, {usual:.1%} is usual"
+        yield Signal(area="performance", name="precision", value=value, limit=usual, told=told, strength=strength)
+        break
+    size = float(np.median([sum(w.counts) for w in known.values()])) or 1.0
+    missed = {d: -w.missed * size / max(1, sum(w.counts) or size) for d, w in known.items()}
+    for value, usual, strength, days in _below(missed, policy, _chance_of_count):
+        told = f"{-value:.0f} positives a day were missed {_when(subject, days)}, {-usual:.0f} are usual"
+        yield Signal(area="performance", name="missed", value=-value, limit=-usual, told=told, strength=strength)
+        break
+
+
+def _when(subject: date, days: int) -> str:
+    return f"on {subject}" if days == 1 else f"on the {days} days to {subject}"
+
+
+def _chance_of_share(capacity: int, share: float) -> float:
+    return sqrt(max(share * (1 - share), 0.01) / max(1, capacity))
+
+
+def _chance_of_count(negative: float) -> float:
+    return sqrt(max(1.0, -negative))
+
+
+def _below(
+    series: Mapping[date, float], policy: WatchPolicy, chance: Callable[[float], float]
+) -> Iterator[tuple[float, float, float, int]]:
+    """(value, usual, strength, days) where the newest day, or the newest few, are below what is usual."""
+    days = sorted(series)
+    for recent, sigmas in ((1, policy.performance_sigmas), (policy.slow_days, policy.slow_sigmas)):
+        newest, before = days[-recent:], days[:-recent][-policy.matured_days :]
+        if len(newest) < recent or len(before) < policy.least_matured:
+            continue
+        usual = float(np.median([series[d] for d in before]))
+        means = [float(np.mean([series[d] for d in before[n : n + recent]])) for n in range(len(before) - recent + 1)]
+        sigma = max(robust_sigma([mean - usual for mean in means]), chance(usual) / sqrt(recent))
+        value = float(np.mean([series[d] for d in newest]))
+        needed = max(sigmas * sigma, policy.performance_loss * abs(usual))
+        if usual - value > needed:
+            yield value, usual, (usual - value) / needed, recent

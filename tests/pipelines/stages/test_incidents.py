@@ -1,0 +1,220 @@
+"""Incidents and notices on a real ledger and real receivers: HTTP and SMTP servers on this machine."""
+
+from __future__ import annotations
+
+import json
+import socketserver
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import UTC, date, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from pipelines.cli.main import build_app
+from pipelines.platform.errors import GateError, NotArrivedError, StoreError
+from pipelines.platform.settings import Settings
+from pipelines.report.standing import standing
+from pipelines.run import Run
+from pipelines.stages.incidents import deliver, follow, stage_done, stage_failed
+from pipelines.usecases.registry import load
+from pipelines.watch.diagnosis import Cause, Diagnosis, Severity
+from pipelines.watch.signals import Signal
+
+DAY = date(2026, 11, 2)
+AT = datetime(2026, 11, 3, 2, tzinfo=UTC)
+FEED = Signal(area="feed", name="volume", value=0.4, limit=0.9, told="4,000 rows where <b>9,600</b> are usual")
+
+
+@dataclass
+class Receiver:
+    """What came in, and the status that is answered next."""
+
+    status: int = 200
+    bodies: list[Any] = field(default_factory=list)
+    address: str = ""
+
+
+@contextmanager
+def receiving() -> Iterator[Receiver]:
+    """An HTTP receiver of JSON on a free port."""
+    found = Receiver()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            if found.status < 400:
+                found.bodies.append(body)
+            self.send_response(found.status)
+            self.end_headers()
+
+        def log_message(self, format: str, *args: object) -> None:
+            """Say nothing."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    found.address = f"http://127.0.0.1:{server.server_port}/hook/secret"
+    with _served(server):
+        yield found
+
+
+@contextmanager
+def mailbox() -> Iterator[Receiver]:
+    """An SMTP server on a free port, as much of it as a client needs."""
+    found = Receiver()
+
+    class Handler(socketserver.StreamRequestHandler):
+        def handle(self) -> None:
+            self.wfile.write(b"220 test\r\n")
+            while line := self.rfile.readline():
+                verb = line[:4].upper().strip()
+                if verb == b"DATA":
+                    self.wfile.write(b"354 go on\r\n")
+                    mail = b"".join(iter(self.rfile.readline, b".\r\n"))
+                    found.bodies.append(mail.decode())
+                self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
+                if verb == b"QUIT":
+                    return
+
+    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+    found.address = f"127.0.0.1:{server.server_address[1]}"
+    with _served(server):
+        yield found
+
+
+@contextmanager
+def _served(server: socketserver.BaseServer) -> Iterator[None]:
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def at(settings: Settings) -> Callable[..., Run]:
+    """A run at a moment, with the notifiers that are given."""
+
+    def made(moment: datetime = AT, **notify: str) -> Run:
+        given = Settings.build(**{**settings.model_dump(exclude_none=True), **notify})
+        return Run(given, load("fraud"), run_id="test", actor="test", clock=lambda: moment)
+
+    return made
+
+
+def found(day: date, cause: Cause, severity: Severity, *evidence: Signal) -> Diagnosis:
+    return Diagnosis(day=day, cause=cause, severity=severity, subject_day=day, evidence=evidence, next_step="type this")
+
+
+def test_one_cause_is_one_incident_that_escalates_and_resolves_by_itself(at: Callable[..., Run]) -> None:
+    with receiving() as hook:
+        run = at(notify_webhook=hook.address)
+        for number in range(3):
+            follow(run, found(DAY + timedelta(days=number), "feed", "ticket", FEED))
+        (one,) = run.ledger.incidents()
+        assert (one.kind, one.subject, one.severity) == ("feed", "transactions", "critical"), "three days: a page"
+        assert one.detail["days"] == ["2026-11-02", "2026-11-03", "2026-11-04"]
+        follow(run, found(DAY + timedelta(days=2), "feed", "ticket", FEED))
+        follow(run, found(DAY + timedelta(days=3), "unjudged", "note"))
+        follow(run, found(DAY + timedelta(days=1), "well", "none"))
+        assert run.ledger.incidents(open_only=True), "neither an unjudged day nor an older one resolves it"
+        follow(run, found(DAY + timedelta(days=4), "well", "none"))
+        assert not run.ledger.incidents(open_only=True)
+        assert [body["event"] for body in hook.bodies] == ["opened", "escalated", "resolved"]
+        assert "signal is gone on 2026-11-06" in hook.bodies[-1]["resolution"]
+        follow(run, found(DAY + timedelta(days=9), "feed", "ticket", FEED))
+        assert len(run.ledger.incidents()) == 2, "gone and back is another incident"
+
+
+def test_notes_open_nothing(at: Callable[..., Run]) -> None:
+    follow(at(), found(DAY, "inputs", "note", FEED))
+    assert at().ledger.incidents() == []
+
+
+def test_failures_of_one_cause_share_an_incident_until_their_days_are_done(at: Callable[..., Run]) -> None:
+    run = at()
+    days = [DAY, DAY + timedelta(days=1)]
+    for day in days:
+        stage_failed(run, "ingest", day, NotArrivedError("the day of transactions has not arrived", where="landing"))
+    down = StoreError("the ledger does not answer", where="postgres")
+    for stage in ("features", "score"):
+        stage_failed(run, stage, DAY, down)
+    stage_failed(run, "score", DAY, GateError("refused", next_step="mend it", runbook="docs/runbooks/x"))
+    opened = {(one.kind, one.subject): one for one in run.ledger.incidents()}
+    assert set(opened) == {("feed", "transactions"), ("store", "postgres"), ("gate", "score")}
+    assert opened["feed", "transactions"].detail["days"] == [str(day) for day in days]
+    assert opened["store", "postgres"].detail["sources"] == ["features", "score"]
+    assert opened["gate", "score"].detail["next_step"] == "mend it"
+    for day in days:
+        assert ("feed", "transactions") in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
+        run.ledger.record_stage("ingest", day, "done", run_id="r", at=AT, payload={})
+        stage_done(run, "ingest", day)
+    assert ("feed", "transactions") not in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
+
+
+def test_every_channel_gets_the_whole_story(at: Callable[..., Run]) -> None:
+    with receiving() as hook, mailbox() as mail:
+        run = at(
+            notify_webhook=hook.address,
+            notify_slack=hook.address,
+            notify_pagerduty="key",
+            notify_pagerduty_url=hook.address,
+            notify_email="a@example.org, b@example.org",
+            notify_smtp=mail.address,
+            notify_link="https://ops.example.org/",
+        )
+        follow(run, found(DAY, "bug", "page", replace(FEED, area="features")))
+        follow(run, found(DAY + timedelta(days=1), "well", "none"))
+        json_body, slack, pager = hook.bodies[:3]
+        assert run.ledger.waiting_messages() == []
+    for wanted in ("what", "since", "consequence", "evidence", "next_step", "runbook", "link"):
+        assert json_body[wanted], wanted
+    assert "&lt;b&gt;9,600" in slack["text"]
+    assert "<b>" not in slack["text"]
+    assert set(slack) == {"text"}
+    assert (pager["event_action"], pager["payload"]["severity"]) == ("trigger", "critical")
+    assert hook.bodies[-1]["event_action"] == "resolve"
+    assert hook.bodies[-1]["dedup_key"] == pager["dedup_key"]
+    assert "next: type this" in mail.bodies[0]
+    assert "To: a@example.org, b@example.org" in mail.bodies[0]
+
+
+def test_a_ticket_does_not_page(at: Callable[..., Run]) -> None:
+    with receiving() as hook:
+        follow(at(notify_pagerduty="key", notify_pagerduty_url=hook.address), found(DAY, "feed", "ticket", FEED))
+        assert hook.bodies == []
+
+
+def test_a_receiver_that_is_down_is_tried_again_shown_and_nothing_is_lost(
+    at: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with receiving() as hook:
+        hook.status = 503
+        run = at(notify_webhook=hook.address)
+        follow(run, found(DAY, "bug", "page", FEED))
+        (message,) = run.ledger.waiting_messages()
+        assert (message.attempts, message.last_error) == (1, "HTTP 503 Service Unavailable")
+        assert deliver(run) == 0, "not before its time"
+        assert run.ledger.waiting_messages()[0].attempts == 1
+        assert any("1 notices wait for webhook" in what for _, what in standing(run).attention)
+        for name, value in run.settings.environment().items():
+            monkeypatch.setenv(name, value)
+        shown = CliRunner().invoke(build_app(), ["oncall"])
+        assert "waits for webhook (1 attempts, HTTP 503 Service Unavailable)" in " ".join(shown.output.split())
+        assert "secret" not in shown.output
+        hook.status = 200
+        assert deliver(at(AT + timedelta(minutes=2), notify_webhook=hook.address)) == 1
+        assert run.ledger.waiting_messages() == []
+        assert [body["event"] for body in hook.bodies] == ["opened"]
+
+
+@pytest.mark.parametrize("address", ["http://127.0.0.1:1/", "no address at all", "ftp://x"])
+def test_a_wrong_address_never_fails_the_stage(at: Callable[..., Run], address: str) -> None:
+    run = at(notify_webhook=address)
+    follow(run, found(DAY, "bug", "page", FEED))
+    assert run.ledger.waiting_messages()[0].last_error
