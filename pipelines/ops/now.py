@@ -10,6 +10,8 @@ from markupsafe import Markup
 
 from pipelines.ops.facts import Facts
 from pipelines.ops.nights import days_since_good, good_days
+from pipelines.platform.ledger import Release
+from pipelines.release.approval import why_a_person
 from pipelines.release.succession import line_of_champions
 from pipelines.report.charts import lines
 from pipelines.report.days import DayRow
@@ -63,14 +65,17 @@ def production(facts: Facts) -> Mapping[str, Any] | None:
     }
 
 
+def waits(facts: Facts, release: Release) -> str:
+    """Why the release waits for a person's answer; nothing where it does not."""
+    if facts.state(release.release_id) != "candidate":
+        return ""
+    verdict = release.payload.get("evaluation", {}).get("verdict", {})
+    return why_a_person(facts.use_case, str(verdict.get("decision", "")))
+
+
 def waiting_releases(facts: Facts) -> list[str]:
-    """Releases whose verdict asks for a person, and whom no person has answered."""
-    return [
-        release.release_id
-        for release in facts.releases
-        if facts.state(release.release_id) == "candidate"
-        and release.payload.get("evaluation", {}).get("verdict", {}).get("decision") == "needs a person"
-    ]
+    """Releases that wait for a person, newest first."""
+    return [release.release_id for release in facts.releases if waits(facts, release)]
 
 
 def _health(facts: Facts, waiting: list[str]) -> tuple[str, str]:

@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipelines.ops.facts import Facts
+from pipelines.ops.now import waits
 from pipelines.platform.errors import UsageError
 from pipelines.platform.ledger import Release
 from pipelines.release.inventory import LINEAGE
@@ -47,6 +48,7 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
         "lineage": {name: release.payload[name] for name in LINEAGE if release.payload.get(name) is not None},
         "overrides": overrides(facts.moves, key),
         "back": rolls_back_to(facts, key),
+        "waits": waits(facts, release),
         "is_champion": facts.pointer is not None and facts.pointer.release_id == key,
     }
 
