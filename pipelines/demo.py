@@ -227,18 +227,17 @@ def _retrain(run: Run, plan: DemoPlan, report: Report) -> str:
         return f"asked for on {asked[0]}, {state}"
     release = str(trained.payload["release"])
     last = run.ledger.states(release)[-1]
-    told = _tried_out(run, release) if last["state"] in {"shadow", "canary"} else f"is {last['state']}"
-    return f"asked for on {asked[0]}, {state}: {release} {told} ({last['reason']})"
+    return f"asked for on {asked[0]}, {state}: {release} {_standing(run, last['state'])} ({last['reason']})"
 
 
-def _tried_out(run: Run, release: str) -> str:
-    """Where the new release stands and what has to happen before it decides."""
+def _standing(run: Run, state: str) -> str:
+    """Where the new release stands, who decides, and what has to happen before it does."""
     pointer, policy = run.ledger.champion(), run.use_case.rollout
     champion = pointer.release_id if pointer else "the rule"
-    return (
-        f"is in {run.ledger.states(release)[-1]['state']}, {champion} decides; clean days to champion: "
-        f"{policy.shadow_days} in shadow, {policy.canary_days} in canary"
-    )
+    if state in {"shadow", "canary"}:
+        way = f"{policy.shadow_days} clean days in shadow and {policy.canary_days} in canary make it champion"
+        return f"is in {state}, {champion} decides; {way}"
+    return f"is {state}" if state == "champion" else f"is {state}, {champion} decides"
 
 
 def _await_training(run: Run, api: AirflowApi, day: date, report: Report) -> str:
@@ -246,11 +245,11 @@ def _await_training(run: Run, api: AirflowApi, day: date, report: Report) -> str
     as_of = day + timedelta(days=1)
     deadline = time.monotonic() + RETRAIN_PATIENCE
     while time.monotonic() < deadline:
+        if as_of in run.ledger.latest("train", first=as_of, last=as_of):
+            return "done"
         runs = api.runs("train", str(day))
         if runs and runs[-1].finished:
             return runs[-1].state
-        if as_of in run.ledger.latest("train", first=as_of, last=as_of):
-            return "trained"
         report(runs[-1].state if runs else "waiting for the scheduler")
         time.sleep(1)
     return "not finished yet"
