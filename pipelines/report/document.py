@@ -19,7 +19,7 @@ body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto
 h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #d0d7de }
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .25rem .75rem; border: 1px solid #d0d7de }
 th { background: #f6f8fa; text-align: left } td.number { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100% } figcaption { color: #57606a; font-size: .9rem } td { overflow-wrap: anywhere }
+img { max-width: 100% } figcaption { color: #57606a; font-size: .9rem } td { overflow-wrap: break-word }
 """
 
 
