@@ -5,12 +5,13 @@ from __future__ import annotations
 from pipelines.drills.bad_retrain import BAD_RETRAIN
 from pipelines.drills.crash import CRASH
 from pipelines.drills.drill import Drill
+from pipelines.drills.feed import FEED
 from pipelines.drills.race import RACE
 from pipelines.drills.rollback import ROLLBACK
 from pipelines.drills.skew import SKEW
 from pipelines.platform.errors import UsageError
 
-DRILLS = {drill.name: drill for drill in (SKEW, BAD_RETRAIN, ROLLBACK, RACE, CRASH)}
+DRILLS = {drill.name: drill for drill in (SKEW, BAD_RETRAIN, ROLLBACK, RACE, CRASH, FEED)}
 
 
 def drill_of(name: str) -> Drill:

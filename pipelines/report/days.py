@@ -105,7 +105,7 @@ def _row(
         drift_summary=drift.get("summary", ""),
         retrain_asked=retrain.get("asked"),
         retrain_reason=retrain.get("reason", ""),
-        problems=tuple(_problems(of_day, score, drift)),
+        problems=(*_watched(watched.get("diagnosis") or {}), *_problems(of_day, score, drift)),
     )
 
 
@@ -137,6 +137,13 @@ def _problems(of_day: Mapping[str, StageRecord], score: Mapping[str, Any], drift
     if drift.get("detected"):
         told.append(f"drift: {drift.get('summary', '')} ({DRIFT})")
     return told
+
+
+def _watched(found: Mapping[str, Any]) -> list[str]:
+    """What the watch found that somebody has to know."""
+    if found.get("severity") not in ("ticket", "page"):
+        return []
+    return [f"watch: {found['summary']} ({found['runbook']})"]
 
 
 def _first_line(text: object) -> str:

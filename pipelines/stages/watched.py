@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from pipelines.run import Run
 from pipelines.stages.performance import matured_day
+from pipelines.watch.causes import Cause
 from pipelines.watch.day import Known, watch_day
-from pipelines.watch.diagnosis import Cause, Diagnosis
+from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.estimate import calibration
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.worth import Worth

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 from pipelines.usecases.watching import WatchPolicy
-from pipelines.watch.diagnosis import Cause, Diagnosis, Memory, diagnose
+from pipelines.watch.causes import Cause
+from pipelines.watch.diagnosis import Diagnosis, Memory, diagnose
 from pipelines.watch.matured import fallen
 from pipelines.watch.profile import DayProfile
-from pipelines.watch.signals import read
+from pipelines.watch.reading import read
 from pipelines.watch.worth import Worth
 
 UNTRUSTED: frozenset[Cause] = frozenset({"feed", "bug"})

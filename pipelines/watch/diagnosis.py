@@ -10,44 +10,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Any
 
+from pipelines.watch.causes import CONSEQUENCES, RUNBOOKS, TITLES, Cause, Severity, next_step
 from pipelines.watch.signals import Reading, Signal
 
-Cause = Literal["well", "feed", "bug", "inputs", "harmful", "concept", "echo", "unjudged"]
-Severity = Literal["none", "note", "ticket", "page"]
-RUNBOOKS: Mapping[str, str] = {
-    "feed": "docs/runbooks/watch-feed.md",
-    "bug": "docs/runbooks/watch-bug.md",
-    "inputs": "docs/runbooks/drift.md",
-    "harmful": "docs/runbooks/drift.md",
-    "concept": "docs/runbooks/watch-concept.md",
-    "unjudged": "docs/runbooks/watch-unjudged.md",
-}
 EVIDENCE = 4
 LOUD = 2.0
 """Times the limit from which a feature that moved alone, with the scores still, is worth a call."""
-
-TITLES: Mapping[Cause, str] = {
-    "well": "all well",
-    "feed": "an upstream feed is broken or incomplete",
-    "bug": "features or scores moved though the inputs did not: a bug of the pipeline or of the release",
-    "inputs": "inputs moved, performance held",
-    "harmful": "inputs moved and performance fell",
-    "concept": "performance fell though inputs and scores are as usual: the world has changed",
-    "echo": "figures still carry an earlier incident",
-    "unjudged": "the day cannot be judged",
-}
-CONSEQUENCES: Mapping[Cause, str] = {
-    "well": "none",
-    "feed": "scores and alerts of the day stand on incomplete data",
-    "bug": "scores and alerts of the day are wrong until the cause is put right",
-    "inputs": "none for now: what the list catches is as good as before",
-    "harmful": "the review list catches less; a retrain is asked for once this is confirmed",
-    "concept": "frauds of a new kind pass; retraining on old labels will not help",
-    "echo": "none that is new",
-    "unjudged": "nobody watches this day",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -220,7 +190,7 @@ def _verdict(
         evidence=list(evidence)[:EVIDENCE],
         explained=[one.name for one in (*explained, *performance) if one not in evidence],
         unjudged=list(reading.unjudged),
-        next_step=_next_step(cause, day),
+        next_step=next_step(cause, day),
     )
 
 
@@ -241,16 +211,3 @@ def _severity(cause: Cause, evidence: Sequence[Signal]) -> Severity:
         "unjudged": "note",
     }
     return severities[cause]
-
-
-def _next_step(cause: Cause, day: date) -> str:
-    steps: Mapping[Cause, str] = {
-        "feed": f"ask the feed's owner; once the rest is there: tollgate backfill --from {day} --to {day}",
-        "bug": 'tollgate rollback --reason "…" if a release came with it, else correct the feature job and '
-        f"tollgate backfill --from {day} --to {day}",
-        "inputs": "nothing to do: look at the day's page",
-        "harmful": "look at the day's page; a retrain is asked for by itself once confirmed",
-        "concept": "look at what the missed cases have in common, then add a rule or a feature",
-        "unjudged": "nothing to do until there is more history",
-    }
-    return steps.get(cause, "")

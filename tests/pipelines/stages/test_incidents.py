@@ -22,7 +22,8 @@ from pipelines.report.standing import standing
 from pipelines.run import Run
 from pipelines.stages.incidents import deliver, follow, stage_done, stage_failed
 from pipelines.usecases.registry import load
-from pipelines.watch.diagnosis import Cause, Diagnosis, Severity
+from pipelines.watch.causes import Cause, Severity
+from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.signals import Signal
 
 DAY = date(2026, 11, 2)

@@ -12,9 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pipelines.usecases.watching import WatchPolicy
+from pipelines.watch.causes import Cause
 from pipelines.watch.coherence import coherence
 from pipelines.watch.day import Known, watch_day
-from pipelines.watch.diagnosis import Cause, Diagnosis
+from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.sketch import sketch
 from pipelines.watch.worth import Worth, logit

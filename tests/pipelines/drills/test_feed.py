@@ -1,0 +1,20 @@
+"""The drill `feed` on a real landing zone, lake and ledger."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from pipelines.drills.feed import feed
+from pipelines.platform.settings import Settings
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+
+@pytest.mark.slow
+def test_a_missing_feed_is_one_incident_that_closes_by_itself(spark: SparkSession, settings: Settings) -> None:
+    findings = feed(settings)
+    assert len(findings) == 5
+    assert [finding for finding in findings if not finding.holds] == []
