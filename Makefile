@@ -4,7 +4,7 @@ export PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-airflow test-fast check format bench bench-gate bench-watch lock clean
+.PHONY: help setup demo test test-airflow test-fast check format bench bench-gate bench-watch screenshots lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -42,6 +42,9 @@ bench-gate: setup  ## how often the release gate errs, on pairs of models whose 
 
 bench-watch: setup  ## how often the watch errs, on simulated months with and without incident (15 minutes)
 	$(BIN)/python -m benchmarks watch
+
+screenshots: setup  ## the pictures of the README, from the home of `make demo` (needs Chromium)
+	$(BIN)/python -m tests.screenshots
 
 lock: setup  ## resolve the environment again: requirements-dev.txt is the lock, requirements.txt its run-time part
 	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --no-header --no-emit-find-links -q -o requirements-dev.txt
