@@ -56,6 +56,9 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
         "failures": {stage: found for stage, record in newest.items() if (found := gate_failures(record.payload))},
         "rules": dict(newest["ingest"].payload.get("rules") or {}) if "ingest" in newest else {},
         "account": account,
+        "diagnosis": account.get("diagnosis") or {},
+        "explained": account.get("explained") or [],
+        "estimate": account.get("estimate") or {},
         "drift": drift,
         "drift_chart": _drift_chart(drift, facts.use_case.drift.threshold),
         "incidents": [incident for incident in facts.incidents if incident_day(incident) == day],
@@ -90,9 +93,13 @@ def _drift_chart(drift: Mapping[str, Any], limit: float) -> Markup:
 
 
 def incident_day(incident: Incident) -> date | None:
-    """The day that an incident is about, by its detail or its subject; None where it names none."""
-    found = incident.detail.get("first_day") or incident.detail.get("day")
-    for text in (found, *incident.subject.replace("/", " ").replace(":", " ").split()):
+    """The (first) day that an incident is about, by its detail or its subject; None where it names none."""
+    days = [str(day) for day in incident.detail.get("days") or ()]
+    for text in (
+        incident.detail.get("day"),
+        *sorted(days)[:1],
+        *incident.subject.replace("/", " ").replace(":", " ").split(),
+    ):
         try:
             return date.fromisoformat(str(text))
         except ValueError:

@@ -10,6 +10,7 @@ from markupsafe import Markup
 
 from pipelines.ops.facts import Facts
 from pipelines.ops.nights import days_since_good, good_days
+from pipelines.platform.ledger import Release
 from pipelines.release.approval import why_a_person
 from pipelines.release.promotion import newest_decision
 from pipelines.release.succession import line_of_champions
@@ -65,16 +66,17 @@ def production(facts: Facts) -> Mapping[str, Any] | None:
     }
 
 
-def waiting_releases(facts: Facts) -> list[str]:
-    """Releases that wait for a person, by their verdict or their use case's risk tier."""
+def waits(facts: Facts, release: Release) -> str:
+    """Why the release waits for a person, by its verdict or its use case's risk tier; nothing where it does not."""
     answered = {entry["subject"] for entry in facts.answers}
-    return [
-        release.release_id
-        for release in facts.releases
-        if facts.state(release.release_id) == "candidate"
-        and release.release_id not in answered
-        and why_a_person(facts.use_case, newest_decision(facts.run, release.release_id))
-    ]
+    if facts.state(release.release_id) != "candidate" or release.release_id in answered:
+        return ""
+    return why_a_person(facts.use_case, newest_decision(facts.run, release.release_id))
+
+
+def waiting_releases(facts: Facts) -> list[str]:
+    """Releases that wait for a person, newest first."""
+    return [release.release_id for release in facts.releases if waits(facts, release)]
 
 
 def _health(facts: Facts, waiting: list[str]) -> tuple[str, str]:

@@ -90,7 +90,7 @@ def _performance(facts: Facts) -> list[Family]:
     return [
         ("matured_alert_precision", "", "share of reviews that found something", _newest(facts, "card_precision")),
         ("matured_average_precision", "", "average precision, labels matured", _newest(facts, "average_precision")),
-        ("estimated_precision", "", "estimate before labels mature", _estimated(facts)),
+        ("estimated_alert_precision", "", "estimate before labels mature, with its 95 % interval", _estimated(facts)),
     ]
 
 
@@ -105,9 +105,9 @@ def _estimated(facts: Facts) -> list[Sample]:
     records = facts.run.ledger.latest("monitor", first=days.first, last=days.last) if days else {}
     for day in sorted(records, reverse=True):
         estimate: Any = records[day].payload.get("estimate") or {}
-        value = estimate.get("precision") if isinstance(estimate, Mapping) else None
-        if isinstance(value, int | float):
-            return [({}, float(value))]
+        if isinstance(estimate, Mapping) and "precision" in estimate:
+            named = {"estimate": "precision", "lower": "low", "upper": "high"}
+            return [({"bound": bound}, estimate.get(name)) for bound, name in named.items()]
     return []
 
 

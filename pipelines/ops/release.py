@@ -8,6 +8,7 @@ from typing import Any
 from markupsafe import Markup
 
 from pipelines.ops.facts import Facts
+from pipelines.ops.now import waits
 from pipelines.platform.errors import UsageError
 from pipelines.platform.ledger import Release
 from pipelines.release.inventory import LINEAGE
@@ -49,6 +50,7 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
         "row": release_row(facts.run, release),
         "answers": [entry for entry in facts.answers if entry["subject"] == key],
         "back": rolls_back_to(facts, key),
+        "waits": waits(facts, release),
         "is_champion": facts.pointer is not None and facts.pointer.release_id == key,
     }
 

@@ -50,7 +50,8 @@ async def refused(request: Request, error: Exception) -> HTMLResponse:
 async def failed(request: Request, error: Exception) -> HTMLResponse:
     """What an error of Tollgate looks like: the fields that its message has on the command line."""
     assert isinstance(error, TollgateError)
-    status = 503 if isinstance(error, StoreError) else 404 if isinstance(error, UsageError) else 409
+    asked = 422 if request.method == "POST" else 404
+    status = 503 if isinstance(error, StoreError) else asked if isinstance(error, UsageError) else 409
     return _problem(request, status, error.fields())
 
 

@@ -16,18 +16,18 @@ from pipelines.ops.links import Served
 from pipelines.ops.openmetrics import CONTENT_TYPE, openmetrics
 from pipelines.ops.pages import DETAILS, LISTS, Page, Reader, whole_page
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import PermanentError, TollgateError
+from pipelines.platform.errors import TollgateError
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from plugins.tollgate_ops.access import Acts, may_act, may_read
+from plugins.tollgate_ops.actions import ACTIONS, Asked, perform
 from plugins.tollgate_ops.answers import failed, page, refused
 from plugins.tollgate_ops.forms import require_own_form, token
 
 LIST_BY_NAME = {entry.name: entry for entry in LISTS}
 DETAIL_BY_NAME = {entry.name: entry for entry in DETAILS}
-ROLLBACK = "rollback"
-VIEWER = "Rolling back needs a role in Airflow that may edit the scoring DAG."
+VIEWER = "To roll back or to approve needs a role in Airflow that may edit the scoring DAG."
 
 
 def ops_app() -> FastAPI:
@@ -74,45 +74,29 @@ def detail(request: Request, user: GetUserDep, acts: Acts, name: str, key: str) 
     if name not in DETAIL_BY_NAME:
         raise HTTPException(404, "There is no such page.")
     who = str(user.get_name())
-    forms = {ROLLBACK: token(who, ROLLBACK, key)} if acts and name == "releases" else {}
+    forms = {action: token(who, action, key) for action in ACTIONS} if acts and name == "releases" else {}
     return _show(request, user, DETAIL_BY_NAME[name], key=key, forms=forms)
 
 
-@_router.post("/releases/{release}/rollback", dependencies=[Depends(may_act)])
-def roll_back(
+@_router.post("/releases/{release}/{action}", dependencies=[Depends(may_act)])
+def act(
     request: Request,
     user: GetUserDep,
     release: str,
+    action: str,
     given: Annotated[str, Form(alias="token")] = "",
     to: Annotated[str, Form()] = "",
     generation: Annotated[int, Form()] = 0,
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    """What `tollgate rollback --to` does, in the user's name; back to the page of the release that decides then."""
-    from pipelines.release.alias import follow_later
-    from pipelines.release.undo import rollback
-
+    """Roll back, approve or reject in the user's name; then the page of the release that it was about."""
+    if action not in ACTIONS:
+        raise HTTPException(404, "There is no such action.")
     who = str(user.get_name())
-    require_own_form(request, given, user=who, action=ROLLBACK, subject=release)
-    if not reason.strip():
-        raise HTTPException(422, "A rollback needs a reason; nothing was changed.")
-    run = replace(_run(), actor=who)
-    _require_same(run, generation)
-    done = rollback(run, to or None, reason=reason.strip())
-    follow_later(run.settings)
-    return RedirectResponse(f"{_root(request)}/releases/{done.after}", status_code=303)
-
-
-def _require_same(run: Run, generation: int) -> None:
-    """Raises `PermanentError` where the pointer is no longer the one that the page showed."""
-    pointer = run.ledger.champion()
-    if pointer is not None and pointer.generation != generation:
-        raise PermanentError(
-            "the pointer has moved since the page was loaded; nothing was changed",
-            expected=f"move {generation}",
-            found=f"move {pointer.generation}, champion {pointer.release_id}",
-            next_step="load the page again and decide again",
-        )
+    require_own_form(request, given, user=who, action=action, subject=release)
+    asked = Asked(release=release, to=to, generation=generation, reason=reason.strip())
+    shown = perform(replace(_run(), actor=who), action, asked)
+    return RedirectResponse(f"{_root(request)}/releases/{shown}", status_code=303)
 
 
 def _show(

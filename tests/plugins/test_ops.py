@@ -14,7 +14,7 @@ from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.browser import browser, chromium
 from tests.dags.world import free_ports
-from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases
+from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases, write_waiting
 from tests.plugins.api_server import api_server
 
 pytestmark = pytest.mark.slow
@@ -26,8 +26,8 @@ TOKEN = re.compile(r'name="token" value="([^"]+)"')
 class Site:
     """The server's address, its ledger, and its people."""
 
-    def __init__(self, url: str, run: Run, releases: list[str]) -> None:
-        self.url, self.run, self.releases = url, run, releases
+    def __init__(self, url: str, run: Run, releases: list[str], waiting: str) -> None:
+        self.url, self.run, self.releases, self.waiting = url, run, releases, waiting
 
     def token(self, name: str) -> str:
         answer = httpx.post(f"{self.url}/auth/token", json={"username": name, "password": name})
@@ -56,9 +56,10 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     run = Run(settings, load("fraud"), run_id="r", actor="test")
     write_days(run, 20)
     releases = write_releases(run)
+    waiting = write_waiting(run)
     write_incidents(run)
     with api_server(settings) as url:
-        yield Site(url, run, releases)
+        yield Site(url, run, releases, waiting)
 
 
 def form(site: Site, person: httpx.Client, release: str, **changes: object) -> dict[str, object]:
@@ -115,7 +116,12 @@ def test_a_form_of_another_site_moves_nothing(site: Site, changes: dict[str, obj
     assert site.run.ledger.champion() == before
 
 
-@pytest.mark.parametrize(("changes", "status"), [({"reason": " "}, 422), ({"generation": 1}, 409), ({"to": "x"}, 409)])
+def test_an_action_that_nobody_knows_is_not_found(site: Site) -> None:
+    with site.person("otto") as otto:
+        assert otto.post(f"/releases/{site.champion}/delete", data={}).status_code == 404
+
+
+@pytest.mark.parametrize(("changes", "status"), [({"reason": " "}, 422), ({"generation": 9}, 409), ({"to": "x"}, 409)])
 def test_what_cannot_be_done_is_told(site: Site, changes: dict[str, object], status: int) -> None:
     before = site.run.ledger.champion()
     with site.person("otto") as otto:
@@ -148,9 +154,13 @@ def test_in_a_browser(site: Site) -> None:
                 assert "Model Ops" in tab.ask("document.title"), path
                 background = tab.ask("getComputedStyle(document.body).backgroundColor")
                 assert background == ("rgb(18, 22, 28)" if dark else "rgb(246, 247, 249)")
+        tab.open(f"{site.url}/ops/releases/{site.waiting}")
+        tab.ask("document.querySelector('form[action$=reject] input[name=reason]').value = 'not on a Friday'")
+        tab.submit("document.querySelector('form[action$=reject] button').click()")
+        assert "rejected by otto: not on a Friday" in tab.ask("document.body.textContent")
         tab.open(f"{site.url}/ops/releases/{champion}")
-        tab.ask("document.querySelector('input[name=reason]').value = 'seen in the browser'")
-        tab.submit("document.querySelector('form button').click()")
+        tab.ask("document.querySelector('form[action$=rollback] input[name=reason]').value = 'seen in the browser'")
+        tab.submit("document.querySelector('form[action$=rollback] button').click()")
         assert tab.ask("document.querySelector('h1').textContent") == back
         assert tab.errors == []
     move = site.run.ledger.moves()[-1]

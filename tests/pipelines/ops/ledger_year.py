@@ -96,6 +96,24 @@ def write_releases(run: Run, count: int = 2) -> list[str]:
     return ids
 
 
+def write_waiting(run: Run) -> str:
+    """A release whose verdict asks for a person, with a real bundle."""
+    model = bytes(train_booster(EXTENDED, seed=77).save_raw("ubj"))
+    release_id = f"fraud-20261119-{sha256(model)[:8]}"
+    record = _release_record(run, release_id, model, 7)
+    record["as_of"] = "2026-11-19"
+    record["evaluation"]["verdict"]["decision"] = "needs a person"
+    import pandas as pd
+
+    reference = pd.DataFrame(matrix(EXTENDED, 20), columns=list(EXTENDED.names)).assign(score=0.5)
+    folder = releases_folder(run.settings.home)
+    bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
+    stamp = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": 77}
+    run.ledger.add_release(release_id, {**record, **stamp, "mlflow_run_id": "m", "trained_because": "weekly"}, at=AT)
+    run.ledger.set_state(release_id, "candidate", reason="a person is asked", actor="train", at=AT)
+    return release_id
+
+
 def undo(run: Run, *, to: str, at: datetime = AT) -> None:
     """A rollback as the ledger keeps it."""
     pointer = run.ledger.champion()
@@ -187,6 +205,9 @@ def _monitor(run: Run, day: date, chance: random.Random) -> dict[str, Any]:
         "quarantine_rate": 0.0002,
         "drift": drift,
         "performance": {**worth, "release": "fraud-1", "n": 9500, "positives": 60},
+        "diagnosis": {"cause": "harmful", "severity": "page", "summary": f"d {EVIL}", "explained": [f"e {EVIL}"]},
+        "explained": [{"feature": f"amount {EVIL}", "share": 0.6}],
+        "estimate": {"precision": 0.33, "low": 0.21, "high": 0.45, "positives": 60.0},
         "retrain": {"asked": day == DRIFTED[0], "reason": f"drift {EVIL}"},
     }
 

@@ -16,7 +16,10 @@ def parsed(run: Run) -> dict[tuple[str, str], float]:
     """Values by name and the label that tells samples of a family apart."""
     families = text_string_to_metric_families(openmetrics(Facts(run)))
     return {
-        (sample.name, sample.labels.get("severity") or sample.labels.get("stage") or ""): sample.value
+        (
+            sample.name,
+            sample.labels.get("severity") or sample.labels.get("stage") or sample.labels.get("bound") or "",
+        ): sample.value
         for family in families
         for sample in family.samples
     }
@@ -46,5 +49,6 @@ def test_values_are_those_of_the_newest_day(settings: Settings) -> None:
     assert found["tollgate_day_rows_quarantined", ""] == 2
     assert found["tollgate_drift_share", ""] == 0.3
     assert found["tollgate_drift_detected", ""] == 1
+    assert found["tollgate_estimated_alert_precision", "lower"] == 0.21
     assert found["tollgate_matured_alert_precision", ""] == 0.35
     assert found["tollgate_newest_day_end_seconds", "monitor"] == AT.replace(hour=0).timestamp()
