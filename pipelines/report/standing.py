@@ -101,7 +101,7 @@ def _champion(run: Run) -> Champion | None:
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:
-    """Overrides of what decides or is tried out, and the newest release that waits; incidents are told by themselves."""
+    """Overrides of what decides or is tried out, and the newest release that waits; incidents tell of themselves."""
     told: list[tuple[date | None, str]] = []
     for row in releases:
         live = row.state in {"shadow", "canary", "champion"}
