@@ -14,7 +14,8 @@ from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter
 
 DOC = """
 Compares the day with the champion's training window and with the same weekday before, measures the day whose labels
-have matured, tells what is wrong (a feed, a bug, the inputs, a new pattern), opens or closes its incident, writes the page.
+have matured, tells what is wrong (a feed, a bug, the inputs, a new pattern), opens or closes its incident, writes the
+page.
 
 **Runs** when `score` of the same day has finished. Where drift is beyond policy, and no retrain was asked for within
 the cool-down, `ask_for_training` emits the drift asset, which starts `train`; it is skipped on all other days.
