@@ -21,6 +21,7 @@ from tests.pipelines.ops.ledger_year import AT, LAST, write_days, write_incident
 
 NIGHTS, RELEASES, REPEATS = 365, 12, 5
 AIM = 1.0
+ONE_FILE = "`tollgate report`, one file of them all"
 
 
 def main() -> None:
@@ -34,7 +35,8 @@ def main() -> None:
         print("|---|---|---|---|")
         for name, made in _pages(run, newest).items():
             seconds, size = _measured(made)
-            print(f"| {name} | {seconds:.2f} s | {size / 1024:.0f} KiB | <= {AIM:.0f} s |", flush=True)
+            aim = "" if name == ONE_FILE else f"<= {AIM:.0f} s"
+            print(f"| {name} | {seconds:.2f} s | {size / 1024:.0f} KiB | {aim} |", flush=True)
 
 
 def _pages(run: Run, release: str) -> dict[str, Callable[[], str]]:
@@ -46,7 +48,7 @@ def _pages(run: Run, release: str) -> dict[str, Callable[[], str]]:
         **{page.title: lambda page=page: whole_page(page, Facts(run), links, key=keys[page.name]) for page in DETAILS},
         "Days, all of the year": lambda: whole_page(LISTS[2], Facts(run, year), links),
         "metrics": lambda: openmetrics(Facts(run)),
-        "`tollgate report`, one file": lambda: report_html(Facts(run)),
+        ONE_FILE: lambda: report_html(Facts(run)),
     }
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import json
 import os
+import select
 import shutil
 import subprocess
 import tempfile
@@ -110,6 +111,8 @@ class Browser:
 
     def _next(self) -> dict[str, Any]:
         while b"\0" not in self._buffer:
+            ready, _, _ = select.select([self._reading], [], [], PATIENCE)
+            assert ready, f"the browser said nothing for {PATIENCE:.0f} s"
             more = os.read(self._reading.fileno(), 1 << 16)
             assert more, "the browser has gone"
             self._buffer += more

@@ -67,7 +67,7 @@ def production(facts: Facts) -> Mapping[str, Any] | None:
 
 
 def waits(facts: Facts, release: Release) -> str:
-    """Why the release waits for a person's answer; nothing where it does not."""
+    """Why the release waits for a person, by its verdict or its use case's risk tier; nothing where it does not."""
     answered = {entry["subject"] for entry in facts.answers}
     if facts.state(release.release_id) != "candidate" or release.release_id in answered:
         return ""

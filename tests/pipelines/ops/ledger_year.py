@@ -18,6 +18,9 @@ from tests.pipelines.release.boosters import matrix, train_booster
 LAST = date(2026, 11, 20)
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 EVIL = '<script>document.title="owned"</script>'
+LONG = "customer_amount_max_14d_before_per_customer_amount_mean_30d_before"
+"""A word that does not fit on a phone's line."""
+
 REFUSED, LATE, LEFT_OUT = LAST - timedelta(days=9), LAST - timedelta(days=5), LAST - timedelta(days=12)
 DRIFTED = (LAST - timedelta(days=1), LAST)
 """What went wrong: refused and mended the next morning; done too late; never run; and days that drift."""
@@ -189,7 +192,7 @@ def _monitor(run: Run, day: date, chance: random.Random) -> dict[str, Any]:
         "detected": drifted,
         "share": 0.3 if drifted else 0.0,
         "score": 0.05,
-        "summary": f"amount moved {EVIL}" if drifted else f"all within {EVIL}",
+        "summary": f"{LONG} moved {EVIL}" if drifted else f"all within {EVIL}",
         "columns": columns,
         "drifted": ["amount"] if drifted else [],
         "skipped": {"is_weekend": f"the same all day {EVIL}"},
