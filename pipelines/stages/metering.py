@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from datetime import date
 from typing import TypeVar
 
+from pipelines.platform.errors import StoreError
 from pipelines.run import Run
 from pipelines.stages.result import StageResult
+
+log = logging.getLogger("tollgate.cost")
 
 STAGE = "cost"
 Made = TypeVar("Made")
@@ -18,7 +22,8 @@ def metered(run: Run, stage: str, day: date, call: Callable[[], Made]) -> Made:
     """Call, and record `{stage, rows, wall_seconds, cpu_seconds}` for `day` (the last one of the run's).
 
     CPU is that of this process, all threads; a Spark Connect server works in a process of its own, which wall seconds
-    cover. `rows` are those of all days of a stage's result, 0 for a training. A call that fails is not recorded.
+    cover. `rows` are those of all days of a stage's result, 0 for a training. A call that fails is not recorded; a
+    ledger that does not take the costs is told in the log, and what was made stands.
     """
     wall, cpu = time.monotonic(), time.process_time()
     made = call()
@@ -28,7 +33,10 @@ def metered(run: Run, stage: str, day: date, call: Callable[[], Made]) -> Made:
         "wall_seconds": round(time.monotonic() - wall, 3),
         "cpu_seconds": round(time.process_time() - cpu, 3),
     }
-    run.ledger.record_stage(STAGE, day, "done", run_id=run.run_id, at=run.clock(), payload=account)
+    try:
+        run.ledger.record_stage(STAGE, day, "done", run_id=run.run_id, at=run.clock(), payload=account)
+    except StoreError as error:
+        log.warning("what %s cost on %s is not recorded: %s", stage, day, error.what)
     return made
 
 
