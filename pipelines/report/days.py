@@ -143,7 +143,8 @@ def _watched(found: Mapping[str, Any]) -> list[str]:
     """What the watch found that somebody has to know."""
     if found.get("severity") not in ("ticket", "page"):
         return []
-    return [f"watch: {found['summary']} ({found['runbook']})"]
+    runbook = f" ({found['runbook']})" if found.get("runbook") else ""
+    return [f"watch: {found['summary']}{runbook}"]
 
 
 def _first_line(text: object) -> str:

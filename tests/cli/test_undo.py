@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.cli.main import main
+from pipelines.cli.output import console
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
@@ -23,7 +24,7 @@ LINEAGE = {name: RECORD[name] for name in RECORD if name not in {"evaluation", "
 def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
-    monkeypatch.setenv("COLUMNS", "250")
+    monkeypatch.setattr(console, "width", 250)
     return Run(settings, USE_CASE, run_id="test-run", actor="test", clock=lambda: AT)
 
 

@@ -14,4 +14,4 @@ def test_a_killed_promotion_leaves_the_old_champion_or_the_new(settings: Setting
     findings = crash(settings, every=10)
     assert len(findings) == 4
     assert [finding for finding in findings if not finding.holds] == []
-    assert findings[0].happened.startswith("3 killed")
+    assert int(findings[0].happened.split()[0]) >= 3
