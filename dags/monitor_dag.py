@@ -24,8 +24,8 @@ the cool-down, `ask_for_training` emits the drift asset, which starts `train`; i
 **Healthy** when `monitor` is green and `ask_for_training` is skipped.
 
 **When it fails or asks**
-- *an incident*: its evidence, consequence, next command and runbook (as `docs/runbooks/watch-feed.md`) end the log;
-  `tollgate oncall` tells them too.
+- *an incident*: evidence, consequence, next command and runbook end the log and are told by `tollgate oncall`: see
+  `docs/runbooks/watch-feed.md`, `docs/runbooks/watch-bug.md`, `docs/runbooks/watch-concept.md`.
 - *drift*: read the day's page (the account names it), then `docs/runbooks/drift.md`.
 - *roll_out* withdrew or undid a release: the incident says why; `docs/runbooks/rollout.md`.
 - *monitor* fails: nothing else is held back; scores and alerts of the day stand.
