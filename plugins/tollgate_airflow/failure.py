@@ -23,8 +23,10 @@ def failure_callbacks(use_case: str, stage: str) -> dict[str, Callable[[Mapping[
     """The callbacks of a task of `stage`: one for the last failure, one for a failure that is tried again."""
 
     def failed(context: Mapping[str, Any]) -> None:
-        log.error("\n%s", block(context, use_case, stage))
-        _report(context, use_case, stage)
+        try:
+            _report(context, use_case, stage)
+        finally:
+            log.error("\n%s", block(context, use_case, stage))
 
     def retried(context: Mapping[str, Any]) -> None:
         log.warning("\n%s", block(context, use_case, stage, will_retry=True))
