@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -22,14 +22,16 @@ WATCHED = ("feed", "bug", "harmful", "concept")
 FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
 
 
-def follow(run: Run, found: Diagnosis) -> None:
+def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
     """Let the incidents follow a day's diagnosis: one for its cause, and those whose signal is gone are resolved.
+
+    `answers` are what was done about the day, in sentences.
 
     A cause that goes on for `escalate_days` becomes a page. A day that cannot be judged resolves nothing, nor does one
     from before an incident's newest day (a back-fill).
     """
     if found.severity in ("ticket", "page") and found.cause in WATCHED:
-        _report(run, _of_diagnosis(run, found))
+        _report(run, _of_diagnosis(run, found, answers))
     if found.cause != "unjudged":
         for one in _open(run, {found.cause}):
             days = one.detail.get("days") or [""]
@@ -92,13 +94,13 @@ def deliver(run: Run, *, now: bool = False) -> int:
     return sent
 
 
-def _of_diagnosis(run: Run, found: Diagnosis) -> NewIncident:
+def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
     subject = _subject(run, found)
     earlier = next((one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None)
     days = {*(earlier.detail.get("days", ()) if earlier else ()), str(found.day)}
     lasting = len(days) >= run.use_case.watch.escalate_days
     severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
-    detail = {
+    detail: dict[str, Any] = {
         "by": "watch",
         "first_day": str(found.day),
         "cause": found.cause,
@@ -110,6 +112,8 @@ def _of_diagnosis(run: Run, found: Diagnosis) -> NewIncident:
         "runbook": found.runbook,
         "page": f"reports/{found.day}.html",
     }
+    if answers:
+        detail["done"] = list(answers)
     return NewIncident(kind=found.cause, subject=subject, severity=severity, summary=found.describe(), detail=detail)
 
 

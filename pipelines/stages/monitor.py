@@ -3,7 +3,8 @@
 A day's account: rows, score_mean, release; volume_ratio, quarantine_rate, quiet_hours; drift (see `watch.drift`);
 diagnosis (see `watch.diagnosis`), explained (the features that moved the scores), estimate of the day's performance;
 performance of the day whose labels have just matured, or null, and what was estimated of it (checked, or null);
-retrain (asked, reason); profile (what later days are compared with); page (below the home).
+retrain (asked, reason); answers (what was done about it, in sentences); profile (what later days are compared with);
+page (below the home).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from pipelines.release.scorer import load_release
 from pipelines.report.day_page import DayPage, page_path, write_day_page
 from pipelines.report.days import day_rows
 from pipelines.run import Run, code_version
+from pipelines.stages.answers import answer, answers_on
 from pipelines.stages.day_samples import DaySample, day_samples
 from pipelines.stages.incidents import follow
 from pipelines.stages.performance import Performance, estimates, matured_day, performance
@@ -36,7 +38,7 @@ from pipelines.watch.estimate import realised
 from pipelines.watch.evidently_page import measure_and_render
 from pipelines.watch.explanation import explain
 from pipelines.watch.figures import figure_table, figures
-from pipelines.watch.retrain import decide, hurts
+from pipelines.watch.retrain import decide, hurts, waits_for_labels
 from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
 
 DAYS_SHOWN = 28
@@ -59,8 +61,11 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     drifts = _drifts(run, references, days, samples, pages)
     subjects = DayRange(matured_day(run, days.first), matured_day(run, days.last))
     worth = performance(run, subjects)
-    watched, diagnoses = _watched(run, references, days, samples, worth)
+    watched, diagnoses, remembered = _watched(run, references, days, samples, worth)
     accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth, watched)
+    answer(run, days.last, remembered)
+    for day, account in accounts.items():
+        account["answers"] = answers_on(run, day)
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
@@ -68,7 +73,7 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     _write_pages(run, days, accounts, drifts, pages)
     result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
     for day in days:
-        follow(run, diagnoses[day])
+        follow(run, diagnoses[day], accounts[day]["answers"])
     return result
 
 
@@ -104,19 +109,21 @@ def _watched(
     days: DayRange,
     samples: Mapping[date, DaySample],
     worth: Mapping[date, Performance],
-) -> tuple[dict[date, dict[str, Any]], dict[date, Diagnosis]]:
-    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before."""
+) -> tuple[dict[date, dict[str, Any]], dict[date, Diagnosis], dict[date, Mapping[str, Any]]]:
+    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before (third)."""
     memory = WatchedDays.of(run, days.first)
     seen = profiles(run, days, samples, memory.edges())
     matured = {day: worth.get(matured_day(run, day)) for day in days}
     memory.accounts |= {day: {"performance": one.to_json() if one else None} for day, one in matured.items()}
-    calibrations = {day: memory.calibration(day, sample.release) for day, sample in samples.items()}
+    calibrations = {
+        day: memory.calibration(day, sample.release) for day, sample in samples.items() if not sample.fallback
+    }
     expected = estimates(run, days, {day: known for day, known in calibrations.items() if known})
     found: dict[date, dict[str, Any]] = {}
     diagnoses: dict[date, Diagnosis] = {}
     for day in days:
         known, estimated = matured[day], expected.get(day)
-        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.worth if known else None)
+        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.watched if known else None)
         explained = _explained(run, references, diagnosis, samples.get(day))
         tell(diagnosis, explained_by=[f"{one['feature']} ({one['share']:.0%})" for one in explained])
         before = memory.estimated(known.subject_day) if known else None
@@ -128,7 +135,7 @@ def _watched(
             "checked": realised(before, known.worth) if known and before else None,
         }
         memory.accounts[day] = found[day] | {"performance": known.to_json() if known else None}
-    return found, diagnoses
+    return found, diagnoses, memory.diagnoses()
 
 
 def _explained(
@@ -161,7 +168,8 @@ def _accounts(
     accounts = {}
     for day in sorted(rows):
         sample, drift, known = samples.get(day), drifts[day], worth.get(matured_day(run, day))
-        drifted[day] = hurts(watched[day]["diagnosis"]["cause"], drift_detected=drift.detected)
+        waits = waits_for_labels(watched[day]["diagnosis"], run.use_case.watch)
+        drifted[day] = hurts(watched[day]["diagnosis"]["cause"], drift_detected=drift.detected, waits=waits)
         told = _reason(watched[day]["diagnosis"], drift)
         retrain = decide(day, drifted, asked, run.use_case.drift, summary=told, watch=run.use_case.watch)
         asked |= {day} if retrain.asked else set()
@@ -176,10 +184,16 @@ def _accounts(
             "drift": drift.to_json(),
             "performance": known.to_json() if known else None,
             **watched[day],
-            "retrain": {"asked": retrain.asked, "reason": retrain.reason},
+            "retrain": {"asked": retrain.asked, "reason": _waiting(watched[day], waits) or retrain.reason},
             "page": str(page_path(Path(), day)),
         }
     return accounts
+
+
+def _waiting(watched: Mapping[str, Any], waits: bool) -> str:
+    if not waits or watched["diagnosis"]["cause"] != "harmful":
+        return ""
+    return "a training waits until labels say so too"
 
 
 def _reason(diagnosis: Mapping[str, Any], drift: Drift) -> str:
@@ -200,7 +214,9 @@ def _history(run: Run, first: date, last: date) -> tuple[dict[date, bool], set[d
     others = {day: record.payload for day, record in records.items() if not first <= day <= last}
     drifted = {
         day: hurts(
-            (payload.get("diagnosis") or {}).get("cause", "unjudged"), drift_detected=payload["drift"]["detected"]
+            (payload.get("diagnosis") or {}).get("cause", "unjudged"),
+            drift_detected=payload["drift"]["detected"],
+            waits=waits_for_labels(payload.get("diagnosis") or {}, watch),
         )
         for day, payload in others.items()
     }

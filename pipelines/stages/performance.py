@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines.platform.days import DayRange, batched, midnight
 from pipelines.release.metrics import average_precision, card_precision_by_day
+from pipelines.release.scorer import RULE_RELEASE
 from pipelines.run import Run
 from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.labels import with_reports
@@ -30,7 +31,8 @@ class Performance:
     """Of `subject_day`, by the release that scored it; events of cards that were known that morning are left out.
 
     `average_precision` is None without a positive; `card_precision` is the share of the review capacity that was well
-    spent; `n` events and `positives` were judged.
+    spent; `n` events and `positives` were judged. Where by policy the rule decided, `model` is what the champion would
+    have done: release, card_precision, worth.
     """
 
     subject_day: date
@@ -40,6 +42,12 @@ class Performance:
     n: int
     positives: int
     worth: Worth
+    model: Mapping[str, Any] | None = None
+
+    @property
+    def watched(self) -> Worth:
+        """The worth that says how the model does: the champion's, whoever decided."""
+        return Worth.from_json(self.model["worth"]) if self.model else self.worth
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the ledger."""
@@ -118,7 +126,8 @@ def _with_reports(run: Run, days: DayRange) -> pa.Table:
     use_case = run.use_case
     stored = run.lake.read("predictions", days=days)
     amount = [name for name in (use_case.stored_features.schema.amount,) if name in stored.columns]
-    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *amount]
+    beside = [name for name in ("champion", "champion_score") if name in stored.columns]
+    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *beside, *amount]
     predictions = stored.select(*dict.fromkeys(columns))
     reports = run.lake.read(use_case.labels.name, days=days.widened(after=use_case.label.delay_days + 1))
     return with_reports(predictions, reports, use_case).toArrow()
@@ -132,17 +141,28 @@ def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Perf
     score = rows["score"].to_numpy()[judged]
     amount = use_case.stored_features.schema.amount
     money = rows[amount].to_numpy().astype(np.float64) if amount in rows.column_names else np.zeros(len(units))
-    by_day = card_precision_by_day(np.zeros(len(label)), units[judged], score, label, use_case.review.capacity)
+
+    def judged_by(scores: NDArray[np.float64]) -> tuple[float, Worth]:
+        capacity = use_case.review.capacity
+        by_day = card_precision_by_day(np.zeros(len(label)), units[judged], scores, label, capacity)
+        found = worth(unit=units[judged], score=scores, label=label, amount=money[judged], capacity=capacity)
+        return float(next(iter(by_day.values()), 0.0)), found
+
+    precision, mine = judged_by(score)
+    release, model = rows["release"][0].as_py(), None
+    champion = rows["champion"][0].as_py() if "champion" in rows.column_names else None
+    if release == RULE_RELEASE and champion not in (None, RULE_RELEASE):
+        theirs, other = judged_by(rows["champion_score"].to_numpy()[judged])
+        model = {"release": champion, "card_precision": theirs, "worth": other.to_json()}
     return Performance(
         subject_day=day,
-        release=rows["release"][0].as_py(),
+        release=release,
         average_precision=average_precision(label, score) if label.any() else None,
-        card_precision=float(next(iter(by_day.values()), 0.0)),
+        card_precision=precision,
         n=len(label),
         positives=int(label.sum()),
-        worth=worth(
-            unit=units[judged], score=score, label=label, amount=money[judged], capacity=use_case.review.capacity
-        ),
+        worth=mine,
+        model=model,
     )
 
 
