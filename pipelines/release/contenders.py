@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.platform.errors import TollgateError
 from pipelines.release.canary import in_canary
-from pipelines.release.scorer import BoosterScorer, Matrix, Scorer, champion_scorer, load_release
+from pipelines.release.scorer import BoosterScorer, Matrix, RuleScorer, Scorer, champion_scorer, load_release
 from pipelines.run import Run
 
 LOGGER = logging.getLogger(__name__)
@@ -22,7 +22,8 @@ Scores = NDArray[np.float64]
 class Contenders:
     """`state` is the challenger's (`shadow`, `canary`); `problem` says why there is none although the ledger has one.
 
-    `named` is the challenger that the ledger names, loadable or not.
+    `named` is the challenger that the ledger names, loadable or not. `rule` decides in place of both where policy
+    says so; what both say is kept all the same.
     """
 
     champion: Scorer
@@ -30,9 +31,21 @@ class Contenders:
     named: str | None = None
     state: str | None = None
     problem: str = ""
+    rule: RuleScorer | None = None
+
+    @property
+    def decides(self) -> Scorer:
+        """Whose scores make the list (but for a canary's share)."""
+        return self.rule or self.champion
+
+    def with_rule(self, rule: RuleScorer) -> Contenders:
+        """The same, decided by the rule; a champion that cannot be loaded has made way for it already."""
+        return self if self.champion.fallback else replace(self, rule=rule)
 
     def scorer(self, release_id: str) -> Scorer:
         """The contender of that id."""
+        if self.rule is not None and self.rule.release_id == release_id:
+            return self.rule
         if self.challenger is not None and self.challenger.release_id == release_id:
             return self.challenger
         return self.champion
@@ -74,6 +87,6 @@ def timed(scorer: Scorer, matrix: Matrix) -> Scored:
 
 def decided_by_challenger(contenders: Contenders, units: NDArray[np.int64], scores: Scores, share: float) -> Scores:
     """Mask of the rows that the challenger decides: its canary's units, where it gave a score that is a number."""
-    if contenders.challenger is None or contenders.state != "canary":
+    if contenders.challenger is None or contenders.rule is not None or contenders.state != "canary":
         return np.zeros(len(units), dtype=bool)
     return np.asarray(in_canary(units, contenders.challenger.release_id, share) & np.isfinite(scores))

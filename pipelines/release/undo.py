@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from pipelines.platform.errors import PermanentError
@@ -39,8 +40,12 @@ class Undone:
         }
 
 
-def rollback(run: Run, to: str | None = None, *, reason: str, incident: NewIncident | None = None) -> Undone:
+def rollback(
+    run: Run, to: str | None = None, *, reason: str, incident: NewIncident | None = None, told_on: date | None = None
+) -> Undone:
     """Put the champion before this one back (or `to`, which was champion once); history is added to, never changed.
+
+    `told_on` is the day whose diagnosis asked for it, None where a person or a guardrail did.
 
     The release is verified, and known to be usable with today's feature definitions, before the pointer moves. Raises
     `PermanentError` where there is nothing to roll back to, where `to` never decided, or where another move was faster;
@@ -61,7 +66,7 @@ def rollback(run: Run, to: str | None = None, *, reason: str, incident: NewIncid
         reason=reason,
         actor=run.actor,
         at=run.clock(),
-        detail={"before": pointer.release_id},
+        detail={"before": pointer.release_id, **({"told_on": str(told_on)} if told_on else {})},
     )
     states = [(pointer.release_id, "retired"), (target, "champion")]
     moved = run.ledger.move(move, expected=pointer, states=states, incident=incident)

@@ -105,7 +105,7 @@ def _row(
         drift_summary=drift.get("summary", ""),
         retrain_asked=retrain.get("asked"),
         retrain_reason=retrain.get("reason", ""),
-        problems=(*_watched(watched.get("diagnosis") or {}), *_problems(of_day, score, drift)),
+        problems=(*_watched(watched), *_problems(of_day, score, drift)),
     )
 
 
@@ -139,12 +139,12 @@ def _problems(of_day: Mapping[str, StageRecord], score: Mapping[str, Any], drift
     return told
 
 
-def _watched(found: Mapping[str, Any]) -> list[str]:
-    """What the watch found that somebody has to know."""
-    if found.get("severity") not in ("ticket", "page"):
-        return []
+def _watched(account: Mapping[str, Any]) -> list[str]:
+    """What the watch found that somebody has to know, and what was done about it."""
+    found = account.get("diagnosis") or {}
     runbook = f" ({found['runbook']})" if found.get("runbook") else ""
-    return [f"watch: {found['summary']}{runbook}"]
+    told = [f"watch: {found['summary']}{runbook}"] if found.get("severity") in ("ticket", "page") else []
+    return told + [f"done: {one}" for one in account.get("answers", ())]
 
 
 def _first_line(text: object) -> str:

@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from pipelines.platform.days import DayRange
+from pipelines.platform.fallback import in_force
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.releases import ReleaseRow, release_rows
@@ -79,6 +80,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         attention=[
             *_incidents(run),
             *_late(timely),
+            *_fallback(run),
             *_of_releases(releases),
             *_general(run, champion, newest),
             *_held_back(rows, newest),
@@ -153,6 +155,17 @@ def _incidents(run: Run) -> list[tuple[date | None, str]]:
         where = ", ".join(sorted({one.channel for one in waiting}))
         told.append((None, f"{len(waiting)} notices wait for {where}: tollgate oncall --send"))
     return told
+
+
+def _fallback(run: Run) -> list[tuple[date | None, str]]:
+    """That the rule decides by policy, since when, and how to end it."""
+    one = in_force(run.ledger)
+    if one is None:
+        return []
+    days = run.use_case.watch.return_days
+    by_itself = f"it ends by itself after {days} calm days in a row; sooner: " if one.told_on else "to end it: "
+    ends = f"{by_itself}tollgate fallback --off --reason …"
+    return [(one.first, f"the declared rule decides from {one.first} on, not the champion: {one.reason}; {ends}")]
 
 
 def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple[date | None, str]]:

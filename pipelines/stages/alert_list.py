@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Array = NDArray[Any]
-_NOT_LISTED = ["decision", "champion", "champion_score", "challenger", "challenger_score"]
+_NOT_LISTED = ["decision", "champion", "champion_score", "champion_decision", "challenger", "challenger_score"]
 
 
 def ranked_rows(

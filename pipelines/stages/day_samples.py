@@ -20,7 +20,7 @@ class DaySample:
     """A day of `rows` events.
 
     `frame` holds stored features, entity keys, the event's time and `score` of at most `size` of them, always the same.
-    `tail` is the share of all rows whose decision is positive.
+    `tail` is the share of all rows that the champion would call positive, whoever decided.
     """
 
     frame: pd.DataFrame
@@ -70,7 +70,7 @@ def _counts(run: Run, days: DayRange) -> dict[date, dict[str, Any]]:
             sf.max("fallback").alias("fallback"),
             sf.max(time).alias("newest"),
             sf.avg("score").alias("mean"),
-            sf.avg(sf.col("decision").cast("double")).alias("tail"),
+            sf.avg(_championed(columns, "champion_decision", "decision").cast("double")).alias("tail"),
         )
         .toArrow()
         .to_pylist()

@@ -26,14 +26,16 @@ LATE_TOLD = 10
 FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
 
 
-def follow(run: Run, found: Diagnosis) -> None:
+def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
     """Let the incidents follow a day's diagnosis: one for its cause, and those whose signal is gone are resolved.
+
+    `answers` are what was done about the day, in sentences.
 
     A cause that goes on for `escalate_days` becomes a page. A day that cannot be judged resolves nothing, nor does one
     from before an incident's newest day (a back-fill).
     """
     if found.severity in ("ticket", "page") and found.cause in WATCHED:
-        _report(run, _of_diagnosis(run, found))
+        _report(run, _of_diagnosis(run, found, answers))
     if found.cause != "unjudged":
         for one in _open(run, {found.cause}):
             days = one.detail.get("days") or [""]
@@ -113,13 +115,13 @@ def deliver(run: Run, *, now: bool = False) -> int:
     return sent
 
 
-def _of_diagnosis(run: Run, found: Diagnosis) -> NewIncident:
+def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
     subject = _subject(run, found)
     earlier = next((one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None)
     days = {*(earlier.detail.get("days", ()) if earlier else ()), str(found.day)}
     lasting = len(days) >= run.use_case.watch.escalate_days
     severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
-    detail = {
+    detail: dict[str, Any] = {
         "by": "watch",
         "first_day": str(found.day),
         "cause": found.cause,
@@ -131,6 +133,8 @@ def _of_diagnosis(run: Run, found: Diagnosis) -> NewIncident:
         "runbook": found.runbook,
         "page": f"reports/{found.day}.html",
     }
+    if answers:
+        detail["done"] = list(answers)
     return NewIncident(kind=found.cause, subject=subject, severity=severity, summary=found.describe(), detail=detail)
 
 

@@ -4,7 +4,8 @@ A day's account: rows, score_mean, release; volume_ratio, quarantine_rate, quiet
 diagnosis (see `watch.diagnosis`), explained (the features that moved the scores), estimate of the day's performance;
 performance of the day whose labels have just matured, or null, the same by slice (slices, or null; see
 `watch.slice_worth`), and what was estimated of it (checked, or null);
-retrain (asked, reason); profile (what later days are compared with); page (below the home).
+retrain (asked, reason); answers (what was done about it, in sentences); profile (what later days are compared with);
+page (below the home).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pipelines.platform.errors import PermanentError
 from pipelines.release.scorer import load_release
 from pipelines.report.day_page import page_path
 from pipelines.run import Run
+from pipelines.stages.answers import answer, answers_on
 from pipelines.stages.day_pages import write_pages
 from pipelines.stages.day_samples import DaySample, day_samples
 from pipelines.stages.incidents import follow
@@ -37,7 +39,7 @@ from pipelines.watch.estimate import realised
 from pipelines.watch.evidently_page import measure_and_render
 from pipelines.watch.explanation import explain
 from pipelines.watch.figures import figure_table, figures
-from pipelines.watch.retrain import decide, hurts
+from pipelines.watch.retrain import decide, hurts, waits_for_labels
 from pipelines.watch.slice_worth import with_past
 from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
 
@@ -60,8 +62,11 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     subjects = DayRange(matured_day(run, days.first), matured_day(run, days.last))
     known = cache(lambda: known_units(run, DayRange(subjects.first, days.last)))
     worth = performance(run, subjects, known)
-    watched, diagnoses = _watched(run, references, days, samples, worth, known)
+    watched, diagnoses, remembered = _watched(run, references, days, samples, worth, known)
     accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth, watched)
+    answer(run, days.last, remembered)
+    for day, account in accounts.items():
+        account["answers"] = answers_on(run, day)
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
@@ -69,7 +74,7 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     write_pages(run, days, accounts, drifts, evidently=pages)
     result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
     for day in days:
-        follow(run, diagnoses[day])
+        follow(run, diagnoses[day], accounts[day]["answers"])
     return result
 
 
@@ -106,19 +111,21 @@ def _watched(
     samples: Mapping[date, DaySample],
     worth: Mapping[date, Performance],
     known_then: Callable[[], KnownUnits],
-) -> tuple[dict[date, dict[str, Any]], dict[date, Diagnosis]]:
-    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before."""
+) -> tuple[dict[date, dict[str, Any]], dict[date, Diagnosis], dict[date, Mapping[str, Any]]]:
+    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before (third)."""
     memory = WatchedDays.of(run, days.first)
     seen = profiles(run, days, samples, memory.edges())
     matured = {day: worth.get(matured_day(run, day)) for day in days}
     memory.accounts |= {day: {"performance": one.to_json() if one else None} for day, one in matured.items()}
-    calibrations = {day: memory.calibration(day, sample.release) for day, sample in samples.items()}
+    calibrations = {
+        day: memory.calibration(day, sample.release) for day, sample in samples.items() if not sample.fallback
+    }
     expected = estimates(run, days, {day: known for day, known in calibrations.items() if known}, known_then)
     found: dict[date, dict[str, Any]] = {}
     diagnoses: dict[date, Diagnosis] = {}
     for day in days:
         known, estimated = matured[day], expected.get(day)
-        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.worth if known else None)
+        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.watched if known else None)
         explained = _explained(run, references, diagnosis, samples.get(day))
         tell(diagnosis, explained_by=[f"{one['feature']} ({one['share']:.0%})" for one in explained])
         before = memory.estimated(known.subject_day) if known else None
@@ -131,7 +138,7 @@ def _watched(
             "slices": _sliced(run, memory, known) if known else None,
         }
         memory.accounts[day] = found[day] | {"performance": known.to_json() if known else None}
-    return found, diagnoses
+    return found, diagnoses, memory.diagnoses()
 
 
 def _sliced(run: Run, memory: WatchedDays, known: Performance) -> list[dict[str, Any]]:
@@ -169,7 +176,8 @@ def _accounts(
     accounts = {}
     for day in sorted(rows):
         sample, drift, known = samples.get(day), drifts[day], worth.get(matured_day(run, day))
-        drifted[day] = hurts(watched[day]["diagnosis"]["cause"], drift_detected=drift.detected)
+        waits = waits_for_labels(watched[day]["diagnosis"], run.use_case.watch)
+        drifted[day] = hurts(watched[day]["diagnosis"]["cause"], drift_detected=drift.detected, waits=waits)
         told = _reason(watched[day]["diagnosis"], drift)
         retrain = decide(day, drifted, asked, run.use_case.drift, summary=told, watch=run.use_case.watch)
         asked |= {day} if retrain.asked else set()
@@ -184,10 +192,16 @@ def _accounts(
             "drift": drift.to_json(),
             "performance": known.to_json() if known else None,
             **watched[day],
-            "retrain": {"asked": retrain.asked, "reason": retrain.reason},
+            "retrain": {"asked": retrain.asked, "reason": _waiting(watched[day], waits) or retrain.reason},
             "page": str(page_path(Path(), day)),
         }
     return accounts
+
+
+def _waiting(watched: Mapping[str, Any], waits: bool) -> str:
+    if not waits or watched["diagnosis"]["cause"] != "harmful":
+        return ""
+    return "a training waits until labels say so too"
 
 
 def _reason(diagnosis: Mapping[str, Any], drift: Drift) -> str:
@@ -208,7 +222,9 @@ def _history(run: Run, first: date, last: date) -> tuple[dict[date, bool], set[d
     others = {day: record.payload for day, record in records.items() if not first <= day <= last}
     drifted = {
         day: hurts(
-            (payload.get("diagnosis") or {}).get("cause", "unjudged"), drift_detected=payload["drift"]["detected"]
+            (payload.get("diagnosis") or {}).get("cause", "unjudged"),
+            drift_detected=payload["drift"]["detected"],
+            waits=waits_for_labels(payload.get("diagnosis") or {}, watch),
         )
         for day, payload in others.items()
     }

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from pipelines.platform.days import DayRange, batched, midnight
 from pipelines.release.metrics import average_precision, card_precision_by_day
+from pipelines.release.scorer import RULE_RELEASE
 from pipelines.run import Run
 from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.labels import with_reports
@@ -32,7 +33,8 @@ class Performance:
     """Of `subject_day`, by the release that scored it; events of cards that were known that morning are left out.
 
     `average_precision` is None without a positive; `card_precision` is the share of the review capacity that was well
-    spent; `n` events and `positives` were judged, and each of the declared `slices`.
+    spent; `n` events and `positives` were judged, and each of the declared `slices`. Where by policy the rule decided,
+    `model` is what the champion would have done: release, card_precision, worth.
     """
 
     subject_day: date
@@ -43,6 +45,12 @@ class Performance:
     positives: int
     worth: Worth
     slices: tuple[SliceWorth, ...] = ()
+    model: Mapping[str, Any] | None = None
+
+    @property
+    def watched(self) -> Worth:
+        """The worth that says how the model does: the champion's, whoever decided."""
+        return Worth.from_json(self.model["worth"]) if self.model else self.worth
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for the ledger, without the slices, which have their own place there."""
@@ -134,7 +142,8 @@ def _with_reports(run: Run, days: DayRange) -> pa.Table:
     stored = run.lake.read("predictions", days=days)
     amount = [name for name in (use_case.stored_features.schema.amount,) if name in stored.columns]
     keys = [name for name in slice_keys(use_case) if name in stored.columns]
-    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *amount, *keys]
+    beside = [name for name in ("champion", "champion_score") if name in stored.columns]
+    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *beside, *amount, *keys]
     predictions = with_slice_columns(run, stored.select(*dict.fromkeys(columns)), days)
     reports = run.lake.read(use_case.labels.name, days=days.widened(after=use_case.label.delay_days + 1))
     return with_reports(predictions, reports, use_case).toArrow()
@@ -147,18 +156,37 @@ def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Perf
     label = _labels(run, day, rows)
     amount = use_case.stored_features.schema.amount
     money = rows[amount].to_numpy().astype(np.float64) if amount in rows.column_names else np.zeros(len(units))
-    by_day = card_precision_by_day(np.zeros(len(label)), units, score, label, capacity)
     listed = on_list(units, score, capacity)
+
+    def judged_by(scores: NDArray[np.float64]) -> tuple[float, Worth]:
+        by_day = card_precision_by_day(np.zeros(len(label)), units, scores, label, capacity)
+        found = worth(unit=units, score=scores, label=label, amount=money, capacity=capacity)
+        return float(next(iter(by_day.values()), 0.0)), found
+
+    precision, mine = judged_by(score)
+    champion, model = _champion(rows, release), None
+    if champion:
+        theirs, other = judged_by(rows["champion_score"].to_numpy())
+        model = {"release": champion, "card_precision": theirs, "worth": other.to_json()}
     return Performance(
         subject_day=day,
         release=release,
         average_precision=average_precision(label, score) if label.any() else None,
-        card_precision=float(next(iter(by_day.values()), 0.0)),
+        card_precision=precision,
         n=len(label),
         positives=int(label.sum()),
-        worth=worth(unit=units, score=score, label=label, amount=money, capacity=capacity),
+        worth=mine,
         slices=slice_worths(use_case, rows, label=label, score=score, listed=listed, money=money),
+        model=model,
     )
+
+
+def _champion(rows: pa.Table, release: str) -> str | None:
+    """The champion whose score stands beside the rule's, where the rule decided."""
+    if release != RULE_RELEASE or "champion" not in rows.column_names or not len(rows):
+        return None
+    champion: str | None = rows["champion"][0].as_py()
+    return None if champion == RULE_RELEASE else champion
 
 
 def _labels(run: Run, day: date, rows: pa.Table) -> NDArray[np.int64]:

@@ -10,14 +10,16 @@ import numpy as np
 
 from expectations.gate import run_suite
 from expectations.result import GateResult
-from pipelines.platform.days import DayRange, batched
+from pipelines.platform.days import DayRange
 from pipelines.platform.errors import GateError, PermanentError
+from pipelines.platform.fallback import fallbacks
 from pipelines.release.contenders import Contenders, load_contenders
 from pipelines.release.guardrails import compare
 from pipelines.release.scorer import Scorer
 from pipelines.report.alerts import write_alert_file
 from pipelines.run import Run
 from pipelines.stages.alert_list import alert_table
+from pipelines.stages.deciding import decided_alike, deciding
 from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.result import StageResult
 from pipelines.stages.scored_rows import ScoredRows, score_rows
@@ -36,27 +38,31 @@ RUNBOOK_REFUSED = "docs/runbooks/predictions-refused.md"
 def score(run: Run, days: DayRange) -> StageResult:
     """Score the features of `days` with the champion, or with the declared rule where none can be loaded.
 
-    A challenger scores the same rows: in shadow it decides nothing, in canary for its share of the units.
+    On days of a fallback by policy (see `platform.fallback`) the rule decides, and what the champion says is stored. A
+    challenger scores the same rows: in shadow it decides nothing, in canary for its share of the units.
 
     Replaces these days in `predictions` (one row for each row of features) and `alerts`, and writes the alert lists to
-    `<home>/alerts/<day>.csv`. The releases are loaded once for the whole call. A range is
-    one commit to each table, up to `ROWS_AT_ONCE` rows. Accounts: rows, alerts, release, model_version, fallback (and
-    why), score_mean, positive_share, units (at the threshold), comparison (with the challenger), gate, inputs.
+    `<home>/alerts/<day>.csv`. The releases are loaded once for the whole call. A range that one
+    decides is one commit to each table, up to `ROWS_AT_ONCE` rows. Accounts: rows, alerts, release, model_version,
+    fallback (and why), score_mean, positive_share, units (at the threshold), comparison (with the challenger), gate,
+    inputs.
 
     Raises `TransientError` where features are not built yet, `GateError` where the predictions are refused (nothing is
     committed then), `PermanentError` where rows go missing on the way.
     """
     version = run.lake.version("features")
     rows = FEATURES.rows(run, days, version)
-    contenders = load_contenders(run)
-    scorer = contenders.champion
+    loaded, spans = load_contenders(run), fallbacks(run.ledger)
     if version is None:
-        return _result(days, {day: _account(run, contenders) for day in days}, {}).record(run)
+        empty = {day: _account(run, deciding(run, loaded, spans, day)) for day in days}
+        return _result(days, empty, {}).record(run)
     known = known_units(run, days)
     inputs = run.lake.versions(["features", run.use_case.labels.name, run.use_case.events.name])
     accounts: dict[date, Mapping[str, Any]] = {}
     versions: dict[str, int] = {}
-    for part in batched(days, rows, ROWS_AT_ONCE):
+    for part in decided_alike(days, rows, spans, ROWS_AT_ONCE):
+        contenders = deciding(run, loaded, spans, part.first)
+        scorer = contenders.decides
         scored = score_rows(run, contenders, part, version)
         by_day = {day: scored.of(day) for day in part}
         _require_all(run, rows, by_day)
@@ -167,7 +173,7 @@ def _account(
     return {
         "rows": len(scores),
         "alerts": alerts,
-        **_stamp(contenders.champion),
+        **_stamp(contenders.decides),
         "score_mean": float(scores.mean()) if len(scores) else None,
         "positive_share": float(decided.mean()) if len(scores) else None,
         "units": len(np.unique(units[decided])),
@@ -181,7 +187,8 @@ def _comparison(contenders: Contenders, scored: ScoredRows | None, units: Any) -
     """Figures of champion and challenger on the day's rows; None without a challenger."""
     if contenders.named is None:
         return None
-    told = {"challenger": contenders.named, "state": contenders.state, "champion": contenders.champion.release_id}
+    state = "rule" if contenders.rule else contenders.state
+    told = {"challenger": contenders.named, "state": state, "champion": contenders.champion.release_id}
     if contenders.challenger is None or scored is None or not len(units):
         return {**told, "problem": contenders.problem, "rows": 0}
     decided = np.array(scored.predictions["release"].to_pylist(), dtype=object) == contenders.challenger.release_id

@@ -51,24 +51,24 @@ def score_rows(run: Run, contenders: Contenders, days: DayRange, version: int) -
 
     Predictions: event key, time, entity keys and amount as in `features`, `day` DATE; of the release that decides:
     score DOUBLE, decision BOOLEAN (score >= its threshold), release STRING, model_version STRING, fallback BOOLEAN;
-    and what both would have said: champion STRING, champion_score DOUBLE, challenger STRING, challenger_score DOUBLE
-    (null without one). Raises `PermanentError` where `features` lacks a column of the champion's; a challenger that
-    cannot score is left out, with the reason in the log.
+    and what both would have said: champion STRING, champion_score DOUBLE, champion_decision BOOLEAN, challenger STRING,
+    challenger_score DOUBLE (null without one). Raises `PermanentError` where `features` lacks a column of the
+    champion's; a challenger that cannot score is left out, with the reason in the log.
     """
 
     frame = run.lake.read("features", days=days, version=version)
     carried = carried_columns(run, frame.columns)
     champion, challenger = contenders.champion, contenders.challenger
     _require_columns(run, champion, frame.columns)
-    names = [*champion.feature_names, *(challenger.feature_names if challenger else ())]
+    others = [one for one in (challenger, contenders.rule) if one is not None]
+    names = [*champion.feature_names, *(name for one in others for name in one.feature_names)]
     rows = frame.select("day", *dict.fromkeys([*carried, *names])).toArrow()
     order = [("day", "ascending"), (run.use_case.stored_features.schema.id, "ascending")]
     rows = rows.sort_by(order).combine_chunks()
     matrices = {champion.release_id: feature_matrix(rows, champion.feature_names)}
-    if challenger is not None:
-        same = challenger.feature_names == champion.feature_names
-        own = matrices[champion.release_id] if same else feature_matrix(rows, challenger.feature_names)
-        matrices[challenger.release_id] = own
+    for one in others:
+        same = one.feature_names == champion.feature_names
+        matrices[one.release_id] = matrices[champion.release_id] if same else feature_matrix(rows, one.feature_names)
     scored = {release: timed(contenders.scorer(release), matrix) for release, matrix in matrices.items()}
     units = rows[run.use_case.review.unit].to_numpy()
     stamps = _stamps(contenders, scored, units, run.use_case.rollout.canary_share)
@@ -84,8 +84,9 @@ def _stamps(
     """The columns that the contenders add: what decided, and what both said."""
     import pyarrow as pa
 
-    champion, challenger = contenders.champion, contenders.challenger
+    champion, challenger, decides = contenders.champion, contenders.challenger, contenders.decides
     first = scored[champion.release_id].scores
+    deciding = scored[decides.release_id].scores
     second = scored[challenger.release_id].scores if challenger else first
     theirs = decided_by_challenger(contenders, units, second, share)
 
@@ -94,13 +95,14 @@ def _stamps(
 
     rival = challenger or champion
     return {
-        "score": chosen(first, second, pa.float64()),
-        "decision": chosen(first >= champion.threshold, second >= rival.threshold, pa.bool_()),
-        "release": chosen(champion.release_id, rival.release_id, pa.string()),
-        "model_version": chosen(champion.model_version, rival.model_version, pa.string()),
-        "fallback": chosen(champion.fallback, rival.fallback, pa.bool_()),
+        "score": chosen(deciding, second, pa.float64()),
+        "decision": chosen(deciding >= decides.threshold, second >= rival.threshold, pa.bool_()),
+        "release": chosen(decides.release_id, rival.release_id, pa.string()),
+        "model_version": chosen(decides.model_version, rival.model_version, pa.string()),
+        "fallback": chosen(decides.fallback, rival.fallback, pa.bool_()),
         "champion": _constant(champion.release_id, len(units)),
         "champion_score": pa.array(first, pa.float64()),
+        "champion_decision": pa.array(first >= champion.threshold, pa.bool_()),
         "challenger": _constant(challenger.release_id if challenger else None, len(units)),
         "challenger_score": pa.array(second if challenger else [None] * len(units), pa.float64()),
     }

@@ -46,12 +46,13 @@ class WatchedDays:
         return self.accounts[max(known)]["profile"]["edges"] if known else {}
 
     def worths(self, day: date, release: str = "") -> dict[date, Worth]:
-        """Matured days that are known when `day` begins (of one release where given)."""
+        """Matured days that are known when `day` begins, by what the champion said (of one release where given)."""
         found = [account.get("performance") or {} for then, account in self.accounts.items() if then < day]
+        models = [(one["subject_day"], one.get("model") or one) for one in found if one.get("worth")]
         return {
-            date.fromisoformat(one["subject_day"]): Worth.from_json(one["worth"])
-            for one in found
-            if one.get("worth") and (not release or one["release"] == release)
+            date.fromisoformat(subject): Worth.from_json(one["worth"])
+            for subject, one in models
+            if not release or one["release"] == release
         }
 
     def calibration(self, day: date, release: str) -> tuple[NDArray[np.float64], Sequence[Worth]] | None:
@@ -89,6 +90,10 @@ class WatchedDays:
             for account in self.accounts.values()
             if account.get("slices") and first <= date.fromisoformat(account["performance"]["subject_day"]) < subject
         ]
+
+    def diagnoses(self) -> dict[date, Mapping[str, Any]]:
+        """What was found of each remembered day."""
+        return {day: one["diagnosis"] for day, one in self.accounts.items() if one.get("diagnosis")}
 
     def _profiles(self, day: date) -> dict[date, DayProfile]:
         first = day - timedelta(weeks=self.run.use_case.watch.weeks)

@@ -27,7 +27,12 @@ class WatchPolicy:
     Fewer rows than `minimum` are not judged.
 
     A retrain needs the drift policy's `confirm_days` among the newest `retrain_of` days (0: in a row), and is asked for
-    by itself at most `retrain_cap` times in `retrain_cap_days`. A ticket that goes on for `escalate_days` is a page.
+    by itself at most `retrain_cap` times in `retrain_cap_days`; with `retrain_waits` not before labels say so too. A
+    ticket that goes on for `escalate_days` is a page.
+
+    What is done without a person, by cause: on those of `fall_back_on` the declared rule decides from the next day on,
+    until `return_days` days in a row are calm; on those of `roll_back_on` a champion that the trouble began with gives
+    way to the one before. Nothing by default.
     """
 
     weeks: int = 5
@@ -56,4 +61,8 @@ class WatchPolicy:
     retrain_of: int = 0
     retrain_cap: int = 3
     retrain_cap_days: int = 28
+    retrain_waits: bool = False
     escalate_days: int = 3
+    fall_back_on: tuple[str, ...] = ()
+    return_days: int = 2
+    roll_back_on: tuple[str, ...] = ()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from typing import Any
 
 from pipelines.usecases.definition import DriftPolicy
 from pipelines.usecases.watching import WatchPolicy
@@ -21,12 +22,21 @@ class RetrainDecision:
     reason: str
 
 
-def hurts(cause: str, *, drift_detected: bool) -> bool:
+def hurts(cause: str, *, drift_detected: bool, waits: bool = False) -> bool:
     """Whether a day counts towards a retrain: performance fell with the inputs, or drift that nothing else explains.
 
-    Beyond the limits of the training window but told to be a feed, a bug, harmless or a new pattern: it does not.
+    Beyond the limits of the training window but told to be a feed, a bug, harmless or a new pattern: it does not. Nor
+    does a day that `waits` for its labels (see `waits_for_labels`).
     """
+    if cause == "harmful" and waits:
+        return False
     return cause == "harmful" or (drift_detected and cause not in _NO_CURE)
+
+
+def waits_for_labels(diagnosis: Mapping[str, Any], watch: WatchPolicy) -> bool:
+    """Whether a day's harm is told by its inputs alone, where policy lets a training wait until labels tell it too."""
+    evidence = diagnosis.get("evidence", ())
+    return watch.retrain_waits and not any(one["area"] == "performance" for one in evidence)
 
 
 def decide(

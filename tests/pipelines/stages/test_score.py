@@ -16,10 +16,12 @@ import pytest
 from expectations.definition import Check, Suite
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import GateError, PermanentError, TransientError
+from pipelines.platform.fallback import begin, end
 from pipelines.platform.settings import Settings
 from pipelines.release.bundle import releases_folder
 from pipelines.release.canary import in_canary
 from pipelines.release.promotion import promote
+from pipelines.release.scorer import load_release
 from pipelines.release.undo import rollback
 from pipelines.run import Run
 from pipelines.stages import score as stage
@@ -59,6 +61,37 @@ def run(make_run: Callable[..., Run], home: Path) -> Run:
 
 def day(number: int) -> date:
     return FIRST + timedelta(days=number)
+
+
+def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(run: Run, world: World) -> None:
+    release_model(run, world)
+    begin(run.ledger, day(8), reason="a holiday", actor="test", at=AT)
+    end(run.ledger, day(9), reason="over", actor="test", at=AT)
+    accounts = score(run, DayRange(day(7), day(9))).accounts
+
+    rows = run.lake.read("predictions").toPandas().set_index("transaction_id").sort_index()
+    of_day = {number: rows[rows["day"] == day(number)] for number in (7, 8, 9)}
+    assert {number: set(found["release"]) for number, found in of_day.items()} == {
+        7: {RELEASE},
+        8: {"rule"},
+        9: {RELEASE},
+    }
+    assert {number: found["fallback"].all() for number, found in of_day.items()} == {7: False, 8: True, 9: False}
+    decided, features = of_day[8], world.of(day(8)).set_index("transaction_id").loc[of_day[8].index]
+    assert np.allclose(decided["score"], np.minimum(features["amount"] / 440, 1.0))
+    assert (decided["decision"] == (features["amount"] >= 220)).all()
+    champion = load_release(run, RELEASE)
+    assert np.allclose(
+        rows["champion_score"].loc[decided.index],
+        champion.score(features[list(champion.feature_names)].to_numpy(float)),
+    )
+    assert (rows["champion_decision"] == (rows["champion_score"] >= champion.threshold)).all()
+    assert set(rows["champion"]) == {RELEASE}
+    alerts = run.lake.read("alerts", days=DayRange.single(day(8))).toPandas()
+    assert set(alerts["release"]) == {"rule"}
+    assert alerts["reasons"].map(lambda found: found[0]["feature"]).eq("amount").all()
+    assert accounts[day(8)]["fallback_reason"] == f"by policy since {day(8)}: a holiday"
+    assert [accounts[day(number)]["fallback"] for number in (7, 8, 9)] == [False, True, False]
 
 
 def test_every_row_gets_a_score_a_decision_and_the_stamp_of_one_release(run: Run, world: World) -> None:
