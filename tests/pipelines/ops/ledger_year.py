@@ -202,13 +202,14 @@ def _monitor(run: Run, day: date, chance: random.Random) -> dict[str, Any]:
         "reference_rows": 5000,
     }
     worth = {"subject_day": str(day - timedelta(days=7)), "average_precision": 0.7, "card_precision": 0.35}
+    diagnosis = {"cause": "harmful", "severity": "page", "summary": f"d {EVIL}", "explained": [f"e {EVIL}"]}
     return {
         "rows": 9500,
         "volume_ratio": 1.0,
         "quarantine_rate": 0.0002,
         "drift": drift,
         "performance": {**worth, "release": "fraud-1", "n": 9500, "positives": 60},
-        "diagnosis": {"cause": "harmful", "severity": "page", "summary": f"d {EVIL}", "explained": [f"e {EVIL}"]},
+        "diagnosis": {**diagnosis, "runbook": "docs/runbooks/drift.md"},
         "explained": [{"feature": f"amount {EVIL}", "share": 0.6}],
         "estimate": {"precision": 0.33, "low": 0.21, "high": 0.45, "positives": 60.0},
         "retrain": {"asked": day == DRIFTED[0], "reason": f"drift {EVIL}"},
