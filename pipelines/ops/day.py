@@ -62,9 +62,29 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
         "drift": drift,
         "drift_chart": _drift_chart(drift, facts.use_case.drift.threshold),
         "incidents": [incident for incident in facts.incidents if incident_day(incident) == day],
+        "slices": _slices(facts, day),
+        "past_days": facts.use_case.watch.matured_days,
         "neighbours": [day - timedelta(days=1), day + timedelta(days=1)],
         "alert_file": f"alerts/{day}.csv",
     }
+
+
+def _slices(facts: Facts, day: date) -> list[Mapping[str, Any]]:
+    """What the day's predictions were worth in each slice: the run on which its labels had matured says it."""
+    then = day + timedelta(days=facts.use_case.label.delay_days)
+    found = facts.run.ledger.latest("monitor", first=then, last=then, status="done").get(then)
+    return [
+        {
+            **row,
+            "share": _share(row["caught"], row["positives"]),
+            "past": _share(row["past_caught"], row["past_positives"]),
+        }
+        for row in (found.payload.get("slices") if found else None) or ()
+    ]
+
+
+def _share(part: int, whole: int) -> float | None:
+    return part / whole if whole else None
 
 
 def _stage(record: StageRecord, history: list[StageRecord]) -> Mapping[str, Any]:

@@ -2,7 +2,8 @@
 
 A day's account: rows, score_mean, release; volume_ratio, quarantine_rate, quiet_hours; drift (see `watch.drift`);
 diagnosis (see `watch.diagnosis`), explained (the features that moved the scores), estimate of the day's performance;
-performance of the day whose labels have just matured, or null, and what was estimated of it (checked, or null);
+performance of the day whose labels have just matured, or null, the same by slice (slices, or null; see
+`watch.slice_worth`), and what was estimated of it (checked, or null);
 retrain (asked, reason); profile (what later days are compared with); page (below the home).
 """
 
@@ -37,6 +38,7 @@ from pipelines.watch.evidently_page import measure_and_render
 from pipelines.watch.explanation import explain
 from pipelines.watch.figures import figure_table, figures
 from pipelines.watch.retrain import decide, hurts
+from pipelines.watch.slice_worth import with_past
 from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
 
 DAYS_SHOWN = 28
@@ -126,9 +128,15 @@ def _watched(
             "explained": explained,
             "estimate": estimated.to_json() if estimated else None,
             "checked": realised(before, known.worth) if known and before else None,
+            "slices": _sliced(run, memory, known) if known else None,
         }
         memory.accounts[day] = found[day] | {"performance": known.to_json() if known else None}
     return found, diagnoses
+
+
+def _sliced(run: Run, memory: WatchedDays, known: Performance) -> list[dict[str, Any]]:
+    """The slices of a matured day, each with what it caught of late."""
+    return with_past(known.slices, memory.sliced(known.subject_day), least=run.use_case.evidence.slice_positives)
 
 
 def _explained(

@@ -15,8 +15,10 @@ from pipelines.release.metrics import average_precision, card_precision_by_day
 from pipelines.run import Run
 from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.labels import with_reports
+from pipelines.stages.slices import slice_keys, slice_worths, with_slice_columns
 from pipelines.watch.estimate import Estimate, estimate
-from pipelines.watch.worth import Worth, worth
+from pipelines.watch.slice_worth import SliceWorth
+from pipelines.watch.worth import Worth, on_list, worth
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -30,7 +32,7 @@ class Performance:
     """Of `subject_day`, by the release that scored it; events of cards that were known that morning are left out.
 
     `average_precision` is None without a positive; `card_precision` is the share of the review capacity that was well
-    spent; `n` events and `positives` were judged.
+    spent; `n` events and `positives` were judged, and each of the declared `slices`.
     """
 
     subject_day: date
@@ -40,10 +42,12 @@ class Performance:
     n: int
     positives: int
     worth: Worth
+    slices: tuple[SliceWorth, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """Plain data for the ledger."""
-        return {**vars(self), "subject_day": str(self.subject_day), "worth": self.worth.to_json()}
+        """Plain data for the ledger, without the slices, which have their own place there."""
+        found = {name: value for name, value in vars(self).items() if name != "slices"}
+        return {**found, "subject_day": str(self.subject_day), "worth": self.worth.to_json()}
 
 
 def matured_day(run: Run, day: date) -> date:
@@ -114,39 +118,40 @@ def _rows(run: Run, days: DayRange) -> dict[date, int]:
 
 
 def _with_reports(run: Run, days: DayRange) -> pa.Table:
-    """Predictions of the days with the time of their first report: day, event key, unit, score, release, report."""
+    """Predictions of the days: day, event key, unit, score, release, the time of the first report, slice columns."""
     use_case = run.use_case
     stored = run.lake.read("predictions", days=days)
     amount = [name for name in (use_case.stored_features.schema.amount,) if name in stored.columns]
-    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *amount]
-    predictions = stored.select(*dict.fromkeys(columns))
+    keys = [name for name in slice_keys(use_case) if name in stored.columns]
+    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *amount, *keys]
+    predictions = with_slice_columns(run, stored.select(*dict.fromkeys(columns)), days)
     reports = run.lake.read(use_case.labels.name, days=days.widened(after=use_case.label.delay_days + 1))
     return with_reports(predictions, reports, use_case).toArrow()
 
 
 def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Performance:
-    use_case = run.use_case
-    units = rows[use_case.review.unit].to_numpy()
-    judged = ~known.mask(day, units)
-    label = _labels(run, day, rows)[judged]
-    score = rows["score"].to_numpy()[judged]
+    use_case, capacity, release = run.use_case, run.use_case.review.capacity, rows["release"][0].as_py()
+    rows = rows.filter(~known.mask(day, rows[use_case.review.unit].to_numpy()))
+    units, score = rows[use_case.review.unit].to_numpy(), rows["score"].to_numpy()
+    label = _labels(run, day, rows)
     amount = use_case.stored_features.schema.amount
     money = rows[amount].to_numpy().astype(np.float64) if amount in rows.column_names else np.zeros(len(units))
-    by_day = card_precision_by_day(np.zeros(len(label)), units[judged], score, label, use_case.review.capacity)
+    by_day = card_precision_by_day(np.zeros(len(label)), units, score, label, capacity)
+    listed = on_list(units, score, capacity)
     return Performance(
         subject_day=day,
-        release=rows["release"][0].as_py(),
+        release=release,
         average_precision=average_precision(label, score) if label.any() else None,
         card_precision=float(next(iter(by_day.values()), 0.0)),
         n=len(label),
         positives=int(label.sum()),
-        worth=worth(
-            unit=units[judged], score=score, label=label, amount=money[judged], capacity=use_case.review.capacity
-        ),
+        worth=worth(unit=units, score=score, label=label, amount=money, capacity=capacity),
+        slices=slice_worths(use_case, rows, label=label, score=score, listed=listed, money=money),
     )
 
 
 def _labels(run: Run, day: date, rows: pa.Table) -> NDArray[np.int64]:
-    known_at = midnight(day + timedelta(days=run.use_case.label.delay_days + 1))
-    reported = rows[run.use_case.label.reported_at].to_pylist()
-    return np.fromiter((time is not None and time <= known_at for time in reported), np.int64, len(reported))
+    """1 where a report had come by the end of the label delay; a row without a report is 0."""
+    known_at = midnight(day + timedelta(days=run.use_case.label.delay_days + 1)).replace(tzinfo=None)
+    reported = rows[run.use_case.label.reported_at].to_numpy()
+    return np.asarray(reported <= np.datetime64(known_at), dtype=np.int64)

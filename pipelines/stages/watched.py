@@ -81,6 +81,15 @@ class WatchedDays:
         """What was estimated of a day before its labels came."""
         return (self.accounts.get(subject) or {}).get("estimate")
 
+    def sliced(self, subject: date) -> list[Sequence[Mapping[str, Any]]]:
+        """What was found of each slice on the matured days before `subject` that performance is compared with."""
+        first = subject - timedelta(days=self.run.use_case.watch.matured_days)
+        return [
+            account["slices"]
+            for account in self.accounts.values()
+            if account.get("slices") and first <= date.fromisoformat(account["performance"]["subject_day"]) < subject
+        ]
+
     def _profiles(self, day: date) -> dict[date, DayProfile]:
         first = day - timedelta(weeks=self.run.use_case.watch.weeks)
         return {

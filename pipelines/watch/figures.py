@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
@@ -17,7 +17,7 @@ SEVERITIES = ("none", "note", "ticket", "page")
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """`value` of `metric` on `subject_day`, as the run of `day` found it; `segment` is a column's name or `all`."""
+    """`value` of `metric` on `subject_day`, as the run of `day` found it; `segment`: a column, a slice, or `all`."""
 
     day: date
     subject_day: date
@@ -46,6 +46,7 @@ def figures(day: date, account: Mapping[str, Any]) -> Iterator[Figure]:
         detail={"reason": account["retrain"]["reason"]},
     )
     yield from _performance(day, account["performance"])
+    yield from _slices(day, account["performance"], account.get("slices") or ())
 
 
 def _drift(day: date, drift: Mapping[str, Any]) -> Iterator[Figure]:
@@ -90,6 +91,30 @@ def _performance(day: date, found: Mapping[str, Any] | None) -> Iterator[Figure]
             yield Figure(
                 day=day, subject_day=subject, metric=metric, value=float(found[metric]), release=found["release"]
             )
+
+
+def _slices(day: date, found: Mapping[str, Any] | None, slices: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+    """By slice (the segment): `slice_positives` always, the others where there are enough positives for a figure.
+
+    `slice_caught` is the share of the day's positives that were on the review list, `slice_caught_lately` the same over
+    the matured days up to it.
+    """
+    for row in slices if found else ():
+        common: dict[str, Any] = {
+            "day": day,
+            "subject_day": date.fromisoformat(found["subject_day"]),
+            "segment": row["slice"],
+            "release": found["release"],
+        }
+        said = {"note": row["note"]} if row["note"] else {}
+        yield Figure(**common, metric="slice_positives", value=float(row["positives"]), detail=said)
+        if not row["note"]:
+            yield Figure(**common, metric="slice_average_precision", value=float(row["average_precision"]))
+            yield Figure(**common, metric="slice_caught", value=row["caught"] / row["positives"])
+        if not row["past_note"]:
+            lately = row["past_caught"] / row["past_positives"]
+            told = {"positives": row["past_positives"]}
+            yield Figure(**common, metric="slice_caught_lately", value=lately, detail=told)
 
 
 def figure_table(rows: Iterator[Figure] | list[Figure]) -> pa.Table:

@@ -52,8 +52,7 @@ def worth(*, unit: Array, score: Array, label: Array, amount: Array, capacity: i
     best = best_scores(score, place, len(units))
     money = np.bincount(place, weights=np.where(label == 1, amount, 0.0), minlength=len(units))
     positive = np.bincount(place, weights=(label == 1).astype(float), minlength=len(units)) > 0
-    listed = np.zeros(len(units), dtype=bool)
-    listed[np.lexsort((units, -best))[:capacity]] = True
+    listed = _listed(units, best, capacity)
     bins = score_bins(best)
     return Worth(
         listed=capacity,
@@ -64,6 +63,18 @@ def worth(*, unit: Array, score: Array, label: Array, amount: Array, capacity: i
         counts=tuple(np.bincount(bins, minlength=len(EDGES) + 1).tolist()),
         positives=tuple(np.bincount(bins[positive], minlength=len(EDGES) + 1).tolist()),
     )
+
+
+def on_list(unit: Array, score: Array, capacity: int) -> Array:
+    """For each event whether its unit is among the first `capacity` by highest score (ties by unit): bool."""
+    units, place = np.unique(unit, return_inverse=True)
+    return np.asarray(_listed(units, best_scores(score, place, len(units)), capacity)[place])
+
+
+def _listed(units: Array, best: Array, capacity: int) -> Array:
+    listed = np.zeros(len(units), dtype=bool)
+    listed[np.lexsort((units, -best))[:capacity]] = True
+    return listed
 
 
 def best_scores(score: Array, place: Array, units: int) -> Array:

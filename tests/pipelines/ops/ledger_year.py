@@ -209,11 +209,19 @@ def _monitor(run: Run, day: date, chance: random.Random) -> dict[str, Any]:
         "quarantine_rate": 0.0002,
         "drift": drift,
         "performance": {**worth, "release": "fraud-1", "n": 9500, "positives": 60},
+        "slices": [_slice(f"night {EVIL}", 30), _slice(f"weekend {EVIL}", 7)],
         "diagnosis": {**diagnosis, "runbook": "docs/runbooks/drift.md"},
         "explained": [{"feature": f"amount {EVIL}", "share": 0.6}],
         "estimate": {"precision": 0.33, "low": 0.21, "high": 0.45, "positives": 60.0},
         "retrain": {"asked": day == DRIFTED[0], "reason": f"drift {EVIL}"},
     }
+
+
+def _slice(name: str, positives: int) -> dict[str, Any]:
+    note = "" if positives >= 20 else f"{positives} positives of at least 20"
+    told = {"slice": name, "events": 400, "positives": positives, "caught": 5, "missed_money": 812.5, "note": note}
+    pooled = {"past_positives": 90, "past_caught": 40, "past_note": ""}
+    return {**told, "average_precision": None if note else 0.61, **pooled}
 
 
 def _release_record(run: Run, release_id: str, model: bytes, number: int) -> dict[str, Any]:

@@ -99,3 +99,12 @@ def test_the_day_page_tells_attempts_gate_and_quarantine(run: Run) -> None:
     assert "features" in html
     assert '<td class="number">2</td>' in html, "two attempts"
     assert "held &lt;script&gt;" in html, "the incident about this day"
+
+
+def test_the_day_page_tells_the_slices_once_labels_matured(run: Run) -> None:
+    matured, young = (
+        whole_page(DETAILS[1], Facts(run), Served("/ops"), key=str(LAST - timedelta(days=back))) for back in (7, 6)
+    )
+    assert "7 positives of at least 20" in matured
+    assert "44 % of 90" in matured
+    assert "By slice" not in young

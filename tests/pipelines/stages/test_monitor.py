@@ -37,6 +37,10 @@ SCORED = DayRange(LAST - timedelta(days=12), LAST)
 POLICY = DriftPolicy(method="wasserstein", threshold=0.2, score_threshold=0.2, minimum=300)
 
 
+FEW = 8
+"""Positives below which a slice is not judged."""
+
+
 @pytest.fixture(scope="module")
 def world() -> World:
     return make_world(DAYS, shift=1.6)
@@ -63,8 +67,8 @@ def fortnight(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run
 
 
 def watched(run: Run) -> Run:
-    use_case = replace(run.use_case, drift=POLICY, review=replace(run.use_case.review, capacity=20))
-    return replace(run, use_case=use_case)
+    review, evidence = replace(run.use_case.review, capacity=20), replace(run.use_case.evidence, slice_positives=FEW)
+    return replace(run, use_case=replace(run.use_case, drift=POLICY, review=review, evidence=evidence))
 
 
 @pytest.fixture
@@ -139,6 +143,57 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
         for a in result.accounts.values()
         if a["performance"]
     }
+
+
+def test_slices_are_the_oracles_and_too_few_positives_are_said(
+    fortnight: tuple[Run, StageResult], world: World
+) -> None:
+    run, result = fortnight
+    predictions = run.lake.read("predictions").toPandas().set_index("transaction_id")
+    reported = dict(world.reports.itertuples(index=False))
+    owner = world.features.set_index("transaction_id")["customer_id"]
+    reports = [(owner[event], at) for event, at in reported.items()]
+    pooled: dict[str, int] = {}
+    outcomes = set()
+    for account in (a for a in result.accounts.values() if a["slices"]):
+        subject = date.fromisoformat(account["performance"]["subject_day"])
+        known = known_on(subject, reports, run.use_case.review.detected_days)
+        until = midnight(subject + timedelta(days=8))
+        rows = world.of(subject)
+        rows = rows[~rows["customer_id"].isin(known)].to_dict("records")
+        best: dict[int, float] = {}
+        for row in rows:
+            row["score"] = float(predictions["score"][row["transaction_id"]])
+            row["fraud"] = reported.get(row["transaction_id"], until + timedelta(days=1)) <= until
+            best[row["customer_id"]] = max(row["score"], best.get(row["customer_id"], 0.0))
+        listed = sorted(best, key=lambda unit: (-best[unit], unit))[:20]
+        ranks = {key: place for place, key in enumerate(sorted({row["terminal_id"] for row in rows}))}
+        expected = {
+            "amount_above_220": [row for row in rows if row["amount"] >= 220],
+            "weekend": [row for row in rows if subject.weekday() >= 5],
+            "night": [row for row in rows if row["event_time"].hour <= 6],
+            "new_customers": [row for row in rows if row["customer_tx_count_30d"] < 30],
+            "terminals_3_of_8": [row for row in rows if ranks[row["terminal_id"]] * 8 // len(ranks) == 2],
+        }
+        found = {row["slice"]: row for row in account["slices"]}
+        assert list(found) == [piece.name for piece in run.use_case.evidence.slices]
+        for name, mine in expected.items():
+            frauds, row = [one for one in mine if one["fraud"]], found[name]
+            assert (row["events"], row["positives"]) == (len(mine), len(frauds)), name
+            assert row["caught"] == sum(one["customer_id"] in listed for one in frauds)
+            missed = sum(one["amount"] for one in frauds if one["customer_id"] not in listed)
+            assert row["missed_money"] == pytest.approx(missed)
+            enough = len(frauds) >= FEW
+            outcomes.add(enough)
+            precision = average_precision([(one["score"], one["fraud"]) for one in mine]) if enough else None
+            assert row["average_precision"] == (pytest.approx(precision) if enough else None)
+            assert row["note"] == ("" if enough else f"{len(frauds)} positives of at least {FEW}")
+            pooled[name] = pooled.get(name, 0) + len(frauds)
+            assert row["past_positives"] == pooled[name]
+    assert outcomes == {True, False}
+    rows = run.lake.read("metrics").where("metric = 'slice_average_precision'").select("segment", "value").collect()
+    told = [(r["slice"], r["average_precision"]) for a in result.accounts.values() for r in a["slices"] or ()]
+    assert sorted(map(tuple, rows)) == sorted((name, value) for name, value in told if value is not None)
 
 
 def test_evidently_gives_the_same_figures_and_its_page(run: Run, fortnight: tuple[Run, StageResult]) -> None:
