@@ -18,18 +18,22 @@ def register(app: typer.Typer) -> None:
 
 
 def oncall(
-    send: Annotated[bool, typer.Option("--send", help="first try again to send the notices that wait")] = False,
+    send: Annotated[
+        bool, typer.Option("--send", help="first look at deadlines, and send the notices that wait")
+    ] = False,
     every: Annotated[bool, typer.Option("--all", help="resolved incidents too")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """What needs a person: incidents with consequence, evidence, next command, runbook; and notices that wait."""
     from pipelines.platform.settings import Settings
     from pipelines.run import Run
-    from pipelines.stages.incidents import deliver
+    from pipelines.stages.incidents import deliver, follow_deadlines
     from pipelines.usecases.registry import load
 
     settings = Settings.from_environment()
     run = Run(settings, load(settings.use_case))
+    if send:
+        follow_deadlines(run)
     sent = deliver(run, now=True) if send else 0
     found = run.ledger.incidents(open_only=not every)
     waiting = run.ledger.waiting_messages()

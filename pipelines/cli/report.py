@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from pipelines.platform.days import DayRange
     from pipelines.report.days import DayRow
+    from pipelines.report.deadlines import Fresh
     from pipelines.report.standing import Standing
     from pipelines.run import Run
 
@@ -104,12 +105,19 @@ def _print(now: Standing) -> None:
         console.print(f"tried out {tried}", highlight=False, markup=False, soft_wrap=True)
     newest = ", ".join(f"{stage} {day}" for stage, day in now.newest.items()) or "no stage has run yet"
     console.print(f"newest    {newest}", highlight=False, markup=False, soft_wrap=True)
+    fresh = ", ".join(f"{one.table} {_fresh(one)}" for one in now.timeliness.fresh if one.newest)
+    if fresh:
+        console.print(f"fresh     {fresh}", highlight=False, markup=False, soft_wrap=True)
     if now.rows:
         print_days(now.rows)
     if now.attention:
         console.print("[bold yellow]needs a look[/]")
     for day, what in now.attention:
         console.print(f"  {day or now.use_case}: {what}", highlight=False, markup=False, soft_wrap=True)
+
+
+def _fresh(one: Fresh) -> str:
+    return f"{one.newest}" + (f" ({one.behind} d behind)" if one.behind else "")
 
 
 def print_days(rows: Sequence[DayRow]) -> None:

@@ -9,10 +9,7 @@ from datetime import date, datetime, timedelta
 
 from pipelines.platform.days import DayRange, midnight
 from pipelines.platform.ledger import StageRecord
-from pipelines.platform.orchestration import CHAIN
-
-SCHEDULED = "/scheduled__"
-"""What the run id of an ingest contains that the schedule started, and nobody by hand or by a backfill."""
+from pipelines.platform.orchestration import CHAIN, SCHEDULED
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,6 +26,7 @@ def now_content(facts: Facts) -> dict[str, Any]:
     good = good_days(facts.run.ledger.stage_statuses())
     waiting = waiting_releases(facts)
     health, why = _health(facts, waiting)
+    timed = {one.stage for one in facts.standing.timeliness.fresh}
     return {
         "health": health,
         "why": why,
@@ -37,7 +38,8 @@ def now_content(facts: Facts) -> dict[str, Any]:
         "newest": rows[-1] if rows else None,
         "matured": next((row for row in reversed(facts.rows) if row.card_precision is not None), None),
         "since_good": days_since_good(good, facts.at),
-        "stages": dict(facts.standing.newest),
+        "fresh": facts.standing.timeliness.fresh,
+        "stages": {stage: day for stage, day in facts.standing.newest.items() if stage not in timed},
         "charts": charts(rows),
     }
 

@@ -24,7 +24,13 @@ Sample = tuple[Mapping[str, str], float | None]
 def openmetrics(facts: Facts) -> str:
     """The exposition; every sample carries the use case, every family its meaning."""
     lines: list[str] = []
-    for name, unit, meaning, samples in [*_releases(facts), *_incidents(facts), *_days(facts), *_performance(facts)]:
+    for name, unit, meaning, samples in [
+        *_releases(facts),
+        *_incidents(facts),
+        *_days(facts),
+        *_timely(facts),
+        *_performance(facts),
+    ]:
         lines += _family(f"tollgate_{name}", unit, meaning, samples, facts.use_case.name)
     return "\n".join([*lines, "# EOF", ""])
 
@@ -82,6 +88,20 @@ def _days(facts: Facts) -> list[Family]:
         ("day_score_mean", "", "mean score of the newest day", _newest(facts, "score_mean")),
         ("drift_share", "", "share of features beyond their limit on the newest day", _newest(facts, "drift_share")),
         ("drift_detected", "", "1 where the newest day is beyond the drift policy", _newest(facts, "drift_detected")),
+    ]
+
+
+def _timely(facts: Facts) -> list[Family]:
+    """How late each stage is (its oldest day; 0 where none is), and how many days each table is behind."""
+    found = facts.standing.timeliness
+    if found.since is None:
+        return []
+    oldest = {one.stage: one.by.total_seconds() for one in reversed(found.late)}
+    late: list[Sample] = [({"stage": stage}, oldest.get(stage, 0.0)) for stage in facts.use_case.schedule.deadlines]
+    behind: list[Sample] = [({"table": one.table}, one.behind) for one in found.fresh if one.behind is not None]
+    return [
+        ("late_seconds", "seconds", "since the deadline of the oldest day that a stage has not done", late),
+        ("table_days_behind", "", "days that a table should hold by now and does not", behind),
     ]
 
 

@@ -16,9 +16,7 @@ from pipelines.ops.facts import SCORED_DAYS, Facts, gate_results
 from pipelines.ops.measure import Measure, plural, share_of
 from pipelines.ops.nights import nights
 from pipelines.platform.ledger import StageRecord
-
-DEADLINE = timedelta(hours=6)
-"""How long after the end of its day (00:00 UTC) the nightly chain should be done; the schedule starts it at 02:00."""
+from pipelines.platform.orchestration import CHAIN
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,10 +34,11 @@ TARGETS = Targets()
 def scorecard_content(facts: Facts) -> dict[str, Any]:
     """The measures by group, over the newest days of the ledger."""
     measures = scorecard(facts)
+    deadline = facts.use_case.schedule.deadline(CHAIN[-1])
     return {
         "groups": [(name, list(found)) for name, found in groupby(measures, key=lambda measure: measure.group)],
         "period": facts.back(SCORED_DAYS),
-        "deadline_hours": DEADLINE.total_seconds() / 3600,
+        "deadline_hours": deadline.total_seconds() / 3600,
     }
 
 
@@ -48,7 +47,7 @@ def scorecard(facts: Facts) -> list[Measure]:
     period = facts.back(SCORED_DAYS)
     history = facts.history(period) if period else []
     return [
-        *night_measures(history),
+        *night_measures(history, facts.use_case.schedule.deadline(CHAIN[-1])),
         *quality_measures(history),
         *answer_measures(facts, history),
         *change_measures(facts),
@@ -57,15 +56,15 @@ def scorecard(facts: Facts) -> list[Measure]:
     ]
 
 
-def night_measures(history: Sequence[StageRecord]) -> list[Measure]:
-    """How often the nightly run ended well, and in time."""
+def night_measures(history: Sequence[StageRecord], deadline: timedelta) -> list[Measure]:
+    """How often the nightly run ended well, and within `deadline` of the end of its day (00:00 UTC)."""
     found = nights(history)
     none = "no night was run by the schedule yet: days loaded by hand or by a backfill do not count"
     told = f"of {plural(len(found), 'night')} of the schedule"
     good, first = sum(night.good for night in found), sum(night.first_try for night in found)
-    timely = sum(night.on_time(DEADLINE) for night in found)
+    timely = sum(night.on_time(deadline) for night in found)
     group = "Nightly run"
-    hours = DEADLINE.total_seconds() / 3600
+    hours, minutes = divmod(int(deadline.total_seconds()) // 60, 60)
     return [
         Measure(
             group=group,
@@ -77,7 +76,7 @@ def night_measures(history: Sequence[StageRecord]) -> list[Measure]:
         ),
         Measure(
             group=group,
-            name=f"Nights done by {hours:02.0f}:00 UTC",
+            name=f"Nights done by {hours:02}:{minutes:02} UTC",
             unit="share",
             value=share_of(timely, len(found)),
             target=TARGETS.night_on_time,

@@ -98,6 +98,16 @@ class Ledger(ReleaseLedger):
         records = self.stage_records(stage, first=first, last=last)
         return {record.day: record for record in records if status is None or record.status == status}
 
+    def days_run_as(self, stage: str, mark: str) -> set[date]:
+        """The days of a stage with a record whose run id contains `mark`; reads no payloads."""
+        query = sa.select(stage_records.c.day).where(
+            stage_records.c.use_case == self.use_case,
+            stage_records.c.stage == stage,
+            stage_records.c.run_id.contains(mark, autoescape=True),
+        )
+        with self._reading() as connection:
+            return {date.fromisoformat(day) for day in connection.execute(query.distinct()).scalars()}
+
     def stage_statuses(self) -> dict[tuple[str, date], str]:
         """The newest status of every stage and day there is; reads no payloads."""
         columns = (stage_records.c.stage, stage_records.c.day, stage_records.c.status)

@@ -16,6 +16,10 @@ WRITERS = ("ingest", "features", "materialize", "score", "monitor", "train")
 """The stages that write; each writes tables of its own, one run at a time."""
 
 
+SCHEDULED = "/scheduled__"
+"""What the run id of a stage contains that the schedule started, and nobody by hand or by a backfill."""
+
+
 @dataclass(frozen=True)
 class Orchestration:
     """The names that belong to one use case."""

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.platform.days import DayRange
 from pipelines.report.days import STAGES, DayRow, day_rows
+from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
 
@@ -30,7 +31,7 @@ class Champion:
 class Standing:
     """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day.
 
-    `challenger` is the release that is tried out, `releases` are all of them, oldest first.
+    `challenger` is the release that is tried out, `releases` are all of them, oldest first. `timeliness`: what is late.
     """
 
     use_case: str
@@ -40,6 +41,7 @@ class Standing:
     newest: Mapping[str, date]
     rows: Sequence[DayRow]
     attention: Sequence[tuple[date | None, str]]
+    timeliness: Timeliness
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -50,6 +52,8 @@ class Standing:
             "challenger": self.challenger.to_json() if self.challenger else None,
             "releases": [row.to_json() for row in self.releases],
             "newest": {stage: str(day) for stage, day in self.newest.items()},
+            "late": [one.to_json() for one in self.timeliness.late],
+            "fresh": [one.to_json() for one in self.timeliness.fresh],
             "days": [row.to_json() for row in self.rows],
             "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
         }
@@ -57,13 +61,14 @@ class Standing:
 
 def standing(run: Run, days: DayRange | None = None) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
-    done = [key for key, status in run.ledger.stage_statuses().items() if status == "done"]
+    statuses = run.ledger.stage_statuses()
+    done = [key for key, status in statuses.items() if status == "done"]
     by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
     newest = {stage: max(found) for stage, found in by_stage.items() if found}
     known = newest_day(run)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
-    champion, releases = _champion(run), release_rows(run)
+    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, statuses)
     return Standing(
         use_case=run.use_case.name,
         champion=champion,
@@ -73,11 +78,13 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         rows=rows,
         attention=[
             *_incidents(run),
+            *_late(timely),
             *_of_releases(releases),
             *_general(run, champion, newest),
             *_held_back(rows, newest),
             *_of_days(rows),
         ],
+        timeliness=timely,
     )
 
 
@@ -98,6 +105,16 @@ def _champion(run: Run) -> Champion | None:
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
+
+
+def _late(found: Timeliness) -> list[tuple[date | None, str]]:
+    """A line for each day that is late: the first stage of it says by how much."""
+    told: list[tuple[date | None, str]] = []
+    for day in dict.fromkeys(one.day for one in found.late):
+        mine = [one for one in found.late if one.day == day]
+        others = f"; late too: {', '.join(one.stage for one in mine[1:])}" if mine[1:] else ""
+        told.append((day, f"{mine[0].told}{others}"))
+    return told
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:

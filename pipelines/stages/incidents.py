@@ -1,9 +1,9 @@
-"""Incidents of the watch and of failed stages: one for each cause, told to who is to know, closed when it is gone."""
+"""Incidents of the watch, of failed and late stages: one for each cause, told to who is to know, closed when gone."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -11,6 +11,7 @@ from pipelines.platform.errors import GateError, NotArrivedError, StoreError, To
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
 from pipelines.platform.notifiers import channels, send
+from pipelines.report.deadlines import Late, timeliness
 from pipelines.run import Run
 from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.notice import notice
@@ -19,6 +20,9 @@ log = logging.getLogger("tollgate.incidents")
 
 WATCHED = ("feed", "bug", "harmful", "concept")
 """Causes of a diagnosis that open an incident; notes do not."""
+LATE = "late"
+LATE_TOLD = 10
+"""Late stages that the evidence lists, the oldest first."""
 FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
 
 
@@ -70,6 +74,23 @@ def stage_done(run: Run, stage: str, day: date) -> None:
     deliver(run)
 
 
+def follow_deadlines(run: Run) -> tuple[Late, ...]:
+    """One incident for all that is late and has no incident of its own; closed when nothing is. Returns what is late.
+
+    Days that a failed stage's incident names are left to that one: the cause is known, and told.
+    """
+    late, opened = timeliness(run).late, _open(run)
+    told = {day for one in opened if one.detail.get("by") == "stage" for day in one.detail.get("days", ())}
+    unknown = [one for one in late if str(one.day) not in told]
+    if unknown:
+        _report(run, _of_lateness(run, unknown))
+    for one in opened:
+        if one.kind == LATE and not unknown:
+            _settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
+    deliver(run)
+    return late
+
+
 def deliver(run: Run, *, now: bool = False) -> int:
     """Send what waits in the outbox (with `now` also what is to be tried later); returns how many were taken.
 
@@ -111,6 +132,28 @@ def _of_diagnosis(run: Run, found: Diagnosis) -> NewIncident:
         "page": f"reports/{found.day}.html",
     }
     return NewIncident(kind=found.cause, subject=subject, severity=severity, summary=found.describe(), detail=detail)
+
+
+def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
+    paged = [one for one in late if one.stage in run.use_case.schedule.paged]
+    days = sorted({str(one.day) for one in late})
+    detail = {
+        "by": "deadline",
+        "first_day": days[0],
+        "days": days,
+        "sources": sorted({one.stage for one in late}),
+        "consequence": f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not there",
+        "evidence": [one.told for one in late[:LATE_TOLD]],
+        "next_step": f"tollgate status; if nothing runs: tollgate backfill --from {days[0]} --to {days[-1]}",
+        "runbook": "docs/runbooks/late.md",
+    }
+    return NewIncident(
+        kind=LATE,
+        subject=run.use_case.name,
+        severity="critical" if paged else "warning",
+        summary=(paged or late)[0].told,
+        detail=detail,
+    )
 
 
 def _subject(run: Run, found: Diagnosis) -> str:

@@ -54,11 +54,12 @@ def run_stage(
 
 
 def _done(run: Run, stage: str, day: date) -> None:
-    """Close the incidents that this stage's failure had opened; a ledger that is busy leaves them to the next run."""
-    from pipelines.stages.incidents import stage_done
+    """Close the incidents that this stage's failure or lateness had opened; a busy ledger leaves them to the next."""
+    from pipelines.stages.incidents import follow_deadlines, stage_done
 
     try:
         stage_done(run, STAGES.get(stage, stage), day)
+        follow_deadlines(run)
     except TollgateError:
         log.warning("open incidents of %s were not looked at", stage, exc_info=True)
 
