@@ -28,6 +28,8 @@ class WatchPolicy:
 
     A retrain needs the drift policy's `confirm_days` among the newest `retrain_of` days (0: in a row), and is asked for
     by itself at most `retrain_cap` times in `retrain_cap_days`. A ticket that goes on for `escalate_days` is a page.
+
+    `parity_sample` events of a day are asked for through the online path every morning.
     """
 
     weeks: int = 5
@@ -57,3 +59,4 @@ class WatchPolicy:
     retrain_cap: int = 3
     retrain_cap_days: int = 28
     escalate_days: int = 3
+    parity_sample: int = 200
