@@ -9,28 +9,28 @@ retrain (asked, reason); profile (what later days are compared with); page (belo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from pipelines.platform.days import DayRange, midnight
 from pipelines.platform.errors import PermanentError
 from pipelines.release.scorer import load_release
-from pipelines.report.day_page import DayPage, page_path, write_day_page
-from pipelines.report.days import day_rows
-from pipelines.run import Run, code_version
+from pipelines.report.day_page import page_path
+from pipelines.run import Run
+from pipelines.stages.day_pages import write_pages
 from pipelines.stages.day_samples import DaySample, day_samples
 from pipelines.stages.incidents import follow
+from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.performance import Performance, estimates, matured_day, performance
 from pipelines.stages.profiles import profiles
 from pipelines.stages.references import References
 from pipelines.stages.result import StageResult
 from pipelines.stages.upstream import Upstream
 from pipelines.stages.watched import WatchedDays, tell
-from pipelines.watch.comparison import SCORE, Comparison, compare
+from pipelines.watch.comparison import Comparison, compare
 from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.drift import Drift, judge, measure, not_judged
 from pipelines.watch.estimate import realised
@@ -41,8 +41,6 @@ from pipelines.watch.retrain import decide, hurts
 from pipelines.watch.slice_worth import with_past
 from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
 
-DAYS_SHOWN = 28
-GATED = ("ingest", "features", "score")
 PREDICTIONS = Upstream(stage="score", table="predictions", held_back=("metrics", "report pages"))
 
 
@@ -60,14 +58,15 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     references = References(run)
     drifts = _drifts(run, references, days, samples, pages)
     subjects = DayRange(matured_day(run, days.first), matured_day(run, days.last))
-    worth = performance(run, subjects)
-    watched, diagnoses = _watched(run, references, days, samples, worth)
+    known = cache(lambda: known_units(run, DayRange(subjects.first, days.last)))
+    worth = performance(run, subjects, known)
+    watched, diagnoses = _watched(run, references, days, samples, worth, known)
     accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth, watched)
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
     version = run.lake.replace_days(frame, "metrics", days, provenance=run.provenance("monitor", inputs))
-    _write_pages(run, days, accounts, drifts, pages)
+    write_pages(run, days, accounts, drifts, evidently=pages)
     result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
     for day in days:
         follow(run, diagnoses[day])
@@ -106,6 +105,7 @@ def _watched(
     days: DayRange,
     samples: Mapping[date, DaySample],
     worth: Mapping[date, Performance],
+    known_then: Callable[[], KnownUnits],
 ) -> tuple[dict[date, dict[str, Any]], dict[date, Diagnosis]]:
     """What is told apart on each day, in order: each day's diagnosis rests on those of the days before."""
     memory = WatchedDays.of(run, days.first)
@@ -113,7 +113,7 @@ def _watched(
     matured = {day: worth.get(matured_day(run, day)) for day in days}
     memory.accounts |= {day: {"performance": one.to_json() if one else None} for day, one in matured.items()}
     calibrations = {day: memory.calibration(day, sample.release) for day, sample in samples.items()}
-    expected = estimates(run, days, {day: known for day, known in calibrations.items() if known})
+    expected = estimates(run, days, {day: known for day, known in calibrations.items() if known}, known_then)
     found: dict[date, dict[str, Any]] = {}
     diagnoses: dict[date, Diagnosis] = {}
     for day in days:
@@ -213,37 +213,3 @@ def _history(run: Run, first: date, last: date) -> tuple[dict[date, bool], set[d
         for day, payload in others.items()
     }
     return drifted, {day for day, payload in others.items() if payload["retrain"]["asked"]}
-
-
-def _write_pages(
-    run: Run,
-    days: DayRange,
-    accounts: Mapping[date, Mapping[str, Any]],
-    drifts: Mapping[date, tuple[Drift, Comparison | None]],
-    pages: bool,
-) -> None:
-    rows = day_rows(run, days.widened(before=DAYS_SHOWN - 1), monitored=accounts)
-    gates = {stage: run.ledger.latest(stage, first=days.first, last=days.last) for stage in GATED}
-    for day in days:
-        drift, comparison = drifts[day]
-        page = DayPage(
-            use_case=run.use_case.name,
-            account=accounts[day],
-            recent=[row for row in rows if day - timedelta(days=DAYS_SHOWN) < row.day <= day],
-            records={stage: records[day] for stage, records in gates.items() if day in records},
-            columns=[vars(column) | {"drifted": column.drifted} for column in drift.columns],
-            score_counts=_score_counts(comparison),
-            drift_page=pages and comparison is not None and not comparison.refusal,
-            made_by=f"run {run.run_id}, code {code_version()}, {run.clock():%Y-%m-%d %H:%M} UTC",
-        )
-        write_day_page(run.settings.home, day, page)
-
-
-def _score_counts(comparison: Comparison | None) -> dict[str, list[float]]:
-    """Shares of rows by score in 20 equal steps from 0 to 1: of the day and of its reference."""
-    if comparison is None or comparison.refusal:
-        return {}
-    return {
-        name: (np.histogram(frame[SCORE].dropna(), bins=20, range=(0.0, 1.0))[0] / len(frame)).tolist()
-        for name, frame in (("training window", comparison.reference), ("this day", comparison.current))
-    }

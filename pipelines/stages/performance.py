@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -55,8 +55,10 @@ def matured_day(run: Run, day: date) -> date:
     return day - timedelta(days=run.use_case.label.delay_days)
 
 
-def performance(run: Run, days: DayRange) -> dict[date, Performance]:
+def performance(run: Run, days: DayRange, known: Callable[[], KnownUnits] | None = None) -> dict[date, Performance]:
     """Performance of those of `days` that were scored, with their labels as they matured.
+
+    `known` gives the units that are known on these days, where the caller needs them for others too.
 
     The label of an event of day S is as it was known at S + delay + 1 day, 00:00 UTC, whenever this is asked: 1 where a
     report had come by then, else 0.
@@ -64,7 +66,7 @@ def performance(run: Run, days: DayRange) -> dict[date, Performance]:
     rows = _rows(run, days)
     if not rows:
         return {}
-    known = known_units(run, days)
+    units = known() if known else known_units(run, days)
     found: dict[date, Performance] = {}
     for part in batched(days, rows, ROWS_AT_ONCE):
         table = _with_reports(run, part)
@@ -72,14 +74,20 @@ def performance(run: Run, days: DayRange) -> dict[date, Performance]:
         for day in part:
             mine = table.take(np.flatnonzero(day_of == np.datetime64(day)))
             if mine.num_rows:
-                found[day] = _performance(run, day, mine, known)
+                found[day] = _performance(run, day, mine, units)
     return found
 
 
 def estimates(
-    run: Run, days: DayRange, calibrations: Mapping[date, tuple[NDArray[np.float64], Sequence[Worth]]]
+    run: Run,
+    days: DayRange,
+    calibrations: Mapping[date, tuple[NDArray[np.float64], Sequence[Worth]]],
+    known: Callable[[], KnownUnits] | None = None,
 ) -> dict[date, Estimate]:
-    """What the scores of those `days` lead to expect that have a calibration, and the matured days it is made of."""
+    """What the scores of those `days` lead to expect that have a calibration, and the matured days it is made of.
+
+    `known` as in `performance`.
+    """
     wanted = [day for day in days if day in calibrations]
     if not wanted:
         return {}
@@ -87,7 +95,7 @@ def estimates(
     rows = _rows(run, span)
     if not rows:
         return {}
-    known = known_units(run, span)
+    known_then = known() if known else known_units(run, span)
     use_case = run.use_case
     found: dict[date, Estimate] = {}
     for part in batched(span, rows, ROWS_AT_ONCE):
@@ -97,7 +105,7 @@ def estimates(
         for day in (one for one in part if one in calibrations):
             mine = table.take(np.flatnonzero(day_of == np.datetime64(day)))
             units = mine[use_case.review.unit].to_numpy()
-            judged = ~known.mask(day, units)
+            judged = ~known_then.mask(day, units)
             if judged.any():
                 probability, past = calibrations[day]
                 found[day] = estimate(
@@ -111,8 +119,11 @@ def estimates(
 
 
 def _rows(run: Run, days: DayRange) -> dict[date, int]:
+    """Rows by day, so that batches can be cut; a single day is one batch, whatever it holds."""
     if not (run.lake.exists("predictions") and run.lake.exists(run.use_case.labels.name)):
         return {}
+    if len(days) == 1:
+        return {days.first: 1}
     counts = run.lake.read("predictions", days=days).groupBy("day").count().collect()
     return {row["day"]: int(row["count"]) for row in counts}
 
