@@ -99,7 +99,9 @@ def _slices(day: date, found: Mapping[str, Any] | None, slices: Sequence[Mapping
     `slice_caught` is the share of the day's positives that were on the review list, `slice_caught_lately` the same over
     the matured days up to it.
     """
-    for row in slices if found else ():
+    if found is None:
+        return
+    for row in slices:
         common: dict[str, Any] = {
             "day": day,
             "subject_day": date.fromisoformat(found["subject_day"]),

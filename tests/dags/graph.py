@@ -78,6 +78,8 @@ def _schedule(timetable: Any) -> dict[str, Any]:
     if hasattr(timetable, "serialize"):
         return found | timetable.serialize()
     condition = timetable.asset_condition
+    if condition is None:
+        return found | {"expression": timetable.expression}
     return found | {
         "condition": type(condition).__name__,
         "assets": sorted(asset.name for asset in getattr(condition, "objects", [condition])),

@@ -202,7 +202,7 @@ def test_evidently_gives_the_same_figures_and_its_page(run: Run, fortnight: tupl
 
     assert alone["drift"]["columns"] == pytest.approx(bulk["drift"]["columns"])
     assert alone["drift"]["score"] == pytest.approx(bulk["drift"]["score"])
-    of_the_past = {"drift", "diagnosis", "explained", "estimate", "checked", "profile"}
+    of_the_past = {"drift", "diagnosis", "explained", "estimate", "checked", "profile", "slices"}
     assert {key: value for key, value in alone.items() if key not in of_the_past} == {
         key: value for key, value in bulk.items() if key not in of_the_past
     }
