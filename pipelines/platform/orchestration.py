@@ -38,7 +38,7 @@ class Orchestration:
     @property
     def dag_ids(self) -> tuple[str, ...]:
         """All DAG ids of the use case."""
-        return (*self.chain, *(self.dag_id(name) for name in ("train", "train_weekly", "deadlines")))
+        return (*self.chain, *(self.dag_id(name) for name in ("train", "train_weekly", "deadlines", "parity")))
 
     def pool(self, stage: str) -> str:
         """The pool of one slot that makes `stage` the only writer of its tables."""

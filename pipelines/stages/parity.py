@@ -21,12 +21,13 @@ from features.definition import FeatureSet
 from features.kernel import Events
 from features.online import LiveFeatures
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import PermanentError, UsageError
+from pipelines.platform.errors import GateError, PermanentError, UsageError
 from pipelines.platform.lake import Lake
 from pipelines.platform.online_states import FeastStates
 from pipelines.platform.online_store import OnlineStore
 from pipelines.run import Run
-from pipelines.stages.replay import DayStream, read_stream, replay
+from pipelines.stages.replay import DayStream, narrowed, read_stream, replay
+from pipelines.stages.result import StageResult
 from pipelines.stages.states import publish, write_states
 
 STAGE = "parity"
@@ -104,6 +105,30 @@ def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str |
     return result
 
 
+def sampled_parity(run: Run, days: DayRange) -> StageResult:
+    """Parity of a few events of the last of `days`, as many as the use case's watch says; raises `GateError` if off.
+
+    A day whose features are not there yet is passed over: its lateness is told elsewhere.
+    """
+    built = run.ledger.latest("features", first=days.last, last=days.last, status="done")
+    if not built or not built[days.last].payload.get("rows"):
+        return StageResult(stage=STAGE, days=days, accounts={days.last: {"passed_over": "no features of this day"}})
+    result = parity(run, days.last, sample=run.use_case.watch.parity_sample)
+    if not result.holds:
+        differing = [f"{name} {count}" for name, count in result.mismatches.items() if count]
+        raise GateError(
+            "the online path gives other features than the batch",
+            where=run.lake.path("features"),
+            day=str(days.last),
+            expected=f"the same values, bit for bit, for {result.compared} events",
+            found=", ".join(differing) or f"{result.only_batch} events only in the batch, {result.only_online} online",
+            held_back=(),
+            next_step=f"tollgate parity --day {days.last}",
+            runbook="docs/runbooks/online-store.md",
+        )
+    return StageResult(stage=STAGE, days=DayRange.single(days.last), accounts={days.last: result.to_json()})
+
+
 def _feature_set(run: Run, name: str | None) -> FeatureSet:
     sets = run.use_case.feature_sets
     if name is None:
@@ -139,12 +164,18 @@ def _sampled(events: int, sample: int | None) -> NDArray[np.intp]:
 def _replayed(
     run: Run, day: date, features: FeatureSet, stream: DayStream, asked: NDArray[np.intp]
 ) -> dict[str, NDArray[Any]]:
-    """The online values of the events asked about, from a scratch lake and a scratch store that are gone afterwards."""
+    """The online values of the events asked about, from a scratch lake and a scratch store that are gone afterwards.
+
+    Of a sample only what can reach its events is built and replayed, so that a few events of a large day cost little.
+    """
+    only: Mapping[str, list[Any]] | None = None
+    if len(asked) < len(stream.events):
+        stream, asked, only = narrowed(stream, asked)
     run.settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="parity-", dir=run.settings.home) as scratch:
         lake = Lake(run.spark, f"{scratch}/lake")
         built_at = run.clock().replace(microsecond=0)
-        write_states(run, features, day - timedelta(days=1), lake=lake, built_at=built_at)
+        write_states(run, features, day - timedelta(days=1), lake=lake, built_at=built_at, only=only)
         use_case = run.use_case
         store = OnlineStore(
             f"{scratch}/online", lake, project=use_case.name, owner=use_case.owner, stored=features, feature_sets=()

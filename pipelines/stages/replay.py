@@ -70,6 +70,35 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
     )
 
 
+def narrowed(stream: DayStream, asked: NDArray[np.intp]) -> tuple[DayStream, NDArray[np.intp], dict[str, list[Any]]]:
+    """The part of the stream that can reach the events `asked` (indices): what shares an entity with one of them.
+
+    Returns that stream, the places of those events in it, and the entities' keys by the entity's name.
+    """
+    events = stream.events
+    keys = {name: np.unique(values[asked]) for name, values in events.keys.items()}
+    near = np.zeros(len(events), dtype=np.bool_)
+    for name, values in events.keys.items():
+        near |= np.isin(values, keys[name])
+    kept = np.flatnonzero(near)
+    wanted = {name: values.tolist() for name, values in keys.items()}
+    known = {name: set(values) for name, values in wanted.items()}
+    owners = {event: of for event, of in stream.owners.items() if any(of[name] in known[name] for name in known)}
+    told = {*owners, *events.id[kept].tolist()}
+    part = DayStream(
+        events=Events(
+            id=events.id[kept],
+            time=events.time[kept],
+            cents=events.cents[kept],
+            reported=events.reported[kept],
+            keys={name: values[kept] for name, values in events.keys.items()},
+        ),
+        reports=[report for report in stream.reports if report[1] in told],
+        owners=owners,
+    )
+    return part, np.searchsorted(kept, asked), wanted
+
+
 def replay(stream: DayStream, live: LiveFeatures, asked: NDArray[np.intp]) -> Values:
     """Let the day happen; the features of the events `asked` (ascending indices), each as it was at its own instant.
 

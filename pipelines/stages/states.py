@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -37,8 +37,18 @@ def known_events(run: Run, days: DayRange, versions: Mapping[str, int]) -> DataF
     return with_reports(frame, reports, use_case).withColumnRenamed(use_case.label.reported_at, REPORTED)
 
 
-def write_states(run: Run, feature_set: FeatureSet, last: date, *, lake: Lake, built_at: datetime) -> dict[str, int]:
+def write_states(
+    run: Run,
+    feature_set: FeatureSet,
+    last: date,
+    *,
+    lake: Lake,
+    built_at: datetime,
+    only: Mapping[str, Sequence[Any]] | None = None,
+) -> dict[str, int]:
     """Replace the state tables in `lake` by the states as of the end of `last`; returns their versions by table.
+
+    `only`: the keys by the entity's name that get a state; all by default.
 
     Rows: the entity's key, the arrays of `features.state_columns`, `built_at` TIMESTAMP (the same in every row).
     Events and reports come from the run's own lake.
@@ -51,7 +61,10 @@ def write_states(run: Run, feature_set: FeatureSet, last: date, *, lake: Lake, b
     versions: dict[str, int] = {}
     for entity in entities_with_state(feature_set):
         days = DayRange(as_of.date() - timedelta(days=state_reach_days(feature_set, entity)), last)
-        states = state_frame(known_events(run, days, inputs), feature_set, entity, as_of)
+        known = known_events(run, days, inputs)
+        if only is not None:
+            known = known.where(functions.col(feature_set.schema.entity(entity).key).isin(list(only[entity])))
+        states = state_frame(known, feature_set, entity, as_of)
         rows, table = states.withColumn(BUILT_AT, functions.lit(built_at)), view_name(entity)
         versions[table] = lake.replace_table(rows, table, days=DayRange.single(last), provenance=provenance)
     return versions

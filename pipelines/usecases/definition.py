@@ -248,7 +248,8 @@ class RolloutPolicy:
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Cron expressions, UTC: the nightly run (for the day before), the weekly training, the looks at the deadlines.
+    """Cron expressions, UTC: the nightly run (for the day before), the weekly training, the looks at the deadlines, and
+    the sampled parity (of the day before).
 
     `deadlines`: the time (HH:MM, UTC) of the next morning by which a stage must be done with a day, in the order of the
     chain. Where a stage of `paged` is late somebody is called; the lateness of another is a ticket.
@@ -257,6 +258,7 @@ class Schedule:
     nightly: str = "0 2 * * *"
     training: str = "0 5 * * 1"
     looks: str = "1,31 * * * *"
+    parity: str = "40 6 * * *"
     deadlines: Mapping[str, str] = field(
         default_factory=lambda: {
             "ingest": "03:30",

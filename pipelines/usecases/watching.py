@@ -33,6 +33,8 @@ class WatchPolicy:
     What is done without a person, by cause: on those of `fall_back_on` the declared rule decides from the next day on,
     until `return_days` days in a row are calm; on those of `roll_back_on` a champion that the trouble began with gives
     way to the one before. Nothing by default.
+
+    `parity_sample` events of a day are asked for through the online path every morning.
     """
 
     weeks: int = 5
@@ -66,3 +68,4 @@ class WatchPolicy:
     fall_back_on: tuple[str, ...] = ()
     return_days: int = 2
     roll_back_on: tuple[str, ...] = ()
+    parity_sample: int = 200

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pipelines.stages.result import StageResult
 
 log = logging.getLogger(__name__)
-STAGES = {"build_features": "features", "materialize": "features", "rollout": "monitor"}
+STAGES = {"build_features": "features", "materialize": "features", "rollout": "monitor", "sampled_parity": "parity"}
 """Stages whose function has another name than the DAG that runs it."""
 
 

@@ -12,10 +12,10 @@ import pytest
 from features.definition import Feature, FeatureSet, WindowMean
 from features.fraud import BASELINE
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import PermanentError, UsageError
+from pipelines.platform.errors import GateError, PermanentError, UsageError
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
-from pipelines.stages.parity import parity
+from pipelines.stages.parity import parity, sampled_parity
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
@@ -133,3 +133,17 @@ def test_the_command_names_the_feature_of_a_table_that_was_made_by_another_defin
     assert named[0] == f"{LEAKY} differs for 9 of 9 events, for instance"
     assert len(named) == 1 + 3
     assert verdict.startswith(f"parity does not hold: {DAY}, 9 of 24 events x 15 features = 135 values, 9 differ")
+
+
+def test_the_morning_sample_replays_what_reaches_it_and_stops_a_leak(lake_run: Run) -> None:
+    watch = replace(lake_run.use_case.watch, parity_sample=4)
+    run = replace(lake_run, use_case=replace(lake_run.use_case, watch=watch))
+    assert "no features" in sampled_parity(run, TODAY).accounts[DAY]["passed_over"]
+    run.ledger.record_stage("features", DAY, "done", run_id="r", at=NOW, payload={"rows": EVENTS_A_DAY})
+    store_features(run, TODAY, stored(run))
+    account = sampled_parity(run, TODAY).accounts[DAY]
+    assert (account["compared"], account["events"], account["holds"]) == (4, EVENTS_A_DAY, True), account
+    store_features(run, TODAY, with_mean(without_the_event, run).stored_features)
+    with pytest.raises(GateError, match="other features than the batch") as stopped:
+        sampled_parity(run, TODAY)
+    assert LEAKY in stopped.value.found
