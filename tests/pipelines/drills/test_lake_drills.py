@@ -13,7 +13,10 @@ import pytest
 
 from pipelines.drills import bank as banks
 from pipelines.drills.bad_retrain import bad_retrain
+from pipelines.drills.bug import bug
+from pipelines.drills.concept import concept
 from pipelines.drills.drill import Finding
+from pipelines.drills.holiday import holiday
 from pipelines.drills.rollback import rollback
 from pipelines.drills.simulated_frame import simulated_frame
 from pipelines.drills.skew import skew
@@ -70,6 +73,18 @@ def test_a_model_that_learnt_damaged_labels_is_refused(at_the_bank: Callable[...
 
 def test_a_rollback_while_scoring_leaves_no_row_unaccounted(at_the_bank: Callable[..., list[Finding]]) -> None:
     assert _not_held(at_the_bank(rollback)) == []
+
+
+def test_a_holiday_is_answered_by_the_rule_until_it_is_over(at_the_bank: Callable[..., list[Finding]]) -> None:
+    assert _not_held(at_the_bank(holiday)) == []
+
+
+def test_the_release_of_a_broken_deploy_gives_way(at_the_bank: Callable[..., list[Finding]]) -> None:
+    assert _not_held(at_the_bank(bug)) == []
+
+
+def test_a_new_pattern_calls_a_person(at_the_bank: Callable[..., list[Finding]]) -> None:
+    assert _not_held(at_the_bank(concept)) == []
 
 
 def test_the_bank_in_memory_is_the_bank_in_the_lake(bank_home: Path) -> None:

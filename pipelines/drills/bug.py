@@ -1,0 +1,120 @@
+"""The drill `bug`: a feature is silently constant from one deploy on. Named; the release of that deploy gives way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from features.definition import EntityFeature
+from pipelines.drills.drill import Drill, Finding
+from pipelines.drills.watched_bank import arrive, days_after, nights, watched_bank
+from pipelines.platform.days import DayRange
+from pipelines.platform.settings import Settings
+from pipelines.release.bundle import releases_folder, write_bundle
+from pipelines.release.loading import release_bundle
+from pipelines.run import Run
+from pipelines.stages.features import build_features
+
+FIRST, AFTER = days_after(0), days_after(1)
+
+
+def bug(settings: Settings) -> Sequence[Finding]:
+    """A deploy brings a release and a feature job with a fault; the night after, the job is put right."""
+    run = watched_bank(settings)
+    before = str(run.ledger.champion().release_id)  # type: ignore[union-attr]
+    arrive(run, AFTER.last, {})
+    deployed, broken = _deploy(run), broken_feature(run)
+    make_constant(run, FIRST, broken)
+    account = nights(run, FIRST)[FIRST.first]
+    opened = run.ledger.incidents(open_only=True)
+    build_features(run, FIRST)
+    later = nights(run, AFTER)[AFTER.first]
+    return (
+        _named(account, broken),
+        _gave_way(run, account, before, deployed),
+        Finding(
+            expected="a person is paged, and told what was done",
+            happened="; ".join(f"{one.severity} {one.kind}: {one.detail.get('done', [])}" for one in opened)
+            or "nothing",
+            holds=[(one.kind, one.severity, bool(one.detail.get("done"))) for one in opened]
+            == [("bug", "critical", True)],
+        ),
+        _no_training(account),
+        Finding(
+            expected="with the feature job put right the next day is well, nothing is moved and the incident closes",
+            happened=f"{later['diagnosis']['summary']}; {len(run.ledger.incidents(open_only=True))} open; "
+            f"done: {'; '.join(later['answers']) or 'nothing'}",
+            holds=later["diagnosis"]["cause"] in ("well", "echo")
+            and not run.ledger.incidents(open_only=True)
+            and not later["answers"],
+        ),
+    )
+
+
+def _deploy(run: Run) -> str:
+    """The champion once more, as another release, made champion; returns its id."""
+    pointer = run.ledger.champion()
+    assert pointer is not None
+    old = run.ledger.release(pointer.release_id)
+    bundle = release_bundle(run, old)
+    name = f"{pointer.release_id[:-4]}drill"
+    record = {**bundle.record, "release_id": name}
+    made = write_bundle(
+        releases_folder(run.settings.home), name, model=bundle.model, record=record, reference=bundle.reference()
+    )
+    payload = {**old.payload, **record, "manifest_digest": made.manifest_digest, "signed_by": made.signed_by}
+    run.ledger.add_release(name, payload, at=run.clock())
+    run.ledger.move_champion(name, expected=pointer, reason="the drill's deploy", actor=run.actor, at=run.clock())
+    return name
+
+
+def broken_feature(run: Run) -> str:
+    """The feature that the deploy breaks: the champion's first one that looks back in time."""
+    features = run.use_case.feature_sets[run.use_case.model.feature_set].features
+    return next(one.name for one in features if isinstance(one, EntityFeature))
+
+
+def make_constant(run: Run, days: DayRange, feature: str) -> None:
+    """Replace the feature by zero in every row of the lake's `features` of those days."""
+    from pyspark.sql import functions as sf
+
+    rows = run.lake.read("features", days=days, version=run.lake.version("features"))
+    kind = rows.schema[feature].dataType
+    constant = rows.withColumn(feature, sf.lit(0).cast(kind))
+    run.lake.replace_days(constant, "features", days, provenance=run.provenance("drill"))
+
+
+def _named(account: Mapping[str, Any], broken: str) -> Finding:
+    found = account["diagnosis"]
+    return Finding(
+        expected=f"the first day's run calls it a bug, and names the feature {broken}",
+        happened=f"{found['cause']}: {found['summary']}",
+        holds=found["cause"] == "bug" and found["evidence"][0]["name"] == broken,
+    )
+
+
+def _gave_way(run: Run, account: Mapping[str, Any], before: str, deployed: str) -> Finding:
+    pointer = run.ledger.champion()
+    return Finding(
+        expected="it began with the release, which gives way to the one before",
+        happened="; ".join(account["answers"]) or "nothing was done",
+        holds=pointer is not None
+        and pointer.release_id == before
+        and run.ledger.states(deployed)[-1]["state"] == "retired",
+    )
+
+
+def _no_training(account: Mapping[str, Any]) -> Finding:
+    return Finding(
+        expected="no training is asked for on broken features",
+        happened=account["retrain"]["reason"],
+        holds=not account["retrain"]["asked"],
+    )
+
+
+BUG = Drill(
+    name="bug",
+    description="a feature is silently constant from one deploy on: named, and the release of the deploy gives way",
+    injected=f"{FIRST}: a deploy brings a release, and one feature is 0 in every row",
+    happens=bug,
+)

@@ -1,0 +1,65 @@
+"""The drill `concept`: a new pattern of fraud. A person is called; no training, nobody else decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pipelines.drills.drill import Drill, Finding
+from pipelines.drills.watched_bank import arrive, days_after, nights, watched_bank
+from pipelines.platform.fallback import fallbacks
+from pipelines.platform.settings import Settings
+from pipelines.simulate.day import DayPlan
+from pipelines.simulate.incidents import INCIDENTS
+
+NAME = "new-fraud"
+DAYS = days_after(0, 7)
+TOLD = days_after(7)
+"""When the labels of the first day have matured: the first run that could know."""
+
+
+def concept(settings: Settings) -> Sequence[Finding]:
+    """A week of cards that are tested, and the night on which the first day's labels are known."""
+    run = watched_bank(settings)
+    champion = run.ledger.champion()
+    arrive(run, DAYS.last, dict.fromkeys(DAYS, DayPlan((NAME,))))
+    accounts = nights(run, DAYS)
+    found = accounts[TOLD.first]["diagnosis"]
+    opened = [one for one in run.ledger.incidents(open_only=True) if one.kind == "concept"]
+    early = {day: account["diagnosis"]["cause"] for day, account in accounts.items() if day < TOLD.first}
+    done = [line for account in accounts.values() for line in account["answers"]]
+    asked = [day for day, account in accounts.items() if account["retrain"]["asked"]]
+    return (
+        Finding(
+            expected="on the first run that knows labels of such a day it is called a new pattern",
+            happened=f"{found['cause']}: {found['summary']}",
+            holds=found["cause"] == "concept",
+        ),
+        Finding(
+            expected="before that no other cause is blamed",
+            happened=", ".join(f"{day}: {cause}" for day, cause in early.items()),
+            holds=not set(early.values()) & {"bug", "feed", "harmful"},
+        ),
+        Finding(
+            expected="a person is paged, and told to look at what was missed",
+            happened="; ".join(f"{one.severity}: {one.detail.get('next_step')}" for one in opened) or "nobody",
+            holds=[one.severity for one in opened] == ["critical"],
+        ),
+        Finding(
+            expected="no training is asked for: old labels do not know the pattern",
+            happened=", ".join(map(str, asked)) or "none",
+            holds=not asked,
+        ),
+        Finding(
+            expected="the champion goes on deciding: neither the rule nor an older release knows better",
+            happened="; ".join(done) or "nothing was done",
+            holds=run.ledger.champion() == champion and not fallbacks(run.ledger),
+        ),
+    )
+
+
+CONCEPT = Drill(
+    name="concept",
+    description="a new pattern of fraud: a person is called as soon as labels tell, and nothing is trained on old ones",
+    injected=f"{DAYS}: {INCIDENTS[NAME].description}",
+    happens=concept,
+)

@@ -1,0 +1,146 @@
+"""The drill `holiday`: demand shifts for four days. Seen on the first; the rule stands in, and goes by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pipelines.drills.drill import Drill, Finding
+from pipelines.drills.watched_bank import arrive, days_after, nights, watched_bank
+from pipelines.platform.days import DayRange
+from pipelines.platform.fallback import fallbacks
+from pipelines.platform.settings import Settings
+from pipelines.release.scorer import RULE_RELEASE
+from pipelines.report.standing import standing
+from pipelines.run import Run
+from pipelines.simulate.day import DayPlan
+from pipelines.simulate.incidents import INCIDENTS
+from pipelines.stages.performance import performance
+from pipelines.stages.score import score
+
+NAME = "holiday"
+HOLIDAY, FIRST, REST = days_after(0, 3), days_after(0), days_after(1, 3)
+CALM, BACK = days_after(4, 5), days_after(6)
+MATURED = days_after(11)
+"""By then the labels of the last holiday are known."""
+
+Accounts = Mapping[date, Mapping[str, Any]]
+
+
+def holiday(settings: Settings) -> Sequence[Finding]:
+    """Nights of a holiday and after it; those between which nobody could do anything are run at once."""
+    run = watched_bank(settings)
+    arrive(run, MATURED.last, dict.fromkeys(HOLIDAY, DayPlan((NAME,))), features=BACK.last)
+    first = nights(run, FIRST)
+    said = [what for _, what in standing(run).attention]
+    during = nights(run, REST)
+    after = nights(run, CALM)
+    score(run, BACK)
+    return (
+        _named(first),
+        _taken_over(run, first),
+        _told(said),
+        _stored(run),
+        _caught(run),
+        _waits({**first, **during}),
+        _returns(run, after),
+        _closed(run),
+    )
+
+
+def _named(first: Accounts) -> Finding:
+    found = first[FIRST.first]["diagnosis"]
+    return Finding(
+        expected="the first day's run says that inputs moved and that it does harm",
+        happened=f"{found['cause']}: {found['summary']}",
+        holds=found["cause"] == "harmful" and found["subject_day"] == str(FIRST.first),
+    )
+
+
+def _taken_over(run: Run, first: Accounts) -> Finding:
+    known = fallbacks(run.ledger)
+    return Finding(
+        expected=f"by policy the declared rule decides from the next day, {REST.first}, on; the ledger says why",
+        happened="; ".join(first[FIRST.first]["answers"]) or "nothing was done",
+        holds=len(known) == 1 and known[0].first == REST.first and known[0].begun_by == run.actor,
+    )
+
+
+def _told(said: Sequence[str]) -> Finding:
+    lines = [one for one in said if "the declared rule decides" in one]
+    return Finding(
+        expected="`tollgate status` says so, and how to end it",
+        happened=lines[0] if lines else "; ".join(said) or "nothing",
+        holds=any("tollgate fallback --off" in one for one in lines),
+    )
+
+
+def _stored(run: Run) -> Finding:
+    stamps = _stamps(run, REST)
+    champion = run.ledger.champion()
+    return Finding(
+        expected="on the other holidays every row is decided by the rule, and the champion's score stands beside it",
+        happened=", ".join(f"{rows:,} rows by {release}, beside {other}" for (release, other), rows in stamps.items()),
+        holds=champion is not None and set(stamps) == {(RULE_RELEASE, champion.release_id)},
+    )
+
+
+def _stamps(run: Run, days: DayRange) -> dict[tuple[str, str], int]:
+    rows = run.lake.read("predictions", days=days).where("champion_score IS NOT NULL")
+    found = rows.groupBy("release", "champion").count().collect()
+    return {(row["release"], row["champion"]): int(row["count"]) for row in found}
+
+
+def _caught(run: Run) -> Finding:
+    """What both lists were worth, once the labels are known."""
+    known = performance(run, REST).values()
+    rule = sum(one.worth.hits for one in known)
+    model = sum(one.watched.hits for one in known)
+    return Finding(
+        expected="once labels are known, the rule's lists held no less fraud than the champion's would have",
+        happened=f"{rule} cards with fraud on the rule's lists of {len(known)} days, {model} on the champion's",
+        holds=rule >= model and len(known) == len(REST),
+    )
+
+
+def _waits(accounts: Accounts) -> Finding:
+    reasons = {account["retrain"]["reason"] for account in accounts.values()}
+    return Finding(
+        expected="no training is asked for on what has no labels yet",
+        happened="; ".join(sorted(reasons)),
+        holds=not any(account["retrain"]["asked"] for account in accounts.values()) and "wait" in " ".join(reasons),
+    )
+
+
+def _returns(run: Run, after: Accounts) -> Finding:
+    known = fallbacks(run.ledger)
+    champion = run.ledger.champion()
+    stamps = _stamps(run, BACK)
+    told = [line for account in after.values() for line in account["answers"]]
+    return Finding(
+        expected=f"after {run.use_case.watch.return_days} calm days the champion decides again by itself",
+        happened="; ".join([*told, ", ".join(f"{BACK}: {release}" for release, _ in stamps)]),
+        holds=len(known) == 1
+        and known[0].last == CALM.last
+        and champion is not None
+        and {release for release, _ in stamps} == {champion.release_id},
+    )
+
+
+def _closed(run: Run) -> Finding:
+    every = [one for one in run.ledger.incidents() if one.kind == "harmful"]
+    told = "; ".join(f"{one.summary} → {one.resolution or 'still open'}" for one in every)
+    return Finding(
+        expected="all of it is one incident, that says what was done and closes by itself",
+        happened=told or "none",
+        holds=len(every) == 1 and every[0].resolved_at is not None and bool(every[0].detail.get("done")),
+    )
+
+
+HOLIDAY_DRILL = Drill(
+    name=NAME,
+    description="demand shifts for four days: seen on the first, the declared rule stands in and goes by itself",
+    injected=f"{HOLIDAY}: {INCIDENTS[NAME].description}",
+    happens=holiday,
+)
