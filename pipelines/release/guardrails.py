@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from pipelines.release.contenders import Contenders, Scored
 from pipelines.release.verdict import Check
-from pipelines.usecases.definition import RolloutPolicy
+from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.watch.methods import wasserstein
 
 Figures = Mapping[str, Any]

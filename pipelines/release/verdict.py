@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from pipelines.release.metrics import Array
-from pipelines.usecases.definition import Consequence
+from pipelines.usecases.policies.evidence import Consequence
 
 Outcome = Literal["passed", "failed", "not applicable"]
 Decision = Literal["approved", "refused", "needs a person"]

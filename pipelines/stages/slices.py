@@ -11,7 +11,8 @@ from pipelines.platform.days import DayRange
 from pipelines.release.evidence.slice_rows import SliceRows, slice_columns
 from pipelines.release.metrics import average_precision
 from pipelines.run import Run
-from pipelines.usecases.definition import KeyGroup, UseCase
+from pipelines.usecases.definition import UseCase
+from pipelines.usecases.policies.evidence import KeyGroup
 from pipelines.watch.slice_worth import SliceWorth, few
 
 if TYPE_CHECKING:

@@ -9,13 +9,14 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from datetime import time, timedelta
 from functools import cached_property
-from typing import Literal
 
 from expectations.definition import Suite
 from features.definition import FeatureSet, union
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.evidence import EvidencePolicy
+from pipelines.usecases.policies.rollout import RolloutPolicy
+from pipelines.usecases.policies.schedule import Schedule
+from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
 
 ParameterValue = float | int | str | Mapping[str, int]
 """A parameter of the model: a number, a word, or a value for each column."""
@@ -121,159 +122,6 @@ class ModelPolicy:
     search: tuple[Mapping[str, ParameterValue], ...] = ()
     search_folds: int = 2
     fixed: Mapping[str, ParameterValue] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
-
-
-@dataclass(frozen=True, kw_only=True)
-class Band:
-    """Rows whose stored feature `column` is at least `low` and below `high` (either may be left open)."""
-
-    column: str
-    low: float = float("-inf")
-    high: float = float("inf")
-
-
-@dataclass(frozen=True, kw_only=True)
-class KeyGroup:
-    """Rows whose entity key is in group `number` (from 0 on) of `of`.
-
-    `by="range"`: the keys in ascending order, cut into groups of equally many keys; `by="remainder"`: key modulo `of`.
-    """
-
-    key: str
-    of: int
-    number: int
-    by: Literal["range", "remainder"] = "range"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Slice:
-    """A part of the events that a model must serve as well as the rest: the rows that are in every one of `where`."""
-
-    name: str
-    where: tuple[Band | KeyGroup, ...]
-
-
-Consequence = Literal["refuse", "ask"]
-"""What follows from a failed check: the candidate is refused, or a person is asked."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class EvidencePolicy:
-    """What a candidate's evidence must show, beyond `ModelPolicy.champion_margin`; `docs/decisions/0180` to `0184`.
-
-    Intervals: `replicates` of the bootstrap, two-sided `level` (slices share theirs), `seed`. `inconclusive` is what
-    follows where the interval of candidate - champion neither excludes a loss beyond the margin nor proves one.
-
-    Slices: `slice_margin` is the loss of the primary metric that, once proven, blocks; one with fewer positives on the
-    test days than `slice_positives` is not judged.
-
-    Label health: a week's rate of positives of a slice is implausible where it is off its history's by more than
-    `label_move` (0.5: half as many again, or a third fewer) and chance gives such a week in any slice with a
-    probability of at most `label_chance`; `label_expected` positives must be expected at least.
-
-    Golden set: `golden_margin` is the loss of the primary metric that blocks. Money: `review_cost` is what the review
-    of a unit costs, `loss_share` the share of a missed positive's amount that is lost, `cost_margin` the proven rise of
-    cost per day, as a share of the champion's, that blocks. `brier_margin`: the same for the Brier score.
-
-    Leaks: `single_share` of the model's primary metric, or an area under the ROC curve of `single_auc`, is what no
-    feature may reach alone; `parity_days`: how old the newest parity may be. Loading: at least `rows_per_second`, and
-    at most `p99_seconds` for a batch of a thousand rows.
-    """
-
-    replicates: int = 1000
-    level: float = 0.95
-    seed: int = 20260102
-    inconclusive: Consequence = "ask"
-    slices: tuple[Slice, ...] = ()
-    slice_margin: float = 0.05
-    slice_positives: int = 20
-    label_move: float = 0.5
-    label_chance: float = 0.005
-    label_expected: float = 10.0
-    golden_margin: float = 0.05
-    review_cost: float = 5.0
-    loss_share: float = 1.0
-    cost_margin: float = 0.1
-    brier_margin: float = 0.1
-    single_share: float = 0.9
-    single_auc: float = 0.98
-    parity_days: int = 14
-    rows_per_second: float = 2000.0
-    p99_seconds: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class DriftPolicy:
-    """When a day has drifted: pinned method and threshold per column, and how many columns must exceed it.
-
-    `confirm_days`: consecutive days beyond policy before a retrain is asked for; `cooldown_days`: logical days after
-    one in which no other is asked for; `sample`: rows compared; `minimum`: fewer rows than this are not judged.
-    """
-
-    method: str = "psi"
-    threshold: float = 0.2
-    score_threshold: float = 0.2
-    share_of_columns: float = 0.2
-    confirm_days: int = 1
-    cooldown_days: int = 7
-    sample: int = 5000
-    minimum: int = 500
-
-
-@dataclass(frozen=True, kw_only=True)
-class RolloutPolicy:
-    """How an approved release becomes champion, in logical (scored) days; the first of a home is champion at once.
-
-    It is scored beside the champion for `shadow_days` without deciding, then decides for `canary_share` of the review
-    units for `canary_days`; 0 leaves a state out. For `guard_days` after its promotion the champion before is put back
-    by itself where a guardrail fails. Limits: `score_drift` is how much further (Wasserstein, in standard deviations)
-    its scores may be from its own reference than the champion's from its own; `score_distance` the same between the two
-    on the same rows; `positive_ratio` how many times more or fewer units may reach its threshold; `seconds_per_row` how
-    long scoring may take; `precision_loss` how much review precision it may lose on matured days. Days with fewer than
-    `minimum` rows do not count. In the `high` risk tier an approved release waits for a person all the same.
-    """
-
-    risk_tier: Literal["standard", "high"] = "standard"
-    shadow_days: int = 0
-    canary_days: int = 0
-    canary_share: float = 0.1
-    guard_days: int = 10
-    score_drift: float = 0.5
-    score_distance: float = 1.0
-    positive_ratio: float = 3.0
-    seconds_per_row: float = 0.001
-    precision_loss: float = 0.1
-    minimum: int = 200
-
-
-@dataclass(frozen=True, kw_only=True)
-class Schedule:
-    """Cron expressions, UTC: the nightly run (for the day before), the weekly training, the looks at the deadlines, and
-    the sampled parity (of the day before).
-
-    `deadlines`: the time (HH:MM, UTC) of the next morning by which a stage must be done with a day, in the order of the
-    chain. Where a stage of `paged` is late somebody is called; the lateness of another is a ticket.
-    """
-
-    nightly: str = "0 2 * * *"
-    training: str = "0 5 * * 1"
-    looks: str = "1,31 * * * *"
-    parity: str = "40 6 * * *"
-    deadlines: Mapping[str, str] = field(
-        default_factory=lambda: {
-            "ingest": "03:30",
-            "features": "04:30",
-            "materialize": "05:00",
-            "score": "05:30",
-            "monitor": "06:00",
-        }
-    )
-    paged: tuple[str, ...] = ("score",)
-
-    def deadline(self, stage: str) -> timedelta:
-        """How long after the end of its day the stage must be done; a day where the schedule does not say."""
-        moment = time.fromisoformat(self.deadlines.get(stage, "00:00"))
-        return timedelta(hours=moment.hour, minutes=moment.minute) or timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)

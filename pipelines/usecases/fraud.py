@@ -6,22 +6,10 @@ from expectations.fraud import FRAUD_REPORTS, PREDICTIONS, TRANSACTIONS, TRANSAC
 from expectations.from_features import features_suite
 from features.definition import union
 from features.fraud import BASELINE, EXTENDED
-from pipelines.usecases.definition import (
-    Band,
-    Column,
-    DriftPolicy,
-    EvidencePolicy,
-    Feed,
-    KeyGroup,
-    LabelPolicy,
-    ModelPolicy,
-    ReviewPolicy,
-    RolloutPolicy,
-    Rule,
-    RuleModel,
-    Slice,
-    UseCase,
-)
+from pipelines.usecases.definition import Column, Feed, LabelPolicy, ModelPolicy, ReviewPolicy, Rule, RuleModel, UseCase
+from pipelines.usecases.policies.evidence import Band, EvidencePolicy, KeyGroup, Slice
+from pipelines.usecases.policies.rollout import RolloutPolicy
+from pipelines.usecases.policies.watch import DriftPolicy
 
 _TRANSACTIONS = Feed(
     name="transactions",

@@ -9,12 +9,12 @@ from pipelines import usecases
 from pipelines.platform.errors import UsageError
 from pipelines.usecases.definition import UseCase
 
-_NOT_USE_CASES = {"definition", "registry", "watching"}
+_NOT_USE_CASES = {"definition", "registry"}
 
 
 def names() -> list[str]:
     """Names of all use cases."""
-    modules = (module.name for module in pkgutil.iter_modules(usecases.__path__))
+    modules = (module.name for module in pkgutil.iter_modules(usecases.__path__) if not module.ispkg)
     return sorted(name for name in modules if name not in _NOT_USE_CASES)
 
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 
 Told = Mapping[str, Any]
 _TROUBLE = ("feed", "bug", "harmful", "concept")

@@ -7,7 +7,7 @@ from datetime import date
 
 import numpy as np
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.signals import Area, Past, Signal
 from pipelines.watch.sketch import Sketch, Values, distances, matrix, spreads

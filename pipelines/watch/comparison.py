@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from features.definition import Feature, FeatureSet
-from pipelines.usecases.definition import DriftPolicy
+from pipelines.usecases.policies.watch import DriftPolicy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.signals import Past, Signal
 from pipelines.watch.usual import usual

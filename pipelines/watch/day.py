@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.causes import Cause
 from pipelines.watch.diagnosis import Diagnosis, Memory, diagnose
 from pipelines.watch.matured import fallen

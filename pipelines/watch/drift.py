@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from pipelines.usecases.definition import DriftPolicy
+from pipelines.usecases.policies.watch import DriftPolicy
 from pipelines.watch.comparison import SCORE, Comparison
 from pipelines.watch.methods import Values, method
 

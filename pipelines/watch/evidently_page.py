@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.platform.whole_files import write_whole
-from pipelines.usecases.definition import DriftPolicy
+from pipelines.usecases.policies.watch import DriftPolicy
 from pipelines.watch.comparison import SCORE, Comparison
 from pipelines.watch.drift import comparable
 

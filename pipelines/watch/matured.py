@@ -9,7 +9,7 @@ from math import sqrt
 
 import numpy as np
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.signals import Signal
 from pipelines.watch.usual import robust_sigma
 from pipelines.watch.worth import Worth

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import date
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.columns import columns, constants, torn
 from pipelines.watch.counts import cells, labels, rejected, tail, units, volume
 from pipelines.watch.profile import DayProfile

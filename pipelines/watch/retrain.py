@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
-from pipelines.usecases.definition import DriftPolicy
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
 
 _NO_CURE = frozenset({"feed", "bug", "concept", "inputs", "echo"})
 """Causes that a training on such days would not put right, or that need none."""

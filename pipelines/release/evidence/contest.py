@@ -11,7 +11,8 @@ import numpy as np
 from pipelines.platform.errors import ConfigurationError
 from pipelines.release.evidence.bootstrap import Interval, Resampling, average_precisions, interval
 from pipelines.release.metrics import Array, average_precision
-from pipelines.usecases.definition import EvidencePolicy, UseCase
+from pipelines.usecases.definition import UseCase
+from pipelines.usecases.policies.evidence import EvidencePolicy
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -24,7 +24,8 @@ from pipelines.platform.days import DayRange
 from pipelines.release.evidence.slice_rows import SliceRows
 from pipelines.release.metrics import Array
 from pipelines.release.verdict import Check, not_applicable
-from pipelines.usecases.definition import EvidencePolicy, UseCase
+from pipelines.usecases.definition import UseCase
+from pipelines.usecases.policies.evidence import EvidencePolicy
 
 if TYPE_CHECKING:
     import pandas as pd

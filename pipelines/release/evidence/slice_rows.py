@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.release.metrics import Array
-from pipelines.usecases.definition import Band, KeyGroup, Slice, UseCase
+from pipelines.usecases.definition import UseCase
+from pipelines.usecases.policies.evidence import Band, KeyGroup, Slice
 
 if TYPE_CHECKING:
     import pandas as pd

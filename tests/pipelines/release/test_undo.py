@@ -28,8 +28,8 @@ from pipelines.release.scorer import load_champion
 from pipelines.release.succession import line_of_champions
 from pipelines.release.undo import rollback
 from pipelines.run import Run
-from pipelines.usecases.definition import RolloutPolicy
 from pipelines.usecases.fraud import USE_CASE
+from pipelines.usecases.policies.rollout import RolloutPolicy
 from tests.pipelines.release.boosters import AT, matrix, train_booster
 from tests.pipelines.release.racing import race
 

@@ -15,7 +15,7 @@ from pipelines.report.standing import standing
 from pipelines.run import Run
 from pipelines.stages.answers import answer, answers_on
 from pipelines.usecases.fraud import USE_CASE
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from tests.pipelines.release.test_undo import _bundle
 
 DAY = date(2026, 11, 9)

@@ -19,7 +19,7 @@ from pipelines.run import Run
 from pipelines.stages.monitor import monitor
 from pipelines.stages.result import StageResult
 from pipelines.stages.score import score
-from pipelines.usecases.definition import DriftPolicy
+from pipelines.usecases.policies.watch import DriftPolicy
 from pipelines.usecases.registry import load
 from tests.oracles.alert_list import known_on
 from tests.oracles.performance import average_precision, list_precision

@@ -17,8 +17,8 @@ from pipelines.release.promotion import promote
 from pipelines.release.verdict import Check, Evaluation, Verdict
 from pipelines.run import Run
 from pipelines.stages.release import Released, release
-from pipelines.usecases.definition import RolloutPolicy
 from pipelines.usecases.fraud import USE_CASE
+from pipelines.usecases.policies.rollout import RolloutPolicy
 from tests.pipelines.release.boosters import AT
 from tests.pipelines.release.test_undo import USE, _bundle
 

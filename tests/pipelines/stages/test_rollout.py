@@ -21,7 +21,7 @@ from pipelines.release.scorer import load_release
 from pipelines.release.undo import rollback
 from pipelines.run import Run
 from pipelines.stages.rollout import advance, rollout
-from pipelines.usecases.definition import RolloutPolicy
+from pipelines.usecases.policies.rollout import RolloutPolicy
 from tests.pipelines.release.boosters import AT
 from tests.pipelines.release.test_undo import USE, _bundle
 

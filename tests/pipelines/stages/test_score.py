@@ -26,7 +26,7 @@ from pipelines.release.undo import rollback
 from pipelines.run import Run
 from pipelines.stages import score as stage
 from pipelines.stages.score import score
-from pipelines.usecases.definition import RolloutPolicy
+from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.usecases.registry import load
 from tests.oracles.alert_list import Scored, alert_list, known_on
 from tests.pipelines.watched_lake import AT, FIRST, RELEASE, World, make_world, release_model, store

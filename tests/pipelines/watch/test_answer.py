@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.answer import calm_days, falls_back, rolls_back
 
 DAY = date(2026, 11, 9)

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.causes import Cause
 from pipelines.watch.coherence import coherence
 from pipelines.watch.day import Known, watch_day

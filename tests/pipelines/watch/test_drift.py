@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from features.fraud import BASELINE
-from pipelines.usecases.definition import DriftPolicy
+from pipelines.usecases.policies.watch import DriftPolicy
 from pipelines.watch.comparison import SCORE, compare
 from pipelines.watch.drift import Drift, judge, measure
 

@@ -8,8 +8,7 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.usecases.definition import DriftPolicy
-from pipelines.usecases.watching import WatchPolicy
+from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
 from pipelines.watch.retrain import decide, hurts
 
 START = date(2026, 11, 2)

@@ -9,8 +9,9 @@ import pandas as pd
 
 from pipelines.release.evidence.contest import Contest
 from pipelines.release.verdict import CANDIDATE, CHAMPION, LOGISTIC, RULE
-from pipelines.usecases.definition import Band, KeyGroup, Slice, UseCase
+from pipelines.usecases.definition import UseCase
 from pipelines.usecases.fraud import USE_CASE
+from pipelines.usecases.policies.evidence import Band, KeyGroup, Slice
 
 SLICES = (
     Slice(name="small", where=(Band(column="amount", high=50),)),

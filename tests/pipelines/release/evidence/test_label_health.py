@@ -11,8 +11,8 @@ import pytest
 
 from pipelines.platform.days import DayRange
 from pipelines.release.evidence.label_health import labels_are_plausible
-from pipelines.usecases.definition import Band, KeyGroup, Slice
 from pipelines.usecases.fraud import USE_CASE
+from pipelines.usecases.policies.evidence import Band, KeyGroup, Slice
 
 FIRST, WEEKS, A_DAY, TERMINALS = date(2026, 8, 31), 9, 2500, 2000
 EXAMINED = DayRange(FIRST + timedelta(days=21), FIRST + timedelta(days=7 * WEEKS - 1))

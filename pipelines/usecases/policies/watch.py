@@ -6,6 +6,24 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True)
+class DriftPolicy:
+    """When a day has drifted: pinned method and threshold per column, and how many columns must exceed it.
+
+    `confirm_days`: consecutive days beyond policy before a retrain is asked for; `cooldown_days`: logical days after
+    one in which no other is asked for; `sample`: rows compared; `minimum`: fewer rows than this are not judged.
+    """
+
+    method: str = "psi"
+    threshold: float = 0.2
+    score_threshold: float = 0.2
+    share_of_columns: float = 0.2
+    confirm_days: int = 1
+    cooldown_days: int = 7
+    sample: int = 5000
+    minimum: int = 500
+
+
+@dataclass(frozen=True, kw_only=True)
 class WatchPolicy:
     """Limits of the daily diagnosis; measured by `make bench-watch` (decision 0210).
 
