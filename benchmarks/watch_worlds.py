@@ -104,42 +104,57 @@ class WatchedBank:
         """
         scorer, case = self.champion.scorer, self.use_case
         seen = frame if features is None else features(frame)
-        names = list(self.champion.feature_set.names)
         every = scorer.score(matrix_of(seen, scorer.feature_names))
         day_of = frame["day"].to_numpy()
         known_by = frame[case.label.reported_at].dt.tz_localize(None).to_numpy()
         arrived = known_by.astype("datetime64[D]")
         for day in map(pd.Timestamp, pd.unique(frame["day"][frame["day"] >= pd.Timestamp(since)])):
             rows = np.flatnonzero(day_of == day.to_datetime64())
-            today, score = frame.iloc[rows], every[rows]
+            today = frame.iloc[rows]
             reported = known_by[rows] <= np.datetime64(day.date(), "us") + np.timedelta64(
                 case.label.delay_days + 1, "D"
             )
-            chosen = np.random.default_rng([self.seed, day.toordinal()]).permutation(len(rows))[:SAMPLE]
-            sample = seen.iloc[rows[chosen]][names].reset_index(drop=True)
-            judge = {
-                "unit": today[case.review.unit].to_numpy(),
-                "score": score,
-                "amount": today["amount"].to_numpy(),
-                "capacity": case.review.capacity,
-            }
-            yield Watched(
-                day=day.date(),
-                profile=DayProfile(
-                    **_counts(today, case),
-                    inputs={"amount": sketch(today["amount"].to_numpy()[chosen])},
-                    features={name: sketch(sample[name].to_numpy()) for name in names},
-                    coherence=self._coherence(today.iloc[chosen], sample),
-                    score=sketch(logit(score[chosen])),
-                    tail=float(np.mean(score >= scorer.threshold)),
-                    reports=int((arrived == np.datetime64(day.date(), "D")).sum()),
-                    rejected=0.0,
-                    release=scorer.release_id,
-                ),
-                worth=worth(label=reported.astype(int), **judge),
-                truth=worth(label=fraud[rows].astype(int), **judge),
-                sample=sample.assign(score=score[chosen]),
-            )
+            reports = int((arrived == np.datetime64(day.date(), "D")).sum())
+            yield self._watched_day(day, today, seen.iloc[rows], every[rows], reported, fraud[rows], reports)
+
+    def _watched_day(
+        self,
+        day: pd.Timestamp,
+        today: pd.DataFrame,
+        seen: pd.DataFrame,
+        score: NDArray[np.float64],
+        reported: NDArray[np.bool_],
+        fraud: NDArray[np.bool_],
+        reports: int,
+    ) -> Watched:
+        """One day: its events, their features as the model saw them, scores, what was reported in time, the truth."""
+        scorer, case = self.champion.scorer, self.use_case
+        names = list(self.champion.feature_set.names)
+        chosen = np.random.default_rng([self.seed, day.toordinal()]).permutation(len(today))[:SAMPLE]
+        sample = seen.iloc[chosen][names].reset_index(drop=True)
+        judge = {
+            "unit": today[case.review.unit].to_numpy(),
+            "score": score,
+            "amount": today["amount"].to_numpy(),
+            "capacity": case.review.capacity,
+        }
+        return Watched(
+            day=day.date(),
+            profile=DayProfile(
+                **_counts(today, case),
+                inputs={"amount": sketch(today["amount"].to_numpy()[chosen])},
+                features={name: sketch(sample[name].to_numpy()) for name in names},
+                coherence=self._coherence(today.iloc[chosen], sample),
+                score=sketch(logit(score[chosen])),
+                tail=float(np.mean(score >= scorer.threshold)),
+                reports=reports,
+                rejected=0.0,
+                release=scorer.release_id,
+            ),
+            worth=worth(label=reported.astype(int), **judge),
+            truth=worth(label=fraud.astype(int), **judge),
+            sample=sample.assign(score=score[chosen]),
+        )
 
     def _coherence(self, chosen: pd.DataFrame, sample: pd.DataFrame) -> dict[str, float]:
         schema = self.use_case.stored_features.schema

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.output import console, print_json
-from pipelines.cli.undo import person_run
+from pipelines.cli.person import person_run
 
 if TYPE_CHECKING:
     from datetime import date

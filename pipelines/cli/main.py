@@ -13,7 +13,7 @@ from pipelines import cli
 from pipelines.cli.output import error_document, print_error, print_json
 from pipelines.platform.errors import TollgateError
 
-_NOT_GROUPS = {"main", "output"}
+_NOT_GROUPS = {"main", "output", "person"}
 
 
 def build_app() -> typer.Typer:

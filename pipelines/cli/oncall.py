@@ -10,6 +10,7 @@ from pipelines.cli.output import console, print_json
 
 if TYPE_CHECKING:
     from pipelines.platform.ledger import Incident
+    from pipelines.run import Run
 
 
 def register(app: typer.Typer) -> None:
@@ -22,16 +23,18 @@ def oncall(
         bool, typer.Option("--send", help="first look at deadlines, and send the notices that wait")
     ] = False,
     every: Annotated[bool, typer.Option("--all", help="resolved incidents too")] = False,
+    resolve: Annotated[int | None, typer.Option(help="close the open incident of this number; needs --reason")] = None,
+    reason: Annotated[str, typer.Option(help="why it is closed, as the records will say")] = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """What needs a person: incidents with consequence, evidence, next command, runbook; and notices that wait."""
-    from pipelines.platform.settings import Settings
-    from pipelines.run import Run
-    from pipelines.stages.incidents import deliver, follow_deadlines
-    from pipelines.usecases.registry import load
+    from pipelines.cli.person import person_run
+    from pipelines.incidents import deliver
+    from pipelines.stages.incidents import follow_deadlines
 
-    settings = Settings.from_environment()
-    run = Run(settings, load(settings.use_case))
+    run = person_run()
+    if resolve is not None:
+        _resolve(run, resolve, reason)
     if send:
         follow_deadlines(run)
     sent = deliver(run, now=True) if send else 0
@@ -51,6 +54,26 @@ def oncall(
         told = f"notice {message.event} of incident {message.incident_id} waits for {message.channel}"
         problem = f" ({message.attempts} attempts, {message.last_error})" if message.attempts else ""
         console.print(f"{told}{problem}: tollgate oncall --send", highlight=False, markup=False, soft_wrap=True)
+
+
+def _resolve(run: Run, number: int, reason: str) -> None:
+    """Close an open incident in the name of the person; raises `UsageError` where that cannot be."""
+    from pipelines.incidents import deliver, settle
+    from pipelines.platform.errors import UsageError
+
+    known = {one.incident_id: one for one in run.ledger.incidents(open_only=True)}
+    if number not in known:
+        raise UsageError(
+            "no open incident has this number",
+            where="tollgate oncall --resolve",
+            expected=", ".join(map(str, known)) or "none is open",
+            found=str(number),
+            next_step="tollgate oncall lists the open ones",
+        )
+    if not reason.strip():
+        raise UsageError("an incident is closed with a reason", expected="--reason TEXT", found="none")
+    settle(run, known[number], reason.strip())
+    deliver(run)
 
 
 def _print(one: Incident) -> None:

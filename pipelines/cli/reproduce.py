@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from pipelines.cli.output import console, print_json, print_table
-from pipelines.cli.undo import person_run
+from pipelines.cli.person import person_run
 
 
 def register(app: typer.Typer) -> None:

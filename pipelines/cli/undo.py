@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from pipelines.cli.output import console, print_json
+from pipelines.cli.person import person_run
 
 if TYPE_CHECKING:
     from pipelines.release.promotion import Stage
-    from pipelines.run import Run
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 REASON = "asked for on the command line"
@@ -82,20 +82,3 @@ def rollback_command(
     console.print(
         f"{done.after} decides again, threshold {done.threshold:.4f}; {done.before} is retired", soft_wrap=True
     )
-
-
-def person_run() -> Run:
-    """A run in the name of the person at the keyboard."""
-    import os
-    import pwd
-
-    from pipelines.platform.settings import Settings
-    from pipelines.run import Run
-    from pipelines.usecases.registry import load
-
-    settings = Settings.from_environment()
-    try:
-        actor = pwd.getpwuid(os.getuid()).pw_name
-    except KeyError:
-        actor = f"uid {os.getuid()}"
-    return Run(settings, load(settings.use_case), actor=actor)

@@ -137,22 +137,29 @@ def _findings(
     answer_of: Mapping[str, Array],
     expected: Mapping[str, int],
 ) -> tuple[Finding, ...]:
-    pointer = run.ledger.champion()
-    stamps = _stamps(run)
-    rows = {night: sum(by_release.values()) for night, by_release in stamps.items()}
-    releases = [next(iter(stamps[night])) if len(stamps[night]) == 1 else "mixed" for night in sorted(stamps)]
-    turn = releases.index(good) if good in releases else len(releases)
-    counts = Counter(release for release, _ in requests.answers)
-    wrong = sum(
-        release not in answer_of or not np.array_equal(scores, answer_of[release])
-        for release, scores in requests.answers
-    )
     return (
         Finding(
             expected="one command puts the champion before it back",
             happened=f"exit code {command.code} after {command.seconds:.1f} s (aim: 5 s): {command.said}",
-            holds=command.code == 0 and _is(pointer, good),
+            holds=command.code == 0 and _is(run.ledger.champion(), good),
         ),
+        *_of_rows(run, good, bad, expected),
+        _of_requests(good, bad, requests, answer_of),
+        Finding(
+            expected="the ledger tells it: both were champion, the bad one is retired, with the reason",
+            happened="; ".join(f"{move.kind} {move.champion}: {move.reason}" for move in run.ledger.moves()),
+            holds=[move.champion for move in run.ledger.moves()] == [good, bad, good]
+            and run.ledger.states(bad)[-1]["state"] == "retired",
+        ),
+    )
+
+
+def _of_rows(run: Run, good: str, bad: str, expected: Mapping[str, int]) -> tuple[Finding, Finding]:
+    stamps = _stamps(run)
+    rows = {night: sum(by_release.values()) for night, by_release in stamps.items()}
+    releases = [next(iter(stamps[night])) if len(stamps[night]) == 1 else "mixed" for night in sorted(stamps)]
+    turn = releases.index(good) if good in releases else len(releases)
+    return (
         Finding(
             expected=f"every row of {len(expected)} scored nights is there: {sum(expected.values()):,}",
             happened=f"{sum(rows.values()):,} predictions",
@@ -163,18 +170,20 @@ def _findings(
             happened=", ".join({good: "good", bad: "bad"}.get(release, release) for release in releases),
             holds=releases == [bad] * turn + [good] * (len(releases) - turn) and 0 < turn < len(releases),
         ),
-        Finding(
-            expected="each request meanwhile is answered, by exactly one of the two, with that one's scores",
-            happened=f"{counts[bad]:,} by the bad one, {counts[good]:,} by the good one, {wrong} by a mixture, "
-            f"{len(requests.errors)} errors" + "".join(f"; {error}" for error in requests.errors[:1]),
-            holds=not wrong and not requests.errors and set(counts) == {good, bad},
-        ),
-        Finding(
-            expected="the ledger tells it: both were champion, the bad one is retired, with the reason",
-            happened="; ".join(f"{move.kind} {move.champion}: {move.reason}" for move in run.ledger.moves()),
-            holds=[move.champion for move in run.ledger.moves()] == [good, bad, good]
-            and run.ledger.states(bad)[-1]["state"] == "retired",
-        ),
+    )
+
+
+def _of_requests(good: str, bad: str, requests: Requests, answer_of: Mapping[str, Array]) -> Finding:
+    counts = Counter(release for release, _ in requests.answers)
+    wrong = sum(
+        release not in answer_of or not np.array_equal(scores, answer_of[release])
+        for release, scores in requests.answers
+    )
+    return Finding(
+        expected="each request meanwhile is answered, by exactly one of the two, with that one's scores",
+        happened=f"{counts[bad]:,} by the bad one, {counts[good]:,} by the good one, {wrong} by a mixture, "
+        f"{len(requests.errors)} errors" + "".join(f"; {error}" for error in requests.errors[:1]),
+        holds=not wrong and not requests.errors and set(counts) == {good, bad},
     )
 
 

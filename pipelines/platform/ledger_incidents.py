@@ -68,14 +68,7 @@ class IncidentLedger(OutboxLedger):
         of `channels`, in the same transaction.
         """
         with self._writing() as connection:
-            event: Event = "opened"
-            if connection.execute(self._opening(new, actor, at)).rowcount == 0:
-                event = self._goes_on(connection, new)
-            row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
-            incident = _incident(row)
-            if event != "seen":
-                self._tell(connection, event, incident.incident_id, incident.to_json(), channels, at)
-        return incident, event
+            return self._report(connection, new, at=at, actor=actor, channels=channels)
 
     def settle_incident(
         self, kind: str, subject: str, *, resolution: str, at: datetime, actor: str, channels: Collection[str] = ()
@@ -90,6 +83,19 @@ class IncidentLedger(OutboxLedger):
             closed = _incident({**row, **ends})
             self._tell(connection, "resolved", closed.incident_id, closed.to_json(), channels, at)
         return True
+
+    def _report(
+        self, connection: sa.Connection, new: NewIncident, *, at: datetime, actor: str, channels: Collection[str]
+    ) -> tuple[Incident, Event]:
+        """`report_incident` within the caller's transaction."""
+        event: Event = "opened"
+        if connection.execute(self._opening(new, actor, at)).rowcount == 0:
+            event = self._goes_on(connection, new)
+        row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
+        incident = _incident(row)
+        if event != "seen":
+            self._tell(connection, event, incident.incident_id, incident.to_json(), channels, at)
+        return incident, event
 
     def _goes_on(self, connection: sa.Connection, new: NewIncident) -> Event:
         row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
@@ -112,38 +118,6 @@ class IncidentLedger(OutboxLedger):
             incidents.c.subject == subject,
             incidents.c.resolved_at.is_(None),
         )
-
-    def open_incident(
-        self,
-        kind: str,
-        subject: str,
-        *,
-        severity: Severity,
-        summary: str,
-        at: datetime,
-        actor: str,
-        detail: Mapping[str, Any] | None = None,
-    ) -> Incident:
-        """Open an incident, and return it; the one of that kind and subject that is open already stays as it is."""
-        new = NewIncident(kind=kind, subject=subject, severity=severity, summary=summary, detail=detail or {})
-        with self._writing() as connection:
-            connection.execute(self._opening(new, actor, at))
-        return next(i for i in self.incidents(open_only=True) if (i.kind, i.subject) == (kind, subject))
-
-    def resolve_incident(self, kind: str, subject: str, *, resolution: str, at: datetime, actor: str) -> bool:
-        """Close the open incident of that kind and subject; False where none is open."""
-        closing = (
-            incidents.update()
-            .where(
-                incidents.c.use_case == self.use_case,
-                incidents.c.kind == kind,
-                incidents.c.subject == subject,
-                incidents.c.resolved_at.is_(None),
-            )
-            .values(resolved_at=as_text(at), resolved_by=actor, resolution=resolution)
-        )
-        with self._writing() as connection:
-            return connection.execute(closing).rowcount == 1
 
     def incidents(self, *, open_only: bool = False) -> list[Incident]:
         """All incidents, oldest first."""

@@ -6,7 +6,7 @@ is kept (`moves`, one row for each generation), so that what decided when can be
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -143,11 +143,12 @@ class ReleaseLedger(IncidentLedger):
         expected: Pointer | None,
         states: Sequence[tuple[str, str]],
         incident: NewIncident | None = None,
+        channels: Collection[str] = (),
     ) -> Pointer:
         """Move the pointer if it still is what the caller saw: pointer, history, states, audit, incident, or nothing.
 
-        `states` are (release, new state). Raises `PermanentError` where somebody else moved it first: of two at once
-        one wins.
+        `states` are (release, new state); `channels` are told of the incident (see
+        `report_incident`). Raises `PermanentError` where somebody else moved it first: of two at once one wins.
         """
         generation = expected.generation + 1 if expected else 1
         try:
@@ -160,7 +161,7 @@ class ReleaseLedger(IncidentLedger):
                 detail = {**move.detail, "reason": move.reason, "generation": generation, "champion": move.champion}
                 connection.execute(self._audit_row(move.kind, move.subject, move.actor, move.at, detail))
                 if incident is not None:
-                    connection.execute(self._opening(incident, move.actor, move.at))
+                    self._report(connection, incident, at=move.at, actor=move.actor, channels=channels)
         except (_LostError, sa.exc.IntegrityError) as error:
             raise self._lost(expected) from error
         return Pointer(

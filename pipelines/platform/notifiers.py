@@ -17,22 +17,8 @@ from pipelines.platform.errors import StoreError
 from pipelines.platform.settings import Settings
 
 TIMEOUT = 10.0
-PAGES_ONLY = frozenset({"pagerduty"})
-"""Channels that wake somebody up: they are told of pages only."""
-
 Notice = Mapping[str, Any]
 Send = Callable[[Settings, Notice], None]
-
-
-def channels(settings: Settings, severity: str) -> tuple[str, ...]:
-    """The configured channels for an incident of that severity (`warning` or `critical`)."""
-    configured = {
-        "webhook": settings.notify_webhook,
-        "slack": settings.notify_slack,
-        "pagerduty": settings.notify_pagerduty,
-        "email": settings.notify_email,
-    }
-    return tuple(name for name, to in configured.items() if to and (severity == "critical" or name not in PAGES_ONLY))
 
 
 def send(settings: Settings, channel: str, notice: Notice) -> None:

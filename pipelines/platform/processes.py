@@ -36,11 +36,10 @@ class ProcessRecord:
         """The process itself, where it still runs and is the one that was started."""
         try:
             process = psutil.Process(self.pid)
-            if self._is_ours(process) and process.status() != psutil.STATUS_ZOMBIE:
-                return process
+            runs = self._is_ours(process) and process.status() != psutil.STATUS_ZOMBIE
         except psutil.NoSuchProcess:
-            pass
-        return None
+            return None
+        return process if runs else None
 
     def members(self) -> list[psutil.Process]:
         """The process and everything that it started and that still runs, even where it is gone itself."""

@@ -15,6 +15,9 @@ from pipelines.platform.errors import ConfigurationError
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds `dags/`, `pipelines/` and the rest."""
 
+PAGES_ONLY = frozenset({"pagerduty"})
+"""Channels that wake somebody up: they are told of pages only."""
+
 
 class Settings(BaseModel):
     """Where everything lives and how it is reached.
@@ -96,6 +99,18 @@ class Settings(BaseModel):
             return cls(**(defaults | given))
         except ValidationError as error:
             raise _configuration_error(error) from error
+
+    def channels(self, severity: str) -> tuple[str, ...]:
+        """The configured channels for an incident of that severity (`warning` or `critical`)."""
+        configured = {
+            "webhook": self.notify_webhook,
+            "slack": self.notify_slack,
+            "pagerduty": self.notify_pagerduty,
+            "email": self.notify_email,
+        }
+        return tuple(
+            name for name, to in configured.items() if to and (severity == "critical" or name not in PAGES_ONLY)
+        )
 
     def environment(self) -> dict[str, str]:
         """The variables that make `from_environment` return these settings in another process."""

@@ -12,7 +12,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from pipelines.incidents import deliver, report, settle
 from pipelines.platform.errors import StoreError
+from pipelines.platform.ledger import NewIncident
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.run import Run
 
@@ -36,12 +38,21 @@ def follow(run: Run) -> tuple[str, ...]:
     except StoreError as error:
         LOGGER.warning("the alias in MLflow does not follow the ledger yet: %s", error)
         told = f"MLflow's alias does not name version {version} yet; the next training or promotion puts it right"
-        detail = {"version": version, "found": error.found}
-        run.ledger.open_incident(
-            KIND, SUBJECT, severity="warning", summary=told, at=run.clock(), actor=run.actor, detail=detail
-        )
+        detail = {
+            "sources": ["release"],
+            "consequence": "MLflow shows an older champion; the ledger decides, and scoring does not ask MLflow",
+            "evidence": [f"{error.what}: {error.found}"],
+            "version": version,
+            "next_step": "tollgate doctor",
+            "runbook": "docs/runbooks/services.md",
+        }
+        report(run, NewIncident(kind=KIND, subject=SUBJECT, severity="warning", summary=told, detail=detail))
+        deliver(run)
         return (told,)
-    run.ledger.resolve_incident(KIND, SUBJECT, resolution="the alias follows", at=run.clock(), actor=run.actor)
+    for one in run.ledger.incidents(open_only=True):
+        if (one.kind, one.subject) == (KIND, SUBJECT):
+            settle(run, one, "the alias follows")
+            deliver(run)
     return ()
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipelines.incidents import settle_superseded
 from pipelines.platform.errors import PermanentError, UsageError
 from pipelines.platform.ledger import Move, Pointer
 from pipelines.release.loading import release_bundle
@@ -112,7 +113,10 @@ def put(
         at=run.clock(),
         detail={"override": override} if override else {},
     )
-    return run.ledger.move(move, expected=pointer, states=[*leaves, (release_id, state)])
+    moved = run.ledger.move(move, expected=pointer, states=[*leaves, (release_id, state)])
+    if state == "champion":
+        settle_superseded(run, release_id)
+    return moved
 
 
 def newest_decision(run: Run, release_id: str) -> str:

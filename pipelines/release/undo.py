@@ -69,7 +69,8 @@ def rollback(
         detail={"before": pointer.release_id, **({"told_on": str(told_on)} if told_on else {})},
     )
     states = [(pointer.release_id, "retired"), (target, "champion")]
-    moved = run.ledger.move(move, expected=pointer, states=states, incident=incident)
+    told = run.settings.channels(incident.severity) if incident else ()
+    moved = run.ledger.move(move, expected=pointer, states=states, incident=incident, channels=told)
     return Undone(
         before=pointer.release_id,
         after=target,

@@ -57,23 +57,9 @@ def evaluate(
     rows, label = judged(frame, use_case, candidate.split, midnight(candidate.as_of))
     scores, compared = _compare(rows, label, use_case, candidate, champion)
     contest = Contest.of(rows, label, scores, use_case)
-    features, delay = candidate.feature_set, use_case.label.delay_days
     checks = (
-        _enough_evidence(label, candidate),
-        _scores_are_probabilities(scores[CANDIDATE]),
-        beats_rule(contest),
-        beats_logistic(contest),
-        keeps_up(contest, champion),
-        _not_older(candidate, champion_as_of),
-        _label_health(frame, use_case, candidate),
-        slices_hold(contest, champion, frame),
-        golden_holds(golden, use_case, candidate.scorer, champion),
-        calibration_holds(contest, champion),
-        money_holds(contest, candidate.scorer, champion),
-        known_in_time(features, delay),
-        no_feature_alone(contest, features),
-        parity_holds(parity, features, use_case.evidence.parity_days),
-        frame_is_rebuilt(rebuilt),
+        *_of_models(contest, frame, use_case, candidate, champion, champion_as_of, golden),
+        *_of_leaks(contest, use_case, candidate, parity, rebuilt),
         loads(contest, candidate),
     )
     return Evaluation(
@@ -85,6 +71,47 @@ def evaluate(
             "golden": {"version": golden.version, "digest": golden.digest} if golden else None,
             "frame": {"days": str(rebuilt.days), "digest": rebuilt.digest} if rebuilt else None,
         },
+    )
+
+
+def _of_models(
+    contest: Contest,
+    frame: pd.DataFrame,
+    use_case: UseCase,
+    candidate: Candidate,
+    champion: Scorer,
+    champion_as_of: date | None,
+    golden: GoldenSet | None,
+) -> tuple[Check, ...]:
+    """Whether the candidate is good enough, as a whole and in each part."""
+    return (
+        _enough_evidence(contest.label, candidate),
+        _scores_are_probabilities(contest.scores[CANDIDATE]),
+        beats_rule(contest),
+        beats_logistic(contest),
+        keeps_up(contest, champion),
+        _not_older(candidate, champion_as_of),
+        _label_health(frame, use_case, candidate),
+        slices_hold(contest, champion, frame),
+        golden_holds(golden, use_case, candidate.scorer, champion),
+        calibration_holds(contest, champion),
+        money_holds(contest, candidate.scorer, champion),
+    )
+
+
+def _of_leaks(
+    contest: Contest,
+    use_case: UseCase,
+    candidate: Candidate,
+    parity: Mapping[str, Any] | None,
+    rebuilt: Rebuilt | None,
+) -> tuple[Check, ...]:
+    """Whether what it learnt from is what it will be served."""
+    return (
+        known_in_time(candidate.feature_set, use_case.label.delay_days),
+        no_feature_alone(contest, candidate.feature_set),
+        parity_holds(parity, candidate.feature_set, use_case.evidence.parity_days),
+        frame_is_rebuilt(rebuilt),
     )
 
 

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from pipelines.incidents import deliver, report, settle
 from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
-from pipelines.platform.notifiers import channels, send
 from pipelines.report.deadlines import Late, timeliness
 from pipelines.run import Run
 from pipelines.watch.diagnosis import Diagnosis
-from pipelines.watch.notice import notice
-
-log = logging.getLogger("tollgate.incidents")
 
 WATCHED = ("feed", "bug", "harmful", "concept")
 """Causes of a diagnosis that open an incident; notes do not."""
@@ -35,12 +31,12 @@ def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
     from before an incident's newest day (a back-fill).
     """
     if found.severity in ("ticket", "page") and found.cause in WATCHED:
-        _report(run, _of_diagnosis(run, found, answers))
+        report(run, _of_diagnosis(run, found, answers))
     if found.cause != "unjudged":
         for one in _open(run, {found.cause}):
             days = one.detail.get("days") or [""]
             if one.kind in WATCHED and one.detail.get("by") == "watch" and max(days) < str(found.day):
-                _settle(run, one, f"the signal is gone on {found.day}: {found.title}")
+                settle(run, one, f"the signal is gone on {found.day}: {found.title}")
     deliver(run)
 
 
@@ -60,7 +56,7 @@ def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | 
         "runbook": fields.get("runbook", FALLBACK_RUNBOOK),
     }
     summary = what.splitlines()[0]
-    _report(run, NewIncident(kind=kind, subject=subject, severity="critical", summary=summary, detail=detail))
+    report(run, NewIncident(kind=kind, subject=subject, severity="critical", summary=summary, detail=detail))
     deliver(run)
 
 
@@ -72,7 +68,7 @@ def stage_done(run: Run, stage: str, day: date) -> None:
             continue
         left = [other for other in detail["days"] if other != str(day) and not _done(run, stage, other)]
         if not left:
-            _settle(run, one, f"{stage} of {day} is done")
+            settle(run, one, f"{stage} of {day} is done")
     deliver(run)
 
 
@@ -85,34 +81,12 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     told = {day for one in opened if one.detail.get("by") == "stage" for day in one.detail.get("days", ())}
     unknown = [one for one in late if str(one.day) not in told]
     if unknown:
-        _report(run, _of_lateness(run, unknown))
+        report(run, _of_lateness(run, unknown))
     for one in opened:
         if one.kind == LATE and not unknown:
-            _settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
+            settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
     deliver(run)
     return late
-
-
-def deliver(run: Run, *, now: bool = False) -> int:
-    """Send what waits in the outbox (with `now` also what is to be tried later); returns how many were taken.
-
-    A receiver that is down costs its first message one attempt; the rest of its messages wait for the next call.
-    """
-    sent, down = 0, set()
-    for message in run.ledger.waiting_messages(due=None if now else run.clock()):
-        if message.channel in down:
-            continue
-        told = notice(message.event, message.body, use_case=run.use_case.name, link=run.settings.notify_link or "")
-        try:
-            send(run.settings, message.channel, told)
-        except StoreError as error:
-            down.add(message.channel)
-            log.warning("%s: %s (attempt %d)", error.what, error.found, message.attempts + 1)
-            run.ledger.message_failed(message, error=error.found, at=run.clock())
-        else:
-            run.ledger.message_sent(message, at=run.clock())
-            sent += 1
-    return sent
 
 
 def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
@@ -179,20 +153,6 @@ def _cause(run: Run, stage: str, error: BaseException | None) -> tuple[str, str]
     if isinstance(error, StoreError):
         return "store", (error.where or error.what)[:250]
     return "task", f"{stage}: {type(error).__name__ if error else 'ended'}"
-
-
-def _report(run: Run, new: NewIncident) -> Incident:
-    told = channels(run.settings, new.severity)
-    incident, event = run.ledger.report_incident(new, at=run.clock(), actor=run.actor, channels=told)
-    log.info("incident %d %s: %s", incident.incident_id, event, new.summary)
-    return incident
-
-
-def _settle(run: Run, one: Incident, resolution: str) -> None:
-    told = channels(run.settings, one.severity)
-    run.ledger.settle_incident(
-        one.kind, one.subject, resolution=resolution, at=run.clock(), actor=run.actor, channels=told
-    )
 
 
 def _open(run: Run, but: set[Any] | None = None) -> list[Incident]:

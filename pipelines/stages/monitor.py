@@ -31,7 +31,7 @@ from pipelines.stages.profiles import profiles
 from pipelines.stages.references import References
 from pipelines.stages.result import StageResult
 from pipelines.stages.upstream import Upstream
-from pipelines.stages.watched import WatchedDays, tell
+from pipelines.stages.watched import WatchedDays
 from pipelines.watch.comparison import Comparison, compare
 from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.drift import Drift, judge, measure, not_judged
@@ -41,6 +41,7 @@ from pipelines.watch.explanation import explain
 from pipelines.watch.figures import figure_table, figures
 from pipelines.watch.retrain import decide, hurts, waits_for_labels
 from pipelines.watch.slice_worth import with_past
+from pipelines.watch.telling import tell
 from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
 
 PREDICTIONS = Upstream(stage="score", table="predictions", held_back=("metrics", "report pages"))

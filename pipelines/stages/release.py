@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.incidents import deliver, report
 from pipelines.platform.errors import TransientError
-from pipelines.platform.ledger import Pointer
+from pipelines.platform.ledger import NewIncident, Pointer
 from pipelines.platform.tracking import RegisteredModel, Tracking
 from pipelines.release.alias import follow
 from pipelines.release.approval import was_rejected, why_a_person
@@ -22,6 +23,7 @@ from pipelines.release.verdict import Evaluation, Verdict
 from pipelines.report.release_page import refresh_release_pages
 from pipelines.run import Run
 
+RUNBOOK = "docs/runbooks/suspect-labels.md"
 TELLING_CHECKS = ("slices", "label_health")
 """Checks whose failure opens an incident."""
 
@@ -59,21 +61,8 @@ def release(
     whatever was done until then is found and used by the next attempt.
     """
     release_id = candidate.release_id
-    cards: dict[str, str] = {}
     known = release_id in {earlier.release_id for earlier in run.ledger.releases()}
-    if not known:
-        bundle = write_bundle(
-            releases_folder(run.settings.home),
-            release_id,
-            model=candidate.model,
-            record=record,
-            reference=candidate.reference,
-            signing_key=run.settings.signing_key,
-        )
-        entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
-        cards[release_id] = entry.files["card.html"].decode()
-        registered = Tracking(run.settings, run.use_case.name).record(entry)
-        run.ledger.add_release(release_id, _payload(bundle, registered, reason), at=run.clock())
+    cards = {} if known else {release_id: _register(run, candidate, evaluation, record, reason)}
     state, promoted = _decide(run, release_id, evaluation, champion)
     return Released(
         state=state,
@@ -83,6 +72,22 @@ def release(
         payload=run.ledger.release(release_id).payload,
         warnings=(*follow(run), *refresh_release_pages(run, cards)),
     )
+
+
+def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: Mapping[str, Any], reason: str) -> str:
+    """Bundle, MLflow's entry and the ledger's row of a new release; returns its model card (HTML)."""
+    bundle = write_bundle(
+        releases_folder(run.settings.home),
+        candidate.release_id,
+        model=candidate.model,
+        record=record,
+        reference=candidate.reference,
+        signing_key=run.settings.signing_key,
+    )
+    entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
+    registered = Tracking(run.settings, run.use_case.name).record(entry)
+    run.ledger.add_release(candidate.release_id, _payload(bundle, registered, reason), at=run.clock())
+    return entry.files["card.html"].decode()
 
 
 def _payload(bundle: Bundle, registered: RegisteredModel, reason: str) -> dict[str, Any]:
@@ -155,12 +160,17 @@ def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
     """One that fails on a slice or on its labels is more than a weak model: somebody has to look at the data."""
     failed = [check for check in verdict.checks if check.outcome == "failed" and check.name in TELLING_CHECKS]
     if failed:
-        run.ledger.open_incident(
-            "refused",
-            release_id,
-            severity="critical",
-            summary="; ".join(f"{check.name}: {check.found}" for check in failed),
-            detail={"checks": [check.to_json() for check in failed]},
-            actor=run.actor,
-            at=run.clock(),
+        evidence = [f"{check.name}: {check.found}" for check in failed]
+        detail = {
+            "sources": ["release"],
+            "consequence": "the candidate is refused and the champion goes on; the data that it learnt from is suspect",
+            "evidence": evidence,
+            "checks": [check.to_json() for check in failed],
+            "next_step": "tollgate releases",
+            "runbook": RUNBOOK,
+        }
+        summary = "; ".join(evidence)
+        report(
+            run, NewIncident(kind="refused", subject=release_id, severity="critical", summary=summary, detail=detail)
         )
+        deliver(run)

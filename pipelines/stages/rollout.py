@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from pipelines.incidents import deliver, report
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError, TransientError
 from pipelines.platform.ledger import Move, NewIncident, Pointer, StageRecord
@@ -55,6 +56,7 @@ def rollout(run: Run, days: DayRange) -> StageResult:
         accounts[day] = advance(run, day)
         if accounts[day]["step"] in {"advance", "withdraw", "restore"}:
             refresh_release_pages(run)
+            deliver(run)
         run.ledger.record_stage(STAGE, day, "done", run_id=run.run_id, at=run.clock(), payload=accounts[day])
     return StageResult(stage=STAGE, days=days, accounts=accounts)
 
@@ -117,11 +119,12 @@ def _guarded(run: Run, day: date, pointer: Pointer, record: StageRecord) -> dict
     if not found.failed:
         return _account(pointer, "hold", "clean" if found.counts else found.note, found)
     reason = f"guardrail failed on {day}: {'; '.join(found.failed)}"
-    incident = _incident(pointer.release_id, reason, found, f"champion {line[-2]} is put back")
+    incident = _incident(pointer.release_id, day, reason, found, f"champion {line[-2]} is put back")
     try:
         rollback(run, reason=reason, incident=incident)
     except PermanentError as error:
-        _open(run, _incident(pointer.release_id, f"{reason}; it stays: {error.what}", found, "nothing was moved"))
+        stays = f"{reason}; it stays: {error.what}"
+        report(run, _incident(pointer.release_id, day, stays, found, "nothing was moved"))
         return _account(pointer, "hold", f"{reason}; but {error.what}", found)
     return _account(pointer, "restore", reason, found)
 
@@ -213,26 +216,25 @@ def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, found: Finding
         at=run.clock(),
         detail={"day": str(day), "state": pointer.challenger_state},
     )
-    incident = _incident(challenger, reason, found, f"withdrawn from {pointer.challenger_state}")
-    run.ledger.move(move, expected=pointer, states=[(challenger, "retired")], incident=incident)
+    incident = _incident(challenger, day, reason, found, f"withdrawn from {pointer.challenger_state}")
+    told = run.settings.channels(incident.severity)
+    run.ledger.move(move, expected=pointer, states=[(challenger, "retired")], incident=incident, channels=told)
 
 
-def _incident(release: str, reason: str, found: Finding, done: str) -> NewIncident:
-    detail = {"checks": [check.to_json() for check in found.checks], "done": done, "runbook": RUNBOOK}
+def _incident(release: str, day: date, reason: str, found: Finding, done: str) -> NewIncident:
+    detail = {
+        "first_day": str(day),
+        "days": [str(day)],
+        "sources": [STAGE],
+        "consequence": f"of {release}: {done}",
+        "evidence": found.failed,
+        "checks": [check.to_json() for check in found.checks],
+        "done": [done],
+        "next_step": "tollgate releases",
+        "runbook": RUNBOOK,
+    }
     return NewIncident(
         kind="guardrail", subject=release, severity="critical", summary=f"{reason}; {done}", detail=detail
-    )
-
-
-def _open(run: Run, new: NewIncident) -> None:
-    run.ledger.open_incident(
-        new.kind,
-        new.subject,
-        severity=new.severity,
-        summary=new.summary,
-        detail=new.detail,
-        actor=run.actor,
-        at=run.clock(),
     )
 
 

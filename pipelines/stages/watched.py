@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -19,8 +18,6 @@ from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.estimate import calibration
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.worth import Worth
-
-log = logging.getLogger("tollgate.watch")
 
 
 @dataclass
@@ -105,31 +102,3 @@ class WatchedDays:
 
     def _causes(self) -> dict[date, Cause]:
         return {day: one["diagnosis"]["cause"] for day, one in self.accounts.items() if one.get("diagnosis")}
-
-
-def block(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> str:
-    """The end of a task's log: what, for which day, evidence, consequence, next command, runbook."""
-    lines = {
-        found.severity.upper(): f"{found.title}, {found.day}",
-        "evidence": "\n".join(one.told for one in found.evidence),
-        "moved by": ", ".join(explained_by),
-        "not judged": "; ".join(found.unjudged),
-        "means": found.consequence,
-        "next": found.next_step,
-        "runbook": found.runbook,
-    }
-    rule = "─" * 72
-    told = [_line(label, text) for label, text in lines.items() if text]
-    return "\n".join([rule, *told, rule])
-
-
-def tell(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> None:
-    """Put the block into the log, as loudly as its severity."""
-    if found.severity != "none":
-        level = logging.WARNING if found.severity in ("ticket", "page") else logging.INFO
-        log.log(level, "\n%s", block(found, explained_by=explained_by))
-
-
-def _line(label: str, text: str) -> str:
-    head, *rest = text.splitlines()
-    return "\n".join([f"{label:<10} {head}", *(f"{'':<10} {line}" for line in rest)])

@@ -32,7 +32,7 @@ CONSEQUENCES: Mapping[Cause, str] = {
     "bug": "scores and alerts of the day are wrong until the cause is put right",
     "inputs": "none for now: what the list catches is as good as before",
     "harmful": "the review list catches less; a retrain is asked for once this is confirmed",
-    "concept": "frauds of a new kind pass; retraining on old labels will not help",
+    "concept": "positives of a new kind pass; retraining on old labels will not help",
     "echo": "none that is new",
     "unjudged": "nobody watches this day",
 }

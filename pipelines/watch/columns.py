@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from datetime import date
 
 import numpy as np
@@ -15,6 +15,8 @@ from pipelines.watch.usual import TO_SIGMA
 
 UNPROVEN = 2.0
 """How much wider a floor is while too few days are known to say how far they are from each other."""
+PROVEN = 7
+"""Days that it takes to say how far they are from each other."""
 
 
 def constants(today: DayProfile, before: Sequence[DayProfile] = ()) -> Iterator[Signal]:
@@ -41,13 +43,12 @@ def torn(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -
 
 def columns(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
     """Raw columns, features and scores that moved, or lost values."""
-    yield from _moved(day, "inputs", today.inputs, {d: p.inputs for d, p in past.items()}, policy, policy.distance)
-    yield from _moved(
-        day, "features", today.features, {d: p.features for d, p in past.items()}, policy, policy.distance
-    )
+    inputs, features = ({d: p.inputs for d, p in past.items()}, {d: p.features for d, p in past.items()})
+    yield from _moved(day, "inputs", today.inputs, inputs, policy, policy.distance, past.odd)
+    yield from _moved(day, "features", today.features, features, policy, policy.distance, past.odd)
     if today.score is not None:
         scores = {d: {"score": p.score} for d, p in past.items() if p.score and p.release == today.release}
-        yield from _moved(day, "scores", {"score": today.score}, scores, policy, policy.score_distance)
+        yield from _moved(day, "scores", {"score": today.score}, scores, policy, policy.score_distance, past.odd)
 
 
 def _moved(
@@ -57,6 +58,7 @@ def _moved(
     past: Mapping[date, Mapping[str, Sketch]],
     policy: WatchPolicy,
     floor: float,
+    odd: Collection[date],
 ) -> Iterator[Signal]:
     """Columns further from the median of the same weekdays than such days are from each other."""
     window = {then: past[then] for then in past if 0 < (day - then).days <= 7 * policy.weeks}
@@ -68,9 +70,9 @@ def _moved(
     spread = np.median([spreads(quantiles) for quantiles in known.values()], axis=0)
     center = np.median([known[then] for then in same], axis=0)
     moved = distances(matrix([today[name] for name in names]), center, spread)
-    own = _own_distances(known, spread, policy)
+    own = _own_distances({then: values for then, values in known.items() if then not in odd}, spread, policy)
     limits = np.full(len(names), UNPROVEN * floor)
-    if len(own):
+    if len(own) >= PROVEN:
         center_of_own = np.median(own, axis=0)
         sigma = TO_SIGMA * np.median(np.abs(own - center_of_own), axis=0)
         limits = np.maximum(floor, center_of_own + policy.sigmas * sigma)

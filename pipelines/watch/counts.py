@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from datetime import date
 from functools import partial
 
@@ -25,6 +25,7 @@ def volume(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Ite
         {then: one.rows for then, one in past.items()},
         policy,
         1 - policy.missing,
+        odd=past.odd,
         sigmas=policy.volume_sigmas,
     )
     if count is None:
@@ -43,7 +44,7 @@ def labels(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Ite
     series = {then: one.reports for then, one in past.items() if one.reports is not None}
     if today.reports is None:
         return
-    count = _count(day, today.reports, series, policy, policy.reports)
+    count = _count(day, today.reports, series, policy, policy.reports, odd=past.odd)
     if count is None:
         return
     ratio, limit, strength = count
@@ -58,7 +59,7 @@ def units(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iter
     """Different keys of each entity."""
     for name, units in today.units.items():
         series = {then: one.units[name] for then, one in past.items() if name in one.units}
-        count = _count(day, units, series, policy, policy.volume)
+        count = _count(day, units, series, policy, policy.volume, odd=past.odd)
         if count is not None and abs(count[0] - 1) > count[1]:
             told = f"{units:,} different {name}s, {count[0]:.0%} of the usual {day:%A}"
             yield Signal(area="inputs", name=f"{name}s", value=count[0], limit=count[1], told=told, strength=count[2])
@@ -70,7 +71,7 @@ def tail(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Itera
         return
     mine = {then: one for then, one in past.items() if one.release == today.release and one.tail is not None}
     series = {then: (one.tail or 0.0) * 1e5 for then, one in mine.items()}
-    count = _count(day, today.tail * 1e5, series, policy, policy.tail, rows=today.rows * today.tail)
+    count = _count(day, today.tail * 1e5, series, policy, policy.tail, odd=past.odd, rows=today.rows * today.tail)
     if count is not None and abs(count[0] - 1) > count[1]:
         told = f"{today.tail:.2%} of the rows reach the threshold, {count[0]:.1f} times the usual {day:%A}"
         yield Signal(area="scores", name="tail", value=count[0], limit=count[1], told=told, strength=count[2])
@@ -81,7 +82,7 @@ def rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> I
     if today.rejected is None:
         return
     series = {then: one.rejected for then, one in past.items() if one.rejected is not None}
-    found = usual(day, series, weeks=policy.weeks, least=policy.least)
+    found = usual(day, series, weeks=policy.weeks, least=policy.least, odd=past.odd)
     if found is None:
         return
     limit = found.center + max(policy.nulls, policy.sigmas * found.sigma)
@@ -99,6 +100,7 @@ def _count(
     policy: WatchPolicy,
     floor: float,
     *,
+    odd: Collection[date],
     rows: float | None = None,
     sigmas: float | None = None,
 ) -> tuple[float, float, float] | None:
@@ -106,7 +108,7 @@ def _count(
 
     The departure allows for chance in so many `rows` (by default the usual count), too.
     """
-    found = usual(day, series, weeks=policy.weeks, least=policy.least)
+    found = usual(day, series, weeks=policy.weeks, least=policy.least, odd=odd)
     if found is None or found.center <= 0:
         return None
     chance = 1 / np.sqrt(max(found.center if rows is None else rows, 1.0))

@@ -12,10 +12,13 @@ from pipelines.watch.diagnosis import Diagnosis, Memory, diagnose
 from pipelines.watch.matured import fallen
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.reading import read
+from pipelines.watch.signals import Past
 from pipelines.watch.worth import Worth
 
 UNTRUSTED: frozenset[Cause] = frozenset({"feed", "bug"})
 """Days that were found to be these are no measure of what is usual."""
+ODD: frozenset[Cause] = frozenset({"inputs", "harmful"})
+"""Days that were found to be these are no measure of how far usual days are from each other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,14 +29,15 @@ class Known:
     causes: Mapping[date, Cause] = field(default_factory=dict)
     worths: Mapping[date, Worth] = field(default_factory=dict)
 
-    def trusted(self, day: date, policy: WatchPolicy) -> dict[date, DayProfile]:
+    def trusted(self, day: date, policy: WatchPolicy) -> Past:
         """The profiles that `day` may be compared with."""
         first = day - timedelta(weeks=policy.weeks)
-        return {
+        profiles = {
             then: one
             for then, one in self.profiles.items()
             if first <= then < day and self.causes.get(then) not in UNTRUSTED and one.rows
         }
+        return Past(profiles, odd=frozenset(then for then in profiles if self.causes.get(then) in ODD))
 
 
 def watch_day(

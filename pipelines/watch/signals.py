@@ -2,15 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
 from pipelines.watch.profile import DayProfile
 
 Area = Literal["feed", "inputs", "labels", "features", "scores", "performance"]
-Past = Mapping[date, DayProfile]
+
+
+@dataclass(frozen=True)
+class Past(Mapping[date, DayProfile]):
+    """Days that a day may be compared with; the `odd` ones are no measure of how far usual days are from each other.
+
+    An odd day (its inputs had moved) still counts for what is usual: a world that has changed for good is usual once
+    most of the same weekdays show it.
+    """
+
+    profiles: Mapping[date, DayProfile] = field(default_factory=dict)
+    odd: frozenset[date] = frozenset()
+
+    def __getitem__(self, day: date) -> DayProfile:
+        return self.profiles[day]
+
+    def __iter__(self) -> Iterator[date]:
+        return iter(self.profiles)
+
+    def __len__(self) -> int:
+        return len(self.profiles)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -28,12 +28,18 @@ def same_weekdays(day: date, known: Mapping[date, object], weeks: int) -> list[d
     return [then for week in range(1, weeks + 1) if (then := day - timedelta(weeks=week)) in known]
 
 
-def usual(day: date, series: Mapping[date, float], *, weeks: int, least: int) -> Usual | None:
-    """What is usual for `day` by the days before it; None where fewer than `least` of the same weekday are known."""
+def usual(
+    day: date, series: Mapping[date, float], *, weeks: int, least: int, odd: Collection[date] = ()
+) -> Usual | None:
+    """What is usual for `day` by the days before it; None where fewer than `least` of the same weekday are known.
+
+    The spread is that of the days that are not `odd`.
+    """
     before = [series[then] for then in same_weekdays(day, series, weeks)]
     if len(before) < least:
         return None
-    window = {then: value for then, value in series.items() if day - timedelta(weeks=weeks) <= then < day}
+    first = day - timedelta(weeks=weeks)
+    window = {then: value for then, value in series.items() if first <= then < day and then not in odd}
     residuals = []
     for then, value in window.items():
         others = [v for d, v in window.items() if d != then and d.weekday() == then.weekday()]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipelines.platform.errors import TollgateError
+from pipelines.platform.log_block import log_block
 from pipelines.platform.orchestration import Orchestration
 
 log = logging.getLogger("tollgate.failure")
@@ -16,7 +17,6 @@ RUNBOOKS = {
     "train_weekly": "docs/runbooks/train-failed.md",
 }
 FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
-RULE = "─" * 72
 
 
 def failure_callbacks(use_case: str, stage: str) -> dict[str, Callable[[Mapping[str, Any]], None]]:
@@ -61,7 +61,7 @@ def block(context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: 
         "again": _again(names, stage, day, will_retry=will_retry),
         "runbook": fields.get("runbook") or RUNBOOKS.get(stage, FALLBACK_RUNBOOK),
     }
-    return "\n".join([RULE, *(_line(label, text) for label, text in lines.items() if text), RULE])
+    return log_block(lines)
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
@@ -91,8 +91,3 @@ def _again(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> s
     if names.held_back(stage) or stage == "monitor":
         return f"tollgate backfill --from {day} --to {day}"
     return f"in Airflow, clear this run of {names.dag_id(stage)}"
-
-
-def _line(label: str, text: str) -> str:
-    head, *rest = text.splitlines() or [""]
-    return "\n".join([f"{label:<10} {head}", *(f"{'':<10} {line}" for line in rest)])

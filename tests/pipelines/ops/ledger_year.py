@@ -10,7 +10,7 @@ from typing import Any
 
 from features.fraud import EXTENDED
 from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.ledger import Move
+from pipelines.platform.ledger import Move, NewIncident
 from pipelines.release.bundle import releases_folder, sha256, write_bundle
 from pipelines.run import Run
 from tests.pipelines.release.boosters import matrix, train_booster
@@ -56,20 +56,12 @@ def write_incidents(run: Run) -> None:
     opened = midnight(REFUSED + timedelta(days=1)) + timedelta(hours=3)
     subject = f"features:{REFUSED}"
     evidence = {"day": str(REFUSED), "next_step": f"tollgate status {EVIL}", "rows": [{"a": EVIL}]}
-    run.ledger.open_incident(
-        "gate",
-        subject,
-        severity="critical",
-        summary=f"held {EVIL}",
-        at=opened,
-        actor="x",
-        detail=evidence,
-    )
+    held = NewIncident(kind="gate", subject=subject, severity="critical", summary=f"held {EVIL}", detail=evidence)
+    run.ledger.report_incident(held, at=opened, actor="x")
     over = opened + timedelta(hours=5)
-    run.ledger.resolve_incident("gate", subject, resolution=f"mended {EVIL}", at=over, actor="ann")
-    run.ledger.open_incident(
-        "alias", "mlflow", severity="warning", summary=f"alias {EVIL}", at=AT - timedelta(hours=4), actor="x"
-    )
+    run.ledger.settle_incident("gate", subject, resolution=f"mended {EVIL}", at=over, actor="ann")
+    alias = NewIncident(kind="alias", subject="mlflow", severity="warning", summary=f"alias {EVIL}")
+    run.ledger.report_incident(alias, at=AT - timedelta(hours=4), actor="x")
 
 
 def write_releases(run: Run, count: int = 2) -> list[str]:

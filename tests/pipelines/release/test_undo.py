@@ -210,20 +210,25 @@ def _failing_write(number: int) -> Iterator[list[str]]:
 @pytest.mark.parametrize("action", ["promote", "rollback"])
 def test_a_crash_at_any_write_leaves_the_old_or_the_new(run: Run, ids: dict[str, str], action: str) -> None:
     _champions(run, ids["a"], ids["b"])
-    before = (run.ledger.champion(), run.ledger.moves(), _states(run, ids["a"]), len(run.ledger.audit_entries()))
-    for number in range(20):
-        with _failing_write(number) as seen:
-            try:
-                if action == "promote":
-                    promote(run, ids["c"], to="champion", reason="r", override=True)
-                else:
-                    rollback(run, reason="r")
-                break
-            except StoreError:
-                pass
-        now = (run.ledger.champion(), run.ledger.moves(), _states(run, ids["a"]), len(run.ledger.audit_entries()))
-        assert now == before
-    assert len(seen) == 5, "pointer, move, two states, audit"
+
+    def act() -> None:
+        if action == "promote":
+            promote(run, ids["c"], to="champion", reason="r", override=True)
+        else:
+            rollback(run, reason="r")
+
+    def now() -> tuple[Any, ...]:
+        return run.ledger.champion(), run.ledger.moves(), _states(run, ids["a"]), len(run.ledger.audit_entries())
+
+    before = now()
+    writes = 5
+    for number in range(writes):
+        with _failing_write(number), pytest.raises(StoreError):
+            act()
+        assert now() == before
+    with _failing_write(writes) as seen:
+        act()
+    assert len(seen) == writes, "pointer, move, two states, audit"
     pointer = run.ledger.champion()
     assert pointer is not None
     assert pointer.release_id == ids["c" if action == "promote" else "a"]

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.ops.one_file import write_report
+from pipelines.platform.ledger import NewIncident
 from pipelines.platform.settings import Settings
 from pipelines.release.approval import approve
 from pipelines.release.inventory import all_releases
@@ -57,7 +58,8 @@ def ids(run: Run) -> list[str]:
     found = [_bundle(run, 1, "approved").release_id, _bundle(run, 2, "refused").release_id]
     promote(run, found[0], reason="approved")
     promote(run, found[1], to="champion", reason=f"the board {EVIL}", override=True)
-    run.ledger.open_incident("guardrail", found[1], severity="critical", summary=f"a flood {EVIL}", at=AT, actor="t")
+    flood = NewIncident(kind="guardrail", subject=found[1], severity="critical", summary=f"a flood {EVIL}")
+    run.ledger.report_incident(flood, at=AT, actor="t")
     waiting = _bundle(run, 3, "needs a person").release_id
     run.ledger.set_state(waiting, "candidate", reason="waits for approval", actor="train", at=AT)
     return [*found, waiting]
@@ -91,7 +93,7 @@ def test_sections_without_content_are_left_out(run: Run, ids: list[str]) -> None
 
 def test_a_page_follows_moves_and_resolved_incidents(run: Run, ids: list[str]) -> None:
     refresh_release_pages(run, _cards(run))
-    run.ledger.resolve_incident("guardrail", ids[1], resolution="looked at", at=AT, actor="ben")
+    run.ledger.settle_incident("guardrail", ids[1], resolution="looked at", at=AT, actor="ben")
     rollback(run, reason="nonsense")
     refresh_release_pages(run)
     path = release_page_path(run.settings.home, ids[1])

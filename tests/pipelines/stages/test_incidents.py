@@ -16,11 +16,12 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli.main import build_app
+from pipelines.incidents import deliver
 from pipelines.platform.errors import GateError, NotArrivedError, StoreError
 from pipelines.platform.settings import Settings
 from pipelines.report.standing import standing
 from pipelines.run import Run
-from pipelines.stages.incidents import deliver, follow, stage_done, stage_failed
+from pipelines.stages.incidents import follow, stage_done, stage_failed
 from pipelines.usecases.registry import load
 from pipelines.watch.causes import Cause, Severity
 from pipelines.watch.diagnosis import Diagnosis

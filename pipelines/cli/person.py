@@ -1,0 +1,25 @@
+"""Who types: a run in the name of the person at the keyboard."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pipelines.run import Run
+
+
+def person_run() -> Run:
+    """A run in the name of the person at the keyboard."""
+    import os
+    import pwd
+
+    from pipelines.platform.settings import Settings
+    from pipelines.run import Run
+    from pipelines.usecases.registry import load
+
+    settings = Settings.from_environment()
+    try:
+        actor = pwd.getpwuid(os.getuid()).pw_name
+    except KeyError:
+        actor = f"uid {os.getuid()}"
+    return Run(settings, load(settings.use_case), actor=actor)
