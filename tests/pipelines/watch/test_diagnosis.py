@@ -177,6 +177,29 @@ def test_long_windows_that_still_hold_a_holiday_are_its_echo(past: Mapping[date,
     assert told(past, today, causes={TODAY - timedelta(days=40): "inputs"}).cause == "bug", "out of reach"
 
 
+def test_the_second_day_of_a_holiday_is_not_made_usual_by_the_first() -> None:
+    """With two weeks of history one odd day among a few would widen what is allowed of the next."""
+    days = [FIRST + timedelta(days=n) for n in range(17)]
+    past = {day: profile(rows_of(day)) for day in days[:15]}
+    causes: dict[date, Cause] = {}
+    for day in days[15:]:
+        rows = rows_of(day)
+        hit_scores(rows)
+        past[day] = profile(rows)
+        found = told({then: one for then, one in past.items() if then < day}, past[day], day, causes=causes)
+        causes[day] = found.cause
+    assert list(causes.values()) == ["harmful", "harmful"]
+
+
+def test_a_floor_is_wider_where_few_days_say_how_far_usual_days_are_from_each_other() -> None:
+    days = [FIRST + timedelta(days=n) for n in range(36)]
+    past = {day: profile(rows_of(day)) for day in days[:35]}
+    for known, cause in ((15, "well"), (35, "bug")):
+        rows = rows_of(days[known])
+        rows["ratio"] = rows["ratio"] + 0.13 * np.std(rows["ratio"])
+        assert told({day: past[day] for day in days[:known]}, profile(rows), days[known]).cause == cause, known
+
+
 def test_days_that_were_broken_are_no_measure_of_what_is_usual(past: Mapping[date, DayProfile]) -> None:
     broken = dict(past)
     for week in (1, 2, 3):
