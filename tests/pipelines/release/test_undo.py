@@ -70,7 +70,7 @@ def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09", more:
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
     stamp = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": str(seed)}
-    run.ledger.add_release(release_id, {**record, **stamp}, at=AT)
+    run.ledger.add_release(release_id, {**record, **stamp}, at=run.clock())
     return bundle
 
 

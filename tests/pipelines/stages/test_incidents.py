@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import json
-import socketserver
-import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+import os
+import pwd
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from pipelines.cli.main import build_app
 from pipelines.incidents import deliver
-from pipelines.platform.errors import GateError, NotArrivedError, StoreError
+from pipelines.platform.errors import GateError, NotArrivedError, StoreError, UsageError
 from pipelines.platform.settings import Settings
 from pipelines.report.standing import standing
 from pipelines.run import Run
@@ -26,76 +22,11 @@ from pipelines.usecases.registry import load
 from pipelines.watch.causes import Cause, Severity
 from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.signals import Signal
+from tests.pipelines.receivers import mailbox, receiving
 
 DAY = date(2026, 11, 2)
 AT = datetime(2026, 11, 3, 2, tzinfo=UTC)
 FEED = Signal(area="feed", name="volume", value=0.4, limit=0.9, told="4,000 rows where <b>9,600</b> are usual")
-
-
-@dataclass
-class Receiver:
-    """What came in, and the status that is answered next."""
-
-    status: int = 200
-    bodies: list[Any] = field(default_factory=list)
-    address: str = ""
-
-
-@contextmanager
-def receiving() -> Iterator[Receiver]:
-    """An HTTP receiver of JSON on a free port."""
-    found = Receiver()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if found.status < 400:
-                found.bodies.append(body)
-            self.send_response(found.status)
-            self.end_headers()
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Say nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.address = f"http://127.0.0.1:{server.server_port}/hook/secret"
-    with _served(server):
-        yield found
-
-
-@contextmanager
-def mailbox() -> Iterator[Receiver]:
-    """An SMTP server on a free port, as much of it as a client needs."""
-    found = Receiver()
-
-    class Handler(socketserver.StreamRequestHandler):
-        def handle(self) -> None:
-            self.wfile.write(b"220 test\r\n")
-            while line := self.rfile.readline():
-                verb = line[:4].upper().strip()
-                if verb == b"DATA":
-                    self.wfile.write(b"354 go on\r\n")
-                    mail = b"".join(iter(self.rfile.readline, b".\r\n"))
-                    found.bodies.append(mail.decode())
-                self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
-                if verb == b"QUIT":
-                    return
-
-    server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-    found.address = f"127.0.0.1:{server.server_address[1]}"
-    with _served(server):
-        yield found
-
-
-@contextmanager
-def _served(server: socketserver.BaseServer) -> Iterator[None]:
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        server.shutdown()
-        server.server_close()
 
 
 @pytest.fixture
@@ -213,6 +144,26 @@ def test_a_receiver_that_is_down_is_tried_again_shown_and_nothing_is_lost(
         assert deliver(at(AT + timedelta(minutes=2), notify_webhook=hook.address)) == 1
         assert run.ledger.waiting_messages() == []
         assert [body["event"] for body in hook.bodies] == ["opened"]
+
+
+def test_a_person_closes_an_incident_with_a_reason(at: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+    run = at()
+    follow(run, found(DAY, "bug", "page", FEED))
+    number = str(run.ledger.incidents()[0].incident_id)
+    for name, value in run.settings.environment().items():
+        monkeypatch.setenv(name, value)
+    for wrong, told in (
+        (["--resolve", "77", "--reason", "x"], "no open incident has this number"),
+        (["--resolve", number], "an incident is closed with a reason"),
+    ):
+        refused = CliRunner().invoke(build_app(), ["oncall", *wrong])
+        assert isinstance(refused.exception, UsageError)
+        assert told in str(refused.exception)
+        assert run.ledger.incidents(open_only=True)
+    done = CliRunner().invoke(build_app(), ["oncall", "--resolve", number, "--reason", "looked at"])
+    assert "no open incident" in done.output
+    closed = run.ledger.incidents()[0]
+    assert (closed.resolution, closed.resolved_by) == ("looked at", pwd.getpwuid(os.getuid()).pw_name)
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/", "no address at all", "ftp://x"])

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.incidents import deliver
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import TransientError
 from pipelines.platform.settings import Settings
@@ -22,6 +23,7 @@ from pipelines.release.undo import rollback
 from pipelines.run import Run
 from pipelines.stages.rollout import advance, rollout
 from pipelines.usecases.policies.rollout import RolloutPolicy
+from tests.pipelines.receivers import receiving
 from tests.pipelines.release.boosters import AT
 from tests.pipelines.release.test_undo import USE, _bundle
 
@@ -142,6 +144,28 @@ def test_a_breach_withdraws_the_challenger_and_says_why(run: Run, ids: list[str]
     assert incident.opened_at == AT
     _score(run, 1)
     assert advance_and_record(run, 1)["step"] == "none"
+
+
+def test_a_breach_is_told_and_closed_by_a_later_champion(settings: Settings, run: Run, ids: list[str]) -> None:
+    with receiving() as hook:
+        told = Settings.build(**{**settings.model_dump(exclude_none=True), "notify_webhook": hook.address})
+        run = Run(told, USE, run_id="test-run", actor="rollout", clock=lambda: AT)
+        _score(run, 0, not_finite=3)
+        advance_and_record(run, 0)
+        (opened,) = hook.bodies
+        assert (opened["event"], opened["subject"], opened["days"]) == ("opened", ids[1], str(day(0)))
+        assert opened["evidence"] == ["errors: 3 of 5,000 scores are none"]
+        assert opened["done"] == ["withdrawn from shadow"]
+        assert opened["next_step"]
+        assert opened["runbook"]
+        later = Run(told, USE, run_id="test-run", actor="rollout", clock=lambda: AT + timedelta(days=1))
+        promote(later, ids[1], to="champion", reason="tried again", override=True)
+        assert run.ledger.incidents(open_only=True), "it was made before the incident"
+        release = _bundle(later, 3, "approved").release_id
+        promote(later, release, to="champion", reason="a better one", override=True)
+        assert run.ledger.incidents(open_only=True) == []
+        deliver(later)
+        assert [body["event"] for body in hook.bodies] == ["opened", "resolved"]
 
 
 def _promoted(run: Run, ids: list[str]) -> None:
