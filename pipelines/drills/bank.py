@@ -53,11 +53,11 @@ def drill_use_case(use_case: UseCase) -> UseCase:
     return replace(use_case, model=model, rollout=at_once)
 
 
-def first_champion(run: Run) -> str:
+def first_champion(run: Run, *, as_of: date = FIRST_TRAINING) -> str:
     """The bank's champion, trained before anything went wrong; returns its release id."""
     pointer = run.ledger.champion()
     if pointer is None:
-        result = train(run, FIRST_TRAINING, reason="the drill's first model")
+        result = train(run, as_of, reason="the drill's first model")
         if not result.in_production:
             raise PermanentError(
                 "the drill's first model was not released, so there is nothing to practise on",

@@ -7,27 +7,28 @@ from typing import Any
 
 from features.definition import EntityFeature
 from pipelines.drills.drill import Drill, Finding
-from pipelines.drills.watched_bank import arrive, days_after, nights, watched_bank
+from pipelines.drills.watched_bank import days_after, nights, watched_bank, write_days
 from pipelines.platform.days import DayRange
 from pipelines.platform.settings import Settings
 from pipelines.release.bundle import releases_folder, write_bundle
 from pipelines.release.loading import release_bundle
 from pipelines.run import Run
-from pipelines.stages.features import build_features
 
 FIRST, AFTER = days_after(0), days_after(1)
+DEPLOYED = "d5111000"
+"""The end of the deployed release's id."""
 
 
 def bug(settings: Settings) -> Sequence[Finding]:
     """A deploy brings a release and a feature job with a fault; the night after, the job is put right."""
     run = watched_bank(settings)
     before = str(run.ledger.champion().release_id)  # type: ignore[union-attr]
-    arrive(run, AFTER.last, {})
+    write_days(run, DayRange(FIRST.first, AFTER.last), {})
     deployed, broken = _deploy(run), broken_feature(run)
     make_constant(run, FIRST, broken)
     account = nights(run, FIRST)[FIRST.first]
     opened = run.ledger.incidents(open_only=True)
-    build_features(run, FIRST)
+    write_days(run, FIRST, {})
     later = nights(run, AFTER)[AFTER.first]
     return (
         _named(account, broken),
@@ -57,7 +58,7 @@ def _deploy(run: Run) -> str:
     assert pointer is not None
     old = run.ledger.release(pointer.release_id)
     bundle = release_bundle(run, old)
-    name = f"{pointer.release_id[:-4]}drill"
+    name = f"{pointer.release_id[:-8]}{DEPLOYED}"
     record = {**bundle.record, "release_id": name}
     made = write_bundle(
         releases_folder(run.settings.home), name, model=bundle.model, record=record, reference=bundle.reference()

@@ -5,23 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from pipelines.drills.drill import Drill, Finding
-from pipelines.drills.watched_bank import arrive, days_after, nights, watched_bank
+from pipelines.drills.watched_bank import days_after, nights, watched_bank, write_days
 from pipelines.platform.fallback import fallbacks
 from pipelines.platform.settings import Settings
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.incidents import INCIDENTS
 
-NAME = "new-fraud"
+NAME = "hidden-fraud"
 DAYS = days_after(0, 7)
 TOLD = days_after(7)
 """When the labels of the first day have matured: the first run that could know."""
 
 
 def concept(settings: Settings) -> Sequence[Finding]:
-    """A week of cards that are tested, and the night on which the first day's labels are known."""
+    """A week of fraud that looks like any purchase, and the night on which the first day's labels are known."""
     run = watched_bank(settings)
     champion = run.ledger.champion()
-    arrive(run, DAYS.last, dict.fromkeys(DAYS, DayPlan((NAME,))))
+    write_days(run, DAYS, dict.fromkeys(DAYS, DayPlan((NAME,))))
     accounts = nights(run, DAYS)
     found = accounts[TOLD.first]["diagnosis"]
     opened = [one for one in run.ledger.incidents(open_only=True) if one.kind == "concept"]

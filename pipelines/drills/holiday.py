@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.drills.drill import Drill, Finding
-from pipelines.drills.watched_bank import arrive, days_after, nights, watched_bank
+from pipelines.drills.watched_bank import days_after, nights, watched_bank, write_days
 from pipelines.platform.days import DayRange
 from pipelines.platform.fallback import fallbacks
 from pipelines.platform.settings import Settings
@@ -22,8 +22,6 @@ from pipelines.stages.score import score
 NAME = "holiday"
 HOLIDAY, FIRST, REST = days_after(0, 3), days_after(0), days_after(1, 3)
 CALM, BACK = days_after(4, 5), days_after(6)
-MATURED = days_after(11)
-"""By then the labels of the last holiday are known."""
 
 Accounts = Mapping[date, Mapping[str, Any]]
 
@@ -31,7 +29,7 @@ Accounts = Mapping[date, Mapping[str, Any]]
 def holiday(settings: Settings) -> Sequence[Finding]:
     """Nights of a holiday and after it; those between which nobody could do anything are run at once."""
     run = watched_bank(settings)
-    arrive(run, MATURED.last, dict.fromkeys(HOLIDAY, DayPlan((NAME,))), features=BACK.last)
+    write_days(run, DayRange(HOLIDAY.first, BACK.last), dict.fromkeys(HOLIDAY, DayPlan((NAME,))))
     first = nights(run, FIRST)
     said = [what for _, what in standing(run).attention]
     during = nights(run, REST)
@@ -93,14 +91,14 @@ def _stamps(run: Run, days: DayRange) -> dict[tuple[str, str], int]:
 
 
 def _caught(run: Run) -> Finding:
-    """What both lists were worth, once the labels are known."""
+    """What both lists were worth, once the labels are known: a use case declares the fallback where it pays."""
     known = performance(run, REST).values()
     rule = sum(one.worth.hits for one in known)
     model = sum(one.watched.hits for one in known)
     return Finding(
-        expected="once labels are known, the rule's lists held no less fraud than the champion's would have",
-        happened=f"{rule} cards with fraud on the rule's lists of {len(known)} days, {model} on the champion's",
-        holds=rule >= model and len(known) == len(REST),
+        expected="once labels are known it can be told what the fallback cost or saved: both lists are judged",
+        happened=f"{rule} units with positives on the rule's lists of {len(known)} days, {model} on the champion's",
+        holds=len(known) == len(REST) and all(one.model is not None for one in known) and rule + model > 0,
     )
 
 

@@ -1,9 +1,10 @@
-"""Who commits fraud: the handbook's three scenarios, and a fourth that only an incident brings.
+"""Who commits fraud: the handbook's three scenarios, and two that only an incident brings.
 
 1. Every amount above 220.
 2. Two terminals a day are compromised for 28 days: all their transactions.
 3. Three customers a day lose their card's data for 14 days: a third of their transactions, with amounts times 5.
 4. (`new-fraud`) A card is tested at night with many small amounts at terminals anywhere.
+5. (`hidden-fraud`) Purchases that look like any other.
 
 The numbers of scenarios 2 and 3 belong to a world of 10,000 terminals and 5,000 customers and grow with its size, so
 that a small world has the same share of fraud (decision 0111).
@@ -38,6 +39,13 @@ def mark_scenarios(world: World, day: date, customer: Ints, terminal: Ints, cent
     scenario[stolen] = 3
     cents[stolen] *= STOLEN_FACTOR
     return scenario
+
+
+def hide_fraud(world: World, day: date, scenario: npt.NDArray[np.int8], share: float) -> None:
+    """Scenario 5: mark `share` of the honest transactions, whatever they are like."""
+    if share:
+        chosen = world.size.stream(Stream.HIDDEN_FRAUD, day).random(len(scenario)) < share
+        scenario[chosen & (scenario == 0)] = 5
 
 
 def compromised_terminals(size: WorldSize, day: date) -> npt.NDArray[np.bool_]:

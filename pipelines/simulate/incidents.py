@@ -24,6 +24,8 @@ class Effects:
     """factor on amounts, after fraud was decided: honest purchases may then exceed what used to mean fraud"""
     tested_cards: float = 0.0
     """share of customers whose card is tested at night, many small amounts at terminals anywhere: scenario 4"""
+    hidden_fraud: float = 0.0
+    """share of honest purchases that are fraud and look like any other: scenario 5"""
     flipped_labels: float = 0.0
     """share of the night's transactions (before 07:00 UTC) whose reports say the opposite of the truth"""
     bad_rows: float = 0.0
@@ -57,6 +59,11 @@ INCIDENTS: dict[str, Incident] = {
             name="new-fraud",
             description="a pattern never seen before: 1 % of cards are tested at night, many small amounts anywhere",
             effects=Effects(tested_cards=0.01),
+        ),
+        Incident(
+            name="hidden-fraud",
+            description="a pattern that no feature shows: 1 % of the purchases are fraud and look like any other",
+            effects=Effects(hidden_fraud=0.01),
         ),
         Incident(
             name="bad-labels",
@@ -130,6 +137,7 @@ def combined(names: Iterable[str]) -> Effects:
         volume=prod(e.volume for e in effects),
         amounts=prod(e.amounts for e in effects),
         tested_cards=max(e.tested_cards for e in effects),
+        hidden_fraud=max(e.hidden_fraud for e in effects),
         flipped_labels=max(e.flipped_labels for e in effects),
         bad_rows=max(e.bad_rows for e in effects),
         late=max(e.late for e in effects),

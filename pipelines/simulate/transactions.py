@@ -8,7 +8,7 @@ from datetime import date
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.simulate.fraud import card_tests, mark_scenarios
+from pipelines.simulate.fraud import card_tests, hide_fraud, mark_scenarios
 from pipelines.simulate.incidents import Effects
 from pipelines.simulate.world import Ints, Stream, World
 
@@ -55,6 +55,7 @@ def transactions_of(world: World, day: date, effects: Effects) -> Transactions:
     terminal = _terminals(world, customer, stream)
     cents = _cents(world, customer, stream)
     scenario = mark_scenarios(world, day, customer, terminal, cents)
+    hide_fraud(world, day, scenario, effects.hidden_fraud)
     cents = np.rint(cents * effects.amounts).astype(np.int64)
     tests = card_tests(world, day, effects.tested_cards)
     scenario = np.concatenate([scenario, np.full(len(tests.second), 4, dtype=np.int8)])

@@ -43,6 +43,7 @@ class Stream(IntEnum):
     DIRT_PLACES = 11
     LATENESS = 12
     REPEATS = 13
+    HIDDEN_FRAUD = 14
 
 
 @dataclass(frozen=True)

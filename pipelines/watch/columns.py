@@ -15,6 +15,8 @@ from pipelines.watch.usual import TO_SIGMA
 
 UNPROVEN = 2.0
 """How much wider a floor is while too few days are known to say how far they are from each other."""
+RECENT = 7
+"""Days that a feature which was broken overnight must have left, all of them."""
 PROVEN = 7
 """Days that it takes to say how far they are from each other."""
 
@@ -76,6 +78,8 @@ def _moved(
         center_of_own = np.median(own, axis=0)
         sigma = TO_SIGMA * np.median(np.abs(own - center_of_own), axis=0)
         limits = np.maximum(floor, center_of_own + policy.sigmas * sigma)
+    if area == "features":
+        moved = np.minimum(moved, _from_the_nearest(day, known, matrix([today[name] for name in names]), spread))
     for index, name in enumerate(names):
         null = today[name].null - float(np.median([window[then][name].null for then in same]))
         if null > policy.nulls:
@@ -88,6 +92,17 @@ def _moved(
             told = f"{name}: mean {mean:.3g} → {today[name].mean:.3g} ({moved[index]:.2f}, limit {limits[index]:.2f})"
             value, limit = float(moved[index]), float(limits[index])
             yield Signal(area=area, name=name, value=value, limit=limit, told=told, strength=value / limit)
+
+
+def _from_the_nearest(day: date, known: Mapping[date, Values], mine: Values, spread: Values) -> Values:
+    """How far each feature is from the nearest of the last days: what a deploy breaks has left them all at once.
+
+    What has crept away from its weekday over weeks (a window of a month fills slowly) has not.
+    """
+    recent = [values for then, values in known.items() if (day - then).days <= RECENT]
+    if not recent:
+        return np.full(len(mine), np.inf)
+    return np.min([distances(mine, other, spread) for other in recent], axis=0)
 
 
 def _own_distances(known: Mapping[date, Values], spread: Values, policy: WatchPolicy) -> Values:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,10 +12,6 @@ import pytest
 
 from pipelines.drills import bank as banks
 from pipelines.drills.bad_retrain import bad_retrain
-from pipelines.drills.bug import bug
-from pipelines.drills.concept import concept
-from pipelines.drills.drill import Finding
-from pipelines.drills.holiday import holiday
 from pipelines.drills.rollback import rollback
 from pipelines.drills.simulated_frame import simulated_frame
 from pipelines.drills.skew import skew
@@ -24,6 +19,7 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.settings import Settings
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.world import build_world
+from tests.pipelines.drills.copies import InACopy, in_copies, not_held
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -41,50 +37,25 @@ def bank_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture
-def at_the_bank(bank_home: Path) -> Iterator[Callable[[Callable[[Settings], Sequence[Finding]]], list[Finding]]]:
-    """Lets a drill happen in a copy of the bank, at a path of its own: MLflow keeps connections by path."""
-    copies: list[Path] = []
-
-    def at(happens: Callable[[Settings], Sequence[Finding]]) -> list[Finding]:
-        copies.append(bank_home.with_name(happens.__name__))
-        shutil.copytree(bank_home, copies[-1])
-        return list(happens(Settings.build(home=copies[-1])))
-
-    yield at
-    for copy in copies:
-        shutil.rmtree(copy)
+def at_the_bank(bank_home: Path) -> Iterator[InACopy]:
+    """Lets a drill happen in a copy of the bank."""
+    with in_copies(bank_home) as at:
+        yield at
 
 
-def _not_held(findings: Sequence[Finding]) -> list[Finding]:
-    assert len(findings) >= 5
-    return [finding for finding in findings if not finding.holds]
-
-
-def test_a_leak_into_training_is_stopped_and_named(at_the_bank: Callable[..., list[Finding]]) -> None:
+def test_a_leak_into_training_is_stopped_and_named(at_the_bank: InACopy) -> None:
     findings = at_the_bank(skew)
-    assert _not_held(findings) == []
+    assert not_held(findings) == []
     assert "terminal_fraud_rate_30d" in findings[0].happened
     assert "terminal_fraud_rate_30d" in findings[1].happened
 
 
-def test_a_model_that_learnt_damaged_labels_is_refused(at_the_bank: Callable[..., list[Finding]]) -> None:
-    assert _not_held(at_the_bank(bad_retrain)) == []
+def test_a_model_that_learnt_damaged_labels_is_refused(at_the_bank: InACopy) -> None:
+    assert not_held(at_the_bank(bad_retrain)) == []
 
 
-def test_a_rollback_while_scoring_leaves_no_row_unaccounted(at_the_bank: Callable[..., list[Finding]]) -> None:
-    assert _not_held(at_the_bank(rollback)) == []
-
-
-def test_a_holiday_is_answered_by_the_rule_until_it_is_over(at_the_bank: Callable[..., list[Finding]]) -> None:
-    assert _not_held(at_the_bank(holiday)) == []
-
-
-def test_the_release_of_a_broken_deploy_gives_way(at_the_bank: Callable[..., list[Finding]]) -> None:
-    assert _not_held(at_the_bank(bug)) == []
-
-
-def test_a_new_pattern_calls_a_person(at_the_bank: Callable[..., list[Finding]]) -> None:
-    assert _not_held(at_the_bank(concept)) == []
+def test_a_rollback_while_scoring_leaves_no_row_unaccounted(at_the_bank: InACopy) -> None:
+    assert not_held(at_the_bank(rollback)) == []
 
 
 def test_the_bank_in_memory_is_the_bank_in_the_lake(bank_home: Path) -> None:

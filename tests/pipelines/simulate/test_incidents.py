@@ -47,6 +47,16 @@ def test_holiday_brings_more_and_larger_purchases_that_are_no_fraud(tmp_path: Pa
     assert (honest.amount.astype(float) > 220).any()
 
 
+def test_hidden_fraud_is_a_fifth_scenario_in_rows_that_stay_as_they_are(tmp_path: Path, usual: Home) -> None:
+    home = _with(tmp_path, "hidden-fraud")
+    truth = home.truth(2)
+    pd.testing.assert_frame_equal(home.rows("transactions", 2), usual.rows("transactions", 2))
+    hidden = truth[truth.scenario == 5]
+    assert 0.003 < len(hidden) / len(home.rows("transactions", 2)) < 0.03
+    assert hidden.reported_at.notna().all()
+    assert set(usual.truth(2).transaction_id) == set(truth[truth.scenario != 5].transaction_id)
+
+
 def test_new_fraud_is_a_fourth_scenario_at_night(tmp_path: Path, usual: Home) -> None:
     truth = _with(tmp_path, "new-fraud").truth(2)
     new = truth[truth.scenario == 4]
@@ -153,7 +163,10 @@ def test_plans_hold_each_incident_once_on_its_days() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("flood:2026-11-01:2026-11-02", "holiday, new-fraud, bad-labels, dirty-feed, broken-feed, late, duplicate"),
+        (
+            "flood:2026-11-01:2026-11-02",
+            "holiday, new-fraud, hidden-fraud, bad-labels, dirty-feed, broken-feed, late, duplicate",
+        ),
         ("late", "without its days"),
         ("late:2026-11-01:2026-11-02:2026-11-03", "without its days"),
         ("late:2026-11-02:2026-11-01", "reversed"),
