@@ -102,7 +102,8 @@ def _from_the_nearest(day: date, known: Mapping[date, Values], mine: Values, spr
     recent = [values for then, values in known.items() if (day - then).days <= RECENT]
     if not recent:
         return np.full(len(mine), np.inf)
-    return np.min([distances(mine, other, spread) for other in recent], axis=0)
+    nearest: Values = np.min([distances(mine, other, spread) for other in recent], axis=0)
+    return nearest
 
 
 def _own_distances(known: Mapping[date, Values], spread: Values, policy: WatchPolicy) -> Values:
