@@ -17,8 +17,9 @@ Compares the day with the champion's training window and with the same weekday b
 have matured, tells what is wrong (a feed, a bug, the inputs, a new pattern), opens or closes its incident, writes the
 page.
 
-**Runs** when `score` of the same day has finished. Where drift is beyond policy, and no retrain was asked for within
-the cool-down, `ask_for_training` emits the drift asset, which starts `train`; it is skipped on all other days.
+**Runs** when `score` of the same day has finished. Where drift does harm (`docs/runbooks/drift.md`), and no retrain was
+asked for within the cool-down, `ask_for_training` emits the drift asset, which starts `train`; it is skipped on all
+other days.
 `roll_out` judges a release that is tried out beside the champion, or was promoted lately, on the day's scores.
 
 **Healthy** when `monitor` is green and `ask_for_training` is skipped.
@@ -27,6 +28,8 @@ the cool-down, `ask_for_training` emits the drift asset, which starts `train`; i
 - *an incident*: evidence, consequence, next command and runbook end the log and are told by `tollgate oncall`: see
   `docs/runbooks/watch-feed.md`, `docs/runbooks/watch-bug.md`, `docs/runbooks/watch-concept.md`.
 - *drift*: read the day's page (the account names it), then `docs/runbooks/drift.md`.
+- *an answer*: where the use case's watch policy says so, the declared rule decides for a while, or the champion before
+  comes back; the day's page and `tollgate status` say it; `docs/runbooks/score-fallback.md`.
 - *roll_out* withdrew or undid a release: the incident says why; `docs/runbooks/rollout.md`.
 - *monitor* fails: nothing else is held back; scores and alerts of the day stand.
 

@@ -19,13 +19,13 @@ Scores the day's events with the champion and writes the ranked list of cases to
 **Healthy** when the task is green and the account says `fallback False`.
 
 **When it fails or falls back**
-- *no model could be loaded*: the declared rule scores instead, every row says so, and the task stays green. See
-  `docs/runbooks/score-fallback.md`.
+- *the declared rule scores instead*, as no model could be loaded, or as a person or the watch let it decide: every row
+  says so, and the task stays green. See `docs/runbooks/score-fallback.md`.
 - *gate refused the predictions*: they are outside what the suite allows; yesterday's list stands. See
   `docs/runbooks/predictions-refused.md`.
 
 **A re-run is safe**: predictions and alerts of the day are replaced in one commit each, with the release that is
-champion *now*.
+champion *now*; on days of a fallback the rule decides again.
 """
 
 

@@ -82,6 +82,7 @@ def _print(one: Incident) -> None:
         "days": ", ".join(one.detail.get("days", ())),
         "means": one.detail.get("consequence", ""),
         "evidence": "; ".join(one.detail.get("evidence", ())),
+        "done": "; ".join(one.detail.get("done", ())),
         "next": one.detail.get("next_step", ""),
         "runbook": one.detail.get("runbook", ""),
         "resolved": f"{one.resolved_at:%Y-%m-%d %H:%M} UTC: {one.resolution}" if one.resolved_at else "",

@@ -58,7 +58,10 @@ class Settings(BaseModel):
     notify_email: str | None = Field(default=None, description="mail addresses, separated by commas")
     notify_smtp: str = Field(default="localhost:25", description="host:port of the SMTP server")
     notify_sender: str = Field(default="tollgate@localhost", description="sender of mails")
-    notify_link: str | None = Field(default=None, description="address of the Model Ops pages, for links in notices")
+    notify_link: str | None = Field(
+        default=None,
+        description="address of the Model Ops pages, for links in notices; for example http://HOST:8480/ops",
+    )
     use_case: str = Field(
         default="fraud", pattern=r"^[a-z][a-z0-9_]*$", description="the use case that commands act on"
     )

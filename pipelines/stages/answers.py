@@ -18,6 +18,7 @@ from pipelines.watch.answer import calm_days, falls_back, rolls_back
 
 log = logging.getLogger("tollgate.answers")
 Diagnoses = Mapping[date, Mapping[str, Any]]
+UNDO_ROLLBACK = 'tollgate rollback --to {} --reason "…"'
 UNDO_FALLBACK = 'tollgate fallback --off --reason "…"'
 
 
@@ -60,7 +61,7 @@ def answers_on(run: Run, day: date) -> list[str]:
     for move in run.ledger.moves():
         if move.kind == "rollback" and move.detail.get("told_on") == str(day):
             left = move.detail["before"]
-            told.append(f"{left} gave way to {move.champion} (take back: tollgate promote {left} --override)")
+            told.append(f"{left} gave way to {move.champion} (take back: {UNDO_ROLLBACK.format(left)})")
     return told
 
 

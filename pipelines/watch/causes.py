@@ -41,9 +41,9 @@ CONSEQUENCES: Mapping[Cause, str] = {
 def next_step(cause: Cause, day: date) -> str:
     """What to type or do next; empty where nothing is."""
     steps: Mapping[Cause, str] = {
-        "feed": f"ask the feed's owner; once the rest is there: tollgate backfill --from {day} --to {day}",
+        "feed": f"ask the feed's owner; once the rest is there: tollgate backfill --from {day} --to {day} --rerun",
         "bug": 'tollgate rollback --reason "…" if a release came with it, else correct the feature job and '
-        f"tollgate backfill --from {day} --to {day}",
+        f"tollgate backfill --from {day} --to {day} --rerun",
         "inputs": "nothing to do: look at the day's page",
         "harmful": "look at the day's page; a retrain is asked for by itself once confirmed",
         "concept": "look at what the missed cases have in common, then add a rule or a feature",

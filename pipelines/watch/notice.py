@@ -39,7 +39,7 @@ def notice(event: str, incident: Mapping[str, Any], *, use_case: str, link: str 
         "runbook": detail.get("runbook", ""),
         "resolution": incident.get("resolution") or "",
         "key": f"tollgate/{use_case}/{incident['incident_id']}",
-        "link": f"{link.rstrip('/')}/incidents/{incident['incident_id']}" if link else "",
+        "link": f"{link.rstrip('/')}/incidents" if link else "",
     }
     return {**found, "text": _lines(found)}
 
