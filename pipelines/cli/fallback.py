@@ -36,7 +36,12 @@ def fallback_command(
     run = person_run()
     if on is not None:
         if not reason.strip():
-            raise UsageError("who decides changes only with a reason", expected="--reason TEXT", found="none")
+            raise UsageError(
+                "who decides changes only with a reason",
+                expected="--reason TEXT",
+                found="none",
+                next_step=f'tollgate fallback {"--on" if on else "--off"} --reason "…"',
+            )
         change = begin if on else end
         change(run.ledger, _next_day(run), reason=reason, actor=run.actor, at=run.clock())
     known, now = fallbacks(run.ledger), in_force(run.ledger)

@@ -71,7 +71,12 @@ def _resolve(run: Run, number: int, reason: str) -> None:
             next_step="tollgate oncall lists the open ones",
         )
     if not reason.strip():
-        raise UsageError("an incident is closed with a reason", expected="--reason TEXT", found="none")
+        raise UsageError(
+            "an incident is closed with a reason",
+            expected="--reason TEXT",
+            found="none",
+            next_step=f'tollgate oncall --resolve {number} --reason "…"',
+        )
     settle(run, known[number], reason.strip())
     deliver(run)
 

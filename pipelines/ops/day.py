@@ -14,7 +14,7 @@ from pipelines.platform.days import DayRange, parse_day
 from pipelines.platform.errors import UsageError
 from pipelines.platform.ledger import Incident, StageRecord
 from pipelines.report.charts import Bar, bars
-from pipelines.report.days import STAGES, DayRow, gate_failures
+from pipelines.report.days import STAGES, gate_failures
 
 
 def days_content(facts: Facts) -> dict[str, Any]:
@@ -125,10 +125,3 @@ def incident_day(incident: Incident) -> date | None:
         except ValueError:
             continue
     return None
-
-
-def row_state(row: DayRow) -> str:
-    """How a day went: `bad` where a stage is refused or failed, `warn` where somebody should look, else `good`."""
-    if any(status != "done" for status in row.stages.values()):
-        return "bad"
-    return "warn" if row.problems or "warning" in row.gates.values() else "good"

@@ -106,7 +106,11 @@ def _find(jar: Jar, fetched: dict[str, Path]) -> Path:
     for name, path in fetched.items():
         if name.endswith(jar.file_name):
             return path
-    raise StoreError(f"the resolver brought no {jar.file_name}", found=", ".join(sorted(fetched)) or "nothing")
+    raise StoreError(
+        f"the resolver brought no {jar.file_name}",
+        found=", ".join(sorted(fetched)) or "nothing",
+        next_step="run `make setup` again with the network up",
+    )
 
 
 def _digest(path: Path) -> str | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.platform.days import DayRange
 from pipelines.platform.delta_log import commit_infos, commit_versions
 from pipelines.platform.errors import PermanentError
-from pipelines.platform.lake_errors import write_error
+from pipelines.platform.lake_errors import read_error, write_error
 from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
@@ -61,6 +61,10 @@ def day_predicate(days: DayRange) -> str:
     return f"day >= DATE'{days.first}' AND day <= DATE'{days.last}'"
 
 
+MISSING = "DELTA_MISSING_DELTA_TABLE"
+"""Spark's error condition where a folder holds no table, or is not there."""
+
+
 class Lake:
     """The tables of one use case below `<lake root>/<use case>/`."""
 
@@ -78,13 +82,15 @@ class Lake:
         return f"{self.root.replace('s3://', 's3a://', 1)}/{table}"
 
     def exists(self, table: str) -> bool:
-        """Whether the table has a first commit."""
+        """Whether the table has a first commit; raises `StoreError` where an object store does not say."""
         if not is_remote(self.root):
             return bool(commit_versions(Path(self.path(table))))
         try:
             self.spark.sql(f"DESCRIBE DETAIL delta.`{self.path(table)}`").collect()
-        except Exception:
-            return False
+        except Exception as error:
+            if _condition(error) == MISSING:
+                return False
+            raise read_error(error, self.path(table)) from error
         return True
 
     def read(self, table: str, *, days: DayRange | None = None, version: int | None = None) -> DataFrame:
@@ -175,4 +181,17 @@ class Lake:
         for commit in self.history(table, limit=10):
             if commit.metadata.get("commit") == token:
                 return commit.version
-        raise PermanentError("the commit just made is not in the table's history", where=self.path(table), found=token)
+        raise PermanentError(
+            "the commit just made is not in the table's history",
+            where=self.path(table),
+            expected=f"a commit with the token {token} among the newest ten",
+            found="none",
+            next_step="look at DESCRIBE HISTORY of the table; running the days again is safe",
+        )
+
+
+def _condition(error: Exception) -> str:
+    """The error condition that Spark names, or nothing."""
+    from pyspark.errors import PySparkException
+
+    return str(error.getCondition()) if isinstance(error, PySparkException) else ""

@@ -50,7 +50,23 @@ def write_error(error: Exception, location: str) -> TollgateError:
             found=_first_line(text),
             next_step="a changed feature set or feed needs a new lake, or the table's migration",
         )
-    return PermanentError("the lake refused a write", where=location, found=_first_line(text))
+    return PermanentError(
+        "the lake refused a write",
+        where=location,
+        found=_first_line(text),
+        next_step="the table is at its old version: look at the Spark server's log, then run the same command again",
+    )
+
+
+def read_error(error: Exception, location: str) -> StoreError:
+    """The error to raise where it cannot be known whether there is a table at `location`."""
+    return StoreError(
+        "the lake does not answer",
+        where=location,
+        expected="a Delta table, or none",
+        found=_first_line(str(error)),
+        next_step="run the same command again once the store answers",
+    )
 
 
 def _first_line(text: str) -> str:

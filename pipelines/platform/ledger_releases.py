@@ -76,7 +76,11 @@ class ReleaseLedger(IncidentLedger):
             with self._writing() as connection:
                 connection.execute(row)
         except sa.exc.IntegrityError as error:
-            raise PermanentError(f"release {release_id} is already in the ledger", where=self.url) from error
+            raise PermanentError(
+                f"release {release_id} is already in the ledger",
+                where=self.url,
+                next_step="`tollgate releases` lists them; a release is never changed",
+            ) from error
 
     def releases(self) -> list[Release]:
         """All releases, oldest first."""
@@ -102,6 +106,8 @@ class ReleaseLedger(IncidentLedger):
 
     def set_state(self, release_id: str, state: str, *, reason: str, actor: str, at: datetime) -> None:
         """Append a state (one of `STATES`) to a release's history; those that go with a move come with the move."""
+        if state not in STATES:
+            raise ValueError(f"{state!r} is none of {', '.join(STATES)}")
         with self._writing() as connection:
             connection.execute(_state_row(release_id, state, reason, actor, at))
 

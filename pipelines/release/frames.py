@@ -69,7 +69,7 @@ def rows_of(frame: pd.DataFrame, days: DayRange) -> pd.DataFrame:
 def labels_at(frame: pd.DataFrame, use_case: UseCase, as_of: datetime) -> Array:
     """Labels as known at `as_of`, float64: 1 reported by then, 0 mature without a report, NaN not mature.
 
-    The same rule as `pipelines.stages.labels.with_labels`, on a training frame.
+    A report that comes after the label delay turns a 0 into a 1 for every `as_of` from then on.
     """
     import pandas as pd
 

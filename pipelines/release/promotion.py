@@ -44,7 +44,12 @@ def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, 
     was faster, `BundleError` where the bundle cannot be used.
     """
     if override and not reason.strip():
-        raise UsageError("an override needs a reason", expected="--reason TEXT", found="none")
+        raise UsageError(
+            "an override needs a reason",
+            expected="--reason TEXT",
+            found="none",
+            next_step='say why: --override --reason "…"',
+        )
     pointer = run.ledger.champion()
     release = run.ledger.release(release_id)
     if pointer is not None and release_id == pointer.release_id:

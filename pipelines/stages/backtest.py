@@ -11,7 +11,6 @@ import numpy as np
 
 from features.definition import FeatureSet
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import UsageError
 from pipelines.release.fitting import (
     booster_scores,
     fit_logistic,
@@ -88,7 +87,7 @@ def backtest(run: Run, splits: Sequence[Split], feature_set: str) -> Backtest:
     that the lake holds. Raises `UsageError` for an unknown feature set, `PermanentError` for days that are not in the
     lake, `TransientError` where the reports on the test days are not ingested yet.
     """
-    use_case, features = run.use_case, _feature_set(run.use_case, feature_set)
+    use_case, features = run.use_case, run.use_case.feature_set(feature_set)
     versions = current_versions(run)
     held = require_days(run, splits, versions)
     known_at = require_reports(run, splits)
@@ -137,18 +136,6 @@ def _days_to_read(splits: Sequence[Split], use_case: UseCase, held: DayRange) ->
     looked_at = [week for split in splits for week in (split, *validation_splits(split, use_case))]
     first = min(week.history(use_case.model.history_days).first for week in looked_at)
     return DayRange(max(first, held.first), max(split.test.last for split in splits))
-
-
-def _feature_set(use_case: UseCase, name: str) -> FeatureSet:
-    if name not in use_case.feature_sets:
-        raise UsageError(
-            "unknown feature set",
-            where="--features",
-            expected=", ".join(use_case.feature_sets),
-            found=name,
-            next_step="choose one of these",
-        )
-    return use_case.feature_sets[name]
 
 
 def _mean(rows: Sequence[Mapping[str, float]]) -> dict[str, float]:

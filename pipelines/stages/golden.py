@@ -45,7 +45,13 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
     """
     version = checked_version(name or f"golden-{days.first:%Y%m%d}-{days.last:%Y%m%d}")
     if cases < 1:
-        raise UsageError("an impossible number of cases", where="--cases", expected="1 or more", found=str(cases))
+        raise UsageError(
+            "an impossible number of cases",
+            where="--cases",
+            expected="1 or more",
+            found=str(cases),
+            next_step="leave --cases out, or give some thousands",
+        )
     known_at = _mature_at(run, days)
     use_case, versions = run.use_case, current_versions(run)
     features = use_case.stored_features

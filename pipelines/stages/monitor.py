@@ -10,6 +10,7 @@ page (below the home).
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import cache
@@ -44,6 +45,7 @@ from pipelines.watch.slice_worth import with_past
 from pipelines.watch.telling import tell
 from pipelines.watch.volume import quarantine_rate, quiet_hours, volume_ratio
 
+log = logging.getLogger("tollgate.watch")
 PREDICTIONS = Upstream(stage="score", table="predictions", held_back=("metrics", "report pages"))
 
 
@@ -155,7 +157,8 @@ def _explained(
         return []
     try:
         reference, scorer = references.of(sample.release).frame, load_release(run, sample.release)
-    except PermanentError:
+    except PermanentError as error:
+        log.warning("what moved the scores of %s is not explained: %s", sample.release, error.what)
         return []
     if any(name not in reference or name not in sample.frame for name in scorer.feature_names):
         return []

@@ -81,9 +81,15 @@ def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str |
     ledger. Raises `UsageError` for an unknown set or an impossible sample, `PermanentError` where the day has no rows.
     """
     started = time.monotonic()
-    features = _feature_set(run, feature_set)
+    features = run.use_case.feature_set(feature_set) if feature_set else run.use_case.stored_features
     if sample is not None and sample < 1:
-        raise UsageError("an impossible sample", where="--sample", expected="1 or more", found=str(sample))
+        raise UsageError(
+            "an impossible sample",
+            where="--sample",
+            expected="1 or more",
+            found=str(sample),
+            next_step="leave --sample out to take all events",
+        )
     batch = _batch_rows(run, day, features)
     stream = read_stream(run, day, features)
     asked = _sampled(len(stream.events), sample)
@@ -127,15 +133,6 @@ def sampled_parity(run: Run, days: DayRange) -> StageResult:
             runbook="docs/runbooks/online-store.md",
         )
     return StageResult(stage=STAGE, days=DayRange.single(days.last), accounts={days.last: result.to_json()})
-
-
-def _feature_set(run: Run, name: str | None) -> FeatureSet:
-    sets = run.use_case.feature_sets
-    if name is None:
-        return run.use_case.stored_features
-    if name not in sets:
-        raise UsageError("unknown feature set", where="--features", expected=", ".join(sets), found=name)
-    return sets[name]
 
 
 def _batch_rows(run: Run, day: date, features: FeatureSet) -> dict[str, NDArray[Any]]:

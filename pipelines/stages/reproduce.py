@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from pipelines.platform.days import midnight
-from pipelines.platform.errors import TollgateError
+from pipelines.platform.errors import PermanentError, TransientError
 from pipelines.platform.tracking import Tracking
 from pipelines.release.candidate import make_candidate, training_days
 from pipelines.release.evidence.frame_digest import frame_digest
@@ -20,6 +21,8 @@ from pipelines.usecases.definition import UseCase
 
 NOT_COMPARED = ("machine",)
 """Parts of the environment that are told and do not count as a difference by themselves."""
+
+log = logging.getLogger("tollgate.reproduce")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,15 +55,20 @@ def reproduce(run: Run, name: str) -> Reproduction:
     Data versions, days, seed, parameters and features come from the record that the run keeps, nothing from the ledger.
     Raises `PermanentError` where MLflow knows no such run, `StoreError` where it does not answer.
     """
+    from pyspark.errors import PySparkException
+
     run_id, record = Tracking(run.settings, run.use_case.name).training_record(name)
     differences = [*_code(run, record), *_environment(record), *_seed(run, record)]
     found: str | None = None
     try:
         found, data = _train_again(run, record)
         differences = [*_data(record, data), *differences]
-    except TollgateError as error:
+    except TransientError:
+        raise
+    except PermanentError as error:
         differences = [("data", str(record["data_versions"]), f"{error.what}: {error.found}"), *differences]
-    except Exception as error:
+    except PySparkException as error:
+        log.warning("the rows cannot be read", exc_info=True)
         versions = ", ".join(f"{table} at version {version}" for table, version in record["data_versions"].items())
         told = next(iter(str(error).splitlines()), type(error).__name__)
         differences = [("data", versions, f"cannot be read any more: {told}"), *differences]

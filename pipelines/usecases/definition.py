@@ -13,6 +13,7 @@ from functools import cached_property
 
 from expectations.definition import Suite
 from features.definition import FeatureSet, union
+from pipelines.platform.errors import UsageError
 from pipelines.usecases.policies.evidence import EvidencePolicy
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.usecases.policies.schedule import Schedule
@@ -155,6 +156,18 @@ class UseCase:
     def stored_features(self) -> FeatureSet:
         """The columns of the lake's `features` table: every feature of every set, once."""
         return union("stored", f"all features of {self.name}", self.feature_sets.values())
+
+    def feature_set(self, name: str) -> FeatureSet:
+        """The feature set of that name; raises `UsageError` that lists those there are."""
+        if name not in self.feature_sets:
+            raise UsageError(
+                "unknown feature set",
+                where="--features",
+                expected=", ".join(self.feature_sets),
+                found=name,
+                next_step="choose one of these",
+            )
+        return self.feature_sets[name]
 
     @cached_property
     def policy_digest(self) -> str:

@@ -27,7 +27,12 @@ def perform(run: Run, action: str, asked: Asked) -> str:
     `reject` raise; `UsageError` without a reason. Nothing is changed in all of these cases.
     """
     if not asked.reason:
-        raise UsageError("a reason is needed, for the records; nothing was changed", expected="a reason", found="none")
+        raise UsageError(
+            "a reason is needed, for the records; nothing was changed",
+            expected="a reason",
+            found="none",
+            next_step="write why into the form's reason, and send it again",
+        )
     if action == "rollback":
         return _roll_back(run, asked)
     return _answer(run, action, asked)

@@ -15,7 +15,9 @@ def _by_name(settings: Settings) -> dict[str, Finding]:
 
 
 def test_a_machine_that_was_set_up_is_fit(settings: Settings) -> None:
-    assert {name for name, finding in _by_name(settings).items() if not finding.ok} <= {"disk"}
+    found = _by_name(settings)
+    assert {"python", "packages", "java", "spark jars", "ledger"} <= set(found)
+    assert {name for name, finding in found.items() if not finding.ok} <= {"disk"}
 
 
 def test_missing_java_and_jars_are_told_with_what_to_install(

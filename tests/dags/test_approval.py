@@ -18,7 +18,6 @@ from pipelines.platform.errors import PermanentError
 from pipelines.platform.settings import Settings
 from pipelines.release.approval import request
 from pipelines.run import Run
-from pipelines.usecases.registry import load
 from plugins.tollgate_airflow.approving import PATIENCE, promote_approved, release_approval
 from tests.pipelines.release.boosters import AT
 from tests.pipelines.release.test_approval import ACCOUNT, USE, _candidate
@@ -88,7 +87,3 @@ def test_an_answer_reaches_the_ledger_by_name(
     state = run.ledger.states(release)[-1]
     assert state["reason"] == {"Approve": "approved by ann: seen", "Reject": "rejected by ann: seen"}[option]
     assert (run.ledger.champion() is None) == (option == "Reject")
-
-
-def test_fraud_asks_only_where_the_verdict_does() -> None:
-    assert load("fraud").rollout.risk_tier == "standard"

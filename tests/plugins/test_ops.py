@@ -69,7 +69,9 @@ def form(site: Site, person: httpx.Client, release: str, **changes: object) -> d
 
 
 def test_nobody_sees_anything(site: Site) -> None:
-    for path in (*PAGES, f"releases/{site.champion}", "nothing", "docs", "openapi.json", "metrics"):
+    for path in (*PAGES, f"releases/{site.champion}"):
+        assert httpx.get(f"{site.url}/ops/{path}").status_code == 401, path
+    for path in ("nothing", "docs", "openapi.json", "metrics"):
         answer = httpx.get(f"{site.url}/ops/{path}")
         assert answer.status_code in {401, 404}, path
         assert "fraud-" not in answer.text
@@ -131,9 +133,10 @@ def test_what_cannot_be_done_is_told(site: Site, changes: dict[str, object], sta
     assert site.run.ledger.champion() == before
 
 
-@pytest.mark.skipif(chromium() is None, reason="no Chromium")
 def test_in_a_browser(site: Site) -> None:
     """At phone and desk width, light and dark: nothing wider than the window, nothing refused; then a rollback."""
+    if chromium() is None:
+        pytest.skip("no Chromium")
     back, champion = site.releases
     with browser() as tab:
         tab.cookie(site.url, "_token", site.token("otto"))

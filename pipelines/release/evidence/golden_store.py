@@ -104,7 +104,12 @@ def write_golden(home: Path, version: str, cases: pd.DataFrame, manifest: Mappin
         scratch.rename(target)
     except OSError as error:
         shutil.rmtree(scratch, ignore_errors=True)
-        raise StoreError("the golden set could not be written", where=str(target), found=str(error)) from error
+        raise StoreError(
+            "the golden set could not be written",
+            where=str(target),
+            found=str(error),
+            next_step="make room or permissions there, then freeze again",
+        ) from error
     return load_golden(home, version)
 
 

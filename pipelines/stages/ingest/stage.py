@@ -139,7 +139,13 @@ def _either(run: Run, table: str, written: int | None, before: int | None) -> in
     """The version just written, or the one that stood before where nothing had to be."""
     version = before if written is None else written
     if version is None:
-        raise PermanentError("a table that ingest made is gone", where=run.lake.path(table))
+        raise PermanentError(
+            "a table that ingest made is gone",
+            where=run.lake.path(table),
+            expected="the table as the last ingest left it",
+            found="none",
+            next_step="restore the table's folder from a backup, then run the days again",
+        )
     return version
 
 

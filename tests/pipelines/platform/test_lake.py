@@ -8,7 +8,8 @@ from datetime import date
 import pytest
 
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import PermanentError
+from pipelines.platform.errors import PermanentError, StoreError
+from pipelines.platform.lake import Lake
 from pipelines.run import Run
 
 pytestmark = pytest.mark.slow
@@ -49,6 +50,14 @@ def test_rows_outside_the_replaced_days_are_refused_and_nothing_changes(make_run
 def test_a_table_that_is_not_there_is_named(make_run: Callable[..., Run]) -> None:
     with pytest.raises(PermanentError, match="no table 'nothing'"):
         make_run().lake.read("nothing")
+
+
+def test_a_store_that_does_not_answer_is_not_an_empty_one(make_run: Callable[..., Run]) -> None:
+    """This Spark has no client for object stores, which is as good as one that is away."""
+    away = Lake(make_run().spark, "s3://nobody/lake")
+    for ask in (away.exists, away.read):
+        with pytest.raises(StoreError, match="the lake does not answer"):
+            ask("transactions")
 
 
 def test_rows_of_another_schema_are_refused(make_run: Callable[..., Run]) -> None:

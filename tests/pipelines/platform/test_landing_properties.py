@@ -107,26 +107,67 @@ def test_a_manifest_survives_being_written_and_read(files: list[LandedFile]) -> 
     assert manifest.rows == sum(file.rows for file in files)
 
 
-@given(name=st.text(max_size=30))
-def test_a_manifest_names_no_file_outside_its_folder(name: str) -> None:
-    content = json.dumps({"files": [{"name": name, "rows": 1, "sha256": "0" * 64}]}).encode()
-    try:
-        parsed = Manifest.parse(content, where="here")
-    except ContractError:
-        return
-    assert Path("/root/folder", parsed.files[0].name).resolve().parent == Path("/root/folder")
+_BITS = ["..", "/", "\\", "%2e", ".", "a", "\x00", "\n", ".parquet", ".csv.gz"]
+_ELSEWHERE = [
+    "../x.parquet",
+    "/etc/x.parquet",
+    "a/../../x.parquet",
+    "..\\x.parquet",
+    "%2e%2e%2fx.parquet",
+    "x.parquet\n",
+    "x\x00.parquet",
+    "..",
+    "",
+]
 
 
-@given(content=st.binary(max_size=60) | st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=5),
-    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(["files", "name", "rows"]), inner),
-).map(lambda value: json.dumps(value).encode()))  # fmt: skip
-def test_whatever_stands_in_a_manifest_it_is_understood_or_refused(content: bytes) -> None:
+def _naming(name: str) -> bytes:
+    return json.dumps({"files": [{"name": name, "rows": 1, "sha256": "0" * 64}]}).encode()
+
+
+def _understood(content: bytes) -> Manifest | ContractError:
     try:
-        rows = Manifest.parse(content, where="here").rows
+        return Manifest.parse(content, where="here")
     except ContractError as error:
-        rows = len(error.found)
-    assert rows >= 0
+        return error
+
+
+@pytest.mark.parametrize("name", _ELSEWHERE)
+def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
+    with pytest.raises(ContractError):
+        Manifest.parse(_naming(name), where="here")
+
+
+@given(name=_NAMES)
+def test_a_usual_name_is_understood(name: str) -> None:
+    assert Manifest.parse(_naming(name), where="here").files[0].name == name
+
+
+@given(name=st.lists(st.sampled_from(_BITS), max_size=6).map("".join))
+def test_a_manifest_names_no_file_outside_its_folder(name: str) -> None:
+    parsed = _understood(_naming(name))
+    if isinstance(parsed, Manifest):
+        assert Path("/root/folder", parsed.files[0].name).resolve() == Path("/root/folder") / name
+    else:
+        assert parsed.found
+
+
+_VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("0" * 64) | _NAMES
+_KEYS = st.sampled_from(["files", "name", "rows", "sha256"])
+_ENTRIES = st.fixed_dictionaries({"name": _NAMES | _VALUES, "rows": st.integers(0, 9) | _VALUES, "sha256": _VALUES})
+_DOCUMENTS = st.builds(lambda files: {"files": files}, st.lists(_ENTRIES, max_size=3)) | st.recursive(
+    _VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner)
+)
+
+
+@given(content=st.binary(max_size=60) | _DOCUMENTS.map(lambda value: json.dumps(value).encode()))
+def test_whatever_stands_in_a_manifest_it_is_understood_or_refused(content: bytes) -> None:
+    found = _understood(content)
+    if isinstance(found, Manifest):
+        assert found.rows == sum(file["rows"] for file in json.loads(content)["files"])
+    else:
+        assert found.what
+        assert found.found
 
 
 def test_a_manifest_nested_without_end_is_refused() -> None:

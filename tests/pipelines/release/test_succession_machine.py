@@ -85,6 +85,8 @@ class Succession(RuleBasedStateMachine):
     def move_on(self, number: int, failing: int | None, to: Any) -> None:
         release = self.releases[number].release_id
         self._try(failing, lambda: promote(self.run, release, to=to, reason="r", override=True))
+        if failing is None and to == "champion":
+            assert self.known["pointer"].release_id == release
 
     @rule(failing=FAILING)
     def roll_back(self, failing: int | None) -> None:

@@ -126,7 +126,7 @@ def test_a_release_that_the_bug_began_with_gives_way_once(run: Run) -> None:
     assert after.release_id != new
     assert [move.kind for move in run.ledger.moves()] == ["promote", "promote", "rollback"]
     assert answers_on(run, on(0)) == [
-        f"{new} gave way to {after.release_id} (take back: tollgate rollback --to {new} --reason \"…\")"
+        f'{new} gave way to {after.release_id} (take back: tollgate rollback --to {new} --reason "…")'
     ]
     nights.come(on(1), "bug", by=after.release_id)
     assert run.ledger.champion() == after, "the one before had well days: it is not the release"

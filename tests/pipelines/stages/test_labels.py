@@ -1,4 +1,4 @@
-"""The lake's labels equal the plain-Python oracle, late and repeated reports included."""
+"""Reports beside their events: one row each, the first report, repeated ones included."""
 
 from __future__ import annotations
 
@@ -7,10 +7,8 @@ from datetime import UTC, datetime, timedelta
 import pandas as pd
 import pytest
 
-from pipelines.platform.errors import UsageError
-from pipelines.stages.labels import with_labels, with_reports
+from pipelines.stages.labels import with_reports
 from pipelines.usecases.registry import load
-from tests.oracles.labels import label_at
 
 pytestmark = pytest.mark.slow
 
@@ -31,21 +29,8 @@ def tables(spark):
     return tuple(spark.createDataFrame(frame) for frame in (events, reports))
 
 
-def test_labels_equal_the_oracle(tables):
-    labelled = with_labels(*tables, load("fraud"), AS_OF)
-    assert dict(labelled.dtypes)["label"] == "int"
-    found = {row.transaction_id: row.label for row in labelled.collect()}
-    assert found == {n: label_at(time, reports, AS_OF, 7) for n, (time, reports) in enumerate(CASES)}
-    assert set(found.values()) == {0, 1, None}
-
-
 def test_an_event_keeps_one_row_and_its_first_report(tables):
     rows = with_reports(*tables, load("fraud")).collect()
     found = {row.transaction_id: row.reported_at and row.reported_at.replace(tzinfo=UTC) for row in rows}
     assert len(rows) == len(CASES)
     assert found == {n: min(reports, default=None) for n, (_, reports) in enumerate(CASES)}
-
-
-def test_a_moment_without_a_zone_is_refused(tables):
-    with pytest.raises(UsageError, match="time zone"):
-        with_labels(*tables, load("fraud"), AS_OF.replace(tzinfo=None))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import time
 from datetime import date
 
 import pytest
@@ -24,11 +25,17 @@ def run(settings: Settings) -> Run:
 
 def test_rows_and_seconds_are_kept(run: Run) -> None:
     result = StageResult(stage="features", days=None, accounts={DAY: {"rows": 3}}, versions={})  # type: ignore[arg-type]
-    assert metered(run, "asked", DAY, lambda: result) is result
+
+    def work() -> StageResult:
+        end = time.process_time() + 0.02
+        while time.process_time() < end:
+            pass
+        return result
+
+    assert metered(run, "asked", DAY, work) is result
     kept = run.ledger.latest(STAGE)[DAY].payload
     assert (kept["stage"], kept["rows"]) == ("features", 3)
-    assert kept["wall_seconds"] >= 0
-    assert kept["cpu_seconds"] >= 0
+    assert 0.01 <= kept["cpu_seconds"] <= kept["wall_seconds"] + 0.01
 
 
 def test_a_ledger_that_does_not_take_them_fails_nothing(run: Run, caplog: pytest.LogCaptureFixture) -> None:

@@ -87,12 +87,13 @@ def test_what_differs_is_named(trained: tuple[Run, TrainResult], what: str) -> N
     path = next(p for p in (run.settings.home / "mlflow").rglob("release.json"))
     kept = path.read_text()
     versions = json.loads(kept)["data_versions"]
+    features = run.use_case.feature_sets[run.use_case.model.feature_set]
     changes: dict[str, tuple[dict[str, Any], str, str]] = {
         "data gone": ({"data_versions": {**versions, "features": 99}}, "data", "cannot be read any more"),
         "other data": ({"data_versions": {**versions, "features": 1}}, "data", "rows with digest"),
         "seed": ({"seed": 4}, "seed", str(run.use_case.model.seed)),
         "environment": ({"environment": {"xgboost": "0.1"}}, "environment", "xgboost"),
-        "features": ({"feature_set": {**json.loads(kept)["feature_set"], "digest": "0"}}, "code", ""),
+        "features": ({"feature_set": {**json.loads(kept)["feature_set"], "digest": "0"}}, "code", features.digest),
     }
     changed, told, text = changes[what]
     try:
