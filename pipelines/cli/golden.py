@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.output import console, print_json, print_table
+from pipelines.cli.person import reading_run
 
 if TYPE_CHECKING:
     from pipelines.release.evidence.golden_store import GoldenSet
-    from pipelines.run import Run
 
 AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 GROUP = typer.Typer(no_args_is_help=True, help="The golden set: frozen cases that no model may learn from.")
@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
 def freeze_command(
     first: Annotated[str, typer.Option("--from", help="first day of the cases; labels must be mature")],
     last: Annotated[str, typer.Option("--to", help="last day of the cases")],
-    cases: Annotated[int, typer.Option(help="about how many events, whole cards")] = 20_000,
+    cases: Annotated[int, typer.Option(help="about how many events, whole units")] = 20_000,
     name: Annotated[str | None, typer.Option(help="the version's name; by default from its days")] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -33,7 +33,7 @@ def freeze_command(
     from pipelines.platform.days import DayRange
     from pipelines.stages.golden import freeze_golden
 
-    _show(freeze_golden(_run(), DayRange.parse(first, last), cases=cases, name=name), as_json)
+    _show(freeze_golden(reading_run(), DayRange.parse(first, last), cases=cases, name=name), as_json)
 
 
 @GROUP.command("show")
@@ -41,7 +41,7 @@ def show_command(as_json: AsJson = False) -> None:
     """The golden set that counts now, verified. Exit code 1 where there is none, or it is damaged."""
     from pipelines.stages.golden import newest_golden
 
-    golden = newest_golden(_run())
+    golden = newest_golden(reading_run())
     if golden is None:
         print_json(None) if as_json else console.print("no golden set yet: tollgate golden freeze --from D --to D")
         raise typer.Exit(1)
@@ -55,12 +55,3 @@ def _show(golden: GoldenSet, as_json: bool) -> None:
         return
     rows = [(name, str(value)) for name, value in document.items() if not isinstance(value, dict)]
     print_table(f"golden set {golden.version}", ("what", "value"), rows)
-
-
-def _run() -> Run:
-    from pipelines.platform.settings import Settings
-    from pipelines.run import Run
-    from pipelines.usecases.registry import load
-
-    settings = Settings.from_environment()
-    return Run(settings, load(settings.use_case))

@@ -1,4 +1,4 @@
-"""Who types: a run in the name of the person at the keyboard."""
+"""The run of a command: in the name of the person at the keyboard, or only to read."""
 
 from __future__ import annotations
 
@@ -23,3 +23,13 @@ def person_run() -> Run:
     except KeyError:
         actor = f"uid {os.getuid()}"
     return Run(settings, load(settings.use_case), actor=actor)
+
+
+def reading_run() -> Run:
+    """A run for commands that only read: nobody's name goes with it."""
+    from pipelines.platform.settings import Settings
+    from pipelines.run import Run
+    from pipelines.usecases.registry import load
+
+    settings = Settings.from_environment()
+    return Run(settings, load(settings.use_case))

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli.output import console, print_json, print_table
+from pipelines.cli.person import reading_run
 
 if TYPE_CHECKING:
-    from pipelines.run import Run
+    pass
 
 NOT_IN_PRODUCTION = 3
 """Exit code of a training whose release does not decide now: it was refused, or retired before."""
@@ -38,7 +39,7 @@ def train_command(
     from pipelines.stages.metering import metered
     from pipelines.stages.train import train
 
-    run, day = _run(), parse_day(as_of, what="--as-of")
+    run, day = reading_run(), parse_day(as_of, what="--as-of")
     result = metered(run, "train", day, lambda: train(run, day, reason=reason))
     document = result.to_json()
     if as_json:
@@ -53,7 +54,7 @@ def which_command(as_json: AsJson = False) -> None:
     """Which model decides: its data, code, features, evidence. Exit code 1 where none does, or it cannot be loaded."""
     from pipelines.release.inventory import champion_account
 
-    account = champion_account(_run())
+    account = champion_account(reading_run())
     if as_json:
         print_json(account)
     else:
@@ -66,7 +67,7 @@ def releases_command(as_json: AsJson = False) -> None:
     """All releases, oldest first, each with its state."""
     from pipelines.release.inventory import all_releases
 
-    accounts = all_releases(_run())
+    accounts = all_releases(reading_run())
     if as_json:
         print_json(accounts)
         return
@@ -80,15 +81,6 @@ _LISTED = ("release", "state", "as_of", "model_version", "primary_metric")
 
 def _pass(account: dict[str, Any]) -> list[Any]:
     return [account["approver"], "; ".join(account["notes"]) or None, account["state_reason"].partition(":")[0]]
-
-
-def _run() -> Run:
-    from pipelines.platform.settings import Settings
-    from pipelines.run import Run
-    from pipelines.usecases.registry import load
-
-    settings = Settings.from_environment()
-    return Run(settings, load(settings.use_case))
 
 
 _OUTCOMES = {

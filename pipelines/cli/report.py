@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.output import console, print_json
+from pipelines.cli.person import reading_run
 from pipelines.report.render import DASH, count, decimal
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def status(
     """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone."""
     from pipelines.report.standing import standing
 
-    run = _run()
+    run = reading_run()
     now = standing(run, _days(run, first, last))
     if as_json:
         print_json(now.to_json())
@@ -61,22 +62,13 @@ def report(
     from pipelines.ops.one_file import write_report
     from pipelines.report.release_page import write_release_pages
 
-    run = _run()
+    run = reading_run()
     write_release_pages(run)
     path = write_report(run, _days(run, first, last), out.absolute() if out else None)
     if as_json:
         print_json({"report": str(path)})
     else:
         console.print(f"report: file://{path}", highlight=False, soft_wrap=True)
-
-
-def _run() -> Run:
-    from pipelines.platform.settings import Settings
-    from pipelines.run import Run
-    from pipelines.usecases.registry import load
-
-    settings = Settings.from_environment()
-    return Run(settings, load(settings.use_case))
 
 
 def _days(run: Run, first: str, last: str) -> DayRange | None:

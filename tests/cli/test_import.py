@@ -11,12 +11,6 @@ from pipelines.cli.main import main
 from tests.pipelines.importing.sources import write_days
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 def _import(folder: Path, *arguments: str, mapping: str = "handbook") -> int:
     with pytest.raises(SystemExit) as caught:
         main(["import", "--mapping", mapping, "--path", str(folder), *arguments])
@@ -24,7 +18,7 @@ def _import(folder: Path, *arguments: str, mapping: str = "handbook") -> int:
 
 
 def test_days_land_and_the_range_to_ingest_is_told(
-    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    new_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = write_days(tmp_path / "source", 0, 3)
     assert _import(folder, "--from", "2018-07-01", "--to", "2018-07-04", "--json") == 0
@@ -33,10 +27,10 @@ def test_days_land_and_the_range_to_ingest_is_told(
         "days": 4, "events": 24, "positives": 12, "reports": 12, "reports_until": "2018-07-11",
         "ingest": {"from": "2018-07-01", "to": "2018-07-11"},
     }  # fmt: skip
-    assert len(list((home / "landing" / "transactions").glob("*/_MANIFEST.json"))) == 11
+    assert len(list((new_home / "landing" / "transactions").glob("*/_MANIFEST.json"))) == 11
 
 
-def test_people_get_the_next_command(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_get_the_next_command(new_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_days(tmp_path / "source", 0, 3)
     assert _import(folder, "--from", "2018-07-01", "--to", "2018-07-02") == 0
     assert "tollgate run ingest --from 2018-07-01 --to 2018-07-02\n" in capsys.readouterr().out
@@ -54,7 +48,7 @@ def test_people_get_the_next_command(home: Path, tmp_path: Path, capsys: pytest.
     ],
 )
 def test_a_wrong_call_is_explained_and_writes_nothing(
-    home: Path,
+    new_home: Path,
     tmp_path: Path,
     capsys: pytest.CaptureFixture[str],
     first: str,
@@ -66,4 +60,4 @@ def test_a_wrong_call_is_explained_and_writes_nothing(
     folder = write_days(tmp_path / "source", 0, 3)
     assert _import(folder, "--from", first, "--to", last, mapping=mapping) == code
     assert message in capsys.readouterr().err
-    assert not home.exists()
+    assert not new_home.exists()

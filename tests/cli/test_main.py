@@ -6,18 +6,11 @@ import json
 
 import pytest
 
-from pipelines.cli.main import main
-
-
-def _run(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    output = capsys.readouterr()
-    return int(caught.value.code or 0), output.out, output.err
+from tests.cli.calling import called
 
 
 def test_help_lists_the_commands_of_the_design(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = _run(capsys, "--help")
+    code, out, _ = called(capsys, "--help")
     wanted = [
         "simulate",
         "import",
@@ -40,20 +33,20 @@ def test_help_lists_the_commands_of_the_design(capsys: pytest.CaptureFixture[str
 
 
 def test_a_wrong_call_ends_with_2_and_says_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = _run(capsys, "run", "ingest", "--from", "2026-11-08", "--to", "2026-11-07")
+    code, out, err = called(capsys, "run", "ingest", "--from", "2026-11-08", "--to", "2026-11-07")
     assert (code, out) == (2, "")
     assert "next step:  swap the ends: --from 2026-11-07 --to 2026-11-08" in err
 
 
 def test_with_json_an_error_is_a_document(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = _run(capsys, "run", "ingest", "--from", "yesterday", "--to", "2026-11-07", "--json")
+    code, out, _ = called(capsys, "run", "ingest", "--from", "yesterday", "--to", "2026-11-07", "--json")
     assert code == 2
     assert json.loads(out)["error"]["found"] == "'yesterday'"
 
 
 def test_an_unknown_use_case_is_named(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOLLGATE_USE_CASE", "weather")
-    code, _, err = _run(capsys, "run", "ingest", "--from", "2026-11-07", "--to", "2026-11-07")
+    code, _, err = called(capsys, "run", "ingest", "--from", "2026-11-07", "--to", "2026-11-07")
     assert code == 2
     assert "fraud" in err
     assert "weather" in err

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli.main import main
 from pipelines.platform.settings import Settings
 from pipelines.release.bundle import MODEL, releases_folder
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
+from tests.cli.calling import called
 from tests.pipelines.release.boosters import AT, make_bundle, make_champion
 from tests.pipelines.training_lake import AS_OF, make_history, store_history
 
@@ -41,13 +41,6 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     return Run(settings, USE_CASE, run_id="test-run", actor="test", clock=lambda: AT)
 
 
-def _call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    output = capsys.readouterr()
-    return int(caught.value.code or 0), output.out, output.err
-
-
 def _released(run: Run) -> str:
     features = run.use_case.feature_sets[run.use_case.model.feature_set]
     bundle = make_bundle(run.settings.home, features, **RECORD)
@@ -57,7 +50,7 @@ def _released(run: Run) -> str:
 
 def test_which_says_all_of_the_champion(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     release_id = _released(run)
-    code, out, _ = _call(capsys, "which", "--json")
+    code, out, _ = called(capsys, "which", "--json")
     account = json.loads(out)
     assert code == 0
     assert account["release"] == release_id
@@ -79,7 +72,7 @@ def test_which_says_all_of_the_champion(run: Run, capsys: pytest.CaptureFixture[
 
 def test_which_reads_well(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     release_id = _released(run)
-    code, out, _ = _call(capsys, "which")
+    code, out, _ = called(capsys, "which")
     assert code == 0
     assert f"{release_id} decides" in out
     assert "average_precision" in out
@@ -88,25 +81,25 @@ def test_which_reads_well(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
 def test_which_fails_where_the_champion_cannot_be_loaded(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     release_id = _released(run)
     (releases_folder(run.settings.home) / release_id / MODEL).write_bytes(b"{")
-    code, out, _ = _call(capsys, "which", "--json")
+    code, out, _ = called(capsys, "which", "--json")
     assert code == 1
     assert "changed: model.ubj" in json.loads(out)["problem"]
 
 
 @pytest.mark.usefixtures("run")
 def test_without_a_champion_the_next_step_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, err = _call(capsys, "which", "--json")
+    code, out, err = called(capsys, "which", "--json")
     assert code == 1
     assert json.loads(out)["error"]["next step"] == "tollgate train --as-of D"
     assert "the declared rule decides" in err
-    code, out, _ = _call(capsys, "releases")
+    code, out, _ = called(capsys, "releases")
     assert code == 0
     assert "no release exists yet" in out
 
 
 def test_releases_lists_states(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     release_id = _released(run)
-    code, out, _ = _call(capsys, "releases", "--json")
+    code, out, _ = called(capsys, "releases", "--json")
     assert code == 0
     assert [(item["release"], item["state"], item["primary_metric"]) for item in json.loads(out)] == [
         (release_id, "champion", 0.7)
@@ -115,7 +108,7 @@ def test_releases_lists_states(run: Run, capsys: pytest.CaptureFixture[str]) -> 
 
 @pytest.mark.usefixtures("run")
 def test_a_wrong_day_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None:
-    code, _, err = _call(capsys, "train", "--as-of", "../../etc")
+    code, _, err = called(capsys, "train", "--as-of", "../../etc")
     assert code == 2
     assert "--as-of is not a calendar day" in err
 
@@ -125,7 +118,7 @@ def test_a_wrong_day_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None
 def test_train_exits_by_what_became_of_the_release(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     """3 where nothing can beat the rule, with the reasons; the rule goes on deciding."""
     store_history(run, make_history(run, only_rule=True))
-    code, out, _ = _call(capsys, "train", "--as-of", str(AS_OF), "--json")
+    code, out, _ = called(capsys, "train", "--as-of", str(AS_OF), "--json")
     document = json.loads(out)
     assert code == 3
     assert document["state"] == "refused"

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-import time
 from datetime import UTC, date, datetime
 from pathlib import Path
 
@@ -73,7 +72,5 @@ def test_status_loads_no_engine(home: Path) -> None:
         "heavy = {'pyspark', 'pandas', 'evidently', 'mlflow', 'feast', 'xgboost', 'great_expectations', 'airflow'}\n"
         "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
-    began = time.perf_counter()
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - began < 10

@@ -12,31 +12,25 @@ from pipelines.cli.main import main
 SMALL = ["--customers", "200", "--terminals", "400", "--seed", "3"]
 
 
-@pytest.fixture
-def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
-    return tmp_path / "home"
-
-
 def _run(*arguments: str) -> int:
     with pytest.raises(SystemExit) as caught:
         main(list(arguments))
     return int(caught.value.code or 0)
 
 
-def test_days_land_with_a_json_account(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_days_land_with_a_json_account(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["simulate", "--start", "2026-11-01", "--days", "9", *SMALL, "--incident", "late:2026-11-02:2026-11-03"]
     assert _run(*call, "--json") == 0
     account = json.loads(capsys.readouterr().out)
     assert account["days"] == len(account["per_day"]) == 9
     assert account["transactions"] == sum(day["transactions"] for day in account["per_day"])
     assert [day["incidents"] for day in account["per_day"]][:4] == [[], ["late"], ["late"], []]
-    assert len(list((home / "landing" / "transactions").glob("*/_MANIFEST.json"))) == 9
-    assert len(list((home / "landing" / "fraud_reports").glob("*/_MANIFEST.json"))) == 9
-    assert (home / "truth" / "world.json").is_file()
+    assert len(list((new_home / "landing" / "transactions").glob("*/_MANIFEST.json"))) == 9
+    assert len(list((new_home / "landing" / "fraud_reports").glob("*/_MANIFEST.json"))) == 9
+    assert (new_home / "truth" / "world.json").is_file()
 
 
-def test_people_get_the_days_that_differ_and_totals(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_people_get_the_days_that_differ_and_totals(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["simulate", "--start", "2026-11-01", "--days", "3", *SMALL, "--incident", "missing:2026-11-02:2026-11-02"]
     assert _run(*call) == 0
     printed = capsys.readouterr().out
@@ -46,10 +40,10 @@ def test_people_get_the_days_that_differ_and_totals(home: Path, capsys: pytest.C
     assert "3 days: " in printed
 
 
-def test_the_truth_can_live_elsewhere(home: Path, tmp_path: Path) -> None:
+def test_the_truth_can_live_elsewhere(new_home: Path, tmp_path: Path) -> None:
     assert _run("simulate", "--start", "2026-11-01", "--days", "1", *SMALL, "--truth", str(tmp_path / "t")) == 0
     assert (tmp_path / "t" / "2026-11-01.parquet").is_file()
-    assert not (home / "truth").exists()
+    assert not (new_home / "truth").exists()
 
 
 @pytest.mark.parametrize(
@@ -67,20 +61,20 @@ def test_the_truth_can_live_elsewhere(home: Path, tmp_path: Path) -> None:
     ],
 )
 def test_a_wrong_call_is_explained_and_writes_nothing(
-    home: Path, capsys: pytest.CaptureFixture[str], changes: list[str], code: int, message: str
+    new_home: Path, capsys: pytest.CaptureFixture[str], changes: list[str], code: int, message: str
 ) -> None:
     assert _run("simulate", "--start", "2026-11-01", "--days", "2", *SMALL, *changes) == code
     assert message in capsys.readouterr().err
-    assert not home.exists()
+    assert not new_home.exists()
 
 
-def test_another_world_in_the_same_home_is_refused(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_world_in_the_same_home_is_refused(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("simulate", "--start", "2026-11-01", "--days", "1", *SMALL) == 0
     assert _run("simulate", "--start", "2026-11-02", "--days", "1", *SMALL, "--seed", "4") == 1
     assert "another simulated world" in capsys.readouterr().err
 
 
-def test_incidents_are_listed(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_incidents_are_listed(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("incidents", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
     assert {"holiday", "new-fraud", "bad-labels", "dirty-feed", "late", "duplicate", "missing"} <= set(listed)

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from pipelines.cli.main import main
 from pipelines.cli.output import console
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
+from tests.cli.calling import called
 from tests.cli.test_release import RECORD
 from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_undo import _bundle
+from tests.pipelines.release.bundles import stored_release
 
 LINEAGE = {name: RECORD[name] for name in RECORD if name not in {"evaluation", "as_of", "trained_because"}}
 
@@ -32,17 +32,12 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
 def ids(run: Run) -> list[str]:
     """Two releases that were champion one after the other, and one that was refused."""
     decisions = ["approved", "approved", "refused"]
-    found = [_bundle(run, seed, decision, more=LINEAGE).release_id for seed, decision in enumerate(decisions, start=1)]
+    found = [
+        stored_release(run, seed, decision, more=LINEAGE).release_id for seed, decision in enumerate(decisions, start=1)
+    ]
     for release in found[:2]:
         run.ledger.move_champion(release, expected=run.ledger.champion(), reason="a test's", actor="test", at=AT)
     return found
-
-
-def _call(capsys: pytest.CaptureFixture[str], *arguments: str) -> tuple[int, str, str]:
-    with pytest.raises(SystemExit) as caught:
-        main(list(arguments))
-    output = capsys.readouterr()
-    return int(caught.value.code or 0), output.out, output.err
 
 
 def _champion(run: Run) -> str:
@@ -52,7 +47,7 @@ def _champion(run: Run) -> str:
 
 
 def test_rollback_says_what_decides_again(run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = _call(capsys, "rollback", "--reason", "alerts are nonsense")
+    code, out, _ = called(capsys, "rollback", "--reason", "alerts are nonsense")
     assert code == 0
     assert f"{ids[0]} decides again, threshold 0.0100; {ids[1]} is retired" in out
     move = run.ledger.moves()[-1]
@@ -61,7 +56,7 @@ def test_rollback_says_what_decides_again(run: Run, ids: list[str], capsys: pyte
 
 
 def test_rollback_as_json_names_what_came_with_it(run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    code, out, _ = _call(capsys, "rollback", "--to", ids[0], "--json")
+    code, out, _ = called(capsys, "rollback", "--to", ids[0], "--json")
     document = json.loads(out)
     assert code == 0
     assert (document["release"], document["before"], document["generation"]) == (ids[0], ids[1], 3)
@@ -73,7 +68,7 @@ def test_rollback_as_json_names_what_came_with_it(run: Run, ids: list[str], caps
 def test_an_unknown_release_is_told_with_those_there_are(
     run: Run, ids: list[str], capsys: pytest.CaptureFixture[str], command: tuple[str, ...]
 ) -> None:
-    code, out, err = _call(capsys, *command, "fraud-20260101-00000000", "--json")
+    code, out, err = called(capsys, *command, "fraud-20260101-00000000", "--json")
     error = json.loads(out)["error"]
     assert code == 1
     assert error["what"] == "unknown release"
@@ -85,8 +80,8 @@ def test_an_unknown_release_is_told_with_those_there_are(
 def test_nothing_to_roll_back_to_is_told_with_a_way_out(
     run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert _call(capsys, "rollback")[0] == 0
-    code, out, err = _call(capsys, "rollback", "--json")
+    assert called(capsys, "rollback")[0] == 0
+    code, out, err = called(capsys, "rollback", "--json")
     assert code == 1
     assert json.loads(out)["error"]["what"] == "there is nothing to roll back to"
     assert "docs/runbooks/rollback.md" in err
@@ -94,25 +89,25 @@ def test_nothing_to_roll_back_to_is_told_with_a_way_out(
 
 
 def test_promote_moves_on_by_one_state(run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    release = _bundle(run, 4, "approved", more=LINEAGE).release_id
-    states = [json.loads(_call(capsys, "promote", release, "--json")[1])["state"] for _ in range(3)]
+    release = stored_release(run, 4, "approved", more=LINEAGE).release_id
+    states = [json.loads(called(capsys, "promote", release, "--json")[1])["state"] for _ in range(3)]
     assert states == ["shadow", "canary", "champion"]
-    assert f"{release} was already champion" in _call(capsys, "promote", release)[1]
+    assert f"{release} was already champion" in called(capsys, "promote", release)[1]
 
 
 def test_promote_against_the_verdict_takes_an_override_that_is_shown_from_then_on(
     run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, out, _ = _call(capsys, "promote", ids[2], "--json")
+    code, out, _ = called(capsys, "promote", ids[2], "--json")
     error = json.loads(out)["error"]
     assert (code, _champion(run)) == (1, ids[1])
     assert "its verdict is 'refused'" in error["found"]
     assert "--override" in error["next step"]
-    assert _call(capsys, "promote", ids[2], "--override")[0] == 2, "an override needs a reason"
+    assert called(capsys, "promote", ids[2], "--override")[0] == 2, "an override needs a reason"
     reason = ("--to", "champion", "--override", "--reason", "the analysts ask for it")
-    assert _call(capsys, "promote", ids[2], *reason)[0] == 0
+    assert called(capsys, "promote", ids[2], *reason)[0] == 0
     for command in (("which",), ("releases",), ("status",), ("which", "--json"), ("releases", "--json")):
-        code, out, _ = _call(capsys, *command)
+        code, out, _ = called(capsys, *command)
         assert code == 0, command
         assert "the analysts ask for it" in out, command
 
@@ -125,7 +120,7 @@ def test_a_ledger_from_a_newer_version_is_left_alone(
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE schema_version SET version = 999")
     for command in (("rollback",), ("promote", ids[0]), ("which",), ("releases",)):
-        code, out, err = _call(capsys, *command, "--json")
+        code, out, err = called(capsys, *command, "--json")
         assert code != 0, command
         assert "newer version of Tollgate" in json.loads(out)["error"]["what"]
         assert "docs/runbooks/ledger.md" in err

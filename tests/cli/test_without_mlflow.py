@@ -18,7 +18,7 @@ from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from tests.cli.test_undo import LINEAGE
 from tests.dags.world import free_ports
-from tests.pipelines.release.test_undo import _bundle
+from tests.pipelines.release.bundles import stored_release
 
 pytestmark = pytest.mark.slow
 
@@ -58,7 +58,7 @@ def _alias_incident(run: Run, *, patience: float = 120) -> str:
 
 
 def test_moves_are_made_at_once_and_what_is_behind_is_told(run: Run) -> None:
-    first, second = (_bundle(run, seed, "approved", more=LINEAGE).release_id for seed in (1, 2))
+    first, second = (stored_release(run, seed, "approved", more=LINEAGE).release_id for seed in (1, 2))
     promote(run, first, reason="first")
     assert _typed(run, "promote", second, "--to", "champion", "--override", "--reason", "r")["state"] == "champion"
     assert "does not name version 2 yet" in _alias_incident(run)

@@ -12,7 +12,7 @@ from pipelines.release.promotion import promote
 from pipelines.run import Run
 from tests.conftest import NOW
 from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_undo import USE, _bundle
+from tests.pipelines.release.bundles import USE, stored_release
 
 PLAN = DemoPlan(NOW.date() - timedelta(days=1))
 
@@ -21,7 +21,7 @@ PLAN = DemoPlan(NOW.date() - timedelta(days=1))
 def run(settings: Settings) -> Run:
     """A home whose last day but one asked for a retrain; no service runs."""
     run = Run(settings, USE, actor="demo", clock=lambda: AT)
-    promote(run, _bundle(run, 1, "approved").release_id, reason="first")
+    promote(run, stored_release(run, 1, "approved").release_id, reason="first")
     for day in PLAN.live:
         asked = {"retrain": {"asked": day == PLAN.incident.first}}
         run.ledger.record_stage("monitor", day, "done", run_id="r", at=AT, payload=asked)
@@ -30,7 +30,7 @@ def run(settings: Settings) -> Run:
 
 @pytest.mark.parametrize("state", ["shadow", "refused"])
 def test_the_last_step_says_where_the_retrained_release_stands(run: Run, state: str) -> None:
-    release = _bundle(run, 2, "approved").release_id
+    release = stored_release(run, 2, "approved").release_id
     if state == "shadow":
         promote(run, release, reason="approved: better")
     else:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime
 from functools import cache
 
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.ledger import Ledger
+from tests.pipelines.release.boosters import AT
 
 
 def race(arguments: tuple[str, str, int]) -> bool:
@@ -18,7 +18,7 @@ def race(arguments: tuple[str, str, int]) -> bool:
     assert pointer is not None
     expected = replace(pointer, generation=generation)
     try:
-        ledger.move_champion(release_id, expected=expected, reason="race", actor="t", at=datetime.now(UTC))
+        ledger.move_champion(release_id, expected=expected, reason="race", actor="t", at=AT)
     except PermanentError as error:
         if error.what != "another promotion was faster":
             raise

@@ -14,7 +14,7 @@ from pipelines.release.inventory import all_releases
 from pipelines.release.promotion import promote
 from pipelines.run import Run
 from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_undo import USE, _bundle
+from tests.pipelines.release.bundles import USE, stored_release
 
 HIGH = replace(USE, rollout=replace(USE.rollout, risk_tier="high"))
 
@@ -29,7 +29,7 @@ def run(settings: Settings) -> Run:
 
 
 def _candidate(run: Run, seed: int, decision: str = "approved") -> str:
-    release = _bundle(run, seed, decision).release_id
+    release = stored_release(run, seed, decision).release_id
     run.ledger.set_state(release, "candidate", reason="waits for approval", actor="train", at=AT)
     return release
 
@@ -87,7 +87,7 @@ def test_an_override_passes_the_tier_and_is_shown(run: Run) -> None:
 
 def test_a_late_approval_of_what_is_older_by_now_moves_nothing(run: Run) -> None:
     older = _candidate(run, 2)
-    newer = _bundle(run, 3, "approved", "2026-11-16").release_id
+    newer = stored_release(run, 3, "approved", "2026-11-16").release_id
     promote(run, newer, to="champion", reason="now", override=True)
     with pytest.raises(PermanentError, match="override") as caught:
         approve(run, older, approver="ben", reason="yes")

@@ -23,7 +23,7 @@ from pipelines.release.succession import line_of_champions
 from pipelines.release.undo import rollback
 from pipelines.run import Run
 from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_undo import USE, _bundle, _failing_write
+from tests.pipelines.release.bundles import USE, failing_write, stored_release
 
 WRITES = 6
 """More than any move has: pointer, history, up to three states, audit."""
@@ -37,7 +37,7 @@ def _made() -> tuple[Path, tuple[Release, ...]]:
     """A home with the bundles of three releases, which all ledgers of this module know."""
     run = Run(Settings.build(home=mkdtemp(prefix="succession-")), USE, actor="ann", clock=lambda: AT)
     for seed in (1, 2, 3):
-        _bundle(run, seed, "approved")
+        stored_release(run, seed, "approved")
     return run.settings.home, tuple(run.ledger.releases())
 
 
@@ -69,7 +69,7 @@ class Succession(RuleBasedStateMachine):
             if failing is None:
                 action()
             else:
-                with _failing_write(failing):
+                with failing_write(failing):
                     action()
         except (StoreError, PermanentError):
             assert self._all() == self.known

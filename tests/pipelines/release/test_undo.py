@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import multiprocessing
-import sqlite3
-from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
@@ -22,23 +18,16 @@ from features.fraud import BASELINE
 from pipelines.platform.errors import PermanentError, StoreError, UsageError
 from pipelines.platform.ledger import Ledger, Move
 from pipelines.platform.settings import Settings
-from pipelines.release.bundle import MODEL, Bundle, BundleError, releases_folder, sha256, write_bundle
+from pipelines.release.bundle import MODEL, BundleError, releases_folder
 from pipelines.release.promotion import promote
 from pipelines.release.scorer import load_champion
 from pipelines.release.succession import line_of_champions
 from pipelines.release.undo import rollback
 from pipelines.run import Run
-from pipelines.usecases.fraud import USE_CASE
-from pipelines.usecases.policies.rollout import RolloutPolicy
-from tests.pipelines.release.boosters import AT, matrix, train_booster
+from tests.pipelines.release.boosters import AT
+from tests.pipelines.release.bundles import USE, failing_write, stored_release
 from tests.pipelines.release.racing import race
 
-USE = replace(
-    USE_CASE,
-    feature_sets={"baseline": BASELINE},
-    model=replace(USE_CASE.model, feature_set="baseline"),
-    rollout=RolloutPolicy(shadow_days=1, canary_days=2),
-)
 DECISIONS = {"a": "approved", "b": "approved", "c": "approved", "bad": "refused", "unsure": "needs a person"}
 
 
@@ -47,36 +36,11 @@ def run(settings: Settings) -> Run:
     return Run(settings, USE, run_id="test-run", actor="ann", clock=lambda: AT)
 
 
-def _bundle(run: Run, seed: int, decision: str, as_of: str = "2026-11-09", more: Any = None) -> Bundle:
-    model = bytes(train_booster(BASELINE, seed=seed).save_raw("ubj"))
-    release_id = f"fraud-202611{seed:02d}-{sha256(model)[:8]}"
-    record = {
-        "release_id": release_id,
-        "as_of": as_of,
-        "feature_set": {"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
-        "threshold": seed / 100,
-        "rounds": 12,
-        "policy_digest": "p" * 64,
-        "evaluation": {
-            "metrics": {"candidate": {"average_precision": 0.5 + seed / 100}, "rule": {"average_precision": 0.2}},
-            "verdict": {"decision": decision, "summary": f"{decision}: told", "reasons": [], "checks": []},
-        },
-        "trained_because": "a test's",
-        **(more or {}),
-    }
-    import pandas as pd
-
-    reference = pd.DataFrame(matrix(BASELINE, 20), columns=list(BASELINE.names)).assign(score=0.5)
-    folder = releases_folder(run.settings.home)
-    bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
-    stamp = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": str(seed)}
-    run.ledger.add_release(release_id, {**record, **stamp}, at=run.clock())
-    return bundle
-
-
 @pytest.fixture
 def ids(run: Run) -> dict[str, str]:
-    return {name: _bundle(run, n + 1, decision).release_id for n, (name, decision) in enumerate(DECISIONS.items())}
+    return {
+        name: stored_release(run, n + 1, decision).release_id for n, (name, decision) in enumerate(DECISIONS.items())
+    }
 
 
 def _champions(run: Run, *names: str) -> None:
@@ -189,24 +153,6 @@ def test_what_cannot_score_is_not_put_back(run: Run, ids: dict[str, str]) -> Non
     assert run.ledger.champion() == before
 
 
-@contextmanager
-def _failing_write(number: int) -> Iterator[list[str]]:
-    """Let the write number `number` (from 0) of all databases fail; yields the statements that were tried."""
-    seen: list[str] = []
-
-    def before(conn: object, cursor: object, statement: str, *_: object) -> None:
-        if statement.lstrip().upper().startswith(("INSERT", "UPDATE", "DELETE")):
-            seen.append(statement)
-            if len(seen) == number + 1:
-                raise sa.exc.OperationalError(statement, {}, sqlite3.OperationalError("the power went out"))
-
-    sa.event.listen(sa.Engine, "before_cursor_execute", before)
-    try:
-        yield seen
-    finally:
-        sa.event.remove(sa.Engine, "before_cursor_execute", before)
-
-
 @pytest.mark.parametrize("action", ["promote", "rollback"])
 def test_a_crash_at_any_write_leaves_the_old_or_the_new(run: Run, ids: dict[str, str], action: str) -> None:
     _champions(run, ids["a"], ids["b"])
@@ -223,10 +169,10 @@ def test_a_crash_at_any_write_leaves_the_old_or_the_new(run: Run, ids: dict[str,
     before = now()
     writes = 5
     for number in range(writes):
-        with _failing_write(number), pytest.raises(StoreError):
+        with failing_write(number), pytest.raises(StoreError):
             act()
         assert now() == before
-    with _failing_write(writes) as seen:
+    with failing_write(writes) as seen:
         act()
     assert len(seen) == writes, "pointer, move, two states, audit"
     pointer = run.ledger.champion()

@@ -20,7 +20,7 @@ from pipelines.report.releases import release_rows
 from pipelines.report.standing import standing
 from pipelines.run import Run
 from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_undo import USE, _bundle
+from tests.pipelines.release.bundles import USE, stored_release
 
 EVIL = '<img src=x onerror="alert(1)">'
 
@@ -55,12 +55,12 @@ def run(settings: Settings) -> Run:
 @pytest.fixture
 def ids(run: Run) -> list[str]:
     """A champion by the policy, a refused release that a person put over it, and one that waits."""
-    found = [_bundle(run, 1, "approved").release_id, _bundle(run, 2, "refused").release_id]
+    found = [stored_release(run, 1, "approved").release_id, stored_release(run, 2, "refused").release_id]
     promote(run, found[0], reason="approved")
     promote(run, found[1], to="champion", reason=f"the board {EVIL}", override=True)
     flood = NewIncident(kind="guardrail", subject=found[1], severity="critical", summary=f"a flood {EVIL}")
     run.ledger.report_incident(flood, at=AT, actor="t")
-    waiting = _bundle(run, 3, "needs a person").release_id
+    waiting = stored_release(run, 3, "needs a person").release_id
     run.ledger.set_state(waiting, "candidate", reason="waits for approval", actor="train", at=AT)
     return [*found, waiting]
 
@@ -136,7 +136,7 @@ def test_a_full_disk_does_not_undo_a_move(run: Run, ids: list[str]) -> None:
 
 
 def test_status_names_what_is_tried_out(run: Run, ids: list[str]) -> None:
-    release = _bundle(run, 4, "approved").release_id
+    release = stored_release(run, 4, "approved").release_id
     promote(run, release, reason="approved")
     now = standing(run)
     assert now.challenger is not None

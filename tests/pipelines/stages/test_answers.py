@@ -16,7 +16,7 @@ from pipelines.run import Run
 from pipelines.stages.answers import answer, answers_on
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.watch import WatchPolicy
-from tests.pipelines.release.test_undo import _bundle
+from tests.pipelines.release.bundles import stored_release
 
 DAY = date(2026, 11, 9)
 AT = datetime(2026, 11, 10, 2, tzinfo=UTC)
@@ -34,7 +34,7 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
         monkeypatch.setenv(name, value)
     found = Run(settings, replace(USE_CASE, watch=POLICY), run_id="r", actor="monitor", clock=lambda: AT)
     for seed in (1, 2):
-        release = _bundle(found, seed, "approved").release_id
+        release = stored_release(found, seed, "approved").release_id
         found.ledger.move_champion(release, expected=found.ledger.champion(), reason="", actor="t", at=AT)
     return found
 

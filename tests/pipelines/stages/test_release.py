@@ -20,7 +20,7 @@ from pipelines.stages.release import Released, release
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_undo import USE, _bundle
+from tests.pipelines.release.bundles import USE, stored_release
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def champion(run: Run) -> str:
 
 
 def _candidate(run: Run, seed: int, as_of: str) -> str:
-    return _bundle(run, seed, "approved", as_of).release_id
+    return stored_release(run, seed, "approved", as_of).release_id
 
 
 def _released(run: Run, release_id: str, decision: str = "approved", *, judged: Pointer | None = None) -> Released:

@@ -25,7 +25,7 @@ from pipelines.stages.rollout import advance, rollout
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from tests.pipelines.receivers import receiving
 from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_undo import USE, _bundle
+from tests.pipelines.release.bundles import USE, stored_release
 
 FIRST = date(2026, 11, 20)
 CLEAN: dict[str, Any] = {
@@ -62,7 +62,7 @@ def run(settings: Settings) -> Run:
 @pytest.fixture
 def ids(run: Run) -> list[str]:
     """A champion, and a release that was just approved."""
-    found = [_bundle(run, seed, "approved").release_id for seed in (1, 2)]
+    found = [stored_release(run, seed, "approved").release_id for seed in (1, 2)]
     for release in found:
         promote(run, release, reason="approved")
     return found
@@ -161,7 +161,7 @@ def test_a_breach_is_told_and_closed_by_a_later_champion(settings: Settings, run
         later = Run(told, USE, run_id="test-run", actor="rollout", clock=lambda: AT + timedelta(days=1))
         promote(later, ids[1], to="champion", reason="tried again", override=True)
         assert run.ledger.incidents(open_only=True), "it was made before the incident"
-        release = _bundle(later, 3, "approved").release_id
+        release = stored_release(later, 3, "approved").release_id
         promote(later, release, to="champion", reason="a better one", override=True)
         assert run.ledger.incidents(open_only=True) == []
         deliver(later)
@@ -218,7 +218,7 @@ def test_after_the_guard_days_a_champion_is_left_alone(run: Run, ids: list[str])
 
 def _third(run: Run) -> str:
     """Another approved release, in shadow beside a champion that is within its guard days."""
-    release = _bundle(run, 3, "approved").release_id
+    release = stored_release(run, 3, "approved").release_id
     promote(run, release, reason="approved")
     return release
 
