@@ -16,7 +16,7 @@ demo: setup  ## the whole pipeline on simulated transactions, the last days thro
 	$(BIN)/tollgate demo
 
 test: setup  ## every test, two files at a time (under 20 minutes on 2 cores)
-	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile
+	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-airflow: setup  ## of these, the DAGs under a real Airflow: backfill, re-run, refused day, retrain
 	$(BIN)/python -m pytest tests -m airflow

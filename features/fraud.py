@@ -61,6 +61,7 @@ def _terminal(days: int) -> tuple[Feature, ...]:
             reason="how much evidence the terminal's rate rests on",
         ),
         LabelRate(
+            positive="fraud",
             entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="share",
             description=f"share of reported frauds among the terminal's transactions in {days} d, ending {LABEL_DELAY_DAYS} d ago",
             reason="a compromised terminal stays compromised for weeks",
@@ -145,6 +146,7 @@ def _terminal_past() -> tuple[Feature, ...]:
     def known(kind: type[LabelCount | LabelRate], days: int) -> Feature:
         share = kind is LabelRate
         return kind(
+            positive="fraud",
             entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER,
             unit="share" if share else "transactions",
             description=f"{'share of ' if share else ''}reported frauds at the terminal in {days} d,"
@@ -154,6 +156,7 @@ def _terminal_past() -> tuple[Feature, ...]:
 
     def risk(days: int) -> Feature:
         return LabelRate(
+            positive="fraud",
             entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="share",
             prior_weight=2.0, prior_rate=0.01, default=0.01,
             description=f"share of reported frauds in {days} d, ending {LABEL_DELAY_DAYS} d ago, shrunk towards 1 %",

@@ -102,10 +102,12 @@ class LabelCount(WindowFeature):
     kind: ClassVar[str] = "label_count"
     reads: ClassVar[tuple[Reads, ...]] = ("reported",)
     dtype: ClassVar[DType] = "int64"
+    positive: str = "positive"
+    """what a positive is called in the feature's name"""
 
     @property
     def name(self) -> str:
-        return self._named("fraud_count")
+        return self._named(f"{self.positive}_count")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,6 +121,8 @@ class LabelRate(WindowFeature):
     reads: ClassVar[tuple[Reads, ...]] = ("reported",)
     prior_weight: float = 0.0
     prior_rate: float = 0.0
+    positive: str = "positive"
+    """what a positive is called in the feature's name"""
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -131,7 +135,7 @@ class LabelRate(WindowFeature):
 
     @property
     def name(self) -> str:
-        return self._named(f"fraud_{'risk' if self.prior_weight else 'rate'}")
+        return self._named(f"{self.positive}_{'risk' if self.prior_weight else 'rate'}")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -17,7 +17,25 @@ from pipelines.usecases.registry import load
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+HEAVY = (
+    "dags/test_standalone.py",
+    "pipelines/stages/ingest/test_order.py",
+    "pipelines/drills/test_watch_drills.py",
+    "pipelines/drills/test_lake_drills.py",
+    "pipelines/stages/test_reproduce.py",
+    "pipelines/stages/test_monitor.py",
+    "pipelines/stages/test_parity_real.py",
+    "pipelines/stages/test_train.py",
+)
+"""Files that take minutes, longest first: begun first, so that no worker ends with one while another has no work."""
+
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The heavy files first, the others in their order."""
+    places = {CHECKOUT / "tests" / name: place for place, name in enumerate(HEAVY)}
+    items.sort(key=lambda item: places.get(item.path, len(places)))
 
 
 @pytest.fixture
@@ -28,10 +46,12 @@ def settings(tmp_path: Path) -> Settings:
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """One local Spark session for the whole test run."""
+    """One local Spark session for the whole run of a worker; with one core where another worker has the other."""
     from pipelines.platform.spark import spark_session
 
-    session = spark_session(Settings.build(home=tmp_path_factory.mktemp("spark"), spark_memory="2g"))
+    cores = 1 if os.environ.get("PYTEST_XDIST_WORKER") else 2
+    home = tmp_path_factory.mktemp("spark")
+    session = spark_session(Settings.build(home=home, spark_memory="2g", spark_cores=cores))
     yield session
     session.stop()
 

@@ -5,7 +5,7 @@ diagnosis (see `watch.diagnosis`), explained (the features that moved the scores
 performance of the day whose labels have just matured, or null, the same by slice (slices, or null; see
 `watch.slice_worth`), and what was estimated of it (checked, or null);
 retrain (asked, reason); answers (what was done about it, in sentences); profile (what later days are compared with);
-page (below the home).
+page (below the home). Where labels were corrected later: restated (see `stages.restated`).
 """
 
 from __future__ import annotations
@@ -30,6 +30,7 @@ from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.performance import Performance, estimates, matured_day, performance
 from pipelines.stages.profiles import profiles
 from pipelines.stages.references import References
+from pipelines.stages.restated import restate
 from pipelines.stages.result import StageResult
 from pipelines.stages.upstream import Upstream
 from pipelines.stages.watched import WatchedDays
@@ -52,12 +53,13 @@ PREDICTIONS = Upstream(stage="score", table="predictions", held_back=("metrics",
 def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> StageResult:
     """Watch `days`: figures to `metrics` (one commit), an account and a page `<home>/reports/<day>.html` for each.
 
-    Drift is measured against the reference sample of the release that scored the day. `evidently` asks for Evidently's
-    own page of each day beside ours; by default a single day gets one and a longer range, which would pay some 2 s a
-    day, does not. The figures are the same. Raises `TransientError` where predictions are not made yet, `GateError`
-    where they were refused.
+    Earlier days whose labels were corrected since are told again first. Drift is measured against the reference sample
+    of the release that scored the day. `evidently` asks for Evidently's own page of each day beside ours; by default a
+    single day gets one and a longer range, which would pay some 2 s a day, does not. The figures are the same. Raises
+    `TransientError` where predictions are not made yet, `GateError` where they were refused.
     """
     rows = PREDICTIONS.rows(run, days, run.lake.version("predictions"))
+    restate(run, days.first)
     pages = len(days) == 1 if evidently is None else evidently
     samples = day_samples(run, days, run.use_case.drift.sample)
     references = References(run)

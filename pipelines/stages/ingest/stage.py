@@ -157,6 +157,7 @@ def _payloads(
         day: {
             **_totals(feeds, day),
             "changed_days": sorted(_changed(written, day)),
+            "changed": _changed_by_feed(written, day),
             "gate": gate,
             "versions": written.versions,
         }
@@ -184,6 +185,14 @@ def _changed(written: _Written, source: date) -> set[str]:
     """Days of any table that this landing day changed, and those that no record names yet."""
     found = (change.by_source.get(source, frozenset()) for change in written.changes.values())
     return {str(day) for days in (*found, written.unrecorded) for day in days}
+
+
+def _changed_by_feed(written: _Written, source: date) -> dict[str, list[str]]:
+    """The same by feed; of days that no record names yet it is not known which feed changed."""
+    return {
+        name: sorted({str(day) for day in (*change.by_source.get(source, frozenset()), *written.unrecorded)})
+        for name, change in written.changes.items()
+    }
 
 
 def _days(texts: Any) -> set[date]:

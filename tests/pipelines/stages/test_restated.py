@@ -1,0 +1,60 @@
+"""Labels that are corrected later: figures are told again, decisions and what was found at the time stay."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from pipelines.platform.days import DayRange
+from pipelines.run import Run
+from pipelines.stages.monitor import monitor
+from pipelines.stages.performance import performance
+from pipelines.stages.score import score
+from tests.pipelines.watched_lake import AT, FIRST, make_world, release_model, store
+
+pytestmark = pytest.mark.slow
+
+DAYS = 10
+LAST = FIRST + timedelta(days=DAYS - 1)
+BEFORE = LAST - timedelta(days=1)
+SUBJECT = BEFORE - timedelta(days=7)
+TOLD = ("diagnosis", "retrain", "answers", "drift", "rows", "estimate")
+
+
+def _correct_labels(run: Run) -> None:
+    """Half of the reports of the matured day are taken back, by files of a landing day that was ingested before."""
+    reports = run.lake.read("fraud_reports", days=DayRange.single(BEFORE))
+    kept = reports.where("transaction_id % 2 = 0").localCheckpoint()
+    run.lake.replace_days(kept, "fraud_reports", DayRange.single(BEFORE), provenance=run.provenance("ingest"))
+    known = run.ledger.latest("ingest", first=BEFORE, last=BEFORE)[BEFORE].payload
+    corrected = {**known, "changed": {"fraud_reports": [str(BEFORE)], "transactions": []}}
+    run.ledger.record_stage("ingest", BEFORE, "done", run_id="again", at=AT, payload=corrected)
+
+
+def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    world = make_world(DAYS)
+    store(run, world)
+    release_model(run, world)
+    for day in (SUBJECT, BEFORE, LAST):
+        score(run, DayRange.single(day))
+    first = monitor(run, DayRange.single(BEFORE), evidently=False).accounts[BEFORE]
+    decided = run.lake.versions(["predictions", "alerts"])
+    _correct_labels(run)
+    monitor(run, DayRange.single(LAST), evidently=False)
+    again = run.ledger.latest("monitor", first=BEFORE, last=BEFORE)[BEFORE].payload
+    fresh = performance(run, DayRange.single(SUBJECT))[SUBJECT]
+    assert again["restated"] == [str(BEFORE)]
+    assert 0 < fresh.positives < first["performance"]["positives"]
+    assert again["performance"] == fresh.to_json()
+    assert again["slices"] != first["slices"]
+    assert {name: again[name] for name in TOLD} == {name: first[name] for name in TOLD}
+    stored = run.lake.read("metrics", days=DayRange.single(BEFORE)).where("metric = 'positives'").collect()
+    assert [row.value for row in stored] == [fresh.positives]
+    assert run.lake.versions(["predictions", "alerts"]) == decided
+
+    records = len(run.ledger.stage_records("monitor", first=BEFORE, last=BEFORE))
+    monitor(run, DayRange.single(LAST), evidently=False)
+    assert len(run.ledger.stage_records("monitor", first=BEFORE, last=BEFORE)) == records, "once for each correction"
