@@ -39,6 +39,7 @@ class Settings(BaseModel):
     spark_remote: str | None = Field(default=None, description="Spark Connect URL; none starts a local session")
     spark_cores: int = Field(default=2, ge=1, description="cores of a local session")
     spark_memory: str = Field(default="3g", pattern=r"^\d+[mg]$", description="driver memory of a local session")
+    spark_java_options: str = Field(default="", description="further options of Spark's Java machine")
     spark_port: int = Field(default=15102, ge=1, le=65535, description="port of the Spark Connect server")
     airflow_port: int = Field(default=8480, ge=1, le=65535, description="port of Airflow's UI and API")
     mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")

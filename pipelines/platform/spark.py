@@ -38,7 +38,7 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.app.name": "tollgate",
         "spark.driver.memory": settings.spark_memory,
-        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={home}",
+        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={home} {settings.spark_java_options}".rstrip(),
         "spark.jars": ",".join(str(path) for path in require_jars(settings.jars)),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",

@@ -21,6 +21,7 @@ from pipelines.platform.airflow_api import USER, AirflowApi, DagRun, passwords_f
 from pipelines.platform.days import midnight
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import CHECKOUT, Settings
+from tests.conftest import JAVA_OPTIONS
 
 START = date(2026, 1, 20)
 FIRST = date(2026, 3, 6)
@@ -116,7 +117,13 @@ def small_world(home: Path) -> World:
     """Simulate, start the services, load the days before `FIRST` in bulk, and train."""
     spark, airflow, mlflow = free_ports(3)
     settings = Settings.build(
-        home=home, spark_port=spark, airflow_port=airflow, mlflow_port=mlflow, spark_memory="2g", retry_seconds=3
+        home=home,
+        spark_port=spark,
+        airflow_port=airflow,
+        mlflow_port=mlflow,
+        spark_memory="2g",
+        spark_java_options=JAVA_OPTIONS,
+        retry_seconds=3,
     )
     world = World(settings)
     world.tollgate(
