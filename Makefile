@@ -15,7 +15,7 @@ setup:  ## make .venv from the lock, find or install Java, fetch Spark's jars
 demo: setup  ## the whole pipeline on simulated transactions, the last days through Airflow (about 8 minutes)
 	$(BIN)/tollgate demo
 
-test: setup  ## every test, two files at a time (under 20 minutes on 2 cores)
+test: setup  ## every test, two files at a time (half an hour on 2 slow cores)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-airflow: setup  ## of these, the DAGs under a real Airflow: backfill, re-run, refused day, retrain
