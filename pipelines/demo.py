@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
@@ -78,14 +77,13 @@ class Step:
 
 def steps(run: Run, plan: DemoPlan) -> list[Step]:
     """The demo's steps, in order."""
-    services = _Services(run)
     return [
         Step(f"simulate {plan.all}, a {INCIDENT} on {plan.incident}", lambda report: _simulate(run, plan, report)),
         Step(f"ingest {plan.history} in bulk", lambda _: _ingest(run, plan)),
         Step("build its features in one Spark job", lambda _: _features(run, plan)),
-        Step(f"train on what was known at {plan.scored.first} 00:00 UTC", lambda _: _train(run, plan, services)),
-        Step(f"score and watch {plan.scored}", lambda _: _score(run, plan, services)),
-        Step("start Spark Connect, Airflow and MLflow", services.wait),
+        Step(f"train on what was known at {plan.scored.first} 00:00 UTC", lambda _: _train(run, plan)),
+        Step(f"score and watch {plan.scored}", lambda _: _score(run, plan)),
+        Step("start Spark Connect, Airflow and MLflow", lambda report: _start(run, report)),
         Step(f"Airflow runs {plan.live}", lambda report: _backfill(run, plan, report)),
         Step("Airflow retrains, because of drift", lambda report: _retrain(run, plan, report)),
     ]
@@ -108,45 +106,6 @@ def demo_run(settings: Settings, plan: DemoPlan) -> Run:
 
 def _until(last: date, length: int) -> DayRange:
     return DayRange(last - timedelta(days=length - 1), last)
-
-
-class _Services:
-    """The services' start, beside the steps before it: most of it waits for one core or for a disk."""
-
-    def __init__(self, run: Run) -> None:
-        self._settings = run.settings
-        self._beside = ThreadPoolExecutor(1)
-        self._states: dict[str, str] = {}
-        self._started: Future[str] | None = None
-
-    def make_ready(self) -> Future[None]:
-        """Begin with what needs none of the others."""
-        from pipelines.platform import services
-
-        return self._beside.submit(services.make_ready, self._settings)
-
-    def start(self) -> Future[str]:
-        """Begin to start what does not run yet; MLflow's database is there by now."""
-        self._started = self._started or self._beside.submit(self._start)
-        return self._started
-
-    def wait(self, report: Report) -> str:
-        """Until all are up; says where."""
-        started = self.start()
-        while not started.done():
-            report(", ".join(f"{service} {how}" for service, how in dict(self._states).items()))
-            time.sleep(0.5)
-        return started.result()
-
-    def _start(self) -> str:
-        from pipelines.platform import services
-
-        states = {service.name: service.state for service in services.status(self._settings)}
-        if set(states.values()) == {"up"}:
-            return "up already"
-        self._states |= states
-        found = services.up(self._settings, report=lambda name, state: self._states.update({name: state}))
-        return ", ".join(f"{service.title} at {service.address}" for service in found)
 
 
 def _simulate(run: Run, plan: DemoPlan, report: Report) -> str:
@@ -183,12 +142,10 @@ def _features(run: Run, plan: DemoPlan) -> str:
     return f"{sum(account['rows'] for account in accounts):,} rows of {columns} features"
 
 
-def _train(run: Run, plan: DemoPlan, services: _Services) -> str:
+def _train(run: Run, plan: DemoPlan) -> str:
     from pipelines.stages.train import train
 
-    ready = services.make_ready()
     result = train(run, plan.scored.first, reason="the demo's first model")
-    ready.result()
     if not result.in_production and result.released.state != "retired":
         raise PermanentError(
             "the demo's first model was not released",
@@ -202,17 +159,30 @@ def _train(run: Run, plan: DemoPlan, services: _Services) -> str:
     return f"released {document['release']}; {metric.replace('_', ' ')} {values}"
 
 
-def _score(run: Run, plan: DemoPlan, services: _Services) -> str:
+def _score(run: Run, plan: DemoPlan) -> str:
     from pipelines.stages.monitor import monitor
     from pipelines.stages.score import score
 
-    services.start()
     accounts = score(run, plan.scored).accounts.values()
     monitor(run, plan.scored)
     run.spark.stop()
     del run.__dict__["spark"], run.__dict__["lake"]
     rows, alerts = (sum(account[key] for account in accounts) for key in ("rows", "alerts"))
     return f"{rows:,} predictions, {alerts:,} alerts"
+
+
+def _start(run: Run, report: Report) -> str:
+    from pipelines.platform import services
+
+    states = {service.name: service.state for service in services.status(run.settings)}
+    if set(states.values()) == {"up"}:
+        return "up already"
+
+    def progress(name: str, state: str) -> None:
+        states[name] = state
+        report(", ".join(f"{service} {how}" for service, how in states.items()))
+
+    return ", ".join(f"{service.title} at {service.address}" for service in services.up(run.settings, report=progress))
 
 
 def _backfill(run: Run, plan: DemoPlan, report: Report) -> str:

@@ -67,14 +67,6 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
     return status(settings)
 
 
-def make_ready(settings: Settings) -> None:
-    """What `up` needs and can be made long before: folders, Airflow's password and database."""
-    with _lock(settings):
-        _prepare(settings)
-        for service in SERVICES:
-            service.prepare(settings)
-
-
 def down(settings: Settings) -> list[str]:
     """Stop every service with all that it started; names of those that were running."""
     with _lock(settings):
