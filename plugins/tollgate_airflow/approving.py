@@ -51,13 +51,15 @@ class ReleaseApproval(ApprovalOperator):
         return super().execute(context)
 
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
-        """Take the answer, and return it for the task that follows a yes."""
-        answer = super().execute_complete(context, event)
-        if self.REJECT in answer["chosen_options"]:
+        """Take the answer, and return it for the task that follows a yes.
+
+        A rejection is written first: Airflow leaves this method by an exception where it skips what follows.
+        """
+        if self.REJECT in (event.get("chosen_options") or ()):
             from pipelines.release.approval import reject
 
-            reject(run_of(context, self.use_case), waiting(context), **named(answer))
-        return answer
+            reject(run_of(context, self.use_case), waiting(context), **named(event))
+        return super().execute_complete(context, event)
 
     def process_trigger_event_error(self, event: dict[str, Any]) -> None:
         """No answer came in time: told as such, and not asked again."""

@@ -10,9 +10,10 @@ from typing import Any
 
 import jinja2
 import pytest
+from airflow.providers.standard.operators.empty import EmptyOperator
 from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG
-from airflow.sdk.exceptions import AirflowSkipException
+from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.settings import Settings
@@ -26,12 +27,16 @@ from tests.pipelines.release.test_approval import ACCOUNT, USE, _candidate
 @pytest.fixture
 def operator() -> ApprovalOperator:
     with DAG("train", schedule=None):
-        return release_approval("fraud")
+        asks = release_approval("fraud")
+        asks >> EmptyOperator(task_id="promote")
+        return asks
 
 
 def _context(approval: dict[str, str] | None, answer: Any = None) -> dict[str, Any]:
     pulled = {"train": {"approval": approval}, "approve": answer}
-    task = SimpleNamespace(xcom_pull=lambda task_ids: pulled[task_ids], id="0")
+    task = SimpleNamespace(
+        xcom_pull=lambda task_ids: pulled[task_ids], xcom_push=lambda **_: None, id="0", map_index=-1, task=None
+    )
     dag_run = SimpleNamespace(dag_id="train", run_id="r")
     return {"ti": task, "task_instance": task, "dag_run": dag_run, "params": {}}
 
@@ -79,8 +84,13 @@ def test_an_answer_reaches_the_ledger_by_name(
     release = _candidate(run, 2, "needs a person")
     monkeypatch.setattr("plugins.tollgate_airflow.partition.load", lambda name: replace(USE, name=name))
     asked = {"release": release, "subject": "?", "body": "?"}
-    answer = operator.execute_complete(_context(asked), _event(option, {"id": "7", "name": "ann"}, "seen"))
-    if option == "Approve":
+    context = {**_context(asked), "task": operator}
+    event = _event(option, {"id": "7", "name": "ann"}, "seen")
+    if option == "Reject":
+        with pytest.raises(DownstreamTasksSkipped):
+            operator.execute_complete(context, event)
+    else:
+        answer = operator.execute_complete(context, event)
         done = promote_approved("fraud", _context(asked, answer), "approve")
         assert (done["release"], done["state"]) == (release, "champion")
         assert run.ledger.moves()[-1].actor == "ann"
