@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from pipelines.cli.output import console, print_json
-from pipelines.cli.person import person_run
+from pipelines.cli.person import person_run, required_reason
 
 if TYPE_CHECKING:
     from datetime import date
@@ -30,20 +30,14 @@ def fallback_command(
     The champion's scores are stored all the while. Days that are scored already stay as they are. Where a person ended
     what the watch had begun, it does not begin again until a day has been calm.
     """
-    from pipelines.platform.errors import UsageError
     from pipelines.platform.fallback import begin, end, fallbacks, in_force
 
     run = person_run()
     if on is not None:
-        if not reason.strip():
-            raise UsageError(
-                "who decides changes only with a reason",
-                expected="--reason TEXT",
-                found="none",
-                next_step=f'tollgate fallback {"--on" if on else "--off"} --reason "…"',
-            )
+        command = f"tollgate fallback {'--on' if on else '--off'}"
+        given = required_reason(reason, "who decides changes only with a reason", command=command)
         change = begin if on else end
-        change(run.ledger, _next_day(run), reason=reason, actor=run.actor, at=run.clock())
+        change(run.ledger, _next_day(run), reason=given, actor=run.actor, at=run.clock())
     known, now = fallbacks(run.ledger), in_force(run.ledger)
     if as_json:
         print_json({"in_force": now is not None, "fallbacks": [one.to_json() for one in known]})

@@ -58,6 +58,7 @@ def oncall(
 
 def _resolve(run: Run, number: int, reason: str) -> None:
     """Close an open incident in the name of the person; raises `UsageError` where that cannot be."""
+    from pipelines.cli.person import required_reason
     from pipelines.incidents import deliver, settle
     from pipelines.platform.errors import UsageError
 
@@ -70,14 +71,8 @@ def _resolve(run: Run, number: int, reason: str) -> None:
             found=str(number),
             next_step="tollgate oncall lists the open ones",
         )
-    if not reason.strip():
-        raise UsageError(
-            "an incident is closed with a reason",
-            expected="--reason TEXT",
-            found="none",
-            next_step=f'tollgate oncall --resolve {number} --reason "…"',
-        )
-    settle(run, known[number], reason.strip())
+    command = f"tollgate oncall --resolve {number}"
+    settle(run, known[number], required_reason(reason, "an incident is closed with a reason", command=command))
     deliver(run)
 
 

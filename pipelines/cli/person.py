@@ -25,6 +25,15 @@ def person_run() -> Run:
     return Run(settings, load(settings.use_case), actor=actor)
 
 
+def required_reason(reason: str, what: str, *, command: str) -> str:
+    """The reason that was given, without blanks around it; raises `UsageError` that says `what` where there is none."""
+    from pipelines.platform.errors import UsageError
+
+    if not reason.strip():
+        raise UsageError(what, expected="--reason TEXT", found="none", next_step=f'{command} --reason "…"')
+    return reason.strip()
+
+
 def reading_run() -> Run:
     """A run for commands that only read: nobody's name goes with it."""
     from pipelines.platform.settings import Settings

@@ -9,6 +9,7 @@ from features.definition import EntityFeature
 from pipelines.drills.drill import Drill, Finding
 from pipelines.drills.watched_bank import days_after, nights, watched_bank, write_days
 from pipelines.platform.days import DayRange
+from pipelines.platform.ledger import Pointer
 from pipelines.platform.settings import Settings
 from pipelines.release.bundle import releases_folder, write_bundle
 from pipelines.release.loading import release_bundle
@@ -22,7 +23,7 @@ DEPLOYED = "d5111000"
 def bug(settings: Settings) -> Sequence[Finding]:
     """A deploy brings a release and a feature job with a fault; the night after, the job is put right."""
     run = watched_bank(settings)
-    before = str(run.ledger.champion().release_id)  # type: ignore[union-attr]
+    before = _champion(run).release_id
     write_days(run, DayRange(FIRST.first, AFTER.last), {})
     deployed, broken = _deploy(run), broken_feature(run)
     make_constant(run, FIRST, broken)
@@ -54,8 +55,7 @@ def bug(settings: Settings) -> Sequence[Finding]:
 
 def _deploy(run: Run) -> str:
     """The champion once more, as another release, made champion; returns its id."""
-    pointer = run.ledger.champion()
-    assert pointer is not None
+    pointer = _champion(run)
     old = run.ledger.release(pointer.release_id)
     bundle = release_bundle(run, old)
     name = f"{pointer.release_id[:-8]}{DEPLOYED}"
@@ -67,6 +67,13 @@ def _deploy(run: Run) -> str:
     run.ledger.add_release(name, payload, at=run.clock())
     run.ledger.move_champion(name, expected=pointer, reason="the drill's deploy", actor=run.actor, at=run.clock())
     return name
+
+
+def _champion(run: Run) -> Pointer:
+    """Who decides now; the watched bank has a champion."""
+    pointer = run.ledger.champion()
+    assert pointer is not None
+    return pointer
 
 
 def broken_feature(run: Run) -> str:

@@ -102,3 +102,11 @@ class GateError(PermanentError):
 
 class StoreError(TransientError):
     """A store (lake, ledger, MLflow, online store) could not be reached or refused a write."""
+
+
+def require_one_or_more(number: int, what: str, *, where: str, next_step: str) -> None:
+    """Raises `UsageError` for a number below one; `what` it is a number of, `where` it was given."""
+    if number < 1:
+        raise UsageError(
+            f"an impossible {what}", where=where, expected="1 or more", found=str(number), next_step=next_step
+        )

@@ -42,6 +42,11 @@ def write_error(error: Exception, location: str) -> TollgateError:
             found=_first_line(text),
             next_step="look at `tollgate status`, start it with `tollgate up`, then run the same command again",
         )
+    return _refusal(text, location)
+
+
+def _refusal(text: str, location: str) -> PermanentError:
+    """What trying again does not change: rows that do not fit, or what has no name here."""
     if any(sign in text for sign in _SCHEMA):
         return PermanentError(
             "the rows do not have the table's columns",

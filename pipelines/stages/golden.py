@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.errors import PermanentError, TransientError, UsageError
+from pipelines.platform.errors import PermanentError, TransientError, require_one_or_more
 from pipelines.release.evidence.golden_store import (
     LABEL,
     GoldenSet,
@@ -44,14 +44,9 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
     `PermanentError` where the days hold no events of both kinds.
     """
     version = checked_version(name or f"golden-{days.first:%Y%m%d}-{days.last:%Y%m%d}")
-    if cases < 1:
-        raise UsageError(
-            "an impossible number of cases",
-            where="--cases",
-            expected="1 or more",
-            found=str(cases),
-            next_step="leave --cases out, or give some thousands",
-        )
+    require_one_or_more(
+        cases, "number of cases", where="--cases", next_step="leave --cases out, or give some thousands"
+    )
     known_at = _mature_at(run, days)
     use_case, versions = run.use_case, current_versions(run)
     features = use_case.stored_features

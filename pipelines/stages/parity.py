@@ -21,7 +21,7 @@ from features.definition import FeatureSet
 from features.kernel import Events
 from features.online import LiveFeatures
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import GateError, PermanentError, UsageError
+from pipelines.platform.errors import GateError, PermanentError, require_one_or_more
 from pipelines.platform.lake import Lake
 from pipelines.platform.online_states import FeastStates
 from pipelines.platform.online_store import OnlineStore
@@ -82,14 +82,8 @@ def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str |
     """
     started = time.monotonic()
     features = run.use_case.feature_set(feature_set) if feature_set else run.use_case.stored_features
-    if sample is not None and sample < 1:
-        raise UsageError(
-            "an impossible sample",
-            where="--sample",
-            expected="1 or more",
-            found=str(sample),
-            next_step="leave --sample out to take all events",
-        )
+    if sample is not None:
+        require_one_or_more(sample, "sample", where="--sample", next_step="leave --sample out to take all events")
     batch = _batch_rows(run, day, features)
     stream = read_stream(run, day, features)
     asked = _sampled(len(stream.events), sample)
