@@ -28,13 +28,13 @@ def demo(
 
     Running it again does no harm. `tollgate down` stops what it leaves running.
     """
-    from pipelines.demo import DemoPlan, demo_run, steps
+    from pipelines.demo import DemoPlan, demo_run, demo_settings, steps
     from pipelines.platform.days import parse_day
     from pipelines.platform.settings import Settings
     from pipelines.run import utc_now
 
     last = parse_day(until, what="--until") if until else utc_now().date() - timedelta(days=1)
-    settings, plan = Settings.from_environment(), DemoPlan(last)
+    settings, plan = demo_settings(Settings.from_environment()), DemoPlan(last)
     run = demo_run(settings, plan)
     began = time.monotonic()
     story = steps(run, plan)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from pipelines.platform.ledger_outbox import OutboxLedger
 from pipelines.platform.ledger_store import as_text
@@ -75,7 +76,7 @@ class IncidentLedger(OutboxLedger):
     ) -> bool:
         """Close the open incident of that kind and subject and tell so; False where none is open."""
         with self._writing() as connection:
-            row = connection.execute(self._open_one(kind, subject)).mappings().one_or_none()
+            row = connection.execute(self._open_one(kind, subject).with_for_update()).mappings().one_or_none()
             if row is None:
                 return False
             ends = {"resolved_at": as_text(at), "resolved_by": actor, "resolution": resolution}
@@ -88,17 +89,21 @@ class IncidentLedger(OutboxLedger):
         self, connection: sa.Connection, new: NewIncident, *, at: datetime, actor: str, channels: Collection[str]
     ) -> tuple[Incident, Event]:
         """`report_incident` within the caller's transaction."""
-        event: Event = "opened"
-        if connection.execute(self._opening(new, actor, at)).rowcount == 0:
-            event = self._goes_on(connection, new)
+        event: Event | None = None
+        while event is None:  # an incident that is open when we ask may be settled by another before we hold its row
+            opened = connection.execute(self._opening(connection.dialect.name, new, actor, at)).rowcount == 1
+            event = "opened" if opened else self._goes_on(connection, new)
         row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
         incident = _incident(row)
         if event != "seen":
             self._tell(connection, event, incident.incident_id, incident.to_json(), channels, at)
         return incident, event
 
-    def _goes_on(self, connection: sa.Connection, new: NewIncident) -> Event:
-        row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
+    def _goes_on(self, connection: sa.Connection, new: NewIncident) -> Event | None:
+        """Add to the open incident; None where none is open any more."""
+        row = connection.execute(self._open_one(new.kind, new.subject).with_for_update()).mappings().one_or_none()
+        if row is None:
+            return None
         graver = new.severity == "critical" and row["severity"] != "critical"
         detail = {**row["detail"], **new.detail}
         for name in (_DAYS, _SOURCES):
@@ -128,29 +133,20 @@ class IncidentLedger(OutboxLedger):
             rows = connection.execute(query.order_by(incidents.c.id)).mappings().all()
         return [_incident(row) for row in rows]
 
-    def _opening(self, new: NewIncident, actor: str, at: datetime) -> sa.Insert:
-        """Insert the incident unless one of its kind and subject is open."""
-        values: dict[str, sa.ColumnElement[Any]] = {
-            "use_case": sa.literal(self.use_case),
-            "kind": sa.literal(new.kind),
-            "subject": sa.literal(new.subject),
-            "severity": sa.literal(new.severity),
-            "summary": sa.literal(new.summary),
-            "detail": sa.literal(dict(new.detail), sa.JSON),
-            "opened_at": sa.literal(as_text(at)),
-            "opened_by": sa.literal(actor),
-        }
-        already = (
-            sa.select(sa.literal(1))
-            .select_from(incidents)
-            .where(
-                incidents.c.use_case == self.use_case,
-                incidents.c.kind == new.kind,
-                incidents.c.subject == new.subject,
-                incidents.c.resolved_at.is_(None),
-            )
+    def _opening(self, dialect: str, new: NewIncident, actor: str, at: datetime) -> sa.Insert:
+        """Insert the incident unless one of its kind and subject is open: the table's index says so."""
+        insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
+        row = insert(incidents).values(
+            use_case=self.use_case,
+            kind=new.kind,
+            subject=new.subject,
+            severity=new.severity,
+            summary=new.summary,
+            detail=dict(new.detail),
+            opened_at=as_text(at),
+            opened_by=actor,
         )
-        return incidents.insert().from_select(list(values), sa.select(*values.values()).where(~sa.exists(already)))
+        return row.on_conflict_do_nothing()
 
 
 def _incident(row: sa.RowMapping | dict[str, Any]) -> Incident:

@@ -1,13 +1,13 @@
 """How a ledger is opened: its layout made where there is none, an older one brought forward, a newer one refused.
 
 Nothing is written to a ledger whose version is not known to be ours or older. Making and bringing forward are one
-transaction each: a crash leaves the old layout, whole, and several processes may open a ledger at once.
+transaction each: a crash leaves the old layout, whole, and several processes may open a ledger at once (SQLite and
+PostgreSQL change a layout within a transaction; MySQL does not, and is refused).
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
@@ -21,8 +21,12 @@ from pipelines.platform.ledger_tables import (
     releases,
     schema_version,
 )
+from pipelines.platform.masking import mask_passwords
 
 _SQLITE = "sqlite:///"
+_LAYOUT_LOCK = 0x746F6C6C
+"""Key of PostgreSQL's advisory lock on the layout ("toll"): of several that open a new ledger, one makes it."""
+
 RUNBOOK = "docs/runbooks/ledger.md"
 
 
@@ -32,37 +36,64 @@ def open_ledger(url: str) -> sa.Engine:
     Raises `StoreError` where the database does not answer, `ConfigurationError` where it is none, or was made by a
     newer Tollgate.
     """
-    options: dict[str, Any] = {}
-    if url.startswith(_SQLITE):
-        Path(url.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
-        options["connect_args"] = {"timeout": 30}
-    engine = sa.create_engine(url, **options)
+    where = mask_passwords(url)
+    engine = _engine(url)
     try:
-        _open(engine, url)
+        _open(engine, where)
     except sa.exc.OperationalError as error:
         raise StoreError(
             "the ledger cannot be opened",
-            where=url,
-            found=str(error.orig),
-            next_step="check that its folder or server is there",
+            where=where,
+            found=str(error.orig).strip(),
+            next_step="check that its folder or server is there, and user and password right",
+            runbook=RUNBOOK,
         ) from error
     except sa.exc.DatabaseError as error:
         raise ConfigurationError(
             "the ledger is not a database that we can read",
-            where=url,
+            where=where,
             expected=f"a ledger of version {SCHEMA_VERSION}",
-            found=str(error.orig),
+            found=str(error.orig).strip(),
             next_step="restore it from a backup, or choose another TOLLGATE_HOME",
             runbook=RUNBOOK,
         ) from error
     return engine
 
 
-def _open(engine: sa.Engine, url: str) -> None:
+def _engine(url: str) -> sa.Engine:
+    """The engine; a connection that the server has closed meanwhile is made anew."""
+    if url.startswith("sqlite"):
+        if url.startswith(_SQLITE):
+            Path(url.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+        return sa.create_engine(url, connect_args={"timeout": 30})
+    try:
+        parsed = sa.make_url(url)
+        if parsed.get_backend_name() != "postgresql":
+            raise sa.exc.ArgumentError(f"a ledger in {parsed.get_backend_name()}")
+        import psycopg
+
+        return sa.create_engine(
+            parsed.set(drivername="postgresql+psycopg"),
+            module=psycopg,
+            connect_args={"connect_timeout": 10},
+            pool_pre_ping=True,
+        )
+    except sa.exc.ArgumentError as error:
+        raise ConfigurationError(
+            "the address of the ledger is none that we can use",
+            where="TOLLGATE_LEDGER",
+            expected="sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/BASE",
+            found=f"{mask_passwords(url)} ({error})",
+            next_step="correct or unset the variable; docs/settings.md",
+            runbook=RUNBOOK,
+        ) from error
+
+
+def _open(engine: sa.Engine, where: str) -> None:
     with engine.connect() as connection:
         version = _version(connection)
     if version is not None and version > SCHEMA_VERSION:
-        raise _newer(url, version)
+        raise _newer(where, version)
     if version == SCHEMA_VERSION:
         return
     with engine.connect() as connection:
@@ -70,6 +101,8 @@ def _open(engine: sa.Engine, url: str) -> None:
             connection.exec_driver_sql("PRAGMA journal_mode=WAL")
             connection.commit()
             connection.exec_driver_sql("BEGIN IMMEDIATE")
+        else:
+            connection.execute(sa.select(sa.func.pg_advisory_xact_lock(_LAYOUT_LOCK)))
         _bring_forward(connection, _version(connection))
         connection.commit()
 
@@ -121,10 +154,10 @@ def _from_1_to_2(connection: sa.Connection) -> None:
         )
 
 
-def _newer(url: str, version: int) -> ConfigurationError:
+def _newer(where: str, version: int) -> ConfigurationError:
     return ConfigurationError(
         "the ledger was made by a newer version of Tollgate; nothing in it was read or changed",
-        where=url,
+        where=where,
         expected=f"version {SCHEMA_VERSION} or older",
         found=f"version {version}",
         next_step="use the Tollgate that made it, or another TOLLGATE_HOME",

@@ -78,7 +78,7 @@ class ReleaseLedger(IncidentLedger):
         except sa.exc.IntegrityError as error:
             raise PermanentError(
                 f"release {release_id} is already in the ledger",
-                where=self.url,
+                where=self.where,
                 next_step="`tollgate releases` lists them; a release is never changed",
             ) from error
 
@@ -97,7 +97,7 @@ class ReleaseLedger(IncidentLedger):
         if row is None:
             raise PermanentError(
                 "unknown release",
-                where=self.url,
+                where=self.where,
                 expected=", ".join(known.release_id for known in self.releases()) or "no release exists yet",
                 found=release_id,
                 next_step="`tollgate releases` lists them",
@@ -233,7 +233,7 @@ class ReleaseLedger(IncidentLedger):
         now = self.champion()
         return PermanentError(
             "another promotion was faster",
-            where=self.url,
+            where=self.where,
             expected=f"champion {expected.release_id}, move {expected.generation}" if expected else "no champion",
             found=f"champion {now.release_id}, move {now.generation}" if now else "no champion",
             next_step="look at `tollgate which`, then decide again",

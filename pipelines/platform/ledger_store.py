@@ -12,16 +12,18 @@ import sqlalchemy as sa
 from pipelines.platform.errors import StoreError
 from pipelines.platform.ledger_opening import open_ledger
 from pipelines.platform.ledger_tables import audit
+from pipelines.platform.masking import mask_passwords
 
 
 class LedgerStore:
     """One use case's view of the ledger. Every write is one transaction; every `at` is an aware UTC instant.
 
-    Every method raises `StoreError` where the database does not answer.
+    Every method raises `StoreError` where the database does not answer. `where` is the address, its password masked.
     """
 
     def __init__(self, url: str, use_case: str) -> None:
         self.url = url
+        self.where = mask_passwords(url)
         self.use_case = use_case
         self._engine = open_ledger(url)
 
@@ -66,7 +68,7 @@ class LedgerStore:
         except sa.exc.OperationalError as error:
             raise StoreError(
                 "the ledger does not answer, or did not take a write",
-                where=self.url,
+                where=self.where,
                 found=str(error.orig),
                 next_step="check that its folder or server is there and has room, then run the same command again",
             ) from error

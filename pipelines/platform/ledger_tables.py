@@ -2,9 +2,28 @@
 
 from __future__ import annotations
 
+import json
+from typing import Any
+
 import sqlalchemy as sa
 
 SCHEMA_VERSION = 4
+
+
+class Document(sa.types.TypeDecorator[Any]):
+    """Plain data as JSON text; not a database's own JSON type, as those refuse what Python writes for "no number"."""
+
+    impl = sa.Text
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: sa.Dialect) -> str | None:
+        """To text."""
+        return None if value is None else json.dumps(value)
+
+    def process_result_value(self, value: Any, dialect: sa.Dialect) -> Any:
+        """From text."""
+        return None if value is None else json.loads(value)
+
 
 metadata = sa.MetaData()
 schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
@@ -18,7 +37,7 @@ stage_records = sa.Table(
     sa.Column("status", sa.String(16), nullable=False),
     sa.Column("run_id", sa.String(250), nullable=False),
     sa.Column("recorded_at", sa.String(40), nullable=False),
-    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("payload", Document, nullable=False),
     sa.Index("stage_records_by_day", "use_case", "stage", "day", "id"),
 )
 releases = sa.Table(
@@ -27,7 +46,7 @@ releases = sa.Table(
     sa.Column("release_id", sa.String(64), primary_key=True),
     sa.Column("use_case", sa.String(64), nullable=False),
     sa.Column("created_at", sa.String(40), nullable=False),
-    sa.Column("payload", sa.JSON, nullable=False),
+    sa.Column("payload", Document, nullable=False),
 )
 release_states = sa.Table(
     "release_states",
@@ -61,7 +80,7 @@ moves = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("actor", sa.String(128), nullable=False),
     sa.Column("recorded_at", sa.String(40), nullable=False),
-    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("detail", Document, nullable=False),
 )
 incidents = sa.Table(
     "incidents",
@@ -72,7 +91,7 @@ incidents = sa.Table(
     sa.Column("subject", sa.String(250), nullable=False),
     sa.Column("severity", sa.String(16), nullable=False),
     sa.Column("summary", sa.Text, nullable=False),
-    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("detail", Document, nullable=False),
     sa.Column("opened_at", sa.String(40), nullable=False),
     sa.Column("opened_by", sa.String(128), nullable=False),
     sa.Column("resolved_at", sa.String(40)),
@@ -96,7 +115,7 @@ outbox = sa.Table(
     sa.Column("channel", sa.String(32), nullable=False),
     sa.Column("event", sa.String(16), nullable=False),
     sa.Column("incident_id", sa.Integer, sa.ForeignKey("incidents.id"), nullable=False),
-    sa.Column("body", sa.JSON, nullable=False),
+    sa.Column("body", Document, nullable=False),
     sa.Column("created_at", sa.String(40), nullable=False),
     sa.Column("attempts", sa.Integer, nullable=False),
     sa.Column("next_attempt_at", sa.String(40), nullable=False),
@@ -112,5 +131,5 @@ audit = sa.Table(
     sa.Column("subject", sa.String(250), nullable=False),
     sa.Column("actor", sa.String(128), nullable=False),
     sa.Column("recorded_at", sa.String(40), nullable=False),
-    sa.Column("detail", sa.JSON, nullable=False),
+    sa.Column("detail", Document, nullable=False),
 )

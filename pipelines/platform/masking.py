@@ -1,4 +1,4 @@
-"""Card numbers never reach a table, a log or a report: they are masked, all but the last four digits, in any text."""
+"""What nobody may read is masked in any text: card numbers (all but the last four digits), passwords in addresses."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import re
 
 _NUMBER = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d])")
 _KEPT = 4
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*@")
 
 
 def mask_card_numbers(text: str) -> str:
@@ -14,6 +15,11 @@ def mask_card_numbers(text: str) -> str:
     Digits may be grouped by single spaces or hyphens, as on a card.
     """
     return _NUMBER.sub(_masked, text)
+
+
+def mask_passwords(text: str) -> str:
+    """The text with the password of every address in it masked (`postgresql://user:***@host/base`)."""
+    return _PASSWORD.sub(r"\1:***@", text)
 
 
 def _masked(match: re.Match[str]) -> str:

@@ -81,7 +81,7 @@ class FeastStates:
         if absent:
             raise StoreError(
                 "a state in the online store is older than the features' definitions",
-                where=f"{self.store.folder}, view {view}",
+                where=f"{self.store.address.where}, view {view}",
                 expected=f"the arrays {', '.join(columns)}",
                 found=f"no {', '.join(absent)}",
                 next_step="run the materialize stage for the newest day",

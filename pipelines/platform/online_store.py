@@ -1,4 +1,4 @@
-"""Feast's side of the online store: its registry and SQLite file in one folder, fed from the lake's state tables."""
+"""Feast's side of the online store: its registry and the store itself, fed from the lake's state tables."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from features.definition import FeatureSet
@@ -16,6 +15,8 @@ from features.state import IDS, entities_with_state
 from pipelines.platform.errors import StoreError, TollgateError, UsageError
 from pipelines.platform.feast_library import load_feast, quiet_feast
 from pipelines.platform.lake import Lake
+from pipelines.platform.masking import mask_passwords
+from pipelines.platform.online_address import OnlineAddress
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -37,14 +38,14 @@ class Present:
 class OnlineStore:
     """The Feast project of one use case: entities, state views, feature services, and the rows of the online store.
 
-    `folder` is a local folder of its own; `lake` holds the state tables (`<entity>_state`: the entity's key, the arrays
+    `address` says where registry and store are; `lake` holds the state tables (`<entity>_state`: the entity's key, the arrays
     and `built_at`), None opens the store for reading only; `stored` is the feature set whose states are kept. It and
     each of `feature_sets` get a service.
     """
 
     def __init__(
         self,
-        folder: str | Path,
+        address: OnlineAddress,
         lake: Lake | None,
         *,
         project: str,
@@ -52,7 +53,7 @@ class OnlineStore:
         stored: FeatureSet,
         feature_sets: Iterable[FeatureSet],
     ) -> None:
-        self.folder = Path(folder)
+        self.address = address
         self.lake = lake
         self.project = project
         self.owner = owner
@@ -66,17 +67,17 @@ class OnlineStore:
         from feast import FeatureStore, RepoConfig
 
         with self._failing("the online store cannot be opened"), quiet_feast():
-            self.folder.mkdir(parents=True, exist_ok=True)
+            self.address.prepare()
             return FeatureStore(
                 config=RepoConfig(
                     project=self.project,
                     provider="local",
                     registry={
                         "registry_type": "sql",
-                        "path": f"sqlite:///{self.folder / 'registry.sqlite'}",
+                        "path": self.address.registry,
                         "serve_features_while_materializing": True,
                     },
-                    online_store={"type": "sqlite", "path": str(self.folder / "online.sqlite")},
+                    online_store=self.address.online_store(),
                     offline_store={"type": "spark"},
                     materialization={"online_write_batch_size": _WRITE_BATCH},
                     entity_key_serialization_version=3,
@@ -141,7 +142,7 @@ class OnlineStore:
     @property
     def _writable_lake(self) -> Lake:
         if self.lake is None:
-            raise UsageError("this online store was opened for reading only", where=str(self.folder))
+            raise UsageError("this online store was opened for reading only", where=self.address.where)
         return self.lake
 
     @contextlib.contextmanager
@@ -163,9 +164,9 @@ class OnlineStore:
         except Exception as error:
             raise StoreError(
                 what,
-                where=str(self.folder),
-                expected="a readable and writable Feast registry and SQLite file",
-                found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
-                next_step="look at the folder (space, permissions), then run the stage again: that fills every key",
+                where=self.address.where,
+                expected="a readable and writable Feast registry and online store",
+                found=mask_passwords(f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}"),
+                next_step="look at it (server, space, permissions), then run the stage again: that fills every key",
                 runbook="docs/runbooks/online-store.md",
             ) from error

@@ -34,7 +34,10 @@ class Settings(BaseModel):
     ledger: str = Field(description="SQLAlchemy URL of the ledger")
     mlflow: str = Field(description="MLflow tracking URI")
     mlflow_artifacts: str = Field(description="where MLflow keeps artefacts: folder or s3:// address")
-    online_store: str = Field(description="folder of Feast's registry and SQLite online store")
+    online_store: str = Field(description="Feast's online store: folder of a SQLite file, or redis:// address")
+    online_registry: str | None = Field(
+        default=None, description="SQLAlchemy URL of Feast's registry; none: a SQLite file"
+    )
     jars: Path = Field(description="folder of Spark's extra jars")
     spark_remote: str | None = Field(default=None, description="Spark Connect URL; none starts a local session")
     spark_cores: int = Field(default=2, ge=1, description="cores of a local session")
@@ -132,6 +135,11 @@ def _configuration_error(error: ValidationError) -> ConfigurationError:
         found="; ".join(problems),
         next_step="correct or unset these variables; docs/settings.md lists them all",
     )
+
+
+def is_redis(location: str) -> bool:
+    """Whether an online store is a Redis rather than a folder."""
+    return location.startswith(("redis://", "rediss://"))
 
 
 def is_remote(location: str) -> bool:

@@ -109,7 +109,7 @@ def _require_waiting(run: Run, release_id: str, state: str) -> None:
     if state != "candidate":
         raise PermanentError(
             "the release does not wait for an answer any more",
-            where=run.settings.ledger,
+            where=run.ledger.where,
             expected=f"{release_id} to be a candidate",
             found=f"{release_id} is {state}",
             next_step="tollgate releases says what became of it",

@@ -39,7 +39,7 @@ def champion_account(run: Run) -> dict[str, Any]:
     if pointer is None:
         raise PermanentError(
             "no release is champion: the declared rule decides",
-            where=run.settings.ledger,
+            where=run.ledger.where,
             expected="a promoted release",
             found=f"{len(run.ledger.releases())} releases, none promoted",
             next_step="tollgate train --as-of D",

@@ -59,7 +59,7 @@ def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, 
     if against and not override:
         raise PermanentError(
             "the release may not be moved on without an override",
-            where=run.settings.ledger,
+            where=run.ledger.where,
             expected="an approved release, moved on by one state of the policy",
             found=f"{release_id}: {against}",
             next_step=f'tollgate promote {release_id} --to {chosen} --override --reason "WHY"',
@@ -98,7 +98,7 @@ def put(
     if pointer is None and state != "champion":
         raise PermanentError(
             "there is no champion beside which a release could be tried out",
-            where=run.settings.ledger,
+            where=run.ledger.where,
             expected="champion as the first release's state",
             found=state,
             next_step=f"tollgate promote {release_id} --to champion",

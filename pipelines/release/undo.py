@@ -90,7 +90,7 @@ def _target(run: Run, pointer: Pointer | None, to: str | None) -> str:
     if pointer is None or (to is None and len(line) < 2):
         raise PermanentError(
             "there is nothing to roll back to",
-            where=run.settings.ledger,
+            where=run.ledger.where,
             expected="a champion before this one that was not itself rolled back from",
             found=f"champion {pointer.release_id}, none before it" if pointer else "no champion at all",
             next_step="tollgate releases lists them; tollgate rollback --to RELEASE names one that was champion once",
@@ -101,7 +101,7 @@ def _target(run: Run, pointer: Pointer | None, to: str | None) -> str:
     if to == pointer.release_id or not was_champion(moves, to):
         raise PermanentError(
             "a rollback goes to a release that decided before and does not now",
-            where=run.settings.ledger,
+            where=run.ledger.where,
             expected=", ".join(dict.fromkeys(m.champion for m in moves if m.champion != pointer.release_id)) or "none",
             found=f"{to}, " + ("champion already" if to == pointer.release_id else "never champion"),
             next_step="a release that never decided is promoted: tollgate promote RELEASE",

@@ -14,6 +14,7 @@ from datetime import date, datetime, timedelta
 from features.feast_objects import BUILT_AT
 from pipelines.platform.days import DayRange
 from pipelines.platform.ledger import Ledger
+from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.online_store import OnlineStore
 from pipelines.run import Run
 from pipelines.stages.ingested import require_ingested
@@ -41,10 +42,10 @@ def watermark(ledger: Ledger) -> Watermark | None:
 
 
 def online_store(run: Run, *, reading_only: bool = False) -> OnlineStore:
-    """The use case's online store, in the folder that the settings name."""
+    """The use case's online store, where the settings place it."""
     use_case = run.use_case
     return OnlineStore(
-        run.settings.online_store,
+        OnlineAddress.of(run.settings),
         None if reading_only else run.lake,
         project=use_case.name,
         owner=use_case.owner,

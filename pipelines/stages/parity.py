@@ -24,6 +24,7 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.errors import GateError, PermanentError, require_one_or_more
 from pipelines.platform.lake import Lake
 from pipelines.platform.online_states import FeastStates
+from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.online_store import OnlineStore
 from pipelines.run import Run
 from pipelines.stages.replay import DayStream, narrowed, read_stream, replay
@@ -169,7 +170,12 @@ def _replayed(
         write_states(run, features, day - timedelta(days=1), lake=lake, built_at=built_at, only=only)
         use_case = run.use_case
         store = OnlineStore(
-            f"{scratch}/online", lake, project=use_case.name, owner=use_case.owner, stored=features, feature_sets=()
+            OnlineAddress.in_folder(f"{scratch}/online"),
+            lake,
+            project=use_case.name,
+            owner=use_case.owner,
+            stored=features,
+            feature_sets=(),
         )
         publish(store, lake, built_at)
         states = FeastStates(store, features, not_before=built_at, clock=lambda: built_at)

@@ -148,7 +148,7 @@ def _pointer_now(run: Run, judged: Pointer | None) -> Pointer | None:
     if (now.release_id if now else None) != (judged.release_id if judged else None):
         raise TransientError(
             "another release became champion while the candidate was judged",
-            where=run.settings.ledger,
+            where=run.ledger.where,
             expected=f"champion {judged.release_id}" if judged else "no champion",
             found=f"champion {now.release_id}" if now else "no champion",
             next_step="train again: the candidate is then judged against the champion of now",

@@ -90,7 +90,7 @@ def _verified(store: OnlineStore, lake: Lake, entity: str, built_at: datetime) -
     if (found.keys, found.events) != (len(keys), events):
         raise StoreError(
             f"the online store does not hold the state of every {entity}",
-            where=str(store.folder),
+            where=store.address.where,
             expected=f"{len(keys)} keys with {events} events",
             found=f"{found.keys} keys with {found.events} events",
             next_step="run the stage again: it fills every key; the watermark has not moved",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -13,14 +12,23 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pipelines.platform.errors import ConfigurationError, PermanentError
-from pipelines.platform.ledger import Ledger
+from pipelines.platform.ledger import Ledger, NewIncident
+from pipelines.platform.ledger_opening import open_ledger
+from tests.servers import new_database
 
 AT = datetime(2026, 11, 8, 2, tzinfo=UTC)
 
 
+@pytest.fixture(params=["sqlite", "postgresql"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/ledger.sqlite"
+    return new_database(request.getfixturevalue("postgresql_server"))
+
+
 @pytest.fixture
-def ledger(tmp_path: Path) -> Ledger:
-    return Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", "fraud")
+def ledger(address: str) -> Ledger:
+    return Ledger(address, "fraud")
 
 
 def test_the_newest_record_of_a_day_counts_and_none_is_lost(ledger: Ledger) -> None:
@@ -74,12 +82,60 @@ def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
         Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", "fraud")
 
 
-def test_a_ledger_of_another_version_is_refused(ledger: Ledger, tmp_path: Path) -> None:
-    with sqlite3.connect(tmp_path / "ledger.sqlite") as connection:
-        connection.execute("UPDATE schema_version SET version = 99")
+def test_a_ledger_of_another_version_is_refused(ledger: Ledger) -> None:
+    with open_ledger(ledger.url).begin() as connection:
+        connection.exec_driver_sql("UPDATE schema_version SET version = 99")
     with pytest.raises(ConfigurationError) as caught:
         Ledger(ledger.url, "fraud")
     assert caught.value.found == "version 99"
+
+
+def test_an_incident_is_open_once_until_it_is_resolved(ledger: Ledger) -> None:
+
+    def open_one(n: int) -> int:
+        new = NewIncident(kind="drift", subject="amount", severity="warning", summary=f"{n}", detail={"n": n})
+        return ledger.report_incident(new, at=AT, actor="t")[0].incident_id
+
+    with ThreadPoolExecutor(6) as pool:
+        assert len(set(pool.map(open_one, range(12)))) == 1
+    ledger.report_incident(
+        NewIncident(kind="drift", subject="other", severity="warning", summary="-"), at=AT, actor="t"
+    )
+    assert ledger.settle_incident("drift", "amount", resolution="it passed", at=AT, actor="ann")
+    assert not ledger.settle_incident("drift", "amount", resolution="again", at=AT, actor="ann")
+    assert [i.subject for i in ledger.incidents(open_only=True)] == ["other"]
+    open_one(99)
+    first, _, third = ledger.incidents()
+    assert (first.resolution, first.resolved_by, third.summary, third.detail) == ("it passed", "ann", "99", {"n": 99})
+    assert Ledger(ledger.url, "bike").incidents() == []
+
+
+def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanwhile(ledger: Ledger) -> None:
+    def report_and_settle(n: int) -> int:
+        new = NewIncident(
+            kind="late", subject="feed", severity="warning", summary="-", detail={"days": [f"2026-11-{n + 1:02d}"]}
+        )
+        incident, _ = ledger.report_incident(new, at=AT, actor="t")
+        if n % 5 == 4:
+            ledger.settle_incident("late", "feed", resolution="came", at=AT, actor="t")
+        return incident.incident_id
+
+    with ThreadPoolExecutor(8) as pool:
+        told = set(pool.map(report_and_settle, range(30)))
+    kept = ledger.incidents()
+    assert told == {incident.incident_id for incident in kept}
+    assert sorted(day for incident in kept for day in incident.detail["days"]) == [
+        f"2026-11-{n + 1:02d}" for n in range(30)
+    ]
+    assert len(ledger.incidents(open_only=True)) <= 1
+
+
+def test_what_is_no_number_comes_back_as_it_was_written(ledger: Ledger) -> None:
+    day = date(2026, 11, 7)
+    ledger.record_stage("monitor", day, "done", run_id="r", at=AT, payload={"ap": float("nan"), "name": "Zoë"})
+    payload = ledger.latest("monitor")[day].payload
+    assert payload["name"] == "Zoë"
+    assert payload["ap"] != payload["ap"]
 
 
 class Promotions(RuleBasedStateMachine):

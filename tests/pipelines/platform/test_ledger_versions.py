@@ -1,4 +1,4 @@
-"""Ledgers of other versions, and incidents: an older home is brought forward whole, a newer one is left alone."""
+"""Ledgers of other versions: an older home is brought forward whole, a newer one is left alone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.platform.errors import ConfigurationError
-from pipelines.platform.ledger import Ledger, NewIncident, Pointer
+from pipelines.platform.ledger import Ledger, Pointer
 from pipelines.platform.ledger_tables import SCHEMA_VERSION
 
 AT = datetime(2026, 11, 8, 2, tzinfo=UTC)
@@ -80,24 +80,3 @@ def test_a_newer_ledger_is_refused_and_not_touched(path: Path) -> None:
         Ledger(f"sqlite:///{path}", "fraud")
     assert caught.value.found == f"version {SCHEMA_VERSION + 1}"
     assert path.read_bytes() == before
-
-
-def test_an_incident_is_open_once_until_it_is_resolved(tmp_path: Path) -> None:
-    ledger = Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", "fraud")
-
-    def open_one(n: int) -> int:
-        new = NewIncident(kind="drift", subject="amount", severity="warning", summary=f"{n}", detail={"n": n})
-        return ledger.report_incident(new, at=AT, actor="t")[0].incident_id
-
-    with ThreadPoolExecutor(6) as pool:
-        assert len(set(pool.map(open_one, range(12)))) == 1
-    ledger.report_incident(
-        NewIncident(kind="drift", subject="other", severity="warning", summary="-"), at=AT, actor="t"
-    )
-    assert ledger.settle_incident("drift", "amount", resolution="it passed", at=AT, actor="ann")
-    assert not ledger.settle_incident("drift", "amount", resolution="again", at=AT, actor="ann")
-    assert [i.subject for i in ledger.incidents(open_only=True)] == ["other"]
-    open_one(99)
-    first, _, third = ledger.incidents()
-    assert (first.resolution, first.resolved_by, third.summary, third.detail) == ("it passed", "ann", "99", {"n": 99})
-    assert Ledger(ledger.url, "bike").incidents() == []

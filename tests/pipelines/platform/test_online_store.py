@@ -19,6 +19,7 @@ from features.state import EMPTY, EntityState
 from pipelines.platform.errors import StoreError, UsageError
 from pipelines.platform.lake import Lake
 from pipelines.platform.online_states import FeastStates
+from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.online_store import OnlineStore
 from tests.conftest import NOW
 
@@ -28,7 +29,8 @@ LATER = NOW + timedelta(seconds=1)
 def open_store(folder: Path, stored: FeatureSet = BASELINE, sets: Sequence[FeatureSet] = ()) -> OnlineStore:
     """An online store whose objects are declared; without Spark nothing can be materialised into it."""
     lake = Lake(None, str(folder / "lake"))  # type: ignore[arg-type]
-    store = OnlineStore(folder / "online", lake, project="fraud", owner="team", stored=stored, feature_sets=sets)
+    address = OnlineAddress.in_folder(folder / "online")
+    store = OnlineStore(address, lake, project="fraud", owner="team", stored=stored, feature_sets=sets)
     store.apply()
     return store
 
@@ -82,7 +84,8 @@ def test_a_view_that_is_being_materialised_is_served(tmp_path: Path) -> None:
 
 
 def open_reader(folder: Path) -> OnlineStore:
-    return OnlineStore(folder / "online", None, project="fraud", owner="team", stored=BASELINE, feature_sets=())
+    address = OnlineAddress.in_folder(folder / "online")
+    return OnlineStore(address, None, project="fraud", owner="team", stored=BASELINE, feature_sets=())
 
 
 def test_a_store_for_reading_only_materialises_nothing(tmp_path: Path) -> None:
