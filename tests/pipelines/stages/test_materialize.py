@@ -9,6 +9,7 @@ from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING
 
 import pytest
+import redis
 
 from features.state import EMPTY, EntityState
 from pipelines.platform.days import DayRange
@@ -20,6 +21,7 @@ from pipelines.stages.materialize import materialize, online_store, watermark
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
 from tests.pipelines.online_lake import CUSTOMERS, DAY, TERMINALS, add_event, instant, store_events
+from tests.servers import Server, redis_url
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -33,9 +35,25 @@ ALL = {"customer": list(range(1, CUSTOMERS + 1)), "terminal": list(range(1, TERM
 @pytest.fixture
 def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on a lake of its own whose clock moves on by a minute at every look."""
-    run = Run(Settings.build(home=tmp_path_factory.mktemp("online")), load("fraud"), clock=ticking(NOW))
+    return on_lake(Settings.build(home=tmp_path_factory.mktemp("online")))
+
+
+@pytest.fixture
+def redis_run(spark: SparkSession, redis_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """The same with the store in a Redis that holds nothing yet."""
+    with redis_of(redis_server) as client:
+        client.flushall()
+    return on_lake(Settings.build(home=tmp_path_factory.mktemp("redis"), online_store=redis_url(redis_server)))
+
+
+def on_lake(settings: Settings) -> Run:
+    run = Run(settings, load("fraud"), clock=ticking(NOW))
     store_events(run)
     return run
+
+
+def redis_of(server: Server) -> redis.Redis:
+    return redis.Redis(port=server.port, password=server.password)
 
 
 def ticking(start: datetime) -> Callable[[], datetime]:
@@ -70,9 +88,11 @@ def day(which: date) -> DayRange:
     return DayRange.single(which)
 
 
+@pytest.mark.parametrize("store", ["run", "redis_run"])
 def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_read(
-    run: Run, capsys: pytest.CaptureFixture[str]
+    store: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    run: Run = request.getfixturevalue(store)
     assert watermark(run.ledger) is None
     first = materialize(run, DayRange(BEFORE, DAY))
     assert set(first.accounts) == {BEFORE, DAY}
@@ -110,6 +130,39 @@ def test_a_failure_half_way_leaves_the_watermark_and_a_retry_fills_every_key(run
     assert EMPTY not in half["customer"] + half["terminal"], "what is there is served on"
     assert max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
 
+    assert materialize(run, day(DAY)).accounts[DAY]["watermark"] == str(DAY)
+    whole = states(run)
+    assert EMPTY not in whole["customer"] + whole["terminal"]
+    assert max(s.event_times[-1] for s in whole["terminal"]) == newest(run)
+
+
+def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fills_every_key(
+    redis_run: Run, redis_server: Server
+) -> None:
+    """The faults: Redis refuses the terminals' keys when the customers are through; then it is gone altogether."""
+    run = redis_run
+    materialize(run, day(BEFORE))
+    before = watermark(run.ledger)
+    with redis_of(redis_server) as client:
+        client.acl_setuser("default", enabled=True, reset_keys=True, keys=["*customer_id*"], commands=["+@all"])
+        with pytest.raises(StoreError, match="did not reach the online store") as error:
+            materialize(run, day(DAY))
+        client.acl_setuser("default", enabled=True, keys=["*"])
+    assert "permission" in error.value.found.lower()
+    half = states(run)
+    assert EMPTY not in half["customer"] + half["terminal"], "what is there is served on"
+    assert max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
+
+    redis_server.stop()
+    with pytest.raises(StoreError) as error:
+        materialize(run, day(DAY))
+    assert error.value.where.startswith("redis://:***@127.0.0.1")
+    assert redis_server.password not in str(error.value)
+    with pytest.raises(StoreError, match="does not answer"):
+        states(run)
+    assert watermark(run.ledger) == before
+
+    redis_server.start()
     assert materialize(run, day(DAY)).accounts[DAY]["watermark"] == str(DAY)
     whole = states(run)
     assert EMPTY not in whole["customer"] + whole["terminal"]

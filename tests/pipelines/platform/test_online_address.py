@@ -1,0 +1,49 @@
+"""Where the online store is: what Feast is told, and what a person is told of an address that cannot be used."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.online_address import OnlineAddress
+from pipelines.platform.settings import Settings
+
+
+def address(tmp_path: Path, **given: str) -> OnlineAddress:
+    return OnlineAddress.of(Settings.build(home=tmp_path, **given))
+
+
+def test_a_folder_holds_store_and_registry(tmp_path: Path) -> None:
+    found = address(tmp_path, online_store=f"{tmp_path}/elsewhere")
+    assert found.online_store() == {"type": "sqlite", "path": f"{tmp_path}/elsewhere/online.sqlite"}
+    assert found.registry == f"sqlite:///{tmp_path}/elsewhere/registry.sqlite"
+
+
+def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path) -> None:
+    url = "rediss://feast:p%40ss@cache.example:6380/3"
+    found = address(tmp_path, online_store=url)
+    assert found.registry == f"sqlite:///{tmp_path}/online/registry.sqlite"
+    told = found.online_store()["connection_string"].split(",")
+    assert told[0] == "cache.example:6380"
+    assert {"db=3", "ssl=true", "username=feast", "password=p@ss"} < set(told)
+    assert found.where == "rediss://feast:***@cache.example:6380/3"
+    shared = "postgresql+psycopg://ann:secret@base/feast"
+    assert address(tmp_path, online_store=url, online_registry=shared).registry == shared
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("redis://:se,cret@host", "comma"),
+        ("redis://:secret@host:port/0", "port"),
+        ("redis://:secret@host/first", "first"),
+        ("redis://", "no host"),
+    ],
+)
+def test_an_address_that_cannot_be_used_is_said_without_its_password(tmp_path: Path, given: str, found: str) -> None:
+    with pytest.raises(ConfigurationError, match="none that we can use") as caught:
+        address(tmp_path, online_store=given)
+    assert found in str(caught.value.found).lower()
+    assert "cret" not in str(caught.value)
