@@ -135,7 +135,7 @@ class IncidentLedger(OutboxLedger):
 
     def _opening(self, dialect: str, new: NewIncident, actor: str, at: datetime) -> sa.Insert:
         """Insert the incident unless one of its kind and subject is open: the table's index says so."""
-        insert = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}[dialect]
+        insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         row = insert(incidents).values(
             use_case=self.use_case,
             kind=new.kind,

@@ -38,9 +38,9 @@ class Present:
 class OnlineStore:
     """The Feast project of one use case: entities, state views, feature services, and the rows of the online store.
 
-    `address` says where registry and store are; `lake` holds the state tables (`<entity>_state`: the entity's key, the arrays
-    and `built_at`), None opens the store for reading only; `stored` is the feature set whose states are kept. It and
-    each of `feature_sets` get a service.
+    `address` says where registry and store are; `lake` holds the state tables (`<entity>_state`: the entity's key, the
+    arrays and `built_at`), None opens the store for reading only; `stored` is the feature set whose states are kept. It
+    and each of `feature_sets` get a service.
     """
 
     def __init__(

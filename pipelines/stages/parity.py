@@ -23,8 +23,8 @@ from features.online import LiveFeatures
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import GateError, PermanentError, require_one_or_more
 from pipelines.platform.lake import Lake
-from pipelines.platform.online_states import FeastStates
 from pipelines.platform.online_address import OnlineAddress
+from pipelines.platform.online_states import FeastStates
 from pipelines.platform.online_store import OnlineStore
 from pipelines.run import Run
 from pipelines.stages.replay import DayStream, narrowed, read_stream, replay

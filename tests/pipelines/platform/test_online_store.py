@@ -18,8 +18,8 @@ from features.online import LiveFeatures, MemoryStates
 from features.state import EMPTY, EntityState
 from pipelines.platform.errors import StoreError, UsageError
 from pipelines.platform.lake import Lake
-from pipelines.platform.online_states import FeastStates
 from pipelines.platform.online_address import OnlineAddress
+from pipelines.platform.online_states import FeastStates
 from pipelines.platform.online_store import OnlineStore
 from tests.conftest import NOW
 

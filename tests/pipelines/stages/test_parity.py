@@ -27,6 +27,9 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 LEAKY = "customer_amount_mean_30d"
+ALIKE = ("terminal_tx_count_7d", "terminal_tx_count_30d")
+"""Columns of like values: exchanged, no histogram shows it."""
+
 TODAY = DayRange.single(DAY)
 
 
@@ -147,3 +150,10 @@ def test_the_morning_sample_replays_what_reaches_it_and_stops_a_leak(lake_run: R
     with pytest.raises(GateError, match="other features than the batch") as stopped:
         sampled_parity(run, TODAY)
     assert LEAKY in stopped.value.found
+    store_features(run, TODAY, stored(run))
+    rows = run.lake.read("features", days=TODAY)
+    exchanged = rows.withColumns({ALIKE[0]: rows[ALIKE[1]], ALIKE[1]: rows[ALIKE[0]]})
+    run.lake.replace_days(exchanged, "features", TODAY, provenance=run.provenance("fault"))
+    with pytest.raises(GateError) as stopped:
+        sampled_parity(run, TODAY)
+    assert {text.split()[0] for text in stopped.value.found.split(", ")} == set(ALIKE)
