@@ -4,7 +4,7 @@ export PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-airflow test-fast check format bench bench-gate bench-watch screenshots lock clean
+.PHONY: help setup demo test services test-airflow test-services test-fast check format bench bench-gate bench-watch screenshots lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -15,11 +15,17 @@ setup:  ## make .venv from the lock, find or install Java, fetch Spark's jars
 demo: setup  ## the whole pipeline on simulated transactions, the last days through Airflow (about 8 minutes)
 	$(BIN)/tollgate demo
 
-test: setup  ## every test, two files at a time (half an hour on 2 slow cores)
+test: setup services  ## every test, two files at a time (half an hour on 2 slow cores)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
+
+services:  ## what the tests of the production profile need: PostgreSQL, Redis, the jars of a lake on S3
+	@bin/services
 
 test-airflow: setup  ## of these, the DAGs under a real Airflow: backfill, re-run, refused day, retrain
 	$(BIN)/python -m pytest tests -m airflow
+
+test-services: setup services  ## the whole chain on PostgreSQL, Redis and S3, through Airflow
+	$(BIN)/python -m pytest tests -m services
 
 test-fast: setup  ## the tests that need neither Spark nor Airflow (under 2 minutes)
 	$(BIN)/python -m pytest tests -m "not slow"

@@ -20,12 +20,14 @@ if TYPE_CHECKING:
 HEAVY = (
     "dags/test_standalone.py",
     "pipelines/stages/ingest/test_order.py",
+    "dags/test_production_services.py",
     "pipelines/drills/test_watch_drills.py",
     "pipelines/drills/test_lake_drills.py",
     "pipelines/stages/test_reproduce.py",
     "pipelines/stages/test_monitor.py",
     "pipelines/stages/test_parity_real.py",
     "pipelines/stages/test_train.py",
+    "pipelines/test_production_profile.py",
 )
 """Files that take minutes, longest first: begun first, so that no worker ends with one while another has no work."""
 

@@ -8,15 +8,17 @@ import secrets
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipelines.platform.airflow_api import USER, AirflowApi, passwords_file
 from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.masking import mask_passwords
 from pipelines.platform.orchestration import Orchestration
 from pipelines.platform.ports import LOCALHOST
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.platform.settings import CHECKOUT, Settings, with_our_driver
 
 PARALLELISM = 4
 IDLE_SLEEP = 0.2
@@ -59,30 +61,40 @@ def make_password(settings: Settings) -> Path:
 
 
 def make_database(settings: Settings) -> None:
-    """Make Airflow's database where there is none; elsewhere, then moved: a start that is broken off leaves no half."""
-    path = _database(settings)
+    """Make Airflow's database where there is none, or bring a server's forward.
+
+    A file is made elsewhere, then moved: a start that is broken off leaves no half.
+    """
+    if settings.airflow_database:
+        _migrate(settings, {}, where=mask_passwords(settings.airflow_database))
+        return
+    path = settings.home / "airflow" / "airflow.db"
     if path.exists():
         return
     with TemporaryDirectory(dir=path.parent) as scratch:
         new = Path(scratch) / path.name
-        made = subprocess.run(
-            [str(_bin() / "airflow"), "db", "migrate"],
-            env=environment(settings) | {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{new}"},
-            capture_output=True,
-            text=True,
-            umask=0o077,
-        )
-        if made.returncode != 0:
-            raise ConfigurationError(
-                "Airflow's database cannot be made",
-                where=str(path),
-                found="\n".join((made.stdout + made.stderr).splitlines()[-8:]),
-                next_step="correct the cause that it names and run `tollgate up` again",
-                runbook="docs/runbooks/services.md",
-            )
+        _migrate(settings, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{new}"}, where=str(path))
         with closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         new.replace(path)
+
+
+def _migrate(settings: Settings, changes: Mapping[str, str], *, where: str) -> None:
+    made = subprocess.run(
+        [str(_bin() / "airflow"), "db", "migrate"],
+        env={**environment(settings), **changes},
+        capture_output=True,
+        text=True,
+        umask=0o077,
+    )
+    if made.returncode != 0:
+        raise ConfigurationError(
+            "Airflow's database cannot be made",
+            where=where,
+            found=mask_passwords("\n".join((made.stdout + made.stderr).splitlines()[-8:])),
+            next_step="correct the cause that it names and run `tollgate up` again",
+            runbook="docs/runbooks/services.md",
+        )
 
 
 def is_healthy(settings: Settings) -> bool:
@@ -136,7 +148,7 @@ def _configuration(settings: Settings) -> dict[str, str]:
         "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
         "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
-        "DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{_database(settings)}",
+        **_database(settings),
         "API__HOST": LOCALHOST,
         "API__PORT": str(settings.airflow_port),
         "API__BASE_URL": url,
@@ -164,8 +176,12 @@ def _write_private(path: Path, text: str) -> None:
         file.write(text)
 
 
-def _database(settings: Settings) -> Path:
-    return settings.home / "airflow" / "airflow.db"
+def _database(settings: Settings) -> dict[str, str]:
+    """Airflow's two addresses of its database; psycopg serves both kinds of access to PostgreSQL."""
+    if not settings.airflow_database:
+        return {"DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.home / 'airflow' / 'airflow.db'}"}
+    url = with_our_driver(settings.airflow_database)
+    return {"DATABASE__SQL_ALCHEMY_CONN": url, "DATABASE__SQL_ALCHEMY_CONN_ASYNC": url}
 
 
 def _bin() -> Path:

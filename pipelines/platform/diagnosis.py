@@ -14,7 +14,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 
 from pipelines.platform.errors import TollgateError
-from pipelines.platform.jars import missing_jars
+from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark import JAVA_VERSIONS, require_java
@@ -84,7 +84,7 @@ def _java(_: Settings) -> Iterator[Finding]:
 
 
 def _jars(settings: Settings) -> Iterator[Finding]:
-    missing = [jar.file_name for jar in missing_jars(settings.jars)]
+    missing = [jar.file_name for jar in missing_jars(settings.jars, jars_of(settings))]
     found = f"missing or altered in {settings.jars}: {', '.join(missing)}" if missing else str(settings.jars)
     yield Finding("spark jars", not missing, found, "run `make setup`")
 

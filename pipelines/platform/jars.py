@@ -10,53 +10,39 @@ import hashlib
 import shutil
 import sys
 import tempfile
-from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
+from pipelines.platform.jar_list import DELTA_JARS, S3_JARS, Jar
+from pipelines.platform.settings import Settings, is_remote
 
 
-@dataclass(frozen=True)
-class Jar:
-    """One jar by its Maven coordinate and the SHA-256 of its bytes."""
-
-    coordinate: str
-    sha256: str
-
-    @property
-    def file_name(self) -> str:
-        """`artifact-version.jar`."""
-        _, artifact, version = self.coordinate.split(":")
-        return f"{artifact}-{version}.jar"
+def jars_of(settings: Settings) -> tuple[Jar, ...]:
+    """The jars that Spark needs where the settings place the lake."""
+    return DELTA_JARS + S3_JARS if is_remote(settings.lake) else DELTA_JARS
 
 
-DELTA_JARS = (
-    Jar("io.delta:delta-spark_4.2_2.13:4.4.0", "27d4fd8b1f879535c573ed1c718177d6a27f24d3e626ba02e216369725721ead"),
-    Jar("io.delta:delta-storage:4.4.0", "c46735481fa8e326b0957be02b4420cbcab4b325bb08009b7f2045a95133f1cc"),
-)
-
-
-def missing_jars(folder: Path, jars: tuple[Jar, ...] = DELTA_JARS) -> list[Jar]:
+def missing_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Jar]:
     """The jars that are absent from `folder` or whose bytes differ from what was expected."""
     return [jar for jar in jars if _digest(folder / jar.file_name) != jar.sha256]
 
 
-def require_jars(folder: Path, jars: tuple[Jar, ...] = DELTA_JARS) -> list[Path]:
+def require_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Path]:
     """Paths of the jars; raises `ConfigurationError` where one is absent (bytes are checked at set-up, not here)."""
     paths = [folder / jar.file_name for jar in jars]
     absent = [path.name for path in paths if not path.is_file()]
     if absent:
         raise ConfigurationError(
-            "Spark's Delta jars are not there",
+            "Spark's extra jars are not there",
             where=str(folder),
-            expected=", ".join(path.name for path in paths),
+            expected=f"{len(paths)} jars",
             found=f"missing: {', '.join(absent)}",
-            next_step="run `make setup`, which fetches them once",
+            next_step="run `make setup`, which fetches them once (with the same TOLLGATE_LAKE: one on S3 needs more)",
         )
     return paths
 
 
-def fetch_jars(folder: Path, jars: tuple[Jar, ...] = DELTA_JARS) -> list[Path]:
+def fetch_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Path]:
     """Fetch what is missing into `folder`, verify it, and return the paths; a wrong digest leaves nothing behind."""
     wanted = missing_jars(folder, jars)
     if wanted:
@@ -103,9 +89,11 @@ def _resolve(jars: list[Jar], scratch: Path) -> dict[Jar, Path]:
 
 
 def _find(jar: Jar, fetched: dict[str, Path]) -> Path:
-    for name, path in fetched.items():
-        if name.endswith(jar.file_name):
-            return path
+    """The jar among the files that the resolver brought, which it names with or without the group."""
+    group = jar.coordinate.split(":")[0]
+    for name in (jar.file_name, f"{group}_{jar.file_name}"):
+        if name in fetched:
+            return fetched[name]
     raise StoreError(
         f"the resolver brought no {jar.file_name}",
         found=", ".join(sorted(fetched)) or "nothing",
@@ -121,14 +109,16 @@ def _digest(path: Path) -> str | None:
 
 
 def _main(arguments: list[str]) -> int:
-    """`python -m pipelines.platform.jars [--check]`: fetch the jars, or say by the exit code whether all are there."""
-    from pipelines.platform.settings import Settings
+    """`python -m pipelines.platform.jars [--check] [--s3]`: fetch the jars, or say by the exit code if all are there.
 
-    folder = Settings.from_environment().jars
-    if arguments == ["--check"]:
-        return 1 if missing_jars(folder) else 0
+    Those that the settings need; with `--s3` those for a lake on S3 too.
+    """
+    settings = Settings.from_environment()
+    jars = DELTA_JARS + S3_JARS if "--s3" in arguments else jars_of(settings)
+    if "--check" in arguments:
+        return 1 if missing_jars(settings.jars, jars) else 0
     try:
-        fetch_jars(folder)
+        fetch_jars(settings.jars, jars)
     except TollgateError as error:
         print(error, file=sys.stderr)
         return error.exit_code

@@ -22,6 +22,7 @@ from pipelines.platform.ledger_tables import (
     schema_version,
 )
 from pipelines.platform.masking import mask_passwords
+from pipelines.platform.settings import with_our_driver
 
 _SQLITE = "sqlite:///"
 _LAYOUT_LOCK = 0x746F6C6C
@@ -67,13 +68,13 @@ def _engine(url: str) -> sa.Engine:
             Path(url.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
         return sa.create_engine(url, connect_args={"timeout": 30})
     try:
-        parsed = sa.make_url(url)
-        if parsed.get_backend_name() != "postgresql":
-            raise sa.exc.ArgumentError(f"a ledger in {parsed.get_backend_name()}")
+        dialect = sa.make_url(with_our_driver(url)).get_backend_name()
+        if dialect != "postgresql":
+            raise sa.exc.ArgumentError(f"a ledger in {dialect}")
         import psycopg
 
         return sa.create_engine(
-            parsed.set(drivername="postgresql+psycopg"),
+            with_our_driver(url),
             module=psycopg,
             connect_args={"connect_timeout": 10},
             pool_pre_ping=True,

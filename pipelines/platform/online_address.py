@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.masking import mask_passwords
-from pipelines.platform.settings import Settings, is_redis
+from pipelines.platform.settings import Settings, is_redis, with_our_driver
 
 PATIENCE = 5
 """Seconds after which a Redis that does not answer counts as down."""
@@ -32,11 +32,12 @@ class OnlineAddress:
     @classmethod
     def of(cls, settings: Settings) -> OnlineAddress:
         """As the settings place it; raises `ConfigurationError` for an address of Redis that cannot be used."""
-        address = cls(settings.online_store, settings.online_registry or _registry_in(settings.home / "online"))
-        if is_redis(address.store):
-            _connection(address.store)
-            return address
-        return cls(address.store, settings.online_registry or _registry_in(Path(address.store)))
+        store = settings.online_store
+        if is_redis(store):
+            _connection(store)
+        beside = settings.home / "online" if is_redis(store) else Path(store)
+        registry = settings.online_registry
+        return cls(store, with_our_driver(registry) if registry else _registry_in(beside))
 
     @classmethod
     def in_folder(cls, folder: str | Path) -> OnlineAddress:

@@ -13,7 +13,7 @@ import httpx
 
 from pipelines.platform import airflow_server
 from pipelines.platform.ports import LOCALHOST, answers
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.platform.settings import CHECKOUT, Settings, with_our_driver
 from pipelines.platform.spark import server_options
 
 
@@ -56,13 +56,19 @@ def _spark_environment(_: Settings) -> dict[str, str]:
 def _mlflow_command(settings: Settings) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", LOCALHOST, "--port", str(settings.mlflow_port)),
-        *("--backend-store-uri", settings.mlflow, "--default-artifact-root", settings.mlflow_artifacts),
         *("--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
     ]
 
 
-def _mlflow_environment(_: Settings) -> dict[str, str]:
-    return {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false"}
+def _mlflow_environment(settings: Settings) -> dict[str, str]:
+    """Where its stores are goes by the environment: a command line, and a password in it, is anybody's to read."""
+    return {
+        **os.environ,
+        "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+    }
 
 
 def _mlflow_healthy(settings: Settings) -> bool:

@@ -19,11 +19,15 @@ PAGES_ONLY = frozenset({"pagerduty"})
 """Channels that wake somebody up: they are told of pages only."""
 
 
+_OTHER_NAMES = {"spark_remote": ("SPARK_REMOTE",), "s3_region": ("AWS_REGION", "AWS_DEFAULT_REGION")}
+"""Variables of other programs that are read where ours is not set."""
+
+
 class Settings(BaseModel):
     """Where everything lives and how it is reached.
 
-    Every field is read from `TOLLGATE_<FIELD IN CAPITALS>` (and `spark_remote` from `SPARK_REMOTE`); what is not set
-    is derived from `home`. Locations are absolute folders or `s3://…` addresses.
+    Every field is read from `TOLLGATE_<FIELD IN CAPITALS>` (and some from `_OTHER_NAMES`); what is not set is derived
+    from `home`. Locations are absolute folders or `s3://…` addresses.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -44,12 +48,16 @@ class Settings(BaseModel):
     spark_memory: str = Field(default="3g", pattern=r"^\d+[mg]$", description="driver memory of a local session")
     spark_java_options: str = Field(default="", description="further options of Spark's Java machine")
     spark_port: int = Field(default=15102, ge=1, le=65535, description="port of the Spark Connect server")
+    airflow_database: str | None = Field(
+        default=None, description="SQLAlchemy URL of Airflow's own database; none: a SQLite file in the home"
+    )
     airflow_port: int = Field(default=8480, ge=1, le=65535, description="port of Airflow's UI and API")
     mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")
     retry_seconds: int = Field(
         default=30, ge=1, description="seconds before a failed task's first retry; later ones wait longer"
     )
     s3_endpoint: str | None = Field(default=None, description="endpoint of an S3-compatible store")
+    s3_region: str = Field(default="us-east-1", description="region of the object store")
     signing_key: Path | None = Field(
         default=None, description="file of the key that signs releases; none: the home has one of its own"
     )
@@ -84,8 +92,10 @@ class Settings(BaseModel):
             for name in cls.model_fields
             if source.get(f"TOLLGATE_{name.upper()}")
         }
-        if source.get("SPARK_REMOTE") and "spark_remote" not in given:
-            given["spark_remote"] = source["SPARK_REMOTE"]
+        for name, others in _OTHER_NAMES.items():
+            found = next(filter(None, map(source.get, others)), None)
+            if found and name not in given:
+                given[name] = found
         return cls.build(**given)
 
     @classmethod
@@ -135,6 +145,11 @@ def _configuration_error(error: ValidationError) -> ConfigurationError:
         found="; ".join(problems),
         next_step="correct or unset these variables; docs/settings.md lists them all",
     )
+
+
+def with_our_driver(url: str) -> str:
+    """An SQLAlchemy URL; one of PostgreSQL with the driver that is installed here, whatever it names."""
+    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", url)
 
 
 def is_redis(location: str) -> bool:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.platform.errors import ConfigurationError, StoreError
-from pipelines.platform.jars import require_jars
-from pipelines.platform.settings import Settings
+from pipelines.platform.jars import jars_of, require_jars
+from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -39,7 +39,7 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.app.name": "tollgate",
         "spark.driver.memory": settings.spark_memory,
         "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={home} {settings.spark_java_options}".rstrip(),
-        "spark.jars": ",".join(str(path) for path in require_jars(settings.jars)),
+        "spark.jars": ",".join(str(path) for path in require_jars(settings.jars, jars_of(settings))),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(home / "warehouse"),
@@ -57,7 +57,20 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.driver.bindAddress": "127.0.0.1",
         "spark.pyspark.python": sys.executable,
         "spark.pyspark.driver.python": sys.executable,
+        **(_s3_options(settings) if is_remote(settings.lake) else {}),
     }
+
+
+def _s3_options(settings: Settings) -> dict[str, str]:
+    """How S3A reaches the lake's bucket; credentials come from where it looks for them (environment, instance role)."""
+    options = {"fs.s3a.endpoint.region": settings.s3_region}
+    if settings.s3_endpoint:
+        options |= {
+            "fs.s3a.endpoint": settings.s3_endpoint,
+            "fs.s3a.path.style.access": "true",
+            "fs.s3a.connection.ssl.enabled": str(settings.s3_endpoint.startswith("https:")).lower(),
+        }
+    return {f"spark.hadoop.{name}": value for name, value in options.items()}
 
 
 def require_java() -> str:

@@ -50,7 +50,7 @@ def open_storage(settings: Settings, address: str) -> Storage:
     if is_remote(address):
         from pipelines.platform.storage_s3 import S3Storage
 
-        return S3Storage(address, endpoint=settings.s3_endpoint)
+        return S3Storage(address, endpoint=settings.s3_endpoint, region=settings.s3_region)
     return LocalStorage(Path(address))
 
 

@@ -1,7 +1,7 @@
 """A prefix of an S3 bucket behind the same few operations as a folder (`pipelines.platform.storage.Storage`).
 
-Credentials and region come from where boto3 looks for them (environment, profile, instance role); the endpoint of an
-S3-compatible store from the settings. An object is written whole or not at all, by S3 itself.
+Credentials come from where boto3 looks for them (environment, profile, instance role); the region, and the endpoint of
+an S3-compatible store, from the settings. An object is written whole or not at all, by S3 itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CONFIGURATION = {"NoSuchBucket", "AccessDenied", "403", "InvalidAccessKeyId", "
 class S3Storage:
     """`s3://bucket/prefix`."""
 
-    def __init__(self, address: str, *, endpoint: str | None = None) -> None:
+    def __init__(self, address: str, *, endpoint: str | None = None, region: str | None = None) -> None:
         parts = re.fullmatch(r"s3a?://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])(?:/(.*))?", address)
         if parts is None:
             raise ConfigurationError(
@@ -35,6 +35,7 @@ class S3Storage:
         self.bucket = parts[1]
         self.prefix = (parts[2] or "").strip("/")
         self.endpoint = endpoint
+        self.region = region
 
     @property
     def address(self) -> str:
@@ -48,7 +49,7 @@ class S3Storage:
 
         config = Config(connect_timeout=5, read_timeout=60, retries={"max_attempts": 4, "mode": "standard"})
         with self._guarded(""):
-            return boto3.client("s3", endpoint_url=self.endpoint, config=config)
+            return boto3.client("s3", endpoint_url=self.endpoint, region_name=self.region, config=config)
 
     def exists(self, folder: str) -> bool:
         client = self.client

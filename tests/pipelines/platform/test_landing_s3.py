@@ -6,15 +6,14 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-import boto3
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from moto.server import ThreadedMotoServer
 
 from pipelines.platform.errors import ConfigurationError, ContractError, NotArrivedError, StoreError
 from pipelines.platform.landing import Landing
 from pipelines.platform.settings import Settings
+from tests.object_store import REGION, make_bucket, s3
 
 DAY = date(2026, 11, 7)
 FEED = "transactions"
@@ -24,19 +23,13 @@ TABLE = pa.table({"id": pa.array(range(2_000), pa.int64())})
 
 @pytest.fixture(scope="module")
 def endpoint() -> Iterator[str]:
-    server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    server.start()
-    host, port = server.get_host_and_port()
-    yield f"http://{host}:{port}"
-    server.stop()
+    with pytest.MonkeyPatch.context() as patch, s3(patch) as address:
+        yield address
 
 
 @pytest.fixture
-def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
-    for name, value in (("ACCESS_KEY_ID", "test"), ("SECRET_ACCESS_KEY", "test"), ("DEFAULT_REGION", "eu-west-1")):
-        monkeypatch.setenv(f"AWS_{name}", value)
-    bucket = boto3.resource("s3", endpoint_url=endpoint).Bucket("bank")
-    bucket.create(CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+def bucket(endpoint: str) -> Iterator[object]:
+    bucket = make_bucket(endpoint, "bank")
     yield bucket
     bucket.objects.delete()
     bucket.delete()
@@ -44,7 +37,7 @@ def bucket(endpoint: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
 
 @pytest.fixture
 def landing(bucket: object, endpoint: str, settings: Settings) -> Landing:
-    place = {"landing": "s3://bank/zone/landing", "s3_endpoint": endpoint}
+    place = {"landing": "s3://bank/zone/landing", "s3_endpoint": endpoint, "s3_region": REGION}
     return Landing.of(settings.model_copy(update=place))
 
 
@@ -86,7 +79,7 @@ def test_a_truncated_object_is_refused_and_named(landing: Landing, bucket, tmp_p
 
 
 def test_a_missing_bucket_is_a_matter_of_configuration(bucket, endpoint: str, settings: Settings) -> None:
-    place = {"landing": "s3://no-such-bucket/x", "s3_endpoint": endpoint}
+    place = {"landing": "s3://no-such-bucket/x", "s3_endpoint": endpoint, "s3_region": REGION}
     with pytest.raises(ConfigurationError, match="NoSuchBucket"):
         Landing.of(settings.model_copy(update=place)).arrival(FEED, DAY)
 
@@ -105,7 +98,9 @@ def test_without_credentials_the_message_names_the_variables(
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
-    landing = Landing.of(settings.model_copy(update={"landing": "s3://bank/x", "s3_endpoint": endpoint}))
+    landing = Landing.of(
+        settings.model_copy(update={"landing": "s3://bank/x", "s3_endpoint": endpoint, "s3_region": REGION})
+    )
     with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID"):
         landing.arrival(FEED, DAY)
 

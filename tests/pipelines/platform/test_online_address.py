@@ -29,8 +29,10 @@ def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path
     assert told[0] == "cache.example:6380"
     assert {"db=3", "ssl=true", "username=feast", "password=p@ss"} < set(told)
     assert found.where == "rediss://feast:***@cache.example:6380/3"
-    shared = "postgresql+psycopg://ann:secret@base/feast"
-    assert address(tmp_path, online_store=url, online_registry=shared).registry == shared
+    shared = "postgresql://ann:secret@base/feast"
+    assert address(tmp_path, online_store=url, online_registry=shared).registry == shared.replace(
+        "postgresql:", "postgresql+psycopg:"
+    )
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,38 @@
+"""The servers of the production profile, all of them real, new and empty, and the settings that lead to them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import pytest
+
+from pipelines.platform.jar_list import DELTA_JARS, S3_JARS
+from pipelines.platform.jars import missing_jars
+from pipelines.platform.settings import Settings
+from tests.object_store import REGION, make_bucket, s3
+from tests.servers import Server, new_database, postgresql, redis, redis_url
+
+
+@contextmanager
+def production() -> Iterator[tuple[dict[str, Any], list[Server]]]:
+    """Settings, without a home, and the servers behind them: lake and landing zone on S3, databases, online store."""
+    jars = Settings.from_environment().jars
+    if missing_jars(jars, DELTA_JARS + S3_JARS):
+        pytest.skip(f"the jars of a lake on S3 are not in {jars} (make services)")
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        base, cache = stack.enter_context(postgresql()), stack.enter_context(redis())
+        endpoint = stack.enter_context(s3(patch))
+        make_bucket(endpoint, "bank")
+        given = {
+            "landing": "s3://bank/landing",
+            "lake": "s3://bank/lake",
+            "s3_endpoint": endpoint,
+            "s3_region": REGION,
+            "ledger": new_database(base),
+            "airflow_database": new_database(base),
+            "online_store": redis_url(cache),
+            "online_registry": new_database(base),
+        }
+        yield given, [base, cache]
