@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import Any
 
 import boto3
+import httpx
 import pytest
 from moto.server import ThreadedMotoServer
 
@@ -21,8 +22,10 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
     server.start()
     host, port = server.get_host_and_port()
+    address = f"http://{host}:{port}"
+    httpx.post(f"{address}/moto-api/reset").raise_for_status()  # what moto holds, all its servers in a process hold
     try:
-        yield f"http://{host}:{port}"
+        yield address
     finally:
         server.stop()
 

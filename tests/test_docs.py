@@ -31,6 +31,15 @@ def test_every_setting_is_described() -> None:
     assert [name for name in Settings.model_fields if f"`TOLLGATE_{name.upper()}`" not in text] == []
 
 
+def test_the_example_of_an_environment_names_settings_and_holds_no_secret() -> None:
+    lines = [line for line in (CHECKOUT / ".env.example").read_text().splitlines() if not line.startswith("#")]
+    named = dict(line.split("=", 1) for line in lines)
+    ours = {name.removeprefix("TOLLGATE_").lower() for name in named if name.startswith("TOLLGATE_")}
+    assert ours - Settings.model_fields.keys() == set()
+    assert Settings.from_environment(named).online_store == "redis://:PASSWORD@HOST:6379/0"
+    assert not any(value for name, value in named.items() if name.startswith("AWS_"))
+
+
 def test_every_runbook_that_the_code_names_exists() -> None:
     sources = [path for room in ("dags", "plugins", "pipelines") for path in (CHECKOUT / room).rglob("*.py")]
     named = {name for path in sources for name in re.findall(r"docs/runbooks/[\w-]+\.md", path.read_text())}

@@ -1,4 +1,4 @@
-"""Is this machine fit to run Tollgate? Each check says what it found and, where that is not enough, what to do."""
+"""Is this machine fit, and does all that the settings name answer? Each check says what it found, and what to do."""
 
 from __future__ import annotations
 
@@ -6,18 +6,23 @@ import os
 import shutil
 import subprocess
 import sys
+import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 
+import sqlalchemy as sa
 from packaging.requirements import Requirement
 
 from pipelines.platform.errors import TollgateError
 from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.masking import mask_passwords
+from pipelines.platform.online_address import PATIENCE, OnlineAddress
+from pipelines.platform.settings import Settings, is_redis, is_remote, with_our_driver
 from pipelines.platform.spark import JAVA_VERSIONS, require_java
+from pipelines.platform.storage import open_storage
 
 FREE_DISK = 5 * 1024**3
 """Bytes below which a day's run may not find room: a demo home takes about 1 GiB."""
@@ -43,6 +48,9 @@ def diagnose(settings: Settings) -> list[Finding]:
         _home,
         _ledger,
         _landing,
+        _lake,
+        _online_store,
+        _airflow_database,
     )
     return [finding for check in checks for finding in _guarded(check, settings)]
 
@@ -107,7 +115,52 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
 
 def _landing(settings: Settings) -> Iterator[Finding]:
     if is_remote(settings.landing):
-        yield Finding("landing", ok=True, found=f"{settings.landing} (object store)")
+        yield _bucket("landing", settings, settings.landing)
     else:
         found = settings.landing if Path(settings.landing).is_dir() else f"{settings.landing} (not made yet)"
         yield Finding("landing", ok=True, found=found)
+
+
+def _lake(settings: Settings) -> Iterator[Finding]:
+    if is_remote(settings.lake):
+        yield _bucket("lake", settings, settings.lake)
+
+
+def _bucket(name: str, settings: Settings, address: str) -> Finding:
+    """Whether we may write, read and delete there."""
+    store = open_storage(settings, address)
+    probe, content = f"_doctor-{uuid.uuid4().hex}", b"may be deleted"
+    store.write(probe, content)
+    same = store.read(probe) == content
+    store.delete(probe)
+    return Finding(name, same, f"{address}: written, read, deleted", "the store gives back other bytes: do not use it")
+
+
+def _online_store(settings: Settings) -> Iterator[Finding]:
+    if not is_redis(settings.online_store):
+        return
+    import redis
+
+    address = OnlineAddress.of(settings)
+    try:
+        with redis.Redis.from_url(settings.online_store, socket_timeout=PATIENCE) as client:
+            policy = str(client.config_get("maxmemory-policy")["maxmemory-policy"])
+        fit = policy == "noeviction"
+        yield Finding("online store", fit, f"{address.where}, maxmemory-policy {policy}", "set it to noeviction")
+    except redis.RedisError as error:
+        advice = "start Redis, or correct TOLLGATE_ONLINE_STORE (docs/runbooks/online-store.md)"
+        yield Finding("online store", ok=False, found=f"{address.where}: {error}", advice=advice)
+
+
+def _airflow_database(settings: Settings) -> Iterator[Finding]:
+    if not settings.airflow_database:
+        return
+    where = mask_passwords(settings.airflow_database)
+    try:
+        with sa.create_engine(with_our_driver(settings.airflow_database)).connect() as connection:
+            version = connection.dialect.server_version_info
+        yield Finding("airflow database", ok=True, found=f"{where}, version {'.'.join(map(str, version or ()))}")
+    except sa.exc.SQLAlchemyError as error:
+        found = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        advice = "start the server, or correct TOLLGATE_AIRFLOW_DATABASE"
+        yield Finding("airflow database", ok=False, found=f"{where}: {found}", advice=advice)

@@ -8,6 +8,7 @@ import pytest
 
 from pipelines.platform.diagnosis import Finding, diagnose
 from pipelines.platform.settings import Settings
+from tests.production import production
 
 
 def _by_name(settings: Settings) -> dict[str, Finding]:
@@ -29,6 +30,23 @@ def test_missing_java_and_jars_are_told_with_what_to_install(
     assert "openjdk-17-jre-headless" in found["java"].advice
     assert not found["spark jars"].ok
     assert "make setup" in found["spark jars"].advice
+
+
+def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_password(settings: Settings) -> None:
+    names = ["ledger", "landing", "lake", "online store", "airflow database"]
+    with production() as (given, servers):
+        served = settings.model_copy(update=given)
+        found = _by_name(served)
+        assert [name for name in names if not found[name].ok] == []
+        for server in servers:
+            server.stop()
+        silent = _by_name(served.model_copy(update={"landing": "s3://no-such-bucket/x"}))
+        assert [name for name in names if silent[name].ok] == ["lake"]
+        assert all(finding.advice for finding in silent.values() if not finding.ok)
+        told = f"{found} {silent}"
+        assert not [server for server in servers if server.password in told]
+        for server in servers:
+            server.start()
 
 
 def test_a_corrupt_ledger_is_told(settings: Settings) -> None:

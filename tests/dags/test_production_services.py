@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import date
 from pathlib import Path
 
 import psycopg
@@ -63,14 +63,6 @@ def test_three_days_go_through_airflow_with_all_state_on_servers(served: tuple[W
         runs = connection.execute("SELECT count(*) FROM dag_run WHERE state = 'success'").fetchone()
     assert runs is not None
     assert runs[0] >= 4 * len(DAYS)
-
-
-def test_a_day_again_gives_the_same_rows(served: tuple[World, list[Server]]) -> None:
-    world, _ = served
-    day = DAYS.first + timedelta(days=1)
-    before = {table: world.content(table, day) for table in ("transactions", "features")}
-    world.tollgate("backfill", "--from", day, "--to", day, "--rerun")
-    assert {table: world.content(table, day) for table in before} == before
 
 
 def test_no_password_is_in_a_log_a_report_or_on_a_command_line(served: tuple[World, list[Server]]) -> None:

@@ -25,7 +25,7 @@ from tests.pipelines.stages.ingest.landing_days import day, events, land, put, t
 
 pytestmark = pytest.mark.slow
 LATENESS = 2
-DAYS = 7
+DAYS = 5
 
 Landed = dict[date, dict[str, list[Text]]]
 
