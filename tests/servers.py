@@ -93,7 +93,7 @@ def redis() -> Iterator[Server]:
 @contextmanager
 def postgresql() -> Iterator[Server]:
     """A PostgreSQL whose user `tollgate` must give a password; `new_database` makes databases in it."""
-    programs = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
+    programs = max((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
     if programs is None:
         pytest.skip("no PostgreSQL here (Debian: apt-get install postgresql)")
     with TemporaryDirectory(prefix="tollgate-postgresql-") as folder:
@@ -132,8 +132,8 @@ def redis_url(server: Server) -> str:
 
 @contextmanager
 def _running(server: Server) -> Iterator[Server]:
-    server.start()
     try:
+        server.start()
         yield server
     finally:
         server.stop()

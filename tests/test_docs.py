@@ -33,7 +33,7 @@ def test_every_setting_is_described() -> None:
 
 def test_the_example_of_an_environment_names_settings_and_holds_no_secret() -> None:
     lines = [line for line in (CHECKOUT / ".env.example").read_text().splitlines() if not line.startswith("#")]
-    named = dict(line.split("=", 1) for line in lines)
+    named = {name: value.strip("'") for name, value in (line.split("=", 1) for line in lines)}
     ours = {name.removeprefix("TOLLGATE_").lower() for name in named if name.startswith("TOLLGATE_")}
     assert ours - Settings.model_fields.keys() == set()
     assert Settings.from_environment(named).online_store == "redis://:PASSWORD@HOST:6379/0"

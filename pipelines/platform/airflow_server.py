@@ -177,10 +177,21 @@ def _write_private(path: Path, text: str) -> None:
 
 
 def _database(settings: Settings) -> dict[str, str]:
-    """Airflow's two addresses of its database; psycopg serves both kinds of access to PostgreSQL."""
+    """Airflow's two addresses of its database; psycopg serves both kinds of access to PostgreSQL.
+
+    Airflow expands `$NAME` in what the environment tells it. Raises `ConfigurationError` for another database.
+    """
     if not settings.airflow_database:
         return {"DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.home / 'airflow' / 'airflow.db'}"}
-    url = with_our_driver(settings.airflow_database)
+    url = with_our_driver(settings.airflow_database).replace("$", "%24")
+    if not url.startswith("postgresql"):
+        raise ConfigurationError(
+            "Airflow's database is none that we can use",
+            where="TOLLGATE_AIRFLOW_DATABASE",
+            expected="postgresql://USER:PASSWORD@HOST:PORT/BASE",
+            found=mask_passwords(url),
+            next_step="correct the variable, or unset it: a SQLite file in the home is the default",
+        )
     return {"DATABASE__SQL_ALCHEMY_CONN": url, "DATABASE__SQL_ALCHEMY_CONN_ASYNC": url}
 
 

@@ -11,11 +11,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
 from packaging.requirements import Requirement
 
-from pipelines.platform.errors import TollgateError
 from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.masking import mask_passwords
@@ -50,7 +50,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         _landing,
         _lake,
         _online_store,
-        _airflow_database,
+        _databases,
     )
     return [finding for check in checks for finding in _guarded(check, settings)]
 
@@ -58,9 +58,10 @@ def diagnose(settings: Settings) -> list[Finding]:
 def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
     try:
         yield from check(settings)
-    except (TollgateError, OSError, subprocess.SubprocessError) as error:
-        advice = getattr(error, "next_step", "")
-        yield Finding(check.__name__.strip("_"), ok=False, found=str(error).splitlines()[0], advice=advice)
+    except Exception as error:
+        advice = getattr(error, "next_step", "") or "correct what it names; docs/settings.md"
+        found = mask_passwords(next(iter(str(error).splitlines()), type(error).__name__))
+        yield Finding(check.__name__.strip("_"), ok=False, found=found, advice=advice)
 
 
 def _python(_: Settings) -> Iterator[Finding]:
@@ -143,24 +144,42 @@ def _online_store(settings: Settings) -> Iterator[Finding]:
 
     address = OnlineAddress.of(settings)
     try:
-        with redis.Redis.from_url(settings.online_store, socket_timeout=PATIENCE) as client:
-            policy = str(client.config_get("maxmemory-policy")["maxmemory-policy"])
-        fit = policy == "noeviction"
-        yield Finding("online store", fit, f"{address.where}, maxmemory-policy {policy}", "set it to noeviction")
+        with redis.Redis(**address.redis_options()) as client:
+            client.ping()
+            policy = _eviction(client)
+        evicts = policy not in {"noeviction", "unknown"}
+        yield Finding("online store", not evicts, f"{address.where}, maxmemory-policy {policy}", "set it to noeviction")
     except redis.RedisError as error:
         advice = "start Redis, or correct TOLLGATE_ONLINE_STORE (docs/runbooks/online-store.md)"
         yield Finding("online store", ok=False, found=f"{address.where}: {error}", advice=advice)
 
 
-def _airflow_database(settings: Settings) -> Iterator[Finding]:
-    if not settings.airflow_database:
-        return
-    where = mask_passwords(settings.airflow_database)
+def _eviction(client: Any) -> str:
+    """What Redis drops when it is full; where its user may not ask, unknown."""
+    import redis
+
     try:
-        with sa.create_engine(with_our_driver(settings.airflow_database)).connect() as connection:
-            version = connection.dialect.server_version_info
-        yield Finding("airflow database", ok=True, found=f"{where}, version {'.'.join(map(str, version or ()))}")
+        return str(client.config_get("maxmemory-policy")["maxmemory-policy"])
+    except redis.ResponseError:
+        return "unknown"
+
+
+def _databases(settings: Settings) -> Iterator[Finding]:
+    for name, url in (("airflow database", settings.airflow_database), ("online registry", settings.online_registry)):
+        if url and not url.startswith("sqlite"):
+            yield _database(name, url)
+
+
+def _database(name: str, url: str) -> Finding:
+    """Whether a server takes us in."""
+    engine = sa.create_engine(with_our_driver(url), connect_args={"connect_timeout": PATIENCE})
+    try:
+        with engine.connect() as connection:
+            version = ".".join(map(str, connection.dialect.server_version_info or ()))
+        return Finding(name, ok=True, found=f"{mask_passwords(url)}, version {version}")
     except sa.exc.SQLAlchemyError as error:
-        found = str(getattr(error, "orig", error)).strip().splitlines()[0]
-        advice = "start the server, or correct TOLLGATE_AIRFLOW_DATABASE"
-        yield Finding("airflow database", ok=False, found=f"{where}: {found}", advice=advice)
+        found = " ".join(str(getattr(error, "orig", error)).split())
+        advice = f"start the server, or correct TOLLGATE_{name.upper().replace(' ', '_')}"
+        return Finding(name, ok=False, found=mask_passwords(f"{url}: {found}"), advice=advice)
+    finally:
+        engine.dispose()

@@ -6,6 +6,12 @@ from pipelines.platform.errors import PermanentError, StoreError, TollgateError
 
 _DISK = ("No space left on device", "Disk quota exceeded", "There is not enough space on the disk")
 _SERVER = ("UNAVAILABLE", "failed to connect", "Connection refused", "Socket closed", "INVALID_HANDLE.SESSION")
+_OBJECT_STORE = (
+    *("AWSClientIOException", "AWSServiceIOException", "AWSS3IOException", "AWSStatus500Exception"),
+    *("AWSServiceThrottledException", "SdkClientException", "SlowDown", "UnknownHostException", "ApiCallTimeout"),
+)
+"""What Hadoop's S3A and the SDK beneath it say of a store that did not answer, or not in time."""
+
 _SCHEMA = (
     "DELTA_FAILED_TO_MERGE_FIELDS",
     "_LEGACY_ERROR_TEMP_DELTA_0007",
@@ -34,6 +40,13 @@ def write_error(error: Exception, location: str) -> TollgateError:
             expected="room for the new files",
             found=next(sign for sign in _DISK if sign in text),
             next_step="free space there and run the same command again; the table is at its old version",
+        )
+    if location.startswith("s3a://") and any(sign in text for sign in _OBJECT_STORE):
+        return StoreError(
+            "the object store did not take a write",
+            where=location,
+            found=_first_line(text),
+            next_step="run the same command again once the store answers; the table is at its old version",
         )
     if any(sign in text for sign in _SERVER):
         return StoreError(

@@ -45,8 +45,17 @@ def open_ledger(url: str) -> sa.Engine:
         raise StoreError(
             "the ledger cannot be opened",
             where=where,
-            found=str(error.orig).strip(),
+            found=mask_passwords(str(error.orig).strip()),
             next_step="check that its folder or server is there, and user and password right",
+            runbook=RUNBOOK,
+        ) from error
+    except sa.exc.ProgrammingError as error:
+        raise ConfigurationError(
+            "the user of the ledger may not make its tables, or not use them",
+            where=where,
+            expected="the owner of the database, or a user with GRANT CREATE, USAGE ON SCHEMA public",
+            found=str(error.orig).strip(),
+            next_step="give the user those rights (PostgreSQL 15 gives them to the owner only), then run it again",
             runbook=RUNBOOK,
         ) from error
     except sa.exc.DatabaseError as error:
@@ -79,13 +88,13 @@ def _engine(url: str) -> sa.Engine:
             connect_args={"connect_timeout": 10},
             pool_pre_ping=True,
         )
-    except sa.exc.ArgumentError as error:
+    except (sa.exc.ArgumentError, ValueError) as error:
         raise ConfigurationError(
             "the address of the ledger is none that we can use",
             where="TOLLGATE_LEDGER",
             expected="sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/BASE",
-            found=f"{mask_passwords(url)} ({error})",
-            next_step="correct or unset the variable; docs/settings.md",
+            found=mask_passwords(url),
+            next_step="correct or unset the variable; in a password / # ? @ : % are written %2F %23 %3F %40 %3A %25",
             runbook=RUNBOOK,
         ) from error
 

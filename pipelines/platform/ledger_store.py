@@ -9,7 +9,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.platform.errors import StoreError
+from pipelines.platform.errors import PermanentError, StoreError
 from pipelines.platform.ledger_opening import open_ledger
 from pipelines.platform.ledger_tables import audit
 from pipelines.platform.masking import mask_passwords
@@ -65,12 +65,22 @@ class LedgerStore:
     def _answering(self) -> Iterator[None]:
         try:
             yield
-        except sa.exc.OperationalError as error:
+        except sa.exc.IntegrityError:
+            raise  # the caller knows what it means: a name that is taken, a race that is lost
+        except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError) as error:
             raise StoreError(
                 "the ledger does not answer, or did not take a write",
                 where=self.where,
-                found=str(error.orig),
+                found=mask_passwords(str(error.orig).strip()),
                 next_step="check that its folder or server is there and has room, then run the same command again",
+            ) from error
+        except sa.exc.DBAPIError as error:
+            raise PermanentError(
+                "the ledger refuses what it is given or asked",
+                where=self.where,
+                found=mask_passwords(str(error.orig).strip()),
+                next_step="look at the rights of its user, and at what was to be written; nothing of it was",
+                runbook="docs/runbooks/ledger.md",
             ) from error
 
 

@@ -6,7 +6,8 @@ import re
 
 _NUMBER = re.compile(r"(?<![\d.])\d(?:[ -]?\d){12,18}(?![\d])")
 _KEPT = 4
-_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):[^@\s]*@")
+_PASSWORD = re.compile(r"(?<=://)([^:/@\s]*):\S*@")
+_QUERIED = re.compile(r"([?&](?:password|passwd|pwd)=)[^&\s]*", re.IGNORECASE)
 
 
 def mask_card_numbers(text: str) -> str:
@@ -18,8 +19,11 @@ def mask_card_numbers(text: str) -> str:
 
 
 def mask_passwords(text: str) -> str:
-    """The text with the password of every address in it masked (`postgresql://user:***@host/base`)."""
-    return _PASSWORD.sub(r"\1:***@", text)
+    """The text with the password of every address in it masked (`postgresql://user:***@host/base`).
+
+    All up to the last `@` counts as password: rather too much is masked than a piece of one shown.
+    """
+    return _QUERIED.sub(r"\1***", _PASSWORD.sub(r"\1:***@", text))
 
 
 def _masked(match: re.Match[str]) -> str:

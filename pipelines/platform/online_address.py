@@ -1,15 +1,16 @@
 """Where the online store is, and how Feast is told: a folder with SQLite files, or Redis with a registry in SQL.
 
-Redis takes a row only where it is newer, by whole seconds, than the one it has (Feast's `redis.py`): that keeps the
-newest, and is why builds of the states are a second apart at least.
+Feast's Redis store drops a row that is not newer than the one it finds: that keeps the newest, and is why a build of
+the states is later than the one before. It reads, then writes: that is sure with one writer at a time (Airflow's pool).
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.masking import mask_passwords
@@ -17,6 +18,9 @@ from pipelines.platform.settings import Settings, is_redis, with_our_driver
 
 PATIENCE = 5
 """Seconds after which a Redis that does not answer counts as down."""
+
+_COMMA = "\\u002c"
+"""A comma in JSON, where Feast splits at commas."""
 
 KEPT = 60 * 86_400
 """Seconds that Redis keeps a key that no build writes any more: longer than any window reaches back."""
@@ -34,7 +38,7 @@ class OnlineAddress:
         """As the settings place it; raises `ConfigurationError` for an address of Redis that cannot be used."""
         store = settings.online_store
         if is_redis(store):
-            _connection(store)
+            cls(store, "").redis_options()
         beside = settings.home / "online" if is_redis(store) else Path(store)
         registry = settings.online_registry
         return cls(store, with_our_driver(registry) if registry else _registry_in(beside))
@@ -60,39 +64,53 @@ class OnlineAddress:
         """Feast's configuration of the online store."""
         if not is_redis(self.store):
             return {"type": "sqlite", "path": str(Path(self.store) / "online.sqlite")}
-        return {"type": "redis", "connection_string": _connection(self.store), "key_ttl_seconds": KEPT}
+        options = self.redis_options()
+        parts = [f"{options.pop('host')}:{options.pop('port')}"]
+        parts += [f"{name}={json.dumps(value).replace(',', _COMMA)}" for name, value in options.items()]
+        return {"type": "redis", "connection_string": ",".join(parts), "key_ttl_seconds": KEPT}
+
+    def redis_options(self) -> dict[str, Any]:
+        """What a client of that Redis is made with; raises `ConfigurationError` for an address that cannot be used."""
+        parts = urlsplit(self.store)
+        number = parts.path.strip("/") or "0"
+        reachable = parts.hostname and ":" not in parts.hostname and _port(parts) is not None
+        wrong = [
+            *([] if reachable else ["no usable host or port"]),
+            *(["no number of a database at its end"] if not number.isdecimal() else []),
+            *(["a query (?) or fragment (#)"] if parts.query or parts.fragment else []),
+        ]
+        if wrong:
+            raise _unusable(self.where, " and ".join(wrong))
+        secrets = {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+        return {
+            "host": parts.hostname,
+            "port": _port(parts),
+            "db": int(number),
+            "socket_timeout": PATIENCE,
+            "socket_connect_timeout": PATIENCE,
+            **({"ssl": True} if parts.scheme == "rediss" else {}),
+            **{name: secret for name, secret in secrets.items() if secret},
+        }
+
+
+def _port(parts: SplitResult) -> int | None:
+    """The port, Redis's own where none is given; None where it is none (a password's `/`, `#` or `?` looks so too)."""
+    try:
+        return parts.port or 6379
+    except ValueError:
+        return None
 
 
 def _registry_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'registry.sqlite'}"
 
 
-def _connection(address: str) -> str:
-    """Feast's form of a Redis address: `host:port,db=0,password=…`; commas separate there, so none may be in a part."""
-    parts = urlsplit(address)
-    try:
-        port, base = parts.port or 6379, int(parts.path.strip("/") or 0)
-    except ValueError as error:
-        raise _unusable(address, str(error)) from error
-    secrets = {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
-    if not parts.hostname or any("," in part for part in secrets.values()):
-        raise _unusable(address, "no host" if not parts.hostname else "a comma in the user's name or password")
-    options = {
-        "db": base,
-        "socket_timeout": PATIENCE,
-        "socket_connect_timeout": PATIENCE,
-        **({"ssl": "true"} if parts.scheme == "rediss" else {}),
-        **{name: secret for name, secret in secrets.items() if secret},
-    }
-    return ",".join([f"{parts.hostname}:{port}", *(f"{name}={value}" for name, value in options.items())])
-
-
-def _unusable(address: str, found: str) -> ConfigurationError:
+def _unusable(where: str, found: str) -> ConfigurationError:
     return ConfigurationError(
         "the address of the online store is none that we can use",
         where="TOLLGATE_ONLINE_STORE",
         expected="a folder, or redis://:PASSWORD@HOST:PORT/NUMBER (rediss:// for TLS)",
-        found=f"{mask_passwords(address)}: {found}",
-        next_step="correct the variable; docs/settings.md",
+        found=f"{where}: {found}",
+        next_step="correct the variable; in a password / # ? @ : % are written %2F %23 %3F %40 %3A %25",
         runbook="docs/runbooks/online-store.md",
     )

@@ -20,7 +20,8 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from pipelines.platform.errors import PermanentError, StoreError
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.masking import mask_passwords
+from pipelines.platform.settings import Settings, is_remote, with_our_driver
 
 if TYPE_CHECKING:
     import xgboost as xgb
@@ -81,7 +82,7 @@ class Tracking:
 
         Raises `StoreError` where MLflow does not answer, does not take something, or kept other bytes than the release.
         """
-        with _reaching(self.settings.mlflow):
+        with _reaching(self._where):
             client = self._client()
             known = self._registered(client, record.release_id)
             return known or self._record(client, record)
@@ -91,7 +92,7 @@ class Tracking:
 
         `name` is the run's id or a release's. Raises `PermanentError` where MLflow knows neither, `StoreError`.
         """
-        with _reaching(self.settings.mlflow):
+        with _reaching(self._where):
             client = self._client()
             known = self._registered(client, name)
             run_id = known.run_id if known else self._run_named(client, name)
@@ -99,7 +100,7 @@ class Tracking:
         if run_id is None or text is None:
             raise PermanentError(
                 "MLflow has no training of that name",
-                where=self.settings.mlflow,
+                where=self._where,
                 expected="the id of an MLflow run of a training, or a release",
                 found=name,
                 next_step="`tollgate releases --json` lists both",
@@ -109,12 +110,12 @@ class Tracking:
 
     def mirror_champion(self, version: str) -> None:
         """Let the alias `champion` name this version; raises `StoreError`."""
-        with _reaching(self.settings.mlflow):
+        with _reaching(self._where):
             self._client().set_registered_model_alias(self.name, CHAMPION_ALIAS, version)
 
     def champion_version(self) -> str | None:
         """The version that the alias `champion` names, or None; raises `StoreError`."""
-        with _reaching(self.settings.mlflow):
+        with _reaching(self._where):
             found = self._client().search_registered_models(f"name = '{self.name}'")
             version = found[0].aliases.get(CHAMPION_ALIAS) if found else None
             return str(version) if version is not None else None
@@ -125,9 +126,14 @@ class Tracking:
         import mlflow
 
         logging.getLogger("mlflow").setLevel(logging.WARNING)
-        mlflow.set_tracking_uri(self.settings.mlflow)
-        mlflow.set_registry_uri(self.settings.mlflow)
-        return mlflow.MlflowClient(self.settings.mlflow, self.settings.mlflow)
+        address = with_our_driver(self.settings.mlflow)
+        mlflow.set_tracking_uri(address)
+        mlflow.set_registry_uri(address)
+        return mlflow.MlflowClient(address, address)
+
+    @property
+    def _where(self) -> str:
+        return mask_passwords(self.settings.mlflow)
 
     def _run_named(self, client: MlflowClient, name: str) -> str | None:
         """The id itself, if our experiment has such a run."""

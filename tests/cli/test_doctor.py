@@ -33,7 +33,7 @@ def test_missing_java_and_jars_are_told_with_what_to_install(
 
 
 def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_password(settings: Settings) -> None:
-    names = ["ledger", "landing", "lake", "online store", "airflow database"]
+    names = ["ledger", "landing", "lake", "online store", "airflow database", "online registry"]
     with production() as (given, servers):
         served = settings.model_copy(update=given)
         found = _by_name(served)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from feast.infra.online_stores.redis import RedisOnlineStore
 
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.online_address import OnlineAddress
@@ -22,12 +23,14 @@ def test_a_folder_holds_store_and_registry(tmp_path: Path) -> None:
 
 
 def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path) -> None:
-    url = "rediss://feast:p%40ss@cache.example:6380/3"
+    url = "rediss://feast:p%40s,12e4@cache.example:6380/3"
     found = address(tmp_path, online_store=url)
     assert found.registry == f"sqlite:///{tmp_path}/online/registry.sqlite"
-    told = found.online_store()["connection_string"].split(",")
-    assert told[0] == "cache.example:6380"
-    assert {"db=3", "ssl=true", "username=feast", "password=p@ss"} < set(told)
+    nodes, options = RedisOnlineStore._parse_connection_string(found.online_store()["connection_string"])
+    assert nodes == [{"host": "cache.example", "port": "6380"}]
+    assert options == {name: value for name, value in found.redis_options().items() if name not in {"host", "port"}}
+    secrets = {"username": "feast", "password": "p@s,12e4"}
+    assert options.items() >= {"db": 3, "ssl": True, **secrets}.items()
     assert found.where == "rediss://feast:***@cache.example:6380/3"
     shared = "postgresql://ann:secret@base/feast"
     assert address(tmp_path, online_store=url, online_registry=shared).registry == shared.replace(
@@ -38,10 +41,15 @@ def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path
 @pytest.mark.parametrize(
     ("given", "found"),
     [
-        ("redis://:se,cret@host", "comma"),
+        ("redis://:se/cret@host", "port"),
+        ("redis://:12/secret@host", "port"),
+        ("redis://:12#secret@host", "fragment"),
+        ("redis://:12?secret@host", "query"),
         ("redis://:secret@host:port/0", "port"),
-        ("redis://:secret@host/first", "first"),
-        ("redis://", "no host"),
+        ("redis://:secret@host/first", "number"),
+        ("redis://:secret@host/0?db=3", "query"),
+        ("redis://:secret@[::1]/0", "host"),
+        ("redis://", "host"),
     ],
 )
 def test_an_address_that_cannot_be_used_is_said_without_its_password(tmp_path: Path, given: str, found: str) -> None:

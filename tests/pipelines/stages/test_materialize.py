@@ -145,24 +145,27 @@ def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fi
     before = watermark(run.ledger)
     with redis_of(redis_server) as client:
         client.acl_setuser("default", enabled=True, reset_keys=True, keys=["*customer_id*"], commands=["+@all"])
-        with pytest.raises(StoreError, match="did not reach the online store") as error:
-            materialize(run, day(DAY))
-        client.acl_setuser("default", enabled=True, keys=["*"])
+        try:
+            with pytest.raises(StoreError, match="did not reach the online store") as error:
+                materialize(run, day(DAY))
+        finally:
+            client.acl_setuser("default", enabled=True, keys=["*"])
     assert "permission" in error.value.found.lower()
     half = states(run)
     assert EMPTY not in half["customer"] + half["terminal"], "what is there is served on"
     assert max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
 
     redis_server.stop()
-    with pytest.raises(StoreError) as error:
-        materialize(run, day(DAY))
-    assert error.value.where.startswith("redis://:***@127.0.0.1")
-    assert redis_server.password not in str(error.value)
-    with pytest.raises(StoreError, match="does not answer"):
-        states(run)
-    assert watermark(run.ledger) == before
-
-    redis_server.start()
+    try:
+        with pytest.raises(StoreError) as error:
+            materialize(run, day(DAY))
+        assert error.value.where.startswith("redis://:***@127.0.0.1")
+        assert redis_server.password not in str(error.value)
+        with pytest.raises(StoreError, match="does not answer"):
+            states(run)
+        assert watermark(run.ledger) == before
+    finally:
+        redis_server.start()
     assert materialize(run, day(DAY)).accounts[DAY]["watermark"] == str(DAY)
     whole = states(run)
     assert EMPTY not in whole["customer"] + whole["terminal"]

@@ -1,0 +1,28 @@
+"""What a failed write means decides whether Airflow tries again: a store that is away comes back, a refusal does not."""
+
+from __future__ import annotations
+
+import pytest
+
+from pipelines.platform.errors import PermanentError, StoreError
+from pipelines.platform.lake_errors import write_error
+
+AWAY = (
+    "org.apache.hadoop.fs.s3a.AWSClientIOException: upload on x: "
+    "software.amazon.awssdk.core.exception.SdkClientException: Connect to 127.0.0.1:9 failed: Connection refused"
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [AWAY, "S3Exception: Please reduce your request rate. (SlowDown, Status Code: 503)", "UnknownHostException: s3"],
+)
+def test_an_object_store_that_is_away_is_tried_again_and_not_taken_for_spark(text: str) -> None:
+    found = write_error(RuntimeError(text), "s3a://bank/lake/fraud/transactions")
+    assert isinstance(found, StoreError)
+    assert "the object store did not take a write" in str(found)
+
+
+def test_on_a_disk_a_refused_connection_is_spark_and_an_unknown_word_a_refusal() -> None:
+    assert "Spark was lost" in str(write_error(RuntimeError("failed to connect: Connection refused"), "/lake/t"))
+    assert isinstance(write_error(RuntimeError("[SOME_CONDITION] no"), "s3a://bank/lake/t"), PermanentError)
