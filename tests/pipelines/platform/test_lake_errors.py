@@ -1,4 +1,4 @@
-"""What a failed write means decides whether Airflow tries again: a store that is away comes back, a refusal does not."""
+"""What a failed write means decides whether Airflow tries again: a store that is away comes back."""
 
 from __future__ import annotations
 
