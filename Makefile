@@ -15,7 +15,7 @@ setup:  ## make .venv from the lock, find or install Java, fetch Spark's jars
 demo: setup  ## the whole pipeline on simulated transactions, the last days through Airflow (about 8 minutes)
 	$(BIN)/tollgate demo
 
-test: setup services  ## every test, two files at a time (25 minutes on 2 cores)
+test: setup services  ## every test, two files at a time (half an hour on 2 cores)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 services:  ## what the tests of the production profile need: PostgreSQL, Redis, the jars of a lake on S3

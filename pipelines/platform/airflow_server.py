@@ -13,12 +13,13 @@ from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from pipelines.platform.addresses import unusable, with_our_driver
 from pipelines.platform.airflow_api import USER, AirflowApi, passwords_file
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.orchestration import Orchestration
 from pipelines.platform.ports import LOCALHOST
-from pipelines.platform.settings import CHECKOUT, Settings, with_our_driver
+from pipelines.platform.settings import CHECKOUT, Settings
 
 PARALLELISM = 4
 IDLE_SLEEP = 0.2
@@ -185,12 +186,11 @@ def _database(settings: Settings) -> dict[str, str]:
         return {"DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.home / 'airflow' / 'airflow.db'}"}
     url = with_our_driver(settings.airflow_database).replace("$", "%24")
     if not url.startswith("postgresql"):
-        raise ConfigurationError(
-            "Airflow's database is none that we can use",
-            where="TOLLGATE_AIRFLOW_DATABASE",
+        raise unusable(
+            "Airflow's database",
+            settings.airflow_database,
+            setting="TOLLGATE_AIRFLOW_DATABASE",
             expected="postgresql://USER:PASSWORD@HOST:PORT/BASE",
-            found=mask_passwords(url),
-            next_step="correct the variable, or unset it: a SQLite file in the home is the default",
         )
     return {"DATABASE__SQL_ALCHEMY_CONN": url, "DATABASE__SQL_ALCHEMY_CONN_ASYNC": url}
 

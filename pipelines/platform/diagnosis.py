@@ -16,11 +16,12 @@ from typing import Any
 import sqlalchemy as sa
 from packaging.requirements import Requirement
 
+from pipelines.platform.addresses import is_redis, with_our_driver
 from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.online_address import PATIENCE, OnlineAddress
-from pipelines.platform.settings import Settings, is_redis, is_remote, with_our_driver
+from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark import JAVA_VERSIONS, require_java
 from pipelines.platform.storage import open_storage
 

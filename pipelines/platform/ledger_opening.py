@@ -11,6 +11,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from pipelines.platform.addresses import unusable, with_our_driver
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.ledger_tables import (
     SCHEMA_VERSION,
@@ -22,7 +23,6 @@ from pipelines.platform.ledger_tables import (
     schema_version,
 )
 from pipelines.platform.masking import mask_passwords
-from pipelines.platform.settings import with_our_driver
 
 _SQLITE = "sqlite:///"
 _LAYOUT_LOCK = 0x746F6C6C
@@ -89,13 +89,11 @@ def _engine(url: str) -> sa.Engine:
             pool_pre_ping=True,
         )
     except (sa.exc.ArgumentError, ValueError) as error:
-        raise ConfigurationError(
-            "the address of the ledger is none that we can use",
-            where="TOLLGATE_LEDGER",
+        raise unusable(
+            "the ledger",
+            url,
+            setting="TOLLGATE_LEDGER",
             expected="sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/BASE",
-            found=mask_passwords(url),
-            next_step="correct or unset the variable; in a password / # ? @ : % are written %2F %23 %3F %40 %3A %25",
-            runbook=RUNBOOK,
         ) from error
 
 

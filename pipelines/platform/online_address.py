@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.addresses import is_redis, unusable, with_our_driver
 from pipelines.platform.masking import mask_passwords
-from pipelines.platform.settings import Settings, is_redis, with_our_driver
+from pipelines.platform.settings import Settings
 
 PATIENCE = 5
 """Seconds after which a Redis that does not answer counts as down."""
@@ -80,7 +80,13 @@ class OnlineAddress:
             *(["a query (?) or fragment (#)"] if parts.query or parts.fragment else []),
         ]
         if wrong:
-            raise _unusable(self.where, " and ".join(wrong))
+            raise unusable(
+                "the online store",
+                self.store,
+                setting="TOLLGATE_ONLINE_STORE",
+                expected="a folder, or redis://:PASSWORD@HOST:PORT/NUMBER (rediss:// for TLS)",
+                because=" and ".join(wrong),
+            )
         secrets = {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
         return {
             "host": parts.hostname,
@@ -103,14 +109,3 @@ def _port(parts: SplitResult) -> int | None:
 
 def _registry_in(folder: Path) -> str:
     return f"sqlite:///{folder / 'registry.sqlite'}"
-
-
-def _unusable(where: str, found: str) -> ConfigurationError:
-    return ConfigurationError(
-        "the address of the online store is none that we can use",
-        where="TOLLGATE_ONLINE_STORE",
-        expected="a folder, or redis://:PASSWORD@HOST:PORT/NUMBER (rediss:// for TLS)",
-        found=f"{where}: {found}",
-        next_step="correct the variable; in a password / # ? @ : % are written %2F %23 %3F %40 %3A %25",
-        runbook="docs/runbooks/online-store.md",
-    )

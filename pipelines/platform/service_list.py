@@ -12,8 +12,9 @@ from pathlib import Path
 import httpx
 
 from pipelines.platform import airflow_server
+from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.ports import LOCALHOST, answers
-from pipelines.platform.settings import CHECKOUT, Settings, with_our_driver
+from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.platform.spark import server_options
 
 

@@ -57,7 +57,7 @@ class Settings(BaseModel):
         default=30, ge=1, description="seconds before a failed task's first retry; later ones wait longer"
     )
     s3_endpoint: str | None = Field(default=None, description="endpoint of an S3-compatible store")
-    s3_region: str = Field(default="us-east-1", description="region of the object store")
+    s3_region: str | None = Field(default=None, description="region of the object store; none: AWS's own search")
     signing_key: Path | None = Field(
         default=None, description="file of the key that signs releases; none: the home has one of its own"
     )
@@ -145,16 +145,6 @@ def _configuration_error(error: ValidationError) -> ConfigurationError:
         found="; ".join(problems),
         next_step="correct or unset these variables; docs/settings.md lists them all",
     )
-
-
-def with_our_driver(url: str) -> str:
-    """An SQLAlchemy URL; one of PostgreSQL with the driver that is installed here, whatever it names."""
-    return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", url)
-
-
-def is_redis(location: str) -> bool:
-    """Whether an online store is a Redis rather than a folder."""
-    return location.startswith(("redis://", "rediss://"))
 
 
 def is_remote(location: str) -> bool:

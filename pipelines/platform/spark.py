@@ -63,7 +63,7 @@ def server_options(settings: Settings) -> dict[str, str]:
 
 def _s3_options(settings: Settings) -> dict[str, str]:
     """How S3A reaches the lake's bucket; credentials come from where it looks for them (environment, instance role)."""
-    options = {"fs.s3a.endpoint.region": settings.s3_region}
+    options = {"fs.s3a.endpoint.region": settings.s3_region} if settings.s3_region else {}
     if settings.s3_endpoint:
         options |= {
             "fs.s3a.endpoint": settings.s3_endpoint,

@@ -19,9 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.errors import PermanentError, StoreError
 from pipelines.platform.masking import mask_passwords
-from pipelines.platform.settings import Settings, is_remote, with_our_driver
+from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
     import xgboost as xgb

@@ -1,6 +1,6 @@
 """The whole chain through Airflow on the production profile: its databases in PostgreSQL, the lake on S3, Redis online.
 
-`make test-services`. The tests build on one another: what is looked through for passwords is what the days have left.
+`make test-services`.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ STAGES = ("ingest", "features", "materialize", "score", "monitor")
 
 
 @pytest.fixture(scope="module")
-def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, list[Server]]]:
-    """A small world that has landed in the bucket, and all services up."""
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, list[Server], str]]:
+    """A small world that has landed in the bucket, all services up, its days run; what the backfill said."""
     home = tmp_path_factory.mktemp("services") / "home"
     spark, airflow, mlflow = free_ports(3)
     with production() as (given, servers):
@@ -43,15 +43,15 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, li
         )
         try:
             world.tollgate("up")
-            yield world, servers
+            done = world.tollgate("backfill", "--from", DAYS.first, "--to", DAYS.last)
+            yield world, servers, done.stdout
         finally:
             subprocess.run([TOLLGATE, "down"], env={**os.environ, "TOLLGATE_HOME": str(home)}, check=True)
 
 
-def test_three_days_go_through_airflow_with_all_state_on_servers(served: tuple[World, list[Server]]) -> None:
-    world, _ = served
-    done = world.tollgate("backfill", "--from", DAYS.first, "--to", DAYS.last)
-    assert done.stdout.splitlines()[-1] == "3 days: 3 done"
+def test_three_days_go_through_airflow_with_all_state_on_servers(served: tuple[World, list[Server], str]) -> None:
+    world, _, said = served
+    assert said.splitlines()[-1] == "3 days: 3 done"
     for day in DAYS:
         for stage in STAGES:
             assert world.ledger.latest(stage, first=day, last=day)[day].status == "done", (stage, day)
@@ -66,8 +66,8 @@ def test_three_days_go_through_airflow_with_all_state_on_servers(served: tuple[W
     assert runs[0] >= 4 * len(DAYS)
 
 
-def test_no_password_is_in_a_log_a_report_or_on_a_command_line(served: tuple[World, list[Server]]) -> None:
-    world, servers = served
+def test_no_password_is_in_a_log_a_report_or_on_a_command_line(served: tuple[World, list[Server], str]) -> None:
+    world, servers, _ = served
     secrets = [server.password.encode() for server in servers]
     assert not [
         line for line in command_lines() if any(secret in line for secret in secrets) and b"redis-server" not in line
