@@ -69,6 +69,8 @@ def _mlflow_environment(settings: Settings) -> dict[str, str]:
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
+        # its background jobs judge answers of language models: eight processes, 2 GB, for nothing that is done here
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 
 

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.platform.class_archive import archive_options
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.jars import jars_of, require_jars
 from pipelines.platform.settings import Settings, is_remote
@@ -38,15 +39,15 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.app.name": "tollgate",
         "spark.driver.memory": settings.spark_memory,
-        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={home} {settings.spark_java_options}".rstrip(),
+        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={home} {_java_options(settings)}".rstrip(),
         "spark.jars": ",".join(str(path) for path in require_jars(settings.jars, jars_of(settings))),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(home / "warehouse"),
-        "spark.databricks.delta.snapshotPartitions": "2",
+        "spark.databricks.delta.snapshotPartitions": "1",
         # a day without rows is evidence too: without this its commit would be dropped, and its provenance with it
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
-        "spark.sql.shuffle.partitions": str(2 * settings.spark_cores),
+        "spark.sql.shuffle.partitions": str(settings.spark_cores),
         "spark.default.parallelism": str(2 * settings.spark_cores),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
@@ -59,6 +60,13 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.pyspark.driver.python": sys.executable,
         **(_s3_options(settings) if is_remote(settings.lake) else {}),
     }
+
+
+def _java_options(settings: Settings) -> str:
+    """Those that are set; and the archive of Spark's classes, unless they name one themselves."""
+    if "-XX:SharedArchiveFile" in settings.spark_java_options or "-XX:ArchiveClasses" in settings.spark_java_options:
+        return settings.spark_java_options
+    return f"{archive_options(settings, require_java())} {settings.spark_java_options}".strip()
 
 
 def _s3_options(settings: Settings) -> dict[str, str]:
@@ -104,7 +112,6 @@ def _remote(url: str) -> SparkSession:
 
 
 def _local(settings: Settings) -> SparkSession:
-    require_java()
     from pyspark.sql import SparkSession
 
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)

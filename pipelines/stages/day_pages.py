@@ -1,4 +1,7 @@
-"""The page of each watched day: its account, the weeks before it, the gates that it passed, how its scores lie."""
+"""The page of each watched day: its account, the weeks before it, the gates that it passed, how its scores lie.
+
+A page is a function of the ledger: one whose account is told again is written again.
+"""
 
 from __future__ import annotations
 
@@ -13,33 +16,29 @@ from pipelines.report.day_page import DayPage, write_day_page
 from pipelines.report.days import day_rows
 from pipelines.run import Run, code_version
 from pipelines.watch.comparison import SCORE, Comparison
-from pipelines.watch.drift import Drift
 
 DAYS_SHOWN = 28
 GATED = ("ingest", "features", "score")
 
 
-def write_pages(
-    run: Run,
-    days: DayRange,
-    accounts: Mapping[date, Mapping[str, Any]],
-    drifts: Mapping[date, tuple[Drift, Comparison | None]],
-    *,
-    evidently: bool,
-) -> None:
-    """`<home>/reports/<day>.html` for each of `days`; `evidently`: its own page was made beside ours."""
+def shown(comparison: Comparison | None, *, evidently: bool) -> dict[str, Any]:
+    """What the page shows beside the figures: score_counts; drift_page, whether Evidently's was made beside ours."""
+    compared = comparison is not None and not comparison.refusal
+    return {"score_counts": _score_counts(comparison), "drift_page": evidently and compared}
+
+
+def write_pages(run: Run, days: DayRange, accounts: Mapping[date, Mapping[str, Any]]) -> None:
+    """`<home>/reports/<day>.html` for each of `days`, from its account alone."""
     rows = day_rows(run, days.widened(before=DAYS_SHOWN - 1), monitored=accounts)
     gates = {stage: run.ledger.latest(stage, first=days.first, last=days.last) for stage in GATED}
     for day in days:
-        drift, comparison = drifts[day]
         page = DayPage(
             use_case=run.use_case.name,
             account=accounts[day],
             recent=[row for row in rows if day - timedelta(days=DAYS_SHOWN) < row.day <= day],
             records={stage: records[day] for stage, records in gates.items() if day in records},
-            columns=[vars(column) | {"drifted": column.drifted} for column in drift.columns],
-            score_counts=_score_counts(comparison),
-            drift_page=evidently and comparison is not None and not comparison.refusal,
+            columns=accounts[day]["drift"].get("compared", ()),
+            **accounts[day].get("shown", {"score_counts": {}, "drift_page": False}),
             made_by=f"run {run.run_id}, code {code_version()}, {run.clock():%Y-%m-%d %H:%M} UTC",
         )
         write_day_page(run.settings.home, day, page)

@@ -5,7 +5,8 @@ diagnosis (see `watch.diagnosis`), explained (the features that moved the scores
 performance of the day whose labels have just matured, or null, the same by slice (slices, or null; see
 `watch.slice_worth`), and what was estimated of it (checked, or null);
 retrain (asked, reason); answers (what was done about it, in sentences); profile (what later days are compared with);
-page (below the home). Where labels were corrected later: restated (see `stages.restated`).
+page (below the home) and what only it shows (shown). Where labels were corrected later: restated (see
+`stages.restated`).
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from pipelines.release.scorer import load_release
 from pipelines.report.day_page import page_path
 from pipelines.run import Run
 from pipelines.stages.answers import answer, answers_on
-from pipelines.stages.day_pages import write_pages
+from pipelines.stages.day_pages import shown, write_pages
 from pipelines.stages.day_samples import DaySample, day_samples
 from pipelines.stages.incidents import follow
 from pipelines.stages.known_units import KnownUnits, known_units
@@ -71,12 +72,12 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth, watched)
     answer(run, days.last, remembered)
     for day, account in accounts.items():
-        account["answers"] = answers_on(run, day)
+        account |= {"answers": answers_on(run, day), "shown": shown(drifts[day][1], evidently=pages)}
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
     version = run.lake.replace_days(frame, "metrics", days, provenance=run.provenance("monitor", inputs))
-    write_pages(run, days, accounts, drifts, evidently=pages)
+    write_pages(run, days, accounts)
     result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
     for day in days:
         follow(run, diagnoses[day], accounts[day]["answers"])

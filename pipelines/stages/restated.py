@@ -14,6 +14,7 @@ from typing import Any
 from pipelines.platform.days import DayRange, grouped
 from pipelines.platform.ledger import StageRecord
 from pipelines.run import Run
+from pipelines.stages.day_pages import write_pages
 from pipelines.stages.ingested import INGEST
 from pipelines.stages.performance import Performance, performance
 from pipelines.stages.watched import WatchedDays
@@ -29,7 +30,8 @@ def restate(run: Run, before: date) -> list[date]:
     """Judge again those watched days before `before` whose matured day has other labels by now; returns them.
 
     A day is judged again where an ingest after it changed reports of the days on which its matured day's labels came.
-    Its account keeps everything but performance, slices and checked, and says in `restated` which days had changed.
+    Its account keeps everything but performance, slices and checked, and says in `restated` which days had changed;
+    its page is written again.
     """
     first = before - timedelta(days=run.use_case.watch.matured_days)
     watched = run.ledger.latest(STAGE, first=first, last=before - timedelta(days=1), status="done")
@@ -89,6 +91,8 @@ def _write(run: Run, accounts: Mapping[date, Mapping[str, Any]]) -> None:
     frame = run.spark.createDataFrame(table)
     run.lake.replace_listed_days(frame, "metrics", accounts, provenance=run.provenance(STAGE, inputs))
     run.ledger.record_stages(STAGE, accounts, "done", run_id=run.run_id, at=run.clock())
+    for span in grouped(set(accounts)):
+        write_pages(run, span, accounts)
 
 
 def _listed(days: Iterable[date]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,6 +93,7 @@ class Drift:
             "summary": self.describe(),
             "share": self.share,
             "columns": {column.name: column.value for column in self.columns},
+            "compared": [asdict(column) | {"drifted": column.drifted} for column in self.columns],
             "score": self.score.value if self.score else None,
             "drifted": [column.name for column in self.drifted],
             "moved": [column.describe() for column in self.drifted[:3]],

@@ -58,7 +58,7 @@ def test_three_days_by_backfill_both_ends_included(world: World) -> None:
 def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(world: World) -> None:
     day = FIRST + timedelta(days=1)
     tables = ("transactions", "features", "predictions", "alerts")
-    before = {table: world.content(table, day) for table in tables}
+    before = world.contents(tables, day)
     known = {dag_id: world.newest(dag_id, day) for dag_id in CHAIN}
     assert known["ingest"] is not None
     assert world.api.clear(known["ingest"], only_failed=False) == 1
@@ -68,7 +68,7 @@ def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(w
         return all(run and run != known[run.dag_id] and run.state == "success" for run in newest)
 
     world.wait("the chain for the cleared day", all_again)
-    assert {table: world.content(table, day) for table in tables} == before
+    assert world.contents(tables, day) == before
 
 
 def test_a_day_that_broke_further_down_goes_on_there(world: World) -> None:
@@ -118,12 +118,12 @@ def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> No
 
 
 def test_a_day_that_fails_its_gate_holds_back_what_follows_and_says_so(world: World) -> None:
-    before = world.content("transactions", BROKEN)
+    before = world.contents(["transactions"], BROKEN)
     found = world.json("backfill", "--from", BROKEN, "--to", BROKEN, code=1)["days"][0]
     assert (found["state"], found["failed_task"]) == ("failed", "ingest.ingest")
     assert found["states"] == {"ingest": "failed"} | dict.fromkeys(CHAIN[1:], "held back")
     assert [world.api.runs(dag_id, str(BROKEN)) for dag_id in CHAIN[1:]] == [[], [], []]
-    assert world.content("transactions", BROKEN) == before
+    assert world.contents(["transactions"], BROKEN) == before
     run = world.newest("ingest", BROKEN)
     assert run is not None
     task = world.api.tasks(run)[0]

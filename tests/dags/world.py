@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -67,22 +67,24 @@ class World:
         """The JSON document that a command prints."""
         return json.loads(self.tollgate(*arguments, "--json", code=code).stdout)
 
-    def content(self, table: str, day: date) -> str:
-        """A digest of a table's rows of a day, whatever their order."""
+    def contents(self, tables: Iterable[str], day: date) -> dict[str, str]:
+        """A digest of each table's rows of a day, whatever their order."""
         code = (
-            "import sys, hashlib; from datetime import date; from pipelines.run import Run;"
+            "import sys, json, hashlib; from datetime import date; from pipelines.run import Run;"
             "from pipelines.platform.days import DayRange; from pipelines.platform.settings import Settings;"
             "from pipelines.usecases.registry import load;"
             "run = Run(Settings.from_environment(), load('fraud'));"
-            "rows = run.lake.read(sys.argv[1], days=DayRange.single(date.fromisoformat(sys.argv[2]))).toArrow();"
-            "lines = sorted(map(str, rows.select(sorted(rows.column_names)).to_pylist()));"
-            "print(len(lines), hashlib.sha256(chr(10).join(lines).encode()).hexdigest())"
+            "days = DayRange.single(date.fromisoformat(sys.argv[1]));"
+            "read = lambda table: run.lake.read(table, days=days).toArrow();"
+            "lines = lambda rows: sorted(map(str, rows.select(sorted(rows.column_names)).to_pylist()));"
+            "digest = lambda texts: [len(texts), hashlib.sha256(chr(10).join(texts).encode()).hexdigest()];"
+            "print(json.dumps({table: str(digest(lines(read(table)))) for table in sys.argv[2:]}))"
         )
         remote = {"SPARK_REMOTE": f"sc://127.0.0.1:{self.settings.spark_port}"}
-        command = [sys.executable, "-c", code, table, str(day)]
+        command = [sys.executable, "-c", code, str(day), *tables]
         done = subprocess.run(command, env=self.environment() | remote, capture_output=True, text=True, cwd=CHECKOUT)
         assert done.returncode == 0, done.stderr
-        return done.stdout.strip()
+        return dict(json.loads(done.stdout))
 
     def mark_failed(self, run: DagRun) -> None:
         """Say of a run that it has failed, as one can in Airflow's pages."""

@@ -8,6 +8,7 @@ from datetime import timedelta
 import pytest
 
 from pipelines.platform.days import DayRange
+from pipelines.report.day_page import page_path
 from pipelines.run import Run
 from pipelines.stages.monitor import monitor
 from pipelines.stages.performance import performance
@@ -33,6 +34,11 @@ def _correct_labels(run: Run) -> None:
     run.ledger.record_stage("ingest", BEFORE, "done", run_id="again", at=AT, payload=corrected)
 
 
+def _card(page: str, title: str) -> str:
+    """A card of a page, from its heading on."""
+    return page.partition(f"<h2>{title}</h2>")[2].partition("</section>")[0]
+
+
 def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Callable[..., Run]) -> None:
     run = make_run()
     world = make_world(DAYS)
@@ -43,6 +49,8 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Ca
     first = monitor(run, DayRange.single(BEFORE), evidently=False).accounts[BEFORE]
     decided = run.lake.versions(["predictions", "alerts"])
     _correct_labels(run)
+    page = page_path(run.settings.home, BEFORE)
+    told_first = page.read_text()
     monitor(run, DayRange.single(LAST), evidently=False)
     again = run.ledger.latest("monitor", first=BEFORE, last=BEFORE)[BEFORE].payload
     fresh = performance(run, DayRange.single(SUBJECT))[SUBJECT]
@@ -54,6 +62,12 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Ca
     stored = run.lake.read("metrics", days=DayRange.single(BEFORE)).where("metric = 'positives'").collect()
     assert [row.value for row in stored] == [fresh.positives]
     assert run.lake.versions(["predictions", "alerts"]) == decided
+    told_again = page.read_text()
+    assert f"events {first['performance']['positives']} turned out positive" in told_first
+    assert f"events {fresh.positives} turned out positive" in told_again
+    assert f"<b>Told again:</b> the labels that came in on {BEFORE}" in told_again
+    for card in ("What moved", "Scores", "Gates", "Every feature"):
+        assert _card(told_again, card) == _card(told_first, card) != "", card
 
     records = len(run.ledger.stage_records("monitor", first=BEFORE, last=BEFORE))
     monitor(run, DayRange.single(LAST), evidently=False)
