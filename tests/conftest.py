@@ -53,8 +53,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings whose home is a new folder."""
-    return Settings.build(home=tmp_path / "home")
+    """Settings whose home is a new folder; one core, so that small tables are cut into few parts."""
+    return Settings.build(home=tmp_path / "home", spark_cores=1)
 
 
 @pytest.fixture(scope="session")

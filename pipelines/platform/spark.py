@@ -47,7 +47,7 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": "1",
         # a day without rows is evidence too: without this its commit would be dropped, and its provenance with it
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
-        "spark.sql.shuffle.partitions": str(settings.spark_cores),
+        "spark.sql.shuffle.partitions": str(2 * settings.spark_cores),
         "spark.default.parallelism": str(2 * settings.spark_cores),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",
