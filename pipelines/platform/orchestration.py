@@ -12,6 +12,9 @@ DEFAULT_USE_CASE = "fraud"
 CHAIN = ("ingest", "features", "score", "monitor")
 """The DAGs that a day runs through, in order; each follows the assets of the one before."""
 
+BESIDE = ("train", "train_weekly", "deadlines", "parity", "maintain")
+"""The DAGs beside the chain."""
+
 WRITERS = ("ingest", "features", "materialize", "score", "monitor", "train")
 """The stages that write; each writes tables of its own, one run at a time."""
 
@@ -38,7 +41,7 @@ class Orchestration:
     @property
     def dag_ids(self) -> tuple[str, ...]:
         """All DAG ids of the use case."""
-        return (*self.chain, *(self.dag_id(name) for name in ("train", "train_weekly", "deadlines", "parity")))
+        return (*self.chain, *(self.dag_id(name) for name in BESIDE))
 
     def pool(self, stage: str) -> str:
         """The pool of one slot that makes `stage` the only writer of its tables."""

@@ -48,6 +48,8 @@ def server_options(settings: Settings) -> dict[str, str]:
         # a day without rows is evidence too: without this its commit would be dropped, and its provenance with it
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.sql.shuffle.partitions": str(2 * settings.spark_cores),
+        # VACUUM lists files in as many tasks as this says, and by default it says 10,000
+        "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(2 * settings.spark_cores),
         "spark.default.parallelism": str(2 * settings.spark_cores),
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.execution.arrow.pyspark.enabled": "true",

@@ -9,8 +9,8 @@ from datetime import time, timedelta
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Cron expressions, UTC: the nightly run (for the day before), the weekly training, the looks at the deadlines, and
-    the sampled parity (of the day before).
+    """Cron expressions, UTC: the nightly run (for the day before), the weekly training, the looks at the deadlines, the
+    sampled parity (of the day before), and the weekly upkeep.
 
     `deadlines`: the time (HH:MM, UTC) of the next morning by which a stage must be done with a day, in the order of the
     chain. Where a stage of `paged` is late somebody is called; the lateness of another is a ticket.
@@ -20,6 +20,7 @@ class Schedule:
     training: str = "0 5 * * 1"
     looks: str = "1,31 * * * *"
     parity: str = "40 6 * * *"
+    upkeep: str = "30 8 * * 0"
     deadlines: Mapping[str, str] = field(
         default_factory=lambda: {
             "ingest": "03:30",

@@ -1,0 +1,92 @@
+"""Upkeep of the lake's tables: small files put together, versions kept as long as promised, what is older removed.
+
+Delta's own OPTIMIZE, table properties and VACUUM (Delta Lake 4, "Table utility commands"). By default Delta forgets
+versions after 30 days, whenever it writes a checkpoint; what a release was trained on must be readable for longer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from pipelines.platform.lake import Lake, Provenance
+from pipelines.platform.lake_errors import write_error
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
+
+_METADATA = "spark.databricks.delta.commitInfo.userMetadata"
+_LOGGED = "spark.databricks.delta.vacuum.logging.enabled"
+_PROPERTIES = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration")
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableUpkeep:
+    """What was done to a table: files that were `compacted` into how many (`into`), old files `removed`."""
+
+    compacted: int
+    into: int
+    removed: int
+
+    def to_json(self) -> dict[str, int]:
+        """Plain data for the ledger."""
+        return asdict(self)
+
+
+def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenance: Provenance) -> TableUpkeep:
+    """Put the files of each day before `settled` together, and remove files that no kept version needs.
+
+    Rows and their days stay; a new version is written only where files are put together. Raises `StoreError` where
+    another writer was faster or the store does not answer.
+    """
+    try:
+        with _commits_say(lake.spark, provenance):
+            _keep_versions(lake, table, versions_days)
+            compacted, into = _compact(lake, table, settled)
+            removed = _vacuum(lake, table, hours=24 * versions_days)
+    except Exception as error:
+        raise write_error(error, lake.path(table)) from error
+    return TableUpkeep(compacted=compacted, into=into, removed=removed)
+
+
+@contextmanager
+def _commits_say(spark: SparkSession, provenance: Provenance) -> Iterator[None]:
+    """Commits of SQL commands carry the provenance too; a VACUUM makes none."""
+    spark.conf.set(_METADATA, provenance.to_json(days=()))
+    spark.conf.set(_LOGGED, "false")
+    try:
+        yield
+    finally:
+        spark.conf.unset(_METADATA)
+        spark.conf.unset(_LOGGED)
+
+
+def _keep_versions(lake: Lake, table: str, days: int) -> None:
+    wanted = dict.fromkeys(_PROPERTIES, f"interval {days} days")
+    detail = _detail(lake, table)
+    if any(detail.properties.get(name) != value for name, value in wanted.items()):
+        listed = ", ".join(f"'{name}' = '{value}'" for name, value in wanted.items())
+        lake.spark.sql(f"ALTER TABLE delta.`{lake.path(table)}` SET TBLPROPERTIES ({listed})").collect()
+
+
+def _compact(lake: Lake, table: str, settled: date) -> tuple[int, int]:
+    """How many files became how many; of a table without days all of it counts as settled."""
+    where = f" WHERE day < DATE'{settled}'" if "day" in _detail(lake, table).partitionColumns else ""
+    metrics = lake.spark.sql(f"OPTIMIZE delta.`{lake.path(table)}`{where}").collect()[0].metrics
+    return int(metrics.numFilesRemoved), int(metrics.numFilesAdded)
+
+
+def _vacuum(lake: Lake, table: str, *, hours: int) -> int:
+    """How many files went; Delta lists them in a dry run, and lists at most a thousand."""
+    command = f"VACUUM delta.`{lake.path(table)}` RETAIN {hours} HOURS"
+    going = int(lake.spark.sql(f"{command} DRY RUN").count())
+    if going:
+        lake.spark.sql(command).collect()
+    return going
+
+
+def _detail(lake: Lake, table: str) -> Any:
+    return lake.spark.sql(f"DESCRIBE DETAIL delta.`{lake.path(table)}`").collect()[0]

@@ -1,0 +1,69 @@
+"""Maintain: small files put together, old versions removed once nobody may ask for them, the ledger backed up.
+
+The account: tables (by name: compacted, into, removed), backup (below the home), rows of the ledger in it, backups
+that were dropped.
+"""
+
+from __future__ import annotations
+
+from datetime import date, timedelta
+from pathlib import Path
+
+from features.feast_objects import view_name
+from features.state import entities_with_state
+from pipelines.platform.days import DayRange
+from pipelines.platform.lake_upkeep import tend
+from pipelines.platform.ledger_backup import back_up
+from pipelines.run import Run
+from pipelines.stages.freshness import FEATURES
+from pipelines.stages.ingest.quarantine import TABLE as QUARANTINE
+from pipelines.stages.result import StageResult
+
+STAGE = "maintain"
+
+
+def kept_days(run: Run) -> dict[str, int]:
+    """The tables that there are, each with the days for which its earlier versions are kept."""
+    policy, stored = run.use_case.upkeep, run.use_case.stored_features
+    days = {feed.name: policy.versions_days for feed in run.use_case.feeds}
+    days |= dict.fromkeys((QUARANTINE, FEATURES, "predictions", "alerts", "metrics"), policy.versions_days)
+    days |= {view_name(entity): policy.state_versions_days for entity in entities_with_state(stored)}
+    return {table: kept for table, kept in days.items() if run.lake.exists(table)}
+
+
+def maintain(run: Run, days: DayRange) -> StageResult:
+    """Tend every table and back the ledger up; recorded for the last of `days`, from which ages are counted.
+
+    The backup comes first. Raises `StoreError` where lake, ledger or disk does not answer, or another writer was
+    faster: what is done by then is done, and running it again is safe.
+    """
+    policy, day = run.use_case.upkeep, days.last
+    backup = backup_file(run, day)
+    rows = back_up(run.settings.ledger, backup, at=run.clock())
+    dropped = _drop_old_backups(backup.parent, keep=policy.backups)
+    settled = day - timedelta(days=policy.settled_days)
+    provenance = run.provenance(STAGE)
+    tended = {
+        table: tend(run.lake, table, settled=settled, versions_days=kept, provenance=provenance)
+        for table, kept in kept_days(run).items()
+    }
+    account = {
+        "tables": {table: done.to_json() for table, done in tended.items()},
+        "backup": str(backup.relative_to(run.settings.home)),
+        "ledger_rows": sum(rows.values()),
+        "backups_dropped": dropped,
+    }
+    return StageResult(stage=STAGE, days=DayRange.single(day), accounts={day: account}).record(run)
+
+
+def backup_file(run: Run, day: date) -> Path:
+    """Where the ledger's backup of a day is."""
+    return run.settings.home / "backups" / f"ledger-{day}.jsonl.gz"
+
+
+def _drop_old_backups(folder: Path, *, keep: int) -> list[str]:
+    """Remove all but the newest; returns their names."""
+    old = sorted(folder.glob("ledger-*.jsonl.gz"))[:-keep]
+    for path in old:
+        path.unlink()
+    return [path.name for path in old]
