@@ -29,7 +29,7 @@ the use case's policy need. Rows, figures and decisions stay as they are.
 
 def build(use_case: UseCase) -> DAG:
     """The DAG of one use case."""
-    schedule = NightlyTimetable(use_case.schedule.upkeep, timezone="UTC", run_offset=-1, key_format=PARTITION_KEY)
+    schedule = NightlyTimetable(use_case.schedule.upkeep, timezone="UTC", run_offset=0, key_format=PARTITION_KEY)
     arguments = dag_arguments(use_case, "maintain", title="upkeep", doc=DOC)
     with DAG(**arguments | {"max_active_runs": 1}, schedule=schedule) as dag:
 
