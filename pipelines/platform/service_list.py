@@ -39,7 +39,7 @@ class Service:
 
 def _spark_command(settings: Settings) -> list[str]:
     options = server_options(settings) | {
-        "spark.connect.grpc.binding.address": LOCALHOST,
+        "spark.connect.grpc.binding.address": settings.bind,
         "spark.connect.grpc.binding.port": str(settings.spark_port),
     }
     submit = Path(str(find_spec("pyspark").origin)).parent / "bin" / "spark-submit"  # type: ignore[union-attr]
@@ -56,7 +56,7 @@ def _spark_environment(_: Settings) -> dict[str, str]:
 
 def _mlflow_command(settings: Settings) -> list[str]:
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", LOCALHOST, "--port", str(settings.mlflow_port)),
+        *(sys.executable, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
         *("--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
     ]
 
