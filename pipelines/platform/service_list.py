@@ -16,6 +16,7 @@ from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.platform.spark import server_options
+from pipelines.platform.tracking import artifact_store_environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -67,6 +68,7 @@ def _mlflow_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
+        **artifact_store_environment(settings),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         # its background jobs judge answers of language models: eight processes, 2 GB, for nothing that is done here

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit
 import psycopg
 import pytest
 import redis as redis_client
+from redis.exceptions import AuthenticationError, NoPermissionError
 
 from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.settings import Settings
@@ -112,12 +113,12 @@ def test_redis_takes_its_configuration_and_lets_nobody_in_without_the_password(t
     command = [program, str(DOCKER / "redis" / "redis.conf"), "--bind", "127.0.0.1", "--port", str(port)]
     command += ["--aclfile", str(tmp_path / "redis" / "users.acl")]
     with running(Server("redis", command, tmp_path, port, password)):
-        with redis_client.Redis(port=port) as stranger, pytest.raises(redis_client.AuthenticationError):
+        with redis_client.Redis(port=port) as stranger, pytest.raises(AuthenticationError):
             stranger.ping()
         with redis_client.Redis(port=port, password=password) as client:
             client.hset("key", mapping={"a": 1})
             assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
             assert client.config_get("appendonly") == {"appendonly": "yes"}
             for command in ("SHUTDOWN", "CONFIG SET maxmemory 1", "ACL LIST"):
-                with pytest.raises(redis_client.NoPermissionError):
+                with pytest.raises(NoPermissionError):
                     client.execute_command(*command.split())
