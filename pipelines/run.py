@@ -28,14 +28,18 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+BUILT_FROM = CHECKOUT / ".code-version"
+"""The commit that an image was built from, which has no git."""
+
+
 @cache
 def code_version() -> str:
-    """The commit of the checkout, `+dirty` where files differ, or `unknown` outside a checkout."""
+    """The commit of the checkout, `+dirty` where files differ; in an image that which it has; else `unknown`."""
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         return f"{commit}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
     except (OSError, subprocess.CalledProcessError):
-        return "unknown"
+        return BUILT_FROM.read_text().strip() if BUILT_FROM.is_file() else "unknown"
 
 
 def _git(*arguments: str) -> str:

@@ -34,5 +34,7 @@ def production() -> Iterator[tuple[dict[str, Any], list[Server]]]:
             "airflow_database": new_database(base),
             "online_store": redis_url(cache),
             "online_registry": new_database(base),
+            "mlflow": new_database(base),
+            "mlflow_artifacts": "s3://bank/mlflow",
         }
         yield given, [base, cache]

@@ -86,7 +86,7 @@ def redis() -> Iterator[Server]:
         port, password = free_port(), secrets.token_urlsafe(16)
         command = [program, "--bind", LOCALHOST, "--port", str(port), "--dir", folder, "--save", ""]
         command += ["--appendonly", "yes", "--requirepass", password]
-        with _running(Server("redis", command, Path(folder), port, password)) as server:
+        with running(Server("redis", command, Path(folder), port, password)) as server:
             yield server
 
 
@@ -108,7 +108,7 @@ def postgresql() -> Iterator[Server]:
             pytest.fail(f"initdb failed:\n{made.stdout}{made.stderr}")
         command = [*become, str(programs / "postgres"), "-D", f"{folder}/data", "-h", LOCALHOST, "-p", str(port)]
         command += ["-c", "unix_socket_directories=", "-c", "fsync=off"]
-        with _running(Server("postgresql", command, Path(folder), port, password)) as server:
+        with running(Server("postgresql", command, Path(folder), port, password)) as server:
             yield server
 
 
@@ -131,7 +131,8 @@ def redis_url(server: Server) -> str:
 
 
 @contextmanager
-def _running(server: Server) -> Iterator[Server]:
+def running(server: Server) -> Iterator[Server]:
+    """The server, as long as the block lasts."""
     try:
         server.start()
         yield server

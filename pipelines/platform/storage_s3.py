@@ -87,6 +87,22 @@ class S3Storage:
         with self._guarded(path):
             client.delete_object(Bucket=self.bucket, Key=self._key(path))
 
+    def make_bucket(self) -> bool:
+        """Make the bucket where there is none; whether it was made."""
+        from botocore.exceptions import ClientError
+
+        client = self.client
+        with self._guarded(""):
+            try:
+                client.head_bucket(Bucket=self.bucket)
+                return False
+            except ClientError as error:
+                if error.response["Error"]["Code"] not in _ABSENT:
+                    raise
+            place = {"CreateBucketConfiguration": {"LocationConstraint": self.region}}
+            client.create_bucket(Bucket=self.bucket, **(place if self.region not in {None, "us-east-1"} else {}))
+        return True
+
     def fetch(self, path: str, scratch: Path) -> Path | None:
         content = self.read(path)
         if content is None:

@@ -71,6 +71,14 @@ class RegisteredModel:
     run_id: str
 
 
+def artifact_store_environment(settings: Settings) -> dict[str, str]:
+    """How MLflow reaches artefacts in an object store: it knows our settings by these variables alone."""
+    if not is_remote(settings.mlflow_artifacts):
+        return {}
+    found = {"MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint, "AWS_DEFAULT_REGION": settings.s3_region}
+    return {name: value for name, value in found.items() if value}
+
+
 class Tracking:
     """The experiment and the registered model of one use case (both bear its name)."""
 
@@ -123,6 +131,7 @@ class Tracking:
 
     def _client(self) -> MlflowClient:
         os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+        os.environ.update(artifact_store_environment(self.settings))
         _require_database(self.settings.mlflow)
         import mlflow
 

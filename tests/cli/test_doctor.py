@@ -33,7 +33,8 @@ def test_missing_java_and_jars_are_told_with_what_to_install(
 
 
 def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_password(settings: Settings) -> None:
-    names = ["ledger", "landing", "lake", "online store", "airflow database", "online registry"]
+    names = ["ledger", "landing", "lake", "mlflow artefacts", "online store"]
+    names += ["airflow database", "online registry", "mlflow"]
     with production() as (given, servers):
         served = settings.model_copy(update=given)
         found = _by_name(served)
@@ -41,7 +42,7 @@ def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_
         for server in servers:
             server.stop()
         silent = _by_name(served.model_copy(update={"landing": "s3://no-such-bucket/x"}))
-        assert [name for name in names if silent[name].ok] == ["lake"]
+        assert [name for name in names if silent[name].ok] == ["lake", "mlflow artefacts"]
         assert all(finding.advice for finding in silent.values() if not finding.ok)
         told = f"{found} {silent}"
         assert not [server for server in servers if server.password in told]

@@ -14,7 +14,8 @@ from pipelines.platform.tracking import ModelRecord, Tracking
 from tests.pipelines.release.boosters import train_booster
 
 
-def _record(release_id: str = "fraud-20261109-0123abcd") -> ModelRecord:
+def example_record(release_id: str = "fraud-20261109-0123abcd") -> ModelRecord:
+    """A small model with a card."""
     booster = train_booster(BASELINE)
     return ModelRecord(
         release_id=release_id,
@@ -31,7 +32,7 @@ def _record(release_id: str = "fraud-20261109-0123abcd") -> ModelRecord:
 
 @pytest.mark.slow
 def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
-    tracking, record = Tracking(settings, "fraud"), _record()
+    tracking, record = Tracking(settings, "fraud"), example_record()
     made = tracking.record(record)
     assert tracking.record(record) == made
     client = tracking._client()
@@ -53,7 +54,7 @@ def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
 
 @pytest.mark.slow
 def test_other_bytes_than_the_evaluated_ones_are_not_registered(settings: Settings) -> None:
-    record = _record()
+    record = example_record()
     object.__setattr__(record, "model_bytes", b"{something else")
     tracking = Tracking(settings, "fraud")
     with pytest.raises(StoreError, match="other bytes"):

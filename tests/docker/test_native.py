@@ -1,0 +1,194 @@
+"""The commands of the compose file on this machine: its environment, its secrets, its entrypoint, real servers.
+
+What needs a Docker engine (networks, volumes, limits) is not seen here.
+"""
+
+from __future__ import annotations
+
+import os
+import runpy
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import boto3
+import httpx
+import psycopg
+import pytest
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+
+from pipelines.platform import processes
+from pipelines.platform.airflow_api import AirflowApi
+from pipelines.platform.orchestration import Orchestration
+from pipelines.platform.settings import Settings
+from pipelines.platform.tracking import Tracking
+from tests.docker.stack import DOCKER, mounted_secrets, services
+from tests.object_store import s3
+from tests.pipelines.platform.test_tracking import example_record
+from tests.servers import free_port, postgresql, postgresql_url
+
+pytestmark = [pytest.mark.slow, pytest.mark.services]
+
+PATIENCE = 180.0
+
+
+@dataclass
+class Machine:
+    """This machine in the place of the containers: where each of their addresses is here, and the home."""
+
+    home: Path
+    secrets: Path
+    places: dict[str, str]
+    ports: dict[str, int]
+    started: list[processes.ProcessRecord] = field(default_factory=list)
+
+    def environment(self, name: str) -> dict[str, str]:
+        """What the compose file gives a service, led to this machine."""
+        given = {key: str(value) for key, value in services()[name]["environment"].items()}
+        for there, here in self.places.items():
+            given = {key: value.replace(there, here) for key, value in given.items()}
+        bare = {key: value for key, value in os.environ.items() if not key.startswith(("TOLLGATE_", "AWS_"))}
+        folder = self.secrets / str(mounted_secrets(services()[name]))
+        ports = {f"TOLLGATE_{key.upper()}_PORT": str(port) for key, port in self.ports.items()}
+        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        return {**bare, **given, **ports, "TOLLGATE_HOME": str(self.home), "SECRETS_FOLDER": str(folder), "PATH": path}
+
+    def command(self, name: str) -> list[str]:
+        return [sys.executable, str(DOCKER / "entrypoint.py"), *services()[name]["command"]]
+
+    def run(self, name: str) -> None:
+        """An errand, to its end."""
+        done = subprocess.run(self.command(name), env=self.environment(name), capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+    def start(self, *names: str) -> None:
+        """Components, until each says of itself that it is well."""
+        for name in names:
+            environment, folder = self.environment(name), self.home.parent / name
+            self.started.append(
+                processes.start(name, self.command(name), environment=environment, folder=folder, port=0)
+            )
+        deadline = time.monotonic() + PATIENCE
+        for name in names:
+            while not self.is_well(name):
+                log = processes.last_lines(processes.log_path(self.home.parent / name, name))
+                assert all(record.leader() for record in self.started), log
+                assert time.monotonic() < deadline, log
+                time.sleep(0.5)
+
+    def is_well(self, name: str) -> bool:
+        """What its health check says; a health check does not go through the entrypoint."""
+        command = services()[name]["healthcheck"]["test"][1:]
+        return subprocess.run(command, env=self.environment(name), stdout=subprocess.DEVNULL).returncode == 0
+
+    def stop(self) -> None:
+        for record in reversed(self.started):
+            processes.stop(self.home.parent / record.name, [record], patience=20)
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """PostgreSQL and S3 as the compose file sets them up, its errands done, four of its components up."""
+    folder = tmp_path_factory.mktemp("native")
+    subprocess.run([sys.executable, str(DOCKER / "make_secrets.py"), str(folder / "secrets")], check=True)
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        server, endpoint = stack.enter_context(postgresql()), stack.enter_context(s3(patch))
+        make_databases(postgresql_url(server, "postgres"), folder / "secrets" / "postgres")
+        ports = {name: free_port() for name in ("airflow", "mlflow", "spark")}
+        places = {
+            "@postgres:5432/": f"@127.0.0.1:{server.port}/",
+            "http://s3:8333": endpoint,
+            "http://airflow-api-server:8480": f"http://127.0.0.1:{ports['airflow']}",
+        }
+        machine = Machine(folder / "home", folder / "secrets", places, ports)
+        stack.callback(machine.stop)
+        machine.run("buckets")
+        machine.run("airflow-migrate")
+        machine.start("mlflow", "airflow-api-server")
+        machine.start("metrics-token")
+        yield machine
+
+
+def make_databases(url: str, secrets: Path) -> None:
+    psql = str(max(Path("/usr/lib/postgresql").glob("*/bin/psql")))
+    command = [psql, "-v", "ON_ERROR_STOP=1", "-f", str(DOCKER / "postgres" / "databases.sql"), url]
+    variables = {"SECRETS_FOLDER": str(secrets), "PATH": os.environ["PATH"]}
+    subprocess.run(command, env=variables, check=True, capture_output=True)
+
+
+def settings_of(machine: Machine, name: str) -> Settings:
+    """What a service finds, once its entrypoint has filled in the secrets."""
+    filled = runpy.run_path(str(DOCKER / "entrypoint.py"))["filled"]
+    environment = machine.environment(name)
+    return Settings.from_environment(filled(environment, Path(environment["SECRETS_FOLDER"])))
+
+
+def test_the_errands_leave_a_bucket_a_database_with_pools_and_passwords(machine: Machine) -> None:
+    settings = settings_of(machine, "airflow-migrate")
+    buckets = boto3.client("s3", endpoint_url=settings.s3_endpoint).list_buckets()["Buckets"]
+    assert [bucket["Name"] for bucket in buckets] == ["tollgate"]
+    assert settings.airflow_database is not None
+    with psycopg.connect(settings.airflow_database) as connection:
+        pools = dict(connection.execute("SELECT pool, slots FROM slot_pool").fetchall())
+    assert {name: pools[name] for name in Orchestration("fraud").pools} == dict.fromkeys(
+        Orchestration("fraud").pools, 1
+    )
+    assert AirflowApi(settings).dags() == {}, "the password in the home opens the API"
+
+
+def test_prometheus_gets_its_metrics_with_the_token_of_a_viewer_and_nobody_without(machine: Machine) -> None:
+    settings = settings_of(machine, "metrics-token")
+    token = (settings.home / "monitoring" / "token").read_text()
+    url = f"{settings.airflow_url}/ops/metrics"
+    assert httpx.get(url).status_code == 401
+    scraped = httpx.get(url, headers={"Authorization": f"Bearer {token}"})
+    assert scraped.status_code == 200
+    assert "tollgate_releases" in {family.name for family in text_string_to_metric_families(scraped.text)}
+    pools = f"{settings.airflow_url}/api/v2/pools"
+    body = {"name": "x", "slots": 1}
+    assert httpx.post(pools, headers={"Authorization": f"Bearer {token}"}, json=body).status_code == 403
+
+
+def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
+    machine: Machine,
+) -> None:
+    settings = settings_of(machine, "airflow-scheduler")
+    record = example_record()
+    made = Tracking(settings, "fraud").record(record)
+    with httpx.Client(base_url=f"http://127.0.0.1:{settings.mlflow_port}") as server:
+        run = server.get("/api/2.0/mlflow/runs/get", params={"run_id": made.run_id}).raise_for_status().json()["run"]
+        assert {metric["key"]: metric["value"] for metric in run["data"]["metrics"]} == record.metrics
+        assert run["info"]["artifact_uri"].startswith("s3://tollgate/mlflow/fraud/")
+        card = server.get("/get-artifact", params={"run_uuid": made.run_id, "path": "card.md"})
+        assert card.content == record.files["card.md"]
+    bucket = boto3.resource("s3", endpoint_url=settings.s3_endpoint).Bucket("tollgate")
+    assert any(item.key.endswith("model.ubj") for item in bucket.objects.filter(Prefix="mlflow/fraud/"))
+    assert not (settings.home / "mlflow").exists()
+    assert not list(settings.home.rglob("*.sqlite"))
+
+
+def test_no_secret_is_on_a_command_line_or_in_a_log(machine: Machine) -> None:
+    kept = [path.read_bytes() for path in (machine.secrets / "all").iterdir()]
+    members = [process for record in machine.started for process in record.members()]
+    assert len(members) >= len(machine.started)
+    for process in members:
+        line = " ".join(process.cmdline()).encode()
+        assert not any(secret in line for secret in kept), process.name()
+    logs = [*machine.home.parent.glob("*/*.log"), *machine.home.rglob("*.log"), *machine.home.rglob("*.cfg")]
+    assert len(logs) >= len(machine.started)
+    for log in logs:
+        assert not any(secret in log.read_bytes() for secret in kept), log
+
+
+def test_a_signal_reaches_the_program_itself(machine: Machine) -> None:
+    record = next(record for record in machine.started if record.name == "mlflow")
+    process = record.leader()
+    assert process is not None
+    assert "mlflow" in process.cmdline(), "neither the entrypoint nor tollgate stands between"
+    process.terminate()
+    process.wait(20)
+    assert not machine.is_well("mlflow")
