@@ -4,7 +4,7 @@ export PYTHON ?= python3.11
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup archive demo test services test-airflow test-services test-fast check format bench bench-gate bench-watch screenshots lock clean
+.PHONY: help setup archive demo test services test-airflow test-services test-faults test-fast check format bench bench-gate bench-watch screenshots lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -29,6 +29,9 @@ test-airflow: setup  ## of these, the DAGs under a real Airflow: backfill, re-ru
 
 test-services: setup services  ## the whole chain on PostgreSQL, Redis and S3, through Airflow
 	$(BIN)/python -m pytest tests -m services
+
+test-faults: setup services  ## the tests of docs/guarantees.md, each fault as often as it says; writes that table (an hour)
+	$(BIN)/python -m pytest tests -m guarantee --thorough --guarantees docs/guarantees.md
 
 test-fast: setup  ## the tests that need neither Spark nor Airflow (under 2 minutes)
 	$(BIN)/python -m pytest tests -m "not slow"

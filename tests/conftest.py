@@ -17,6 +17,8 @@ from pipelines.usecases.registry import load
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+pytest_plugins = ["tests.guarantees.plugin"]
+
 HEAVY = (
     "dags/test_standalone.py",
     "pipelines/stages/ingest/test_order.py",

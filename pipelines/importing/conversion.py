@@ -12,6 +12,7 @@ import pyarrow.parquet
 
 from pipelines.importing.mapping import Mapping
 from pipelines.platform.arrow_types import arrow_type
+from pipelines.platform.card_numbers import mask_card_numbers
 from pipelines.platform.errors import ConfigurationError
 from pipelines.usecases.definition import Feed
 
@@ -115,6 +116,6 @@ def _misfit(path: Path, mapping: Mapping, found: str) -> ConfigurationError:
         "a source file does not fit the mapping",
         where=str(path),
         expected=f"a {mapping.source.format} file with {', '.join(mapping.source_columns)}",
-        found=found,
+        found=mask_card_numbers(found),
         next_step="correct the mapping or the file; what was imported before it is complete",
     )

@@ -24,6 +24,7 @@ from plugins.tollgate_ops.access import Acts, may_act, may_read
 from plugins.tollgate_ops.actions import ACTIONS, Asked, perform
 from plugins.tollgate_ops.answers import failed, page, refused
 from plugins.tollgate_ops.forms import require_own_form, token
+from plugins.tollgate_ops.limits import LimitedBody
 
 LIST_BY_NAME = {entry.name: entry for entry in LISTS}
 DETAIL_BY_NAME = {entry.name: entry for entry in DETAILS}
@@ -34,6 +35,7 @@ def ops_app() -> FastAPI:
     """The app. It has no pages without a user: documentation pages, which FastAPI would serve to anybody, are off."""
     app = FastAPI(title="Tollgate Model Ops", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(_router)
+    app.add_middleware(LimitedBody)
     app.add_exception_handler(HTTPException, refused)
     app.add_exception_handler(TollgateError, failed)
     return app

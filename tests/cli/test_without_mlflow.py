@@ -57,6 +57,11 @@ def _alias_incident(run: Run, *, patience: float = 120) -> str:
     raise AssertionError(f"no incident within {patience:.0f} s: {run.ledger.incidents()}")
 
 
+@pytest.mark.guarantee(
+    "MLflow down",
+    fault="promote and rollback are typed while MLflow's server is away",
+    seen="moved at once; the incident says what is behind",
+)
 def test_moves_are_made_at_once_and_what_is_behind_is_told(run: Run) -> None:
     first, second = (stored_release(run, seed, "approved", more=LINEAGE).release_id for seed in (1, 2))
     promote(run, first, reason="first")

@@ -55,6 +55,9 @@ def test_three_days_by_backfill_both_ends_included(world: World) -> None:
     assert world.json("backfill", "--from", FIRST, "--to", THREE.last, "--dry-run")["days"][0]["action"] == "skip"
 
 
+@pytest.mark.guarantee(
+    "a re-run has one effect", fault="a day cleared in Airflow", seen="the chain runs again and gives the same tables"
+)
 def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(world: World) -> None:
     day = FIRST + timedelta(days=1)
     tables = ("transactions", "features", "predictions", "alerts")
@@ -175,6 +178,7 @@ def test_another_home_is_told_which_process_has_the_port(world: World, tmp_path:
     assert not list((tmp_path / "other" / "services").glob("*.json"))
 
 
+@pytest.mark.guarantee("unauthenticated", fault="Airflow as `tollgate up` starts it, without a user", seen="refused")
 def test_nobody_else_gets_in(world: World) -> None:
     for path in ("/api/v2/dags", "/api/v2/backfills?dag_id=ingest"):
         assert httpx.get(world.api.url + path).status_code == 401

@@ -79,6 +79,9 @@ def _micros(times: pd.Series) -> pd.Series:
     return times.astype("datetime64[us, UTC]").astype("int64")
 
 
+@pytest.mark.guarantee(
+    "ten times the volume", fault="the layouts of small and large volumes, on the same events", seen="the same bits"
+)
 @pytest.mark.parametrize(
     "layout", [Layout(), Layout(stripes=3), Layout(buckets=2), Layout(stripes=20, buckets=3)], ids=str
 )

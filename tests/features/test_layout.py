@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -25,6 +26,9 @@ def test_a_long_history_uses_all_cores() -> None:
     assert layout(rows=900, days=136) == Layout(stripes=2)
 
 
+@pytest.mark.guarantee(
+    "ten times the volume", fault="ten times the rows of a night", seen="dealt out by key, no task too large"
+)
 def test_ten_times_the_rows_are_dealt_out_by_key() -> None:
     assert layout(rows=10_000, days=1) == Layout(buckets=10)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import os
+import secrets
 import subprocess
 import sys
 import time
@@ -20,8 +21,11 @@ from pipelines.platform import airflow_server
 from pipelines.platform.airflow_api import passwords_file
 from pipelines.platform.settings import CHECKOUT, Settings
 
-PEOPLE = {"vera": "viewer", "otto": "op", "ada": "admin"}
-"""Users and their roles; each one's password is the name."""
+PEOPLE = {"vera": "viewer", "otto": "op", "ada": "admin", "nina": ""}
+"""Users and their roles, Nina has none; each one's password is the name."""
+
+SECRET = secrets.token_urlsafe(64)
+"""What the server signs its tokens with."""
 
 
 @contextmanager
@@ -29,6 +33,7 @@ def api_server(settings: Settings) -> Iterator[str]:
     """The server's address, as long as it runs."""
     environment = airflow_server.environment(settings) | {
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
+        "AIRFLOW__API_AUTH__JWT_SECRET": SECRET,
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
     }

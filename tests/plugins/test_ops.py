@@ -2,23 +2,40 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import hmac
+import json
 import re
+import time
 from collections.abc import Iterator
+from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
-from pipelines.platform.settings import Settings
+from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.browser import browser, chromium
 from tests.dags.world import free_ports
+from tests.guarantees.plugin import Tried
 from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases, write_waiting
-from tests.plugins.api_server import api_server
+from tests.plugins.api_server import SECRET, api_server
 
 pytestmark = pytest.mark.slow
 
 PAGES = ("", "releases", "days", f"days/{LAST}", "features", "features/amount", "incidents", "data-docs", "scorecard")
+ROUTES = {
+    ("get", "/"): "",
+    ("get", "/metrics"): "metrics",
+    ("get", "/{name}"): "releases",
+    ("get", "/{name}/{key}"): f"days/{LAST}",
+    ("post", "/releases/{release}/{action}"): "releases/{release}/rollback",
+}
+"""Every route of the app, and a request to it."""
+
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 
@@ -68,6 +85,7 @@ def form(site: Site, person: httpx.Client, release: str, **changes: object) -> d
     return {**plain, "reason": "too many alerts", **changes}
 
 
+@pytest.mark.guarantee("unauthenticated", fault="every page, without a user", seen="401, nothing of ours in the answer")
 def test_nobody_sees_anything(site: Site) -> None:
     for path in (*PAGES, f"releases/{site.champion}"):
         assert httpx.get(f"{site.url}/ops/{path}").status_code == 401, path
@@ -80,6 +98,84 @@ def test_nobody_sees_anything(site: Site) -> None:
     assert httpx.post(f"{site.url}/ops/releases/{site.champion}/rollback").status_code == 401
 
 
+def changed(token: str, **claims: object) -> str:
+    """A token with other claims, signed as the server signs (JWS, HS512)."""
+    header, payload, _ = token.split(".")
+    found = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    content = f"{header}.{_base64(json.dumps({**found, **claims}).encode())}"
+    return f"{content}.{_base64(hmac.digest(SECRET.encode(), content.encode(), hashlib.sha512))}"
+
+
+def _base64(content: bytes) -> str:
+    return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
+
+
+@pytest.mark.guarantee("unauthenticated", fault="every route of ours × no token, forged, expired, no role, viewer")
+def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
+    source = (CHECKOUT / "plugins" / "tollgate_ops" / "app.py").read_text()
+    assert set(re.findall(r'@_router\.([a-z]+)\("([^"]+)"', source)) == ROUTES.keys()
+    good, before = site.token("ada"), site.champion
+    past = int(time.time()) - 60
+    tokens = {
+        "none": None,
+        "forged": good.rpartition(".")[0] + "." + _base64(b"x" * 64),
+        "expired": changed(good, iat=past - 60, nbf=past - 60, exp=past),
+        "no role": site.token("nina"),
+    }
+    answers: dict[str, set[int]] = {}
+    for (method, _), path in ROUTES.items():
+        url = f"{site.url}/ops/{path.format(release=before)}"
+        assert httpx.request(method, url, headers=bearer(changed(good))).status_code in {200, 403}, "it is the token"
+        for who, token in (*tokens.items(), *([("viewer", site.token("vera"))] if method == "post" else [])):
+            for given in ({"headers": bearer(token)}, {"cookies": {"_token": token}}) if token else ({},):
+                answer = httpx.request(method, url, **given)  # type: ignore[arg-type]
+                answers.setdefault(who, set()).add(answer.status_code)
+                assert answer.status_code in {401, 403}, (method, path, who)
+                assert "fraud-" not in answer.text.replace(before, "")
+    assert site.champion == before
+    assert answers == {
+        "none": {401},
+        "forged": answers["forged"],
+        "expired": answers["expired"],
+        "no role": {403},
+        "viewer": {403},
+    }
+    told = ", ".join(f"{who} {'/'.join(map(str, sorted(found)))}" for who, found in answers.items())
+    tried(len(ROUTES) * len(tokens) + 1, f"{told}; the champion stays")
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"authorization": f"Bearer {token}"}
+
+
+@pytest.mark.guarantee("huge request", fault="a form of 1 GiB (in `make test` 64 MiB), its length told or in chunks")
+@pytest.mark.parametrize("chunked", [False, True])
+def test_a_huge_form_is_refused_and_takes_no_memory(site: Site, chunked: bool, tried: Tried, thorough: bool) -> None:
+    size, piece = (1 << 30 if thorough else 1 << 26), b"reason=" + b"x" * ((1 << 20) - 7)
+    command = ["tests.plugins.api_server", site.url.rpartition(":")[2]]
+    server = next(one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-2:] == command)
+    before = peak_memory(server.pid)
+    told = {"content-type": "application/x-www-form-urlencoded"} | ({} if chunked else {"content-length": str(size)})
+    pieces = (piece for _ in range(size // len(piece)))
+    for who in ({}, {"_token": site.token("otto")}):
+        answer = httpx.post(
+            f"{site.url}/ops/releases/{site.champion}/rollback", content=pieces, headers=told, cookies=who, timeout=60
+        )
+        assert answer.status_code == 413, answer.text
+        pieces = (piece for _ in range(size // len(piece)))
+    grown = (peak_memory(server.pid) - before) >> 20
+    assert grown < 32
+    tried(2, f"413, by a user and by nobody; the server's peak memory grew by {grown} MiB")
+
+
+def peak_memory(pid: int) -> int:
+    """The largest resident memory that the process ever had, bytes."""
+    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert found
+    return int(found[1]) * 1024
+
+
+@pytest.mark.guarantee("unauthenticated", fault="a viewer posts a rollback", seen="403, the champion stays")
 def test_a_viewer_sees_all_and_moves_nothing(site: Site) -> None:
     before = site.run.ledger.champion()
     with site.person("vera") as vera:
@@ -96,6 +192,11 @@ def test_a_viewer_sees_all_and_moves_nothing(site: Site) -> None:
     assert site.run.ledger.champion() == before
 
 
+@pytest.mark.guarantee(
+    "unauthenticated",
+    fault="forms without our token, with a made-up one, from elsewhere, of another user",
+    seen="403, the champion stays",
+)
 @pytest.mark.parametrize(
     ("changes", "headers"),
     [

@@ -7,8 +7,8 @@ from dataclasses import astuple, dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.platform.card_numbers import mask_card_numbers
 from pipelines.platform.days import DayRange
-from pipelines.platform.masking import mask_card_numbers
 from pipelines.run import Run
 from pipelines.stages.ingest.duplicates import IN_LAKE, QUARANTINED, VERDICT
 from pipelines.stages.ingest.reading import FILE, SOURCE_DAY

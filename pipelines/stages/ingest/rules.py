@@ -1,10 +1,11 @@
-"""What a row must meet: complete, readable, of a possible day, and within the feed's declared rules."""
+"""What a row must meet: complete, readable, no card number, of a possible day, within the feed's declared rules."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from pipelines.platform.card_numbers import holds_card_number
 from pipelines.stages.ingest.reading import LANDED, MALFORMED, SOURCE_DAY
 from pipelines.usecases.definition import Feed
 
@@ -50,6 +51,7 @@ def _breaches(feed: Feed, lateness_days: int) -> list[Breach]:
         Breach("malformed_row", f.col(MALFORMED), f.lit(fields)),
         *_missing(feed),
         *_unreadable(feed),
+        *_card_numbers(feed),
         *_impossible_day(feed, lateness_days),
         *_declared(feed),
     ]
@@ -77,6 +79,16 @@ def _unreadable(feed: Feed) -> list[Breach]:
         reason = f.concat(f.lit(f"{column.name} "), f.to_json(f.array(text)), f.lit(f" is not a {column.type}"))
         breaches.append(Breach(f"{column.name}_unreadable", broken, reason))
     return breaches
+
+
+def _card_numbers(feed: Feed) -> list[Breach]:
+    """A card number in text; the keys and amounts of numeric columns are none, though one in ten would pass for one."""
+    from pyspark.sql import functions as f
+
+    return [
+        Breach(f"{name}_card_number", f.expr(holds_card_number(name)), f.lit(f"{name} holds a card number"))
+        for name in (column.name for column in feed.columns if column.type == "string")
+    ]
 
 
 def _impossible_day(feed: Feed, lateness_days: int) -> list[Breach]:

@@ -19,6 +19,7 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.settings import Settings
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.world import build_world
+from tests.guarantees.plugin import Tried
 from tests.pipelines.drills.copies import InACopy, in_copies, not_held
 
 if TYPE_CHECKING:
@@ -50,12 +51,26 @@ def test_a_leak_into_training_is_stopped_and_named(at_the_bank: InACopy) -> None
     assert "terminal_fraud_rate_30d" in findings[1].happened
 
 
-def test_a_model_that_learnt_damaged_labels_is_refused(at_the_bank: InACopy) -> None:
-    assert not_held(at_the_bank(bad_retrain)) == []
+@pytest.mark.guarantee(
+    "poisoned labels",
+    fault="a week of a slice's labels is damaged, then trained on",
+    seen="not promoted, the slice is named",
+)
+def test_a_model_that_learnt_damaged_labels_is_refused(at_the_bank: InACopy, tried: Tried) -> None:
+    findings = at_the_bank(bad_retrain)
+    assert not_held(findings) == []
+    tried(1, f"{findings[1].happened}; {findings[2].happened}")
 
 
-def test_a_rollback_while_scoring_leaves_no_row_unaccounted(at_the_bank: InACopy) -> None:
-    assert not_held(at_the_bank(rollback)) == []
+@pytest.mark.guarantee(
+    "rollback while scoring",
+    fault="a rollback while another process scores days",
+    seen="every row from one release, none unaccounted",
+)
+def test_a_rollback_while_scoring_leaves_no_row_unaccounted(at_the_bank: InACopy, tried: Tried) -> None:
+    findings = at_the_bank(rollback)
+    assert not_held(findings) == []
+    tried(1, f"nights by {findings[2].happened}; requests {findings[3].happened}")
 
 
 def test_the_bank_in_memory_is_the_bank_in_the_lake(bank_home: Path) -> None:

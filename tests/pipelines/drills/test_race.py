@@ -9,15 +9,19 @@ import pytest
 from pipelines.drills.race import AT, Attempt, _findings, race
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import Settings
+from tests.guarantees.plugin import Tried
 
 GOOD = (Attempt(0, "0-0", "won"), Attempt(0, "0-1", "lost"))
 
 
-def test_every_race_has_one_winner_and_the_losers_are_told(settings: Settings) -> None:
-    findings = race(settings, races=12)
+@pytest.mark.guarantee("two promotions at once", fault="4 processes × 2 threads promote at the same moment")
+def test_every_race_has_one_winner_and_the_losers_are_told(settings: Settings, tried: Tried, thorough: bool) -> None:
+    races = 100 if thorough else 12
+    findings = race(settings, races=races)
     assert len(findings) == 4
     assert [finding for finding in findings if not finding.holds] == []
-    assert findings[1].expected.startswith("each of the 84 losers")
+    assert findings[1].expected.startswith(f"each of the {7 * races} losers")
+    tried(races, f"{findings[0].happened}, {findings[1].happened}; {findings[3].happened}")
 
 
 def _held(settings: Settings, *attempts: Attempt) -> list[bool]:

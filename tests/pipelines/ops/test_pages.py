@@ -57,6 +57,11 @@ class Parsed(HTMLParser):
             assert self.stack.pop() == tag
 
 
+@pytest.mark.guarantee(
+    "injection",
+    fault="`<script>` in incidents, reasons and names, on every page",
+    seen="no tag but ours, nothing from elsewhere",
+)
 @pytest.mark.parametrize("page", [*LISTS, *DETAILS], ids=lambda page: page.title)
 def test_values_are_text_and_pages_stand_alone(run: Run, page: Page) -> None:
     html = whole_page(page, Facts(run), Served("/ops"), key=KEYS[page.name] if page.parent else "")

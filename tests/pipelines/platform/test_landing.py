@@ -102,6 +102,11 @@ def test_a_lost_last_line_is_seen_by_the_row_count(landing: Landing, folder: Pat
     assert (caught.value.expected, caught.value.found) == ("3 rows", "2 rows")
 
 
+@pytest.mark.guarantee(
+    "truncated input",
+    fault="a manifest that is empty, another document, of wrong types",
+    seen="refused, and the manifest is named",
+)
 @pytest.mark.parametrize(
     ("content", "problem"),
     [

@@ -62,6 +62,11 @@ def _read(landing: Landing, scratch: Path) -> list[list[int]] | None:
     return [pq.read_table(path)["id"].to_pylist() for path in landing.fetch(FEED, DAY, scratch)]
 
 
+@pytest.mark.guarantee(
+    "the k-th operation fails",
+    fault="the k-th write or removal of a landing day fails, or its writer dies there",
+    seen="readers see the old day, the new day or none; the next attempt is whole",
+)
 @given(before=DAYS_OF_PARTS, after=DAYS_OF_PARTS, fails_at=st.integers(1, 12), killed=st.booleans())
 def test_a_failed_write_leaves_the_old_day_the_new_day_or_none(
     before: list[list[int]], after: list[list[int]], fails_at: int, killed: bool
@@ -132,6 +137,9 @@ def _understood(content: bytes) -> Manifest | ContractError:
         return error
 
 
+@pytest.mark.guarantee(
+    "path tricks", fault="`../`, absolute, encoded, backslashes, NUL in a manifest's file names", seen="refused"
+)
 @pytest.mark.parametrize("name", _ELSEWHERE)
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
     with pytest.raises(ContractError):
@@ -143,6 +151,11 @@ def test_a_usual_name_is_understood(name: str) -> None:
     assert Manifest.parse(_naming(name), where="here").files[0].name == name
 
 
+@pytest.mark.guarantee(
+    "path tricks",
+    fault="names made of dots, slashes, NUL and line ends (hypothesis)",
+    seen="understood as a file of its folder, or refused",
+)
 @given(name=st.lists(st.sampled_from(_BITS), max_size=6).map("".join))
 def test_a_manifest_names_no_file_outside_its_folder(name: str) -> None:
     parsed = _understood(_naming(name))

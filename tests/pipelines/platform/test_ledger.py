@@ -45,6 +45,11 @@ def test_use_cases_do_not_see_each_other(ledger: Ledger) -> None:
     assert Ledger(ledger.url, "bike").stage_records() == []
 
 
+@pytest.mark.guarantee(
+    "two promotions at once",
+    fault="seven threads promote at once, on SQLite and on PostgreSQL",
+    seen="one winner, the others told",
+)
 def test_one_of_many_promotions_at_once_wins_and_the_others_are_told(ledger: Ledger) -> None:
     for n in range(8):
         ledger.add_release(f"r{n}", {"n": n}, at=AT)

@@ -14,6 +14,7 @@ from pipelines.drills.race import race
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.ledger import Ledger, Pointer
 from pipelines.platform.settings import Settings
+from tests.guarantees.plugin import Tried
 from tests.pipelines.platform.test_ledger_versions import VERSION_1
 from tests.servers import Server, new_database, postgresql
 
@@ -51,12 +52,25 @@ def test_an_older_layout_is_brought_forward(address: str) -> None:
     assert [(move.generation, move.champion) for move in ledger.moves()] == [(1, "a"), (2, "b")]
 
 
+@pytest.mark.guarantee(
+    "two promotions at once", fault="4 processes × 2 threads promote at the same moment, on PostgreSQL"
+)
 @pytest.mark.slow
-def test_of_promotions_by_several_processes_one_wins_and_the_others_are_told(address: str, tmp_path: Path) -> None:
+def test_of_promotions_by_several_processes_one_wins_and_the_others_are_told(
+    address: str, tmp_path: Path, tried: Tried, thorough: bool
+) -> None:
     settings = Settings.build(home=tmp_path, ledger=address)
-    assert [finding for finding in race(settings, races=20) if not finding.holds] == []
+    races = 100 if thorough else 20
+    findings = race(settings, races=races)
+    assert [finding for finding in findings if not finding.holds] == []
+    tried(races, f"{findings[0].happened}, {findings[1].happened}; {findings[3].happened}")
 
 
+@pytest.mark.guarantee(
+    "secrets and card numbers",
+    fault="a wrong password, a wrong base, another kind of database",
+    seen="told without the password",
+)
 def test_a_wrong_password_and_a_wrong_base_are_said_without_the_password(address: str) -> None:
     wrong = address.replace("tollgate:", "tollgate:not-", 1)
     with pytest.raises(StoreError, match="password authentication failed") as caught:

@@ -11,6 +11,9 @@ from pipelines.platform.masking import mask_passwords
 SECRETS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=4).map(lambda s: f"Zq{s}qZ")
 
 
+@pytest.mark.guarantee(
+    "secrets and card numbers", fault="passwords with any signs in them, in an address", seen="masked whole"
+)
 @given(secret=SECRETS)
 def test_whatever_a_password_holds_it_is_masked_whole(secret: str) -> None:
     assert mask_passwords(f"at postgresql://ann:{secret}@host:5432/base no answer") == (

@@ -52,6 +52,7 @@ def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
     assert tracking.champion_version() == made.version
 
 
+@pytest.mark.guarantee("MLflow down", fault="what MLflow holds is not what was evaluated", seen="not registered")
 @pytest.mark.slow
 def test_other_bytes_than_the_evaluated_ones_are_not_registered(settings: Settings) -> None:
     record = example_record()
@@ -62,6 +63,7 @@ def test_other_bytes_than_the_evaluated_ones_are_not_registered(settings: Settin
     assert not tracking._client().search_model_versions("name = 'fraud'")
 
 
+@pytest.mark.guarantee("MLflow down", fault="a server that does not answer", seen="told soon")
 @pytest.mark.parametrize("where", ["http", "folder", "corrupt"])
 def test_an_mlflow_that_does_not_answer_is_told_soon(where: str, settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"nothing that sqlite would know, for sure not" * 100)

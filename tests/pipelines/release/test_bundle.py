@@ -112,6 +112,11 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
 }
 
 
+@pytest.mark.guarantee(
+    "tampered model",
+    fault="flipped, cut, added, removed, symlinks, a pipe, another key, unsigned",
+    seen="refused by name",
+)
 @pytest.mark.parametrize("tampering", TAMPERINGS)
 def test_a_tampered_bundle_is_refused(tampering: str, bundle: Bundle, place: Path) -> None:
     tamper, told = TAMPERINGS[tampering]
@@ -121,6 +126,9 @@ def test_a_tampered_bundle_is_refused(tampering: str, bundle: Bundle, place: Pat
     assert told in str(caught.value)
 
 
+@pytest.mark.guarantee(
+    "tampered model", fault="the model and its manifest are changed together", seen="the ledger's digest tells"
+)
 def test_files_changed_with_their_manifest_are_found_by_the_ledgers_digest(bundle: Bundle, place: Path) -> None:
     _flip(place / MODEL)
     manifest = json.loads((place / MANIFEST).read_text())
@@ -130,6 +138,9 @@ def test_files_changed_with_their_manifest_are_found_by_the_ledgers_digest(bundl
         load_bundle(place.parent, bundle.release_id, manifest_digest=bundle.manifest_digest)
 
 
+@pytest.mark.guarantee(
+    "tampered model", fault="model, manifest and ledger are changed together", seen="the signature tells"
+)
 def test_files_changed_with_manifest_and_ledger_are_found_by_the_signature(bundle: Bundle, place: Path) -> None:
     _flip(place / MODEL)
     _forge(place)
@@ -138,6 +149,11 @@ def test_files_changed_with_manifest_and_ledger_are_found_by_the_signature(bundl
         load_bundle(place.parent, bundle.release_id, manifest_digest=forged)
 
 
+@pytest.mark.guarantee(
+    "tampered model",
+    fault="a flipped manifest, with a parser that would tell",
+    seen="refused before anything was parsed",
+)
 def test_nothing_of_a_bundle_is_parsed_before_it_is_refused(
     bundle: Bundle, place: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,6 +205,9 @@ class Trap:
         return (Path.touch, (self.trace,))
 
 
+@pytest.mark.guarantee(
+    "pickle", fault="a signed bundle whose model is a pickle with a trap", seen="refused, the trap was not sprung"
+)
 def test_a_pickle_in_the_models_place_is_never_loaded(bundle: Bundle, place: Path, tmp_path: Path) -> None:
     trace = tmp_path / "unpickled"
     (place / MODEL).write_bytes(pickle.dumps(Trap(trace)))
@@ -199,6 +218,7 @@ def test_a_pickle_in_the_models_place_is_never_loaded(bundle: Bundle, place: Pat
     assert not trace.exists()
 
 
+@pytest.mark.guarantee("path tricks", fault="any text as a release id (hypothesis)", seen="no release id, refused")
 @given(st.one_of(st.text(), st.sampled_from(["../x", "/etc", "fraud-20261109-0123abcd/..", "fraud-20261109-0123ABCD"])))
 def test_only_a_release_id_finds_a_bundle(text: str) -> None:
     with pytest.raises(BundleError, match="not a release id"):

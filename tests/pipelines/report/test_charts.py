@@ -39,6 +39,7 @@ def test_nothing_to_show_is_no_error(values: list[float | None]) -> None:
     ElementTree.fromstring(histogram({}, title="t", unit="u"))
 
 
+@pytest.mark.guarantee("injection", fault="markup in the texts of a picture", seen="text")
 def test_markup_in_texts_is_text() -> None:
     evil = '"><script>alert(1)</script>'
     drawn = bars([Bar(label=evil, value=1.0)], title=evil, unit=evil)

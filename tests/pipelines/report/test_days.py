@@ -156,6 +156,7 @@ class Page(HTMLParser):
         self.sources += [value or "" for name, value in attrs if name == "src" or (tag == "link" and name == "href")]
 
 
+@pytest.mark.guarantee("injection", fault="`<script>` in what the ledger holds", seen="text")
 def test_the_overview_is_self_contained_and_values_are_inert(run: Run, tmp_path: Path) -> None:
     fill(run)
     path = write_report(run, DayRange(day(0), day(9)), tmp_path / "deep" / "report.html")

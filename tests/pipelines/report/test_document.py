@@ -10,6 +10,7 @@ from pipelines.report.document import Document, Grid, Picture, Section, Text
 HOSTILE = "<script>alert(1)</script> | [x](javascript:1) *bold*"
 
 
+@pytest.mark.guarantee("injection", fault="markup in the values of a report", seen="text")
 def test_values_never_become_markup() -> None:
     document = Document(HOSTILE, [Section(HOSTILE, [Text(HOSTILE), Grid(("a",), [[HOSTILE]])])])
     page, text = document.to_html(), document.to_markdown()

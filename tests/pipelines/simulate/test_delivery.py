@@ -125,6 +125,11 @@ def test_a_damaged_record_is_named(tmp_path: Path, content: str) -> None:
         Home(tmp_path).simulate(0, 0)
 
 
+@pytest.mark.guarantee(
+    "the k-th operation fails",
+    fault="the disk refuses the fourth of six simulated days",
+    seen="three whole days; the same call does the rest",
+)
 def test_a_disk_that_fails_leaves_whole_days_and_the_same_call_does_the_rest(tmp_path: Path) -> None:
     home = Home(tmp_path / "interrupted")
     blocked = home.folder / "landing" / "transactions" / str(day(3))

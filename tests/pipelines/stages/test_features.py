@@ -51,6 +51,7 @@ def record_change(run: Run, landed: date, *changed: date) -> None:
     run.ledger.record_stage("ingest", landed, "done", run_id="later", at=run.clock(), payload=payload)
 
 
+@pytest.mark.guarantee("a re-run has one effect", fault="features of a day built five times", seen="one content")
 def test_five_runs_of_a_day_leave_one_content(run: Run) -> None:
     day = DayRange.single(DAY)
     digests = set()
@@ -82,6 +83,9 @@ def test_a_night_needs_only_the_days_within_reach(run: Run) -> None:
     pd.testing.assert_frame_equal(table(run), before, check_exact=True)
 
 
+@pytest.mark.guarantee(
+    "missing upstream", fault="days built in another order than theirs", seen="the same table as in order"
+)
 def test_a_range_in_one_go_equals_day_by_day_in_any_order(make_run: MakeRun, run: Run, tmp_path: Path) -> None:
     days = DayRange(DAY - timedelta(days=2), DAY + timedelta(days=1))
     build_features(run, days)
@@ -93,6 +97,11 @@ def test_a_range_in_one_go_equals_day_by_day_in_any_order(make_run: MakeRun, run
     pd.testing.assert_frame_equal(table(apart), in_one_go, check_exact=True)
 
 
+@pytest.mark.guarantee(
+    "duplicates, late, out of order",
+    fault="an event that lands days late, after its features were built",
+    seen="stale days are named; only what reaches back to it changes",
+)
 def test_a_late_event_is_named_and_changes_only_what_reaches_back_to_it(run: Run) -> None:
     days = DayRange(DAY - timedelta(days=3), DAY)
     build_features(run, days)
@@ -173,6 +182,7 @@ def test_days_that_are_missing_or_refused_are_named(run: Run) -> None:
     assert not run.lake.exists("features")
 
 
+@pytest.mark.guarantee("empty day", fault="features of a day without rows", seen="an account of nothing, no rows")
 def test_an_empty_day_has_an_account_and_no_rows(run: Run) -> None:
     empty = DAYS.last + timedelta(days=1)
     run.ledger.record_stage("ingest", empty, "done", run_id="r", at=run.clock(), payload={"state": "empty"})

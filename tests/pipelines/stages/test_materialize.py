@@ -88,6 +88,11 @@ def day(which: date) -> DayRange:
     return DayRange.single(which)
 
 
+@pytest.mark.guarantee(
+    "online store keeps the newest",
+    fault="a newer day, an older one, then a correction; SQLite and Redis",
+    seen="the newest stays, the correction is read",
+)
 @pytest.mark.parametrize("store", ["run", "redis_run"])
 def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_read(
     store: str, request: pytest.FixtureRequest, capsys: pytest.CaptureFixture[str]
@@ -116,6 +121,11 @@ def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_
     assert (customer.event_times[place], customer.amounts[place]) == (microseconds(corrected), 1250)
 
 
+@pytest.mark.guarantee(
+    "online store down",
+    fault="SQLite refuses the second entity's keys half-way",
+    seen="watermark unmoved, what is there is served; the retry fills every key",
+)
 def test_a_failure_half_way_leaves_the_watermark_and_a_retry_fills_every_key(run: Run) -> None:
     """The fault: SQLite takes the first terminal and refuses the next, when the customers are through already."""
     materialize(run, day(BEFORE))
@@ -136,6 +146,11 @@ def test_a_failure_half_way_leaves_the_watermark_and_a_retry_fills_every_key(run
     assert max(s.event_times[-1] for s in whole["terminal"]) == newest(run)
 
 
+@pytest.mark.guarantee(
+    "online store down",
+    fault="Redis refuses half-way, then is gone",
+    seen="watermark unmoved; the retry fills every key",
+)
 def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fills_every_key(
     redis_run: Run, redis_server: Server
 ) -> None:
@@ -172,6 +187,9 @@ def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fi
     assert max(s.event_times[-1] for s in whole["terminal"]) == newest(run)
 
 
+@pytest.mark.guarantee(
+    "online store down", fault="the store drops rows without a word", seen="counted and told, watermark unmoved"
+)
 def test_keys_that_got_lost_on_the_way_are_counted(run: Run) -> None:
     """Feast's store may drop rows without a word; the fault makes SQLite do so."""
     materialize(run, day(BEFORE))

@@ -255,6 +255,9 @@ def test_a_day_whose_predictions_were_refused_is_held_back(run: Run) -> None:
         monitor(run, DayRange.single(LAST))
 
 
+@pytest.mark.guarantee(
+    "empty day", fault="a day without rows is watched", seen="nothing is judged, no retraining is asked for"
+)
 def test_an_empty_day_is_watched_to_nothing(run: Run) -> None:
     after = LAST + timedelta(days=1)
     run.ledger.record_stage("score", after, "done", run_id="r", at=AT, payload={"rows": 0, "alerts": 0})
@@ -265,6 +268,7 @@ def test_an_empty_day_is_watched_to_nothing(run: Run) -> None:
     assert account["performance"]["subject_day"] == str(after - timedelta(days=7))
 
 
+@pytest.mark.guarantee("injection", fault="markup in the values of a day's page", seen="text")
 def test_values_that_are_markup_are_inert_on_the_page(run: Run) -> None:
     evil = '<script>alert("1")</script>'
     run.ledger.record_stage(

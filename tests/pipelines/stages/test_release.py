@@ -117,6 +117,9 @@ def test_what_is_not_approved_moves_nothing(run: Run, champion: str, decision: s
     assert _pointer(run) == Pointer(release_id=champion, generation=1)
 
 
+@pytest.mark.guarantee(
+    "MLflow down", fault="MLflow is away when a release moves", seen="the ledger decides, it is told"
+)
 def test_an_mlflow_that_is_away_is_told_and_holds_nothing_up(run: Run) -> None:
     done = _released(run, _candidate(run, 1, "2026-11-02"))
     assert done.promoted

@@ -150,6 +150,7 @@ def test_reasons_are_the_heaviest_contributions_and_their_values(run: Run, world
     assert [reason.value for reason in row.reasons] == pytest.approx([features[name] for name in heaviest])
 
 
+@pytest.mark.guarantee("a re-run has one effect", fault="a day scored twice", seen="the same predictions and alerts")
 def test_running_again_leaves_the_same_rows_and_other_days_alone(run: Run, world: World) -> None:
     release_model(run, world)
     score(run, DayRange(day(7), day(8)))
@@ -188,6 +189,11 @@ def test_without_a_model_the_declared_rule_scores_and_says_so(run: Run, world: W
     assert [reason.feature for reason in reasons] == ["amount"]
 
 
+@pytest.mark.guarantee(
+    "tampered model",
+    fault="a bit of the champion's model is flipped before a day is scored",
+    seen="refused; the declared rule scores, and says why",
+)
 def test_a_tampered_champion_does_not_score(run: Run, world: World) -> None:
     release_model(run, world)
     model = releases_folder(run.settings.home) / RELEASE / "model.ubj"
@@ -213,6 +219,9 @@ def test_a_day_whose_features_were_refused_is_not_scored(run: Run) -> None:
         score(run, DayRange.single(day(9)))
 
 
+@pytest.mark.guarantee(
+    "empty day", fault="a day without rows is scored", seen="no rows, no alerts, a list with its header alone"
+)
 def test_an_empty_day_is_scored_to_nothing(run: Run, world: World) -> None:
     release_model(run, world)
     run.ledger.record_stage("features", day(10), "done", run_id="r", at=AT, payload={"rows": 0})
@@ -292,6 +301,11 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
     assert all(len(reasons) == 3 for reasons in alerts["reasons"])
 
 
+@pytest.mark.guarantee(
+    "rollback while scoring",
+    fault="a rollback between the first and the second part of a run",
+    seen="all rows of the run from the release it began with, of the next run from the other",
+)
 def test_a_rollback_in_the_middle_of_a_run_mixes_no_rows(
     run: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:

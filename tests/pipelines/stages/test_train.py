@@ -238,6 +238,11 @@ def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(trained: tupl
     assert load_champion(run).release_id == first.release_id
 
 
+@pytest.mark.guarantee(
+    "MLflow down",
+    fault="MLflow cannot be opened when a training begins",
+    seen="no release, the rule scores; the next attempt releases",
+)
 def test_mlflow_down_releases_nothing_and_the_next_attempt_goes_on(
     trained: tuple[Run, TrainResult], settings: Settings
 ) -> None:
@@ -253,6 +258,11 @@ def test_mlflow_down_releases_nothing_and_the_next_attempt_goes_on(
     assert train(run, AS_OF).released.promoted
 
 
+@pytest.mark.guarantee(
+    "MLflow down",
+    fault="MLflow is gone when the alias is to move",
+    seen="the champion scores, it is told; the alias follows later",
+)
 def test_the_alias_follows_when_mlflow_is_back(trained: tuple[Run, TrainResult], tmp_path: Path) -> None:
     """While it is away the champion moves all the same, and it is told."""
     run, result = trained

@@ -93,6 +93,7 @@ def test_a_damaged_set_is_an_error(golden: GoldenSet, tmp_path: Path, damage: st
     assert caught.value.next_step
 
 
+@pytest.mark.guarantee("path tricks", fault="names of golden sets that lead elsewhere", seen="refused")
 def test_it_never_changes_and_its_name_stays_inside(golden: GoldenSet, tmp_path: Path) -> None:
     assert load_golden(tmp_path, "golden-1", digest=golden.digest).cases.equals(golden.cases)
     with pytest.raises(UsageError, match="never change"):

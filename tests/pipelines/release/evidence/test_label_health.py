@@ -56,6 +56,9 @@ def _week(frame: pd.DataFrame, week: int) -> np.ndarray:
     return (day >= first) & (day < first + np.timedelta64(7, "D"))
 
 
+@pytest.mark.guarantee(
+    "poisoned labels", fault="a damaged week of a slice in the labels", seen="found, the slice is named"
+)
 @pytest.mark.parametrize("week", [3, 5, 8])
 @pytest.mark.parametrize("damage", ["dropped", "flipped"])
 def test_a_damaged_week_of_a_slice_is_found_and_named(week: int, damage: str) -> None:

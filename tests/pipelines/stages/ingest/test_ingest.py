@@ -75,6 +75,11 @@ def test_text_and_parquet_give_the_same_rows(run: Run, landing: Landing) -> None
     assert content_hash(run) == before
 
 
+@pytest.mark.guarantee(
+    "a re-run has one effect",
+    fault="a day ingested five times, then corrected",
+    seen="the same rows, content hash and table versions; of the correction one row",
+)
 def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: Run, landing: Landing) -> None:
     first, second = events(day(0), 300), events(day(1), 300)
     land(landing, day(0), first)
@@ -97,6 +102,9 @@ def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: 
     assert versions(run) == {**made, "transactions": made["transactions"] + 1}
 
 
+@pytest.mark.guarantee(
+    "empty day", fault="a day with its manifest and no rows", seen="state `empty`; rows that come later are taken in"
+)
 def test_a_day_without_rows_is_empty_and_says_so(run: Run, landing: Landing) -> None:
     land(landing, D)
     account = ingest_day(run, D)

@@ -53,6 +53,11 @@ def refusal(run: Run, kind: type[Exception], first: int = 1, last: int = 1) -> E
     return caught.value
 
 
+@pytest.mark.guarantee(
+    "empty day",
+    fault="no folder, then no manifest, then a manifest without files",
+    seen="`no folder`, `no manifest`, `empty`; no table was made",
+)
 def test_three_kinds_of_nothing_are_told_apart(run: Run, landing: Landing) -> None:
     land(landing, D, with_reports=False)
     error = refusal(run, NotArrivedError)
@@ -67,6 +72,11 @@ def test_three_kinds_of_nothing_are_told_apart(run: Run, landing: Landing) -> No
     assert ingest(run, DayRange.single(D)).accounts[D]["state"] == "empty"
 
 
+@pytest.mark.guarantee(
+    "missing upstream",
+    fault="six feeds' days of a range are missing",
+    seen="all named in one message; no table was made",
+)
 def test_all_days_that_are_missing_are_named_at_once(run: Run, landing: Landing) -> None:
     land(landing, day(1), events(day(1), 10))
     message = str(refusal(run, NotArrivedError, 0, 3))
@@ -84,6 +94,11 @@ HALF = {
 }
 
 
+@pytest.mark.guarantee(
+    "truncated input",
+    fault="a byte cut, half cut, a bit flipped, emptied; Parquet and CSV",
+    seen="the file is named, no table was made",
+)
 @pytest.mark.parametrize("cut", HALF)
 @pytest.mark.parametrize("name", ["part-0.parquet", "part-0.csv.gz"])
 def test_a_file_that_is_not_whole_is_named_and_nothing_is_read(run: Run, landing: Landing, cut: str, name: str) -> None:
@@ -99,6 +114,11 @@ def test_a_file_that_is_not_whole_is_named_and_nothing_is_read(run: Run, landing
     assert name in record.payload["reason"]
 
 
+@pytest.mark.guarantee(
+    "truncated input",
+    fault="the last line is missing, the digest is right",
+    seen="59 rows found where 60 were promised; nothing committed",
+)
 def test_a_last_line_cut_off_before_the_manifest_was_written_is_found_by_the_row_count(
     run: Run, landing: Landing
 ) -> None:
@@ -109,6 +129,11 @@ def test_a_last_line_cut_off_before_the_manifest_was_written_is_found_by_the_row
     assert (fields["expected"], fields["found"]) == ("60 rows", "59 rows")
 
 
+@pytest.mark.guarantee(
+    "truncated input",
+    fault="a wrong number of rows, a wrong digest in the manifest",
+    seen="both refused, no table was made",
+)
 def test_a_wrong_hash_and_a_wrong_row_count_are_refused(run: Run, landing: Landing) -> None:
     land(landing, D, events(D, 60))
     promise(landing, D, rows=61)
@@ -131,6 +156,11 @@ def drifted(kind: str) -> pa.Table:
     }[kind]()
 
 
+@pytest.mark.guarantee(
+    "schema drift",
+    fault="a column added, dropped, renamed, retyped (twice), two swapped",
+    seen="refused with the reason; no table was made",
+)
 @pytest.mark.parametrize(
     ("kind", "reason"),
     [
@@ -152,12 +182,18 @@ def test_a_schema_that_drifts_is_refused_with_the_reason(run: Run, landing: Land
     assert versions(run) == {}
 
 
+@pytest.mark.guarantee("schema drift", fault="two columns swapped in a CSV header", seen="refused with the reason")
 def test_a_text_file_with_another_header_is_refused(run: Run, landing: Landing) -> None:
     content = gzip.compress(b"transaction_id,event_time,customer_id,amount,terminal_id\n1,2026-11-03 10:00:00,1,1,1\n")
     put(landing, D, {"part-0.csv.gz": (content, 1)})
     assert "columns stand in another order" in str(refusal(run, ContractError))
 
 
+@pytest.mark.guarantee(
+    "truncated input",
+    fault="one day of three cut in half, another with a wrong row count",
+    seen="both told; content and versions as before",
+)
 def test_every_refusal_of_a_range_is_told_and_none_of_it_is_committed(run: Run, landing: Landing) -> None:
     land(landing, day(0), events(day(0), 40))
     ingest(run, DayRange.single(day(0)))
@@ -193,6 +229,11 @@ def test_narrower_types_that_lose_nothing_are_accepted(run: Run, landing: Landin
     assert content_hash(run) == plain
 
 
+@pytest.mark.guarantee(
+    "over budget",
+    fault="10 bad rows of 500 where 0.5 % are allowed",
+    seen="the day is refused whole; content and versions as before",
+)
 def test_over_budget_the_day_is_refused_whole(run: Run, landing: Landing) -> None:
     land(landing, day(0), events(day(0), 500))
     ingest(run, DayRange.single(day(0)))
