@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pipelines.platform.errors import ConfigurationError, PermanentError
 from pipelines.platform.ledger import Ledger, NewIncident
 from pipelines.platform.ledger_opening import open_ledger
+from tests.guarantees.plugin import Tried
 from tests.servers import new_database
 
 AT = datetime(2026, 11, 8, 2, tzinfo=UTC)
@@ -146,6 +147,8 @@ def test_what_is_no_number_comes_back_as_it_was_written(ledger: Ledger) -> None:
 class Promotions(RuleBasedStateMachine):
     """However promotions with fresh or stale pointers follow each other, there is one champion and a full history."""
 
+    lost = 0
+
     @initialize()
     def start(self) -> None:
         self.ledger = Ledger("sqlite://", "fraud")
@@ -161,6 +164,7 @@ class Promotions(RuleBasedStateMachine):
             self.seen.append(self.ledger.move_champion(f"r{n}", expected=expected, reason="", actor="t", at=AT))
             self.model.append(f"r{n}")
         except PermanentError:
+            type(self).lost += 1
             assert expected != self.seen[-1]
 
     @invariant()
@@ -170,5 +174,11 @@ class Promotions(RuleBasedStateMachine):
         assert (pointer.generation if pointer else 0) == len(self.model)
 
 
-TestPromotions = Promotions.TestCase
-TestPromotions.settings = hypothesis_settings(max_examples=15, stateful_step_count=12, deadline=None)
+@pytest.mark.guarantee("two promotions at once", fault="promotions with fresh and stale pointers (state machine)")
+def test_promotions(tried: Tried, thorough: bool) -> None:
+    Promotions.lost = 0
+    examples = 200 if thorough else 15
+    run_state_machine_as_test(
+        Promotions, settings=hypothesis_settings(max_examples=examples, stateful_step_count=12, deadline=None)
+    )
+    tried(Promotions.lost, "each stale one is told; the pointer is the last winner, its history full")

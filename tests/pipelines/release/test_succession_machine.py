@@ -11,9 +11,10 @@ from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any
 
+import pytest
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
 
 from pipelines.platform.errors import PermanentError, StoreError
 from pipelines.platform.ledger import Release
@@ -22,6 +23,7 @@ from pipelines.release.promotion import promote
 from pipelines.release.succession import line_of_champions
 from pipelines.release.undo import rollback
 from pipelines.run import Run
+from tests.guarantees.plugin import Tried
 from tests.pipelines.release.boosters import AT
 from tests.pipelines.release.bundles import USE, failing_write, stored_release
 
@@ -42,7 +44,9 @@ def _made() -> tuple[Path, tuple[Release, ...]]:
 
 
 class Succession(RuleBasedStateMachine):
-    """Every rule draws which write fails, if any."""
+    """Every rule draws which write fails, if any; `failures` counts those that did."""
+
+    failures = 0
 
     @initialize()
     def start(self) -> None:
@@ -71,7 +75,8 @@ class Succession(RuleBasedStateMachine):
             else:
                 with failing_write(failing):
                     action()
-        except (StoreError, PermanentError):
+        except (StoreError, PermanentError) as error:
+            type(self).failures += isinstance(error, StoreError)
             assert self._all() == self.known
             return
         now = self._all()
@@ -116,5 +121,13 @@ class Succession(RuleBasedStateMachine):
         assert set(newest.values()) <= {"champion", "retired", "shadow", "canary"}
 
 
-TestSuccession = Succession.TestCase
-TestSuccession.settings = hypothesis_settings(max_examples=20, stateful_step_count=12, deadline=None)
+@pytest.mark.guarantee(
+    "the k-th operation fails", fault="the k-th write of a promotion, withdrawal or rollback (state machine)"
+)
+def test_succession(tried: Tried, thorough: bool) -> None:
+    Succession.failures = 0
+    examples = 200 if thorough else 20
+    run_state_machine_as_test(
+        Succession, settings=hypothesis_settings(max_examples=examples, stateful_step_count=12, deadline=None)
+    )
+    tried(Succession.failures, "all as before, each time; states and history agree with the pointer after every step")
