@@ -11,6 +11,8 @@ from features.fraud import BASELINE
 from pipelines.platform.errors import StoreError
 from pipelines.platform.settings import Settings
 from pipelines.platform.tracking import ModelRecord, Tracking
+from tests.failing_calls import failing_call
+from tests.guarantees.plugin import Tried
 from tests.pipelines.release.boosters import train_booster
 
 
@@ -50,6 +52,39 @@ def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
     assert tracking.champion_version() is None
     tracking.mirror_champion(made.version)
     assert tracking.champion_version() == made.version
+
+
+@pytest.mark.guarantee("MLflow down", fault="a file operation fails while a training is uploaded, one after another")
+@pytest.mark.slow
+def test_no_incomplete_upload_is_registered_and_a_retry_completes(
+    settings: Settings, tried: Tried, thorough: bool
+) -> None:
+    tracking = Tracking(settings, "fraud")
+    number, step, told = 1, 1 if thorough else 5, 0
+    while True:
+        record = _record(f"fraud-20261109-{number:08x}")
+        with failing_call(Path(settings.mlflow_artifacts), number) as calls:
+            try:
+                tracking.record(record)
+            except StoreError:
+                told += 1
+                assert _versions(tracking, record) == []
+        if not calls.failed:
+            break
+        made = tracking.record(record)
+        assert _versions(tracking, record) == [made.version]
+        number += step
+    assert told >= 2
+    tried((number - 1) // step, f"{told} told and not registered, the others whole; each complete after a retry")
+
+
+def _versions(tracking: Tracking, record: ModelRecord) -> list[str]:
+    """The versions of a release that MLflow's registry knows, each of which leads to the very model."""
+    found = tracking._client().search_model_versions(f"name = 'fraud' and tag.release = '{record.release_id}'")
+    for version in found:
+        place = tracking._client().get_model_version_download_uri("fraud", version.version)
+        assert (Path(place.removeprefix("file://")) / "model.ubj").read_bytes() == record.model_bytes
+    return [str(version.version) for version in found]
 
 
 @pytest.mark.guarantee("MLflow down", fault="what MLflow holds is not what was evaluated", seen="not registered")
