@@ -31,7 +31,7 @@ test-services: setup services  ## the whole chain on PostgreSQL, Redis and S3, t
 	$(BIN)/python -m pytest tests -m services
 
 test-faults: setup services  ## the tests of docs/guarantees.md, each fault as often as it says; writes that table (an hour)
-	$(BIN)/python -m pytest tests -m guarantee --thorough --guarantees docs/guarantees.md
+	$(BIN)/python -m pytest tests -m guarantee --thorough --guarantees docs/guarantees.md --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup  ## the tests that need neither Spark nor Airflow (under 2 minutes)
 	$(BIN)/python -m pytest tests -m "not slow"

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import date
 from pathlib import Path
 
 import pytest
 
-from pipelines.platform.ledger import Ledger, NewIncident
+from pipelines.platform.errors import NotArrivedError
 from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.stages.incidents import stage_failed
+from pipelines.usecases.registry import load
 from tests.cli.calling import called
 from tests.guarantees.plugin import Tried
 
@@ -49,9 +52,9 @@ def test_no_secret_is_told(
     for name, value in ({**SERVERS, **RECEIVERS} if away else {**SERVERS, **RECEIVERS, "TOLLGATE_LEDGER": ""}).items():
         monkeypatch.setenv(name, value)
     if not away:
-        new = NewIncident(kind="drift", subject="amount", severity="critical", summary="moved")
-        new_home.mkdir(parents=True)
-        Ledger(Settings.from_environment().ledger, "fraud").report_incident(new, at=datetime.now(UTC), actor="test")
+        run = Run(Settings.from_environment(), load("fraud"), actor="test")
+        stage_failed(run, "ingest", date(2026, 11, 7), NotArrivedError("transactions have not arrived"))
+        assert len(run.ledger.waiting_messages()) == 3, "no receiver takes it"
     codes = []
     for command in COMMANDS:
         code, out, err = called(capsys, *command)
