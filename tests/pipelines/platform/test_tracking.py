@@ -62,7 +62,7 @@ def test_no_incomplete_upload_is_registered_and_a_retry_completes(
     tracking = Tracking(settings, "fraud")
     number, step, told = 1, 1 if thorough else 5, 0
     while True:
-        record = _record(f"fraud-20261109-{number:08x}")
+        record = example_record(f"fraud-20261109-{number:08x}")
         with failing_call(Path(settings.mlflow_artifacts), number) as calls:
             try:
                 tracking.record(record)
