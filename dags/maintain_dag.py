@@ -20,10 +20,11 @@ the use case's policy need. Rows, figures and decisions stay as they are.
 **Healthy** when it is green and its account names a backup.
 
 **When it fails**
-- *another writer was faster*: a backfill changed the same days. It is tried again by itself.
+- *another writer was faster*: a backfill changed the same days. Whichever of the two was told so is tried again by
+  itself.
 - *the backup could not be written*, *the disk is full*: make room; see `docs/runbooks/upkeep.md`.
 
-**A re-run is safe**: what is done is done, and the backup of the day is written again.
+**A re-run is safe**: what is done is done, and today's backup is written again.
 """
 
 

@@ -48,7 +48,7 @@ def backup_command(
     from pipelines.stages.maintain import backup_file
 
     run = person_run()
-    path = (to or backup_file(run, run.clock().date())).expanduser().resolve()
+    path = (to or backup_file(run)).expanduser().resolve()
     _show(path, back_up(run.settings.ledger, path, at=run.clock()), as_json)
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipelines.platform.airflow_api import SCRAPER, USER, passwords_file
 from pipelines.platform.settings import Settings
+from pipelines.platform.whole_files import write_whole
 
 USERS = {USER: "admin", SCRAPER: "viewer"}
 """Airflow's users, and their roles."""
@@ -19,8 +20,9 @@ def make_passwords(settings: Settings) -> Path:
     path = passwords_file(settings)
     known: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
     if missing := [name for name in USERS if name not in known]:
-        path.unlink(missing_ok=True)
-        _write_private(path, json.dumps(known | {name: secrets.token_urlsafe(18) for name in missing}))
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        whole = json.dumps(known | {name: secrets.token_urlsafe(18) for name in missing})
+        write_whole(path, lambda partial: _write_private(partial, whole), what="the passwords of Airflow's users")
     return path
 
 

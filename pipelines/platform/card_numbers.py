@@ -1,7 +1,8 @@
 """Card numbers: found and masked in any text by one rule, in Python and as Spark SQL.
 
-The rule: 13 to 19 digits whose check digit holds (Luhn, ISO/IEC 7812), grouped by single spaces or hyphens or not at
-all. Groups are never cut: neither a part of a longer number nor the places behind a decimal point are card numbers.
+The rule: 13 to 19 digits (of ASCII) whose check digit holds (Luhn, ISO/IEC 7812), grouped by single spaces or hyphens
+or not at all. Groups are never cut: neither a part of a longer number nor the places behind a decimal point are card
+numbers.
 Groups before and after (an expiry date, say) hide nothing, as every series of neighbouring groups is looked at.
 """
 
@@ -9,11 +10,14 @@ from __future__ import annotations
 
 import re
 
-_RUN = r"(?<![\d.])\d+(?:[ -]\d+)*"
+_RUN = r"(?<![0-9])(?<![0-9]\.)[0-9]++(?:[ -][0-9]++)*+"
+"""Digits and their groups; possessive, as Java would else need a stack as deep as there are groups."""
+
 _SHORTEST, _LONGEST = 13, 19
 _KEPT = 4
 _FOUND = re.compile(_RUN)
 _SEPARATORS = re.compile("[ -]")
+_ESCAPES = re.compile(r"(\\u[0-9a-fA-F]{4}|\\.)")
 
 
 def mask_card_numbers(text: str) -> str:
@@ -21,11 +25,13 @@ def mask_card_numbers(text: str) -> str:
     return _FOUND.sub(_masked, text)
 
 
-def holds_card_number(column: str) -> str:
-    """Spark SQL that is true where the STRING column holds what `mask_card_numbers` would mask, NULL where it is NULL.
+def mask_card_numbers_in_json(text: str) -> str:
+    """The same for JSON text: the digits of an escape such as `\\u0001` are none of the number that follows it."""
+    return "".join(part if place % 2 else mask_card_numbers(part) for place, part in enumerate(_ESCAPES.split(text)))
 
-    Only digits of ASCII are looked at.
-    """
+
+def holds_card_number(column: str) -> str:
+    """Spark SQL that is true where the STRING column holds what `mask_card_numbers` masks, NULL where it is NULL."""
     pattern = _RUN.replace("\\", "\\\\")
     series = (
         f"array_join(slice(groups, first, length), '') rlike '^[0-9]{{{_SHORTEST},{_LONGEST}}}$' AND "

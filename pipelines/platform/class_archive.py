@@ -10,6 +10,7 @@ import hashlib
 import os
 import subprocess
 import sys
+import time
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -21,11 +22,14 @@ QUIET = "-Xlog:disable -Xlog:all=error:stderr"
 """An archive that does not fit is no news: Java would say so on standard output, where our JSON goes."""
 
 
+MONTH = 30 * 86400.0
+
+
 def archive_file(settings: Settings, java: str) -> Path:
     """Where the archive for this Java and this Spark lies, beside Spark's extra jars."""
     spark = Path(str(find_spec("pyspark").origin)).parent / "jars"  # type: ignore[union-attr]
     machine = Path(java).resolve()
-    made_for = (machine, machine.stat().st_mtime_ns, spark, spark.stat().st_mtime_ns)
+    made_for = (machine, int(machine.stat().st_mtime), spark, int(spark.stat().st_mtime))
     return settings.jars.parent / "classes" / f"{hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]}.jsa"
 
 
@@ -36,9 +40,9 @@ def archive_options(settings: Settings, java: str) -> str:
 
 
 def make_archive(settings: Settings, java: str) -> Path:
-    """Make the archive from the classes that a small job loads; replaces those of other Javas and Sparks.
+    """Make the archive from the classes that a small job loads; those not used for a month go.
 
-    Raises `TollgateError` where Java made none.
+    Raises `TollgateError` where Java made none, `OSError` where the disk does not take it.
     """
     path = archive_file(settings, java)
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -50,6 +54,7 @@ def make_archive(settings: Settings, java: str) -> Path:
             env={key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"},
             capture_output=True,
             text=True,
+            timeout=300,
         )
         if done.returncode != 0 or not made.is_file():
             raise TollgateError(
@@ -58,9 +63,10 @@ def make_archive(settings: Settings, java: str) -> Path:
                 found="\n".join((done.stdout + done.stderr).splitlines()[-5:]) or "no word about it",
                 next_step="go on: each start of Spark takes some three seconds longer",
             )
-        for old in path.parent.glob("*.jsa"):
-            old.unlink()
         made.replace(path)
+    for old in path.parent.glob("*.jsa"):
+        if old != path and time.time() - max(old.stat().st_atime, old.stat().st_mtime) > MONTH:
+            old.unlink(missing_ok=True)
     return path
 
 
@@ -92,12 +98,12 @@ def _main() -> int:
     """`python -m pipelines.platform.class_archive`: make the archive where there is none; never an error."""
     from pipelines.platform.spark import require_java
 
-    settings, java = Settings.from_environment(), require_java()
-    if not archive_file(settings, java).is_file():
-        try:
+    try:
+        settings, java = Settings.from_environment(), require_java()
+        if not archive_file(settings, java).is_file():
             make_archive(settings, java)
-        except TollgateError as error:
-            print(error, file=sys.stderr)
+    except (TollgateError, OSError, subprocess.SubprocessError) as error:
+        print(f"no archive of Spark's classes, which takes nothing but time: {error}", file=sys.stderr)
     return 0
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import zlib
 from collections.abc import Iterator
 from datetime import datetime
 from itertools import groupby
@@ -18,6 +19,7 @@ import sqlalchemy as sa
 
 from pipelines.platform.errors import PermanentError, UsageError
 from pipelines.platform.ledger_opening import RUNBOOK, open_ledger
+from pipelines.platform.ledger_store import answering
 from pipelines.platform.ledger_tables import SCHEMA_VERSION, metadata, schema_version
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.whole_files import write_whole
@@ -39,6 +41,8 @@ def back_up(url: str, path: Path, *, at: datetime) -> dict[str, int]:
             partial.chmod(0o600)
             if engine.dialect.name == "postgresql":
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
+            else:
+                connection.exec_driver_sql("BEGIN")
             file.write(json.dumps({"tollgate_ledger": SCHEMA_VERSION, "made_at": at.isoformat()}) + "\n")
             for table in TABLES:
                 rows = connection.execute(sa.select(table).order_by(*table.primary_key.columns)).mappings()
@@ -46,7 +50,8 @@ def back_up(url: str, path: Path, *, at: datetime) -> dict[str, int]:
             file.write(json.dumps({"rows": counted}) + "\n")
 
     try:
-        write_whole(path, write, what="the backup of the ledger")
+        with answering(mask_passwords(url)):
+            write_whole(path, write, what="the backup of the ledger")
     finally:
         engine.dispose()
     return counted
@@ -55,12 +60,13 @@ def back_up(url: str, path: Path, *, at: datetime) -> dict[str, int]:
 def restore(path: Path, url: str) -> dict[str, int]:
     """Fill an empty ledger from a backup in one transaction; returns the rows by table.
 
-    Raises `PermanentError` where the file is no whole backup of this layout, `UsageError` where the ledger has rows.
+    Raises `PermanentError` where the file is no whole backup of this layout, `UsageError` where the ledger has rows,
+    `StoreError` where it does not answer.
     """
     rows, counted = _read(path)
     engine = open_ledger(url)
     try:
-        with engine.begin() as connection:
+        with answering(mask_passwords(url)), engine.begin() as connection:
             full = [table.name for table in TABLES if connection.execute(sa.select(table).limit(1)).first()]
             if full:
                 raise UsageError(
@@ -94,12 +100,12 @@ def _read(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, int]]
     """The rows, each with its table, and how many of each there are."""
     try:
         documents = list(_documents(path))
-    except (OSError, EOFError, ValueError) as error:
+        if not documents or documents[0].get("tollgate_ledger") != SCHEMA_VERSION:
+            found = documents[0].get("tollgate_ledger", "another file") if documents else "an empty file"
+            raise _unusable(path, f"layout {found}")
+        rows = [(document["table"], document["row"]) for document in documents[1:-1]]
+    except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
         raise _unusable(path, f"{type(error).__name__}: {error}") from error
-    if not documents or documents[0].get("tollgate_ledger") != SCHEMA_VERSION:
-        found = documents[0].get("tollgate_ledger", "another file") if documents else "an empty file"
-        raise _unusable(path, f"layout {found}")
-    rows = [(document["table"], document["row"]) for document in documents[1:-1]]
     counted = {table.name: sum(name == table.name for name, _ in rows) for table in TABLES}
     if documents[-1].get("rows") != counted:
         raise _unusable(path, "rows are missing: it was cut off")

@@ -53,35 +53,37 @@ class LedgerStore:
     @contextmanager
     def _writing(self) -> Iterator[sa.Connection]:
         """One transaction: all of it or nothing."""
-        with self._answering(), self._engine.begin() as connection:
+        with answering(self.where), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def _reading(self) -> Iterator[sa.Connection]:
-        with self._answering(), self._engine.connect() as connection:
+        with answering(self.where), self._engine.connect() as connection:
             yield connection
 
-    @contextmanager
-    def _answering(self) -> Iterator[None]:
-        try:
-            yield
-        except sa.exc.IntegrityError:
-            raise  # the caller knows what it means: a name that is taken, a race that is lost
-        except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError) as error:
-            raise StoreError(
-                "the ledger does not answer, or did not take a write",
-                where=self.where,
-                found=mask_passwords(str(error.orig).strip()),
-                next_step="check that its folder or server is there and has room, then run the same command again",
-            ) from error
-        except sa.exc.DBAPIError as error:
-            raise PermanentError(
-                "the ledger refuses what it is given or asked",
-                where=self.where,
-                found=mask_passwords(str(error.orig).strip()),
-                next_step="look at the rights of its user, and at what was to be written; nothing of it was",
-                runbook="docs/runbooks/ledger.md",
-            ) from error
+
+@contextmanager
+def answering(where: str) -> Iterator[None]:
+    """What a database's errors mean: `StoreError` where it is away, `PermanentError` where it refuses."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise  # the caller knows what it means: a name that is taken, a race that is lost
+    except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError) as error:
+        raise StoreError(
+            "the ledger does not answer, or did not take a write",
+            where=where,
+            found=mask_passwords(str(error.orig).strip()),
+            next_step="check that its folder or server is there and has room, then run the same command again",
+        ) from error
+    except sa.exc.DBAPIError as error:
+        raise PermanentError(
+            "the ledger refuses what it is given or asked",
+            where=where,
+            found=mask_passwords(str(error.orig).strip()),
+            next_step="look at the rights of its user, and at what was to be written; nothing of it was",
+            runbook="docs/runbooks/ledger.md",
+        ) from error
 
 
 def as_text(at: datetime) -> str:

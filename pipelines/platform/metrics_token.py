@@ -40,6 +40,8 @@ def keep(settings: Settings) -> None:
 def renew(settings: Settings) -> Path:
     """Fetch a token and put it in its file; raises `StoreError` where Airflow does not answer."""
     token = AirflowApi(settings, SCRAPER).token()
+    settings.home.mkdir(parents=True, exist_ok=True)
+    token_file(settings).parent.mkdir(mode=0o750, exist_ok=True)
 
     def write(path: Path) -> None:
         path.write_text(token)

@@ -20,9 +20,11 @@ def write_whole(path: Path, write: Callable[[Path], object], *, what: str) -> Pa
         path.parent.mkdir(parents=True, exist_ok=True)
         write(partial)
         partial.replace(path)
-    except OSError as error:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             partial.unlink(missing_ok=True)
+        if not isinstance(error, OSError):
+            raise
         raise StoreError(
             f"{what} could not be written",
             where=str(path),

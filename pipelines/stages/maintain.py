@@ -6,7 +6,7 @@ that were dropped.
 
 from __future__ import annotations
 
-from datetime import date, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from features.feast_objects import view_name
@@ -32,13 +32,13 @@ def kept_days(run: Run) -> dict[str, int]:
 
 
 def maintain(run: Run, days: DayRange) -> StageResult:
-    """Tend every table and back the ledger up; recorded for the last of `days`, from which ages are counted.
+    """Tend every table and back the ledger up; recorded for the last of `days`, from which the age of days is counted.
 
     The backup comes first. Raises `StoreError` where lake, ledger or disk does not answer, or another writer was
     faster: what is done by then is done, and running it again is safe.
     """
     policy, day = run.use_case.upkeep, days.last
-    backup = backup_file(run, day)
+    backup = backup_file(run)
     rows = back_up(run.settings.ledger, backup, at=run.clock())
     dropped = _drop_old_backups(backup.parent, keep=policy.backups)
     settled = day - timedelta(days=policy.settled_days)
@@ -56,14 +56,14 @@ def maintain(run: Run, days: DayRange) -> StageResult:
     return StageResult(stage=STAGE, days=DayRange.single(day), accounts={day: account}).record(run)
 
 
-def backup_file(run: Run, day: date) -> Path:
-    """Where the ledger's backup of a day is."""
-    return run.settings.home / "backups" / f"ledger-{day}.jsonl.gz"
+def backup_file(run: Run) -> Path:
+    """Where today's backup of the ledger is: it holds what is known now, whichever day the run is for."""
+    return run.settings.home / "backups" / f"ledger-{run.clock().date()}.jsonl.gz"
 
 
 def _drop_old_backups(folder: Path, *, keep: int) -> list[str]:
     """Remove all but the newest; returns their names."""
     old = sorted(folder.glob("ledger-*.jsonl.gz"))[:-keep]
     for path in old:
-        path.unlink()
+        path.unlink(missing_ok=True)
     return [path.name for path in old]

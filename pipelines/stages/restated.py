@@ -31,7 +31,7 @@ def restate(run: Run, before: date) -> list[date]:
 
     A day is judged again where an ingest after it changed reports of the days on which its matured day's labels came.
     Its account keeps everything but performance, slices and checked, and says in `restated` which days had changed;
-    its page is written again.
+    its page is written again, unless the account is of a version that did not keep what the page shows.
     """
     first = before - timedelta(days=run.use_case.watch.matured_days)
     watched = run.ledger.latest(STAGE, first=first, last=before - timedelta(days=1), status="done")
@@ -90,9 +90,9 @@ def _write(run: Run, accounts: Mapping[date, Mapping[str, Any]]) -> None:
     inputs = run.lake.versions(["predictions", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
     run.lake.replace_listed_days(frame, "metrics", accounts, provenance=run.provenance(STAGE, inputs))
-    run.ledger.record_stages(STAGE, accounts, "done", run_id=run.run_id, at=run.clock())
-    for span in grouped(set(accounts)):
+    for span in grouped({day for day, account in accounts.items() if "shown" in account}):
         write_pages(run, span, accounts)
+    run.ledger.record_stages(STAGE, accounts, "done", run_id=run.run_id, at=run.clock())
 
 
 def _listed(days: Iterable[date]) -> str:

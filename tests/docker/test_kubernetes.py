@@ -36,6 +36,7 @@ def test_the_chart_s_pods_run_our_components(section: str) -> None:
 
 def test_the_environment_is_that_of_the_compose_file_elsewhere() -> None:
     given = {entry["name"]: entry["value"] for entry in VALUES["env"]}
+    folder = given.pop("SECRETS_FOLDER")
     assert given.keys() == services()["airflow-scheduler"]["environment"].keys()
     settings = {key: value for key, value in given.items() if key.startswith("TOLLGATE_")}
     assert {key.removeprefix("TOLLGATE_").lower() for key in settings} <= Settings.model_fields.keys()
@@ -43,7 +44,8 @@ def test_the_environment_is_that_of_the_compose_file_elsewhere() -> None:
     asked = {secret for value in given.values() for secret in PLACE.findall(value)}
     assert asked == secret_folders()["tollgate"].keys()
     mounted = {mount["name"]: mount["mountPath"] for mount in VALUES["volumeMounts"]}
-    assert mounted["tollgate-secrets"] == "/run/secrets"
+    assert mounted["tollgate-secrets"] == folder
+    assert not folder.startswith("/run"), "a pod's own token is mounted below it"
 
 
 def test_airflow_s_address_is_the_chart_s_service() -> None:
@@ -53,6 +55,13 @@ def test_airflow_s_address_is_the_chart_s_service() -> None:
     (spark,) = (item for item in OBJECTS if item["kind"] == "Service")
     (port,) = spark["spec"]["ports"]
     assert given["TOLLGATE_SPARK_REMOTE"] == f"sc://{spark['metadata']['name']}:{port['port']}"
+
+
+def test_no_service_s_variables_are_taken_for_settings() -> None:
+    """Kubernetes gives every pod `<SERVICE>_PORT` and `<SERVICE>_SERVICE_HOST` of each service beside it."""
+    names = {item["metadata"]["name"] for item in OBJECTS if item["kind"] == "Service"} | {"tollgate-api-server"}
+    given = {f"{name.upper().replace('-', '_')}_{what}" for name in names for what in ("PORT", "SERVICE_HOST")}
+    assert not given & {f"TOLLGATE_{field.upper()}" for field in Settings.model_fields}
 
 
 def test_the_chart_brings_no_user_and_no_database_of_its_own() -> None:

@@ -18,7 +18,8 @@ Made by `make test-faults` from the run of the tests themselves; do not edit. Ea
 into the real thing: *tried* is how often it did, *seen* what it counted or asserted. A test that failed or was skipped
 says so, and one that was never run, too. Running a part
 (`.venv/bin/python -m pytest FILE -m guarantee --thorough --guarantees docs/guarantees.md`) brings its rows up to date;
-*run* is the day (UTC) of a row's last run. `make test` runs all of these tests, some of them with fewer tries.
+*run* is the day (UTC) of a row's last run. `make test` runs these tests too,
+most with fewer tries, and the kills of an ingest not at all.
 """
 
 

@@ -7,7 +7,7 @@ from dataclasses import astuple, dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
-from pipelines.platform.card_numbers import mask_card_numbers
+from pipelines.platform.card_numbers import mask_card_numbers_in_json
 from pipelines.platform.days import DayRange
 from pipelines.run import Run
 from pipelines.stages.ingest.duplicates import IN_LAKE, QUARANTINED, VERDICT
@@ -41,7 +41,7 @@ def quarantined_rows(rows: DataFrame, feed: Feed, *, limit: int | None = None) -
     found = rows.where((f.col(VERDICT) == QUARANTINED) & ~f.col(IN_LAKE))
     found = found.select(SOURCE_DAY, RULE, REASON, FILE, RAW)
     return sorted(
-        QuarantinedRow(day, feed.name, rule, mask_card_numbers(reason), file, mask_card_numbers(raw))
+        QuarantinedRow(day, feed.name, rule, mask_card_numbers_in_json(reason), file, mask_card_numbers_in_json(raw))
         for day, rule, reason, file, raw in (found if limit is None else found.limit(limit)).collect()
     )
 

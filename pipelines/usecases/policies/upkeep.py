@@ -16,3 +16,7 @@ class UpkeepPolicy:
     state_versions_days: int = 7
     settled_days: int = 7
     backups: int = 12
+
+    def __post_init__(self) -> None:
+        if self.backups < 1:
+            raise ValueError(f"backups = {self.backups}: at least one is kept")

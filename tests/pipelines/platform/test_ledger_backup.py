@@ -11,13 +11,15 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 
+from pipelines.platform import ledger_backup
 from pipelines.platform.errors import PermanentError, UsageError
-from pipelines.platform.ledger import Ledger
+from pipelines.platform.ledger import Ledger, NewIncident
 from pipelines.platform.ledger_backup import TABLES, back_up, restore
 from pipelines.platform.ledger_opening import open_ledger
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.cli.calling import called
 from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases
 from tests.servers import Server, new_database
 
@@ -73,6 +75,11 @@ def test_a_ledger_moves_to_a_server_and_goes_on_there(backup: Path, year: str, p
     _goes_on(url)
 
 
+def _flipped(content: bytes) -> bytes:
+    middle = len(content) // 2
+    return content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :]
+
+
 def _goes_on(url: str) -> None:
     """What is recorded next has a number after all that were restored."""
     numbers = {row["id"] for row in _rows(url)["stage_records"]}
@@ -91,10 +98,50 @@ def test_a_ledger_with_rows_is_not_touched(backup: Path, tmp_path: Path) -> None
     assert _rows(url) == before
 
 
-@pytest.mark.parametrize("damage", ["cut off", "a line less", "another layout", "another file", "empty", "absent"])
+@pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL"])
+def test_what_is_written_meanwhile_is_not_in_it(
+    kind: str, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+) -> None:
+    server = request.getfixturevalue("postgresql_server") if kind == "PostgreSQL" else None
+    url = new_database(server) if server else f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    expected = restore(backup, url)
+    ledger, line = Ledger(url, "fraud"), ledger_backup._line
+
+    def writing(table: str, row: dict[str, Any]) -> str:
+        if table == TABLES[0].name:
+            incident = NewIncident(kind="late", subject=str(row), severity="warning", summary="s")
+            ledger.report_incident(incident, at=AT, actor="another")
+            ledger.record_stage("ingest", LAST, "done", run_id="another", at=AT, payload={})
+        return line(table, row)
+
+    monkeypatch.setattr(ledger_backup, "_line", writing)
+    assert back_up(url, tmp_path / "second.jsonl.gz", at=AT) == expected
+    assert len(_rows(url)["stage_records"]) > expected["stage_records"]
+
+
+def test_the_commands_write_and_restore_one(
+    year: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path))
+    monkeypatch.setenv("TOLLGATE_LEDGER", year)
+    code, out, _ = called(capsys, "ledger", "backup", "--json")
+    written = json.loads(out)
+    assert code == 0
+    monkeypatch.setenv("TOLLGATE_LEDGER", f"sqlite:///{tmp_path / 'other.sqlite'}")
+    code, out, _ = called(capsys, "ledger", "restore", written["file"], "--json")
+    assert (code, json.loads(out)) == (0, written)
+    code, out, err = called(capsys, "ledger", "restore", written["file"])
+    assert (code, out) == (2, "")
+    assert "the ledger is not empty; nothing was changed" in err
+
+
+@pytest.mark.parametrize(
+    "damage", ["cut off", "a flipped bit", "a line less", "another layout", "another file", "empty", "absent"]
+)
 def test_what_is_no_whole_backup_is_refused_and_nothing_is_made(damage: str, backup: Path, tmp_path: Path) -> None:
     lines = gzip.decompress(backup.read_bytes()).splitlines(keepends=True)
     content = {
+        "a flipped bit": _flipped(backup.read_bytes()),
         "cut off": backup.read_bytes()[:-200],
         "a line less": gzip.compress(b"".join(lines[:5] + lines[6:])),
         "another layout": gzip.compress(json.dumps({"tollgate_ledger": 99}).encode() + b"\n" + b"".join(lines[1:])),
