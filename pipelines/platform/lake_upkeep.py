@@ -42,9 +42,8 @@ class TableUpkeep:
 def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenance: Provenance) -> TableUpkeep:
     """Put the files of each day before `settled` together, and remove files that no kept version needs.
 
-    Rows and their days stay; a new version is written only where files are put together or the policy has
-    changed. Raises `StoreError` where
-    another writer was faster or the store does not answer.
+    Rows and their days stay; a new version is written only where files are put together or the policy has changed.
+    Raises `StoreError` where another writer was faster or the store does not answer.
     """
     try:
         with _commits_say(lake.spark, provenance):

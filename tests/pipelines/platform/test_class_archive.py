@@ -18,7 +18,7 @@ from pipelines.platform.spark import require_java, server_options
 def _java(folder: Path, mark: int) -> str:
     java = folder / "java"
     java.write_text("")
-    os.utime(java, ns=(mark, mark))
+    os.utime(java, (mark, mark))
     return str(java)
 
 

@@ -108,8 +108,8 @@ def test_what_is_written_meanwhile_is_not_in_it(
     ledger, line = Ledger(url, "fraud"), ledger_backup._line
 
     def writing(table: str, row: dict[str, Any]) -> str:
-        if table == TABLES[0].name:
-            incident = NewIncident(kind="late", subject=str(row), severity="warning", summary="s")
+        if table == "stage_records":
+            incident = NewIncident(kind="late", subject=f"row {row['id']}", severity="warning", summary="s")
             ledger.report_incident(incident, at=AT, actor="another")
             ledger.record_stage("ingest", LAST, "done", run_id="another", at=AT, payload={})
         return line(table, row)
