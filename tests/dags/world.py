@@ -124,6 +124,7 @@ def small_world(home: Path) -> World:
         airflow_port=airflow,
         mlflow_port=mlflow,
         spark_memory="2g",
+        spark_cores=1,
         spark_java_options=JAVA_OPTIONS,
         retry_seconds=3,
     )

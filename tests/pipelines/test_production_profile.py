@@ -24,7 +24,7 @@ from pipelines.stages.ingest import ingest
 from pipelines.stages.materialize import materialize, online_store, watermark
 from pipelines.stages.score import score
 from pipelines.usecases.registry import load
-from tests.conftest import JAVA_OPTIONS
+from tests.conftest import INTERPRETED, JAVA_OPTIONS
 from tests.production import production
 
 pytestmark = pytest.mark.slow
@@ -59,7 +59,7 @@ def in_a_new_process(given: Mapping[str, Any]) -> dict[str, Any]:
 
 def chain(given: dict[str, Any]) -> dict[str, Any]:
     """Five days from landing zone to alert list and online store, one of them twice; what came of it, as plain data."""
-    settings = Settings.build(**given, spark_memory="2g", spark_cores=1, spark_java_options=JAVA_OPTIONS)
+    settings = Settings.build(**given, spark_memory="2g", spark_cores=1, spark_java_options=JAVA_OPTIONS + INTERPRETED)
     run = Run(settings, load("fraud"), run_id="chain", actor="test", clock=lambda: NOW)
     plans = plan_days(DAYS, [], Reporting(), "parquet")
     list(simulate(Landing.of(settings), settings.home / "truth", WORLD, DAYS, plans))

@@ -22,7 +22,7 @@ def in_copies(home: Path) -> Iterator[InACopy]:
     def at(happens: Happens) -> list[Finding]:
         copies.append(home.with_name(happens.__name__))
         shutil.copytree(home, copies[-1])
-        return list(happens(Settings.build(home=copies[-1])))
+        return list(happens(Settings.build(home=copies[-1], spark_cores=1)))
 
     yield at
     for copy in copies:

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 def bank_home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home with all of the bank's days and its first champion."""
     home = tmp_path_factory.mktemp("bank") / "home"
-    run = banks.bank(Settings.build(home=home))
+    run = banks.bank(Settings.build(home=home, spark_cores=1))
     banks.first_champion(run)
     return home
 
@@ -75,7 +75,7 @@ def test_a_rollback_while_scoring_leaves_no_row_unaccounted(at_the_bank: InACopy
 
 def test_the_bank_in_memory_is_the_bank_in_the_lake(bank_home: Path) -> None:
     """Landing zone, ingest and Spark give the very bits of the frame made in memory, bad labels included."""
-    run = banks.bank(Settings.build(home=bank_home))
+    run = banks.bank(Settings.build(home=bank_home, spark_cores=1))
     use_case, day = run.use_case, DayRange.single(banks.DAYS.last)
     plans = dict.fromkeys(banks.BAD_LABELS, DayPlan((banks.INCIDENT,)))
     made = simulated_frame(build_world(banks.SIZE), banks.DAYS, use_case, use_case.stored_features, plans).frame

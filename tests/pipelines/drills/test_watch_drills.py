@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 def at_the_bank(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Iterator[InACopy]:
     """Lets a drill happen in a copy of the watched bank."""
     home = tmp_path_factory.mktemp("watched") / "home"
-    watched_bank(Settings.build(home=home))
+    watched_bank(Settings.build(home=home, spark_cores=1))
     with in_copies(home) as at:
         yield at
 

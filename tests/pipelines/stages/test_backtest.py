@@ -36,7 +36,7 @@ def _splits(run: Run, starts: list[date] = STARTS) -> list[Split]:
 
 @pytest.fixture(scope="module")
 def world(spark: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, History]:
-    run = _run(Settings.build(home=tmp_path_factory.mktemp("backtest")))
+    run = _run(Settings.build(home=tmp_path_factory.mktemp("backtest"), spark_cores=1))
     history = make_history(run)
     store_history(run, history)
     return run, history
@@ -108,7 +108,7 @@ def test_nothing_that_happens_in_the_test_week_reaches_the_model(
 ) -> None:
     """With every later report gone and later events changed, the same parameters are chosen from the same rows."""
     first = _splits(world[0])[0]
-    run, history = _run(Settings.build(home=tmp_path_factory.mktemp("later"))), world[1]
+    run, history = _run(Settings.build(home=tmp_path_factory.mktemp("later"), spark_cores=1)), world[1]
     later = (history.features["event_time"] >= pd.Timestamp(first.test.start)).to_numpy()
     features = history.features.copy()
     features.loc[later, "amount"] = 1.0

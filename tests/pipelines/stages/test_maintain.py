@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from pipelines.platform.days import DayRange
+from pipelines.platform.days import DayRange, midnight
 from pipelines.platform.errors import StoreError
 from pipelines.platform.ledger_backup import restore
 from pipelines.run import Run
@@ -65,7 +66,8 @@ def test_the_ledger_is_backed_up_first_and_so_many_backups_are_kept(make_run: Ca
     run = _with_policy(run, backups=2)
     run.ledger.record_stage("ingest", FIRST, "done", run_id="r", at=run.clock(), payload={"rows": 7})
     days = [LATER.last + timedelta(days=7 * week) for week in range(3)]
-    accounts = [maintain(run, DayRange.single(day)).accounts[day] for day in days]
+    runs = [replace(run, clock=partial(midnight, day)) for day in days]
+    accounts = [maintain(one, LATER).accounts[LATER.last] for one in runs]
     assert accounts[-1]["backups_dropped"] == [Path(accounts[0]["backup"]).name]
     assert len(list((run.settings.home / "backups").iterdir())) == 2
     other = f"sqlite:///{run.settings.home / 'other.sqlite'}"

@@ -35,7 +35,7 @@ ALL = {"customer": list(range(1, CUSTOMERS + 1)), "terminal": list(range(1, TERM
 @pytest.fixture
 def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on a lake of its own whose clock moves on by a minute at every look."""
-    return on_lake(Settings.build(home=tmp_path_factory.mktemp("online")))
+    return on_lake(Settings.build(home=tmp_path_factory.mktemp("online"), spark_cores=1))
 
 
 @pytest.fixture
@@ -43,7 +43,9 @@ def redis_run(spark: SparkSession, redis_server: Server, tmp_path_factory: pytes
     """The same with the store in a Redis that holds nothing yet."""
     with redis_of(redis_server) as client:
         client.flushall()
-    return on_lake(Settings.build(home=tmp_path_factory.mktemp("redis"), online_store=redis_url(redis_server)))
+    return on_lake(
+        Settings.build(home=tmp_path_factory.mktemp("redis"), spark_cores=1, online_store=redis_url(redis_server))
+    )
 
 
 def on_lake(settings: Settings) -> Run:

@@ -49,7 +49,9 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, world: World) -> Path:
     """A home with a champion and scored days; made once, copied for each test."""
-    run = watched(Run(Settings.build(home=tmp_path_factory.mktemp("world")), load("fraud"), clock=lambda: AT))
+    run = watched(
+        Run(Settings.build(home=tmp_path_factory.mktemp("world"), spark_cores=1), load("fraud"), clock=lambda: AT)
+    )
     store(run, world)
     quiet = World(world.features[world.features["day"] < LAST], world.reports)
     release_model(run, quiet)
@@ -62,7 +64,7 @@ def fortnight(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run
     """The scored days, watched in one call; tests read it and leave it as it is."""
     folder = tmp_path_factory.mktemp("fortnight") / "home"
     shutil.copytree(home, folder)
-    run = watched(Run(Settings.build(home=folder), load("fraud"), run_id="bulk", clock=lambda: AT))
+    run = watched(Run(Settings.build(home=folder, spark_cores=1), load("fraud"), run_id="bulk", clock=lambda: AT))
     return run, monitor(run, SCORED)
 
 
@@ -202,7 +204,9 @@ def test_evidently_gives_the_same_figures_and_its_page(run: Run, fortnight: tupl
 
     assert alone["drift"]["columns"] == pytest.approx(bulk["drift"]["columns"])
     assert alone["drift"]["score"] == pytest.approx(bulk["drift"]["score"])
-    of_the_past = {"drift", "diagnosis", "explained", "estimate", "checked", "profile", "slices"}
+    assert (alone["shown"]["drift_page"], bulk["shown"]["drift_page"]) == (True, False)
+    assert alone["shown"]["score_counts"] == bulk["shown"]["score_counts"]
+    of_the_past = {"drift", "diagnosis", "explained", "estimate", "checked", "profile", "slices", "shown"}
     assert {key: value for key, value in alone.items() if key not in of_the_past} == {
         key: value for key, value in bulk.items() if key not in of_the_past
     }

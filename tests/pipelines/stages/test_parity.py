@@ -65,7 +65,7 @@ def without_the_event(**texts: str) -> Feature:
 @pytest.fixture(scope="module")
 def lake_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
     """A run on a lake with events and reports; each test puts the features there that it speaks of."""
-    run = Run(Settings.build(home=tmp_path_factory.mktemp("parity")), load("fraud"), clock=lambda: NOW)
+    run = Run(Settings.build(home=tmp_path_factory.mktemp("parity"), spark_cores=1), load("fraud"), clock=lambda: NOW)
     store_events(run)
     return run
 

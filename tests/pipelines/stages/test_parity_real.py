@@ -30,7 +30,7 @@ DAY = date(2018, 7, 25)
 
 @pytest.fixture(scope="module")
 def run(spark: SparkSession, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = Run(Settings.build(home=tmp_path_factory.mktemp("real")), load("fraud"), clock=lambda: NOW)
+    run = Run(Settings.build(home=tmp_path_factory.mktemp("real"), spark_cores=1), load("fraud"), clock=lambda: NOW)
     reach = run.use_case.stored_features.reach_days
     store_handbook(run, real_data / "handbook", DayRange(DAY - timedelta(days=reach), DAY))
     return run

@@ -35,7 +35,7 @@ print(json.dumps(reproduce(run, sys.argv[1]).to_json()))
 
 @pytest.fixture(scope="module")
 def trained(spark: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, TrainResult]:
-    settings = Settings.build(home=tmp_path_factory.mktemp("reproduce"))
+    settings = Settings.build(home=tmp_path_factory.mktemp("reproduce"), spark_cores=1)
     run = Run(settings, small_use_case(), run_id="test-run", actor="test", clock=lambda: NOW)
     store_history(run, make_history(run))
     result = train(run, AS_OF)

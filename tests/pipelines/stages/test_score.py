@@ -47,7 +47,7 @@ def world() -> World:
 @pytest.fixture(scope="module")
 def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, world: World) -> Path:
     """A home that holds the world; made once, copied for each test."""
-    settings = Settings.build(home=tmp_path_factory.mktemp("world"))
+    settings = Settings.build(home=tmp_path_factory.mktemp("world"), spark_cores=1)
     store(Run(settings, load("fraud"), clock=lambda: AT), world)
     return settings.home
 

@@ -43,7 +43,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def world(spark: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, History]:
     """A lake that all tests of this module read; those that change it put a lake of their own in its place."""
-    settings = Settings.build(home=tmp_path_factory.mktemp("train"))
+    settings = Settings.build(home=tmp_path_factory.mktemp("train"), spark_cores=1)
     run = Run(settings, small_use_case(), run_id="test-run", actor="test", clock=lambda: NOW)
     history = make_history(run)
     store_history(run, history)
