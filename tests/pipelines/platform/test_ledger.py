@@ -7,15 +7,15 @@ from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pipelines.platform.errors import ConfigurationError, PermanentError
 from pipelines.platform.ledger import Ledger, NewIncident
 from pipelines.platform.ledger_opening import open_ledger
 from tests.guarantees.plugin import Tried
 from tests.servers import new_database
+from tests.state_machines import play
 
 AT = datetime(2026, 11, 8, 2, tzinfo=UTC)
 
@@ -177,8 +177,5 @@ class Promotions(RuleBasedStateMachine):
 @pytest.mark.guarantee("two promotions at once", fault="promotions with fresh and stale pointers (state machine)")
 def test_promotions(tried: Tried, thorough: bool) -> None:
     Promotions.lost = 0
-    examples = 200 if thorough else 15
-    run_state_machine_as_test(
-        Promotions, settings=hypothesis_settings(max_examples=examples, stateful_step_count=12, deadline=None)
-    )
+    play(Promotions, games=200 if thorough else 15, steps=12)
     tried(Promotions.lost, "each stale one is told; the pointer is the last winner, its history full")

@@ -12,9 +12,8 @@ from tempfile import mkdtemp
 from typing import Any
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from pipelines.platform.errors import PermanentError, StoreError
 from pipelines.platform.ledger import Release
@@ -26,6 +25,7 @@ from pipelines.run import Run
 from tests.guarantees.plugin import Tried
 from tests.pipelines.release.boosters import AT
 from tests.pipelines.release.bundles import USE, failing_write, stored_release
+from tests.state_machines import play
 
 WRITES = 6
 """More than any move has: pointer, history, up to three states, audit."""
@@ -126,8 +126,5 @@ class Succession(RuleBasedStateMachine):
 )
 def test_succession(tried: Tried, thorough: bool) -> None:
     Succession.failures = 0
-    examples = 200 if thorough else 20
-    run_state_machine_as_test(
-        Succession, settings=hypothesis_settings(max_examples=examples, stateful_step_count=12, deadline=None)
-    )
+    play(Succession, games=200 if thorough else 20, steps=12)
     tried(Succession.failures, "all as before, each time; states and history agree with the pointer after every step")

@@ -16,14 +16,12 @@ from typing import Any
 from unittest.mock import patch
 
 import pytest
-from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
     initialize,
     invariant,
     rule,
-    run_state_machine_as_test,
 )
 
 from pipelines.platform.days import DayRange
@@ -36,6 +34,7 @@ from pipelines.usecases.registry import load
 from tests.conftest import NOW
 from tests.guarantees.plugin import Tried
 from tests.pipelines.release.bundles import failing_write
+from tests.state_machines import play
 
 FIRST = date(2026, 11, 1)
 KEYS = 3
@@ -149,8 +148,5 @@ class Nights(RuleBasedStateMachine):
 )
 def test_watermark(tried: Tried, thorough: bool) -> None:
     Nights.failures = 0
-    examples = 300 if thorough else 25
-    run_state_machine_as_test(
-        Nights, settings=hypothesis_settings(max_examples=examples, stateful_step_count=15, deadline=None)
-    )
+    play(Nights, games=300 if thorough else 25, steps=15)
     tried(Nights.failures, "the watermark stays; the next night that succeeds leaves every key as the watermark says")

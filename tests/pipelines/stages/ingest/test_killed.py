@@ -81,6 +81,7 @@ def test_a_killed_ingest_leaves_old_or_new_and_the_next_one_completes(
         assert content(run) == new
         assert (account["rows_in"], account["accepted"]) == (401, 401)
         shutil.rmtree(run.settings.home)
+    assert found["all new"] < found.total(), "no kill came before the end"
     told = ", ".join(f"{what} {count} times" for what, count in found.items())
     tried(found.total(), f"each table old or new ({told}); after the next run all {len(new['transactions'])} rows")
 
@@ -107,11 +108,11 @@ def ingest_until(settings: Settings, name: str, files: int, *, java_only: bool) 
         process = subprocess.Popen(command, env=environment, cwd=CHECKOUT, stdout=said, stderr=said)
         new: set[Path] = set()
         deadline = time.monotonic() + PATIENCE
-        while process.poll() is None and len(new) < files:
+        while process.poll() is None and len(new) < files and time.monotonic() < deadline:
             new |= paths(place) - known
-            assert time.monotonic() < deadline
             time.sleep(0.002)
         kill(process, java_only=java_only)
+        assert time.monotonic() < deadline, "neither so many files nor an end came in time"
         code = process.wait(PATIENCE)
         said.seek(0)
         assert code <= 0 or "next step:" in said.read(), "who lost its Spark says what to do"
