@@ -9,42 +9,36 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.feature import Feature
-from features.history import EntityHistory
-from features.timeline import Events, Ints, Timeline
+from features.statistics import Statistics
+from features.timeline import Ints
 
 
 class Context:
-    """The events `rows` (indices) among `events`, asked about; every value is worked out once.
+    """Queries at instants `at` (µs since 1970 UTC) with amounts `cents`; every value is worked out once.
 
-    `given` holds the values of features that were computed before, by name; `compute` computes the others.
+    `histories` gives the statistics of a kind of entity by its name. `given` holds the values of features that were
+    computed before, by name; `compute` computes the others.
     """
 
     def __init__(
         self,
-        events: Events,
-        rows: NDArray[np.intp],
+        at: Ints,
+        cents: Ints,
+        histories: Callable[[str], Statistics],
         compute: Callable[[Feature, Context], NDArray[Any]],
-        given: Mapping[str, NDArray[Any]],
+        given: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
-        self._timeline = Timeline(events, rows)
+        self.at = at
+        self.cents = cents
+        self._open = histories
         self._compute = compute
-        self._histories: dict[str, EntityHistory] = {}
-        self._values: dict[str, NDArray[Any]] = dict(given)
+        self._histories: dict[str, Statistics] = {}
+        self._values: dict[str, NDArray[Any]] = dict(given or {})
 
-    @property
-    def at(self) -> Ints:
-        """Times of the queries, microseconds since 1970 UTC."""
-        return self._timeline.at
-
-    @property
-    def cents(self) -> Ints:
-        """Amounts of the queries."""
-        return self._timeline.events.cents[self._timeline.rows]
-
-    def history(self, entity: str) -> EntityHistory:
+    def history(self, entity: str) -> Statistics:
         """The histories of that kind of entity."""
         if entity not in self._histories:
-            self._histories[entity] = EntityHistory(self._timeline, self._timeline.events.keys[entity])
+            self._histories[entity] = self._open(entity)
         return self._histories[entity]
 
     def value(self, feature: Feature) -> NDArray[Any]:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.feature import EntityFeature, WindowFeature
+from features.statistics import deviations_around_floor
 from features.timeline import MICROSECONDS_PER_DAY, NEVER, Ints, Timeline
 
 Window = tuple[Ints, Ints]
@@ -87,12 +88,11 @@ class EntityHistory:
         return self._sums[past] - self._sums[first]
 
     def squared_deviations(self, feature: WindowFeature) -> tuple[Ints, Ints]:
-        """n m, d with d = sum of (cents - m)^2 for m = the whole part of the mean; all int64, exact."""
+        """`deviations_around_floor` of the window's cents."""
         first, past = self.window(feature)
-        count, total = past - first, self.sums(feature)
-        middle = total // np.maximum(count, 1)
-        squares = self._square_sums[past] - self._square_sums[first]
-        return count * middle, squares - 2 * middle * total + count * middle * middle
+        return deviations_around_floor(
+            past - first, self.sums(feature), self._square_sums[past] - self._square_sums[first]
+        )
 
     def maxima(self, feature: WindowFeature) -> Ints:
         """Largest cents in the window, 0 where it is empty: two spans as long as a power of two cover any window."""

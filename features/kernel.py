@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from features.context import Context
 from features.feature import Feature
-from features.timeline import NEVER, Events
+from features.history import EntityHistory
+from features.timeline import NEVER, Events, Timeline
 from features.values import values
 
 __all__ = ["NEVER", "Events", "compute"]
@@ -28,5 +29,12 @@ def compute(
     the feature's reach; more do no harm. Online that is the entity's stored events with the request added, in a batch
     whole days. Features named in `given` are not computed but taken from there (in the order of `rows`).
     """
-    context = Context(events, np.asarray(rows, dtype=np.intp), values, given or {})
+    timeline = Timeline(events, np.asarray(rows, dtype=np.intp))
+    context = Context(
+        timeline.at,
+        events.cents[timeline.rows],
+        lambda entity: EntityHistory(timeline, events.keys[entity]),
+        values,
+        given,
+    )
     return {feature.name: context.value(feature) for feature in features}

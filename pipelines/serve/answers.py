@@ -45,8 +45,8 @@ class Decider:
 class Answers:
     """Answers to a batch of n requests, in the order of its rows.
 
-    `scores` float64 in [0, 1], `decisions` bool (score >= the decider's threshold), `decided_by` the place in `deciders`
-    of each row's decider (int8), `flags` uint8 (`Flag`). `names` and `features` (float64, n x names) are what the
+    `scores` float64 in [0, 1], `decisions` bool (score >= the decider's threshold), `decided_by` int8 (the place in
+    `deciders` of each row's decider), `flags` uint8 (`Flag`). `names` and `features` (float64, n x names) are what the
     champion saw; no names where no features could be had. `reasons` holds the names and contributions (log-odds) of
     what weighed most, by row, for the rows that asked for it.
     """
@@ -92,7 +92,7 @@ class Readiness:
 
 
 class Engine(Protocol):
-    """What stands behind the service. `score` and `report` are called from one thread at a time, `fall_back` from any."""
+    """What stands behind the service. `score` and `report` are for one thread at a time, the others for any."""
 
     def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
         """Score requests in their order; each moves the state that the next one sees. `explained`: who gets reasons.

@@ -17,6 +17,7 @@ from pipelines.platform.errors import UsageError
 from pipelines.usecases.policies.evidence import EvidencePolicy
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.usecases.policies.schedule import Schedule
+from pipelines.usecases.policies.serving import ServingPolicy
 from pipelines.usecases.policies.upkeep import UpkeepPolicy
 from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
 
@@ -147,6 +148,7 @@ class UseCase:
     rollout: RolloutPolicy = field(default_factory=RolloutPolicy)
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     upkeep: UpkeepPolicy = field(default_factory=UpkeepPolicy)
+    serving: ServingPolicy = field(default_factory=ServingPolicy)
     schedule: Schedule = field(default_factory=Schedule)
 
     @property

@@ -1,0 +1,114 @@
+"""The live path: a stream of events becomes features, each event moving the states that the next one sees.
+
+The states are in arenas, one for each kind of entity; the values are made of them by the very functions that a batch
+uses (`features.values`). What is asked here and what a nightly batch computes is equal, bit by bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features import arena_loops as loops
+from features.arena import Arena, ArenaAnswers, StatesTable
+from features.context import Context
+from features.definition import FeatureSet
+from features.feature import Feature
+from features.state import REPORTED, EntityState, entities_with_state, state_columns, state_reach_days
+from features.timeline import MICROSECONDS_PER_DAY, Events, Ints
+from features.values import values
+
+NOTHING_SEEN = int(np.iinfo(np.int64).min)
+Values = dict[str, NDArray[Any]]
+
+
+class StreamFeatures:
+    """All states of a feature set, asked and moved in batches; for one thread at a time.
+
+    `slack_days`: how long after leaving every window an event is kept, so that a request may come so late.
+    """
+
+    def __init__(self, feature_set: FeatureSet, *, most_events: int = 65_536, slack_days: int = 2) -> None:
+        self.feature_set = feature_set
+        self.arenas = {
+            name: Arena(feature_set, name, most_events=most_events) for name in entities_with_state(feature_set)
+        }
+        self.reported = tuple(name for name in self.arenas if REPORTED in state_columns(feature_set, name))
+        self._reach = {
+            name: (state_reach_days(feature_set, name) + slack_days) * MICROSECONDS_PER_DAY for name in self.arenas
+        }
+        self.newest = NOTHING_SEEN
+        """The latest instant that was seen (µs)."""
+
+    def serve(self, requests: Events, features: Iterable[Feature]) -> tuple[Values, NDArray[np.uint8]]:
+        """The features of each request, by name, and its marks (`arena_loops`); each request moves the states.
+
+        A request sees the states as the requests before it left them. One whose id is there already is answered as if
+        for the first time, and moves nothing.
+        """
+        marks = np.zeros(len(requests), dtype=np.uint8)
+        cells = _cells(requests)
+        answers: dict[str, ArenaAnswers] = {}
+        for name, arena in self.arenas.items():
+            keys = requests.keys[name].astype(np.int64, copy=False)
+            answers[name] = arena.serve(keys, cells, marks, oldest=self._oldest(name, requests.time))
+        self._advance(requests.time)
+        context = Context(requests.time, requests.cents, answers.__getitem__, values)
+        return {feature.name: context.value(feature) for feature in features}, marks
+
+    def move(self, events: Events) -> None:
+        """Move the states by events, in any order and however often."""
+        cells = _cells(events)
+        for name, arena in self.arenas.items():
+            keys = events.keys[name].astype(np.int64, copy=False)
+            arena.move(keys, cells, oldest=self._oldest(name, events.time))
+        self._advance(events.time)
+
+    def report(self, ids: Ints, reported_at: Ints) -> NDArray[np.bool_]:
+        """File reports (µs) of events, of which the earliest counts; returns which of the events are there."""
+        there = np.zeros(len(ids), dtype=np.bool_)
+        for name in self.reported:
+            keys, found = self.arenas[name].locate(ids)
+            self.arenas[name].report(keys[found], ids[found], reported_at[found])
+            there |= found
+        return there
+
+    def load(self, entity: str, table: StatesTable) -> None:
+        """Put states of one kind of entity."""
+        self.arenas[entity].load(table)
+
+    def state(self, entity: str, key: int) -> EntityState:
+        """One state."""
+        return self.arenas[entity].state(key)
+
+    def figures(self) -> Mapping[str, float]:
+        """How much is held, by name."""
+        found: dict[str, float] = {}
+        for name, arena in self.arenas.items():
+            found[f"{name}_entities"] = arena.entities
+            found[f"{name}_events"] = arena.events
+            found[f"{name}_events_dropped"] = arena.dropped
+            found[f"{name}_state_bytes"] = arena.nbytes
+        return found
+
+    def _oldest(self, entity: str, times: Ints) -> int:
+        """The instant up to which no request of this batch, or one that comes a little late, looks back."""
+        if self.newest == NOTHING_SEEN:
+            return NOTHING_SEEN
+        return min(self.newest, int(times.min(initial=self.newest))) - self._reach[entity]
+
+    def _advance(self, times: Ints) -> None:
+        if len(times):
+            self.newest = max(self.newest, int(times.max()))
+
+
+def known_nothing(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    """Rows of which one entity at least was unknown."""
+    return np.asarray(marks & loops.EMPTY != 0)
+
+
+def _cells(events: Events) -> NDArray[np.int64]:
+    return np.stack([events.id.astype(np.int64, copy=False), events.time, events.cents, events.reported])

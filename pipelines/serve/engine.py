@@ -1,0 +1,216 @@
+"""The engine of the scorer: states, deciders and the log of answers, put together for one worker."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.kernel import Events
+from pipelines.platform.answer_log import AnswerLog, answers_folder
+from pipelines.platform.errors import TollgateError
+from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.serve.answer_writer import AnswerWriter, Logged
+from pipelines.serve.answers import Answers, Flag, Readiness
+from pipelines.serve.deciding import Follower
+from pipelines.serve.journals import open_journal
+from pipelines.serve.live_states import LiveStates, build
+from pipelines.serve.nightly import Nightly, newest, online_states, read_states
+from pipelines.serve.scoring import Judge
+from pipelines.serve.state_reader import StateReader
+from pipelines.usecases.registry import load
+
+LOGGER = logging.getLogger(__name__)
+
+LOOK_FOR_NIGHT_EVERY = 5.0
+"""Seconds between two looks for a newer night."""
+
+TELL_EVERY = 10.0
+"""Seconds between two defects in the log."""
+
+
+class LiveEngine:
+    """The `Engine` behind a worker. `score` and `report` are for one thread; the rest may be called from any.
+
+    Two threads of its own keep it current: one follows the ledger's pointer, one builds the states of a new night
+    beside the old ones. Both are taken over between two batches.
+    """
+
+    def __init__(self, run: Run, *, worker: int = 0) -> None:
+        self._run = run
+        schema = run.use_case.stored_features.schema
+        self._follower = Follower(run)
+        self._judge = Judge(self._follower.now, run.use_case)
+        self._states = _build(run)
+        self._next: LiveStates | None = None
+        self._night_problem = ""
+        log = AnswerLog(answers_folder(run.settings.home, run.use_case.name), f"worker-{worker}")
+        share = run.use_case.serving.logged_share
+        self._writer = AnswerWriter(log, schema, run.use_case.review.unit, share=share)
+        self._counts = dict.fromkeys(("scored", "fallback", "repeated", "unknown", "late", "bounded", "errors"), 0)
+        self._told_defect = -TELL_EVERY
+        self._ended = threading.Event()
+        self._watch = threading.Thread(target=self._watch_nights, name="nights", daemon=True)
+        self._watch.start()
+
+    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
+        """Score requests in their order; see `Engine`."""
+        self._take_over()
+        judge = self._judge
+        try:
+            served = self._states.serve(requests, judge.features)
+            answers, challenger = judge.answers(requests, served.values, served.flags, served.unsure, explained)
+        except Exception as error:  # a defect must not hang or refuse: the declared rule answers, and it is counted
+            self._counts["errors"] += 1
+            self._tell_defect()
+            return self.fall_back(requests, f"{type(error).__name__} while scoring")
+        contenders = judge.contenders
+        self._writer.put(
+            Logged(
+                requests,
+                answers,
+                contenders.champion.release_id,
+                contenders.challenger.release_id if contenders.challenger else "",
+                challenger,
+                self._run.clock(),
+            )
+        )
+        self._count(answers)
+        return answers
+
+    def fall_back(self, requests: Events, reason: str) -> Answers:
+        """The declared rule's answers, at once and without any store; nothing moves, nothing is logged."""
+        return self._judge.by_rule(requests.cents / 100, reason)
+
+    def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
+        """Positive labels; how many name an event that is known here."""
+        self._take_over()
+        return self._states.report(ids, reported_at)
+
+    def readiness(self) -> Readiness:
+        """How the scorer stands."""
+        states, champion = self._states, self._follower.now.contenders.champion
+        nightly = states.nightly
+        reader = states.reader.problem if states.reader else ""
+        problems = {
+            "release": self._follower.now.problem,
+            "ledger": self._follower.problem,
+            "states": states.problem,
+            "online store": reader,
+            "journal": states.journal_problem,
+            "log of answers": self._writer.problem,
+            "night": self._night_problem or ("" if nightly else "no night has been materialised yet"),
+        }
+        return Readiness(
+            ready=True,
+            release=champion.release_id,
+            problems=tuple(f"{name}: {problem}" for name, problem in problems.items() if problem),
+            facts={
+                "model_version": champion.model_version,
+                "states_of": str(nightly.day) if nightly else None,
+                "states_built_at": nightly.built_at.isoformat() if nightly else None,
+                "states_in_memory": sorted(states.whole),
+            },
+        )
+
+    def figures(self) -> Mapping[str, float]:
+        """Gauges and counters."""
+        return {
+            **{f"rows_{name}_total": float(count) for name, count in self._counts.items()},
+            **self._states.figures(),
+            "release_swaps_total": float(self._follower.swaps),
+            "answers_unlogged_total": float(self._writer.unlogged),
+        }
+
+    def close(self) -> None:
+        """Write what is held back and let go of everything."""
+        self._ended.set()
+        self._follower.close()
+        self._watch.join(timeout=30)
+        self._writer.close()
+        self._states.close()
+
+    def _take_over(self) -> None:
+        """Change to what was loaded since the last batch: between batches only, so that none sees two of anything."""
+        if self._judge.deciding is not self._follower.now:
+            self._judge = Judge(self._follower.now, self._run.use_case)
+        if self._next is not None:
+            following, self._next = self._next, None
+            self._states.close()
+            self._states = following
+            if following.nightly is not None:
+                self._forget(following.nightly)
+
+    def _forget(self, nightly: Nightly) -> None:
+        try:
+            self._states.journal.forget(nightly.as_of)
+        except TollgateError as error:
+            LOGGER.warning("%s", error)
+
+    def _watch_nights(self) -> None:
+        while not self._ended.wait(LOOK_FOR_NIGHT_EVERY):
+            try:
+                found = newest(self._run)
+                if found is not None and found != (self._next or self._states).nightly:
+                    began = time.monotonic()
+                    self._next = _build(self._run)
+                    LOGGER.info("the states of %s are in after %.1f s", found.day, time.monotonic() - began)
+                self._night_problem = ""
+            except Exception as error:  # the states of the night before go on answering, and say so
+                self._night_problem = f"{type(error).__name__}: {error}"
+                LOGGER.exception("the states of a new night could not be built")
+
+    def _tell_defect(self) -> None:
+        """Log the exception at hand; at most one in ten seconds."""
+        if time.monotonic() > self._told_defect + TELL_EVERY:
+            self._told_defect = time.monotonic()
+            LOGGER.exception("a batch could not be scored, the rule answers (%d so far)", self._counts["errors"])
+
+    def _count(self, answers: Answers) -> None:
+        flags, counts = answers.flags, self._counts
+        counts["scored"] += len(flags)
+        if not flags.any():
+            return
+        for name, flag in (
+            ("fallback", Flag.FALLBACK),
+            ("repeated", Flag.REPEATED),
+            ("unknown", Flag.UNKNOWN_ENTITY),
+            ("late", Flag.LATE),
+            ("bounded", Flag.BOUNDED),
+        ):
+            counts[name] += int(np.count_nonzero(flags & flag))
+
+
+def open_engine(settings: Settings, *, worker: int = 0, **surroundings: Any) -> LiveEngine:
+    """The engine of the settings' use case; `surroundings` go to its `Run` (a clock, say).
+
+    Raises `ConfigurationError` or `StoreError` where the ledger or the journal cannot be opened.
+    """
+    run = Run(settings, load(settings.use_case), run_id=f"serve-{os.getpid()}", actor="scorer", **surroundings)
+    return LiveEngine(run, worker=worker)
+
+
+def _build(run: Run) -> LiveStates:
+    nightly = newest(run)
+    reader = None
+    if nightly is not None:
+        states = None
+
+        def read(keys: Mapping[str, Any]) -> Any:
+            nonlocal states
+            states = states or online_states(run, nightly)
+            return read_states(states, keys)
+
+        reader = StateReader(read)
+    built = build(run, open_journal(run), nightly, reader)
+    if reader is not None and built.whole:
+        reader.close()
+        built.reader = None
+    return built
