@@ -1,7 +1,6 @@
 """OpenMetrics text for Prometheus: the state of the newest day, read from the ledger at each scrape.
 
-Format: https://prometheus.io/docs/specs/om/open_metrics_spec/ (1.0). What is not known has no sample; nothing is 0 for
-want of a value. Shares are between 0 and 1.
+Shares are between 0 and 1.
 """
 
 from __future__ import annotations
@@ -13,32 +12,31 @@ from typing import Any
 from pipelines.ops.facts import SHOWN_DAYS, Facts
 from pipelines.ops.nights import days_since_good, good_days
 from pipelines.platform.days import midnight
+from pipelines.platform.exposition import CONTENT_TYPE, Family, exposition
 from pipelines.report.days import STAGES
 
-CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 SEVERITIES = ("warning", "critical")
 
+__all__ = ["CONTENT_TYPE", "openmetrics"]
+
 Sample = tuple[Mapping[str, str], float | None]
+Figure = tuple[str, str, str, Sequence[Sample]]
+"""A gauge's name, unit, meaning and samples."""
 
 
 def openmetrics(facts: Facts) -> str:
     """The exposition; every sample carries the use case, every family its meaning."""
-    lines: list[str] = []
-    for name, unit, meaning, samples in [
-        *_releases(facts),
-        *_incidents(facts),
-        *_days(facts),
-        *_timely(facts),
-        *_performance(facts),
-    ]:
-        lines += _family(f"tollgate_{name}", unit, meaning, samples, facts.use_case.name)
-    return "\n".join([*lines, "# EOF", ""])
+    figures = (*_releases(facts), *_incidents(facts), *_days(facts), *_timely(facts), *_performance(facts))
+    return exposition(map(_gauge, figures), {"use_case": facts.use_case.name})
 
 
-Family = tuple[str, str, str, Sequence[Sample]]
+def _gauge(figure: Figure) -> Family:
+    name, unit, meaning, samples = figure
+    told = [("", labels, value) for labels, value in samples]
+    return Family(name=f"tollgate_{name}", kind="gauge", unit=unit, meaning=meaning, samples=told)
 
 
-def _releases(facts: Facts) -> list[Family]:
+def _releases(facts: Facts) -> list[Figure]:
     pointer = facts.pointer
     champion = {"release": pointer.release_id} if pointer else {}
     challenger = {"release": str(pointer.challenger), "state": str(pointer.challenger_state)} if pointer else {}
@@ -55,7 +53,7 @@ def _releases(facts: Facts) -> list[Family]:
     ]
 
 
-def _incidents(facts: Facts) -> list[Family]:
+def _incidents(facts: Facts) -> list[Figure]:
     counts: list[Sample] = [
         ({"severity": severity}, sum(incident.severity == severity for incident in facts.open_incidents))
         for severity in dict.fromkeys([*SEVERITIES, *(incident.severity for incident in facts.open_incidents)])
@@ -63,7 +61,7 @@ def _incidents(facts: Facts) -> list[Family]:
     return [("open_incidents", "", "incidents that are not resolved", counts)]
 
 
-def _days(facts: Facts) -> list[Family]:
+def _days(facts: Facts) -> list[Figure]:
     """The newest day of each stage; volume, alerts, quarantine and drift of the newest day that has them."""
     statuses = facts.run.ledger.stage_statuses()
     good = good_days(statuses)
@@ -91,7 +89,7 @@ def _days(facts: Facts) -> list[Family]:
     ]
 
 
-def _timely(facts: Facts) -> list[Family]:
+def _timely(facts: Facts) -> list[Figure]:
     """How late each stage is (its oldest day; 0 where none is), and how many days each table is behind."""
     found = facts.standing.timeliness
     if found.since is None:
@@ -105,7 +103,7 @@ def _timely(facts: Facts) -> list[Family]:
     ]
 
 
-def _performance(facts: Facts) -> list[Family]:
+def _performance(facts: Facts) -> list[Figure]:
     """What matured labels say, and, where the monitor estimates it, what they will probably say."""
     return [
         ("matured_alert_precision", "", "share of reviews that found something", _newest(facts, "card_precision")),
@@ -133,19 +131,3 @@ def _estimated(facts: Facts) -> list[Sample]:
 
 def _done(statuses: Mapping[tuple[str, date], str], stage: str) -> list[date]:
     return [day for (name, day), status in statuses.items() if name == stage and status == "done"]
-
-
-def _family(name: str, unit: str, meaning: str, samples: Sequence[Sample], use_case: str) -> list[str]:
-    known = [(labels, value) for labels, value in samples if value is not None]
-    if not known:
-        return []
-    head = [f"# TYPE {name} gauge", *([f"# UNIT {name} {unit}"] if unit else []), f"# HELP {name} {meaning}"]
-    return head + [f"{name}{_labels({'use_case': use_case, **labels})} {float(value):.10g}" for labels, value in known]
-
-
-def _labels(labels: Mapping[str, str]) -> str:
-    return "{" + ",".join(f'{name}="{_escaped(value)}"' for name, value in labels.items()) + "}"
-
-
-def _escaped(value: str) -> str:
-    return value.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")

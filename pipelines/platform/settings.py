@@ -58,6 +58,24 @@ class Settings(BaseModel):
         description="where commands, tasks and Airflow's other components reach its API; none: this machine's port",
     )
     mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")
+    serve_port: int = Field(default=8780, ge=1, le=65535, description="port of the online scorer")
+    serve_workers: int = Field(default=1, ge=1, le=256, description="processes of the online scorer")
+    serve_batch_wait_ms: float = Field(
+        default=0.5, ge=0, le=100, description="how long a busy scorer waits for more requests to score together"
+    )
+    serve_batch_rows: int = Field(default=4096, ge=1, description="events scored together at most")
+    serve_deadline_ms: float = Field(
+        default=1000, gt=0, description="when a request is answered by the declared rule at the latest"
+    )
+    serve_queue_rows: int = Field(
+        default=16384, ge=1, description="events that may be waiting for an answer; beyond, requests get 429"
+    )
+    serve_max_rows: int = Field(default=4096, ge=1, description="events of one request")
+    serve_max_bytes: int = Field(default=4 * 1024**2, ge=1024, description="bytes of the body of one request")
+    serve_drain_seconds: float = Field(default=10, gt=0, description="how long an ending scorer may take")
+    serve_any_time: bool = Field(
+        default=False, description="take events of any time, past or future: for replays and benchmarks"
+    )
     bind: str = Field(
         default="127.0.0.1",
         pattern=r"^(127\.0\.0\.1|0\.0\.0\.0)$",

@@ -1,0 +1,9 @@
+"""`python -m pipelines.serve`: what `tollgate serve` does, for `tollgate component scorer` to become."""
+
+from __future__ import annotations
+
+from pipelines.platform.settings import Settings
+from pipelines.serve.supervisor import serve
+
+if __name__ == "__main__":
+    raise SystemExit(serve(Settings.from_environment()))

@@ -1,0 +1,114 @@
+"""The service on a socket: opened, kept, drained, in a time that is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from time import perf_counter, time_ns
+
+import uvicorn
+
+from pipelines.platform.settings import Settings
+from pipelines.serve import metrics_shelf
+from pipelines.serve.access import Keys, keys_file
+from pipelines.serve.answers import Engine
+from pipelines.serve.batching import Bounds
+from pipelines.serve.connection import LimitedConnection
+from pipelines.serve.door import door
+from pipelines.serve.lifetime import Lifetime
+from pipelines.serve.service import Limits, Service
+from pipelines.usecases.definition import UseCase
+
+NOTICE = 0.1
+"""Share of the drain's time in which it still takes new connections, while answers say that theirs ends."""
+
+BACKLOG = 2048
+IDLE_SECONDS = 75
+TICK = 0.5
+"""Seconds between two looks at the keys, and two leavings of figures."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: when to end is decided here."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:
+    """The application with its surroundings; needs a running event loop only once it is asked."""
+    bounds = Bounds(
+        wait=settings.serve_batch_wait_ms / 1000,
+        deadline=settings.serve_deadline_ms / 1000,
+        batch_rows=settings.serve_batch_rows,
+        queue_rows=max(settings.serve_queue_rows, settings.serve_max_rows),
+    )
+    schema = use_case.stored_features.schema
+    lifetime = Lifetime(schema, bounds, worker=worker, shelf=metrics_shelf.shelf(settings))
+    entrance = door(use_case, now=lambda: time_ns() // 1000, any_time=settings.serve_any_time)
+    limits = Limits(body_bytes=settings.serve_max_bytes, rows=settings.serve_max_rows)
+    return Service(use_case, entrance, Keys(keys_file(settings)), lifetime, limits, perf_counter)
+
+
+async def serve(
+    service: Service, settings: Settings, listener: socket.socket, opened: Callable[[], Engine], ended: asyncio.Event
+) -> bool:
+    """Serve until `ended` is set, then drain; whether everything was done within the time that a drain has.
+
+    Raises what `opened` raises, after the listener is closed.
+    """
+    service.keys.refresh()
+    server = _Server(_config(service, settings))
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    ticking = asyncio.create_task(_tick(service))
+    opening = asyncio.create_task(service.lifetime.open(opened))
+    ending = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait({opening, ending, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+            await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
+        return await _drain(service, settings, server, serving)
+    finally:
+        server.should_exit = True
+        for task in (ticking, opening, ending):
+            task.cancel()
+        await asyncio.gather(serving, ticking, opening, ending, return_exceptions=True)
+
+
+async def _drain(service: Service, settings: Settings, server: uvicorn.Server, serving: asyncio.Task[None]) -> bool:
+    """Tell who asks, stop accepting, finish what is in flight, close the engine."""
+    whole = settings.serve_drain_seconds
+    end = perf_counter() + whole
+    service.lifetime.draining = True
+    await asyncio.sleep(NOTICE * whole)
+    server.should_exit = True
+    await serving
+    return await service.lifetime.close(patience=max(1.0, end - perf_counter()))
+
+
+def _config(service: Service, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        service,
+        http=LimitedConnection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=max(1, int(settings.serve_drain_seconds * (1 - NOTICE) / 2)),
+    )
+
+
+async def _tick(service: Service) -> None:
+    lifetime = service.lifetime
+    while True:
+        service.keys.refresh()
+        with contextlib.suppress(Exception):
+            metrics_shelf.leave(lifetime.shelf, lifetime.worker, lifetime.figures())
+        await asyncio.sleep(TICK)
