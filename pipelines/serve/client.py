@@ -1,0 +1,173 @@
+"""A client of the scorer: events in, typed answers out, over JSON or Arrow; comes again when told to.
+
+>>> with ScorerClient("http://127.0.0.1:8780", key) as scorer:          # doctest: +SKIP
+...     answer = scorer.score([event], reasons=True)[0]
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+import msgspec
+
+from pipelines.platform.errors import PermanentError, TransientError
+
+ARROW = "application/vnd.apache.arrow.stream"
+AGAIN = frozenset({429, 503})
+LONGEST_WAIT = 10.0
+"""Seconds that are waited at most before asking again, whatever the service says."""
+
+RUNBOOK = "docs/runbooks/serving.md"
+
+Event = Mapping[str, Any]
+"""The columns of the use case's events: whole numbers, text, aware datetimes, Decimal (or text, or float) for money."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """A feature, and how much it moved the score (log-odds)."""
+
+    feature: str
+    contribution: float
+
+
+class _Told(msgspec.Struct):
+    score: float
+    decision: bool
+    release: str
+    model_version: str
+    feature_set: str
+    threshold: float
+    fallback: bool
+    flags: tuple[str, ...]
+    fallback_reason: str = ""
+    reasons: tuple[Reason, ...] = ()
+    features: dict[str, float | None] = {}  # noqa: RUF012 (msgspec copies it)
+
+
+class Answer(_Told):
+    """The answer to one event, in the order that the events were sent in; `threshold` is that of the release."""
+
+
+class Answers(msgspec.Struct):
+    """The answers to a request."""
+
+    answers: list[Answer]
+
+
+@dataclass(frozen=True)
+class Reported:
+    """What became of reports: known here by their event, or waiting for it."""
+
+    known: int
+    waiting: int
+
+
+class ScorerClient:
+    """Asks one service. Safe to repeat: an id counts once, so requests that got no answer are sent again.
+
+    `timeout` seconds for one try, `attempts` tries in all. Raises `PermanentError` for what the service refuses (its
+    problem document in the fields) and `TransientError` where it does not answer.
+    """
+
+    def __init__(self, url: str, key: str, *, timeout: float = 5.0, attempts: int = 4) -> None:
+        self._attempts = attempts
+        headers = {"authorization": f"Bearer {key}"}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def score(self, events: Sequence[Event], *, reasons: bool = False, features: bool = False) -> list[Answer]:
+        """Score events in their order."""
+        body = msgspec.json.encode({"events": events, "reasons": reasons, "features": features})
+        answered = self._post("/v1/score", body, "application/json")
+        return msgspec.json.decode(answered.content, type=Answers).answers
+
+    def score_table(self, table: Any, *, reasons: bool = False, features: bool = False) -> Any:
+        """Score a `pyarrow.Table` of the feed's columns; a table with a row for each, its key first."""
+        import pyarrow as pa
+
+        sink = pa.BufferOutputStream()
+        with pa.ipc.new_stream(sink, table.schema) as writer:
+            writer.write_table(table)
+        asked = {"reasons": str(reasons).lower(), "features": str(features).lower()}
+        answered = self._post("/v1/score", sink.getvalue().to_pybytes(), ARROW, params=asked)
+        with pa.ipc.open_stream(answered.content) as reader:
+            return reader.read_all()
+
+    def report(self, reports: Sequence[Event]) -> Reported:
+        """Tell which events turned out to be positive; a report counts once."""
+        answered = self._post("/v1/reports", msgspec.json.encode({"reports": reports}), "application/json")
+        return msgspec.json.decode(answered.content, type=Reported)
+
+    def release(self) -> dict[str, Any]:
+        """What decides now."""
+        return dict(self._asked("GET", "/v1/release").json())
+
+    def ready(self) -> bool:
+        """Whether it answers as it should; False also where it cannot be reached."""
+        try:
+            return self._http.get("/ready").is_success
+        except httpx.TransportError:
+            return False
+
+    def _post(self, path: str, body: bytes, content_type: str, **more: Any) -> httpx.Response:
+        return self._asked("POST", path, content=body, headers={"content-type": content_type}, **more)
+
+    def _asked(self, method: str, path: str, **how: Any) -> httpx.Response:
+        found = ""
+        for attempt in range(self._attempts):
+            wait = 0.1 * 2**attempt
+            try:
+                answered = self._http.request(method, path, **how)
+            except httpx.TransportError as error:
+                found = f"{type(error).__name__}: {error}"
+            else:
+                if answered.is_success:
+                    return answered
+                if answered.status_code not in AGAIN:
+                    raise _refused(answered)
+                found = f"status {answered.status_code}"
+                wait = _told_wait(answered, wait)
+            if attempt + 1 < self._attempts:
+                time.sleep(min(wait, LONGEST_WAIT))
+        raise TransientError(
+            "the scorer does not answer",
+            where=str(self._http.base_url),
+            expected=f"an answer in one of {self._attempts} tries",
+            found=found,
+            next_step="look at its /ready, or ask again",
+            runbook=RUNBOOK,
+        )
+
+
+def _told_wait(answered: httpx.Response, otherwise: float) -> float:
+    told = answered.headers.get("retry-after", "")
+    return float(told) if told.isdigit() else otherwise
+
+
+def _refused(answered: httpx.Response) -> PermanentError:
+    try:
+        told = answered.json()
+    except ValueError:
+        told = {"title": "the scorer refused the request"}
+    return PermanentError(
+        told.get("title", ""),
+        where=", ".join(f"{name} {told[name]}" for name in ("row", "field") if name in told),
+        expected=told.get("expected", ""),
+        found=told.get("found", f"status {answered.status_code}"),
+        next_step=told.get("next_step", ""),
+        runbook=RUNBOOK,
+    )
