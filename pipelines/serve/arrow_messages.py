@@ -25,7 +25,10 @@ def record_batches(body: bytes, expected: Any, *, most_rows: int) -> list[Any]:
 
     try:
         messages = pa.ipc.MessageReader.open_stream(pa.py_buffer(body))
-        schema = pa.ipc.read_schema(messages.read_next_message())
+        first = messages.read_next_message()
+        if first.type != "schema":  # pyarrow would take it for one, and end this process
+            raise malformed(f"a message of type {first.type}")
+        schema = pa.ipc.read_schema(first)
         _require_columns(schema, expected)
         batches, rows = [], 0
         for message in messages:
@@ -60,7 +63,6 @@ def malformed(found: str) -> RefusalError:
 def _too_many(found: int, most: int) -> RefusalError:
     return RefusalError(
         "too many rows in one request",
-        status=413,
         kind="too-many-rows",
         expected=f"at most {most}",
         found=str(found),

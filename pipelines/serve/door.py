@@ -47,15 +47,15 @@ class Door:
         now = self.now()
         return now - self.reach, now + AHEAD // _MICROSECOND
 
-    def wrong_time(self, micros: int, row: int | None) -> RefusalError:
-        """Why a time beyond `times` is refused."""
+    def wrong_time(self, micros: int, row: int | None, field: str = "") -> RefusalError:
+        """Why a time beyond `times` is refused; `field` where it is another than the event's."""
         early, late = (_told(bound) for bound in self.times())
         ahead = micros > self.now()
         return RefusalError(
-            "the event lies in the future" if ahead else "the event is older than anything that features look at",
+            "a time in the future" if ahead else "the event is older than anything that features look at",
             kind="time-out-of-range",
             row=row,
-            field=self.time,
+            field=field or self.time,
             expected=f"from {early} to {late}",
             found=_told(micros),
             next_step="correct the clock or the zone of the sender" if ahead else "send it to the landing zone instead",

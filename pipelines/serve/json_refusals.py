@@ -66,7 +66,6 @@ def _minded(minded: str, row: int | None, field: str) -> RefusalError:
     if length := _LENGTH.match(minded):
         return RefusalError(
             "too many rows in one request",
-            status=413,
             kind="too-many-rows",
             field=field,
             expected=f"at most {length[1]}",

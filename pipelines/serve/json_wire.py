@@ -99,8 +99,8 @@ class JsonWire:
         }
         self._encode = msgspec.json.Encoder().encode
         self._taken = attrgetter(*columns(schema))
+        self._reported_at = use_case.label.reported_at
         self._label = attrgetter(*use_case.labels.key, use_case.label.reported_at)
-        self._told: dict[int, tuple[Decider, tuple[Any, ...]]] = {}
 
     def read(self, body: bytes) -> Asked:
         """The request in a body; raises `RefusalError`."""
@@ -120,7 +120,7 @@ class JsonWire:
             identity, instant = self._label(report)
             at = micros(instant)
             if at > late:
-                raise self.door.wrong_time(at, row if several else None)
+                raise self.door.wrong_time(at, row if several else None, self._reported_at)
             rows.append((identity, at))
         return np.array(rows, dtype=np.int64)
 
@@ -151,7 +151,7 @@ class JsonWire:
     def _answered(self, asked: Asked, share: Share) -> list[Struct]:
         answers, first, past = share
         part = slice(first, past)
-        told = [self._decider(decider) for decider in answers.deciders]
+        told = [_of_decider(decider) for decider in answers.deciders]
         columns = (a[part].tolist() for a in (answers.scores, answers.decisions, answers.decided_by, answers.flags))
         new = self.answer
         rows = [
@@ -165,19 +165,14 @@ class JsonWire:
             _explain(rows, asked, answers, first)
         return rows
 
-    def _decider(self, decider: Decider) -> tuple[Any, ...]:
-        return (
-            decider.release_id,
-            decider.model_version,
-            decider.feature_digest,
-            decider.threshold,
-            decider.fallback,
-        )
-
     @cached_property
     def kinds(self) -> tuple[type[Struct], ...]:
         """The structs that documents are made of, for their schemas."""
         return (self.event, self.events, self.report, self.reports, self.answer, self.answers, Reason, Reported)
+
+
+def _of_decider(decider: Decider) -> tuple[str, str, str, float, bool]:
+    return decider.release_id, decider.model_version, decider.feature_digest, decider.threshold, decider.fallback
 
 
 def _several(kind: type[Struct], name: str, member: str, most: int, *, options: bool = False) -> type[Struct]:

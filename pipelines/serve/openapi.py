@@ -22,7 +22,7 @@ _WHY = {
     403: "the key lacks the role",
     405: "another method",
     408: "the request did not come in time",
-    413: "too many bytes or rows",
+    413: "too many bytes",
     415: "another type of content, or a compressed body",
     422: "a row that cannot be: which, expected, found",
     429: "more than can be answered in time: come again after `Retry-After` seconds",

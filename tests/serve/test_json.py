@@ -183,7 +183,7 @@ def test_a_bad_row_is_named_and_nothing_of_the_request_is_scored(scorer: Served)
 
 def test_too_many_rows(scorer: Served) -> None:
     answered = post(scorer, {"events": [event(i) for i in range(4097)]})
-    assert (answered.status_code, answered.json()["expected"]) == (413, "at most 4096")
+    assert (answered.status_code, answered.json()["expected"]) == (422, "at most 4096")
 
 
 ANY = st.recursive(

@@ -1,0 +1,198 @@
+"""The Arrow wire lets in what JSON lets in and gives the same answers; what a stranger sends is not unpacked unseen."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import httpx
+import numpy as np
+import pyarrow as pa
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipelines.serve.answers import Answers, Decider
+from pipelines.serve.arrow_wire import ArrowWire
+from pipelines.serve.asked import Share
+from pipelines.serve.door import door, micros
+from pipelines.serve.json_wire import JsonWire
+from pipelines.serve.refused import RefusalError
+from pipelines.usecases.registry import load
+from tests.serve.serving import Served, event
+
+USE_CASE = load("fraud")
+NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
+DOOR = door(USE_CASE, now=lambda: micros(NOW))
+ARROW = ArrowWire(USE_CASE, DOOR, most_rows=100)
+JSON = JsonWire(USE_CASE, DOOR, most_rows=100)
+
+
+def table(events: list[dict[str, Any]], **columns: Any) -> pa.Table:
+    told = {
+        "transaction_id": pa.array([e["transaction_id"] for e in events], pa.int64()),
+        "event_time": pa.array([datetime.fromisoformat(e["event_time"]) for e in events], pa.timestamp("us", "UTC")),
+        "customer_id": pa.array([e["customer_id"] for e in events], pa.int64()),
+        "terminal_id": pa.array([e["terminal_id"] for e in events], pa.int64()),
+        "amount": pa.array([Decimal(str(e["amount"])) for e in events], pa.decimal128(12, 2)),
+    }
+    return pa.table({name: column for name, column in (told | columns).items() if column is not None})
+
+
+def stream(content: pa.Table, **options: Any) -> bytes:
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, content.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+        writer.write_table(content, max_chunksize=3)
+    return sink.getvalue().to_pybytes()
+
+
+def post(scorer: Served, body: bytes, **more: Any) -> httpx.Response:
+    with scorer.http() as http:
+        return http.post("/v1/score", content=body, headers={"content-type": ARROW.content_type.decode()}, **more)
+
+
+def test_the_answers_are_those_that_json_gets(scorer: Served) -> None:
+    events = [event(5_000_000 + i, amount=round(i * 40.07, 2)) for i in range(8)]
+    answered = post(scorer, stream(table(events)), params={"reasons": "true", "features": "true"})
+    assert answered.headers["content-type"] == "application/vnd.apache.arrow.stream"
+    rows = pa.ipc.open_stream(answered.content).read_all().to_pylist()
+    with scorer.http() as http:
+        again = [row | {"transaction_id": row["transaction_id"] + 1000} for row in events]
+        told = http.post("/v1/score", json={"events": again, "reasons": True}).json()["answers"]
+    for row, other, sent in zip(rows, told, events, strict=True):
+        assert row["transaction_id"] == sent["transaction_id"]
+        assert row["flags"] == ",".join(other["flags"]) == ""
+        for name in ("score", "decision", "release", "model_version", "feature_set", "threshold", "fallback"):
+            assert row[name] == other[name]
+        assert row["reasons"] == other["reasons"]
+        assert row["feature.amount"] == sent["amount"]
+
+
+def test_a_mixture_of_deciders_and_flags_is_told_by_row() -> None:
+    deciders = tuple(
+        Decider(
+            release_id=name,
+            model_version=name * 2,
+            feature_digest=name * 3,
+            threshold=0.5,
+            fallback=reason != "",
+            reason=reason,
+        )
+        for name, reason in (("a", ""), ("b", ""), ("rule", "down"))
+    )
+    answers = Answers(
+        scores=np.arange(6) / 10,
+        decisions=np.arange(6) >= 5,
+        decided_by=np.array([0, 1, 2, 0, 1, 2], dtype=np.int8),
+        deciders=deciders,
+        flags=np.array([0, 1, 16, 3, 0, 17], dtype=np.uint8),
+        names=("f", "g"),
+        features=np.array([[i, np.nan] for i in range(6)], dtype=float),
+        reasons={2: [("f", 1.0)]},
+    )  # fmt: skip
+    asked = JSON.read(json.dumps({"events": [at(i) for i in range(4)], "reasons": True, "features": True}).encode())
+    told = json.loads(JSON.write(asked, Share(answers, 2, 6)))["answers"]
+    rows = pa.ipc.open_stream(ARROW.write(asked, Share(answers, 2, 6))).read_all().to_pylist()
+    assert [row["release"] for row in rows] == [row["release"] for row in told] == ["rule", "a", "b", "rule"]
+    assert [row["fallback"] for row in rows] == [row["fallback"] for row in told] == [True, False, False, True]
+    assert [row["fallback_reason"] for row in rows] == ["down", "", "", "down"]
+    assert [row.get("fallback_reason", "") for row in told] == ["down", "", "", "down"]
+    assert [row["flags"].split(",") for row in rows][1] == told[1]["flags"] == ["unknown_entity", "repeated"]
+    assert [row["reasons"] for row in rows] == [row["reasons"] for row in told]
+    assert [row["feature.f"] for row in rows] == [row["features"]["f"] for row in told] == [2, 3, 4, 5]
+    assert told[0]["features"]["g"] is None
+
+
+def at(number: int = 1, **changes: Any) -> dict[str, Any]:
+    return event(number, event_time=(NOW - timedelta(hours=1)).isoformat(), **changes)
+
+
+@given(
+    rows=st.lists(
+        st.tuples(
+            st.integers(-(2**63), 2**63 - 1),
+            st.datetimes(datetime(2026, 10, 1), datetime(2026, 12, 1)),
+            st.decimals(-5, 100_005, places=2),
+        ),
+        min_size=1,
+        max_size=10,
+    )
+)
+@settings(max_examples=200, deadline=None)
+def test_both_wires_let_the_same_rows_in(rows: list[Any]) -> None:
+    events = [
+        at(identity, amount=str(amount)) | {"event_time": time.replace(tzinfo=UTC).isoformat()}
+        for identity, time, amount in rows
+    ]
+    told = []
+    floats = pa.array([float(e["amount"]) for e in events])
+    for wire, body in (
+        (JSON, json.dumps({"events": events}).encode()),
+        (ARROW, stream(table(events))),
+        (ARROW, stream(table(events, amount=floats))),
+    ):
+        try:
+            told.append(wire.read(body).rows.tolist())
+        except RefusalError as error:
+            told.append((error.kind, error.field))
+    if isinstance(told[0], tuple):  # several rows may be bad; a wire names the first that it finds
+        assert all(isinstance(one, tuple) for one in told)
+    else:
+        assert told[0] == told[1] == told[2]
+
+
+BAD = {
+    "no stream": (b"hello", "malformed", ""),
+    "nothing": (b"", "malformed", ""),
+    "no rows": (stream(table([])), "malformed", ""),
+    "cut": (stream(table([at()]))[:-150], "malformed", ""),
+    "compressed": (stream(table([at()]), compression="zstd"), "malformed", ""),
+    "lz4": (stream(table([at()]), compression="lz4"), "malformed", ""),
+    "a file": (b"ARROW1\0\0" + stream(table([at()])), "malformed", ""),
+    "too many": (stream(table([at(i) for i in range(101)])), "too-many-rows", ""),
+    "a column more": (stream(table([at()], card=pa.array([1]))), "invalid-event", "card"),
+    "a column less": (stream(table([at()], terminal_id=None)), "invalid-event", "terminal_id"),
+    "null": (stream(table([at()], customer_id=pa.array([None], pa.int64()))), "invalid-event", "customer_id"),
+    "text": (stream(table([at()], customer_id=pa.array(["1"]))), "invalid-event", "customer_id"),
+    "32 bits": (stream(table([at()], customer_id=pa.array([1], pa.int32()))), "invalid-event", "customer_id"),
+    "no zone": (stream(table([at()], event_time=pa.array([NOW.replace(tzinfo=None)], pa.timestamp("us")))), "invalid-event", "event_time"),
+    "milliseconds": (stream(table([at()], event_time=pa.array([NOW], pa.timestamp("ms", "UTC")))), "invalid-event", "event_time"),
+    "future": (stream(table([at()], event_time=pa.array([NOW + timedelta(hours=1)], pa.timestamp("us", "UTC")))), "time-out-of-range", "event_time"),
+    "ancient": (stream(table([at()], event_time=pa.array([-(2**63) + 1], pa.timestamp("us", "UTC")))), "time-out-of-range", "event_time"),
+    "negative": (stream(table([at(amount=-1)])), "amount-out-of-range", "amount"),
+    "huge": (stream(table([at(amount=9999999999.99)])), "amount-out-of-range", "amount"),
+    "more decimals": (stream(table([at()], amount=pa.array([Decimal("1.234")], pa.decimal128(12, 3)))), "invalid-event", "amount"),
+    "NaN": (stream(table([at()], amount=pa.array([float("nan")]))), "amount-out-of-range", "amount"),
+    "infinite": (stream(table([at()], amount=pa.array([float("inf")]))), "amount-out-of-range", "amount"),
+    "a fraction of a cent": (stream(table([at()], amount=pa.array([0.001]))), "amount-out-of-range", "amount"),
+    "a dictionary": (stream(table([at()], customer_id=pa.array([1]).dictionary_encode())), "invalid-event", "customer_id"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_refused_with_field_and_reason(name: str) -> None:
+    body, kind, field = BAD[name]
+    with pytest.raises(RefusalError) as caught:
+        ARROW.read(body)
+    assert (caught.value.kind, caught.value.field) == (kind, field)
+
+
+def test_the_row_is_named_across_batches() -> None:
+    events = [at(i, amount=-1 if i == 7 else 1) for i in range(9)]
+    with pytest.raises(RefusalError) as caught:
+        ARROW.read(stream(table(events)))
+    assert caught.value.row == 7
+
+
+@given(data=st.data())
+@settings(max_examples=400, deadline=None)
+def test_a_damaged_stream_is_refused_or_read_as_rows(data: st.DataObject) -> None:
+    body = bytearray(stream(table([at(i) for i in range(5)])))
+    for _ in range(data.draw(st.integers(1, 6))):
+        body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
+    try:
+        assert ARROW.read(bytes(body)).rows.shape[1] == 5
+    except RefusalError:
+        pass

@@ -1,0 +1,211 @@
+"""Routes, keys, methods, types, the metrics, and that the OpenAPI document is true."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
+from prometheus_client.openmetrics.parser import text_string_to_metric_families
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi import checks as openapi_checks
+
+from pipelines.serve import access
+from tests.serve.serving import MADE_AT, Served, event, served
+
+ROUTES = {
+    ("POST", "/v1/score"): {"scorer"},
+    ("POST", "/v1/reports"): {"scorer"},
+    ("GET", "/v1/release"): {"reader"},
+    ("GET", "/metrics"): {"reader"},
+    ("GET", "/openapi.json"): {"scorer", "reader"},
+    ("GET", "/health"): {"none", "another", "scorer", "reader"},
+    ("GET", "/ready"): {"none", "another", "scorer", "reader"},
+}
+KEYS = ("none", "another", "scorer", "reader", "basic")
+
+
+def test_the_table_knows_every_route(scorer: Served) -> None:
+    assert {(route.method, path) for path, route in scorer.service.routes.items()} == ROUTES.keys()
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize(("method", "path"), ROUTES)
+def test_a_route_asks_for_its_role(scorer: Served, method: str, path: str, key: str) -> None:
+    given = {"none": "", "another": "Bearer tg_" + "x" * 43, "basic": f"Basic {scorer.keys['scorer']}"}
+    header = given.get(key, f"Bearer {scorer.keys.get(key)}")
+    with scorer.http("") as http:
+        http.headers.update({"authorization": header} if header else {})
+        answered = http.request(method, path, json=event(1) if path == "/v1/score" else None)
+    allowed = ROUTES[method, path]
+    if key in allowed or "none" in allowed:
+        assert answered.status_code in ({200} if method == "GET" or path == "/v1/score" else {200, 415})
+    elif key in {"none", "another", "basic"}:
+        assert answered.status_code == 401
+        assert answered.headers["www-authenticate"].startswith("Bearer")
+    else:
+        assert answered.status_code == 403
+        assert answered.json()["found"] == key
+
+
+def test_no_answer_and_no_log_repeats_a_key(scorer: Served, caplog: pytest.LogCaptureFixture) -> None:
+    with scorer.http("") as http:
+        http.headers["authorization"] = "Bearer tg_secret-canary"
+        answered = http.post("/v1/score?reasons=tg_secret", json={})
+    assert "canary" not in answered.text + caplog.text
+
+
+@pytest.mark.parametrize("method", ["GET", "PUT", "DELETE", "PATCH", "HEAD", "OPTIONS", "TRACE"])
+def test_another_method_is_refused(scorer: Served, method: str) -> None:
+    with scorer.http() as http:
+        answered = http.request(method, "/v1/score")
+    assert (answered.status_code, answered.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/score/", "/v1/../metrics", "/%2e%2e/etc/passwd", "//v1/score", "/docs"]
+)
+def test_another_path_is_not_there(scorer: Served, path: str) -> None:
+    with scorer.http() as http:
+        answered = http.get(path)
+    assert answered.status_code in {404, 403}
+    assert answered.headers["content-type"] == "application/problem+json"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"content-type": "text/csv"},
+        {"content-type": ""},
+        {"content-type": "application/x-www-form-urlencoded"},
+        {"content-type": "application/json", "content-encoding": "gzip"},
+    ],
+)
+def test_another_type_of_content_is_refused(scorer: Served, headers: dict[str, str]) -> None:
+    with scorer.http() as http:
+        assert http.post("/v1/score", content=b"{}", headers=headers).status_code == 415
+
+
+def test_a_content_type_may_have_parameters(scorer: Served) -> None:
+    with scorer.http() as http:
+        assert http.post(
+            "/v1/score", json=event(1), headers={"content-type": "Application/JSON; charset=utf-8"}
+        ).is_success
+
+
+def test_reports_are_known_by_their_event_or_wait(scorer: Served) -> None:
+    now = datetime.now(UTC).isoformat()
+    with scorer.http() as http:
+        assert http.post("/v1/score", json=event(7_000_001)).is_success
+        one = {"transaction_id": 7_000_001, "reported_at": now}
+        assert http.post("/v1/reports", json=one).json() == {"known": 1, "waiting": 0}
+        both = {"reports": [one, {"transaction_id": 7_000_002, "reported_at": now}]}
+        assert http.post("/v1/reports", json=both).json() == {"known": 1, "waiting": 1}
+        bad = http.post(
+            "/v1/reports", json={"reports": [one, {"transaction_id": 1, "reported_at": "2999-01-01T00:00:00Z"}]}
+        )
+        assert (bad.status_code, bad.json()["row"], bad.json()["field"]) == (422, 1, "reported_at")
+
+
+def test_what_decides_and_how_it_stands(scorer: Served) -> None:
+    with scorer.http("reader") as http:
+        told = http.get("/v1/release").json()
+        assert (told["release"], told["ready"], told["problems"]) == ("small", True, [])
+        assert http.get("/ready").json() == {"ready": True, "release": "small", "problems": []}
+        assert http.get("/health").json() == {"status": "alive"}
+
+
+def test_metrics_are_open_metrics_and_count(scorer: Served) -> None:
+    def read() -> dict[str, float]:
+        with scorer.http("reader") as http:
+            answered = http.get("/metrics")
+        assert answered.headers["content-type"].startswith("application/openmetrics-text")
+        families = text_string_to_metric_families(answered.text)
+        return {
+            " ".join([sample.name, sample.labels.get("stage", ""), sample.labels.get("status", "")]): sample.value
+            for family in families
+            for sample in family.samples
+            if sample.labels.get("path") in {None, "/v1/score"}
+        }
+
+    before = read()
+    with scorer.http() as http:
+        http.post("/v1/score", json={"events": [event(8_000_000), event(8_000_001)]})
+        http.post("/v1/score", json={})
+    after = read()
+    grown = {name: after[name] - before.get(name, 0) for name in after}
+    assert grown["tollgate_serve_rows_total  "] == 2
+    assert grown["tollgate_serve_requests_total  200"] == 1
+    assert grown["tollgate_serve_requests_total  422"] == 1
+    assert grown["tollgate_serve_stage_seconds_count queue "] == 1
+    assert grown["tollgate_serve_stage_seconds_count score "] == 1
+    assert after["tollgate_serve_engine_events  "] >= 2
+    assert after["tollgate_serve_queue_rows  "] == 0
+    assert after["tollgate_serve_ready  "] == 1
+
+
+def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
+    with served(tmp_path / "home") as one:
+        token = access.add(one.settings, "late", ["scorer"], made_at=MADE_AT)
+        one.keys["late"] = token
+        with one.http("late") as http:
+            one.loop.call_soon_threadsafe(one.service.keys.refresh)
+            assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
+            access.revoke(one.settings, "late")
+            assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
+
+
+def _until(holds) -> bool:
+    import time
+
+    end = time.monotonic() + 5
+    while not holds():
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.05)
+    return True
+
+
+SOME = hypothesis_settings(
+    max_examples=80, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+)
+
+TRUE = (
+    not_a_server_error,
+    openapi_checks.status_code_conformance,
+    openapi_checks.content_type_conformance,
+    openapi_checks.response_schema_conformance,
+    openapi_checks.negative_data_rejection,
+    openapi_checks.unsupported_method,
+)
+"""All but `positive_data_acceptance`: times near the clock and cents cannot be said in a schema."""
+
+
+def test_the_description_is_true(scorer: Served) -> None:
+    key = {"authorization": f"Bearer {scorer.keys['scorer']}"}
+    with scorer.http() as http:
+        told = http.get("/openapi.json").json()
+    assert told["openapi"].startswith("3.1")
+    assert told["paths"].keys() == scorer.service.routes.keys()
+    assert re.fullmatch(r"Event|Events", told["components"]["schemas"]["Event"]["title"])
+    described = schemathesis.openapi.from_dict(told)
+    described.config.update(base_url=scorer.url)
+    tried = 0
+    for found in described.get_all_operations():
+        operation = found.ok()
+        bodies = operation.method == "post"
+        modes = [schemathesis.GenerationMode.POSITIVE, *([schemathesis.GenerationMode.NEGATIVE] if bodies else [])]
+        for mode in modes:
+
+            @given(case=operation.as_strategy(generation_mode=mode))
+            @SOME
+            def try_out(case: schemathesis.Case) -> None:
+                nonlocal tried
+                tried += 1
+                case.call_and_validate(headers=key, checks=TRUE)
+
+            try_out()
+    assert tried > 200
