@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from typing import ClassVar, Literal
 
 from features.errors import FeatureError
@@ -27,7 +28,7 @@ class Feature:
     reason: str
     default: float = 0.0
 
-    @property
+    @cached_property
     def name(self) -> str:
         """The generated column name."""
         raise FeatureError(f"{type(self).__name__} declares no name")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, Literal
 
 from features.errors import FeatureError
@@ -15,7 +16,7 @@ class RequestAmount(Feature):
 
     kind: ClassVar[str] = "request_amount"
 
-    @property
+    @cached_property
     def name(self) -> str:
         return "amount"
 
@@ -28,7 +29,7 @@ class Calendar(Feature):
     dtype: ClassVar[DType] = "int64"
     period: Literal["weekend", "night"]
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"is_{self.period}"
 
@@ -40,7 +41,7 @@ class WindowCount(WindowFeature):
     kind: ClassVar[str] = "window_count"
     dtype: ClassVar[DType] = "int64"
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self._named("tx_count")
 
@@ -52,7 +53,7 @@ class WindowMean(WindowFeature):
     kind: ClassVar[str] = "window_mean"
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self._named("amount_mean")
 
@@ -64,7 +65,7 @@ class WindowMax(WindowFeature):
     kind: ClassVar[str] = "window_max"
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self._named("amount_max")
 
@@ -76,7 +77,7 @@ class WindowDeviation(WindowFeature):
     kind: ClassVar[str] = "window_deviation"
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self._named("amount_deviation")
 
@@ -87,7 +88,7 @@ class SecondsSinceLast(EntityFeature):
 
     kind: ClassVar[str] = "seconds_since_last"
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self._named("seconds_since_last")
 
@@ -105,7 +106,7 @@ class LabelCount(WindowFeature):
     positive: str = "positive"
     """what a positive is called in the feature's name"""
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self._named(f"{self.positive}_count")
 
@@ -133,7 +134,7 @@ class LabelRate(WindowFeature):
                 found=f"prior_weight={self.prior_weight}, prior_rate={self.prior_rate}",
             )
 
-    @property
+    @cached_property
     def name(self) -> str:
         return self._named(f"{self.positive}_{'risk' if self.prior_weight else 'rate'}")
 
@@ -146,7 +147,7 @@ class Ratio(Feature):
     numerator: Feature
     denominator: Feature
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.numerator.name}_per_{self.denominator.name}"
 
@@ -163,7 +164,7 @@ class Difference(Feature):
     left: Feature
     right: Feature
 
-    @property
+    @cached_property
     def name(self) -> str:
         return f"{self.left.name}_minus_{self.right.name}"
 

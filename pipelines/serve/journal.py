@@ -102,6 +102,7 @@ class FileJournal(Journal):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         self._reading = min(self._segments(), default=0)
+        self._writing = self._reading
         self._offset = 0
 
     def append(self, records: NDArray[np.int64]) -> None:
@@ -179,9 +180,14 @@ class FileJournal(Journal):
 
     def _writable(self) -> int:
         """The segment to append to: the newest, or a new one where that is full."""
-        number = max(self._segments(), default=0)
-        path = self._path(number)
-        return number + 1 if path.exists() and path.stat().st_size >= self._segment_bytes else number
+        if not self._path(self._writing).exists():
+            self._writing = max(self._segments(), default=self._writing)
+        while self._path(self._writing + 1).exists():
+            self._writing += 1
+        path = self._path(self._writing)
+        if path.exists() and path.stat().st_size >= self._segment_bytes:
+            self._writing += 1
+        return self._writing
 
     def _segments(self) -> list[int]:
         found = (_SEGMENT.fullmatch(path.name) for path in self._folder.iterdir())
