@@ -137,6 +137,18 @@ class LiveEngine:
         self._writer.close()
         self._states.close()
 
+    def look_for_night(self) -> None:
+        """Build the states of a newer night, if there is one; the next batch changes to them."""
+        found = newest(self._run)
+        if found is not None and found != (self._next or self._states).nightly:
+            began = time.monotonic()
+            self._next = _build(self._run)
+            LOGGER.info("the states of %s are in after %.1f s", found.day, time.monotonic() - began)
+
+    def look_at_ledger(self) -> None:
+        """Follow the ledger's pointer now; the next batch changes to what it names."""
+        self._follower.look()
+
     def _take_over(self) -> None:
         """Change to what was loaded since the last batch: between batches only, so that none sees two of anything."""
         if self._judge.deciding is not self._follower.now:
@@ -157,11 +169,7 @@ class LiveEngine:
     def _watch_nights(self) -> None:
         while not self._ended.wait(LOOK_FOR_NIGHT_EVERY):
             try:
-                found = newest(self._run)
-                if found is not None and found != (self._next or self._states).nightly:
-                    began = time.monotonic()
-                    self._next = _build(self._run)
-                    LOGGER.info("the states of %s are in after %.1f s", found.day, time.monotonic() - began)
+                self.look_for_night()
                 self._night_problem = ""
             except Exception as error:  # the states of the night before go on answering, and say so
                 self._night_problem = f"{type(error).__name__}: {error}"

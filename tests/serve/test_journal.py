@@ -1,0 +1,151 @@
+"""The journal: what one worker wrote the others read, once and in order, whatever is cut short or killed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+
+from features.kernel import NEVER, Events
+from pipelines.platform.errors import StoreError
+from pipelines.serve.journal import EVENT, FileJournal, Journal, event_records, events_of, report_records
+from tests.state_machines import play
+
+WIDTH = 7
+
+
+def records(first: int, count: int, arrived: int = 0) -> np.ndarray:
+    found = np.arange(first, first + count)[:, None] * np.ones(WIDTH, dtype=np.int64)
+    found[:, 0], found[:, 1], found[:, 3] = EVENT, arrived, arrived
+    return found
+
+
+def ids(found: np.ndarray) -> list[int]:
+    return found[:, 2].tolist()
+
+
+class SeveralWorkers(RuleBasedStateMachine):
+    """Every worker has read, at any time, all that the others wrote before, in one order that is the same for all."""
+
+    @initialize(count=st.integers(1, 3), size=st.integers(1, 20))
+    def open(self, count: int, size: int) -> None:
+        import tempfile
+
+        self.folder = tempfile.TemporaryDirectory()
+        self.size = size
+        self.journals: list[Journal] = [self._opened() for _ in range(count)]
+        self.own: list[list[int]] = [[] for _ in range(count)]
+        self.read: list[list[int]] = [[] for _ in range(count)]
+        self.all: list[int] = []
+
+    def _opened(self) -> Journal:
+        return FileJournal(Path(self.folder.name), WIDTH, segment_bytes=self.size * 8 * WIDTH)
+
+    @rule(worker=st.integers(0, 2), count=st.integers(0, 9))
+    def write(self, worker: int, count: int) -> None:
+        worker %= len(self.journals)
+        self.journals[worker].append(records(len(self.all), count))
+        new = list(range(len(self.all), len(self.all) + count))
+        self.all += new
+        self.own[worker] += new
+
+    @rule(worker=st.integers(0, 2))
+    def look(self, worker: int) -> None:
+        worker %= len(self.journals)
+        self.read[worker] += ids(self.journals[worker].news())
+        assert self.read[worker] == [i for i in self.all if i not in set(self.own[worker])]
+
+    @rule(worker=st.integers(0, 2))
+    def restart(self, worker: int) -> None:
+        worker %= len(self.journals)
+        self.journals[worker].close()
+        self.journals[worker] = self._opened()
+        self.own[worker], self.read[worker] = [], []
+
+    @rule(cut=st.integers(1, 8 * WIDTH - 1))
+    def die_in_the_middle_of_a_write(self, cut: int) -> None:
+        newest = max(Path(self.folder.name).glob("*.journal"), default=None)
+        if newest is not None and newest.stat().st_size % (8 * WIDTH) == 0:
+            with newest.open("ab") as file:
+                file.write(b"x" * cut)
+
+    @invariant()
+    def a_newcomer_reads_everything(self) -> None:
+        newcomer = self._opened()
+        assert ids(newcomer.news()) == self.all
+        newcomer.close()
+
+    def teardown(self) -> None:
+        for journal in getattr(self, "journals", []):
+            journal.close()
+
+
+def test_several_workers_read_what_the_others_wrote() -> None:
+    play(SeveralWorkers, games=40, steps=20)
+
+
+def test_events_and_reports_come_back_as_they_went_in() -> None:
+    events = Events(
+        id=np.array([5, 6]),
+        time=np.array([10, 20]),
+        cents=np.array([100, 200]),
+        reported=np.full(2, NEVER),
+        keys={"customer": np.array([1, 2]), "terminal": np.array([-3, 4])},
+    )
+    entities = ("customer", "terminal")
+    written = np.concatenate(
+        [event_records(events, entities, 7), report_records(np.array([5]), np.array([30]), entities, 8)]
+    )
+    back = events_of(written, entities)
+    assert back.id.tolist() == [5, 6]
+    assert back.time.tolist() == [10, 20]
+    assert back.cents.tolist() == [100, 200]
+    assert {name: keys.tolist() for name, keys in back.keys.items()} == {"customer": [1, 2], "terminal": [-3, 4]}
+    assert written[2, :4].tolist() == [1, 8, 5, 30]
+
+
+def test_forgetting_leaves_what_came_in_later(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path, WIDTH, segment_bytes=8 * WIDTH)
+    for number in range(5):
+        journal.append(records(number, 1, arrived=number))
+    journal.forget(3)
+    assert ids(FileJournal(tmp_path, WIDTH).news()) == [3, 4]
+    journal.append(records(5, 1, arrived=5))
+    assert ids(FileJournal(tmp_path, WIDTH).news()) == [3, 4, 5]
+
+
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    journal, other = FileJournal(tmp_path, WIDTH), FileJournal(tmp_path, WIDTH)
+    journal.append(records(0, 3))
+    whole = os.write
+    monkeypatch.setattr(os, "write", lambda file, content: whole(file, content[: len(content) // 2]))
+    with pytest.raises(StoreError, match="does not take records"):
+        journal.append(records(3, 5))
+    monkeypatch.undo()
+    journal.append(records(8, 1))
+    assert ids(other.news()) == [0, 1, 2, 8]
+
+
+def _write(folder: str, first: int) -> None:
+    journal = FileJournal(Path(folder), WIDTH, segment_bytes=5000)
+    for number in range(100):
+        journal.append(records(first + 3 * number, 3))
+
+
+def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
+    context = multiprocessing.get_context("spawn")
+    writers = [context.Process(target=_write, args=(str(tmp_path), 1000 * number)) for number in range(3)]
+    for each in writers:
+        each.start()
+    for each in writers:
+        each.join(60)
+        assert each.exitcode == 0
+    found = ids(FileJournal(tmp_path, WIDTH).news())
+    assert sorted(found) == sorted(1000 * number + i for number in range(3) for i in range(300))
+    for first in range(0, len(found), 3):
+        assert found[first + 2] - found[first] == 2, "a batch was torn apart"
