@@ -69,7 +69,7 @@ class OnlineAddress:
         parts += [f"{name}={json.dumps(value).replace(',', _COMMA)}" for name, value in options.items()]
         return {"type": "redis", "connection_string": ",".join(parts), "key_ttl_seconds": KEPT}
 
-    def redis_options(self) -> dict[str, Any]:
+    def redis_options(self, what: str = "the online store", setting: str = "TOLLGATE_ONLINE_STORE") -> dict[str, Any]:
         """What a client of that Redis is made with; raises `ConfigurationError` for an address that cannot be used."""
         parts = urlsplit(self.store)
         number = parts.path.strip("/") or "0"
@@ -81,9 +81,9 @@ class OnlineAddress:
         ]
         if wrong:
             raise unusable(
-                "the online store",
+                what,
                 self.store,
-                setting="TOLLGATE_ONLINE_STORE",
+                setting=setting,
                 expected="a folder, or redis://:PASSWORD@HOST:PORT/NUMBER (rediss:// for TLS)",
                 because=" and ".join(wrong),
             )

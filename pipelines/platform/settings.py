@@ -73,6 +73,11 @@ class Settings(BaseModel):
     serve_max_rows: int = Field(default=4096, ge=1, description="events of one request")
     serve_max_bytes: int = Field(default=4 * 1024**2, ge=1024, description="bytes of the body of one request")
     serve_drain_seconds: float = Field(default=10, gt=0, description="how long an ending scorer may take")
+    serve_journal: str | None = Field(
+        default=None,
+        pattern=r"^rediss?://",
+        description="redis:// address of the scorer's journal, for several machines; none: files in the home",
+    )
     serve_any_time: bool = Field(
         default=False, description="take events of any time, past or future: for replays and benchmarks"
     )

@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from redis import Redis
 
 from features.kernel import NEVER, Events
 from pipelines.platform.errors import StoreError
 from pipelines.serve.journal import EVENT, FileJournal, Journal, event_records, events_of, report_records
+from pipelines.serve.redis_journal import RedisJournal
+from tests import servers
+from tests.servers import Server
 from tests.state_machines import play
 
 WIDTH = 7
@@ -87,6 +92,56 @@ class SeveralWorkers(RuleBasedStateMachine):
 
 def test_several_workers_read_what_the_others_wrote() -> None:
     play(SeveralWorkers, games=40, steps=20)
+
+
+@pytest.fixture(scope="module")
+def redis() -> Iterator[Server]:
+    with servers.redis() as server:
+        yield server
+
+
+def redis_journal(server: Server, key: str) -> RedisJournal:
+    url = servers.redis_url(server)
+    return RedisJournal(Redis.from_url(url), key, WIDTH, where=url)
+
+
+@pytest.mark.services
+def test_several_machines_read_what_the_others_wrote(redis: Server) -> None:
+    class SeveralMachines(SeveralWorkers):
+        """The same over a stream of Redis."""
+
+        def _opened(self) -> Journal:
+            return redis_journal(redis, self.folder.name)
+
+    play(SeveralMachines, games=20, steps=20)
+
+
+@pytest.mark.services
+def test_a_stream_forgets_what_came_in_before_the_night(redis: Server) -> None:
+    journal = redis_journal(redis, "forgetting")
+    for number in range(3):
+        journal.append(records(number, 1, arrived=number))
+    journal.append(records(3, 1, arrived=2**60))
+    journal.append(records(4, 1))
+    journal.forget(2**59)
+    assert ids(redis_journal(redis, "forgetting").news()) == [3, 4]
+
+
+@pytest.mark.services
+def test_a_redis_that_is_down_is_told_and_nothing_is_lost_once_it_is_back(redis: Server) -> None:
+    journal = redis_journal(redis, "down")
+    journal.append(records(0, 1))
+    redis.stop()
+    try:
+        with pytest.raises(StoreError, match="does not take records") as told:
+            journal.append(records(1, 1))
+        assert redis.password not in str(told.value)
+        with pytest.raises(StoreError, match="cannot be read"):
+            journal.news()
+    finally:
+        redis.start()
+    journal.append(records(1, 1))
+    assert ids(redis_journal(redis, "down").news()) == [0, 1]
 
 
 def test_events_and_reports_come_back_as_they_went_in() -> None:
