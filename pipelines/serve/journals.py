@@ -13,11 +13,9 @@ def open_journal(run: Run) -> Journal:
     """A new reader and writer of the use case's journal; raises `ConfigurationError` for an address it cannot use."""
     width = KEYS + len(entities_with_state(run.use_case.stored_features))
     address = run.settings.serve_journal
-    if address is not None:
-        import redis
+    if address is None:
+        return FileJournal(run.settings.home / "serving" / "journal" / run.use_case.name, width)
+    import redis
 
-        client = redis.Redis(
-            **OnlineAddress(address, "").redis_options("the scorer's journal", "TOLLGATE_SERVE_JOURNAL")
-        )
-        return RedisJournal(client, f"tollgate:{run.use_case.name}:journal", width, where=address)
-    return FileJournal(run.settings.home / "serving" / "journal" / run.use_case.name, width)
+    options = OnlineAddress(address, "").redis_options("the scorer's journal", "TOLLGATE_SERVE_JOURNAL")
+    return RedisJournal(redis.Redis(**options), f"tollgate:{run.use_case.name}:journal", width, where=address)

@@ -1,4 +1,4 @@
-"""The journal in a Redis stream, for scorers on several machines: one command to write a batch, one to read the news."""
+"""The journal in a Redis stream, for several machines: one command to write a batch, one to read the news."""
 
 from __future__ import annotations
 
