@@ -46,7 +46,7 @@ class _Told(msgspec.Struct):
     flags: tuple[str, ...]
     fallback_reason: str = ""
     reasons: tuple[Reason, ...] = ()
-    features: dict[str, float | None] = {}  # noqa: RUF012 (msgspec copies it)
+    features: dict[str, float | None] = {}
 
 
 class Answer(_Told):

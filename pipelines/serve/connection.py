@@ -16,6 +16,9 @@ REQUEST_SECONDS = 10.0
 HEADER_BYTES = 32 * 1024
 """Bytes of the headers of one request."""
 
+GRACE_SECONDS = 0.3
+"""Seconds that a connection without a request is kept when the service ends: its next request may be on the way."""
+
 MOST_CONNECTIONS = 4096
 """Open connections of one process; a further one is closed at once."""
 
@@ -63,9 +66,11 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """Asked to end: a request that has begun to arrive is still answered, and its answer ends the connection."""
-        if not self._in_headers:
-            super().shutdown()
+        """Asked to end: a request that is under way is answered first, and that answer ends the connection."""
+        if self._is_idle():
+            self.loop.call_later(GRACE_SECONDS, self._close_if_idle)
+        elif self.cycle is not None:
+            self.cycle.keep_alive = False
 
     def send_400_response(self, msg: str) -> None:
         """What the parser cannot read, as a problem document like every other."""
@@ -78,6 +83,13 @@ class LimitedConnection(HttpToolsProtocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+    def _is_idle(self) -> bool:
+        return not self._in_request and (self.cycle is None or self.cycle.response_complete)
+
+    def _close_if_idle(self) -> None:
+        if self._is_idle() and not self.transport.is_closing():
+            self.transport.close()
 
     def _late(self) -> None:
         self._timer = None

@@ -31,11 +31,34 @@ TICK = 0.5
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers: when to end is decided here."""
+    """uvicorn without its signal handlers, and with a shutdown that resets no connection that was made before it."""
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, but take what the system has accepted for us already; then as uvicorn does."""
+        queues = [listener.dup() for listener in sockets or []]
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        for connection in [each for queue in queues for each in _accepted(queue)]:
+            await loop.connect_accepted_socket(self._protocol, connection)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> LimitedConnection:
+        return LimitedConnection(config=self.config, server_state=self.server_state, app_state={})
+
+
+def _accepted(queue: socket.socket) -> list[socket.socket]:
+    """The connections that wait in a listener's queue; the listener is closed."""
+    found = []
+    queue.setblocking(False)
+    with queue, contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(queue.accept()[0])
+    return found
 
 
 def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -113,7 +114,7 @@ def at(number: int = 1, **changes: Any) -> dict[str, Any]:
     rows=st.lists(
         st.tuples(
             st.integers(-(2**63), 2**63 - 1),
-            st.datetimes(datetime(2026, 10, 1), datetime(2026, 12, 1)),
+            st.integers(-60 * 24 * 60, 60),
             st.decimals(-5, 100_005, places=2),
         ),
         min_size=1,
@@ -123,8 +124,8 @@ def at(number: int = 1, **changes: Any) -> dict[str, Any]:
 @settings(max_examples=200, deadline=None)
 def test_both_wires_let_the_same_rows_in(rows: list[Any]) -> None:
     events = [
-        at(identity, amount=str(amount)) | {"event_time": time.replace(tzinfo=UTC).isoformat()}
-        for identity, time, amount in rows
+        at(identity, amount=str(amount)) | {"event_time": (NOW + timedelta(minutes=minutes)).isoformat()}
+        for identity, minutes, amount in rows
     ]
     told = []
     floats = pa.array([float(e["amount"]) for e in events])
@@ -143,32 +144,42 @@ def test_both_wires_let_the_same_rows_in(rows: list[Any]) -> None:
         assert told[0] == told[1] == told[2]
 
 
+INVALID, TIME, AMOUNT = "invalid-event", "time-out-of-range", "amount-out-of-range"
+US = pa.timestamp("us", "UTC")
+NAIVE = pa.array([NOW.replace(tzinfo=None)], pa.timestamp("us"))
+
+
+def one(**columns: Any) -> bytes:
+    """A stream of one row with other columns."""
+    return stream(table([at()], **columns))
+
+
 BAD = {
     "no stream": (b"hello", "malformed", ""),
     "nothing": (b"", "malformed", ""),
     "no rows": (stream(table([])), "malformed", ""),
-    "cut": (stream(table([at()]))[:-150], "malformed", ""),
+    "cut": (one()[:-150], "malformed", ""),
     "compressed": (stream(table([at()]), compression="zstd"), "malformed", ""),
     "lz4": (stream(table([at()]), compression="lz4"), "malformed", ""),
-    "a file": (b"ARROW1\0\0" + stream(table([at()])), "malformed", ""),
+    "a file": (b"ARROW1\0\0" + one(), "malformed", ""),
     "too many": (stream(table([at(i) for i in range(101)])), "too-many-rows", ""),
-    "a column more": (stream(table([at()], card=pa.array([1]))), "invalid-event", "card"),
-    "a column less": (stream(table([at()], terminal_id=None)), "invalid-event", "terminal_id"),
-    "null": (stream(table([at()], customer_id=pa.array([None], pa.int64()))), "invalid-event", "customer_id"),
-    "text": (stream(table([at()], customer_id=pa.array(["1"]))), "invalid-event", "customer_id"),
-    "32 bits": (stream(table([at()], customer_id=pa.array([1], pa.int32()))), "invalid-event", "customer_id"),
-    "no zone": (stream(table([at()], event_time=pa.array([NOW.replace(tzinfo=None)], pa.timestamp("us")))), "invalid-event", "event_time"),
-    "milliseconds": (stream(table([at()], event_time=pa.array([NOW], pa.timestamp("ms", "UTC")))), "invalid-event", "event_time"),
-    "future": (stream(table([at()], event_time=pa.array([NOW + timedelta(hours=1)], pa.timestamp("us", "UTC")))), "time-out-of-range", "event_time"),
-    "ancient": (stream(table([at()], event_time=pa.array([-(2**63) + 1], pa.timestamp("us", "UTC")))), "time-out-of-range", "event_time"),
-    "negative": (stream(table([at(amount=-1)])), "amount-out-of-range", "amount"),
-    "huge": (stream(table([at(amount=9999999999.99)])), "amount-out-of-range", "amount"),
-    "more decimals": (stream(table([at()], amount=pa.array([Decimal("1.234")], pa.decimal128(12, 3)))), "invalid-event", "amount"),
-    "NaN": (stream(table([at()], amount=pa.array([float("nan")]))), "amount-out-of-range", "amount"),
-    "infinite": (stream(table([at()], amount=pa.array([float("inf")]))), "amount-out-of-range", "amount"),
-    "a fraction of a cent": (stream(table([at()], amount=pa.array([0.001]))), "amount-out-of-range", "amount"),
-    "a dictionary": (stream(table([at()], customer_id=pa.array([1]).dictionary_encode())), "invalid-event", "customer_id"),
-}  # fmt: skip
+    "a column more": (one(card=pa.array([1])), INVALID, "card"),
+    "a column less": (one(terminal_id=None), INVALID, "terminal_id"),
+    "null": (one(customer_id=pa.array([None], pa.int64())), INVALID, "customer_id"),
+    "text": (one(customer_id=pa.array(["1"])), INVALID, "customer_id"),
+    "32 bits": (one(customer_id=pa.array([1], pa.int32())), INVALID, "customer_id"),
+    "a dictionary": (one(customer_id=pa.array([1]).dictionary_encode()), INVALID, "customer_id"),
+    "no zone": (one(event_time=NAIVE), INVALID, "event_time"),
+    "milliseconds": (one(event_time=pa.array([NOW], pa.timestamp("ms", "UTC"))), INVALID, "event_time"),
+    "future": (one(event_time=pa.array([NOW + timedelta(hours=1)], US)), TIME, "event_time"),
+    "ancient": (one(event_time=pa.array([-(2**63) + 1], US)), TIME, "event_time"),
+    "negative": (stream(table([at(amount=-1)])), AMOUNT, "amount"),
+    "huge": (stream(table([at(amount=9999999999.99)])), AMOUNT, "amount"),
+    "more decimals": (one(amount=pa.array([Decimal("1.234")], pa.decimal128(12, 3))), INVALID, "amount"),
+    "NaN": (one(amount=pa.array([float("nan")])), AMOUNT, "amount"),
+    "infinite": (one(amount=pa.array([float("inf")])), AMOUNT, "amount"),
+    "a fraction of a cent": (one(amount=pa.array([0.001])), AMOUNT, "amount"),
+}
 
 
 @pytest.mark.parametrize("name", BAD)
@@ -192,7 +203,5 @@ def test_a_damaged_stream_is_refused_or_read_as_rows(data: st.DataObject) -> Non
     body = bytearray(stream(table([at(i) for i in range(5)])))
     for _ in range(data.draw(st.integers(1, 6))):
         body[data.draw(st.integers(0, len(body) - 1))] = data.draw(st.integers(0, 255))
-    try:
+    with contextlib.suppress(RefusalError):
         assert ARROW.read(bytes(body)).rows.shape[1] == 5
-    except RefusalError:
-        pass

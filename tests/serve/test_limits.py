@@ -1,0 +1,177 @@
+"""Requests that cost too much: bodies, headers, connections that do not go on; memory stays flat."""
+
+from __future__ import annotations
+
+import socket
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from pipelines.serve import connection
+from tests.serve.serving import Served, served
+
+MIB = 1024**2
+
+
+@pytest.fixture(scope="module")
+def scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(connection, "REQUEST_SECONDS", 0.5)
+        with served(tmp_path_factory.mktemp("limits") / "home") as one:
+            yield one
+
+
+def connected(scorer: Served) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", scorer.port), timeout=10)
+
+
+def head(scorer: Served, *lines: str) -> bytes:
+    told = ["POST /v1/score HTTP/1.1", "host: x", f"authorization: Bearer {scorer.keys['scorer']}"]
+    return "\r\n".join([*told, "content-type: application/json", *lines, "", ""]).encode()
+
+
+def answered(to: socket.socket) -> bytes:
+    """All that comes until the connection ends."""
+    found = b""
+    try:
+        while part := to.recv(65536):
+            found += part
+    except ConnectionResetError:
+        pass
+    return found
+
+
+def test_a_gigabyte_in_chunks_is_refused_before_it_is_read(scorer: Served) -> None:
+    before = psutil.Process().memory_info().rss
+    chunk = b"100000\r\n" + b" " * 2**20 + b"\r\n"
+    sent = 0
+    with connected(scorer) as to:
+        to.sendall(head(scorer, "transfer-encoding: chunked"))
+        try:
+            while sent < 1024:
+                to.sendall(chunk)
+                sent += 1
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        found = answered(to)
+    assert sent < 64
+    assert b" 413 " in found.split(b"\r\n")[0]
+    assert b"connection: close" in found
+    assert psutil.Process().memory_info().rss - before < 64 * MIB
+
+
+def test_an_announced_gigabyte_is_refused_at_once(scorer: Served) -> None:
+    with connected(scorer) as to:
+        to.sendall(head(scorer, f"content-length: {1024 * MIB}"))
+        assert b" 413 " in answered(to)
+
+
+def test_many_bodies_at_once_leave_memory_flat(scorer: Served) -> None:
+    before = psutil.Process().memory_info().rss
+    for _ in range(8):
+        with connected(scorer) as to:
+            to.sendall(head(scorer, "content-length: 4000000"))
+            to.sendall(b" " * 3_999_999 + b"x")
+            to.shutdown(socket.SHUT_WR)
+            assert b" 400 " in answered(to)
+    assert psutil.Process().memory_info().rss - before < 64 * MIB
+
+
+@pytest.mark.parametrize("announced", ["-1", "1e3", "9" * 30, "12, 12", "0x10"])
+def test_a_length_that_is_none_is_refused(scorer: Served, announced: str) -> None:
+    with connected(scorer) as to:
+        to.sendall(head(scorer, f"content-length: {announced}") + b"{}")
+        assert answered(to).split(b"\r\n")[0].split(b" ")[1] in {b"400", b"413"}
+
+
+def test_two_lengths_are_refused(scorer: Served) -> None:
+    """What a proxy in front might read otherwise: request smuggling."""
+    with connected(scorer) as to:
+        to.sendall(head(scorer, "content-length: 2", "transfer-encoding: chunked") + b"0\r\n\r\n")
+        assert b" 400 " in answered(to).split(b"\r\n")[0]
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /heal", b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: "])
+def test_headers_that_do_not_come_end_the_connection(scorer: Served, sent: bytes) -> None:
+    with connected(scorer) as to:
+        to.sendall(sent)
+        assert b" 408 " in answered(to)
+
+
+def test_a_body_that_drips_ends_the_connection(scorer: Served) -> None:
+    with connected(scorer) as to:
+        to.sendall(head(scorer, "content-length: 100"))
+        found = b""
+        to.settimeout(0.1)
+        for _ in range(60):
+            try:
+                to.sendall(b" ")
+                found += to.recv(65536)
+            except TimeoutError:
+                continue
+            except OSError:
+                break
+            if found:
+                break
+        assert b" 408 " in found
+
+
+def test_headers_without_end_are_refused(scorer: Served) -> None:
+    with connected(scorer) as to:
+        to.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n")
+        try:
+            for number in range(1000):
+                to.sendall(b"x-%d: " % number + b"a" * 1000 + b"\r\n")
+        except (BrokenPipeError, ConnectionResetError):
+            pass
+        assert b" 431 " in answered(to)
+
+
+def test_what_is_not_http_is_refused(scorer: Served) -> None:
+    for sent in (
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" * 3,
+        b"hello\r\n\r\n",
+        b"GET /health HTTP/9.9\r\n\r\n",
+    ):
+        with connected(scorer) as to:
+            to.sendall(sent)
+            found = answered(to)
+            assert b" 400 " in found.split(b"\r\n")[0]
+            assert b"application/problem+json" in found
+
+
+def test_a_connection_too_many_is_closed(scorer: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
+    many = [connected(scorer) for _ in range(6)]
+    try:
+        time.sleep(0.1)
+        for to in many:
+            to.settimeout(0.2)
+        ended = sum(_ended(to) for to in many)
+        assert ended >= 3
+    finally:
+        for to in many:
+            to.close()
+    monkeypatch.undo()
+    with scorer.http("") as http:
+        assert http.get("/health").is_success
+
+
+def _ended(to: socket.socket) -> bool:
+    try:
+        return to.recv(1) == b""
+    except ConnectionResetError:
+        return True
+    except TimeoutError:
+        return False
+
+
+def test_requests_in_one_go_are_answered_in_their_order(scorer: Served) -> None:
+    with connected(scorer) as to:
+        one = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+        to.sendall(one * 5 + b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        found = answered(to)
+    assert found.count(b" 200 ") == 5
+    assert found.rindex(b" 404 ") > found.rindex(b" 200 ")

@@ -1,0 +1,237 @@
+"""The service as processes: started, killed, started again, drained under load, ended whole."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.serve import access
+from tests.serve.serving import MADE_AT, event
+
+START = "import sys; from pipelines.platform.settings import Settings; from pipelines.serve.supervisor import serve; "
+START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
+
+
+class Running:
+    def __init__(self, process: subprocess.Popen[str], settings: Settings, key: str) -> None:
+        self.process, self.settings, self.key = process, settings, key
+        self.url = f"http://127.0.0.1:{settings.serve_port}"
+
+    def http(self) -> httpx.Client:
+        return httpx.Client(
+            base_url=self.url, headers={"authorization": f"Bearer {self.key or 'none'}"}, timeout=20, trust_env=False
+        )
+
+    def workers(self) -> list[psutil.Process]:
+        children = psutil.Process(self.process.pid).children()
+        return [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
+
+    def ready(self) -> bool:
+        try:
+            return self.http().get("/ready").is_success
+        except httpx.TransportError:
+            return False
+
+
+@contextmanager
+def running(
+    home: Path, engine: str = "tests.serve.small_engine:open_rule", *, keyed: bool = True, **changes: Any
+) -> Iterator[Running]:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    settings = Settings.build(home=home, serve_port=port, serve_drain_seconds=3, **changes)
+    key = access.add(settings, "test", access.ROLES, made_at=MADE_AT) if keyed else ""
+    process = subprocess.Popen(
+        [sys.executable, "-c", START, engine],
+        env={**os.environ, **settings.environment()},
+        cwd=CHECKOUT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        yield Running(process, settings, key)
+    finally:
+        if process.poll() is None:
+            process.send_signal(signal.SIGTERM)
+        try:
+            process.wait(20)
+        finally:
+            process.kill()
+            process.wait()
+            assert process.stdout
+            process.stdout.close()
+
+
+def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
+    with running(tmp_path / "home", serve_workers=2) as service:
+        until(service.ready)
+        until(lambda: len(service.workers()) == 2)
+        asked: set[str] = set()
+
+        def ask_until_both_have_answered() -> bool:
+            with service.http() as http:
+                assert http.post("/v1/score", json=event(1)).is_success
+                text = http.get("/metrics").text
+            asked.update(
+                w
+                for w in "01"
+                if f'batches_total{{use_case="fraud",worker="{w}"}} 0' not in text and f'worker="{w}"' in text
+            )
+            return asked == {"0", "1"}
+
+        until(ask_until_both_have_answered)
+        first = service.workers()
+        first[0].send_signal(signal.SIGKILL)
+        until(lambda: len({p.pid for p in service.workers()} - {p.pid for p in first}) == 1)
+        for number in range(20):
+            with service.http() as http:
+                assert http.get("/health").is_success, number
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(20) == 0
+        assert not any(p.is_running() for p in first[1:])
+
+
+def test_a_drain_under_load_loses_no_request(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as service:
+        until(service.ready)
+        statuses: list[int] = []
+        broken: list[str] = []
+        ended = threading.Event()
+
+        def ask(number: int) -> None:
+            with service.http() as http:
+                while not ended.is_set():
+                    try:
+                        statuses.append(http.post("/v1/score", json=event(number)).status_code)
+                    except httpx.ConnectError:
+                        return  # nobody listens any more: it was not sent
+                    except httpx.TransportError as error:
+                        broken.append(repr(error))
+                        return
+
+        callers = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
+        for caller in callers:
+            caller.start()
+        until(lambda: len(statuses) > 200)
+        service.process.send_signal(signal.SIGTERM)
+        until(lambda: not service.ready())
+        assert service.process.wait(20) == 0
+        ended.set()
+        for caller in callers:
+            caller.join(20)
+        assert broken == []
+        assert set(statuses) == {200}
+
+
+def test_a_supervisor_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as service:
+        until(service.ready)
+        workers = service.workers()
+        service.process.kill()
+        service.process.wait()
+        until(lambda: not any(p.is_running() for p in workers))
+
+
+def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
+    with running(tmp_path / "home") as service:
+        until(service.ready)
+        other = {**os.environ, **service.settings.environment()}
+        command = [sys.executable, "-m", "pipelines.cli.main"]
+        done = subprocess.run(
+            [*command[:1], "-c", "from pipelines.cli.main import main; main(['serve'])"],
+            env=other, cwd=CHECKOUT, capture_output=True, text=True, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 1
+        assert "TOLLGATE_SERVE_PORT" in done.stderr
+
+
+def test_a_start_that_cannot_succeed_ends(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "tests.serve.test_processes:open_nothing") as service:
+        assert service.process.wait(30) == 1
+        assert service.process.stdout
+        assert "no engine today" in service.process.stdout.read()
+
+
+def open_nothing(settings: Settings, *, worker: int) -> Any:
+    from pipelines.platform.errors import ConfigurationError
+
+    raise ConfigurationError("no engine today")
+
+
+def test_an_engine_that_does_not_close_is_left_behind_in_time(tmp_path: Path) -> None:
+    with running(tmp_path / "home", "tests.serve.test_processes:open_stubborn") as service:
+        until(service.ready)
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(20) == 1
+
+
+def open_stubborn(settings: Settings, *, worker: int) -> Any:
+    from pipelines.usecases.registry import load
+    from tests.serve.small_engine import RuleEngine
+
+    class Stubborn(RuleEngine):
+        def close(self) -> None:
+            time.sleep(3600)
+
+    return Stubborn(load(settings.use_case))
+
+
+def test_the_first_start_makes_a_key_and_says_where(tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    with running(home, keyed=False) as service:
+        until(service.ready)
+        key = (home / "serving" / "first-key").read_text().strip()
+        assert (home / "serving" / "first-key").stat().st_mode & 0o777 == 0o600
+        assert (home / "serving" / "keys.json").stat().st_mode & 0o777 == 0o600
+        assert key not in (home / "serving" / "keys.json").read_text()
+        service.key = key
+        until(lambda: service.http().get("/metrics").is_success)
+        assert service.http().post("/v1/score", json=event(1)).is_success
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(20) == 0
+        assert service.process.stdout
+        told = service.process.stdout.read()
+        assert str(home / "serving" / "first-key") in told
+        assert key not in told
+
+
+def test_keys_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from tests.cli.calling import called
+
+    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
+    code, key, _ = called(capsys, "serve", "keys", "add", "shop", "--role", "scorer")
+    assert (code, key[:3]) == (0, "tg_")
+    assert called(capsys, "serve", "keys", "add", "shop", "--role", "reader")[0] == 2
+    assert called(capsys, "serve", "keys", "add", "Shop!", "--role", "scorer")[0] == 2
+    assert called(capsys, "serve", "keys", "add", "other", "--role", "owner")[0] == 2
+    code, told, _ = called(capsys, "serve", "keys", "list", "--json")
+    assert [(one["name"], one["roles"]) for one in json.loads(told)] == [("shop", ["scorer"])]
+    assert key.strip() not in told
+    assert called(capsys, "serve", "keys", "revoke", "shop")[0] == 0
+    assert called(capsys, "serve", "keys", "revoke", "shop")[0] == 2
