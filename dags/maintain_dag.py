@@ -12,8 +12,8 @@ from plugins.tollgate_airflow.timetable import NightlyTimetable
 from plugins.tollgate_airflow.wiring import PARTITION_KEY, dag_arguments, use_cases
 
 DOC = """
-Backs the ledger up, puts the small files of settled days together, and removes files that only versions older than
-the use case's policy need. Rows, figures and decisions stay as they are.
+Backs the ledger up, deletes the days beyond the use case's retention policy (none unless it declares one), puts the
+small files of settled days together, and removes files that only versions older than the policy need.
 
 **Runs** every Sunday morning, when the night is done. Nothing waits for it.
 

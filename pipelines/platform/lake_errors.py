@@ -87,5 +87,14 @@ def read_error(error: Exception, location: str) -> StoreError:
     )
 
 
+def spark_said(error: Exception) -> str | None:
+    """The line in which Spark says what is wrong, of its own errors and of the bridge's to Java; None for others."""
+    if not type(error).__module__.startswith(("pyspark.", "py4j.")):
+        return None
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    named = next((line for line in lines if "[" in line), lines[0] if lines else type(error).__name__)
+    return named[named.find("[") if "[" in named else 0 :][:500]
+
+
 def _first_line(text: str) -> str:
     return next((line.strip() for line in text.splitlines() if line.strip()), "no message")[:500]

@@ -46,7 +46,7 @@ def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenanc
     Raises `StoreError` where another writer was faster or the store does not answer.
     """
     try:
-        with _commits_say(lake.spark, provenance):
+        with commits_say(lake.spark, provenance):
             _keep_versions(lake, table, versions_days)
             compacted, into = _compact(lake, table, settled)
             removed = _vacuum(lake, table, hours=24 * versions_days)
@@ -56,7 +56,7 @@ def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenanc
 
 
 @contextmanager
-def _commits_say(spark: SparkSession, provenance: Provenance) -> Iterator[None]:
+def commits_say(spark: SparkSession, provenance: Provenance) -> Iterator[None]:
     """Commits of SQL commands carry the provenance too; a VACUUM makes none."""
     spark.conf.set(_METADATA, provenance.to_json(days=()))
     spark.conf.set(_LOGGED, "false")

@@ -77,6 +77,11 @@ class Landing:
         manifests = (path.split("/") for path in self.storage.files(folder) if path.endswith(f"/{MANIFEST_NAME}"))
         return sorted(day for parts in manifests if len(parts) == 3 and (day := _day(parts[1])))
 
+    def folders(self, feed: str) -> list[date]:
+        """Days of the feed that have a file, whether they have arrived or not, in order."""
+        paths = (path.split("/") for path in self.storage.files(_checked(feed)))
+        return sorted({day for parts in paths if len(parts) == 3 and (day := _day(parts[1]))})
+
     def arrival(self, feed: str, day: date) -> Arrival:
         """How far the day has come; raises `ContractError` where there is a manifest that cannot be understood."""
         folder = _folder(feed, day)

@@ -98,6 +98,21 @@ class Ledger(ReleaseLedger):
         records = self.stage_records(stage, first=first, last=last)
         return {record.day: record for record in records if status is None or record.status == status}
 
+    def replace_payload(self, sequence: int, payload: Mapping[str, Any]) -> None:
+        """Change what a record says: for nothing but to delete what may no longer be kept (`tollgate retain`).
+
+        SQLite overwrites what was there; PostgreSQL does so with its next VACUUM.
+        """
+        mine = (stage_records.c.use_case == self.use_case, stage_records.c.id == sequence)
+        sqlite = self._engine.dialect.name == "sqlite"
+        with self._reading() as connection:
+            if sqlite:
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            connection.execute(stage_records.update().where(*mine).values(payload=dict(payload)))
+            connection.commit()
+            if sqlite:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
     def days_run_as(self, stage: str, mark: str) -> set[date]:
         """The days of a stage with a record whose run id contains `mark`; reads no payloads."""
         query = sa.select(stage_records.c.day).where(

@@ -17,6 +17,7 @@ from pipelines.platform.feast_library import load_feast, quiet_feast
 from pipelines.platform.lake import Lake
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.online_address import OnlineAddress
+from pipelines.platform.online_deletion import KEY_VERSION, delete_keys
 
 if TYPE_CHECKING:
     from feast import FeatureStore
@@ -80,7 +81,7 @@ class OnlineStore:
                     online_store=self.address.online_store(),
                     offline_store={"type": "spark"},
                     materialization={"online_write_batch_size": _WRITE_BATCH},
-                    entity_key_serialization_version=3,
+                    entity_key_serialization_version=KEY_VERSION,
                 )
             )
 
@@ -131,6 +132,14 @@ class OnlineStore:
         """Put rows of an entity's state view: its key, all arrays of the view and `built_at`, columns of one length."""
         with self._failing("the online store refuses a write"), quiet_feast():
             self.feast.write_to_online_store(view_name(entity), inputs=rows)
+
+    def delete(self, entity: str, keys: Sequence[Any]) -> int:
+        """Remove the rows of these keys from an entity's state view; returns how many were there.
+
+        Feast can delete a whole view only, so that its rows are removed where it keeps them (`online_deletion`).
+        """
+        with self._failing("the online store refuses to delete"):
+            return delete_keys(self.address, self.project, entity, self.stored.schema.entity(entity).key, keys)
 
     def _source(self, table: str) -> DataSource:
         from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -113,6 +115,19 @@ def _remote(url: str) -> SparkSession:
         ) from error
 
 
+@contextmanager
+def _stdout_is_stderr() -> Iterator[None]:
+    """A Java machine begun meanwhile writes to our standard error: VACUUM prints, and our output may be a document."""
+    sys.stdout.flush()
+    kept = os.dup(1)
+    os.dup2(2, 1)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+
+
 def _local(settings: Settings) -> SparkSession:
     from pyspark.sql import SparkSession
 
@@ -121,6 +136,7 @@ def _local(settings: Settings) -> SparkSession:
     builder = SparkSession.builder
     for key, value in server_options(settings).items():
         builder = builder.config(key, value)
-    session = builder.getOrCreate()
+    with _stdout_is_stderr():
+        session = builder.getOrCreate()
     session.sparkContext.setLogLevel("ERROR")
     return session

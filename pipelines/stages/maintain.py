@@ -1,7 +1,7 @@
-"""Maintain: small files put together, old versions removed once nobody may ask for them, the ledger backed up.
+"""Maintain: days that are too old deleted, small files put together, old versions removed, the ledger backed up.
 
-The account: tables (by name: compacted, into, removed), backup (below the home), rows of the ledger in it, backups
-that were dropped.
+The account: tables (by name: compacted, into, removed), deleted (by name: before, deleted), backup (below the home),
+rows of the ledger in it, backups that were dropped.
 """
 
 from __future__ import annotations
@@ -9,38 +9,28 @@ from __future__ import annotations
 from datetime import timedelta
 from pathlib import Path
 
-from features.feast_objects import view_name
-from features.state import entities_with_state
 from pipelines.platform.days import DayRange
 from pipelines.platform.lake_upkeep import tend
 from pipelines.platform.ledger_backup import back_up
 from pipelines.run import Run
-from pipelines.stages.freshness import FEATURES
-from pipelines.stages.ingest.quarantine import TABLE as QUARANTINE
+from pipelines.stages.kept_tables import kept_days
 from pipelines.stages.result import StageResult
+from pipelines.stages.retain.by_age import delete_by_age
 
 STAGE = "maintain"
-
-
-def kept_days(run: Run) -> dict[str, int]:
-    """The tables that there are, each with the days for which its earlier versions are kept."""
-    policy, stored = run.use_case.upkeep, run.use_case.stored_features
-    days = {feed.name: policy.versions_days for feed in run.use_case.feeds}
-    days |= dict.fromkeys((QUARANTINE, FEATURES, "predictions", "alerts", "metrics"), policy.versions_days)
-    days |= {view_name(entity): policy.state_versions_days for entity in entities_with_state(stored)}
-    return {table: kept for table, kept in days.items() if run.lake.exists(table)}
 
 
 def maintain(run: Run, days: DayRange) -> StageResult:
     """Tend every table and back the ledger up; recorded for the last of `days`, from which the age of days is counted.
 
-    The backup comes first. Raises `StoreError` where lake, ledger or disk does not answer, or another writer was
-    faster: what is done by then is done, and running it again is safe.
+    The backup comes first, then what the retention policy says is deleted. Raises `StoreError` where lake, ledger or
+    disk does not answer, or another writer was faster: what is done by then is done, and running it again is safe.
     """
     policy, day = run.use_case.upkeep, days.last
     backup = backup_file(run)
     rows = back_up(run.settings.ledger, backup, at=run.clock())
     dropped = _drop_old_backups(backup.parent, keep=policy.backups)
+    deleted = delete_by_age(run, day)
     settled = day - timedelta(days=policy.settled_days)
     provenance = run.provenance(STAGE)
     tended = {
@@ -49,6 +39,7 @@ def maintain(run: Run, days: DayRange) -> StageResult:
     }
     account = {
         "tables": {table: done.to_json() for table, done in tended.items()},
+        "deleted": deleted,
         "backup": str(backup.relative_to(run.settings.home)),
         "ledger_rows": sum(rows.values()),
         "backups_dropped": dropped,

@@ -10,6 +10,7 @@ from typing import Any
 
 from pipelines.platform.days import midnight
 from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.platform.lake_errors import spark_said
 from pipelines.platform.tracking import Tracking
 from pipelines.release.candidate import make_candidate, training_days
 from pipelines.release.evidence.frame_digest import frame_digest
@@ -52,11 +53,10 @@ class Reproduction:
 def reproduce(run: Run, name: str) -> Reproduction:
     """Train the MLflow run `name` (or the release of that name) again and compare the models' digests.
 
-    Data versions, days, seed, parameters and features come from the record that the run keeps, nothing from the ledger.
+    Data versions, days, seed, parameters and features come from the record that the run keeps. The ledger is asked for
+    one thing only, where the models differ: whether rows that the release learnt from were deleted for good since.
     Raises `PermanentError` where MLflow knows no such run, `StoreError` where it does not answer.
     """
-    from pyspark.errors import PySparkException
-
     run_id, record = Tracking(run.settings, run.use_case.name).training_record(name)
     differences = [*_code(run, record), *_environment(record), *_seed(run, record)]
     found: str | None = None
@@ -67,11 +67,14 @@ def reproduce(run: Run, name: str) -> Reproduction:
         raise
     except PermanentError as error:
         differences = [("data", str(record["data_versions"]), f"{error.what}: {error.found}"), *differences]
-    except PySparkException as error:
+    except Exception as error:
+        if (told := spark_said(error)) is None:
+            raise
         log.warning("the rows cannot be read", exc_info=True)
         versions = ", ".join(f"{table} at version {version}" for table, version in record["data_versions"].items())
-        told = next(iter(str(error).splitlines()), type(error).__name__)
         differences = [("data", versions, f"cannot be read any more: {told}"), *differences]
+    if found != record["model_digest"]:
+        differences = [*_deleted(run, record), *differences]
     return Reproduction(
         release=record["release_id"],
         mlflow_run_id=run_id,
@@ -116,6 +119,21 @@ def _data(record: Mapping[str, Any], found: str | None) -> list[tuple[str, str, 
     if expected is None or expected == found:
         return []
     return [("data", f"rows with digest {expected}", f"rows with digest {found} at the same versions")]
+
+
+def _deleted(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The deletions since the release was trained that took rows out of the tables that it learnt from."""
+    then, golden = record["data_versions"], (record.get("golden") or {}).get("version")
+    told: list[tuple[str, str, str]] = []
+    for entry in run.ledger.audit_entries("retain"):
+        detail = entry["detail"]
+        gone = [t for t, row in detail["tables"].items() if t in then and then[t] < row.get("version", then[t] + 1)]
+        gone += [f"golden set {golden}"] if golden in detail.get("golden_sets", {}) else []
+        if gone and detail["state"] in {"begun", "done"}:
+            said = f"rows of {', '.join(gone)} were deleted for good on {entry['recorded_at'][:10]}"
+            why = f"(`tollgate retain`, {detail['reason']}): what it learnt from is not kept any more"
+            told.append(("data", f"{then}", f"{said} {why}"))
+    return list(dict.fromkeys(told))
 
 
 def _code(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:

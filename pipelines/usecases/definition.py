@@ -15,6 +15,7 @@ from expectations.definition import Suite
 from features.definition import FeatureSet, union
 from pipelines.platform.errors import UsageError
 from pipelines.usecases.policies.evidence import EvidencePolicy
+from pipelines.usecases.policies.retention import RetentionPolicy
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.usecases.policies.schedule import Schedule
 from pipelines.usecases.policies.serving import ServingPolicy
@@ -149,6 +150,7 @@ class UseCase:
     watch: WatchPolicy = field(default_factory=WatchPolicy)
     upkeep: UpkeepPolicy = field(default_factory=UpkeepPolicy)
     serving: ServingPolicy = field(default_factory=ServingPolicy)
+    retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     schedule: Schedule = field(default_factory=Schedule)
 
     @property

@@ -120,6 +120,11 @@ GUARANTEES = (
         "413 or 422, memory flat",
         f"JSON: {_SERVICE}; what is tested are the forms of the Model Ops pages",
     ),
+    Guarantee(
+        "deleted for good",
+        "a card is deleted by its key; the deletion is interrupted",
+        "no file holds it, no earlier version can be read, all other rows stay",
+    ),
     Guarantee("time", "DST days, leap day, year's end", "all UTC, 24 hours a day, totals N"),
     Guarantee(
         "the k-th operation fails",

@@ -121,6 +121,8 @@ def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_
     customer = states(run)["customer"][3]
     place = customer.event_ids.tolist().index(9_999)
     assert (customer.event_times[place], customer.amounts[place]) == (microseconds(corrected), 1250)
+    assert [online_store(run).delete("customer", [4, 5_555]) for _ in range(2)] == [1, 0]
+    assert [state == EMPTY for state in states(run)["customer"]] == [key == 4 for key in ALL["customer"]]
 
 
 @pytest.mark.guarantee(

@@ -17,6 +17,7 @@ from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.platform.tracking import Tracking
 from pipelines.run import Run
 from pipelines.stages.reproduce import reproduce
+from pipelines.stages.retain.by_key import delete_units
 from pipelines.stages.train import TrainResult, train
 from tests.conftest import NOW
 from tests.pipelines.training_lake import AS_OF, make_history, small_use_case, store_history, store_table
@@ -103,3 +104,16 @@ def test_what_differs_is_named(trained: tuple[Run, TrainResult], what: str) -> N
         path.write_text(kept)
     assert any(name == told and text in there for name, _, there in found.differences), found.differences
     assert found.equal == (what in {"environment", "features", "seed"}), "what does no harm is told all the same"
+
+
+def test_rows_that_were_deleted_for_good_are_named_as_the_reason(trained: tuple[Run, TrainResult]) -> None:
+    """The last test of the file: the lake has no earlier version any more after it."""
+    run, result = trained
+    row: Any = run.lake.read("features", version=result.released.payload["data_versions"]["features"]).first()
+    assert delete_units(run, [str(row["customer_id"])], reason="the court said so").tables["features"]["deleted"]
+    found = reproduce(run, result.release_id)
+    assert not found.equal
+    said = [there for what, _, there in found.differences if what == "data"]
+    assert "cannot be read any more: [FAILED_READ_FILE" in "".join(said)
+    assert "were deleted for good on 2026-" in said[0]
+    assert "the court said so" in said[0]

@@ -1,0 +1,45 @@
+"""What the ledger was told of a subject by name: the examples of parity checks, its only payloads that name events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipelines.run import Run
+from pipelines.stages.parity import STAGE as PARITY
+from pipelines.stages.retain.subject import Subject
+
+
+def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
+    """Take the subject's examples out of the records of parity checks; returns in how many records it stood."""
+    found = 0
+    for record in run.ledger.stage_records(PARITY):
+        kept = _without(record.payload, subject)
+        if kept != record.payload:
+            found += 1
+            if not dry_run:
+                run.ledger.replace_payload(record.sequence, kept)
+    return found
+
+
+def delete_backups(home: Path, *, dry_run: bool) -> list[str]:
+    """Remove the backups of the ledger, all of which were made before; returns their names."""
+    paths = sorted((home / "backups").glob("ledger-*.jsonl.gz"))
+    for path in () if dry_run else paths:
+        path.unlink(missing_ok=True)
+    return [path.name for path in paths]
+
+
+def _without(payload: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+    examples = {
+        feature: [one for one in shown if not _names(one, subject)]
+        for feature, shown in payload.get("examples", {}).items()
+    }
+    return {**payload, **({"examples": examples} if "examples" in payload else {})}
+
+
+def _names(example: Mapping[str, Any], subject: Subject) -> bool:
+    return subject.names(subject.event, example["event_id"]) or subject.names(
+        subject.unit, example["keys"].get(subject.unit)
+    )
