@@ -119,10 +119,11 @@ class Facts:
 
 
 def newest_records(history: Sequence[StageRecord]) -> dict[str, dict[date, StageRecord]]:
-    """The newest record of each stage and day."""
+    """The newest record of each stage and day; what was only begun is none."""
     found: defaultdict[str, dict[date, StageRecord]] = defaultdict(dict)
     for record in history:
-        found[record.stage][record.day] = record
+        if record.status != "begun":
+            found[record.stage][record.day] = record
     return dict(found)
 
 

@@ -25,7 +25,7 @@ __all__ = ["Incident", "Ledger", "Move", "NewIncident", "Pointer", "Release", "S
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecord:
-    """What a stage did for one day: `status` is `done`, `refused` or `failed`; `payload` is the stage's own account."""
+    """What a stage did for one day: `status` is `done`, `refused`, `failed` or `begun`; `payload` is its own account."""
 
     stage: str
     day: date

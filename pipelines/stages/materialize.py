@@ -2,7 +2,8 @@
 
 The states are always built as of the newest midnight that was ever asked for, so running an older day again (after a
 correction, say) never puts older state over newer. The watermark is the last day that a *complete* materialisation
-held; it is kept in the ledger and moves only after every key was read back.
+held; it is kept in the ledger and moves only after every key was read back. A build is later than every build begun
+before it, whatever the clock says.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ from pipelines.stages.result import StageResult
 from pipelines.stages.states import publish, write_states
 
 STAGE = "materialize"
+BEGUN = "materialize_begun"
+"""Stage under which the ledger knows a build before it is made: its time, and no account of anything done."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +68,7 @@ def materialize(run: Run, days: DayRange) -> StageResult:
     require_ingested(run, days)
     before = watermark(run.ledger)
     last = max(days.last, before.day) if before else days.last
-    built_at = _build_time(run.clock(), before)
+    built_at = _begin(run, last)
     stored = run.use_case.stored_features
     started = time.monotonic()
     versions = write_states(run, stored, last, lake=run.lake, built_at=built_at)
@@ -82,7 +85,17 @@ def materialize(run: Run, days: DayRange) -> StageResult:
     return result.record(run)
 
 
-def _build_time(now: datetime, before: Watermark | None) -> datetime:
-    """Now in whole seconds, later than the build before: stores that skip equal timestamps take a correction too."""
-    now = now.replace(microsecond=0)
-    return max(now, before.built_at + timedelta(seconds=1)) if before else now
+def _begin(run: Run, last: date) -> datetime:
+    """The time of this build: now in whole seconds, and later than every build that was ever begun, failed ones too.
+
+    A store that skips rows of an equal time would else keep those of a try that failed, where a clock stands still or
+    is set back. The ledger knows it before the first row is written.
+    """
+    now = run.clock().replace(microsecond=0)
+    records = [record for stage in (STAGE, BEGUN) for record in run.ledger.stage_records(stage)]
+    begun = (datetime.fromisoformat(record.payload[BUILT_AT]) for record in records if BUILT_AT in record.payload)
+    newest = max(begun, default=None)
+    built_at = max(now, newest + timedelta(seconds=1)) if newest else now
+    told = {BUILT_AT: built_at.isoformat()}
+    run.ledger.record_stage(BEGUN, last, "begun", run_id=run.run_id, at=run.clock(), payload=told)
+    return built_at
