@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).with_name("README.md")
-MODULES = ("simulate", "features", "scoring", "nightly", "monitor", "ops", "gate", "watch")
+MODULES = ("simulate", "features", "scoring", "serve", "nightly", "monitor", "ops", "gate", "watch")
 
 
 def measured(module: str) -> str:
