@@ -6,18 +6,22 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import NoReturn
+
+import httpx
 
 from pipelines.platform import airflow_server, metrics_token
 from pipelines.platform.airflow_api import AirflowApi
 from pipelines.platform.airflow_secrets import make_passwords
 from pipelines.platform.buckets import make_buckets
 from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.ports import LOCALHOST
 from pipelines.platform.service_list import SERVICES, Service
-from pipelines.platform.settings import Settings
+from pipelines.platform.settings import CHECKOUT, Settings
 
 FOLDERS = ("services", "airflow", "spark")
 """What the programs find in the home; the first is where they run."""
@@ -88,12 +92,30 @@ def _migrate(settings: Settings) -> None:
     airflow_server.make_pools_in_database(settings)
 
 
+def _scorer_command(_: Settings) -> list[str]:
+    return [sys.executable, "-m", "pipelines.serve"]
+
+
+def _scorer_alive(settings: Settings) -> bool:
+    """Whether it is alive; whether it answers as it should is `/ready`'s to say, and no reason to start it again."""
+    try:
+        return httpx.get(f"http://{LOCALHOST}:{settings.serve_port}/health", timeout=5, trust_env=False).is_success
+    except httpx.HTTPError:
+        return False
+
+
 COMPONENTS = (
     *(_served(service) for service in SERVICES if service.name != "airflow"),
     _airflow("api-server", "Airflow's UI and API, and the Model Ops pages", "metadatabase"),
     _airflow("scheduler", "Airflow's scheduler, with the workers that run tasks", "scheduler"),
     _airflow("dag-processor", "reads the DAG files", "dag_processor"),
     _airflow("triggerer", "waits for what tasks wait for", "triggerer"),
+    Component(
+        name="scorer",
+        title="the online scorer",
+        begin=partial(_become, _scorer_command, lambda _: {**os.environ, "PYTHONPATH": str(CHECKOUT)}),
+        healthy=_scorer_alive,
+    ),
     Component(
         name="airflow-migrate",
         title="an errand: Airflow's database and pools, its users' passwords",

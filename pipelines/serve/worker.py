@@ -11,7 +11,7 @@ import sys
 from functools import partial
 from importlib import import_module
 
-import uvloop
+import uvicorn
 
 from pipelines.platform.errors import PermanentError, TollgateError
 from pipelines.platform.settings import Settings
@@ -33,7 +33,8 @@ def main(arguments: list[str]) -> int:
     logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s scorer {number} %(levelname)s %(message)s")
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
-        return uvloop.run(_run(number, socket.socket(fileno=descriptor), engine))
+        with asyncio.Runner(loop_factory=uvicorn.Config("", loop="uvloop").get_loop_factory()) as runner:
+            return runner.run(_run(number, socket.socket(fileno=descriptor), engine))
     except TollgateError as error:
         LOGGER.error("%s", error)
         return HOPELESS if isinstance(error, PermanentError) else 1

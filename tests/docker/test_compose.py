@@ -92,6 +92,7 @@ def test_data_is_behind_networks_that_lead_nowhere() -> None:
         "grafana",
         "mlflow",
         "prometheus",
+        "scorer",
     }
     assert services()["spark"]["networks"] == ["data", "compute"]
 

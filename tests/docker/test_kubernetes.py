@@ -9,10 +9,12 @@ import yaml
 
 from pipelines.platform.components import COMPONENTS
 from pipelines.platform.settings import Settings
+from pipelines.serve.supervisor import MARGIN
 from tests.docker.stack import DOCKER, PLACE, secret_folders, services
 
 VALUES: dict[str, Any] = yaml.safe_load((DOCKER / "kubernetes" / "values.yaml").read_text())
 OBJECTS: list[dict[str, Any]] = list(yaml.safe_load_all((DOCKER / "kubernetes" / "home-spark-mlflow.yaml").read_text()))
+SCORER: list[dict[str, Any]] = list(yaml.safe_load_all((DOCKER / "kubernetes" / "scorer.yaml").read_text()))
 PODS = {
     "apiServer": "airflow-api-server",
     "scheduler": "airflow-scheduler",
@@ -59,7 +61,8 @@ def test_airflow_s_address_is_the_chart_s_service() -> None:
 
 def test_no_service_s_variables_are_taken_for_settings() -> None:
     """Kubernetes gives every pod `<SERVICE>_PORT` and `<SERVICE>_SERVICE_HOST` of each service beside it."""
-    names = {item["metadata"]["name"] for item in OBJECTS if item["kind"] == "Service"} | {"tollgate-api-server"}
+    names = {item["metadata"]["name"] for item in OBJECTS + SCORER if item["kind"] == "Service"}
+    names |= {"tollgate-api-server"}
     given = {f"{name.upper().replace('-', '_')}_{what}" for name in names for what in ("PORT", "SERVICE_HOST")}
     assert not given & {f"TOLLGATE_{field.upper()}" for field in Settings.model_fields}
 
@@ -72,8 +75,8 @@ def test_the_chart_brings_no_user_and_no_database_of_its_own() -> None:
 
 
 def test_nothing_runs_as_root_or_writes_into_the_image() -> None:
-    pods = [item["spec"]["template"]["spec"] for item in OBJECTS if item["kind"] == "Deployment"]
-    assert len(pods) == 2
+    pods = [item["spec"]["template"]["spec"] for item in OBJECTS + SCORER if item["kind"] == "Deployment"]
+    assert len(pods) == 3
     known = {component.name for component in COMPONENTS}
     for pod in pods:
         (container,) = pod["containers"]
@@ -88,3 +91,19 @@ def test_nothing_runs_as_root_or_writes_into_the_image() -> None:
     claims = {item["metadata"]["name"] for item in OBJECTS if item["kind"] == "PersistentVolumeClaim"}
     wanted = {volume["persistentVolumeClaim"]["claimName"] for volume in VALUES["volumes"][:1]}
     assert wanted == claims
+
+
+def test_the_scorer_s_pod_is_asked_where_it_listens_and_has_time_to_end() -> None:
+    pod = SCORER[0]["spec"]["template"]["spec"]
+    (container,) = pod["containers"]
+    port = Settings.model_fields["serve_port"].default
+    assert container["args"] == ["tollgate", "component", "scorer"]
+    assert container["ports"] == [{"containerPort": port}]
+    assert {container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
+        port
+    }
+    assert SCORER[1]["spec"]["ports"] == [{"port": port}]
+    given = {entry["name"]: entry["value"] for entry in container["env"]}
+    Settings.from_environment(given)
+    assert given["TOLLGATE_SERVE_WORKERS"] == container["resources"]["limits"]["cpu"]
+    assert pod["terminationGracePeriodSeconds"] > Settings.model_fields["serve_drain_seconds"].default + MARGIN

@@ -94,7 +94,7 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
 
         def ask_until_both_have_answered() -> bool:
             with service.http() as http:
-                assert http.post("/v1/score", json=event(1)).is_success
+                assert http.post("/v1/score", json=event(1)).status_code in {200, 503}, "not open yet, or answered"
                 text = http.get("/metrics").text
             asked.update(
                 w
