@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.kernel import Events
+from features.state import EntityState
 from pipelines.platform.answer_log import AnswerLog, answers_folder
 from pipelines.platform.errors import TollgateError
 from pipelines.platform.settings import Settings
@@ -128,6 +129,10 @@ class LiveEngine:
             "release_swaps_total": float(self._follower.swaps),
             "answers_unlogged_total": float(self._writer.unlogged),
         }
+
+    def state(self, entity: str, key: int) -> EntityState:
+        """The state of one entity as it stands; for the thread that scores."""
+        return self._states.stream.state(entity, key)
 
     def close(self) -> None:
         """Write what is held back and let go of everything."""

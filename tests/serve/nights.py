@@ -23,6 +23,10 @@ from features.state import (
     state_reach_days,
 )
 from pipelines.platform.days import midnight
+from pipelines.platform.lake import Lake
+from pipelines.platform.online_address import OnlineAddress
+from pipelines.platform.online_states import FeastStates
+from pipelines.platform.online_store import OnlineStore
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.stages.materialize import STAGE
@@ -101,6 +105,30 @@ def write_night(run: Run, events: Events, last: date, built_at: datetime) -> Non
         write_deltalake(path, pa.table(table), mode="overwrite")
     payload = {"watermark": str(last), BUILT_AT: built_at.isoformat()}
     run.ledger.record_stage(STAGE, last, "done", run_id="test", at=built_at, payload=payload)
+
+
+def fill_store(run: Run, events: Events, address: str) -> None:
+    """Put the states of the night before `DAY` into the online store at that address, as Feast keeps them."""
+    stored = run.use_case.stored_features
+    built_at = datetime(2026, 11, 19, 2, tzinfo=UTC)
+    lake = Lake(None, run.settings.lake)  # type: ignore[arg-type]
+    where = OnlineAddress.of(run.settings.model_copy(update={"online_store": address}))
+    store = OnlineStore(
+        where,
+        lake,
+        project=run.use_case.name,
+        owner=run.use_case.owner,
+        stored=stored,
+        feature_sets=run.use_case.feature_sets.values(),
+    )
+    store.apply()
+    states = FeastStates(store, stored, not_before=built_at, clock=lambda: built_at)
+    columns = {IDS: events.id, TIMES: events.time, AMOUNTS: events.cents, REPORTED: events.reported}
+    for entity in entities_with_state(stored):
+        reach = state_reach_days(stored, entity)
+        for key, state in build_states(events.keys[entity], columns, as_of=START, reach_days=reach).items():
+            states.write({entity: (key, state)})
+    states.flush()
 
 
 def make_home(home: Path, events: Events) -> Run:

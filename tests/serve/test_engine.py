@@ -235,9 +235,7 @@ def test_a_report_ahead_of_its_event_waits_for_it(run: Run, engine: LiveEngine) 
     at = int(event.time[0]) + 5
     assert engine.report(event.id, np.array([at])) == 0
     score(engine, event)
-    stream = engine._states.stream
-    key = int(event.keys["terminal"][0])
-    state = stream.state("terminal", key)
+    state = engine.state("terminal", int(event.keys["terminal"][0]))
     assert state.reported_at[state.event_ids == event.id[0]].tolist() == [at]
     assert engine.figures()["waiting_reports"] == 0
 
