@@ -13,6 +13,7 @@ from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
+import httpx
 import sqlalchemy as sa
 from packaging.requirements import Requirement
 
@@ -21,6 +22,7 @@ from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.online_address import PATIENCE, OnlineAddress
+from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark import JAVA_VERSIONS, require_java
 from pipelines.platform.storage import open_storage
@@ -52,6 +54,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         _lake,
         _online_store,
         _databases,
+        _scorer,
     )
     return [finding for check in checks for finding in _guarded(check, settings)]
 
@@ -175,6 +178,22 @@ def _databases(settings: Settings) -> Iterator[Finding]:
     for name, url in databases.items():
         if url and not url.startswith(("sqlite", "http")):
             yield _database(name, url)
+
+
+def _scorer(settings: Settings) -> Iterator[Finding]:
+    """The online scorer, where one runs: whether it answers as it should."""
+    where = f"http://{LOCALHOST}:{settings.serve_port}"
+    if not answers(settings.serve_port):
+        yield Finding("scorer", ok=True, found=f"nothing listens on {where}")
+        return
+    try:
+        told = httpx.get(f"{where}/ready", timeout=5, trust_env=False).json()
+        problems = "; ".join(told["problems"])
+        found = f"{where}, {told['release'] or 'no release'}" + (f": {problems}" if problems else "")
+        yield Finding("scorer", ok=bool(told["ready"]), found=found, advice="docs/runbooks/serving.md")
+    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
+        advice = "end what listens there, or choose another port with TOLLGATE_SERVE_PORT"
+        yield Finding("scorer", ok=False, found=f"{where}: {type(error).__name__}", advice=advice)
 
 
 def _database(name: str, url: str) -> Finding:

@@ -94,7 +94,7 @@ async def serve(
         if opening.done():
             opening.result()
             await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
-        return await _drain(service, settings, server, serving)
+        return await _drain(service, settings, server, serving, opening)
     finally:
         server.should_exit = True
         for task in (ticking, opening, ending):
@@ -102,15 +102,22 @@ async def serve(
         await asyncio.gather(serving, ticking, opening, ending, return_exceptions=True)
 
 
-async def _drain(service: Service, settings: Settings, server: uvicorn.Server, serving: asyncio.Task[None]) -> bool:
-    """Tell who asks, stop accepting, finish what is in flight, close the engine."""
+async def _drain(
+    service: Service,
+    settings: Settings,
+    server: uvicorn.Server,
+    serving: asyncio.Task[None],
+    opening: asyncio.Task[None],
+) -> bool:
+    """Tell who asks, stop accepting, finish what is in flight, close the engine (one that opens, when it is open)."""
     whole = settings.serve_drain_seconds
     end = perf_counter() + whole
     service.lifetime.draining = True
     await asyncio.sleep(NOTICE * whole)
     server.should_exit = True
     await serving
-    return await service.lifetime.close(patience=max(1.0, end - perf_counter()))
+    await asyncio.wait({opening}, timeout=max(1.0, end - perf_counter()))
+    return opening.done() and await service.lifetime.close(patience=max(1.0, end - perf_counter()))
 
 
 def _config(service: Service, settings: Settings) -> uvicorn.Config:

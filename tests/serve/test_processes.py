@@ -22,6 +22,7 @@ import pytest
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.serve import access
 from tests.serve.serving import MADE_AT, event
+from tests.serve.small_engine import open_rule
 
 START = "import sys; from pipelines.platform.settings import Settings; from pipelines.serve.supervisor import serve; "
 START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
@@ -198,6 +199,30 @@ def open_stubborn(settings: Settings, *, worker: int) -> Any:
             time.sleep(3600)
 
     return Stubborn(load(settings.use_case))
+
+
+@pytest.mark.parametrize(("engine", "code"), [("open_slowly", 0), ("open_never", 1)])
+def test_an_end_while_it_opens_is_an_end(tmp_path: Path, engine: str, code: int) -> None:
+    with running(tmp_path / "home", f"tests.serve.test_processes:{engine}") as service:
+        until(lambda: alive(service))
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(20) == code
+
+
+def alive(service: Running) -> bool:
+    try:
+        return service.http().get("/health").is_success
+    except httpx.TransportError:
+        return False
+
+
+def open_slowly(settings: Settings, *, worker: int) -> Any:
+    time.sleep(1)
+    return open_rule(settings)
+
+
+def open_never(settings: Settings, *, worker: int) -> Any:
+    time.sleep(3600)
 
 
 def test_the_first_start_makes_a_key_and_says_where(tmp_path: Path) -> None:

@@ -13,6 +13,8 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
+from pipelines.platform import diagnosis
+from pipelines.platform.components import component
 from pipelines.serve import access
 from tests.serve.serving import MADE_AT, Served, event, served
 
@@ -116,6 +118,18 @@ def test_what_decides_and_how_it_stands(scorer: Served) -> None:
         assert (told["release"], told["ready"], told["problems"]) == ("small", True, [])
         assert http.get("/ready").json() == {"ready": True, "release": "small", "problems": []}
         assert http.get("/health").json() == {"status": "alive"}
+
+
+def test_the_doctor_asks_it(scorer: Served) -> None:
+    def found(port: int) -> diagnosis.Finding:
+        return next(diagnosis._scorer(scorer.settings.model_copy(update={"serve_port": port})))
+
+    assert (found(scorer.port).ok, found(scorer.port).found) == (True, f"{scorer.url}, small")
+    assert found(9).found == "nothing listens on http://127.0.0.1:9"
+    alive = component("scorer").healthy
+    assert alive
+    assert alive(scorer.settings.model_copy(update={"serve_port": scorer.port}))
+    assert not alive(scorer.settings.model_copy(update={"serve_port": 9}))
 
 
 def test_metrics_are_open_metrics_and_count(scorer: Served) -> None:
