@@ -23,6 +23,9 @@ from features.statistics import deviations_around_floor
 from features.timeline import MICROSECONDS_PER_DAY, NEVER, Ints
 
 SIZE_CLASSES = 60
+MOST_EVENTS = 1 << 21
+"""Events of one entity at most: 64 MB, a terminal with 50,000 a day. Asking it takes tens of microseconds."""
+
 _Window = tuple[int, int, bool]
 _WANTS = {
     WindowMean: (loops.SUMS,),
@@ -74,7 +77,7 @@ class Arena:
     `most_events`: what a state holds at most; beyond it the oldest go, and every answer of that entity says so.
     """
 
-    def __init__(self, feature_set: FeatureSet, entity: str, *, most_events: int = 65_536) -> None:
+    def __init__(self, feature_set: FeatureSet, entity: str, *, most_events: int = MOST_EVENTS) -> None:
         self.entity = entity
         columns = state_columns(feature_set, entity)
         self._keeps = (AMOUNTS in columns, REPORTED in columns)
@@ -192,7 +195,7 @@ class Arena:
         wanted = max(len(old.key) * 3 // 2, int(counters[loops.SLOTS]) + slots)
         room = max(len(old.ids) * 3 // 2, int(counters[loops.USED]) + cells)
         new = _empty(wanted, room, self._keeps)
-        for name in ("key", "start", "length", "size_class", "marks", "ids", "times", "cents", "reported"):
+        for name in Arrays._fields[2:-2]:
             before = getattr(old, name)
             if len(before) > 1:
                 getattr(new, name)[: len(before)] = before
@@ -262,6 +265,7 @@ def _specified(features: Sequence[EntityFeature]) -> tuple[dict[_Window, int], N
 def _empty(slots: int, cells: int, keeps: tuple[bool, bool]) -> Arrays:
     """Arrays for so many slots and cells; pages that nobody touches cost nothing."""
     places = 1 << (2 * slots - 1).bit_length()
+    tiles = (cells >> loops.TILE_BITS) + 1
 
     def blank(count: int, dtype: Any) -> NDArray[Any]:
         return np.zeros(count, dtype=dtype)
@@ -278,6 +282,11 @@ def _empty(slots: int, cells: int, keeps: tuple[bool, bool]) -> Arrays:
         times=blank(cells, np.int64),
         cents=blank(cells if keeps[0] else 1, np.int64),
         reported=blank(cells if keeps[1] else 1, np.int64),
+        tile_total=blank(tiles, np.int64),
+        tile_square=blank(tiles, np.int64),
+        tile_largest=blank(tiles, np.int64),
+        tile_positive=blank(tiles, np.int64),
+        tile_told=blank(tiles, np.int64),
         free=np.full(SIZE_CLASSES, -1, dtype=np.int64),
         counters=blank(4, np.int64),
     )

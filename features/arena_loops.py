@@ -22,7 +22,10 @@ USED, SLOTS, EVENTS, DROPPED = 0, 1, 2, 3
 """Places in `Arrays.counters`: cells of the event arrays that were ever taken, entities, events, events let go."""
 
 SCANNED_WHOLE = 512
-"""Events of a state that are searched one by one for a repeated id; of a longer one only those of the same instant."""
+"""Events of a state that are looked at one by one. A longer one is searched for a repeated id among those of the same
+instant only, and its windows are made of tiles: what its cells hold together, 256 by 256."""
+
+TILE_BITS = 8
 
 REPEATED, EMPTY, LATE, BOUNDED = 1, 2, 4, 8
 """Marks of a row: its id is there already; nothing was known of its entity; a later event is there; events let go."""
@@ -50,7 +53,9 @@ class Arrays(NamedTuple):
     """The states: a hash index from key to slot, a block of cells for each slot, and free blocks of each size.
 
     A slot's cells `start` to `start + length` hold its events by (time, id). `cents` or `reported` have one cell only
-    where they are not kept. `free[k]` is the first free block of size class k, its first id the next one.
+    where they are not kept. Tile k is of the cells 256 k and on, right where they all are of one state that is longer
+    than `SCANNED_WHOLE`: cents, their squares and largest, how many were reported, and when the last of those was.
+    `free[k]` is the first free block of size class k, its first id the next one.
     """
 
     index_keys: NDArray[np.int64]
@@ -64,6 +69,11 @@ class Arrays(NamedTuple):
     times: NDArray[np.int64]
     cents: NDArray[np.int64]
     reported: NDArray[np.int64]
+    tile_total: NDArray[np.int64]
+    tile_square: NDArray[np.int64]
+    tile_largest: NDArray[np.int64]
+    tile_positive: NDArray[np.int64]
+    tile_told: NDArray[np.int64]
     free: NDArray[np.int64]
     counters: NDArray[np.int64]
 
@@ -150,6 +160,84 @@ def _block(arrays: Arrays, number: int) -> Any:
 
 
 @_compiled
+def _tile(arrays: Arrays, slot: int, first: int, past: int) -> None:
+    """Make the tiles of the cells from `first` up to `past` of a slot anew; those of a short state are never asked."""
+    if arrays.length[slot] <= SCANNED_WHOLE:
+        return
+    begin, end = arrays.start[slot], arrays.start[slot] + arrays.length[slot]
+    for tile in range(first >> TILE_BITS, ((past - 1) >> TILE_BITS) + 1):
+        low, high = max(tile << TILE_BITS, begin), min((tile + 1) << TILE_BITS, end)
+        if len(arrays.cents) > 1:
+            total, squares, largest = _scan(arrays.cents, low, high, -1)
+            arrays.tile_total[tile] = total
+            arrays.tile_square[tile] = squares
+            arrays.tile_largest[tile] = largest
+        if len(arrays.reported) > 1:
+            positives, told = 0, 0
+            for i in range(low, high):
+                if arrays.reported[i] != NEVER and arrays.reported[i] >= arrays.times[i]:
+                    positives += 1
+                    told = max(told, arrays.reported[i])
+            arrays.tile_positive[tile] = positives
+            arrays.tile_told[tile] = told
+
+
+@_compiled
+def _scan(cents: Any, begin: int, end: int, again: int) -> Any:
+    """Cents, their squares and the largest of the cells from `begin` up to `end`, one by one, without `again`."""
+    total, squares, largest = 0, 0, 0
+    for i in range(begin, end):
+        if i != again:
+            value = cents[i]
+            total += value
+            squares += value * value
+            largest = max(largest, value)
+    return total, squares, largest
+
+
+@_compiled
+def _gather(arrays: Arrays, begin: int, end: int) -> Any:
+    """The same for a long stretch of a long state: whole tiles, and what is over at both ends one by one."""
+    inner = ((begin - 1) >> TILE_BITS) + 1
+    outer = end >> TILE_BITS
+    total, squares, largest = _scan(arrays.cents, begin, inner << TILE_BITS, -1)
+    for tile in range(inner, outer):
+        total += arrays.tile_total[tile]
+        squares += arrays.tile_square[tile]
+        largest = max(largest, arrays.tile_largest[tile])
+    after = _scan(arrays.cents, outer << TILE_BITS, end, -1)
+    return total + after[0], squares + after[1], max(largest, after[2])
+
+
+@_compiled
+def _positives(times: Any, reported: Any, begin: int, end: int, time: int, again: int) -> Any:
+    """How many of those cells were reported at or before an instant, and lie before it; without `again`."""
+    count = 0
+    for i in range(begin, end):
+        at = reported[i]
+        if at <= time and at >= times[i] and times[i] < time and i != again:
+            count += 1
+    return count
+
+
+@_compiled
+def _gather_positives(arrays: Arrays, begin: int, end: int, time: int) -> Any:
+    """The same by tiles; one of which a report is later than the instant is looked through."""
+    inner = ((begin - 1) >> TILE_BITS) + 1
+    outer = end >> TILE_BITS
+    count = _positives(arrays.times, arrays.reported, begin, inner << TILE_BITS, time, -1)
+    for tile in range(inner, outer):
+        past = (tile + 1) << TILE_BITS
+        if arrays.tile_positive[tile] == 0:
+            continue
+        if arrays.tile_told[tile] <= time and arrays.times[past - 1] < time:
+            count += arrays.tile_positive[tile]
+        else:
+            count += _positives(arrays.times, arrays.reported, tile << TILE_BITS, past, time, -1)
+    return count + _positives(arrays.times, arrays.reported, outer << TILE_BITS, end, time, -1)
+
+
+@_compiled
 def _drop(arrays: Arrays, slot: int, count: int) -> None:
     """Let the oldest events of a slot go."""
     start, length = arrays.start[slot], arrays.length[slot]
@@ -163,6 +251,7 @@ def _drop(arrays: Arrays, slot: int, count: int) -> None:
     arrays.length[slot] = length - count
     arrays.counters[EVENTS] -= count
     arrays.counters[DROPPED] += count
+    _tile(arrays, slot, start, start + length - count)
 
 
 @_compiled
@@ -208,6 +297,7 @@ def _moved(arrays: Arrays, slot: int, number: int) -> Any:
         arrays.free[arrays.size_class[slot]] = start
     arrays.start[slot] = first
     arrays.size_class[slot] = number
+    _tile(arrays, slot, first, first + arrays.length[slot])
     return True
 
 
@@ -259,21 +349,18 @@ def _ask(arrays: Arrays, slot: int, row: Any, again: int, windows: Any, found: A
         delay = windows[w, DELAY] * MICROSECONDS_PER_DAY
         begin = _after(arrays.times, start, past, time - delay - windows[w, DAYS] * MICROSECONDS_PER_DAY)
         end = _after(arrays.times, start, past, time - delay) if delay > 0 else place
-        count, total, squares, largest, positives = end - begin, 0, 0, 0, 0
-        if begin <= again < end:
-            count -= 1
+        repeats = begin <= again < end
+        by_tiles = end - begin > SCANNED_WHOLE and not repeats
+        count, total, squares, largest, positives = end - begin - repeats, 0, 0, 0, 0
         if windows[w, SUMS] + windows[w, SQUARES] + windows[w, MAXIMA] > 0:
-            for j in range(begin, end):
-                if j != again:
-                    value = arrays.cents[j]
-                    total += value
-                    squares += value * value
-                    largest = max(largest, value)
+            total, squares, largest = (
+                _gather(arrays, begin, end) if by_tiles else _scan(arrays.cents, begin, end, again)
+            )
         if windows[w, POSITIVES] > 0:
-            for j in range(begin, end):
-                at = arrays.reported[j]
-                if at <= time and at >= arrays.times[j] and arrays.times[j] < time and j != again:
-                    positives += 1
+            if by_tiles:
+                positives = _gather_positives(arrays, begin, end, time)
+            else:
+                positives = _positives(arrays.times, arrays.reported, begin, end, time, again)
         if delay == 0 and windows[w, INCLUDED] > 0:
             count += 1
             total += cents
@@ -318,6 +405,8 @@ def _insert(arrays: Arrays, slot: int, place: int, row: Any, reported: int) -> N
         arrays.reported[place] = reported
     arrays.length[slot] += 1
     arrays.counters[EVENTS] += 1
+    grown = arrays.length[slot] == SCANNED_WHOLE + 1
+    _tile(arrays, slot, arrays.start[slot] if grown else place, past + 1)
 
 
 @_compiled
@@ -372,6 +461,7 @@ def report(arrays: Arrays, keys: Any, ids: Any, at: Any) -> Any:
             for j in range(arrays.start[slot], arrays.start[slot] + arrays.length[slot]):
                 if arrays.ids[j] == ids[i]:
                     arrays.reported[j] = min(arrays.reported[j], at[i])
+                    _tile(arrays, slot, j, j + 1)
                     known += 1
                     break
     return known
@@ -419,4 +509,5 @@ def load(arrays: Arrays, keys: Any, offsets: Any, ids: Any, times: Any, cents: A
             if len(arrays.reported) > 1:
                 arrays.reported[block + j] = reported[offsets[i] + j]
         arrays.counters[EVENTS] += count
+        _tile(arrays, slot, block, block + count)
     return len(keys)

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import arena_loops as loops
-from features.arena import Arena, ArenaAnswers, StatesTable
+from features.arena import MOST_EVENTS, Arena, ArenaAnswers, StatesTable
 from features.context import Context
 from features.definition import FeatureSet
 from features.feature import Feature
@@ -31,7 +31,7 @@ class StreamFeatures:
     `slack_days`: how long after leaving every window an event is kept, so that a request may come so late.
     """
 
-    def __init__(self, feature_set: FeatureSet, *, most_events: int = 65_536, slack_days: int = 2) -> None:
+    def __init__(self, feature_set: FeatureSet, *, most_events: int = MOST_EVENTS, slack_days: int = 2) -> None:
         self.feature_set = feature_set
         self.arenas = {
             name: Arena(feature_set, name, most_events=most_events) for name in entities_with_state(feature_set)

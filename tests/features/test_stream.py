@@ -168,6 +168,37 @@ def test_a_hot_entity_keeps_its_newest_events_and_says_so() -> None:
     assert stream.figures()["customer_events_dropped"] == 500 - len(kept)
 
 
+def test_a_hot_entity_gets_the_bits_of_the_batch() -> None:
+    """Thousands of events of one terminal, whose windows are made of tiles: late ones, repeats and reports too."""
+    rng = np.random.default_rng(8)
+    count = 6_000
+    time = np.sort(rng.integers(0, 40 * DAY, count))
+    events = Events(
+        id=rng.permutation(count),
+        time=time,
+        cents=rng.integers(0, 90_000, count),
+        reported=np.where(rng.random(count) < 0.05, time + rng.integers(0, 14 * DAY, count), NEVER),
+        keys={"customer": np.where(rng.random(count) < 0.7, 1, 2), "terminal": np.zeros(count, dtype=np.int64)},
+    )
+    stream = StreamFeatures(EVERY_KIND)
+    half = count // 2
+    late = rng.random(half) < 0.1
+    for chosen in (np.flatnonzero(~late), np.flatnonzero(late)):
+        stream.move(taken(unreported(events), chosen))
+    told = np.flatnonzero((events.reported != NEVER) & (np.arange(count) < half))
+    known = told[events.reported[told] <= events.time[half]]
+    assert all(report(stream, events.id[known].tolist(), events.reported[known].tolist()))
+    asked_again = half - 1
+    rows = np.append(np.arange(half, count), asked_again)
+    values, marks = stream.serve(taken(unreported(events), rows), EVERY_KIND.features)
+    seen = np.where(np.isin(np.arange(count), known), events.reported, NEVER)
+    known_then = Events(id=events.id, time=events.time, cents=events.cents, reported=seen, keys=events.keys)
+    batch = compute(EVERY_KIND.features, known_then, rows)
+    for name in EVERY_KIND.names:
+        assert batch[name].tobytes() == values[name].tobytes(), name
+    assert marks[-1] & loops.REPEATED
+
+
 def test_events_that_no_window_reaches_make_room_for_new_ones() -> None:
     stream = StreamFeatures(STORED, slack_days=1)
     for day in range(400):
