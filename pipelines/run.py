@@ -72,7 +72,7 @@ class Run:
     @cached_property
     def lake(self) -> Lake:
         """The use case's Delta tables."""
-        return Lake.of(self.spark, self.settings, self.use_case.name)
+        return Lake.of(self.spark, self.settings, self.use_case.name, run_id=self.run_id)
 
     def provenance(self, stage: str, inputs: dict[str, int] | None = None, **extra: Any) -> Provenance:
         """What a commit of `stage` in this run says of itself."""

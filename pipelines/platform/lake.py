@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
@@ -17,6 +18,8 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.delta_log import commit_infos, commit_versions
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.lake_errors import read_error, write_error
+from pipelines.platform.leases import Leases, holder_name
+from pipelines.platform.ledger_leases import LeaseLedger
 from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
@@ -61,6 +64,9 @@ def day_predicate(days: DayRange) -> str:
     return f"day >= DATE'{days.first}' AND day <= DATE'{days.last}'"
 
 
+FENCE = "fence"
+"""What a commit's metadata calls the token of the lease under which it was made: of a table's commits it only grows."""
+
 MISSING = "DELTA_MISSING_DELTA_TABLE"
 """Spark's error condition where a folder holds no table, or is not there."""
 
@@ -68,14 +74,22 @@ MISSING = "DELTA_MISSING_DELTA_TABLE"
 class Lake:
     """The tables of one use case below `<lake root>/<use case>/`."""
 
-    def __init__(self, spark: SparkSession, root: str) -> None:
+    def __init__(self, spark: SparkSession, root: str, leases: Leases | None = None) -> None:
         self.spark = spark
         self.root = root.rstrip("/")
+        self._leases = leases
 
     @classmethod
-    def of(cls, spark: SparkSession, settings: Settings, use_case: str) -> Lake:
-        """The lake of a use case as the settings place it."""
-        return cls(spark, f"{settings.lake.rstrip('/')}/{use_case}")
+    def of(cls, spark: SparkSession, settings: Settings, use_case: str, *, run_id: str) -> Lake:
+        """The lake of a use case as the settings place it.
+
+        A disk refuses the second of two equal names, which is what Delta builds on; an object store may take both.
+        There each table has a lease in the ledger, and one writer at a time.
+        """
+        leases = None
+        if is_remote(settings.lake):
+            leases = Leases(ledger=LeaseLedger(settings.ledger, use_case), holder=holder_name(run_id))
+        return cls(spark, f"{settings.lake.rstrip('/')}/{use_case}", leases)
 
     def path(self, table: str) -> str:
         """Location of a table (Hadoop's `s3a://` for an object store)."""
@@ -168,15 +182,38 @@ class Lake:
         found = {table: self.version(table) for table in tables}
         return {table: version for table, version in found.items() if version is not None}
 
+    @contextmanager
+    def writing(self, table: str) -> Iterator[int | None]:
+        """Be the table's one writer; the token of its lease (None where none is needed), for the commit to name.
+
+        Raises `TransientError` where another writer holds it, or has taken it meanwhile: jobs are cancelled then.
+        """
+        if self._leases is None:
+            yield None
+            return
+        tag = f"lease-{uuid.uuid4().hex}"
+        self.spark.addTag(tag)
+        try:
+            with self._leases.held(self.path(table), stop=lambda: self.spark.interruptTag(tag)) as token:
+                yield token
+        finally:
+            self.spark.removeTag(tag)
+
     def _write(self, frame: DataFrame, table: str, predicate: str, metadata: str, *, add_columns: bool = False) -> int:
         writer = frame.write.format("delta").mode("overwrite").partitionBy("day").option("replaceWhere", predicate)
         return self._commit(writer.option("mergeSchema", str(add_columns).lower()), table, metadata)
 
     def _commit(self, writer: DataFrameWriter, table: str, metadata: str) -> int:
-        try:
-            writer.option("userMetadata", metadata).save(self.path(table))
-        except Exception as error:
-            raise write_error(error, self.path(table)) from error
+        with self.writing(table) as fence:
+            said = metadata if fence is None else json.dumps({**json.loads(metadata), FENCE: fence}, sort_keys=True)
+            try:
+                writer.option("userMetadata", said).save(self.path(table))
+            except Exception as error:
+                raise write_error(error, self.path(table)) from error
+        return self._committed(table, metadata)
+
+    def _committed(self, table: str, metadata: str) -> int:
+        """The version of the commit just made, found by its token."""
         token = json.loads(metadata)["commit"]
         for commit in self.history(table, limit=10):
             if commit.metadata.get("commit") == token:

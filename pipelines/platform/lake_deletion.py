@@ -3,7 +3,8 @@
 A DELETE writes a version without the rows; their files stay for earlier versions. `purge` removes these files at once
 (VACUUM with a retention of 0 hours), so that no earlier version can be read any more, and takes out of the log the
 smallest and largest values of their columns and the condition of the DELETE. No other writer may be at work on the
-table meanwhile: files that it has not committed yet would be removed too.
+table meanwhile, as files that it has not committed yet would be removed too: on an object store the table's lease sees
+to that, on a disk whoever calls.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
+from pipelines.platform.errors import TollgateError
 from pipelines.platform.lake import Lake, Provenance
 from pipelines.platform.lake_errors import write_error
 from pipelines.platform.lake_upkeep import commits_say
@@ -33,8 +35,10 @@ def delete_where(lake: Lake, table: str, condition: str, provenance: Provenance)
     Raises `StoreError` where another writer was faster or the store does not answer.
     """
     try:
-        with commits_say(lake.spark, provenance):
+        with lake.writing(table) as fence, commits_say(lake.spark, provenance, fence):
             lake.spark.sql(f"DELETE FROM delta.`{lake.path(table)}` WHERE {condition}").collect()
+    except TollgateError:
+        raise
     except Exception as error:
         raise write_error(error, lake.path(table)) from error
     version = lake.version(table)
@@ -50,11 +54,13 @@ def purge(lake: Lake, table: str, provenance: Provenance, storage: Storage) -> N
     target = f"delta.`{lake.path(table)}`"
     lake.spark.conf.set(_CHECKED, "false")
     try:
-        with commits_say(lake.spark, provenance):
+        with lake.writing(table) as fence, commits_say(lake.spark, provenance, fence):
             if any(".checkpoint" in path for path in storage.files(f"{table}/_delta_log")):
                 lake.spark.sql(f"ALTER TABLE {target} SET TBLPROPERTIES ('{_INTERVAL}' = '1')").collect()
                 lake.spark.sql(f"ALTER TABLE {target} UNSET TBLPROPERTIES ('{_INTERVAL}')").collect()
             lake.spark.sql(f"VACUUM {target} RETAIN 0 HOURS").collect()
+    except TollgateError:
+        raise
     except Exception as error:
         raise write_error(error, lake.path(table)) from error
     finally:

@@ -6,13 +6,15 @@ versions after 30 days, whenever it writes a checkpoint; what a release was trai
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
-from pipelines.platform.lake import Lake, Provenance
+from pipelines.platform.errors import TollgateError
+from pipelines.platform.lake import FENCE, Lake, Provenance
 from pipelines.platform.lake_errors import write_error
 
 if TYPE_CHECKING:
@@ -46,19 +48,22 @@ def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenanc
     Raises `StoreError` where another writer was faster or the store does not answer.
     """
     try:
-        with commits_say(lake.spark, provenance):
+        with lake.writing(table) as fence, commits_say(lake.spark, provenance, fence):
             _keep_versions(lake, table, versions_days)
             compacted, into = _compact(lake, table, settled)
             removed = _vacuum(lake, table, hours=24 * versions_days)
+    except TollgateError:
+        raise
     except Exception as error:
         raise write_error(error, lake.path(table)) from error
     return TableUpkeep(compacted=compacted, into=into, removed=removed)
 
 
 @contextmanager
-def commits_say(spark: SparkSession, provenance: Provenance) -> Iterator[None]:
-    """Commits of SQL commands carry the provenance too; a VACUUM makes none."""
-    spark.conf.set(_METADATA, provenance.to_json(days=()))
+def commits_say(spark: SparkSession, provenance: Provenance, fence: int | None) -> Iterator[None]:
+    """Commits of SQL commands carry provenance and fence (see `Lake.writing`) too; a VACUUM makes none."""
+    said = json.loads(provenance.to_json(days=()))
+    spark.conf.set(_METADATA, json.dumps(said if fence is None else {**said, FENCE: fence}, sort_keys=True))
     spark.conf.set(_LOGGED, "false")
     try:
         yield

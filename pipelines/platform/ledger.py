@@ -2,8 +2,8 @@
 
 Tables: `stage_records` (what each stage did for each day), `releases` (immutable), `release_states` (their history),
 `pointers` (which release is champion, which one is tried out beside it), `moves` (every move of the pointer),
-`incidents`, `audit` (who did what and why). SQLite by default, any SQLAlchemy URL otherwise. Times are UTC, ISO 8601
-text; payloads are JSON.
+`incidents`, `audit` (who did what and why), `leases` (who may write to what now). SQLite by default, any SQLAlchemy URL
+otherwise. Times are UTC, ISO 8601 text; payloads are JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Incident", "Ledger", "Move", "NewIncident", "Pointer", "Release", "S
 
 @dataclass(frozen=True, kw_only=True)
 class StageRecord:
-    """What a stage did for one day: `status` is `done`, `refused`, `failed` or `begun`; `payload` is its own account."""
+    """What a stage did for a day: `status` is `done`, `refused`, `failed` or `begun`; `payload` is its own account."""
 
     stage: str
     day: date

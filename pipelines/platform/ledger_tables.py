@@ -7,7 +7,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 
 class Document(sa.types.TypeDecorator[Any]):
@@ -132,4 +132,12 @@ audit = sa.Table(
     sa.Column("actor", sa.String(128), nullable=False),
     sa.Column("recorded_at", sa.String(40), nullable=False),
     sa.Column("detail", Document, nullable=False),
+)
+leases = sa.Table(
+    "leases",
+    metadata,
+    sa.Column("name", sa.String(500), primary_key=True),
+    sa.Column("token", sa.Integer, nullable=False),
+    sa.Column("holder", sa.String(250), nullable=False),
+    sa.Column("expires_at", sa.Double, nullable=False),
 )

@@ -121,6 +121,11 @@ GUARANTEES = (
         f"JSON: {_SERVICE}; what is tested are the forms of the Model Ops pages",
     ),
     Guarantee(
+        "two drivers on one lake",
+        "writers race for a table on an object store; a holder of its lease is killed, or suspended",
+        "nothing is lost, each commit names a larger token than those before",
+    ),
+    Guarantee(
         "deleted for good",
         "a card is deleted by its key; the deletion is interrupted",
         "no file holds it, no earlier version can be read, all other rows stay",

@@ -1,0 +1,119 @@
+"""Leases: one holder at a time, tokens that only grow, a dead holder's lease expires, a lost one is noticed."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pipelines.platform.errors import TransientError
+from pipelines.platform.leases import Leases
+from pipelines.platform.ledger_leases import LeaseLedger
+from tests.guarantees.plugin import Tried
+from tests.servers import new_database
+
+NAME = "s3a://bank/lake/fraud/transactions"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    return new_database(request.getfixturevalue("postgresql_server"))
+
+
+def leases(url: str, holder: str = "one", **changes: Any) -> Leases:
+    return replace(Leases(ledger=LeaseLedger(url, "fraud"), holder=holder, seconds=5, patience=20), **changes)
+
+
+def never() -> None:
+    raise AssertionError("the lease was not lost")
+
+
+@pytest.mark.guarantee("two drivers on one lake", fault="eight writers want one lease at once, ten times each")
+def test_of_many_one_holds_it_and_tokens_only_grow(url: str, tried: Tried) -> None:
+    inside, tokens = [0], []
+
+    def writer(number: int) -> None:
+        mine = leases(url, f"writer {number}", patience=60)
+        for _ in range(10):
+            with mine.held(NAME, stop=never) as token:
+                inside[0] += 1
+                assert inside[0] == 1
+                tokens.append(token)
+                inside[0] -= 1
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(writer, range(8)))
+    assert tokens == sorted(set(tokens))
+    assert len(tokens) == 80
+    tried(80, "one inside at a time, tokens 1 to 80 in order")
+
+
+def test_one_who_waits_too_long_is_told_who_holds_it(url: str) -> None:
+    with (
+        leases(url, "run of the night").held(NAME, stop=never),
+        pytest.raises(TransientError, match="another writer") as error,
+        leases(url, "two", patience=0.2).held(NAME, stop=never),
+    ):
+        pass
+    assert error.value.where == NAME
+    assert error.value.found.startswith("run of the night, holder number 1, for ")
+    with leases(url, "two", patience=0).held(NAME, stop=never) as token, leases(url).held("another", stop=never):
+        assert token == 2, "given back at once"
+
+
+def hold_for_ever(url: str, ready: Any) -> None:
+    with leases(url, "killed", seconds=1).held(NAME, stop=never):
+        ready.set()
+        time.sleep(60)
+
+
+@pytest.mark.guarantee(
+    "two drivers on one lake", fault="kill -9 of a holder", seen="kept while it lives; the next goes on once it expires"
+)
+def test_a_killed_holders_lease_expires_and_the_next_goes_on(url: str) -> None:
+    spawn = multiprocessing.get_context("spawn")
+    ready = spawn.Event()
+    process = spawn.Process(target=hold_for_ever, args=(url, ready))
+    process.start()
+    assert ready.wait(30)
+    with pytest.raises(TransientError, match="another writer"), leases(url, patience=1.5).held(NAME, stop=never):
+        pass
+    assert process.pid is not None
+    os.kill(process.pid, signal.SIGKILL)
+    process.join()
+    with leases(url, patience=10).held(NAME, stop=never) as token:
+        assert token == 2
+
+
+@pytest.mark.guarantee(
+    "two drivers on one lake",
+    fault="a holder that was suspended comes back when another has its lease",
+    seen="its jobs are cancelled, its write is refused, the other's lease stays",
+)
+def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
+    mine, stopped = leases(url, "sleeper", seconds=0.4), threading.Event()
+
+    def sleep_through_it() -> None:
+        with mine.held(NAME, stop=stopped.set) as token:
+            assert token == 1
+            with mine.ledger._writing() as connection:  # a suspended process renews nothing: its time is up at once
+                connection.exec_driver_sql("UPDATE leases SET expires_at = 0")
+            assert leases(url, "two").ledger.take_lease(NAME, "two", 30) is not None
+            assert stopped.wait(5), "the jobs are cancelled"
+
+    with pytest.raises(TransientError, match="was lost") as error:
+        sleep_through_it()
+    assert "two, holder number 2" in error.value.found
+    held = mine.ledger.lease(NAME)
+    assert held is not None
+    assert held.seconds > 10, "what the loser gives back is not the other's lease"
