@@ -1,4 +1,4 @@
-"""What MLflow gets to know of a training: parameters, metrics, tags, plots, model card, the record itself."""
+"""What MLflow gets to know of a training: parameters, metrics, tags, plots, model card, record, bill of materials."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from pipelines.platform.tracking import ModelRecord
 from pipelines.release.candidate import Candidate
 from pipelines.release.card import model_card, pictures
 from pipelines.release.record import requirements
+from pipelines.release.sbom import NAME, bill_of_materials
 from pipelines.release.verdict import CANDIDATE, Evaluation
 from pipelines.usecases.definition import UseCase
 
@@ -75,5 +76,6 @@ def _files(
         "card.md": card.to_markdown().encode(),
         "card.html": card.to_html().encode(),
         "release.json": json.dumps(record, indent=2, sort_keys=True).encode(),
+        NAME: json.dumps(bill_of_materials(record), indent=2).encode(),
         **{plot.path: plot.png for plot in plots},
     }

@@ -154,7 +154,7 @@ def test_mlflow_holds_what_made_the_model(trained: tuple[Run, TrainResult]) -> N
     assert kept.data.metrics["average_precision"] == result.evaluation.figures["candidate"]["average_precision"]
     assert kept.data.metrics["rule.auc_roc"] == result.evaluation.figures["rule"]["auc_roc"]
     files = {item.path for item in client.list_artifacts(run_id)}
-    assert files == {"card.md", "card.html", "release.json", "plots"}
+    assert files == {"card.md", "card.html", "release.json", "sbom.cdx.json", "plots"}
     plots = {item.path.removeprefix("plots/") for item in client.list_artifacts(run_id, "plots")}
     assert plots == {"calibration.png", "feature_importance.png", "precision_recall.png", "score_histograms.png"}
     card = next((run.settings.home / "mlflow").rglob("card.md")).read_text()
