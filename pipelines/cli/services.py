@@ -57,9 +57,12 @@ def down(as_json: Annotated[bool, typer.Option("--json", help="print one JSON do
 
 def _print(settings: Settings, found: list[ServiceStatus]) -> None:
     from pipelines.platform.airflow_api import USER, passwords_file
+    from pipelines.platform.airflow_secrets import secret_file
+    from pipelines.platform.mlflow_gate import SECRET
 
     rows = [[service.title, service.state, service.address] for service in found]
     print_table("services", ["service", "state", "address"], rows)
     console.print(f"Airflow: user {USER}, password in {passwords_file(settings)}", soft_wrap=True)
+    console.print(f"MLflow: user {USER}, password in {secret_file(settings, SECRET)}", soft_wrap=True)
     console.print(f"logs: {Path(found[0].log).parent}", soft_wrap=True)
     console.print("stop them with `tollgate down`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import secrets
@@ -28,10 +29,22 @@ def make_passwords(settings: Settings) -> Path:
 
 def secret(settings: Settings, name: str) -> str:
     """A random key of the home, made once."""
-    path = settings.home / "airflow" / f"{name}.key"
+    path = secret_file(settings, name)
     if not path.is_file():
-        _write_private(path, secrets.token_urlsafe(64))
+        with contextlib.suppress(FileExistsError):
+            _write_private(path, secrets.token_urlsafe(64))
     return path.read_text()
+
+
+def secret_file(settings: Settings, name: str) -> Path:
+    """Where the home keeps a random key, readable by its owner alone."""
+    return settings.home / "airflow" / f"{name}.key"
+
+
+def known_secret(settings: Settings, name: str) -> str | None:
+    """A random key of the home, None where none was made."""
+    path = secret_file(settings, name)
+    return path.read_text() if path.is_file() else None
 
 
 def _write_private(path: Path, text: str) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import httpx
 
-from pipelines.platform import airflow_server
+from pipelines.platform import airflow_server, mlflow_gate, spark_token
 from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import CHECKOUT, Settings
@@ -49,16 +49,17 @@ def _spark_command(settings: Settings) -> list[str]:
     return [str(submit), "--class", server, *arguments, "spark-internal"]
 
 
-def _spark_environment(_: Settings) -> dict[str, str]:
+def _spark_environment(settings: Settings) -> dict[str, str]:
     """The server's Python workers run our functions, in our environment; it must not be its own client."""
     inherited = {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}
-    return {**inherited, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT)}
+    token = {spark_token.VARIABLE: spark_token.server_token(settings)}
+    return {**inherited, **token, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT)}
 
 
 def _mlflow_command(settings: Settings) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
-        *("--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
+        *("--app-name", mlflow_gate.APP, "--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
     ]
 
 
@@ -66,6 +67,7 @@ def _mlflow_environment(settings: Settings) -> dict[str, str]:
     """Where its stores are goes by the environment: a command line, and a password in it, is anybody's to read."""
     return {
         **os.environ,
+        **settings.environment(),
         "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
         **artifact_store_environment(settings),
@@ -102,6 +104,7 @@ SERVICES = (
         command=_mlflow_command,
         environment=_mlflow_environment,
         healthy=_mlflow_healthy,
+        prepare=mlflow_gate.login,
     ),
     Service(
         name="airflow",

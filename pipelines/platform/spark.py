@@ -10,10 +10,12 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.platform.airflow_secrets import secret_file
 from pipelines.platform.class_archive import archive_options
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.jars import jars_of, require_jars
 from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.spark_token import SECRET, with_token
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -29,7 +31,12 @@ def spark_session(settings: Settings) -> SparkSession:
     Raises `StoreError` where the Connect server does not answer and `ConfigurationError` where a local session lacks
     Java or its jars.
     """
-    session = _remote(settings.spark_remote) if settings.spark_remote else _local(settings)
+    if settings.spark_remote:
+        return _remote(settings.spark_remote, settings)
+    return _in_utc(_local(settings))
+
+
+def _in_utc(session: SparkSession) -> SparkSession:
     session.conf.set("spark.sql.session.timeZone", "UTC")
     return session
 
@@ -100,12 +107,21 @@ def require_java() -> str:
     return java
 
 
-def _remote(url: str) -> SparkSession:
+def _remote(url: str, settings: Settings) -> SparkSession:
     from pyspark.sql import SparkSession
 
     try:
-        return SparkSession.builder.remote(url).getOrCreate()
+        return _in_utc(SparkSession.builder.remote(with_token(url, settings)).getOrCreate())
     except Exception as error:
+        if "UNAUTHENTICATED" in str(error):
+            raise ConfigurationError(
+                "the Spark Connect server does not know our token",
+                where=url,
+                expected=f"the token in {secret_file(settings, SECRET)}, which its own home has too",
+                found="another, or none",
+                next_step="let TOLLGATE_HOME be the home that the server was started with",
+                runbook="docs/runbooks/services.md",
+            ) from error
         raise StoreError(
             "the Spark Connect server does not answer",
             where=url,

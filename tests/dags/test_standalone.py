@@ -7,10 +7,12 @@ comes again while its follower waits.
 from __future__ import annotations
 
 import json
+import multiprocessing
 import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
 from pathlib import Path
 
@@ -21,7 +23,12 @@ import pytest
 from pipelines.platform import processes, services
 from pipelines.platform.airflow_api import USER
 from pipelines.platform.days import DayRange
+from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.mlflow_gate import login
 from pipelines.platform.orchestration import Orchestration
+from pipelines.platform.settings import Settings
+from pipelines.platform.spark import spark_session
+from pipelines.platform.spark_token import server_token
 from tests.dags.world import BROKEN, DRIFTED, FIRST, LAST, START, TOLLGATE, World, small_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
@@ -178,11 +185,35 @@ def test_another_home_is_told_which_process_has_the_port(world: World, tmp_path:
     assert not list((tmp_path / "other" / "services").glob("*.json"))
 
 
-@pytest.mark.guarantee("unauthenticated", fault="Airflow as `tollgate up` starts it, without a user", seen="refused")
-def test_nobody_else_gets_in(world: World) -> None:
+@pytest.mark.guarantee(
+    "unauthenticated",
+    fault="Airflow, MLflow and Spark Connect as `tollgate up` starts them: no password or token, a wrong one",
+    seen="refused",
+)
+def test_nobody_else_gets_in(world: World, tmp_path: Path) -> None:
+    address = f"127.0.0.1:{world.settings.spark_port}"
+    mlflow = f"http://127.0.0.1:{world.settings.mlflow_port}/api/2.0/mlflow/experiments/search?max_results=1"
+    asked = [httpx.get(mlflow, auth=one).status_code for one in (None, (USER, "wrong"), login(world.settings))]
+    assert asked == [401, 401, 200]
+    strangers = Settings.build(home=tmp_path, spark_remote=f"sc://{address}")
+    for _ in ("no token", "a token of its own"):
+        with pytest.raises(ConfigurationError, match="does not know our token"):
+            in_a_new_process(strangers)
+        server_token(strangers)
+    assert in_a_new_process(world.settings.model_copy(update={"spark_remote": f"sc://{address}"})) == 3
     for path in ("/api/v2/dags", "/api/v2/backfills?dag_id=ingest"):
         assert httpx.get(world.api.url + path).status_code == 401
     assert (world.settings.home / "airflow" / "passwords.json").stat().st_mode & 0o077 == 0
+
+
+def in_a_new_process(settings: Settings) -> int:
+    """Three rows counted by the server of these settings; Spark's client keeps one mind in a process."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(count_three, settings).result()
+
+
+def count_three(settings: Settings) -> int:
+    return int(spark_session(settings).range(3).count())
 
 
 def test_down_stops_everything_and_may_be_repeated(world: World) -> None:

@@ -22,7 +22,8 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pipelines.platform import processes
-from pipelines.platform.airflow_api import AirflowApi
+from pipelines.platform.airflow_api import USER, AirflowApi
+from pipelines.platform.mlflow_gate import login
 from pipelines.platform.orchestration import Orchestration
 from pipelines.platform.settings import Settings
 from pipelines.platform.tracking import Tracking
@@ -159,7 +160,12 @@ def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
     settings = settings_of(machine, "airflow-scheduler")
     record = example_record()
     made = Tracking(settings, "fraud").record(record)
-    with httpx.Client(base_url=f"http://127.0.0.1:{settings.mlflow_port}") as server:
+    url = f"http://127.0.0.1:{settings.mlflow_port}"
+    paths = ("/", "/version", "/get-artifact", "/api/2.0/mlflow/experiments/search", "/ajax-api/2.0/mlflow-artifacts")
+    strangers = [None, (USER, "wrong"), ("", ""), ("nobody", login(settings)[1])]
+    assert {httpx.get(f"{url}{path}", auth=one).status_code for path in paths for one in strangers} == {401}
+    assert httpx.post(f"{url}/api/2.0/mlflow/experiments/create", json={"name": "x"}).status_code == 401
+    with httpx.Client(base_url=url, auth=login(settings)) as server:
         run = server.get("/api/2.0/mlflow/runs/get", params={"run_id": made.run_id}).raise_for_status().json()["run"]
         assert {metric["key"]: metric["value"] for metric in run["data"]["metrics"]} == record.metrics
         assert run["info"]["artifact_uri"].startswith("s3://tollgate/mlflow/fraud/")
@@ -173,6 +179,8 @@ def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
 
 def test_no_secret_is_on_a_command_line_or_in_a_log(machine: Machine) -> None:
     kept = [path.read_bytes() for path in (machine.secrets / "all").iterdir()]
+    kept += [path.read_bytes() for path in (machine.home / "airflow").glob("*.key")]
+    assert all(path.stat().st_mode & 0o077 == 0 for path in (machine.home / "airflow").glob("*.key"))
     members = [process for record in machine.started for process in record.members()]
     assert len(members) >= len(machine.started)
     for process in members:
