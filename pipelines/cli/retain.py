@@ -93,6 +93,8 @@ def _show(done: Deletion) -> None:
     ]
     rows += [(f"landed {feed}", "", row["rows"]) for feed, row in done.landing.items()]
     rows += [(f"alert list {name}", "", count) for name, count in done.alert_lists.items()]
+    served = {"answers of the scorer": done.answers, "journal of the scorer": done.journal}
+    rows += [(name, "", count) for name, count in served.items() if count]
     rows += [(f"golden set {name}", "", count) for name, count in done.golden_sets.items()]
     rows += [("online store, keys", "", done.online), ("records of the ledger", "", done.records)]
     shown = [(what, str(before), str(count)) for what, before, count in rows if count]

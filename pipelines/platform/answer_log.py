@@ -21,7 +21,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_PER_FILE = 500_000
-SUFFIX = ".arrows"
+OPEN, SUFFIX = "open", ".arrows"
+"""Folder and ending of the streams that are being written."""
 
 
 def answers_folder(home: Path, use_case: str) -> Path:
@@ -34,7 +35,7 @@ class AnswerLog:
 
     def __init__(self, folder: Path, writer: str) -> None:
         self._folder = folder
-        self._open = folder / "open" / f"{writer}{SUFFIX}"
+        self._open = folder / OPEN / f"{writer}{SUFFIX}"
         self._writer = writer
         self._stream: Any = None
         self._stream_schema: Any = None
@@ -95,7 +96,7 @@ def read_answers(folder: Path, hours: Sequence[datetime], columns: Sequence[str]
     for name in sorted(wanted):
         for path in sorted((folder / name).glob("*.parquet")):
             tables.append(pq.ParquetFile(path).read(columns=list(columns) if columns else None))
-    for path in sorted((folder / "open").glob(f"*{SUFFIX}")):
+    for path in sorted((folder / OPEN).glob(f"*{SUFFIX}")):
         table = _readable(path)
         if table is not None and table.schema.metadata[b"hour"].decode() in wanted:
             tables.append(table.select(list(columns)) if columns else table)

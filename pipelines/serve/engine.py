@@ -13,15 +13,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.kernel import Events
-from features.state import EntityState
+from features.state import EntityState, entities_with_state
 from pipelines.platform.answer_log import AnswerLog, answers_folder
 from pipelines.platform.errors import TollgateError
+from pipelines.platform.journals import open_journal
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.serve.answer_writer import AnswerWriter, Logged
 from pipelines.serve.answers import Answers, Flag, Readiness
 from pipelines.serve.deciding import Follower
-from pipelines.serve.journals import open_journal
 from pipelines.serve.live_states import LiveStates, build
 from pipelines.serve.nightly import Nightly, newest, online_states, read_states
 from pipelines.serve.scoring import Judge
@@ -222,7 +222,8 @@ def _build(run: Run) -> LiveStates:
             return read_states(states, keys)
 
         reader = StateReader(read)
-    built = build(run, open_journal(run), nightly, reader)
+    entities = entities_with_state(run.use_case.stored_features)
+    built = build(run, open_journal(run.settings, run.use_case.name, entities), nightly, reader)
     if reader is not None and built.whole:
         reader.close()
         built.reader = None

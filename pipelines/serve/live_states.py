@@ -17,9 +17,19 @@ from features.kernel import Events
 from features.stream import StreamFeatures, Values, known_nothing
 from features.timeline import Ints
 from pipelines.platform.errors import TollgateError
+from pipelines.platform.journal import (
+    ARRIVED,
+    ID,
+    KIND,
+    REPORT,
+    TIME,
+    Journal,
+    event_records,
+    events_of,
+    report_records,
+)
 from pipelines.run import Run
 from pipelines.serve.answers import Flag
-from pipelines.serve.journal import ARRIVED, EVENT, ID, KIND, TIME, Journal, event_records, events_of, report_records
 from pipelines.serve.nightly import Nightly, all_states, micros
 from pipelines.serve.state_reader import StateReader
 
@@ -113,7 +123,7 @@ class LiveStates:
         self.stream.move(events)
         if len(reports):
             self.stream.report(reports, np.array([self.waiting.pop(int(i)) for i in reports], dtype=np.int64))
-        told = records[records[:, KIND] != EVENT]
+        told = records[records[:, KIND] == REPORT]
         if len(told):
             self._file(told[:, ID].copy(), told[:, TIME].copy())
 

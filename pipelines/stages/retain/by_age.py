@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,8 +13,9 @@ from pipelines.platform.lake_deletion import count_where, delete_where
 from pipelines.platform.landing import Landing
 from pipelines.run import Run
 from pipelines.stages.kept_tables import kept_days
+from pipelines.stages.retain.answered import answered_days
 from pipelines.usecases.definition import UseCase
-from pipelines.usecases.policies.retention import ALERT_LISTS, LANDING, REPORTS
+from pipelines.usecases.policies.retention import ALERT_LISTS, ANSWERS, LANDING, REPORTS
 
 AUDIT = "retain"
 _ENDINGS = {ALERT_LISTS: ("alerts", ".csv"), REPORTS: ("reports", ".html")}
@@ -41,6 +43,8 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
     for name, (folder, ending) in _ENDINGS.items():
         if name in first:
             told[name] = _of_folder(run.settings.home / folder, ending, first[name], dry_run)
+    if ANSWERS in first:
+        told[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
     if not dry_run and any(one["deleted"] for one in told.values()):
         detail: dict[str, Any] = {"state": "done", "reason": "older than the retention policy", "today": str(today)}
         tables = {name: one for name, one in told.items() if "version" in one and one["deleted"]}
@@ -56,7 +60,7 @@ def require_sound(use_case: UseCase) -> None:
     reach = use_case.stored_features.reach_days + use_case.ingest.lateness_days
     learnt = use_case.label.delay_days + model.test_days * (1 + model.search_folds) + model.history_days
     least = {feed.name: reach + learnt for feed in use_case.feeds} | {"features": learnt, LANDING: 1}
-    least |= dict.fromkeys(("predictions", "alerts", "metrics", "quarantine", ALERT_LISTS, REPORTS), 1)
+    least |= dict.fromkeys(("predictions", "alerts", "metrics", "quarantine", ALERT_LISTS, REPORTS, ANSWERS), 1)
     wrong = [
         f"{name} = {days}: at least {least[name]}" if name in least else f"{name}: no such name"
         for name, days in policy.items()
@@ -88,6 +92,15 @@ def _of_landing(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
     files = sum(len(landing.storage.files(f"{feed}/{day}")) for feed, day in old)
     for feed, day in () if dry_run else old:
         landing.remove_day(feed, day)
+    return {"before": str(first), "deleted": files}
+
+
+def _of_answers(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
+    """Whole days of the scorer's log of answers."""
+    old = [path for day, path in answered_days(run) if day < first]
+    files = sum(1 for path in old for _ in path.rglob("*.parquet"))
+    for path in () if dry_run else old:
+        shutil.rmtree(path, ignore_errors=True)
     return {"before": str(first), "deleted": files}
 
 

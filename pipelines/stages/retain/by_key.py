@@ -19,6 +19,7 @@ from pipelines.platform.storage import open_storage
 from pipelines.run import Run
 from pipelines.stages.kept_tables import kept_days
 from pipelines.stages.materialize import materialize, online_store, watermark
+from pipelines.stages.retain.answered import delete_from_answers, delete_from_journal
 from pipelines.stages.retain.files import delete_from_alert_lists, delete_from_golden_sets
 from pipelines.stages.retain.landed import delete_landed, events_in_landing
 from pipelines.stages.retain.subject import Subject, as_values, keyed_hashes, subject_of
@@ -34,7 +35,8 @@ class Deletion:
 
     `tables` by name: rows `before` (those of others with them), `deleted`, `version` (the first one without them;
     absent in a dry run); `landing` by feed: files, rows, unread; `alert_lists` and `golden_sets`: rows by name;
-    `online`: keys; `records`: of the ledger; `backups`: of the ledger, removed with them.
+    `answers` and `journal`: rows of the online scorer; `online`: keys; `records`: of the ledger; `backups`: of the
+    ledger, removed with them.
     """
 
     state: str
@@ -46,6 +48,8 @@ class Deletion:
     landing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alert_lists: Mapping[str, int] = field(default_factory=dict)
     golden_sets: Mapping[str, int] = field(default_factory=dict)
+    answers: int = 0
+    journal: int = 0
     online: int = 0
     records: int = 0
     backups: tuple[str, ...] = ()
@@ -138,6 +142,8 @@ def _elsewhere(run: Run, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
     landing = Landing.of(run.settings)
     feeds = [feed.name for feed in run.use_case.feeds] if dry_run else []
     return {
+        "answers": delete_from_answers(run, subject, dry_run=dry_run),
+        "journal": delete_from_journal(run, subject, dry_run=dry_run),
         "alert_lists": delete_from_alert_lists(run.settings.home, subject, dry_run=dry_run),
         "golden_sets": delete_from_golden_sets(run, subject, dry_run=dry_run),
         "records": delete_from_ledger(run, subject, dry_run=dry_run),
@@ -159,7 +165,8 @@ def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:
 
 def _anything(found: Deletion) -> bool:
     landed = any(feed["rows"] for feed in found.landing.values())
-    return bool(landed or found.alert_lists or found.golden_sets or found.records)
+    served = found.answers or found.journal
+    return bool(landed or found.alert_lists or found.golden_sets or found.records or served)
 
 
 def _begun(run: Run, hashes: list[str]) -> dict[str, Mapping[str, int]]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-LANDING, ALERT_LISTS, REPORTS = "landing", "alert_lists", "reports"
+LANDING, ALERT_LISTS, REPORTS, ANSWERS = "landing", "alert_lists", "reports", "answers"
 """What has days and is no table of the lake."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class RetentionPolicy:
-    """`days` by table of the lake, or by one of `landing`, `alert_lists`, `reports`; what it does not name is kept.
+    """`days` by table of the lake, or by one of `landing`, `alert_lists`, `reports`, `answers` (by the day of
+    answering); what it does not name is kept.
 
     A day is deleted once it is more than so many days old. Earlier versions of a table can be read for the
     `versions_days` of the upkeep policy beyond that: a period that the law sets is the sum of the two.

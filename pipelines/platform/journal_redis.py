@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.platform.errors import StoreError
+from pipelines.platform.journal import RUNBOOK, TIME, Chosen, Journal
 from pipelines.platform.masking import mask_passwords
-from pipelines.serve.journal import RUNBOOK, TIME, Journal
 
 AT_ONCE = 10_000
 """Entries (batches) of one answer while a newcomer catches up."""
@@ -53,15 +53,31 @@ class RedisJournal(Journal):
         with self._failing("old entries of the journal cannot be trimmed"):
             last = f"{before // 1000}-0".encode()
             for name, fields in self._client.xrange(self._key, max=b"(" + last):
-                records = np.frombuffer(fields[_FIELD], dtype="<i8").reshape(-1, self._width)
+                records = self._records(fields)
                 if len(records) and records[:, TIME].max() >= before:
                     last = name
                     break
             self._client.xtrim(self._key, minid=last, approximate=False)
 
+    def erase(self, chosen: Chosen) -> int:
+        """Put entries anew, at the end, without the chosen records: what a reader has read twice counts once."""
+        count = 0
+        with self._failing("records of the journal cannot be erased"):
+            for name, fields in self._client.xrange(self._key):
+                records = self._records(fields)
+                marked = chosen(records)
+                if marked.any():
+                    self.append(records[~marked])
+                    self._client.xdel(self._key, name)
+                    count += int(marked.sum())
+        return count
+
     def close(self) -> None:
         """Close the connection."""
         self._client.close()
+
+    def _records(self, fields: dict[bytes, bytes]) -> NDArray[np.int64]:
+        return np.frombuffer(fields[_FIELD], dtype="<i8").astype(np.int64, copy=False).reshape(-1, self._width)
 
     @contextmanager
     def _failing(self, what: str) -> Iterator[None]:

@@ -15,8 +15,8 @@ from redis import Redis
 
 from features.kernel import NEVER, Events
 from pipelines.platform.errors import StoreError
-from pipelines.serve.journal import EVENT, FileJournal, Journal, event_records, events_of, report_records
-from pipelines.serve.redis_journal import RedisJournal
+from pipelines.platform.journal import EVENT, FileJournal, Journal, event_records, events_of, report_records
+from pipelines.platform.journal_redis import RedisJournal
 from tests import servers
 from tests.servers import Server
 from tests.state_machines import play

@@ -2,10 +2,11 @@
 
 A worker reads what the others wrote before it answers, and writes its own before its answer leaves: what one has
 answered, the next one sees, whichever of them takes it. After a crash the states are the nightly rebuild and this.
-`FileJournal` is for the workers of one machine, `pipelines.serve.redis_journal` for several.
+`FileJournal` is for the workers of one machine, `pipelines.platform.journal_redis` for several.
 
-A record is int64 numbers: `EVENT` or `REPORT`, when it came in, the event's id, its time or the report's (all in µs
-since 1970 UTC), the amount (cents; 0 in a report), and the event's entity keys in the schema's order (0 in a report).
+A record is int64 numbers: `EVENT` or `REPORT` (`ERASED`: nothing), when it came in, the event's id, its time or the
+report's (all in µs since 1970 UTC), the amount (cents; 0 in a report), and the event's entity keys in the schema's
+order (0 in a report).
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import fcntl
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -24,13 +25,17 @@ from numpy.typing import NDArray
 from features.kernel import NEVER, Events
 from pipelines.platform.errors import StoreError
 
-EVENT, REPORT = 0, 1
+EVENT, REPORT, ERASED = 0, 1, 2
 KIND, ARRIVED, ID, TIME, CENTS, KEYS = range(6)
 """Columns of a record; the keys go on from the last."""
 
 SEGMENT_BYTES = 64 << 20
 _SEGMENT = re.compile(r"(\d{12})\.journal")
 RUNBOOK = "docs/runbooks/serving.md"
+
+
+Chosen = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
+"""Which of some records (n, width)."""
 
 
 class Journal(ABC):
@@ -47,6 +52,10 @@ class Journal(ABC):
     @abstractmethod
     def forget(self, before: int) -> None:
         """Let go what came in before that instant (µs), and is of an instant before it: a night's rebuild holds it."""
+
+    @abstractmethod
+    def erase(self, chosen: Chosen) -> int:
+        """Make the records that `chosen` marks nothing, for all readers to come; returns how many there were."""
 
     @abstractmethod
     def close(self) -> None:
@@ -140,11 +149,24 @@ class FileJournal(Journal):
         """Remove segments, but for the newest, whose records all came in, and are of instants, before that one."""
         with self._failing("old segments of the journal cannot be removed"), self._locked():
             for number in sorted(self._segments())[:-1]:
-                records = np.fromfile(self._path(number), dtype="<i8")
-                records = records[: len(records) // self._width * self._width].reshape(-1, self._width)
+                records = self._whole(number)
                 if len(records) and records[:, (ARRIVED, TIME)].max() >= before:
                     break
                 self._path(number).unlink()
+
+    def erase(self, chosen: Chosen) -> int:
+        """Overwrite records in their places: whoever reads further on is not disturbed."""
+        count = 0
+        with self._failing("records of the journal cannot be erased"), self._locked():
+            for number in self._segments():
+                records = self._whole(number)
+                marked = np.flatnonzero(chosen(records))
+                with self._path(number).open("r+b") as file:
+                    for place in marked.tolist():
+                        file.seek(place * self._size)
+                        file.write(np.array([ERASED, *[0] * (self._width - 1)], dtype="<i8").tobytes())
+                count += len(marked)
+        return count
 
     def close(self) -> None:
         """Close the lock's file."""
@@ -177,6 +199,11 @@ class FileJournal(Journal):
         self._own = [own for own in self._own if own[0] > self._reading or own[1] >= past]
         kept.append(content[at - first :])
         return b"".join(kept)
+
+    def _whole(self, number: int) -> NDArray[np.int64]:
+        """The whole records of a segment."""
+        records = np.fromfile(self._path(number), dtype="<i8")
+        return records[: len(records) // self._width * self._width].reshape(-1, self._width)
 
     def _writable(self) -> int:
         """The segment to append to: the newest, or a new one where that is full."""

@@ -1,0 +1,103 @@
+"""What the online scorer keeps of a subject: rows of its log of answers, records of its journal."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.state import entities_with_state
+from pipelines.platform.answer_log import OPEN, answers_folder
+from pipelines.platform.errors import TransientError
+from pipelines.platform.journal import ERASED, EVENT, ID, KEYS, KIND
+from pipelines.platform.journals import journal_folder, open_journal
+from pipelines.platform.whole_files import write_whole
+from pipelines.run import Run
+from pipelines.stages.retain.subject import Subject
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> int:
+    """Rows of the subject in the log of answers, whose files are written without them.
+
+    Raises `TransientError` where a scorer is writing one of them just now.
+    """
+    import pyarrow.parquet as pq
+
+    folder = answers_folder(run.settings.home, run.use_case.name)
+    if not dry_run:
+        _require_closed(folder)
+    found = 0
+    for path in sorted(folder.glob("day=*/hour=*/*.parquet")):
+        table = pq.ParquetFile(path).read()
+        kept = table.filter(_not_of(subject, table))
+        found += table.num_rows - kept.num_rows
+        if dry_run or kept.num_rows == table.num_rows:
+            continue
+        write_whole(path, partial(pq.write_table, kept), what="a file of the log of answers")
+    return found
+
+
+def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
+    """Records of the subject in the scorer's journal, which become nothing."""
+    stored = run.use_case.stored_features
+    entities = entities_with_state(stored)
+    if run.settings.serve_journal is None and not journal_folder(run.settings.home, run.use_case.name).exists():
+        return 0
+    columns = [KEYS + n for n, name in enumerate(entities) if stored.schema.entity(name).key == subject.unit]
+    events, keys = (_numbers(values) for values in (subject.events, subject.keys))
+    journal = open_journal(run.settings, run.use_case.name, entities)
+    try:
+        records = journal.news()
+        live = records[records[:, KIND] == EVENT]
+        mine = [live[np.isin(live[:, column], keys), ID] for column in columns]
+        ids = np.unique(np.concatenate([events, *mine]))
+
+        def chosen(records: NDArray[np.int64]) -> NDArray[np.bool_]:
+            return np.asarray(np.isin(records[:, ID], ids) & (records[:, KIND] != ERASED))
+
+        return int(chosen(records).sum()) if dry_run else journal.erase(chosen)
+    finally:
+        journal.close()
+
+
+def answered_days(run: Run) -> Iterator[tuple[date, Path]]:
+    """The days on which answers were given, and their folders."""
+    for path in sorted(answers_folder(run.settings.home, run.use_case.name).glob("day=*")):
+        yield date.fromisoformat(path.name.removeprefix("day=")), path
+
+
+def _not_of(subject: Subject, table: pa.Table) -> pa.Array:
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    mine = pa.array(np.zeros(table.num_rows, dtype=np.bool_))
+    for column, values in ((subject.unit, subject.keys), (subject.event, subject.events)):
+        if column in table.column_names and values:
+            wanted = pa.array(list(values), table.schema.field(column).type)
+            mine = pc.or_(mine, pc.is_in(table[column].combine_chunks(), value_set=wanted))
+    return pc.invert(mine)
+
+
+def _numbers(values: Any) -> NDArray[np.int64]:
+    return np.array([value for value in values if isinstance(value, int)], dtype=np.int64)
+
+
+def _require_closed(folder: Path) -> None:
+    writing = sorted(path.name for path in (folder / OPEN).glob("*"))
+    if writing:
+        raise TransientError(
+            "the online scorer is writing its log of answers",
+            where=str(folder / OPEN),
+            expected="no file there",
+            found=", ".join(writing),
+            next_step="end the scorer (SIGTERM closes its log), run this again, and start it; nothing was deleted yet",
+            runbook="docs/runbooks/retention.md",
+        )

@@ -1,0 +1,82 @@
+"""A card that is deleted is gone from the scorer's log and journal; those of others stay, and the scorer goes on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from pipelines.platform.answer_log import answers_folder, read_answers
+from pipelines.platform.errors import TransientError
+from pipelines.platform.journal import ERASED, ID, KIND
+from pipelines.platform.journals import open_journal
+from pipelines.run import Run
+from pipelines.serve.engine import LiveEngine
+from pipelines.stages.retain.answered import delete_from_answers, delete_from_journal
+from pipelines.stages.retain.subject import Subject
+from tests.serve.nights import NOW, asked, history, make_home, on_day
+
+EVENTS = history()
+TODAY = on_day(EVENTS)
+CARD = int(TODAY.keys["customer"][0])
+MINE = frozenset(TODAY.id[TODAY.keys["customer"] == CARD].tolist())
+SUBJECT = Subject(unit="customer_id", keys=(CARD,), event="transaction_id", events=frozenset({next(iter(MINE))}))
+"""Of the card's events of the day only one had reached the lake."""
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Run:
+    run = make_home(tmp_path / "home", EVENTS)
+    engine = LiveEngine(run)
+    engine.score(asked(TODAY), np.zeros(len(TODAY), dtype=bool))
+    engine.report(np.array([min(MINE)]), TODAY.time[:1] + 5)
+    engine.close()
+    return run
+
+
+def in_log(run: Run) -> list[int]:
+    return [
+        i
+        for t in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])
+        for i in t["transaction_id"].to_pylist()
+    ]
+
+
+def in_journal(run: Run) -> list[int]:
+    journal = open_journal(run.settings, "fraud", ("customer", "terminal"))
+    records = journal.news()
+    journal.close()
+    return records[records[:, KIND] != ERASED, ID].tolist()
+
+
+def test_a_card_is_gone_and_the_others_stay(run: Run) -> None:
+    others = sorted(set(TODAY.id.tolist()) - MINE)
+    assert delete_from_answers(run, SUBJECT, dry_run=True) == len(MINE)
+    assert delete_from_journal(run, SUBJECT, dry_run=True) == len(MINE) + 1
+    assert sorted(in_log(run)) == sorted(TODAY.id.tolist())
+    assert delete_from_answers(run, SUBJECT, dry_run=False) == len(MINE)
+    assert delete_from_journal(run, SUBJECT, dry_run=False) == len(MINE) + 1
+    assert sorted(in_log(run)) == others
+    assert sorted(in_journal(run)) == others
+    assert delete_from_answers(run, SUBJECT, dry_run=False) == delete_from_journal(run, SUBJECT, dry_run=False) == 0
+
+
+def test_a_scorer_that_reads_the_journal_goes_on_and_a_new_one_knows_nothing_of_the_card(run: Run) -> None:
+    running = LiveEngine(run)
+    delete_from_journal(run, SUBJECT, dry_run=False)
+    again = running.score(asked(TODAY), np.zeros(len(TODAY), dtype=bool))
+    assert (again.flags != 0).all()
+    running.close()
+    fresh = LiveEngine(run)
+    known = set(fresh.state("customer", CARD).event_ids.tolist())
+    fresh.close()
+    assert not known & MINE
+
+
+def test_nothing_is_deleted_while_the_log_is_being_written(run: Run) -> None:
+    folder = answers_folder(run.settings.home, "fraud") / "open"
+    (folder / "worker-0.arrows").write_bytes(b"")
+    with pytest.raises(TransientError, match="is writing its log"):
+        delete_from_answers(run, SUBJECT, dry_run=False)
+    assert sorted(in_log(run)) == sorted(TODAY.id.tolist())
