@@ -1,7 +1,7 @@
 """Requests that arrive together are scored together; none waits beyond its deadline, nor beyond the queue's bound.
 
 A batch takes what is waiting when the engine is free. Where the engine was busy a moment ago, a batch waits a little
-for more: those just answered ask again. Where it was idle, it does not wait.
+for more: those just answered ask again, and once as many are back it goes. Where it was idle, it does not wait.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Batcher:
         self._open: deque[_Waiting] = deque()
         self._began: float | None = None
         self._ended = 0.0
-        self._arranged = False
+        self._planned: asyncio.Handle | None = None
+        self._last = 0
         self._watch: asyncio.TimerHandle | None = None
         self.rows = 0
 
@@ -95,23 +96,26 @@ class Batcher:
 
     def _arrange(self) -> None:
         """See to it that what waits is dispatched: at once, or when the wait is over."""
-        if self._arranged or self._began is not None or not self._waiting:
+        if self._began is not None or not self._waiting:
             return
-        self._arranged = True
         now = perf_counter()
         left = self._waiting[0].arrived + self.bounds.wait - now
-        if left <= 0 or self.rows >= self.bounds.batch_rows or now - self._ended > self.bounds.wait:
-            self._loop.call_soon(self._dispatch)
-        else:
-            self._loop.call_later(left, self._dispatch)
+        alone = now - self._ended > self.bounds.wait
+        if left <= 0 or alone or len(self._waiting) >= self._last or self.rows >= self.bounds.batch_rows:
+            if self._planned is not None:
+                self._planned.cancel()
+            self._planned = self._loop.call_soon(self._dispatch)
+        elif self._planned is None:
+            self._planned = self._loop.call_later(left, self._dispatch)
 
     def _dispatch(self) -> None:
-        self._arranged = False
+        self._planned = None
         if self._began is not None:
             return
         batch = self._taken()
         if not batch:
             return
+        self._last = len(batch)
         now = self._began = perf_counter()
         for asked in batch:
             self.seen.queued(now - asked.arrived)

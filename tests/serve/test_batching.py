@@ -169,20 +169,23 @@ def test_before_it_is_open_it_says_so(tmp_path: Path, gate: Gate) -> None:
         _until(lambda: ask(scorer, [1])[0] == 200)
 
 
-def test_a_lone_request_does_not_wait_for_others() -> None:
+def test_a_batch_waits_for_those_that_were_just_answered_and_a_lone_request_for_nobody() -> None:
     use_case = load("fraud")
-    schema = use_case.stored_features.schema
     bounds = Bounds(wait=3600, deadline=7200, batch_rows=100, queue_rows=100)
     rows = np.array([[1, 2, 3, 4, 5]])
 
     async def asked() -> list[int]:
-        batcher = Batcher(RuleEngine(use_case), EngineThread(), schema, bounds, Gauges())
-        alone = await asyncio.wait_for(batcher.ask(rows, explained=False), 10)
-        follower = batcher.ask(rows, explained=False)
-        done, _ = await asyncio.wait([follower], timeout=0.2)
-        return [len(alone.answers), len(done)]
+        thread, gauges = EngineThread(), Gauges()
+        batcher = Batcher(RuleEngine(use_case), thread, use_case.stored_features.schema, bounds, gauges)
+        await asyncio.wait_for(batcher.ask(rows, explained=False), 10)
+        await asyncio.wait_for(asyncio.gather(*(batcher.ask(rows, explained=False) for _ in range(3))), 10)
+        first = [batcher.ask(rows, explained=False) for _ in range(2)]
+        early, _ = await asyncio.wait(first, timeout=0.2)
+        await asyncio.wait_for(asyncio.gather(*first, batcher.ask(rows, explained=False)), 10)
+        thread.end()
+        return [len(early), gauges.batches, gauges.batch_rows]
 
-    assert asyncio.run(asked()) == [1, 0]
+    assert asyncio.run(asked()) == [0, 3, 7]
 
 
 def _until(holds: Any) -> None:
