@@ -116,8 +116,9 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
         assert not any(p.is_running() for p in first[1:])
 
 
-def test_a_drain_under_load_loses_no_request(tmp_path: Path) -> None:
-    with running(tmp_path / "home") as service:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_drain_under_load_loses_no_request(tmp_path: Path, workers: int) -> None:
+    with running(tmp_path / "home", serve_workers=workers) as service:
         until(service.ready)
         statuses: list[int] = []
         broken: list[str] = []
@@ -137,7 +138,7 @@ def test_a_drain_under_load_loses_no_request(tmp_path: Path) -> None:
         callers = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
         for caller in callers:
             caller.start()
-        until(lambda: len(statuses) > 200)
+        until(lambda: statuses.count(200) > 200)
         service.process.send_signal(signal.SIGTERM)
         until(lambda: not service.ready())
         assert service.process.wait(20) == 0
@@ -145,7 +146,8 @@ def test_a_drain_under_load_loses_no_request(tmp_path: Path) -> None:
         for caller in callers:
             caller.join(20)
         assert broken == []
-        assert set(statuses) == {200}
+        assert set(statuses[-100:]) == {200}, "503 is for the time before a process is open"
+        assert set(statuses) <= {200, 503}
 
 
 def test_a_supervisor_that_is_killed_leaves_no_process_behind(tmp_path: Path) -> None:
