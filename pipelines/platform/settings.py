@@ -61,7 +61,7 @@ class Settings(BaseModel):
     serve_port: int = Field(default=8780, ge=1, le=65535, description="port of the online scorer")
     serve_workers: int = Field(default=1, ge=1, le=256, description="processes of the online scorer")
     serve_batch_wait_ms: float = Field(
-        default=0.5, ge=0, le=100, description="how long a busy scorer waits for more requests to score together"
+        default=1, ge=0, le=100, description="how long a busy scorer waits for more requests to score together"
     )
     serve_batch_rows: int = Field(default=4096, ge=1, description="events scored together at most")
     serve_deadline_ms: float = Field(
