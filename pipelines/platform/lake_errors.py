@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pipelines.platform.errors import PermanentError, StoreError, TollgateError
 
-_DISK = ("No space left on device", "Disk quota exceeded", "There is not enough space on the disk")
+_DISK = ("No space left on device", "Disk quota exceeded", "not enough space on the disk", "DiskErrorException")
 _SERVER = ("UNAVAILABLE", "failed to connect", "Connection refused", "Socket closed", "INVALID_HANDLE.SESSION")
 _OBJECT_STORE = (
     *("AWSClientIOException", "AWSServiceIOException", "AWSS3IOException", "AWSStatus500Exception"),
@@ -97,4 +97,7 @@ def spark_said(error: Exception) -> str | None:
 
 
 def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "no message")[:500]
+    """The line that says what is wrong: the bridge to Java puts one before it that does not."""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    bridged = len(lines) > 1 and lines[0].startswith("An error occurred while calling")
+    return (lines[1].lstrip(": ") if bridged else next(iter(lines), "no message"))[:500]

@@ -26,3 +26,15 @@ def test_an_object_store_that_is_away_is_tried_again_and_not_taken_for_spark(tex
 def test_on_a_disk_a_refused_connection_is_spark_and_an_unknown_word_a_refusal() -> None:
     assert "Spark was lost" in str(write_error(RuntimeError("failed to connect: Connection refused"), "/lake/t"))
     assert isinstance(write_error(RuntimeError("[SOME_CONDITION] no"), "s3a://bank/lake/t"), PermanentError)
+
+
+def test_a_disk_too_full_to_send_from_is_told_and_tried_again() -> None:
+    """S3A keeps what it sends on this machine's disk first; the words are Hadoop 3.5's, the bridge's line before."""
+    full = "org.apache.hadoop.util.DiskChecker$DiskErrorException: Could not find any valid local directory"
+    bridged = f"An error occurred while calling o99.save.\n: {full}\n\tat a.b"
+    found = write_error(RuntimeError(bridged), "s3a://bank/lake/t")
+    assert isinstance(found, StoreError)
+    assert "the disk is full" in str(found)
+    other = write_error(RuntimeError(bridged.replace("Disk", "Other")), "s3a://bank/lake/t")
+    assert isinstance(other, PermanentError)
+    assert other.found.startswith("org.apache.hadoop")
