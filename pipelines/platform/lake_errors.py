@@ -26,7 +26,7 @@ def write_error(error: Exception, location: str) -> TollgateError:
 
     conflicts = tuple(getattr(delta.exceptions, name) for name in delta.exceptions.__all__)
     text = str(error)
-    if isinstance(error, conflicts):
+    if isinstance(error, conflicts) or "io.delta.exceptions." in text:
         return StoreError(
             "another writer changed the same days first",
             where=location,

@@ -28,6 +28,13 @@ def test_on_a_disk_a_refused_connection_is_spark_and_an_unknown_word_a_refusal()
     assert isinstance(write_error(RuntimeError("[SOME_CONDITION] no"), "s3a://bank/lake/t"), PermanentError)
 
 
+def test_a_faster_writer_is_known_in_the_bridges_words_too() -> None:
+    raced = "An error occurred while calling o9.save.\n: io.delta.exceptions.ProtocolChangedException: [DELTA_PROTOCOL]"
+    found = write_error(RuntimeError(raced), "s3a://bank/lake/t")
+    assert isinstance(found, StoreError)
+    assert "another writer changed the same days first" in str(found)
+
+
 def test_a_disk_too_full_to_send_from_is_told_and_tried_again() -> None:
     """S3A keeps what it sends on this machine's disk first; the words are Hadoop 3.5's, the bridge's line before."""
     full = "org.apache.hadoop.util.DiskChecker$DiskErrorException: Could not find any valid local directory"
