@@ -24,6 +24,12 @@ ROWS_PER_FILE = 500_000
 OPEN, SUFFIX = "open", ".arrows"
 """Folder and ending of the streams that are being written."""
 
+SALT = "answers"
+"""With it the units are drawn of which a share is logged (`pipelines.release.canary.in_canary`)."""
+
+WRITER = "writer"
+"""The column that says who wrote a row, where it is asked for."""
+
 
 def answers_folder(home: Path, use_case: str) -> Path:
     """Where a home keeps its answers."""
@@ -87,20 +93,29 @@ class AnswerLog:
         path.unlink(missing_ok=True)
 
 
-def read_answers(folder: Path, hours: Sequence[datetime], columns: Sequence[str] | None = None) -> list[pa.Table]:
-    """The answers given in those UTC hours, a table for each file, open streams included; none where there are none."""
+def read_answers(
+    folder: Path, hours: Sequence[datetime], columns: Sequence[str] | None = None, *, writers: bool = False
+) -> list[pa.Table]:
+    """The answers given in those UTC hours, a table for each file, open streams included; none where there are none.
+
+    With `writers` each has the column `writer` besides: a worker's rows in one table are in the order of its answers.
+    """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
     wanted = {f"day={hour:%Y-%m-%d}/hour={hour:%H}" for hour in hours}
-    tables = []
+    found: list[tuple[str, pa.Table]] = []
     for name in sorted(wanted):
         for path in sorted((folder / name).glob("*.parquet")):
-            tables.append(pq.ParquetFile(path).read(columns=list(columns) if columns else None))
+            table = pq.ParquetFile(path).read(columns=list(columns) if columns else None)
+            found.append((path.stem.rpartition("-")[0], table))
     for path in sorted((folder / OPEN).glob(f"*{SUFFIX}")):
         table = _readable(path)
         if table is not None and table.schema.metadata[b"hour"].decode() in wanted:
-            tables.append(table.select(list(columns)) if columns else table)
-    return tables
+            found.append((path.stem, table.select(list(columns)) if columns else table))
+    if not writers:
+        return [table for _, table in found]
+    return [table.append_column(WRITER, pa.repeat(pa.scalar(name), table.num_rows)) for name, table in found]
 
 
 def _readable(path: Path) -> pa.Table | None:

@@ -12,7 +12,7 @@ DEFAULT_USE_CASE = "fraud"
 CHAIN = ("ingest", "features", "score", "monitor")
 """The DAGs that a day runs through, in order; each follows the assets of the one before."""
 
-BESIDE = ("train", "train_weekly", "deadlines", "parity", "maintain")
+BESIDE = ("train", "train_weekly", "deadlines", "parity", "served", "maintain")
 """The DAGs beside the chain."""
 
 WRITERS = ("ingest", "features", "materialize", "score", "monitor", "train")

@@ -11,8 +11,8 @@ from pipelines.platform.days import DayRange
 from pipelines.platform.ledger import StageRecord
 from pipelines.run import Run
 
-STAGES = ("ingest", "features", "materialize", "score", "monitor", "parity")
-"""The stages of a day, in order; the last is a check that is run on demand."""
+STAGES = ("ingest", "features", "materialize", "score", "monitor", "parity", "served")
+"""The stages of a day, in order; the last two are checks beside the chain."""
 
 FALLBACK = "docs/runbooks/score-fallback.md"
 DRIFT = "docs/runbooks/drift.md"

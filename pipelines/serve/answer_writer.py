@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features.definition import EventSchema
 from features.kernel import Events
-from pipelines.platform.answer_log import AnswerLog
+from pipelines.platform.answer_log import SALT, AnswerLog
 from pipelines.platform.errors import TollgateError
 from pipelines.release.canary import in_canary
 from pipelines.serve.answers import Answers
@@ -30,8 +30,6 @@ WRITE_EVERY = 0.2
 
 MOST_WAITING = 200_000
 """Rows that wait for a slow disk; beyond it answers go out unlogged, and are counted."""
-
-_SALT = "answers"
 
 
 @dataclass(frozen=True)
@@ -97,7 +95,7 @@ class AnswerWriter:
         table = _table(alike, self._schema)
         if self._share < 1:
             keys = np.concatenate([batch.requests.keys[self._unit] for batch in alike])
-            table = table.filter(in_canary(keys, _SALT, self._share))
+            table = table.filter(in_canary(keys, SALT, self._share))
         for batch in table.combine_chunks().to_batches():
             self._log.append(batch, alike[-1].at)
 

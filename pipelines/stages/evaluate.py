@@ -22,6 +22,7 @@ from pipelines.release.evidence.golden_store import GoldenSet
 from pipelines.release.evidence.label_health import labels_are_plausible
 from pipelines.release.evidence.leaks import Rebuilt, frame_is_rebuilt, known_in_time, no_feature_alone, parity_holds
 from pipelines.release.evidence.loading import loads
+from pipelines.release.evidence.served import served_holds
 from pipelines.release.evidence.slices import slices_hold
 from pipelines.release.fitting import fit_logistic, logistic_scores, matrix_of
 from pipelines.release.frames import judged, labels_at
@@ -44,6 +45,7 @@ def evaluate(
     *,
     golden: GoldenSet | None = None,
     parity: Mapping[str, Any] | None = None,
+    served: Mapping[str, Any] | None = None,
     rebuilt: Rebuilt | None = None,
 ) -> Evaluation:
     """Judge a candidate on its test days, with the labels known at its `as_of`.
@@ -51,7 +53,8 @@ def evaluate(
     `frame` is a training frame that also holds the champion's feature columns, the entity keys and what the use case's
     slices look at. `champion` is what scores now: the rule where there is no champion yet. `champion_as_of` is the day
     as of which the champion was trained. `golden`: the frozen cases; `parity`: the newest result of a parity within the
-    policy's days, as plain data; `rebuilt`: the digests of the frame read twice. What is not handed in is a check that
+    policy's days, as plain data; `served`: the newest comparison of what was answered online, likewise; `rebuilt`: the
+    digests of the frame read twice. What is not handed in is a check that
     is not applicable. Nothing here reads a lake or a ledger.
     """
     rows, label = judged(frame, use_case, candidate.split, midnight(candidate.as_of))
@@ -59,7 +62,7 @@ def evaluate(
     contest = Contest.of(rows, label, scores, use_case)
     checks = (
         *_of_models(contest, frame, use_case, candidate, champion, champion_as_of, golden),
-        *_of_leaks(contest, use_case, candidate, parity, rebuilt),
+        *_of_leaks(contest, use_case, candidate, parity, served, rebuilt),
         loads(contest, candidate),
     )
     return Evaluation(
@@ -104,6 +107,7 @@ def _of_leaks(
     use_case: UseCase,
     candidate: Candidate,
     parity: Mapping[str, Any] | None,
+    served: Mapping[str, Any] | None,
     rebuilt: Rebuilt | None,
 ) -> tuple[Check, ...]:
     """Whether what it learnt from is what it will be served."""
@@ -111,6 +115,7 @@ def _of_leaks(
         known_in_time(candidate.feature_set, use_case.label.delay_days),
         no_feature_alone(contest, candidate.feature_set),
         parity_holds(parity, candidate.feature_set, use_case.evidence.parity_days),
+        served_holds(served, use_case.serving),
         frame_is_rebuilt(rebuilt),
     )
 

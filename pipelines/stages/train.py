@@ -83,7 +83,8 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         scorer,
         _champion_as_of(run, pointer),
         golden=golden,
-        parity=_newest_parity(run, as_of),
+        parity=_newest(run, "parity", as_of, run.use_case.evidence.parity_days),
+        served=_newest(run, "served", as_of, run.use_case.serving.parity_days),
         rebuilt=read_again(run, as_of, columns, data, golden),
     )
     record = release_record(
@@ -106,9 +107,9 @@ def _champion_as_of(run: Run, pointer: Pointer | None) -> date | None:
     return date.fromisoformat(run.ledger.release(pointer.release_id).payload["as_of"])
 
 
-def _newest_parity(run: Run, as_of: date) -> Mapping[str, Any] | None:
-    """The newest day's parity, of a day at most `parity_days` before `as_of` (or later)."""
-    measured = run.ledger.latest("parity", first=as_of - timedelta(days=run.use_case.evidence.parity_days))
+def _newest(run: Run, stage: str, as_of: date, days: int) -> Mapping[str, Any] | None:
+    """The newest day's account of a parity, of a day at most `days` before `as_of` (or later)."""
+    measured = run.ledger.latest(stage, first=as_of - timedelta(days=days))
     return measured[max(measured)].payload if measured else None
 
 

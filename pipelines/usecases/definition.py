@@ -179,5 +179,5 @@ class UseCase:
     def policy_digest(self) -> str:
         """SHA-256 (hex) over every policy that decides what a model may do."""
         parts = (self.rule, self.model, self.review, self.evidence, self.ingest, self.drift, self.label, self.rollout)
-        policies = [asdict(part) for part in parts]
+        policies = [asdict(part) for part in (*parts, self.serving)]
         return hashlib.sha256(json.dumps(policies, sort_keys=True, default=str).encode()).hexdigest()

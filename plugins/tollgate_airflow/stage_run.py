@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from pipelines.stages.result import StageResult
 
 log = logging.getLogger(__name__)
-STAGES = {"build_features": "features", "materialize": "features", "rollout": "monitor", "sampled_parity": "parity"}
+STAGES = {
+    "build_features": "features",
+    "materialize": "features",
+    "rollout": "monitor",
+    "sampled_parity": "parity",
+    "served_parity": "served",
+}
 """Stages whose function has another name than the DAG that runs it."""
 
 

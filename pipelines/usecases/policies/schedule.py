@@ -10,7 +10,7 @@ from datetime import time, timedelta
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
     """Cron expressions, UTC: the nightly run (for the day before), the weekly training, the looks at the deadlines, the
-    sampled parity (of the day before), and the weekly upkeep.
+    sampled and the served parity (of the day before), and the weekly upkeep.
 
     `deadlines`: the time (HH:MM, UTC) of the next morning by which a stage must be done with a day, in the order of the
     chain. Where a stage of `paged` is late somebody is called; the lateness of another is a ticket.
@@ -20,6 +20,7 @@ class Schedule:
     training: str = "0 5 * * 1"
     looks: str = "1,31 * * * *"
     parity: str = "40 6 * * *"
+    served: str = "50 6 * * *"
     upkeep: str = "30 8 * * 0"
     deadlines: Mapping[str, str] = field(
         default_factory=lambda: {
