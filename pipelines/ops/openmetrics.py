@@ -26,7 +26,8 @@ Figure = tuple[str, str, str, Sequence[Sample]]
 
 def openmetrics(facts: Facts) -> str:
     """The exposition; every sample carries the use case, every family its meaning."""
-    figures = (*_releases(facts), *_incidents(facts), *_days(facts), *_timely(facts), *_performance(facts))
+    of_days = (*_days(facts), *_timely(facts), *_performance(facts), *_served(facts))
+    figures = (*_releases(facts), *_incidents(facts), *of_days)
     return exposition(map(_gauge, figures), {"use_case": facts.use_case.name})
 
 
@@ -109,6 +110,24 @@ def _performance(facts: Facts) -> list[Figure]:
         ("matured_alert_precision", "", "share of reviews that found something", _newest(facts, "card_precision")),
         ("matured_average_precision", "", "average precision, labels matured", _newest(facts, "average_precision")),
         ("estimated_alert_precision", "", "estimate before labels mature, with its 95 % interval", _estimated(facts)),
+    ]
+
+
+def _served(facts: Facts) -> list[Figure]:
+    """The newest day whose answers were compared with the batch."""
+    days = facts.back(SHOWN_DAYS)
+    found = facts.run.ledger.latest("served", first=days.first, last=days.last) if days else {}
+    if not found:
+        return []
+    figures = found[max(found)].payload
+    return [
+        (f"served_{name}", "", meaning, [({}, figures.get(name))])
+        for name, meaning in (
+            ("answers", "answers to events of the newest day that was compared with the batch"),
+            ("mismatch_share", "share of its answers that differ from the batch"),
+            ("unexplained_share", "share of its answers that differ for no known cause"),
+            ("fallback_share", "share of its answers that the declared rule gave"),
+        )
     ]
 
 

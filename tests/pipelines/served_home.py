@@ -75,7 +75,9 @@ def chosen(events: Events, which: Sequence[int]) -> Events:
     """Some of the events, in that order."""
     at = np.asarray(which, dtype=np.intp)
     keys = {name: np.ascontiguousarray(values[at]) for name, values in events.keys.items()}
-    return Events(id=events.id[at], time=events.time[at], cents=events.cents[at], reported=events.reported[at], keys=keys)
+    return Events(
+        id=events.id[at], time=events.time[at], cents=events.cents[at], reported=events.reported[at], keys=keys
+    )
 
 
 @contextmanager

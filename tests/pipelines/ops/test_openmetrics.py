@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from pipelines.ops.facts import Facts
@@ -40,7 +42,17 @@ def test_values_are_those_of_the_newest_day(settings: Settings) -> None:
     write_days(run, 20)
     write_releases(run)
     write_incidents(run)
+    run.ledger.record_stage(
+        "served",
+        AT.date() - timedelta(days=1),
+        "refused",
+        run_id="test",
+        at=AT,
+        payload={"answers": 900, "mismatch_share": 0.02, "unexplained_share": 0.01, "fallback_share": 0.0},
+    )
     found = parsed(run)
+    assert found["tollgate_served_answers", ""] == 900
+    assert found["tollgate_served_unexplained_share", ""] == 0.01
     assert found["tollgate_champion_generation", ""] == 2
     assert found["tollgate_open_incidents", "warning"] == 1
     assert found["tollgate_open_incidents", "critical"] == 0

@@ -73,7 +73,7 @@ def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, T
     assert [state["state"] for state in run.ledger.states(result.release_id)] == ["champion"]
     outcomes = {check.name: check.outcome for check in result.evaluation.verdict.checks}
     first = {"keeps_up_with_champion", "not_older", "slices", "money"}
-    without = {"golden_set", "parity"}
+    without = {"golden_set", "parity", "served_parity"}
     assert {name for name, outcome in outcomes.items() if outcome == "not applicable"} == first | without
     assert {name for name, outcome in outcomes.items() if outcome == "passed"} == {
         "enough_evidence",
@@ -231,9 +231,14 @@ def test_a_refused_candidate_leaves_the_champion(
 
 
 def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(trained: tuple[Run, TrainResult]) -> None:
+    """Nor does one while the newest answers differ from the batch for no known cause."""
     run, first = trained
+    shares = {"compared": 200, "mismatching": 2, "mismatch_share": 0.01, "unexplained_share": 0.01, "fallback_share": 0}
+    by_cause = {"causes": {"unexplained": 2}, "by_feature": {"amount": {"unexplained": 2}}}
+    newest = {"day": str(AS_OF - timedelta(days=3)), "reason": "2 of 200 differ: amount (2)", **shares, **by_cause}
+    run.ledger.record_stage("served", AS_OF - timedelta(days=3), "refused", run_id="t", at=NOW, payload=newest)
     result = train(run, AS_OF - timedelta(days=1))
-    assert "not_older" in [reason.split(":")[0] for reason in result.evaluation.verdict.reasons]
+    assert {"not_older", "served_parity"} <= {reason.split(":")[0] for reason in result.evaluation.verdict.reasons}
     assert result.evaluation.verdict.decision == "refused"
     assert load_champion(run).release_id == first.release_id
 
