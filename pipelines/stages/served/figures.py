@@ -10,7 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from pipelines.stages.served.causes import CAUSES, UNEXPLAINED, Codes, by_row
+from pipelines.stages.served.causes import by_row
+from pipelines.stages.served.codes import CAUSES, UNEXPLAINED, Codes
 from pipelines.stages.served.differences import Differences, Places
 from pipelines.usecases.policies.serving import ServingPolicy
 

@@ -20,10 +20,12 @@ from pipelines.release.canary import in_canary
 from pipelines.run import Run
 from pipelines.stages.result import StageResult
 from pipelines.stages.served.answered import Answered, read_answered
-from pipelines.stages.served.causes import CAUSES, UNEXPLAINED, Known, causes
+from pipelines.stages.served.causes import causes
+from pipelines.stages.served.codes import CAUSES, UNEXPLAINED
 from pipelines.stages.served.differences import Differences, differences
 from pipelines.stages.served.figures import ServedParity, figures_of, unexplained_by_feature
 from pipelines.stages.served.stored import Stored, day_number, read_history, read_reports, read_stored
+from pipelines.stages.served.windows import Known
 
 STAGE, KIND = "served", "served parity"
 RUNBOOK = "docs/runbooks/served-parity.md"

@@ -75,36 +75,42 @@ def gathered(answered: Answered, history: History, night: int) -> Suspects:
     )
 
 
-def near(
-    suspects: Suspects, entity: str, asked: tuple[NDArray[Any], Ints, Ints], days: int, delay_days: int
-) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-    """Pairs (number of an asked event, place of a suspect) of which the second is in a window of the first, in blocks.
+class ByEntity:
+    """Suspects in the order of one entity's keys and their times, so that those of a window lie side by side."""
 
-    `asked`: the entity's keys, times and ids of the events asked about. The window is `days` long, ends `delay_days`
-    before the event, and holds what comes before it by (time, id), as `features.feature.WindowFeature` has it.
-    """
-    keys, times, ids = asked
-    known, codes = np.unique(suspects.keys[entity], return_inverse=True)
-    clock = np.sort(suspects.time)
-    width = len(clock) + 1
-    place = codes * width + np.searchsorted(clock, suspects.time)
-    order = np.argsort(place, kind="stable")
-    ends = times - delay_days * MICROSECONDS_PER_DAY
-    code, there = _coded(known, keys)
-    limits = (
-        np.searchsorted(place[order], code * width + np.searchsorted(clock, bound, side="right"))
-        for bound in (ends - days * MICROSECONDS_PER_DAY, ends)
-    )
-    first, past = limits
-    counts = np.where(there, past - first, 0)
-    for begin, end in _blocks(counts):
-        number = np.repeat(np.arange(begin, end), counts[begin:end])
-        offset = np.arange(len(number)) - np.repeat(np.cumsum(counts[begin:end]) - counts[begin:end], counts[begin:end])
-        suspect = order[first[number] + offset]
-        earlier = (suspects.time[suspect] < times[number]) | (
-            (suspects.time[suspect] == times[number]) & (suspects.id[suspect] < ids[number])
-        )
-        yield number[earlier], suspect[earlier]
+    def __init__(self, suspects: Suspects, entity: str) -> None:
+        self._clock = np.sort(suspects.time)
+        self._known, codes = np.unique(suspects.keys[entity], return_inverse=True)
+        place = codes * (len(self._clock) + 1) + np.searchsorted(self._clock, suspects.time)
+        order = np.argsort(place, kind="stable")
+        self._place = place[order]
+        self.suspects = suspects.of(order)
+
+    def near(
+        self, keys: NDArray[Any], times: Ints, ids: Ints, *, days: int, delay_days: int
+    ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
+        """Pairs (number of an event, place in `suspects`) of which the second is in a window of the first, in blocks.
+
+        The window is `days` long, ends `delay_days` before the event, and holds what comes before the event by (time,
+        id), as `features.feature.WindowFeature` has it.
+        """
+        ends = times - delay_days * MICROSECONDS_PER_DAY
+        code, there = _coded(self._known, keys)
+        first = self._past(code, ends - days * MICROSECONDS_PER_DAY)
+        counts = np.where(there, self._past(code, ends) - first, 0)
+        held = self.suspects
+        for begin, end in _blocks(counts):
+            number = np.repeat(np.arange(begin, end), counts[begin:end])
+            before = np.repeat(np.cumsum(counts[begin:end]) - counts[begin:end], counts[begin:end])
+            one = first[number] + np.arange(len(number)) - before
+            at, limit = held.time[one], times[number]
+            earlier = (at < limit) | ((at == limit) & (held.id[one] < ids[number]))
+            yield number[earlier], one[earlier]
+
+    def _past(self, code: NDArray[np.intp], bound: Ints) -> NDArray[np.intp]:
+        """The first place after the suspects of those entities whose time is at or before the bound."""
+        ticks = np.searchsorted(self._clock, bound, side="right")
+        return np.searchsorted(self._place, code * (len(self._clock) + 1) + ticks)
 
 
 def _changed(answered: Answered, rank: NDArray[np.intp], history: History) -> Bools:

@@ -13,7 +13,6 @@ import pytest
 from features import stream
 from features.context import Context
 from features.feature import Feature
-from pipelines.platform.answer_log import answers_folder
 from pipelines.platform.days import midnight
 from pipelines.platform.fallback import begin
 from pipelines.platform.settings import Settings
@@ -144,17 +143,14 @@ def test_two_workers_that_answer_in_one_moment(world: tuple[Run, DayStream, Cloc
     customers = day.events.keys["customer"]
     first, _ = _firsts(customers)
     second = first + 1 + int(np.flatnonzero(customers[first + 1 :] == customers[first])[0])
-    twins = changed(chosen(day.events, [first, second]))
-    other = Run(run.settings, run.use_case)
+    twins = chosen(day.events, [first, second])
     with serving(run.settings, clock) as one, serving(run.settings, clock, worker=1) as two:
         two._states.journal.news = lambda: np.empty((0, 7), dtype=np.int64)  # type: ignore[method-assign]
         clock.now = midnight(DAY) + timedelta(hours=23, minutes=50)
         ask(one, clock, twins, [0])
         ask(two, clock, twins, [1])
-    found = measured(other)
+    found = measured(run)
     assert found.by_feature["customer_tx_count_1d"] == {"concurrent": 1}, found.to_json()
-    with serving(run.settings, clock) as one:
-        pass
 
 
 def test_a_fallback_is_told_apart_from_a_fallback_by_policy(
@@ -199,7 +195,7 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     world: tuple[Run, DayStream, Clock], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, day, clock = world
-    monkeypatch.setattr(stream, "values", _without_the_event(stream.values))
+    monkeypatch.setattr(stream, "values", _with_a_slip(stream.values))
     with serving(run.settings, clock) as engine:
         ask(engine, clock, day.events, reports=day.reports)
     account = served_parity(run, TODAY).accounts[DAY]
@@ -215,6 +211,7 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     assert (check.outcome, check.consequence) == ("failed", "refuse")
     assert MEAN in check.found
     _command_says(run, monkeypatch, capsys)
+    monkeypatch.undo()
     _in_order_again(run, day)
     assert not [one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity"]
 
@@ -225,7 +222,7 @@ def test_by_policy_the_rule_decides_and_explains_nothing(
     """Last of this file: the fallback stays."""
     run, day, clock = world
     begin(run.ledger, first=DAY, reason="test", actor="test", at=midnight(DAY))
-    monkeypatch.setattr(stream, "values", _without_the_event(stream.values))
+    monkeypatch.setattr(stream, "values", _with_a_slip(stream.values))
     with serving(run.settings, clock) as engine:
         ask(engine, clock, day.events, reports=day.reports)
     found = measured(run)
@@ -260,7 +257,7 @@ def _overtaking(day: DayStream) -> list[int]:
     return order
 
 
-def _without_the_event(honest: Callable[[Feature, Context], Any]) -> Callable[[Feature, Context], Any]:
+def _with_a_slip(honest: Callable[[Feature, Context], Any]) -> Callable[[Feature, Context], Any]:
     """A mean of 30 days with a slip: a cent too much."""
 
     def wrong(feature: Feature, context: Context) -> Any:
@@ -286,16 +283,6 @@ def _command_says(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
 def _in_order_again(run: Run, day: DayStream) -> None:
     clock = Clock(midnight(DAY))
     forget_answers(run.settings)
-    assert not answers_folder(run.settings.home, run.use_case.name).exists()
-    with pytest.MonkeyPatch.context() as patch:
-        patch.undo()
-        patch.setattr(stream, "values", _honest())
-        with serving(run.settings, clock) as engine:
-            ask(engine, clock, day.events, reports=day.reports)
+    with serving(run.settings, clock) as engine:
+        ask(engine, clock, day.events, reports=day.reports)
     assert measured(run).mismatching == 0
-
-
-def _honest() -> Any:
-    from features.values import values
-
-    return values
