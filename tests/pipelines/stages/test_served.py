@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +14,11 @@ import pytest
 from features import stream
 from features.context import Context
 from features.feature import Feature
+from pipelines.platform.answer_log import SALT
 from pipelines.platform.days import midnight
 from pipelines.platform.fallback import begin
 from pipelines.platform.settings import Settings
+from pipelines.release.canary import in_canary
 from pipelines.release.evidence.served import served_holds
 from pipelines.run import Run
 from pipelines.serve.answers import Flag
@@ -88,6 +91,23 @@ def test_where_nothing_was_served_the_day_is_passed_over(world: tuple[Run, DaySt
     other = TODAY.widened(after=1)
     assert served_parity(run, other).accounts[other.last] == {"passed_over": "no features of this day"}
     assert run.ledger.latest("served") == before
+
+
+def test_answers_after_midnight_count_and_a_sample_of_the_units_is_measured_by_itself(
+    world: tuple[Run, DayStream, Clock],
+) -> None:
+    run, day, clock = world
+    late = midnight(DAY) + timedelta(hours=25)
+    with serving(run.settings, clock) as engine:
+        ask(engine, clock, day.events, range(EVENTS_A_DAY - 1), reports=day.reports)
+        clock.now = late
+        ask(engine, clock, day.events, [EVENTS_A_DAY - 1])
+    assert measured(run).compared == EVENTS_A_DAY
+    share = replace(run.use_case.serving, logged_share=0.5, late_hours=1)
+    sampled = measured(replace(run, use_case=replace(run.use_case, serving=share)))
+    assert (sampled.compared, sampled.mismatching) == (EVENTS_A_DAY - 1, 0)
+    drawn = in_canary(day.events.keys["customer"], SALT, 0.5)
+    assert sampled.not_answered == int(drawn[-1])
 
 
 def test_events_that_overtook_each_other_are_explained(world: tuple[Run, DayStream, Clock]) -> None:
