@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 from pipelines.run import Run
 from pipelines.stages.parity import STAGE as PARITY
 from pipelines.stages.retain.subject import Subject
+from pipelines.stages.served.stage import STAGE as SERVED
 
 
 def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
     """Take the subject's examples out of the records of parity checks; returns in how many records it stood."""
     found = 0
-    for record in run.ledger.stage_records(PARITY):
-        kept = _without(record.payload, subject)
+    entities = run.use_case.stored_features.schema.entities
+    names = {subject.unit, *(entity.name for entity in entities if entity.key == subject.unit)}
+    for record in (*run.ledger.stage_records(PARITY), *run.ledger.stage_records(SERVED)):
+        kept = _without(record.payload, subject, names)
         if kept != record.payload:
             found += 1
             if not dry_run:
@@ -31,15 +34,15 @@ def delete_backups(home: Path, *, dry_run: bool) -> list[str]:
     return [path.name for path in paths]
 
 
-def _without(payload: Mapping[str, Any], subject: Subject) -> dict[str, Any]:
+def _without(payload: Mapping[str, Any], subject: Subject, names: Collection[str]) -> dict[str, Any]:
     examples = {
-        feature: [one for one in shown if not _names(one, subject)]
+        feature: [one for one in shown if not _names(one, subject, names)]
         for feature, shown in payload.get("examples", {}).items()
     }
     return {**payload, **({"examples": examples} if "examples" in payload else {})}
 
 
-def _names(example: Mapping[str, Any], subject: Subject) -> bool:
-    return subject.names(subject.event, example["event_id"]) or subject.names(
-        subject.unit, example["keys"].get(subject.unit)
-    )
+def _names(example: Mapping[str, Any], subject: Subject, names: Collection[str]) -> bool:
+    """Whether an example is of the subject; its keys go by the entity's name."""
+    keys = [value for name, value in example["keys"].items() if name in names]
+    return subject.names(subject.event, example["event_id"]) or any(subject.names(subject.unit, key) for key in keys)

@@ -109,15 +109,12 @@ def _record(run: Run, result: ServedParity) -> None:
 
 
 def _incident(run: Run, result: ServedParity, reason: str) -> NewIncident:
-    """A page where values differ for no known cause, else a ticket."""
+    """A page where values differ for no known cause, else a ticket. It names no event: incidents are kept for good."""
     named = unexplained_by_feature(result.to_json())
     shown = [f"{cause}: {count:,} of {result.compared:,} answers" for cause, count in result.causes.items()]
     for name in [*named, *(name for name in result.examples if name not in named)][:3]:
         e = result.examples[name][0]
-        shown.append(
-            f"{name} of event {e['event_id']} at {e['instant']}: batch {e['batch']!r}, answered {e['online']!r}"
-            f" ({e['cause']})"
-        )
+        shown.append(f"{name}, for instance: batch {e['batch']!r}, answered {e['online']!r} ({e['cause']})")
     detail = {
         "by": STAGE,
         "first_day": str(result.day),

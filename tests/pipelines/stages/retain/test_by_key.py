@@ -147,7 +147,9 @@ def _holds(content: bytes, suffix: str, binary: list[bytes]) -> bool:
 def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay(run: Run, tried: Tried) -> None:
     home = run.settings.home
     parity = {"examples": {"f": [{"event_id": IDS[0], "keys": {"customer_id": CARD}}, {"event_id": 3, "keys": {}}]}}
-    run.ledger.record_stage("parity", day(0), "refused", run_id="p", at=NOW, payload=parity)
+    served = {"examples": {"f": [{"event_id": 0, "keys": {"customer": CARD}}]}}
+    for stage, payload in (("parity", parity), ("served", served)):
+        run.ledger.record_stage(stage, day(0), "refused", run_id="p", at=NOW, payload=payload)
     before, versions, holding = others(run), run.lake.versions(TABLES), found_in(home)
     places = {path.split("/")[0].removesuffix("-wal") for path in holding}
     assert places == {"lake", "landing", "alerts", "online", "ledger.sqlite"}
@@ -162,7 +164,7 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
         "transactions": (6, 3),
         "fraud_reports": (1, 1),
     }
-    assert (counted.state, counted.records, counted.unread) == ("counted", 1, [])
+    assert (counted.state, counted.records, counted.unread) == ("counted", 2, [])
 
     with failing(by_key, "delete_where", lambda lake, table, *_: table == "transactions"):
         delete_units(run, [str(CARD)], reason=WHY)
