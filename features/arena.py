@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from features import arena_loops as loops
 from features.arena_loops import Arrays
 from features.definition import FeatureSet
+from features.errors import FeatureError
 from features.feature import EntityFeature, WindowFeature
 from features.kinds import LabelCount, LabelRate, SecondsSinceLast, WindowDeviation, WindowMax, WindowMean
 from features.state import AMOUNTS, REPORTED, EntityState, entity_features, state_columns
@@ -254,7 +255,11 @@ def _specified(features: Sequence[EntityFeature]) -> tuple[dict[_Window, int], N
         if isinstance(feature, WindowFeature):
             wanted.setdefault(_window(feature), set()).update(_WANTS.get(type(feature), ()))
         elif not isinstance(feature, SecondsSinceLast):
-            raise NotImplementedError(f"the live path does not know features of kind {feature.kind!r}")
+            raise FeatureError(
+                f"the live path does not know features of kind {feature.kind!r}",
+                expected="a kind of window that features/arena_loops.py looks through, or seconds since the last",
+                found=type(feature).__name__,
+            )
     rows = np.zeros((len(wanted), 7), dtype=np.int64)
     for row, (window, wants) in zip(rows, wanted.items(), strict=True):
         row[:3] = window

@@ -18,8 +18,11 @@ from features.context import Context
 from features.definition import FeatureSet
 from features.feature import Feature
 from features.state import REPORTED, EntityState, entities_with_state, state_columns, state_reach_days
-from features.timeline import MICROSECONDS_PER_DAY, Events, Ints
+from features.timeline import MICROSECONDS_PER_DAY, NEVER, Events, Ints
 from features.values import values
+
+MOST_WAITING = 1_000_000
+"""Reports that wait for their events, at most: more of them only the night files."""
 
 NOTHING_SEEN = int(np.iinfo(np.int64).min)
 Values = dict[str, NDArray[Any]]
@@ -40,6 +43,8 @@ class StreamFeatures:
         self._reach = {
             name: (state_reach_days(feature_set, name) + slack_days) * MICROSECONDS_PER_DAY for name in self.arenas
         }
+        self.waiting: dict[int, int] = {}
+        """Reports (µs, by event id) that are ahead of their event: it has its report from its first instant here."""
         self.newest = NOTHING_SEEN
         """The latest instant that was seen (µs)."""
 
@@ -50,7 +55,7 @@ class StreamFeatures:
         for the first time, and moves nothing.
         """
         marks = np.zeros(len(requests), dtype=np.uint8)
-        cells = _cells(requests)
+        cells = self._cells(requests)
         answers: dict[str, ArenaAnswers] = {}
         for name, arena in self.arenas.items():
             keys = requests.keys[name].astype(np.int64, copy=False)
@@ -61,19 +66,25 @@ class StreamFeatures:
 
     def move(self, events: Events) -> None:
         """Move the states by events, in any order and however often."""
-        cells = _cells(events)
+        cells = self._cells(events)
         for name, arena in self.arenas.items():
             keys = events.keys[name].astype(np.int64, copy=False)
             arena.move(keys, cells, oldest=self._oldest(name, events.time))
         self._advance(events.time)
 
     def report(self, ids: Ints, reported_at: Ints) -> NDArray[np.bool_]:
-        """File reports (µs) of events, of which the earliest counts; returns which of the events are there."""
+        """File reports (µs) of events, of which the earliest counts; returns which of the events are there.
+
+        Reports of the others wait for their events, up to `MOST_WAITING`.
+        """
         there = np.zeros(len(ids), dtype=np.bool_)
         for name in self.reported:
             keys, found = self.arenas[name].locate(ids)
             self.arenas[name].report(keys[found], ids[found], reported_at[found])
             there |= found
+        for event, at in zip(ids[~there].tolist(), reported_at[~there].tolist(), strict=True):
+            if event in self.waiting or len(self.waiting) < MOST_WAITING:
+                self.waiting[event] = min(at, self.waiting.get(event, at))
         return there
 
     def load(self, entity: str, table: StatesTable) -> None:
@@ -92,7 +103,16 @@ class StreamFeatures:
             found[f"{name}_events"] = arena.events
             found[f"{name}_events_dropped"] = arena.dropped
             found[f"{name}_state_bytes"] = arena.nbytes
+        found["waiting_reports"] = len(self.waiting)
         return found
+
+    def _cells(self, events: Events) -> NDArray[np.int64]:
+        """The events as the arenas take them, with the reports that wait for them."""
+        reported = events.reported
+        if self.waiting:
+            due = [self.waiting.pop(event, NEVER) for event in events.id.tolist()]
+            reported = np.minimum(reported, np.array(due, dtype=np.int64))
+        return np.stack([events.id.astype(np.int64, copy=False), events.time, events.cents, reported])
 
     def _oldest(self, entity: str, times: Ints) -> int:
         """The instant up to which no request of this batch, or one that comes a little late, looks back."""
@@ -108,7 +128,3 @@ class StreamFeatures:
 def known_nothing(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:
     """Rows of which one entity at least was unknown."""
     return np.asarray(marks & loops.EMPTY != 0)
-
-
-def _cells(events: Events) -> NDArray[np.int64]:
-    return np.stack([events.id.astype(np.int64, copy=False), events.time, events.cents, events.reported])

@@ -1,73 +1,70 @@
-"""Entity states in Feast's online store, read and moved one by one: the `StateStore` behind the online path."""
+"""Entity states in Feast's online store, read by their keys: for the scorer, and for the nightly parity."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
+from features.arena import StatesTable
 from features.definition import FeatureSet
 from features.feast_objects import BUILT_AT, view_name
 from features.state import EMPTY, IDS, EntityState, entities_with_state, state_columns
+from features.timeline import Ints
 from pipelines.platform.errors import StoreError
 from pipelines.platform.online_store import OnlineStore
 
 if TYPE_CHECKING:
     from feast import FeatureService
 
+KEYS_AT_ONCE = 1_000
+
 
 class FeastStates:
     """The states that one feature set needs, through Feast; to write, it must be the set whose states the store keeps.
 
     `not_before` is when the states of the last complete materialisation were built. Feast ignores time-to-live online,
-    so a row that is older is taken as unknown here: its entity had no event within reach any more. Writes are held back
-    until a key among them is read again, or `flush` is called: what is read always comes from the online store.
+    so a row that is older is taken as unknown here: its entity had no event within reach any more.
     """
 
-    def __init__(
-        self, store: OnlineStore, feature_set: FeatureSet, *, not_before: datetime, clock: Callable[[], datetime]
-    ) -> None:
+    def __init__(self, store: OnlineStore, feature_set: FeatureSet, *, not_before: datetime) -> None:
         self.store = store
         self.feature_set = feature_set
-        self._not_before = not_before.timestamp()
-        self._clock = clock
+        self._not_before = not_before
         self._columns = {name: state_columns(feature_set, name) for name in entities_with_state(feature_set)}
         self._join_keys = {name: feature_set.schema.entity(name).key for name in self._columns}
-        self._held: dict[str, dict[Any, EntityState]] = {name: {} for name in self._columns}
 
     def read(self, keys: Mapping[str, Sequence[Any]]) -> Mapping[str, Sequence[EntityState]]:
         """The states of those keys, one list for each entity's name; the lists are of one length.
 
         Raises `StoreError` where the store does not answer or holds rows of older definitions.
         """
-        if any(key in self._held[name] for name, wanted in keys.items() for key in wanted):
-            self.flush()
         wanted: Any = self._service if len(keys) == len(self._columns) else self._references(keys)
         answer = self.store.read(wanted, {self._join_keys[name]: list(values) for name, values in keys.items()})
         return {name: [self._state(name, answer, i) for i in range(len(values))] for name, values in keys.items()}
 
-    def write(self, states: Mapping[str, tuple[Any, EntityState]]) -> None:
-        """Put one state for each entity's name."""
-        for name, (key, state) in states.items():
-            self._held[name][key] = state
+    def tables(self, keys: Mapping[str, Iterable[int] | Ints]) -> Iterator[tuple[str, StatesTable]]:
+        """The states of keys of each entity's name, each key once; an unknown one is there with no events."""
+        for entity, wanted in keys.items():
+            each = np.unique(np.asarray(wanted, dtype=np.int64)).tolist()
+            for first in range(0, len(each), KEYS_AT_ONCE):
+                some = each[first : first + KEYS_AT_ONCE]
+                yield entity, StatesTable.of(list(zip(some, self.read({entity: some})[entity], strict=True)))
 
-    def flush(self) -> None:
-        """Write what was held back: one transaction for each entity's name."""
-        for name, states in self._held.items():
-            if states:
-                self.store.write(name, self._rows(name, states))
-                states.clear()
+    def write(self, entity: str, states: Mapping[Any, EntityState]) -> None:
+        """Put states of one kind of entity by key, as built at `not_before`; raises `StoreError`."""
+        rows: dict[str, list[Any]] = {
+            column: [getattr(state, column).tolist() for state in states.values()] for column in self._columns[entity]
+        }
+        stamps = {BUILT_AT: [self._not_before] * len(states)}
+        self.store.write(entity, rows | {self._join_keys[entity]: list(states)} | stamps)
 
     @cached_property
     def _service(self) -> FeatureService:
         return self.store.feast.get_feature_service(self.feature_set.name)
-
-    def _rows(self, name: str, states: Mapping[Any, EntityState]) -> dict[str, list[Any]]:
-        rows: dict[str, list[Any]] = {
-            column: [getattr(state, column).tolist() for state in states.values()] for column in self._columns[name]
-        }
-        return rows | {self._join_keys[name]: list(states), BUILT_AT: [self._clock()] * len(states)}
 
     def _references(self, keys: Mapping[str, Any]) -> list[str]:
         return [f"{view_name(name)}:{column}" for name in keys for column in self._columns[name]]
@@ -75,7 +72,7 @@ class FeastStates:
     def _state(self, name: str, answer: Mapping[str, Sequence[Any]], i: int) -> EntityState:
         view = view_name(name)
         columns = {column: answer[f"{view}__{column}"][i] for column in self._columns[name]}
-        if columns[IDS] is None or answer[f"{view}__{IDS}__ts"][i] < self._not_before:
+        if columns[IDS] is None or answer[f"{view}__{IDS}__ts"][i] < self._not_before.timestamp():
             return EMPTY
         absent = [column for column, values in columns.items() if values is None]
         if absent:

@@ -23,7 +23,7 @@ from pipelines.serve.answer_writer import AnswerWriter, Logged
 from pipelines.serve.answers import Answers, Flag, Readiness
 from pipelines.serve.deciding import Follower
 from pipelines.serve.live_states import LiveStates, build
-from pipelines.serve.nightly import Nightly, newest, online_states, read_states
+from pipelines.serve.nightly import Nightly, newest, online_states
 from pipelines.serve.scoring import Judge
 from pipelines.serve.state_reader import StateReader
 from pipelines.usecases.registry import load
@@ -219,7 +219,7 @@ def _build(run: Run) -> LiveStates:
         def read(keys: Mapping[str, Any]) -> Any:
             nonlocal states
             states = states or online_states(run, nightly)
-            return read_states(states, keys)
+            return list(states.tables(keys))
 
         reader = StateReader(read)
     entities = entities_with_state(run.use_case.stored_features)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,8 +33,6 @@ from pipelines.serve.nightly import Nightly, all_states, micros
 from pipelines.serve.state_reader import StateReader
 
 LOGGER = logging.getLogger(__name__)
-WAITING_REPORTS = 1_000_000
-"""Reports that are ahead of their events and wait for them, at most; more of them only the night files."""
 
 
 @dataclass(frozen=True)
@@ -62,7 +59,6 @@ class LiveStates:
     reader: StateReader | None = None
     whole: frozenset[str] = frozenset()
     problem: str = ""
-    waiting: dict[int, int] = field(default_factory=dict)
     unwritten: list[NDArray[np.int64]] = field(default_factory=list)
     journal_problem: str = ""
 
@@ -75,11 +71,8 @@ class LiveStates:
         """The features of the requests in their order; each moves the states, here and for the other workers."""
         self.catch_up()
         unsure = self._fetch(requests)
-        reports = self._reports_for(requests.id)
         values, marks = self.stream.serve(requests, features)
         self._write(event_records(requests, self.entities, self._now())[marks & loops.REPEATED == 0])
-        if len(reports):
-            self.stream.report(reports, np.array([self.waiting.pop(int(i)) for i in reports], dtype=np.int64))
         flags = _flags(marks)
         if self.nightly is not None:
             flags[requests.time < self.nightly.as_of] |= np.uint8(Flag.BOUNDED)
@@ -89,7 +82,7 @@ class LiveStates:
         """File reports; those ahead of their event wait for it. Returns how many of the events are there."""
         self.catch_up()
         self._write(report_records(ids, reported_at, self.entities, self._now()))
-        return self._file(ids, reported_at)
+        return int(self.stream.report(ids, reported_at).sum())
 
     def catch_up(self) -> None:
         """Take in what other workers wrote, and what the online store has answered meanwhile."""
@@ -106,7 +99,7 @@ class LiveStates:
 
     def figures(self) -> dict[str, float]:
         """How much is held."""
-        return {**self.stream.figures(), "waiting_reports": len(self.waiting), "unwritten_batches": len(self.unwritten)}
+        return {**self.stream.figures(), "unwritten_batches": len(self.unwritten)}
 
     def close(self) -> None:
         """Let go of the journal and the reader."""
@@ -118,27 +111,10 @@ class LiveStates:
         if self.nightly is not None:
             built = micros(self.nightly.built_at)
             records = records[(records[:, TIME] >= self.nightly.as_of) | (records[:, ARRIVED] >= built)]
-        events = events_of(records, self.entities)
-        reports = self._reports_for(events.id)
-        self.stream.move(events)
-        if len(reports):
-            self.stream.report(reports, np.array([self.waiting.pop(int(i)) for i in reports], dtype=np.int64))
+        self.stream.move(events_of(records, self.entities))
         told = records[records[:, KIND] == REPORT]
         if len(told):
-            self._file(told[:, ID].copy(), told[:, TIME].copy())
-
-    def _file(self, ids: Ints, reported_at: Ints) -> int:
-        there = self.stream.report(ids, reported_at)
-        for event, at in zip(ids[~there].tolist(), reported_at[~there].tolist(), strict=True):
-            if event in self.waiting or len(self.waiting) < WAITING_REPORTS:
-                self.waiting[event] = min(at, self.waiting.get(event, at))
-        return int(there.sum())
-
-    def _reports_for(self, ids: NDArray[Any]) -> Ints:
-        """Of these events the ids that a report waits for."""
-        if not self.waiting:
-            return np.empty(0, dtype=np.int64)
-        return np.array([i for i in set(ids.tolist()) if i in self.waiting], dtype=np.int64)
+            self.stream.report(told[:, ID].copy(), told[:, TIME].copy())
 
     def _fetch(self, requests: Events) -> NDArray[np.bool_]:
         """Fetch the states that are missing, one read for each kind of entity; which rows lack one all the same."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,7 @@ import numpy as np
 
 from features.arena import StatesTable
 from features.feast_objects import BUILT_AT, view_name
-from features.state import AMOUNTS, IDS, REPORTED, TIMES, EntityState, state_columns
+from features.state import AMOUNTS, IDS, REPORTED, TIMES, state_columns
 from features.timeline import NEVER, Ints
 from pipelines.platform.days import midnight
 from pipelines.platform.errors import StoreError
@@ -68,23 +68,10 @@ def all_states(run: Run, nightly: Nightly, entity: str) -> Iterator[StatesTable]
         yield _table(batch, key, columns)
 
 
-def read_states(store: FeastStates, keys: Mapping[str, Sequence[int]]) -> dict[str, StatesTable]:
-    """States of a few keys by the entity's name, from the online store; an unknown one is there with no events.
-
-    Raises `StoreError` where the store does not answer.
-    """
-    found: dict[str, StatesTable] = {}
-    for entity, wanted in keys.items():
-        if wanted:
-            states: Sequence[EntityState] = store.read({entity: wanted})[entity]
-            found[entity] = StatesTable.of(list(zip(wanted, states, strict=True)))
-    return found
-
-
 def online_states(run: Run, nightly: Nightly) -> FeastStates:
     """The online store's states of that materialisation, for reading."""
     store = online_store(run, reading_only=True)
-    return FeastStates(store, run.use_case.stored_features, not_before=nightly.built_at, clock=run.clock)
+    return FeastStates(store, run.use_case.stored_features, not_before=nightly.built_at)
 
 
 def micros(instant: datetime) -> int:

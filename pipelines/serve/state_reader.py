@@ -18,7 +18,8 @@ from features.timeline import Ints
 from pipelines.platform.errors import TollgateError
 
 LOGGER = logging.getLogger(__name__)
-Read = Callable[[Mapping[str, Sequence[int]]], Mapping[str, StatesTable]]
+Tables = Sequence[tuple[str, StatesTable]]
+Read = Callable[[Mapping[str, Sequence[int]]], Tables]
 
 PATIENCE = 0.25
 """Seconds that a batch waits for its states; later they are there for the next one."""
@@ -41,7 +42,7 @@ class StateReader:
         self._patience = patience
         self._rest = rest
         self._pending: dict[str, set[int]] = {}
-        self._done: SimpleQueue[Mapping[str, StatesTable]] = SimpleQueue()
+        self._done: SimpleQueue[Tables] = SimpleQueue()
         self._pool = ThreadPoolExecutor(1, thread_name_prefix="states")
         self._running: Future[None] | None = None
         self._resting_until = 0.0
@@ -79,7 +80,7 @@ class StateReader:
                 tables = self._done.get_nowait()
             except Empty:
                 return found
-            for entity, table in tables.items():
+            for entity, table in tables:
                 self._pending[entity].difference_update(table.keys.tolist())
                 found.append((entity, table))
 

@@ -1,8 +1,8 @@
-"""Parity: a day is replayed event by event through the online path and must give the batch's features, bit for bit.
+"""Parity: a day is replayed through the path that the online scorer takes, and must give the batch's features.
 
-Exercised are the states as of midnight (Spark), their way through Feast into a scratch online store of their own, one
-read per event from it, the online compilation, and the moves of the states by events and reports, written back. Not
-exercised is the production store's content: it is never touched.
+Exercised are the states as of midnight (Spark), their way through Feast into a scratch online store of their own, the
+reads from it, and the live states (`features.stream`), moved by every event and report of the day. Not exercised is the
+production store's content: it is never touched. What a running scorer answered is compared by `stages.served`.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from features.definition import FeatureSet
 from features.kernel import Events
-from features.online import LiveFeatures
+from features.stream import StreamFeatures
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import GateError, PermanentError, require_one_or_more
 from pipelines.platform.lake import Lake
@@ -178,8 +178,11 @@ def _replayed(
             feature_sets=(),
         )
         publish(store, lake, built_at)
-        states = FeastStates(store, features, not_before=built_at, clock=lambda: built_at)
-        return replay(stream, LiveFeatures(features, states, stream.owners), asked)
+        states = FeastStates(store, features, not_before=built_at)
+        live = StreamFeatures(features)
+        for entity, table in states.tables({name: stream.events.keys[name] for name in live.arenas}):
+            live.load(entity, table)
+        return replay(stream, live, asked)
 
 
 def _compare(

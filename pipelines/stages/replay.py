@@ -1,9 +1,10 @@
-"""A day of the lake as the stream that it was: events and reports in the order of time, through the online path."""
+"""A day of the lake as the stream that it was: events and reports in the order of time, through the live path."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import date, timedelta
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,8 +12,8 @@ from numpy.typing import NDArray
 
 from features.definition import EventSchema, FeatureSet
 from features.kernel import NEVER, Events
-from features.online import Keys, LiveFeatures, one_by_one
 from features.state import REPORTED
+from features.stream import StreamFeatures
 from pipelines.platform.days import DayRange, midnight
 from pipelines.run import Run
 from pipelines.stages.states import known_events
@@ -28,13 +29,11 @@ _CENTS = "cents"
 class DayStream:
     """`events` of the day by (time, id), none of them with its report; `reports` (time in µs, event id) by time.
 
-    `reports` are those of the day, and earlier ones that are ahead of an event of the day. `owners` holds the entity
-    keys, by the entity's name, of the reported events that lie before the day.
+    `reports` are those of the day, and earlier ones that are ahead of an event of the day.
     """
 
     events: Events
-    reports: list[tuple[int, Any]]
-    owners: dict[Any, Keys]
+    reports: list[tuple[int, int]]
 
 
 def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
@@ -62,11 +61,6 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
             keys={entity.name: columns[entity.key][events] for entity in schema.entities},
         ),
         reports=sorted((int(reported[i]), table[schema.id][i]) for i in marked),
-        owners={
-            table[schema.id][i]: {entity.name: table[entity.key][i] for entity in schema.entities}
-            for i in marked
-            if columns[schema.time][i] < start
-        },
     )
 
 
@@ -82,9 +76,6 @@ def narrowed(stream: DayStream, asked: NDArray[np.intp]) -> tuple[DayStream, NDA
         near |= np.isin(values, keys[name])
     kept = np.flatnonzero(near)
     wanted = {name: values.tolist() for name, values in keys.items()}
-    known = {name: set(values) for name, values in wanted.items()}
-    owners = {event: of for event, of in stream.owners.items() if any(of[name] in known[name] for name in known)}
-    told = {*owners, *events.id[kept].tolist()}
     part = DayStream(
         events=Events(
             id=events.id[kept],
@@ -93,29 +84,34 @@ def narrowed(stream: DayStream, asked: NDArray[np.intp]) -> tuple[DayStream, NDA
             reported=events.reported[kept],
             keys={name: values[kept] for name, values in events.keys.items()},
         ),
-        reports=[report for report in stream.reports if report[1] in told],
-        owners=owners,
+        reports=stream.reports,
     )
     return part, np.searchsorted(kept, asked), wanted
 
 
-def replay(stream: DayStream, live: LiveFeatures, asked: NDArray[np.intp]) -> Values:
+def replay(stream: DayStream, live: StreamFeatures, asked: NDArray[np.intp]) -> Values:
     """Let the day happen; the features of the events `asked` (ascending indices), each as it was at its own instant.
 
-    Every event and report moves the states; a report comes before the events of its instant.
+    Every event and report moves the states; a report comes before the events of its instant. What lies between two
+    reports goes in one batch.
     """
-    wanted, answers = set(asked.tolist()), []
-    reports = iter(stream.reports)
-    report = next(reports, None)
-    for i, event in enumerate(one_by_one(stream.events)):
-        while report is not None and report[0] <= event.time[0]:
-            live.report(report[1], report[0])
-            report = next(reports, None)
-        if i in wanted:
-            answers.append(live.serve(event))
-        else:
-            live.observe(event)
-    return {name: np.concatenate([answer[name] for answer in answers]) for name in (answers[0] if answers else ())}
+    events, features = stream.events, live.feature_set.features
+    told = np.array([at for at, _ in stream.reports], dtype=np.int64)
+    ids = np.array([event for _, event in stream.reports], dtype=np.int64)
+    cuts = np.unique(np.searchsorted(events.time, told, side="left"))
+    answers: list[Values] = []
+    filed = 0
+    for first, past in pairwise(np.unique([0, *cuts.tolist(), len(events)]).tolist()):
+        due = int(np.searchsorted(told, events.time[first], side="right"))
+        live.report(ids[filed:due], told[filed:due])
+        filed = due
+        keys = {name: values[first:past] for name, values in events.keys.items()}
+        columns = (events.id, events.time, events.cents, events.reported)
+        identity, time, cents, reported = (column[first:past] for column in columns)
+        batch = Events(id=identity, time=time, cents=cents, reported=reported, keys=keys)
+        answers.append(live.serve(batch, features)[0])
+    names = answers[0] if answers else ()
+    return {name: np.concatenate([answer[name] for answer in answers])[asked] for name in names}
 
 
 def _engine_columns(events: DataFrame, schema: EventSchema) -> DataFrame:

@@ -1,4 +1,4 @@
-"""Small streams of events that tie, end windows on events and are reported, for the tests of both online paths."""
+"""Small streams of events that tie, end windows on events and are reported, for the tests of the live path."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def histories(draw: st.DrawFn) -> list[Move]:
 
 
 def events_first(moves: list[Move]) -> list[Move]:
-    """A report moves a state only once its event is there (`LiveFeatures` holds it back until then)."""
+    """A report moves a state only once its event is there (`StreamFeatures` holds it back until then)."""
     return sorted(moves, key=lambda move: move.kind)
 
 

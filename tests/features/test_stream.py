@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass, replace
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from features import arena_loops as loops
 from features.arena import StatesTable
-from features.definition import FeatureSet
+from features.definition import EntityFeature, FeatureSet
+from features.errors import FeatureError
 from features.fraud import BASELINE
 from features.kernel import NEVER, Events, compute
 from features.state import IDS, REPORTED, TIMES, EntityState, build_states
@@ -19,7 +21,7 @@ from features.stream import StreamFeatures
 from features.timeline import MICROSECONDS_PER_DAY as DAY
 from features.timeline import by_time
 from pipelines.usecases.registry import load
-from tests.features.kinds import EVERY_KIND
+from tests.features.kinds import EVERY_KIND, TEXTS
 from tests.features.streams import days_of_events, make_events, unreported
 
 STORED = load("fraud").stored_features
@@ -232,8 +234,55 @@ def test_thousands_of_entities_survive_growing() -> None:
         assert stream.state("customer", key) == expected
 
 
-def test_a_report_for_nobody_finds_nobody() -> None:
+def test_a_report_that_is_ahead_of_its_event_waits_for_it() -> None:
     stream = StreamFeatures(STORED)
-    stream.move(make_events([(10 * DAY, 1000, 1, 1, None)]))
-    assert report(stream, [7, 0], [11 * DAY, 11 * DAY]) == [False, True]
+    events = make_events([(10 * DAY, 1000, 1, 1, None), (10 * DAY, 1000, 2, 2, None)])
+    stream.move(taken(events, [0]))
+    assert report(stream, [1, 0, 1], [13 * DAY, 11 * DAY, 12 * DAY]) == [False, True, False]
     assert stream.state("terminal", 1).reported_at.tolist() == [11 * DAY]
+    stream.move(taken(events, [1]))
+    assert stream.state("terminal", 2).reported_at.tolist() == [12 * DAY]
+    assert stream.waiting == {}
+
+
+def test_an_unknown_entity_gets_the_defaults_and_sees_itself() -> None:
+    answer, marks = StreamFeatures(BASELINE).serve(make_events([(10 * DAY + 5, 1234, 1, 1, None)]), BASELINE.features)
+    assert answer["customer_tx_count_30d"].tolist() == [1]
+    assert answer["customer_amount_mean_30d"].tolist() == [12.34]
+    assert answer["terminal_tx_count_30d"].tolist() == [0]
+    assert answer["terminal_fraud_rate_30d"].tolist() == [0.0]
+    assert answer["terminal_fraud_rate_30d"].dtype == np.float64
+    assert answer["terminal_tx_count_30d"].dtype == np.int64
+    assert marks.tolist() == [loops.EMPTY]
+
+
+def test_a_count_shrinks_while_nothing_happens() -> None:
+    """What makes stored answers wrong and stored events right."""
+    counts = []
+    for at in (1, DAY - 1, DAY):
+        stream = StreamFeatures(BASELINE)
+        stream.move(make_events([(0, 1000, 1, 1, None)]))
+        request = Events(
+            id=np.array([9]), time=np.array([at]), cents=np.array([1]), reported=np.array([NEVER]),
+            keys={"customer": np.array([1]), "terminal": np.array([1])},
+        )  # fmt: skip
+        counts += stream.serve(request, BASELINE.features)[0]["customer_tx_count_1d"].tolist()
+    assert counts == [2, 2, 1]
+
+
+def test_its_own_label_is_not_told_to_a_request() -> None:
+    """A request that carries a report (a row of the lake does) is answered as if it did not."""
+    told = make_events([(10 * DAY, 1000, 1, 1, 0)])
+    answer, expected = (StreamFeatures(EVERY_KIND).serve(e, EVERY_KIND.features)[0] for e in (told, unreported(told)))
+    assert {name: v.tolist() for name, v in answer.items()} == {name: v.tolist() for name, v in expected.items()}
+
+
+def test_a_kind_of_feature_that_the_loops_do_not_know_is_refused_at_once() -> None:
+    @dataclass(frozen=True, kw_only=True)
+    class Median(EntityFeature):
+        kind: ClassVar[str] = "median"
+        name = "median"
+
+    unknown = replace(BASELINE, features=(*BASELINE.features, Median(entity="customer", days=3, **TEXTS)))
+    with pytest.raises(FeatureError, match="median"):
+        StreamFeatures(unknown)

@@ -122,13 +122,11 @@ def fill_store(run: Run, events: Events, address: str) -> None:
         feature_sets=run.use_case.feature_sets.values(),
     )
     store.apply()
-    states = FeastStates(store, stored, not_before=built_at, clock=lambda: built_at)
+    states = FeastStates(store, stored, not_before=built_at)
     columns = {IDS: events.id, TIMES: events.time, AMOUNTS: events.cents, REPORTED: events.reported}
     for entity in entities_with_state(stored):
         reach = state_reach_days(stored, entity)
-        for key, state in build_states(events.keys[entity], columns, as_of=START, reach_days=reach).items():
-            states.write({entity: (key, state)})
-    states.flush()
+        states.write(entity, build_states(events.keys[entity], columns, as_of=START, reach_days=reach))
 
 
 def make_home(home: Path, events: Events) -> Run:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.kernel import Events
-from features.online import LiveFeatures, MemoryStates
+from features.stream import StreamFeatures
 from pipelines.platform.settings import Settings
 from pipelines.release.scorer import RuleScorer, rule_scorer
 from pipelines.serve.answers import Answers, Decider, Flag, Readiness
@@ -31,7 +31,7 @@ class SmallEngine:
 
     def __post_init__(self) -> None:
         self.set = self.use_case.feature_sets["baseline"]
-        self.live = LiveFeatures(self.set, MemoryStates())
+        self.live = StreamFeatures(self.set)
         self.scorer: RuleScorer = rule_scorer(self.use_case, reason="")
         self.seen: set[int] = set()
 
@@ -41,8 +41,7 @@ class SmallEngine:
         if self.fails:
             raise RuntimeError("a fault on purpose")
         self.calls.append(len(requests))
-        features = self.live.ask(requests)
-        self.live.observe(requests)
+        features, _ = self.live.serve(requests, self.set.features)
         ids = requests.id.tolist()
         flags = [int(Flag.REPEATED) if identity in self.seen else 0 for identity in ids]
         self.seen.update(ids)
@@ -79,9 +78,7 @@ class SmallEngine:
         )
 
     def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
-        for identity, at in zip(ids.tolist(), reported_at.tolist(), strict=True):
-            self.live.report(identity, at)
-        return sum(identity in self.seen for identity in ids.tolist())
+        return int(self.live.report(ids, reported_at).sum())
 
     def readiness(self) -> Readiness:
         return Readiness(ready=not self.closed, release="small", facts={"events": len(self.seen)})

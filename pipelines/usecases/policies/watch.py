@@ -52,7 +52,7 @@ class WatchPolicy:
     until `return_days` days in a row are calm; on those of `roll_back_on` a champion that the trouble began with gives
     way to the one before. Nothing by default.
 
-    `parity_sample` events of a day are asked for through the online path every morning.
+    `parity_sample` events of a day are asked for through the live path every morning.
     """
 
     weeks: int = 5

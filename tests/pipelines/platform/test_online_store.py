@@ -8,13 +8,10 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from features.definition import FeatureSet
 from features.fraud import BASELINE
-from features.kernel import NEVER, Events
-from features.online import LiveFeatures, MemoryStates
 from features.state import EMPTY, EntityState
 from pipelines.platform.errors import StoreError, UsageError
 from pipelines.platform.lake import Lake
@@ -35,8 +32,8 @@ def open_store(folder: Path, stored: FeatureSet = BASELINE, sets: Sequence[Featu
     return store
 
 
-def states_of(store: OnlineStore, *, not_before: datetime = NOW, built: datetime = NOW) -> FeastStates:
-    return FeastStates(store, store.stored, not_before=not_before, clock=lambda: built)
+def states_of(store: OnlineStore, *, not_before: datetime = NOW) -> FeastStates:
+    return FeastStates(store, store.stored, not_before=not_before)
 
 
 CUSTOMER = EMPTY.observe(1, 10, 500).observe(2, 20, 700)
@@ -45,25 +42,26 @@ TERMINAL = EMPTY.observe(1, 10, 0).report(1, 99)
 
 def test_what_is_written_is_read_by_another_process_too(tmp_path: Path) -> None:
     states = states_of(open_store(tmp_path))
-    states.write({"customer": (7, CUSTOMER), "terminal": (3, TERMINAL)})
-    states.flush()
+    states.write("customer", {7: CUSTOMER})
+    states.write("terminal", {3: TERMINAL})
     again = states_of(open_store(tmp_path))
     found = again.read({"customer": [7, 8, 7], "terminal": [1, 3, 3]})
     assert found == {"customer": [CUSTOMER, EMPTY, CUSTOMER], "terminal": [EMPTY, TERMINAL, TERMINAL]}
 
 
-def test_a_write_that_is_held_back_is_read_all_the_same(tmp_path: Path) -> None:
+def test_states_come_as_tables_each_key_once_unknown_ones_empty(tmp_path: Path) -> None:
     states = states_of(open_store(tmp_path))
-    states.write({"customer": (7, CUSTOMER)})
-    assert states.read({"customer": [7]}) == {"customer": [CUSTOMER]}
+    states.write("customer", {7: CUSTOMER})
+    [(entity, table)] = states.tables({"customer": [9, 7, 7]})
+    assert (entity, table.keys.tolist(), table.offsets.tolist()) == ("customer", [7, 9], [0, 2, 2])
+    assert (table.ids.tolist(), table.cents.tolist()) == ([1, 2], [500, 700])
 
 
 def test_a_row_from_before_the_watermark_is_unknown(tmp_path: Path) -> None:
     """Feast would serve it for ever: time-to-live is not looked at online."""
     store = open_store(tmp_path)
-    states = states_of(store, built=NOW)
-    states.write({"customer": (7, CUSTOMER)})
-    states.flush()
+    states = states_of(store)
+    states.write("customer", {7: CUSTOMER})
     assert states_of(store, not_before=LATER).read({"customer": [7]}) == {"customer": [EMPTY]}
     assert (store.present("customer", [7, 8], NOW).keys, store.present("customer", [7, 8], LATER).keys) == (1, 0)
     assert store.present("customer", [7, 8], NOW).events == len(CUSTOMER)
@@ -74,8 +72,7 @@ def test_a_view_that_is_being_materialised_is_served(tmp_path: Path) -> None:
 
     store = open_store(tmp_path)
     states = states_of(store)
-    states.write({"customer": (7, CUSTOMER)})
-    states.flush()
+    states.write("customer", {7: CUSTOMER})
     view = store.feast.get_feature_view("customer_state")
     view.state = FeatureViewState.MATERIALIZING
     store.feast.registry.apply_feature_view(view, "fraud")
@@ -97,8 +94,7 @@ def test_a_store_for_reading_only_materialises_nothing(tmp_path: Path) -> None:
 def test_rows_of_older_definitions_are_refused_not_misread(tmp_path: Path) -> None:
     counts = replace(BASELINE, features=tuple(f for f in BASELINE.features if f.name.endswith("tx_count_7d")))
     older = states_of(open_store(tmp_path, counts))
-    older.write({"customer": (7, CUSTOMER)})
-    older.flush()
+    older.write("customer", {7: CUSTOMER})
     with pytest.raises(StoreError, match="older than the features' definitions") as error:
         states_of(open_store(tmp_path)).read({"customer": [7]})
     assert error.value.found == "no amounts"
@@ -107,14 +103,13 @@ def test_rows_of_older_definitions_are_refused_not_misread(tmp_path: Path) -> No
 
 def test_a_locked_store_is_a_store_error_that_says_so(tmp_path: Path) -> None:
     states = states_of(open_store(tmp_path))
-    states.write({"customer": (7, CUSTOMER)})
     with sqlite3.connect(tmp_path / "online" / "online.sqlite") as other:
         other.execute("BEGIN EXCLUSIVE")
         with pytest.raises(StoreError, match="refuses a write") as error:
-            states.flush()
+            states.write("customer", {7: CUSTOMER})
         other.rollback()
     assert "locked" in error.value.found
-    states.flush()
+    states.write("customer", {7: CUSTOMER})
     assert states.read({"customer": [7]}) == {"customer": [CUSTOMER]}
 
 
@@ -123,27 +118,6 @@ def test_a_corrupt_store_is_a_store_error(tmp_path: Path) -> None:
     (tmp_path / "online" / "online.sqlite").write_bytes(b"this is not a database" * 100)
     with pytest.raises(StoreError, match=r"does not answer|cannot be"):
         states_of(open_reader(tmp_path)).read({"customer": [7]})
-
-
-def test_the_online_path_says_the_same_on_feast_as_in_memory(tmp_path: Path) -> None:
-    rng = np.random.default_rng(1)
-    n = 60
-    events = Events(
-        id=np.arange(n),
-        time=np.sort(rng.integers(0, 40, n)) * 43_200_000_000,
-        cents=rng.integers(1, 9_000, n),
-        reported=np.full(n, NEVER),
-        keys={"customer": rng.integers(0, 4, n), "terminal": rng.integers(0, 3, n)},
-    )
-    memory, feast = MemoryStates(), states_of(open_store(tmp_path))
-    for store in (memory, feast):
-        live = LiveFeatures(BASELINE, store)
-        live.observe(events)
-        for event_id in range(0, n, 7):
-            live.report(event_id, int(events.time[event_id]) + 5)
-    asked = replace(events, id=events.id + n, time=events.time + 20 * 86_400_000_000)
-    in_memory, on_feast = (LiveFeatures(BASELINE, store).ask(asked) for store in (memory, feast))
-    assert {name: v.tolist() for name, v in in_memory.items()} == {name: v.tolist() for name, v in on_feast.items()}
 
 
 def test_a_service_names_the_arrays_that_its_set_needs_and_views_say_whose_they_are(tmp_path: Path) -> None:

@@ -74,7 +74,7 @@ def states(run: Run) -> dict[str, list[EntityState]]:
     mark = watermark(run.ledger)
     assert mark is not None
     store = online_store(run, reading_only=True)
-    reader = FeastStates(store, run.use_case.stored_features, not_before=mark.built_at, clock=run.clock)
+    reader = FeastStates(store, run.use_case.stored_features, not_before=mark.built_at)
     return {name: [*reader.read({name: keys})[name]] for name, keys in ALL.items()}
 
 
@@ -225,7 +225,7 @@ def test_a_day_that_is_not_ingested_is_waited_for(run: Run) -> None:
 def read_customer(run: Run, key: int) -> EntityState:
     mark = watermark(run.ledger)
     assert mark is not None
-    reader = FeastStates(online_store(run), run.use_case.stored_features, not_before=mark.built_at, clock=run.clock)
+    reader = FeastStates(online_store(run), run.use_case.stored_features, not_before=mark.built_at)
     return reader.read({"customer": [key]})["customer"][0]
 
 
