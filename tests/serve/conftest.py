@@ -1,4 +1,4 @@
-"""One service for all tests that only ask it."""
+"""One service for all tests of a file that only ask it."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 from tests.serve.serving import Served, served
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     with served(tmp_path_factory.mktemp("scorer") / "home") as one:
         yield one

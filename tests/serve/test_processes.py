@@ -24,6 +24,8 @@ from pipelines.serve import access
 from tests.serve.serving import MADE_AT, event
 from tests.serve.small_engine import open_rule
 
+pytestmark = pytest.mark.slow
+
 START = "import sys; from pipelines.platform.settings import Settings; from pipelines.serve.supervisor import serve; "
 START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
 

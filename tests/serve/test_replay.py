@@ -24,6 +24,8 @@ from tests.pipelines.release.boosters import AT, make_bundle, make_champion
 from tests.serve.nights import DAY, START, asked, fill_store, history, make_home, on_day, taken, write_night
 from tests.serve.test_processes import Running, running, until
 
+pytestmark = pytest.mark.slow
+
 EVENTS = history(a_day=120, seed=4)
 TODAY = on_day(EVENTS)
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
