@@ -9,10 +9,10 @@ import pandas as pd
 import pyarrow as pa
 from deltalake import write_deltalake
 
-from features.arena import StatesTable
 from features.feast_objects import BUILT_AT, view_name
 from features.kernel import NEVER, Events
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, entities_with_state, state_columns
+from features.states_table import StatesTable
 from features.stream import StreamFeatures
 from pipelines.platform.days import midnight
 from pipelines.release.bundle import releases_folder, sha256, write_bundle

@@ -6,70 +6,23 @@ by a hash index. An event costs 24 bytes (32 where labels are read), rounded up 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from features import arena_arrays as arrays
 from features import arena_loops as loops
-from features.arena_loops import Arrays
+from features.arena_arrays import Arrays
+from features.arena_statistics import ArenaAnswers, specified
 from features.definition import FeatureSet
-from features.errors import FeatureError
-from features.feature import EntityFeature, WindowFeature
-from features.kinds import LabelCount, LabelRate, SecondsSinceLast, WindowDeviation, WindowMax, WindowMean
 from features.state import AMOUNTS, REPORTED, EntityState, entity_features, state_columns
-from features.statistics import deviations_around_floor
-from features.timeline import MICROSECONDS_PER_DAY, NEVER, Ints
+from features.states_table import StatesTable
+from features.timeline import NEVER, Ints
 
 SIZE_CLASSES = 60
 MOST_EVENTS = 1 << 21
 """Events of one entity at most: 64 MB, a terminal with 50,000 a day. Asking it takes tens of microseconds."""
-
-_Window = tuple[int, int, bool]
-_WANTS = {
-    WindowMean: (loops.SUMS,),
-    WindowDeviation: (loops.SQUARES,),
-    WindowMax: (loops.MAXIMA,),
-    LabelCount: (loops.POSITIVES,),
-    LabelRate: (loops.POSITIVES,),
-}
-
-
-@dataclass(frozen=True)
-class StatesTable:
-    """States of many entities as columns: event j of entity i is at `offsets[i] + j`, in the order (time, id).
-
-    `keys` int64 (n), `offsets` int64 (n + 1); times in µs, amounts in cents; columns that are not kept may be empty.
-    """
-
-    keys: Ints
-    offsets: Ints
-    ids: Ints
-    times: Ints
-    cents: Ints
-    reported: Ints
-
-    @classmethod
-    def of(cls, states: Sequence[tuple[int, EntityState]]) -> StatesTable:
-        """Keys and their states as one table."""
-        each = [state for _, state in states]
-
-        def joined(name: str) -> Ints:
-            return np.concatenate([getattr(state, name) for state in each]) if each else np.empty(0, dtype=np.int64)
-
-        return cls(
-            keys=np.array([key for key, _ in states], dtype=np.int64),
-            offsets=np.cumsum([0, *map(len, each)], dtype=np.int64),
-            ids=joined("event_ids"),
-            times=joined("event_times"),
-            cents=joined("amounts"),
-            reported=joined("reported_at"),
-        )
-
-    def __len__(self) -> int:
-        return len(self.keys)
 
 
 class Arena:
@@ -83,23 +36,23 @@ class Arena:
         columns = state_columns(feature_set, entity)
         self._keeps = (AMOUNTS in columns, REPORTED in columns)
         self._most_events = most_events
-        self._windows, self._specification = _specified(entity_features(feature_set, entity))
+        self._windows, self._specification = specified(entity_features(feature_set, entity))
         self._arrays = _empty(1024, 8192, self._keeps)
 
     @property
     def entities(self) -> int:
         """How many entities there are."""
-        return int(self._arrays.counters[loops.SLOTS])
+        return int(self._arrays.counters[arrays.SLOTS])
 
     @property
     def events(self) -> int:
         """How many events are kept, of all entities together."""
-        return int(self._arrays.counters[loops.EVENTS])
+        return int(self._arrays.counters[arrays.EVENTS])
 
     @property
     def dropped(self) -> int:
         """How many events were let go: older than any window reaches, or above `most_events`."""
-        return int(self._arrays.counters[loops.DROPPED])
+        return int(self._arrays.counters[arrays.DROPPED])
 
     @property
     def nbytes(self) -> int:
@@ -109,7 +62,7 @@ class Arena:
     def known(self, keys: Ints) -> NDArray[np.bool_]:
         """Which of the keys are there."""
         slots = np.empty(len(keys), dtype=np.int32)
-        loops.find_slots(self._arrays, keys, slots)
+        arrays.find_slots(self._arrays, keys, slots)
         return slots >= 0
 
     def load(self, table: StatesTable) -> None:
@@ -117,7 +70,7 @@ class Arena:
         there = self.known(table.keys)
         if there.any():
             self._merge(table, np.flatnonzero(there))
-            table = _taken(table, np.flatnonzero(~there))
+            table = table.taken(np.flatnonzero(~there))
         columns = (table.keys, table.offsets, table.ids, table.times, table.cents, table.reported)
         done = 0
         while (done := loops.load(self._arrays, *columns, done)) < len(table):
@@ -153,7 +106,7 @@ class Arena:
     def state(self, key: int) -> EntityState:
         """The state of one entity, empty for an unknown one."""
         slots = np.empty(1, dtype=np.int32)
-        if loops.find_slots(self._arrays, np.array([key], dtype=np.int64), slots):
+        if arrays.find_slots(self._arrays, np.array([key], dtype=np.int64), slots):
             return EntityState.of({"event_ids": [], "event_times": []})
         first = int(self._arrays.start[slots[0]])
         cells = slice(first, first + int(self._arrays.length[slots[0]]))
@@ -179,7 +132,7 @@ class Arena:
             self._grow(min(len(keys) - done, 1 << 16), 1 << 17)
 
     def _merge(self, table: StatesTable, which: NDArray[np.intp]) -> None:
-        taken = _taken(table, which)
+        taken = table.taken(which)
         columns = (taken.ids, taken.times, taken.cents, taken.reported)
         blank = np.full(len(taken.ids), NEVER)
         events = np.stack([column if len(column) == len(taken.ids) else blank for column in columns])
@@ -193,8 +146,8 @@ class Arena:
         """Make room for so many slots and cells more, at least by half of what there is."""
         old = self._arrays
         counters = old.counters
-        wanted = max(len(old.key) * 3 // 2, int(counters[loops.SLOTS]) + slots)
-        room = max(len(old.ids) * 3 // 2, int(counters[loops.USED]) + cells)
+        wanted = max(len(old.key) * 3 // 2, int(counters[arrays.SLOTS]) + slots)
+        room = max(len(old.ids) * 3 // 2, int(counters[arrays.USED]) + cells)
         new = _empty(wanted, room, self._keeps)
         for name in Arrays._fields[2:-2]:
             before = getattr(old, name)
@@ -202,75 +155,14 @@ class Arena:
                 getattr(new, name)[: len(before)] = before
         new.free[:] = old.free
         new.counters[:] = counters
-        loops.fill_index(new.index_keys, new.index_slots, new.key, int(counters[loops.SLOTS]))
+        arrays.fill_index(new.index_keys, new.index_slots, new.key, int(counters[arrays.SLOTS]))
         self._arrays = new
-
-
-class ArenaAnswers:
-    """What a batch of rows found: the `Statistics` behind the features of that kind of entity."""
-
-    def __init__(self, windows: dict[_Window, int], found: NDArray[np.int64], previous: Ints, at: Ints) -> None:
-        self._windows = windows
-        self._found = found
-        self._previous = previous
-        self._at = at
-
-    def counts(self, feature: WindowFeature) -> Ints:
-        """Number of events in the window."""
-        return self._of(feature, loops.COUNT)
-
-    def sums(self, feature: WindowFeature) -> Ints:
-        """Cents in the window."""
-        return self._of(feature, loops.TOTAL)
-
-    def squared_deviations(self, feature: WindowFeature) -> tuple[Ints, Ints]:
-        """`deviations_around_floor` of the window's cents."""
-        return deviations_around_floor(self.counts(feature), self.sums(feature), self._of(feature, loops.SQUARE))
-
-    def maxima(self, feature: WindowFeature) -> Ints:
-        """Largest cents in the window, 0 where it is empty."""
-        return self._of(feature, loops.LARGEST)
-
-    def previous(self, feature: EntityFeature) -> tuple[NDArray[np.bool_], Ints]:
-        """Whether the entity has an event before the query, not `days` old or older, and that event's time (µs)."""
-        return self._previous > self._at - feature.days * MICROSECONDS_PER_DAY, self._previous
-
-    def positives(self, feature: WindowFeature) -> Ints:
-        """Number of events in the window that were reported at or before the query."""
-        return self._of(feature, loops.POSITIVE)
-
-    def _of(self, feature: WindowFeature, what: int) -> Ints:
-        found: Ints = self._found[self._windows[_window(feature)], what]
-        return found
-
-
-def _window(feature: WindowFeature) -> _Window:
-    return feature.days, feature.delay_days, feature.include_current
-
-
-def _specified(features: Sequence[EntityFeature]) -> tuple[dict[_Window, int], NDArray[np.int64]]:
-    """The different windows of the features with their places, and what the loops need to know of each."""
-    wanted: dict[_Window, set[int]] = {}
-    for feature in features:
-        if isinstance(feature, WindowFeature):
-            wanted.setdefault(_window(feature), set()).update(_WANTS.get(type(feature), ()))
-        elif not isinstance(feature, SecondsSinceLast):
-            raise FeatureError(
-                f"the live path does not know features of kind {feature.kind!r}",
-                expected="a kind of window that features/arena_loops.py looks through, or seconds since the last",
-                found=type(feature).__name__,
-            )
-    rows = np.zeros((len(wanted), 7), dtype=np.int64)
-    for row, (window, wants) in zip(rows, wanted.items(), strict=True):
-        row[:3] = window
-        row[list(wants)] = 1
-    return {window: place for place, window in enumerate(wanted)}, rows
 
 
 def _empty(slots: int, cells: int, keeps: tuple[bool, bool]) -> Arrays:
     """Arrays for so many slots and cells; pages that nobody touches cost nothing."""
     places = 1 << (2 * slots - 1).bit_length()
-    tiles = (cells >> loops.TILE_BITS) + 1
+    tiles = (cells >> arrays.TILE_BITS) + 1
 
     def blank(count: int, dtype: Any) -> NDArray[Any]:
         return np.zeros(count, dtype=dtype)
@@ -295,13 +187,3 @@ def _empty(slots: int, cells: int, keeps: tuple[bool, bool]) -> Arrays:
         free=np.full(SIZE_CLASSES, -1, dtype=np.int64),
         counters=blank(4, np.int64),
     )
-
-
-def _taken(table: StatesTable, which: NDArray[np.intp]) -> StatesTable:
-    """The states of those entities."""
-    lengths = np.diff(table.offsets)[which]
-    offsets = np.concatenate(([0], np.cumsum(lengths)))
-    cells = np.repeat(table.offsets[which] - offsets[:-1], lengths) + np.arange(offsets[-1])
-    columns = (table.ids, table.times, table.cents, table.reported)
-    kept = [column[cells] if len(column) == len(table.ids) else column for column in columns]
-    return StatesTable(table.keys[which], offsets, *kept)

@@ -13,11 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import arena_loops as loops
-from features.arena import MOST_EVENTS, Arena, ArenaAnswers, StatesTable
+from features.arena import MOST_EVENTS, Arena
+from features.arena_statistics import ArenaAnswers
 from features.context import Context
 from features.definition import FeatureSet
 from features.feature import Feature
 from features.state import REPORTED, EntityState, entities_with_state, state_columns, state_reach_days
+from features.states_table import StatesTable
 from features.timeline import MICROSECONDS_PER_DAY, NEVER, Events, Ints
 from features.values import values
 

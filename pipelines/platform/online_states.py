@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from features.arena import StatesTable
 from features.definition import FeatureSet
 from features.feast_objects import BUILT_AT, view_name
 from features.state import EMPTY, IDS, EntityState, entities_with_state, state_columns
+from features.states_table import StatesTable
 from features.timeline import Ints
 from pipelines.platform.errors import StoreError
 from pipelines.platform.online_store import OnlineStore

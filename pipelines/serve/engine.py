@@ -7,6 +7,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,8 @@ from pipelines.platform.errors import TollgateError
 from pipelines.platform.journals import open_journal
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
-from pipelines.serve.answer_writer import AnswerWriter, Logged
+from pipelines.serve.answer_table import Logged
+from pipelines.serve.answer_writer import AnswerWriter
 from pipelines.serve.answers import Answers, Flag, Readiness
 from pipelines.serve.deciding import Follower
 from pipelines.serve.live_states import LiveStates, build
@@ -72,23 +74,17 @@ class LiveEngine:
             self._counts["errors"] += 1
             self._tell_defect()
             return self.fall_back(requests, f"{type(error).__name__} while scoring")
-        contenders = judge.contenders
-        self._writer.put(
-            Logged(
-                requests,
-                answers,
-                contenders.champion.release_id,
-                contenders.challenger.release_id if contenders.challenger else "",
-                challenger,
-                self._run.clock(),
-            )
-        )
-        self._count(answers)
+        self._log(judge, requests, answers, challenger)
         return answers
 
     def fall_back(self, requests: Events, reason: str) -> Answers:
-        """The declared rule's answers, at once and without any store; nothing moves, nothing is logged."""
-        return self._judge.by_rule(requests.cents / 100, reason)
+        """The declared rule's answers, at once and without any store; nothing moves."""
+        judge = self._judge
+        answers = judge.by_rule(requests.cents / 100, reason)
+        names = judge.contenders.champion.feature_names
+        unseen = replace(answers, names=names, features=np.full((len(answers), len(names)), np.nan))
+        self._log(judge, requests, unseen, None)
+        return answers
 
     def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
         """Positive labels; how many name an event that is known here."""
@@ -179,6 +175,14 @@ class LiveEngine:
             except Exception as error:  # the states of the night before go on answering, and say so
                 self._night_problem = f"{type(error).__name__}: {error}"
                 LOGGER.exception("the states of a new night could not be built")
+
+    def _log(self, judge: Judge, requests: Events, answers: Answers, challenger: NDArray[np.float64] | None) -> None:
+        """Hand an answered batch to the log, and count it; features that were not had are no numbers there."""
+        contenders = judge.contenders
+        rival = contenders.challenger.release_id if contenders.challenger else ""
+        champion = contenders.champion.release_id
+        self._writer.put(Logged(requests, answers, champion, rival, challenger, self._run.clock()))
+        self._count(answers)
 
     def _tell_defect(self) -> None:
         """Log the exception at hand; at most one in ten seconds."""

@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features import arena_loops as loops
-from features.arena import StatesTable
 from features.feature import Feature
 from features.kernel import Events
+from features.states_table import StatesTable
 from features.stream import StreamFeatures, Values, known_nothing
 from features.timeline import Ints
 from pipelines.platform.errors import TollgateError

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from features.arena import StatesTable
 from features.feast_objects import BUILT_AT, view_name
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, state_columns
+from features.states_table import StatesTable
 from features.timeline import NEVER, Ints
 from pipelines.platform.days import midnight
 from pipelines.platform.errors import StoreError

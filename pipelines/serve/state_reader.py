@@ -13,7 +13,7 @@ from queue import Empty, SimpleQueue
 import numpy as np
 from numpy.typing import NDArray
 
-from features.arena import StatesTable
+from features.states_table import StatesTable
 from features.timeline import Ints
 from pipelines.platform.errors import TollgateError
 

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from features.definition import FeatureSet
 from features.kernel import Events
-from features.stream import StreamFeatures
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import GateError, PermanentError, require_one_or_more
 from pipelines.platform.lake import Lake
@@ -160,6 +159,8 @@ def _replayed(
 
     Of a sample only what can reach its events is built and replayed, so that a few events of a large day cost little.
     """
+    from features.stream import StreamFeatures
+
     only: Mapping[str, list[Any]] | None = None
     if len(asked) < len(stream.events):
         stream, asked, only = narrowed(stream, asked)

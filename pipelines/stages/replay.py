@@ -13,13 +13,14 @@ from numpy.typing import NDArray
 from features.definition import EventSchema, FeatureSet
 from features.kernel import NEVER, Events
 from features.state import REPORTED
-from features.stream import StreamFeatures
 from pipelines.platform.days import DayRange, midnight
 from pipelines.run import Run
 from pipelines.stages.states import known_events
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame
+
+    from features.stream import StreamFeatures
 
 Values = dict[str, NDArray[Any]]
 _CENTS = "cents"

@@ -11,12 +11,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import arena_loops as loops
-from features.arena import StatesTable
 from features.definition import EntityFeature, FeatureSet
 from features.errors import FeatureError
 from features.fraud import BASELINE
 from features.kernel import NEVER, Events, compute
 from features.state import IDS, REPORTED, TIMES, EntityState, build_states
+from features.states_table import StatesTable
 from features.stream import StreamFeatures
 from features.timeline import MICROSECONDS_PER_DAY as DAY
 from features.timeline import by_time

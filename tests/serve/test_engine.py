@@ -230,6 +230,20 @@ def test_every_answer_is_in_the_log_with_its_features(run: Run) -> None:
     assert set(table["release"].to_pylist()) == {answers.deciders[0].release_id}
 
 
+def test_what_the_rule_answered_for_want_of_time_is_in_the_log_too(run: Run) -> None:
+    engine = LiveEngine(run)
+    some = asked(taken(TODAY, slice(0, 3)))
+    engine.fall_back(some, "the deadline has passed")
+    engine.score(some, np.zeros(3, dtype=bool))
+    engine.close()
+    [table] = read_answers(answers_folder(run.settings.home, "fraud"), [NOW])
+    rows = table.to_pylist()
+    assert [row["fallback"] for row in rows] == [True] * 3 + [False] * 3
+    assert {row["reason"] for row in rows[:3]} == {"the deadline has passed"}
+    assert all(np.isnan(row["feature.amount"]) for row in rows[:3])
+    assert [row["feature.amount"] for row in rows[3:]] == (some.cents / 100).tolist()
+
+
 def test_a_report_ahead_of_its_event_waits_for_it(run: Run, engine: LiveEngine) -> None:
     event = taken(TODAY, slice(0, 1))
     at = int(event.time[0]) + 5
