@@ -158,6 +158,11 @@ BAD = {
 }
 
 
+@pytest.mark.guarantee(
+    "huge request",
+    fault="deep JSON and bad fields of every kind to the online scorer",
+    seen="4xx with field and reason",
+)
 @pytest.mark.parametrize("name", BAD)
 def test_bad_input_is_refused_with_field_and_reason(scorer: Served, name: str) -> None:
     body, status, field = BAD[name]

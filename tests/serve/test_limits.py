@@ -43,6 +43,11 @@ def answered(to: socket.socket) -> bytes:
     return found
 
 
+@pytest.mark.guarantee(
+    "huge request",
+    fault="a gigabyte in chunks to the online scorer",
+    seen="413, memory flat",
+)
 def test_a_gigabyte_in_chunks_is_refused_before_it_is_read(scorer: Served) -> None:
     before = psutil.Process().memory_info().rss
     chunk = b"100000\r\n" + b" " * 2**20 + b"\r\n"

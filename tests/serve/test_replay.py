@@ -96,6 +96,11 @@ def service(tmp_path: Path) -> Iterator[tuple[Run, Running]]:
         yield run, service
 
 
+@pytest.mark.guarantee(
+    "kill -9 while answering",
+    fault="a scorer's process killed in the middle of a day",
+    seen="every answer equals the night's, none is lost",
+)
 def test_a_day_through_two_processes_of_which_one_is_killed_equals_the_night(service: tuple[Run, Running]) -> None:
     """In order, over eight connections in turn, each request sent again by the client where its process died."""
     run, scorer = service
@@ -111,6 +116,11 @@ def test_a_day_through_two_processes_of_which_one_is_killed_equals_the_night(ser
     assert not any(answer.fallback for answer in answers)
 
 
+@pytest.mark.guarantee(
+    "rollback while scoring",
+    fault="four turns of promotion and rollback under six clients on two processes",
+    seen="every answer of exactly one release, no error",
+)
 def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(service: tuple[Run, Running]) -> None:
     """Each answer is of one release alone: its score is that release's score of the features in the answer."""
     run, scorer = service
@@ -193,6 +203,11 @@ def _overtaken(place: int, positions: dict[int, int]) -> bool:
     return any(TODAY.time[i] <= TODAY.time[place] and positions[i] > positions[place] for i in mates if i != place)
 
 
+@pytest.mark.guarantee(
+    "online store down",
+    fault="Redis stopped while the online scorer reads states from it, and started again",
+    seen="the rule, flagged, for what was not read yet; the others as before; afterwards all",
+)
 @pytest.mark.services
 def test_a_store_that_fails_leaves_the_rule_for_what_it_alone_knows(tmp_path: Path) -> None:
     """States are read from Redis as they are asked for; those that were read before it went down go on answering."""

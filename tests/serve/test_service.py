@@ -34,6 +34,11 @@ def test_the_table_knows_every_route(scorer: Served) -> None:
     assert {(route.method, path) for path, route in scorer.service.routes.items()} == ROUTES.keys()
 
 
+@pytest.mark.guarantee(
+    "unauthenticated",
+    fault="every route of the online scorer, each kind of key",
+    seen="401 or 403",
+)
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_a_route_asks_for_its_role(scorer: Served, method: str, path: str, key: str) -> None:
