@@ -156,7 +156,7 @@ class LiveEngine:
             self._judge = Judge(self._follower.now, self._run.use_case)
         if self._next is not None:
             following, self._next = self._next, None
-            self._states.close()
+            following.take_over(self._states)
             self._states = following
             if following.nightly is not None:
                 self._forget(following.nightly)

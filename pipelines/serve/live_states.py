@@ -97,6 +97,14 @@ class LiveStates:
         if len(records):
             self._take_in(records)
 
+    def take_over(self, before: LiveStates) -> None:
+        """Take in what the states before these have moved by and the journal has not taken yet."""
+        for records in before.unwritten:
+            self._take_in(records)
+        self.unwritten = [*before.unwritten]
+        self.journal_problem = before.journal_problem
+        before.close()
+
     def figures(self) -> dict[str, float]:
         """How much is held."""
         return {**self.stream.figures(), "unwritten_batches": len(self.unwritten)}

@@ -85,6 +85,8 @@ class Judge:
             if rows.any():
                 decided_by[rows] = place
                 scores = np.where(rows, self._rule.score(_matrix(values, self._rule.feature_names)), scores)
+        if unsure.any():
+            matrix = np.where(unsure[:, np.newaxis], np.nan, matrix)
         fallback = np.array([one.fallback for one in self.deciders])[decided_by]
         flags = flags | np.where(fallback, np.uint8(Flag.FALLBACK), np.uint8(0))
         thresholds = np.array([one.threshold for one in self.deciders])[decided_by]

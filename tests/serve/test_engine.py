@@ -270,6 +270,22 @@ def test_a_disk_that_takes_nothing_is_told_and_answers_go_out(
     other.close()
 
 
+def test_what_the_journal_has_not_taken_survives_a_new_night(
+    run: Run, engine: LiveEngine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal = engine._states.journal
+    monkeypatch.setattr(type(journal), "append", _refuse)
+    score(engine, TODAY)
+    write_night(run, EVENTS, DAY - timedelta(days=1), NOW - timedelta(hours=1))
+    engine.look_for_night()
+    monkeypatch.undo()
+    again = score(engine, TODAY)
+    assert all(again.flags & Flag.REPEATED)
+    other = LiveEngine(run, worker=1)
+    assert all(score(other, TODAY).flags & Flag.REPEATED)
+    other.close()
+
+
 def _refuse(*_: object) -> None:
     from pipelines.platform.errors import StoreError
 
@@ -285,6 +301,7 @@ def test_a_lake_that_cannot_be_read_leaves_the_online_store(run: Run) -> None:
     engine.close()
     assert "customer_state" in problems
     assert all(answers.flags & Flag.FALLBACK)
+    assert np.isnan(answers.features).all(), "features that were not had are not told"
     assert answers.scores.tolist() == np.clip(TODAY.cents[:3] / 100 / run.use_case.rule.scale, 0, 1).tolist()
 
 
