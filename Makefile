@@ -34,7 +34,7 @@ test-faults: setup services  ## the tests of docs/guarantees.md, each fault as o
 	$(BIN)/python -m pytest tests -m guarantee --thorough --guarantees docs/guarantees.md --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 test-fast: setup  ## the tests that need neither Spark nor Airflow (under 2 minutes)
-	$(BIN)/python -m pytest tests -m "not slow"
+	$(BIN)/python -m pytest tests -m "not slow" --numprocesses 2 --dist loadfile
 
 check: setup  ## lint, format, types, layers
 	$(BIN)/ruff check .

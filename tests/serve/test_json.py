@@ -147,7 +147,7 @@ BAD = {
     "no time": (_changed(event_time="2026-11-22"), 422, "event_time"),
     "a number for a time": (_changed(event_time=1700000000), 422, "event_time"),
     "no day": (_changed(event_time="2026-02-30T06:00:00Z"), 422, "event_time"),
-    "future": (_changed(event_time=(NOW + timedelta(minutes=30)).isoformat()), 422, "event_time"),
+    "future": (_changed(event_time=(NOW + timedelta(days=1)).isoformat()), 422, "event_time"),
     "far future": (_changed(event_time="9999-12-31T23:59:59Z"), 422, "event_time"),
     "ancient": (_changed(event_time=(NOW - REACH - timedelta(hours=1)).isoformat()), 422, "event_time"),
     "year one": (_changed(event_time="0001-01-01T00:00:00+23:59"), 422, "event_time"),
