@@ -180,14 +180,28 @@ def measure_cards(cards: int, *, per_card: int = 12) -> None:
 
 
 def soak(settings: Settings, minutes: int) -> None:
-    """Print a line a minute: rate, latency, and the memory of the server."""
+    """Print a line a minute: rate, latency, memory of the server, and how much of it are states.
+
+    Cards of which more and more is known within the windows' reach take more and more; the rest has to stay flat.
+    """
     with scorer(settings) as (server, key):
         for minute in range(minutes):
             plan = _plan(settings.serve_port, key, "json", 64, 8, seed=minute + 1)
             plan = replace(plan, seconds=55.0, rate=300.0, most_requests=300 * 55)
             found = load(plan, server)
             memory = sum(each.memory_info().rss for each in [server, *server.children(recursive=True)])
-            print(f"{shown(f'minute {minute + 1}', found)} {memory / 2**20:,.0f} MiB", flush=True)
+            kept = state_bytes(settings, key)
+            told = f"{memory / 2**20:,.0f} MiB, of which states {kept / 2**20:,.0f}"
+            print(f"{shown(f'minute {minute + 1}', found)} {told}", flush=True)
+
+
+def state_bytes(settings: Settings, key: str) -> float:
+    """Bytes of all states, as the scorer tells them."""
+    import httpx
+
+    headers = {"authorization": f"Bearer {key}"}
+    told = httpx.get(f"http://127.0.0.1:{settings.serve_port}/metrics", headers=headers, trust_env=False).text
+    return sum(float(line.split()[-1]) for line in told.splitlines() if "_state_bytes{" in line)
 
 
 def main() -> None:

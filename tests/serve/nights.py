@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -37,6 +39,7 @@ DAY = date(2026, 11, 19)
 """The day that a scorer of these tests serves; the night before it is the newest."""
 NOW = datetime(2026, 11, 19, 12, tzinfo=UTC)
 CUSTOMERS, TERMINALS = 40, 25
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def micros(instant: datetime) -> int:
@@ -81,6 +84,21 @@ def asked(events: Events) -> Events:
         reported=np.full(len(events), NEVER),
         keys=events.keys,
     )
+
+
+def rows_of(events: Events) -> list[dict[str, Any]]:
+    """Events as a client sends them."""
+    columns = (events.id, events.time, events.keys["customer"], events.keys["terminal"], events.cents)
+    return [
+        {
+            "transaction_id": identity,
+            "event_time": EPOCH + timedelta(microseconds=time),
+            "customer_id": customer,
+            "terminal_id": terminal,
+            "amount": Decimal(cents) / 100,
+        }
+        for identity, time, customer, terminal, cents in zip(*(column.tolist() for column in columns), strict=True)
+    ]
 
 
 def on_day(events: Events) -> Events:

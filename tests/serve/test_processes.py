@@ -5,88 +5,22 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
-import psutil
 import pytest
 
 from pipelines.platform.settings import CHECKOUT, Settings
-from pipelines.serve import access
-from tests.serve.serving import MADE_AT, event
+from tests.serve.processes import Running, running, until
+from tests.serve.serving import event
 from tests.serve.small_engine import open_rule
 
 pytestmark = pytest.mark.slow
-
-START = "import sys; from pipelines.platform.settings import Settings; from pipelines.serve.supervisor import serve; "
-START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
-
-
-class Running:
-    def __init__(self, process: subprocess.Popen[str], settings: Settings, key: str) -> None:
-        self.process, self.settings, self.key = process, settings, key
-        self.url = f"http://127.0.0.1:{settings.serve_port}"
-
-    def http(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self.url, headers={"authorization": f"Bearer {self.key or 'none'}"}, timeout=20, trust_env=False
-        )
-
-    def workers(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children()
-        return [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
-
-    def ready(self) -> bool:
-        try:
-            return self.http().get("/ready").is_success
-        except httpx.TransportError:
-            return False
-
-
-@contextmanager
-def running(
-    home: Path, engine: str = "tests.serve.small_engine:open_rule", *, keyed: bool = True, **changes: Any
-) -> Iterator[Running]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings.build(home=home, serve_port=port, serve_drain_seconds=3, **changes)
-    key = access.add(settings, "test", access.ROLES, made_at=MADE_AT) if keyed else ""
-    process = subprocess.Popen(
-        [sys.executable, "-c", START, engine],
-        env={**os.environ, **settings.environment()},
-        cwd=CHECKOUT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        yield Running(process, settings, key)
-    finally:
-        if process.poll() is None:
-            process.send_signal(signal.SIGTERM)
-        try:
-            process.wait(20)
-        finally:
-            process.kill()
-            process.wait()
-            assert process.stdout
-            process.stdout.close()
-
-
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.02)
 
 
 def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_replaced(tmp_path: Path) -> None:

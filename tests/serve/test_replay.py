@@ -6,7 +6,6 @@ import random
 import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +20,27 @@ from pipelines.serve.client import Answer, ScorerClient
 from pipelines.serve.engine import LiveEngine
 from tests import servers
 from tests.pipelines.release.boosters import AT, make_bundle, make_champion
-from tests.serve.nights import DAY, START, asked, fill_store, history, make_home, on_day, taken, write_night
-from tests.serve.test_processes import Running, running, until
+from tests.serve.nights import (
+    DAY,
+    EPOCH,
+    START,
+    asked,
+    fill_store,
+    history,
+    make_home,
+    on_day,
+    rows_of,
+    taken,
+    write_night,
+)
+from tests.serve.processes import Running, running, until
 
 pytestmark = pytest.mark.slow
 
 EVENTS = history(a_day=120, seed=4)
 TODAY = on_day(EVENTS)
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 Expected = tuple[dict[str, float], float]
 """Features by name, and the score."""
-
-
-def rows_of(events: Events) -> list[dict[str, Any]]:
-    """Events as a client sends them."""
-    columns = (events.id, events.time, events.keys["customer"], events.keys["terminal"], events.cents)
-    return [
-        {
-            "transaction_id": identity,
-            "event_time": EPOCH + timedelta(microseconds=time),
-            "customer_id": customer,
-            "terminal_id": terminal,
-            "amount": Decimal(cents) / 100,
-        }
-        for identity, time, customer, terminal, cents in zip(*(column.tolist() for column in columns), strict=True)
-    ]
 
 
 def expected_of(

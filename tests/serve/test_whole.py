@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,15 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from features.kernel import Events
 from pipelines.run import Run
 from pipelines.serve.client import ScorerClient
 from pipelines.serve.engine import LiveEngine
-from tests.pipelines.release.boosters import AT, make_bundle, make_champion
-from tests.serve.nights import START, make_home
+from tests.serve.nights import START, make_home, rows_of
 from tests.serve.serving import Served, served
 from tests.serve.test_engine import EVENTS, TODAY, batch_of, differing
-from tests.serve.test_processes import until
 
 DAY_LONG = 86_400_000_000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -32,19 +27,6 @@ def scorer(tmp_path: Path) -> Iterator[tuple[Served, Run]]:
     run = make_home(tmp_path / "home", EVENTS)
     with served(tmp_path / "home", LiveEngine(run), any_time=True, deadline_ms=60_000) as one:
         yield one, run
-
-
-def rows_of(events: Events) -> list[dict[str, Any]]:
-    return [
-        {
-            "transaction_id": int(events.id[i]),
-            "event_time": EPOCH + timedelta(microseconds=int(events.time[i])),
-            "customer_id": int(events.keys["customer"][i]),
-            "terminal_id": int(events.keys["terminal"][i]),
-            "amount": Decimal(int(events.cents[i])).scaleb(-2),
-        }
-        for i in range(len(events))
-    ]
 
 
 def ask(client: ScorerClient, rows: list[dict[str, Any]], *, arrow: bool) -> list[dict[str, float]]:
@@ -73,45 +55,6 @@ def test_a_day_through_http_has_the_bits_of_the_batch(scorer: tuple[Served, Run]
     expected = batch_of(run, TODAY)
     found = {name: np.array([row[name] for row in answered]) for name in expected}
     assert differing(found, expected) == []
-
-
-def test_a_release_moves_under_load_and_back_and_no_answer_is_of_a_mixture(scorer: tuple[Served, Run]) -> None:
-    service, run = scorer
-    first = run.ledger.champion()
-    assert first is not None
-    rows = rows_of(TODAY)
-    seen: list[str] = []
-    wrong: list[str] = []
-    ended = threading.Event()
-
-    def load(offset: int) -> None:
-        try:
-            with service.client(timeout=60) as client:
-                while not ended.is_set():
-                    answers = client.score(rows[offset::4], features=True)
-                    deciders = {(a.release, a.feature_set, a.threshold, tuple(a.features)) for a in answers}
-                    wrong.extend(f"{a.release}: {a.fallback_reason}" for a in answers if a.fallback)
-                    if len(deciders) != 1:
-                        wrong.append(f"a mixture of {deciders}")
-                    seen.append(answers[0].release)
-        except Exception as error:
-            wrong.append(repr(error))
-
-    callers = [threading.Thread(target=load, args=(offset,)) for offset in range(4)]
-    for caller in callers:
-        caller.start()
-    try:
-        other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
-        make_champion(run, other)
-        until(lambda: other.release_id in seen)
-        run.ledger.move_champion(first.release_id, expected=run.ledger.champion(), reason="back", actor="test", at=AT)
-        until(lambda: seen[-1] == first.release_id)
-    finally:
-        ended.set()
-        for caller in callers:
-            caller.join(60)
-    assert wrong == []
-    assert set(seen) == {first.release_id, other.release_id}
 
 
 def test_what_it_says_of_itself(scorer: tuple[Served, Run]) -> None:
