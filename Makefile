@@ -33,7 +33,7 @@ test-services: setup services  ## the whole chain on PostgreSQL, Redis and S3, t
 test-faults: setup services  ## the tests of docs/guarantees.md, each fault as often as it says; writes that table (an hour)
 	$(BIN)/python -m pytest tests -m guarantee --thorough --guarantees docs/guarantees.md --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: setup  ## the tests that need neither Spark nor Airflow (under 2 minutes)
+test-fast: setup  ## the tests that need neither Spark nor Airflow (some 2 minutes)
 	$(BIN)/python -m pytest tests -m "not slow" --numprocesses 2 --dist loadfile
 
 check: setup  ## lint, format, types, layers
