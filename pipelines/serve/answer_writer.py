@@ -6,7 +6,7 @@ import logging
 import threading
 from collections.abc import Callable
 from functools import partial
-from queue import Empty, SimpleQueue
+from queue import SimpleQueue
 
 import numpy as np
 
@@ -61,11 +61,8 @@ class AnswerWriter:
 
     def _write(self) -> None:
         batches: list[Logged] = []
-        try:
-            while True:
-                batches.append(self._waiting.get_nowait())
-        except Empty:
-            pass
+        while not self._waiting.empty():  # nobody else takes from it
+            batches.append(self._waiting.get_nowait())
         self._rows -= sum(len(batch.answers) for batch in batches)
         for alike in _runs(batches):
             rows = sum(len(batch.answers) for batch in alike)

@@ -17,8 +17,9 @@ class Flag(IntFlag):
     """What a caller should know of an answer; `NONE` for an ordinary one.
 
     `UNKNOWN_ENTITY`: nothing was known of one of its entities, whose features have their defaults. `REPEATED`: the id
-    was answered before; it counts once. `LATE`: its entity has an event of a later instant. `BOUNDED`: an entity has
-    more events than are kept one by one. `FALLBACK`: the declared rule decided in place of a model.
+    was answered before; it counts once. `LATE`: its entity has an event of a later instant. `BOUNDED`: an
+    entity's history is not whole (more events than are kept, or a request of before the newest night). `FALLBACK`: the
+    declared rule decided in place of a model.
     """
 
     NONE = 0
