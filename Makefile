@@ -1,6 +1,7 @@
 # What one can do here; `make` alone lists it.
 SHELL := bash
 export PYTHON ?= python3.11
+export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from feast.infra.online_stores.redis import RedisOnlineStore
 
 from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.feast_library import load_feast
 from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.settings import Settings
 
@@ -23,6 +23,9 @@ def test_a_folder_holds_store_and_registry(tmp_path: Path) -> None:
 
 
 def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path) -> None:
+    load_feast()
+    from feast.infra.online_stores.redis import RedisOnlineStore
+
     url = "rediss://feast:p%40s,12e4@cache.example:6380/3"
     found = address(tmp_path, online_store=url)
     assert found.registry == f"sqlite:///{tmp_path}/online/registry.sqlite"
