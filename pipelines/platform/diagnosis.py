@@ -146,10 +146,13 @@ def _online_store(settings: Settings) -> Iterator[Finding]:
     if not is_redis(settings.online_store):
         return
     import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
 
     address = OnlineAddress.of(settings)
+    once = Retry(NoBackoff(), 0)
     try:
-        with redis.Redis(**address.redis_options()) as client:
+        with redis.Redis(**address.redis_options(), retry=once) as client:
             client.ping()
             policy = _eviction(client)
         evicts = policy not in {"noeviction", "unknown"}
