@@ -154,6 +154,7 @@ def test_a_small_frame_comes_to_pandas_and_a_large_one_stays(spark: SparkSession
     assert gate_frame(rows, 9, rows=10) is rows
 
 
+@pytest.mark.slow
 def test_what_the_library_is_imported_without_is_there_for_others() -> None:
     code = (
         "from expectations.library import load_great_expectations as load; gx = load(); assert load() is gx; "

@@ -189,7 +189,7 @@ def _until(holds) -> bool:
 
 
 SOME = hypothesis_settings(
-    max_examples=80, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+    max_examples=50, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
 )
 
 TRUE = (
@@ -203,6 +203,7 @@ TRUE = (
 """All but `positive_data_acceptance`: times near the clock and cents cannot be said in a schema."""
 
 
+@pytest.mark.slow
 def test_the_description_is_true(scorer: Served) -> None:
     key = {"authorization": f"Bearer {scorer.keys['scorer']}"}
     with scorer.http() as http:
