@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +12,7 @@ from features import arena_windows as windows
 from features.errors import FeatureError
 from features.feature import EntityFeature, WindowFeature
 from features.kinds import LabelCount, LabelRate, SecondsSinceLast, WindowDeviation, WindowMax, WindowMean
+from features.stacked import Stack
 from features.statistics import deviations_around_floor
 from features.timeline import MICROSECONDS_PER_DAY, Ints
 
@@ -26,11 +28,30 @@ _WANTS = {
 }
 
 
+Place = int | slice | NDArray[np.intp]
+
+
+class Windows:
+    """Where the loops leave what they find in each window: the places of different windows, in their order."""
+
+    def __init__(self, windows: Iterable[Window]) -> None:
+        self._places = {window: place for place, window in enumerate(windows)}
+        self._stacks: WeakKeyDictionary[Stack, Place] = WeakKeyDictionary()
+
+    def place(self, feature: WindowFeature | Stack) -> Place:
+        """The place of a feature's window, or those of a stack's."""
+        if not isinstance(feature, Stack):
+            return self._places[_window(feature)]
+        if feature not in self._stacks:
+            self._stacks[feature] = _together([self._places[_window(one)] for one in feature.members])
+        return self._stacks[feature]
+
+
 class ArenaAnswers:
     """What a batch of rows found: the `Statistics` behind the features of that kind of entity."""
 
-    def __init__(self, places: dict[Window, int], found: NDArray[np.int64], previous: Ints, at: Ints) -> None:
-        self._places = places
+    def __init__(self, windows: Windows, found: NDArray[np.int64], previous: Ints, at: Ints) -> None:
+        self._windows = windows
         self._found = found
         self._previous = previous
         self._at = at
@@ -60,16 +81,23 @@ class ArenaAnswers:
         return self._of(feature, windows.POSITIVE)
 
     def _of(self, feature: WindowFeature, what: int) -> Ints:
-        found: Ints = self._found[self._places[_window(feature)], what]
+        found: Ints = self._found[self._windows.place(feature), what]
         return found
+
+
+def _together(places: list[int]) -> slice | NDArray[np.intp]:
+    """Places as one index; a slice where they follow one another, since that copies nothing."""
+    if places == list(range(places[0], places[0] + len(places))):
+        return slice(places[0], places[-1] + 1)
+    return np.array(places)
 
 
 def _window(feature: WindowFeature) -> Window:
     return feature.days, feature.delay_days, feature.include_current
 
 
-def specified(features: Sequence[EntityFeature]) -> tuple[dict[Window, int], NDArray[np.int64]]:
-    """The different windows of the features with their places, and what the loops need to know of each."""
+def specified(features: Sequence[EntityFeature]) -> tuple[Windows, NDArray[np.int64]]:
+    """The different windows of the features, and what the loops need to know of each."""
     wanted: dict[Window, set[int]] = {}
     for feature in features:
         if isinstance(feature, WindowFeature):
@@ -84,4 +112,4 @@ def specified(features: Sequence[EntityFeature]) -> tuple[dict[Window, int], NDA
     for row, (window, wants) in zip(rows, wanted.items(), strict=True):
         row[:3] = window
         row[list(wants)] = 1
-    return {window: place for place, window in enumerate(wanted)}, rows
+    return Windows(wanted), rows

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.feature import Feature
+from features.stacked import Plan, Stack
 from features.statistics import Statistics
 from features.timeline import Ints
 
@@ -25,7 +26,7 @@ class Context:
         at: Ints,
         cents: Ints,
         histories: Callable[[str], Statistics],
-        compute: Callable[[Feature, Context], NDArray[Any]],
+        compute: Callable[[Any, Context], NDArray[Any]],
         given: Mapping[str, NDArray[Any]] | None = None,
     ) -> None:
         self.at = at
@@ -41,10 +42,23 @@ class Context:
             self._histories[entity] = self._open(entity)
         return self._histories[entity]
 
-    def value(self, feature: Feature) -> NDArray[Any]:
-        """The feature's values, of its declared dtype."""
+    def value(self, feature: Feature | Stack) -> NDArray[Any]:
+        """The feature's values, of its declared dtype; those of a stack (k, n)."""
+        if isinstance(feature, Stack):
+            return np.stack([self.value(member) for member in feature.members])
         name = feature.name
         if name not in self._values:
             raw = self._compute(feature, self)
             self._values[name] = raw.astype(np.dtype(feature.dtype), copy=False)
         return self._values[name]
+
+    def work_out(self, plan: Plan) -> dict[str, NDArray[Any]]:
+        """The values of a plan's features by name, stack by stack."""
+        found = self._values
+        for stack in plan.stacks:
+            if isinstance(stack, Stack):
+                raw = self._compute(stack, self).astype(stack.dtype, copy=False)
+                found.update(zip(stack.names, raw, strict=True))
+            else:
+                self.value(stack)
+        return {name: found[name] for name in plan.names}

@@ -18,6 +18,7 @@ from features.arena_statistics import ArenaAnswers
 from features.context import Context
 from features.definition import FeatureSet
 from features.feature import Feature
+from features.stacked import Plan
 from features.state import REPORTED, EntityState, entities_with_state, state_columns, state_reach_days
 from features.states_table import StatesTable
 from features.timeline import MICROSECONDS_PER_DAY, NEVER, Events, Ints
@@ -25,6 +26,9 @@ from features.values import values
 
 MOST_WAITING = 1_000_000
 """Reports that wait for their events, at most: more of them only the night files."""
+
+BEYOND_FIRST_ROOM = 2_000
+"""Entities for which an arena has no room before it has grown."""
 
 NOTHING_SEEN = int(np.iinfo(np.int64).min)
 Values = dict[str, NDArray[Any]]
@@ -47,6 +51,7 @@ class StreamFeatures:
         }
         self.waiting: dict[int, int] = {}
         """Reports (µs, by event id) that are ahead of their event: it has its report from its first instant here."""
+        self._plan = Plan(())
         self.newest = NOTHING_SEEN
         """The latest instant that was seen (µs)."""
 
@@ -64,7 +69,7 @@ class StreamFeatures:
             answers[name] = arena.serve(keys, cells, marks, oldest=self._oldest(name, requests.time))
         self._advance(requests.time)
         context = Context(requests.time, requests.cents, answers.__getitem__, values)
-        return {feature.name: context.value(feature) for feature in features}, marks
+        return context.work_out(self._planned(tuple(features))), marks
 
     def move(self, events: Events) -> None:
         """Move the states by events, in any order and however often."""
@@ -108,6 +113,12 @@ class StreamFeatures:
         found["waiting_reports"] = len(self.waiting)
         return found
 
+    def _planned(self, features: tuple[Feature, ...]) -> Plan:
+        """The plan for those features; who asks with one and the same tuple again and again has it made once."""
+        if self._plan.features is not features:
+            self._plan = Plan(features)
+        return self._plan
+
     def _cells(self, events: Events) -> NDArray[np.int64]:
         """The events as the arenas take them, with the reports that wait for them."""
         reported = events.reported
@@ -125,6 +136,24 @@ class StreamFeatures:
     def _advance(self, times: Ints) -> None:
         if len(times):
             self.newest = max(self.newest, int(times.max()))
+
+
+def warm_up(feature_set: FeatureSet, features: Iterable[Feature]) -> tuple[Events, Values]:
+    """Call everything once that a batch, a report or states that arrive call, on states of its own.
+
+    The loops are compiled at their first call on a machine (20 s), and read from disk at the first in every process:
+    longer than a request may take. Returns what it asked at last, and the features that it got.
+    """
+    stream = StreamFeatures(feature_set)
+    many, none, one = (np.arange(count, dtype=np.int64) for count in (BEYOND_FIRST_ROOM, 0, 1))
+    for name in stream.arenas:
+        for keys in (many, one):
+            stream.load(name, StatesTable(keys, np.zeros(len(keys) + 1, dtype=np.int64), none, none, none, none))
+    entities = {entity.name: one for entity in feature_set.schema.entities}
+    request = Events(id=one, time=one + MICROSECONDS_PER_DAY, cents=one + 100, reported=one + NEVER, keys=entities)
+    stream.move(request)
+    stream.report(request.id, request.time)
+    return request, stream.serve(request, features)[0]
 
 
 def known_nothing(marks: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -29,6 +29,7 @@ from features.kinds import (
     WindowMax,
     WindowMean,
 )
+from features.stacked import Stack
 from features.timeline import MICROSECONDS_PER_DAY
 
 LAST_NIGHT_HOUR = 6
@@ -36,13 +37,18 @@ Values = NDArray[Any]
 
 
 @singledispatch
-def values(feature: Feature, _context: Context) -> Values:
+def values(feature: Feature | Stack, _context: Context) -> Values:
     """The feature's value for each query of the context; raises `FeatureError` for a kind that has no function here."""
     raise FeatureError(
         f"features of kind {feature.kind!r} cannot be computed",
         expected="a kind with a function in features/values.py",
         found=type(feature).__name__,
     )
+
+
+@values.register
+def _(stack: Stack, context: Context) -> Values:
+    return values.dispatch(type(stack.members[0]))(stack, context)
 
 
 @values.register

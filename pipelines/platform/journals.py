@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from pipelines.platform.journal import KEYS, FileJournal, Journal
+from pipelines.platform.journal import KEYS, Journal
+from pipelines.platform.journal_files import FileJournal
 from pipelines.platform.journal_redis import RedisJournal
 from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.settings import Settings

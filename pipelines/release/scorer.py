@@ -79,7 +79,8 @@ class BoosterScorer(Scorer):
     def _score(self, matrix: Matrix) -> NDArray[np.float64]:
         if not len(matrix):
             return np.empty(0)
-        return np.asarray(self.booster.inplace_predict(matrix, iteration_range=(0, self.rounds)), dtype=np.float64)
+        scores = self.booster.inplace_predict(matrix, iteration_range=(0, self.rounds), validate_features=False)
+        return np.asarray(scores, dtype=np.float64)
 
     def _contributions(self, matrix: Matrix) -> NDArray[np.float64]:
         import xgboost as xgb
@@ -131,7 +132,7 @@ def booster_scorer(bundle: Bundle, use_case: UseCase, *, model_version: str) -> 
             found=", ".join(booster.feature_names or ()) or "no names",
             next_step="train again",
         )
-    return BoosterScorer(
+    scorer = BoosterScorer(
         release_id=bundle.release_id,
         model_version=model_version,
         feature_names=names,
@@ -140,6 +141,24 @@ def booster_scorer(bundle: Bundle, use_case: UseCase, *, model_version: str) -> 
         booster=booster,
         rounds=int(bundle.record["rounds"]),
     )
+    _try_out(scorer)
+    return scorer
+
+
+def _try_out(scorer: BoosterScorer) -> None:
+    """Score one row of which nothing is known: what fails, or takes longer the first time, does so now."""
+    import xgboost as xgb
+
+    try:
+        scorer.score(np.full((1, len(scorer.feature_names)), np.nan))
+    except xgb.core.XGBoostError as error:
+        raise BundleError(
+            "the model does not score",
+            where=scorer.release_id,
+            expected=f"{scorer.rounds} rounds, {len(scorer.feature_names)} features",
+            found=str(error).splitlines()[0],
+            next_step="train again",
+        ) from error
 
 
 def load_booster(model: bytes) -> xgb.Booster:

@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 
 from features.kernel import Events
 from features.state import EntityState, entities_with_state
-from pipelines.platform.answer_log import AnswerLog, answers_folder
+from features.stream import warm_up
+from pipelines.platform.answer_files import answers_folder
+from pipelines.platform.answer_log import AnswerLog
 from pipelines.platform.errors import TollgateError
 from pipelines.platform.journals import open_journal
 from pipelines.platform.settings import Settings
@@ -59,6 +61,7 @@ class LiveEngine:
         self._writer = AnswerWriter(log, schema, run.use_case.review.unit, share=share)
         self._counts = dict.fromkeys(("scored", "fallback", "repeated", "unknown", "late", "bounded", "errors"), 0)
         self._told_defect = -TELL_EVERY
+        self._warm_up()
         self._ended = threading.Event()
         self._watch = threading.Thread(target=self._watch_nights, name="nights", daemon=True)
         self._watch.start()
@@ -160,6 +163,13 @@ class LiveEngine:
             self._states = following
             if following.nightly is not None:
                 self._forget(following.nightly)
+
+    def _warm_up(self) -> None:
+        """Have compiled and loaded what the first request would wait for; no state moves, nothing is logged."""
+        judge = self._judge
+        request, values = warm_up(self._run.use_case.stored_features, judge.features)
+        flags = np.zeros(len(request), dtype=np.uint8)
+        judge.answers(request, values, flags, flags > 0, flags == 0)
 
     def _forget(self, nightly: Nightly) -> None:
         try:

@@ -24,6 +24,7 @@ from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.serve import metrics_shelf
 from pipelines.serve.access import ensure_first
 from pipelines.serve.server import BACKLOG
+from pipelines.serve.settling import Settler
 from pipelines.serve.worker import HOPELESS
 
 ENGINE = "pipelines.serve.engine:open_engine"
@@ -66,11 +67,15 @@ class Supervisor:
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, self._end)
         started()
+        settler = Settler(self.settings)
         while not self._asked and not self._hopeless:
             for worker in self._workers:
                 self._look_after(worker)
+            settler.look()
             time.sleep(0.05)
-        return self._stop()
+        code = self._stop()
+        settler.end()
+        return code
 
     def _end(self, *_: object) -> None:
         self._asked = True

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from features.kernel import Events, compute
-from pipelines.platform.answer_log import answers_folder, read_answers
+from pipelines.platform.answer_files import answers_folder, read_answers
 from pipelines.platform.fallback import begin
 from pipelines.release.bundle import releases_folder
 from pipelines.release.promotion import put

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.state import entities_with_state
-from pipelines.platform.answer_log import OPEN, answers_folder
+from pipelines.platform.answer_files import OPEN, answers_folder, settle
 from pipelines.platform.errors import TransientError
 from pipelines.platform.journal import ERASED, EVENT, ID, KEYS, KIND
 from pipelines.platform.journals import journal_folder, open_journal
@@ -34,6 +34,7 @@ def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> int:
     folder = answers_folder(run.settings.home, run.use_case.name)
     if not dry_run:
         _require_closed(folder)
+    settle(folder)
     found = 0
     for path in sorted(folder.glob("day=*/hour=*/*.parquet")):
         table = pq.ParquetFile(path).read()
@@ -70,7 +71,9 @@ def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
 
 def answered_days(run: Run) -> Iterator[tuple[date, Path]]:
     """The days on which answers were given, and their folders."""
-    for path in sorted(answers_folder(run.settings.home, run.use_case.name).glob("day=*")):
+    folder = answers_folder(run.settings.home, run.use_case.name)
+    settle(folder)
+    for path in sorted(folder.glob("day=*")):
         yield date.fromisoformat(path.name.removeprefix("day=")), path
 
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from features.schema import EventSchema
 from features.timeline import Ints
-from pipelines.platform.answer_log import WRITER, answers_folder, read_answers
+from pipelines.platform.answer_files import WRITER, answers_folder, read_answers
 from pipelines.platform.days import midnight
 from pipelines.run import Run
 

@@ -12,6 +12,8 @@ import numpy as np
 
 from features.timeline import Ints
 from pipelines.incidents import deliver, report, settle
+from pipelines.platform.answer_files import answers_folder
+from pipelines.platform.answer_files import settle as settle_answers
 from pipelines.platform.answer_log import SALT
 from pipelines.platform.days import DayRange
 from pipelines.platform.ledger import NewIncident
@@ -40,6 +42,7 @@ def served_parity(run: Run, days: DayRange) -> StageResult:
     it but the next release. A day without answers or features is passed over, and not recorded.
     """
     accounts = {}
+    settle_answers(answers_folder(run.settings.home, run.use_case.name))
     for day in days:
         found = served_day(run, day)
         accounts[day] = {"passed_over": found} if isinstance(found, str) else found.to_json()

@@ -15,7 +15,8 @@ from redis import Redis
 
 from features.kernel import NEVER, Events
 from pipelines.platform.errors import StoreError
-from pipelines.platform.journal import EVENT, FileJournal, Journal, event_records, events_of, report_records
+from pipelines.platform.journal import EVENT, Journal, event_records, events_of, report_records
+from pipelines.platform.journal_files import FileJournal
 from pipelines.platform.journal_redis import RedisJournal
 from tests import servers
 from tests.servers import Server
@@ -162,6 +163,19 @@ def test_events_and_reports_come_back_as_they_went_in() -> None:
     assert back.cents.tolist() == [100, 200]
     assert {name: keys.tolist() for name, keys in back.keys.items()} == {"customer": [1, 2], "terminal": [-3, 4]}
     assert written[2, :4].tolist() == [1, 8, 5, 30]
+
+
+def test_who_reads_and_writes_a_segment_that_is_forgotten_goes_on_with_the_next(tmp_path: Path) -> None:
+    one, other = (FileJournal(tmp_path, WIDTH, segment_bytes=16 * WIDTH) for _ in range(2))
+    one.append(records(0, 2, arrived=1))
+    assert ids(other.news()) == [0, 1]
+    other.append(records(2, 4, arrived=5))
+    FileJournal(tmp_path, WIDTH).forget(2)
+    assert ids(one.news()) == [2, 3, 4, 5]
+    one.append(records(6, 1, arrived=6))
+    other.append(records(7, 1, arrived=6))
+    assert (ids(other.news()), ids(one.news())) == ([6], [7])
+    assert ids(FileJournal(tmp_path, WIDTH).news()) == [2, 3, 4, 5, 6, 7]
 
 
 def test_forgetting_leaves_what_came_in_later(tmp_path: Path) -> None:

@@ -134,3 +134,10 @@ def test_a_model_whose_inputs_are_not_the_declared_ones_falls_back(run: Run) -> 
     scorer = load_champion(run)
     assert scorer.fallback
     assert "inputs are not those" in scorer.reason
+
+
+def test_a_model_that_does_not_score_falls_back(run: Run) -> None:
+    make_champion(run, make_bundle(run.settings.home, BASELINE, rounds=1000))
+    scorer = load_champion(run)
+    assert scorer.fallback
+    assert "the model does not score" in scorer.reason

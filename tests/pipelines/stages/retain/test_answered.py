@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from pipelines.platform.answer_log import answers_folder, read_answers
+from pipelines.platform.answer_files import answers_folder, read_answers
 from pipelines.platform.errors import TransientError
 from pipelines.platform.journal import ERASED, ID, KIND
 from pipelines.platform.journals import open_journal

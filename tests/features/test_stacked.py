@@ -1,0 +1,37 @@
+"""Which features are worked out together, and in which order; tests/features/test_stream proves the bits the same."""
+
+from __future__ import annotations
+
+import pytest
+
+from features.errors import FeatureError
+from features.feature import Feature
+from features.stacked import Plan, Stack
+from pipelines.usecases.fraud import USE_CASE
+
+FEATURES = USE_CASE.stored_features.features
+
+
+def members(stack: Feature | Stack) -> tuple[Feature, ...]:
+    return stack.members if isinstance(stack, Stack) else (stack,)
+
+
+def test_everything_is_worked_out_once_and_after_what_it_is_computed_from() -> None:
+    plan = Plan(FEATURES)
+    done: list[str] = []
+    for stack in plan.stacks:
+        assert all(one.name in done for member in members(stack) for one in member.inputs)
+        done += [member.name for member in members(stack)]
+    assert len(done) == len(set(done))
+    assert set(done) >= set(plan.names) == {feature.name for feature in FEATURES}
+
+
+def test_a_stack_is_of_one_kind_over_one_entity() -> None:
+    for stack in Plan(FEATURES).stacks:
+        assert len({(type(one), getattr(one, "entity", "")) for one in members(stack)}) == 1
+
+
+def test_members_that_do_not_agree_are_refused() -> None:
+    counts = [USE_CASE.stored_features[f"{entity}_tx_count_7d"] for entity in ("customer", "terminal")]
+    with pytest.raises(FeatureError, match="does not agree on entity"):
+        _ = Stack(counts).entity
