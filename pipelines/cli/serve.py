@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -15,6 +15,7 @@ def register(app: typer.Typer) -> None:
     serve.callback()(serve_command)
     keys = typer.Typer(no_args_is_help=True, help="Who may ask the online scorer.")
     keys.command("add")(add_key)
+    keys.command("limit")(limit_key)
     keys.command("list")(list_keys)
     keys.command("revoke")(revoke_key)
     serve.add_typer(keys, name="keys")
@@ -57,10 +58,33 @@ def list_keys(as_json: AsJson = False) -> None:
 
     found = access.read(access.keys_file(Settings.from_environment()))
     if as_json:
-        print_json([{"name": key.name, "roles": list(key.roles), "made_at": key.made_at} for key in found])
+        kept = ("name", "roles", "made_at", "rows_per_second", "burst_rows")
+        print_json([{name: getattr(key, name) for name in kept} for key in found])
     else:
-        rows = [[key.name, ", ".join(key.roles), key.made_at] for key in found]
-        print_table("keys of the online scorer", ["name", "roles", "made at"], rows)
+        rows = [[key.name, ", ".join(key.roles), key.made_at, _rate(key)] for key in found]
+        print_table("keys of the online scorer", ["name", "roles", "made at", "rows"], rows)
+
+
+def limit_key(
+    name: Annotated[str, typer.Argument(help="whose key")],
+    rows_per_second: Annotated[
+        float | None, typer.Option(help="what it may send over time; left out: no limit")
+    ] = None,
+    burst: Annotated[int | None, typer.Option(help="rows it may send at once; left out: a second's worth")] = None,
+) -> None:
+    """Say how many rows a key may send; beyond, it gets 429 with the seconds to wait. It counts within a second."""
+    from pipelines.platform.settings import Settings
+    from pipelines.serve import access
+
+    settings = Settings.from_environment()
+    access.limit(settings, name, rows_per_second, burst)
+    print(f"{name}: {next(_rate(key) for key in access.read(access.keys_file(settings)) if key.name == name)}")
+
+
+def _rate(key: Any) -> str:
+    if key.rows_per_second is None:
+        return "no limit"
+    return f"{key.rows_per_second:g} a second, {key.burst_rows or key.rows_per_second:g} at once"
 
 
 def revoke_key(name: Annotated[str, typer.Argument(help="whose key")]) -> None:

@@ -78,6 +78,10 @@ class Settings(BaseModel):
         pattern=r"^rediss?://",
         description="redis:// address of the scorer's journal, for several machines; none: files in the home",
     )
+    serve_tls_certificate: Path | None = Field(
+        default=None, description="certificate (PEM) of the online scorer, its chain after it; none: plain HTTP"
+    )
+    serve_tls_key: Path | None = Field(default=None, description="key (PEM) of that certificate")
     serve_any_time: bool = Field(
         default=False, description="take events of any time, past or future: for replays and benchmarks"
     )
@@ -115,6 +119,17 @@ class Settings(BaseModel):
     @classmethod
     def _absolute(cls, path: Path) -> Path:
         return path.expanduser().resolve()
+
+    @field_validator("serve_tls_certificate", "serve_tls_key")
+    @classmethod
+    def _from_here(cls, path: Path | None) -> Path | None:
+        """Links are kept: a mounted secret is replaced by changing where they point."""
+        return path.expanduser().absolute() if path else None
+
+    @property
+    def serve_scheme(self) -> str:
+        """How the online scorer is asked: `https` where it has a certificate, else `http`."""
+        return "https" if self.serve_tls_certificate or self.serve_tls_key else "http"
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Settings:

@@ -15,6 +15,7 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Annotated
 
 import msgspec
 
@@ -33,13 +34,19 @@ RUNBOOK = "docs/runbooks/serving.md"
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A key as it is kept: its name, roles, SHA-256 (hex) and when it was made (ISO 8601, UTC)."""
+class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+    """A key as it is kept: its name, roles, SHA-256 (hex) and when it was made (ISO 8601, UTC).
+
+    `rows_per_second` is what it may send over time, None without a limit, and `burst_rows` what it may send at once,
+    None for a second's worth: all processes of a machine together.
+    """
 
     name: str
     roles: tuple[str, ...]
     sha256: str
     made_at: str
+    rows_per_second: Annotated[float, msgspec.Meta(gt=0)] | None = None
+    burst_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
 
 
 class Keys:
@@ -148,17 +155,26 @@ def add(settings: Settings, name: str, roles: Sequence[str], *, made_at: str) ->
     return token
 
 
+def limit(settings: Settings, name: str, rows_per_second: float | None, burst_rows: int | None = None) -> None:
+    """Say how many rows a key may send; None lifts the limit. Raises `UsageError` for no such key, no such rate."""
+    if rows_per_second is not None and not 0 < rows_per_second < float("inf"):
+        raise UsageError("a rate that cannot be", expected="more than 0 rows a second", found=f"{rows_per_second:g}")
+    if burst_rows is not None and (burst_rows < 1 or rows_per_second is None):
+        raise UsageError("a burst that cannot be", expected="1 row or more, and a rate", found=str(burst_rows))
+
+    def limited(keys: tuple[Key, ...]) -> tuple[Key, ...]:
+        _require_known(keys, name)
+        told = {"rows_per_second": rows_per_second, "burst_rows": burst_rows}
+        return tuple(msgspec.structs.replace(key, **told) if key.name == name else key for key in keys)
+
+    _change(keys_file(settings), limited)
+
+
 def revoke(settings: Settings, name: str) -> None:
     """Take a key away: within a second nobody is let in with it. Raises `UsageError` where there is none."""
 
     def without_it(keys: tuple[Key, ...]) -> tuple[Key, ...]:
-        if all(known.name != name for known in keys):
-            raise UsageError(
-                "there is no key of that name",
-                expected=", ".join(known.name for known in keys) or "none exist",
-                found=name,
-                next_step="run `tollgate serve keys list`",
-            )
+        _require_known(keys, name)
         return tuple(known for known in keys if known.name != name)
 
     _change(keys_file(settings), without_it)
@@ -172,6 +188,16 @@ def ensure_first(settings: Settings, *, made_at: str) -> Path | None:
         return None
     token = add(settings, FIRST, ROLES, made_at=made_at)
     return _write_private(first_key_file(settings), token.encode() + b"\n")
+
+
+def _require_known(keys: tuple[Key, ...], name: str) -> None:
+    if all(known.name != name for known in keys):
+        raise UsageError(
+            "there is no key of that name",
+            expected=", ".join(known.name for known in keys) or "none exist",
+            found=name,
+            next_step="run `tollgate serve keys list`",
+        )
 
 
 def _change(path: Path, change: Callable[[tuple[Key, ...]], tuple[Key, ...]]) -> None:

@@ -6,9 +6,11 @@
 
 from __future__ import annotations
 
+import ssl
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -71,13 +73,18 @@ class ScorerClient:
     """Asks one service. Safe to repeat: an id counts once, so requests that got no answer are sent again.
 
     `timeout` seconds for one try, `attempts` tries in all. Raises `PermanentError` for what the service refuses (its
-    problem document in the fields) and `TransientError` where it does not answer.
+    problem document in the fields) or where its certificate is not trusted, and `TransientError` where it does not
+    answer. An `https://` service is trusted for a certificate of the authorities in `ca` (a PEM file), or of those
+    that the system trusts; without one that fits its name nothing is sent.
     """
 
-    def __init__(self, url: str, key: str, *, timeout: float = 5.0, attempts: int = 4) -> None:
+    def __init__(
+        self, url: str, key: str, *, timeout: float = 5.0, attempts: int = 4, ca: Path | str | None = None
+    ) -> None:
         self._attempts = attempts
         headers = {"authorization": f"Bearer {key}"}
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False)
+        trusted = ssl.create_default_context(cafile=ca) if url.startswith("https:") else True
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False, verify=trusted)
 
     def __enter__(self) -> Self:
         return self
@@ -133,6 +140,7 @@ class ScorerClient:
             try:
                 answered = self._http.request(method, path, **how)
             except httpx.TransportError as error:
+                _require_trusted(error, str(self._http.base_url))
                 found = f"{type(error).__name__}: {error}"
             else:
                 if answered.is_success:
@@ -151,6 +159,22 @@ class ScorerClient:
             next_step="look at its /ready, or ask again",
             runbook=RUNBOOK,
         )
+
+
+def _require_trusted(error: BaseException, where: str) -> None:
+    """Raises `PermanentError` where the service's certificate is what keeps us from asking."""
+    cause: BaseException | None = error
+    while cause is not None and not isinstance(cause, ssl.SSLCertVerificationError):
+        cause = cause.__cause__ or cause.__context__
+    if cause is not None:
+        raise PermanentError(
+            "the scorer's certificate is not trusted",
+            where=where,
+            expected="one for this name, of an authority that is trusted",
+            found=cause.verify_message,
+            next_step="give its authority's certificate as `ca`, and ask by a name that it is for",
+            runbook=RUNBOOK,
+        ) from error
 
 
 def _told_wait(answered: httpx.Response, otherwise: float) -> float:

@@ -44,11 +44,13 @@ class Gauges:
     def __init__(self) -> None:
         self.stages = {stage: Histogram() for stage in STAGES}
         self.requests: Counter[tuple[str, int]] = Counter()
+        self.over_rate: Counter[str] = Counter()
         self.rows = 0
         self.batches = 0
         self.batch_rows = 0
         self.shed = 0
         self.fallback_rows = 0
+        self.certificate_ends: float | None = None
 
     def queued(self, seconds: float) -> None:
         """A request has waited so long for its batch."""
@@ -78,6 +80,11 @@ class Gauges:
             _counter("batches", "calls of the engine", [("_total", {}, self.batches)]),
             _counter("batch_rows", "events that the engine was asked for", [("_total", {}, self.batch_rows)]),
             _counter("shed", "requests that were told to come again", [("_total", {}, self.shed)]),
+            _counter(
+                "over_rate",
+                "requests of more rows than their key may send, by its name",
+                [("_total", {"key": name}, count) for name, count in self.over_rate.items()],
+            ),
             _counter("fallback_rows", "events that the declared rule decided", [("_total", {}, self.fallback_rows)]),
             _gauge("queue_rows", "events that are not answered yet", queue_rows),
             _gauge("ready", "1 while it answers as it should", ready),
@@ -88,8 +95,13 @@ class Gauges:
                 meaning="seconds by stage (queue and total: of a request; score: of a batch)",
                 samples=seconds,
             ),
+            *self._certificate(),
             *(_of_engine(name, value) for name, value in engine.items()),
         ]
+
+    def _certificate(self) -> list[Family]:
+        meaning = "when the certificate ends, in seconds since 1970"
+        return [] if self.certificate_ends is None else [_gauge("certificate_ends", meaning, self.certificate_ends)]
 
 
 def _counter(name: str, meaning: str, samples: list[Sample]) -> Family:

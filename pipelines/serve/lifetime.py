@@ -23,12 +23,16 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Lifetime:
-    """Knows whether there is an engine, and whether it may be asked; all of it belongs to the event loop's thread."""
+    """Knows whether there is an engine, and whether it may be asked; all of it belongs to the event loop's thread.
+
+    `notices` are told with the engine's problems, and hold nobody up.
+    """
 
     def __init__(self, schema: EventSchema, bounds: Bounds, *, worker: int, shelf: Path) -> None:
         self.schema, self.bounds, self.worker, self.shelf = schema, bounds, worker, shelf
         self.gauges = Gauges()
         self.draining = False
+        self.notices: tuple[str, ...] = ()
         self._thread = EngineThread()
         self._batcher: Batcher | None = None
 
@@ -64,8 +68,8 @@ class Lifetime:
         stuck = ["the scorer is at one batch for longer than the deadline"] if self._batcher.stuck else []
         draining = ["it is ending"] if self.draining else []
         if not stuck and not draining:
-            return found
-        return replace(found, ready=False, problems=(*found.problems, *stuck, *draining))
+            return replace(found, problems=(*found.problems, *self.notices)) if self.notices else found
+        return replace(found, ready=False, problems=(*found.problems, *stuck, *draining, *self.notices))
 
     def figures(self) -> list[Family]:
         """What is counted here and by the engine."""

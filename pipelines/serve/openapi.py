@@ -25,7 +25,7 @@ _WHY = {
     413: "too many bytes",
     415: "another type of content, or a compressed body",
     422: "a row that cannot be: which, expected, found",
-    429: "more than can be answered in time: come again after `Retry-After` seconds",
+    429: "more than can be answered in time, or than this key may send: come again after `Retry-After` seconds",
     431: "the headers are too large",
     503: "not open yet, or ending: come again after `Retry-After` seconds",
 }
@@ -82,7 +82,7 @@ def _paths() -> dict[str, Any]:
                 "operationId": "report",
                 "summary": "Positive labels: events that turned out to be what is looked for.",
                 "requestBody": {"required": True, "content": _json("Report", "Reports")},
-                "responses": _responses(_json("Reported"), 400, 401, 403, 408, 413, 415, 422, 431, 503),
+                "responses": _responses(_json("Reported"), 400, 401, 403, 408, 413, 415, 422, 429, 431, 503),
             }
         },
     }

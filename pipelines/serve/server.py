@@ -1,4 +1,4 @@
-"""The service on a socket: opened, kept, drained, in a time that is bounded."""
+"""The service on a socket, by TLS where there is a certificate: opened, kept, drained, in a time that is bounded."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import contextlib
 import socket
 from collections.abc import Callable, Iterator
 from time import perf_counter, time_ns
+from typing import Any
 
 import uvicorn
 
@@ -19,6 +20,7 @@ from pipelines.serve.connection import LimitedConnection
 from pipelines.serve.door import door
 from pipelines.serve.lifetime import Lifetime
 from pipelines.serve.service import Limits, Service
+from pipelines.serve.tls import GOODBYE_SECONDS, HANDSHAKE_SECONDS, Tls
 from pipelines.usecases.definition import UseCase
 
 NOTICE = 0.1
@@ -27,15 +29,35 @@ NOTICE = 0.1
 BACKLOG = 2048
 IDLE_SECONDS = 75
 TICK = 0.5
-"""Seconds between two looks at the keys, and two leavings of figures."""
+"""Seconds between two looks at the keys and the certificate, and two leavings of figures."""
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, and with a shutdown that resets no connection that was made before it."""
+    """uvicorn without its signal handlers, with a shutdown that resets no connection that was made before it.
+
+    A TLS handshake has a time of its own here: a client that never begins one would else be kept for a minute.
+    """
+
+    def __init__(self, config: uvicorn.Config, tls: Tls | None) -> None:
+        super().__init__(config)
+        self._secured: dict[str, Any] = {}
+        if tls is not None:
+            times = {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": GOODBYE_SECONDS}
+            self._secured = {"ssl": tls.context, **times}
 
     @contextlib.contextmanager
     def capture_signals(self) -> Iterator[None]:
         yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on sockets that are bound already."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(self._protocol, sock=each, backlog=BACKLOG, **self._secured)
+            for each in sockets or []
+        ]
+        self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, but take what the system has accepted for us already; then as uvicorn does."""
@@ -43,8 +65,10 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         loop = asyncio.get_running_loop()
-        for connection in [each for queue in queues for each in _accepted(queue)]:
-            await loop.connect_accepted_socket(self._protocol, connection)
+        waiting = [each for queue in queues for each in _accepted(queue)]
+        taken = [loop.connect_accepted_socket(self._protocol, each, **self._secured) for each in waiting]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*taken, return_exceptions=True), GOODBYE_SECONDS)
         await super().shutdown(sockets)
 
     def _protocol(self) -> LimitedConnection:
@@ -72,7 +96,7 @@ def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:
     schema = use_case.stored_features.schema
     lifetime = Lifetime(schema, bounds, worker=worker, shelf=metrics_shelf.shelf(settings))
     entrance = door(use_case, now=lambda: time_ns() // 1000, any_time=settings.serve_any_time)
-    limits = Limits(body_bytes=settings.serve_max_bytes, rows=settings.serve_max_rows)
+    limits = Limits(body_bytes=settings.serve_max_bytes, rows=settings.serve_max_rows, workers=settings.serve_workers)
     return Service(use_case, entrance, Keys(keys_file(settings)), lifetime, limits, perf_counter)
 
 
@@ -81,12 +105,13 @@ async def serve(
 ) -> bool:
     """Serve until `ended` is set, then drain; whether everything was done within the time that a drain has.
 
-    Raises what `opened` raises, after the listener is closed.
+    Raises what `opened` raises, after the listener is closed, and `ConfigurationError` for a certificate.
     """
     service.keys.refresh()
-    server = _Server(_config(service, settings))
+    tls = Tls.of(settings)
+    server = _Server(_config(service, settings), tls)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
-    ticking = asyncio.create_task(_tick(service))
+    ticking = asyncio.create_task(_tick(service, tls))
     opening = asyncio.create_task(service.lifetime.open(opened))
     ending = asyncio.create_task(ended.wait())
     try:
@@ -135,10 +160,14 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
     )
 
 
-async def _tick(service: Service) -> None:
+async def _tick(service: Service, tls: Tls | None) -> None:
     lifetime = service.lifetime
     while True:
         service.keys.refresh()
+        if tls is not None:
+            tls.refresh()
+            lifetime.notices = tls.problems()
+            lifetime.gauges.certificate_ends = tls.certificate.ends.timestamp()
         with contextlib.suppress(Exception):
             metrics_shelf.leave(lifetime.shelf, lifetime.worker, lifetime.figures())
         await asyncio.sleep(TICK)

@@ -16,7 +16,7 @@ import numpy as np
 
 from pipelines.platform.exposition import CONTENT_TYPE, exposition
 from pipelines.serve import limits, metrics_shelf, refused
-from pipelines.serve.access import Keys
+from pipelines.serve.access import Key, Keys
 from pipelines.serve.arrow_wire import ArrowWire
 from pipelines.serve.asked import Asked, Share
 from pipelines.serve.door import Door
@@ -24,6 +24,7 @@ from pipelines.serve.gauges import Gauges
 from pipelines.serve.json_wire import JsonWire, Reported
 from pipelines.serve.lifetime import Lifetime
 from pipelines.serve.openapi import document
+from pipelines.serve.rates import Rates
 from pipelines.serve.refused import RefusalError
 from pipelines.usecases.definition import UseCase
 
@@ -45,11 +46,12 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a handler sees: headers by name in small letters, the query, and the way to the body."""
+    """What a handler sees: headers by name in small letters, the query, the way to the body, and whose key it is."""
 
     headers: dict[bytes, bytes]
     query: bytes
     receive: limits.Receive
+    key: Key | None
 
 
 @dataclass(frozen=True)
@@ -63,10 +65,11 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bytes of the largest body, rows of the largest request."""
+    """Bytes of the largest body, rows of the largest request; in how many parts processes share a key's rate."""
 
     body_bytes: int
     rows: int
+    workers: int = 1
 
 
 class Service:
@@ -80,6 +83,7 @@ class Service:
         arrow = ArrowWire(use_case, door, most_rows=bounds.rows)
         self.wires = {wire.content_type: wire for wire in (self.json, arrow)}
         self.gauges: Gauges = lifetime.gauges
+        self.rates = Rates(bounds.workers, clock, self.gauges.over_rate)
         self.routes = {
             "/v1/score": Route("POST", ("scorer",), self._score),
             "/v1/reports": Route("POST", ("scorer",), self._reports),
@@ -128,14 +132,14 @@ class Service:
                 headers=[(b"allow", route.method.encode())],
             )
         headers = dict(scope["headers"])
-        if route.roles:
-            self.keys.allow(headers.get(b"authorization", b""), route.roles)
-        return await route.answer(Request(headers, scope["query_string"], receive))
+        key = self.keys.allow(headers.get(b"authorization", b""), route.roles) if route.roles else None
+        return await route.answer(Request(headers, scope["query_string"], receive, key))
 
     async def _score(self, request: Request) -> Reply:
         wire = limits.require_type(request.headers, self.wires)
         body = await limits.body(request.receive, request.headers, largest=self.limits.body_bytes)
         asked: Asked = wire.read(body)
+        self.rates.require(request.key, len(asked.rows))
         if request.query:
             told = options(request.query)
             asked = replace(
@@ -149,6 +153,7 @@ class Service:
         limits.require_type(request.headers, {JSON: self.json})
         body = await limits.body(request.receive, request.headers, largest=self.limits.body_bytes)
         rows = self.json.read_reports(body)
+        self.rates.require(request.key, len(rows))
         known = await self.lifetime.report(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
         return _json(Reported(known=known, waiting=len(rows) - known))
 

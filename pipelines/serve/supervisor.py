@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+from pipelines.platform.certificates import certificate_of, require_valid
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.ports import require_free
 from pipelines.platform.settings import CHECKOUT, Settings
@@ -143,11 +144,18 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 def serve(settings: Settings, engine: str = ENGINE) -> int:
-    """`tollgate serve`: make the first key where there is none, say where to ask, and serve; the exit code."""
+    """`tollgate serve`: make the first key where there is none, say where to ask, and serve; the exit code.
+
+    Raises `ConfigurationError` for a port that is taken and a certificate that cannot be used.
+    """
+    certificate = certificate_of(settings)
+    if certificate is not None:
+        require_valid(certificate, datetime.now(UTC))
 
     def tell() -> None:
         first = ensure_first(settings, made_at=datetime.now(UTC).isoformat(timespec="seconds"))
-        print(f"the online scorer: http://{settings.bind}:{settings.serve_port}, {settings.serve_workers} process(es)")
+        where = f"{settings.serve_scheme}://{settings.bind}:{settings.serve_port}"
+        print(f"the online scorer: {where}, {settings.serve_workers} process(es)")
         if first:
             print(f"its first key is in {first}; make others with `tollgate serve keys add NAME --role scorer`")
         sys.stdout.flush()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,11 +100,13 @@ def test_the_scorer_s_pod_is_asked_where_it_listens_and_has_time_to_end() -> Non
     port = Settings.model_fields["serve_port"].default
     assert container["args"] == ["tollgate", "component", "scorer"]
     assert container["ports"] == [{"containerPort": port}]
-    assert {container[probe]["httpGet"]["port"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")} == {
-        port
-    }
+    probes = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    assert {(probe["port"], probe["scheme"]) for probe in probes} == {(port, "HTTPS")}
     assert SCORER[1]["spec"]["ports"] == [{"port": port}]
     given = {entry["name"]: entry["value"] for entry in container["env"]}
-    Settings.from_environment(given)
+    settings = Settings.from_environment(given)
+    mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert settings.serve_tls_certificate == Path(mounted["tls"]) / "tls.crt", "a Secret of type kubernetes.io/tls"
+    assert settings.serve_tls_key == Path(mounted["tls"]) / "tls.key"
     assert given["TOLLGATE_SERVE_WORKERS"] == container["resources"]["limits"]["cpu"]
     assert pod["terminationGracePeriodSeconds"] > Settings.model_fields["serve_drain_seconds"].default + MARGIN

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -25,14 +26,16 @@ START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
 
 
 class Running:
+    """`trusted` is what an `https` service is asked with."""
+
     def __init__(self, process: subprocess.Popen[str], settings: Settings, key: str) -> None:
         self.process, self.settings, self.key = process, settings, key
-        self.url = f"http://127.0.0.1:{settings.serve_port}"
+        self.url = f"{settings.serve_scheme}://127.0.0.1:{settings.serve_port}"
+        self.trusted: ssl.SSLContext | bool = True
 
     def http(self) -> httpx.Client:
-        return httpx.Client(
-            base_url=self.url, headers={"authorization": f"Bearer {self.key or 'none'}"}, timeout=20, trust_env=False
-        )
+        headers = {"authorization": f"Bearer {self.key or 'none'}"}
+        return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=self.trusted)
 
     def workers(self) -> list[psutil.Process]:
         children = psutil.Process(self.process.pid).children()

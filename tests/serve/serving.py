@@ -75,7 +75,7 @@ def served(
     thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
     thread.start()
     assert ready.wait(10)
-    one = Served(f"http://127.0.0.1:{port}", port, keys, settings, *begun, thread)
+    one = Served(f"{settings.serve_scheme}://127.0.0.1:{port}", port, keys, settings, *begun, thread)
     try:
         yield one
     finally:

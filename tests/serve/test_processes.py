@@ -16,6 +16,7 @@ import httpx
 import pytest
 
 from pipelines.platform.settings import CHECKOUT, Settings
+from tests.serve.certificates import with_certificate
 from tests.serve.processes import Running, running, until
 from tests.serve.serving import event
 from tests.serve.small_engine import open_rule
@@ -52,9 +53,11 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
         assert not any(p.is_running() for p in first[1:])
 
 
-@pytest.mark.parametrize("workers", [1, 2])
-def test_a_drain_under_load_loses_no_request(tmp_path: Path, workers: int) -> None:
-    with running(tmp_path / "home", serve_workers=workers) as service:
+@pytest.mark.parametrize(("workers", "secured"), [(1, False), (2, False), (2, True)])
+def test_a_drain_under_load_loses_no_request(tmp_path: Path, workers: int, secured: bool) -> None:
+    authority, named = with_certificate(tmp_path)
+    with running(tmp_path / "home", serve_workers=workers, **(named if secured else {})) as service:
+        service.trusted = authority.trusted()
         until(service.ready)
         statuses: list[int] = []
         broken: list[str] = []
@@ -113,6 +116,29 @@ def test_a_start_that_cannot_succeed_ends(tmp_path: Path) -> None:
         assert service.process.wait(30) == 1
         assert service.process.stdout
         assert "no engine today" in service.process.stdout.read()
+
+
+def test_a_certificate_that_has_ended_is_told_before_anything_starts(tmp_path: Path) -> None:
+    _, named = with_certificate(tmp_path, days=-1)
+    with running(tmp_path / "home", **named) as service:
+        assert service.process.wait(30) == 1
+        assert service.process.stdout
+        assert "the certificate is not valid now" in service.process.stdout.read()
+
+
+def test_a_process_that_starts_between_two_files_of_a_replacement_comes_back(tmp_path: Path) -> None:
+    authority, named = with_certificate(tmp_path)
+    with running(tmp_path / "home", **named) as service:
+        service.trusted = authority.trusted()
+        until(service.ready)
+        authority.issue(named["serve_tls_certificate"], tmp_path / "new.key")
+        service.workers()[0].kill()
+        until(lambda: not service.workers())
+        until(lambda: bool(service.workers()))
+        until(lambda: not service.workers())
+        (tmp_path / "new.key").replace(named["serve_tls_key"])
+        until(service.ready)
+        assert service.process.poll() is None
 
 
 def open_nothing(settings: Settings, *, worker: int) -> Any:
@@ -196,5 +222,10 @@ def test_keys_on_the_command_line(
     code, told, _ = called(capsys, "serve", "keys", "list", "--json")
     assert [(one["name"], one["roles"]) for one in json.loads(told)] == [("shop", ["scorer"])]
     assert key.strip() not in told
+    told = called(capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "500", "--burst", "2000")
+    assert (told[0], told[1].strip()) == (0, "shop: 500 a second, 2000 at once")
+    assert called(capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "0")[0] == 2
+    assert json.loads(called(capsys, "serve", "keys", "list", "--json")[1])[0]["burst_rows"] == 2000
+    assert called(capsys, "serve", "keys", "limit", "shop")[1].strip() == "shop: no limit"
     assert called(capsys, "serve", "keys", "revoke", "shop")[0] == 0
     assert called(capsys, "serve", "keys", "revoke", "shop")[0] == 2
