@@ -17,7 +17,7 @@ from pipelines.release.canary import in_canary
 from pipelines.serve.answer_table import Logged, answer_table
 
 LOGGER = logging.getLogger(__name__)
-WRITE_EVERY = 0.2
+WRITE_EVERY = 0.05
 """Seconds between two writes: what a killed process may lose of its log (never of its states)."""
 
 MOST_WAITING = 200_000
