@@ -215,7 +215,11 @@ def main() -> None:
         return
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.build(
-            home=Path(folder) / "home", serve_port=free_port(), serve_any_time=True, serve_max_rows=4096
+            home=Path(folder) / "home",
+            serve_port=free_port(),
+            serve_any_time=True,
+            serve_max_rows=4096,
+            serve_workers=1,
         )
         run = Run(settings, USE_CASE)
         make_home(run, events(CARDS, TERMINALS, per_card=PER_CARD))

@@ -59,7 +59,7 @@ class Settings(BaseModel):
     )
     mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")
     serve_port: int = Field(default=8780, ge=1, le=65535, description="port of the online scorer")
-    serve_workers: int = Field(default=1, ge=1, le=256, description="processes of the online scorer")
+    serve_workers: int = Field(default=0, ge=0, le=256, description="processes of the online scorer; 0: one a core")
     serve_batch_wait_ms: float = Field(
         default=1, ge=0, le=100, description="how long a busy scorer waits for more requests to score together"
     )
@@ -125,6 +125,11 @@ class Settings(BaseModel):
     def _from_here(cls, path: Path | None) -> Path | None:
         """Links are kept: a mounted secret is replaced by changing where they point."""
         return path.expanduser().absolute() if path else None
+
+    @property
+    def serve_processes(self) -> int:
+        """How many processes the online scorer has."""
+        return self.serve_workers or len(os.sched_getaffinity(0))
 
     @property
     def serve_scheme(self) -> str:

@@ -96,7 +96,7 @@ def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:
     schema = use_case.stored_features.schema
     lifetime = Lifetime(schema, bounds, worker=worker, shelf=metrics_shelf.shelf(settings))
     entrance = door(use_case, now=lambda: time_ns() // 1000, any_time=settings.serve_any_time)
-    limits = Limits(body_bytes=settings.serve_max_bytes, rows=settings.serve_max_rows, workers=settings.serve_workers)
+    limits = Limits(body_bytes=settings.serve_max_bytes, rows=settings.serve_max_rows, workers=settings.serve_processes)
     return Service(use_case, entrance, Keys(keys_file(settings)), lifetime, limits, perf_counter)
 
 

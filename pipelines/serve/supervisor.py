@@ -130,7 +130,7 @@ class Supervisor:
 def listeners(settings: Settings) -> list[socket.socket]:
     """A listening socket for each process, all on one port; raises `ConfigurationError` where it is taken."""
     require_free(settings.serve_port, needed_by="the online scorer", setting="TOLLGATE_SERVE_PORT")
-    return [_listener(settings) for _ in range(settings.serve_workers)]
+    return [_listener(settings) for _ in range(settings.serve_processes)]
 
 
 def _listener(settings: Settings) -> socket.socket:
@@ -155,7 +155,7 @@ def serve(settings: Settings, engine: str = ENGINE) -> int:
     def tell() -> None:
         first = ensure_first(settings, made_at=datetime.now(UTC).isoformat(timespec="seconds"))
         where = f"{settings.serve_scheme}://{settings.bind}:{settings.serve_port}"
-        print(f"the online scorer: {where}, {settings.serve_workers} process(es)")
+        print(f"the online scorer: {where}, {settings.serve_processes} process(es)")
         if first:
             print(f"its first key is in {first}; make others with `tollgate serve keys add NAME --role scorer`")
         sys.stdout.flush()

@@ -55,7 +55,7 @@ def running(
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    settings = Settings.build(home=home, serve_port=port, serve_drain_seconds=3, **changes)
+    settings = Settings.build(home=home, serve_port=port, serve_drain_seconds=3, **{"serve_workers": 1, **changes})
     key = access.add(settings, "test", access.ROLES, made_at=MADE_AT) if keyed else ""
     process = subprocess.Popen(
         [sys.executable, "-c", START, engine],
