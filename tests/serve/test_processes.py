@@ -9,12 +9,17 @@ import subprocess
 import sys
 import threading
 import time
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import httpx
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
+from pipelines.platform.answer_files import answers_folder, waiting
+from pipelines.platform.answer_log import AnswerLog
 from pipelines.platform.settings import CHECKOUT, Settings
 from tests.serve.certificates import with_certificate
 from tests.serve.processes import Running, running, until
@@ -51,6 +56,18 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(20) == 0
         assert not any(p.is_running() for p in first[1:])
+
+
+def test_a_complete_stream_of_answers_becomes_parquet_beside_the_service(tmp_path: Path) -> None:
+    folder = answers_folder(tmp_path / "home", "fraud")
+    log = AnswerLog(folder, "worker-7")
+    log.append(pa.record_batch({"transaction_id": pa.array([1, 2])}), datetime(2026, 11, 22, 10, tzinfo=UTC))
+    log.close()
+    with running(tmp_path / "home"):
+        until(lambda: not waiting(folder))
+    [path] = folder.glob("day=2026-11-22/hour=10/*.parquet")
+    assert path.name.startswith("worker-7-")
+    assert pq.read_table(path)["transaction_id"].to_pylist() == [1, 2]
 
 
 @pytest.mark.parametrize(("workers", "secured"), [(1, False), (2, False), (2, True)])
