@@ -29,10 +29,9 @@ def _now() -> datetime:
 class Tls:
     """The context that connections are made with, its certificate, and why the one on disk is not taken."""
 
-    def __init__(self, settings: Settings, first: Certificate, now: Callable[[], datetime] = _now) -> None:
+    def __init__(self, settings: Settings, first: Certificate, seen: Seen, now: Callable[[], datetime]) -> None:
         self.certificate = first
-        self._problem, self._settings, self._now = "", settings, now
-        self._seen = _seen(first)
+        self._problem, self._settings, self._seen, self._now = "", settings, seen, now
         self.context = _context(first)
 
     @classmethod
@@ -44,8 +43,9 @@ class Tls:
         that is started again in the middle of a replacement tries once more, and does not end the others.
         """
         try:
+            seen = _seen(settings)
             first = certificate_of(settings)
-            return None if first is None else cls(settings, first, now)
+            return None if first is None else cls(settings, first, seen, now)
         except ConfigurationError as error:
             told = {name: getattr(error, name) for name in ("where", "expected", "found", "next_step", "runbook")}
             raise TransientError(error.what, **told) from error
@@ -55,8 +55,9 @@ class Tls:
 
         A handshake takes whatever the context has at its beginning, so nobody is cut off.
         """
-        seen = _seen(self.certificate)
+        seen = _seen(self._settings)
         if seen == self._seen:
+            self._problem = ""
             return
         try:
             found = certificate_of(self._settings) or self.certificate
@@ -99,13 +100,13 @@ def _context(found: Certificate) -> ssl.SSLContext:
     return context
 
 
-def _seen(of: Certificate) -> Seen:
+def _seen(settings: Settings) -> Seen:
     """What tells that a file was replaced; a file that is away for a moment differs too."""
     found = []
-    for path in (of.certificate, of.key):
+    for path in (settings.serve_tls_certificate, settings.serve_tls_key):
         try:
-            status = path.stat()
-            found.append((status.st_mtime_ns, status.st_size, status.st_ino))
+            status = path.stat() if path else None
         except OSError:
-            found.append((0, 0, 0))
+            status = None
+        found.append((status.st_mtime_ns, status.st_size, status.st_ino) if status else (0, 0, 0))
     return tuple(found)
