@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False) -> None:
-    """Check Python, packages, Java, jars, home, disk, ledger and landing zone; exit code 1 where something is wrong."""
+    """Check machine, home, stores and services, logins included; exit code 1 where something is wrong."""
     from pipelines.platform.diagnosis import diagnose
     from pipelines.platform.settings import Settings
 

@@ -4,29 +4,24 @@ from __future__ import annotations
 
 import os
 import shutil
-import ssl
 import subprocess
 import sys
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from hashlib import sha256
+from collections.abc import Iterator
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
 
-import httpx
 import sqlalchemy as sa
 from packaging.requirements import Requirement
 
 from pipelines.platform.addresses import is_redis, with_our_driver
-from pipelines.platform.certificates import certificate_of
+from pipelines.platform.diagnosis_services import scorer, services
+from pipelines.platform.findings import Check, Finding, guarded
 from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.online_address import PATIENCE, OnlineAddress
-from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark import JAVA_VERSIONS, require_java
 from pipelines.platform.storage import open_storage
@@ -35,23 +30,9 @@ FREE_DISK = 5 * 1024**3
 """Bytes below which a day's run may not find room: a demo home takes about 1 GiB."""
 
 
-CERTIFICATE_DAYS = 14
-"""Days that a certificate should still be valid: time to notice, and to have another one made."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """The outcome of one check; `advice` is set where `ok` is false."""
-
-    name: str
-    ok: bool
-    found: str
-    advice: str = ""
-
-
 def diagnose(settings: Settings) -> list[Finding]:
     """Run every check; never raises for what a check may find."""
-    checks: tuple[Callable[[Settings], Iterator[Finding]], ...] = (
+    checks: tuple[Check, ...] = (
         _python,
         _packages,
         _java,
@@ -62,18 +43,10 @@ def diagnose(settings: Settings) -> list[Finding]:
         _lake,
         _online_store,
         _databases,
-        _scorer,
+        services,
+        scorer,
     )
-    return [finding for check in checks for finding in _guarded(check, settings)]
-
-
-def _guarded(check: Callable[[Settings], Iterator[Finding]], settings: Settings) -> Iterator[Finding]:
-    try:
-        yield from check(settings)
-    except Exception as error:
-        advice = getattr(error, "next_step", "") or "correct what it names; docs/settings.md"
-        found = mask_passwords(next(iter(str(error).splitlines()), type(error).__name__))
-        yield Finding(check.__name__.strip("_"), ok=False, found=found, advice=advice)
+    return [finding for check in checks for finding in guarded(check, settings)]
 
 
 def _python(_: Settings) -> Iterator[Finding]:
@@ -189,37 +162,6 @@ def _databases(settings: Settings) -> Iterator[Finding]:
     for name, url in databases.items():
         if url and not url.startswith(("sqlite", "http")):
             yield _database(name, url)
-
-
-def _scorer(settings: Settings) -> Iterator[Finding]:
-    """The online scorer, where one runs: whether it answers as it should; its certificate, where it has one."""
-    where = f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
-    yield from _guarded(_certificate, settings)
-    if not answers(settings.serve_port):
-        yield Finding("scorer", ok=True, found=f"nothing listens on {where}")
-        return
-    try:
-        told = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
-        problems = "; ".join(told["problems"])
-        found = f"{where}, {told['release'] or 'no release'}" + (f": {problems}" if problems else "")
-        yield Finding("scorer", ok=bool(told["ready"]), found=found, advice="docs/runbooks/serving.md")
-    except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
-        advice = "end what listens there, or choose another port with TOLLGATE_SERVE_PORT"
-        yield Finding("scorer", ok=False, found=f"{where}: {type(error).__name__}", advice=advice)
-
-
-def _certificate(settings: Settings) -> Iterator[Finding]:
-    """The scorer's certificate: whom it is for, how long still, and whether it is the one that is shown to callers."""
-    found = certificate_of(settings)
-    if found is None:
-        return
-    left = int(found.days_left(datetime.now(UTC)))
-    told = f"{', '.join(found.names)}: {left} days left"
-    yield Finding("certificate", left >= CERTIFICATE_DAYS, told, "have it renewed; a running scorer takes it by itself")
-    if answers(settings.serve_port):
-        shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((LOCALHOST, settings.serve_port), timeout=5))
-        same = sha256(shown).hexdigest() == found.sha256
-        yield Finding("certificate shown", same, "as on disk" if same else "another one", "docs/runbooks/serving.md")
 
 
 def _database(name: str, url: str) -> Finding:

@@ -113,22 +113,42 @@ def _remote(url: str, settings: Settings) -> SparkSession:
     try:
         return _in_utc(SparkSession.builder.remote(with_token(url, settings)).getOrCreate())
     except Exception as error:
-        if "UNAUTHENTICATED" in str(error):
-            raise ConfigurationError(
-                "the Spark Connect server does not know our token",
-                where=url,
-                expected=f"the token in {secret_file(settings, SECRET)}, which its own home has too",
-                found="another, or none",
-                next_step="let TOLLGATE_HOME be the home that the server was started with",
-                runbook="docs/runbooks/services.md",
-            ) from error
-        raise StoreError(
-            "the Spark Connect server does not answer",
+        raise _not_served(error, url, settings) from error
+
+
+def server_version(url: str, settings: Settings) -> str:
+    """Spark's version, as a Connect server tells those whom it lets in, in a session of its own.
+
+    Raises `ConfigurationError` where it does not know our token and `StoreError` where it does not answer.
+    """
+    from pyspark.sql.connect.session import SparkSession
+
+    try:
+        session = SparkSession(with_token(url, settings))
+        version = str(session.version)
+        session.stop()
+        return version
+    except Exception as error:
+        raise _not_served(error, url, settings) from error
+
+
+def _not_served(error: Exception, url: str, settings: Settings) -> ConfigurationError | StoreError:
+    if "UNAUTHENTICATED" in str(error):
+        return ConfigurationError(
+            "the Spark Connect server does not know our token",
             where=url,
-            expected="a running server",
-            found=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            next_step="start it with `tollgate up`, or unset SPARK_REMOTE to use a local session",
-        ) from error
+            expected=f"the token in {secret_file(settings, SECRET)}, which its own home has too",
+            found="another, or none",
+            next_step="let TOLLGATE_HOME be the home that the server was started with",
+            runbook="docs/runbooks/services.md",
+        )
+    return StoreError(
+        "the Spark Connect server does not answer",
+        where=url,
+        expected="a running server",
+        found=str(error).splitlines()[0] if str(error) else type(error).__name__,
+        next_step="start it with `tollgate up`, or unset SPARK_REMOTE to use a local session",
+    )
 
 
 @contextmanager

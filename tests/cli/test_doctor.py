@@ -2,23 +2,66 @@
 
 from __future__ import annotations
 
+import http.server
+import socketserver
+import threading
 from pathlib import Path
 
 import pytest
 
+from pipelines.platform import processes, services
 from pipelines.platform.diagnosis import Finding, diagnose
 from pipelines.platform.settings import Settings
 from tests.production import production
+from tests.serve.processes import until
+from tests.servers import free_port
 
 
 def _by_name(settings: Settings) -> dict[str, Finding]:
     return {finding.name: finding for finding in diagnose(settings)}
 
 
+@pytest.fixture
+def settings(settings: Settings) -> Settings:
+    """On ports where nothing listens, whatever else runs on this machine."""
+    return settings.model_copy(update={f"{name}_port": free_port() for name in ("spark", "airflow", "mlflow", "serve")})
+
+
 def test_a_machine_that_was_set_up_is_fit(settings: Settings) -> None:
     found = _by_name(settings)
     assert {"python", "packages", "java", "spark jars", "ledger"} <= set(found)
     assert {name for name, finding in found.items() if not finding.ok} <= {"disk"}
+    services = ("spark connect", "mlflow ui", "airflow", "scorer")
+    assert all(found[name].found.startswith("nothing listens on ") for name in services)
+
+
+def test_what_asks_for_no_password_or_is_no_mlflow_is_told(settings: Settings) -> None:
+    with socketserver.TCPServer(("127.0.0.1", 0), http.server.SimpleHTTPRequestHandler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        ports = dict.fromkeys(("mlflow_port", "airflow_port"), server.server_address[1])
+        found = _by_name(settings.model_copy(update=ports))
+        server.shutdown()
+    assert (found["mlflow ui"].ok, found["airflow"].ok) == (False, False)
+    assert "does not ask for a password" in found["mlflow ui"].found
+    assert found["airflow"].advice
+
+
+def test_a_spark_server_that_is_named_and_away_is_told_at_once(settings: Settings) -> None:
+    remote = f"sc://127.0.0.1:{settings.spark_port}/;authorization=Bearer%20secret-canary"
+    told = _by_name(settings.model_copy(update={"spark_remote": remote}))["spark connect"]
+    assert (told.ok, told.found) == (False, f"nobody answers at sc://127.0.0.1:{settings.spark_port}")
+    assert "TOLLGATE_SPARK_REMOTE" in told.advice
+
+
+def test_a_service_that_has_ended_by_itself_is_told(settings: Settings) -> None:
+    folder = services.folder(settings)
+    folder.mkdir(parents=True)
+    started = processes.start("mlflow", ["/bin/true"], environment={}, folder=folder, port=settings.mlflow_port)
+    until(lambda: started.leader() is None)
+    told = _by_name(settings)["mlflow service"]
+    assert not told.ok
+    assert "it ended by itself; its log is " in told.found
+    assert told.advice == "docs/runbooks/services.md"
 
 
 def test_missing_java_and_jars_are_told_with_what_to_install(

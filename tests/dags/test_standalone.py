@@ -66,6 +66,7 @@ def test_three_days_by_backfill_both_ends_included(world: World) -> None:
     "a re-run has one effect", fault="a day cleared in Airflow", seen="the chain runs again and gives the same tables"
 )
 def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(world: World) -> None:
+    world.tollgate("backfill", "--from", THREE.first, "--to", THREE.last)  # `make test-faults` runs this test alone
     day = FIRST + timedelta(days=1)
     tables = ("transactions", "features", "predictions", "alerts")
     before = world.contents(tables, day)
@@ -204,6 +205,27 @@ def test_nobody_else_gets_in(world: World, tmp_path: Path) -> None:
     for path in ("/api/v2/dags", "/api/v2/backfills?dag_id=ingest"):
         assert httpx.get(world.api.url + path).status_code == 401
     assert (world.settings.home / "airflow" / "passwords.json").stat().st_mode & 0o077 == 0
+
+
+def test_the_doctor_tells_which_services_take_our_password_and_which_are_another_home_s(
+    world: World, tmp_path: Path
+) -> None:
+    names = ("spark connect", "mlflow ui", "airflow")
+    found = {one["name"]: one for one in world.json("doctor")}
+    assert [found[name]["ok"] for name in names] == [True] * 3, found
+    assert all("takes our" in found[name]["found"] for name in names)
+    stranger = World(world.settings.model_copy(update={"home": tmp_path / "another"}))
+    told = {one["name"]: one for one in stranger.json("doctor", code=1)}
+    assert [told[name]["ok"] for name in names] == [False] * 3, told
+    for name in ("mlflow", "spark-connect"):
+        (tmp_path / "another" / "airflow").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "another" / "airflow" / f"{name}.key").write_text("a password of another home")
+    (tmp_path / "another" / "airflow" / "passwords.json").write_text(json.dumps({USER: "wrong"}))
+    told = {one["name"]: one for one in stranger.json("doctor", code=1)}
+    assert "refuses our password" in told["mlflow ui"]["found"]
+    assert "refuses our password" in told["airflow"]["found"]
+    assert "does not know our token" in told["spark connect"]["found"]
+    assert all("TOLLGATE_HOME" in told[name]["advice"] for name in names)
 
 
 def in_a_new_process(settings: Settings) -> int:

@@ -13,7 +13,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from pipelines.platform import diagnosis
+from pipelines.platform import diagnosis_services
 from pipelines.platform.components import component
 from pipelines.serve import access
 from tests.serve.serving import MADE_AT, Served, event, served
@@ -126,8 +126,8 @@ def test_what_decides_and_how_it_stands(scorer: Served) -> None:
 
 
 def test_the_doctor_asks_it(scorer: Served) -> None:
-    def found(port: int) -> diagnosis.Finding:
-        return next(diagnosis._scorer(scorer.settings.model_copy(update={"serve_port": port})))
+    def found(port: int) -> diagnosis_services.Finding:
+        return next(diagnosis_services.scorer(scorer.settings.model_copy(update={"serve_port": port})))
 
     assert (found(scorer.port).ok, found(scorer.port).found) == (True, f"{scorer.url}, small")
     assert found(9).found == "nothing listens on http://127.0.0.1:9"

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform import diagnosis
+from pipelines.platform import diagnosis_services
 from pipelines.platform.components import component
 from pipelines.platform.errors import PermanentError
 from pipelines.serve import tls
@@ -77,6 +77,7 @@ def test_what_is_no_tls_gets_no_answer_and_not_for_ever(secured: Secured, sent: 
     assert b"alive" not in found
 
 
+@pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
 @pytest.mark.parametrize(("newest", "taken"), [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
 def test_tls_begins_at_1_2(secured: Secured, newest: str, taken: bool) -> None:
     scorer, authority = secured
@@ -115,12 +116,16 @@ def test_a_certificate_that_is_replaced_is_shown_to_the_next_connection(secured:
             "problems": ["the certificate on disk is not taken: the key belongs to another certificate"],
         }
         assert shown(scorer) == new
-        found = {each.name: each for each in diagnosis._guarded(diagnosis._scorer, at(scorer))}
+        found = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
         assert not found["certificate"].ok
         other.replace(key)
         until(lambda: not kept.get("/ready").json()["problems"])
         assert shown(scorer) not in {before, new}
         assert "tollgate_serve_certificate_ends" in kept.get("/metrics").text
+        key.rename(other)
+        until(lambda: "cannot be read" in str(kept.get("/ready").json()["problems"]))
+        other.rename(key)
+        until(lambda: not kept.get("/ready").json()["problems"])
     with scorer.client(ca=authority.pem) as client:
         assert client.ready()
 
@@ -143,13 +148,13 @@ def test_one_that_has_ended_is_not_taken_in_place_of_one_that_has_not(secured: S
 
 def test_the_doctor_tells_whose_it_is_how_long_still_and_whether_it_is_shown(secured: Secured, tmp_path: Path) -> None:
     scorer, authority = secured
-    found = {each.name: each for each in diagnosis._scorer(at(scorer))}
+    found = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
     assert found["certificate"].found.startswith("scorer.test, 127.0.0.1: ")
     assert found["certificate"].found.endswith(" days left")
     assert (found["certificate shown"].ok, found["scorer"].ok) == (True, True)
     elsewhere = {"serve_tls_certificate": tmp_path / "tls.crt", "serve_tls_key": tmp_path / "tls.key"}
     authority.issue(*elsewhere.values(), days=3.5)
-    found = {each.name: each for each in diagnosis._scorer(at(scorer).model_copy(update=elsewhere))}
+    found = {each.name: each for each in diagnosis_services.scorer(at(scorer).model_copy(update=elsewhere))}
     assert (found["certificate"].ok, found["certificate"].found) == (False, "scorer.test, 127.0.0.1: 3 days left")
     assert not found["certificate shown"].ok
     alive = component("scorer").healthy
