@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from features.definition import EventSchema, Feature, FeatureSet
 from features.layout import Days, Layout, count
 from features.state import entities_with_state, entity_features
-from features.stripe import CENTS, DAY, REPORTED, STRIPE, TIME, Pass, StripeTask
+from features.stripe import CENTS, DAY, GIVEN, REPORTED, STRIPE, TIME, Pass, StripeTask
 from features.timeline import NEVER
 
 if TYPE_CHECKING:
@@ -35,11 +35,13 @@ def compute_features(
     """
     layout = layout or Layout()
     schema = feature_set.schema
-    frame = _striped(_narrowed(events, schema, days, reported_at), days, feature_set.reach_days, layout)
+    rows = _striped(_narrowed(events, schema, days, reported_at), days, feature_set.reach_days, layout)
+    frame = rows.drop(DAY)
     *before, last = _passes(feature_set, layout)
     for work in before:
         task = StripeTask(schema=schema, work=work, days=days, layout=layout, final=False)
-        frame = _dealt(frame, schema, work, layout).mapInArrow(task, _type([*frame.schema, *_fields(work.features)]))
+        own = _dealt(frame, schema, work, layout).mapInArrow(task, _own_type(frame))
+        frame = _history(rows, days, layout).unionByName(own, allowMissingColumns=True)
     task = StripeTask(schema=schema, work=last, days=days, layout=layout, final=True)
     return _dealt(frame, schema, last, layout).mapInArrow(task, _result_type(events, feature_set))
 
@@ -59,16 +61,23 @@ def _narrowed(events: DataFrame, schema: EventSchema, days: Days, reported_at: s
 
 
 def _striped(frame: DataFrame, days: Days, reach_days: int, layout: Layout) -> DataFrame:
-    """A copy of each row for each stripe that holds or reaches back to its day, numbered in `STRIPE`."""
+    """A copy of each row, with its day, for each stripe that holds or reaches back to it, numbered in `STRIPE`."""
     from pyspark.sql import functions as f
 
     day, length = f.col(DAY), layout.stripe_length(days)
     within = frame.where((day >= -reach_days) & (day < count(days)))
     if layout.stripes == 1:
-        return within.withColumn(STRIPE, f.lit(0)).drop(DAY)
+        return within.withColumn(STRIPE, f.lit(0))
     first = f.greatest(f.lit(0), f.floor(day / length)).cast("int")
     last = f.least(f.lit(layout.stripes - 1), f.floor((day + reach_days) / length)).cast("int")
-    return within.withColumn(STRIPE, f.explode(f.sequence(first, last))).drop(DAY)
+    return within.withColumn(STRIPE, f.explode(f.sequence(first, last)))
+
+
+def _history(rows: DataFrame, days: Days, layout: Layout) -> DataFrame:
+    """The rows that a stripe only looks back at: those of the days before its own."""
+    from pyspark.sql import functions as f
+
+    return rows.where(f.col(DAY) < f.col(STRIPE) * layout.stripe_length(days)).drop(DAY)
 
 
 def _passes(feature_set: FeatureSet, layout: Layout) -> list[Pass]:
@@ -77,11 +86,11 @@ def _passes(feature_set: FeatureSet, layout: Layout) -> list[Pass]:
     if layout.buckets == 1 or not entities:
         return [Pass(entity=None, features=feature_set.features)]
     passes: list[Pass] = []
-    given: tuple[str, ...] = ()
+    given: tuple[Feature, ...] = ()
     for entity in entities:
-        features = entity_features(feature_set, entity)
-        passes.append(Pass(entity=entity, features=features, given=given))
-        given += tuple(feature.name for feature in features)
+        found = entity_features(feature_set, entity)
+        passes.append(Pass(entity=entity, features=(*given, *found), given=given))
+        given += found
     passes[-1] = Pass(entity=entities[-1], features=feature_set.features, given=passes[-1].given)
     return passes
 
@@ -95,6 +104,13 @@ def _dealt(frame: DataFrame, schema: EventSchema, work: Pass, layout: Layout) ->
         key = schema.entity(work.entity).key
         number = number * layout.buckets + f.pmod(f.xxhash64(key), f.lit(layout.buckets)).cast("int")
     return frame.repartitionById(layout.stripes * layout.buckets, number)
+
+
+def _own_type(frame: DataFrame) -> StructType:
+    """The columns of a task's input, and what was computed for its rows, packed."""
+    from pyspark.sql.types import BinaryType, StructField
+
+    return _type([*(field for field in frame.schema if field.name != GIVEN), StructField(GIVEN, BinaryType())])
 
 
 def _result_type(events: DataFrame, feature_set: FeatureSet) -> StructType:

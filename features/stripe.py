@@ -14,6 +14,7 @@ from features.definition import EventSchema, Feature
 from features.errors import FeatureError
 from features.kernel import Events, compute
 from features.layout import Days, Layout
+from features.packing import packed, unpacked
 from features.timeline import MICROSECONDS_PER_DAY, by_time
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
 TIME, CENTS, REPORTED, STRIPE = "__time", "__cents", "__reported", "__stripe"
 """Columns on the way to the kernel: microseconds since 1970 UTC, cents, microseconds or `NEVER`, stripe's number."""
 
+GIVEN = "__given"
+"""Values of the passes before, packed: one BINARY column costs a row of history, which has none, next to nothing."""
+
 DAY = "day"
 ROWS_PER_BATCH = 65_536
 _EPOCH = date(1970, 1, 1)
@@ -29,11 +33,14 @@ _EPOCH = date(1970, 1, 1)
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """One pass over all stripes: tasks are dealt rows by `entity` (or whole stripes) and compute `features`."""
+    """One pass over all stripes: tasks are dealt rows by `entity` (or whole stripes) and compute `features`.
+
+    `given` are those of passes before, which the rows bring along.
+    """
 
     entity: str | None
     features: tuple[Feature, ...]
-    given: tuple[str, ...] = ()
+    given: tuple[Feature, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +48,8 @@ class StripeTask:
     """A function of Arrow batches, for `mapInArrow`; all batches of a call belong to one stripe.
 
     Asked for the `final` result it gives event id, time, entity keys, features and `DAY` of the stripe's own days, by
-    (time, id); else all rows as they came, with the features added (0 in the rows of other days).
+    (time, id); else the rows of these days as they came, with the features packed in `GIVEN`. The days before, which a
+    stripe only looks back at, do not travel on: the next pass reads them anew.
     """
 
     schema: EventSchema
@@ -53,15 +61,26 @@ class StripeTask:
     def __call__(self, batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import pyarrow as pa
 
-        gathered = list(batches)
-        if not any(batch.num_rows for batch in gathered):
-            return
-        table = pa.Table.from_batches(gathered).combine_chunks()
+        gathered = [batch for batch in batches if batch.num_rows]
+        if gathered:
+            yield from self._computed(gathered)
+            # Spark keeps the process for its next task: what this one took is not needed until then
+            pa.default_memory_pool().release_unused()
+
+    def _computed(self, gathered: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
+        """The result from all batches of the stripe, which the list then holds no more: they are copied into one."""
+        import pyarrow as pa
+
+        table = pa.Table.from_batches(gathered)
+        gathered.clear()
+        table = table.combine_chunks()
         rows = self._own_rows(table)
-        given = {name: _array(table, name)[rows] for name in self.work.given}
+        given = unpacked(table.column(GIVEN), rows, self.work.given) if self.work.given else {}
         values = compute(self.work.features, self._events(table), rows, given)
-        result = self._result(table, rows, values) if self.final else _with_columns(table, rows, values)
-        yield from result.to_batches(max_chunksize=ROWS_PER_BATCH)
+        if self.final:
+            yield from self._result(table, rows, values).to_batches(max_chunksize=ROWS_PER_BATCH)
+        else:
+            yield from self._handed_on(table, rows, values)
 
     def _own_rows(self, table: pa.Table) -> NDArray[np.intp]:
         """Indices of the rows of the stripe's own days, by (time, id)."""
@@ -80,6 +99,15 @@ class StripeTask:
             keys={entity.name: _array(table, entity.key) for entity in self.schema.entities},
         )
 
+    def _handed_on(
+        self, table: pa.Table, rows: NDArray[np.intp], values: Mapping[str, NDArray[Any]]
+    ) -> Iterator[pa.RecordBatch]:
+        own = table.drop_columns([GIVEN]) if self.work.given else table
+        for first in range(0, len(rows), ROWS_PER_BATCH):
+            some = slice(first, first + ROWS_PER_BATCH)
+            batch = own.take(rows[some]).append_column(GIVEN, packed([column[some] for column in values.values()]))
+            yield from batch.combine_chunks().to_batches()
+
     def _result(self, table: pa.Table, rows: NDArray[np.intp], values: Mapping[str, NDArray[Any]]) -> pa.Table:
         import pyarrow as pa
 
@@ -93,17 +121,6 @@ class StripeTask:
             DAY: pa.array((time // MICROSECONDS_PER_DAY).astype(np.int32)).view(pa.date32()),
         }
         return pa.table(columns)
-
-
-def _with_columns(table: pa.Table, rows: NDArray[np.intp], values: Mapping[str, NDArray[Any]]) -> pa.Table:
-    """The table with the values in their rows and 0 in the others."""
-    import pyarrow as pa
-
-    for name, column in values.items():
-        whole = np.zeros(table.num_rows, dtype=column.dtype)
-        whole[rows] = column
-        table = table.append_column(name, pa.array(whole))
-    return table
 
 
 def _array(table: pa.Table, name: str) -> NDArray[Any]:
