@@ -5,7 +5,7 @@ export PYTHONDONTWRITEBYTECODE :=
 BIN := .venv/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup archive demo test services test-airflow test-services test-faults test-fast check format bench bench-gate bench-serve bench-watch screenshots lock clean
+.PHONY: help setup archive demo test services test-airflow test-services test-faults test-fast check format bench bench-gate bench-scale bench-serve bench-watch screenshots lock clean
 
 help:  ## list the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -52,6 +52,9 @@ bench: setup  ## all benchmarks; writes the tables of benchmarks/README.md
 
 bench-gate: setup  ## how often the release gate errs, on pairs of models whose difference is known (15 minutes)
 	$(BIN)/python -m benchmarks gate
+
+bench-scale: setup  ## a night of 10,000 to 1,000,000 transactions, a training of up to 30 million rows (60 minutes)
+	$(BIN)/python -m benchmarks scale training
 
 bench-serve: setup  ## events a second and latencies of the online scorer, against the usual way to serve (5 minutes)
 	$(BIN)/python -m benchmarks serve

@@ -10,7 +10,19 @@ import sys
 from pathlib import Path
 
 README = Path(__file__).with_name("README.md")
-MODULES = ("simulate", "features", "scoring", "serve", "nightly", "monitor", "ops", "gate", "watch")
+MODULES = (
+    "simulate",
+    "features",
+    "scoring",
+    "serve",
+    "nightly",
+    "monitor",
+    "ops",
+    "scale",
+    "training",
+    "gate",
+    "watch",
+)
 
 
 def measured(module: str) -> str:

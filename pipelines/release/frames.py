@@ -85,7 +85,7 @@ def learnable(frame: pd.DataFrame, use_case: UseCase, days: DayRange, as_of: dat
     rows = rows_of(frame, days)
     label = labels_at(rows, use_case, as_of)
     known = ~np.isnan(label)
-    return rows[known], label[known]
+    return (rows, label) if known.all() else (rows[known], label[known])
 
 
 def judged(frame: pd.DataFrame, use_case: UseCase, split: Split, as_of: datetime) -> tuple[pd.DataFrame, Array]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from pipelines.platform.errors import PermanentError
-from pipelines.release.fitting import Parameters, booster_scores, fit_booster, matrix_of
+from pipelines.release.fitting import Parameters, booster_scores, compact_matrix_of, fit_booster, matrix_of
 from pipelines.release.frames import Split, judged, learnable
 from pipelines.release.metrics import Array, auc_roc, average_precision, card_precision_at_k
 from pipelines.usecases.definition import UseCase
@@ -60,7 +60,7 @@ def fit_for(
     history = split.history(use_case.model.history_days)
     rows, label = learnable(frame, use_case, history, split.known_at)
     _require_both_classes(label, split)
-    return fit_booster(matrix_of(rows, names), label, names, parameters, seed=use_case.model.seed)
+    return fit_booster(compact_matrix_of(rows, names), label, names, parameters, seed=use_case.model.seed)
 
 
 def validation_splits(split: Split, use_case: UseCase) -> list[Split]:
