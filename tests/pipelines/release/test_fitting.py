@@ -6,8 +6,17 @@ from datetime import date
 
 import numpy as np
 import pytest
+import xgboost as xgb
 
-from pipelines.release.fitting import booster_scores, fit_booster, fit_logistic, logistic_scores, matrix_of, rule_scores
+from pipelines.release.fitting import (
+    booster_scores,
+    compact_matrix_of,
+    fit_booster,
+    fit_logistic,
+    logistic_scores,
+    matrix_of,
+    rule_scores,
+)
 from pipelines.usecases.registry import load
 from tests.pipelines.release.training_frames import simulated_frame
 
@@ -28,6 +37,18 @@ def test_the_same_rows_and_seed_give_the_same_bits(learnt):
     )
     assert once == again
     assert once != other
+
+
+def test_bins_of_half_the_width_give_the_bits_that_whole_values_give(learnt):
+    matrix, label = learnt
+    compact = compact_matrix_of(simulated_frame(date(2026, 1, 1), 10), NAMES)
+    fixed = {"objective": "binary:logistic", "tree_method": "hist", "nthread": 1, "seed": 7, "monotone_constraints": {}}
+    for bins in ({}, {"max_bin": 1024, "num_parallel_tree": 3, "colsample_bynode": 0.5}):
+        given = {key: value for key, value in (QUICK | bins).items() if key != "num_boost_round"}
+        whole = xgb.DMatrix(matrix, label=label, feature_names=list(NAMES))
+        plain = xgb.train(fixed | given, whole, num_boost_round=12)
+        ours = fit_booster(compact, label, NAMES, QUICK | bins, seed=7)
+        assert bytes(ours.save_raw("ubj")) == bytes(plain.save_raw("ubj"))
 
 
 def test_scores_are_probabilities_that_rank_frauds_first(learnt):
