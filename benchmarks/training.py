@@ -34,7 +34,7 @@ LABEL = "label"
 FEATURES = USE_CASE.feature_sets[USE_CASE.model.feature_set].features
 NAMES = [feature.name for feature in FEATURES]
 PARAMETERS = {**USE_CASE.model.fixed, **USE_CASE.model.search[0], "num_boost_round": ROUNDS}
-RUNS = (("memory", 1), ("memory", 2), ("batches", 2), ("disk", 2), ("batches", 10), ("disk", 10), ("batches", 30))
+RUNS = (("memory", 1), ("memory", 2), ("batches", 2), ("disk", 2), ("batches", 8), ("disk", 8))
 """How, and how many million rows."""
 
 
