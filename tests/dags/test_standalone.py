@@ -1,7 +1,7 @@
 """The DAGs under a real `airflow standalone` with a Spark Connect server: the days of a small world, in order.
 
-The tests build on one another, as the days do: three by backfill, one again, one that drifts, one that is refused and
-comes again while its follower waits.
+The tests build on one another, as the days do: three by backfill, one again, one that is refused and comes again while
+its follower waits, which drifts.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from pipelines.platform.orchestration import Orchestration
 from pipelines.platform.settings import Settings
 from pipelines.platform.spark import spark_session
 from pipelines.platform.spark_token import server_token
-from tests.dags.world import BROKEN, DRIFTED, FIRST, LAST, START, TOLLGATE, World, small_world
+from tests.dags.world import BROKEN, FIRST, LAST, TOLLGATE, World, deliver, small_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
@@ -84,57 +84,25 @@ def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(w
 
 def test_a_day_that_broke_further_down_goes_on_there(world: World) -> None:
     day = FIRST + timedelta(days=2)
-    broken, ingested, scored = (world.newest(dag_id, day) for dag_id in ("features", "ingest", "score"))
+    before = {dag_id: world.newest(dag_id, day) for dag_id in CHAIN}
+    broken = before["score"]
     assert broken is not None
     world.mark_failed(broken)
     planned = world.json("backfill", "--from", day, "--to", day, "--dry-run")["days"][0]
-    assert (planned["action"], planned["from"]) == ("resume", "features")
+    assert (planned["action"], planned["from"]) == ("resume", "score")
     world.tollgate("backfill", "--from", day, "--to", day)
-    assert world.newest("ingest", day) == ingested
-    assert world.api.run("features", broken.run_id).state == "success"
-    assert world.newest("score", day) != scored
-
-
-def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> None:
-    assert world.newest("train", FIRST) is None
-    world.tollgate("backfill", "--from", DRIFTED, "--to", DRIFTED)
-    asked = world.ledger.latest("monitor", first=DRIFTED, last=DRIFTED)[DRIFTED].payload["retrain"]
-    assert asked["asked"]
-
-    as_of = DRIFTED + timedelta(days=1)
-    world.wait("the training", lambda: as_of in world.ledger.latest("train", first=as_of, last=as_of))
-    account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].payload
-    assert account["reason"] == asked["reason"]
-    states = {"approved": "shadow", "needs a person": "candidate", "refused": "refused"}
-    assert account["state"] == states[account["verdict"]["decision"]]
-    pointer = world.ledger.champion()
-    assert pointer is not None
-    assert pointer.release_id != account["release"], "it is tried out first"
-    assert pointer.challenger == (account["release"] if account["state"] == "shadow" else None)
-    run = world.newest("train", DRIFTED)
-    assert run is not None
-
-    def asked_of_a_person() -> str | None:
-        return {task.task_id: task.state for task in world.api.tasks(run)}["person.approve"]
-
-    if account["state"] != "candidate":
-        world.wait("nobody being asked", lambda: asked_of_a_person() == "skipped")
-        return
-    world.wait("a person being asked", lambda: asked_of_a_person() == "awaiting_input")
-    world.approve(run, "person.approve", "the test has looked at it")
-    world.wait("the approved release to go on", lambda: world.api.run("train", run.run_id).finished)
-    move = world.ledger.moves()[-1]
-    assert (move.subject, move.kind, move.actor) == (account["release"], "shadow", USER)
-    assert move.reason == f"approved by {USER}: the test has looked at it"
+    assert [world.newest(dag_id, day) for dag_id in ("ingest", "features")] == [before["ingest"], before["features"]]
+    assert world.api.run("score", broken.run_id).state == "success"
+    assert world.newest("monitor", day) != before["monitor"]
 
 
 def test_a_day_that_fails_its_gate_holds_back_what_follows_and_says_so(world: World) -> None:
-    before = world.contents(["transactions"], BROKEN)
+    before = world.newest_version("transactions")
     found = world.json("backfill", "--from", BROKEN, "--to", BROKEN, code=1)["days"][0]
     assert (found["state"], found["failed_task"]) == ("failed", "ingest.ingest")
     assert found["states"] == {"ingest": "failed"} | dict.fromkeys(CHAIN[1:], "held back")
     assert [world.api.runs(dag_id, str(BROKEN)) for dag_id in CHAIN[1:]] == [[], [], []]
-    assert world.contents(["transactions"], BROKEN) == before
+    assert world.newest_version("transactions") == before
     run = world.newest("ingest", BROKEN)
     assert run is not None
     task = world.api.tasks(run)[0]
@@ -160,15 +128,45 @@ def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: W
             return run is not None and any(task.state == "up_for_retry" for task in world.api.tasks(run))
 
         world.wait("features waiting for the day before", waits)
-        landing = world.settings.home / "landing"
-        shutil.rmtree(landing)
-        days = ("--start", START, "--days", (LAST - START).days + 1)
-        world.tollgate("simulate", *days, "--customers", 300, "--terminals", 500, "--seed", 1)
+        shutil.rmtree(world.settings.home / "landing")
+        deliver(world)
         mended = world.json("backfill", "--from", BROKEN, "--to", BROKEN)["days"][0]
         assert mended["state"] == "done"
         assert follower.wait(timeout=420) == 0
     finally:
         follower.kill()
+
+
+def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> None:
+    assert [world.newest("train", day) for day in DayRange(FIRST, BROKEN)] == [None] * 4
+    asked = world.ledger.latest("monitor", first=LAST, last=LAST)[LAST].payload["retrain"]
+    assert asked["asked"]
+
+    as_of = LAST + timedelta(days=1)
+    world.wait("the training", lambda: as_of in world.ledger.latest("train", first=as_of, last=as_of))
+    account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].payload
+    assert account["reason"] == asked["reason"]
+    states = {"approved": "shadow", "needs a person": "candidate", "refused": "refused"}
+    assert account["state"] == states[account["verdict"]["decision"]]
+    pointer = world.ledger.champion()
+    assert pointer is not None
+    assert pointer.release_id != account["release"], "it is tried out first"
+    assert pointer.challenger == (account["release"] if account["state"] == "shadow" else None)
+    run = world.newest("train", LAST)
+    assert run is not None
+
+    def asked_of_a_person() -> str | None:
+        return {task.task_id: task.state for task in world.api.tasks(run)}["person.approve"]
+
+    if account["state"] != "candidate":
+        world.wait("nobody being asked", lambda: asked_of_a_person() == "skipped")
+        return
+    world.wait("a person being asked", lambda: asked_of_a_person() == "awaiting_input")
+    world.approve(run, "person.approve", "the test has looked at it")
+    world.wait("the approved release to go on", lambda: world.api.run("train", run.run_id).finished)
+    move = world.ledger.moves()[-1]
+    assert (move.subject, move.kind, move.actor) == (account["release"], "shadow", USER)
+    assert move.reason == f"approved by {USER}: the test has looked at it"
 
 
 def test_a_second_up_is_refused_and_changes_nothing(world: World) -> None:

@@ -19,6 +19,7 @@ import httpx
 from pipelines.cli.release import NOT_IN_PRODUCTION
 from pipelines.platform.airflow_api import USER, AirflowApi, DagRun, passwords_file
 from pipelines.platform.days import midnight
+from pipelines.platform.delta_log import commit_versions
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import CHECKOUT, Settings
 from tests.conftest import JAVA_OPTIONS
@@ -27,10 +28,16 @@ START = date(2026, 1, 20)
 FIRST = date(2026, 3, 6)
 """The first day that Airflow runs; the days before it are loaded in bulk."""
 
-DRIFTED = FIRST + timedelta(days=3)
-BROKEN = FIRST + timedelta(days=4)
-LAST = FIRST + timedelta(days=5)
+BROKEN = FIRST + timedelta(days=3)
+"""Its feed is broken when it first comes."""
+
+LAST = FIRST + timedelta(days=4)
+"""Waits for the broken day, and drifts."""
+
 TOLLGATE = str(Path(sys.executable).parent / "tollgate")
+
+QUIET_AIRFLOW = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
+"""DAG files are parsed when Airflow starts, not every half minute again: no test changes one."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class World:
         return Ledger(self.settings.ledger, self.settings.use_case)
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.settings.environment(), "COLUMNS": "200"}
+        return {**os.environ, **self.settings.environment(), **QUIET_AIRFLOW, "COLUMNS": "200"}
 
     def tollgate(
         self, *arguments: object, code: int = 0, or_code: int | None = None, connect: bool = False
@@ -85,6 +92,10 @@ class World:
         done = subprocess.run(command, env=self.environment() | remote, capture_output=True, text=True, cwd=CHECKOUT)
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
+
+    def newest_version(self, table: str) -> int:
+        """The version of a table's newest commit."""
+        return next(iter(commit_versions(Path(self.settings.lake, self.settings.use_case, table))))
 
     def mark_failed(self, run: DagRun) -> None:
         """Say of a run that it has failed, as one can in Airflow's pages."""
@@ -129,11 +140,7 @@ def small_world(home: Path) -> World:
         retry_seconds=3,
     )
     world = World(settings)
-    world.tollgate(
-        *("simulate", "--start", START, "--days", (LAST - START).days + 1, "--customers", 300, "--terminals", 500),
-        *("--seed", 1, "--incident", f"new-fraud:{DRIFTED}:{DRIFTED}", "--incident", f"holiday:{DRIFTED}:{DRIFTED}"),
-        *("--incident", f"broken-feed:{BROKEN}:{BROKEN}"),
-    )
+    deliver(world, "--incident", f"broken-feed:{BROKEN}:{BROKEN}")
     world.tollgate("up")
     history = ("--from", START, "--to", FIRST - timedelta(days=1))
     world.tollgate("run", "ingest", *history, connect=True)
@@ -142,6 +149,14 @@ def small_world(home: Path) -> World:
     if world.ledger.champion() is None:
         _promote(world)
     return world
+
+
+def deliver(world: World, *incidents: str) -> None:
+    """Simulate all days up to `LAST`, which drifts, with further incidents."""
+    world.tollgate(
+        *("simulate", "--start", START, "--days", (LAST - START).days + 1, "--customers", 300, "--terminals", 500),
+        *("--seed", 1, "--incident", f"new-fraud:{LAST}:{LAST}", "--incident", f"holiday:{LAST}:{LAST}", *incidents),
+    )
 
 
 def _promote(world: World) -> None:
