@@ -95,8 +95,8 @@ class LiveEngine:
         return self._states.report(ids, reported_at)
 
     def readiness(self) -> Readiness:
-        """How the scorer stands."""
-        states, champion = self._states, self._follower.now.contenders.champion
+        """How the scorer stands: what the next batch is answered from."""
+        states, champion = self._next or self._states, self._follower.now.contenders.champion
         nightly = states.nightly
         reader = states.reader.problem if states.reader else ""
         problems = {

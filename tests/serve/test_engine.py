@@ -117,6 +117,7 @@ def test_a_new_night_is_taken_over_and_sets_right_what_the_stream_had_wrong(run:
     assert len(missed) == 3
     write_night(run, EVENTS, DAY, datetime.combine(DAY + timedelta(days=1), datetime.min.time(), NOW.tzinfo))
     engine.look_for_night()
+    assert engine.readiness().facts["states_of"] == str(DAY), "told before anybody asks for a score"
     tomorrow = Events(
         id=TODAY.id + 10**6,
         time=TODAY.time + 86_400_000_000,
