@@ -39,7 +39,8 @@ def answer_table(batches: Sequence[Logged], schema: EventSchema) -> pa.Table:
     """One row for each answer of batches that are alike.
 
     Columns: event id, time, entity keys, `cents`; score, decision, release, model_version, fallback, reason, flags;
-    champion, challenger, challenger_score; answered_at; and the champion's features, DOUBLE, as `feature.<name>`.
+    champion, challenger, challenger_score; answered_at; and the features that any of them reads, DOUBLE, as
+    `feature.<name>`.
     """
     import pyarrow as pa
 

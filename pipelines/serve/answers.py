@@ -47,9 +47,10 @@ class Answers:
     """Answers to a batch of n requests, in the order of its rows.
 
     `scores` float64 in [0, 1], `decisions` bool (score >= the decider's threshold), `decided_by` int8 (the place in
-    `deciders` of each row's decider), `flags` uint8 (`Flag`). `names` and `features` (float64, n x names) are what the
-    champion saw; no names where no features could be had. `reasons` holds the names and contributions (log-odds) of
-    what weighed most, by row, for the rows that asked for it.
+    `deciders` of each row's decider), `flags` uint8 (`Flag`). `names` and `features` (float64, n x names) are what all
+    who may decide saw, the champion's first: callers are told these, the last `untold` are for the log alone. No
+    names where no features could be had. `reasons` holds the names and contributions (log-odds) of what weighed most,
+    by row, for the rows that asked for it.
     """
 
     scores: NDArray[np.float64]
@@ -59,10 +60,16 @@ class Answers:
     flags: NDArray[np.uint8]
     names: tuple[str, ...] = ()
     features: NDArray[np.float64] = field(default_factory=lambda: np.empty((0, 0)))
+    untold: int = 0
     reasons: Mapping[int, Sequence[tuple[str, float]]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.scores)
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The names of the features that callers are told."""
+        return self.names[: len(self.names) - self.untold]
 
     def part(self, first: int, past: int) -> Answers:
         """The answers of the rows from `first` up to `past`."""
@@ -75,6 +82,7 @@ class Answers:
             flags=self.flags[rows],
             names=self.names,
             features=self.features[rows] if self.names else self.features,
+            untold=self.untold,
             reasons={row - first: told for row, told in self.reasons.items() if first <= row < past},
         )
 

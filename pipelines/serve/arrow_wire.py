@@ -125,7 +125,7 @@ class ArrowWire:
             told["reasons"] = _reasons(answers, first, past)
         if asked.features and answers.names:
             values = np.ascontiguousarray(answers.features[part].T)
-            told |= {FEATURE + name: pa.array(values[place]) for place, name in enumerate(answers.names)}
+            told |= {FEATURE + name: pa.array(values[place]) for place, name in enumerate(answers.told)}
         return pa.RecordBatch.from_arrays(list(told.values()), names=list(told))
 
 

@@ -84,8 +84,9 @@ class LiveEngine:
         """The declared rule's answers, at once and without any store; nothing moves."""
         judge = self._judge
         answers = judge.by_rule(requests.cents / 100, reason)
-        names = judge.contenders.champion.feature_names
-        unseen = replace(answers, names=names, features=np.full((len(answers), len(names)), np.nan))
+        untold = len(judge.names) - len(judge.contenders.champion.feature_names)
+        nothing = np.full((len(answers), len(judge.names)), np.nan)
+        unseen = replace(answers, names=judge.names, features=nothing, untold=untold)
         self._log(judge, requests, unseen, None)
         return answers
 

@@ -216,4 +216,4 @@ def _explain(rows: list[Any], asked: Asked, answers: Answers, first: int) -> Non
             row.reasons = [Reason(name, weight) for name, weight in answers.reasons.get(first + place, ())]
         if asked.features:
             values = answers.features[first + place].tolist() if answers.names else []
-            row.features = dict(zip(answers.names, values, strict=True))
+            row.features = dict(zip(answers.told, values, strict=False))

@@ -56,6 +56,7 @@ class Judge:
         self._use_case = use_case
         rule = rule_scorer(use_case, reason=UNSURE)
         self.features = needed_features(deciding, use_case.stored_features, rule)
+        self.names = tuple(feature.name for feature in self.features)
         self.contenders = deciding.contenders
         self._rule = rule
         self._key = next(e.name for e in use_case.stored_features.schema.entities if e.key == use_case.review.unit)
@@ -71,8 +72,11 @@ class Judge:
     ) -> tuple[Answers, Scores | None]:
         """The answers, and the challenger's scores beside them (None without one)."""
         contenders = self.contenders
-        matrix = _matrix(values, contenders.champion.feature_names)
-        scores = contenders.champion.score(matrix)
+        matrix = _matrix(values, self.names)
+        told = len(contenders.champion.feature_names)
+        scores = contenders.champion.score(
+            matrix if told == len(self.names) else np.ascontiguousarray(matrix[:, :told])
+        )
         decided_by = np.zeros(len(requests), dtype=np.int8)
         theirs = self._challenger_scores(values)
         if contenders.challenger is not None and theirs is not None:
@@ -96,8 +100,9 @@ class Judge:
             decided_by=decided_by,
             deciders=self.deciders,
             flags=flags,
-            names=contenders.champion.feature_names,
+            names=self.names,
             features=matrix,
+            untold=len(self.names) - told,
             reasons=self._reasons(values, decided_by, np.flatnonzero(explained)),
         )
         return answers, theirs

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from features.kernel import Events, compute
@@ -18,7 +21,10 @@ from pipelines.release.promotion import put
 from pipelines.release.scorer import load_champion
 from pipelines.run import Run
 from pipelines.serve.answers import Answers, Flag
+from pipelines.serve.asked import Asked, Share
+from pipelines.serve.door import door
 from pipelines.serve.engine import LiveEngine
+from pipelines.serve.json_wire import JsonWire
 from tests.pipelines.release.boosters import AT, make_bundle, make_champion
 from tests.serve.nights import DAY, NOW, START, asked, history, make_home, make_run, micros, on_day, taken, write_night
 
@@ -198,6 +204,32 @@ def test_a_canary_decides_for_its_share_and_a_shadow_for_nobody(run: Run, engine
         answers = score(engine, TODAY)
         deciders[state] = {answers.deciders[i].release_id for i in answers.decided_by.tolist()}
     assert deciders == {"shadow": {champion.release_id}, "canary": {champion.release_id, other.release_id}}
+
+
+def test_what_only_the_challenger_reads_is_logged_and_not_told(run: Run) -> None:
+    larger, small = load_champion(run), run.use_case.feature_sets["baseline"]
+    only = [name for name in larger.feature_names if name not in small.names]
+    assert only
+    champion = make_bundle(run.settings.home, small, as_of="2026-11-10")
+    make_champion(run, champion)
+    put(run, run.ledger.champion(), larger.release_id, "canary", reason="for the test")
+    engine = LiveEngine(run)
+    answers = score(engine, TODAY)
+    engine.fall_back(asked(taken(TODAY, slice(0, 2))), "the deadline has passed")
+    engine.close()
+    assert answers.told == small.names
+    assert answers.part(1, 3).told == small.names
+    wire = JsonWire(run.use_case, door(run.use_case, now=lambda: 0), most_rows=len(TODAY))
+    rows = np.column_stack([TODAY.id, TODAY.time, TODAY.cents, *TODAY.keys.values()])
+    told = json.loads(wire.write(Asked(rows=rows, features=True), Share(answers, 0, len(TODAY))))["answers"]
+    assert {tuple(one["features"]) for one in told} == {small.names}
+    logged = {table.num_rows: table for table in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])}
+    table = pa.concat_tables(logged.values()).filter(pc.equal(pc.field("reason"), "")).sort_by("transaction_id")
+    order = np.argsort(TODAY.id)
+    assert set(table["release"].to_pylist()) == {champion.release_id, larger.release_id}
+    matrix = np.column_stack([table[f"feature.{name}"].to_numpy() for name in larger.feature_names])
+    assert larger.score(matrix).tolist() == table["challenger_score"].to_pylist()
+    assert matrix[:, 0].tolist() == answers.features[order, answers.names.index(larger.feature_names[0])].tolist()
 
 
 def test_unknown_entities_are_flagged_and_have_their_defaults(engine: LiveEngine) -> None:

@@ -59,7 +59,7 @@ class Differences:
 def differences(answered: Answered, stored: Stored) -> Differences:
     """Compare every logged feature that the lake has; scores and decisions where one release made both.
 
-    A score counts only where the champion decided: what a challenger saw besides its features is not logged.
+    A score counts only where the champion decided.
     """
     ids = answered.id[answered.today]
     place, there = located(stored.id, ids)
