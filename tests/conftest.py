@@ -31,6 +31,7 @@ HEAVY = (
     "pipelines/stages/test_train.py",
     "pipelines/test_production_profile.py",
     "docker/test_native.py",
+    "docker/test_cluster.py",
 )
 """Files that take minutes, longest first: begun first, so that no worker ends with one while another has no work."""
 

@@ -16,8 +16,9 @@ def component(
     name: Annotated[
         str,
         typer.Argument(
-            help="spark, mlflow, scorer, airflow-api-server, airflow-scheduler, airflow-dag-processor, "
-            "airflow-triggerer or metrics-token; airflow-migrate and buckets are errands that end"
+            help="spark, spark-master, spark-worker, mlflow, scorer, airflow-api-server, airflow-scheduler, "
+            "airflow-dag-processor, airflow-triggerer or metrics-token; "
+            "airflow-migrate and buckets are errands that end"
         ),
     ],
     check: Annotated[bool, typer.Option("--check", help="only say, by the exit code, whether it is well")] = False,

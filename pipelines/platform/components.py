@@ -14,7 +14,7 @@ from typing import NoReturn
 
 import httpx
 
-from pipelines.platform import airflow_server, metrics_token
+from pipelines.platform import airflow_server, metrics_token, spark_cluster
 from pipelines.platform.airflow_api import AirflowApi
 from pipelines.platform.airflow_secrets import make_passwords
 from pipelines.platform.buckets import make_buckets
@@ -86,6 +86,13 @@ def _reported_healthy(reported: str, settings: Settings) -> bool:
         return False
 
 
+def _of_cluster(
+    role: str, title: str, command: Callable[[Settings], list[str]], healthy: Callable[[Settings], bool]
+) -> Component:
+    begin = partial(_become, command, spark_cluster.daemon_environment)
+    return Component(name=f"spark-{role}", title=title, begin=begin, healthy=healthy)
+
+
 def _migrate(settings: Settings) -> None:
     make_passwords(settings)
     airflow_server.make_database(settings)
@@ -110,6 +117,8 @@ def _scorer_alive(settings: Settings) -> bool:
 
 COMPONENTS = (
     *(_served(service) for service in SERVICES if service.name != "airflow"),
+    _of_cluster("master", "a Spark cluster's master", spark_cluster.master_command, spark_cluster.master_healthy),
+    _of_cluster("worker", "a Spark cluster's worker", spark_cluster.worker_command, spark_cluster.worker_healthy),
     _airflow("api-server", "Airflow's UI and API, and the Model Ops pages", "metadatabase"),
     _airflow("scheduler", "Airflow's scheduler, with the workers that run tasks", "scheduler"),
     _airflow("dag-processor", "reads the DAG files", "dag_processor"),

@@ -16,6 +16,7 @@ from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.platform.spark import server_options
+from pipelines.platform.spark_cluster import cluster_options, secret_arguments
 from pipelines.platform.tracking import artifact_store_environment
 
 
@@ -39,14 +40,18 @@ class Service:
 
 
 def _spark_command(settings: Settings) -> list[str]:
-    options = server_options(settings) | {
-        "spark.connect.grpc.binding.address": settings.bind,
-        "spark.connect.grpc.binding.port": str(settings.spark_port),
-    }
+    options = (
+        server_options(settings)
+        | cluster_options(settings)
+        | {
+            "spark.connect.grpc.binding.address": settings.bind,
+            "spark.connect.grpc.binding.port": str(settings.spark_port),
+        }
+    )
     submit = Path(str(find_spec("pyspark").origin)).parent / "bin" / "spark-submit"  # type: ignore[union-attr]
     server = "org.apache.spark.sql.connect.service.SparkConnectServer"
     arguments = [part for key, value in options.items() for part in ("--conf", f"{key}={value}")]
-    return [str(submit), "--class", server, *arguments, "spark-internal"]
+    return [str(submit), "--class", server, *secret_arguments(settings), *arguments, "spark-internal"]
 
 
 def _spark_environment(settings: Settings) -> dict[str, str]:

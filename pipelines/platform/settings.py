@@ -44,9 +44,17 @@ class Settings(BaseModel):
     )
     jars: Path = Field(description="folder of Spark's extra jars")
     spark_remote: str | None = Field(default=None, description="Spark Connect URL; none starts a local session")
-    spark_cores: int = Field(default=2, ge=1, description="cores of a local session")
+    spark_cores: int = Field(default=2, ge=1, description="cores of a local session, or of a whole cluster")
     spark_memory: str = Field(default="3g", pattern=r"^\d+[mg]$", description="driver memory of a local session")
     spark_java_options: str = Field(default="", description="further options of Spark's Java machine")
+    spark_master: str | None = Field(
+        default=None,
+        pattern=r"^spark://[^:/@]+:\d+$",
+        description="master of a standalone cluster that the Spark Connect server computes on; none: its own machine",
+    )
+    spark_executor_memory: str = Field(
+        default="1g", pattern=r"^\d+[mg]$", description="memory of Java on each worker of a cluster"
+    )
     spark_port: int = Field(default=15102, ge=1, le=65535, description="port of the Spark Connect server")
     airflow_database: str | None = Field(
         default=None, description="SQLAlchemy URL of Airflow's own database; none: a SQLite file in the home"

@@ -48,7 +48,7 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.app.name": "tollgate",
         "spark.driver.memory": settings.spark_memory,
-        "spark.driver.extraJavaOptions": f"{_JVM} -Dderby.system.home={home} {_java_options(settings)}".rstrip(),
+        "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} {java_options(settings)}",
         "spark.jars": ",".join(str(path) for path in require_jars(settings.jars, jars_of(settings))),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
@@ -73,11 +73,14 @@ def server_options(settings: Settings) -> dict[str, str]:
     }
 
 
-def _java_options(settings: Settings) -> str:
-    """Those that are set; and the archive of Spark's classes, unless they name one themselves."""
-    if "-XX:SharedArchiveFile" in settings.spark_java_options or "-XX:ArchiveClasses" in settings.spark_java_options:
-        return settings.spark_java_options
-    return f"{archive_options(settings, require_java())} {settings.spark_java_options}".strip()
+def java_options(settings: Settings) -> str:
+    """Of every Java machine: UTC, its log, the archive of Spark's classes, and those that are set.
+
+    Where these name an archive themselves, it is theirs.
+    """
+    given = settings.spark_java_options
+    own = "-XX:SharedArchiveFile" in given or "-XX:ArchiveClasses" in given
+    return " ".join(filter(None, [_JVM, "" if own else archive_options(settings, require_java()), given]))
 
 
 def _s3_options(settings: Settings) -> dict[str, str]:

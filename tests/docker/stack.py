@@ -21,8 +21,8 @@ PLACE = re.compile(r"\{([a-z0-9_]+)\}")
 
 @cache
 def stack() -> dict[str, Any]:
-    """The whole file, its anchors resolved."""
-    return yaml.safe_load(COMPOSE.read_text())
+    """The whole file, its anchors resolved, and its variables as where nothing is set."""
+    return yaml.safe_load(re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", COMPOSE.read_text()))
 
 
 def services() -> dict[str, dict[str, Any]]:

@@ -6,13 +6,10 @@ What needs a Docker engine (networks, volumes, limits) is not seen here.
 from __future__ import annotations
 
 import os
-import runpy
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import boto3
@@ -21,74 +18,17 @@ import psycopg
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from pipelines.platform import processes
 from pipelines.platform.airflow_api import USER, AirflowApi
 from pipelines.platform.mlflow_gate import login
 from pipelines.platform.orchestration import Orchestration
-from pipelines.platform.settings import Settings
 from pipelines.platform.tracking import Tracking
-from tests.docker.stack import DOCKER, mounted_secrets, services
+from tests.docker.machine import Machine, settings_of
+from tests.docker.stack import DOCKER
 from tests.object_store import s3
 from tests.pipelines.platform.test_tracking import example_record
 from tests.servers import free_port, postgresql, postgresql_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
-
-PATIENCE = 180.0
-
-
-@dataclass
-class Machine:
-    """This machine in the place of the containers: where each of their addresses is here, and the home."""
-
-    home: Path
-    secrets: Path
-    places: dict[str, str]
-    ports: dict[str, int]
-    started: list[processes.ProcessRecord] = field(default_factory=list)
-
-    def environment(self, name: str) -> dict[str, str]:
-        """What the compose file gives a service, led to this machine."""
-        given = {key: str(value) for key, value in services()[name]["environment"].items()}
-        for there, here in self.places.items():
-            given = {key: value.replace(there, here) for key, value in given.items()}
-        bare = {key: value for key, value in os.environ.items() if not key.startswith(("TOLLGATE_", "AWS_"))}
-        folder = self.secrets / str(mounted_secrets(services()[name]))
-        ports = {f"TOLLGATE_{key.upper()}_PORT": str(port) for key, port in self.ports.items()}
-        path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        return {**bare, **given, **ports, "TOLLGATE_HOME": str(self.home), "SECRETS_FOLDER": str(folder), "PATH": path}
-
-    def command(self, name: str) -> list[str]:
-        return [sys.executable, str(DOCKER / "entrypoint.py"), *services()[name]["command"]]
-
-    def run(self, name: str) -> None:
-        """An errand, to its end."""
-        done = subprocess.run(self.command(name), env=self.environment(name), capture_output=True, text=True)
-        assert done.returncode == 0, done.stdout + done.stderr
-
-    def start(self, *names: str) -> None:
-        """Components, until each says of itself that it is well."""
-        for name in names:
-            environment, folder = self.environment(name), self.home.parent / name
-            self.started.append(
-                processes.start(name, self.command(name), environment=environment, folder=folder, port=0)
-            )
-        deadline = time.monotonic() + PATIENCE
-        for name in names:
-            while not self.is_well(name):
-                log = processes.last_lines(processes.log_path(self.home.parent / name, name))
-                assert all(record.leader() for record in self.started), log
-                assert time.monotonic() < deadline, log
-                time.sleep(0.5)
-
-    def is_well(self, name: str) -> bool:
-        """What its health check says; a health check does not go through the entrypoint."""
-        command = services()[name]["healthcheck"]["test"][1:]
-        return subprocess.run(command, env=self.environment(name), stdout=subprocess.DEVNULL).returncode == 0
-
-    def stop(self) -> None:
-        for record in reversed(self.started):
-            processes.stop(self.home.parent / record.name, [record], patience=20)
 
 
 @pytest.fixture(scope="module")
@@ -119,13 +59,6 @@ def make_databases(url: str, secrets: Path) -> None:
     command = [psql, "-v", "ON_ERROR_STOP=1", "-f", str(DOCKER / "postgres" / "databases.sql"), url]
     variables = {"SECRETS_FOLDER": str(secrets), "PATH": os.environ["PATH"]}
     subprocess.run(command, env=variables, check=True, capture_output=True)
-
-
-def settings_of(machine: Machine, name: str) -> Settings:
-    """What a service finds, once its entrypoint has filled in the secrets."""
-    filled = runpy.run_path(str(DOCKER / "entrypoint.py"))["filled"]
-    environment = machine.environment(name)
-    return Settings.from_environment(filled(environment, Path(environment["SECRETS_FOLDER"])))
 
 
 def test_the_errands_leave_a_bucket_a_database_with_pools_and_passwords(machine: Machine) -> None:

@@ -1,0 +1,157 @@
+"""A Spark cluster by the compose file's commands: master, two workers, Connect server; the same rows as embedded."""
+
+from __future__ import annotations
+
+import multiprocessing
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pyarrow as pa
+import pytest
+
+from pipelines.platform import processes
+from pipelines.platform.days import DayRange
+from pipelines.platform.jar_list import DELTA_JARS, S3_JARS
+from pipelines.platform.jars import missing_jars
+from pipelines.platform.landing import Landing
+from pipelines.platform.settings import Settings
+from pipelines.run import Run
+from pipelines.simulate.day import plan_days
+from pipelines.simulate.delivery import simulate
+from pipelines.simulate.reports import Reporting
+from pipelines.simulate.world import WorldSize
+from pipelines.stages.features import build_features
+from pipelines.stages.ingest import ingest
+from pipelines.stages.score import score
+from pipelines.usecases.registry import load
+from tests.conftest import INTERPRETED, JAVA_OPTIONS
+from tests.docker.machine import Machine, settings_of
+from tests.docker.stack import DOCKER
+from tests.object_store import s3
+from tests.servers import free_port
+
+pytestmark = [pytest.mark.slow, pytest.mark.services]
+
+DAYS = DayRange(date(2026, 3, 1), date(2026, 3, 2))
+NOW = datetime(2026, 3, 3, 2, tzinfo=UTC)
+WORLD = WorldSize(customers=150, terminals=300, seed=5)
+TABLES = ("transactions", "fraud_reports", "features", "predictions", "alerts")
+WORKERS = ("spark-worker-1", "spark-worker-2")
+STRANGER = "spark-worker-3"
+"""A worker of another home, which has another secret."""
+
+
+@pytest.fixture(scope="module")
+def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
+    """A master, two workers of one core, a stranger, a Connect server on them, and S3."""
+    if missing_jars(Settings.from_environment().jars, DELTA_JARS + S3_JARS):
+        pytest.skip("the jars of a lake on S3 are not there (make services)")
+    folder = tmp_path_factory.mktemp("cluster")
+    subprocess.run([sys.executable, str(DOCKER / "make_secrets.py"), str(folder / "secrets")], check=True)
+    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
+        places = {
+            "http://s3:8333": stack.enter_context(s3(patch)),
+            "spark://spark-master:7077": f"spark://127.0.0.1:{free_port()}",
+        }
+        machine = Machine(folder / "home", folder / "secrets", places, {"spark": free_port()})
+        machine.extras = extras(folder, places["spark://spark-master:7077"])
+        stack.callback(machine.stop)
+        machine.run("buckets")
+        machine.start("spark-master")
+        machine.start(*WORKERS, "spark")
+        yield machine
+
+
+def extras(folder: Path, master: str) -> dict[str, dict[str, str]]:
+    """What the compose file's variables and one machine for all ask for: ports of the pages, one core each."""
+    quick = {"TOLLGATE_SPARK_JAVA_OPTIONS": JAVA_OPTIONS + INTERPRETED}
+    lent = {
+        **quick,
+        "SPARK_WORKER_CORES": "1",
+        "SPARK_WORKER_MEMORY": "512m",
+        "SPARK_LOCAL_DIRS": str(folder / "local"),
+    }
+    pages = {name: {"SPARK_WORKER_WEBUI_PORT": str(free_port())} for name in (*WORKERS, STRANGER)}
+    return {
+        "spark-master": {**quick, "SPARK_MASTER_WEBUI_PORT": str(free_port())},
+        "spark": {
+            **quick,
+            "TOLLGATE_SPARK_MASTER": master,
+            "TOLLGATE_SPARK_MEMORY": "1g",
+            "TOLLGATE_SPARK_EXECUTOR_MEMORY": "512m",
+            "TOLLGATE_SPARK_REMOTE": "",
+            "SPARK_LOCAL_DIRS": str(folder / "local"),
+        },
+        **{name: {**lent, **page} for name, page in pages.items()},
+        STRANGER: {**lent, **pages[STRANGER], "TOLLGATE_HOME": str(folder / "elsewhere")},
+    }
+
+
+def test_two_days_come_out_as_on_one_machine(machine: Machine, tmp_path: Path) -> None:
+    scheduler = settings_of(machine, "airflow-scheduler")
+    ours = {"spark_remote": f"sc://127.0.0.1:{machine.ports['spark']}", "ledger": f"sqlite:///{tmp_path}/ledger.sqlite"}
+    on_cluster = in_a_new_process(scheduler.model_dump() | ours)
+    embedded = in_a_new_process({"home": tmp_path / "embedded"})
+    for table in TABLES:
+        assert on_cluster["rows"][table] == embedded["rows"][table], table
+    assert len(embedded["rows"]["features"]) > 400
+    assert len(on_cluster["folders"]) == len(WORKERS), "both workers ran our Python"
+    assert all(Path(folder).is_relative_to(machine.home / "spark" / "work") for folder in on_cluster["folders"])
+
+
+def test_a_worker_with_another_secret_is_not_taken_and_none_is_told(machine: Machine) -> None:
+    page = f"http://127.0.0.1:{machine.extras['spark-master']['SPARK_MASTER_WEBUI_PORT']}/json/"
+    machine.begin(STRANGER)
+    log = processes.log_path(machine.home.parent / STRANGER, STRANGER)
+    deadline = time.monotonic() + 60
+    while "bootstrapping client" not in log.read_text():
+        assert not machine.is_well(STRANGER)
+        assert time.monotonic() < deadline, log.read_text()
+        time.sleep(0.2)
+    assert httpx.get(page).json()["aliveworkers"] == len(WORKERS)
+    secret = (machine.home / "airflow" / "spark-cluster.key").read_text()
+    members = [process for record in machine.started for process in record.members()]
+    assert len(members) >= len(WORKERS) + 4, "master, workers, server and an executor on each worker"
+    assert not [process.name() for process in members if secret in " ".join(process.cmdline())]
+    logs = [*machine.home.parent.glob("*/*.log"), *machine.home.glob("spark/work/*/*/std*")]
+    assert not [path for path in logs if secret in path.read_text(errors="replace")]
+
+
+def in_a_new_process(given: dict[str, Any]) -> dict[str, Any]:
+    """The chain in a process of its own: what Spark's Java loads is settled when it starts."""
+    with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
+        return pool.submit(chain, given).result()
+
+
+def chain(given: dict[str, Any]) -> dict[str, Any]:
+    """Two days from landing zone to alert list; the tables' rows, and where Spark's Python was when asked."""
+    settings = Settings.build(**{**given, "spark_memory": "1g", "spark_java_options": JAVA_OPTIONS + INTERPRETED})
+    run = Run(settings, load("fraud"), run_id="chain", actor="test", clock=lambda: NOW)
+    list(
+        simulate(
+            Landing.of(settings), settings.home / "truth", WORLD, DAYS, plan_days(DAYS, [], Reporting(), "parquet")
+        )
+    )
+    for stage in (ingest, build_features, score):
+        stage(run, DAYS)
+    found = run.spark.range(0, 4, 1, 4).mapInArrow(folders, "folder string").distinct().toArrow()
+    return {"rows": {table: rows_of(run, table) for table in TABLES}, "folders": found["folder"].to_pylist()}
+
+
+def folders(batches: Any) -> Iterator[pa.RecordBatch]:
+    """The folder that a Python worker runs in: each executor has one of its own."""
+    for _ in batches:
+        yield pa.RecordBatch.from_pydict({"folder": [str(Path.cwd())]})
+
+
+def rows_of(run: Run, table: str) -> list[str]:
+    """The rows of a table as text, sorted; floats to the last bit."""
+    return sorted(map(repr, run.lake.read(table).toArrow().to_pylist()))
