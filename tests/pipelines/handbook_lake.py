@@ -4,34 +4,34 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+
 from pipelines.platform.days import DayRange
 from pipelines.run import Run
+from tests.pipelines.lake_rows import replace_rows
 
 
 def store_handbook(run: Run, folder: Path, days: DayRange) -> None:
     """Write `transactions` and `fraud_reports` (each fraud reported 7 days later) and the ledger's word for it."""
-    from pyspark.sql import functions
-
-    raw = run.spark.read.parquet(*(str(folder / f"{day}.parquet") for day in days))
-    time = functions.col("TX_DATETIME").cast("timestamp")
-    events = raw.select(
-        functions.col("TRANSACTION_ID").cast("bigint").alias("transaction_id"),
-        time.alias("event_time"),
-        functions.col("CUSTOMER_ID").cast("bigint").alias("customer_id"),
-        functions.col("TERMINAL_ID").cast("bigint").alias("terminal_id"),
-        functions.col("TX_AMOUNT").cast("decimal(12,2)").alias("amount"),
-        functions.to_date(time).alias("day"),
-        functions.to_date(time).alias("source_day"),
-    )
-    reported = time + functions.expr("INTERVAL 7 DAYS")
-    reports = raw.where("TX_FRAUD = 1").select(
-        functions.col("TRANSACTION_ID").cast("bigint").alias("transaction_id"),
-        reported.alias("reported_at"),
-        functions.to_date(reported).alias("day"),
-        functions.to_date(reported).alias("source_day"),
-    )
-    for table, rows in (("transactions", events), ("fraud_reports", reports)):
-        known = rows.where(f"day <= DATE'{days.last}'").repartition("day")
-        run.lake.replace_days(known, table, days, provenance=run.provenance("setup"))
+    raw = pd.concat([pd.read_parquet(folder / f"{day}.parquet") for day in days], ignore_index=True)
+    time = raw["TX_DATETIME"].dt.as_unit("us").dt.tz_localize("UTC")
+    events = {
+        "transaction_id": pa.array(raw["TRANSACTION_ID"], pa.int64()),
+        "event_time": pa.array(time),
+        "customer_id": pa.array(raw["CUSTOMER_ID"].astype("int64")),
+        "terminal_id": pa.array(raw["TERMINAL_ID"].astype("int64")),
+        "amount": pc.round(pa.array(raw["TX_AMOUNT"]), 2).cast(pa.decimal128(12, 2)),
+        "day": pa.array(time.dt.date),
+        "source_day": pa.array(time.dt.date),
+    }
+    frauds = raw["TX_FRAUD"] == 1
+    reported = time[frauds] + pd.Timedelta(days=7)
+    reports = pd.DataFrame({"transaction_id": raw["TRANSACTION_ID"][frauds].astype("int64"), "reported_at": reported})
+    reports = reports.assign(day=reported.dt.date, source_day=reported.dt.date)
+    replace_rows(run, "transactions", pa.table(events), days)
+    known = reports[reports["day"] <= days.last]
+    replace_rows(run, "fraud_reports", pa.Table.from_pandas(known, preserve_index=False), days)
     accounts = {day: {"state": "arrived"} for day in days}
     run.ledger.record_stages("ingest", accounts, "done", run_id=run.run_id, at=run.clock())

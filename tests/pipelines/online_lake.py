@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from features.batch import compute_features
 from features.definition import FeatureSet
 from pipelines.platform.days import DayRange, midnight
 from pipelines.run import Run
 from pipelines.stages.states import known_events
+from tests.pipelines.lake_rows import replace_rows
 
 DAY = date(2026, 11, 10)
 """The last day with events but one."""
@@ -56,13 +58,11 @@ def store_events(run: Run, days: DayRange = DAYS, *, seed: int = 3) -> None:
 
 def store(run: Run, table: str, rows: pd.DataFrame, days: DayRange) -> None:
     """Replace the days of a table; money as decimals, `source_day` as `day`."""
-    from pyspark.sql import functions
-
-    frame = run.spark.createDataFrame(pa.Table.from_pandas(rows, preserve_index=False))
+    columns = pa.Table.from_pandas(rows.assign(source_day=rows["day"]), preserve_index=False)
     if "amount" in rows:
-        frame = frame.withColumn("amount", functions.col("amount").cast("decimal(12,2)"))
-    frame = frame.withColumn("source_day", functions.col("day")).repartition(1)
-    run.lake.replace_days(frame, table, days, provenance=run.provenance("setup"))
+        cents = pc.round(columns["amount"], 2).cast(pa.decimal128(12, 2))
+        columns = columns.set_column(columns.schema.get_field_index("amount"), "amount", cents)
+    replace_rows(run, table, columns, days)
 
 
 def add_event(run: Run, event_id: int, time: datetime, customer: int, terminal: int, amount: float) -> None:

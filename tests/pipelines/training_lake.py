@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipelines.platform.days import DayRange
 from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
+from tests.pipelines.lake_rows import replace_rows
 
 AS_OF = date(2026, 11, 9)
 DAYS = DayRange(AS_OF - timedelta(days=49), AS_OF - timedelta(days=1))
@@ -81,9 +82,8 @@ def record_ingested(run: Run) -> None:
 
 def store_table(run: Run, table: str, frame: pd.DataFrame) -> None:
     """Replace all days that the frame holds."""
-    rows = run.spark.createDataFrame(pa.Table.from_pandas(frame, preserve_index=False))
     days = DayRange(frame["day"].min(), frame["day"].max())
-    run.lake.replace_days(rows.repartition(1), table, days, provenance=run.provenance("setup"))
+    replace_rows(run, table, pa.Table.from_pandas(frame, preserve_index=False), days)
 
 
 def _values(rng: np.random.Generator, rows: int, dtype: str) -> np.ndarray:

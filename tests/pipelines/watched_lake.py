@@ -13,6 +13,7 @@ import pyarrow as pa
 from pipelines.platform.days import DayRange
 from pipelines.release.bundle import releases_folder, write_bundle
 from pipelines.run import Run
+from tests.pipelines.lake_rows import replace_rows
 
 FIRST = date(2026, 9, 7)
 """A Monday."""
@@ -116,8 +117,7 @@ def store(run: Run, world: World) -> DayRange:
 
 
 def _write(run: Run, table: str, frame: pd.DataFrame, days: DayRange) -> None:
-    rows = run.spark.createDataFrame(pa.Table.from_pandas(frame, preserve_index=False))
-    run.lake.replace_days(rows, table, days, provenance=run.provenance("setup"))
+    replace_rows(run, table, pa.Table.from_pandas(frame, preserve_index=False), days)
 
 
 def release_model(run: Run, world: World, *, release_id: str = RELEASE, rounds: int = 20) -> str:

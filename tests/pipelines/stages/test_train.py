@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from pathlib import Path
 
 import numpy as np
@@ -315,8 +315,9 @@ def test_a_lake_that_cannot_be_learnt_from_is_told(
 ) -> None:
     run, history = replace(make_run(), use_case=world[0].use_case), world[1]
     if damage == "part of a day":
-        features = history.features[history.features["transaction_id"] != 22_123]
-        store_history(run, replace(history, features=features))
+        store_history(run, history)
+        day = history.features[history.features["day"] == date(2026, 10, 27)]
+        store_table(run, "features", day[day["transaction_id"] != 22_123])
     elif damage == "no reports":
         recent = history.fraud_reports["source_day"] >= AS_OF - timedelta(days=3)
         store_history(run, replace(history, fraud_reports=history.fraud_reports[recent]))
