@@ -25,11 +25,15 @@ HEAVY = (
     "dags/test_production_services.py",
     "pipelines/drills/test_watch_drills.py",
     "pipelines/drills/test_lake_drills.py",
-    "pipelines/stages/test_reproduce.py",
-    "pipelines/stages/test_monitor.py",
-    "pipelines/stages/test_parity_real.py",
-    "pipelines/stages/test_train.py",
+    "pipelines/stages/test_materialize.py",
     "pipelines/test_production_profile.py",
+    "pipelines/stages/test_reproduce.py",
+    "pipelines/stages/retain/test_by_key.py",
+    "pipelines/stages/test_parity_real.py",
+    "pipelines/stages/ingest/test_ingest.py",
+    "pipelines/stages/test_monitor.py",
+    "pipelines/stages/test_train.py",
+    "pipelines/platform/test_lake_race.py",
     "docker/test_native.py",
     "docker/test_cluster.py",
 )
@@ -41,10 +45,17 @@ JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m -XX:+UseS
 INTERPRETED = " -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
 """Spark evaluates expressions itself, and writes no Java for each: a seventh less for plans that run once or twice.
 
-The worlds behind Airflow run as users do, with generated code.
+The world of `dags/test_standalone.py` runs as users do, with generated code.
 """
 
-os.environ.setdefault("TOLLGATE_SPARK_JAVA_OPTIONS", JAVA_OPTIONS + INTERPRETED)
+STATISTICS = "spark.databricks.delta.stats.collect"
+QUICK = f"{JAVA_OPTIONS}{INTERPRETED} -D{STATISTICS}=false"
+"""Without Delta's least and largest value of each column of a file: interpreted, they take longer than the write.
+
+`statistics` gives them back to the tests that look for them.
+"""
+
+os.environ.setdefault("TOLLGATE_SPARK_JAVA_OPTIONS", QUICK)
 
 NOW = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
@@ -68,11 +79,17 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
     cores = 1 if os.environ.get("PYTEST_XDIST_WORKER") else 2
     home = tmp_path_factory.mktemp("spark")
-    session = spark_session(
-        Settings.build(home=home, spark_memory="2g", spark_cores=cores, spark_java_options=JAVA_OPTIONS + INTERPRETED)
-    )
+    session = spark_session(Settings.build(home=home, spark_memory="2g", spark_cores=cores, spark_java_options=QUICK))
     yield session
     session.stop()
+
+
+@pytest.fixture(scope="module")
+def statistics(spark: SparkSession) -> Iterator[None]:
+    """Delta's statistics of each file, as users have them."""
+    spark.conf.set(STATISTICS, "true")
+    yield
+    spark.conf.set(STATISTICS, "false")
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ import pytest
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.settings import Settings
-from tests.conftest import JAVA_OPTIONS
+from tests.conftest import QUICK
 from tests.dags.world import TOLLGATE, World, free_ports
 from tests.production import production
 from tests.servers import Server
@@ -35,7 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, li
     spark, airflow, mlflow = free_ports(3)
     with production() as (given, servers):
         ports = {"spark_port": spark, "airflow_port": airflow, "mlflow_port": mlflow}
-        quick = {"spark_memory": "2g", "spark_cores": 1, "spark_java_options": JAVA_OPTIONS, "retry_seconds": 3}
+        quick = {"spark_memory": "2g", "spark_cores": 1, "spark_java_options": QUICK, "retry_seconds": 3}
         world = World(Settings.build(home=home, **given, **ports, **quick))
         world.tollgate(
             *("simulate", "--start", DAYS.first, "--days", len(DAYS), "--customers", 300, "--terminals", 500),

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from concurrent.futures import ProcessPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -24,8 +24,11 @@ from pipelines.stages.ingest import ingest
 from pipelines.stages.materialize import materialize, online_store, watermark
 from pipelines.stages.score import score
 from pipelines.usecases.registry import load
-from tests.conftest import INTERPRETED, JAVA_OPTIONS
+from tests.conftest import QUICK
 from tests.production import production
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = pytest.mark.slow
 
@@ -36,10 +39,10 @@ WORLD = WorldSize(customers=60, terminals=120, seed=5)
 TABLES = ("transactions", "fraud_reports", "quarantine", "features", "predictions", "alerts")
 
 
-def test_the_same_days_give_the_same_tables_on_both_profiles(tmp_path: Path) -> None:
+def test_the_same_days_give_the_same_tables_on_both_profiles(tmp_path: Path, spark: SparkSession) -> None:
     with production() as (given, _):
         served = in_a_new_process({**given, "home": tmp_path / "served"})
-    embedded = in_a_new_process({"home": tmp_path / "embedded"})
+    embedded = chain({"home": tmp_path / "embedded"})
     assert served["accounts"] == embedded["accounts"]
     for table in TABLES:
         assert served["rows"][table] == embedded["rows"][table], table
@@ -52,14 +55,14 @@ def test_the_same_days_give_the_same_tables_on_both_profiles(tmp_path: Path) -> 
 
 
 def in_a_new_process(given: Mapping[str, Any]) -> dict[str, Any]:
-    """The chain in a process of its own: what Spark's Java loads is settled when it starts."""
+    """The chain in a process of its own: the jars of S3 are loaded when Spark's Java starts, and by no other test."""
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(chain, dict(given)).result()
 
 
 def chain(given: dict[str, Any]) -> dict[str, Any]:
     """Five days from landing zone to alert list and online store, one of them twice; what came of it, as plain data."""
-    settings = Settings.build(**given, spark_memory="2g", spark_cores=1, spark_java_options=JAVA_OPTIONS + INTERPRETED)
+    settings = Settings.build(**given, spark_memory="2g", spark_cores=1, spark_java_options=QUICK)
     run = Run(settings, load("fraud"), run_id="chain", actor="test", clock=lambda: NOW)
     plans = plan_days(DAYS, [], Reporting(), "parquet")
     list(simulate(Landing.of(settings), settings.home / "truth", WORLD, DAYS, plans))

@@ -17,7 +17,7 @@ from pipelines.platform.jars import missing_jars
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
-from tests.conftest import INTERPRETED, JAVA_OPTIONS
+from tests.conftest import QUICK
 from tests.guarantees.plugin import Tried
 from tests.object_store import REGION, make_bucket, s3
 
@@ -60,9 +60,7 @@ def test_two_drivers_on_one_table_lose_nothing(tmp_path: Path, tried: Tried) -> 
 
 def write_days(given: Mapping[str, Any], home: Path, number: int, start: Any) -> dict[str, Any]:
     """Each process writes every second day; its commits' tokens by version, and what it sees at its end."""
-    settings = Settings.build(
-        **given, home=home, spark_memory="1g", spark_cores=1, spark_java_options=JAVA_OPTIONS + INTERPRETED
-    )
+    settings = Settings.build(**given, home=home, spark_memory="1g", spark_cores=1, spark_java_options=QUICK)
     run = Run(settings, load("fraud"), run_id=f"driver-{number}")
     frame = run.spark.range(10).withColumnRenamed("id", "n")
     run.lake.exists("things")
