@@ -74,7 +74,7 @@ def night(run: Run, days: DayRange) -> None:
 
 
 @pytest.fixture(scope="module")
-def three_nights(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def three_nights(statistics: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A home after three nights; each test works on a copy of it."""
     home = tmp_path_factory.mktemp("kept") / "home"
     run = at(home)
@@ -153,7 +153,7 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     before, versions, holding = others(run), run.lake.versions(TABLES), found_in(home)
     places = {path.split("/")[0].removesuffix("-wal") for path in holding}
     assert places == {"lake", "landing", "alerts", "online", "ledger.sqlite"}
-
+    assert any("/_delta_log/" in path for path in holding), "as the least or largest value of a file"
     counted = delete_units(run, [str(CARD)], reason=WHY, dry_run=True)
     assert found_in(home) == holding, "a dry run changes nothing"
     assert deleted(counted) == {
