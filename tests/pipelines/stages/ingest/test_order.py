@@ -105,10 +105,10 @@ def require_equal(run: Run, expected: World) -> None:
 )
 @given(seed=strategies.integers(0, 10_000))
 def test_bulk_ingest_equals_the_oracle(
-    make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory, seed: int
+    make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory, thorough: bool, seed: int
 ) -> None:
     run = lenient(in_home(make_run, tmp_path_factory.mktemp("bulk")))
-    world = landed_world(seed, keys=1500)
+    world = landed_world(seed, keys=1500 if thorough else 500)
     land_world(run, world)
     ingest(run, DayRange(day(0), day(DAYS - 1)))
     require_equal(run, ingested(world, lateness_days=LATENESS))
@@ -119,9 +119,11 @@ def test_bulk_ingest_equals_the_oracle(
     fault="five days land, and are ingested in another order",
     seen="the tables and books of the plain oracle",
 )
-def test_days_in_any_order_equal_the_oracle_and_correct_the_books_of_others(make_run: Callable[..., Run]) -> None:
+def test_days_in_any_order_equal_the_oracle_and_correct_the_books_of_others(
+    make_run: Callable[..., Run], thorough: bool
+) -> None:
     run = lenient(make_run())
-    world = landed_world(5, keys=600)
+    world = landed_world(5, keys=600 if thorough else 200)
     land_world(run, world)
     order = list(range(DAYS))
     Random(3).shuffle(order)
@@ -156,7 +158,7 @@ def test_six_files_in_several_orders_one_twice_one_late_have_one_content(
     late, rest = files[5], files[:5]
     hashes, orders = set(), list(permutations(range(5)))
     Random(7).shuffle(orders)
-    for attempt, order in enumerate(orders[: 50 if thorough else 3]):
+    for attempt, order in enumerate(orders[: 50 if thorough else 2]):
         run = in_home(make_run, tmp_path / str(attempt))
         landing = Landing.of(run.settings)
         land(landing, day(0), *(rest[n] for n in order), rest[order[attempt % 5]])
