@@ -73,10 +73,7 @@ class Judge:
         """The answers, and the challenger's scores beside them (None without one)."""
         contenders = self.contenders
         matrix = _matrix(values, self.names)
-        told = len(contenders.champion.feature_names)
-        scores = contenders.champion.score(
-            matrix if told == len(self.names) else np.ascontiguousarray(matrix[:, :told])
-        )
+        scores = self._champion_scores(matrix)
         decided_by = np.zeros(len(requests), dtype=np.int8)
         theirs = self._challenger_scores(values)
         if contenders.challenger is not None and theirs is not None:
@@ -84,8 +81,7 @@ class Judge:
             chosen = decided_by_challenger(contenders, units, theirs, self._use_case.rollout.canary_share)
             scores = np.where(chosen, theirs, scores)
             decided_by[chosen] = 1
-        ruled = self._by_policy(requests)
-        for place, rows in ((2, unsure), (3, ruled & ~unsure)):
+        for place, rows in ((2, unsure), (3, self._by_policy(requests) & ~unsure)):
             if rows.any():
                 decided_by[rows] = place
                 scores = np.where(rows, self._rule.score(_matrix(values, self._rule.feature_names)), scores)
@@ -102,7 +98,7 @@ class Judge:
             flags=flags,
             names=self.names,
             features=matrix,
-            untold=len(self.names) - told,
+            untold=len(self.names) - len(contenders.champion.feature_names),
             reasons=self._reasons(values, decided_by, np.flatnonzero(explained)),
         )
         return answers, theirs
@@ -128,6 +124,13 @@ class Judge:
             decider(contenders.challenger or contenders.champion),
             decider(self._rule),
             decider(self._rule, reason=told),
+        )
+
+    def _champion_scores(self, matrix: NDArray[np.float64]) -> Scores:
+        """The champion's scores of a matrix whose first columns are its features."""
+        told = len(self.contenders.champion.feature_names)
+        return self.contenders.champion.score(
+            matrix if told == len(self.names) else np.ascontiguousarray(matrix[:, :told])
         )
 
     def _challenger_scores(self, values: Values) -> Scores | None:
