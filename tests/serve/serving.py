@@ -54,7 +54,8 @@ def served(
     home: Path, engine: Engine | None = None, *, opened: Callable[[], Engine] | None = None, **changes: Any
 ) -> Iterator[Served]:
     """The service, answering until the block ends; `changes` are settings without their `serve_`."""
-    named = {f"serve_{name}": value for name, value in {"drain_seconds": 2.0, "deadline_ms": 20_000.0, **changes}.items()}
+    changes = {"drain_seconds": 2.0, "deadline_ms": 20_000.0, **changes}
+    named = {f"serve_{name}": value for name, value in changes.items()}
     settings = Settings.build(home=home, **named)
     keys = {role: access.add(settings, role, [role], made_at=MADE_AT) for role in access.ROLES}
     use_case = load("fraud")

@@ -24,7 +24,7 @@ UNKNOWN_ENTITY, BOUNDED = 1, 8
 
 FEATURE = "feature."
 HOUR = timedelta(hours=1)
-_TOLD = ("release", "champion", "fallback", "reason", "score", "decision")
+_TOLD = ("release", "fallback", "reason", "score", "decision")
 _FLAGS, _CENTS, _AT = "flags", "cents", "answered_at"
 
 
@@ -35,7 +35,7 @@ class Answered:
     Events of the day and of its neighbours, as far as they were answered in the hours that were read. `id`, `time`
     (µs), `cents`, `stamp` (when it was answered, µs) int64; `keys` by the entity's name; `writer` a worker's number;
     `flags` uint8. `today` holds the places of the answers to events of the day, `told` their further columns in the
-    same order: release, champion, fallback, reason, score, decision and `feature.<name>`, null where one was not
+    same order: release, fallback, reason, score, decision and `feature.<name>`, null where one was not
     computed. `repeated` counts the day's answers that were not the first of their event.
     """
 

@@ -57,10 +57,7 @@ class Differences:
 
 
 def differences(answered: Answered, stored: Stored) -> Differences:
-    """Compare every logged feature that the lake has; scores and decisions where one release made both.
-
-    A score counts only where the champion decided.
-    """
+    """Compare every logged feature that the lake has; scores and decisions where one release made both."""
     ids = answered.id[answered.today]
     place, there = located(stored.id, ids)
     row = np.flatnonzero(there)
@@ -93,9 +90,9 @@ def _scores(answered: Answered, stored: Stored, row: Places, place: Places) -> t
     if not predicted.num_rows:
         return 0, {}
     at, there = located(predicted.column(0).to_numpy(), stored.id[place])
-    release, champion = (told[name].to_numpy(zero_copy_only=False)[row] for name in ("release", "champion"))
+    release = told["release"].to_numpy(zero_copy_only=False)[row]
     theirs = predicted["release"].to_numpy(zero_copy_only=False)[at]
-    same = there & (release == theirs) & (release == champion)
+    same = there & (release == theirs)
     mine, other = told[SCORE].to_numpy()[row], predicted[SCORE].to_numpy()[at]
     decided, batch = (one[DECISION].to_numpy(zero_copy_only=False) for one in (told, predicted))
     return int(same.sum()), {

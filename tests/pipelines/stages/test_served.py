@@ -14,14 +14,17 @@ import pytest
 from features import stream
 from features.context import Context
 from features.feature import Feature
+from features.stacked import Stack
 from pipelines.platform.answer_log import SALT
 from pipelines.platform.days import midnight
 from pipelines.platform.fallback import begin
 from pipelines.platform.settings import Settings
 from pipelines.release.canary import in_canary
 from pipelines.release.evidence.served import served_holds
+from pipelines.release.promotion import put
 from pipelines.run import Run
 from pipelines.serve.answers import Flag
+from pipelines.serve.engine import LiveEngine
 from pipelines.stages.replay import DayStream
 from pipelines.stages.served import served_day, served_parity
 from pipelines.stages.served.answered import BOUNDED, UNKNOWN_ENTITY
@@ -29,6 +32,7 @@ from pipelines.stages.served.figures import ServedParity
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
 from tests.pipelines.online_lake import DAY, EVENTS_A_DAY
+from tests.pipelines.release.bundles import stored_release
 from tests.pipelines.served_home import (
     TODAY,
     Clock,
@@ -37,6 +41,7 @@ from tests.pipelines.served_home import (
     chosen,
     forget_answers,
     make_home,
+    predict,
     serving,
     stream_of,
 )
@@ -236,6 +241,24 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     assert not [one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity"]
 
 
+def test_scores_that_a_canary_decided_are_compared_too(world: tuple[Run, DayStream, Clock]) -> None:
+    """Before the last test of this home only: its challenger stays."""
+    run, day, clock = world
+    before = run.ledger.champion()
+    assert before is not None
+    half = replace(run, use_case=replace(run.use_case, rollout=replace(run.use_case.rollout, canary_share=0.5)))
+    other = stored_release(run, 8, "approved").release_id
+    put(half, before, other, "canary", reason="for the test")
+    predict(half)
+    engine = LiveEngine(replace(half, clock=clock))
+    ask(engine, clock, day.events, reports=day.reports)
+    engine.close()
+    found = measured(half)
+    deciders = {row["release"] for row in run.lake.read("predictions").select("release").distinct().collect()}
+    assert deciders == {before.release_id, other}
+    assert (found.compared, found.scored, found.mismatching) == (EVENTS_A_DAY, EVENTS_A_DAY, 0)
+
+
 def test_by_policy_the_rule_decides_and_explains_nothing(
     world: tuple[Run, DayStream, Clock], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -277,12 +300,14 @@ def _overtaking(day: DayStream) -> list[int]:
     return order
 
 
-def _with_a_slip(honest: Callable[[Feature, Context], Any]) -> Callable[[Feature, Context], Any]:
+def _with_a_slip(honest: Callable[[Feature | Stack, Context], Any]) -> Callable[[Feature | Stack, Context], Any]:
     """A mean of 30 days with a slip: a cent too much."""
 
-    def wrong(feature: Feature, context: Context) -> Any:
+    def wrong(feature: Feature | Stack, context: Context) -> Any:
         found = honest(feature, context)
-        return found + 0.01 if feature.name == MEAN else found
+        names = feature.names if isinstance(feature, Stack) else (feature.name,)
+        slip = 0.01 * (np.array(names) == MEAN)
+        return found + (slip.reshape(-1, 1) if isinstance(feature, Stack) else slip[0]) if slip.any() else found
 
     return wrong
 
