@@ -21,6 +21,9 @@ from features.states_table import StatesTable
 from features.timeline import NEVER, Ints
 
 SIZE_CLASSES = 60
+ROOM = 1 << 24
+"""Events beyond those that are there, for which `make_room` has room: 400 MB, once they have come."""
+
 MOST_EVENTS = 1 << 21
 """Events of one entity at most: 64 MB, a terminal with 50,000 a day. Asking it takes tens of microseconds."""
 
@@ -56,8 +59,19 @@ class Arena:
 
     @property
     def nbytes(self) -> int:
-        """Bytes of all arrays."""
-        return sum(array.nbytes for array in self._arrays)
+        """Bytes that are taken; room that nobody has touched yet takes none."""
+        index = self._arrays.index_keys.nbytes + self._arrays.index_slots.nbytes
+        return index + sum(int(getattr(self._arrays, name).itemsize) * count for name, count in self._taken().items())
+
+    def make_room(self, *, events: int = ROOM) -> None:
+        """Have room for as many events again as there are, and `events` more; for a quarter more entities.
+
+        Growing copies everything, 0.1 s for a million events: not while somebody waits. Room costs no memory before
+        it is touched.
+        """
+        counters = self._arrays.counters
+        slots, cells = (int(counters[place]) for place in (arrays.SLOTS, arrays.USED))
+        self._grow(max(slots >> 2, events >> 8), cells + events)
 
     def known(self, keys: Ints) -> NDArray[np.bool_]:
         """Which of the keys are there."""
@@ -131,6 +145,14 @@ class Arena:
                 return ArenaAnswers(self._windows, found, previous, events[1])
             self._grow(min(len(keys) - done, 1 << 16), 1 << 17)
 
+    def _taken(self) -> dict[str, int]:
+        """How many places of each array are taken; the index apart, which is filled anew."""
+        slots, cells = (int(self._arrays.counters[place]) for place in (arrays.SLOTS, arrays.USED))
+        tiles = (cells >> arrays.TILE_BITS) + 1
+        each = {**dict.fromkeys(arrays.OF_SLOTS, slots), **dict.fromkeys(arrays.OF_CELLS, cells)}
+        each |= dict.fromkeys(arrays.OF_TILES, tiles)
+        return {name: min(count, len(getattr(self._arrays, name))) for name, count in each.items()}
+
     def _merge(self, table: StatesTable, which: NDArray[np.intp]) -> None:
         taken = table.taken(which)
         columns = (taken.ids, taken.times, taken.cents, taken.reported)
@@ -149,10 +171,8 @@ class Arena:
         wanted = max(len(old.key) * 3 // 2, int(counters[arrays.SLOTS]) + slots)
         room = max(len(old.ids) * 3 // 2, int(counters[arrays.USED]) + cells)
         new = _empty(wanted, room, self._keeps)
-        for name in Arrays._fields[2:-2]:
-            before = getattr(old, name)
-            if len(before) > 1:
-                getattr(new, name)[: len(before)] = before
+        for name, count in self._taken().items():
+            getattr(new, name)[:count] = getattr(old, name)[:count]
         new.free[:] = old.free
         new.counters[:] = counters
         arrays.fill_index(new.index_keys, new.index_slots, new.key, int(counters[arrays.SLOTS]))

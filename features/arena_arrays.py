@@ -56,6 +56,12 @@ class Arrays(NamedTuple):
     counters: NDArray[np.int64]
 
 
+OF_SLOTS = ("key", "start", "length", "size_class", "marks")
+OF_CELLS = ("ids", "times", "cents", "reported")
+OF_TILES = ("tile_total", "tile_square", "tile_largest", "tile_positive", "tile_told")
+"""The arrays with a place for each entity, each event, each tile."""
+
+
 @compiled
 def class_size(number: int) -> Any:
     """Cells of a block: 4, 6, 8, 12, 16, 24, …"""

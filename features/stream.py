@@ -98,6 +98,11 @@ class StreamFeatures:
         """Put states of one kind of entity."""
         self.arenas[entity].load(table)
 
+    def make_room(self) -> None:
+        """Have room for more than a day's events, so that no request waits while states are moved to a larger place."""
+        for arena in self.arenas.values():
+            arena.make_room()
+
     def state(self, entity: str, key: int) -> EntityState:
         """One state."""
         return self.arenas[entity].state(key)

@@ -182,6 +182,7 @@ def build(run: Run, journal: Journal, nightly: Nightly | None, reader: StateRead
         if not states.problem:
             states.whole = frozenset(stream.arenas)
     states.catch_up()
+    stream.make_room()
     return states
 
 
