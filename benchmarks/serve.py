@@ -234,7 +234,7 @@ def main() -> None:
         shapes = [("json", 1, 32), ("json", 16, 16), ("json", 64, 8), ("json", 256, 8), ("arrow", 256, 8)]
         measured(settings, "Tollgate", shapes, half=True)
         two = settings.model_copy(update={"serve_workers": 2})
-        measured(two, "two processes", [("json", 1, 32), ("arrow", 256, 8)], half=False)
+        measured(two, "two processes", [("json", 1, 32), ("json", 256, 8), ("arrow", 256, 8)], half=False)
         with redis() as server:
             over = settings.model_copy(update={"serve_journal": redis_url(server)})
             measured(over, "journal in Redis", [("json", 1, 32), ("arrow", 256, 8)], half=False)

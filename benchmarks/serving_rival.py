@@ -69,6 +69,7 @@ def make_rival(folder: Path, features: FeatureSet, counts: dict[str, int], boost
         fields = [Field(name=name, dtype=Float64) for name in names]
         view = FeatureView(name=entity, entities=[declared], schema=fields, source=source, online=True)
         feast.apply([declared, view])
+        feast.refresh_registry()
         values = {name: rng.gamma(2.0, 30.0, counts[entity]) for name in names}
         keys = {key: np.arange(counts[entity]), "at": [AT] * counts[entity]}
         feast.write_to_online_store(entity, pd.DataFrame(keys | values))
