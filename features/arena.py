@@ -21,8 +21,8 @@ from features.states_table import StatesTable
 from features.timeline import NEVER, Ints
 
 SIZE_CLASSES = 60
-ROOM = 1 << 24
-"""Events beyond those that are there, for which `make_room` has room: 400 MB, once they have come."""
+ROOM, ROOM_ENTITIES = 1 << 26, 1 << 16
+"""Cells and entities beyond those that are there, for which `make_room` has room: 2 GB, once they are taken."""
 
 MOST_EVENTS = 1 << 21
 """Events of one entity at most: 64 MB, a terminal with 50,000 a day. Asking it takes tens of microseconds."""
@@ -63,15 +63,15 @@ class Arena:
         index = self._arrays.index_keys.nbytes + self._arrays.index_slots.nbytes
         return index + sum(int(getattr(self._arrays, name).itemsize) * count for name, count in self._taken().items())
 
-    def make_room(self, *, events: int = ROOM) -> None:
-        """Have room for as many events again as there are, and `events` more; for a quarter more entities.
+    def make_room(self, *, room: int = ROOM) -> None:
+        """Have as many cells again as are taken, and `room` more; and a quarter more entities.
 
         Growing copies everything, 0.1 s for a million events: not while somebody waits. Room costs no memory before
         it is touched.
         """
         counters = self._arrays.counters
         slots, cells = (int(counters[place]) for place in (arrays.SLOTS, arrays.USED))
-        self._grow(max(slots >> 2, events >> 8), cells + events)
+        self._grow(max(slots >> 2, ROOM_ENTITIES), cells + room)
 
     def known(self, keys: Ints) -> NDArray[np.bool_]:
         """Which of the keys are there."""

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features import arena_loops as loops
-from features.arena import ROOM
+from features.arena import ROOM_ENTITIES
 from features.definition import EntityFeature, FeatureSet
 from features.errors import FeatureError
 from features.fraud import BASELINE
@@ -219,7 +219,7 @@ def test_with_room_made_nothing_moves_while_somebody_waits_and_room_takes_no_mem
     before, bytes_before = stream.state("customer", 1), stream.figures()["customer_state_bytes"]
     stream.make_room()
     assert stream.state("customer", 1).event_ids.tolist() == before.event_ids.tolist()
-    assert stream.figures()["customer_state_bytes"] < bytes_before + 16 * 4 * (ROOM >> 8)
+    assert stream.figures()["customer_state_bytes"] < bytes_before + 64 * ROOM_ENTITIES
     places = {name: arena._arrays for name, arena in stream.arenas.items()}
     stream.move(make_events([(3000 + i, 100, i % 900, i % 300, None) for i in range(50_000)]))
     assert all(arena._arrays is places[name] for name, arena in stream.arenas.items())
