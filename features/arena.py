@@ -67,11 +67,16 @@ class Arena:
         """Have as many cells again as are taken, and `room` more; and a quarter more entities.
 
         Growing copies everything, 0.1 s for a million events: not while somebody waits. Room costs no memory before
-        it is touched.
+        it is touched; where the system does not promise so much all the same, there is half of it, or less.
         """
         counters = self._arrays.counters
         slots, cells = (int(counters[place]) for place in (arrays.SLOTS, arrays.USED))
-        self._grow(max(slots >> 2, ROOM_ENTITIES), cells + room)
+        while room:
+            try:
+                self._grow(max(slots >> 2, ROOM_ENTITIES), cells + room)
+                return
+            except MemoryError:
+                room >>= 1
 
     def known(self, keys: Ints) -> NDArray[np.bool_]:
         """Which of the keys are there."""

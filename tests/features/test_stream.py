@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features import arena
 from features import arena_loops as loops
 from features.arena import ROOM_ENTITIES
 from features.definition import EntityFeature, FeatureSet
@@ -223,6 +224,24 @@ def test_with_room_made_nothing_moves_while_somebody_waits_and_room_takes_no_mem
     places = {name: arena._arrays for name, arena in stream.arenas.items()}
     stream.move(make_events([(3000 + i, 100, i % 900, i % 300, None) for i in range(50_000)]))
     assert all(arena._arrays is places[name] for name, arena in stream.arenas.items())
+
+
+def test_a_system_that_promises_little_memory_gets_less_room(monkeypatch: pytest.MonkeyPatch) -> None:
+    honest, asked = arena._empty, []
+
+    def strict(slots: int, cells: int, keeps: tuple[bool, bool]) -> arena.Arrays:
+        asked.append(cells)
+        if cells > 1 << 20:
+            raise MemoryError
+        return honest(slots, cells, keeps)
+
+    stream = StreamFeatures(STORED)
+    stream.move(make_events([(i, 100, i % 7, i % 3, None) for i in range(300)]))
+    monkeypatch.setattr(arena, "_empty", strict)
+    stream.make_room()
+    assert max(asked) > 1 << 26
+    assert all((1 << 19) < len(each._arrays.ids) <= 1 << 20 for each in stream.arenas.values())
+    assert len(stream.state("customer", 1)) == 43
 
 
 def test_thousands_of_entities_survive_growing() -> None:
