@@ -8,6 +8,7 @@ readable to its last whole batch whatever becomes of its writer), `<folder>/clos
 from __future__ import annotations
 
 import fcntl
+import logging
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -21,8 +22,10 @@ from pipelines.platform.whole_files import write_whole
 if TYPE_CHECKING:
     import pyarrow as pa
 
-OPEN, CLOSED, STREAM = "open", "closed", ".arrows"
-"""Folders of the streams, and their ending."""
+LOGGER = logging.getLogger(__name__)
+
+OPEN, CLOSED, STREAM, DAMAGED = "open", "closed", ".arrows", ".damaged"
+"""Folders of the streams, their ending, and what is added to that of one that cannot be read."""
 
 WRITER = "writer"
 """The column that says who wrote a row, where it is asked for."""
@@ -49,7 +52,8 @@ def waiting(folder: Path) -> bool:
 def settle(folder: Path) -> int:
     """Turn every complete stream into Parquet, and return how many there were; those of one folder take turns.
 
-    Raises `StoreError` where the disk takes no file; the stream then stays.
+    Raises `StoreError` where the disk takes no file, and `OSError` where a stream cannot be opened; it then stays. One
+    whose beginning cannot be read stays too, as `*.arrows.damaged`.
     """
     import pyarrow.parquet as pq
 
@@ -57,6 +61,10 @@ def settle(folder: Path) -> int:
     with _alone(folder):
         for path in sorted((folder / CLOSED).glob(f"*{STREAM}")):
             table = _readable(path)
+            if table is None and path.stat().st_size:
+                LOGGER.error("a stream of answers cannot be read and is put aside: %s", path)
+                path.replace(path.with_name(f"{path.name}{DAMAGED}"))
+                continue
             if table is not None and table.num_rows:
                 target = folder / table.schema.metadata[b"hour"].decode() / f"{path.stem}.parquet"
                 for left in target.parent.glob(f".{target.name}.*"):  # by one that was killed
@@ -106,14 +114,20 @@ def _readable(path: Path) -> pa.Table | None:
 
     batches = []
     try:
-        with pa.memory_map(str(path)) as source:
-            reader = pa.ipc.open_stream(source)
-            schema = reader.schema
-            with suppress(pa.ArrowInvalid, OSError):  # the end of a write that was cut short
-                batches.extend(reader)
-            return pa.Table.from_batches(batches, schema)
-    except (pa.ArrowInvalid, OSError):
+        if not path.stat().st_size:
+            return None
+        source = pa.memory_map(str(path))
+    except FileNotFoundError:
         return None
+    with source:
+        try:
+            reader = pa.ipc.open_stream(source)
+        except (pa.ArrowInvalid, OSError):  # its first bytes: pyarrow has both for them
+            return None
+        schema = reader.schema
+        with suppress(pa.ArrowInvalid, OSError):  # the end of a write that was cut short
+            batches.extend(reader)
+        return pa.Table.from_batches(batches, schema)
 
 
 @contextmanager

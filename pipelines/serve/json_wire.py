@@ -215,5 +215,5 @@ def _explain(rows: list[Any], asked: Asked, answers: Answers, first: int) -> Non
         if asked.reasons:
             row.reasons = [Reason(name, weight) for name, weight in answers.reasons.get(first + place, ())]
         if asked.features:
-            values = answers.features[first + place].tolist() if answers.names else []
-            row.features = dict(zip(answers.told, values, strict=False))
+            values = answers.features[first + place, : len(answers.told)].tolist() if answers.names else []
+            row.features = dict(zip(answers.told, values, strict=True))

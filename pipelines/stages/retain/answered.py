@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.state import entities_with_state
-from pipelines.platform.answer_files import OPEN, answers_folder, settle
-from pipelines.platform.errors import TransientError
+from pipelines.platform.answer_files import CLOSED, DAMAGED, OPEN, answers_folder, settle
+from pipelines.platform.errors import PermanentError, TransientError
 from pipelines.platform.journal import ERASED, EVENT, ID, KEYS, KIND
 from pipelines.platform.journals import journal_folder, open_journal
 from pipelines.platform.whole_files import write_whole
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> int:
     """Rows of the subject in the log of answers, whose files are written without them.
 
-    Raises `TransientError` where a scorer is writing one of them just now.
+    Raises `TransientError` where a scorer is writing one of them just now, `PermanentError` where one cannot be read.
     """
     import pyarrow.parquet as pq
 
@@ -35,6 +35,7 @@ def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> int:
     if not dry_run:
         _require_closed(folder)
     settle(folder)
+    _require_readable(folder)
     found = 0
     for path in sorted(folder.glob("day=*/hour=*/*.parquet")):
         table = pq.ParquetFile(path).read()
@@ -91,6 +92,19 @@ def _not_of(subject: Subject, table: pa.Table) -> pa.Array:
 
 def _numbers(values: Any) -> NDArray[np.int64]:
     return np.array([value for value in values if isinstance(value, int)], dtype=np.int64)
+
+
+def _require_readable(folder: Path) -> None:
+    damaged = sorted(path.name for path in (folder / CLOSED).glob(f"*{DAMAGED}"))
+    if damaged:
+        raise PermanentError(
+            "a file of the log of answers cannot be read, and may hold the subject's rows",
+            where=str(folder / CLOSED),
+            expected="no damaged file there",
+            found=", ".join(damaged),
+            next_step="repair or remove it, then run this again; nothing was deleted yet",
+            runbook="docs/runbooks/retention.md",
+        )
 
 
 def _require_closed(folder: Path) -> None:

@@ -77,6 +77,20 @@ def test_what_a_killed_writer_left_is_completed_by_the_next_of_its_name(tmp_path
     assert found(tmp_path) == [1, 2, 4, 9]
 
 
+def test_what_cannot_be_read_is_put_aside_and_told_and_an_empty_stream_goes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    AnswerLog(tmp_path, "worker-0").close()
+    closed = tmp_path / "closed"
+    (closed / "worker-0-damaged.arrows").write_bytes(b"no stream of Arrow" * 20)
+    (closed / "worker-0-empty.arrows").write_bytes(b"")
+    settle(tmp_path)
+    assert sorted(path.name for path in closed.iterdir()) == ["lock", "worker-0-damaged.arrows.damaged"]
+    assert "put aside" in caplog.text
+    assert not waiting(tmp_path)
+    assert found(tmp_path) == []
+
+
 def test_a_stream_of_the_version_before_is_completed(tmp_path: Path) -> None:
     (tmp_path / "open").mkdir()
     batch = rows(1)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.platform.answer_files import answers_folder, read_answers
-from pipelines.platform.errors import TransientError
+from pipelines.platform.errors import PermanentError, TransientError
 from pipelines.platform.journal import ERASED, ID, KIND
 from pipelines.platform.journals import open_journal
 from pipelines.run import Run
@@ -79,4 +79,13 @@ def test_nothing_is_deleted_while_the_log_is_being_written(run: Run) -> None:
     (folder / "worker-0.arrows").write_bytes(b"")
     with pytest.raises(TransientError, match="is writing its log"):
         delete_from_answers(run, SUBJECT, dry_run=False)
+    assert sorted(in_log(run)) == sorted(TODAY.id.tolist())
+
+
+def test_nothing_is_deleted_while_a_file_cannot_be_read(run: Run) -> None:
+    folder = answers_folder(run.settings.home, "fraud") / "closed"
+    (folder / "worker-0-0.arrows").write_bytes(b"no stream of Arrow" * 20)
+    for dry_run in (True, False):
+        with pytest.raises(PermanentError, match="cannot be read"):
+            delete_from_answers(run, SUBJECT, dry_run=dry_run)
     assert sorted(in_log(run)) == sorted(TODAY.id.tolist())
