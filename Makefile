@@ -53,7 +53,7 @@ bench: setup  ## all benchmarks; writes the tables of benchmarks/README.md
 bench-gate: setup  ## how often the release gate errs, on pairs of models whose difference is known (15 minutes)
 	$(BIN)/python -m benchmarks gate
 
-bench-scale: setup  ## nights of 10,000 to 1,000,000 transactions, trainings of up to 8 million rows (60 minutes)
+bench-scale: setup  ## nights of 10,000 to 1,000,000 transactions, trainings of up to 8 million rows (40 minutes)
 	$(BIN)/python -m benchmarks scale training
 
 bench-serve: setup  ## events a second and latencies of the online scorer, against the usual way to serve (5 minutes)

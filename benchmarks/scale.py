@@ -1,12 +1,14 @@
 """One night by size: seconds and memory of each stage, from 10,000 to 1,000,000 transactions a day.
 
 `python -m benchmarks.scale` prints rows for the table in `benchmarks/README.md`; `python -m benchmarks.scale 100000
-400000:hot` measures those sizes only (`hot`: a tenth of all transactions happen at one terminal; `alone`: without a
-server, each stage starts and ends a Spark of its own). Aim, at 400,000: five minutes and 6 GiB on two cores.
+400000:hot` measures those sizes only (`hot`: a tenth of all transactions happen at one terminal; `cluster`: the server
+computes on a standalone cluster, two workers of one core; `alone`: without a server, each stage starts and ends a Spark
+of its own). Aim, at 400,000: five minutes and 6 GiB on two cores.
 
 As in a nightly run each stage is a process that asks the Spark Connect server, which has seen a night of a small bank
-before. Memory is that of the server and all its processes, Python's workers included, and of the stage's own. A bank's
-history (37 days: what the windows reach back to) is set up before and not counted; neither is the release.
+before. Memory is that of the server and all its processes, Python's workers included, and of the stage's own; on the
+cluster also that of master, workers and executors. A bank's history (37 days: what the windows reach back to) is set up
+before and not counted; neither is the release.
 """
 
 from __future__ import annotations
@@ -26,15 +28,25 @@ from benchmarks.process_tree import GIB, Usage, measured
 from benchmarks.scale_home import NIGHT
 from pipelines.platform import processes
 from pipelines.platform.airflow_secrets import secret_file
-from pipelines.platform.ports import answers
+from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.platform.spark_token import SECRET
 from tests.servers import free_port
 
 STAGES = ("ingest", "features", "score", "monitor")
-SIZES = ("10000", "100000", "100000:hot", "400000", "400000:hot", "400000:alone", "1000000")
+SIZES = ("10000", "100000", "400000", "400000:hot", "400000:cluster", "1000000")
 SMALL_BANK = 2_000
+WORKERS = ("spark-worker-1", "spark-worker-2")
+WORKER_MEMORY = "1500m"
 TOLLGATE = str(Path(sys.executable).parent / "tollgate")
+
+
+KINDS = {
+    "": "",
+    "hot": ", a tenth at one terminal",
+    "cluster": ", on a cluster of two workers",
+    "alone": ", Spark started by each stage",
+}
 
 
 @dataclass(frozen=True)
@@ -47,7 +59,7 @@ class Night:
     def to_markdown(self) -> str:
         """A row: size, each stage's seconds and peak, all seconds, the largest peak."""
         rows, _, kind = self.size.partition(":")
-        told = {"": "", "hot": ", a tenth at one terminal", "alone": ", Spark started by each stage"}[kind]
+        told = KINDS[kind]
         cells = [f"{one.seconds:.0f} s, {one.peak / GIB:.1f} GiB" for one in self.usages.values()]
         seconds = sum(one.seconds for one in self.usages.values())
         peak = max(one.peak for one in self.usages.values())
@@ -62,12 +74,12 @@ def night(size: str, folder: Path) -> Night:
     if kind == "alone":
         return Night(size, _stages(size, Settings.build(home=home).environment()))
     _prepare(small, str(SMALL_BANK))
-    with spark_server(home) as (server, remote):
+    with spark_server(home, cluster=kind == "cluster") as (servers, remote):
         key = secret_file(Settings.build(home=small), SECRET)
         key.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(secret_file(Settings.build(home=home), SECRET), key)
         _stages("warming up", Settings.build(home=small, spark_remote=remote).environment())
-        return Night(size, _stages(size, Settings.build(home=home, spark_remote=remote).environment(), server))
+        return Night(size, _stages(size, Settings.build(home=home, spark_remote=remote).environment(), *servers))
 
 
 def _prepare(home: Path, rows: str, *, hot: bool = False) -> None:
@@ -86,19 +98,38 @@ def _stages(name: str, settings: Mapping[str, str], *beside: int) -> dict[str, U
 
 
 @contextmanager
-def spark_server(home: Path) -> Iterator[tuple[int, str]]:
-    """A Spark Connect server as `tollgate up` starts it: its process, and its address."""
+def spark_server(home: Path, *, cluster: bool = False) -> Iterator[tuple[list[int], str]]:
+    """A Spark Connect server as `tollgate up` starts it, or one on a cluster: the processes, and its address."""
     settings, folder = Settings.build(home=home, spark_port=free_port()), home.parent / "server"
-    environment = {**os.environ, **settings.environment()}
-    command = [TOLLGATE, "component", "spark"]
-    record = processes.start("spark", command, environment=environment, folder=folder, port=0)
-    try:
-        while not answers(settings.spark_port):
-            assert record.leader(), processes.last_lines(processes.log_path(folder, "spark"))
+    records: list[processes.ProcessRecord] = []
+
+    def start(name: str, component: str, settings: Settings, **extras: str) -> None:
+        environment = {**os.environ, **settings.environment(), **extras}
+        command = [TOLLGATE, "component", component]
+        records.append(processes.start(name, command, environment=environment, folder=folder / name, port=0))
+
+    def wait_for(port: int) -> None:
+        while not answers(port):
+            record = records[-1]
+            assert record.leader(), processes.last_lines(processes.log_path(folder / record.name, record.name))
             time.sleep(0.2)
-        yield record.pid, f"sc://127.0.0.1:{settings.spark_port}"
+
+    try:
+        if cluster:
+            port = free_port()
+            changes = {"spark_master": f"spark://{LOCALHOST}:{port}", "spark_executor_memory": WORKER_MEMORY}
+            settings = settings.model_copy(update=changes)
+            start("spark-master", "spark-master", settings, SPARK_MASTER_WEBUI_PORT=str(free_port()))
+            wait_for(port)
+            lent = {"SPARK_WORKER_CORES": "1", "SPARK_WORKER_MEMORY": WORKER_MEMORY}
+            for name in WORKERS:
+                start(name, "spark-worker", settings, SPARK_WORKER_WEBUI_PORT=str(free_port()), **lent)
+        start("spark", "spark", settings)
+        wait_for(settings.spark_port)
+        yield [record.pid for record in records], f"sc://{LOCALHOST}:{settings.spark_port}"
     finally:
-        processes.stop(folder, [record], patience=30)
+        for record in reversed(records):
+            processes.stop(folder / record.name, [record], patience=30)
 
 
 def main(sizes: list[str]) -> None:

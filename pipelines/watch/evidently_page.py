@@ -6,6 +6,8 @@ import os
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from pipelines.platform.whole_files import write_whole
 from pipelines.usecases.policies.watch import DriftPolicy
 from pipelines.watch.comparison import SCORE, Comparison
@@ -33,7 +35,8 @@ def measure_and_render(comparison: Comparison, policy: DriftPolicy, page: Path) 
         per_column_threshold={SCORE: policy.score_threshold},
         drift_share=policy.share_of_columns,
     )
-    snapshot = Report([preset]).run(current, reference)
+    with np.errstate(invalid="ignore"):  # a column of one value correlates with none, which numpy warns of each time
+        snapshot = Report([preset]).run(current, reference)
     write_whole(page, lambda partial: snapshot.save_html(str(partial)), what="Evidently's page")
     return _figures(snapshot.dict())
 

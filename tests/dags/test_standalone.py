@@ -1,7 +1,7 @@
 """The DAGs under a real `airflow standalone` with a Spark Connect server: the days of a small world, in order.
 
-The tests build on one another, as the days do: three by backfill, one again, one that is refused and comes again while
-its follower waits, which drifts.
+The tests build on one another, as the days do: two by backfill, one again, one that is refused and comes again while
+its follower waits, which drifts. (Three by backfill: `test_production_services.py`.)
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from tests.dags.world import BROKEN, FIRST, LAST, TOLLGATE, World, deliver, smal
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
-THREE = DayRange.of_length(FIRST, 3)
+BOTH = DayRange.of_length(FIRST, 2)
 CHAIN = Orchestration("fraud").chain
 
 
@@ -47,27 +47,27 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_a_dry_run_lists_the_days_and_runs_none(world: World) -> None:
-    found = world.json("backfill", "--from", THREE.first, "--to", THREE.last, "--dry-run")
-    assert [day["action"] for day in found["days"]] == ["run"] * 3
+    found = world.json("backfill", "--from", BOTH.first, "--to", BOTH.last, "--dry-run")
+    assert [day["action"] for day in found["days"]] == ["run"] * 2
     assert world.api.runs("ingest", str(FIRST)) == []
 
 
-def test_three_days_by_backfill_both_ends_included(world: World) -> None:
-    done = world.tollgate("backfill", "--from", THREE.first, "--to", THREE.last)
-    assert done.stdout.splitlines()[-1] == "3 days: 3 done"
-    for day in THREE:
+def test_two_days_by_backfill_both_ends_included(world: World) -> None:
+    done = world.tollgate("backfill", "--from", BOTH.first, "--to", BOTH.last)
+    assert done.stdout.splitlines()[-1] == "2 days: 2 done"
+    for day in BOTH:
         assert f"again:  tollgate backfill --from {day} --to {day} --rerun" in done.stdout
         for stage in ("ingest", "features", "materialize", "score", "monitor"):
             assert world.ledger.latest(stage, first=day, last=day)[day].status == "done", (stage, day)
-    assert world.json("backfill", "--from", FIRST, "--to", THREE.last, "--dry-run")["days"][0]["action"] == "skip"
+    assert world.json("backfill", "--from", FIRST, "--to", BOTH.last, "--dry-run")["days"][0]["action"] == "skip"
 
 
 @pytest.mark.guarantee(
     "a re-run has one effect", fault="a day cleared in Airflow", seen="the chain runs again and gives the same tables"
 )
 def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(world: World) -> None:
-    world.tollgate("backfill", "--from", THREE.first, "--to", THREE.last)  # `make test-faults` runs this test alone
-    day = FIRST + timedelta(days=1)
+    world.tollgate("backfill", "--from", BOTH.first, "--to", BOTH.last)  # `make test-faults` runs this test alone
+    day = FIRST
     tables = ("transactions", "features", "predictions", "alerts")
     before = world.contents(tables, day)
     known = {dag_id: world.newest(dag_id, day) for dag_id in CHAIN}
@@ -83,7 +83,7 @@ def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(w
 
 
 def test_a_day_that_broke_further_down_goes_on_there(world: World) -> None:
-    day = FIRST + timedelta(days=2)
+    day = BOTH.last
     before = {dag_id: world.newest(dag_id, day) for dag_id in CHAIN}
     broken = before["score"]
     assert broken is not None
@@ -138,7 +138,7 @@ def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: W
 
 
 def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> None:
-    assert [world.newest("train", day) for day in DayRange(FIRST, BROKEN)] == [None] * 4
+    assert [world.newest("train", day) for day in DayRange(FIRST, BROKEN)] == [None] * 3
     asked = world.ledger.latest("monitor", first=LAST, last=LAST)[LAST].payload["retrain"]
     assert asked["asked"]
 

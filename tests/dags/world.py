@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,10 +29,10 @@ START = date(2026, 1, 20)
 FIRST = date(2026, 3, 6)
 """The first day that Airflow runs; the days before it are loaded in bulk."""
 
-BROKEN = FIRST + timedelta(days=3)
+BROKEN = FIRST + timedelta(days=2)
 """Its feed is broken when it first comes."""
 
-LAST = FIRST + timedelta(days=4)
+LAST = FIRST + timedelta(days=3)
 """Waits for the broken day, and drifts."""
 
 TOLLGATE = str(Path(sys.executable).parent / "tollgate")
@@ -46,7 +47,7 @@ class World:
 
     settings: Settings
 
-    @property
+    @cached_property
     def api(self) -> AirflowApi:
         return AirflowApi(self.settings)
 
@@ -137,7 +138,7 @@ def small_world(home: Path) -> World:
         spark_memory="2g",
         spark_cores=1,
         spark_java_options=JAVA_OPTIONS,
-        retry_seconds=3,
+        retry_seconds=8,
     )
     world = World(settings)
     deliver(world, "--incident", f"broken-feed:{BROKEN}:{BROKEN}")

@@ -1,4 +1,6 @@
-"""A Spark cluster by the compose file's commands: master, two workers, Connect server; the same rows as embedded."""
+"""All of the production profile below Airflow: a Spark cluster by the compose file's commands, the lake on S3, ledger
+and registry in PostgreSQL, states in Redis. Settings choose, code does not change: the same days as on one machine.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,7 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, date, datetime
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx
 import pyarrow as pa
@@ -30,20 +32,25 @@ from pipelines.simulate.reports import Reporting
 from pipelines.simulate.world import WorldSize
 from pipelines.stages.features import build_features
 from pipelines.stages.ingest import ingest
+from pipelines.stages.materialize import materialize, online_store, watermark
 from pipelines.stages.score import score
 from pipelines.usecases.registry import load
 from tests.conftest import INTERPRETED, JAVA_OPTIONS
 from tests.docker.machine import Machine, settings_of
 from tests.docker.stack import DOCKER
 from tests.object_store import s3
-from tests.servers import free_port
+from tests.servers import free_port, new_database, postgresql, redis, redis_url
+
+if TYPE_CHECKING:
+    from pyspark.sql import SparkSession
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
-DAYS = DayRange(date(2026, 3, 1), date(2026, 3, 2))
-NOW = datetime(2026, 3, 3, 2, tzinfo=UTC)
+DAYS = DayRange(date(2026, 3, 1), date(2026, 3, 3))
+AGAIN = DayRange.single(date(2026, 3, 2))
+NOW = datetime(2026, 3, 4, 2, tzinfo=UTC)
 WORLD = WorldSize(customers=150, terminals=300, seed=5)
-TABLES = ("transactions", "fraud_reports", "features", "predictions", "alerts")
+TABLES = ("transactions", "fraud_reports", "quarantine", "features", "predictions", "alerts")
 WORKERS = ("spark-worker-1", "spark-worker-2")
 STRANGER = "spark-worker-3"
 """A worker of another home, which has another secret."""
@@ -95,16 +102,34 @@ def extras(folder: Path, master: str) -> dict[str, dict[str, str]]:
     }
 
 
-def test_two_days_come_out_as_on_one_machine(machine: Machine, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def databases() -> Iterator[dict[str, str]]:
+    """Where ledger, registry and states are on servers."""
+    with postgresql() as base, redis() as cache:
+        yield {
+            "ledger": new_database(base),
+            "online_store": redis_url(cache),
+            "online_registry": new_database(base),
+        }
+
+
+def test_the_same_days_give_the_same_tables_as_on_one_machine(
+    machine: Machine, databases: dict[str, str], tmp_path: Path, spark: SparkSession
+) -> None:
     scheduler = settings_of(machine, "airflow-scheduler")
-    ours = {"spark_remote": f"sc://127.0.0.1:{machine.ports['spark']}", "ledger": f"sqlite:///{tmp_path}/ledger.sqlite"}
-    on_cluster = in_a_new_process(scheduler.model_dump() | ours)
-    embedded = in_a_new_process({"home": tmp_path / "embedded"})
+    ours = databases | {"spark_remote": f"sc://127.0.0.1:{machine.ports['spark']}"}
+    served = in_a_new_process(scheduler.model_dump() | ours)
+    embedded = chain({"home": tmp_path / "embedded"})
+    assert served["accounts"] == embedded["accounts"]
     for table in TABLES:
-        assert on_cluster["rows"][table] == embedded["rows"][table], table
+        assert served["rows"][table] == embedded["rows"][table], table
     assert len(embedded["rows"]["features"]) > 400
-    assert len(on_cluster["folders"]) == len(WORKERS), "both workers ran our Python"
-    assert all(Path(folder).is_relative_to(machine.home / "spark" / "work") for folder in on_cluster["folders"])
+    assert served["online"] == embedded["online"]
+    assert served["versions"] == embedded["versions"], "the day run again is one more commit, of the same rows"
+    files = [path for path in machine.home.rglob("*") if path.suffix in {".sqlite", ".parquet", ".gz"}]
+    assert {path.relative_to(machine.home).parts[0] for path in files} == {"truth"}, "no state is in the home"
+    assert len(served["folders"]) == len(WORKERS), "both workers ran our Python"
+    assert all(Path(folder).is_relative_to(machine.home / "spark" / "work") for folder in served["folders"])
 
 
 def test_a_worker_with_another_secret_is_not_taken_and_none_is_told(machine: Machine) -> None:
@@ -132,18 +157,34 @@ def in_a_new_process(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def chain(given: dict[str, Any]) -> dict[str, Any]:
-    """Two days from landing zone to alert list; the tables' rows, and where Spark's Python was when asked."""
+    """Three days from landing zone to alert list and online store, one of them twice; what came of it, as plain data,
+    and where Spark's Python was when asked.
+    """
     settings = Settings.build(**{**given, "spark_memory": "1g", "spark_java_options": JAVA_OPTIONS + INTERPRETED})
     run = Run(settings, load("fraud"), run_id="chain", actor="test", clock=lambda: NOW)
-    list(
-        simulate(
-            Landing.of(settings), settings.home / "truth", WORLD, DAYS, plan_days(DAYS, [], Reporting(), "parquet")
-        )
-    )
-    for stage in (ingest, build_features, score):
-        stage(run, DAYS)
+    plans = plan_days(DAYS, [], Reporting(), "parquet")
+    list(simulate(Landing.of(settings), settings.home / "truth", WORLD, DAYS, plans))
+    accounts = [stage(run, DAYS).accounts for stage in (ingest, build_features, score)]
+    accounts += [stage(run, AGAIN).accounts for stage in (ingest, build_features)]
+    materialize(run, DAYS)
+    mark = watermark(run.ledger)
+    assert mark is not None
+    online = online_store(run, reading_only=True).present("customer", range(1, WORLD.customers + 1), mark.built_at)
     found = run.spark.range(0, 4, 1, 4).mapInArrow(folders, "folder string").distinct().toArrow()
-    return {"rows": {table: rows_of(run, table) for table in TABLES}, "folders": found["folder"].to_pylist()}
+    return {
+        "accounts": [without_seconds(account) for account in accounts],
+        "rows": {table: rows_of(run, table) for table in TABLES},
+        "versions": run.lake.versions(TABLES),
+        "online": (online.keys, online.events, mark.built_at),
+        "folders": found["folder"].to_pylist(),
+    }
+
+
+def without_seconds(account: Any) -> Any:
+    """An account without what differs from run to run: how long it took, and where the tables are."""
+    if isinstance(account, dict):
+        return {str(key): without_seconds(value) for key, value in account.items() if key not in {"seconds", "path"}}
+    return account
 
 
 def folders(batches: Any) -> Iterator[pa.RecordBatch]:

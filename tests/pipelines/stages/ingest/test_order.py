@@ -47,15 +47,15 @@ def variants(random: Random, key: int, on: date) -> Text:
     return row
 
 
-def landed_world(seed: int, keys: int) -> Landed:
+def landed_world(seed: int, keys: int, days: int = DAYS) -> Landed:
     """Landing days with two files each, in which every key lands up to four times, near or far apart."""
     random = Random(seed)
-    world: Landed = {day(n): {"part-0.csv.gz": [], "part-1.csv.gz": []} for n in range(DAYS)}
+    world: Landed = {day(n): {"part-0.csv.gz": [], "part-1.csv.gz": []} for n in range(days)}
     for key in range(keys):
-        origin = random.randrange(DAYS)
+        origin = random.randrange(days)
         copy = variants(random, key, day(origin))
         for _ in range(random.choice([1, 1, 2, 3, 4])):
-            on = day(random.choice([origin, random.randrange(DAYS)]))
+            on = day(random.choice([origin, random.randrange(days)]))
             row = copy if random.random() < 0.6 else variants(random, key, on)
             world[on][random.choice(["part-0.csv.gz", "part-1.csv.gz"])].append(row)
     return world
@@ -116,16 +116,17 @@ def test_bulk_ingest_equals_the_oracle(
 
 @pytest.mark.guarantee(
     "missing upstream",
-    fault="five days land, and are ingested in another order",
+    fault="days land, and are ingested in another order",
     seen="the tables and books of the plain oracle",
 )
 def test_days_in_any_order_equal_the_oracle_and_correct_the_books_of_others(
     make_run: Callable[..., Run], thorough: bool
 ) -> None:
     run = lenient(make_run())
-    world = landed_world(5, keys=600 if thorough else 200)
+    days = DAYS if thorough else DAYS - 1
+    world = landed_world(5, keys=600 if thorough else 200, days=days)
     land_world(run, world)
-    order = list(range(DAYS))
+    order = list(range(days))
     Random(3).shuffle(order)
     for number in order:
         ingest(run, DayRange.single(day(number)))
