@@ -48,6 +48,7 @@ def _import(mapping: str, path: Path, days: DayRange, *, quiet: bool) -> tuple[l
     from rich.progress import track
 
     from pipelines.importing.days import import_days
+    from pipelines.importing.keyed_ids import id_key
     from pipelines.importing.mapping import load_mapping
     from pipelines.importing.source import Source
     from pipelines.platform.landing import Landing
@@ -56,7 +57,8 @@ def _import(mapping: str, path: Path, days: DayRange, *, quiet: bool) -> tuple[l
 
     settings = Settings.from_environment()
     use_case, landing = load(settings.use_case), Landing.of(settings)
-    source = Source(path, load_mapping(mapping, use_case), use_case.events)
+    how = load_mapping(mapping, use_case)
+    source = Source(path, how, use_case.events, id_key(settings) if how.keyed else b"")
     importing = import_days(landing, source, use_case, days)
     done = track(importing, "importing", total=len(days), console=errors, transient=True, disable=quiet)
     return list(done), landing.address

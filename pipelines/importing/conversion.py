@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
+from pipelines.importing.keyed_ids import keyed_column
 from pipelines.importing.mapping import Mapping
 from pipelines.platform.arrow_types import arrow_type
 from pipelines.platform.card_numbers import mask_card_numbers
@@ -19,10 +20,11 @@ from pipelines.usecases.definition import Feed
 POSITIVE = "_positive"
 
 
-def read_events(path: Path, mapping: Mapping, feed: Feed) -> Any:
+def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes) -> Any:
     """The events of a source file: an Arrow table with the feed's columns, and `_positive` bool.
 
-    Raises `ConfigurationError` that lists every column that is missing or cannot be had in its declared type.
+    `key` is that of the ids which the mapping wants hashed. Raises `ConfigurationError` that lists every column that is
+    missing or cannot be had in its declared type.
     """
     raw = _read(path, mapping)
     columns: dict[str, Any] = {}
@@ -30,7 +32,8 @@ def read_events(path: Path, mapping: Mapping, feed: Feed) -> Any:
     for column in feed.columns:
         source = mapping.events[column.name]
         try:
-            columns[column.name] = _converted(raw[source], arrow_type(column.type), mapping)
+            values = keyed_column(raw[source], key, column.name) if column.name in mapping.keyed else raw[source]
+            columns[column.name] = _converted(values, arrow_type(column.type), mapping)
         except (pa.ArrowException, ValueError) as error:
             problems.append(f"{source} ({raw[source].type}) as {column.name} {column.type}: {error}")
     try:

@@ -12,8 +12,9 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from pipelines.importing.keyed_ids import KINDS
 from pipelines.platform.errors import ConfigurationError
-from pipelines.usecases.definition import UseCase
+from pipelines.usecases.definition import Feed, UseCase
 
 _SHIPPED = resources.files("pipelines.importing") / "mappings"
 
@@ -72,9 +73,13 @@ class LabelColumn(Section):
 
 
 class Mapping(Section):
-    """A whole mapping file. `events` gives, for each column of the use case's events, the column of the source."""
+    """A whole mapping file. `events` gives, for each column of the use case's events, the column of the source.
+
+    `keyed` are those of the use case's columns that take a keyed hash of the source's ids (see `importing.keyed_ids`).
+    """
 
     description: str = ""
+    keyed: list[str] = []
     source: SourceFiles
     events: dict[str, str]
     labels: LabelColumn
@@ -102,7 +107,7 @@ def load_mapping(name: str, use_case: UseCase) -> Mapping:
         raise _unusable(where, [f"{error.strerror or error}"], expected) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise _unusable(where, [str(error)], "a TOML file") from error
-    problems = _unknown_columns(document.get("events"), use_case)
+    problems = _unknown_columns(document.get("events"), use_case) + _unkeyable(document.get("keyed"), use_case)
     try:
         mapping = Mapping.model_validate(document)
     except ValidationError as error:
@@ -119,6 +124,19 @@ def _unknown_columns(events: Any, use_case: UseCase) -> list[str]:
     missing = [f"events.{name}: missing" for name in declared if name not in events]
     unknown = [name for name in events if name not in declared]
     return missing + [f"events.{name}: not a column of {use_case.events.name}" for name in unknown]
+
+
+def _unkeyable(columns: Any, use_case: UseCase) -> list[str]:
+    listed = columns if isinstance(columns, list) else []
+    return [f"keyed: {problem}" for problem in (unkeyable(str(one), use_case.events) for one in listed) if problem]
+
+
+def unkeyable(column: str, feed: Feed) -> str | None:
+    """Why a column of a feed cannot hold keyed ids; None where it can."""
+    types = {one.name: one.type for one in feed.columns}
+    if column not in types:
+        return f"{column} is not a column of {feed.name}"
+    return None if types[column] in KINDS else f"{column} is {types[column]}; hashed ids need {' or '.join(KINDS)}"
 
 
 def _described(error: ValidationError) -> Iterable[str]:

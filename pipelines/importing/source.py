@@ -20,13 +20,18 @@ _SHOWN = 5
 
 
 class Source:
-    """Files below a folder, read through a mapping. Raises `UsageError` where there is no such folder or file."""
+    """Files below a folder, read through a mapping, with the key of the ids that it wants hashed (none: any will do).
 
-    def __init__(self, folder: Path, mapping: Mapping, feed: Feed) -> None:
+    Raises `UsageError` where there is no such folder or file.
+    """
+
+    def __init__(self, folder: Path, mapping: Mapping, feed: Feed, key: bytes = b"") -> None:
+        if mapping.keyed and not key:
+            raise ValueError("a mapping that hashes ids needs their key")
         self.folder = folder.expanduser().absolute()
         self.mapping = mapping
         self.feed = feed
-        self._events_of_file = lru_cache(maxsize=3)(lambda path: read_events(path, mapping, feed))
+        self._events_of_file = lru_cache(maxsize=3)(lambda path: read_events(path, mapping, feed, key))
         if not self.folder.is_dir():
             raise UsageError(
                 "there is no folder to import from",

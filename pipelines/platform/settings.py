@@ -106,6 +106,9 @@ class Settings(BaseModel):
     signing_key: Path | None = Field(
         default=None, description="file of the key that signs releases; none: the home has one of its own"
     )
+    id_key: Path | None = Field(
+        default=None, description="file of the key of hashed ids, 32 bytes or more; none: the home has one of its own"
+    )
     notify_webhook: str | None = Field(default=None, description="address that takes incidents as JSON")
     notify_slack: str | None = Field(default=None, description="Slack-compatible incoming webhook")
     notify_pagerduty: str | None = Field(default=None, description="PagerDuty routing key; told of pages only")

@@ -45,6 +45,11 @@ class PreloadedExecutor(LocalExecutor):
     serve_logs = False
     """Logs are read from disk here; Airflow's log server would listen on every interface."""
 
+    _known: frozenset[object] = frozenset()
+    """What ran when it was last looked at, which was when something had begun or ended."""
+
+    _moved = 0.0
+
     def start(self) -> None:
         """Import the libraries, then fork the workers."""
         begun = time.monotonic()
@@ -52,9 +57,6 @@ class PreloadedExecutor(LocalExecutor):
             importlib.import_module(module)
         self.log.info("imported %d libraries for all tasks in %.1f s", len(PRELOADED), time.monotonic() - begun)
         super().start()
-
-    _known: frozenset[object] = frozenset()
-    _moved = 0.0
 
     def sync(self) -> None:
         """Read which tasks have ended; where none has begun or ended for a while, wait for the next end, but briefly.

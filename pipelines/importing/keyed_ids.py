@@ -1,0 +1,83 @@
+"""Keyed hashes in the place of ids: equal ids stay equal, and who lacks the key cannot tell whose they are.
+
+A keyed id is HMAC-SHA-256 (RFC 2104) of column and id under the key of ids, its first 53 bits as a whole number: exact
+in every JSON reader (RFC 7493, 2.2), and of five million ids two become one with a chance of one in 700. Where the
+number would pass for a card number its last bit is turned, so that nothing masks it later. Without the key all ids that
+there can be would be tried: an id is short, and a plain hash of it no secret.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hmac
+import os
+import secrets
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from pipelines.platform.card_numbers import mask_card_numbers
+from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.settings import Settings
+
+BITS = 53
+LEAST_KEY_BYTES = 32
+KINDS = ("bigint", "string")
+"""Types of columns that may hold a keyed id; a string holds its decimal digits."""
+
+
+def keyed_id(key: bytes, column: str, value: object) -> int:
+    """The keyed id, 0 to 2^53 - 1, of an id as it is written (whole number or text, blanks around it do not count).
+
+    `column` is the feed's: one id in two columns gives two numbers, so that they cannot be linked.
+    """
+    digest = hmac.digest(key, f"{column}\0{str(value).strip()}".encode(), "sha256")
+    number = int.from_bytes(digest[:8], "big") >> (64 - BITS)
+    text = str(number)
+    return number if mask_card_numbers(text) == text else number ^ 1
+
+
+def keyed_column(values: Any, key: bytes, column: str) -> Any:
+    """An Arrow column of ids (whole numbers or text) as keyed ids, int64; null where there is no id, or an empty one.
+
+    Raises `ValueError` for another type: a number that was rounded on its way is another id.
+    """
+    whole = pa.types.is_integer(values.type)
+    if not (whole or pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
+        raise ValueError("an id to be hashed is a whole number or text")
+    texts = values.cast(pa.large_string())
+    known = [one for one in pc.unique(texts).to_pylist() if one is not None and one.strip()]
+    hashed = pa.array([keyed_id(key, column, one) for one in known], pa.int64())
+    return pc.take(hashed, pc.index_in(texts, value_set=pa.array(known, pa.large_string())))
+
+
+def id_key(settings: Settings) -> bytes:
+    """The key of ids: the file that is set, or the home's own (`<home>/keys/ids.key`), which is made on first use.
+
+    Raises `ConfigurationError` where the file cannot be read or is shorter than 32 bytes.
+    """
+    path = settings.id_key or settings.home / "keys" / "ids.key"
+    if settings.id_key is None and not path.exists():
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with contextlib.suppress(FileExistsError):
+            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            with os.fdopen(descriptor, "w") as file:
+                file.write(secrets.token_urlsafe(48))
+    try:
+        key = path.read_bytes().strip()
+    except OSError as error:
+        raise _unusable(str(path), error.strerror or type(error).__name__) from error
+    if len(key) < LEAST_KEY_BYTES:
+        raise _unusable(str(path), f"{len(key)} bytes")
+    return key
+
+
+def _unusable(where: str, found: str) -> ConfigurationError:
+    return ConfigurationError(
+        "the key of ids cannot be used",
+        where=where,
+        expected=f"a file of {LEAST_KEY_BYTES} bytes or more that this user may read",
+        found=found,
+        next_step="let TOLLGATE_ID_KEY name that file, or unset it: the home then has a key of its own",
+    )

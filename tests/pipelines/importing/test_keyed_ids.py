@@ -1,0 +1,170 @@
+"""Ids as keyed hashes: the same for who has the key, on every way in, and no id anywhere in the landing zone."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import json
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pipelines.cli.main import main
+from pipelines.importing.keyed_ids import id_key, keyed_column, keyed_id
+from pipelines.importing.mapping import load_mapping
+from pipelines.platform.card_numbers import mask_card_numbers
+from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.settings import Settings
+from pipelines.usecases.registry import load
+from tests.pipelines.importing.sources import day, events
+from tests.pipelines.importing.test_mapping import SHIPPED
+
+KEY = b"k" * 40
+NAMES = [f"CANARY-{number}-Ümit" for number in range(6)]
+
+
+def hmac_sha256(key: bytes, text: bytes) -> bytes:
+    """RFC 2104, written out; keys of up to 64 bytes."""
+    padded = key.ljust(64, b"\0")
+    inner = hashlib.sha256(bytes(one ^ 0x36 for one in padded) + text).digest()
+    return hashlib.sha256(bytes(one ^ 0x5C for one in padded) + inner).digest()
+
+
+@given(st.text(min_size=1), st.binary(min_size=32, max_size=64))
+def test_it_is_the_first_bits_of_the_hmac_and_never_looks_like_a_card_number(text: str, key: bytes) -> None:
+    found = keyed_id(key, "customer_id", text)
+    whole = int.from_bytes(hmac_sha256(key, b"customer_id\0" + text.strip().encode()), "big") >> (256 - 53)
+    assert found in {whole, whole ^ 1}
+    assert 0 <= found < 2**53
+    assert json.loads(json.dumps(found)) == int(float(found)) == found
+    assert mask_card_numbers(str(found)) == str(found)
+    assert found == whole or mask_card_numbers(str(whole)) != str(whole)
+
+
+def test_some_would_have_looked_like_one() -> None:
+    turned = [
+        number
+        for number in range(2_000)
+        if keyed_id(KEY, "c", number) != int.from_bytes(hmac_sha256(KEY, f"c\0{number}".encode())[:8], "big") >> 11
+    ]
+    assert 100 < len(turned) < 300, "one in ten of those with 13 digits or more"
+
+
+def test_an_id_is_the_same_however_it_is_written_and_another_in_another_column_or_under_another_key() -> None:
+    assert keyed_id(KEY, "customer_id", 12) == keyed_id(KEY, "customer_id", " 12 ")
+    assert len({keyed_id(KEY, "customer_id", 12), keyed_id(KEY, "terminal_id", 12), keyed_id(KEY * 2, "c", 12)}) == 3
+
+
+@pytest.mark.parametrize("kind", [pa.int64(), pa.string(), pa.large_string()])
+def test_a_column_is_hashed_value_by_value_and_what_is_not_there_stays_so(kind: pa.DataType) -> None:
+    values = pa.chunked_array([pa.array([1, None, 2], pa.int64()), pa.array([1], pa.int64())]).cast(kind)
+    one, two = (keyed_id(KEY, "c", number) for number in (1, 2))
+    assert keyed_column(values, KEY, "c").to_pylist() == [one, None, two, one]
+
+
+def test_blank_text_is_no_id_and_a_rounded_number_is_refused() -> None:
+    assert keyed_column(pa.array(["", "  ", None]), KEY, "c").to_pylist() == [None] * 3
+    with pytest.raises(ValueError, match="whole number or text"):
+        keyed_column(pa.array([1.0]), KEY, "c")
+
+
+def source(folder: Path) -> Path:
+    """Two days of CSV whose customers are names."""
+    folder.mkdir()
+    for number in range(2):
+        frame = events(number).assign(CUSTOMER_ID=NAMES)
+        (folder / f"{day(number)}.csv.gz").write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
+    return folder
+
+
+def mapping(folder: Path, keyed: str) -> str:
+    text = SHIPPED.read_text().replace("{day}.parquet", "{day}.csv.gz").replace('"parquet"', '"csv"')
+    path = folder / "my.toml"
+    path.write_text(text.replace('# keyed = ["customer_id"]', f"keyed = {keyed}"))
+    assert f"keyed = {keyed}" in path.read_text()
+    return str(path)
+
+
+def test_names_are_imported_as_keyed_ids_and_found_again_by_who_knows_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
+    how = mapping(tmp_path, '["customer_id"]')
+    command = ["import", "--mapping", how, "--path", str(source(tmp_path / "source"))]
+    with pytest.raises(SystemExit) as ending:
+        main([*command, "--from", str(day(0)), "--to", str(day(1))])
+    assert ending.value.code == 0
+    landed = [path for path in (tmp_path / "home" / "landing").rglob("*") if path.is_file()]
+    rows = [row for path in landed if "/transactions/" in str(path) and path.suffix == ".parquet"
+            for row in pq.read_table(path).to_pylist()]  # fmt: skip
+    assert len(rows) == 12
+    capsys.readouterr()
+
+    (tmp_path / "who").write_text("\n".join(NAMES))
+    with pytest.raises(SystemExit):
+        main(["keyed-ids", "customer_id", "--ids-from", str(tmp_path / "who")])
+    printed = capsys.readouterr().out
+    hashed = [int(line) for line in printed.split()]
+    assert [row["customer_id"] for row in rows] == hashed * 2
+    assert len(set(hashed)) == len(NAMES)
+    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file() and b"CANARY" in path.read_bytes()]
+    assert "CANARY" not in printed
+    assert pd.Series(hashed).between(0, 2**53 - 1).all()
+
+
+def test_a_mapping_that_hashes_what_is_no_id_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError) as caught:
+        load_mapping(mapping(tmp_path, '["customer", "amount", "event_time"]'), load("fraud"))
+    for problem in ("customer is not a column of transactions", "amount is decimal(12,2)", "event_time is timestamp"):
+        assert f"keyed: {problem}" in caught.value.found
+
+
+def test_the_home_makes_one_key_for_its_owner_alone(tmp_path: Path) -> None:
+    settings = Settings.build(home=tmp_path)
+    assert id_key(settings) == id_key(settings)
+    path = tmp_path / "keys" / "ids.key"
+    assert path.stat().st_mode & 0o077 == 0
+    other = Settings.build(home=tmp_path / "other", id_key=path)
+    assert id_key(other) == id_key(settings)
+    assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize("content", [None, b"", b"short"])
+def test_a_key_that_is_not_there_or_short_is_refused(tmp_path: Path, content: bytes | None) -> None:
+    path = tmp_path / "key"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="key of ids cannot be used"):
+        id_key(Settings.build(home=tmp_path, id_key=path))
+
+
+@pytest.mark.parametrize(
+    ("column", "file", "told"),
+    [
+        ("price", "ids", "price is not a column of transactions"),
+        ("amount", "ids", "amount is decimal(12,2)"),
+        ("customer_id", "nowhere", "No such file"),
+    ],
+)
+def test_the_command_says_what_it_cannot_do(
+    column: str,
+    file: str,
+    told: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
+    (tmp_path / "ids").write_text("CANARY")
+    with pytest.raises(SystemExit) as ending:
+        main(["keyed-ids", column, "--ids-from", str(tmp_path / file)])
+    assert ending.value.code == 2
+    said = capsys.readouterr()
+    assert told in said.err
+    assert "CANARY" not in said.err + said.out
+    assert not (tmp_path / "home").exists()
