@@ -44,8 +44,7 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Ca
     world = make_world(DAYS)
     store(run, world)
     release_model(run, world)
-    for day in (SUBJECT, BEFORE, LAST):
-        score(run, DayRange.single(day))
+    score(run, DayRange(SUBJECT, LAST))
     first = monitor(run, DayRange.single(BEFORE), evidently=False).accounts[BEFORE]
     decided = run.lake.versions(["predictions", "alerts"])
     _correct_labels(run)
