@@ -58,7 +58,7 @@ def _import(mapping: str, path: Path, days: DayRange, *, quiet: bool) -> tuple[l
     settings = Settings.from_environment()
     use_case, landing = load(settings.use_case), Landing.of(settings)
     how = load_mapping(mapping, use_case)
-    source = Source(path, how, use_case.events, id_key(settings) if how.keyed else b"")
+    source = Source(path, how, use_case.events, id_key(settings, may_make=True) if how.keyed else b"")
     importing = import_days(landing, source, use_case, days)
     done = track(importing, "importing", total=len(days), console=errors, transient=True, disable=quiet)
     return list(done), landing.address

@@ -51,7 +51,7 @@ def keyed_ids(
             found=str(error),
             next_step="give the file that holds them, or - for the input",
         ) from error
-    key = id_key(settings)
+    key = id_key(settings, may_make=False)
     hashed = [keyed_id(key, column, one) for one in text.splitlines() if one.strip()]
     if as_json:
         print_json({"column": column, "ids": hashed})

@@ -52,13 +52,14 @@ def keyed_column(values: Any, key: bytes, column: str) -> Any:
     return pc.take(hashed, pc.index_in(texts, value_set=pa.array(known, pa.large_string())))
 
 
-def id_key(settings: Settings) -> bytes:
-    """The key of ids: the file that is set, or the home's own (`<home>/keys/ids.key`), which is made on first use.
+def id_key(settings: Settings, *, may_make: bool) -> bytes:
+    """The key of ids: the file that is set, or the home's own (`<home>/keys/ids.key`).
 
+    An import makes the home's own where there is none; who looks for ids may not, as under a new key nothing is found.
     Raises `ConfigurationError` where the file cannot be read or is shorter than 32 bytes.
     """
     path = settings.id_key or settings.home / "keys" / "ids.key"
-    if settings.id_key is None and not path.exists():
+    if may_make and settings.id_key is None and not path.exists():
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         with contextlib.suppress(FileExistsError):
             descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -79,5 +80,5 @@ def _unusable(where: str, found: str) -> ConfigurationError:
         where=where,
         expected=f"a file of {LEAST_KEY_BYTES} bytes or more that this user may read",
         found=found,
-        next_step="let TOLLGATE_ID_KEY name that file, or unset it: the home then has a key of its own",
+        next_step="let TOLLGATE_ID_KEY name that file; unset, the home has a key of its own from its first import on",
     )
