@@ -40,7 +40,7 @@ HEAVY = (
 
 JAVA_OPTIONS = (
     "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
-    " -XX:+UseSerialGC -XX:InitialRAMPercentage=8 -XX:NewRatio=1 -XX:MetaspaceSize=400m"
+    " -XX:+UseSerialGC -XX:InitialRAMPercentage=8 -XX:MetaspaceSize=400m"
 )
 """Tests start many Java machines for little data each: compiling less thoroughly saves a third of what they compute,
 and room from the start a tenth: a heap that grows as it must is collected whole again and again.
@@ -83,7 +83,7 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
 
     cores = 1 if os.environ.get("PYTEST_XDIST_WORKER") else 2
     home = tmp_path_factory.mktemp("spark")
-    session = spark_session(Settings.build(home=home, spark_memory="2g", spark_cores=cores, spark_java_options=QUICK))
+    session = spark_session(Settings.build(home=home, spark_memory="3g", spark_cores=cores, spark_java_options=QUICK))
     yield session
     session.stop()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -21,20 +21,23 @@ def production() -> Iterator[tuple[dict[str, Any], list[Server]]]:
     jars = Settings.from_environment().jars
     if missing_jars(jars, DELTA_JARS + S3_JARS):
         pytest.skip(f"the jars of a lake on S3 are not in {jars} (make services)")
-    with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
-        base, cache = stack.enter_context(postgresql()), stack.enter_context(redis())
-        endpoint = stack.enter_context(s3(patch))
+    with pytest.MonkeyPatch.context() as patch, s3(patch) as endpoint, databases() as (given, servers):
         make_bucket(endpoint, "bank")
-        given = {
+        further = {
             "landing": "s3://bank/landing",
             "lake": "s3://bank/lake",
             "s3_endpoint": endpoint,
             "s3_region": REGION,
-            "ledger": new_database(base),
-            "airflow_database": new_database(base),
-            "online_store": redis_url(cache),
-            "online_registry": new_database(base),
-            "mlflow": new_database(base),
+            "airflow_database": new_database(servers[0]),
+            "mlflow": new_database(servers[0]),
             "mlflow_artifacts": "s3://bank/mlflow",
         }
+        yield given | further, servers
+
+
+@contextmanager
+def databases() -> Iterator[tuple[dict[str, Any], list[Server]]]:
+    """Settings that put ledger and registry into PostgreSQL and the states into Redis, and these two servers."""
+    with postgresql() as base, redis() as cache:
+        given = {"ledger": new_database(base), "online_store": redis_url(cache), "online_registry": new_database(base)}
         yield given, [base, cache]

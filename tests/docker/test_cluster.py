@@ -39,7 +39,8 @@ from tests.conftest import INTERPRETED, JAVA_OPTIONS
 from tests.docker.machine import Machine, settings_of
 from tests.docker.stack import DOCKER
 from tests.object_store import s3
-from tests.servers import free_port, new_database, postgresql, redis, redis_url
+from tests.production import databases
+from tests.servers import free_port
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -102,23 +103,12 @@ def extras(folder: Path, master: str) -> dict[str, dict[str, str]]:
     }
 
 
-@pytest.fixture(scope="module")
-def databases() -> Iterator[dict[str, str]]:
-    """Where ledger, registry and states are on servers."""
-    with postgresql() as base, redis() as cache:
-        yield {
-            "ledger": new_database(base),
-            "online_store": redis_url(cache),
-            "online_registry": new_database(base),
-        }
-
-
 def test_the_same_days_give_the_same_tables_as_on_one_machine(
-    machine: Machine, databases: dict[str, str], tmp_path: Path, spark: SparkSession
+    machine: Machine, tmp_path: Path, spark: SparkSession
 ) -> None:
-    scheduler = settings_of(machine, "airflow-scheduler")
-    ours = databases | {"spark_remote": f"sc://127.0.0.1:{machine.ports['spark']}"}
-    served = in_a_new_process(scheduler.model_dump() | ours)
+    scheduler = settings_of(machine, "airflow-scheduler").model_dump()
+    with databases() as (ours, _):
+        served = in_a_new_process(scheduler | ours | {"spark_remote": f"sc://127.0.0.1:{machine.ports['spark']}"})
     embedded = chain({"home": tmp_path / "embedded"})
     assert served["accounts"] == embedded["accounts"]
     for table in TABLES:
