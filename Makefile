@@ -19,7 +19,7 @@ demo: setup  ## the whole pipeline on simulated transactions, the last days thro
 archive: setup  ## keep Spark's classes in an archive: each start of Spark 3 s shorter (45 s once, 200 MB)
 	@$(BIN)/python -m pipelines.platform.class_archive
 
-test: setup services archive  ## every test, two files at a time (about 20 minutes on 2 cores)
+test: setup services archive  ## every test, two files at a time (20 to 23 minutes on 2 cores)
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 services:  ## what the tests of the production profile need: PostgreSQL, Redis, the jars of a lake on S3
@@ -34,7 +34,7 @@ test-services: setup services  ## the whole chain on PostgreSQL, Redis and S3, t
 test-faults: setup services  ## the tests of docs/guarantees.md, each fault as often as it says; writes that table (an hour)
 	$(BIN)/python -m pytest tests -m guarantee --thorough --guarantees docs/guarantees.md --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
-test-fast: setup  ## the tests that need neither Spark nor Airflow (some 2 minutes)
+test-fast: setup  ## the tests that need neither Spark nor Airflow (2 to 2.5 minutes)
 	$(BIN)/python -m pytest tests -m "not slow" --numprocesses 2 --dist loadfile
 
 check: setup  ## lint, format, types, layers
