@@ -41,19 +41,26 @@ def keyed_ids(
             found=problem,
             next_step="give the column that the mapping lists as keyed",
         )
-    try:
-        text = typer.get_text_stream("stdin").read() if str(ids_from) == "-" else ids_from.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            "the ids cannot be read",
-            where=f"--ids-from {ids_from}",
-            expected="a file with one id a line, UTF-8",
-            found=str(error),
-            next_step="give the file that holds them, or - for the input",
-        ) from error
+    ids = _read(ids_from)
     key = id_key(settings, may_make=False)
-    hashed = [keyed_id(key, column, one) for one in text.splitlines() if one.strip()]
+    hashed = [keyed_id(key, column, one) for one in ids]
     if as_json:
         print_json({"column": column, "ids": hashed})
     else:
         typer.echo("\n".join(map(str, hashed)))
+
+
+def _read(path: Path) -> list[str]:
+    from pipelines.platform.errors import UsageError
+
+    try:
+        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the ids cannot be read",
+            where=f"--ids-from {path}",
+            expected="a file with one id a line, UTF-8",
+            found=str(error),
+            next_step="give the file that holds them, or - for the input",
+        ) from error
+    return [one for one in text.splitlines() if one.strip()]
