@@ -8,9 +8,7 @@ there can be would be tried: an id is short, and a plain hash of it no secret.
 
 from __future__ import annotations
 
-import contextlib
 import hmac
-import os
 import secrets
 from typing import Any
 
@@ -20,6 +18,7 @@ import pyarrow.compute as pc
 from pipelines.platform.card_numbers import mask_card_numbers
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.settings import Settings
+from pipelines.platform.whole_files import write_once
 
 BITS = 53
 LEAST_KEY_BYTES = 32
@@ -56,15 +55,12 @@ def id_key(settings: Settings, *, may_make: bool) -> bytes:
     """The key of ids: the file that is set, or the home's own (`<home>/keys/ids.key`).
 
     An import makes the home's own where there is none; who looks for ids may not, as under a new key nothing is found.
-    Raises `ConfigurationError` where the file cannot be read or is shorter than 32 bytes.
+    Raises `ConfigurationError` where the file cannot be read or is shorter than 32 bytes, `StoreError` where it cannot
+    be made.
     """
     path = settings.id_key or settings.home / "keys" / "ids.key"
-    if may_make and settings.id_key is None and not path.exists():
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError):
-            descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(descriptor, "w") as file:
-                file.write(secrets.token_urlsafe(48))
+    if may_make and settings.id_key is None:
+        write_once(path, secrets.token_urlsafe(48).encode(), mode=0o600, what="the key of ids")
     try:
         key = path.read_bytes().strip()
     except OSError as error:

@@ -1,9 +1,10 @@
-"""Files that appear whole or not at all: written beside their place and renamed."""
+"""Files that appear whole or not at all: written beside their place, then renamed, or linked where the first stays."""
 
 from __future__ import annotations
 
 import contextlib
 import os
+import uuid
 from collections.abc import Callable
 from pathlib import Path
 
@@ -32,3 +33,32 @@ def write_whole(path: Path, write: Callable[[Path], object], *, what: str) -> Pa
             next_step="make room or restore the folder, then run this again",
         ) from error
     return path
+
+
+def write_once(path: Path, content: bytes, *, mode: int, what: str) -> None:
+    """Write a file that is whole or absent; one that is there already stays, whoever of several was first.
+
+    Raises `StoreError` that names `what` where the disk does not take it.
+    """
+    if path.exists():
+        return
+    scratch = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(scratch, path)
+    except OSError as error:
+        raise StoreError(
+            f"{what} could not be written",
+            where=str(path),
+            found=str(error),
+            next_step="make room or restore the folder, then run the same command again",
+        ) from error
+    finally:
+        with contextlib.suppress(OSError):
+            scratch.unlink(missing_ok=True)

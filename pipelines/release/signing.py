@@ -8,16 +8,16 @@ machine that only scores needs no private key. A fingerprint is the SHA-256 (hex
 from __future__ import annotations
 
 import hashlib
-import os
-import uuid
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.whole_files import write_once
 
 if TYPE_CHECKING:
     from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+
+_WHAT = "a signing key"
 
 
 def keys_folder(home: Path) -> Path:
@@ -40,7 +40,7 @@ def sign(home: Path, content: bytes, key: Path | None = None) -> tuple[bytes, st
 
     private = _private_key(key or keys_folder(home) / "signing.pem", may_make=key is None)
     public = private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
-    _write_once(_trusted(home, fingerprint(public)), public, mode=0o644)
+    write_once(_trusted(home, fingerprint(public)), public, mode=0o644, what=_WHAT)
     return private.sign(content), fingerprint(public)
 
 
@@ -79,7 +79,8 @@ def _private_key(path: Path, *, may_make: bool) -> Ed25519PrivateKey:
 
     if may_make and not path.exists():
         made = Ed25519PrivateKey.generate()
-        _write_once(path, made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()), mode=0o600)
+        pem = made.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        write_once(path, pem, mode=0o600, what=_WHAT)
     try:
         key = load_pem_private_key(path.read_bytes(), password=None)
     except (OSError, ValueError, TypeError) as error:
@@ -87,34 +88,6 @@ def _private_key(path: Path, *, may_make: bool) -> Ed25519PrivateKey:
     if not isinstance(key, Ed25519PrivateKey):
         raise _no_key(path, type(key).__name__)
     return key
-
-
-def _write_once(path: Path, content: bytes, *, mode: int) -> None:
-    """Write a file that is whole or absent; one that is there already stays."""
-    if path.exists():
-        return
-    scratch = path.with_name(f".{path.name}-{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(scratch, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        try:
-            os.link(scratch, path)
-        except FileExistsError:
-            return
-    except OSError as error:
-        raise StoreError(
-            "a signing key could not be written",
-            where=str(path),
-            found=str(error),
-            next_step="make room or restore the folder, then run the same command again",
-        ) from error
-    finally:
-        with suppress(OSError):
-            scratch.unlink(missing_ok=True)
 
 
 def _no_key(path: Path, found: str) -> ConfigurationError:

@@ -61,7 +61,7 @@ class PreloadedExecutor(LocalExecutor):
     def sync(self) -> None:
         """Read which tasks have ended; where none has begun or ended for a while, wait for the next end, but briefly.
 
-        The scheduler calls this in every round, and its round costs more than anything else while a task computes.
+        The scheduler calls this in every round; a round costs some 20 ms of CPU, and a task computes for seconds.
         """
         if self._known != self.running:
             self._known, self._moved = frozenset(self.running), time.monotonic()

@@ -115,6 +115,7 @@ def test_the_same_days_give_the_same_tables_as_on_one_machine(
         assert served["rows"][table] == embedded["rows"][table], table
     assert len(embedded["rows"]["features"]) > 400
     assert served["online"] == embedded["online"]
+    assert min(embedded["online"][:2]) > 0
     assert served["versions"] == embedded["versions"], "the day run again is one more commit, of the same rows"
     files = [path for path in machine.home.rglob("*") if path.suffix in {".sqlite", ".parquet", ".gz"}]
     assert {path.relative_to(machine.home).parts[0] for path in files} == {"truth"}, "no state is in the home"
