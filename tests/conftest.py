@@ -41,9 +41,12 @@ HEAVY = (
 JAVA_OPTIONS = (
     "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
     " -XX:+UseSerialGC -XX:InitialRAMPercentage=8 -XX:MetaspaceSize=400m"
+    " -Dspark.buffer.pageSize=1m"
 )
 """Tests start many Java machines for little data each: compiling less thoroughly saves a third of what they compute,
 and room from the start a tenth: a heap that grows as it must is collected whole again and again.
+
+So does a small page for each aggregation and sort: by default it is a 16th of the memory, 64 MiB for a few rows too.
 """
 
 INTERPRETED = " -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
@@ -53,10 +56,12 @@ The world of `dags/test_standalone.py` runs as users do, with generated code.
 """
 
 STATISTICS = "spark.databricks.delta.stats.collect"
-QUICK = f"{JAVA_OPTIONS}{INTERPRETED} -D{STATISTICS}=false"
+CALL_SITES = "spark.python.sql.dataFrameDebugging.enabled"
+QUICK = f"{JAVA_OPTIONS}{INTERPRETED} -D{STATISTICS}=false -D{CALL_SITES}=false"
 """Without Delta's least and largest value of each column of a file: interpreted, they take longer than the write.
 
-`statistics` gives them back to the tests that look for them.
+`statistics` gives them back to the tests that look for them. Nor does Spark look up, for each expression, the line of
+Python that makes it (to name it in an error): four times what the expression takes.
 """
 
 os.environ.setdefault("TOLLGATE_SPARK_JAVA_OPTIONS", QUICK)

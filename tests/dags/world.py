@@ -37,6 +37,9 @@ LAST = FIRST + timedelta(days=3)
 
 TOLLGATE = str(Path(sys.executable).parent / "tollgate")
 
+POLL_SECONDS = 2.0
+"""Each question costs Airflow's server some 25 ms of a core that its tasks need too."""
+
 QUIET_AIRFLOW = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
 """DAG files are parsed when Airflow starts, not every half minute again: no test changes one."""
 
@@ -124,7 +127,7 @@ class World:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, f"{what} did not happen within {seconds:.0f} s"
-            time.sleep(1)
+            time.sleep(POLL_SECONDS)
 
 
 def small_world(home: Path) -> World:
