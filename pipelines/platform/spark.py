@@ -56,7 +56,6 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.databricks.delta.snapshotPartitions": "1",
         # a day without rows is evidence too: without this its commit would be dropped, and its provenance with it
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
-        # a page of an aggregation or a sort; by default a 16th of the memory, 64 MiB for a few rows too
         "spark.sql.shuffle.partitions": str(2 * settings.spark_cores),
         # VACUUM lists files in as many tasks as this says, and by default it says 10,000
         "spark.sql.sources.parallelPartitionDiscovery.parallelism": str(2 * settings.spark_cores),
