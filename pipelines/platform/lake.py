@@ -126,23 +126,15 @@ class Lake:
         return frame
 
     def replace_days(
-        self,
-        frame: DataFrame,
-        table: str,
-        days: DayRange,
-        *,
-        provenance: Provenance,
-        condition: str = "",
-        add_columns: bool = False,
+        self, frame: DataFrame, table: str, days: DayRange, *, provenance: Provenance, add_columns: bool = False
     ) -> int:
-        """Replace the rows of `days` (those that meet `condition`, if given) by `frame` in one commit.
+        """Replace the rows of `days` by `frame` in one commit.
 
-        `frame` has a `day` DATE column and only rows that meet the predicate. Returns the version that was written.
+        `frame` has a `day` DATE column and only rows of these days. Returns the version that was written.
         The table is made where it does not exist. Nothing is visible until the commit, and after it all of it is.
         With `add_columns`, columns that the table lacks are added to it, null in the rows that are there.
         """
-        predicate = day_predicate(days) + (f" AND ({condition})" if condition else "")
-        return self._write(frame, table, predicate, provenance.to_json(days=days), add_columns=add_columns)
+        return self._write(frame, table, day_predicate(days), provenance.to_json(days=days), add_columns=add_columns)
 
     def replace_listed_days(self, frame: DataFrame, table: str, days: Iterable[date], *, provenance: Provenance) -> int:
         """As `replace_days`, for days that need not be consecutive."""
