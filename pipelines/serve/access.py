@@ -9,6 +9,7 @@ from __future__ import annotations
 import fcntl
 import hashlib
 import hmac
+import logging
 import os
 import re
 import secrets
@@ -31,6 +32,7 @@ FIRST = "first"
 """Name of the key that the first start makes; it has every role."""
 
 RUNBOOK = "docs/runbooks/serving.md"
+LOGGER = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
@@ -43,7 +45,7 @@ class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True,
 
     name: str
     roles: tuple[str, ...]
-    sha256: str
+    sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
     made_at: str
     rows_per_second: Annotated[float, msgspec.Meta(gt=0)] | None = None
     burst_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
@@ -56,17 +58,22 @@ class Keys:
         self.path = path
         self._seen: tuple[int, int, int] | None = None
         self._known: tuple[tuple[bytes, Key], ...] = ()
+        self._problem = ""
 
     def refresh(self) -> None:
-        """Read the file again where it has changed; one that cannot be read leaves no key valid."""
+        """Read the file again where it has changed; one that cannot be read is logged and leaves no key valid."""
         try:
             found = self.path.stat()
             seen = (found.st_mtime_ns, found.st_size, found.st_ino)
             if seen != self._seen:
                 self._known = tuple((bytes.fromhex(key.sha256), key) for key in read(self.path))
                 self._seen = seen
-        except (OSError, ConfigurationError):
+            self._problem = ""
+        except (OSError, ConfigurationError) as error:
             self._known, self._seen = (), None
+            if self._problem != str(error):
+                LOGGER.error("nobody is let in: %s", error)
+            self._problem = str(error)
 
     def allow(self, authorization: bytes, roles: Sequence[str]) -> Key:
         """The key of an `Authorization` header; raises `RefusalError`: 401 without one, 403 without such a role."""

@@ -19,6 +19,7 @@ from pipelines.serve.batching import Bounds
 from pipelines.serve.connection import LimitedConnection
 from pipelines.serve.door import door
 from pipelines.serve.lifetime import Lifetime
+from pipelines.serve.repeated import Repeated
 from pipelines.serve.service import Limits, Service
 from pipelines.serve.tls import GOODBYE_SECONDS, HANDSHAKE_SECONDS, Tls
 from pipelines.usecases.definition import UseCase
@@ -162,12 +163,23 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
 
 async def _tick(service: Service, tls: Tls | None) -> None:
     lifetime = service.lifetime
-    while True:
-        service.keys.refresh()
+
+    def look_at_certificate() -> None:
         if tls is not None:
             tls.refresh()
             lifetime.notices = tls.problems()
             lifetime.gauges.certificate_ends = tls.certificate.ends.timestamp()
-        with contextlib.suppress(Exception):
-            metrics_shelf.leave(lifetime.shelf, lifetime.worker, lifetime.figures())
+
+    def leave_figures() -> None:
+        metrics_shelf.leave(lifetime.shelf, lifetime.worker, lifetime.figures())
+
+    repeated = Repeated(
+        {
+            "looking at the keys": service.keys.refresh,
+            "looking at the certificate": look_at_certificate,
+            "leaving the figures for the other processes": leave_figures,
+        }
+    )
+    while True:
+        repeated.once()
         await asyncio.sleep(TICK)

@@ -177,6 +177,26 @@ def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
             assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
 
 
+@pytest.mark.parametrize(
+    "content", ["{not JSON", '[{"name": "a", "roles": ["scorer"], "sha256": "zz", "made_at": ""}]']
+)
+def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_is_mended(
+    tmp_path, caplog: pytest.LogCaptureFixture, content: str
+) -> None:
+    with served(tmp_path / "home") as one, one.http() as http:
+        path = access.keys_file(one.settings)
+        whole = path.read_text()
+        assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
+        path.write_text(content)
+        assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
+        path.write_text(whole)
+        assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
+    told = [record.getMessage() for record in caplog.records if "nobody is let in" in record.getMessage()]
+    assert len(told) == 1, "once, not at each look"
+    assert str(path) in told[0]
+    assert "cannot be read" in told[0]
+
+
 def _until(holds) -> bool:
     import time
 
