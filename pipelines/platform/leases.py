@@ -6,6 +6,7 @@ chapter 8. A holder that dies lets go when its lease expires.
 
 from __future__ import annotations
 
+import logging
 import os
 import socket
 import threading
@@ -14,9 +15,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
-from pipelines.platform.errors import StoreError, TransientError
+from pipelines.platform.errors import TollgateError, TransientError
 from pipelines.platform.ledger_leases import Lease, LeaseLedger
 
+LOGGER = logging.getLogger(__name__)
 SECONDS = 60.0
 """How long a lease holds without being renewed: a holder that was killed keeps the others waiting for so long."""
 PATIENCE = 300.0
@@ -59,7 +61,7 @@ class Leases:
             done.set()
             renewing.join()
             if not lost.is_set():
-                with suppress(StoreError):
+                with suppress(TollgateError):  # what was written is written; the lease runs out by itself
                     self.ledger.give_lease(lease)
         if lost.is_set():
             raise self._lost(lease)
@@ -81,7 +83,8 @@ class Leases:
                 if self.ledger.renew_lease(lease, self.seconds):
                     held_until = asked + self.seconds
                     continue
-            except StoreError:
+            except Exception as error:  # whatever it is: a lease that is not renewed runs out
+                LOGGER.warning("the lease of %s was not renewed: %s", lease.name, error)
                 if time.monotonic() < held_until - self.seconds / 4:
                     continue
             lost.set()
@@ -103,7 +106,7 @@ class Leases:
 
     def _lost(self, lease: Lease) -> TransientError:
         found = None
-        with suppress(StoreError):
+        with suppress(TollgateError):
             found = self.ledger.lease(lease.name)
         return TransientError(
             "the lease of the table was lost while it was written",

@@ -117,3 +117,24 @@ def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
     held = mine.ledger.lease(NAME)
     assert held is not None
     assert held.seconds > 10, "what the loser gives back is not the other's lease"
+
+
+@pytest.mark.guarantee(
+    "two drivers on one lake",
+    fault="a database that refuses the renewal of a lease (not merely away), while its holder writes",
+    seen="its jobs are cancelled before the lease runs out, its write is refused",
+)
+def test_a_holder_whose_renewals_are_refused_is_stopped_before_its_lease_runs_out(url: str) -> None:
+    mine, stopped = leases(url, "one", seconds=4), threading.Event()
+
+    def write_meanwhile() -> None:
+        with mine.held(NAME, stop=stopped.set):
+            began = time.monotonic()
+            with mine.ledger._writing() as connection:
+                connection.exec_driver_sql("ALTER TABLE leases RENAME TO elsewhere")
+            assert stopped.wait(5), "the jobs are cancelled"
+            assert time.monotonic() - began < 4
+
+    with pytest.raises(TransientError, match="was lost") as error:
+        write_meanwhile()
+    assert error.value.found == "no answer from the ledger"
