@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from pipelines.platform.errors import StoreError
+from pipelines.platform.errors import StoreError, TollgateError
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.run import Run
 
@@ -40,7 +40,7 @@ def settle_superseded(run: Run, release_id: str) -> None:
         for one in run.ledger.incidents(open_only=True):
             if one.kind in OF_A_RELEASE and one.opened_at < made:
                 settle(run, one, f"{release_id}, which was made later, is champion")
-    except StoreError as error:
+    except TollgateError as error:
         log.warning("an incident of an earlier release stays open: %s", error)
 
 

@@ -32,21 +32,30 @@ class AnswerWriter:
         self._schema = schema
         self._unit = next(entity.name for entity in schema.entities if entity.key == unit)
         self._share = share
-        self._waiting: SimpleQueue[Logged] = SimpleQueue()
-        self._rows = 0
+        self._queue: SimpleQueue[Logged] = SimpleQueue()
+        self._put = self._taken = self._refused = self._failed = 0  # rows; each is counted by one thread alone
         self._ended = threading.Event()
-        self.unlogged = 0
         self.problem = ""
         self._thread = threading.Thread(target=self._work, name="answers", daemon=True)
         self._thread.start()
 
+    @property
+    def waiting(self) -> int:
+        """Rows that wait to be written."""
+        return self._put - self._taken
+
+    @property
+    def unlogged(self) -> int:
+        """Rows that were answered and are in no log: too many waited, or the log took none."""
+        return self._refused + self._failed
+
     def put(self, logged: Logged) -> None:
         """Log a batch, soon; at once returns."""
-        if self._rows > MOST_WAITING:
-            self.unlogged += len(logged.answers)
+        if self.waiting > MOST_WAITING:
+            self._refused += len(logged.answers)
             return
-        self._rows += len(logged.answers)
-        self._waiting.put(logged)
+        self._put += len(logged.answers)
+        self._queue.put(logged)
 
     def close(self) -> None:
         """Write what is waiting, and end."""
@@ -61,9 +70,9 @@ class AnswerWriter:
 
     def _write(self) -> None:
         batches: list[Logged] = []
-        while not self._waiting.empty():  # nobody else takes from it
-            batches.append(self._waiting.get_nowait())
-        self._rows -= sum(len(batch.answers) for batch in batches)
+        while not self._queue.empty():  # nobody else takes from it
+            batches.append(self._queue.get_nowait())
+        self._taken += sum(len(batch.answers) for batch in batches)
         for alike in _runs(batches):
             rows = sum(len(batch.answers) for batch in alike)
             self._guarded(partial(self._append, alike), rows)
@@ -80,10 +89,10 @@ class AnswerWriter:
         try:
             work()
             self.problem = ""
-        except TollgateError as error:
-            self.unlogged += rows
-            self.problem = str(error)
-            LOGGER.warning("answers are not logged: %s", error)
+        except Exception as error:  # a writer that dies would log nothing more, unseen
+            self._failed += rows
+            self.problem = str(error) if isinstance(error, TollgateError) else f"{type(error).__name__}: {error}"
+            LOGGER.warning("answers are not logged: %s", self.problem, exc_info=not isinstance(error, TollgateError))
 
 
 def _runs(batches: list[Logged]) -> list[list[Logged]]:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import TypeVar
 
-from pipelines.platform.errors import StoreError
+from pipelines.platform.errors import TollgateError
 from pipelines.run import Run
 from pipelines.stages.result import StageResult
 
@@ -35,7 +35,7 @@ def metered(run: Run, stage: str, day: date, call: Callable[[], Made]) -> Made:
     }
     try:
         run.ledger.record_stage(STAGE, day, "done", run_id=run.run_id, at=run.clock(), payload=account)
-    except StoreError as error:
+    except TollgateError as error:
         log.warning("what %s cost on %s is not recorded: %s", stage, day, error.what)
     return made
 
