@@ -19,7 +19,8 @@ demo: setup  ## the whole pipeline on simulated transactions, the last days thro
 archive: setup  ## keep Spark's classes in an archive: each start of Spark 3 s shorter (45 s once, 200 MB)
 	@$(BIN)/python -m pipelines.platform.class_archive
 
-test: setup services archive  ## every test, two files at a time (20 to 23 minutes on 2 cores)
+test: setup  ## every test, two files at a time (19 to 22 minutes on 2 cores)
+	@$(MAKE) --no-print-directory -j2 services archive
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 services:  ## what the tests of the production profile need: PostgreSQL, Redis, the jars of a lake on S3
