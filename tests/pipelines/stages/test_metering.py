@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import sqlite3
 import time
+from dataclasses import replace
 from datetime import date
 
 import pytest
+import sqlalchemy as sa
 
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
@@ -14,6 +15,7 @@ from pipelines.stages.metering import STAGE, metered
 from pipelines.stages.result import StageResult
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
+from tests.servers import new_database
 
 DAY = date(2026, 11, 19)
 
@@ -38,12 +40,19 @@ def test_rows_and_seconds_are_kept(run: Run) -> None:
     assert 0.01 <= kept["cpu_seconds"] <= kept["wall_seconds"] + 0.01
 
 
-def test_a_ledger_that_does_not_take_them_fails_nothing(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
+def test_a_ledger_that_does_not_take_them_fails_nothing(
+    run: Run, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest, database: str
+) -> None:
+    """SQLite says that it cannot (it is away), PostgreSQL that it may not: both are told and no more."""
+    if database == "postgresql":
+        url = new_database(request.getfixturevalue("postgresql_server"))
+        run = replace(run, settings=run.settings.model_copy(update={"ledger": url}))
     assert run.ledger.champion() is None
 
     def work() -> str:
-        with sqlite3.connect(run.settings.home / "ledger.sqlite") as ledger:
-            ledger.execute("DROP TABLE stage_records")
+        with sa.create_engine(run.settings.ledger).begin() as connection:
+            connection.exec_driver_sql("DROP TABLE stage_records")
         return "made"
 
     assert metered(run, "train", DAY, work) == "made"
