@@ -35,8 +35,8 @@ def settle_superseded(run: Run, release_id: str) -> None:
 
     The release is champion already: where the ledger fails now, that is logged and no more.
     """
-    made = run.ledger.release(release_id).created_at
     try:
+        made = run.ledger.release(release_id).created_at
         for one in run.ledger.incidents(open_only=True):
             if one.kind in OF_A_RELEASE and one.opened_at < made:
                 settle(run, one, f"{release_id}, which was made later, is champion")

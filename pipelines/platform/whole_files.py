@@ -26,12 +26,7 @@ def write_whole(path: Path, write: Callable[[Path], object], *, what: str) -> Pa
             partial.unlink(missing_ok=True)
         if not isinstance(error, OSError):
             raise
-        raise StoreError(
-            f"{what} could not be written",
-            where=str(path),
-            found=str(error),
-            next_step="make room or restore the folder, then run this again",
-        ) from error
+        raise _not_written(path, what, error) from error
     return path
 
 
@@ -53,12 +48,16 @@ def write_once(path: Path, content: bytes, *, mode: int, what: str) -> None:
         with contextlib.suppress(FileExistsError):
             os.link(scratch, path)
     except OSError as error:
-        raise StoreError(
-            f"{what} could not be written",
-            where=str(path),
-            found=str(error),
-            next_step="make room or restore the folder, then run the same command again",
-        ) from error
+        raise _not_written(path, what, error) from error
     finally:
         with contextlib.suppress(OSError):
             scratch.unlink(missing_ok=True)
+
+
+def _not_written(path: Path, what: str, error: OSError) -> StoreError:
+    return StoreError(
+        f"{what} could not be written",
+        where=str(path),
+        found=str(error),
+        next_step="make room or restore the folder, then run the same command again",
+    )

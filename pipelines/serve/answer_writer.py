@@ -91,8 +91,9 @@ class AnswerWriter:
             self.problem = ""
         except Exception as error:  # a writer that dies would log nothing more, unseen
             self._failed += rows
-            self.problem = str(error) if isinstance(error, TollgateError) else f"{type(error).__name__}: {error}"
-            LOGGER.warning("answers are not logged: %s", self.problem, exc_info=not isinstance(error, TollgateError))
+            ours = isinstance(error, TollgateError)
+            self.problem = str(error) if ours else f"{type(error).__name__}: {error}"
+            LOGGER.warning("answers are not logged: %s", self.problem, exc_info=not ours)
 
 
 def _runs(batches: list[Logged]) -> list[list[Logged]]:

@@ -19,6 +19,7 @@ from pipelines.serve.answer_table import Logged
 from pipelines.serve.answer_writer import AnswerWriter
 from pipelines.usecases.registry import load
 from tests.serve.nights import NOW, START
+from tests.serve.processes import until
 from tests.serve.small_engine import SmallEngine
 
 FRAUD = load("fraud")
@@ -79,19 +80,12 @@ def test_a_log_that_fails_in_a_way_of_its_own_is_told_and_the_next_rows_are_writ
 
     writer, engine = writer_on(FailsOnce(answers_folder(tmp_path, "fraud"), "one")), SmallEngine(FRAUD)
     writer.put(logged(engine, 0))
-    wait_until(lambda: bool(writer.problem))
+    until(lambda: bool(writer.problem), seconds=5)
     assert (writer.problem, writer.unlogged) == ("ValueError: unheard of", 3)
     writer.put(logged(engine, 3))
-    wait_until(lambda: not writer.problem)
+    until(lambda: not writer.problem, seconds=5)
     writer.close()
     assert (writer.waiting, writer.unlogged, rows_in(tmp_path)) == (0, 3, [3, 4, 5])
     assert [record.getMessage() for record in caplog.records if record.name.startswith("pipelines")] == [
         "answers are not logged: ValueError: unheard of"
     ]
-
-
-def wait_until(holds, seconds: float = 5.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it did not happen"
-        time.sleep(0.01)

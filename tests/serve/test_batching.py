@@ -20,6 +20,7 @@ from pipelines.serve.batching import Batcher, Bounds
 from pipelines.serve.engine_thread import EngineThread
 from pipelines.serve.gauges import Gauges
 from pipelines.usecases.registry import load
+from tests.serve.processes import until
 from tests.serve.serving import Served, event, served
 from tests.serve.small_engine import RuleEngine, SmallEngine
 
@@ -58,7 +59,7 @@ def test_requests_that_arrive_together_are_scored_together_and_get_their_own_ans
         gate.open.clear()
         asked = [list(range(10 * i, 10 * i + 1 + i % 3)) for i in range(24)]
         told = [pool.submit(ask, scorer, numbers) for numbers in asked]
-        _until(lambda: scorer.service.lifetime.batcher().rows == sum(map(len, asked)))
+        until(lambda: scorer.service.lifetime.batcher().rows == sum(map(len, asked)), seconds=10)
         gate.open.set()
         for numbers, one in zip(asked, told, strict=True):
             status, answer = one.result(20)
@@ -73,7 +74,7 @@ def test_a_batch_has_a_bound(tmp_path: Path, gate: Gate) -> None:
     with served(tmp_path / "home", gate, deadline_ms=10_000, batch_rows=5) as scorer, ThreadPoolExecutor(12) as pool:
         gate.open.clear()
         told = [pool.submit(ask, scorer, [2 * i, 2 * i + 1]) for i in range(12)]
-        _until(lambda: scorer.service.lifetime.batcher().rows == 24)
+        until(lambda: scorer.service.lifetime.batcher().rows == 24, seconds=10)
         gate.open.set()
         assert all(one.result(20)[0] == 200 for one in told)
         assert max(gate.calls) == 4
@@ -89,7 +90,7 @@ def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(tmp_path: Pa
         assert [row["flags"] for row in told["answers"]] == [["fallback"], ["fallback"]]
         assert {row["release"] for row in told["answers"]} == {"rule"}
         assert {row["fallback_reason"] for row in told["answers"]} == {"the deadline has passed"}
-        _until(lambda: scorer.service.lifetime.batcher().stuck)
+        until(lambda: scorer.service.lifetime.batcher().stuck, seconds=10)
         status, told = ask(scorer, [2])
         assert "earlier batch" in told["answers"][0]["fallback_reason"], "it does not wait for a deadline of its own"
         with scorer.http("") as http:
@@ -97,7 +98,7 @@ def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(tmp_path: Pa
             assert (ready.status_code, ready.json()["ready"]) == (503, False)
             assert http.get("/health").status_code == 200
         gate.open.set()
-        _until(lambda: ask(scorer, [3])[1]["answers"][0]["flags"] == [])
+        until(lambda: ask(scorer, [3])[1]["answers"][0]["flags"] == [], seconds=10)
         with scorer.http("") as http:
             assert http.get("/ready").status_code == 200
         assert scorer.service.lifetime.batcher().rows == 0
@@ -121,7 +122,7 @@ def test_overload_is_shed_and_recovers(tmp_path: Path, gate: Gate) -> None:
     ):
         gate.open.clear()
         told = [pool.submit(ask, scorer, [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]) for i in range(16)]
-        _until(lambda: sum(one.done() for one in told) >= 11)
+        until(lambda: sum(one.done() for one in told) >= 11, seconds=10)
         shed = [one.result() for one in told if one.done()]
         assert {status for status, _ in shed} == {429}
         with scorer.http() as http:
@@ -166,7 +167,7 @@ def test_before_it_is_open_it_says_so(tmp_path: Path, gate: Gate) -> None:
             assert http.get("/ready").json()["problems"] == ["the scorer is not open yet"]
             assert http.get("/health").is_success
         opening.set()
-        _until(lambda: ask(scorer, [1])[0] == 200)
+        until(lambda: ask(scorer, [1])[0] == 200, seconds=10)
 
 
 def test_a_batch_waits_for_those_that_were_just_answered_and_a_lone_request_for_nobody() -> None:
@@ -186,10 +187,3 @@ def test_a_batch_waits_for_those_that_were_just_answered_and_a_lone_request_for_
         return [len(early), gauges.batches, gauges.batch_rows]
 
     assert asyncio.run(asked()) == [0, 3, 7]
-
-
-def _until(holds: Any) -> None:
-    end = time.monotonic() + 10
-    while not holds():
-        assert time.monotonic() < end
-        time.sleep(0.01)

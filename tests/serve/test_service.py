@@ -15,7 +15,9 @@ from schemathesis.specs.openapi import checks as openapi_checks
 
 from pipelines.platform import diagnosis_services
 from pipelines.platform.components import component
+from pipelines.platform.whole_files import write_whole
 from pipelines.serve import access
+from tests.serve.processes import until
 from tests.serve.serving import MADE_AT, Served, event, served
 
 ROUTES = {
@@ -172,9 +174,9 @@ def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
         one.keys["late"] = token
         with one.http("late") as http:
             one.loop.call_soon_threadsafe(one.service.keys.refresh)
-            assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
             access.revoke(one.settings, "late")
-            assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
 
 
 @pytest.mark.parametrize(
@@ -186,26 +188,15 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_
     with served(tmp_path / "home") as one, one.http() as http:
         path = access.keys_file(one.settings)
         whole = path.read_text()
-        assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
-        path.write_text(content)
-        assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
-        path.write_text(whole)
-        assert _until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+        write_whole(path, lambda partial: partial.write_text(content), what="the keys")
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
+        write_whole(path, lambda partial: partial.write_text(whole), what="the keys")
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
     told = [record.getMessage() for record in caplog.records if "nobody is let in" in record.getMessage()]
     assert len(told) == 1, "once, not at each look"
     assert str(path) in told[0]
     assert "cannot be read" in told[0]
-
-
-def _until(holds) -> bool:
-    import time
-
-    end = time.monotonic() + 5
-    while not holds():
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.05)
-    return True
 
 
 SOME = hypothesis_settings(
