@@ -68,7 +68,7 @@ def report(
     if as_json:
         print_json({"report": str(path)})
     else:
-        console.print(f"report: file://{path}", highlight=False, soft_wrap=True)
+        console.print(f"report: {path.as_uri()}", highlight=False, soft_wrap=True)
 
 
 def _days(run: Run, first: str, last: str) -> DayRange | None:
