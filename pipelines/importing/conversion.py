@@ -137,8 +137,8 @@ def _split(columns: dict[str, ColumnValues], labels: Any, values: Any, feed: Fee
         return good, _without_rows(feed)
     others = everything.take(pa.array(rows))
     texts = as_texts(others, feed)
-    for place, column in enumerate(feed.columns):
-        texts = texts.set_column(place, column.name, _with_landed(texts[column.name], columns[column.name], rows))
+    for place, name in enumerate(texts.column_names):
+        texts = texts.set_column(place, name, _with_landed(texts[name], columns[name], rows))
     unreadable = texts.append_column(TIME, others[feed.time])
     return good, unreadable.append_column(LABEL, others[LABEL]).append_column(VALUE, others[VALUE])
 
