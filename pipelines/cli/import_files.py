@@ -59,7 +59,7 @@ def _import(
     from rich.progress import track
 
     from pipelines.importing.claims import Claims
-    from pipelines.importing.days import import_days
+    from pipelines.importing.days import claimed_days, import_days
     from pipelines.importing.judgement import judged
     from pipelines.importing.keyed_ids import id_key
     from pipelines.importing.landed_share import landed_share
@@ -75,9 +75,10 @@ def _import(
     how = load_mapping(mapping, use_case)
     key = id_key(settings, may_make=True) if how.keyed else b""
     source = Source(path, how, use_case.events, key, name=name)
-    account = judged(source, use_case, days)
-    share = landed_share(landing, use_case, days)
     claims = Claims.of(settings.home, use_case.events.name)
+    emptied = claimed_days(claims, source, days) if replace else frozenset()
+    account = judged(source, use_case, days, emptied=emptied)
+    share = landed_share(landing, use_case, days)
     importing = import_days(landing, source, use_case, days, claims=claims, replace=replace, is_judged=True)
     progress = track(importing, "importing", total=len(days), console=errors, transient=True, disable=quiet)
     imported = list(progress)

@@ -67,7 +67,7 @@ def import_days(
     anything is written.
     """
     if not is_judged:
-        judged(source, use_case, days)
+        judged(source, use_case, days, emptied=claimed_days(claims, source, days) if replace else frozenset())
     others = other_days(landing, source, use_case, days, claims)
     reach = math.ceil(source.mapping.labels.delay / timedelta(days=1))
     additions = _Additions(lambda day: day_addition(landing, source, use_case, day, claims, replace=replace))
@@ -118,6 +118,11 @@ class _Additions:
             self._kept[day] = addition
             self._rows += addition.content.rows
         return addition
+
+
+def claimed_days(claims: Claims, source: Source, days: DayRange) -> frozenset[date]:
+    """The days of the range for which the source has landed something before."""
+    return frozenset(day for day in days if source.name in claims.sources(day))
 
 
 def _ready_without_events(landing: Landing, source: Source, use_case: UseCase, day: date) -> bool:

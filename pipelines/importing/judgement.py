@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
+from datetime import date
 from typing import Any
 
 import pyarrow as pa
@@ -33,8 +34,8 @@ _SAMPLE = 20_000
 _SMALLEST_CARD = 10**12
 
 
-def judged(source: Source, use_case: UseCase, days: DayRange) -> ImportAccount:
-    """Read `days` of the source and count what is there; nothing is written.
+def judged(source: Source, use_case: UseCase, days: DayRange, *, emptied: Set[date] = frozenset()) -> ImportAccount:
+    """Read `days` of the source and count what is there; nothing is written. It may lack the days in `emptied`.
 
     Raises `UsageError` where days are missing, and `ConfigurationError` where too many rows have no readable time,
     where ids were altered on their way into the file, where labels are unknown beyond the mapping's share, and where
@@ -44,7 +45,7 @@ def judged(source: Source, use_case: UseCase, days: DayRange) -> ImportAccount:
     if not source.mapping.source.daily:
         source.events(days.first)
         _count_rejected(source, account)
-    source.require(days)
+    source.require(days, emptied=emptied)
     findings = [FINDINGS.empty_table()]
     ids: dict[str, list[Any]] = {name: [] for name in _plain_ids(source)}
     for day in days:

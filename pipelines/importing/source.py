@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
@@ -57,9 +58,12 @@ class Source:
                 next_step="give the folder that holds the files",
             )
 
-    def require(self, days: DayRange) -> None:
-        """Raise `UsageError` that names the days of the range that the source does not hold."""
-        missing = [str(day) for day in days if not self.holds(day)]
+    def require(self, days: DayRange, *, emptied: Set[date] = frozenset()) -> None:
+        """Raise `UsageError` that names the days of the range that the source does not hold.
+
+        `emptied` are days that it held once, and may have been corrected to hold nothing.
+        """
+        missing = [str(day) for day in days if day not in emptied and not self.holds(day)]
         if missing:
             held = "" if self._span is None else f"; it holds {self._span.first} to {self._span.last}"
             rejected = self.rejected.num_rows
