@@ -174,9 +174,9 @@ def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
         one.keys["late"] = token
         with one.http("late") as http:
             one.loop.call_soon_threadsafe(one.service.keys.refresh)
-            until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
             access.revoke(one.settings, "late")
-            until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +188,11 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_
     with served(tmp_path / "home") as one, one.http() as http:
         path = access.keys_file(one.settings)
         whole = path.read_text()
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
         write_whole(path, lambda partial: partial.write_text(content), what="the keys")
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
         write_whole(path, lambda partial: partial.write_text(whole), what="the keys")
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
     told = [record.getMessage() for record in caplog.records if "nobody is let in" in record.getMessage()]
     assert len(told) == 1, "once, not at each look"
     assert str(path) in told[0]
