@@ -17,8 +17,8 @@ from pipelines.release.promotion import promote
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from tests.cli.test_undo import LINEAGE
-from tests.dags.world import free_ports
 from tests.pipelines.release.bundles import stored_release
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 

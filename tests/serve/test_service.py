@@ -74,14 +74,18 @@ def test_another_method_is_refused(scorer: Served, method: str) -> None:
     assert (answered.status_code, answered.headers["allow"]) == (405, "POST")
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/score/", "/v1/../metrics", "/%2e%2e/etc/passwd", "//v1/score", "/docs"]
-)
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/score/", "/%2e%2e/etc/passwd", "//v1/score", "/docs"])
 def test_another_path_is_not_there(scorer: Served, path: str) -> None:
     with scorer.http() as http:
         answered = http.get(path)
-    assert answered.status_code in {404, 403}
+    assert answered.status_code == 404
     assert answered.headers["content-type"] == "application/problem+json"
+
+
+def test_a_path_that_leads_back_is_the_path_that_it_leads_to(scorer: Served) -> None:
+    """The client itself resolves it; a scorer's key opens no metrics that way either."""
+    with scorer.http() as http:
+        assert http.get("/v1/../metrics").status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -174,9 +178,9 @@ def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
         one.keys["late"] = token
         with one.http("late") as http:
             one.loop.call_soon_threadsafe(one.service.keys.refresh)
-            until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
             access.revoke(one.settings, "late")
-            until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +192,11 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_
     with served(tmp_path / "home") as one, one.http() as http:
         path = access.keys_file(one.settings)
         whole = path.read_text()
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
         write_whole(path, lambda partial: partial.write_text(content), what="the keys")
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
         write_whole(path, lambda partial: partial.write_text(whole), what="the keys")
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
     told = [record.getMessage() for record in caplog.records if "nobody is let in" in record.getMessage()]
     assert len(told) == 1, "once, not at each look"
     assert str(path) in told[0]

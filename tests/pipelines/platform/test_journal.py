@@ -89,6 +89,8 @@ class SeveralWorkers(RuleBasedStateMachine):
     def teardown(self) -> None:
         for journal in getattr(self, "journals", []):
             journal.close()
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
 
 
 def test_several_workers_read_what_the_others_wrote() -> None:
@@ -212,7 +214,7 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     for each in writers:
         each.start()
     for each in writers:
-        each.join(60)
+        each.join(300)
         assert each.exitcode == 0
     found = ids(FileJournal(tmp_path, WIDTH).news())
     assert sorted(found) == sorted(1000 * number + i for number in range(3) for i in range(300))

@@ -107,6 +107,8 @@ def test_an_mlflow_that_does_not_answer_is_told_soon(where: str, settings: Setti
         "folder": f"sqlite:///{tmp_path}/file/mlflow.sqlite",
         "corrupt": f"sqlite:///{tmp_path}/file",
     }[where]
+    import mlflow  # noqa: F401 - its import takes seconds, which are not MLflow's answer
+
     began = time.monotonic()
     with pytest.raises(StoreError, match="MLflow could not be reached") as caught:
         Tracking(settings.model_copy(update={"mlflow": uri}), "fraud").champion_version()
