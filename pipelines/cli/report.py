@@ -100,6 +100,8 @@ def _print(now: Standing) -> None:
     fresh = ", ".join(f"{one.table} {_fresh(one)}" for one in now.timeliness.fresh if one.newest)
     if fresh:
         console.print(f"fresh     {fresh}", highlight=False, markup=False, soft_wrap=True)
+    if now.reports:
+        console.print(f"reports   {now.reports.describe()}", highlight=False, markup=False, soft_wrap=True)
     if now.rows:
         print_days(now.rows)
     if now.attention:

@@ -8,11 +8,14 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from pipelines.platform.days import DayRange
-from pipelines.platform.fallback import in_force
+from pipelines.platform.fallback import goes_on, in_force
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
+from pipelines.report.gate_warnings import by_warning
+from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
+from pipelines.usecases.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
 TRAINING = "train"
@@ -33,6 +36,7 @@ class Standing:
     """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day.
 
     `challenger` is the release that is tried out, `releases` are all of them, oldest first. `timeliness`: what is late.
+    `reports`: how long after their events those of the last weeks came.
     """
 
     use_case: str
@@ -43,6 +47,7 @@ class Standing:
     rows: Sequence[DayRow]
     attention: Sequence[tuple[date | None, str]]
     timeliness: Timeliness
+    reports: LabelDelays | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -55,6 +60,7 @@ class Standing:
             "newest": {stage: str(day) for stage, day in self.newest.items()},
             "late": [one.to_json() for one in self.timeliness.late],
             "fresh": [one.to_json() for one in self.timeliness.fresh],
+            "reports": self.reports.to_json() if self.reports else None,
             "days": [row.to_json() for row in self.rows],
             "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
         }
@@ -70,6 +76,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
     champion, releases, timely = _champion(run), release_rows(run), timeliness(run, statuses)
+    reports = late_reports(run, newest.get("features"))
     return Standing(
         use_case=run.use_case.name,
         champion=champion,
@@ -85,8 +92,11 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
             *_general(run, champion, newest),
             *_held_back(rows, newest),
             *_of_days(rows),
+            *_warned(rows),
+            *[(None, late) for late in [late_warning(run, reports)] if late],
         ],
         timeliness=timely,
+        reports=reports,
     )
 
 
@@ -139,7 +149,7 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
     last = trainings[max(trainings)] if trainings else None
     if last is not None and last.status == "refused":
         reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
-        told.append((last.day, f"the newest training was refused, the champion stays: {reasons}"))
+        told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
     return told
 
 
@@ -179,6 +189,12 @@ def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple
                 told.append((row.day, f"{stage} has not run: tollgate run {stage} --from {row.day} --to {row.day}"))
                 break
     return told
+
+
+def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
+    """What the gates let pass, each warning once with all of its days."""
+    found = by_warning({row.day: row.warnings for row in rows})
+    return [(days[-1], f"{warning.stage} {warning.severity}: {warning.describe(days)}") for warning, days in found]
 
 
 def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:

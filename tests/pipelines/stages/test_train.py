@@ -82,6 +82,7 @@ def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, T
         "beats_rule",
         "beats_logistic_regression",
         "label_health",
+        "late_reports",
         "calibration",
         "known_in_time",
         "no_feature_alone",
