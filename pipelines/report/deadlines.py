@@ -95,7 +95,9 @@ def judge(use_case: UseCase, statuses: Statuses, *, since: date | None, at: date
     late = tuple(_late(use_case, statuses, since, at)) if since else ()
     fresh = []
     for table, stage in tables(use_case).items():
-        done = [day for (name, day), status in statuses.items() if name == stage and status == "done"]
+        done = [
+            day for (name, day), status in statuses.items() if name == stage and status == "done" and day < at.date()
+        ]
         due = newest_due(use_case, stage, at) if since else None
         due = due if due and since and due >= since else None
         fresh.append(Fresh(table=table, stage=stage, newest=max(done, default=None), due=due))

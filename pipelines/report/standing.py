@@ -63,7 +63,7 @@ class Standing:
 def standing(run: Run, days: DayRange | None = None) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
     statuses = run.ledger.stage_statuses()
-    done = [key for key, status in statuses.items() if status == "done"]
+    done = [key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()]
     by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
     newest = {stage: max(found) for stage, found in by_stage.items() if found}
     known = newest_day(run)
@@ -80,6 +80,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         attention=[
             *_incidents(run),
             *_late(timely),
+            *_not_over(run, statuses),
             *_fallback(run),
             *_of_releases(releases),
             *_general(run, champion, newest),
@@ -91,8 +92,13 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
 
 
 def newest_day(run: Run) -> date | None:
-    """The newest day that any stage of a day has a record of, or None."""
-    return max((day for stage, day in run.ledger.stage_statuses() if stage in STAGES), default=None)
+    """The newest day that is over and that any stage of a day has a record of, or None.
+
+    A day that is not over has records by a slip of the keyboard only: it must not push the true days out of sight.
+    """
+    today = run.clock().date()
+    days = {day for stage, day in run.ledger.stage_statuses() if stage in STAGES}
+    return max((day for day in days if day < today), default=None)
 
 
 def _champion(run: Run) -> Champion | None:
@@ -117,6 +123,18 @@ def _late(found: Timeliness) -> list[tuple[date | None, str]]:
         others = f"; late too: {', '.join(one.stage for one in mine[1:])}" if mine[1:] else ""
         told.append((day, f"{mine[0].told}{others}"))
     return told
+
+
+def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[date | None, str]]:
+    """Days that are not over and have records all the same."""
+    today = run.clock().date()
+    stages: dict[date, list[str]] = {}
+    for stage, day in statuses:
+        if stage in STAGES and day >= today:
+            stages.setdefault(day, []).append(stage)
+    told = "is not over, yet these stages have run for it"
+    command = "if that was a slip: tollgate withdraw --day"
+    return [(day, f"{day} {told}: {', '.join(stages[day])}; {command} {day} --reason …") for day in sorted(stages)]
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:

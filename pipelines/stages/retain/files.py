@@ -75,7 +75,8 @@ def unknown_files(run: Run) -> list[Unread]:
 
     Not looked through: what Airflow, MLflow, Spark and the services keep for themselves, and the simulator's truth.
     """
-    settings, found = run.settings, []
+    settings = run.settings
+    found: list[Unread] = []
     for folder, known in KNOWN.items():
         found += strangers(settings.home, settings.home / folder, known)
     placed = {path.relative_to(settings.home).parts[0] for path in _placed_in(settings)}
