@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from pipelines.cli.output import console, errors, print_json
+from pipelines.cli.output import console, error_document, errors, print_error, print_json
 
 if TYPE_CHECKING:
     from datetime import date
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pipelines.platform.airflow_api import AirflowApi
     from pipelines.platform.backfill import DayOutcome, DayPlan
     from pipelines.platform.orchestration import Orchestration
+    from pipelines.platform.patience import Patience
 
 _ACTIONS = {
     "run": "would run: it has not run yet",
@@ -42,54 +43,77 @@ def backfill(
 ) -> None:
     """Run the days --from to --to, both included, through Airflow: ingest, features, score, monitor.
 
-    Days that are done are left alone; a day that failed goes on where it failed. Exit code 1 where a day fails.
+    Days that are done are left alone; a day that failed goes on where it failed. Exit code 1 where a day fails, 4 where
+    Airflow did not answer for three minutes: it goes on, and the same command (without --rerun) follows it again.
     """
     from pipelines.platform import backfill as days_through_airflow
     from pipelines.platform.airflow_api import AirflowApi
     from pipelines.platform.days import DayRange
     from pipelines.platform.orchestration import Orchestration
+    from pipelines.platform.patience import NotFollowedError
     from pipelines.platform.settings import Settings
     from pipelines.run import utc_now
 
     days = DayRange.parse(first, last)
     settings = Settings.from_environment()
     api, names = AirflowApi(settings), Orchestration(settings.use_case)
-    plans = days_through_airflow.plan(api, names, days, rerun=rerun, today=utc_now().date())
+    waiting = days_through_airflow.patience(days, clock=utc_now)
+    plans = days_through_airflow.plan(api, names, days, rerun=rerun, today=utc_now().date(), waiting=waiting)
     if dry_run:
         _print_plans(names, plans, as_json=as_json)
         return
-    days_through_airflow.start(api, names, plans, rerun=rerun)
-    outcomes = _follow(api, names, plans, settings.home / "airflow" / "logs", quiet=as_json)
+    days_through_airflow.start(api, names, plans, rerun=rerun, waiting=waiting)
+    outcomes: list[DayOutcome] = []
+    try:
+        _follow(api, names, plans, settings.home / "airflow" / "logs", waiting, outcomes, quiet=as_json)
+    except NotFollowedError as error:
+        unseen = sorted({plan.day for plan in plans} - {outcome.day for outcome in outcomes})
+        if as_json:
+            print_json({**_document(outcomes), "not_followed": unseen, **error_document(error)})
+        else:
+            _print_totals(outcomes, unseen=len(unseen))
+        print_error(error)
+        raise SystemExit(error.exit_code) from error
     if as_json:
-        print_json({"days": [{**asdict(outcome), "again": outcome.command} for outcome in outcomes]})
+        print_json(_document(outcomes))
     else:
         _print_totals(outcomes)
     if any(outcome.state == "failed" for outcome in outcomes):
         raise SystemExit(1)
 
 
+def _document(outcomes: list[DayOutcome]) -> dict[str, Any]:
+    in_order = sorted(outcomes, key=lambda outcome: outcome.day)
+    return {"days": [{**asdict(outcome), "again": outcome.command} for outcome in in_order]}
+
+
 def _follow(
-    api: AirflowApi, names: Orchestration, plans: list[DayPlan], logs: Path, *, quiet: bool
-) -> list[DayOutcome]:
+    api: AirflowApi,
+    names: Orchestration,
+    plans: list[DayPlan],
+    logs: Path,
+    waiting: Patience,
+    outcomes: list[DayOutcome],
+    *,
+    quiet: bool,
+) -> None:
+    """Follow the days to their end, and add the outcome of each to `outcomes` when it has one."""
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
     from pipelines.platform.backfill import follow
-    from pipelines.run import utc_now
 
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    outcomes: list[DayOutcome] = []
     with Progress(*columns, console=errors if quiet else console, transient=True) as progress:
         bar = progress.add_task("backfill", total=len(plans))
 
         def report(day: date, dag_id: str, state: str) -> None:
             progress.update(bar, description=f"{day} {dag_id} {state}")
 
-        for outcome in follow(api, names, plans, logs=logs, clock=utc_now, report=report):
+        for outcome in follow(api, names, plans, logs=logs, waiting_for=waiting, report=report):
             outcomes.append(outcome)
             progress.advance(bar)
             if not quiet:
                 _print_outcome(outcome)
-    return sorted(outcomes, key=lambda outcome: outcome.day)
 
 
 def _print_outcome(outcome: DayOutcome) -> None:
@@ -103,10 +127,12 @@ def _print_outcome(outcome: DayOutcome) -> None:
     console.print(f"            again:  {outcome.command}", highlight=False, soft_wrap=True)
 
 
-def _print_totals(outcomes: list[DayOutcome]) -> None:
+def _print_totals(outcomes: list[DayOutcome], *, unseen: int = 0) -> None:
     counts = Counter(outcome.state for outcome in outcomes)
     totals = ", ".join(f"{counts[state]} {state}" for state in _COLOURS if counts[state])
-    console.print(f"{len(outcomes)} day{'s' if len(outcomes) > 1 else ''}: {totals}", highlight=False)
+    days = len(outcomes) + unseen
+    told = ", ".join([*([totals] if totals else []), *([f"{unseen} not followed to the end"] if unseen else [])])
+    console.print(f"{days} day{'s' if days > 1 else ''}: {told}", highlight=False)
 
 
 def _print_plans(names: Orchestration, plans: list[DayPlan], *, as_json: bool) -> None:

@@ -8,9 +8,10 @@ from datetime import date, datetime, timedelta
 from typing import Any
 
 from pipelines.platform.days import DayRange
-from pipelines.platform.fallback import in_force
+from pipelines.platform.fallback import goes_on, in_force
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
+from pipelines.report.gate_warnings import by_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
 
@@ -86,6 +87,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
             *_general(run, champion, newest),
             *_held_back(rows, newest),
             *_of_days(rows),
+            *_warned(rows),
         ],
         timeliness=timely,
     )
@@ -157,7 +159,7 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
     last = trainings[max(trainings)] if trainings else None
     if last is not None and last.status == "refused":
         reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
-        told.append((last.day, f"the newest training was refused, the champion stays: {reasons}"))
+        told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
     return told
 
 
@@ -197,6 +199,12 @@ def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple
                 told.append((row.day, f"{stage} has not run: tollgate run {stage} --from {row.day} --to {row.day}"))
                 break
     return told
+
+
+def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
+    """What the gates let pass, each warning once with all of its days."""
+    found = by_warning({row.day: row.warnings for row in rows})
+    return [(days[-1], f"{warning.stage} {warning.severity}: {warning.describe(days)}") for warning, days in found]
 
 
 def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:

@@ -197,9 +197,20 @@ _OPTIONS = {b"true": True, b"1": True, b"false": False, b"0": False}
 def options(query: bytes) -> dict[str, bool]:
     """What the query asks to be told; raises `RefusalError` (400) for anything but reasons and features."""
     told = {"reasons": False, "features": False}
+    asked = set()
     for part in query.split(b"&"):
         name, _, value = part.partition(b"=")
         known = name.decode("latin-1")
+        if known in asked:
+            raise RefusalError(
+                "a question is there twice",
+                status=400,
+                kind="malformed",
+                field=known[:100],
+                expected="every option of the query once",
+                found=query.decode("latin-1"),
+            )
+        asked.add(known)
         if known not in told or value not in _OPTIONS:
             raise RefusalError(
                 "a question that nobody understands",

@@ -11,6 +11,7 @@ from typing import Any
 
 from pipelines.incidents import deliver, report
 from pipelines.platform.errors import TransientError
+from pipelines.platform.fallback import goes_on
 from pipelines.platform.ledger import NewIncident, Pointer
 from pipelines.platform.tracking import RegisteredModel, Tracking
 from pipelines.release.alias import follow
@@ -163,7 +164,7 @@ def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
         evidence = [f"{check.name}: {check.found}" for check in failed]
         detail = {
             "sources": ["release"],
-            "consequence": "the candidate is refused and the champion goes on; the data that it learnt from is suspect",
+            "consequence": f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is suspect",
             "evidence": evidence,
             "checks": [check.to_json() for check in failed],
             "next_step": "tollgate releases",

@@ -65,9 +65,9 @@ class TrainResult:
 def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     """Train with what was known at `as_of` 00:00 UTC; an approved model starts its way to champion.
 
-    A refusal is a result, not an error: the champion stays. Raises `PermanentError` where days or labels are missing,
-    `TransientError` where another release became champion meanwhile, `StoreError` where a store does not answer; none
-    changes the champion.
+    A refusal is a result, not an error: what decides now goes on. Raises `PermanentError` where days or labels are
+    missing, `TransientError` where another release became champion meanwhile, `StoreError` where a store does not
+    answer; none changes the champion.
     """
     use_case = run.use_case
     pointer, scorer = run.ledger.champion(), load_champion(run)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.platform.days import DayRange, grouped, midnight
 from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.platform.fallback import goes_on
 from pipelines.release.candidate import training_days, training_split
 from pipelines.release.evidence.frame_digest import frame_digest
 from pipelines.release.evidence.golden_store import GoldenSet
@@ -48,7 +49,9 @@ def current_versions(run: Run) -> dict[str, int]:
             where=run.lake.root,
             expected=f"tables {', '.join(tables)}",
             found=f"missing: {', '.join(missing)}",
-            next_step="load days first: tollgate run ingest --from D --to D, then tollgate run features",
+            next_step="tollgate run features --from D --to D"
+            if missing == [FEATURES]
+            else "load days first: tollgate run ingest --from D --to D, then tollgate run features",
         )
     return versions
 
@@ -110,8 +113,22 @@ def _require_days(run: Run, as_of: date, rows: Mapping[date, int]) -> None:
             where=run.lake.path(FEATURES),
             expected=f"rows on every test day {split.test} and on at least half of the train days {history}",
             found=f"rows on {there or 'none of these days'}",
-            next_step=f"load what is missing: tollgate run ingest {ends}, then tollgate run features {ends}",
+            next_step=f"load what is missing: tollgate run ingest {ends}, then tollgate run features {ends}"
+            f"{_earlier_training(run, as_of)}",
         )
+
+
+def _earlier_training(run: Run, as_of: date) -> str:
+    """The newest day as of which every report can be known, where that is before `as_of`: a clause, or nothing."""
+    statuses = run.ledger.stage_statuses()
+    newest = max(
+        (day for (stage, day), status in statuses.items() if (stage, status) == ("ingest", "done")), default=None
+    )
+    if newest is None or newest + timedelta(days=1) >= as_of:
+        return ""
+    return (
+        f"; the newest ingested day is {newest}: if none follows, tollgate train --as-of {newest + timedelta(days=1)}"
+    )
 
 
 def _require_ingested(run: Run, days: DayRange) -> None:
@@ -119,14 +136,18 @@ def _require_ingested(run: Run, days: DayRange) -> None:
     done = run.ledger.latest("ingest", first=days.first, last=days.last, status="done")
     missing = [day for day in days if day not in done]
     if missing:
+        tried = run.ledger.latest("ingest", first=days.first, last=days.last)
+        refused = [day for day in missing if day in tried and tried[day].status == "refused"]
+        why = f" ({len(refused)} refused, the first {refused[0]}: `tollgate status` says why)" if refused else ""
         raise TransientError(
             "days are not ingested yet, so reports are missing and positives would be learnt as negatives",
             where=run.lake.root,
             day=_named(missing),
             expected=f"every day of {days} ingested",
-            found=f"{len(missing)} of {len(days)} days not there",
+            found=f"{len(missing)} of {len(days)} days not there{why}",
             held_back=HELD_BACK,
-            next_step=f"tollgate run ingest --from {missing[0]} --to {missing[-1]}; the champion goes on meanwhile",
+            next_step=f"{'put right what was refused, then ' if refused else ''}"
+            f"tollgate run ingest --from {missing[0]} --to {missing[-1]}; {goes_on(run.ledger)} meanwhile",
         )
 
 

@@ -58,6 +58,7 @@ def run_stage(
         _release_spark(run)
     _done(run, stage.__name__, days.last)
     account = dict(result.accounts.get(days.last, {}))
+    _warn(result)
     _describe(context, outlets, days.last, result.versions)
     log.info("%s done in %.2f s: %s", stage.__name__, time.monotonic() - begun, _figures(account))
     return account
@@ -72,6 +73,15 @@ def _done(run: Run, stage: str, day: date) -> None:
         follow_deadlines(run)
     except TollgateError:
         log.warning("open incidents of %s were not looked at", stage, exc_info=True)
+
+
+def _warn(result: StageResult) -> None:
+    """Say in the task's log what the gate let pass."""
+    from pipelines.report.gate_warnings import by_warning, gate_warnings
+
+    warned = {day: gate_warnings(result.stage, account) for day, account in result.accounts.items()}
+    for warning, days in by_warning(warned):
+        log.warning("gate %s: %s", warning.severity, warning.describe(days))
 
 
 def _describe(context: Any, outlets: Iterable[Asset], day: date, versions: Mapping[str, int]) -> None:

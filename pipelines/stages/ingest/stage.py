@@ -152,13 +152,12 @@ def _either(run: Run, table: str, written: int | None, before: int | None) -> in
 def _payloads(
     feeds: list[Prepared], verdicts: Mapping[str, GateResult], written: _Written
 ) -> dict[date, dict[str, Any]]:
-    gate = {name: verdict.to_json() for name, verdict in verdicts.items()}
     return {
         day: {
             **_totals(feeds, day),
             "changed_days": sorted(_changed(written, day)),
             "changed": _changed_by_feed(written, day),
-            "gate": gate,
+            "gate": {name: verdict.of_day(str(day)).to_json() for name, verdict in verdicts.items()},
             "versions": written.versions,
         }
         for day in sorted(feeds[0].accounts)
