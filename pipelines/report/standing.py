@@ -12,6 +12,7 @@ from pipelines.platform.fallback import goes_on, in_force
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.gate_warnings import by_warning
+from pipelines.report.halted import Look
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
 
@@ -61,16 +62,20 @@ class Standing:
         }
 
 
-def standing(run: Run, days: DayRange | None = None) -> Standing:
-    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
-    statuses = run.ledger.stage_statuses()
+def standing(run: Run, days: DayRange | None = None, *, look: Look | None = None) -> Standing:
+    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
+
+    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did.
+    """
+    heads = run.ledger.stage_heads()
+    statuses = {key: head.status for key, head in heads.items()}
     done = [key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()]
     by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
     newest = {stage: max(found) for stage, found in by_stage.items() if found}
     known = newest_day(run)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
-    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, statuses)
+    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, heads, look=look)
     return Standing(
         use_case=run.use_case.name,
         champion=champion,

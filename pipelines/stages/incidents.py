@@ -7,6 +7,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.incidents import deliver, report, settle
+from pipelines.platform.chain_state import airflow_look
 from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
@@ -85,7 +86,8 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     Days that a failed stage's incident names are left to that one: the cause is known, and told.
     """
     _settle_slips(run)
-    late, opened = timeliness(run).late, _open(run)
+    look = airflow_look(run.settings, run.use_case.name)
+    late, opened = timeliness(run, look=look).late, _open(run)
     told = {day for one in opened if one.detail.get("by") == "stage" for day in one.detail.get("days", ())}
     unknown = [one for one in late if str(one.day) not in told]
     if unknown:
@@ -128,7 +130,7 @@ def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewInci
 
 
 def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
-    paged = [one for one in late if one.stage in run.use_case.schedule.paged]
+    paged = [one for one in late if one.stage in run.use_case.schedule.paged and not one.early]
     days = sorted({str(one.day) for one in late})
     detail = {
         "by": "deadline",

@@ -67,10 +67,8 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
         step = (
             f"withdraw the later days first, the newest first; to repair {day} instead, send it again and run it again"
         )
-        found = f"{len(set(later))} later days, up to {max(later)}"
-        raise _refused(
-            day, "later days were computed with this day's rows", "the newest day with features", found, step
-        )
+        many = f"{len(set(later))} later days, up to {max(later)}"
+        raise _refused(day, "later days were computed with this day's rows", "the newest day with features", many, step)
     concerned = [one for one in run.ledger.incidents(open_only=True) if one.detail.get("days") == [str(day)]]
     found = Withdrawal(
         day=day,
