@@ -76,7 +76,7 @@ def _read(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         _usage("a file with one key a line", str(error))
     return text.split()

@@ -110,10 +110,10 @@ def _with_halted(run: Run, late: tuple[Late, ...], heads: Heads, look: Look | No
     for one in late:
         stopped = found.pop((one.stage, one.day), None)
         told.append(replace(one, status=f"{one.status}: {_why(stopped)}") if stopped else one)
-    for one in found.values():
-        due_at = one.since + GRACE
-        status = f"not run: {_why(one)}"
-        told.append(Late(stage=one.stage, day=one.day, due=due_at, by=at - due_at, status=status, early=True))
+    for rest in found.values():
+        due_at = rest.since + GRACE
+        status = f"not run: {_why(rest)}"
+        told.append(Late(stage=rest.stage, day=rest.day, due=due_at, by=at - due_at, status=status, early=True))
     order = {stage: place for place, stage in enumerate(run.use_case.schedule.deadlines)}
     return tuple(sorted(told, key=lambda one: (one.day, order.get(one.stage, len(order)))))
 
