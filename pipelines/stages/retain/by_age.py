@@ -16,7 +16,7 @@ from pipelines.run import Run
 from pipelines.stages.kept_tables import kept_days
 from pipelines.stages.retain.alert_lists import delete_old_rows
 from pipelines.stages.retain.answered import answered_days
-from pipelines.stages.retain.files import KNOWN, unknown_files
+from pipelines.stages.retain.files import KNOWN
 from pipelines.stages.retain.landed import undated
 from pipelines.stages.retain.unread import Unread, strangers
 from pipelines.usecases.definition import UseCase
@@ -110,8 +110,9 @@ def _of_answers(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
     files = sum(1 for path in old for _ in path.rglob("*.parquet"))
     for path in () if dry_run else old:
         shutil.rmtree(path, ignore_errors=True)
-    unread = [one for one in unknown_files(run) if one.path.startswith("serving/answers/")]
-    return _account(first, files, unread)
+    home = run.settings.home
+    beside = strangers(home, home / "serving", KNOWN["serving"])
+    return _account(first, files, [one for one in beside if one.path.startswith("serving/answers/")])
 
 
 def _of_alert_lists(home: Path, first: date, dry_run: bool) -> dict[str, Any]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from pipelines.platform.errors import TollgateError
-from pipelines.platform.settings import Settings
+from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.storage import open_storage
 from pipelines.release.evidence.golden_store import CASES, LABEL, MANIFEST, load_golden, write_golden
 from pipelines.run import Run
@@ -112,7 +112,8 @@ def _beside_tables(run: Run) -> Iterator[Unread]:
     tables = {path.split("/")[0] for path in files if "/_delta_log/" in path}
     for path in files:
         if path.split("/")[0] not in tables or not _OF_A_TABLE.search(path):
-            yield Unread(below_home(run.settings.home, Path(root) / path), "no file of a table")
+            where = f"{root}/{path}" if is_remote(root) else below_home(run.settings.home, Path(root) / path)
+            yield Unread(where, "no file of a table")
 
 
 def _newest(run: Run) -> str | None:
