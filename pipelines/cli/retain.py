@@ -100,6 +100,7 @@ def _show(done: Deletion) -> None:
     ]
     rows += [(f"landed {feed}", "", row["rows"]) for feed, row in done.landing.items()]
     rows += [(f"alert list {name}", "", count) for name, count in done.alert_lists.items()]
+    rows += [("claims of imports", "", done.imports)]
     served = {"answers of the scorer": done.answers, "journal of the scorer": done.journal}
     rows += [(name, "", count) for name, count in served.items() if count]
     rows += [(f"golden set {name}", "", count) for name, count in done.golden_sets.items()]

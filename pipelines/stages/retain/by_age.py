@@ -17,6 +17,7 @@ from pipelines.stages.kept_tables import kept_days
 from pipelines.stages.retain.alert_lists import delete_old_rows
 from pipelines.stages.retain.answered import answered_days
 from pipelines.stages.retain.files import KNOWN
+from pipelines.stages.retain.imported import delete_old_claims
 from pipelines.stages.retain.landed import undated
 from pipelines.stages.retain.unread import Unread, strangers
 from pipelines.usecases.definition import UseCase
@@ -92,10 +93,11 @@ def _of_table(run: Run, table: str, first: date, dry_run: bool) -> dict[str, Any
 
 
 def _of_landing(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
-    """Whole folders of days, arrived or not."""
+    """Whole folders of days, arrived or not, and what imports keep of them."""
     landing = Landing.of(run.settings)
     old = [(feed.name, day) for feed in run.use_case.feeds for day in landing.folders(feed.name) if day < first]
     files = sum(len(landing.storage.files(f"{feed}/{day}")) for feed, day in old)
+    files += delete_old_claims(run, first, dry_run=dry_run)
     for feed, day in () if dry_run else old:
         landing.remove_day(feed, day)
     unread = [

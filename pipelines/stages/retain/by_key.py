@@ -22,6 +22,7 @@ from pipelines.stages.materialize import materialize, online_store, watermark
 from pipelines.stages.retain.alert_lists import delete_from_alert_lists
 from pipelines.stages.retain.answered import delete_from_answers, delete_from_journal
 from pipelines.stages.retain.files import delete_from_golden_sets, delete_leftovers, unknown_files
+from pipelines.stages.retain.imported import delete_from_imports
 from pipelines.stages.retain.landed import beside_feeds, delete_landed, events_in_landing
 from pipelines.stages.retain.subject import Subject, as_values, keyed_hashes, subject_of
 from pipelines.stages.retain.told import delete_backups, delete_from_ledger
@@ -39,9 +40,10 @@ class Deletion:
 
     `tables` by name: rows `before` (those of others with them), `deleted`, `version` (the first one without them;
     absent in a dry run); `landing` by feed: files, rows, unread; `alert_lists` and `golden_sets`: rows by name;
-    `answers` and `journal`: rows of the online scorer; `online`: keys; `records`: of the ledger; `backups`: of the
-    ledger, removed with them; `leftovers`: copies of landed files that an ingest could not remove. `unread` are files
-    that could not be looked into, `in_use` files that a program has open, which may save them as they were.
+    `imports`: claims of sources on its events; `answers` and `journal`: rows of the online scorer; `online`: keys;
+    `records`: of the ledger; `backups`: of the ledger, removed with them; `leftovers`: copies of landed files that an
+    ingest could not remove. `unread` are files that could not be looked into, `in_use` files that a program has open,
+    which may save them as they were.
     """
 
     state: str
@@ -53,6 +55,7 @@ class Deletion:
     landing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alert_lists: Mapping[str, int] = field(default_factory=dict)
     golden_sets: Mapping[str, int] = field(default_factory=dict)
+    imports: int = 0
     answers: int = 0
     journal: int = 0
     online: int = 0
@@ -147,6 +150,7 @@ def _elsewhere(run: Run, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
     answers = delete_from_answers(run, subject, dry_run=dry_run)
     lists = delete_from_alert_lists(home, subject, dry_run=dry_run, event_columns=columns)
     golden = delete_from_golden_sets(run, subject, dry_run=dry_run)
+    claims = delete_from_imports(run, subject, dry_run=dry_run)
     feeds = run.use_case.feeds if dry_run else ()
     landed = {feed.name: _landed(landing, feed, subject, dry_run=True) for feed in feeds}
     others = [Unread(f"{landing.address}/{path}", "in no feed's folder") for path in beside_feeds(landing, _feeds())]
@@ -155,11 +159,14 @@ def _elsewhere(run: Run, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
         "journal": delete_from_journal(run, subject, dry_run=dry_run),
         "alert_lists": lists.by_file,
         "golden_sets": golden.by_file,
+        "imports": sum(claims.by_file.values()),
         "records": delete_from_ledger(run, subject, dry_run=dry_run),
         "landing": landed,
         "leftovers": tuple(delete_leftovers(home, dry_run=dry_run)),
         "in_use": tuple(lists.in_use),
-        "unread": _unread([*answers.unread, *lists.unread, *golden.unread, *others, *unknown_files(run)], landed),
+        "unread": _unread(
+            [*answers.unread, *lists.unread, *golden.unread, *claims.unread, *others, *unknown_files(run)], landed
+        ),
     }
 
 
@@ -194,7 +201,7 @@ def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:
 def _anything(found: Deletion) -> bool:
     landed = any(feed["rows"] for feed in found.landing.values())
     served = found.answers or found.journal
-    home = found.alert_lists or found.golden_sets or found.records or found.leftovers
+    home = found.alert_lists or found.golden_sets or found.imports or found.records or found.leftovers
     return bool(landed or home or served)
 
 

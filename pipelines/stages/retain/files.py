@@ -33,11 +33,19 @@ _SERVING = (
     r"journal/[^/]+/([a-z][a-z_-]*(\.(json|id|lock))?|\d{12}\.journal)",
     rf"answers/[^/]+/(lock|(open|closed)/(lock|[^/]+\.arrows(\.damaged)?)|day={_DAY}/hour=\d\d/[^./][^/]*\.parquet)",
 )
-KNOWN = {"reports": _REPORTS, "keys": _KEYS, "backups": _BACKUPS, "releases": _RELEASES, "serving": _SERVING}
+_IMPORTS = (rf"[a-z][a-z0-9_]*/{_DAY}\.parquet", rf"rejected/{_DAY}_{_DAY}_[0-9a-f]+\.csv")
+KNOWN = {
+    "reports": _REPORTS,
+    "keys": _KEYS,
+    "backups": _BACKUPS,
+    "releases": _RELEASES,
+    "serving": _SERVING,
+    "imports": _IMPORTS,
+}
 """What the product writes below these folders of a home, by relative path."""
 
 _FOLDERS_OF_A_HOME = re.compile(
-    "airflow|alerts|backups|golden|jars|keys|lake|landing|mlflow|monitoring|online|releases|reports|scratch|services"
+    "airflow|alerts|backups|golden|imports|jars|keys|lake|landing|mlflow|monitoring|online|releases|reports|scratch|services"
     "|serving|spark|truth|warehouse|metastore_db|lost[+]found"
 )
 _FILES_OF_A_HOME = re.compile(r"(ledger|mlflow|airflow)\.(sqlite|db)(-wal|-shm|-journal)?|derby\.log|\.?home[a-z_.-]*")

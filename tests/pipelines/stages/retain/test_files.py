@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import pandas as pd
+import pyarrow as pa
 import pytest
 
+from pipelines.importing.claims import SCHEMA, Claims
 from pipelines.platform.settings import Settings
 from pipelines.release.evidence.golden_store import write_golden
 from pipelines.release.signing import sign
 from pipelines.run import Run
 from pipelines.stages.retain.files import delete_from_golden_sets, unknown_files
+from pipelines.stages.retain.imported import delete_from_imports, delete_old_claims
 from pipelines.stages.retain.subject import Subject
 from pipelines.usecases.registry import load
 
@@ -58,6 +62,24 @@ def test_what_no_part_of_the_product_has_written_is_named(run: Run) -> None:
     (home / "reports" / "linked.html").symlink_to(home / "mlflow.sqlite")
     named = [one.path for one in unknown_files(run)]
     assert named == sorted([*(name.replace("old lists/a.csv", "old lists") for name in STRANGE), "reports/linked.html"])
+
+
+def test_what_imports_keep_of_the_card_goes_and_the_claims_of_others_stay(run: Run) -> None:
+    claims = Claims.of(run.settings.home, "transactions")
+    days = [date(2026, 11, 2), date(2026, 11, 3)]
+    keys = ["1", "11", "627,x,2026-11-02", "8,x,2026-11-02"]
+    rows = [{"key": key, "source": "bank.csv", "label": 0, "due": None} for key in keys]
+    for day in days:
+        claims.write(day, pa.Table.from_pylist(rows, schema=SCHEMA))
+    put(run.settings.home, "imports/transactions/2026-11-04.parquet", "imports/transactions/copy.csv")
+    assert sum(delete_from_imports(run, SUBJECT, dry_run=True).by_file.values()) == 4
+    told = delete_from_imports(run, SUBJECT, dry_run=False)
+    assert sum(told.by_file.values()) == 4
+    assert [one.path for one in told.unread] == ["imports/transactions/2026-11-04.parquet"]
+    assert [one.path for one in unknown_files(run)] == ["imports/transactions/copy.csv"]
+    assert claims.read(days[0])["key"].to_pylist() == ["11", "8,x,2026-11-02"]
+    assert delete_old_claims(run, days[1], dry_run=False) == 1
+    assert claims.days() == [days[1], date(2026, 11, 4)]
 
 
 def test_a_damaged_golden_set_is_named_and_the_case_goes_from_the_others(run: Run) -> None:
