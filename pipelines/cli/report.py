@@ -41,11 +41,15 @@ def status(
     last: Last = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone."""
+    """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone.
+
+    Only where a day has stopped half-way is Airflow asked why; one that does not answer is done without.
+    """
+    from pipelines.platform.chain_state import airflow_look
     from pipelines.report.standing import standing
 
     run = reading_run()
-    now = standing(run, _days(run, first, last))
+    now = standing(run, _days(run, first, last), look=airflow_look(run.settings, run.use_case.name))
     if as_json:
         print_json(now.to_json())
     else:
