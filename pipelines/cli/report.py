@@ -41,11 +41,12 @@ def status(
     last: Last = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone."""
+    """Where things stand: champion, newest days, a table of days, what needs attention, lost stores included."""
     from pipelines.report.standing import standing
+    from pipelines.store_checks import look_at_stores
 
     run = reading_run()
-    now = standing(run, _days(run, first, last))
+    now = standing(run, _days(run, first, last), lost=look_at_stores(run).lost)
     if as_json:
         print_json(now.to_json())
     else:

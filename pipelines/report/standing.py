@@ -13,6 +13,7 @@ from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
+from pipelines.store_checks import LOST, LostStore
 
 DAYS_SHOWN = 14
 TRAINING = "train"
@@ -60,8 +61,11 @@ class Standing:
         }
 
 
-def standing(run: Run, days: DayRange | None = None) -> Standing:
-    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
+def standing(run: Run, days: DayRange | None = None, *, lost: Sequence[LostStore] = ()) -> Standing:
+    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
+
+    `lost` are stores that hold less than the ledger expects, where the caller has looked at them.
+    """
     statuses = run.ledger.stage_statuses()
     done = [key for key, status in statuses.items() if status == "done"]
     by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
@@ -79,6 +83,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         rows=rows,
         attention=[
             *_incidents(run),
+            *_lost(run, lost),
             *_late(timely),
             *_fallback(run),
             *_of_releases(releases),
@@ -107,6 +112,12 @@ def _champion(run: Run) -> Champion | None:
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
+
+
+def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
+    """Lost stores of which no incident tells yet."""
+    told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
+    return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
 
 
 def _late(found: Timeliness) -> list[tuple[date | None, str]]:
