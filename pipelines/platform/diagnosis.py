@@ -42,6 +42,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         _landing,
         _lake,
         _online_store,
+        _journal,
         _databases,
         services,
         scorer,
@@ -143,13 +144,57 @@ def _online_store(settings: Settings) -> Iterator[Finding]:
         yield Finding("online store", ok=False, found=f"{address.where}: {error}", advice=advice)
 
 
+def _journal(settings: Settings) -> Iterator[Finding]:
+    """The Redis of the scorer's journal: whether it is there, may drop the journal, and keeps it over a restart."""
+    if settings.serve_journal is None:
+        return
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    address = OnlineAddress(settings.serve_journal, "")
+    options = address.redis_options("the scorer's journal", "TOLLGATE_SERVE_JOURNAL")
+    try:
+        with redis.Redis(**options, retry=Retry(NoBackoff(), 0)) as client:
+            client.ping()
+            policy, keeps = _eviction(client), _persistence(client)
+    except redis.RedisError as error:
+        advice = "start Redis, or correct TOLLGATE_SERVE_JOURNAL (docs/runbooks/serving.md)"
+        yield Finding("scorer's journal", ok=False, found=f"{address.where}: {error}", advice=advice)
+        return
+    drops = policy.startswith("allkeys")
+    advice = "set maxmemory-policy to noeviction: the journal is one key, which would be dropped whole"
+    if not drops:
+        advice = "set appendonly to yes: a restart would empty the journal, and scorers forget the day"
+    found = f"{address.where}, maxmemory-policy {policy}, {keeps}"
+    yield Finding("scorer's journal", ok=not drops and keeps != _NOTHING_KEPT, found=found, advice=advice)
+
+
+_NOTHING_KEPT = "keeps nothing over a restart"
+
+
+def _persistence(client: Any) -> str:
+    """What Redis keeps over a restart; where its user may not ask, unknown."""
+    appends, saves = (_setting(client, name) for name in ("appendonly", "save"))
+    if appends == "yes":
+        return "keeps every write over a restart"
+    if "unknown" in (appends, saves):
+        return "what it keeps over a restart is not known"
+    return "keeps snapshots over a restart" if saves else _NOTHING_KEPT
+
+
 def _eviction(client: Any) -> str:
     """What Redis drops when it is full; where its user may not ask, unknown."""
+    return _setting(client, "maxmemory-policy")
+
+
+def _setting(client: Any, name: str) -> str:
+    """A setting of Redis; where its user may not ask, unknown."""
     import redis
 
     try:
-        return str(client.config_get("maxmemory-policy")["maxmemory-policy"])
-    except redis.ResponseError:
+        return str(client.config_get(name)[name])
+    except (redis.ResponseError, KeyError):
         return "unknown"
 
 
