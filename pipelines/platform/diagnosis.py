@@ -16,15 +16,17 @@ import sqlalchemy as sa
 from packaging.requirements import Requirement
 
 from pipelines.platform.addresses import is_redis, with_our_driver
+from pipelines.platform.code_identity import identify
 from pipelines.platform.diagnosis_services import scorer, services
 from pipelines.platform.findings import Check, Finding, guarded
 from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.online_address import PATIENCE, OnlineAddress
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.settings import CHECKOUT, Settings, is_remote
 from pipelines.platform.spark import JAVA_VERSIONS, require_java
 from pipelines.platform.storage import open_storage
+from pipelines.platform.user_name import WAY_OUT, user_name
 
 FREE_DISK = 5 * 1024**3
 """Bytes below which a day's run may not find room: a demo home takes about 1 GiB."""
@@ -35,6 +37,8 @@ def diagnose(settings: Settings) -> list[Finding]:
     checks: tuple[Check, ...] = (
         _python,
         _packages,
+        _code,
+        _user,
         _java,
         _jars,
         _home,
@@ -68,6 +72,17 @@ def _packages(_: Settings) -> Iterator[Finding]:
         if found == "missing" or not requirement.specifier.contains(found, prereleases=True):
             wrong.append(f"{requirement} (found {found})")
     yield Finding("packages", not wrong, ", ".join(wrong) or "as locked", "run `make setup`")
+
+
+def _code(_: Settings) -> Iterator[Finding]:
+    """Whether commits of the lake, releases and pages can name the code that made them."""
+    found = identify(CHECKOUT, CHECKOUT / ".code-version")
+    yield Finding("code", found.known, f"commit {found.version}" if found.known else found.problem, found.remedy)
+
+
+def _user(_: Settings) -> Iterator[Finding]:
+    name = user_name()
+    yield Finding("user", name is not None, name or f"user id {os.getuid()} has no name: Spark cannot run", WAY_OUT)
 
 
 def _java(_: Settings) -> Iterator[Finding]:

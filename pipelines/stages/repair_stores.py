@@ -143,7 +143,7 @@ def repair_airflow(_: Run) -> Repaired:
         done=(),
         not_done=(
             "runs and their states: the ledger has what each stage did; days left over: tollgate backfill",
-            "the database and its pools are made by `tollgate up` (a server: `tollgate component setup`)",
+            "the database and its pools are made by `tollgate up` (a server: `tollgate component airflow-migrate`)",
             "the look at it is content once the next scheduled or backfilled run has ended",
         ),
     )
