@@ -20,6 +20,7 @@ from pipelines.platform.processes import ProcessRecord
 from pipelines.platform.service_list import SERVICES, Service
 from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark import require_java
+from pipelines.platform.user_name import require_user_name
 
 RUNBOOK = "docs/runbooks/services.md"
 START_PATIENCE = 420.0
@@ -52,6 +53,7 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
     with _lock(settings):
         _refuse_second(settings)
         require_java()
+        require_user_name("Spark and Airflow")
         for service in SERVICES:
             require_free(service.port(settings), needed_by=service.title, setting=service.setting)
         _stop_all(settings)  # what a service that died has left over

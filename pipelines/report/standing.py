@@ -16,6 +16,7 @@ from pipelines.report.halted import Look
 from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
+from pipelines.store_checks import LOST, LostStore
 from pipelines.usecases.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
@@ -67,10 +68,13 @@ class Standing:
         }
 
 
-def standing(run: Run, days: DayRange | None = None, *, look: Look | None = None) -> Standing:
+def standing(
+    run: Run, days: DayRange | None = None, *, look: Look | None = None, lost: Sequence[LostStore] = ()
+) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
 
-    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did.
+    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
+    hold less than the ledger expects, where the caller has looked at them.
     """
     heads = run.ledger.stage_heads()
     statuses = {key: head.status for key, head in heads.items()}
@@ -91,6 +95,7 @@ def standing(run: Run, days: DayRange | None = None, *, look: Look | None = None
         rows=rows,
         attention=[
             *_incidents(run),
+            *_lost(run, lost),
             *_late(timely),
             *_not_over(run, statuses),
             *_fallback(run),
@@ -128,6 +133,12 @@ def _champion(run: Run) -> Champion | None:
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
+
+
+def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
+    """Lost stores of which no incident tells yet."""
+    told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
+    return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
 
 
 def _late(found: Timeliness) -> list[tuple[date | None, str]]:

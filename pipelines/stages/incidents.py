@@ -13,6 +13,7 @@ from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
 from pipelines.report.deadlines import Late, timeliness
 from pipelines.run import Run
+from pipelines.stages.stores import watch_stores
 from pipelines.watch.diagnosis import Diagnosis
 
 WATCHED = ("feed", "bug", "harmful", "concept")
@@ -83,6 +84,8 @@ def stage_done(run: Run, stage: str, day: date | None) -> None:
 def follow_deadlines(run: Run) -> tuple[Late, ...]:
     """One incident for all that is late and has no incident of its own; closed when nothing is. Returns what is late.
 
+    The stores are looked at on the way (`watch_stores`).
+
     Days that a failed stage's incident names are left to that one: the cause is known, and told.
     """
     _settle_slips(run)
@@ -95,6 +98,7 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     for one in opened:
         if one.kind == LATE and not unknown:
             settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
+    watch_stores(run)
     deliver(run)
     return late
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
@@ -72,6 +75,54 @@ def test_another_method_is_refused(scorer: Served, method: str) -> None:
     with scorer.http() as http:
         answered = http.request(method, "/v1/score")
     assert (answered.status_code, answered.headers["allow"]) == (405, "POST")
+
+
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/v1/release", "/openapi.json"])
+def test_head_answers_as_get_without_a_body(scorer: Served, path: str) -> None:
+    with scorer.http("reader") as http:
+        head, got = http.head(path), http.get(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert int(head.headers["content-length"]) > 0
+        assert http.get("/health").is_success, "the connection goes on"
+        assert http.head("/v1/score").status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "status"), [("authorization", "Bearer nobody", 401), ("content-type", "text/plain", 415)]
+)
+def test_a_header_that_may_come_once_is_refused_when_it_comes_twice(
+    scorer: Served, name: str, value: str, status: int
+) -> None:
+    right = {"authorization": f"Bearer {scorer.keys['scorer']}", "content-type": "application/json"}
+    for first, second in ((value, right[name]), (right[name], value), (right[name], right[name])):
+        others = [(other, told) for other, told in right.items() if other != name]
+        headers = [*others, (name, first), (name.title(), second)]
+        answered = httpx.post(f"{scorer.url}/v1/score", headers=headers, json=event(1), trust_env=False)
+        assert answered.status_code == status, answered.text
+        assert "comes twice" in answered.json()["title"]
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_a_client_that_closes_its_sending_side_early_gets_its_answers(scorer: Served, requests: int) -> None:
+    body = json.dumps(event(1)).encode()
+    head = f"POST /v1/score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {scorer.keys['scorer']}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", scorer.port), timeout=10) as to:
+        to.sendall((head.encode() + body) * requests)
+        to.shutdown(socket.SHUT_WR)
+        found = b""
+        while part := to.recv(65536):
+            found += part
+    assert found.count(b"HTTP/1.1 200 OK") == requests
+
+
+def test_a_request_that_is_cut_off_by_the_end_of_sending_ends_the_connection(scorer: Served) -> None:
+    with socket.create_connection(("127.0.0.1", scorer.port), timeout=10) as to:
+        to.sendall(b"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        to.shutdown(socket.SHUT_WR)
+        while to.recv(65536):
+            pass
 
 
 @pytest.mark.parametrize("path", ["/", "/v1", "/v1/score/", "/%2e%2e/etc/passwd", "//v1/score", "/docs"])
