@@ -9,6 +9,8 @@ from typing import Any
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.fallback import in_force
+from pipelines.platform.home import place_warning
+from pipelines.platform.ports import home_of_service
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.releases import ReleaseRow, release_rows
@@ -78,6 +80,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         newest=newest,
         rows=rows,
         attention=[
+            *_home(run),
             *_incidents(run),
             *_late(timely),
             *_fallback(run),
@@ -107,6 +110,17 @@ def _champion(run: Run) -> Champion | None:
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
+
+
+def _home(run: Run) -> list[tuple[date | None, str]]:
+    """That the home was copied or moved, and whose services are on its ports."""
+    warning = place_warning(run.settings)
+    if warning is None:
+        return []
+    ports = {name: getattr(run.settings, f"{name}_port") for name in ("spark", "mlflow", "airflow", "serve")}
+    owners = {name: home_of_service(port) for name, port in ports.items()}
+    others = [f"port {ports[name]} ({name}) is a service of {home}" for name, home in owners.items() if home]
+    return [(None, text) for text in (warning, *others)]
 
 
 def _late(found: Timeliness) -> list[tuple[date | None, str]]:
