@@ -19,6 +19,7 @@ from pipelines.platform.addresses import is_redis, with_our_driver
 from pipelines.platform.code_identity import identify
 from pipelines.platform.diagnosis_services import scorer, services
 from pipelines.platform.findings import Check, Finding, guarded
+from pipelines.platform.home import place_warning, placement
 from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.masking import mask_passwords
@@ -103,8 +104,18 @@ def _home(settings: Settings) -> Iterator[Finding]:
     existing = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     yield Finding("home", writable, str(settings.home), f"make {existing} a writable folder, or set TOLLGATE_HOME")
+    yield from _identity(settings)
     free = shutil.disk_usage(existing).free
     yield Finding("disk", free >= FREE_DISK, f"{free / 1024**3:.1f} GiB free at {existing}", "free 5 GiB there")
+
+
+def _identity(settings: Settings) -> Iterator[Finding]:
+    """Whether the home is where it was registered."""
+    standing = placement(settings)
+    if warning := place_warning(settings):
+        yield Finding("home identity", ok=False, found=warning, advice="docs/runbooks/home.md")
+    elif standing.home is not None:
+        yield Finding("home identity", ok=True, found=f"{standing.home.short_id}, at its place")
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:

@@ -186,7 +186,11 @@ class Tracking:
         _require_database(self.settings.mlflow)
         import mlflow
 
+        from pipelines.platform.home_artifacts import forget_paths, open_artifacts
+
         logging.getLogger("mlflow").setLevel(logging.WARNING)
+        open_artifacts(self.settings)
+        forget_paths(self.settings)
         address = with_our_driver(self.settings.mlflow)
         mlflow.set_tracking_uri(address)
         mlflow.set_registry_uri(address)
@@ -245,9 +249,9 @@ class Tracking:
         known = client.get_experiment_by_name(self.name)
         if known is not None:
             return str(known.experiment_id)
-        location = self.settings.mlflow_artifacts
-        location = location if is_remote(location) else Path(location).absolute().as_uri()
-        return str(client.create_experiment(self.name, artifact_location=f"{location}/{self.name}"))
+        from pipelines.platform.home_artifacts import artifact_location
+
+        return str(client.create_experiment(self.name, artifact_location=artifact_location(self.settings, self.name)))
 
     def _register(
         self, client: MlflowClient, source: str, run_id: str, record: ModelRecord, taken: Collection[str]

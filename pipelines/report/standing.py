@@ -9,6 +9,8 @@ from typing import Any
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.fallback import goes_on, in_force
+from pipelines.platform.home import place_warning
+from pipelines.platform.ports import home_of_service
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.gate_warnings import by_warning
@@ -94,6 +96,7 @@ def standing(
         newest=newest,
         rows=rows,
         attention=[
+            *_home(run),
             *_incidents(run),
             *_lost(run, lost),
             *_late(timely),
@@ -139,6 +142,17 @@ def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
     """Lost stores of which no incident tells yet."""
     told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
     return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
+
+
+def _home(run: Run) -> list[tuple[date | None, str]]:
+    """That the home was copied or moved, and whose services are on its ports."""
+    warning = place_warning(run.settings)
+    if warning is None:
+        return []
+    ports = {name: getattr(run.settings, f"{name}_port") for name in ("spark", "mlflow", "airflow", "serve")}
+    owners = {name: home_of_service(port) for name, port in ports.items()}
+    others = [f"port {ports[name]} ({name}) is a service of {home}" for name, home in owners.items() if home]
+    return [(None, text) for text in (warning, *others)]
 
 
 def _late(found: Timeliness) -> list[tuple[date | None, str]]:
