@@ -21,21 +21,25 @@ _HEAD = """# Made by Tollgate. Set options in the environment (AIRFLOW__SECTION_
 _PLACE = re.compile(r"^base_log_folder\s*=\s*(/.*)/logs\s*$", re.MULTILINE)
 """How a file that Airflow wrote tells for which folder it did."""
 
+_SIGNING = re.compile(r"^((?:secret_key|jwt_secret)\s*=\s*)\S+", re.MULTILINE)
+
 
 def configuration_file(settings: Settings) -> Path:
     """Where Airflow looks for it."""
     return settings.home / "airflow" / "airflow.cfg"
 
 
-def make_configuration(settings: Settings) -> None:
+def make_configuration(settings: Settings, *, new_keys: bool = False) -> None:
     """Make the file where there is none; take the paths out of one that Airflow wrote. Raises `StoreError`.
 
-    The keys stay as they are: what Airflow's database holds encrypted is read with the first.
+    With `new_keys` those that sign are made anew; that by which Airflow's database is read stays in any case.
     """
     path = configuration_file(settings)
     if path.is_file():
         before = path.read_text()
         after = _without_paths(before, settings)
+        if new_keys:
+            after = _SIGNING.sub(lambda option: f"{option[1]}{secrets.token_urlsafe(32)}", after)
         if after == before:
             return
     else:

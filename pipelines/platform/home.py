@@ -315,6 +315,12 @@ def _place_of_older_home(settings: Settings) -> Path | None:
 
 def _older_witnesses(home: Path) -> Iterator[tuple[Path, str]]:
     """Places of which files of the home speak, each with the file that a home at that place has."""
+    ledger = home / "ledger.sqlite"
+    if ledger.is_file():
+        with suppress(sqlite3.Error, ValueError, KeyError), closing(_read_only(ledger)) as connection:
+            row = connection.execute("SELECT detail FROM audit WHERE kind = 'home' ORDER BY id DESC").fetchone()
+            if row:
+                yield Path(json.loads(row[0])["path"]), FILE
     configuration = home / "airflow" / "airflow.cfg"
     with suppress(OSError):
         named = re.search(r"^base_log_folder = (/.*)/airflow/logs$", configuration.read_text(), re.MULTILINE)
@@ -323,11 +329,15 @@ def _older_witnesses(home: Path) -> Iterator[tuple[Path, str]]:
     database = home / "mlflow.sqlite"
     if not database.is_file():
         return
-    with suppress(sqlite3.Error), closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+    with suppress(sqlite3.Error), closing(_read_only(database)) as connection:
         for (location,) in connection.execute("SELECT artifact_location FROM experiments"):
             named = re.fullmatch(r"(?:file://)?(/.*)/mlflow/[^/]+", location or "")
             if named:
                 yield Path(named[1]), database.name
+
+
+def _read_only(database: Path) -> sqlite3.Connection:
+    return sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)
 
 
 def _copied_before_it_had_an_identity(settings: Settings, older: Path) -> Placement:

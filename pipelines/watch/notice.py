@@ -17,10 +17,13 @@ LINES = (
 )
 
 
-def notice(event: str, incident: Mapping[str, Any], *, use_case: str, link: str = "") -> dict[str, Any]:
+def notice(
+    event: str, incident: Mapping[str, Any], *, use_case: str, link: str = "", home_id: str = ""
+) -> dict[str, Any]:
     """The notice of an `event` (opened, escalated, resolved) of an incident (`Incident.to_json`).
 
-    `key` names the incident to a receiver that groups messages; `text` is the whole of it for people.
+    `key` names the incident to a receiver that groups messages: with the home's identity, as a copy of the home has
+    incidents of the same number. `text` is the whole of it for people.
     """
     detail = incident.get("detail") or {}
     found: dict[str, Any] = {
@@ -38,7 +41,7 @@ def notice(event: str, incident: Mapping[str, Any], *, use_case: str, link: str 
         "next_step": "" if event == "resolved" else detail.get("next_step", ""),
         "runbook": detail.get("runbook", ""),
         "resolution": incident.get("resolution") or "",
-        "key": f"tollgate/{use_case}/{incident['incident_id']}",
+        "key": "/".join(filter(None, ("tollgate", home_id[:12], use_case, str(incident["incident_id"])))),
         "link": f"{link.rstrip('/')}/incidents" if link else "",
     }
     return {**found, "text": _lines(found)}

@@ -85,7 +85,8 @@ def _versions(tracking: Tracking, record: ModelRecord) -> list[str]:
     found = tracking._client().search_model_versions(f"name = 'fraud' and tag.release = '{record.release_id}'")
     for version in found:
         place = tracking._client().get_model_version_download_uri("fraud", version.version)
-        assert (Path(place.removeprefix("file://")) / "model.ubj").read_bytes() == record.model_bytes
+        folder = Path(tracking.settings.mlflow_artifacts) / place.removeprefix("tollgate:/")
+        assert (folder / "model.ubj").read_bytes() == record.model_bytes
     return [str(version.version) for version in found]
 
 
