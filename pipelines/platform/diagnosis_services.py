@@ -26,6 +26,8 @@ from pipelines.platform.spark import server_version
 SPARK_PORT = 15002
 """Spark Connect's own, where an address has none."""
 
+_PORTS = {"http": 80, "https": 443}
+
 CERTIFICATE_DAYS = 14
 """Days that a certificate should still be valid: time to notice, and to have another one made."""
 
@@ -77,9 +79,9 @@ def _takes_any_token(where: str, settings: Settings) -> bool:
 
 def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     """Whether MLflow's server takes our password, and asks for one."""
-    where = f"http://{LOCALHOST}:{settings.mlflow_port}"
-    if not answers(settings.mlflow_port):
-        yield _silent("mlflow ui", where)
+    where = settings.mlflow_url or f"http://{LOCALHOST}:{settings.mlflow_port}"
+    if absent := _absence("mlflow ui", settings, settings.mlflow_url, settings.mlflow_port, "TOLLGATE_MLFLOW_URL"):
+        yield absent
         return
     password = known_secret(settings, SECRET)
     try:
@@ -104,8 +106,8 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
 def airflow(settings: Settings) -> Iterator[Finding]:
     """Whether Airflow's parts are healthy, and whether it takes our password."""
     api = AirflowApi(settings)
-    if not settings.airflow_url and not answers(settings.airflow_port):
-        yield _silent("airflow", api.url)
+    if absent := _absence("airflow", settings, settings.airflow_url, settings.airflow_port, "TOLLGATE_AIRFLOW_URL"):
+        yield absent
         return
     try:
         ill = [f"{name} is {state}" for name, state in api.health().items() if state != "healthy"]
@@ -121,14 +123,16 @@ def airflow(settings: Settings) -> Iterator[Finding]:
         yield Finding("airflow", ok=False, found=found, advice=ANOTHER_HOME)
     except PermanentError:
         yield Finding("airflow", ok=False, found=f"{api.url} refuses our password", advice=ANOTHER_HOME)
+    except StoreError as error:
+        yield Finding("airflow", ok=False, found=f"{api.url}: {error.found or error.what}", advice=error.next_step)
 
 
 def scorer(settings: Settings) -> Iterator[Finding]:
     """The online scorer, where one runs: whether it answers as it should; its certificate, where it has one."""
-    where = f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
+    where = settings.serve_url or f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
     yield from guarded(certificate, settings)
-    if not answers(settings.serve_port):
-        yield _silent("scorer", where)
+    if absent := _absence("scorer", settings, settings.serve_url, settings.serve_port, "TOLLGATE_SERVE_URL"):
+        yield absent
         return
     try:
         told = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
@@ -158,10 +162,27 @@ def _reached(url: str) -> bool:
     """Whether somebody listens there; Spark's own client would try for minutes."""
     parts = urlsplit(url)
     try:
-        socket.create_connection((parts.hostname or LOCALHOST, parts.port or SPARK_PORT), timeout=5).close()
+        port = parts.port or _PORTS.get(parts.scheme, SPARK_PORT)
+        socket.create_connection((parts.hostname or LOCALHOST, port), timeout=5).close()
     except OSError:
         return False
     return True
+
+
+def _absence(name: str, settings: Settings, elsewhere: str | None, port: int, setting: str) -> Finding | None:
+    """What to say of a service that does not answer; None where it does.
+
+    `elsewhere` is its address if the settings give it one: there it has to answer. On this machine it need not run; in
+    a container nothing but one service does, so that silence there says nothing of the others.
+    """
+    if elsewhere:
+        advice = f"start it there, or correct {setting} (docs/deploy.md)"
+        return None if _reached(elsewhere) else Finding(name, False, f"nobody answers at {elsewhere}", advice)
+    if answers(port):
+        return None
+    if settings.command_prefix:
+        return Finding(name, ok=True, found=f"not looked at: {setting} does not say where it runs")
+    return _silent(name, f"{LOCALHOST}:{port}")
 
 
 def _silent(name: str, where: str) -> Finding:

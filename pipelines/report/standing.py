@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from pipelines.platform.commands import as_typed
 from pipelines.platform.days import DayRange
 from pipelines.platform.fallback import goes_on, in_force
 from pipelines.report.days import STAGES, DayRow, day_rows
@@ -84,7 +85,7 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         releases=releases,
         newest=newest,
         rows=rows,
-        attention=[
+        attention=_typed(
             *_incidents(run),
             *_late(timely),
             *_fallback(run),
@@ -94,10 +95,15 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
             *_of_days(rows),
             *_warned(rows),
             *[(None, late) for late in [late_warning(run, reports)] if late],
-        ],
+        ),
         timeliness=timely,
         reports=reports,
     )
+
+
+def _typed(*attention: tuple[date | None, str]) -> list[tuple[date | None, str]]:
+    """With commands as they have to be typed where this is shown."""
+    return [(day, as_typed(what)) for day, what in attention]
 
 
 def newest_day(run: Run) -> date | None:
