@@ -80,7 +80,7 @@ def _takes_any_token(where: str, settings: Settings) -> bool:
 def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     """Whether MLflow's server takes our password, and asks for one."""
     where = settings.mlflow_url or f"http://{LOCALHOST}:{settings.mlflow_port}"
-    if absent := _absence("mlflow ui", settings, settings.mlflow_url, settings.mlflow_port, "TOLLGATE_MLFLOW_URL"):
+    if absent := _absence("mlflow ui", where, settings, "mlflow_url", settings.mlflow_port):
         yield absent
         return
     password = known_secret(settings, SECRET)
@@ -106,7 +106,7 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
 def airflow(settings: Settings) -> Iterator[Finding]:
     """Whether Airflow's parts are healthy, and whether it takes our password."""
     api = AirflowApi(settings)
-    if absent := _absence("airflow", settings, settings.airflow_url, settings.airflow_port, "TOLLGATE_AIRFLOW_URL"):
+    if absent := _absence("airflow", api.url, settings, "airflow_url", settings.airflow_port):
         yield absent
         return
     try:
@@ -131,7 +131,7 @@ def scorer(settings: Settings) -> Iterator[Finding]:
     """The online scorer, where one runs: whether it answers as it should; its certificate, where it has one."""
     where = settings.serve_url or f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
     yield from guarded(certificate, settings)
-    if absent := _absence("scorer", settings, settings.serve_url, settings.serve_port, "TOLLGATE_SERVE_URL"):
+    if absent := _absence("scorer", where, settings, "serve_url", settings.serve_port):
         yield absent
         return
     try:
@@ -169,20 +169,21 @@ def _reached(url: str) -> bool:
     return True
 
 
-def _absence(name: str, settings: Settings, elsewhere: str | None, port: int, setting: str) -> Finding | None:
-    """What to say of a service that does not answer; None where it does.
+def _absence(name: str, where: str, settings: Settings, setting: str, port: int) -> Finding | None:
+    """What to say of a service that does not answer at `where`; None where it does.
 
-    `elsewhere` is its address if the settings give it one: there it has to answer. On this machine it need not run; in
-    a container nothing but one service does, so that silence there says nothing of the others.
+    Where `setting` gives it an address it has to answer there. On this machine, at `port`, it need not run; in a
+    container nothing but one service does, so that silence there says nothing of the others.
     """
-    if elsewhere:
-        advice = f"start it there, or correct {setting} (docs/deploy.md)"
-        return None if _reached(elsewhere) else Finding(name, False, f"nobody answers at {elsewhere}", advice)
+    variable = f"TOLLGATE_{setting.upper()}"
+    if getattr(settings, setting):
+        advice = f"start it there, or correct {variable} (docs/deploy.md)"
+        return None if _reached(where) else Finding(name, False, f"nobody answers at {where}", advice)
     if answers(port):
         return None
     if settings.command_prefix:
-        return Finding(name, ok=True, found=f"not looked at: {setting} does not say where it runs")
-    return _silent(name, f"{LOCALHOST}:{port}")
+        return Finding(name, ok=True, found=f"not looked at: {variable} does not say where it runs")
+    return _silent(name, where)
 
 
 def _silent(name: str, where: str) -> Finding:

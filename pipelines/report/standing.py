@@ -16,7 +16,7 @@ from pipelines.report.gate_warnings import by_warning
 from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
-from pipelines.usecases.label_delays import LabelDelays
+from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
 TRAINING = "train"
