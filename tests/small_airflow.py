@@ -72,6 +72,7 @@ class SmallAirflow:
     tokens: list[str] = field(default_factory=lambda: ["token-1"])
     backfills: int = 0
     busy_backfill: bool = False
+    paused: set[str] = field(default_factory=set)
     make: Callable[[], list[DagRun]] = list
     released: threading.Event = field(default_factory=threading.Event)
     port: int = 0
@@ -103,9 +104,12 @@ class SmallAirflow:
             self.tokens.append(f"token-{len(self.tokens) + 1}")
             return 201, {"access_token": self.tokens[-1]}
         if path == "/api/v2/dags":
-            return 200, {"dags": [{"dag_id": dag_id, "is_paused": False} for dag_id in self.dags]}
+            return 200, {"dags": [{"dag_id": dag_id, "is_paused": dag_id in self.paused} for dag_id in self.dags]}
         if path == "/api/v2/backfills":
             return self._backfill()
+        if method == "POST" and re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns", path):
+            self.runs += self.make()
+            return 200, self.runs[-1].document()
         if found := re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns", path):
             day = query["partition_key_prefix_pattern"][0]
             return 200, {"dag_runs": [run.document() for run in self.runs if (run.dag_id, run.day) == (found[1], day)]}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -12,17 +12,17 @@ from pipelines.cli.output import console, error_document, errors, print_error, p
 
 if TYPE_CHECKING:
     from datetime import date
-    from pathlib import Path
 
     from pipelines.platform.airflow_api import AirflowApi
     from pipelines.platform.backfill import DayOutcome, DayPlan
     from pipelines.platform.orchestration import Orchestration
     from pipelines.platform.patience import Patience
+    from pipelines.run import Run
 
 _ACTIONS = {
     "run": "would run: it has not run yet",
     "again": "would run again from ingest",
-    "resume": "would go on at {dag}, which failed",
+    "resume": "would go on at {dag}, {reason}",
     "skip": "done already (--rerun runs it again)",
     "busy": "is running now: {dag}",
 }
@@ -43,7 +43,8 @@ def backfill(
 ) -> None:
     """Run the days --from to --to, both included, through Airflow: ingest, features, score, monitor.
 
-    Days that are done are left alone; a day that failed goes on where it failed. Exit code 1 where a day fails, 4 where
+    Days that are done are left alone; a day that failed, or that stopped half-way, goes on there. A day is done where
+    the result of every stage is there. Exit code 1 where a day fails or is not complete in the end, 4 where
     Airflow did not answer for three minutes: it goes on, and the same command (without --rerun) follows it again.
     """
     from pipelines.platform import backfill as days_through_airflow
@@ -52,20 +53,31 @@ def backfill(
     from pipelines.platform.orchestration import Orchestration
     from pipelines.platform.patience import NotFollowedError
     from pipelines.platform.settings import Settings
-    from pipelines.run import utc_now
+    from pipelines.run import Run, utc_now
+    from pipelines.stages.completeness import missing_stages
+    from pipelines.usecases.registry import load
 
     days = DayRange.parse(first, last)
     settings = Settings.from_environment()
     api, names = AirflowApi(settings), Orchestration(settings.use_case)
     waiting = days_through_airflow.patience(days, clock=utc_now)
-    plans = days_through_airflow.plan(api, names, days, rerun=rerun, today=utc_now().date(), waiting=waiting)
+    run = Run(settings, load(settings.use_case))
+    plans = days_through_airflow.plan(
+        api,
+        names,
+        days,
+        rerun=rerun,
+        today=utc_now().date(),
+        waiting=waiting,
+        missing=missing_stages(run, days),
+    )
     if dry_run:
         _print_plans(names, plans, as_json=as_json)
         return
     days_through_airflow.start(api, names, plans, rerun=rerun, waiting=waiting)
     outcomes: list[DayOutcome] = []
     try:
-        _follow(api, names, plans, settings.home / "airflow" / "logs", waiting, outcomes, quiet=as_json)
+        _follow(api, names, plans, run, waiting, outcomes, quiet=as_json)
     except NotFollowedError as error:
         unseen = sorted({plan.day for plan in plans} - {outcome.day for outcome in outcomes})
         if as_json:
@@ -91,7 +103,7 @@ def _follow(
     api: AirflowApi,
     names: Orchestration,
     plans: list[DayPlan],
-    logs: Path,
+    run: Run,
     waiting: Patience,
     outcomes: list[DayOutcome],
     *,
@@ -109,11 +121,24 @@ def _follow(
         def report(day: date, dag_id: str, state: str) -> None:
             progress.update(bar, description=f"{day} {dag_id} {state}")
 
-        for outcome in follow(api, names, plans, logs=logs, waiting_for=waiting, report=report):
+        logs = run.settings.home / "airflow" / "logs"
+        for ended in follow(api, names, plans, logs=logs, waiting_for=waiting, report=report):
+            outcome = _checked(run, ended)
             outcomes.append(outcome)
             progress.advance(bar)
             if not quiet:
                 _print_outcome(outcome)
+
+
+def _checked(run: Run, outcome: DayOutcome) -> DayOutcome:
+    """The outcome, which is a failure where a result is not there although every run has ended well."""
+    from pipelines.platform.days import DayRange
+    from pipelines.stages.completeness import missing_stages
+
+    if outcome.state == "failed":
+        return outcome
+    missing = missing_stages(run, DayRange.single(outcome.day))[outcome.day]
+    return replace(outcome, state="failed", missing=missing) if missing else outcome
 
 
 def _print_outcome(outcome: DayOutcome) -> None:
@@ -121,6 +146,9 @@ def _print_outcome(outcome: DayOutcome) -> None:
     colour = _COLOURS[outcome.state]
     line = f"{outcome.day}  [{colour}]{outcome.state:<7}[/]  {states}  {outcome.seconds:.0f} s"
     console.print(line, highlight=False, soft_wrap=True)
+    if outcome.missing:
+        missing = ", ".join(outcome.missing)
+        console.print(f"            no result in ledger and lake: {missing}", highlight=False, soft_wrap=True)
     if outcome.failed_task:
         console.print(f"            failed: {outcome.failed_task}", highlight=False, soft_wrap=True)
         console.print(f"            log:    {outcome.log}", highlight=False, soft_wrap=True)
@@ -137,13 +165,14 @@ def _print_totals(outcomes: list[DayOutcome], *, unseen: int = 0) -> None:
 
 def _print_plans(names: Orchestration, plans: list[DayPlan], *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [
-        {"day": plan.day, "action": plan.action, "from": names.chain[plan.position]} for plan in plans
+        {"day": plan.day, "action": plan.action, "from": names.chain[plan.position], "reason": plan.reason}
+        for plan in plans
     ]
     if as_json:
         print_json({"days": rows})
         return
     for row in rows:
-        text = _ACTIONS[row["action"]].format(dag=row["from"])
+        text = _ACTIONS[row["action"]].format(dag=row["from"], reason=row["reason"])
         console.print(f"{row['day']}  {text}", highlight=False, soft_wrap=True)
     active = sum(plan.active for plan in plans)
     console.print(f"{len(plans)} days, {active} would run", highlight=False)

@@ -19,9 +19,12 @@ def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON 
     """Check machine, home, stores and services, logins included; exit code 1 where something is wrong."""
     from pipelines.platform.commands import as_typed
     from pipelines.platform.diagnosis import diagnose
+    from pipelines.platform.findings import guarded
     from pipelines.platform.settings import Settings
+    from pipelines.store_checks import stores
 
-    findings = diagnose(Settings.from_environment())
+    settings = Settings.from_environment()
+    findings = [*diagnose(settings), *guarded(stores, settings)]
     findings = [replace(finding, advice=as_typed(finding.advice)) for finding in findings]
     if as_json:
         print_json([asdict(finding) for finding in findings])

@@ -35,12 +35,15 @@ def train_command(
     Exit code 0: the model is champion, or on its way (shadow, canary). 3: it is not, as the verdict refused it or asks
     for a person (what decides now goes on). 1: an error.
     """
-    from pipelines.platform.days import parse_day
+    from datetime import timedelta
+
+    from pipelines.platform.days import DayRange, parse_day, require_over
     from pipelines.platform.fallback import goes_on
     from pipelines.stages.metering import metered
     from pipelines.stages.train import train
 
     run, day = reading_run(), parse_day(as_of, what="--as-of")
+    require_over(DayRange.single(day), run.clock().date() + timedelta(days=1), where="--as-of")
     result = metered(run, "train", day, lambda: train(run, day, reason=reason))
     document = result.to_json()
     if as_json:

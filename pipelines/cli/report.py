@@ -41,11 +41,17 @@ def status(
     last: Last = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone."""
+    """Where things stand: champion, newest days, a table of days, what needs attention, lost stores included.
+
+    Airflow is asked only why a day has stopped half-way; one that does not answer is done without.
+    """
+    from pipelines.platform.chain_state import airflow_look
     from pipelines.report.standing import standing
+    from pipelines.store_checks import look_at_stores
 
     run = reading_run()
-    now = standing(run, _days(run, first, last))
+    look, lost = airflow_look(run.settings, run.use_case.name), look_at_stores(run).lost
+    now = standing(run, _days(run, first, last), look=look, lost=lost)
     if as_json:
         print_json(now.to_json())
     else:

@@ -51,7 +51,7 @@ def run_stage(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Run one stage for the days --from to --to, both included; running a day again leaves the same rows."""
-    from pipelines.platform.days import DayRange
+    from pipelines.platform.days import DayRange, require_over
     from pipelines.platform.settings import Settings
     from pipelines.run import Run
     from pipelines.stages.metering import metered
@@ -60,6 +60,7 @@ def run_stage(
     days = DayRange.parse(first, last)
     settings = Settings.from_environment()
     run = Run(settings, load(settings.use_case))
+    require_over(days, run.clock().date())
     options = {"allow_gap": True} if allow_gap and stage is Stage.FEATURES else {}
     result = metered(run, stage.value, days.last, lambda: _function(stage)(run, days, **options))
     if as_json:

@@ -10,7 +10,7 @@ minutes before following ends, and then nothing is said about days whose end was
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, timedelta
 from functools import partial
@@ -37,7 +37,8 @@ START_GRACE = timedelta(minutes=3)
 class DayPlan:
     """What a day needs: `run` (never done), `again` (from the start), `resume`, `skip` (done) or `busy` (running).
 
-    To resume is to clear `run`, which failed, of the DAG at `position`. `known` are the runs of an earlier attempt: not
+    To resume is to clear `run` of the DAG at `position`, or to trigger that DAG where it has no run; `reason` says what
+    is wrong there. `known` are the runs of an earlier attempt: not
     those that follow from the run that is going on.
     """
 
@@ -46,6 +47,7 @@ class DayPlan:
     position: int = 0
     run: DagRun | None = None
     known: frozenset[str] = frozenset()
+    reason: str = ""
 
     @property
     def active(self) -> bool:
@@ -57,7 +59,8 @@ class DayPlan:
 class DayOutcome:
     """How a day ended: `done`, `failed` or `skipped`; for a failure, the task and its log.
 
-    `states` holds the state of each DAG of the chain; what did not run is `held back`.
+    `states` holds the state of each DAG of the chain; what did not run is `held back`. `missing` are the stages whose
+    result is not there although no run has failed.
     """
 
     day: date
@@ -66,6 +69,7 @@ class DayOutcome:
     seconds: float = 0.0
     failed_task: str | None = None
     log: str | None = None
+    missing: tuple[str, ...] = ()
 
     @property
     def command(self) -> str:
@@ -87,9 +91,20 @@ class _Followed:
 
 
 def plan(
-    api: AirflowApi, names: Orchestration, days: DayRange, *, rerun: bool, today: date, waiting: Patience
+    api: AirflowApi,
+    names: Orchestration,
+    days: DayRange,
+    *,
+    rerun: bool,
+    today: date,
+    waiting: Patience,
+    missing: Mapping[date, Sequence[str]] | None = None,
 ) -> list[DayPlan]:
-    """What each day needs; raises `UsageError` for days that are not over, `ConfigurationError` for paused DAGs."""
+    """What each day needs; raises `UsageError` for days that are not over, `ConfigurationError` for paused DAGs.
+
+    `missing` are for each day the stages whose result is not there (`pipelines.stages.completeness`): a day is done
+    where there are none, not where nothing has failed. Without it, a DAG of the chain without a run is missing.
+    """
     if days.last >= today:
         raise UsageError(
             "a day that is not over cannot be run",
@@ -98,7 +113,8 @@ def plan(
             next_step="leave out the days that have not ended",
         )
     _require_ready(api, names)
-    return [waiting.ask(partial(_plan_day, api, names, day, rerun=rerun)) for day in days]
+    known = missing or {}
+    return [waiting.ask(partial(_plan_day, api, names, day, rerun=rerun, missing=known.get(day))) for day in days]
 
 
 def patience(days: DayRange, *, clock: Callable[[], datetime], pause: Callable[[float], None] = time.sleep) -> Patience:
@@ -112,8 +128,12 @@ def start(api: AirflowApi, names: Orchestration, plans: Sequence[DayPlan], *, re
     if fresh:
         _create_backfill(api, names.chain[0], fresh, "completed" if rerun else "failed", waiting)
     for item in plans:
-        if item.action == "resume" and item.run is not None:
+        if item.action != "resume":
+            continue
+        if item.run is not None:
             _clear(api, item.run, waiting)
+        else:
+            _trigger(api, names.chain[item.position], item, waiting)
 
 
 def follow(
@@ -160,16 +180,29 @@ def _extend_grace(days: Iterable[_Followed], outage: timedelta) -> None:
 
 
 def _clear(api: AirflowApi, run: DagRun, waiting: Patience) -> None:
-    """Have a failed run go on; where the answer was lost, look whether it does before it is asked for again."""
+    """Have a finished run go on; where the answer was lost, look whether it does before it is asked for again."""
 
     def clear() -> None:
-        if unsure and api.run(run.dag_id, run.run_id).state != "failed":
+        if unsure and api.run(run.dag_id, run.run_id).state != run.state:
             return
         unsure.append(True)
         api.clear(run, only_failed=False)
 
     unsure: list[bool] = []
     waiting.ask(clear)
+
+
+def _trigger(api: AirflowApi, dag_id: str, item: DayPlan, waiting: Patience) -> None:
+    """Start a DAG whose event was lost; where the answer was, look for a new run before it is asked for again."""
+
+    def trigger() -> None:
+        if unsure and any(run.run_id not in item.known for run in api.runs(dag_id, str(item.day))):
+            return
+        unsure.append(True)
+        api.trigger(dag_id, str(item.day))
+
+    unsure: list[bool] = []
+    waiting.ask(trigger)
 
 
 def _create_backfill(api: AirflowApi, dag_id: str, fresh: Sequence[DayPlan], reprocess: str, waiting: Patience) -> None:
@@ -213,12 +246,20 @@ def _require_ready(api: AirflowApi, names: Orchestration) -> None:
             where=api.url,
             expected=", ".join(names.chain),
             found=f"missing: {', '.join(missing)}" if missing else f"paused: {', '.join(paused)}",
-            next_step="see the import errors in Airflow" if missing else "unpause them in Airflow",
+            next_step="see the import errors in Airflow" if missing else _unpause(api, paused),
             runbook="docs/runbooks/services.md",
         )
 
 
-def _plan_day(api: AirflowApi, names: Orchestration, day: date, *, rerun: bool) -> DayPlan:
+def _unpause(api: AirflowApi, dag_ids: Sequence[str]) -> str:
+    """How a person lets paused DAGs run. An event that comes while a DAG is paused is lost."""
+    pages = ", ".join(f"{api.url}/dags/{dag_id}" for dag_id in dag_ids)
+    return f"switch them on in Airflow ({pages}), then run this again: a day goes on where it stopped"
+
+
+def _plan_day(
+    api: AirflowApi, names: Orchestration, day: date, *, rerun: bool, missing: Sequence[str] | None
+) -> DayPlan:
     runs = [api.runs(dag_id, str(day)) for dag_id in names.chain]
     known = frozenset(run.run_id for found in runs for run in found)
     latest = [found[-1] if found else None for found in runs]
@@ -232,8 +273,23 @@ def _plan_day(api: AirflowApi, names: Orchestration, day: date, *, rerun: bool) 
         return DayPlan(day=day, action="again", known=known)
     broken = next((i for i, run in enumerate(latest) if run is not None and run.state == "failed"), None)
     if broken is not None:
-        return DayPlan(day=day, action="resume", position=broken, run=latest[broken], known=known)
-    return DayPlan(day=day, action="skip", known=known)
+        return DayPlan(
+            day=day, action="resume", position=broken, run=latest[broken], known=known, reason="which failed"
+        )
+    absent = _absent(names, latest, missing)
+    if absent is None:
+        return DayPlan(day=day, action="skip", known=known)
+    run = latest[absent]
+    reason = "which has not run" if run is None else "whose result is not there"
+    return DayPlan(day=day, action="resume", position=absent, run=run, known=known, reason=reason)
+
+
+def _absent(names: Orchestration, latest: Sequence[DagRun | None], missing: Sequence[str] | None) -> int | None:
+    """The place in the chain from which on a day has no result, None where it has all."""
+    if missing is None:
+        return next((place for place, run in enumerate(latest) if run is None), None)
+    wanted = {names.dag_id(stage) for stage in missing}
+    return next((place for place, dag_id in enumerate(names.chain) if dag_id in wanted), None)
 
 
 def _following(api: AirflowApi, runs: Sequence[Sequence[DagRun]], busy: int) -> set[str]:
@@ -271,6 +327,7 @@ def _advance(
     report(day, dag_id, state)
     if run is None:
         if followed.position > 0 and now - followed.since > START_GRACE:
+            followed.states[dag_id] = "paused" if api.dags().get(dag_id) else "not started"
             return _ended(names, followed, now, "failed")
         return None
     followed.run = run

@@ -10,12 +10,16 @@ from typing import Any
 from pipelines.platform.commands import as_typed
 from pipelines.platform.days import DayRange
 from pipelines.platform.fallback import goes_on, in_force
+from pipelines.platform.home import place_warning
+from pipelines.platform.ports import home_of_service
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.gate_warnings import by_warning
+from pipelines.report.halted import Look
 from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
+from pipelines.store_checks import LOST, LostStore
 from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
@@ -67,16 +71,23 @@ class Standing:
         }
 
 
-def standing(run: Run, days: DayRange | None = None) -> Standing:
-    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
-    statuses = run.ledger.stage_statuses()
-    done = [key for key, status in statuses.items() if status == "done"]
+def standing(
+    run: Run, days: DayRange | None = None, *, look: Look | None = None, lost: Sequence[LostStore] = ()
+) -> Standing:
+    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
+
+    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
+    hold less than the ledger expects, where the caller has looked at them.
+    """
+    heads = run.ledger.stage_heads()
+    statuses = {key: head.status for key, head in heads.items()}
+    done = [key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()]
     by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
     newest = {stage: max(found) for stage, found in by_stage.items() if found}
     known = newest_day(run)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
-    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, statuses)
+    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, heads, look=look)
     reports = late_reports(run, newest.get("features"))
     return Standing(
         use_case=run.use_case.name,
@@ -86,8 +97,11 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         newest=newest,
         rows=rows,
         attention=_typed(
+            *_home(run),
             *_incidents(run),
+            *_lost(run, lost),
             *_late(timely),
+            *_not_over(run, statuses),
             *_fallback(run),
             *_of_releases(releases),
             *_general(run, champion, newest),
@@ -107,8 +121,13 @@ def _typed(*attention: tuple[date | None, str]) -> list[tuple[date | None, str]]
 
 
 def newest_day(run: Run) -> date | None:
-    """The newest day that any stage of a day has a record of, or None."""
-    return max((day for stage, day in run.ledger.stage_statuses() if stage in STAGES), default=None)
+    """The newest day that is over and that any stage of a day has a record of, or None.
+
+    A day that is not over has records by a slip of the keyboard only: it must not push the true days out of sight.
+    """
+    today = run.clock().date()
+    days = {day for stage, day in run.ledger.stage_statuses() if stage in STAGES}
+    return max((day for day in days if day < today), default=None)
 
 
 def _champion(run: Run) -> Champion | None:
@@ -125,6 +144,23 @@ def _champion(run: Run) -> Champion | None:
     )
 
 
+def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
+    """Lost stores of which no incident tells yet."""
+    told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
+    return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
+
+
+def _home(run: Run) -> list[tuple[date | None, str]]:
+    """That the home was copied or moved, and whose services are on its ports."""
+    warning = place_warning(run.settings)
+    if warning is None:
+        return []
+    ports = {name: getattr(run.settings, f"{name}_port") for name in ("spark", "mlflow", "airflow", "serve")}
+    owners = {name: home_of_service(port) for name, port in ports.items()}
+    others = [f"port {ports[name]} ({name}) is a service of {home}" for name, home in owners.items() if home]
+    return [(None, text) for text in (warning, *others)]
+
+
 def _late(found: Timeliness) -> list[tuple[date | None, str]]:
     """A line for each day that is late: the first stage of it says by how much."""
     told: list[tuple[date | None, str]] = []
@@ -133,6 +169,18 @@ def _late(found: Timeliness) -> list[tuple[date | None, str]]:
         others = f"; late too: {', '.join(one.stage for one in mine[1:])}" if mine[1:] else ""
         told.append((day, f"{mine[0].told}{others}"))
     return told
+
+
+def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[date | None, str]]:
+    """Days that are not over and have records all the same."""
+    today = run.clock().date()
+    stages: dict[date, list[str]] = {}
+    for stage, day in statuses:
+        if stage in STAGES and day >= today:
+            stages.setdefault(day, []).append(stage)
+    told = "is not over, yet these stages have run for it"
+    command = "if that was a slip: tollgate withdraw --day"
+    return [(day, f"{day} {told}: {', '.join(stages[day])}; {command} {day} --reason …") for day in sorted(stages)]
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:

@@ -6,18 +6,24 @@ rows of the ledger in it, backups that were dropped.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from pipelines.incidents import deliver, report, settle
 from pipelines.platform.days import DayRange
 from pipelines.platform.lake_upkeep import tend
+from pipelines.platform.ledger import NewIncident
 from pipelines.platform.ledger_backup import back_up
 from pipelines.run import Run
 from pipelines.stages.kept_tables import kept_days
 from pipelines.stages.result import StageResult
-from pipelines.stages.retain.by_age import delete_by_age
+from pipelines.stages.retain.by_age import delete_by_age, unread_of
+from pipelines.stages.retain.unread import Unread
 
 STAGE = "maintain"
+TOLD = 10
+"""Files that an incident names."""
 
 
 def maintain(run: Run, days: DayRange) -> StageResult:
@@ -31,6 +37,7 @@ def maintain(run: Run, days: DayRange) -> StageResult:
     rows = back_up(run.settings.ledger, backup, at=run.clock())
     dropped = _drop_old_backups(backup.parent, keep=policy.backups)
     deleted = delete_by_age(run, day)
+    _tell_of_unread(run, unread_of(deleted))
     settled = day - timedelta(days=policy.settled_days)
     provenance = run.provenance(STAGE)
     tended = {
@@ -45,6 +52,27 @@ def maintain(run: Run, days: DayRange) -> StageResult:
         "backups_dropped": dropped,
     }
     return StageResult(stage=STAGE, days=DayRange.single(day), accounts={day: account}).record(run)
+
+
+def _tell_of_unread(run: Run, unread: Sequence[Unread]) -> None:
+    """One open incident while files do not say how old they are, which the policy may want gone."""
+    kind, subject = "retention", "files of the home"
+    if unread:
+        named = [f"{one.path}: {one.why}" for one in unread]
+        detail = {
+            "by": "maintain",
+            "consequence": "these files may be older than the retention policy allows, and stay",
+            "evidence": named[:TOLD],
+            "next_step": "look into them, then tollgate retain --older-than-policy",
+            "runbook": "docs/runbooks/retention.md",
+        }
+        summary = f"the day of {len(unread)} files cannot be told: {named[0]}"
+        report(run, NewIncident(kind=kind, subject=subject, severity="warning", summary=summary, detail=detail))
+    else:
+        for one in run.ledger.incidents(open_only=True):
+            if (one.kind, one.subject) == (kind, subject):
+                settle(run, one, "every file says how old it is")
+    deliver(run)
 
 
 def backup_file(run: Run) -> Path:

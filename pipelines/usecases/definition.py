@@ -32,11 +32,16 @@ ParameterValue = float | int | str | Mapping[str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a feed: its Spark SQL type and what it holds."""
+    """A column of a feed: its Spark SQL type and what it holds.
+
+    `not_card_numbers` says what the values of a text column are, where they may pass for card numbers and are none
+    (device numbers have the same check digit): ingest then takes them.
+    """
 
     name: str
     type: str
     description: str
+    not_card_numbers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import NotArrivedError, TollgateError
 from pipelines.run import Run
-from plugins.tollgate_airflow.partition import partition_days, run_of
+from plugins.tollgate_airflow.partition import partition_days, require_ended, run_of
 
 if TYPE_CHECKING:
     from pipelines.stages.result import StageResult
@@ -29,6 +29,9 @@ STAGES = {
 }
 """Stages whose function has another name than the DAG that runs it."""
 
+OF_TODAY = frozenset({"maintain"})
+"""Stages whose partition is the day on which they run."""
+
 
 def run_stage(
     stage: Callable[[Run, DayRange], StageResult], use_case: str, outlets: Iterable[Asset] = ()
@@ -42,6 +45,7 @@ def run_stage(
     context = get_current_context()
     days = partition_days(context)
     run = run_of(context, use_case)
+    require_ended(context, run.clock().date(), today_too=stage.__name__ in OF_TODAY)
     log.info("%s of %s for %s", stage.__name__, use_case, days)
     begun = time.monotonic()
     try:

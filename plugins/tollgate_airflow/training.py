@@ -8,7 +8,7 @@ from typing import Any
 
 from airflow.sdk import Asset
 
-from plugins.tollgate_airflow.partition import partition_day, run_of
+from plugins.tollgate_airflow.partition import partition_day, require_ended, run_of
 
 
 def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict[str, Any]:
@@ -21,6 +21,7 @@ def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict
     from pipelines.stages.train import train
 
     run = run_of(context, use_case)
+    require_ended(context, run.clock().date())
     as_of = partition_day(context) + timedelta(days=1)
     result = metered(run, "train", as_of, lambda: train(run, as_of, reason=_reason(context)))
     account = result.to_json()

@@ -15,7 +15,7 @@ from pipelines.platform import airflow_api, backfill
 from pipelines.platform.airflow_api import AirflowApi
 from pipelines.platform.backfill import DayOutcome, DayPlan
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import StoreError, TransientError
+from pipelines.platform.errors import ConfigurationError, StoreError, TransientError
 from pipelines.platform.orchestration import Orchestration
 from pipelines.platform.patience import NotFollowedError, Patience
 from pipelines.platform.settings import Settings
@@ -55,10 +55,11 @@ class Followed:
     def waiting(self) -> Patience:
         return backfill.patience(DayRange.single(DAY), clock=self.clock, pause=self.clock.pause)
 
-    def plan(self, *, rerun: bool = False) -> list[DayPlan]:
+    def plan(self, *, rerun: bool = False, missing: tuple[str, ...] | None = None) -> list[DayPlan]:
         today = DAY + timedelta(days=1)
         days = DayRange.single(DAY)
-        return backfill.plan(self.api, NAMES, days, rerun=rerun, today=today, waiting=self.waiting)
+        known = None if missing is None else {DAY: missing}
+        return backfill.plan(self.api, NAMES, days, rerun=rerun, today=today, waiting=self.waiting, missing=known)
 
     def follow(self, plans: list[DayPlan]) -> list[DayOutcome]:
         return list(
@@ -267,3 +268,59 @@ def test_the_command_says_so_and_ends_with_a_code_of_its_own(
         assert document["error"]["type"] == "NotFollowedError"
     else:
         assert "1 day: 1 not followed to the end" in printed.out
+
+
+def stopped() -> list[DagRun]:
+    """`features` was paused when the event of the ingested day came."""
+    return [run("ingest", "success", 0, Task("ingest", at(1)))]
+
+
+@pytest.mark.parametrize("missing", [None, ("features", "score", "monitor")])
+def test_a_day_that_stopped_half_way_is_not_done_and_goes_on_there(
+    followed: Followed, missing: tuple[str, ...] | None
+) -> None:
+    airflow = followed.airflow
+    airflow.runs = stopped()
+    (plan,) = followed.plan(missing=missing)
+    assert (plan.action, NAMES.chain[plan.position], plan.run) == ("resume", "features", None)
+    assert plan.reason == "which has not run"
+    airflow.make = lambda: [
+        run(dag_id, "success", 90 + place, Task(dag_id, at(91 + place))) for place, dag_id in enumerate(NAMES.chain[1:])
+    ]
+    backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
+    assert "POST /api/v2/dags/features/dagRuns" in airflow.requests
+    (outcome,) = followed.follow([plan])
+    assert (outcome.state, list(outcome.states)) == ("done", ["features", "score", "monitor"])
+
+
+def test_a_trigger_whose_answer_is_lost_is_not_made_twice(followed: Followed) -> None:
+    followed.airflow.runs = stopped()
+    (plan,) = followed.plan()
+    followed.airflow.make = lambda: [run("features", "running", 90, Task("features"), later=("success",))]
+    followed.airflow.failures = ["after:reset"]
+    backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
+    assert [one.dag_id for one in followed.airflow.runs] == ["ingest", "features"]
+
+
+def test_a_run_that_ended_well_without_its_result_runs_again(followed: Followed) -> None:
+    followed.airflow.runs = [run(dag_id, "success", place, Task(dag_id)) for place, dag_id in enumerate(NAMES.chain)]
+    (whole,) = followed.plan(missing=())
+    assert whole.action == "skip"
+    (plan,) = followed.plan(missing=("score", "monitor"))
+    assert (plan.action, NAMES.chain[plan.position]) == ("resume", "score")
+    assert plan.reason == "whose result is not there"
+    backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
+    assert [one.state for one in followed.airflow.runs] == ["success", "success", "queued", "success"]
+
+
+def test_a_dag_that_is_paused_is_named_before_and_while_a_day_is_followed(followed: Followed) -> None:
+    airflow = followed.airflow
+    airflow.runs = [run("ingest", "running", 0, Task("ingest"), later=("success",))]
+    plans = followed.plan()
+    airflow.paused = {"features"}
+    (outcome,) = followed.follow(plans)
+    assert (outcome.state, outcome.states["features"]) == ("failed", "paused")
+    with pytest.raises(ConfigurationError, match="paused") as caught:
+        followed.plan()
+    assert caught.value.found == "paused: features"
+    assert f"{followed.api.url}/dags/features" in caught.value.next_step

@@ -17,7 +17,7 @@ from pipelines.platform.errors import GateError, NotArrivedError, StoreError, Us
 from pipelines.platform.settings import Settings
 from pipelines.report.standing import standing
 from pipelines.run import Run
-from pipelines.stages.incidents import follow, stage_done, stage_failed
+from pipelines.stages.incidents import follow, follow_deadlines, stage_done, stage_failed
 from pipelines.usecases.registry import load
 from pipelines.watch.causes import Cause, Severity
 from pipelines.watch.diagnosis import Diagnosis
@@ -115,6 +115,21 @@ def test_every_channel_gets_the_whole_story(at: Callable[..., Run]) -> None:
     assert hook.bodies[-1]["dedup_key"] == pager["dedup_key"]
     assert "next: type this" in mail.bodies[0]
     assert "To: a@example.org, b@example.org" in mail.bodies[0]
+
+
+def test_what_names_no_day_is_closed_by_the_next_success_or_as_the_slip_that_it_was(at: Callable[..., Run]) -> None:
+    run = at()
+    stage_failed(run, "ingest", None, StoreError("the ledger does not answer"))
+    stage_done(run, "features", DAY)
+    assert len(run.ledger.incidents(open_only=True)) == 1
+    stage_done(run, "ingest", DAY)
+    assert run.ledger.incidents(open_only=True) == []
+    stage_failed(run, "deadlines", None, StoreError("the ledger does not answer"))
+    stage_done(run, "deadlines", None)
+    assert run.ledger.incidents(open_only=True) == []
+    stage_failed(run, "train", None, UsageError("this run has no partition"))
+    follow_deadlines(run)
+    assert run.ledger.incidents(open_only=True) == []
 
 
 def test_a_ticket_does_not_page(at: Callable[..., Run]) -> None:
