@@ -10,10 +10,20 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.platform.commands import as_typed
 from pipelines.platform.errors import TollgateError
 
-console = Console()
-errors = Console(stderr=True)
+
+class _TypedConsole(Console):
+    """A console that shows commands as they have to be typed here (`pipelines.platform.commands`)."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Rich does."""
+        super().print(*(as_typed(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+console = _TypedConsole()
+errors = _TypedConsole(stderr=True)
 
 _SHORT = 12
 """Characters up to which a cell is shown whole: a day, a number, a state."""
@@ -49,7 +59,8 @@ def print_error(error: TollgateError) -> None:
 
 def error_document(error: TollgateError) -> Mapping[str, Any]:
     """The error as the JSON document that `--json` prints."""
-    return {"error": {"type": type(error).__name__, **error.fields()}}
+    typed = {name: as_typed(text) for name, text in error.fields().items()}
+    return {"error": {"type": type(error).__name__, **typed}}
 
 
 def _cell(value: Any) -> str:
@@ -59,7 +70,7 @@ def _cell(value: Any) -> str:
         return f"{value:.3f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return _escaped(str(value))
+    return _escaped(as_typed(str(value)))
 
 
 def _escaped(text: str) -> str:

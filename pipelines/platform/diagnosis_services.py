@@ -26,6 +26,8 @@ from pipelines.platform.spark import server_version
 SPARK_PORT = 15002
 """Spark Connect's own, where an address has none."""
 
+_PORTS = {"http": 80, "https": 443}
+
 CERTIFICATE_DAYS = 14
 """Days that a certificate should still be valid: time to notice, and to have another one made."""
 
@@ -83,9 +85,9 @@ def _takes_any_token(where: str, settings: Settings) -> bool:
 
 def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     """Whether MLflow's server takes our password, and asks for one."""
-    where = f"http://{LOCALHOST}:{settings.mlflow_port}"
-    if not answers(settings.mlflow_port):
-        yield _silent("mlflow ui", where)
+    where = settings.mlflow_url or f"http://{LOCALHOST}:{settings.mlflow_port}"
+    if absent := _absence("mlflow ui", where, settings, "mlflow_url", settings.mlflow_port):
+        yield absent
         return
     if stranger_home := _of_another_home(settings, settings.mlflow_port):
         yield Finding("mlflow ui", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
@@ -113,8 +115,8 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
 def airflow(settings: Settings) -> Iterator[Finding]:
     """Whether Airflow's parts are healthy, and whether it takes our password."""
     api = AirflowApi(settings)
-    if not settings.airflow_url and not answers(settings.airflow_port):
-        yield _silent("airflow", api.url)
+    if absent := _absence("airflow", api.url, settings, "airflow_url", settings.airflow_port):
+        yield absent
         return
     if not settings.airflow_url and (stranger_home := _of_another_home(settings, settings.airflow_port)):
         yield Finding("airflow", ok=False, found=f"{api.url} {stranger_home}", advice=ANOTHER_HOME)
@@ -133,14 +135,16 @@ def airflow(settings: Settings) -> Iterator[Finding]:
         yield Finding("airflow", ok=False, found=found, advice=ANOTHER_HOME)
     except PermanentError:
         yield Finding("airflow", ok=False, found=f"{api.url} refuses our password", advice=ANOTHER_HOME)
+    except StoreError as error:
+        yield Finding("airflow", ok=False, found=f"{api.url}: {error.found or error.what}", advice=error.next_step)
 
 
 def scorer(settings: Settings) -> Iterator[Finding]:
     """The online scorer, where one runs: whether it answers as it should; its certificate, where it has one."""
-    where = f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
+    where = settings.serve_url or f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
     yield from guarded(certificate, settings)
-    if not answers(settings.serve_port):
-        yield _silent("scorer", where)
+    if absent := _absence("scorer", where, settings, "serve_url", settings.serve_port):
+        yield absent
         return
     if stranger_home := _of_another_home(settings, settings.serve_port):
         yield Finding("scorer", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
@@ -185,10 +189,28 @@ def _reached(url: str) -> bool:
     """Whether somebody listens there; Spark's own client would try for minutes."""
     parts = urlsplit(url)
     try:
-        socket.create_connection((parts.hostname or LOCALHOST, parts.port or SPARK_PORT), timeout=5).close()
+        port = parts.port or _PORTS.get(parts.scheme, SPARK_PORT)
+        socket.create_connection((parts.hostname or LOCALHOST, port), timeout=5).close()
     except OSError:
         return False
     return True
+
+
+def _absence(name: str, where: str, settings: Settings, setting: str, port: int) -> Finding | None:
+    """What to say of a service that does not answer at `where`; None where it does.
+
+    Where `setting` gives it an address it has to answer there. On this machine, at `port`, it need not run; in a
+    container nothing but one service does, so that silence there says nothing of the others.
+    """
+    variable = f"TOLLGATE_{setting.upper()}"
+    if getattr(settings, setting):
+        advice = f"start it there, or correct {variable} (docs/deploy.md)"
+        return None if _reached(where) else Finding(name, False, f"nobody answers at {where}", advice)
+    if answers(port):
+        return None
+    if settings.command_prefix:
+        return Finding(name, ok=True, found=f"not looked at: {variable} does not say where it runs")
+    return _silent(name, where)
 
 
 def _silent(name: str, where: str) -> Finding:

@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from pipelines.platform.addresses import unusable, with_our_driver
 from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.ledger_remedy import remedy
 from pipelines.platform.ledger_tables import (
     SCHEMA_VERSION,
     metadata,
@@ -46,7 +47,7 @@ def open_ledger(url: str) -> sa.Engine:
             "the ledger cannot be opened",
             where=where,
             found=mask_passwords(str(error.orig).strip()),
-            next_step="check that its folder or server is there, and user and password right",
+            next_step=f"{remedy(str(error.orig))}, then run the same command again",
             runbook=RUNBOOK,
         ) from error
     except sa.exc.ProgrammingError as error:

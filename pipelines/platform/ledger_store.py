@@ -11,6 +11,7 @@ import sqlalchemy as sa
 
 from pipelines.platform.errors import PermanentError, StoreError
 from pipelines.platform.ledger_opening import open_ledger
+from pipelines.platform.ledger_remedy import remedy
 from pipelines.platform.ledger_tables import audit
 from pipelines.platform.masking import mask_passwords
 
@@ -74,7 +75,7 @@ def answering(where: str) -> Iterator[None]:
             "the ledger does not answer, or did not take a write",
             where=where,
             found=mask_passwords(str(error.orig).strip()),
-            next_step="check that its folder or server is there and has room, then run the same command again",
+            next_step=f"{remedy(str(error.orig))}, then run the same command again",
         ) from error
     except sa.exc.DBAPIError as error:
         raise PermanentError(

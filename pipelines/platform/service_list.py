@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -64,8 +65,14 @@ def _spark_environment(settings: Settings) -> dict[str, str]:
 def _mlflow_command(settings: Settings) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
-        *("--app-name", mlflow_gate.APP, "--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
+        *("--app-name", mlflow_gate.APP, "--allowed-hosts", _mlflow_names(settings), "--workers", "1"),
     ]
+
+
+def _mlflow_names(settings: Settings) -> str:
+    """The names by which it may be asked: loopback's, and that of the address that the settings give it."""
+    elsewhere = [urlsplit(settings.mlflow_url).netloc] if settings.mlflow_url else []
+    return ",".join([f"{LOCALHOST}:*", "localhost:*", *elsewhere])
 
 
 def _mlflow_environment(settings: Settings) -> dict[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, timedelta
 
 from pipelines.run import Run
-from pipelines.usecases.label_delays import LabelDelays
+from pipelines.usecases.policies.label_delays import LabelDelays
 
 LAST_DAYS = 56
 STAGE, ACCOUNT = "features", "reports"

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from pipelines.platform.commands import as_typed
 from pipelines.platform.days import DayRange
 from pipelines.platform.fallback import goes_on, in_force
 from pipelines.platform.home import place_warning
@@ -19,7 +20,7 @@ from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
 from pipelines.store_checks import LOST, LostStore
-from pipelines.usecases.label_delays import LabelDelays
+from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
 TRAINING = "train"
@@ -95,7 +96,7 @@ def standing(
         releases=releases,
         newest=newest,
         rows=rows,
-        attention=[
+        attention=_typed(
             *_home(run),
             *_incidents(run),
             *_lost(run, lost),
@@ -108,10 +109,15 @@ def standing(
             *_of_days(rows),
             *_warned(rows),
             *[(None, late) for late in [late_warning(run, reports)] if late],
-        ],
+        ),
         timeliness=timely,
         reports=reports,
     )
+
+
+def _typed(*attention: tuple[date | None, str]) -> list[tuple[date | None, str]]:
+    """With commands as they have to be typed where this is shown."""
+    return [(day, as_typed(what)) for day, what in attention]
 
 
 def newest_day(run: Run) -> date | None:

@@ -8,7 +8,7 @@ from datetime import date
 from features.timeline import MICROSECONDS_PER_DAY
 from pipelines.platform.days import DayRange
 from pipelines.run import Run
-from pipelines.usecases.label_delays import LabelDelays, class_ends
+from pipelines.usecases.policies.label_delays import LabelDelays, class_ends
 
 
 def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[date, LabelDelays]:

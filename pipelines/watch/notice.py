@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.platform.commands import as_typed
+
 LINES = (
     ("since", "since"),
     ("days", "days"),
@@ -38,7 +40,7 @@ def notice(
         "consequence": detail.get("consequence", ""),
         "evidence": list(detail.get("evidence", ())),
         "done": list(detail.get("done", ())),
-        "next_step": "" if event == "resolved" else detail.get("next_step", ""),
+        "next_step": "" if event == "resolved" else as_typed(detail.get("next_step", "")),
         "runbook": detail.get("runbook", ""),
         "resolution": incident.get("resolution") or "",
         "key": "/".join(filter(None, ("tollgate", home_id[:12], use_case, str(incident["incident_id"])))),

@@ -17,7 +17,7 @@ from pipelines.release.verdict import Verdict
 from pipelines.report.standing import standing
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
-from pipelines.usecases.label_delays import LabelDelays
+from pipelines.usecases.policies.label_delays import LabelDelays
 from tests.pipelines.release.training_frames import frame_of
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)

@@ -13,7 +13,7 @@ import numpy as np
 
 from pipelines.release.verdict import Check, not_applicable
 from pipelines.usecases.definition import UseCase
-from pipelines.usecases.label_delays import LabelDelays, class_ends
+from pipelines.usecases.policies.label_delays import LabelDelays, class_ends
 
 if TYPE_CHECKING:
     import pandas as pd
