@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import console, print_json
+from pipelines.cli.output import console, errors, print_json
 from pipelines.cli.person import reading_run
 from pipelines.report.render import DASH, count, decimal
 
@@ -66,15 +66,23 @@ def report(
 ) -> None:
     """Write one self-contained HTML file: the pages of Model Ops as Airflow shows them, without Airflow."""
     from pipelines.ops.one_file import write_report
-    from pipelines.report.release_page import write_release_pages
+    from pipelines.report.release_page import refresh_release_pages
 
     run = reading_run()
-    write_release_pages(run)
+    for warning in refresh_release_pages(run) if out is None or may_write_in(run.settings.home) else ():
+        errors.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
     path = write_report(run, _days(run, first, last), out.absolute() if out else None)
     if as_json:
         print_json({"report": str(path)})
     else:
         console.print(f"report: file://{path}", highlight=False, soft_wrap=True)
+
+
+def may_write_in(home: Path) -> bool:
+    """Whether this user may write into the home; an auditor may not, and wants one file elsewhere."""
+    import os
+
+    return os.access(home, os.W_OK)
 
 
 def _days(run: Run, first: str, last: str) -> DayRange | None:

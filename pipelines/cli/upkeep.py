@@ -38,6 +38,13 @@ def maintain_command(as_json: AsJson = False) -> None:
     else:
         rows = [(table, *done.values()) for table, done in account["tables"].items()]
         print_table("tables", ("table", "files put together", "into", "old files removed"), rows)
+        airflow = account["airflow"]
+        rows_told = (
+            "old rows of its database removed" if airflow["rows_cleaned"] else airflow["problem"] or "no database here"
+        )
+        console.print(
+            f"airflow: {airflow['log_files']:,} old log files removed; {rows_told}", markup=False, soft_wrap=True
+        )
         console.print(f"ledger: {account['ledger_rows']:,} rows in {account['backup']} of the home", soft_wrap=True)
         for one in unread:
             console.print(f"may be too old, its day is not known: {one.path}: {one.why}", soft_wrap=True, markup=False)

@@ -158,11 +158,18 @@ class FileJournal(Journal):
     def _write_extent(self, extent: _Extent) -> None:
         os.pwrite(self._lock, extent.packed(), 0)
 
-    def _note(self, **changes: int) -> None:
-        """Say how far the stream has come."""
+    def _note(self, *, newest: int | None = None, size: int | None = None, forgotten: int | None = None) -> None:
+        """Say how far the stream has come; what is left out stays."""
         extent = self._extent()
-        if extent is not None:
-            self._write_extent(replace(extent, **changes))
+        if extent is None:
+            return
+        changed = replace(
+            extent,
+            newest=extent.newest if newest is None else newest,
+            size=extent.size if size is None else size,
+            forgotten=extent.forgotten if forgotten is None else forgotten,
+        )
+        self._write_extent(changed)
 
     def _join(self, extent: _Extent) -> None:
         self.stream, self.previous = extent.stream.hex(), extent.previous.strip(b"\0").hex()

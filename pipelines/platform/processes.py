@@ -18,11 +18,10 @@ from pathlib import Path
 
 import psutil
 
+from pipelines.platform import log_keeper
+
 START_TIME_TOLERANCE = 1.0
 """Seconds by which two readings of a process's start time may differ."""
-
-LOG_LIMIT = 20 * 1024**2
-"""Bytes after which a log is set aside (as `.1`) when its process is started again."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -164,8 +163,7 @@ def last_lines(path: Path, count: int = 12) -> str:
 def _log(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = log_path(folder, name)
-    if path.is_file() and path.stat().st_size > LOG_LIMIT:
-        path.replace(path.with_suffix(".log.1"))
+    log_keeper.rotate(path)
     return path
 
 

@@ -6,13 +6,15 @@ Each runs in a session of its own, with its record and log under `<home>/service
 from __future__ import annotations
 
 import fcntl
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.platform import airflow_server, processes
+from pipelines.platform import airflow_server, log_keeper, processes
 from pipelines.platform.airflow_secrets import make_passwords
 from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
 from pipelines.platform.home import require_own_home
@@ -20,7 +22,7 @@ from pipelines.platform.ports import SERVICES as SERVICES_FOLDER
 from pipelines.platform.ports import answers, require_free
 from pipelines.platform.processes import ProcessRecord
 from pipelines.platform.service_list import SERVICES, Service
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.settings import CHECKOUT, Settings, is_remote
 from pipelines.platform.spark import require_java
 from pipelines.platform.user_name import require_user_name
 
@@ -68,6 +70,7 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
             for service in SERVICES:
                 report(service.name, "starting")
                 _start(service, settings)
+            _keep_logs(settings)
             _wait(settings, report)
             airflow_server.make_pools(settings)
         except BaseException:
@@ -158,6 +161,13 @@ def _start(service: Service, settings: Settings) -> None:
         ) from error
 
 
+def _keep_logs(settings: Settings) -> None:
+    """Start what keeps the logs of the services within a bound while they run."""
+    command = [sys.executable, "-m", log_keeper.__name__, str(folder(settings))]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    processes.start(log_keeper.NAME, command, environment=environment, folder=folder(settings), port=0)
+
+
 def _wait(settings: Settings, report: Callable[[str, str], None]) -> None:
     waiting = {service.name: service for service in SERVICES}
     deadline = time.monotonic() + START_PATIENCE
@@ -187,6 +197,9 @@ def _failed(service: Service, settings: Settings, reason: str) -> TollgateError:
 
 
 def _stop_all(settings: Settings) -> list[str]:
+    keeper = processes.read(folder(settings), log_keeper.NAME)
+    if keeper is not None:
+        processes.stop(folder(settings), [keeper], patience=STOP_PATIENCE)
     return processes.stop(folder(settings), list(_records(settings).values()), patience=STOP_PATIENCE)
 
 

@@ -17,6 +17,7 @@ from pipelines.platform.jars import jars_of, require_jars
 from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark_token import SECRET, with_token
 from pipelines.platform.user_name import require_user_name
+from pipelines.platform.writable import require_writable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -173,7 +174,7 @@ def _local(settings: Settings) -> SparkSession:
 
     require_user_name("Spark")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    (settings.home / "spark").mkdir(parents=True, exist_ok=True)
+    require_writable(settings.home / "spark", needed_by="Spark")
     builder = SparkSession.builder
     for key, value in server_options(settings).items():
         builder = builder.config(key, value)

@@ -21,7 +21,7 @@ def open_for_reading(path: Path, *, check_same_thread: bool = True) -> sqlite3.C
     try:
         return _opened(path, "mode=ro", check_same_thread)
     except sqlite3.OperationalError:
-        if os.access(path.parent, os.W_OK) or not os.access(path, os.R_OK):
+        if may_write(path):
             raise
     written = path.with_name(f"{path.name}-wal")
     if not written.exists() or not written.stat().st_size:
@@ -37,6 +37,11 @@ def open_for_reading(path: Path, *, check_same_thread: bool = True) -> sqlite3.C
         finally:
             source.close()
     return whole
+
+
+def may_write(path: Path) -> bool:
+    """Whether this user may write to the file and beside it (a disk that is mounted to be read only counts)."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _opened(path: Path, how: str, check_same_thread: bool) -> sqlite3.Connection:

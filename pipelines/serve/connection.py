@@ -51,7 +51,7 @@ class LimitedConnection(HttpToolsProtocol):
         if self._in_request and self._timer is None:
             self._arm()
 
-    def eof_received(self) -> bool:
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for one, uvicorn says nothing
         """The client sends no more. What it has asked whole is answered, then the connection ends; else it ends now.
 
         TLS has no half-closed connections.

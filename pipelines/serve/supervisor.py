@@ -23,6 +23,7 @@ from pipelines.platform.errors import PermanentError
 from pipelines.platform.home import require_own_home
 from pipelines.platform.ports import require_free
 from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.platform.writable import require_writable
 from pipelines.serve import metrics_shelf
 from pipelines.serve.access import ensure_first
 from pipelines.serve.server import BACKLOG
@@ -150,6 +151,7 @@ def serve(settings: Settings, engine: str = ENGINE) -> int:
     Raises `ConfigurationError` for a port that is taken, a certificate that cannot be used, and a home that was copied.
     """
     require_own_home(settings)
+    require_writable(settings.home / "serving", needed_by="the online scorer")
     certificate = certificate_of(settings)
     if certificate is not None:
         require_valid(certificate, datetime.now(UTC))

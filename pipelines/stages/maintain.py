@@ -1,16 +1,18 @@
 """Maintain: days that are too old deleted, small files put together, old versions removed, the ledger backed up.
 
 The account: tables (by name: compacted, into, removed), deleted (by name: before, deleted), backup (below the home),
-rows of the ledger in it, backups that were dropped.
+rows of the ledger in it, backups that were dropped, airflow (old logs removed, rows of its database cleaned).
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
 from pipelines.incidents import deliver, report, settle
+from pipelines.platform.airflow_upkeep import tend_airflow
 from pipelines.platform.days import DayRange
 from pipelines.platform.lake_upkeep import tend
 from pipelines.platform.ledger import NewIncident
@@ -20,6 +22,9 @@ from pipelines.stages.kept_tables import kept_days
 from pipelines.stages.result import StageResult
 from pipelines.stages.retain.by_age import delete_by_age, unread_of
 from pipelines.stages.retain.unread import Unread
+from pipelines.stages.stores import watch_stores
+
+LOGGER = logging.getLogger("tollgate.maintain")
 
 STAGE = "maintain"
 TOLD = 10
@@ -29,8 +34,9 @@ TOLD = 10
 def maintain(run: Run, days: DayRange) -> StageResult:
     """Tend every table and back the ledger up; recorded for the last of `days`, from which the age of days is counted.
 
-    The backup comes first, then what the retention policy says is deleted. Raises `StoreError` where lake, ledger or
-    disk does not answer, or another writer was faster: what is done by then is done, and running it again is safe.
+    The backup comes first, then what the retention policy says is deleted. Airflow's old logs and rows go last; where
+    its database cannot be cleaned, the account says so. Raises `StoreError` where lake, ledger or disk does not answer,
+    or another writer was faster: what is done by then is done, and running it again is safe.
     """
     policy, day = run.use_case.upkeep, days.last
     backup = backup_file(run)
@@ -44,12 +50,17 @@ def maintain(run: Run, days: DayRange) -> StageResult:
         table: tend(run.lake, table, settled=settled, versions_days=kept, provenance=provenance)
         for table, kept in kept_days(run).items()
     }
+    airflow = tend_airflow(run.settings, before=run.clock() - timedelta(days=policy.airflow_days))
+    if airflow.problem:
+        LOGGER.warning("old rows of Airflow's database stay: %s", airflow.problem)
+    watch_stores(run)
     account = {
         "tables": {table: done.to_json() for table, done in tended.items()},
         "deleted": deleted,
         "backup": str(backup.relative_to(run.settings.home)),
         "ledger_rows": sum(rows.values()),
         "backups_dropped": dropped,
+        "airflow": airflow.to_json(),
     }
     return StageResult(stage=STAGE, days=DayRange.single(day), accounts={day: account}).record(run)
 

@@ -291,6 +291,26 @@ def test_the_alias_follows_when_mlflow_is_back(trained: tuple[Run, TrainResult],
     assert "alias" not in {one.kind for one in run.ledger.incidents(open_only=True)}
 
 
+def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_again(
+    trained: tuple[Run, TrainResult], tmp_path: Path
+) -> None:
+    run, first = trained
+    settings = run.settings.model_copy(
+        update={"mlflow": f"sqlite:///{tmp_path}/new.sqlite", "mlflow_artifacts": str(tmp_path / "artefacts")}
+    )
+    elsewhere = replace(run, settings=settings)
+    again = train(elsewhere, AS_OF)
+    assert again.released.known
+    assert again.released.warnings == ()
+    tracking = Tracking(settings, "fraud")
+    payload = first.released.payload
+    registered = tracking.registered(first.release_id, payload["model_digest"])
+    assert registered is not None
+    assert tracking.champion_version() == registered.version
+    assert tracking.training_record(payload["mlflow_run_id"])[0] == registered.run_id, "its earlier name leads to it"
+    assert follow(run) == ()
+
+
 @pytest.mark.parametrize(
     ("as_of", "told"),
     [
