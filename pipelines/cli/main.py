@@ -10,10 +10,11 @@ from importlib import import_module
 import typer
 
 from pipelines import cli
+from pipelines.cli.home_guard import guard_commands
 from pipelines.cli.output import error_document, print_error, print_json
 from pipelines.platform.errors import TollgateError
 
-_NOT_GROUPS = {"main", "output", "person"}
+_NOT_GROUPS = {"home_guard", "main", "output", "person"}
 
 
 def build_app() -> typer.Typer:
@@ -28,6 +29,7 @@ def build_app() -> typer.Typer:
     for module in sorted(module.name for module in pkgutil.iter_modules(cli.__path__)):
         if module not in _NOT_GROUPS:
             import_module(f"pipelines.cli.{module}").register(app)
+    guard_commands(app)
     return app
 
 

@@ -41,15 +41,17 @@ def status(
     last: Last = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone.
+    """Where things stand: champion, newest days, a table of days, what needs attention, lost stores included.
 
-    Only where a day has stopped half-way is Airflow asked why; one that does not answer is done without.
+    Airflow is asked only why a day has stopped half-way; one that does not answer is done without.
     """
     from pipelines.platform.chain_state import airflow_look
     from pipelines.report.standing import standing
+    from pipelines.store_checks import look_at_stores
 
     run = reading_run()
-    now = standing(run, _days(run, first, last), look=airflow_look(run.settings, run.use_case.name))
+    look, lost = airflow_look(run.settings, run.use_case.name), look_at_stores(run).lost
+    now = standing(run, _days(run, first, last), look=look, lost=lost)
     if as_json:
         print_json(now.to_json())
     else:
@@ -104,6 +106,8 @@ def _print(now: Standing) -> None:
     fresh = ", ".join(f"{one.table} {_fresh(one)}" for one in now.timeliness.fresh if one.newest)
     if fresh:
         console.print(f"fresh     {fresh}", highlight=False, markup=False, soft_wrap=True)
+    if now.reports:
+        console.print(f"reports   {now.reports.describe()}", highlight=False, markup=False, soft_wrap=True)
     if now.rows:
         print_days(now.rows)
     if now.attention:

@@ -253,6 +253,13 @@ def _contradictions(mapping: Mapping, use_case: UseCase) -> list[str]:
                 problems.append(f"events.{name}: an id of several columns is text, so it has to be in keyed")
             if column.kind == "text":
                 problems.append(f"events.{name}: {name} is a whole number here; an id that is text has to be in keyed")
+        if isinstance(column, IdColumn) and column.not_card_numbers and types[name] == "string":
+            declared = next(one for one in use_case.events.columns if one.name == name)
+            if name not in mapping.keyed and not declared.not_card_numbers:
+                problems.append(
+                    f"events.{name}.not_card_numbers: ingest quarantines text that looks like a card number; say "
+                    f"not_card_numbers in the column's declaration too (pipelines/usecases/{use_case.name}.py)"
+                )
         if isinstance(column, TimeColumn):
             problems += [f"events.{name}.zone: {problem}" for problem in _zone_problems(column.zone)]
     longest = timedelta(days=use_case.label.delay_days)

@@ -27,7 +27,7 @@ _ANY = r"^[+-]?([0-9]+(\.[0-9]*)?|\.[0-9]+)([eE][+-]?[0-9]{1,3})?$"
 _WIDE = pa.decimal128(24, 9)
 _MODES = {"half_even": "half_to_even", "half_up": "half_towards_infinity", "down": "towards_zero"}
 _DECIMAL_MODES = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP, "down": ROUND_DOWN}
-_BLANKS = r"[\s\u00a0\u202f]+"
+_BLANKS = "[\\s\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]+"
 _NOISE = 1e-14
 """Relative error up to which a double means the decimal next to it: 123.35000000000001 is 123.35."""
 

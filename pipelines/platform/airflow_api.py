@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
-from pipelines.platform.ports import LOCALHOST
+from pipelines.platform.ports import LOCALHOST, home_of_service
 from pipelines.platform.settings import Settings
 
 USER = "admin"
@@ -78,9 +78,25 @@ class AirflowApi:
 
     @cached_property
     def _client(self) -> httpx.Client:
+        self._require_own_airflow()
         client = _client_of(self.url)
         client.headers["Authorization"] = f"Bearer {self.token()}"
         return client
+
+    def _require_own_airflow(self) -> None:
+        """Raise `ConfigurationError` where the Airflow on this machine's port is seen to be another home's."""
+        if self.settings.airflow_url:
+            return
+        home = home_of_service(self.settings.airflow_port)
+        if home is not None and home.resolve() != self.settings.home:
+            raise ConfigurationError(
+                "the Airflow on this port runs for another home; nothing was asked of it",
+                where=self.url,
+                expected=f"the Airflow of {self.settings.home}",
+                found=f"that of {home}",
+                next_step="let TOLLGATE_HOME be that home, or set TOLLGATE_AIRFLOW_PORT to a port of this home's own",
+                runbook="docs/runbooks/home.md",
+            )
 
     def token(self) -> str:
         """A new bearer token; Airflow's `[api_auth] jwt_expiration_time` says how long it is good (a day)."""

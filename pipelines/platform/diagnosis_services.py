@@ -18,7 +18,7 @@ from pipelines.platform.certificates import certificate_of
 from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
 from pipelines.platform.findings import Finding, guarded
 from pipelines.platform.mlflow_gate import SECRET
-from pipelines.platform.ports import LOCALHOST, answers
+from pipelines.platform.ports import LOCALHOST, answers, home_of_service
 from pipelines.platform.services import status
 from pipelines.platform.settings import Settings
 from pipelines.platform.spark import server_version
@@ -36,6 +36,9 @@ IN_ITS_PLACE = "end what listens there, or choose another port (docs/settings.md
 def services(settings: Settings) -> Iterator[Finding]:
     """Those that `tollgate up` has started and that are gone; then each that answers: whether it takes our password."""
     for each in status(settings):
+        if each.state == "another home's":
+            found = f"its record came along in a copy: pid and port are those of {_owner_of(each.address)}"
+            yield Finding(f"{each.name} service", ok=False, found=found, advice="`tollgate home adopt`")
         if each.state in {"dead", "starting"}:
             told = "it ended by itself" if each.state == "dead" else f"no answer at {each.address}"
             found = f"{told}; its log is {each.log}"
@@ -48,6 +51,9 @@ def spark_connect(settings: Settings) -> Iterator[Finding]:
     """Whether the Connect server runs plans for our token, and for no other."""
     url = spark_remote(settings)
     where = url.partition(";")[0].rstrip("/")
+    if not settings.spark_remote and (stranger_home := _of_another_home(settings, settings.spark_port)):
+        yield Finding("spark connect", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
+        return
     if not _reached(where):
         advice = "start it there, or correct TOLLGATE_SPARK_REMOTE"
         named = f"nobody answers at {where}"
@@ -81,6 +87,9 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     if not answers(settings.mlflow_port):
         yield _silent("mlflow ui", where)
         return
+    if stranger_home := _of_another_home(settings, settings.mlflow_port):
+        yield Finding("mlflow ui", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
+        return
     password = known_secret(settings, SECRET)
     try:
         with httpx.Client(base_url=where, timeout=5, trust_env=False) as http:
@@ -107,6 +116,9 @@ def airflow(settings: Settings) -> Iterator[Finding]:
     if not settings.airflow_url and not answers(settings.airflow_port):
         yield _silent("airflow", api.url)
         return
+    if not settings.airflow_url and (stranger_home := _of_another_home(settings, settings.airflow_port)):
+        yield Finding("airflow", ok=False, found=f"{api.url} {stranger_home}", advice=ANOTHER_HOME)
+        return
     try:
         ill = [f"{name} is {state}" for name, state in api.health().items() if state != "healthy"]
     except (StoreError, PermanentError) as error:
@@ -130,6 +142,9 @@ def scorer(settings: Settings) -> Iterator[Finding]:
     if not answers(settings.serve_port):
         yield _silent("scorer", where)
         return
+    if stranger_home := _of_another_home(settings, settings.serve_port):
+        yield Finding("scorer", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
+        return
     try:
         told = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
         problems = "; ".join(told["problems"])
@@ -152,6 +167,18 @@ def certificate(settings: Settings) -> Iterator[Finding]:
         shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((LOCALHOST, settings.serve_port), timeout=5))
         same = sha256(shown).hexdigest() == found.sha256
         yield Finding("certificate shown", same, "as on disk" if same else "another one", "docs/runbooks/serving.md")
+
+
+def _of_another_home(settings: Settings, port: int) -> str:
+    """What to say of a port on which another home's service listens; nothing where that is not seen."""
+    home = home_of_service(port)
+    return f"runs for the home at {home}" if home is not None and home.resolve() != settings.home else ""
+
+
+def _owner_of(address: str) -> str:
+    """Whose service listens at an address of this machine."""
+    home = home_of_service(urlsplit(address).port or 0)
+    return f"the home at {home}" if home else "another home"
 
 
 def _reached(url: str) -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipelines.platform.printable import escaped
+
 _LABELS = (
     ("where", "where"),
     ("day", "day"),
@@ -54,7 +56,8 @@ class TollgateError(Exception):
             text = ", ".join(value) if isinstance(value, tuple) else value
             if text:
                 values[label] = text
-        return values
+        # What a message quotes of a file may hold terminal commands: they are shown, not obeyed.
+        return {label: escaped(text) for label, text in values.items()}
 
     def __str__(self) -> str:
         head, *rest = self.fields().items()

@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from pipelines.platform.ledger_incidents import Incident, NewIncident
 from pipelines.platform.ledger_releases import Move, Pointer, Release, ReleaseLedger
 from pipelines.platform.ledger_store import as_text
-from pipelines.platform.ledger_tables import stage_records
+from pipelines.platform.ledger_tables import audit, incidents, moves, releases, stage_records
 
 WITHDRAWN = "withdrawn"
 """The status of a record that takes back what its stage had recorded of its day before."""
@@ -178,3 +178,26 @@ class Ledger(ReleaseLedger):
                 made = datetime.fromisoformat(at)
                 heads[key] = StageHead(status=status, run_id=run_id, recorded_at=made, sequence=number)
         return heads
+
+    def newest_run_ids(self, limit: int = 200) -> list[str]:
+        """The run ids of the newest records, oldest first; reads no payloads."""
+        query = sa.select(stage_records.c.run_id).where(stage_records.c.use_case == self.use_case)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(stage_records.c.id.desc()).limit(limit)).scalars().all()
+        return list(reversed(found))
+
+    def extent(self) -> dict[str, int]:
+        """How far the ledger has come, as numbers that only grow: one that is behind was restored from before."""
+        numbers = {
+            "stage records": (sa.func.max(stage_records.c.id), stage_records),
+            "releases": (sa.func.count(), releases),
+            "moves of the pointer": (sa.func.max(moves.c.generation), moves),
+            "incidents": (sa.func.max(incidents.c.id), incidents),
+            "audit entries": (sa.func.max(audit.c.id), audit),
+        }
+        found = {}
+        with self._reading() as connection:
+            for what, (number, table) in numbers.items():
+                query = sa.select(number).select_from(table).where(table.c.use_case == self.use_case)
+                found[what] = int(connection.execute(query).scalar() or 0)
+        return found

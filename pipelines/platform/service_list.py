@@ -14,7 +14,7 @@ import httpx
 from pipelines.platform import airflow_server, mlflow_gate, spark_token
 from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.ports import LOCALHOST, answers
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.platform.settings import CHECKOUT, Settings, is_remote
 from pipelines.platform.spark import server_options
 from pipelines.platform.spark_cluster import cluster_options, secret_arguments
 from pipelines.platform.tracking import artifact_store_environment
@@ -70,11 +70,13 @@ def _mlflow_command(settings: Settings) -> list[str]:
 
 def _mlflow_environment(settings: Settings) -> dict[str, str]:
     """Where its stores are goes by the environment: a command line, and a password in it, is anybody's to read."""
+    remote = is_remote(settings.mlflow_artifacts)
     return {
         **os.environ,
         **settings.environment(),
         "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
+        # an address without the home's path (home_artifacts), as everything that MLflow stores
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts if remote else "tollgate:/",
         **artifact_store_environment(settings),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",

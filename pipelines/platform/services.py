@@ -15,11 +15,14 @@ from pathlib import Path
 from pipelines.platform import airflow_server, processes
 from pipelines.platform.airflow_secrets import make_passwords
 from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
+from pipelines.platform.home import require_own_home
+from pipelines.platform.ports import SERVICES as SERVICES_FOLDER
 from pipelines.platform.ports import answers, require_free
 from pipelines.platform.processes import ProcessRecord
 from pipelines.platform.service_list import SERVICES, Service
 from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark import require_java
+from pipelines.platform.user_name import require_user_name
 
 RUNBOOK = "docs/runbooks/services.md"
 START_PATIENCE = 420.0
@@ -33,7 +36,10 @@ POLL = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceStatus:
-    """What a service does: `up`, `starting` (or hanging: no answer), `dead` (it ended by itself), `down`."""
+    """What a service does: `up`, `starting` (or hanging: no answer), `dead` (it ended by itself), `down`.
+
+    `another home's`: the record came along in a copy; what it names runs for the home that was copied.
+    """
 
     name: str
     title: str
@@ -46,12 +52,14 @@ class ServiceStatus:
 def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[ServiceStatus]:
     """Start all services and wait until they answer; `report(name, state)` is called as they come up.
 
-    Raises `ConfigurationError` where they are up already, a port is taken, Java is missing, or a service ends at once;
-    nothing is left running then.
+    Raises `ConfigurationError` where they are up already, a port is taken, Java is missing, a service ends at once, or
+    the home was copied or moved; nothing is left running then.
     """
+    require_own_home(settings)
     with _lock(settings):
         _refuse_second(settings)
         require_java()
+        require_user_name("Spark and Airflow")
         for service in SERVICES:
             require_free(service.port(settings), needed_by=service.title, setting=service.setting)
         _stop_all(settings)  # what a service that died has left over
@@ -69,7 +77,11 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
 
 
 def down(settings: Settings) -> list[str]:
-    """Stop every service with all that it started; names of those that were running."""
+    """Stop every service with all that it started; names of those that were running.
+
+    Raises `ConfigurationError` where the home was copied or moved: the records are another home's.
+    """
+    require_own_home(settings)
     with _lock(settings):
         return _stop_all(settings)
 
@@ -82,13 +94,15 @@ def status(settings: Settings) -> list[ServiceStatus]:
 
 def folder(settings: Settings) -> Path:
     """Where records and logs of the services are."""
-    return settings.home / "services"
+    return settings.home / SERVICES_FOLDER
 
 
 def _status(service: Service, record: ProcessRecord | None, settings: Settings) -> ServiceStatus:
     leader = record.leader() if record else None
     if record is None:
         state = "down"
+    elif record.of_another_home():
+        state = "another home's"
     elif leader is None:
         state = "dead"
     else:

@@ -9,12 +9,17 @@ from typing import Any
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.fallback import goes_on, in_force
+from pipelines.platform.home import place_warning
+from pipelines.platform.ports import home_of_service
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.gate_warnings import by_warning
 from pipelines.report.halted import Look
+from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
+from pipelines.store_checks import LOST, LostStore
+from pipelines.usecases.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
 TRAINING = "train"
@@ -35,6 +40,7 @@ class Standing:
     """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day.
 
     `challenger` is the release that is tried out, `releases` are all of them, oldest first. `timeliness`: what is late.
+    `reports`: how long after their events those of the last weeks came.
     """
 
     use_case: str
@@ -45,6 +51,7 @@ class Standing:
     rows: Sequence[DayRow]
     attention: Sequence[tuple[date | None, str]]
     timeliness: Timeliness
+    reports: LabelDelays | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -57,15 +64,19 @@ class Standing:
             "newest": {stage: str(day) for stage, day in self.newest.items()},
             "late": [one.to_json() for one in self.timeliness.late],
             "fresh": [one.to_json() for one in self.timeliness.fresh],
+            "reports": self.reports.to_json() if self.reports else None,
             "days": [row.to_json() for row in self.rows],
             "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
         }
 
 
-def standing(run: Run, days: DayRange | None = None, *, look: Look | None = None) -> Standing:
+def standing(
+    run: Run, days: DayRange | None = None, *, look: Look | None = None, lost: Sequence[LostStore] = ()
+) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
 
-    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did.
+    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
+    hold less than the ledger expects, where the caller has looked at them.
     """
     heads = run.ledger.stage_heads()
     statuses = {key: head.status for key, head in heads.items()}
@@ -76,6 +87,7 @@ def standing(run: Run, days: DayRange | None = None, *, look: Look | None = None
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
     champion, releases, timely = _champion(run), release_rows(run), timeliness(run, heads, look=look)
+    reports = late_reports(run, newest.get("features"))
     return Standing(
         use_case=run.use_case.name,
         champion=champion,
@@ -84,7 +96,9 @@ def standing(run: Run, days: DayRange | None = None, *, look: Look | None = None
         newest=newest,
         rows=rows,
         attention=[
+            *_home(run),
             *_incidents(run),
+            *_lost(run, lost),
             *_late(timely),
             *_not_over(run, statuses),
             *_fallback(run),
@@ -93,8 +107,10 @@ def standing(run: Run, days: DayRange | None = None, *, look: Look | None = None
             *_held_back(rows, newest),
             *_of_days(rows),
             *_warned(rows),
+            *[(None, late) for late in [late_warning(run, reports)] if late],
         ],
         timeliness=timely,
+        reports=reports,
     )
 
 
@@ -120,6 +136,23 @@ def _champion(run: Run) -> Champion | None:
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
+
+
+def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
+    """Lost stores of which no incident tells yet."""
+    told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
+    return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
+
+
+def _home(run: Run) -> list[tuple[date | None, str]]:
+    """That the home was copied or moved, and whose services are on its ports."""
+    warning = place_warning(run.settings)
+    if warning is None:
+        return []
+    ports = {name: getattr(run.settings, f"{name}_port") for name in ("spark", "mlflow", "airflow", "serve")}
+    owners = {name: home_of_service(port) for name, port in ports.items()}
+    others = [f"port {ports[name]} ({name}) is a service of {home}" for name, home in owners.items() if home]
+    return [(None, text) for text in (warning, *others)]
 
 
 def _late(found: Timeliness) -> list[tuple[date | None, str]]:

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 
 from pipelines.platform.certificates import certificate_of, require_valid
 from pipelines.platform.errors import PermanentError
+from pipelines.platform.home import require_own_home
 from pipelines.platform.ports import require_free
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.serve import metrics_shelf
@@ -146,8 +147,9 @@ def _listener(settings: Settings) -> socket.socket:
 def serve(settings: Settings, engine: str = ENGINE) -> int:
     """`tollgate serve`: make the first key where there is none, say where to ask, and serve; the exit code.
 
-    Raises `ConfigurationError` for a port that is taken and a certificate that cannot be used.
+    Raises `ConfigurationError` for a port that is taken, a certificate that cannot be used, and a home that was copied.
     """
+    require_own_home(settings)
     certificate = certificate_of(settings)
     if certificate is not None:
         require_valid(certificate, datetime.now(UTC))

@@ -12,6 +12,7 @@ from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
 from pipelines.report.deadlines import Late, timeliness
 from pipelines.run import Run
+from pipelines.stages.stores import watch_stores
 from pipelines.watch.diagnosis import Diagnosis
 
 WATCHED = ("feed", "bug", "harmful", "concept")
@@ -82,6 +83,8 @@ def stage_done(run: Run, stage: str, day: date | None) -> None:
 def follow_deadlines(run: Run) -> tuple[Late, ...]:
     """One incident for all that is late and has no incident of its own; closed when nothing is. Returns what is late.
 
+    The stores are looked at on the way (`watch_stores`).
+
     Days that a failed stage's incident names are left to that one: the cause is known, and told.
     """
     from pipelines.platform.chain_state import airflow_look
@@ -96,6 +99,7 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     for one in opened:
         if one.kind == LATE and not unknown:
             settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
+    watch_stores(run)
     deliver(run)
     return late
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.platform.days import DayRange, parse_day, require_over
 from pipelines.platform.errors import UsageError
+from pipelines.platform.home import require_own_home
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
@@ -64,7 +65,12 @@ def partition_days(context: Mapping[str, Any]) -> DayRange:
 
 
 def run_of(context: Mapping[str, Any], use_case: str) -> Run:
-    """The surroundings of a stage within this DAG run; its id is the DAG's with the run's."""
+    """The surroundings of a stage within this DAG run; its id is the DAG's with the run's.
+
+    Raises `ConfigurationError` where the home has been moved away meanwhile: a task never makes another in its place.
+    """
     dag_run = context["dag_run"]
     identity = f"{dag_run.dag_id}/{dag_run.run_id}"
-    return Run(Settings.from_environment(), load(use_case), run_id=identity, actor="airflow")
+    settings = Settings.from_environment()
+    require_own_home(settings, may_make=False)
+    return Run(settings, load(use_case), run_id=identity, actor="airflow")

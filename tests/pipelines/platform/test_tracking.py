@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import time
 from pathlib import Path
 
@@ -44,7 +45,8 @@ def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
     assert run.info.status == "FINISHED"
     assert [item.path for item in client.list_artifacts(made.run_id)] == ["card.md"]
     version = client.get_model_version("fraud", made.version)
-    assert version.tags == {"release": record.release_id, "decision": "approved"}
+    digest = hashlib.sha256(record.model_bytes).hexdigest()
+    assert version.tags == {"release": record.release_id, "decision": "approved", "model_digest": digest}
     files = {path.name for path in Path(settings.mlflow_artifacts).rglob("*") if path.is_file()}
     assert not {name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))}
     model = next(Path(settings.mlflow_artifacts).rglob("model.ubj"))
@@ -107,6 +109,8 @@ def test_an_mlflow_that_does_not_answer_is_told_soon(where: str, settings: Setti
         "folder": f"sqlite:///{tmp_path}/file/mlflow.sqlite",
         "corrupt": f"sqlite:///{tmp_path}/file",
     }[where]
+    import mlflow  # noqa: F401 - its import takes seconds, which are not MLflow's answer
+
     began = time.monotonic()
     with pytest.raises(StoreError, match="MLflow could not be reached") as caught:
         Tracking(settings.model_copy(update={"mlflow": uri}), "fraud").champion_version()
