@@ -30,7 +30,9 @@ def withdraw_command(
 
     wanted = parse_day(day, what="--day")
     given = (
-        reason if dry_run else required_reason(reason, "a day is withdrawn with a reason", command="tollgate withdraw")
+        reason
+        if dry_run
+        else required_reason(reason, "a day is withdrawn with a reason", command=f"tollgate withdraw --day {wanted}")
     )
     done = withdraw(person_run(), wanted, reason=given, dry_run=dry_run)
     if as_json:

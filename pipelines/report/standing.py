@@ -178,9 +178,9 @@ def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[
     for stage, day in statuses:
         if stage in STAGES and day >= today:
             stages.setdefault(day, []).append(stage)
-    told = "is not over, yet these stages have run for it"
+    told = "the day is not over, yet these stages have run for it"
     command = "if that was a slip: tollgate withdraw --day"
-    return [(day, f"{day} {told}: {', '.join(stages[day])}; {command} {day} --reason …") for day in sorted(stages)]
+    return [(day, f"{told}: {', '.join(stages[day])}; {command} {day} --reason …") for day in sorted(stages)]
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:

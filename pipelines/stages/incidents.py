@@ -7,7 +7,6 @@ from datetime import date
 from typing import Any
 
 from pipelines.incidents import deliver, report, settle
-from pipelines.platform.chain_state import airflow_look
 from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
@@ -88,6 +87,8 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
 
     Days that a failed stage's incident names are left to that one: the cause is known, and told.
     """
+    from pipelines.platform.chain_state import airflow_look
+
     _settle_slips(run)
     look = airflow_look(run.settings, run.use_case.name)
     late, opened = timeliness(run, look=look).late, _open(run)
