@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.import_check import check
 from pipelines.cli.output import console, errors, print_json, print_table
 
 if TYPE_CHECKING:
@@ -27,22 +28,37 @@ def register(app: typer.Typer) -> None:
 def import_files(
     mapping: Annotated[str, typer.Option(help="name of a mapping that comes along, or path of your own TOML file")],
     path: Annotated[Path, typer.Option(help="folder that holds the files")],
-    first: Annotated[str, typer.Option("--from", help="first day, YYYY-MM-DD")],
-    last: Annotated[str, typer.Option("--to", help="last day, included")],
+    first: Annotated[str | None, typer.Option("--from", help="first day, YYYY-MM-DD")] = None,
+    last: Annotated[str | None, typer.Option("--to", help="last day, included")] = None,
     replace: Annotated[
         bool, typer.Option(help="take away what this source had landed for these days and does not bring any more")
     ] = False,
     source: Annotated[str, typer.Option(help="what to call the source (else the mapping's name, or its files)")] = "",
+    only_check: Annotated[
+        bool, typer.Option("--check", help="read a sample, print what each column becomes, write nothing")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Bring public or own files into the landing zone, by a mapping of their columns.
 
     Adds to what the days hold. Each positive label becomes a report, which lands on the day it is due: after --to for
     the last days' events. A row with a value that cannot be read lands too, and ingest quarantines it; a row without a
-    readable time belongs to no day, and is listed in the home's imports/rejected.
+    readable time belongs to no day, and is listed in the home's imports/rejected. --check needs no --from and --to.
     """
     from pipelines.platform.days import DayRange
+    from pipelines.platform.errors import UsageError
 
+    if only_check:
+        check(mapping, path, first, last, as_json=as_json)
+        return
+    if first is None or last is None:
+        raise UsageError(
+            "the import needs a range of days",
+            where="--from" if first is None else "--to",
+            expected="a day, YYYY-MM-DD",
+            found="nothing",
+            next_step="give --from and --to, or --check to look at a sample first",
+        )
     days = DayRange.parse(first, last)
     began = time.perf_counter()
     summary, account = _import(mapping, path, days, source, replace=replace, quiet=as_json)

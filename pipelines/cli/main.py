@@ -14,7 +14,7 @@ from pipelines.cli.home_guard import guard_commands
 from pipelines.cli.output import error_document, print_error, print_json
 from pipelines.platform.errors import TollgateError
 
-_NOT_GROUPS = {"home_guard", "main", "output", "person"}
+_NOT_GROUPS = {"import_check", "home_guard", "main", "output", "person"}
 
 
 def build_app() -> typer.Typer:
