@@ -11,11 +11,15 @@ class DriftPolicy:
 
     `confirm_days`: consecutive days beyond policy before a retrain is asked for; `cooldown_days`: logical days after
     one in which no other is asked for; `sample`: rows compared; `minimum`: fewer rows than this are not judged.
+
+    A column of which at most `constant_share` of the reference's rows are off one value is constant for this purpose.
+    It has drifted where the share of rows off that value differs by `constant_share` or more: no distance is taken.
     """
 
     method: str = "psi"
     threshold: float = 0.2
     score_threshold: float = 0.2
+    constant_share: float = 0.02
     share_of_columns: float = 0.2
     confirm_days: int = 1
     cooldown_days: int = 7
