@@ -48,6 +48,11 @@ class WatchPolicy:
     `performance_sigmas` and by the share `performance_loss`, or the mean of `slow_days` is below by `slow_sigmas`.
     Fewer rows than `minimum` are not judged.
 
+    No page rests on small counts. A fall of performance is told where at least `performance_positives` positives are
+    caught less or missed more on one day, or that times the root of `slow_days` on those together; a count is judged
+    where it, or its usual value, is at least `count`. A column with one value in all but `constant_share` of the usual
+    rows has moved where the share of rows off that value differs by as much: a spread of nearly zero measures nothing.
+
     A retrain needs the drift policy's `confirm_days` among the newest `retrain_of` days (0: in a row), and is asked for
     by itself at most `retrain_cap` times in `retrain_cap_days`; with `retrain_waits` not before labels say so too. A
     ticket that goes on for `escalate_days` is a page.
@@ -81,6 +86,9 @@ class WatchPolicy:
     performance_loss: float = 0.1
     slow_days: int = 5
     slow_sigmas: float = 5.0
+    performance_positives: float = 15.0
+    count: float = 15.0
+    constant_share: float = 0.02
     minimum: int = 200
     retrain_of: int = 0
     retrain_cap: int = 3
