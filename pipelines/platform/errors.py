@@ -91,6 +91,10 @@ class UsageError(PermanentError):
     exit_code = 2
 
 
+class TooEarlyError(PermanentError):
+    """A home is too young for what is asked: nothing is wrong, and days that pass put it right. Nobody is called."""
+
+
 class NotArrivedError(TransientError):
     """A day of a feed is not in the landing zone yet (no folder, or a folder without its manifest)."""
 

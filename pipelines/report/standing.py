@@ -20,6 +20,7 @@ from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
 from pipelines.store_checks import LOST, LostStore
+from pipelines.usecases.first_training import too_early
 from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
@@ -199,12 +200,24 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
     told: list[tuple[date | None, str]] = []
     if champion is None and "features" in newest:
         told.append((None, f"no model has been released: the rule would score ({run.use_case.rule.description})"))
+    if champion is None:
+        told += _too_early(run)
     trainings = run.ledger.latest(TRAINING)
     last = trainings[max(trainings)] if trainings else None
     if last is not None and last.status == "refused":
         reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
         told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
     return told
+
+
+def _too_early(run: Run) -> list[tuple[date | None, str]]:
+    """From when on the first training is possible, where a young home waits for it; nothing in an empty home."""
+    ingested = run.ledger.latest("ingest", status="done")
+    if not ingested:
+        return []
+    reason = too_early(run.use_case, run.clock().date(), min(ingested))
+    young = reason and too_early(run.use_case, max(ingested) + timedelta(days=1), min(ingested))
+    return [(None, reason)] if young else []
 
 
 def _incidents(run: Run) -> list[tuple[date | None, str]]:

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.incidents import deliver, report, settle
-from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError
+from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError, TooEarlyError
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
 from pipelines.report.deadlines import Late, timeliness
@@ -43,7 +43,12 @@ def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
 
 
 def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | None) -> None:
-    """An incident for a stage that failed for good; tasks that fail by the same cause share one."""
+    """An incident for a stage that failed for good; tasks that fail by the same cause share one.
+
+    A home that is too young for the stage (`TooEarlyError`) opens none: `status` says so.
+    """
+    if isinstance(error, TooEarlyError):
+        return
     kind, subject = _cause(run, stage, error)
     fields = error.fields() if isinstance(error, TollgateError) else {}
     what = fields.get("what") or (f"{type(error).__name__}: {error}" if error else "ended from outside")

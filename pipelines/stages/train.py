@@ -74,7 +74,7 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     names = use_case.feature_sets[use_case.model.feature_set].names
     columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))
     golden = newest_golden(run)
-    data = read_training_data(run, as_of, columns, versions=current_versions(run), golden=golden)
+    data = read_training_data(run, as_of, columns, versions=current_versions(run, as_of), golden=golden)
     candidate = make_candidate(data.frame, use_case, as_of, forbidden=golden.keys_of(use_case) if golden else None)
     evaluation = evaluate(
         data.frame,
