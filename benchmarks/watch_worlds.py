@@ -54,11 +54,13 @@ class WatchedBank:
 
     seed: int
     use_case: UseCase = field(default_factory=bench_use_case)
+    customers: int = CUSTOMERS
+    terminals: int = TERMINALS
 
     @cached_property
     def world(self) -> World:
         """Customers and terminals."""
-        return build_world(WorldSize(CUSTOMERS, TERMINALS, self.seed))
+        return build_world(WorldSize(self.customers, self.terminals, self.seed))
 
     @cached_property
     def champion(self) -> Candidate:
@@ -115,7 +117,12 @@ class WatchedBank:
                 case.label.delay_days + 1, "D"
             )
             reports = int((arrived == np.datetime64(day.date(), "D")).sum())
-            yield self._watched_day(day, today, seen.iloc[rows], every[rows], reported, fraud[rows], reports)
+            judged = self.judged(frame, day.date())[rows]
+            yield self._watched_day(day, today, seen.iloc[rows], every[rows], reported, fraud[rows], reports, judged)
+
+    def judged(self, frame: pd.DataFrame, _day: date) -> NDArray[np.bool_]:
+        """The rows of `frame` that a day's worth is measured by: all of them."""
+        return np.ones(len(frame), dtype=np.bool_)
 
     def _watched_day(
         self,
@@ -126,22 +133,26 @@ class WatchedBank:
         reported: NDArray[np.bool_],
         fraud: NDArray[np.bool_],
         reports: int,
+        judged: NDArray[np.bool_],
     ) -> Watched:
-        """One day: its events, their features as the model saw them, scores, what was reported in time, the truth."""
+        """One day: its events, their features as the model saw them, scores, what was reported in time, the truth.
+
+        The day is worth what the rows of `judged` (parallel to `today`) are.
+        """
         scorer, case = self.champion.scorer, self.use_case
         names = list(self.champion.feature_set.names)
         chosen = np.random.default_rng([self.seed, day.toordinal()]).permutation(len(today))[:SAMPLE]
         sample = seen.iloc[chosen][names].reset_index(drop=True)
         judge = {
-            "unit": today[case.review.unit].to_numpy(),
-            "score": score,
-            "amount": today["amount"].to_numpy(),
+            "unit": today[case.review.unit].to_numpy()[judged],
+            "score": score[judged],
+            "amount": today["amount"].to_numpy()[judged],
             "capacity": case.review.capacity,
         }
         return Watched(
             day=day.date(),
             profile=DayProfile(
-                **_counts(today, case),
+                **self._counts(today),
                 inputs={"amount": sketch(today["amount"].to_numpy()[chosen])},
                 features={name: sketch(sample[name].to_numpy()) for name in names},
                 coherence=self._coherence(today.iloc[chosen], sample),
@@ -151,8 +162,8 @@ class WatchedBank:
                 rejected=0.0,
                 release=scorer.release_id,
             ),
-            worth=worth(label=reported.astype(int), **judge),
-            truth=worth(label=fraud.astype(int), **judge),
+            worth=worth(label=reported[judged].astype(int), **judge),
+            truth=worth(label=fraud[judged].astype(int), **judge),
             sample=sample.assign(score=score[chosen]),
         )
 
@@ -165,18 +176,18 @@ class WatchedBank:
             found |= coherence(chosen[entity.key].to_numpy(), chosen[schema.time].to_numpy(), values)
         return found
 
-
-def _counts(today: pd.DataFrame, case: UseCase) -> dict[str, object]:
-    entities = {entity.name: today[entity.key].to_numpy() for entity in case.stored_features.schema.entities}
-    sizes = {"customer": CUSTOMERS, "terminal": TERMINALS}
-    edges = {name: tuple(range(sizes[name] // BLOCKS, sizes[name], sizes[name] // BLOCKS)) for name in entities}
-    return {
-        "rows": len(today),
-        "hours": tuple(np.bincount(today[case.events.time].dt.hour, minlength=24).tolist()),
-        "edges": edges,
-        "blocks": {
-            name: tuple(np.bincount(np.searchsorted(edges[name], keys, side="right"), minlength=BLOCKS).tolist())
-            for name, keys in entities.items()
-        },
-        "units": {name: len(np.unique(keys)) for name, keys in entities.items()},
-    }
+    def _counts(self, today: pd.DataFrame) -> dict[str, object]:
+        case = self.use_case
+        entities = {entity.name: today[entity.key].to_numpy() for entity in case.stored_features.schema.entities}
+        sizes = {"customer": self.customers, "terminal": self.terminals}
+        edges = {name: tuple(range(sizes[name] // BLOCKS, sizes[name], sizes[name] // BLOCKS)) for name in entities}
+        return {
+            "rows": len(today),
+            "hours": tuple(np.bincount(today[case.events.time].dt.hour, minlength=24).tolist()),
+            "edges": edges,
+            "blocks": {
+                name: tuple(np.bincount(np.searchsorted(edges[name], keys, side="right"), minlength=BLOCKS).tolist())
+                for name, keys in entities.items()
+            },
+            "units": {name: len(np.unique(keys)) for name, keys in entities.items()},
+        }

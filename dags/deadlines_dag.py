@@ -31,10 +31,13 @@ def build(use_case: UseCase) -> DAG:
         @task(task_display_name="what is late")
         def look() -> list[str]:
             """Open, go on with, or close the incident of what is late; returns it in words."""
-            from pipelines.stages.incidents import follow_deadlines
+            from pipelines.stages.incidents import follow_deadlines, stage_done
             from plugins.tollgate_airflow.partition import run_of
 
-            return [one.told for one in follow_deadlines(run_of(get_current_context(), use_case.name))]
+            run = run_of(get_current_context(), use_case.name)
+            late = follow_deadlines(run)
+            stage_done(run, "deadlines", None)
+            return [one.told for one in late]
 
         look()
     return dag

@@ -13,7 +13,8 @@ from plugins.tollgate_airflow.wiring import PARTITION_KEY, dag_arguments, use_ca
 
 DOC = """
 Backs the ledger up, deletes the days beyond the use case's retention policy (none unless it declares one), puts the
-small files of settled days together, and removes files that only versions older than the policy need.
+small files of settled days together, removes files that only versions older than the policy need, and Airflow's own
+logs and rows beyond the policy's age.
 
 **Runs** every Sunday morning, when the night is done. Nothing waits for it.
 

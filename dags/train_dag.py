@@ -20,13 +20,13 @@ releases it if it is good enough: first in shadow beside the champion, then in c
 **Runs** weekly (`train_weekly` asks) and whenever `monitor` asks because of drift. By hand: trigger it with the last
 day that shall be known as partition key.
 
-**Healthy** when the task is green. A refused candidate is healthy too: the account says why, the champion stays.
+**Healthy** when the task is green. A refused candidate is healthy too: the account says why, what decides now goes on.
 
 **When it waits**: `approve` asks a person, with the evidence, where the verdict or the risk tier asks for one, under
 *Required actions* in Airflow; otherwise it is skipped. See `docs/runbooks/approval.md`.
 
 **When it fails**
-- *nobody has said*: no answer came within six days; the champion stays.
+- *nobody has said*: no answer came within six days; what decides now goes on.
 - *not enough mature labels*, *a day is missing*: permanent; see `docs/runbooks/train-failed.md`.
 - *MLflow or Spark does not answer*: it is tried again by itself; the champion scores on meanwhile.
 

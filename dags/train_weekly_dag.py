@@ -7,7 +7,7 @@ from datetime import timedelta
 from airflow.sdk import DAG, get_current_context, task
 
 from pipelines.usecases.definition import UseCase
-from plugins.tollgate_airflow.partition import partition_day
+from plugins.tollgate_airflow.partition import partition_day, require_ended
 from plugins.tollgate_airflow.timetable import NightlyTimetable
 from plugins.tollgate_airflow.wiring import PARTITION_KEY, asset, dag_arguments, use_cases
 
@@ -33,7 +33,10 @@ def build(use_case: UseCase) -> DAG:
         @task(outlets=[due], task_display_name="ask for a training")
         def ask_for_training() -> str:
             """Emit the asset for the day before the run's, the last one that is complete."""
+            from pipelines.run import utc_now
+
             context = get_current_context()
+            require_ended(context, utc_now().date(), today_too=True)
             last_complete = str(partition_day(context) - timedelta(days=1))
             event = context["outlet_events"][due]
             event.add_partitions(last_complete)

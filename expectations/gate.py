@@ -22,12 +22,13 @@ if TYPE_CHECKING:
 _SAMPLE = 3
 
 
-def run_suite(suite: Suite, frame: Frame, *, subject: str) -> GateResult:
+def run_suite(suite: Suite, frame: Frame, *, subject: str, day_column: str = "") -> GateResult:
     """Judge a pandas or Spark frame by a suite; `subject` names what is judged (`transactions of 2026-11-07`).
 
     The verdict is the same in either engine. A check of a column that the frame lacks fails; a check that cannot be
     evaluated for any other reason raises `ExpectationError`. Spark first asks for yes or no (the fewest jobs) and then
-    only looks closer at the checks that failed.
+    only looks closer at the checks that failed. `day_column` is the column of days (YYYY-MM-DD) of a pandas frame with
+    a row for each day: failed checks then say on which.
     """
     frame = comparable(frame)
     columns = [str(column) for column in frame.columns]
@@ -37,11 +38,11 @@ def run_suite(suite: Suite, frame: Frame, *, subject: str) -> GateResult:
     failures = [_absence(check, columns) for check in absent]
     if present:
         if is_pandas(frame):
-            failed = _failed(present, frame, "BASIC")
+            failed = _failed(present, frame, _named_by(day_column) if day_column else "BASIC")
         else:
             suspects = [check for check, _ in _failed(present, frame, "BOOLEAN_ONLY")]
             failed = _failed(suspects, frame, "BASIC") if suspects else []
-        failures += [_failure(check, outcome, rows) for check, outcome in failed]
+        failures += [_failure(check, outcome, rows, day_column) for check, outcome in failed]
     return GateResult(
         suite=suite.name,
         subject=subject,
@@ -52,7 +53,14 @@ def run_suite(suite: Suite, frame: Frame, *, subject: str) -> GateResult:
     )
 
 
-def _failed(checks: Sequence[Check], frame: Frame, result_format: str) -> list[tuple[Check, Mapping[str, Any]]]:
+def _named_by(column: str) -> dict[str, Any]:
+    """A result format in which every failing row is named by its value in a column."""
+    return {"result_format": "COMPLETE", "unexpected_index_column_names": [column]}
+
+
+def _failed(
+    checks: Sequence[Check], frame: Frame, result_format: str | Mapping[str, Any]
+) -> list[tuple[Check, Mapping[str, Any]]]:
     """The checks that the frame fails, in their order, with Great Expectations' account of each."""
     validation = _validation(checks, frame)
     outcomes = validation.run(batch_parameters={"dataframe": frame}, result_format=result_format).results
@@ -130,8 +138,9 @@ def _absence(check: Check, columns: Sequence[str]) -> CheckResult:
     )
 
 
-def _failure(check: Check, outcome: Mapping[str, Any], rows: int) -> CheckResult:
+def _failure(check: Check, outcome: Mapping[str, Any], rows: int, day_column: str) -> CheckResult:
     count = outcome.get("unexpected_count")
+    named = outcome.get("unexpected_index_list") or ()
     return CheckResult(
         check=check.type,
         column=str(check.arguments.get("column", "")),
@@ -141,6 +150,7 @@ def _failure(check: Check, outcome: Mapping[str, Any], rows: int) -> CheckResult
         observed=_observed(outcome, rows),
         unexpected_count=count,
         unexpected_percent=100.0 * count / rows if count is not None and rows else None,
+        days=tuple(str(row[day_column]) for row in named if day_column in row),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from expectations.definition import Severity
@@ -16,7 +16,8 @@ RANK: Mapping[str, int] = {"critical": 0, "warning": 1, "info": 2}
 class CheckResult:
     """One failed check. `column` is empty for a check of the whole table.
 
-    `unexpected_count` and `unexpected_percent` (0 to 100, of all rows) are given where single rows failed.
+    `unexpected_count` and `unexpected_percent` (0 to 100, of all rows) are given where single rows failed. `days`
+    (YYYY-MM-DD) are given where the frame has a row for each day: those whose row failed.
     """
 
     check: str
@@ -27,6 +28,7 @@ class CheckResult:
     observed: str
     unexpected_count: int | None = None
     unexpected_percent: float | None = None
+    days: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         subject = self.column or "table"
@@ -62,6 +64,11 @@ class GateResult:
     def warnings(self) -> tuple[CheckResult, ...]:
         """The failures that let pass."""
         return tuple(failure for failure in self.failures if failure.severity != "critical")
+
+    def of_day(self, day: str) -> GateResult:
+        """The verdict as far as it concerns one day (YYYY-MM-DD): without the failures of rows of other days."""
+        concerned = tuple(failure for failure in self.failures if not failure.days or day in failure.days)
+        return replace(self, failures=concerned)
 
     def describe(self, limit: int = 5) -> str:
         """The failures in words, at most `limit` of them, the worst first, joined by semicolons."""

@@ -197,14 +197,17 @@ def _backfill(run: Run, plan: DemoPlan, report: Report) -> str:
     from pipelines.platform import backfill
     from pipelines.platform.airflow_api import AirflowApi
     from pipelines.platform.orchestration import Orchestration
+    from pipelines.stages.completeness import missing_stages
 
     api, names = AirflowApi(run.settings), Orchestration(run.use_case.name)
-    plans = backfill.plan(api, names, plan.live, rerun=False, today=utc_now().date())
-    backfill.start(api, names, plans, rerun=False)
+    missing = missing_stages(run, plan.live)
+    waiting = backfill.patience(plan.live, clock=utc_now)
+    plans = backfill.plan(api, names, plan.live, rerun=False, today=utc_now().date(), waiting=waiting, missing=missing)
+    backfill.start(api, names, plans, rerun=False, waiting=waiting)
     logs = run.settings.home / "airflow" / "logs"
     ended = 0
     for outcome in backfill.follow(
-        api, names, plans, logs=logs, clock=utc_now, report=lambda *where: report(" ".join(map(str, where)))
+        api, names, plans, logs=logs, waiting_for=waiting, report=lambda *where: report(" ".join(map(str, where)))
     ):
         ended += 1
         report(f"{outcome.day} {outcome.state}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 
 from pipelines.platform.errors import StoreError, TollgateError
+from pipelines.platform.home import placement
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.run import Run
 
@@ -55,11 +56,18 @@ def deliver(run: Run, *, now: bool = False) -> int:
     from pipelines.platform.notifiers import send
     from pipelines.watch.notice import notice
 
+    home = placement(run.settings).home
     sent, down = 0, set()
     for message in waiting:
         if message.channel in down:
             continue
-        told = notice(message.event, message.body, use_case=run.use_case.name, link=run.settings.notify_link or "")
+        told = notice(
+            message.event,
+            message.body,
+            use_case=run.use_case.name,
+            link=run.settings.notify_link or "",
+            home_id=home.home_id if home else "",
+        )
         try:
             send(run.settings, message.channel, told)
         except StoreError as error:

@@ -5,7 +5,7 @@ Stages get a `Run` instead of reading clocks or environment: the day and the clo
 
 from __future__ import annotations
 
-import subprocess
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -13,6 +13,7 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
+from pipelines.platform.code_identity import CodeIdentity, identify
 from pipelines.platform.lake import Lake, Provenance
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import CHECKOUT, Settings
@@ -28,23 +29,30 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
+LOGGER = logging.getLogger("tollgate.run")
+
 BUILT_FROM = CHECKOUT / ".code-version"
 """The commit that an image was built from, which has no git."""
 
 
 @cache
+def code_identity() -> CodeIdentity:
+    """Which code this is, and why that is not known where it is not."""
+    return identify(CHECKOUT, BUILT_FROM)
+
+
+@cache
 def code_version() -> str:
-    """The commit of the checkout, `+dirty` where files differ; in an image that which it has; else `unknown`."""
-    try:
-        commit = _git("rev-parse", "--short=12", "HEAD")
-        return f"{commit}+dirty" if _git("status", "--porcelain", "--untracked-files=no") else commit
-    except (OSError, subprocess.CalledProcessError):
-        return BUILT_FROM.read_text().strip() if BUILT_FROM.is_file() else "unknown"
+    """The commit of the checkout, `+dirty` where files differ; in an image that which it has; else `unknown`.
 
-
-def _git(*arguments: str) -> str:
-    command = ["git", "-C", str(CHECKOUT), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    That it is not known is logged, once in a process: it is evidence that will be missing.
+    """
+    found = code_identity.__wrapped__()
+    if not found.known:
+        LOGGER.warning(
+            "the code cannot be named, and nothing made now says what made it: %s; %s", found.problem, found.remedy
+        )
+    return found.version
 
 
 @dataclass(frozen=True)

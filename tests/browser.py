@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-PATIENCE = 30.0
+PATIENCE = 120.0
 
 
 def chromium() -> str | None:
@@ -142,4 +142,4 @@ def browser() -> Iterator[Browser]:
             yield Browser(to_read[0], to_write[1])
         finally:
             process.terminate()
-            process.wait(timeout=20)
+            process.wait(timeout=PATIENCE)

@@ -17,7 +17,7 @@ from pipelines.usecases.registry import load
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-pytest_plugins = ["tests.guarantees.plugin"]
+pytest_plugins = ["tests.guarantees.plugin", "tests.surroundings"]
 
 HEAVY = (
     "dags/test_standalone.py",
@@ -90,7 +90,19 @@ def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     home = tmp_path_factory.mktemp("spark")
     session = spark_session(Settings.build(home=home, spark_memory="3g", spark_cores=cores, spark_java_options=QUICK))
     yield session
+    _end(session)
+
+
+def _end(session: SparkSession) -> None:
+    """Stop Spark, the bridge to its Java machine and that machine, while pytest's streams are still open."""
+    from pyspark import SparkContext
+
+    gateway = session.sparkContext._gateway
     session.stop()
+    gateway.shutdown()
+    gateway.proc.stdin.close()
+    gateway.proc.wait()
+    SparkContext._gateway = SparkContext._jvm = None
 
 
 @pytest.fixture(scope="module")

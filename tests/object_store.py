@@ -23,7 +23,9 @@ def s3(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     server.start()
     host, port = server.get_host_and_port()
     address = f"http://{host}:{port}"
-    httpx.post(f"{address}/moto-api/reset").raise_for_status()  # what moto holds, all its servers in a process hold
+    httpx.post(
+        f"{address}/moto-api/reset", timeout=60
+    ).raise_for_status()  # what moto holds, all its servers in a process hold
     try:
         yield address
     finally:

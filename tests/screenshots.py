@@ -21,8 +21,8 @@ from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.browser import Browser, browser, chromium
-from tests.dags.world import free_ports
 from tests.plugins.api_server import api_server
+from tests.ports import free_ports
 
 PICTURES = CHECKOUT / "docs" / "pictures"
 COLOURS = 128

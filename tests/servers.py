@@ -10,7 +10,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import time
 from collections.abc import Iterator, Sequence
@@ -24,16 +23,9 @@ import pytest
 
 from pipelines.platform import processes
 from pipelines.platform.ports import LOCALHOST, answers
+from tests.ports import free_port
 
-PATIENCE = 30.0
-
-
-def free_port() -> int:
-    """A port of loopback that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind((LOCALHOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
+PATIENCE = 120.0
 
 
 @dataclass

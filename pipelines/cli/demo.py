@@ -29,11 +29,12 @@ def demo(
     Running it again does no harm. `tollgate down` stops what it leaves running.
     """
     from pipelines.demo import DemoPlan, demo_run, demo_settings, steps
-    from pipelines.platform.days import parse_day
+    from pipelines.platform.days import DayRange, parse_day, require_over
     from pipelines.platform.settings import Settings
     from pipelines.run import utc_now
 
     last = parse_day(until, what="--until") if until else utc_now().date() - timedelta(days=1)
+    require_over(DayRange.single(last), utc_now().date(), where="--until")
     settings, plan = demo_settings(Settings.from_environment()), DemoPlan(last)
     run = demo_run(settings, plan)
     began = time.monotonic()

@@ -53,7 +53,10 @@ def _next_day(run: Run) -> date:
     """The day after the newest scored one; today in UTC where none is."""
     from datetime import timedelta
 
+    today = run.clock().date()
     scored = [
-        day for (stage, day), status in run.ledger.stage_statuses().items() if (stage, status) == ("score", "done")
+        day
+        for (stage, day), status in run.ledger.stage_statuses().items()
+        if (stage, status) == ("score", "done") and day < today
     ]
     return max(scored) + timedelta(days=1) if scored else run.clock().date()

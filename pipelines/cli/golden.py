@@ -30,10 +30,12 @@ def freeze_command(
     as_json: AsJson = False,
 ) -> None:
     """Freeze cases with their labels and features; from now on trainings leave them out. It never changes."""
-    from pipelines.platform.days import DayRange
+    from pipelines.platform.days import DayRange, require_over
     from pipelines.stages.golden import freeze_golden
 
-    _show(freeze_golden(reading_run(), DayRange.parse(first, last), cases=cases, name=name), as_json)
+    run, days = reading_run(), DayRange.parse(first, last)
+    require_over(days, run.clock().date(), where="--from, --to")
+    _show(freeze_golden(run, days, cases=cases, name=name), as_json)
 
 
 @GROUP.command("show")

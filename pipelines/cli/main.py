@@ -10,9 +10,10 @@ from importlib import import_module
 import typer
 
 from pipelines import cli
+from pipelines.cli.home_guard import guard_commands
 from pipelines.cli.net import end_in_block, never_fail_to_print, one_line_logs
 
-_NOT_GROUPS = {"main", "net", "output", "person"}
+_NOT_GROUPS = {"import_check", "home_guard", "main", "net", "output", "person"}
 
 
 def build_app() -> typer.Typer:
@@ -27,6 +28,7 @@ def build_app() -> typer.Typer:
     for module in sorted(module.name for module in pkgutil.iter_modules(cli.__path__)):
         if module not in _NOT_GROUPS:
             import_module(f"pipelines.cli.{module}").register(app)
+    guard_commands(app)
     return app
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
@@ -11,13 +10,21 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from pipelines.platform.commands import as_typed
 from pipelines.platform.errors import TollgateError
+from pipelines.platform.printable import escaped
 
-console = Console()
-errors = Console(stderr=True)
 
-_UNSEEN = {"Cc", "Cf", "Cs"}
-"""Unicode's categories of control, format and surrogate characters."""
+class _TypedConsole(Console):
+    """A console that shows commands as they have to be typed here (`pipelines.platform.commands`)."""
+
+    def print(self, *objects: Any, **options: Any) -> None:
+        """Print as Rich does."""
+        super().print(*(as_typed(one) if isinstance(one, str) else one for one in objects), **options)
+
+
+console = _TypedConsole()
+errors = _TypedConsole(stderr=True)
 
 _SHORT = 12
 """Characters up to which a cell is shown whole: a day, a number, a state."""
@@ -30,7 +37,7 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table with a title; numbers to the right, the first column and short ones never cut off."""
-    table = Table(title=_escaped(_visible(title)), title_justify="left", header_style="bold")
+    table = Table(title=_escaped(escaped(title)), title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
         width = max((len(_cell(row[index])) for row in rows), default=0)
@@ -46,14 +53,15 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 def print_error(error: TollgateError) -> None:
     """The error's block on standard error: what, where, expected, found, next step."""
     head, *rest = str(error).splitlines() or [""]
-    errors.print(f"[bold red]error:[/] {_escaped(_visible(head))}", highlight=False, soft_wrap=True)
+    errors.print(f"[bold red]error:[/] {_escaped(escaped(head))}", highlight=False, soft_wrap=True)
     for line in rest:
-        errors.print(_escaped(_visible(line)), highlight=False, soft_wrap=True)
+        errors.print(_escaped(escaped(line)), highlight=False, soft_wrap=True)
 
 
 def error_document(error: TollgateError) -> Mapping[str, Any]:
     """The error as the JSON document that `--json` prints."""
-    return {"error": {"type": type(error).__name__, **error.fields()}}
+    typed = {name: as_typed(text) for name, text in error.fields().items()}
+    return {"error": {"type": type(error).__name__, **typed}}
 
 
 def _cell(value: Any) -> str:
@@ -63,14 +71,7 @@ def _cell(value: Any) -> str:
         return f"{value:.3f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return _escaped(_visible(str(value), kept="\n\t"))
-
-
-def _visible(text: str, kept: str = "\t") -> str:
-    """The text with control characters escaped: a value out of a file must not clear or colour the terminal."""
-    return "".join(
-        repr(mark)[1:-1] if unicodedata.category(mark) in _UNSEEN and mark not in kept else mark for mark in text
-    )
+    return _escaped(escaped(as_typed(str(value))))
 
 
 def _escaped(text: str) -> str:

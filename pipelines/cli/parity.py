@@ -32,7 +32,7 @@ def parity_of_day(
 
     With --served the log of the online scorer's answers is compared instead; exit code 0 where that is within policy.
     """
-    from pipelines.platform.days import parse_day
+    from pipelines.platform.days import DayRange, parse_day, require_over
     from pipelines.platform.settings import Settings
     from pipelines.run import Run
     from pipelines.stages.parity import parity
@@ -41,6 +41,7 @@ def parity_of_day(
     wanted = parse_day(day, what="--day")
     settings = Settings.from_environment()
     run = Run(settings, load(settings.use_case))
+    require_over(DayRange.single(wanted), run.clock().date(), where="--day")
     if served:
         _refuse_with_served(sample=sample, features=features)
         raise typer.Exit(_served(run, wanted, as_json=as_json))

@@ -10,19 +10,23 @@ if TYPE_CHECKING:
 
 def person_run() -> Run:
     """A run in the name of the person at the keyboard."""
-    import os
-    import pwd
-
     from pipelines.platform.settings import Settings
     from pipelines.run import Run
     from pipelines.usecases.registry import load
 
     settings = Settings.from_environment()
+    return Run(settings, load(settings.use_case), actor=actor_name())
+
+
+def actor_name() -> str:
+    """The name of the person at the keyboard; the user's number where it has no name."""
+    import os
+    import pwd
+
     try:
-        actor = pwd.getpwuid(os.getuid()).pw_name
+        return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:
-        actor = f"uid {os.getuid()}"
-    return Run(settings, load(settings.use_case), actor=actor)
+        return f"uid {os.getuid()}"
 
 
 def required_reason(reason: str, what: str, *, command: str) -> str:

@@ -33,19 +33,23 @@ def train_command(
     """Train a model, judge it on later days, and start its way to champion if it passes.
 
     Exit code 0: the model is champion, or on its way (shadow, canary). 3: it is not, as the verdict refused it or asks
-    for a person (the champion stays). 1: an error.
+    for a person (what decides now goes on). 1: an error.
     """
-    from pipelines.platform.days import parse_day
+    from datetime import timedelta
+
+    from pipelines.platform.days import DayRange, parse_day, require_over
+    from pipelines.platform.fallback import goes_on
     from pipelines.stages.metering import metered
     from pipelines.stages.train import train
 
     run, day = reading_run(), parse_day(as_of, what="--as-of")
+    require_over(DayRange.single(day), run.clock().date() + timedelta(days=1), where="--as-of")
     result = metered(run, "train", day, lambda: train(run, day, reason=reason))
     document = result.to_json()
     if as_json:
         print_json(document)
     else:
-        _show_training(document)
+        _show_training(document, meanwhile=goes_on(run.ledger))
     if not result.in_production:
         raise typer.Exit(NOT_IN_PRODUCTION)
 
@@ -88,12 +92,11 @@ _OUTCOMES = {
     "shadow": "in shadow: it scores beside the champion and decides nothing yet",
     "canary": "in canary: it decides for a share of the units",
     "candidate": "waits",
-    "refused": "refused, the champion stays",
     "retired": "retired: it was withdrawn or replaced before",
 }
 
 
-def _show_training(document: dict[str, Any]) -> None:
+def _show_training(document: dict[str, Any], *, meanwhile: str) -> None:
     print_table(
         f"{document['release']}: {document['n_test']:,} test events, {document['n_test_positive']:,} positive",
         ("metric", *document["metrics"]),
@@ -108,6 +111,8 @@ def _show_training(document: dict[str, Any]) -> None:
         [(check["name"], check["outcome"], check["found"]) for check in document["verdict"]["checks"]],
     )
     outcome = "now champion" if document["promoted"] else _OUTCOMES.get(document["state"], document["state"])
+    if document["state"] == "refused":
+        outcome = f"refused, {meanwhile}"
     if document["state"] == "candidate":
         outcome = f"{outcome} ({document['state_reason']})"
     same = " (the same data gave the same model as before)" if document["same_as_before"] else ""

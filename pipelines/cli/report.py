@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from pipelines.cli.output import console, print_json
+from pipelines.cli.output import console, errors, print_json
 from pipelines.cli.person import reading_run
 from pipelines.report.render import DASH, count, decimal
 
@@ -41,11 +41,17 @@ def status(
     last: Last = "",
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
-    """Where things stand: champion, newest days, a table of days, what needs attention. Reads the ledger alone."""
+    """Where things stand: champion, newest days, a table of days, what needs attention, lost stores included.
+
+    Airflow is asked only why a day has stopped half-way; one that does not answer is done without.
+    """
+    from pipelines.platform.chain_state import airflow_look
     from pipelines.report.standing import standing
+    from pipelines.store_checks import look_at_stores
 
     run = reading_run()
-    now = standing(run, _days(run, first, last))
+    look, lost = airflow_look(run.settings, run.use_case.name), look_at_stores(run).lost
+    now = standing(run, _days(run, first, last), look=look, lost=lost)
     if as_json:
         print_json(now.to_json())
     else:
@@ -60,15 +66,23 @@ def report(
 ) -> None:
     """Write one self-contained HTML file: the pages of Model Ops as Airflow shows them, without Airflow."""
     from pipelines.ops.one_file import write_report
-    from pipelines.report.release_page import write_release_pages
+    from pipelines.report.release_page import refresh_release_pages
 
     run = reading_run()
-    write_release_pages(run)
+    for warning in refresh_release_pages(run) if out is None or may_write_in(run.settings.home) else ():
+        errors.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
     path = write_report(run, _days(run, first, last), out.absolute() if out else None)
     if as_json:
         print_json({"report": str(path)})
     else:
         console.print(f"report: {path.as_uri()}", highlight=False, soft_wrap=True)
+
+
+def may_write_in(home: Path) -> bool:
+    """Whether this user may write into the home; an auditor may not, and wants one file elsewhere."""
+    import os
+
+    return os.access(home, os.W_OK)
 
 
 def _days(run: Run, first: str, last: str) -> DayRange | None:
@@ -100,6 +114,8 @@ def _print(now: Standing) -> None:
     fresh = ", ".join(f"{one.table} {_fresh(one)}" for one in now.timeliness.fresh if one.newest)
     if fresh:
         console.print(f"fresh     {fresh}", highlight=False, markup=False, soft_wrap=True)
+    if now.reports:
+        console.print(f"reports   {now.reports.describe()}", highlight=False, markup=False, soft_wrap=True)
     if now.rows:
         print_days(now.rows)
     if now.attention:

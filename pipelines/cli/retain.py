@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -13,6 +14,7 @@ from pipelines.cli.person import person_run, required_reason
 if TYPE_CHECKING:
     from pipelines.run import Run
     from pipelines.stages.retain.by_key import Deletion
+    from pipelines.stages.retain.unread import Unread
 
 
 def register(app: typer.Typer) -> None:
@@ -33,8 +35,8 @@ def retain_command(
 ) -> None:
     """Delete for good: lake with its earlier versions, landing zone, alert lists, online store. Nothing brings it back.
 
-    Keys on a command line can be read by others on the machine: prefer --keys-from. Exit code 1: files of the landing
-    zone could not be looked into.
+    Keys on a command line can be read by others on the machine: prefer --keys-from. Exit code 1: files could not be
+    looked into, and are named; everything else is deleted.
     """
     run = person_run()
     keys = [*(delete_unit or ()), *_read(keys_from)]
@@ -53,7 +55,7 @@ def retain_command(
 
 
 def _by_age(run: Run, dry_run: bool, as_json: bool) -> None:
-    from pipelines.stages.retain.by_age import delete_by_age
+    from pipelines.stages.retain.by_age import delete_by_age, unread_of
 
     told = delete_by_age(run, run.clock().date(), dry_run=dry_run)
     if as_json:
@@ -63,13 +65,18 @@ def _by_age(run: Run, dry_run: bool, as_json: bool) -> None:
     else:
         rows = [(name, one["before"], f"{one['deleted']:,}") for name, one in told.items()]
         print_table("would be deleted" if dry_run else "deleted", ("what", "kept from", "rows or files"), rows)
+    unread = unread_of(told)
+    if not as_json:
+        _show_unread(unread)
+    if unread:
+        raise typer.Exit(1)
 
 
 def _read(path: Path | None) -> list[str]:
     if path is None:
         return []
     try:
-        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8")
+        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         _usage("a file with one key a line", str(error))
     return text.split()
@@ -93,14 +100,30 @@ def _show(done: Deletion) -> None:
     ]
     rows += [(f"landed {feed}", "", row["rows"]) for feed, row in done.landing.items()]
     rows += [(f"alert list {name}", "", count) for name, count in done.alert_lists.items()]
+    rows += [("claims of imports", "", done.imports)]
     served = {"answers of the scorer": done.answers, "journal of the scorer": done.journal}
     rows += [(name, "", count) for name, count in served.items() if count]
     rows += [(f"golden set {name}", "", count) for name, count in done.golden_sets.items()]
     rows += [("online store, keys", "", done.online), ("records of the ledger", "", done.records)]
     shown = [(what, str(before), str(count)) for what, before, count in rows if count]
     if not shown:
-        console.print("nothing of it is kept")
+        console.print("nothing of it was found" if done.unread else "nothing of it is kept")
     else:
         print_table(f"{len(done.keys)} of {done.unit}: {verb}", ("where", "rows before", verb), shown)
-    for path in done.unread:
-        console.print(f"not looked into: {path}", soft_wrap=True)
+    if done.leftovers:
+        console.print(f"left by an ingest that was killed, {verb}: {', '.join(done.leftovers)}", soft_wrap=True)
+    for name in done.in_use:
+        console.print(
+            f"open in a program: {name}: close it without saving, or what was deleted comes back; if nobody has it"
+            " open, remove the lock file beside it",
+            soft_wrap=True,
+        )
+    _show_unread(done.unread)
+
+
+def _show_unread(unread: Sequence[Unread]) -> None:
+    """Name the files that a person has to look into."""
+    for one in unread:
+        console.print(f"not looked into: {one.path}: {one.why}", soft_wrap=True, markup=False)
+    if unread:
+        console.print("look into them and remove or correct them, then run this again: docs/runbooks/retention.md")

@@ -51,7 +51,7 @@ def run_stage(
     as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
 ) -> None:
     """Run one stage for the days --from to --to, both included; running a day again leaves the same rows."""
-    from pipelines.platform.days import DayRange
+    from pipelines.platform.days import DayRange, require_over
     from pipelines.platform.settings import Settings
     from pipelines.run import Run
     from pipelines.stages.metering import metered
@@ -60,12 +60,13 @@ def run_stage(
     days = DayRange.parse(first, last)
     settings = Settings.from_environment()
     run = Run(settings, load(settings.use_case))
+    require_over(days, run.clock().date())
     options = {"allow_gap": True} if allow_gap and stage is Stage.FEATURES else {}
     result = metered(run, stage.value, days.last, lambda: _function(stage)(run, days, **options))
     if as_json:
         print_json(result.to_json())
     else:
-        _print(result)
+        print_result(result)
 
 
 def _function(stage: Stage) -> Callable[..., StageResult]:
@@ -74,7 +75,11 @@ def _function(stage: Stage) -> Callable[..., StageResult]:
     return function
 
 
-def _print(result: StageResult) -> None:
+def print_result(result: StageResult) -> None:
+    """The table of the days' accounts, then what the gate let pass and what a person should know of a day."""
+    from pipelines.report.days import stage_problems
+    from pipelines.report.gate_warnings import by_warning, gate_warnings
+
     plain = [
         key
         for key in dict.fromkeys(key for account in result.accounts.values() for key in account)
@@ -84,5 +89,12 @@ def _print(result: StageResult) -> None:
         [str(day), *(account.get(key) for key in plain)] for day, account in sorted(result.accounts.items())
     ]
     print_table(f"{result.stage} {result.days}", ["day", *plain], rows)
+    for warning, days in by_warning({day: gate_warnings(result.stage, one) for day, one in result.accounts.items()}):
+        console.print(
+            f"gate {warning.severity}: {warning.describe(days)}", markup=False, soft_wrap=True, style="yellow"
+        )
+    for day, account in sorted(result.accounts.items()):
+        for problem in stage_problems(result.stage, account):
+            console.print(f"{day}: {problem}", markup=False, highlight=False, soft_wrap=True, style="yellow")
     if result.versions:
         console.print("table versions: " + ", ".join(f"{table} {v}" for table, v in result.versions.items()))

@@ -53,8 +53,8 @@ class Requests:
             time.sleep(_PAUSE_SECONDS)
 
     def wait_for_more(self) -> None:
-        """Until some more have been answered (or nothing is answered for a minute)."""
-        wanted, patience = len(self.answers) + _ENOUGH, time.monotonic() + 60
+        """Until some more have been answered (or nothing is answered for five minutes)."""
+        wanted, patience = len(self.answers) + _ENOUGH, time.monotonic() + 300
         while len(self.answers) < wanted and time.monotonic() < patience:
             time.sleep(_PAUSE_SECONDS)
 

@@ -1,36 +1,44 @@
 """Imports days of a source into the landing zone: events on their day, a report of each positive on its own day.
 
-The reports of a day are a function of the source alone: those of all its events that are due on it. So the reports
-that are due after the last day are written too, and importing a range in two calls gives what one call gives. Where
-the source speaks of none of those later days, their events land as empty days, so that they can be ingested
-(decision 0113).
+Landing is additive: an import adds to what a day holds, whoever brought it, and takes nothing away. A report lands with
+its event. So a range that is imported in any pieces, in any order, any number of times, from one file or several, lands
+the same bytes (decision 0275). Where two sources say different things of one event, the import is refused and names
+both; a corrected file of the same source replaces what that source had landed, on request.
+
+Report days after the range, of which the source holds no events, land with an empty list of events, so that they can be
+ingested (decision 0113).
 """
 
 from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.compute as pc
 
-from pipelines.importing.conversion import POSITIVE
+from pipelines.importing.additions import UNCLAIMED, DayAddition, day_addition
+from pipelines.importing.claims import Claims
+from pipelines.importing.contradictions import other_days, require_no_contradiction
+from pipelines.importing.judgement import judged
+from pipelines.importing.landed_day import LandedDay, empty_day, read_day, together, typed_schema, write_day
 from pipelines.importing.source import Source
-from pipelines.platform.arrow_types import arrow_type
 from pipelines.platform.days import DayRange
 from pipelines.platform.landing import Landing
 from pipelines.usecases.definition import UseCase
 
+_KEPT_ROWS = 4_000_000
+
 
 @dataclass(frozen=True)
 class Imported:
-    """One landed day: its events, positive ones among them, and reports that landed with it.
+    """One landed day: the source's events of it, positive ones among them, and its reports that are due on it.
 
     `ready`: both feeds of the day have arrived, so it can be ingested. False only for a day after the range.
+    `changed`: the day's files are others than before.
     """
 
     day: date
@@ -38,33 +46,83 @@ class Imported:
     positives: int
     reports: int
     ready: bool = True
+    changed: bool = True
 
 
-def import_days(landing: Landing, source: Source, use_case: UseCase, days: DayRange) -> Iterator[Imported]:
-    """Import `days`, and the reports due up to the label delay after them; yields an account of each day written.
+def import_days(
+    landing: Landing,
+    source: Source,
+    use_case: UseCase,
+    days: DayRange,
+    *,
+    claims: Claims = UNCLAIMED,
+    replace: bool = False,
+    is_judged: bool = False,
+) -> Iterator[Imported]:
+    """Import `days`, with the reports of their events; yields an account of each day written.
 
-    Raises `UsageError` (days missing in the source) before anything is written; `ConfigurationError` where a file does
-    not fit the mapping: the days before it are complete then.
+    `claims` remember which source brought what; `replace` takes away what this source had brought for `days` and does
+    not bring any more. `is_judged`: `judgement.judged` has passed the source already. Raises `UsageError` (days missing
+    in the source) and `ConfigurationError` (a file that does not fit the mapping, or contradicts another source) before
+    anything is written.
     """
-    source.require(days)
-    delay = source.mapping.labels.delay
-    reach = math.ceil(delay / timedelta(days=1))
+    if not is_judged:
+        judged(source, use_case, days, emptied=claimed_days(claims, source, days) if replace else frozenset())
+    others = other_days(landing, source, use_case, days, claims)
+    reach = math.ceil(source.mapping.labels.delay / timedelta(days=1))
+    additions = _Additions(lambda day: day_addition(landing, source, use_case, day, claims, replace=replace))
     due: dict[date, list[Any]] = defaultdict(list)
-    for day in days.widened(before=reach, after=reach):
-        events = source.events(day) if day <= days.last else None
-        if events is not None:
-            for report_day, reports in _reports(events, use_case, delay):
-                due[report_day].append(reports)
-        if day >= days.first:
-            reports = _in_order(due.pop(day, []), use_case)
-            if events is None:
-                ready = _ready_without_events(landing, source, use_case, day)
-                done = Imported(day, 0, 0, reports.num_rows, ready)
-            else:
-                landing.write_day(use_case.events.name, day, [events.drop_columns([POSITIVE])])
-                done = Imported(day, events.num_rows, _positives(events), reports.num_rows)
-            landing.write_day(use_case.labels.name, day, [reports])
-            yield done
+    taken_back: dict[date, list[Any]] = defaultdict(list)
+    for day in days:
+        addition = additions.of(day)
+        require_no_contradiction(source, use_case, day, addition, others)
+        for report_day, reports in addition.reports.items():
+            due[report_day].append(reports)
+        for report_day, reports in addition.reports_taken_back.items():
+            taken_back[report_day].append(reports)
+
+    for day in days:
+        # First what an import after a crash has to know: all that this source has landed, or is about to land.
+        addition = additions.of(day)
+        claims.write(day, pa.concat_tables([addition.claims_before, addition.claims]))
+    changed = {
+        day: _write_reports(landing, use_case, day, due.get(day, []), taken_back.get(day, []))
+        for day in sorted({*days.widened(after=reach), *taken_back})
+    }
+    for day in days.widened(after=reach):
+        reports = sum(part.num_rows for part in due.get(day, []))
+        if day in days:
+            addition = additions.of(day)
+            written = write_day(landing, use_case.events, day, addition.content)
+            if replace:
+                claims.write(day, pa.concat_tables([addition.claims_kept, addition.claims]))
+            yield Imported(day, addition.events, addition.positives, reports, changed=written or changed[day])
+        else:
+            ready = _ready_without_events(landing, source, use_case, day)
+            yield Imported(day, 0, 0, reports, ready, changed[day])
+
+
+class _Additions:
+    """What each day adds, kept in memory as far as it fits: it is asked for more than once."""
+
+    def __init__(self, make: Callable[[date], DayAddition]) -> None:
+        self._make = make
+        self._kept: dict[date, DayAddition] = {}
+        self._rows = 0
+
+    def of(self, day: date) -> DayAddition:
+        if day in self._kept:
+            return self._kept[day]
+        addition = self._make(day)
+        if self._rows + addition.content.rows <= _KEPT_ROWS:
+            self._kept[day] = addition
+            self._rows += addition.content.rows
+        return addition
+
+
+def claimed_days(claims: Claims, source: Source, days: DayRange) -> frozenset[date]:
+    """The days of the range for which the source has landed something before."""
+    return frozenset(day for day in days if source.name in claims.sources(day))
 
 
 def _ready_without_events(landing: Landing, source: Source, use_case: UseCase, day: date) -> bool:
@@ -73,33 +131,18 @@ def _ready_without_events(landing: Landing, source: Source, use_case: UseCase, d
         return True
     if source.holds(day):
         return False
-    landing.write_day(use_case.events.name, day, [])
+    write_day(landing, use_case.events, day, empty_day(use_case.events))
     return True
 
 
-def _reports(events: Any, use_case: UseCase, delay: timedelta) -> Iterator[tuple[date, Any]]:
-    """Reports of the positive events, by the day on which they are due."""
-    positive = events.filter(events[POSITIVE])
-    at = pc.add(positive[use_case.events.time], pa.scalar(delay, pa.duration("us")))
-    columns = {
-        column.name: at if column.name == use_case.label.reported_at else positive[column.name]
-        for column in use_case.labels.columns
-    }
-    reports, days = pa.table(columns, schema=_schema(use_case)), at.cast(pa.date32())
-    for day in pc.unique(days):
-        yield day.as_py(), reports.filter(pc.equal(days, day))
-
-
-def _in_order(parts: list[Any], use_case: UseCase) -> Any:
-    """One table, ordered by time and key."""
-    schema = _schema(use_case)
-    order = [(use_case.labels.time, "ascending"), *((name, "ascending") for name in use_case.labels.key)]
-    return pa.concat_tables(parts or [schema.empty_table()]).sort_by(order)
-
-
-def _schema(use_case: UseCase) -> Any:
-    return pa.schema([(column.name, arrow_type(column.type)) for column in use_case.labels.columns])
-
-
-def _positives(events: Any) -> int:
-    return int(pc.sum(events[POSITIVE], min_count=0).as_py())
+def _write_reports(landing: Landing, use_case: UseCase, day: date, added: list[Any], removed: list[Any]) -> bool:
+    """Land a day of reports: what is there, without `removed`, and `added`; whether anything had to be written."""
+    feed = use_case.labels
+    schema = typed_schema(feed)
+    before = read_day(landing, feed, day) or empty_day(feed)
+    kept = before.typed
+    if removed:
+        gone = pa.concat_tables(removed).cast(schema)
+        kept = kept.join(gone, keys=schema.names, join_type="left anti").cast(schema) if gone.num_rows else kept
+    typed = pa.concat_tables([kept, *(part.cast(schema) for part in added)])
+    return write_day(landing, feed, day, together(feed, LandedDay(typed, before.texts)))

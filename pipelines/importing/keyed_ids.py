@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import hmac
 import secrets
-from typing import Any
-
-import pyarrow as pa
-import pyarrow.compute as pc
+import unicodedata
+from collections.abc import Iterable
 
 from pipelines.platform.card_numbers import mask_card_numbers
 from pipelines.platform.errors import ConfigurationError
@@ -26,29 +24,28 @@ KINDS = ("bigint", "string")
 """Types of columns that may hold a keyed id; a string holds its decimal digits."""
 
 
-def keyed_id(key: bytes, column: str, value: object) -> int:
+def composed(text: str) -> str:
+    """An id in the one spelling in which ids are compared: no blanks around it, letters composed (Unicode's NFC)."""
+    return unicodedata.normalize("NFC", text.strip())
+
+
+def joined_id(parts: Iterable[str]) -> str:
+    """An id of several parts as one text: `a|b`; a bar or a backslash within a part has a backslash before it."""
+    return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
+
+
+def keyed_id(key: bytes, column: str, value: int | str) -> int:
     """The keyed id, 0 to 2^53 - 1, of an id as it is written (whole number or text, blanks around it do not count).
 
-    `column` is the feed's: one id in two columns gives two numbers, so that they cannot be linked.
+    `column` is the feed's: one id in two columns gives two numbers, so that they cannot be linked. Raises `ValueError`
+    for what is no id: None, a flag, a floating-point number, empty text.
     """
-    digest = hmac.digest(key, f"{column}\0{str(value).strip()}".encode(), "sha256")
+    if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
+        raise ValueError(f"an id is a whole number or text that is not empty, not {value!r}")
+    digest = hmac.digest(key, f"{column}\0{composed(str(value))}".encode(), "sha256")
     number = int.from_bytes(digest[:8], "big") >> (64 - BITS)
     text = str(number)
     return number if mask_card_numbers(text) == text else number ^ 1
-
-
-def keyed_column(values: Any, key: bytes, column: str) -> Any:
-    """An Arrow column of ids (whole numbers or text) as keyed ids, int64; null where there is no id, or an empty one.
-
-    Raises `ValueError` for another type: a number that was rounded on its way is another id.
-    """
-    whole = pa.types.is_integer(values.type)
-    if not (whole or pa.types.is_string(values.type) or pa.types.is_large_string(values.type)):
-        raise ValueError("an id to be hashed is a whole number or text")
-    texts = values.cast(pa.large_string())
-    known = [one for one in pc.unique(texts).to_pylist() if one is not None and one.strip()]
-    hashed = pa.array([keyed_id(key, column, one) for one in known], pa.int64())
-    return pc.take(hashed, pc.index_in(texts, value_set=pa.array(known, pa.large_string())))
 
 
 def id_key(settings: Settings, *, may_make: bool) -> bytes:

@@ -86,7 +86,7 @@ def _acted(facts: Facts, incidents: Sequence[Incident], history: Sequence[StageR
     answered = sum(bool(incident.resolution) or _moved(facts, incident) for incident in incidents)
     total = len(stretches) + len(incidents)
     basis = (
-        f"{acted} of {plural(len(stretches), 'stretch')}es of drift asked for a training, "
+        f"{acted} of {plural(len(stretches), 'stretch')} of drift asked for a training, "
         f"{answered} of {plural(len(incidents), 'incident')} led to a move or a resolution"
     ).replace("1 stretches", "1 stretch")
     return Measure(

@@ -104,11 +104,13 @@ def _drift_chart(drift: Mapping[str, Any], limit: float) -> Markup:
     if not columns:
         return Markup("")
     moved = set(drift.get("drifted") or ())
+    limits = {column["name"]: float(column["threshold"]) for column in drift.get("compared") or ()}
     items = [
-        Bar(label=name, value=value, limit=limit, high=name in moved)
+        Bar(label=name, value=value, limit=limits.get(name, limit), high=name in moved)
         for name, value in sorted(columns.items(), key=lambda item: -(item[1] or 0.0))
     ]
-    unit = f"distance ({drift.get('method', 'as declared')}); the mark is the limit {limit:g}"
+    method = drift.get("method", "as declared")
+    unit = f"distance ({method}), or share of rows off a constant; the mark is the limit {limit:g}, or its own"
     return bars(items, title="Drift by feature", unit=unit)
 
 

@@ -40,7 +40,7 @@ class Facts:
 
     @cached_property
     def newest(self) -> date | None:
-        """The newest day that any stage has a record of."""
+        """The newest day that is over and that any stage has a record of."""
         return newest_day(self.run)
 
     @cached_property

@@ -38,25 +38,27 @@ def feature_content(facts: Facts, key: str) -> dict[str, Any]:
     features = {feature.name: feature for feature in facts.use_case.stored_features.features}
     if key not in features:
         raise UsageError("no feature has that name", found=key, next_step="the page Features lists them all")
-    feature, drift, limit = features[key], _drift(facts), facts.use_case.drift.threshold
+    feature, drift = features[key], _drift(facts)
     days = sorted(drift)
+    newest = _compared(drift[days[-1]], key) if days else {}
+    limit = float(newest.get("threshold", facts.use_case.drift.threshold))
     values = [_distance(drift[day], key) for day in days]
     chart = lines(
         days,
         {"distance": values},
         title=f"Drift of {key}",
-        unit=f"distance ({facts.use_case.drift.method})",
+        unit=str(newest.get("method", facts.use_case.drift.method)),
         limit=limit,
     )
     return {
         "feature": feature,
-        "line": _line(facts, feature, drift, limit),
+        "line": _line(facts, feature, drift, facts.use_case.drift.threshold),
         "declaration": {name: value for name, value in feature.declaration().items() if name != "name"},
         "inputs": [part.name for part in feature.inputs if part.name in features],
         "chart": chart if any(value is not None for value in values) else Markup(""),
         "limit": limit,
         "fresh": freshness(facts),
-        "beyond": [day for day, value in zip(days, values, strict=True) if value is not None and value > limit],
+        "beyond": [day for day in days if _beyond(drift[day], key, limit)],
     }
 
 
@@ -92,6 +94,7 @@ def _drift(facts: Facts) -> Mapping[date, Mapping[str, Any]]:
 def _line(facts: Facts, feature: Feature, drift: Mapping[date, Mapping[str, Any]], limit: float) -> Mapping[str, Any]:
     values: Sequence[float | None] = [_distance(found, feature.name) for found in drift.values()]
     newest = drift[max(drift)] if drift else {}
+    limit = float(_compared(newest, feature.name).get("threshold", limit))
     return {
         "name": feature.name,
         "owner": feature.owner,
@@ -99,10 +102,22 @@ def _line(facts: Facts, feature: Feature, drift: Mapping[date, Mapping[str, Any]
         "unit": feature.unit,
         "sets": [name for name, known in facts.use_case.feature_sets.items() if feature.name in known.names],
         "distance": values[-1] if values else None,
-        "beyond": bool(values) and values[-1] is not None and values[-1] > limit,
+        "beyond": _beyond(newest, feature.name, limit),
         "skipped": (newest.get("skipped") or {}).get(feature.name, ""),
         "spark": spark(values, limit=limit, title=f"{feature.name}: distance on the last {len(values)} days"),
     }
+
+
+def _compared(drift: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """What was measured of a feature on a day, and against which threshold; empty where it was not compared."""
+    columns: Sequence[Mapping[str, Any]] = drift.get("compared") or ()
+    return next((column for column in columns if column["name"] == name), {})
+
+
+def _beyond(drift: Mapping[str, Any], name: str, limit: float) -> bool:
+    """Whether the day's value is beyond the threshold that held for it (`limit` where the account has none)."""
+    value = _distance(drift, name)
+    return value is not None and value >= float(_compared(drift, name).get("threshold", limit))
 
 
 def _distance(drift: Mapping[str, Any], name: str) -> float | None:

@@ -48,5 +48,6 @@ def median_of(values: Sequence[float]) -> float | None:
 
 
 def plural(count: int, word: str) -> str:
-    """`1 night`, `2 nights`."""
-    return f"{count:,} {word}{'' if count == 1 else 's'}"
+    """`1 night`, `2 nights`; `1 stretch`, `2 stretches`."""
+    ending = "es" if word.endswith(("s", "x", "ch", "sh")) else "s"
+    return f"{count:,} {word}{'' if count == 1 else ending}"

@@ -64,7 +64,8 @@ def _incidents(facts: Facts) -> list[Figure]:
 
 def _days(facts: Facts) -> list[Figure]:
     """The newest day of each stage; volume, alerts, quarantine and drift of the newest day that has them."""
-    statuses = facts.run.ledger.stage_statuses()
+    known, today = facts.run.ledger.stage_statuses(), facts.at.date()
+    statuses = {key: status for key, status in known.items() if key[1] < today}
     good = good_days(statuses)
     newest = {stage: max(done) for stage in STAGES if (done := _done(statuses, stage))}
     ends: list[Sample] = [

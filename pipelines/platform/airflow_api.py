@@ -1,7 +1,7 @@
 """Airflow's REST API over HTTP: runs, tasks, backfills, pools. It imports nothing of Airflow.
 
-Every call raises `StoreError` where Airflow does not answer (`tollgate up` starts it) and `PermanentError` where it
-refuses, with Airflow's own reason.
+Every call raises `StoreError` where Airflow does not answer (`tollgate up` starts it) or fails itself (HTTP 5xx, an
+answer that is cut off), and `PermanentError` where it refuses, with Airflow's own reason.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from typing import Any
 import httpx
 
 from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
-from pipelines.platform.ports import LOCALHOST
+from pipelines.platform.ports import LOCALHOST, home_of_service
 from pipelines.platform.settings import Settings
 
 USER = "admin"
@@ -78,9 +78,25 @@ class AirflowApi:
 
     @cached_property
     def _client(self) -> httpx.Client:
+        self._require_own_airflow()
         client = _client_of(self.url)
         client.headers["Authorization"] = f"Bearer {self.token()}"
         return client
+
+    def _require_own_airflow(self) -> None:
+        """Raise `ConfigurationError` where the Airflow on this machine's port is seen to be another home's."""
+        if self.settings.airflow_url:
+            return
+        home = home_of_service(self.settings.airflow_port)
+        if home is not None and home.resolve() != self.settings.home:
+            raise ConfigurationError(
+                "the Airflow on this port runs for another home; nothing was asked of it",
+                where=self.url,
+                expected=f"the Airflow of {self.settings.home}",
+                found=f"that of {home}",
+                next_step="let TOLLGATE_HOME be that home, or set TOLLGATE_AIRFLOW_PORT to a port of this home's own",
+                runbook="docs/runbooks/home.md",
+            )
 
     def token(self) -> str:
         """A new bearer token; Airflow's `[api_auth] jwt_expiration_time` says how long it is good (a day)."""
@@ -183,16 +199,36 @@ class AirflowApi:
         return self._checked(self._raw("GET", path, params=query))
 
     def _raw(self, method: str, path: str, **arguments: Any) -> httpx.Response:
-        return _sent(self._client, method, f"/api/v2{path}", **arguments)
+        response = _sent(self._client, method, f"/api/v2{path}", **arguments)
+        if response.status_code == httpx.codes.UNAUTHORIZED:
+            # A token is good for a day, and only for the Airflow that gave it: whoever follows for longer asks again.
+            self._client.headers["Authorization"] = f"Bearer {self.token()}"
+            response = _sent(self._client, method, f"/api/v2{path}", **arguments)
+        return response
 
     def _checked(self, response: httpx.Response) -> Any:
+        if response.is_server_error or response.status_code == httpx.codes.TOO_MANY_REQUESTS:
+            raise self._failed(response, f"HTTP {response.status_code}: {_reason(response)}")
         if response.is_success:
-            return response.json()
+            try:
+                return response.json()
+            except ValueError as error:
+                raise self._failed(response, f"no JSON: {response.text[:100]!r}") from error
         raise PermanentError(
             "Airflow refused the request",
             where=f"{response.request.method} {response.request.url}",
             found=f"HTTP {response.status_code}: {_reason(response)}",
             next_step=f"look at {self.url} and at `tollgate status`",
+            runbook="docs/runbooks/services.md",
+        )
+
+    def _failed(self, response: httpx.Response, found: str) -> StoreError:
+        return StoreError(
+            "Airflow failed to answer a request",
+            where=f"{response.request.method} {response.request.url}",
+            expected="an answer of its API",
+            found=found,
+            next_step="run the same command again; if it stays so, look at the log of Airflow's API server",
             runbook="docs/runbooks/services.md",
         )
 

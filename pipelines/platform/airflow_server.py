@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 
 from pipelines.platform.addresses import unusable, with_our_driver
 from pipelines.platform.airflow_api import AirflowApi, airflow_url, passwords_file
+from pipelines.platform.airflow_configuration import make_configuration
 from pipelines.platform.airflow_secrets import USERS, secret
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.masking import mask_passwords
@@ -58,6 +59,7 @@ def make_database(settings: Settings) -> None:
 
     A file is made elsewhere, then moved: a start that is broken off leaves no half.
     """
+    make_configuration(settings)
     if settings.airflow_database:
         _migrate(settings, {}, where=mask_passwords(settings.airflow_database))
         return
@@ -161,6 +163,8 @@ def _configuration(settings: Settings) -> dict[str, str]:
         "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
         **_database(settings),
+        "LOGGING__BASE_LOG_FOLDER": str(settings.home / "airflow" / "logs"),
+        "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(settings.home / "airflow" / "logs" / "dag_processor"),
         "API__HOST": settings.bind,
         "API__PORT": str(settings.airflow_port),
         "API__BASE_URL": url,

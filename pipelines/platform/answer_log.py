@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.platform.answer_files import CLOSED, OPEN, STREAM, hour_of
 from pipelines.platform.errors import StoreError
+from pipelines.platform.whole_files import disk_remedy
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -89,6 +90,6 @@ def _failing(folder: Path, what: str) -> Iterator[None]:
             where=str(folder),
             expected="a folder with room that this user may write",
             found=str(error),
-            next_step="make room; answers go out all the same, and are counted as not logged",
+            next_step=f"{disk_remedy(error)}; answers go out all the same, and are counted as not logged",
             runbook="docs/runbooks/serving.md",
         ) from error

@@ -22,6 +22,7 @@ from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.ports import LOCALHOST
 from pipelines.platform.service_list import SERVICES, Service
 from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.platform.user_name import require_user_name
 
 FOLDERS = ("services", "airflow", "spark")
 """What the programs find in the home; the first is where they run."""
@@ -59,6 +60,8 @@ def _become(
     settings: Settings,
 ) -> NoReturn:
     """Replace this process by the program, so that signals reach it; files that it makes are its user's alone."""
+    if command is not _scorer_command:
+        require_user_name("this component")
     for name in FOLDERS:
         (settings.home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
     arguments = command(settings)

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pipelines.platform.errors import UsageError
 
-YEARS = range(1900, 2200)
+YEARS = range(1900, 9000)
 """The years of days that a person may mean."""
 
 
@@ -92,6 +92,21 @@ class DayRange:
     def widened(self, *, before: int = 0, after: int = 0) -> DayRange:
         """The range with `before` days more at its beginning and `after` days more at its end."""
         return DayRange(self.first - timedelta(days=before), self.last + timedelta(days=after))
+
+
+def require_over(days: DayRange, today: date, *, where: str = "") -> None:
+    """Raises `UsageError` where a day of the range is not over at the beginning of `today` (UTC).
+
+    Such a day is a slip of the keyboard: what is recorded of it would be the newest day for as long as it lies ahead.
+    """
+    if days.last >= today:
+        raise UsageError(
+            "a day that is not over cannot be run",
+            where=where,
+            expected=f"days until {today - timedelta(days=1)} (UTC)",
+            found=str(days.last),
+            next_step="correct the day, or leave out the days that have not ended; nothing was done",
+        )
 
 
 def grouped(days: set[date] | list[date]) -> list[DayRange]:

@@ -16,15 +16,18 @@ import sqlalchemy as sa
 from packaging.requirements import Requirement
 
 from pipelines.platform.addresses import is_redis, with_our_driver
+from pipelines.platform.code_identity import identify
 from pipelines.platform.diagnosis_services import scorer, services
 from pipelines.platform.findings import Check, Finding, guarded
+from pipelines.platform.home import place_warning, placement
 from pipelines.platform.jars import jars_of, missing_jars
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.online_address import PATIENCE, OnlineAddress
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.settings import CHECKOUT, Settings, is_remote
 from pipelines.platform.spark import JAVA_VERSIONS, require_java
 from pipelines.platform.storage import open_storage
+from pipelines.platform.user_name import WAY_OUT, user_name
 
 FREE_DISK = 5 * 1024**3
 """Bytes below which a day's run may not find room: a demo home takes about 1 GiB."""
@@ -35,6 +38,8 @@ def diagnose(settings: Settings) -> list[Finding]:
     checks: tuple[Check, ...] = (
         _python,
         _packages,
+        _code,
+        _user,
         _java,
         _jars,
         _home,
@@ -42,6 +47,7 @@ def diagnose(settings: Settings) -> list[Finding]:
         _landing,
         _lake,
         _online_store,
+        _journal,
         _databases,
         services,
         scorer,
@@ -69,6 +75,17 @@ def _packages(_: Settings) -> Iterator[Finding]:
     yield Finding("packages", not wrong, ", ".join(wrong) or "as locked", "run `make setup`")
 
 
+def _code(_: Settings) -> Iterator[Finding]:
+    """Whether commits of the lake, releases and pages can name the code that made them."""
+    found = identify(CHECKOUT, CHECKOUT / ".code-version")
+    yield Finding("code", found.known, f"commit {found.version}" if found.known else found.problem, found.remedy)
+
+
+def _user(_: Settings) -> Iterator[Finding]:
+    name = user_name()
+    yield Finding("user", name is not None, name or f"user id {os.getuid()} has no name: Spark cannot run", WAY_OUT)
+
+
 def _java(_: Settings) -> Iterator[Finding]:
     output = subprocess.run([require_java(), "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
     first = output.splitlines()[0]
@@ -87,8 +104,18 @@ def _home(settings: Settings) -> Iterator[Finding]:
     existing = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     writable = existing.is_dir() and os.access(existing, os.W_OK)
     yield Finding("home", writable, str(settings.home), f"make {existing} a writable folder, or set TOLLGATE_HOME")
+    yield from _identity(settings)
     free = shutil.disk_usage(existing).free
     yield Finding("disk", free >= FREE_DISK, f"{free / 1024**3:.1f} GiB free at {existing}", "free 5 GiB there")
+
+
+def _identity(settings: Settings) -> Iterator[Finding]:
+    """Whether the home is where it was registered."""
+    standing = placement(settings)
+    if warning := place_warning(settings):
+        yield Finding("home identity", ok=False, found=warning, advice="docs/runbooks/home.md")
+    elif standing.home is not None:
+        yield Finding("home identity", ok=True, found=f"{standing.home.short_id}, at its place")
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
@@ -143,13 +170,57 @@ def _online_store(settings: Settings) -> Iterator[Finding]:
         yield Finding("online store", ok=False, found=f"{address.where}: {error}", advice=advice)
 
 
+def _journal(settings: Settings) -> Iterator[Finding]:
+    """The Redis of the scorer's journal: whether it is there, may drop the journal, and keeps it over a restart."""
+    if settings.serve_journal is None:
+        return
+    import redis
+    from redis.backoff import NoBackoff
+    from redis.retry import Retry
+
+    address = OnlineAddress(settings.serve_journal, "")
+    options = address.redis_options("the scorer's journal", "TOLLGATE_SERVE_JOURNAL")
+    try:
+        with redis.Redis(**options, retry=Retry(NoBackoff(), 0)) as client:
+            client.ping()
+            policy, keeps = _eviction(client), _persistence(client)
+    except redis.RedisError as error:
+        advice = "start Redis, or correct TOLLGATE_SERVE_JOURNAL (docs/runbooks/serving.md)"
+        yield Finding("scorer's journal", ok=False, found=f"{address.where}: {error}", advice=advice)
+        return
+    drops = policy.startswith("allkeys")
+    advice = "set maxmemory-policy to noeviction: the journal is one key, which would be dropped whole"
+    if not drops:
+        advice = "set appendonly to yes: a restart would empty the journal, and scorers forget the day"
+    found = f"{address.where}, maxmemory-policy {policy}, {keeps}"
+    yield Finding("scorer's journal", ok=not drops and keeps != _NOTHING_KEPT, found=found, advice=advice)
+
+
+_NOTHING_KEPT = "keeps nothing over a restart"
+
+
+def _persistence(client: Any) -> str:
+    """What Redis keeps over a restart; where its user may not ask, unknown."""
+    appends, saves = (_setting(client, name) for name in ("appendonly", "save"))
+    if appends == "yes":
+        return "keeps every write over a restart"
+    if "unknown" in (appends, saves):
+        return "what it keeps over a restart is not known"
+    return "keeps snapshots over a restart" if saves else _NOTHING_KEPT
+
+
 def _eviction(client: Any) -> str:
     """What Redis drops when it is full; where its user may not ask, unknown."""
+    return _setting(client, "maxmemory-policy")
+
+
+def _setting(client: Any, name: str) -> str:
+    """A setting of Redis; where its user may not ask, unknown."""
     import redis
 
     try:
-        return str(client.config_get("maxmemory-policy")["maxmemory-policy"])
-    except redis.ResponseError:
+        return str(client.config_get(name)[name])
+    except (redis.ResponseError, KeyError):
         return "unknown"
 
 

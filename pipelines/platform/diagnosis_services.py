@@ -18,13 +18,15 @@ from pipelines.platform.certificates import certificate_of
 from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
 from pipelines.platform.findings import Finding, guarded
 from pipelines.platform.mlflow_gate import SECRET
-from pipelines.platform.ports import LOCALHOST, answers
+from pipelines.platform.ports import LOCALHOST, answers, home_of_service
 from pipelines.platform.services import status
 from pipelines.platform.settings import Settings
 from pipelines.platform.spark import server_version
 
 SPARK_PORT = 15002
 """Spark Connect's own, where an address has none."""
+
+_PORTS = {"http": 80, "https": 443}
 
 CERTIFICATE_DAYS = 14
 """Days that a certificate should still be valid: time to notice, and to have another one made."""
@@ -36,6 +38,9 @@ IN_ITS_PLACE = "end what listens there, or choose another port (docs/settings.md
 def services(settings: Settings) -> Iterator[Finding]:
     """Those that `tollgate up` has started and that are gone; then each that answers: whether it takes our password."""
     for each in status(settings):
+        if each.state == "another home's":
+            found = f"its record came along in a copy: pid and port are those of {_owner_of(each.address)}"
+            yield Finding(f"{each.name} service", ok=False, found=found, advice="`tollgate home adopt`")
         if each.state in {"dead", "starting"}:
             told = "it ended by itself" if each.state == "dead" else f"no answer at {each.address}"
             found = f"{told}; its log is {each.log}"
@@ -48,6 +53,9 @@ def spark_connect(settings: Settings) -> Iterator[Finding]:
     """Whether the Connect server runs plans for our token, and for no other."""
     url = spark_remote(settings)
     where = url.partition(";")[0].rstrip("/")
+    if not settings.spark_remote and (stranger_home := _of_another_home(settings, settings.spark_port)):
+        yield Finding("spark connect", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
+        return
     if not _reached(where):
         advice = "start it there, or correct TOLLGATE_SPARK_REMOTE"
         named = f"nobody answers at {where}"
@@ -77,9 +85,12 @@ def _takes_any_token(where: str, settings: Settings) -> bool:
 
 def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     """Whether MLflow's server takes our password, and asks for one."""
-    where = f"http://{LOCALHOST}:{settings.mlflow_port}"
-    if not answers(settings.mlflow_port):
-        yield _silent("mlflow ui", where)
+    where = settings.mlflow_url or f"http://{LOCALHOST}:{settings.mlflow_port}"
+    if absent := _absence("mlflow ui", where, settings, "mlflow_url", settings.mlflow_port):
+        yield absent
+        return
+    if stranger_home := _of_another_home(settings, settings.mlflow_port):
+        yield Finding("mlflow ui", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
         return
     password = known_secret(settings, SECRET)
     try:
@@ -104,8 +115,11 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
 def airflow(settings: Settings) -> Iterator[Finding]:
     """Whether Airflow's parts are healthy, and whether it takes our password."""
     api = AirflowApi(settings)
-    if not settings.airflow_url and not answers(settings.airflow_port):
-        yield _silent("airflow", api.url)
+    if absent := _absence("airflow", api.url, settings, "airflow_url", settings.airflow_port):
+        yield absent
+        return
+    if not settings.airflow_url and (stranger_home := _of_another_home(settings, settings.airflow_port)):
+        yield Finding("airflow", ok=False, found=f"{api.url} {stranger_home}", advice=ANOTHER_HOME)
         return
     try:
         ill = [f"{name} is {state}" for name, state in api.health().items() if state != "healthy"]
@@ -121,14 +135,19 @@ def airflow(settings: Settings) -> Iterator[Finding]:
         yield Finding("airflow", ok=False, found=found, advice=ANOTHER_HOME)
     except PermanentError:
         yield Finding("airflow", ok=False, found=f"{api.url} refuses our password", advice=ANOTHER_HOME)
+    except StoreError as error:
+        yield Finding("airflow", ok=False, found=f"{api.url}: {error.found or error.what}", advice=error.next_step)
 
 
 def scorer(settings: Settings) -> Iterator[Finding]:
     """The online scorer, where one runs: whether it answers as it should; its certificate, where it has one."""
-    where = f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
+    where = settings.serve_url or f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
     yield from guarded(certificate, settings)
-    if not answers(settings.serve_port):
-        yield _silent("scorer", where)
+    if absent := _absence("scorer", where, settings, "serve_url", settings.serve_port):
+        yield absent
+        return
+    if stranger_home := _of_another_home(settings, settings.serve_port):
+        yield Finding("scorer", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
         return
     try:
         told = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
@@ -154,14 +173,44 @@ def certificate(settings: Settings) -> Iterator[Finding]:
         yield Finding("certificate shown", same, "as on disk" if same else "another one", "docs/runbooks/serving.md")
 
 
+def _of_another_home(settings: Settings, port: int) -> str:
+    """What to say of a port on which another home's service listens; nothing where that is not seen."""
+    home = home_of_service(port)
+    return f"runs for the home at {home}" if home is not None and home.resolve() != settings.home else ""
+
+
+def _owner_of(address: str) -> str:
+    """Whose service listens at an address of this machine."""
+    home = home_of_service(urlsplit(address).port or 0)
+    return f"the home at {home}" if home else "another home"
+
+
 def _reached(url: str) -> bool:
     """Whether somebody listens there; Spark's own client would try for minutes."""
     parts = urlsplit(url)
     try:
-        socket.create_connection((parts.hostname or LOCALHOST, parts.port or SPARK_PORT), timeout=5).close()
+        port = parts.port or _PORTS.get(parts.scheme, SPARK_PORT)
+        socket.create_connection((parts.hostname or LOCALHOST, port), timeout=5).close()
     except OSError:
         return False
     return True
+
+
+def _absence(name: str, where: str, settings: Settings, setting: str, port: int) -> Finding | None:
+    """What to say of a service that does not answer at `where`; None where it does.
+
+    Where `setting` gives it an address it has to answer there. On this machine, at `port`, it need not run; in a
+    container nothing but one service does, so that silence there says nothing of the others.
+    """
+    variable = f"TOLLGATE_{setting.upper()}"
+    if getattr(settings, setting):
+        advice = f"start it there, or correct {variable} (docs/deploy.md)"
+        return None if _reached(where) else Finding(name, False, f"nobody answers at {where}", advice)
+    if answers(port):
+        return None
+    if settings.command_prefix:
+        return Finding(name, ok=True, found=f"not looked at: {variable} does not say where it runs")
+    return _silent(name, where)
 
 
 def _silent(name: str, where: str) -> Finding:

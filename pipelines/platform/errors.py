@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipelines.platform.printable import escaped
+
 _LABELS = (
     ("where", "where"),
     ("day", "day"),
@@ -57,7 +59,8 @@ class TollgateError(Exception):
             text = ", ".join(value) if isinstance(value, tuple) else value
             if text:
                 values[label] = text
-        return values
+        # What a message quotes of a file may hold terminal commands: they are shown, not obeyed.
+        return {label: escaped(text) for label, text in values.items()}
 
     def __str__(self) -> str:
         head, *rest = self.fields().items()
@@ -89,6 +92,10 @@ class UsageError(PermanentError):
     """The call itself is wrong: an unknown day, a reversed range, an unknown name."""
 
     exit_code = 2
+
+
+class TooEarlyError(PermanentError):
+    """A home is too young for what is asked: nothing is wrong, and days that pass put it right. Nobody is called."""
 
 
 class NotArrivedError(TransientError):

@@ -44,6 +44,13 @@ class Fallback:
         return {**vars(self), **days, "begun_at": self.begun_at.isoformat()}
 
 
+def goes_on(ledger: Ledger) -> str:
+    """What decides while a new release does not: a clause for messages."""
+    if ledger.champion() is None:
+        return "no release decides: the declared rule goes on"
+    return "the champion stays"
+
+
 def fallbacks(ledger: Ledger) -> list[Fallback]:
     """Every fallback of the use case, oldest first; only the last one may still go on."""
     return folded(ledger.audit_entries(KIND))

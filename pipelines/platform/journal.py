@@ -4,6 +4,11 @@ A worker reads what the others wrote before it answers, and writes its own befor
 answered, the next one sees, whichever of them takes it. After a crash the states are the nightly rebuild and this.
 `pipelines.platform.journal_files` is for the workers of one machine, `journal_redis` for several.
 
+A journal knows itself: a stream has an identity, made when it is made, and every reader a position in it. A stream that
+lost records, was emptied, cut off or exchanged is noticed by the next who reads or writes: he begins a new stream (or
+joins the one that another has begun), reads what is there, and counts a loss. What he alone knows is for his caller to
+write again; doing so twice does no harm.
+
 A record is int64 numbers: `EVENT` or `REPORT` (`ERASED`: nothing), when it came in, the event's id, its time or the
 report's (all in µs since 1970 UTC), the amount (cents; 0 in a report), and the event's entity keys in the schema's
 order (0 in a report).
@@ -18,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.kernel import NEVER, Events
+from pipelines.platform.errors import StoreError
 
 EVENT, REPORT, ERASED = 0, 1, 2
 KIND, ARRIVED, ID, TIME, CENTS, KEYS = range(6)
@@ -31,15 +37,30 @@ Chosen = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 
 
 class Journal(ABC):
-    """Records of whole batches in one order, the same for all readers; each reader has a place of its own."""
+    """Records of whole batches in one order, the same for all readers; each reader has a place of its own.
+
+    `stream` is the identity of what is read (hex; nothing before the first look), `previous` that of the stream which
+    it replaced, if any. `losses` counts the losses that this reader has noticed, `why` tells of the newest.
+    """
+
+    stream: str = ""
+    previous: str = ""
+    losses: int = 0
+    why: str = ""
 
     @abstractmethod
     def append(self, records: NDArray[np.int64]) -> None:
-        """Write records (n, width) together; raises `StoreError` where they are not kept, and then none is."""
+        """Write records (n, width) together; raises `StoreError` where they are not kept, and then none is.
+
+        So it does where the stream was lost: the next `news` finds its way.
+        """
 
     @abstractmethod
     def news(self) -> NDArray[np.int64]:
-        """What others wrote since the last call (this reader's own records are left out); all of it at first."""
+        """What others wrote since the last call (this reader's own records are left out); all of it at first.
+
+        Where `losses` has grown, it is all that the stream holds now, whoever wrote it. Raises `StoreError`.
+        """
 
     @abstractmethod
     def forget(self, before: int) -> None:
@@ -83,4 +104,16 @@ def events_of(records: NDArray[np.int64], entities: Sequence[str]) -> Events:
         cents=kept[:, CENTS].copy(),
         reported=np.full(len(kept), NEVER),
         keys={name: kept[:, KEYS + place].copy() for place, name in enumerate(entities)},
+    )
+
+
+def lost_stream(where: str, why: str) -> StoreError:
+    """The error of a write into a stream that is not there any more."""
+    return StoreError(
+        "the journal was lost; the records go with the next batch",
+        where=where,
+        expected="the stream that was read before",
+        found=why,
+        next_step="none: what is known here is written again at once",
+        runbook=RUNBOOK,
     )

@@ -1,6 +1,8 @@
 """The journal in files: segments of records in a folder, for the workers of one machine.
 
-A batch of answers costs one lock, one look at what is new and one write: the files stay open between batches.
+A batch of answers costs one lock, one look at what is new and one write: the files stay open between batches. The file
+that is locked says which stream the folder holds and how far it has come, so that a segment that was cut off, removed
+or exchanged is seen by whoever comes next.
 """
 
 from __future__ import annotations
@@ -8,20 +10,40 @@ from __future__ import annotations
 import fcntl
 import os
 import re
+import struct
+import uuid
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.platform.errors import StoreError
-from pipelines.platform.journal import ARRIVED, ERASED, RUNBOOK, TIME, Chosen, Journal
+from pipelines.platform.journal import ARRIVED, ERASED, RUNBOOK, TIME, Chosen, Journal, lost_stream
 
 SEGMENT_BYTES = 64 << 20
 _SEGMENT = re.compile(r"(\d{12})\.journal")
+
+
+_EXTENT = struct.Struct("<16s16sqqq")
+
+
+@dataclass(frozen=True, slots=True)
+class _Extent:
+    """What the locked file says: the stream and the one before it, the newest segment and its bytes, and the newest
+    that was forgotten (-1: none)."""
+
+    stream: bytes
+    previous: bytes
+    newest: int
+    size: int
+    forgotten: int
+
+    def packed(self) -> bytes:
+        return _EXTENT.pack(self.stream, self.previous, self.newest, self.size, self.forgotten)
 
 
 @dataclass(slots=True)
@@ -51,16 +73,24 @@ class FileJournal(Journal):
         self._segment_bytes = segment_bytes
         self._own: deque[tuple[int, int, int]] = deque()  # segment, first byte and past the last of an own write
         with self._failing("the journal cannot be opened"):
-            folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-            self._lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
-            first = min(self._segments(), default=0)
-        self._reading, self._writing = _Opened(first), _Opened(first)
-        self._offset = 0
+            self._lock = self._open_lock()
+            with self._locked():
+                extent = self._extent()
+                first = min(self._segments(), default=0)
+                self._reading, self._writing, self._offset = _Opened(first), _Opened(first), 0
+                if extent is None:
+                    self._begin(previous=b"")
+                else:
+                    self._join(extent)
+                    if why := self._gap(extent):
+                        self._begin_anew(why)
 
     def append(self, records: NDArray[np.int64]) -> None:
         """Write records together; raises `StoreError` where the disk does not take them."""
         content = np.ascontiguousarray(records, dtype="<i8").tobytes()
         with self._failing("the journal does not take records"), self._locked():
+            if why := self._wrong():
+                raise lost_stream(str(self._folder), why)
             begin = self._writable()
             file = self._writing.file
             if begin % self._size:  # the end of a write that was cut short
@@ -70,11 +100,14 @@ class FileJournal(Journal):
                 os.ftruncate(file, begin)
                 raise OSError("the disk took a part only")
             self._own.append((self._writing.number, begin, begin + len(content)))
+            self._note(newest=self._writing.number, size=begin + len(content))
 
     def news(self) -> NDArray[np.int64]:
         """What others wrote since the last call."""
         parts = []
-        with self._failing("the journal cannot be read"), self._locked(fcntl.LOCK_SH):
+        with self._failing("the journal cannot be read"), self._locked():
+            if why := self._wrong():
+                self._begin_anew(why)
             parts.append(self._rest())
             while (following := self._following()) is not None:
                 self._reading.close()
@@ -90,6 +123,7 @@ class FileJournal(Journal):
                 records = self._whole(number)
                 if len(records) and records[:, (ARRIVED, TIME)].max() >= before:
                     break
+                self._note(forgotten=number)
                 Path(self._path(number)).unlink()
 
     def erase(self, chosen: Chosen) -> int:
@@ -111,6 +145,112 @@ class FileJournal(Journal):
         for opened in (self._reading, self._writing):
             opened.close()
         os.close(self._lock)
+
+    def _open_lock(self) -> int:
+        self._folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+
+    def _extent(self) -> _Extent | None:
+        """What the locked file says; None where it says nothing (a new folder, one of before, an emptied file)."""
+        content = os.pread(self._lock, _EXTENT.size, 0)
+        return _Extent(*_EXTENT.unpack(content)) if len(content) == _EXTENT.size else None
+
+    def _write_extent(self, extent: _Extent) -> None:
+        os.pwrite(self._lock, extent.packed(), 0)
+
+    def _note(self, *, newest: int | None = None, size: int | None = None, forgotten: int | None = None) -> None:
+        """Say how far the stream has come; what is left out stays."""
+        extent = self._extent()
+        if extent is None:
+            return
+        changed = replace(
+            extent,
+            newest=extent.newest if newest is None else newest,
+            size=extent.size if size is None else size,
+            forgotten=extent.forgotten if forgotten is None else forgotten,
+        )
+        self._write_extent(changed)
+
+    def _join(self, extent: _Extent) -> None:
+        self.stream, self.previous = extent.stream.hex(), extent.previous.strip(b"\0").hex()
+
+    def _begin(self, previous: bytes) -> None:
+        """Begin a stream of the segments that are there."""
+        numbers = self._segments()
+        newest = max(numbers, default=0)
+        size = Path(self._path(newest)).stat().st_size if numbers else 0
+        extent = _Extent(
+            stream=uuid.uuid4().bytes,
+            previous=previous.ljust(16, b"\0"),
+            newest=newest,
+            size=size - size % self._size,
+            forgotten=min(numbers, default=0) - 1,
+        )
+        self._write_extent(extent)
+        self._join(extent)
+
+    def _begin_anew(self, why: str) -> None:
+        """After a loss: join the stream that another has begun meanwhile, or begin one; read it from its start."""
+        before = bytes.fromhex(self.stream)
+        if not self._lock_is_in_place():
+            opened = self._open_lock()
+            fcntl.flock(opened, fcntl.LOCK_EX)
+            os.close(self._lock)
+            self._lock = opened
+        extent = self._extent()
+        if extent is not None and extent.stream != before:
+            self._join(extent)
+        else:
+            self._begin(previous=before)
+        for opened_segment in (self._reading, self._writing):
+            opened_segment.close()
+        first = min(self._segments(), default=0)
+        self._reading.number = self._writing.number = first
+        self._offset = 0
+        self._own.clear()
+        self.losses += 1
+        self.why = why
+
+    def _wrong(self) -> str:
+        """What is not as this reader left it and as the locked file says, or nothing."""
+        if not self._lock_is_in_place():
+            return "its folder was removed or exchanged"
+        extent = self._extent()
+        if extent is None or extent.stream.hex() != self.stream:
+            return "another process found it lost" if extent else "the file that is locked was emptied"
+        newest = self._status(extent.newest)
+        if extent.size and (newest is None or newest.st_size < extent.size):
+            return f"segment {extent.newest} was removed" if newest is None else f"segment {extent.newest} was cut off"
+        if self._reading.file >= 0:
+            held = os.fstat(self._reading.file)
+            if not held.st_nlink and self._reading.number > extent.forgotten:
+                return f"segment {self._reading.number} was removed"
+            if held.st_nlink and held.st_size < self._offset:
+                return f"segment {self._reading.number} was cut off"
+            if newest is not None and self._reading.number == extent.newest and held.st_ino != newest.st_ino:
+                return f"segment {extent.newest} was exchanged"
+        return ""
+
+    def _gap(self, extent: _Extent) -> str:
+        """Which segments a newcomer misses, or nothing."""
+        there = set(self._segments())
+        wanted = range(extent.forgotten + 1, extent.newest + 1) if extent.size else range(0)
+        missing = [number for number in wanted if number not in there]
+        return f"segments are missing: {', '.join(map(str, missing[:5]))}" if missing else self._wrong()
+
+    def _lock_is_in_place(self) -> bool:
+        held = os.fstat(self._lock)
+        try:
+            found = (self._folder / "lock").stat()
+        except FileNotFoundError:
+            return False
+        return (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)
+
+    def _status(self, number: int) -> os.stat_result | None:
+        try:
+            return Path(self._path(number)).stat()
+        except FileNotFoundError:
+            return None
 
     def _rest(self) -> bytes:
         """What is unread of the segment at hand, without this reader's own; whole records only."""
@@ -180,8 +320,8 @@ class FileJournal(Journal):
         return f"{self._folder}/{number:012d}.journal"
 
     @contextmanager
-    def _locked(self, how: int = fcntl.LOCK_EX) -> Iterator[None]:
-        fcntl.flock(self._lock, how)
+    def _locked(self) -> Iterator[None]:
+        fcntl.flock(self._lock, fcntl.LOCK_EX)
         try:
             yield
         finally:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -18,7 +18,7 @@ from typing import Any, Literal
 from pipelines.platform.days import parse_day
 from pipelines.platform.errors import ContractError, NotArrivedError, TollgateError, UsageError
 from pipelines.platform.manifest import MANIFEST_NAME, LandedFile, Manifest
-from pipelines.platform.part_files import FileFormat, count_rows, encode
+from pipelines.platform.part_files import FileFormat, LandedPart, count_rows, encode
 from pipelines.platform.settings import Settings
 from pipelines.platform.storage import Storage, open_storage
 
@@ -108,18 +108,52 @@ class Landing:
         Where a file cannot be written, the day is left without a manifest and without new parts (`StoreError`).
         """
         folder = _folder(feed, day)
-        contents = {f"part-{n}.{file_format}": encode(part, file_format) for n, part in enumerate(parts)}
-        described = zip(contents.items(), parts, strict=True)
-        manifest = Manifest(tuple(LandedFile(name, p.num_rows, _sha256(content)) for (name, content), p in described))
+        contents, manifest = _encoded([LandedPart(file_format, part) for part in parts])
         self.remove_day(feed, day)
         try:
-            for name, content in contents.items():
-                self.storage.write(f"{folder}/{name}", content)
-            self.storage.write(f"{folder}/{MANIFEST_NAME}", manifest.to_bytes())
+            self._put(folder, contents, manifest)
         except BaseException:
             self._discard(folder)
             raise
         return manifest
+
+    def replace_day(self, feed: str, day: date, parts: Sequence[LandedPart]) -> bool:
+        """Put part files (each in its own form) in the place of what the day holds; whether anything had to change.
+
+        Whoever reads the day, also after a crash at any point, finds the old rows or the new ones: while the files
+        named `part-<n>` are written, the manifest lists copies of them under other names. A failed write raises
+        `StoreError`.
+        """
+        folder = _folder(feed, day)
+        contents, manifest = _encoded(parts)
+        if self._holds(folder, contents, manifest):
+            return False
+        if self.storage.exists(f"{folder}"):
+            aside = {
+                f"part-{_sha256(content)[:16]}.{name.split('.', 1)[1]}": content for name, content in contents.items()
+            }
+            listed = zip(aside.items(), manifest.files, strict=True)
+            copies = Manifest(tuple(LandedFile(name, file.rows, file.sha256) for (name, _), file in listed))
+            self._put(folder, aside, copies)
+        self._put(folder, contents, manifest)
+        for path in self.storage.files(folder):
+            if path.rsplit("/", 1)[1] not in {*contents, MANIFEST_NAME}:
+                self.storage.delete(path)
+        return True
+
+    def _put(self, folder: str, contents: Mapping[str, bytes], manifest: Manifest) -> None:
+        for name, content in contents.items():
+            self.storage.write(f"{folder}/{name}", content)
+        self.storage.write(f"{folder}/{MANIFEST_NAME}", manifest.to_bytes())
+
+    def _holds(self, folder: str, contents: Mapping[str, bytes], manifest: Manifest) -> bool:
+        """Whether the day's folder holds exactly this manifest and these files."""
+        if self.storage.read(f"{folder}/{MANIFEST_NAME}") != manifest.to_bytes():
+            return False
+        there = {path.rsplit("/", 1)[1] for path in self.storage.files(folder)}
+        if there != {*contents, MANIFEST_NAME}:
+            return False
+        return all(self.storage.read(f"{folder}/{name}") == content for name, content in contents.items())
 
     def remove_day(self, feed: str, day: date) -> None:
         """Take a day back: its manifest first, then its files; nothing happens where there is none."""
@@ -151,6 +185,14 @@ class Landing:
         with suppress(TollgateError):
             for path in self.storage.files(folder):
                 self.storage.delete(path)
+
+
+def _encoded(parts: Sequence[LandedPart]) -> tuple[dict[str, bytes], Manifest]:
+    """The files `part-0`, `part-1`, … with their bytes, and the manifest that lists them."""
+    contents = {f"part-{n}.{part.file_format}": encode(part.table, part.file_format) for n, part in enumerate(parts)}
+    described = zip(contents.items(), parts, strict=True)
+    files = (LandedFile(name, part.table.num_rows, _sha256(content)) for (name, content), part in described)
+    return contents, Manifest(tuple(files))
 
 
 def _checked(feed: str) -> str:

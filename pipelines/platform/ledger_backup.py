@@ -20,11 +20,14 @@ import sqlalchemy as sa
 from pipelines.platform.errors import PermanentError, UsageError
 from pipelines.platform.ledger_opening import RUNBOOK, open_ledger
 from pipelines.platform.ledger_store import answering
-from pipelines.platform.ledger_tables import SCHEMA_VERSION, metadata, schema_version
+from pipelines.platform.ledger_tables import SCHEMA_VERSION, audit, metadata, schema_version
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.whole_files import write_whole
 
 _BATCH = 1000
+HOME = "home"
+"""Kind of the audit rows that say whose ledger it is (`pipelines.platform.home_ledger`)."""
+
 TABLES = [table for table in metadata.sorted_tables if table is not schema_version]
 
 
@@ -67,7 +70,7 @@ def restore(path: Path, url: str) -> dict[str, int]:
     engine = open_ledger(url)
     try:
         with answering(mask_passwords(url)), engine.begin() as connection:
-            full = [table.name for table in TABLES if connection.execute(sa.select(table).limit(1)).first()]
+            full = [table.name for table in TABLES if connection.execute(_told_rows(table).limit(1)).first()]
             if full:
                 raise UsageError(
                     "the ledger is not empty; nothing was changed",
@@ -77,10 +80,17 @@ def restore(path: Path, url: str) -> dict[str, int]:
                     next_step="move it away, or let TOLLGATE_LEDGER name a new file or database; then restore again",
                     runbook=RUNBOOK,
                 )
+            connection.execute(audit.delete().where(audit.c.kind == HOME))
             _insert(connection, rows)
     finally:
         engine.dispose()
     return counted
+
+
+def _told_rows(table: sa.Table) -> sa.Select[Any]:
+    """Rows that a restore must not cover: all but the note whose ledger it is, which a new one gets by itself."""
+    query = sa.select(table)
+    return query.where(table.c.kind != HOME) if table is audit else query
 
 
 def _insert(connection: sa.Connection, rows: list[tuple[str, dict[str, Any]]]) -> None:

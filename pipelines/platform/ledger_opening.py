@@ -13,6 +13,7 @@ import sqlalchemy as sa
 
 from pipelines.platform.addresses import unusable, with_our_driver
 from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.ledger_remedy import remedy
 from pipelines.platform.ledger_tables import (
     SCHEMA_VERSION,
     metadata,
@@ -23,6 +24,7 @@ from pipelines.platform.ledger_tables import (
     schema_version,
 )
 from pipelines.platform.masking import mask_passwords
+from pipelines.platform.sqlite_reading import may_write, open_for_reading
 
 _SQLITE = "sqlite:///"
 _LAYOUT_LOCK = 0x746F6C6C
@@ -46,7 +48,7 @@ def open_ledger(url: str) -> sa.Engine:
             "the ledger cannot be opened",
             where=where,
             found=mask_passwords(str(error.orig).strip()),
-            next_step="check that its folder or server is there, and user and password right",
+            next_step=f"{remedy(str(error.orig))}, then run the same command again",
             runbook=RUNBOOK,
         ) from error
     except sa.exc.ProgrammingError as error:
@@ -74,7 +76,7 @@ def _engine(url: str) -> sa.Engine:
     """The engine; a connection that the server has closed meanwhile is made anew."""
     if url.startswith("sqlite"):
         if url.startswith(_SQLITE):
-            Path(url.removeprefix(_SQLITE)).parent.mkdir(parents=True, exist_ok=True)
+            return _engine_of_file(url, Path(url.removeprefix(_SQLITE)))
         return sa.create_engine(url, connect_args={"timeout": 30})
     try:
         dialect = sa.make_url(with_our_driver(url)).get_backend_name()
@@ -95,6 +97,24 @@ def _engine(url: str) -> sa.Engine:
             setting="TOLLGATE_LEDGER",
             expected="sqlite:///PATH or postgresql://USER:PASSWORD@HOST:PORT/BASE",
         ) from error
+
+
+def _engine_of_file(url: str, path: Path) -> sa.Engine:
+    """The engine of a file; where this user may not write to it, one that can only read."""
+    if path.is_file() and not may_write(path):
+        return sa.create_engine(url, creator=lambda: open_for_reading(path, check_same_thread=False))
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(
+            "the ledger cannot be made",
+            where=str(path.parent),
+            expected="a folder that this user may write to",
+            found=error.strerror or str(error),
+            next_step="let TOLLGATE_HOME name a folder of yours, or have this one made for you",
+            runbook=RUNBOOK,
+        ) from error
+    return sa.create_engine(url, connect_args={"timeout": 30})
 
 
 def _open(engine: sa.Engine, where: str) -> None:

@@ -9,8 +9,9 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.platform.errors import PermanentError, StoreError
+from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
 from pipelines.platform.ledger_opening import open_ledger
+from pipelines.platform.ledger_remedy import remedy
 from pipelines.platform.ledger_tables import audit
 from pipelines.platform.masking import mask_passwords
 
@@ -70,11 +71,20 @@ def answering(where: str) -> Iterator[None]:
     except sa.exc.IntegrityError:
         raise  # the caller knows what it means: a name that is taken, a race that is lost
     except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError) as error:
+        found = mask_passwords(str(error.orig).strip())
+        if "readonly" in found:
+            raise ConfigurationError(
+                "this user may only read the ledger, and this command writes to it",
+                where=where,
+                expected="the right to write to the ledger's file and its folder",
+                found=found,
+                next_step="run it as the owner of the home; tollgate status, which, releases, oncall and report read",
+            ) from error
         raise StoreError(
             "the ledger does not answer, or did not take a write",
             where=where,
-            found=mask_passwords(str(error.orig).strip()),
-            next_step="check that its folder or server is there and has room, then run the same command again",
+            found=found,
+            next_step=f"{remedy(str(error.orig))}, then run the same command again",
         ) from error
     except sa.exc.DBAPIError as error:
         raise PermanentError(

@@ -34,7 +34,12 @@ def create_app() -> ASGIApp:
     """MLflow's server behind the login of the home that the environment names."""
     from mlflow.server.fastapi_app import app
 
-    return PasswordGate(app, *login(Settings.from_environment()))
+    from pipelines.platform.home_artifacts import forget_paths, open_artifacts
+
+    settings = Settings.from_environment()
+    open_artifacts(settings)
+    forget_paths(settings)
+    return PasswordGate(app, *login(settings))
 
 
 class PasswordGate:

@@ -89,6 +89,7 @@ class OnlineStore:
         """Bring the registry and the online tables to the declarations; doing it again changes nothing."""
         load_feast()
         with self._failing("the Feast objects cannot be applied"), quiet_feast():
+            self._show_state_tables()
             objects = feast_objects(self.stored, self.feature_sets, source=self._source, owner=self.owner)
             self.feast.apply(objects.all())
             return objects
@@ -102,6 +103,7 @@ class OnlineStore:
         around = timedelta(milliseconds=500)
         views = [view_name(entity) for entity in entities_with_state(self.stored)]
         with self._failing("the states did not reach the online store"), quiet_feast(), self._spark_option_kept():
+            self._show_state_tables()
             self.feast.materialize(built_at - around, built_at + around, feature_views=views)
 
     def present(self, entity: str, keys: Sequence[Any], built_at: datetime) -> Present:
@@ -142,11 +144,21 @@ class OnlineStore:
             return delete_keys(self.address, self.project, entity, self.stored.schema.entity(entity).key, keys)
 
     def _source(self, table: str) -> DataSource:
+        """A state table by a name, not by its path: Feast's registry is part of the home, which can be moved."""
         from feast.infra.offline_stores.contrib.spark_offline_store.spark_source import SparkSource
-        from feast.table_format import DeltaFormat
 
-        path = self._writable_lake.path(table)
-        return SparkSource(name=table, path=path, table_format=DeltaFormat(), timestamp_field=BUILT_AT)
+        return SparkSource(name=table, table=self._shown_as(table), timestamp_field=BUILT_AT)
+
+    def _shown_as(self, table: str) -> str:
+        return f"tollgate_{self.project}_{table}"
+
+    def _show_state_tables(self) -> None:
+        """Let the sources' names mean the lake's tables, as far as these are there, in this Spark session."""
+        lake = self._writable_lake
+        for entity in entities_with_state(self.stored):
+            table = view_name(entity)
+            if lake.exists(table):
+                lake.read(table).createOrReplaceTempView(self._shown_as(table))
 
     @property
     def _writable_lake(self) -> Lake:

@@ -6,10 +6,19 @@ import csv
 import gzip
 import io
 import zlib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 FileFormat = Literal["parquet", "csv.gz"]
+
+
+@dataclass(frozen=True)
+class LandedPart:
+    """A part file to write: its form, and the Arrow table of its rows."""
+
+    file_format: FileFormat
+    table: Any
 
 
 def encode(table: Any, file_format: FileFormat) -> bytes:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import socket
+from pathlib import Path
 
 import psutil
 
 from pipelines.platform.errors import ConfigurationError
 
 LOCALHOST = "127.0.0.1"
+SERVICES = "services"
+"""The folder of a home in which its services work."""
 
 
 def require_free(port: int, *, needed_by: str, setting: str) -> None:
@@ -30,14 +33,36 @@ def require_free(port: int, *, needed_by: str, setting: str) -> None:
 
 def owner(port: int) -> str | None:
     """The process that listens on a port, as `name (pid N)`; None where that cannot be seen."""
+    listening = _listening(port)
+    return _named(listening[0]) if listening else None
+
+
+def home_of_service(port: int) -> Path | None:
+    """The home whose service listens on a port of this machine; None where none does, or it cannot be seen.
+
+    Services work in `<home>/services`, wherever that is by now.
+    """
+    for pid in _listening(port):
+        try:
+            folder = Path(psutil.Process(pid).cwd()) if pid else None
+        except psutil.Error:
+            continue
+        if folder is not None and folder.name == SERVICES:
+            return folder.parent
+    return None
+
+
+def _listening(port: int) -> list[int | None]:
+    """The processes that listen on a port; None for one that may not be seen."""
     try:
         connections = psutil.net_connections(kind="tcp")
     except psutil.AccessDenied:
-        return None
-    for connection in connections:
-        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN:
-            return _named(connection.pid)
-    return None
+        return []
+    return [
+        connection.pid
+        for connection in connections
+        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+    ]
 
 
 def answers(port: int, *, timeout: float = 1.0) -> bool:

@@ -1,8 +1,10 @@
 """A background process that outlives its starter: own session, a record of it on disk, stopped with all its children.
 
 A record names the process by pid *and* start time, so that a pid that the system has given to somebody else is never
-mistaken for ours. Children are found by session: Airflow puts each task into a process group of its own, which a signal
-to the group of the parent would miss.
+mistaken for ours. A record that came along in a copy of a home names the original's process: what is ours works in the
+folder of the record, and that tells the two apart (a folder that is moved takes its processes along). Children are
+found by session: Airflow puts each task into a process group of its own, which a signal to the group of the parent
+would miss.
 """
 
 from __future__ import annotations
@@ -11,26 +13,29 @@ import json
 import os
 import subprocess
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psutil
 
+from pipelines.platform import log_keeper
+
 START_TIME_TOLERANCE = 1.0
 """Seconds by which two readings of a process's start time may differ."""
-
-LOG_LIMIT = 20 * 1024**2
-"""Bytes after which a log is set aside (as `.1`) when its process is started again."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessRecord:
-    """A process that was started: `pid` is also the id of its session, `started` its start time (seconds, epoch)."""
+    """A process that was started: `pid` is also the id of its session, `started` its start time (seconds, epoch).
+
+    `folder` is where it was started and the record lies; None where the record was not read from a folder.
+    """
 
     name: str
     pid: int
     started: float
     port: int
+    folder: Path | None = field(default=None, compare=False)
 
     def leader(self) -> psutil.Process | None:
         """The process itself, where it still runs and is the one that was started."""
@@ -43,12 +48,35 @@ class ProcessRecord:
 
     def members(self) -> list[psutil.Process]:
         """The process and everything that it started and that still runs, even where it is gone itself."""
-        if psutil.pid_exists(self.pid) and self.leader() is None and not _is_zombie(self.pid):
+        leader = self.leader()
+        if psutil.pid_exists(self.pid) and leader is None and not _is_zombie(self.pid):
             return []  # the pid belongs to somebody else now, and with it the session of that number
-        return [process for process in psutil.process_iter() if self._is_member(process)]
+        members = [process for process in psutil.process_iter() if self._is_member(process)]
+        ours = leader is not None or any(self._works_in_folder(process) for process in members)
+        return members if ours else []
+
+    def of_another_home(self) -> bool:
+        """Whether the process that the record names runs for another home: the record came along in a copy."""
+        try:
+            process = psutil.Process(self.pid)
+            same = self._is_that_old(process) and process.status() != psutil.STATUS_ZOMBIE
+        except psutil.NoSuchProcess:
+            return False
+        return same and not self._works_in_folder(process)
 
     def _is_ours(self, process: psutil.Process) -> bool:
+        return self._is_that_old(process) and self._works_in_folder(process)
+
+    def _is_that_old(self, process: psutil.Process) -> bool:
         return bool(abs(process.create_time() - self.started) < START_TIME_TOLERANCE)
+
+    def _works_in_folder(self, process: psutil.Process) -> bool:
+        if self.folder is None:
+            return True
+        try:
+            return Path(process.cwd()).samefile(self.folder)
+        except (OSError, psutil.Error):
+            return False
 
     def _is_member(self, process: psutil.Process) -> bool:
         try:
@@ -86,15 +114,16 @@ def start(
             start_new_session=True,
             umask=0o077,
         )
-    record = ProcessRecord(name=name, pid=process.pid, started=psutil.Process(process.pid).create_time(), port=port)
-    _path(folder, name).write_text(json.dumps(asdict(record)))
-    return record
+    started = psutil.Process(process.pid).create_time()
+    kept = {"name": name, "pid": process.pid, "started": started, "port": port}
+    _path(folder, name).write_text(json.dumps(kept))
+    return ProcessRecord(**kept, folder=folder)
 
 
 def read(folder: Path, name: str) -> ProcessRecord | None:
     """The record of a process that was started, dead or alive; None where there is none (or it cannot be read)."""
     try:
-        return ProcessRecord(**json.loads(_path(folder, name).read_text()))
+        return ProcessRecord(**json.loads(_path(folder, name).read_text()), folder=folder)
     except (FileNotFoundError, ValueError, TypeError):
         return None
 
@@ -134,8 +163,7 @@ def last_lines(path: Path, count: int = 12) -> str:
 def _log(folder: Path, name: str) -> Path:
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     path = log_path(folder, name)
-    if path.is_file() and path.stat().st_size > LOG_LIMIT:
-        path.replace(path.with_suffix(".log.1"))
+    log_keeper.rotate(path)
     return path
 
 

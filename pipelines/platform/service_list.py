@@ -8,13 +8,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 
 from pipelines.platform import airflow_server, mlflow_gate, spark_token
 from pipelines.platform.addresses import with_our_driver
 from pipelines.platform.ports import LOCALHOST, answers
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.platform.settings import CHECKOUT, Settings, is_remote
 from pipelines.platform.spark import server_options
 from pipelines.platform.spark_cluster import cluster_options, secret_arguments
 from pipelines.platform.tracking import artifact_store_environment
@@ -64,17 +65,25 @@ def _spark_environment(settings: Settings) -> dict[str, str]:
 def _mlflow_command(settings: Settings) -> list[str]:
     return [
         *(sys.executable, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
-        *("--app-name", mlflow_gate.APP, "--allowed-hosts", f"{LOCALHOST}:*,localhost:*", "--workers", "1"),
+        *("--app-name", mlflow_gate.APP, "--allowed-hosts", _mlflow_names(settings), "--workers", "1"),
     ]
+
+
+def _mlflow_names(settings: Settings) -> str:
+    """The names by which it may be asked: loopback's, and that of the address that the settings give it."""
+    elsewhere = [urlsplit(settings.mlflow_url).netloc] if settings.mlflow_url else []
+    return ",".join([f"{LOCALHOST}:*", "localhost:*", *elsewhere])
 
 
 def _mlflow_environment(settings: Settings) -> dict[str, str]:
     """Where its stores are goes by the environment: a command line, and a password in it, is anybody's to read."""
+    remote = is_remote(settings.mlflow_artifacts)
     return {
         **os.environ,
         **settings.environment(),
         "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
-        "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts,
+        # an address without the home's path (home_artifacts), as everything that MLflow stores
+        "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts if remote else "tollgate:/",
         **artifact_store_environment(settings),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",

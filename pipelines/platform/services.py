@@ -6,20 +6,25 @@ Each runs in a session of its own, with its record and log under `<home>/service
 from __future__ import annotations
 
 import fcntl
+import os
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.platform import airflow_server, processes
+from pipelines.platform import airflow_server, log_keeper, processes
 from pipelines.platform.airflow_secrets import make_passwords
 from pipelines.platform.errors import ConfigurationError, StoreError, TollgateError
+from pipelines.platform.home import require_own_home
+from pipelines.platform.ports import SERVICES as SERVICES_FOLDER
 from pipelines.platform.ports import answers, require_free
 from pipelines.platform.processes import ProcessRecord
 from pipelines.platform.service_list import SERVICES, Service
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.settings import CHECKOUT, Settings, is_remote
 from pipelines.platform.spark import require_java
+from pipelines.platform.user_name import require_user_name
 
 RUNBOOK = "docs/runbooks/services.md"
 START_PATIENCE = 420.0
@@ -33,7 +38,10 @@ POLL = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceStatus:
-    """What a service does: `up`, `starting` (or hanging: no answer), `dead` (it ended by itself), `down`."""
+    """What a service does: `up`, `starting` (or hanging: no answer), `dead` (it ended by itself), `down`.
+
+    `another home's`: the record came along in a copy; what it names runs for the home that was copied.
+    """
 
     name: str
     title: str
@@ -46,12 +54,14 @@ class ServiceStatus:
 def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[ServiceStatus]:
     """Start all services and wait until they answer; `report(name, state)` is called as they come up.
 
-    Raises `ConfigurationError` where they are up already, a port is taken, Java is missing, or a service ends at once;
-    nothing is left running then.
+    Raises `ConfigurationError` where they are up already, a port is taken, Java is missing, a service ends at once, or
+    the home was copied or moved; nothing is left running then.
     """
+    require_own_home(settings)
     with _lock(settings):
         _refuse_second(settings)
         require_java()
+        require_user_name("Spark and Airflow")
         for service in SERVICES:
             require_free(service.port(settings), needed_by=service.title, setting=service.setting)
         _stop_all(settings)  # what a service that died has left over
@@ -60,6 +70,7 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
             for service in SERVICES:
                 report(service.name, "starting")
                 _start(service, settings)
+            _keep_logs(settings)
             _wait(settings, report)
             airflow_server.make_pools(settings)
         except BaseException:
@@ -69,7 +80,11 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
 
 
 def down(settings: Settings) -> list[str]:
-    """Stop every service with all that it started; names of those that were running."""
+    """Stop every service with all that it started; names of those that were running.
+
+    Raises `ConfigurationError` where the home was copied or moved: the records are another home's.
+    """
+    require_own_home(settings)
     with _lock(settings):
         return _stop_all(settings)
 
@@ -82,13 +97,15 @@ def status(settings: Settings) -> list[ServiceStatus]:
 
 def folder(settings: Settings) -> Path:
     """Where records and logs of the services are."""
-    return settings.home / "services"
+    return settings.home / SERVICES_FOLDER
 
 
 def _status(service: Service, record: ProcessRecord | None, settings: Settings) -> ServiceStatus:
     leader = record.leader() if record else None
     if record is None:
         state = "down"
+    elif record.of_another_home():
+        state = "another home's"
     elif leader is None:
         state = "dead"
     else:
@@ -144,6 +161,13 @@ def _start(service: Service, settings: Settings) -> None:
         ) from error
 
 
+def _keep_logs(settings: Settings) -> None:
+    """Start what keeps the logs of the services within a bound while they run."""
+    command = [sys.executable, "-m", log_keeper.__name__, str(folder(settings))]
+    environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+    processes.start(log_keeper.NAME, command, environment=environment, folder=folder(settings), port=0)
+
+
 def _wait(settings: Settings, report: Callable[[str, str], None]) -> None:
     waiting = {service.name: service for service in SERVICES}
     deadline = time.monotonic() + START_PATIENCE
@@ -173,6 +197,9 @@ def _failed(service: Service, settings: Settings, reason: str) -> TollgateError:
 
 
 def _stop_all(settings: Settings) -> list[str]:
+    keeper = processes.read(folder(settings), log_keeper.NAME)
+    if keeper is not None:
+        processes.stop(folder(settings), [keeper], patience=STOP_PATIENCE)
     return processes.stop(folder(settings), list(_records(settings).values()), patience=STOP_PATIENCE)
 
 

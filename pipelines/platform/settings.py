@@ -66,7 +66,17 @@ class Settings(BaseModel):
         description="where commands, tasks and Airflow's other components reach its API; none: this machine's port",
     )
     mlflow_port: int = Field(default=5480, ge=1, le=65535, description="port of MLflow's UI")
+    mlflow_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+$",
+        description="where MLflow's UI is reached, if it runs elsewhere; none: this machine's port",
+    )
     serve_port: int = Field(default=8780, ge=1, le=65535, description="port of the online scorer")
+    serve_url: str | None = Field(
+        default=None,
+        pattern=r"^https?://[^/]+$",
+        description="where the online scorer is reached, if it runs elsewhere; none: this machine's port",
+    )
     serve_workers: int = Field(default=0, ge=0, le=256, description="processes of the online scorer; 0: one a core")
     serve_batch_wait_ms: float = Field(
         default=1, ge=0, le=100, description="how long a busy scorer waits for more requests to score together"
@@ -121,6 +131,9 @@ class Settings(BaseModel):
     notify_link: str | None = Field(
         default=None,
         description="address of the Model Ops pages, for links in notices; for example http://HOST:8480/ops",
+    )
+    command_prefix: str = Field(
+        default="", description="what stands before `tollgate …` in messages: how one gets into this container"
     )
     use_case: str = Field(
         default="fraud", pattern=r"^[a-z][a-z0-9_]*$", description="the use case that commands act on"
@@ -209,6 +222,11 @@ def _configuration_error(error: ValidationError) -> ConfigurationError:
         found="; ".join(problems),
         next_step="correct or unset these variables; docs/settings.md lists them all",
     )
+
+
+def command_prefix() -> str:
+    """The setting of that name alone: messages are printed where the other settings are wrong, too."""
+    return os.environ.get("TOLLGATE_COMMAND_PREFIX", "").strip()
 
 
 def is_remote(location: str) -> bool:

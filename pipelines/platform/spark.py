@@ -16,6 +16,8 @@ from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.jars import jars_of, require_jars
 from pipelines.platform.settings import Settings, is_remote
 from pipelines.platform.spark_token import SECRET, with_token
+from pipelines.platform.user_name import require_user_name
+from pipelines.platform.writable import require_writable
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -170,8 +172,9 @@ def _stdout_is_stderr() -> Iterator[None]:
 def _local(settings: Settings) -> SparkSession:
     from pyspark.sql import SparkSession
 
+    require_user_name("Spark")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
-    (settings.home / "spark").mkdir(parents=True, exist_ok=True)
+    require_writable(settings.home / "spark", needed_by="Spark")
     builder = SparkSession.builder
     for key, value in server_options(settings).items():
         builder = builder.config(key, value)

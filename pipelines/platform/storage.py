@@ -15,6 +15,7 @@ from uuid import uuid4
 
 from pipelines.platform.errors import ContractError, StoreError
 from pipelines.platform.settings import Settings, is_remote
+from pipelines.platform.whole_files import disk_remedy
 
 _TEMPORARY = ".writing-"
 
@@ -126,7 +127,7 @@ class LocalStorage:
                 where=str(self.root / path),
                 expected="a readable and writable folder with room on its disk",
                 found=f"{error.strerror or error} ({self._room()})",
-                next_step="make room or correct the permissions, then run the same command again",
+                next_step=f"{disk_remedy(error)}, then run the same command again",
             ) from error
 
     def _room(self) -> str:

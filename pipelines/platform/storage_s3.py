@@ -30,7 +30,7 @@ class S3Storage:
                 "the object store's address is not usable",
                 expected="s3://bucket or s3://bucket/prefix",
                 found=address,
-                next_step="correct TOLLGATE_LANDING",
+                next_step="correct its setting: TOLLGATE_LANDING, TOLLGATE_LAKE or TOLLGATE_MLFLOW_ARTIFACTS",
             )
         self.bucket = parts[1]
         self.prefix = (parts[2] or "").strip("/")
@@ -147,5 +147,6 @@ class S3Storage:
             where=where,
             expected="an answer to an S3 request",
             found=found,
-            next_step="check that TOLLGATE_S3_ENDPOINT is reachable, then run the same command again",
+            next_step="check that the object store is reachable (TOLLGATE_S3_ENDPOINT; none: AWS), then run the same "
+            "command again",
         )

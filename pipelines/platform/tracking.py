@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,7 +29,14 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.models import ModelSignature
 
+LOGGER = logging.getLogger(__name__)
 CHAMPION_ALIAS = "champion"
+DIGEST = "model_digest"
+"""Tag of a version: SHA-256 of the model's bytes. With the release's name it is its identity; the number is not."""
+
+EARLIER_RUN = "recorded_before_as"
+"""Tag of a run that was recorded again: the id under which it was recorded before MLflow's database was lost."""
+
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
@@ -40,6 +47,9 @@ _ENVIRONMENT = {
 _SQLITE = "sqlite:///"
 _RUN_ID = re.compile(r"[0-9a-f]{32}")
 _RELEASE = re.compile(r"[a-z][a-z0-9_-]*")
+_DAMAGED = ("malformed", "file is not a database", "disk image")
+"""How SQLite says that a file is damaged."""
+
 _MODEL_TYPES = {"int64": "long", "float64": "double"}
 
 
@@ -60,6 +70,11 @@ class ModelRecord:
     metrics: Mapping[str, float]
     tags: Mapping[str, str]
     files: Mapping[str, bytes] = field(default_factory=dict)
+
+    @property
+    def model_digest(self) -> str:
+        """SHA-256 (hex) of the model's bytes."""
+        return hashlib.sha256(self.model_bytes).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,15 +101,30 @@ class Tracking:
         self.settings = settings
         self.name = name
 
-    def record(self, record: ModelRecord) -> RegisteredModel:
+    def record(self, record: ModelRecord, *, taken: Collection[str] = ()) -> RegisteredModel:
         """Record a training and register its model; the same release again returns what is there already.
 
+        `taken` are version numbers that the ledger gave to other releases. MLflow counts from 1 again when its database
+        was lost; a number that two releases bear would not tell them apart, so these are used up, not given again.
         Raises `StoreError` where MLflow does not answer, does not take something, or kept other bytes than the release.
         """
         with _reaching(self._where):
             client = self._client()
-            known = self._registered(client, record.release_id)
-            return known or self._record(client, record)
+            known = self._registered(client, record.release_id, record.model_digest)
+            if known is not None and known.version not in taken:
+                return known
+            if known is not None:  # a crash came between making this version and giving its number up
+                client.delete_model_version(self.name, known.version)
+            return self._record(client, record, taken)
+
+    def registered(self, release_id: str, model_digest: str | None) -> RegisteredModel | None:
+        """Where MLflow keeps this very model, None where it does not know it.
+
+        A version counts whose tags name the release and, where one is given, the digest (SHA-256) of the model's bytes.
+        Raises `StoreError`.
+        """
+        with _reaching(self._where):
+            return self._registered(self._client(), release_id, model_digest)
 
     def training_record(self, name: str) -> tuple[str, dict[str, Any]]:
         """The id of an MLflow run, and the release record that it keeps (`release.json`).
@@ -103,8 +133,8 @@ class Tracking:
         """
         with _reaching(self._where):
             client = self._client()
-            known = self._registered(client, name)
-            run_id = known.run_id if known else self._run_named(client, name)
+            known = self._registered(client, name, None)
+            run_id = known.run_id if known else self._run_named(client, name) or self._restored_as(client, name)
             text = _downloaded(run_id, "release.json") if run_id else None
         if run_id is None or text is None:
             raise PermanentError(
@@ -112,15 +142,36 @@ class Tracking:
                 where=self._where,
                 expected="the id of an MLflow run of a training, or a release",
                 found=name,
-                next_step="`tollgate releases --json` lists both",
+                next_step="`tollgate releases --json` lists both; one that MLflow has lost: `tollgate repair mlflow`",
             )
         record: dict[str, Any] = json.loads(text)
         return run_id, record
+
+    def holds(self, registered: RegisteredModel, model_digest: str) -> bool:
+        """Whether the files of a registered version are the very model; raises `StoreError`."""
+        with _reaching(self._where):
+            client = self._client()
+            place = client.get_model_version_download_uri(self.name, registered.version)
+            try:
+                return hashlib.sha256(_model_bytes(place)).hexdigest() == model_digest
+            except (OSError, ValueError) as error:
+                LOGGER.warning("MLflow has no files of version %s: %s", registered.version, error)
+                return False
+
+    def withdraw(self, registered: RegisteredModel) -> None:
+        """Remove a version whose files are gone, its number with it; raises `StoreError`."""
+        with _reaching(self._where):
+            self._client().delete_model_version(self.name, registered.version)
 
     def mirror_champion(self, version: str) -> None:
         """Let the alias `champion` name this version; raises `StoreError`."""
         with _reaching(self._where):
             self._client().set_registered_model_alias(self.name, CHAMPION_ALIAS, version)
+
+    def forget_champion(self) -> None:
+        """Take the alias `champion` away: better none than one that names another model; raises `StoreError`."""
+        with _reaching(self._where):
+            self._client().delete_registered_model_alias(self.name, CHAMPION_ALIAS)
 
     def champion_version(self) -> str | None:
         """The version that the alias `champion` names, or None; raises `StoreError`."""
@@ -135,7 +186,11 @@ class Tracking:
         _require_database(self.settings.mlflow)
         import mlflow
 
+        from pipelines.platform.home_artifacts import forget_paths, open_artifacts
+
         logging.getLogger("mlflow").setLevel(logging.WARNING)
+        open_artifacts(self.settings)
+        forget_paths(self.settings)
         address = with_our_driver(self.settings.mlflow)
         mlflow.set_tracking_uri(address)
         mlflow.set_registry_uri(address)
@@ -153,13 +208,25 @@ class Tracking:
         found = client.search_runs([experiment.experiment_id], filter_string=f"attributes.run_id = '{name}'")
         return str(found[0].info.run_id) if found else None
 
-    def _registered(self, client: MlflowClient, release_id: str) -> RegisteredModel | None:
+    def _restored_as(self, client: MlflowClient, run_id: str) -> str | None:
+        """The run that stands for one that was lost: `tollgate repair mlflow` notes the earlier id at the new one."""
+        experiment = client.get_experiment_by_name(self.name)
+        if experiment is None or not _RUN_ID.fullmatch(run_id):
+            return None
+        found = client.search_runs([experiment.experiment_id], filter_string=f"tags.{EARLIER_RUN} = '{run_id}'")
+        return str(found[0].info.run_id) if found else None
+
+    def _registered(self, client: MlflowClient, release_id: str, digest: str | None) -> RegisteredModel | None:
         if not _RELEASE.fullmatch(release_id):
             return None
         found = client.search_model_versions(f"name = '{self.name}' and tag.release = '{release_id}'")
-        return RegisteredModel(name=self.name, version=str(found[0].version), run_id=found[0].run_id) if found else None
+        same = [version for version in found if digest is None or version.tags.get(DIGEST) == digest]
+        if not same:
+            return None
+        newest = max(same, key=lambda version: int(version.version))
+        return RegisteredModel(name=self.name, version=str(newest.version), run_id=newest.run_id)
 
-    def _record(self, client: MlflowClient, record: ModelRecord) -> RegisteredModel:
+    def _record(self, client: MlflowClient, record: ModelRecord, taken: Collection[str]) -> RegisteredModel:
         import mlflow
 
         experiment = self._experiment(client)
@@ -175,25 +242,30 @@ class Tracking:
                 pip_requirements=list(record.requirements),
             )
             _require_same_bytes(logged.model_uri, record)
-            version = self._register(client, logged.model_uri, run.info.run_id, record)
+            version = self._register(client, logged.model_uri, run.info.run_id, record, taken)
         return RegisteredModel(name=self.name, version=version, run_id=run.info.run_id)
 
     def _experiment(self, client: MlflowClient) -> str:
         known = client.get_experiment_by_name(self.name)
         if known is not None:
             return str(known.experiment_id)
-        location = self.settings.mlflow_artifacts
-        location = location if is_remote(location) else Path(location).absolute().as_uri()
-        return str(client.create_experiment(self.name, artifact_location=f"{location}/{self.name}"))
+        from pipelines.platform.home_artifacts import artifact_location
 
-    def _register(self, client: MlflowClient, source: str, run_id: str, record: ModelRecord) -> str:
+        return str(client.create_experiment(self.name, artifact_location=artifact_location(self.settings, self.name)))
+
+    def _register(
+        self, client: MlflowClient, source: str, run_id: str, record: ModelRecord, taken: Collection[str]
+    ) -> str:
         if not client.search_registered_models(f"name = '{self.name}'"):
             client.create_registered_model(self.name)
-        tags = {"release": record.release_id, **record.tags}
-        made = client.create_model_version(
-            self.name, source=source, run_id=run_id, tags=tags, model_id=source.removeprefix("models:/")
-        )
-        return str(made.version)
+        tags = {"release": record.release_id, **record.tags, DIGEST: record.model_digest}
+        while True:
+            made = client.create_model_version(
+                self.name, source=source, run_id=run_id, tags=tags, model_id=source.removeprefix("models:/")
+            )
+            if str(made.version) not in taken:
+                return str(made.version)
+            client.delete_model_version(self.name, made.version)  # MLflow never gives a deleted number again
 
 
 @contextmanager
@@ -204,11 +276,16 @@ def _reaching(uri: str) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:
+        found = next(iter(str(error).splitlines()), type(error).__name__)
+        damaged = any(sign in found for sign in _DAMAGED)
         raise StoreError(
             "MLflow could not be reached or refused a write",
             where=uri,
-            found=next(iter(str(error).splitlines()), type(error).__name__),
-            next_step="check that the server or folder is there, then run the same command again",
+            found=found,
+            next_step="the file is damaged: `tollgate repair mlflow` makes a new one from the ledger and the bundles"
+            if damaged
+            else "check that the server or folder is there, then run the same command again",
+            runbook="docs/runbooks/lost-stores.md",
         ) from error
 
 
@@ -255,13 +332,18 @@ def _downloaded(run_id: str, path: str) -> str | None:
         return Path(file).read_text()
 
 
-def _require_same_bytes(model_uri: str, record: ModelRecord) -> None:
-    """What MLflow keeps is, byte for byte, the model that was evaluated."""
+def _model_bytes(uri: str) -> bytes:
+    """The bytes of the model that MLflow keeps there."""
     import mlflow
 
     with TemporaryDirectory() as scratch:
-        folder = mlflow.artifacts.download_artifacts(model_uri, dst_path=scratch)
-        kept = (Path(folder) / "model.ubj").read_bytes()
+        folder = mlflow.artifacts.download_artifacts(uri, dst_path=scratch)
+        return (Path(folder) / "model.ubj").read_bytes()
+
+
+def _require_same_bytes(model_uri: str, record: ModelRecord) -> None:
+    """What MLflow keeps is, byte for byte, the model that was evaluated."""
+    kept = _model_bytes(model_uri)
     if kept != record.model_bytes:
         raise StoreError(
             "MLflow keeps other bytes than those that were evaluated",

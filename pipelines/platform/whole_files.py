@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import uuid
 from collections.abc import Callable
@@ -59,5 +60,18 @@ def _not_written(path: Path, what: str, error: OSError) -> StoreError:
         f"{what} could not be written",
         where=str(path),
         found=str(error),
-        next_step="make room or restore the folder, then run the same command again",
+        next_step=f"{disk_remedy(error)}, then run the same command again",
     )
+
+
+def disk_remedy(error: OSError) -> str:
+    """What helps against an error of the file system, by its number: room, rights, or the folder that is gone."""
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return "make room there"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return "let this user write there (owner, mode, a disk that is mounted read-only)"
+    if error.errno in (errno.ENOENT, errno.ENOTDIR, errno.ESTALE):
+        return "bring the folder back"
+    if error.errno in (errno.EMFILE, errno.ENFILE):
+        return "raise the number of files that may be open (ulimit -n)"
+    return "look at the disk and at who may write there"

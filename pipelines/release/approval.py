@@ -96,7 +96,9 @@ def _follows(use_case: UseCase) -> str:
     policy = use_case.rollout
     way = [f"{policy.shadow_days} days in shadow"] if policy.shadow_days else []
     way += [f"{policy.canary_days} days in canary"] if policy.canary_days else []
-    return f"Approved, it goes on to champion, by {' and '.join(way) or 'one move'}. Rejected, the champion stays."
+    return (
+        f"Approved, it goes on to champion, by {' and '.join(way) or 'one move'}. Rejected, what decides now goes on."
+    )
 
 
 def _state(run: Run, release_id: str) -> str:

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.platform.errors import PermanentError, StoreError
+from pipelines.platform.whole_files import disk_remedy
 from pipelines.release.signing import sign, signer_of
 
 if TYPE_CHECKING:
@@ -176,7 +177,7 @@ def _write_once(target: Path, files: Mapping[str, bytes]) -> None:
                 "the release's bundle could not be written",
                 where=str(target),
                 found=str(error),
-                next_step="make room or restore the folder, then train again: nothing was released",
+                next_step=f"{disk_remedy(error)}, then train again: nothing was released",
             ) from error
     finally:
         shutil.rmtree(scratch, ignore_errors=True)

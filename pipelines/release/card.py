@@ -112,6 +112,7 @@ _SHOWN = {
     "keeps_up_with_champion": "Against the champion",
     "slices": "Slices",
     "label_health": "Label health",
+    "late_reports": "Late reports",
     "golden_set": "Golden set",
     "calibration": "Calibration",
     "money": "Money",

@@ -37,12 +37,15 @@ def champion_account(run: Run) -> dict[str, Any]:
     """
     pointer = run.ledger.champion()
     if pointer is None:
+        releases = run.ledger.releases()
         raise PermanentError(
             "no release is champion: the declared rule decides",
             where=run.ledger.where,
             expected="a promoted release",
-            found=f"{len(run.ledger.releases())} releases, none promoted",
-            next_step="tollgate train --as-of D",
+            found=f"{len(releases)} releases, none promoted",
+            next_step="`tollgate releases` says why none was promoted; then tollgate train --as-of D"
+            if releases
+            else "tollgate train --as-of D",
         )
     release = run.ledger.release(pointer.release_id)
     problem = _problem(run, release)

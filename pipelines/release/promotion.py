@@ -56,18 +56,19 @@ def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, 
         return standing_of(run, release_id, reason)
     chosen = to or next_state(run, pointer, release_id)
     against = _against(run, pointer, release_id, chosen)
-    if against and not override:
+    if against is not None and not override:
         raise PermanentError(
             "the release may not be moved on without an override",
             where=run.ledger.where,
             expected="an approved release, moved on by one state of the policy",
-            found=f"{release_id}: {against}",
-            next_step=f'tollgate promote {release_id} --to {chosen} --override --reason "WHY"',
+            found=f"{release_id}: {against.why}",
+            next_step=f"{against.way_out}; against the rules: "
+            f'tollgate promote {release_id} --to {chosen} --override --reason "WHY"',
             runbook=RUNBOOK,
         )
     require_same_features(release_bundle(run, release), run.use_case)
-    moved = put(run, pointer, release_id, chosen, reason=reason, override=against or None)
-    return _result(release_id, chosen, moved, against or None, reason)
+    moved = put(run, pointer, release_id, chosen, reason=reason, override=against.why if against else None)
+    return _result(release_id, chosen, moved, against.why if against else None, reason)
 
 
 def standing_of(run: Run, release_id: str, reason: str) -> Promoted:
@@ -145,21 +146,36 @@ def older_than(run: Run, pointer: Pointer | None, release_id: str) -> str:
     return ""
 
 
-def _against(run: Run, pointer: Pointer | None, release_id: str, chosen: Stage) -> str:
-    """What speaks against the move, or nothing."""
+@dataclass(frozen=True)
+class _Objection:
+    """What speaks against a move, and what to do that needs no override."""
+
+    why: str
+    way_out: str
+
+
+def _against(run: Run, pointer: Pointer | None, release_id: str, chosen: Stage) -> _Objection | None:
+    """What speaks against the move, or None."""
     decision = newest_decision(run, release_id)
     states = [entry["state"] for entry in run.ledger.states(release_id)]
     approved = any(entry["subject"] == release_id for entry in run.ledger.audit_entries("approval"))
-    if decision == "refused" or (decision == "needs a person" and not approved):
-        return f"its verdict is {decision!r}"
+    approval = "have it approved, in the training's task or on its page in Model Ops (docs/runbooks/approval.md)"
+    newer = "train a newer one: tollgate train --as-of D"
+    if decision == "refused":
+        return _Objection(f"its verdict is {decision!r}", f"`tollgate releases` says why; {newer}")
+    if decision == "needs a person" and not approved:
+        return _Objection(f"its verdict is {decision!r}", approval)
     if run.use_case.rollout.risk_tier == "high" and not approved:
-        return f"{run.use_case.name} is of the high-risk tier and nobody has approved it"
+        return _Objection(f"{run.use_case.name} is of the high-risk tier and nobody has approved it", approval)
     if states[-1:] in (["retired"], ["refused"]):
-        return f"it is {states[-1]}"
+        return _Objection(f"it is {states[-1]}", f"`tollgate releases` says why; {newer}")
     if older := older_than(run, pointer, release_id):
-        return older
+        return _Objection(older, newer)
     due = next_state(run, pointer, release_id)
-    return f"the policy has it in {due} next, not {chosen}" if chosen != due else ""
+    if chosen != due:
+        way_out = f"tollgate promote {release_id} --to {due}"
+        return _Objection(f"the policy has it in {due} next, not {chosen}", way_out)
+    return None
 
 
 def _result(

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
-from pipelines.platform.tracking import ModelRecord
+from pipelines.platform.tracking import EARLIER_RUN, ModelRecord
+from pipelines.release.bundle import Bundle
 from pipelines.release.candidate import Candidate
 from pipelines.release.card import model_card, pictures
 from pipelines.release.record import requirements
 from pipelines.release.sbom import NAME, bill_of_materials
 from pipelines.release.verdict import CANDIDATE, Evaluation
+from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
+
+if TYPE_CHECKING:
+    import xgboost as xgb
 
 
 def model_record(
@@ -26,43 +32,85 @@ def model_record(
         inputs={feature.name: str(feature.dtype) for feature in candidate.feature_set.features},
         requirements=requirements(),
         parameters=_parameters(record),
-        metrics=_metrics(evaluation),
-        tags=_tags(record, evaluation, reason),
+        metrics=_numbers(evaluation.figures),
+        tags=_tags(record, evaluation.verdict.decision, reason),
         files=_files(record, candidate, evaluation, use_case),
     )
 
 
+def record_from_bundle(bundle: Bundle, released: Mapping[str, Any]) -> ModelRecord:
+    """The entry for a release of which MLflow knows nothing any more, from its bundle and the ledger's row `released`.
+
+    Pictures and model card were made of data that a bundle does not hold: they are left out.
+    """
+    record = bundle.record
+    inputs = {name: str(dtype) for name, dtype in bundle.reference().dtypes.items() if name != "score"}
+    evaluation = record.get("evaluation", {})
+    files = {"release.json": json.dumps(record, indent=2, sort_keys=True).encode()}
+    entry = ModelRecord(
+        release_id=bundle.release_id,
+        model=_booster(bundle.model),
+        model_bytes=bundle.model,
+        inputs={name: inputs[name] for name in record["feature_set"]["names"]},
+        requirements=requirements(),
+        parameters=_parameters(record),
+        metrics=_numbers(evaluation.get("metrics", {})),
+        tags=_tags(
+            record,
+            evaluation.get("verdict", {}).get("decision", "unknown"),
+            str(released.get("trained_because", "unknown")),
+        ),
+        files=files,
+    )
+    return restored(entry, released)
+
+
+def restored(entry: ModelRecord, released: Mapping[str, Any]) -> ModelRecord:
+    """The entry with the MLflow run that the ledger knows the release by, so that this name still leads to it."""
+    earlier = released.get("mlflow_run_id")
+    return replace(entry, tags={**entry.tags, EARLIER_RUN: str(earlier)}) if earlier else entry
+
+
+def taken_versions(run: Run, release_id: str) -> frozenset[str]:
+    """The version numbers that the ledger gave to other releases than this one."""
+    others = (one for one in run.ledger.releases() if one.release_id != release_id)
+    return frozenset(str(one.payload["model_version"]) for one in others if "model_version" in one.payload)
+
+
+def _booster(model: bytes) -> xgb.Booster:
+    import xgboost as xgb
+
+    return xgb.Booster(model_file=bytearray(model))
+
+
 def _parameters(record: Mapping[str, Any]) -> dict[str, Any]:
-    training = record["training"]
+    training = record.get("training", {})
+    days = {name: " to ".join(training[name]) for name in ("train_days", "test_days") if name in training}
     return {
-        "as_of": record["as_of"],
+        **{name: record[name] for name in ("as_of", "seed", "threshold") if name in record},
         "feature_set": record["feature_set"]["name"],
-        "train_days": " to ".join(training["train_days"]),
-        "test_days": " to ".join(training["test_days"]),
-        "seed": record["seed"],
-        "threshold": record["threshold"],
-        **{f"model.{name}": value for name, value in record["parameters"].items()},
-        **{f"data.{table}.version": version for table, version in record["data_versions"].items()},
+        **days,
+        **{f"model.{name}": value for name, value in record.get("parameters", {}).items()},
+        **{f"data.{table}.version": version for table, version in record.get("data_versions", {}).items()},
     }
 
 
-def _metrics(evaluation: Evaluation) -> dict[str, float]:
+def _numbers(figures: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
     """The candidate's figures by their names, those of the others with the contender's name in front."""
     return {
         metric if name == CANDIDATE else f"{name}.{metric}": value
-        for name, values in evaluation.figures.items()
+        for name, values in figures.items()
         for metric, value in values.items()
-        if value == value
+        if value is not None and value == value
     }
 
 
-def _tags(record: Mapping[str, Any], evaluation: Evaluation, reason: str) -> dict[str, str]:
+def _tags(record: Mapping[str, Any], decision: str, reason: str) -> dict[str, str]:
+    told = {name: str(record[name]) for name in ("model_digest", "policy_digest", "code_version") if name in record}
     return {
-        "decision": evaluation.verdict.decision,
-        "model_digest": record["model_digest"],
+        "decision": decision,
+        **told,
         "feature_set_digest": record["feature_set"]["digest"],
-        "policy_digest": record["policy_digest"],
-        "code_version": record["code_version"],
         "trained_because": reason,
     }
 

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError
 from pipelines.release.fitting import Parameters, booster_scores, compact_matrix_of, fit_booster, matrix_of
-from pipelines.release.frames import Split, judged, learnable
+from pipelines.release.frames import Split, judged, learnable, rows_of
 from pipelines.release.metrics import Array, auc_roc, average_precision, card_precision_at_k
 from pipelines.usecases.definition import UseCase
 
@@ -59,7 +60,7 @@ def fit_for(
     """The booster that would have been made for a split: its history, labels as known when its test days begin."""
     history = split.history(use_case.model.history_days)
     rows, label = learnable(frame, use_case, history, split.known_at)
-    _require_both_classes(label, split)
+    _require_both_classes(frame, use_case, history, label, split)
     return fit_booster(compact_matrix_of(rows, names), label, names, parameters, seed=use_case.model.seed)
 
 
@@ -107,12 +108,45 @@ def _is_covered(frame: pd.DataFrame, week: Split, use_case: UseCase) -> bool:
     return bool(days.size and days.min() <= np.datetime64(first) and days.max() >= np.datetime64(week.test.last))
 
 
-def _require_both_classes(label: Array, split: Split) -> None:
-    if not (np.any(label == 1) and np.any(label == 0)):
-        raise PermanentError(
-            "there is nothing to learn from",
-            where=f"training rows known at {split.known_at:%Y-%m-%d}, before the test days {split.test}",
-            expected="events with a mature label of both kinds",
-            found=f"{int(np.sum(label == 1))} positive, {int(np.sum(label == 0))} negative",
-            next_step="ingest more days of events and reports before these test days",
+def _require_both_classes(
+    frame: pd.DataFrame, use_case: UseCase, history: DayRange, label: Array, split: Split
+) -> None:
+    """Raise `PermanentError` where the labels of `history` are not of both kinds, with what usually is the cause."""
+    positive, negative = int(np.sum(label == 1)), int(np.sum(label == 0))
+    if positive and negative:
+        return
+    rows = rows_of(frame, history)
+    days = rows["day"].nunique()
+    reported = rows.loc[rows[use_case.label.reported_at].notna(), "day"].nunique()
+    raise PermanentError(
+        "there is nothing to learn from",
+        where=f"training rows of {history}, as known at {split.known_at:%Y-%m-%d}, before the test days {split.test}",
+        expected="events with a mature label of both kinds",
+        found=f"{positive:,} positive, {negative:,} negative; of {len(history)} days {days} have events and "
+        f"{reported} have events that a report names",
+        next_step=_missing_class(use_case, history, split, events=len(rows), negative=negative, reported=reported),
+    )
+
+
+def _missing_class(
+    use_case: UseCase, history: DayRange, split: Split, *, events: int, negative: int, reported: int
+) -> str:
+    """What to look at where labels of one kind, or all of them, are missing."""
+    labels, ends = use_case.labels.name, f"--from {history.first} --to {history.last}"
+    if not events:
+        return f"load these days: tollgate run ingest {ends}, then tollgate run features {ends}"
+    if reported and not negative:
+        return (
+            f"{labels} name every event of these days: look at which label values the import mapping calls positive, "
+            f"or ask the sender of {labels}"
         )
+    if reported:
+        return (
+            f"every report of these days was made after {split.known_at:%Y-%m-%d}, later than label.delay_days "
+            f"({use_case.label.delay_days}): declare a longer delay in pipelines/usecases/{use_case.name}.py, or "
+            "shorten that of the import mapping's labels"
+        )
+    return (
+        f"the {labels} of these days are empty, or name other events: look at the labels of the import mapping (which "
+        f"values are positive, which column is the id), or ask the sender of {labels}; then tollgate run ingest {ends}"
+    )

@@ -71,7 +71,7 @@ def _charts(page: DayPage) -> dict[str, Markup]:
                 for c in sorted(page.columns, key=lambda c: -(c["value"] if c["value"] is not None else 1e9))
             ],
             title="Drift by feature",
-            unit=f"distance ({drift['method']}); the mark is the limit",
+            unit=f"distance ({drift['method']}), or share of rows off a constant; the mark is the limit",
         ),
         "scores": histogram(
             page.score_counts, title="Scores of the day and of the training window", unit="score, 0 to 1"

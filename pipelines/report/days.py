@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.platform.days import DayRange
 from pipelines.platform.ledger import StageRecord
+from pipelines.report.gate_warnings import GateWarning, gate_results, gate_warnings
 from pipelines.run import Run
 
 STAGES = ("ingest", "features", "materialize", "score", "monitor", "parity", "served")
@@ -25,8 +26,8 @@ class DayRow:
     """One day. None means: not known (yet). Shares are between 0 and 1.
 
     `stages` holds the newest status of each stage that ran (`done`, `refused`, `failed`), `gates` the outcome of each
-    gate (`passed`, `warning`, `refused`). `average_precision` and `card_precision` speak of this day's own predictions
-    and come when its labels have matured. `page` is below the home.
+    gate (`passed`, `warning`, `refused`), `warnings` what the gates let pass. `average_precision` and `card_precision`
+    speak of this day's own predictions and come when its labels have matured. `page` is below the home.
     """
 
     day: date
@@ -56,6 +57,7 @@ class DayRow:
     retrain_reason: str = ""
     page: str | None = None
     problems: tuple[str, ...] = ()
+    warnings: tuple[GateWarning, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -106,6 +108,7 @@ def _row(
         retrain_asked=retrain.get("asked"),
         retrain_reason=retrain.get("reason", ""),
         problems=(*_watched(watched), *_problems(of_day, score, drift)),
+        warnings=_warnings(of_day),
     )
 
 
@@ -120,9 +123,26 @@ def _gate(record: StageRecord) -> str:
 
 def gate_failures(payload: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """The checks that failed, of a stage with one suite (`gate` is its result) or several (results by suite)."""
-    gate = payload.get("gate") or {}
-    results = [gate] if "failures" in gate else [result for result in gate.values() if isinstance(result, Mapping)]
-    return [failure for result in results for failure in result["failures"]]
+    return [failure for result in gate_results(payload) for failure in result["failures"]]
+
+
+def _warnings(of_day: Mapping[str, StageRecord]) -> tuple[GateWarning, ...]:
+    """What the gates of the day's stages let pass; a refused stage's failures stand in its reason."""
+    return tuple(
+        warning
+        for stage, record in of_day.items()
+        if record.status == "done"
+        for warning in gate_warnings(stage, record.payload)
+    )
+
+
+def stage_problems(stage: str, account: Mapping[str, Any]) -> list[str]:
+    """What a person should know of a stage's account of a day, in sentences: the rule scored, what the watch found."""
+    if stage == "score":
+        return _fallback(account)
+    if stage == "monitor":
+        return [*_watched(account), *_drifted(account.get("drift") or {})]
+    return []
 
 
 def _problems(of_day: Mapping[str, StageRecord], score: Mapping[str, Any], drift: Mapping[str, Any]) -> list[str]:
@@ -132,11 +152,17 @@ def _problems(of_day: Mapping[str, StageRecord], score: Mapping[str, Any], drift
         for stage, record in of_day.items()
         if record.status != "done"
     ]
-    if score.get("fallback"):
-        told.append(f"the rule scored, not a model: {_first_line(score.get('fallback_reason'))} ({FALLBACK})")
-    if drift.get("detected"):
-        told.append(f"drift: {drift.get('summary', '')} ({DRIFT})")
-    return told
+    return [*told, *_fallback(score), *_drifted(drift)]
+
+
+def _fallback(score: Mapping[str, Any]) -> list[str]:
+    if not score.get("fallback"):
+        return []
+    return [f"the rule scored, not a model: {_first_line(score.get('fallback_reason'))} ({FALLBACK})"]
+
+
+def _drifted(drift: Mapping[str, Any]) -> list[str]:
+    return [f"drift: {drift.get('summary', '')} ({DRIFT})"] if drift.get("detected") else []
 
 
 def _watched(account: Mapping[str, Any]) -> list[str]:

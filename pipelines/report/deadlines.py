@@ -7,12 +7,14 @@ filled by hand, or with old data, is never late.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.orchestration import CHAIN, SCHEDULED
+from pipelines.platform.ledger import StageHead
+from pipelines.platform.orchestration import CHAIN, SCHEDULED, Orchestration
+from pipelines.report.halted import GRACE, Halted, Look, halted
 from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
 
@@ -20,13 +22,15 @@ LOOKED_BACK = 28
 """Days whose deadlines are watched; a night that is older is history, not late."""
 
 Statuses = Mapping[tuple[str, date], str]
+Heads = Mapping[tuple[str, date], StageHead]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Late:
     """A stage that was to be done with `day` by `due` (UTC) and is not; `by` is how long that is ago.
 
-    `status` is what the stage's newest record of the day says (`refused`, `failed`), or `not run`.
+    `status` is what the stage's newest record of the day says (`refused`, `failed`), or `not run`. `early`: its
+    deadline is still to come, or it has none, and the day stopped before it.
     """
 
     stage: str
@@ -34,6 +38,7 @@ class Late:
     due: datetime
     by: timedelta
     status: str
+    early: bool = False
 
     @property
     def told(self) -> str:
@@ -83,11 +88,38 @@ class Timeliness:
     fresh: tuple[Fresh, ...]
 
 
-def timeliness(run: Run, statuses: Statuses | None = None) -> Timeliness:
-    """What is late at the run's clock. `statuses` are the ledger's, where the caller has read them already."""
-    known = run.ledger.stage_statuses() if statuses is None else statuses
+def timeliness(run: Run, heads: Heads | None = None, *, look: Look | None = None) -> Timeliness:
+    """What is late at the run's clock, days that stopped half-way included, whoever started them in Airflow.
+
+    `heads` are the ledger's newest records, where the caller has read them already; `look` asks Airflow why a stage has
+    not run.
+    """
+    known = run.ledger.stage_heads() if heads is None else heads
+    statuses = {key: head.status for key, head in known.items()}
     nights = run.ledger.days_run_as(CHAIN[0], SCHEDULED)
-    return judge(run.use_case, known, since=min(nights, default=None), at=run.clock())
+    found = judge(run.use_case, statuses, since=min(nights, default=None), at=run.clock())
+    return replace(found, late=_with_halted(run, found.late, known, look))
+
+
+def _with_halted(run: Run, late: tuple[Late, ...], heads: Heads, look: Look | None) -> tuple[Late, ...]:
+    """The same with days that stopped half-way; what is past its deadline is told why it is not there."""
+    at, names = run.clock(), Orchestration(run.use_case.name)
+    first = at.date() - timedelta(days=LOOKED_BACK)
+    found = {(one.stage, one.day): one for one in halted(heads, names, first=first, at=at, look=look)}
+    told = []
+    for one in late:
+        stopped = found.pop((one.stage, one.day), None)
+        told.append(replace(one, status=f"{one.status}: {_why(stopped)}") if stopped else one)
+    for rest in found.values():
+        due_at = rest.since + GRACE
+        status = f"not run: {_why(rest)}"
+        told.append(Late(stage=rest.stage, day=rest.day, due=due_at, by=at - due_at, status=status, early=True))
+    order = {stage: place for place, stage in enumerate(run.use_case.schedule.deadlines)}
+    return tuple(sorted(told, key=lambda one: (one.day, order.get(one.stage, len(order)))))
+
+
+def _why(one: Halted) -> str:
+    return f"{one.before} is done since {one.since:%H:%M} UTC, {one.why}"
 
 
 def judge(use_case: UseCase, statuses: Statuses, *, since: date | None, at: datetime) -> Timeliness:
@@ -95,7 +127,9 @@ def judge(use_case: UseCase, statuses: Statuses, *, since: date | None, at: date
     late = tuple(_late(use_case, statuses, since, at)) if since else ()
     fresh = []
     for table, stage in tables(use_case).items():
-        done = [day for (name, day), status in statuses.items() if name == stage and status == "done"]
+        done = [
+            day for (name, day), status in statuses.items() if name == stage and status == "done" and day < at.date()
+        ]
         due = newest_due(use_case, stage, at) if since else None
         due = due if due and since and due >= since else None
         fresh.append(Fresh(table=table, stage=stage, newest=max(done, default=None), due=due))

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.platform.commands import as_typed
 from pipelines.platform.whole_files import write_whole
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ def _environment() -> jinja2.Environment:
         "capitalize_first": capitalize_first,
         "instant": instant,
         "shown": shown,
+        "as_typed": as_typed,
     }
     return environment
 

@@ -7,12 +7,21 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
+from pipelines.platform.commands import as_typed
 from pipelines.platform.days import DayRange
-from pipelines.platform.fallback import in_force
+from pipelines.platform.fallback import goes_on, in_force
+from pipelines.platform.home import place_warning
+from pipelines.platform.ports import home_of_service
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
+from pipelines.report.gate_warnings import by_warning
+from pipelines.report.halted import Look
+from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
+from pipelines.store_checks import LOST, LostStore
+from pipelines.usecases.first_training import too_early
+from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
 TRAINING = "train"
@@ -33,6 +42,7 @@ class Standing:
     """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day.
 
     `challenger` is the release that is tried out, `releases` are all of them, oldest first. `timeliness`: what is late.
+    `reports`: how long after their events those of the last weeks came.
     """
 
     use_case: str
@@ -43,6 +53,7 @@ class Standing:
     rows: Sequence[DayRow]
     attention: Sequence[tuple[date | None, str]]
     timeliness: Timeliness
+    reports: LabelDelays | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -55,21 +66,30 @@ class Standing:
             "newest": {stage: str(day) for stage, day in self.newest.items()},
             "late": [one.to_json() for one in self.timeliness.late],
             "fresh": [one.to_json() for one in self.timeliness.fresh],
+            "reports": self.reports.to_json() if self.reports else None,
             "days": [row.to_json() for row in self.rows],
             "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
         }
 
 
-def standing(run: Run, days: DayRange | None = None) -> Standing:
-    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows)."""
-    statuses = run.ledger.stage_statuses()
-    done = [key for key, status in statuses.items() if status == "done"]
+def standing(
+    run: Run, days: DayRange | None = None, *, look: Look | None = None, lost: Sequence[LostStore] = ()
+) -> Standing:
+    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
+
+    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
+    hold less than the ledger expects, where the caller has looked at them.
+    """
+    heads = run.ledger.stage_heads()
+    statuses = {key: head.status for key, head in heads.items()}
+    done = [key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()]
     by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
     newest = {stage: max(found) for stage, found in by_stage.items() if found}
     known = newest_day(run)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
-    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, statuses)
+    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, heads, look=look)
+    reports = late_reports(run, newest.get("features"))
     return Standing(
         use_case=run.use_case.name,
         champion=champion,
@@ -77,22 +97,38 @@ def standing(run: Run, days: DayRange | None = None) -> Standing:
         releases=releases,
         newest=newest,
         rows=rows,
-        attention=[
+        attention=_typed(
+            *_home(run),
             *_incidents(run),
+            *_lost(run, lost),
             *_late(timely),
+            *_not_over(run, statuses),
             *_fallback(run),
             *_of_releases(releases),
             *_general(run, champion, newest),
             *_held_back(rows, newest),
             *_of_days(rows),
-        ],
+            *_warned(rows),
+            *[(None, late) for late in [late_warning(run, reports)] if late],
+        ),
         timeliness=timely,
+        reports=reports,
     )
 
 
+def _typed(*attention: tuple[date | None, str]) -> list[tuple[date | None, str]]:
+    """With commands as they have to be typed where this is shown."""
+    return [(day, as_typed(what)) for day, what in attention]
+
+
 def newest_day(run: Run) -> date | None:
-    """The newest day that any stage of a day has a record of, or None."""
-    return max((day for stage, day in run.ledger.stage_statuses() if stage in STAGES), default=None)
+    """The newest day that is over and that any stage of a day has a record of, or None.
+
+    A day that is not over has records by a slip of the keyboard only: it must not push the true days out of sight.
+    """
+    today = run.clock().date()
+    days = {day for stage, day in run.ledger.stage_statuses() if stage in STAGES}
+    return max((day for day in days if day < today), default=None)
 
 
 def _champion(run: Run) -> Champion | None:
@@ -109,6 +145,23 @@ def _champion(run: Run) -> Champion | None:
     )
 
 
+def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
+    """Lost stores of which no incident tells yet."""
+    told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
+    return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
+
+
+def _home(run: Run) -> list[tuple[date | None, str]]:
+    """That the home was copied or moved, and whose services are on its ports."""
+    warning = place_warning(run.settings)
+    if warning is None:
+        return []
+    ports = {name: getattr(run.settings, f"{name}_port") for name in ("spark", "mlflow", "airflow", "serve")}
+    owners = {name: home_of_service(port) for name, port in ports.items()}
+    others = [f"port {ports[name]} ({name}) is a service of {home}" for name, home in owners.items() if home]
+    return [(None, text) for text in (warning, *others)]
+
+
 def _late(found: Timeliness) -> list[tuple[date | None, str]]:
     """A line for each day that is late: the first stage of it says by how much."""
     told: list[tuple[date | None, str]] = []
@@ -117,6 +170,18 @@ def _late(found: Timeliness) -> list[tuple[date | None, str]]:
         others = f"; late too: {', '.join(one.stage for one in mine[1:])}" if mine[1:] else ""
         told.append((day, f"{mine[0].told}{others}"))
     return told
+
+
+def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[date | None, str]]:
+    """Days that are not over and have records all the same."""
+    today = run.clock().date()
+    stages: dict[date, list[str]] = {}
+    for stage, day in statuses:
+        if stage in STAGES and day >= today:
+            stages.setdefault(day, []).append(stage)
+    told = "the day is not over, yet these stages have run for it"
+    command = "if that was a slip: tollgate withdraw --day"
+    return [(day, f"{told}: {', '.join(stages[day])}; {command} {day} --reason …") for day in sorted(stages)]
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:
@@ -135,12 +200,24 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
     told: list[tuple[date | None, str]] = []
     if champion is None and "features" in newest:
         told.append((None, f"no model has been released: the rule would score ({run.use_case.rule.description})"))
+    if champion is None:
+        told += _too_early(run)
     trainings = run.ledger.latest(TRAINING)
     last = trainings[max(trainings)] if trainings else None
     if last is not None and last.status == "refused":
         reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
-        told.append((last.day, f"the newest training was refused, the champion stays: {reasons}"))
+        told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
     return told
+
+
+def _too_early(run: Run) -> list[tuple[date | None, str]]:
+    """From when on the first training is possible, where a young home waits for it; nothing in an empty home."""
+    ingested = run.ledger.latest("ingest", status="done")
+    if not ingested:
+        return []
+    reason = too_early(run.use_case, run.clock().date(), min(ingested))
+    young = reason and too_early(run.use_case, max(ingested) + timedelta(days=1), min(ingested))
+    return [(None, reason)] if young else []
 
 
 def _incidents(run: Run) -> list[tuple[date | None, str]]:
@@ -179,6 +256,12 @@ def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple
                 told.append((row.day, f"{stage} has not run: tollgate run {stage} --from {row.day} --to {row.day}"))
                 break
     return told
+
+
+def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
+    """What the gates let pass, each warning once with all of its days."""
+    found = by_warning({row.day: row.warnings for row in rows})
+    return [(days[-1], f"{warning.stage} {warning.severity}: {warning.describe(days)}") for warning, days in found]
 
 
 def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:

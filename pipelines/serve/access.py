@@ -23,6 +23,7 @@ import msgspec
 from pipelines.platform.errors import ConfigurationError, UsageError
 from pipelines.platform.settings import Settings
 from pipelines.platform.whole_files import write_whole
+from pipelines.platform.writable import require_writable
 from pipelines.serve.refused import RefusalError
 
 ROLES = ("scorer", "reader")
@@ -215,7 +216,7 @@ def _change(path: Path, change: Callable[[tuple[Key, ...]], tuple[Key, ...]]) ->
 @contextmanager
 def _alone(path: Path) -> Iterator[None]:
     """Nobody else changes the file meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    require_writable(path.parent, needed_by="who changes the scorer's keys")
     with (path.parent / ".keys.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

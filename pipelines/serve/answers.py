@@ -18,8 +18,8 @@ class Flag(IntFlag):
 
     `UNKNOWN_ENTITY`: nothing was known of one of its entities, whose features have their defaults. `REPEATED`: the id
     was answered before; it counts once. `LATE`: its entity has an event of a later instant. `BOUNDED`: an
-    entity's history is not whole (more events than are kept, or a request of before the newest night). `FALLBACK`: the
-    declared rule decided in place of a model.
+    entity's history is not whole (more events than are kept, a request of before the newest night, or a journal that
+    was lost and is not whole again). `FALLBACK`: the declared rule decided in place of a model.
     """
 
     NONE = 0
@@ -116,6 +116,10 @@ class Engine(Protocol):
 
     def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
         """Positive labels (times in µs); how many of them name an event that is known here. The others wait for it."""
+        ...
+
+    def tend(self) -> None:
+        """Look after what is shared with others; called now and then, by the thread that scores. Never raises."""
         ...
 
     def readiness(self) -> Readiness:

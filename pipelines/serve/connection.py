@@ -51,6 +51,18 @@ class LimitedConnection(HttpToolsProtocol):
         if self._in_request and self._timer is None:
             self._arm()
 
+    def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for one, uvicorn says nothing
+        """The client sends no more. What it has asked whole is answered, then the connection ends; else it ends now.
+
+        TLS has no half-closed connections.
+        """
+        cycle = self.cycle
+        waits = cycle is not None and not cycle.response_complete
+        if self._in_request or not waits or self.transport.get_extra_info("sslcontext") is not None:
+            return False
+        cycle.keep_alive = False
+        return True
+
     def on_message_begin(self) -> None:
         super().on_message_begin()
         self._in_headers = self._in_request = True

@@ -26,7 +26,7 @@ from pipelines.serve.answer_table import Logged
 from pipelines.serve.answer_writer import AnswerWriter
 from pipelines.serve.answers import Answers, Flag, Readiness
 from pipelines.serve.deciding import Follower
-from pipelines.serve.live_states import LiveStates, build
+from pipelines.serve.live_states import LOOK_EVERY, LiveStates, build
 from pipelines.serve.nightly import Nightly, newest, online_states
 from pipelines.serve.scoring import Judge
 from pipelines.serve.state_reader import StateReader
@@ -95,6 +95,11 @@ class LiveEngine:
         self._take_over()
         return self._states.report(ids, reported_at)
 
+    def tend(self) -> None:
+        """Look at the journal where nobody has asked for a while: what is known here alone may have to be written."""
+        if time.monotonic() - self._states.looked_at > LOOK_EVERY:
+            self._states.catch_up()
+
     def readiness(self) -> Readiness:
         """How the scorer stands: what the next batch is answered from."""
         states, champion = self._next or self._states, self._follower.now.contenders.champion
@@ -106,6 +111,7 @@ class LiveEngine:
             "states": states.problem,
             "online store": reader,
             "journal": states.journal_problem,
+            "journal was lost": states.loss,
             "log of answers": self._writer.problem,
             "night": self._night_problem or ("" if nightly else "no night has been materialised yet"),
         }
@@ -181,6 +187,7 @@ class LiveEngine:
     def _watch_nights(self) -> None:
         while not self._ended.wait(LOOK_FOR_NIGHT_EVERY):
             try:
+                self._states.record_stream()
                 self.look_for_night()
                 self._night_problem = ""
             except Exception as error:  # the states of the night before go on answering, and say so

@@ -20,6 +20,7 @@ from pipelines.platform.errors import ConfigurationError
 from pipelines.serve.answers import Answers, Decider, Flag
 from pipelines.serve.asked import Asked, Rows, Share, columns
 from pipelines.serve.door import Door, micros
+from pipelines.serve.json_members import RepeatedMembers
 from pipelines.serve.json_refusals import refusal
 from pipelines.usecases.definition import Feed, UseCase
 
@@ -41,6 +42,9 @@ _AMOUNT = (
     Annotated[float, Meta(description="currency units, at most two decimals")]
     | Annotated[str, Meta(pattern=r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2})?$", description="the same as text")]
 )
+
+_OPTIONS = {"reasons": "tell what weighed most", "features": "tell the values of the features"}
+"""Members beside `events`, false where they are left out, and what they mean."""
 
 WORDS = tuple(tuple(flag.name.lower() for flag in Flag if flag.name and flag & bits) for bits in range(256))
 """The words of each combination of flags."""
@@ -98,6 +102,8 @@ class JsonWire:
             kind: msgspec.json.Decoder(kind) for kind in (self.event, self.events, self.report, self.reports)
         }
         self._encode = msgspec.json.Encoder().encode
+        self._repeated_in_events = RepeatedMembers(use_case.events)
+        self._repeated_in_reports = RepeatedMembers(use_case.labels)
         self._taken = attrgetter(*columns(schema))
         self._reported_at = use_case.label.reported_at
         self._label = attrgetter(*use_case.labels.key, use_case.label.reported_at)
@@ -106,17 +112,23 @@ class JsonWire:
         """The request in a body; raises `RefusalError`."""
         if _BATCH.search(body):
             batch: Any = self._decoded(self.events, body)
+            options = [name for name in _OPTIONS if getattr(batch, name) is not UNSET]
+            self._repeated_in_events.refuse(body, batch.events, ["events", *options])
             rows = self._rows(batch.events, 0)
-            return Asked(rows=rows, reasons=batch.reasons, features=batch.features)
-        return Asked(rows=self._rows([self._decoded(self.event, body)], None), single=True)
+            return Asked(rows=rows, reasons=batch.reasons is True, features=batch.features is True)
+        event = self._decoded(self.event, body)
+        self._repeated_in_events.refuse(body, [event], [])
+        return Asked(rows=self._rows([event], None), single=True)
 
     def read_reports(self, body: bytes) -> Rows:
         """Ids and times (µs) of the reports in a body, n x 2; raises `RefusalError`."""
         several = re.search(rb'"reports"\s*:', body)
         found: Any = self._decoded(self.reports if several else self.report, body)
+        reports = found.reports if several else [found]
+        self._repeated_in_reports.refuse(body, reports, ["reports"] if several else [])
         _, late = self.door.times()
         rows = []
-        for row, report in enumerate(found.reports if several else [found]):
+        for row, report in enumerate(reports):
             identity, instant = self._label(report)
             at = micros(instant)
             if at > late:
@@ -178,8 +190,8 @@ def _of_decider(decider: Decider) -> tuple[str, str, str, float, bool]:
 def _several(kind: type[Struct], name: str, member: str, most: int, *, options: bool = False) -> type[Struct]:
     rows = Annotated[list[kind], Meta(min_length=1, max_length=most)]  # type: ignore[valid-type]
     asked = [
-        ("reasons", Annotated[bool, Meta(description="tell what weighed most")], False),
-        ("features", Annotated[bool, Meta(description="tell the values of the features")], False),
+        (name, Annotated[bool | UnsetType, Meta(description=description)], UNSET)
+        for name, description in _OPTIONS.items()
     ]
     return msgspec.defstruct(name, [(member, rows), *(asked if options else [])], forbid_unknown_fields=True)
 

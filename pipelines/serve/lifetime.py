@@ -35,6 +35,7 @@ class Lifetime:
         self.notices: tuple[str, ...] = ()
         self._thread = EngineThread()
         self._batcher: Batcher | None = None
+        self._tending: asyncio.Future[None] | None = None
 
     async def open(self, opened: Callable[[], Engine]) -> None:
         """Open the engine in its thread; requests are told to come again until then. Raises what `opened` raises."""
@@ -48,6 +49,16 @@ class Lifetime:
                 "the scorer is not open yet", status=503, kind="unavailable", next_step="ask again", headers=AGAIN
             )
         return self._batcher
+
+    def tend(self) -> None:
+        """Let the engine look after what it shares with others, unless it is still at that, or hangs."""
+        batcher = self._batcher
+        if batcher is None or batcher.stuck or (self._tending is not None and not self._tending.done()):
+            return
+        if self._tending is not None and (error := self._tending.exception()) is not None:
+            self._tending = None
+            raise error
+        self._tending = self._thread.begin(batcher.engine.tend)
 
     async def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
         """How many of these reports name a known event; raises `RefusalError` (503) where that takes too long."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -19,6 +20,7 @@ from pipelines.platform.errors import TollgateError
 from pipelines.platform.journal import (
     ARRIVED,
     ID,
+    KEYS,
     KIND,
     REPORT,
     TIME,
@@ -29,10 +31,17 @@ from pipelines.platform.journal import (
 )
 from pipelines.run import Run
 from pipelines.serve.answers import Flag
+from pipelines.serve.journal_memory import KnownRecords, is_whole, newest_stream, record_stream
 from pipelines.serve.nightly import Nightly, all_states, micros
 from pipelines.serve.state_reader import StateReader
 
 LOGGER = logging.getLogger(__name__)
+
+SETTLE = 5.0
+"""Seconds after a loss of the journal in which answers are flagged: every process looks at it within one, when idle."""
+
+LOOK_EVERY = 1.0
+"""Seconds between two looks at the journal by a process that nobody asks."""
 
 
 @dataclass(frozen=True)
@@ -61,6 +70,17 @@ class LiveStates:
     problem: str = ""
     unwritten: list[NDArray[np.int64]] = field(default_factory=list)
     journal_problem: str = ""
+    loss: str = ""
+    """What was lost of the journal since the night, in words; stays until the next night, which holds everything."""
+    complete: bool = True
+    """Whether all that was taken in since the night is known here: not for a newcomer to a journal that was lost."""
+
+    def __post_init__(self) -> None:
+        self.known = KnownRecords(KEYS + len(self.entities))
+        self.settled_at = 0.0
+        self.looked_at = 0.0
+        self.unrecorded = False
+        self._blind = False
 
     @property
     def entities(self) -> tuple[str, ...]:
@@ -76,6 +96,8 @@ class LiveStates:
         flags = _flags(marks)
         if self.nightly is not None:
             flags[requests.time < self.nightly.as_of] |= np.uint8(Flag.BOUNDED)
+        if self.unsettled:
+            flags |= np.uint8(Flag.BOUNDED)
         return Served(values, flags, unsure)
 
     def report(self, ids: Ints, reported_at: Ints) -> int:
@@ -89,31 +111,82 @@ class LiveStates:
         if self.reader is not None:
             for entity, table in self.reader.arrived():
                 self.stream.load(entity, table)
+        self.looked_at = time.monotonic()
+        losses = self.journal.losses
         try:
             records = self.journal.news()
         except TollgateError as error:
             self.journal_problem = str(error)
+            self._blind = True
             return
-        if len(records):
+        self._blind = False
+        if self.journal.losses != losses:
+            self._write_again(records)
+        elif len(records):
             self._take_in(records)
+            self.known.add(records)
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether what others took in may be missing here: answers say so (`Flag.BOUNDED`)."""
+        return self._blind or not self.complete or time.monotonic() < self.settled_at
 
     def take_over(self, before: LiveStates) -> None:
         """Take in what the states before these have moved by and the journal has not taken yet."""
         for records in before.unwritten:
             self._take_in(records)
+            self.known.add(records)
         self.unwritten = [*before.unwritten]
         self.journal_problem = before.journal_problem
+        if before.journal.losses or before.journal.stream != self.journal.stream:
+            lacking = before.known.lacking(self.known.rows())
+            self._take_in(lacking)
+            self.known.add(lacking)
+            self.unwritten.append(lacking)
+            self.complete = self.complete or before.complete
         before.close()
 
     def figures(self) -> dict[str, float]:
         """How much is held."""
-        return {**self.stream.figures(), "unwritten_batches": len(self.unwritten)}
+        return {
+            **self.stream.figures(),
+            "unwritten_batches": len(self.unwritten),
+            "journal_losses_total": float(self.journal.losses),
+            "journal_unsettled": float(self.unsettled),
+        }
 
     def close(self) -> None:
         """Let go of the journal and the reader."""
         self.journal.close()
         if self.reader is not None:
             self.reader.close()
+
+    def _write_again(self, records: NDArray[np.int64]) -> None:
+        """The journal was lost and holds `records` now: take these in, and write what is known here and not there.
+
+        Every process does so within `SETTLE` seconds, in which answers say that something may be missing.
+        """
+        lacking = self.known.lacking(records)
+        self._take_in(records)
+        self.known.add(records)
+        self.settled_at = time.monotonic() + SETTLE
+        self.unrecorded = True
+        at = self.run.clock()
+        self.loss = f"{self.journal.why} (noticed at {at:%H:%M} UTC)"
+        LOGGER.warning("the journal was lost: %s; %d records are written again", self.journal.why, len(lacking))
+        self._put(lacking)
+
+    def record_stream(self) -> None:
+        """Let the ledger know of a stream that began after a loss, and look whether what was missing is there now.
+
+        Not for the thread that scores: the ledger may be slow. Raises `StoreError`.
+        """
+        if self.unrecorded:
+            record_stream(self.run, self.journal, whole=self.complete)
+            self.unrecorded = False
+        elif not self.complete:
+            known = newest_stream(self.run)
+            self.complete = known is not None and known.stream == self.journal.stream and known.whole
 
     def _take_in(self, records: NDArray[np.int64]) -> None:
         if self.nightly is not None:
@@ -145,6 +218,10 @@ class LiveStates:
 
     def _write(self, records: NDArray[np.int64]) -> None:
         """Into the journal; what it does not take now goes with the next batch, in order."""
+        self.known.add(records)
+        self._put(records)
+
+    def _put(self, records: NDArray[np.int64]) -> None:
         self.unwritten.append(records)
         try:
             together = np.concatenate(self.unwritten)
@@ -182,8 +259,22 @@ def build(run: Run, journal: Journal, nightly: Nightly | None, reader: StateRead
         if not states.problem:
             states.whole = frozenset(stream.arenas)
     states.catch_up()
+    _judge_newcomer(states)
     stream.make_room()
     return states
+
+
+def _judge_newcomer(states: LiveStates) -> None:
+    """Whether the journal that was read is whole; where the ledger does not say, it is taken for whole."""
+    journal, nightly = states.journal, states.nightly
+    try:
+        states.complete = is_whole(states.run, journal, nightly.built_at if nightly else None)
+    except TollgateError as error:
+        LOGGER.warning("whether the journal is whole is not known: %s", error)
+    if not states.complete and journal.stream:
+        why = journal.why or "the stream is not the one that the ledger knows"
+        states.loss = f"{why}; what was answered since the night is not known here"
+        LOGGER.warning("the journal was lost before this process came: %s", why)
 
 
 def _flags(marks: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -177,6 +177,7 @@ async def _tick(service: Service, tls: Tls | None) -> None:
         {
             "looking at the keys": service.keys.refresh,
             "looking at the certificate": look_at_certificate,
+            "looking at what is shared": lifetime.tend,
             "leaving the figures for the other processes": leave_figures,
         }
     )

@@ -62,6 +62,11 @@ class Route:
     roles: tuple[str, ...]
     answer: Callable[[Request], Awaitable[Reply]]
 
+    @property
+    def methods(self) -> tuple[str, ...]:
+        """What it answers: to HEAD, which probes use, as to GET, without the body."""
+        return ("GET", "HEAD") if self.method == "GET" else (self.method,)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
@@ -112,7 +117,7 @@ class Service:
         length = (b"content-length", b"%d" % len(reply.body))
         headers = [(b"content-type", reply.content_type), length, *reply.headers, *closing]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": reply.body})
+        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
         path = scope["path"]
         self.gauges.answered(path if path in self.routes else "other", reply.status, self.clock() - began)
 
@@ -122,16 +127,18 @@ class Service:
             raise RefusalError(
                 "there is nothing at this path", status=404, kind="not-found", expected=", ".join(self.routes)
             )
-        if scope["method"] != route.method:
+        if scope["method"] not in route.methods:
             raise RefusalError(
                 "this method is not answered here",
                 status=405,
                 kind="method",
-                expected=route.method,
+                expected=" or ".join(route.methods),
                 found=scope["method"],
-                headers=[(b"allow", route.method.encode())],
+                headers=[(b"allow", ", ".join(route.methods).encode())],
             )
         headers = dict(scope["headers"])
+        if len(headers) != len(scope["headers"]):
+            _require_one_of_each(scope["headers"])
         key = self.keys.allow(headers.get(b"authorization", b""), route.roles) if route.roles else None
         return await route.answer(Request(headers, scope["query_string"], receive, key))
 
@@ -191,15 +198,46 @@ class Service:
 _BEFORE_BODY = frozenset({"not-found", "method", "unauthorized", "forbidden", "unsupported", "too-large"})
 """Refusals for which a body was not read: the connection ends with them."""
 
+_ONCE = {b"authorization": 401, b"content-type": 415, b"content-encoding": 415}
+"""Headers that come once, and the status for a request that has two: which of them counts is nobody's to guess."""
+
+
+def _require_one_of_each(headers: list[tuple[bytes, bytes]]) -> None:
+    """Raise `RefusalError` where a header of `_ONCE` comes twice."""
+    for name, status in _ONCE.items():
+        found = sum(given == name for given, _ in headers)
+        if found > 1:
+            raise RefusalError(
+                "a header that may come once comes twice",
+                status=status,
+                kind="unauthorized" if status == 401 else "unsupported",
+                field=name.decode().title(),
+                expected="one",
+                found=str(found),
+                next_step="send one; look at what a proxy adds",
+            )
+
+
 _OPTIONS = {b"true": True, b"1": True, b"false": False, b"0": False}
 
 
 def options(query: bytes) -> dict[str, bool]:
     """What the query asks to be told; raises `RefusalError` (400) for anything but reasons and features."""
     told = {"reasons": False, "features": False}
+    asked = set()
     for part in query.split(b"&"):
         name, _, value = part.partition(b"=")
         known = name.decode("latin-1")
+        if known in asked:
+            raise RefusalError(
+                "a question is there twice",
+                status=400,
+                kind="malformed",
+                field=known[:100],
+                expected="every option of the query once",
+                found=query.decode("latin-1"),
+            )
+        asked.add(known)
         if known not in told or value not in _OPTIONS:
             raise RefusalError(
                 "a question that nobody understands",

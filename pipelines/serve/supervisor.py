@@ -20,8 +20,10 @@ from datetime import UTC, datetime
 
 from pipelines.platform.certificates import certificate_of, require_valid
 from pipelines.platform.errors import PermanentError
+from pipelines.platform.home import require_own_home
 from pipelines.platform.ports import require_free
 from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.platform.writable import require_writable
 from pipelines.serve import metrics_shelf
 from pipelines.serve.access import ensure_first
 from pipelines.serve.server import BACKLOG
@@ -146,8 +148,10 @@ def _listener(settings: Settings) -> socket.socket:
 def serve(settings: Settings, engine: str = ENGINE) -> int:
     """`tollgate serve`: make the first key where there is none, say where to ask, and serve; the exit code.
 
-    Raises `ConfigurationError` for a port that is taken and a certificate that cannot be used.
+    Raises `ConfigurationError` for a port that is taken, a certificate that cannot be used, and a home that was copied.
     """
+    require_own_home(settings)
+    require_writable(settings.home / "serving", needed_by="the online scorer")
     certificate = certificate_of(settings)
     if certificate is not None:
         require_valid(certificate, datetime.now(UTC))

@@ -20,6 +20,7 @@ from pipelines.release.evidence.cost import money_holds
 from pipelines.release.evidence.golden import golden_holds
 from pipelines.release.evidence.golden_store import GoldenSet
 from pipelines.release.evidence.label_health import labels_are_plausible
+from pipelines.release.evidence.late_reports import reports_are_in_time
 from pipelines.release.evidence.leaks import Rebuilt, frame_is_rebuilt, known_in_time, no_feature_alone, parity_holds
 from pipelines.release.evidence.loading import loads
 from pipelines.release.evidence.served import served_holds
@@ -95,6 +96,7 @@ def _of_models(
         keeps_up(contest, champion),
         _not_older(candidate, champion_as_of),
         _label_health(frame, use_case, candidate),
+        reports_are_in_time(frame, use_case, midnight(candidate.as_of)),
         slices_hold(contest, champion, frame),
         golden_holds(golden, use_case, candidate.scorer, champion),
         calibration_holds(contest, champion),

@@ -20,6 +20,7 @@ from pipelines.run import Run
 from pipelines.stages.freshness import FEATURES, stale_days
 from pipelines.stages.held_rows import HeldRows, held
 from pipelines.stages.ingested import HELD_BACK, require_ingested, require_no_gap
+from pipelines.stages.label_delays import label_delays
 from pipelines.stages.labels import with_reports
 from pipelines.stages.result import StageResult
 
@@ -38,7 +39,7 @@ def build_features(run: Run, days: DayRange, *, include_stale: bool = True, allo
     The table holds event key, time (TIMESTAMP UTC), entity keys, every stored feature (BIGINT or DOUBLE) and `day`.
     With `include_stale`, days whose features rest on data or definitions that have changed are built again as well.
     Accounts, for each day built: rows, version, inputs (table versions read), feature_digest, recomputed (was stale),
-    reason (why), gate.
+    reason (why), gate, reports (how late those came that were made on the day, `LabelDelays`; None without any).
 
     Raises `TransientError` where a day is not ingested yet, or the day before the first while an earlier one is
     (`allow_gap` waives that); `GateError` where a day was refused, or its features are: nothing is committed then.
@@ -76,6 +77,7 @@ def _build(
         gate = _judge(run, days, found)
         provenance = run.provenance(FEATURES, dict(inputs), feature_digest=run.use_case.stored_features.digest)
         version = run.lake.replace_days(found.to_write, FEATURES, days, provenance=provenance, add_columns=True)
+    delays = label_delays(run, days, inputs)
     accounts = {
         day: {
             "rows": rows[day],
@@ -85,6 +87,7 @@ def _build(
             "recomputed": day in stale,
             "reason": stale.get(day, ""),
             "gate": gate.to_json(),
+            "reports": delays[day].to_json() if day in delays else None,
         }
         for day in days
     }

@@ -18,6 +18,7 @@ from pipelines.release.evidence.golden_store import (
     write_golden,
 )
 from pipelines.release.frames import labels_at
+from pipelines.release.metrics import Array
 from pipelines.run import Run
 from pipelines.stages.training_data import current_versions
 from pipelines.stages.training_frame import read_training_frame
@@ -58,7 +59,7 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
         raise PermanentError(
             "these days have no cases of both kinds",
             where=run.lake.path("features"), day=str(days), expected="positives and negatives with mature labels",
-            found=f"{len(label):,} cases, {int(np.nansum(label)):,} positive", next_step="choose more or other days",
+            found=f"{len(label):,} cases, {int(np.nansum(label)):,} positive", next_step=_other_days(label),
         )  # fmt: skip
     manifest = {
         "use_case": use_case.name,
@@ -100,3 +101,9 @@ def _whole_units(frame: pd.DataFrame, unit: str, cases: int) -> pd.DataFrame:
     counts = frame[unit].value_counts()
     taken = int(np.searchsorted(np.cumsum(counts.reindex(order).to_numpy()), cases)) + 1
     return frame[frame[unit].isin(order[:taken])]
+
+
+def _other_days(label: Array) -> str:
+    if len(label) and not np.any(label == 1):
+        return "the reports of these days are empty: choose others, or look at the labels of the import mapping"
+    return "choose more or other days"

@@ -7,12 +7,13 @@ from datetime import date
 from typing import Any
 
 from pipelines.incidents import deliver, report, settle
-from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError
+from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError, TooEarlyError
 from pipelines.platform.lake_errors import spark_said
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
 from pipelines.report.deadlines import Late, timeliness
 from pipelines.run import Run
+from pipelines.stages.stores import watch_stores
 from pipelines.watch.diagnosis import Diagnosis
 
 WATCHED = ("feed", "bug", "harmful", "concept")
@@ -20,6 +21,7 @@ WATCHED = ("feed", "bug", "harmful", "concept")
 LATE = "late"
 LATE_TOLD = 10
 """Late stages that the evidence lists, the oldest first."""
+_SLIP = "UsageError"
 FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
 
 
@@ -42,7 +44,12 @@ def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
 
 
 def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | None) -> None:
-    """An incident for a stage that failed for good; tasks that fail by the same cause share one."""
+    """An incident for a stage that failed for good; tasks that fail by the same cause share one.
+
+    A home that is too young for the stage (`TooEarlyError`) opens none: `status` says so.
+    """
+    if isinstance(error, TooEarlyError):
+        return
     kind, subject = _cause(run, stage, error)
     fields = error.fields() if isinstance(error, TollgateError) else {}
     foreign = f"{type(error).__name__}: {spark_said(error) or error}" if error else "ended from outside"
@@ -62,24 +69,36 @@ def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | 
     deliver(run)
 
 
-def stage_done(run: Run, stage: str, day: date) -> None:
-    """Take the day off the incidents that this stage's failure opened, and resolve those that have no day left."""
+def stage_done(run: Run, stage: str, day: date | None) -> None:
+    """Take the day off the incidents that this stage's failure opened, and resolve those that have no day left.
+
+    An incident that names no day is resolved by the stage's next success, whichever day that is for. `day` is None for
+    a stage that has no days.
+    """
     for one in _open(run):
-        detail = one.detail
-        if detail.get("by") != "stage" or stage not in detail.get("sources", ()) or str(day) not in detail["days"]:
+        days = one.detail.get("days", ())
+        if one.detail.get("by") != "stage" or stage not in one.detail.get("sources", ()):
             continue
-        left = [other for other in detail["days"] if other != str(day) and not _done(run, stage, other)]
+        if days and str(day) not in days:
+            continue
+        left = [other for other in days if other != str(day) and not _done(run, stage, other)]
         if not left:
-            settle(run, one, f"{stage} of {day} is done")
+            settle(run, one, f"{stage} of {day} is done" if day else f"{stage} is done")
     deliver(run)
 
 
 def follow_deadlines(run: Run) -> tuple[Late, ...]:
     """One incident for all that is late and has no incident of its own; closed when nothing is. Returns what is late.
 
+    The stores are looked at on the way (`watch_stores`).
+
     Days that a failed stage's incident names are left to that one: the cause is known, and told.
     """
-    late, opened = timeliness(run).late, _open(run)
+    from pipelines.platform.chain_state import airflow_look
+
+    _settle_slips(run)
+    look = airflow_look(run.settings, run.use_case.name)
+    late, opened = timeliness(run, look=look).late, _open(run)
     told = {day for one in opened if one.detail.get("by") == "stage" for day in one.detail.get("days", ())}
     unknown = [one for one in late if str(one.day) not in told]
     if unknown:
@@ -87,8 +106,16 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     for one in opened:
         if one.kind == LATE and not unknown:
             settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
+    watch_stores(run)
     deliver(run)
     return late
+
+
+def _settle_slips(run: Run) -> None:
+    """Close what earlier versions opened for runs that were started by hand without a day: nobody can do anything."""
+    for one in _open(run):
+        if one.detail.get("by") == "stage" and not one.detail.get("days") and one.subject.endswith(f": {_SLIP}"):
+            settle(run, one, "a run that was started by hand without a day: nothing is missing")
 
 
 def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
@@ -115,7 +142,7 @@ def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewInci
 
 
 def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
-    paged = [one for one in late if one.stage in run.use_case.schedule.paged]
+    paged = [one for one in late if one.stage in run.use_case.schedule.paged and not one.early]
     days = sorted({str(one.day) for one in late})
     detail = {
         "by": "deadline",

@@ -40,7 +40,8 @@ def require_ingested(run: Run, days: DayRange) -> None:
             expected="events that passed their gate",
             found=f"refused in run {settled[refused[0]].run_id}: {settled[refused[0]].payload.get('reason', '')}",
             held_back=HELD_BACK,
-            next_step=f"mend the files, then tollgate run {INGEST} --from {refused[0]} --to {refused[-1]}",
+            next_step="put right what the reason names (files, mapping or rule), then "
+            f"tollgate run {INGEST} --from {refused[0]} --to {refused[-1]}",
             runbook=RUNBOOK,
         )
 

@@ -16,11 +16,13 @@ from features.feast_objects import BUILT_AT
 from pipelines.platform.days import DayRange
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.online_address import OnlineAddress
+from pipelines.platform.online_marker import mark_build
 from pipelines.platform.online_store import OnlineStore
 from pipelines.run import Run
 from pipelines.stages.ingested import require_ingested
 from pipelines.stages.result import StageResult
 from pipelines.stages.states import publish, write_states
+from pipelines.store_checks import MARKED
 
 STAGE = "materialize"
 BEGUN = "materialize_begun"
@@ -60,10 +62,10 @@ def online_store(run: Run, *, reading_only: bool = False) -> OnlineStore:
 def materialize(run: Run, days: DayRange) -> StageResult:
     """Bring the online store to the end of `days`, or of the watermark's day where that is later.
 
-    Accounts (the same for each day): `entities` {name: keys}, `watermark` and `built_at` (ISO), `feature_digest`,
-    `seconds` {state, online}. Raises `StoreError` where Feast's store refuses or a key is not found afterwards: the
-    watermark stays where it was, and running the stage again fills every key. Raises `TransientError` or `GateError`
-    where a day is not ingested or was refused.
+    Accounts (the same for each day): `entities` {name: keys}, `watermark` and `built_at` (ISO), `marked` (the store
+    bears a mark of the build), `feature_digest`, `seconds` {state, online}. Raises `StoreError` where Feast's store
+    refuses or a key is not found afterwards: the watermark stays where it was, and running the stage again fills every
+    key. Raises `TransientError` or `GateError` where a day is not ingested or was refused.
     """
     require_ingested(run, days)
     before = watermark(run.ledger)
@@ -73,11 +75,14 @@ def materialize(run: Run, days: DayRange) -> StageResult:
     started = time.monotonic()
     versions = write_states(run, stored, last, lake=run.lake, built_at=built_at)
     written = time.monotonic()
-    entities = publish(online_store(run), run.lake, built_at)
+    store = online_store(run)
+    entities = publish(store, run.lake, built_at)
+    mark_build(store.address, store.project, built_at.isoformat())
     account = {
         "entities": entities,
         "watermark": str(last),
         BUILT_AT: built_at.isoformat(),
+        MARKED: True,
         "feature_digest": stored.digest,
         "seconds": {"state": round(written - started, 3), "online": round(time.monotonic() - written, 3)},
     }

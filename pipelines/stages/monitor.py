@@ -33,6 +33,7 @@ from pipelines.stages.profiles import profiles
 from pipelines.stages.references import References
 from pipelines.stages.restated import restate
 from pipelines.stages.result import StageResult
+from pipelines.stages.stores import watch_stores
 from pipelines.stages.upstream import Upstream
 from pipelines.stages.watched import WatchedDays
 from pipelines.watch.comparison import Comparison, compare
@@ -81,6 +82,7 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
     for day in days:
         follow(run, diagnoses[day], accounts[day]["answers"])
+    watch_stores(run)
     return result
 
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipelines.incidents import deliver, report
-from pipelines.platform.errors import TransientError
+from pipelines.platform.errors import StoreError, TransientError
+from pipelines.platform.fallback import goes_on
 from pipelines.platform.ledger import NewIncident, Pointer
 from pipelines.platform.tracking import RegisteredModel, Tracking
 from pipelines.release.alias import follow
@@ -18,7 +19,7 @@ from pipelines.release.approval import was_rejected, why_a_person
 from pipelines.release.bundle import Bundle, releases_folder, write_bundle
 from pipelines.release.candidate import Candidate
 from pipelines.release.promotion import next_state, older_than, put
-from pipelines.release.registration import model_record
+from pipelines.release.registration import model_record, restored, taken_versions
 from pipelines.release.verdict import Evaluation, Verdict
 from pipelines.report.release_page import refresh_release_pages
 from pipelines.run import Run
@@ -62,7 +63,10 @@ def release(
     """
     release_id = candidate.release_id
     known = release_id in {earlier.release_id for earlier in run.ledger.releases()}
-    cards = {} if known else {release_id: _register(run, candidate, evaluation, record, reason)}
+    if known:
+        cards, warnings = {}, _record_again(run, candidate, evaluation, record, reason)
+    else:
+        cards, warnings = {release_id: _register(run, candidate, evaluation, record, reason)}, ()
     state, promoted = _decide(run, release_id, evaluation, champion)
     return Released(
         state=state,
@@ -70,7 +74,7 @@ def release(
         promoted=promoted,
         known=known,
         payload=run.ledger.release(release_id).payload,
-        warnings=(*follow(run), *refresh_release_pages(run, cards)),
+        warnings=(*warnings, *follow(run), *refresh_release_pages(run, cards)),
     )
 
 
@@ -85,9 +89,24 @@ def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: Ma
         signing_key=run.settings.signing_key,
     )
     entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
-    registered = Tracking(run.settings, run.use_case.name).record(entry)
+    registered = Tracking(run.settings, run.use_case.name).record(entry, taken=taken_versions(run, entry.release_id))
     run.ledger.add_release(candidate.release_id, _payload(bundle, registered, reason), at=run.clock())
     return entry.files["card.html"].decode()
+
+
+def _record_again(
+    run: Run, candidate: Candidate, evaluation: Evaluation, record: Mapping[str, Any], reason: str
+) -> tuple[str, ...]:
+    """Record a release that the ledger knows and MLflow has lost, whole; returns warnings, as nothing hangs on it."""
+    tracking = Tracking(run.settings, run.use_case.name)
+    released = run.ledger.release(candidate.release_id).payload
+    try:
+        if tracking.registered(candidate.release_id, candidate.model_digest) is None:
+            entry = restored(model_record(record, candidate, evaluation, run.use_case, reason=reason), released)
+            tracking.record(entry, taken=taken_versions(run, candidate.release_id))
+    except StoreError as error:
+        return (f"MLflow does not hold {candidate.release_id}: {error.what}: {error.found}",)
+    return ()
 
 
 def _payload(bundle: Bundle, registered: RegisteredModel, reason: str) -> dict[str, Any]:
@@ -163,7 +182,7 @@ def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
         evidence = [f"{check.name}: {check.found}" for check in failed]
         detail = {
             "sources": ["release"],
-            "consequence": "the candidate is refused and the champion goes on; the data that it learnt from is suspect",
+            "consequence": f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is suspect",
             "evidence": evidence,
             "checks": [check.to_json() for check in failed],
             "next_step": "tollgate releases",

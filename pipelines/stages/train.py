@@ -65,16 +65,16 @@ class TrainResult:
 def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     """Train with what was known at `as_of` 00:00 UTC; an approved model starts its way to champion.
 
-    A refusal is a result, not an error: the champion stays. Raises `PermanentError` where days or labels are missing,
-    `TransientError` where another release became champion meanwhile, `StoreError` where a store does not answer; none
-    changes the champion.
+    A refusal is a result, not an error: what decides now goes on. Raises `PermanentError` where days or labels are
+    missing, `TransientError` where another release became champion meanwhile, `StoreError` where a store does not
+    answer; none changes the champion.
     """
     use_case = run.use_case
     pointer, scorer = run.ledger.champion(), load_champion(run)
     names = use_case.feature_sets[use_case.model.feature_set].names
     columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))
     golden = newest_golden(run)
-    data = read_training_data(run, as_of, columns, versions=current_versions(run), golden=golden)
+    data = read_training_data(run, as_of, columns, versions=current_versions(run, as_of), golden=golden)
     candidate = make_candidate(data.frame, use_case, as_of, forbidden=golden.keys_of(use_case) if golden else None)
     evaluation = evaluate(
         data.frame,

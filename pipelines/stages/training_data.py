@@ -8,7 +8,8 @@ from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
 from pipelines.platform.days import DayRange, grouped, midnight
-from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.platform.errors import PermanentError, TooEarlyError, TransientError
+from pipelines.platform.fallback import goes_on
 from pipelines.release.candidate import training_days, training_split
 from pipelines.release.evidence.frame_digest import frame_digest
 from pipelines.release.evidence.golden_store import GoldenSet
@@ -18,6 +19,7 @@ from pipelines.run import Run
 from pipelines.stages.freshness import FEATURES, stale_days
 from pipelines.stages.training_frame import read_training_frame
 from pipelines.usecases.definition import UseCase
+from pipelines.usecases.first_training import too_early
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -37,18 +39,25 @@ class TrainingData:
     rows: Mapping[date, int]
 
 
-def current_versions(run: Run) -> dict[str, int]:
-    """Newest versions of the tables that a model learns from; raises `PermanentError` where one is not there."""
+def current_versions(run: Run, as_of: date | None = None) -> dict[str, int]:
+    """Newest versions of the tables that a model learns from; raises `PermanentError` where one is not there.
+
+    In a home that is too young for a training as of `as_of` (by default today) that is a `TooEarlyError`.
+    """
     tables = [FEATURES, *(feed.name for feed in run.use_case.feeds)]
     versions = run.lake.versions(tables)
     missing = [table for table in tables if table not in versions]
     if missing:
-        raise PermanentError(
+        young = _too_early(run, as_of or run.clock().date())
+        kind = TooEarlyError if young else PermanentError
+        raise kind(
             "there is nothing to train on yet",
             where=run.lake.root,
             expected=f"tables {', '.join(tables)}",
-            found=f"missing: {', '.join(missing)}",
-            next_step="load days first: tollgate run ingest --from D --to D, then tollgate run features",
+            found="; ".join(filter(None, [f"missing: {', '.join(missing)}", young])),
+            next_step="tollgate run features --from D --to D"
+            if missing == [FEATURES]
+            else "load days first: tollgate run ingest --from D --to D, then tollgate run features",
         )
     return versions
 
@@ -59,9 +68,9 @@ def read_training_data(
     """What a training as of a day may see: feature rows of its days, and the reports made by that day's 00:00 UTC.
 
     The cases of `golden` are left out. `columns` are feature columns (float64 in the frame); the frame also holds
-    event key, time, first report, unit and day. Raises `PermanentError` where there are not enough days or a day has
-    other numbers of events and of feature rows, `TransientError` where days are not ingested yet or features are
-    stale.
+    event key, time, first report, unit and day. Raises `PermanentError` where there are not enough days
+    (`TooEarlyError` where there cannot be yet) or a day has other numbers of events and of feature rows,
+    `TransientError` where days are not ingested yet or features are stale.
     """
     use_case, days = run.use_case, training_days(run.use_case, as_of)
     rows = _rows_by_day(run, FEATURES, days, versions)
@@ -105,13 +114,34 @@ def _require_days(run: Run, as_of: date, rows: Mapping[date, int]) -> None:
     if missing_tests or 2 * len(learnt) < len(history):
         there = _named(day for day, count in rows.items() if count)
         ends = f"--from {history.first} --to {split.test.last}"
-        raise PermanentError(
+        young = _too_early(run, as_of)
+        kind = TooEarlyError if young else PermanentError
+        raise kind(
             f"there are not enough days to train as of {as_of}",
             where=run.lake.path(FEATURES),
             expected=f"rows on every test day {split.test} and on at least half of the train days {history}",
-            found=f"rows on {there or 'none of these days'}",
-            next_step=f"load what is missing: tollgate run ingest {ends}, then tollgate run features {ends}",
+            found="; ".join(filter(None, [f"rows on {there or 'none of these days'}", young])),
+            next_step=f"load what is missing: tollgate run ingest {ends}, then tollgate run features {ends}"
+            f"{_earlier_training(run, as_of)}",
         )
+
+
+def _earlier_training(run: Run, as_of: date) -> str:
+    """The newest day as of which every report can be known, where that is before `as_of`: a clause, or nothing."""
+    statuses = run.ledger.stage_statuses()
+    newest = max(
+        (day for (stage, day), status in statuses.items() if (stage, status) == ("ingest", "done")), default=None
+    )
+    if newest is None or newest + timedelta(days=1) >= as_of:
+        return ""
+    return (
+        f"; the newest ingested day is {newest}: if none follows, tollgate train --as-of {newest + timedelta(days=1)}"
+    )
+
+
+def _too_early(run: Run, as_of: date) -> str:
+    """Why the home cannot hold enough days yet, however well all went; empty where it could."""
+    return too_early(run.use_case, as_of, min(run.ledger.latest("ingest", status="done"), default=None))
 
 
 def _require_ingested(run: Run, days: DayRange) -> None:
@@ -119,14 +149,18 @@ def _require_ingested(run: Run, days: DayRange) -> None:
     done = run.ledger.latest("ingest", first=days.first, last=days.last, status="done")
     missing = [day for day in days if day not in done]
     if missing:
+        tried = run.ledger.latest("ingest", first=days.first, last=days.last)
+        refused = [day for day in missing if day in tried and tried[day].status == "refused"]
+        why = f" ({len(refused)} refused, the first {refused[0]}: `tollgate status` says why)" if refused else ""
         raise TransientError(
             "days are not ingested yet, so reports are missing and positives would be learnt as negatives",
             where=run.lake.root,
             day=_named(missing),
             expected=f"every day of {days} ingested",
-            found=f"{len(missing)} of {len(days)} days not there",
+            found=f"{len(missing)} of {len(days)} days not there{why}",
             held_back=HELD_BACK,
-            next_step=f"tollgate run ingest --from {missing[0]} --to {missing[-1]}; the champion goes on meanwhile",
+            next_step=f"{'put right what was refused, then ' if refused else ''}"
+            f"tollgate run ingest --from {missing[0]} --to {missing[-1]}; {goes_on(run.ledger)} meanwhile",
         )
 
 

@@ -8,8 +8,9 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from expectations.definition import Suite
 from features.definition import FeatureSet, union
@@ -22,17 +23,25 @@ from pipelines.usecases.policies.serving import ServingPolicy
 from pipelines.usecases.policies.upkeep import UpkeepPolicy
 from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 ParameterValue = float | int | str | Mapping[str, int]
 """A parameter of the model: a number, a word, or a value for each column."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Column:
-    """A column of a feed: its Spark SQL type and what it holds."""
+    """A column of a feed: its Spark SQL type and what it holds.
+
+    `not_card_numbers` says what the values of a text column are, where they may pass for card numbers and are none
+    (device numbers have the same check digit): ingest then takes them.
+    """
 
     name: str
     type: str
     description: str
+    not_card_numbers: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -128,6 +137,16 @@ class ModelPolicy:
     fixed: Mapping[str, ParameterValue] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
 
 
+_ADDED = frozenset({"late_share", "late_reports", "late_consequence"})
+"""Fields that policies did not have from the first: while they have their defaults, the digests stay as they were."""
+
+
+def _decisive(policy: DataclassInstance) -> dict[str, Any]:
+    """A policy's values, as they go into the digest."""
+    defaults = {one.name: one.default for one in fields(policy)}
+    return {name: value for name, value in asdict(policy).items() if name not in _ADDED or value != defaults[name]}
+
+
 @dataclass(frozen=True, kw_only=True)
 class UseCase:
     """Everything that is particular to one use case."""
@@ -179,5 +198,5 @@ class UseCase:
     def policy_digest(self) -> str:
         """SHA-256 (hex) over every policy that decides what a model may do."""
         parts = (self.rule, self.model, self.review, self.evidence, self.ingest, self.drift, self.label, self.rollout)
-        policies = [asdict(part) for part in (*parts, self.serving)]
+        policies = [_decisive(part) for part in (*parts, self.serving)]
         return hashlib.sha256(json.dumps(policies, sort_keys=True, default=str).encode()).hexdigest()

@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.signals import Area, Past, Signal
-from pipelines.watch.sketch import Sketch, Values, distances, matrix, spreads
+from pipelines.watch.sketch import Sketch, Values, distances, matrix, shares_off, spreads
 from pipelines.watch.usual import TO_SIGMA
 
 UNPROVEN = 2.0
@@ -71,7 +71,8 @@ def _moved(
     known = {then: matrix([one[name] for name in names]) for then, one in window.items()}
     spread = np.median([spreads(quantiles) for quantiles in known.values()], axis=0)
     center = np.median([known[then] for then in same], axis=0)
-    moved = distances(matrix([today[name] for name in names]), center, spread)
+    mine = matrix([today[name] for name in names])
+    moved = distances(mine, center, spread)
     own = _own_distances({then: values for then, values in known.items() if then not in odd}, spread, policy)
     limits = np.full(len(names), UNPROVEN * floor)
     if len(own) >= PROVEN:
@@ -79,7 +80,11 @@ def _moved(
         sigma = TO_SIGMA * np.median(np.abs(own - center_of_own), axis=0)
         limits = np.maximum(floor, center_of_own + policy.sigmas * sigma)
     if area == "features":
-        moved = np.minimum(moved, _from_the_nearest(day, known, matrix([today[name] for name in names]), spread))
+        moved = np.minimum(moved, _from_the_nearest(day, known, mine, spread))
+    usual_off = np.median([shares_off(known[then]) for then in window], axis=0)
+    constant = usual_off <= policy.constant_share
+    moved = np.where(constant, np.abs(shares_off(mine) - usual_off), moved)
+    limits = np.where(constant, policy.constant_share, limits)
     for index, name in enumerate(names):
         null = today[name].null - float(np.median([window[then][name].null for then in same]))
         if null > policy.nulls:
@@ -89,8 +94,10 @@ def _moved(
             yield Signal(area=nulls, name=name, value=null, limit=policy.nulls, told=told, strength=strength)
         elif moved[index] > limits[index]:
             mean = float(np.median([window[then][name].mean for then in same]))
-            told = f"{name}: mean {mean:.3g} → {today[name].mean:.3g} ({moved[index]:.2f}, limit {limits[index]:.2f})"
             value, limit = float(moved[index]), float(limits[index])
+            told = f"{name}: mean {mean:.3g} → {today[name].mean:.3g} ({value:.2f}, limit {limit:.2f})"
+            if constant[index]:
+                told = f"{name}: constant as a rule, {value:.1%} of the rows more or less left it (limit {limit:.1%})"
             yield Signal(area=area, name=name, value=value, limit=limit, told=told, strength=value / limit)
 
 

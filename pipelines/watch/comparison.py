@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from features.definition import Feature, FeatureSet
 from pipelines.usecases.policies.watch import DriftPolicy
+from pipelines.watch.constant_columns import ConstantColumn, constant_column
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +23,8 @@ class Comparison:
     """Two samples, side by side.
 
     `reference` and `current` hold `columns` (float64, NaN where nothing is known) and `score`. `skipped` says why a
-    feature is not compared; `refusal`, where not empty, why nothing is.
+    feature is not compared; `refusal`, where not empty, why nothing is. `constants` are those columns (and `score`)
+    that are constant in the reference, or nearly: distances say nothing of them.
     """
 
     reference: pd.DataFrame
@@ -30,6 +32,7 @@ class Comparison:
     columns: tuple[str, ...]
     skipped: Mapping[str, str]
     refusal: str = ""
+    constants: Mapping[str, ConstantColumn] = field(default_factory=dict)
 
 
 def compare(
@@ -56,13 +59,26 @@ def compare(
             skipped[feature.name] = reason
     columns = tuple(name for name in features.names if name not in skipped)
     wanted = [*columns, SCORE]
+    left = _finite(reference.reindex(columns=wanted), policy.sample)
+    right = _finite(current.reindex(columns=wanted), policy.sample)
     return Comparison(
-        reference=_finite(reference.reindex(columns=wanted), policy.sample),
-        current=_finite(current.reindex(columns=wanted), policy.sample),
+        reference=left,
+        current=right,
         columns=columns,
         skipped=skipped,
         refusal=_too_few(len(reference), len(current), policy.minimum),
+        constants=_constants(left, right, policy.constant_share),
     )
+
+
+def _constants(reference: pd.DataFrame, current: pd.DataFrame, most: float) -> dict[str, ConstantColumn]:
+    """The columns that are judged by the share of rows off one value."""
+    constants = {}
+    for name in reference.columns:
+        column = constant_column(reference[name], current[name], most)
+        if column is not None:
+            constants[name] = column
+    return constants
 
 
 def _not_comparable(feature: Feature, reference: pd.DataFrame, current: pd.DataFrame, history_days: int | None) -> str:

@@ -70,8 +70,9 @@ def tail(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Itera
     if today.tail is None:
         return
     mine = {then: one for then, one in past.items() if one.release == today.release and one.tail is not None}
-    series = {then: (one.tail or 0.0) * 1e5 for then, one in mine.items()}
-    count = _count(day, today.tail * 1e5, series, policy, policy.tail, odd=past.odd, rows=today.rows * today.tail)
+    series = {then: (one.tail or 0.0) * today.rows for then, one in mine.items()}
+    reached = today.tail * today.rows
+    count = _count(day, reached, series, policy, policy.tail, odd=past.odd, rows=reached)
     if count is not None and abs(count[0] - 1) > count[1]:
         told = f"{today.tail:.2%} of the rows reach the threshold, {count[0]:.1f} times the usual {day:%A}"
         yield Signal(area="scores", name="tail", value=count[0], limit=count[1], told=told, strength=count[2])
@@ -86,7 +87,7 @@ def rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> I
     if found is None:
         return
     limit = found.center + max(policy.nulls, policy.sigmas * found.sigma)
-    if today.rejected > limit:
+    if today.rejected > limit and today.rejected * today.rows >= policy.count:
         told = f"{today.rejected:.1%} of the incoming rows were quarantined, {found.center:.1%} are usual"
         yield Signal(
             area="feed", name="rejected", value=today.rejected, limit=limit, told=told, strength=today.rejected / limit
@@ -106,10 +107,11 @@ def _count(
 ) -> tuple[float, float, float] | None:
     """Ratio to the usual, the allowed departure from 1, and the departure over it; None without history.
 
-    The departure allows for chance in so many `rows` (by default the usual count), too.
+    The departure allows for chance in so many `rows` (by default the usual count), too. Where both the count and the
+    usual one are small (`policy.count`) it is not judged: chance alone may take them all.
     """
     found = usual(day, series, weeks=policy.weeks, least=policy.least, odd=odd)
-    if found is None or found.center <= 0:
+    if found is None or found.center <= 0 or max(value, found.center) < policy.count:
         return None
     chance = 1 / np.sqrt(max(found.center if rows is None else rows, 1.0))
     limit = max(floor, (sigmas or policy.sigmas) * max(found.sigma / found.center, chance))

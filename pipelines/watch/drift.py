@@ -10,6 +10,7 @@ import numpy as np
 
 from pipelines.usecases.policies.watch import DriftPolicy
 from pipelines.watch.comparison import SCORE, Comparison
+from pipelines.watch.constant_columns import METHOD, ConstantColumn
 from pipelines.watch.methods import Values, method
 
 if TYPE_CHECKING:
@@ -18,21 +19,34 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnDrift:
-    """One column: how far it moved (`value`, None where one side has no values at all), and its means."""
+    """One column: how far it moved (`value`, None where one side has no values at all), and its means.
+
+    `method` says what `value` and `threshold` are: a distance, or for a column that was constant in the reference the
+    share of rows off its constant (0 to 1).
+    """
 
     name: str
     value: float | None
     threshold: float
     reference_mean: float | None
     mean: float | None
+    method: str = "distance"
+    constant: ConstantColumn | None = None
 
     @property
     def drifted(self) -> bool:
         """Whether it moved beyond its threshold; values that vanished or appeared out of nothing have."""
         return self.value is None or self.value >= self.threshold
 
+    @property
+    def strength(self) -> float:
+        """How many times the threshold it moved; infinite where values vanished or appeared out of nothing."""
+        return np.inf if self.value is None else self.value / self.threshold if self.threshold else self.value
+
     def describe(self) -> str:
-        """For instance `amount: mean 53.6 → 80.4 (0.71, limit 0.15)`."""
+        """For instance `amount: mean 53.6 → 80.4 (0.71, limit 0.15)`, or what share of rows left a constant."""
+        if self.constant is not None:
+            return f"{self.name}: {_left(self.constant)} (limit: {self.threshold:.2%} of the rows)"
         means = " → ".join("none" if mean is None else f"{mean:.3g}" for mean in (self.reference_mean, self.mean))
         value = "no values" if self.value is None else f"{self.value:.2f}"
         return f"{self.name}: mean {means} ({value}, limit {self.threshold:g})"
@@ -58,9 +72,9 @@ class Drift:
 
     @property
     def drifted(self) -> tuple[ColumnDrift, ...]:
-        """Features beyond their threshold, those that moved most first."""
+        """Features beyond their threshold, those that moved most (by their own threshold) first."""
         moved = [column for column in self.columns if column.drifted]
-        return tuple(sorted(moved, key=lambda column: -(np.inf if column.value is None else column.value)))
+        return tuple(sorted(moved, key=lambda column: -column.strength))
 
     @property
     def share(self) -> float | None:
@@ -95,6 +109,7 @@ class Drift:
             "columns": {column.name: column.value for column in self.columns},
             "compared": [asdict(column) | {"drifted": column.drifted} for column in self.columns],
             "score": self.score.value if self.score else None,
+            "score_column": asdict(self.score) if self.score else None,
             "drifted": [column.name for column in self.drifted],
             "moved": [column.describe() for column in self.drifted[:3]],
             "skipped": dict(self.skipped),
@@ -106,7 +121,7 @@ class Drift:
 
 
 def measure(comparison: Comparison, policy: DriftPolicy) -> dict[str, float]:
-    """The figure of every column (and `score`) that has values on both sides, by the policy's method."""
+    """The figure of every column (and `score`) that can be measured (see `comparable`), by the policy's method."""
     distance = method(policy.method)
     return {
         name: distance(_values(comparison.reference, name), _values(comparison.current, name))
@@ -115,16 +130,18 @@ def measure(comparison: Comparison, policy: DriftPolicy) -> dict[str, float]:
 
 
 def comparable(comparison: Comparison) -> list[str]:
-    """Columns, and `score`, with at least one value on both sides."""
+    """Columns, and `score`, with at least one value on both sides, without those that are constant in the reference."""
     return [
         name
         for name in (*comparison.columns, SCORE)
-        if comparison.reference[name].notna().any() and comparison.current[name].notna().any()
+        if name not in comparison.constants
+        and comparison.reference[name].notna().any()
+        and comparison.current[name].notna().any()
     ]
 
 
 def judge(comparison: Comparison, values: Mapping[str, float], policy: DriftPolicy, *, release: str) -> Drift:
-    """The verdict on a day from its figures (`measure`, or Evidently's own)."""
+    """The verdict on a day from its figures (`measure`, or Evidently's own); constant columns need none."""
     drift = Drift(
         release=release,
         rows=len(comparison.current),
@@ -135,8 +152,8 @@ def judge(comparison: Comparison, values: Mapping[str, float], policy: DriftPoli
     )
     if not drift.judged:
         return drift
-    columns = tuple(_column(comparison, name, values, policy.threshold) for name in comparison.columns)
-    score = _column(comparison, SCORE, values, policy.score_threshold)
+    columns = tuple(_column(comparison, name, values, policy, policy.threshold) for name in comparison.columns)
+    score = _column(comparison, SCORE, values, policy, policy.score_threshold)
     return Drift(**{**vars(drift), "columns": columns, "score": score})
 
 
@@ -145,14 +162,25 @@ def not_judged(reason: str, policy: DriftPolicy, *, release: str = "", rows: int
     return Drift(release=release, rows=rows, reference_rows=0, policy=policy, reason=reason)
 
 
-def _column(comparison: Comparison, name: str, values: Mapping[str, float], threshold: float) -> ColumnDrift:
+def _column(
+    comparison: Comparison, name: str, values: Mapping[str, float], policy: DriftPolicy, threshold: float
+) -> ColumnDrift:
+    constant = comparison.constants.get(name)
     return ColumnDrift(
         name=name,
-        value=values.get(name),
-        threshold=threshold,
+        value=values.get(name) if constant is None else constant.moved,
+        threshold=threshold if constant is None else policy.constant_share,
         reference_mean=_mean(comparison.reference, name),
         mean=_mean(comparison.current, name),
+        method=policy.method if constant is None else METHOD,
+        constant=constant,
     )
+
+
+def _left(found: ConstantColumn) -> str:
+    """How many rows are off a constant, in the reference and today."""
+    value = "missing" if found.constant is None else f"{found.constant:.6g}"
+    return f"{value} in all but {found.reference_share:.2%} of the reference's rows, in all but {found.share:.2%} today"
 
 
 def _values(frame: pd.DataFrame, name: str) -> Values:

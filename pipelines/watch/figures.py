@@ -58,9 +58,12 @@ def _drift(day: date, drift: Mapping[str, Any]) -> Iterator[Figure]:
     if drift["share"] is not None:
         yield Figure(**common, metric="drift_share", value=drift["share"], detail={"drifted": drift["drifted"]})
     columns = {**drift["columns"], "score": drift["score"]}
+    compared = [*(drift.get("compared") or ()), drift.get("score_column") or {}]
+    methods = {column["name"]: column["method"] for column in compared if "method" in column}
     for name, value in columns.items():
         if value is not None:
-            yield Figure(**common, metric="drift", segment=name, value=value, detail={"method": drift["method"]})
+            method = methods.get(name, drift["method"])
+            yield Figure(**common, metric="drift", segment=name, value=value, detail={"method": method})
 
 
 def _diagnosis(day: date, release: str, account: Mapping[str, Any]) -> Iterator[Figure]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.platform.commands import as_typed
+
 LINES = (
     ("since", "since"),
     ("days", "days"),
@@ -17,10 +19,13 @@ LINES = (
 )
 
 
-def notice(event: str, incident: Mapping[str, Any], *, use_case: str, link: str = "") -> dict[str, Any]:
+def notice(
+    event: str, incident: Mapping[str, Any], *, use_case: str, link: str = "", home_id: str = ""
+) -> dict[str, Any]:
     """The notice of an `event` (opened, escalated, resolved) of an incident (`Incident.to_json`).
 
-    `key` names the incident to a receiver that groups messages; `text` is the whole of it for people.
+    `key` names the incident to a receiver that groups messages: with the home's identity, as a copy of the home has
+    incidents of the same number. `text` is the whole of it for people.
     """
     detail = incident.get("detail") or {}
     found: dict[str, Any] = {
@@ -35,10 +40,10 @@ def notice(event: str, incident: Mapping[str, Any], *, use_case: str, link: str 
         "consequence": detail.get("consequence", ""),
         "evidence": list(detail.get("evidence", ())),
         "done": list(detail.get("done", ())),
-        "next_step": "" if event == "resolved" else detail.get("next_step", ""),
+        "next_step": "" if event == "resolved" else as_typed(detail.get("next_step", "")),
         "runbook": detail.get("runbook", ""),
         "resolution": incident.get("resolution") or "",
-        "key": f"tollgate/{use_case}/{incident['incident_id']}",
+        "key": "/".join(filter(None, ("tollgate", home_id[:12], use_case, str(incident["incident_id"])))),
         "link": f"{link.rstrip('/')}/incidents" if link else "",
     }
     return {**found, "text": _lines(found)}

@@ -6,6 +6,7 @@ Every figure needs enough rows and enough history; what cannot be judged is said
 from __future__ import annotations
 
 from datetime import date
+from statistics import median
 
 from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.columns import columns, constants, torn
@@ -18,6 +19,10 @@ from pipelines.watch.usual import same_weekdays
 def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Reading:
     """The signals of `day`; `past` are the profiles of the days before that can be trusted."""
     weekday = f"{day:%A}"
+    usual_rows = [past[then].rows for then in same_weekdays(day, past, policy.weeks)]
+    if not today.rows and len(usual_rows) >= policy.least and median(usual_rows) < policy.count:
+        few = f"not a single row, where {median(usual_rows):.0f} are usual: too few to tell from chance"
+        return Reading(unjudged=[few])
     if not today.rows:
         told = "not a single row"
         missing = Signal(area="feed", name="volume", value=0.0, limit=policy.missing, told=told, strength=100.0)

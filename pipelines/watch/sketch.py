@@ -87,5 +87,15 @@ def distances(left: Values, right: Values, spread: Values) -> Values:
     return np.asarray(moved / np.maximum(spread, _SMALLEST_SPREAD))
 
 
+def shares_off(quantiles: Values) -> Values:
+    """The share of rows (0 to 1) off the median, by column (last axis: the grid), without the extremes.
+
+    Of a column that is zero in most rows it is about the share of the others.
+    """
+    share = _WEIGHTS / _WEIGHTS.sum()
+    middle = np.median(quantiles, axis=-1, keepdims=True)
+    return np.asarray(((quantiles != middle) * share).sum(axis=-1))
+
+
 def _short(value: float) -> float:
     return float(f"{value:.6g}")

@@ -69,7 +69,7 @@ class ReleaseApproval(ApprovalOperator):
             "nobody has said whether the release may go on",
             where=f"{self.dag_id}.{self.task_id}",
             expected=f"an answer within {PATIENCE.days} days",
-            found="none; the champion stays, the release stays a candidate",
+            found="none; what decides now goes on, the release stays a candidate",
             next_step="clear this task to ask again, or let the next training ask for a newer one",
             runbook=RUNBOOK,
         )

@@ -39,13 +39,20 @@ def failure_callbacks(use_case: str, stage: str) -> dict[str, Callable[[Mapping[
 
 
 def _report(context: Mapping[str, Any], use_case: str, stage: str) -> None:
-    """Open the incident of this failure; what goes wrong here must not hide the failure itself."""
-    from pipelines.stages.incidents import stage_failed
-    from plugins.tollgate_airflow.partition import partition_day, run_of
+    """Open the incident of this failure; what goes wrong here must not hide the failure itself.
 
+    A slip in the partition key opens none: who made it reads the block.
+    """
+    from pipelines.stages.incidents import stage_failed
+    from plugins.tollgate_airflow.partition import PartitionKeyError, partition_day, run_of
+
+    error = _cause(context.get("exception"))
+    if isinstance(error, PartitionKeyError):
+        log.info("no incident: the run was started by hand with a partition key that is no day to be run")
+        return
     try:
         day = partition_day(context) if context["dag_run"].partition_key else None
-        stage_failed(run_of(context, use_case), stage, day, _cause(context.get("exception")))
+        stage_failed(run_of(context, use_case), stage, day, error)
     except Exception:
         log.exception("the incident of this failure could not be recorded")
 
@@ -54,11 +61,12 @@ def block(context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: 
     """What failed, for which day, expected and found, what is held back, the next command, the runbook's page."""
     error = _cause(context.get("exception"))
     fields = error.fields() if isinstance(error, TollgateError) else _foreign(error)
-    day = context["dag_run"].partition_key or "no day"
+    day = _day(context, error)
     task = context["task_instance"]
     names = Orchestration(use_case)
+    of_day = f" for {day}" if day else ""
     lines = {
-        "RETRY" if will_retry else "FAILED": f"{task.dag_id}.{task.task_id} for {day}, try {task.try_number}",
+        "RETRY" if will_retry else "FAILED": f"{task.dag_id}.{task.task_id}{of_day}, try {task.try_number}",
         "what": fields.pop("what"),
         **{label: text for label, text in fields.items() if label not in {"day", "held back", "runbook"}},
         "held back": _held_back(names, stage, day, will_retry=will_retry),
@@ -66,6 +74,13 @@ def block(context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: 
         "runbook": fields.get("runbook") or RUNBOOKS.get(stage, FALLBACK_RUNBOOK),
     }
     return log_block(lines)
+
+
+def _day(context: Mapping[str, Any], error: BaseException | None) -> str:
+    """The day that the run is for; empty where it has none, or a key that is no day to be run."""
+    from plugins.tollgate_airflow.partition import PartitionKeyError
+
+    return "" if isinstance(error, PartitionKeyError) else (context["dag_run"].partition_key or "")
 
 
 def _cause(error: BaseException | None) -> BaseException | None:
@@ -84,7 +99,7 @@ def _foreign(error: BaseException | None) -> dict[str, str]:
 
 def _held_back(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> str:
     dags = names.held_back(stage)
-    if not dags:
+    if not dags or not day:
         return ""
     until = "until a try succeeds" if will_retry else "until this succeeds"
     return f"{', '.join(dags)} of {day}, {until}; their tables stay as they are"
@@ -93,6 +108,8 @@ def _held_back(names: Orchestration, stage: str, day: str, *, will_retry: bool) 
 def _again(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> str:
     if will_retry:
         return "nothing to type yet: Airflow tries again by itself"
+    if not day:
+        return f"in Airflow, trigger {names.dag_id(stage)} again with the day (YYYY-MM-DD) as partition key"
     if names.held_back(stage) or stage == "monitor":
         return f"tollgate backfill --from {day} --to {day}"
     return f"in Airflow, clear this run of {names.dag_id(stage)}"

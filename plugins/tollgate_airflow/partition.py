@@ -6,25 +6,55 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from pipelines.platform.days import DayRange, parse_day
+from pipelines.platform.days import DayRange, parse_day, require_over
 from pipelines.platform.errors import UsageError
+from pipelines.platform.home import require_own_home
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 
+HOW_TO = "trigger it again with the day as partition key, or type tollgate backfill --from DAY --to DAY"
+EARLIEST = date(1970, 1, 1)
+
+
+class PartitionKeyError(UsageError):
+    """A run was started by hand with a partition key that is no day to be run: a slip, and its maker sees it here.
+
+    The schedule never makes such a key. It opens no incident: nothing is missing, and nobody else can do anything.
+    """
+
 
 def partition_day(context: Mapping[str, Any]) -> date:
-    """The day that this run is for; raises `UsageError` for a run without one (started by hand, the key left out)."""
+    """The day that this run is for; raises `PartitionKeyError` for a run without one, or with a key that is no day."""
+    key = context["dag_run"].partition_key
+    if not (key or "").strip():
+        what = "this run has no partition, so it is not known which day it is for"
+        raise _slip(context, what, expected="a partition key, for instance 2026-11-07", found="none")
+    try:
+        day = parse_day(key, what="the partition key")
+    except UsageError as error:
+        raise _slip(context, error.what, expected=error.expected, found=error.found) from error
+    if day < EARLIEST:
+        raise _slip(context, "no day of this pipeline", expected=f"a day from {EARLIEST} on", found=key)
+    return day
+
+
+def require_ended(context: Mapping[str, Any], today: date, *, today_too: bool = False) -> None:
+    """Raises `PartitionKeyError` for a run of a day that is not over at the beginning of `today` (UTC).
+
+    `today_too` is for runs whose partition is the day on which they run.
+    """
+    day = partition_day(context)
+    try:
+        require_over(DayRange.single(day), today + timedelta(days=1) if today_too else today)
+    except UsageError as error:
+        raise _slip(context, error.what, expected=error.expected, found=error.found) from error
+
+
+def _slip(context: Mapping[str, Any], what: str, *, expected: str, found: str) -> PartitionKeyError:
     dag_run = context["dag_run"]
-    if not dag_run.partition_key:
-        raise UsageError(
-            "this run has no partition, so it is not known which day it is for",
-            where=f"{dag_run.dag_id}, run {dag_run.run_id}",
-            expected="a partition key, for instance 2026-11-07",
-            found="none",
-            next_step="trigger it again with a partition key, or use `tollgate backfill --from DAY --to DAY`",
-        )
-    return parse_day(dag_run.partition_key, what="partition key")
+    where = f"{dag_run.dag_id}, run {dag_run.run_id}"
+    return PartitionKeyError(what, where=where, expected=expected, found=found, next_step=f"{HOW_TO}; nothing was done")
 
 
 def partition_days(context: Mapping[str, Any]) -> DayRange:
@@ -35,7 +65,12 @@ def partition_days(context: Mapping[str, Any]) -> DayRange:
 
 
 def run_of(context: Mapping[str, Any], use_case: str) -> Run:
-    """The surroundings of a stage within this DAG run; its id is the DAG's with the run's."""
+    """The surroundings of a stage within this DAG run; its id is the DAG's with the run's.
+
+    Raises `ConfigurationError` where the home has been moved away meanwhile: a task never makes another in its place.
+    """
     dag_run = context["dag_run"]
     identity = f"{dag_run.dag_id}/{dag_run.run_id}"
-    return Run(Settings.from_environment(), load(use_case), run_id=identity, actor="airflow")
+    settings = Settings.from_environment()
+    require_own_home(settings, may_make=False)
+    return Run(settings, load(use_case), run_id=identity, actor="airflow")

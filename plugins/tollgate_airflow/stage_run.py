@@ -14,7 +14,7 @@ from airflow.sdk.exceptions import AirflowFailException
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import NotArrivedError, TollgateError
 from pipelines.run import Run
-from plugins.tollgate_airflow.partition import partition_days, run_of
+from plugins.tollgate_airflow.partition import partition_days, require_ended, run_of
 
 if TYPE_CHECKING:
     from pipelines.stages.result import StageResult
@@ -29,6 +29,9 @@ STAGES = {
 }
 """Stages whose function has another name than the DAG that runs it."""
 
+OF_TODAY = frozenset({"maintain"})
+"""Stages whose partition is the day on which they run."""
+
 
 def run_stage(
     stage: Callable[[Run, DayRange], StageResult], use_case: str, outlets: Iterable[Asset] = ()
@@ -42,6 +45,7 @@ def run_stage(
     context = get_current_context()
     days = partition_days(context)
     run = run_of(context, use_case)
+    require_ended(context, run.clock().date(), today_too=stage.__name__ in OF_TODAY)
     log.info("%s of %s for %s", stage.__name__, use_case, days)
     begun = time.monotonic()
     try:
@@ -54,6 +58,7 @@ def run_stage(
         _release_spark(run)
     _done(run, stage.__name__, days.last)
     account = dict(result.accounts.get(days.last, {}))
+    _warn(result)
     _describe(context, outlets, days.last, result.versions)
     log.info("%s done in %.2f s: %s", stage.__name__, time.monotonic() - begun, _figures(account))
     return account
@@ -68,6 +73,15 @@ def _done(run: Run, stage: str, day: date) -> None:
         follow_deadlines(run)
     except TollgateError:
         log.warning("open incidents of %s were not looked at", stage, exc_info=True)
+
+
+def _warn(result: StageResult) -> None:
+    """Say in the task's log what the gate let pass."""
+    from pipelines.report.gate_warnings import by_warning, gate_warnings
+
+    warned = {day: gate_warnings(result.stage, account) for day, account in result.accounts.items()}
+    for warning, days in by_warning(warned):
+        log.warning("gate %s: %s", warning.severity, warning.describe(days))
 
 
 def _describe(context: Any, outlets: Iterable[Asset], day: date, versions: Mapping[str, int]) -> None:

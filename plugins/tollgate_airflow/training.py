@@ -7,22 +7,30 @@ from datetime import timedelta
 from typing import Any
 
 from airflow.sdk import Asset
+from airflow.sdk.exceptions import AirflowSkipException
 
-from plugins.tollgate_airflow.partition import partition_day, run_of
+from plugins.tollgate_airflow.partition import partition_day, require_ended, run_of
 
 
 def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict[str, Any]:
     """Train with what was known when the partition's day was over; returns the training's account.
 
+    Skipped where the home is too young to train: nothing has failed then, and nobody is called.
+
     `approval` in it is what a person has to be asked (`pipelines.release.approval.request`), or None.
     """
+    from pipelines.platform.errors import TooEarlyError
     from pipelines.release.approval import request
     from pipelines.stages.metering import metered
     from pipelines.stages.train import train
 
     run = run_of(context, use_case)
+    require_ended(context, run.clock().date())
     as_of = partition_day(context) + timedelta(days=1)
-    result = metered(run, "train", as_of, lambda: train(run, as_of, reason=_reason(context)))
+    try:
+        result = metered(run, "train", as_of, lambda: train(run, as_of, reason=_reason(context)))
+    except TooEarlyError as error:
+        raise AirflowSkipException(f"{error.what}: {error.found}") from error
     account = result.to_json()
     context["outlet_events"][release].extra = {"as_of": str(as_of)}
     return {**account, "approval": request(run.use_case, account)}

@@ -17,6 +17,7 @@ from pipelines.ops.openmetrics import CONTENT_TYPE, openmetrics
 from pipelines.ops.pages import DETAILS, LISTS, Page, Reader, whole_page
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import TollgateError
+from pipelines.platform.home import require_own_home
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
@@ -96,6 +97,7 @@ def act(
         raise HTTPException(404, "There is no such action.")
     who = str(user.get_name())
     require_own_form(request, given, user=who, action=action, subject=release)
+    require_own_home(_run().settings, may_make=False)
     asked = Asked(release=release, to=to, generation=generation, reason=reason.strip())
     shown = perform(replace(_run(), actor=who), action, asked)
     return RedirectResponse(f"{_root(request)}/releases/{shown}", status_code=303)

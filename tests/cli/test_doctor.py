@@ -12,9 +12,9 @@ import pytest
 from pipelines.platform import processes, services
 from pipelines.platform.diagnosis import Finding, diagnose
 from pipelines.platform.settings import Settings
+from tests.ports import free_port
 from tests.production import production
 from tests.serve.processes import until
-from tests.servers import free_port
 
 
 def _by_name(settings: Settings) -> dict[str, Finding]:

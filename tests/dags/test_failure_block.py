@@ -12,6 +12,7 @@ from pipelines.platform.errors import GateError, TollgateError, TransientError
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import CHECKOUT, Settings
 from plugins.tollgate_airflow.failure import FALLBACK_RUNBOOK, RUNBOOKS, block, failure_callbacks
+from plugins.tollgate_airflow.partition import PartitionKeyError, partition_day
 
 DAY = "2026-11-07"
 
@@ -78,8 +79,27 @@ def test_the_last_of_the_chain_holds_nothing_back() -> None:
 
 def test_an_ended_task_and_a_run_without_a_day_are_told_too() -> None:
     text = block(_context(None, "train", None), "fraud", "train")
-    assert "train.train for no day" in text
+    assert "train.train, try 1" in text
     assert "ended from outside" in text
+
+
+@pytest.mark.parametrize("stage", ["ingest", "score", "monitor", "train"])
+@pytest.mark.parametrize("key", [None, "tomorrow", "2026-02-30", "2026-3-1"])
+def test_a_slip_in_the_partition_key_is_told_to_its_maker_and_opens_no_incident(
+    stage: str, key: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
+    context = _context(None, stage, key)
+    context["dag_run"] = SimpleNamespace(partition_key=key, dag_id=stage, run_id="manual__1")
+    with pytest.raises(PartitionKeyError) as caught:
+        partition_day(context)
+    context["exception"] = caught.value
+    failure_callbacks("fraud", stage)["on_failure_callback"](context)
+    assert Ledger(Settings.from_environment().ledger, "fraud").incidents() == []
+    text = block(context, "fraud", stage)
+    assert f"again      in Airflow, trigger {stage} again with the day (YYYY-MM-DD) as partition key" in text
+    assert not any(wrong in text for wrong in ("no day", "held back", "None", f"for {key}"))
+    assert "could not be recorded" not in caplog.text
 
 
 def test_long_values_stay_inside_the_block() -> None:

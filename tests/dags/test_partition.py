@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from pipelines.platform.days import DayRange
-from pipelines.platform.errors import UsageError
-from plugins.tollgate_airflow.partition import partition_day, partition_days
+from plugins.tollgate_airflow.partition import PartitionKeyError, partition_day, partition_days, require_ended
 
 
 def _context(key: str | None, **params: Any) -> dict[str, Any]:
@@ -21,16 +20,28 @@ def test_the_partition_is_the_day() -> None:
     assert partition_day(_context("2028-02-29")) == date(2028, 2, 29)
 
 
-def test_a_run_without_a_partition_is_told_how_to_get_one() -> None:
-    with pytest.raises(UsageError, match="no partition") as caught:
-        partition_day(_context(None))
+@pytest.mark.parametrize("key", [None, "", "  "])
+def test_a_run_without_a_partition_is_told_how_to_get_one(key: str | None) -> None:
+    with pytest.raises(PartitionKeyError, match="no partition") as caught:
+        partition_day(_context(key))
     assert "partition key" in caught.value.next_step
 
 
-@pytest.mark.parametrize("key", ["2026-11-7", "../etc", "2026-02-30", "today"])
+@pytest.mark.parametrize("key", ["2026-11-7", "../etc", "2026-02-30", "today", " 2026-11-07", "20261107", "0001-01-01"])
 def test_a_partition_that_is_no_day_is_refused(key: str) -> None:
-    with pytest.raises(UsageError, match="calendar day"):
+    with pytest.raises(PartitionKeyError, match=r"calendar day|no day of this pipeline"):
         partition_day(_context(key))
+
+
+def test_a_day_that_is_not_over_is_refused_but_for_what_runs_on_its_own_day() -> None:
+    today = date(2026, 11, 30)
+    require_ended(_context("2026-11-29"), today)
+    require_ended(_context("2026-11-30"), today, today_too=True)
+    for key, today_too in (("2026-11-30", False), ("2026-12-01", True), ("2026-12-25", False), ("2062-11-25", False)):
+        with pytest.raises(PartitionKeyError, match="not over") as caught:
+            require_ended(_context(key), today, today_too=today_too)
+        assert "partition key" in caught.value.next_step
+        assert caught.value.found == key
 
 
 def test_span_days_end_with_the_partition() -> None:

@@ -18,7 +18,8 @@ import pytest
 from pipelines.platform.days import DayRange
 from pipelines.platform.settings import Settings
 from tests.conftest import QUICK
-from tests.dags.world import TOLLGATE, World, free_ports
+from tests.dags.world import TOLLGATE, World
+from tests.ports import free_ports
 from tests.production import production
 from tests.servers import Server
 

@@ -132,7 +132,7 @@ def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: W
         deliver(world)
         mended = world.json("backfill", "--from", BROKEN, "--to", BROKEN)["days"][0]
         assert mended["state"] == "done"
-        assert follower.wait(timeout=420) == 0
+        assert follower.wait(timeout=900) == 0
     finally:
         follower.kill()
 
@@ -192,7 +192,9 @@ def test_another_home_is_told_which_process_has_the_port(world: World, tmp_path:
 def test_nobody_else_gets_in(world: World, tmp_path: Path) -> None:
     address = f"127.0.0.1:{world.settings.spark_port}"
     mlflow = f"http://127.0.0.1:{world.settings.mlflow_port}/api/2.0/mlflow/experiments/search?max_results=1"
-    asked = [httpx.get(mlflow, auth=one).status_code for one in (None, (USER, "wrong"), login(world.settings))]
+    asked = [
+        httpx.get(mlflow, auth=one, timeout=60).status_code for one in (None, (USER, "wrong"), login(world.settings))
+    ]
     assert asked == [401, 401, 200]
     strangers = Settings.build(home=tmp_path, spark_remote=f"sc://{address}")
     for _ in ("no token", "a token of its own"):
@@ -201,7 +203,7 @@ def test_nobody_else_gets_in(world: World, tmp_path: Path) -> None:
         server_token(strangers)
     assert in_a_new_process(world.settings.model_copy(update={"spark_remote": f"sc://{address}"})) == 3
     for path in ("/api/v2/dags", "/api/v2/backfills?dag_id=ingest"):
-        assert httpx.get(world.api.url + path).status_code == 401
+        assert httpx.get(world.api.url + path, timeout=60).status_code == 401
     assert (world.settings.home / "airflow" / "passwords.json").stat().st_mode & 0o077 == 0
 
 

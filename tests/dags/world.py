@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 import subprocess
 import sys
 import time
@@ -24,6 +23,7 @@ from pipelines.platform.delta_log import commit_versions
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import CHECKOUT, Settings
 from tests.conftest import JAVA_OPTIONS
+from tests.ports import free_ports
 
 START = date(2026, 1, 20)
 FIRST = date(2026, 3, 6)
@@ -113,16 +113,16 @@ class World:
     def _patch(self, run: DagRun, below: str, change: dict[str, Any]) -> None:
         path = f"{self.api.url}/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}{below}"
         password = json.loads(passwords_file(self.settings).read_text())[USER]
-        answer = httpx.post(f"{self.api.url}/auth/token", json={"username": USER, "password": password})
+        answer = httpx.post(f"{self.api.url}/auth/token", json={"username": USER, "password": password}, timeout=60)
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
-        httpx.patch(path, json=change, headers=headers).raise_for_status()
+        httpx.patch(path, json=change, headers=headers, timeout=60).raise_for_status()
 
     def newest(self, dag_id: str, day: date) -> DagRun | None:
         """The newest run of a DAG for a day."""
         runs = self.api.runs(dag_id, str(day))
         return runs[-1] if runs else None
 
-    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 420) -> None:
+    def wait(self, what: str, condition: Callable[[], bool], seconds: float = 900) -> None:
         """Wait until something holds."""
         deadline = time.monotonic() + seconds
         while not condition():
@@ -168,12 +168,3 @@ def _promote(world: World) -> None:
     ledger = world.ledger
     release_id = ledger.releases()[-1].release_id
     ledger.move_champion(release_id, expected=None, reason="a test's first", actor="test", at=midnight(FIRST))
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nobody listens on."""
-    servers = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [server.getsockname()[1] for server in servers]
-    for server in servers:
-        server.close()
-    return ports

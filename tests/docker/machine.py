@@ -12,11 +12,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import psutil
+
 from pipelines.platform import processes
 from pipelines.platform.settings import Settings
 from tests.docker.stack import DOCKER, mounted_secrets, services
 
-PATIENCE = 180.0
+PATIENCE = 600.0
 
 
 @dataclass
@@ -79,11 +81,19 @@ class Machine:
 
     def stop(self) -> None:
         for record in reversed(self.started):
-            processes.stop(self.home.parent / record.name, [record], patience=20)
+            processes.stop(self.home.parent / record.name, [record], patience=60)
 
 
 def _service(name: str) -> dict[str, Any]:
     return services()[re.sub(r"-\d+$", "", name)]
+
+
+def command_line(process: psutil.Process) -> str:
+    """As others see it; nothing where it has ended in this moment."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.NoSuchProcess:
+        return ""
 
 
 def settings_of(machine: Machine, name: str) -> Settings:

@@ -36,11 +36,11 @@ from pipelines.stages.materialize import materialize, online_store, watermark
 from pipelines.stages.score import score
 from pipelines.usecases.registry import load
 from tests.conftest import INTERPRETED, JAVA_OPTIONS
-from tests.docker.machine import Machine, settings_of
+from tests.docker.machine import Machine, command_line, settings_of
 from tests.docker.stack import DOCKER
 from tests.object_store import s3
+from tests.ports import free_port
 from tests.production import databases
-from tests.servers import free_port
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -127,16 +127,16 @@ def test_a_worker_with_another_secret_is_not_taken_and_none_is_told(machine: Mac
     page = f"http://127.0.0.1:{machine.extras['spark-master']['SPARK_MASTER_WEBUI_PORT']}/json/"
     machine.begin(STRANGER)
     log = processes.log_path(machine.home.parent / STRANGER, STRANGER)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while "bootstrapping client" not in log.read_text():
         assert not machine.is_well(STRANGER)
         assert time.monotonic() < deadline, log.read_text()
         time.sleep(0.2)
-    assert httpx.get(page).json()["aliveworkers"] == len(WORKERS)
+    assert httpx.get(page, timeout=60).json()["aliveworkers"] == len(WORKERS)
     secret = (machine.home / "airflow" / "spark-cluster.key").read_text()
     members = [process for record in machine.started for process in record.members()]
     assert len(members) >= len(WORKERS) + 4, "master, workers, server and an executor on each worker"
-    assert not [process.name() for process in members if secret in " ".join(process.cmdline())]
+    assert not [process.name() for process in members if secret in command_line(process)]
     logs = [*machine.home.parent.glob("*/*.log"), *machine.home.glob("spark/work/*/*/std*")]
     assert not [path for path in logs if secret in path.read_text(errors="replace")]
 

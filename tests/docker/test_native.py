@@ -22,11 +22,12 @@ from pipelines.platform.airflow_api import USER, AirflowApi
 from pipelines.platform.mlflow_gate import login
 from pipelines.platform.orchestration import Orchestration
 from pipelines.platform.tracking import Tracking
-from tests.docker.machine import Machine, settings_of
+from tests.docker.machine import Machine, command_line, settings_of
 from tests.docker.stack import DOCKER
 from tests.object_store import s3
 from tests.pipelines.platform.test_tracking import example_record
-from tests.servers import free_port, postgresql, postgresql_url
+from tests.ports import free_port
+from tests.servers import postgresql, postgresql_url
 
 pytestmark = [pytest.mark.slow, pytest.mark.services]
 
@@ -78,13 +79,13 @@ def test_prometheus_gets_its_metrics_with_the_token_of_a_viewer_and_nobody_witho
     settings = settings_of(machine, "metrics-token")
     token = (settings.home / "monitoring" / "token").read_text()
     url = f"{settings.airflow_url}/ops/metrics"
-    assert httpx.get(url).status_code == 401
-    scraped = httpx.get(url, headers={"Authorization": f"Bearer {token}"})
+    assert httpx.get(url, timeout=60).status_code == 401
+    scraped = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
     assert scraped.status_code == 200
     assert "tollgate_releases" in {family.name for family in text_string_to_metric_families(scraped.text)}
     pools = f"{settings.airflow_url}/api/v2/pools"
     body = {"name": "x", "slots": 1}
-    assert httpx.post(pools, headers={"Authorization": f"Bearer {token}"}, json=body).status_code == 403
+    assert httpx.post(pools, headers={"Authorization": f"Bearer {token}"}, json=body, timeout=60).status_code == 403
 
 
 def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
@@ -96,9 +97,9 @@ def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
     url = f"http://127.0.0.1:{settings.mlflow_port}"
     paths = ("/", "/version", "/get-artifact", "/api/2.0/mlflow/experiments/search", "/ajax-api/2.0/mlflow-artifacts")
     strangers = [None, (USER, "wrong"), ("", ""), ("nobody", login(settings)[1])]
-    assert {httpx.get(f"{url}{path}", auth=one).status_code for path in paths for one in strangers} == {401}
-    assert httpx.post(f"{url}/api/2.0/mlflow/experiments/create", json={"name": "x"}).status_code == 401
-    with httpx.Client(base_url=url, auth=login(settings)) as server:
+    assert {httpx.get(f"{url}{path}", auth=one, timeout=60).status_code for path in paths for one in strangers} == {401}
+    assert httpx.post(f"{url}/api/2.0/mlflow/experiments/create", json={"name": "x"}, timeout=60).status_code == 401
+    with httpx.Client(base_url=url, auth=login(settings), timeout=60) as server:
         run = server.get("/api/2.0/mlflow/runs/get", params={"run_id": made.run_id}).raise_for_status().json()["run"]
         assert {metric["key"]: metric["value"] for metric in run["data"]["metrics"]} == record.metrics
         assert run["info"]["artifact_uri"].startswith("s3://tollgate/mlflow/fraud/")
@@ -117,7 +118,7 @@ def test_no_secret_is_on_a_command_line_or_in_a_log(machine: Machine) -> None:
     members = [process for record in machine.started for process in record.members()]
     assert len(members) >= len(machine.started)
     for process in members:
-        line = " ".join(process.cmdline()).encode()
+        line = command_line(process).encode()
         assert not any(secret in line for secret in kept), process.name()
     logs = [*machine.home.parent.glob("*/*.log"), *machine.home.rglob("*.log"), *machine.home.rglob("*.cfg")]
     assert len(logs) >= len(machine.started)
@@ -131,5 +132,5 @@ def test_a_signal_reaches_the_program_itself(machine: Machine) -> None:
     assert process is not None
     assert "mlflow" in process.cmdline(), "neither the entrypoint nor tollgate stands between"
     process.terminate()
-    process.wait(20)
+    process.wait(120)
     assert not machine.is_well("mlflow")

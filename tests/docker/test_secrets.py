@@ -18,7 +18,8 @@ from redis.exceptions import AuthenticationError, NoPermissionError
 from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.settings import Settings
 from tests.docker.stack import DOCKER, services
-from tests.servers import Server, free_port, postgresql, postgresql_url, running
+from tests.ports import free_port
+from tests.servers import Server, postgresql, postgresql_url, running
 
 AWKWARD = "p/a@b#c?d%e f:g+h&i=j'k\"l{m}$n\\o"
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"

@@ -112,6 +112,15 @@ def test_failures_read_as_sentences_and_travel_as_json() -> None:
     assert document["failures"][0]["meaning"]
 
 
+def test_a_frame_of_days_says_on_which_days_a_check_failed() -> None:
+    days = pd.DataFrame({"day": ["2026-11-01", "2026-11-02", "2026-11-03"], "ratio": [0.1, 1.0, None]})
+    ranged = check("ExpectColumnValuesToBeBetween", "warning", column="ratio", min_value=0.5, max_value=2)
+    result = run_suite(Suite(name="days", checks=(ranged,)), days, subject="three days", day_column="day")
+    assert [failure.days for failure in result.failures] == [("2026-11-01",)]
+    assert result.of_day("2026-11-01") == result
+    assert result.of_day("2026-11-02").failures == ()
+
+
 def test_a_check_that_cannot_be_evaluated_is_an_error_not_a_verdict() -> None:
     suite = Suite(name="odd", checks=(check("ExpectColumnMeanToBeBetween", column="release", min_value=0),))
     with pytest.raises(ExpectationError, match="could not be evaluated"):

@@ -48,12 +48,15 @@ def api_server(settings: Settings) -> Iterator[str]:
         yield f"http://127.0.0.1:{settings.airflow_port}"
     finally:
         process.terminate()
-        process.wait(timeout=20)
-        log.close()
+        try:
+            process.wait(timeout=60)
+        finally:
+            process.kill()
+            log.close()
 
 
 def _await(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 300
     while True:
         try:
             with urlopen(f"{address}/api/v2/version"):

@@ -28,7 +28,10 @@ def executor(monkeypatch: pytest.MonkeyPatch) -> PreloadedExecutor:
     return made
 
 
-def test_the_end_of_a_task_is_seen_in_the_round_that_waits_for_it(executor: PreloadedExecutor) -> None:
+def test_the_end_of_a_task_is_seen_in_the_round_that_waits_for_it(
+    executor: PreloadedExecutor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "REST", 60.0)
     ended = threading.Timer(0.05, lambda: executor.result_queue.put((TASK, "success", None)))  # type: ignore[arg-type]
     ended.start()
     executor.sync()

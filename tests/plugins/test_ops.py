@@ -10,6 +10,7 @@ import re
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import httpx
 import psutil
@@ -19,10 +20,10 @@ from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.browser import browser, chromium
-from tests.dags.world import free_ports
 from tests.guarantees.plugin import Tried
 from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases, write_waiting
 from tests.plugins.api_server import SECRET, api_server
+from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 
@@ -39,6 +40,10 @@ ROUTES = {
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
 
+PATIENCE = 120.0
+"""Seconds after which no answer is expected any more."""
+
+
 class Site:
     """The server's address, its ledger, and its people."""
 
@@ -46,11 +51,11 @@ class Site:
         self.url, self.run, self.releases, self.waiting = url, run, releases, waiting
 
     def token(self, name: str) -> str:
-        answer = httpx.post(f"{self.url}/auth/token", json={"username": name, "password": name})
+        answer = httpx.post(f"{self.url}/auth/token", json={"username": name, "password": name}, timeout=PATIENCE)
         return str(answer.json()["access_token"])
 
     def person(self, name: str) -> httpx.Client:
-        return httpx.Client(base_url=f"{self.url}/ops", cookies={"_token": self.token(name)})
+        return httpx.Client(base_url=f"{self.url}/ops", cookies={"_token": self.token(name)}, timeout=PATIENCE)
 
     @property
     def champion(self) -> str:
@@ -88,14 +93,19 @@ def form(site: Site, person: httpx.Client, release: str, **changes: object) -> d
 @pytest.mark.guarantee("unauthenticated", fault="every page, without a user", seen="401, nothing of ours in the answer")
 def test_nobody_sees_anything(site: Site) -> None:
     for path in (*PAGES, f"releases/{site.champion}"):
-        assert httpx.get(f"{site.url}/ops/{path}").status_code == 401, path
+        assert asked(f"{site.url}/ops/{path}").status_code == 401, path
     for path in ("nothing", "docs", "openapi.json", "metrics"):
-        answer = httpx.get(f"{site.url}/ops/{path}")
+        answer = asked(f"{site.url}/ops/{path}")
         assert answer.status_code in {401, 404}, path
         assert "fraud-" not in answer.text
-    assert httpx.get(f"{site.url}/ops/").status_code == 401
-    assert httpx.get(f"{site.url}/ops/", cookies={"_token": "x"}).status_code in {401, 403}
-    assert httpx.post(f"{site.url}/ops/releases/{site.champion}/rollback").status_code == 401
+    assert asked(f"{site.url}/ops/").status_code == 401
+    assert asked(f"{site.url}/ops/", cookies={"_token": "x"}).status_code in {401, 403}
+    assert asked(f"{site.url}/ops/releases/{site.champion}/rollback", "post").status_code == 401
+
+
+def asked(url: str, method: str = "get", **more: Any) -> httpx.Response:
+    """What is answered, however long that takes on a busy machine."""
+    return httpx.request(method, url, timeout=PATIENCE, **more)
 
 
 def changed(token: str, **claims: object) -> str:
@@ -125,10 +135,10 @@ def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
     answers: dict[str, set[int]] = {}
     for (method, _), path in ROUTES.items():
         url = f"{site.url}/ops/{path.format(release=before)}"
-        assert httpx.request(method, url, headers=bearer(changed(good))).status_code in {200, 403}, "it is the token"
+        assert asked(url, method, headers=bearer(changed(good))).status_code in {200, 403}, "it is the token"
         for who, token in (*tokens.items(), *([("viewer", site.token("vera"))] if method == "post" else [])):
             for given in ({"headers": bearer(token)}, {"cookies": {"_token": token}}) if token else ({},):
-                answer = httpx.request(method, url, **given)  # type: ignore[arg-type]
+                answer = asked(url, method, **given)
                 answers.setdefault(who, set()).add(answer.status_code)
                 assert answer.status_code in {401, 403}, (method, path, who)
                 assert "fraud-" not in answer.text.replace(before, "")
@@ -159,7 +169,11 @@ def test_a_huge_form_is_refused_and_takes_no_memory(site: Site, chunked: bool, t
     pieces = (piece for _ in range(size // len(piece)))
     for who in ({}, {"_token": site.token("otto")}):
         answer = httpx.post(
-            f"{site.url}/ops/releases/{site.champion}/rollback", content=pieces, headers=told, cookies=who, timeout=60
+            f"{site.url}/ops/releases/{site.champion}/rollback",
+            content=pieces,
+            headers=told,
+            cookies=who,
+            timeout=PATIENCE,
         )
         assert answer.status_code == 413, answer.text
         pieces = (piece for _ in range(size // len(piece)))

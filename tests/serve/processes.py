@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import signal
-import socket
 import ssl
 import subprocess
 import sys
@@ -19,10 +18,14 @@ import psutil
 
 from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.serve import access
+from tests.ports import free_port
 from tests.serve.serving import MADE_AT
 
 START = "import sys; from pipelines.platform.settings import Settings; from pipelines.serve.supervisor import serve; "
 START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
+
+PATIENCE = 120.0
+"""Seconds after which something is given up that takes one or two on a machine that does nothing else."""
 
 
 class Running:
@@ -35,11 +38,10 @@ class Running:
 
     def http(self) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.key or 'none'}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False, verify=self.trusted)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=self.trusted)
 
     def workers(self) -> list[psutil.Process]:
-        children = psutil.Process(self.process.pid).children()
-        return [process for process in children if process.status() != psutil.STATUS_ZOMBIE]
+        return [process for process in psutil.Process(self.process.pid).children() if lives(process)]
 
     def ready(self) -> bool:
         try:
@@ -52,10 +54,9 @@ class Running:
 def running(
     home: Path, engine: str = "tests.serve.small_engine:open_rule", *, keyed: bool = True, **changes: Any
 ) -> Iterator[Running]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    settings = Settings.build(home=home, serve_port=port, serve_drain_seconds=3, **{"serve_workers": 1, **changes})
+    """The service on a port of its own; on a busy machine no request is too late for it, and no end too slow."""
+    patient = {"serve_workers": 1, "serve_deadline_ms": 60_000, "serve_drain_seconds": 8}
+    settings = Settings.build(home=home, serve_port=free_port(), **{**patient, **changes})
     key = access.add(settings, "test", access.ROLES, made_at=MADE_AT) if keyed else ""
     process = subprocess.Popen(
         [sys.executable, "-c", START, engine],
@@ -71,7 +72,7 @@ def running(
         if process.poll() is None:
             process.send_signal(signal.SIGTERM)
         try:
-            process.wait(20)
+            process.wait(PATIENCE)
         finally:
             process.kill()
             process.wait()
@@ -79,8 +80,17 @@ def running(
             process.stdout.close()
 
 
-def until(holds: Callable[[], bool], seconds: float = 30) -> None:
+def lives(process: psutil.Process) -> bool:
+    """Whether it runs; one that has ended and that nobody has asked about yet does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
+    """Wait until it holds. How long that takes is no test's subject: the limit is for what never comes."""
     end = time.monotonic() + seconds
     while not holds():
-        assert time.monotonic() < end
+        assert time.monotonic() < end, f"it did not come to hold within {seconds:.0f} s"
         time.sleep(0.02)

@@ -39,10 +39,10 @@ class Served:
 
     def http(self, role: str = "scorer", **more: Any) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.keys[role]}"} if role else {}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False, **more)
+        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, **more)
 
     def client(self, **more: Any) -> ScorerClient:
-        return ScorerClient(self.url, self.keys["scorer"], **more)
+        return ScorerClient(self.url, self.keys["scorer"], **{"timeout": 60.0, **more})
 
     def end(self) -> None:
         """Ask it to end; returns at once."""
@@ -54,7 +54,7 @@ def served(
     home: Path, engine: Engine | None = None, *, opened: Callable[[], Engine] | None = None, **changes: Any
 ) -> Iterator[Served]:
     """The service, answering until the block ends; `changes` are settings without their `serve_`."""
-    changes = {"drain_seconds": 2.0, "deadline_ms": 20_000.0, **changes}
+    changes = {"drain_seconds": 2.0, "deadline_ms": 60_000.0, **changes}
     named = {f"serve_{name}": value for name, value in changes.items()}
     settings = Settings.build(home=home, **named)
     keys = {role: access.add(settings, role, [role], made_at=MADE_AT) for role in access.ROLES}
@@ -75,14 +75,14 @@ def served(
 
     thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
     thread.start()
-    assert ready.wait(10)
+    assert ready.wait(60)
     one = Served(f"{settings.serve_scheme}://127.0.0.1:{port}", port, keys, settings, *begun, thread)
     try:
         yield one
     finally:
         if thread.is_alive():
             one.end()
-        thread.join(20)
+        thread.join(60)
         assert not thread.is_alive()
 
 

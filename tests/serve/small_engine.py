@@ -80,6 +80,9 @@ class SmallEngine:
     def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
         return int(self.live.report(ids, reported_at).sum())
 
+    def tend(self) -> None:
+        return None
+
     def readiness(self) -> Readiness:
         return Readiness(ready=not self.closed, release="small", facts={"events": len(self.seen)})
 

@@ -80,10 +80,10 @@ def test_a_log_that_fails_in_a_way_of_its_own_is_told_and_the_next_rows_are_writ
 
     writer, engine = writer_on(FailsOnce(answers_folder(tmp_path, "fraud"), "one")), SmallEngine(FRAUD)
     writer.put(logged(engine, 0))
-    until(lambda: bool(writer.problem), seconds=5)
+    until(lambda: bool(writer.problem))
     assert (writer.problem, writer.unlogged) == ("ValueError: unheard of", 3)
     writer.put(logged(engine, 3))
-    until(lambda: not writer.problem, seconds=5)
+    until(lambda: not writer.problem)
     writer.close()
     assert (writer.waiting, writer.unlogged, rows_in(tmp_path)) == (0, 3, [3, 4, 5])
     assert [record.getMessage() for record in caplog.records if record.name.startswith("pipelines")] == [

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -30,11 +29,12 @@ class Gate(RuleEngine):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.open = threading.Event()
+        self.entered, self.open = threading.Event(), threading.Event()
         self.open.set()
 
     def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
-        self.open.wait(30)
+        self.entered.set()
+        self.open.wait(300)
         self.calls.append(len(requests))
         return super().score(requests, explained)
 
@@ -55,14 +55,14 @@ def ask(scorer: Served, numbers: list[int], **more: Any) -> tuple[int, Any]:
 def test_requests_that_arrive_together_are_scored_together_and_get_their_own_answers(
     tmp_path: Path, gate: Gate
 ) -> None:
-    with served(tmp_path / "home", gate, deadline_ms=10_000) as scorer, ThreadPoolExecutor(24) as pool:
+    with served(tmp_path / "home", gate) as scorer, ThreadPoolExecutor(24) as pool:
         gate.open.clear()
         asked = [list(range(10 * i, 10 * i + 1 + i % 3)) for i in range(24)]
         told = [pool.submit(ask, scorer, numbers) for numbers in asked]
-        until(lambda: scorer.service.lifetime.batcher().rows == sum(map(len, asked)), seconds=10)
+        until(lambda: scorer.service.lifetime.batcher().rows == sum(map(len, asked)))
         gate.open.set()
         for numbers, one in zip(asked, told, strict=True):
-            status, answer = one.result(20)
+            status, answer = one.result(120)
             assert status == 200
             assert [row["transaction_id"] for row in answer["answers"]] == numbers
             assert [row["score"] for row in answer["answers"]] == [min(1, n % 400 / 440) for n in numbers]
@@ -71,12 +71,12 @@ def test_requests_that_arrive_together_are_scored_together_and_get_their_own_ans
 
 
 def test_a_batch_has_a_bound(tmp_path: Path, gate: Gate) -> None:
-    with served(tmp_path / "home", gate, deadline_ms=10_000, batch_rows=5) as scorer, ThreadPoolExecutor(12) as pool:
+    with served(tmp_path / "home", gate, batch_rows=5) as scorer, ThreadPoolExecutor(12) as pool:
         gate.open.clear()
         told = [pool.submit(ask, scorer, [2 * i, 2 * i + 1]) for i in range(12)]
-        until(lambda: scorer.service.lifetime.batcher().rows == 24, seconds=10)
+        until(lambda: scorer.service.lifetime.batcher().rows == 24)
         gate.open.set()
-        assert all(one.result(20)[0] == 200 for one in told)
+        assert all(one.result(120)[0] == 200 for one in told)
         assert max(gate.calls) == 4
         assert ask(scorer, list(range(7)))[0] == 200
         assert max(gate.calls) == 7
@@ -90,7 +90,7 @@ def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(tmp_path: Pa
         assert [row["flags"] for row in told["answers"]] == [["fallback"], ["fallback"]]
         assert {row["release"] for row in told["answers"]} == {"rule"}
         assert {row["fallback_reason"] for row in told["answers"]} == {"the deadline has passed"}
-        until(lambda: scorer.service.lifetime.batcher().stuck, seconds=10)
+        until(lambda: scorer.service.lifetime.batcher().stuck)
         status, told = ask(scorer, [2])
         assert "earlier batch" in told["answers"][0]["fallback_reason"], "it does not wait for a deadline of its own"
         with scorer.http("") as http:
@@ -98,7 +98,7 @@ def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(tmp_path: Pa
             assert (ready.status_code, ready.json()["ready"]) == (503, False)
             assert http.get("/health").status_code == 200
         gate.open.set()
-        until(lambda: ask(scorer, [3])[1]["answers"][0]["flags"] == [], seconds=10)
+        until(lambda: ask(scorer, [3])[1]["answers"][0]["flags"] == [])
         with scorer.http("") as http:
             assert http.get("/ready").status_code == 200
         assert scorer.service.lifetime.batcher().rows == 0
@@ -108,7 +108,7 @@ def test_a_report_does_not_hang_either(tmp_path: Path, gate: Gate) -> None:
     with served(tmp_path / "home", gate, deadline_ms=200) as scorer, ThreadPoolExecutor(1) as pool:
         gate.open.clear()
         pool.submit(ask, scorer, [1])
-        time.sleep(0.05)
+        assert gate.entered.wait(60)
         with scorer.http() as http:
             answered = http.post("/v1/reports", json={"transaction_id": 1, "reported_at": "2026-11-01T00:00:00Z"})
         assert (answered.status_code, answered.headers["retry-after"]) == (503, "1")
@@ -116,30 +116,23 @@ def test_a_report_does_not_hang_either(tmp_path: Path, gate: Gate) -> None:
 
 
 def test_overload_is_shed_and_recovers(tmp_path: Path, gate: Gate) -> None:
-    with (
-        served(tmp_path / "home", gate, deadline_ms=10_000, queue_rows=20, max_rows=10) as scorer,
-        ThreadPoolExecutor(16) as pool,
-    ):
+    with served(tmp_path / "home", gate, queue_rows=20, max_rows=10) as scorer, ThreadPoolExecutor(16) as pool:
         gate.open.clear()
         told = [pool.submit(ask, scorer, [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]) for i in range(16)]
-        until(lambda: sum(one.done() for one in told) >= 11, seconds=10)
+        until(lambda: sum(one.done() for one in told) >= 11)
         shed = [one.result() for one in told if one.done()]
         assert {status for status, _ in shed} == {429}
         with scorer.http() as http:
-            assert (
-                http.post("/v1/score", json=[event(1)] and {"events": [event(i) for i in range(4)]}).headers[
-                    "retry-after"
-                ]
-                == "1"
-            )
+            further = http.post("/v1/score", json={"events": [event(i) for i in range(4)]})
+            assert (further.status_code, further.headers["retry-after"]) == (429, "1")
         gate.open.set()
-        answered = [one.result(20)[0] for one in told]
+        answered = [one.result(120)[0] for one in told]
         assert answered.count(200) == 5
         assert answered.count(429) == 11
         assert ask(scorer, list(range(10)))[0] == 200
         with scorer.http("reader") as http:
             assert "tollgate_serve_shed_total" in http.get("/metrics").text
-        assert scorer.service.gauges.shed == 12
+        until(lambda: scorer.service.gauges.shed == 12)
 
 
 def test_an_engine_that_fails_is_stood_in_for(tmp_path: Path) -> None:
@@ -157,7 +150,7 @@ def test_before_it_is_open_it_says_so(tmp_path: Path, gate: Gate) -> None:
     opening = threading.Event()
 
     def opened() -> Gate:
-        opening.wait(20)
+        opening.wait(120)
         return gate
 
     with served(tmp_path / "home", opened=opened) as scorer:
@@ -167,7 +160,7 @@ def test_before_it_is_open_it_says_so(tmp_path: Path, gate: Gate) -> None:
             assert http.get("/ready").json()["problems"] == ["the scorer is not open yet"]
             assert http.get("/health").is_success
         opening.set()
-        until(lambda: ask(scorer, [1])[0] == 200, seconds=10)
+        until(lambda: ask(scorer, [1])[0] == 200)
 
 
 def test_a_batch_waits_for_those_that_were_just_answered_and_a_lone_request_for_nobody() -> None:
@@ -178,11 +171,11 @@ def test_a_batch_waits_for_those_that_were_just_answered_and_a_lone_request_for_
     async def asked() -> list[int]:
         thread, gauges = EngineThread(), Gauges()
         batcher = Batcher(RuleEngine(use_case), thread, use_case.stored_features.schema, bounds, gauges)
-        await asyncio.wait_for(batcher.ask(rows, explained=False), 10)
-        await asyncio.wait_for(asyncio.gather(*(batcher.ask(rows, explained=False) for _ in range(3))), 10)
+        await asyncio.wait_for(batcher.ask(rows, explained=False), 60)
+        await asyncio.wait_for(asyncio.gather(*(batcher.ask(rows, explained=False) for _ in range(3))), 60)
         first = [batcher.ask(rows, explained=False) for _ in range(2)]
         early, _ = await asyncio.wait(first, timeout=0.2)
-        await asyncio.wait_for(asyncio.gather(*first, batcher.ask(rows, explained=False)), 10)
+        await asyncio.wait_for(asyncio.gather(*first, batcher.ask(rows, explained=False)), 60)
         thread.end()
         return [len(early), gauges.batches, gauges.batch_rows]
 

@@ -11,6 +11,7 @@ import pytest
 
 from pipelines.platform.errors import PermanentError, TransientError
 from pipelines.serve.client import Reported, ScorerClient
+from tests.serve.processes import until
 from tests.serve.serving import Served, event, served
 from tests.serve.small_engine import open_rule
 from tests.serve.test_arrow import table
@@ -46,16 +47,23 @@ def test_a_refusal_has_fields(scorer: Served) -> None:
 
 
 def test_it_comes_again_until_the_service_is_open(tmp_path: Path) -> None:
+    """It opens once the client has been told to come again."""
     opening = threading.Event()
 
     def opened():
-        opening.wait(20)
+        assert opening.wait(120)
         return open_rule(one.settings)
 
-    with served(tmp_path / "home", opened=opened) as one, one.client() as client:
-        threading.Timer(0.3, opening.set).start()
+    def open_once_it_was_refused() -> None:
+        until(lambda: one.service.gauges.requests["/v1/score", 503] > 0)
+        opening.set()
+
+    with served(tmp_path / "home", opened=opened) as one, one.client(attempts=20) as client:
         assert not client.ready()
+        watching = threading.Thread(target=open_once_it_was_refused)
+        watching.start()
         assert client.score([event(1)])[0].release == "small"
+        watching.join()
 
 
 def test_nobody_there(scorer: Served) -> None:

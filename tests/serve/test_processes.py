@@ -22,7 +22,7 @@ from pipelines.platform.answer_files import answers_folder, waiting
 from pipelines.platform.answer_log import AnswerLog
 from pipelines.platform.settings import CHECKOUT, Settings
 from tests.serve.certificates import with_certificate
-from tests.serve.processes import Running, running, until
+from tests.serve.processes import PATIENCE, Running, lives, running, until
 from tests.serve.serving import event
 from tests.serve.small_engine import open_rule
 
@@ -54,8 +54,8 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
             with service.http() as http:
                 assert http.get("/health").is_success, number
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(20) == 0
-        assert not any(p.is_running() for p in first[1:])
+        assert service.process.wait(PATIENCE) == 0
+        assert not any(map(lives, first))
 
 
 def test_a_complete_stream_of_answers_becomes_parquet_beside_the_service(tmp_path: Path) -> None:
@@ -94,13 +94,13 @@ def test_a_drain_under_load_loses_no_request(tmp_path: Path, workers: int, secur
         callers = [threading.Thread(target=ask, args=(number,)) for number in range(8)]
         for caller in callers:
             caller.start()
-        until(lambda: statuses.count(200) > 200)
+        until(lambda: len(statuses) > 300 and set(statuses[-100:]) == {200})
         service.process.send_signal(signal.SIGTERM)
         until(lambda: not service.ready())
-        assert service.process.wait(20) == 0
+        assert service.process.wait(PATIENCE) == 0
         ended.set()
         for caller in callers:
-            caller.join(20)
+            caller.join(60)
         assert broken == []
         assert set(statuses[-100:]) == {200}, "503 is for the time before a process is open"
         assert set(statuses) <= {200, 503}
@@ -112,7 +112,7 @@ def test_a_supervisor_that_is_killed_leaves_no_process_behind(tmp_path: Path) ->
         workers = service.workers()
         service.process.kill()
         service.process.wait()
-        until(lambda: not any(p.is_running() for p in workers))
+        until(lambda: not any(map(lives, workers)))
 
 
 def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "pipelines.cli.main"]
         done = subprocess.run(
             [*command[:1], "-c", "from pipelines.cli.main import main; main(['serve'])"],
-            env=other, cwd=CHECKOUT, capture_output=True, text=True, timeout=60,
+            env=other, cwd=CHECKOUT, capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         assert done.returncode == 1
         assert "TOLLGATE_SERVE_PORT" in done.stderr
@@ -130,7 +130,7 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
 
 def test_a_start_that_cannot_succeed_ends(tmp_path: Path) -> None:
     with running(tmp_path / "home", "tests.serve.test_processes:open_nothing") as service:
-        assert service.process.wait(30) == 1
+        assert service.process.wait(PATIENCE) == 1
         assert service.process.stdout
         assert "no engine today" in service.process.stdout.read()
 
@@ -138,7 +138,7 @@ def test_a_start_that_cannot_succeed_ends(tmp_path: Path) -> None:
 def test_a_certificate_that_has_ended_is_told_before_anything_starts(tmp_path: Path) -> None:
     _, named = with_certificate(tmp_path, days=-1)
     with running(tmp_path / "home", **named) as service:
-        assert service.process.wait(30) == 1
+        assert service.process.wait(PATIENCE) == 1
         assert service.process.stdout
         assert "the certificate is not valid now" in service.process.stdout.read()
 
@@ -149,10 +149,14 @@ def test_a_process_that_starts_between_two_files_of_a_replacement_comes_back(tmp
         service.trusted = authority.trusted()
         until(service.ready)
         authority.issue(named["serve_tls_certificate"], tmp_path / "new.key")
+        seen = {process.pid for process in service.workers()}
         service.workers()[0].kill()
-        until(lambda: not service.workers())
-        until(lambda: bool(service.workers()))
-        until(lambda: not service.workers())
+
+        def began_and_ended_twice() -> bool:
+            seen.update(process.pid for process in service.workers())
+            return len(seen) > 2
+
+        until(began_and_ended_twice)
         (tmp_path / "new.key").replace(named["serve_tls_key"])
         until(service.ready)
         assert service.process.poll() is None
@@ -165,10 +169,10 @@ def open_nothing(settings: Settings, *, worker: int) -> Any:
 
 
 def test_an_engine_that_does_not_close_is_left_behind_in_time(tmp_path: Path) -> None:
-    with running(tmp_path / "home", "tests.serve.test_processes:open_stubborn") as service:
+    with running(tmp_path / "home", "tests.serve.test_processes:open_stubborn", serve_drain_seconds=3) as service:
         until(service.ready)
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(20) == 1
+        assert service.process.wait(PATIENCE) == 1
 
 
 def open_stubborn(settings: Settings, *, worker: int) -> Any:
@@ -184,10 +188,11 @@ def open_stubborn(settings: Settings, *, worker: int) -> Any:
 
 @pytest.mark.parametrize(("engine", "code"), [("open_slowly", 0), ("open_never", 1)])
 def test_an_end_while_it_opens_is_an_end(tmp_path: Path, engine: str, code: int) -> None:
-    with running(tmp_path / "home", f"tests.serve.test_processes:{engine}") as service:
+    drain = {"serve_drain_seconds": 3} if engine == "open_never" else {}
+    with running(tmp_path / "home", f"tests.serve.test_processes:{engine}", **drain) as service:
         until(lambda: alive(service))
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(20) == code
+        assert service.process.wait(PATIENCE) == code
 
 
 def alive(service: Running) -> bool:
@@ -218,7 +223,7 @@ def test_the_first_start_makes_a_key_and_says_where(tmp_path: Path) -> None:
         until(lambda: service.http().get("/metrics").is_success)
         assert service.http().post("/v1/score", json=event(1)).is_success
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(20) == 0
+        assert service.process.wait(PATIENCE) == 0
         assert service.process.stdout
         told = service.process.stdout.read()
         assert str(home / "serving" / "first-key") in told

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import threading
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 from features.kernel import NEVER, Events, compute
+from pipelines.platform.days import midnight
 from pipelines.release.scorer import Scorer, load_champion, load_release
 from pipelines.run import Run
 from pipelines.serve.answers import Flag
@@ -79,7 +80,7 @@ def mismatches(answers: list[Answer], expected: list[Expected]) -> list[int]:
 
 def clients(service: Running, count: int) -> list[ScorerClient]:
     """Several connections: the system spreads them over the processes."""
-    return [ScorerClient(service.url, service.key, attempts=12, timeout=20) for _ in range(count)]
+    return [ScorerClient(service.url, service.key, attempts=12, timeout=60) for _ in range(count)]
 
 
 @pytest.fixture
@@ -87,7 +88,7 @@ def service(tmp_path: Path) -> Iterator[tuple[Run, Running]]:
     run = make_home(tmp_path / "home", EVENTS)
     engine = "pipelines.serve.engine:open_engine"
     with running(tmp_path / "home", engine, serve_workers=2, serve_any_time=True) as service:
-        until(service.ready, 60)
+        until(service.ready)
         yield run, service
 
 
@@ -145,7 +146,7 @@ def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(service:
         until(lambda now=now, seen=seen: _settled(answers[seen:], now))
     ended.set()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
         assert not thread.is_alive()
     scorers = {release: load_release(run, release) for release in (first, other.release_id)}
     assert {answer.release for answer in answers} == set(scorers)
@@ -179,7 +180,7 @@ def test_what_came_out_of_order_and_twice_differs_for_that_reason_alone_until_th
     differing = [i for i, (told, _) in enumerate(expected) if first[i].features[0].tolist() != list(told.values())]
     assert differing
     assert all(_overtaken(i, positions) for i in differing)
-    write_night(run, events, DAY, datetime.now(UTC))
+    write_night(run, events, DAY, midnight(DAY + timedelta(days=1)))
     engine.look_for_night()
     engine.score(asked(taken(TODAY, slice(0, 1))), np.zeros(1, dtype=bool))
     fresh = LiveEngine(make_home(tmp_path / "fresh", events), worker=1)
@@ -240,5 +241,5 @@ def _asked_until_known(engine: LiveEngine, events: Events) -> Any:
         found.append(engine.score(asked(events), np.zeros(len(events), dtype=bool)))
         return not (found[-1].flags & Flag.FALLBACK).any()
 
-    until(known, 60)
+    until(known)
     return found[-1]

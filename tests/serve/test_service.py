@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import re
+import socket
 from datetime import UTC, datetime
 
+import httpx
 import pytest
 import schemathesis
 from hypothesis import HealthCheck, Phase, given
@@ -74,14 +77,66 @@ def test_another_method_is_refused(scorer: Served, method: str) -> None:
     assert (answered.status_code, answered.headers["allow"]) == (405, "POST")
 
 
+@pytest.mark.parametrize("path", ["/health", "/ready", "/metrics", "/v1/release", "/openapi.json"])
+def test_head_answers_as_get_without_a_body(scorer: Served, path: str) -> None:
+    with scorer.http("reader") as http:
+        head, got = http.head(path), http.get(path)
+        assert (head.status_code, head.content) == (got.status_code, b"")
+        assert head.headers["content-type"] == got.headers["content-type"]
+        assert int(head.headers["content-length"]) > 0
+        assert http.get("/health").is_success, "the connection goes on"
+        assert http.head("/v1/score").status_code == 405
+
+
 @pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/score/", "/v1/../metrics", "/%2e%2e/etc/passwd", "//v1/score", "/docs"]
+    ("name", "value", "status"), [("authorization", "Bearer nobody", 401), ("content-type", "text/plain", 415)]
 )
+def test_a_header_that_may_come_once_is_refused_when_it_comes_twice(
+    scorer: Served, name: str, value: str, status: int
+) -> None:
+    right = {"authorization": f"Bearer {scorer.keys['scorer']}", "content-type": "application/json"}
+    for first, second in ((value, right[name]), (right[name], value), (right[name], right[name])):
+        others = [(other, told) for other, told in right.items() if other != name]
+        headers = [*others, (name, first), (name.title(), second)]
+        answered = httpx.post(f"{scorer.url}/v1/score", headers=headers, json=event(1), trust_env=False)
+        assert answered.status_code == status, answered.text
+        assert "comes twice" in answered.json()["title"]
+
+
+@pytest.mark.parametrize("requests", [1, 3])
+def test_a_client_that_closes_its_sending_side_early_gets_its_answers(scorer: Served, requests: int) -> None:
+    body = json.dumps(event(1)).encode()
+    head = f"POST /v1/score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {scorer.keys['scorer']}\r\n"
+    head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", scorer.port), timeout=10) as to:
+        to.sendall((head.encode() + body) * requests)
+        to.shutdown(socket.SHUT_WR)
+        found = b""
+        while part := to.recv(65536):
+            found += part
+    assert found.count(b"HTTP/1.1 200 OK") == requests
+
+
+def test_a_request_that_is_cut_off_by_the_end_of_sending_ends_the_connection(scorer: Served) -> None:
+    with socket.create_connection(("127.0.0.1", scorer.port), timeout=10) as to:
+        to.sendall(b"POST /v1/score HTTP/1.1\r\nhost: x\r\ncontent-length: 100\r\n\r\n{")
+        to.shutdown(socket.SHUT_WR)
+        while to.recv(65536):
+            pass
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/score/", "/%2e%2e/etc/passwd", "//v1/score", "/docs"])
 def test_another_path_is_not_there(scorer: Served, path: str) -> None:
     with scorer.http() as http:
         answered = http.get(path)
-    assert answered.status_code in {404, 403}
+    assert answered.status_code == 404
     assert answered.headers["content-type"] == "application/problem+json"
+
+
+def test_a_path_that_leads_back_is_the_path_that_it_leads_to(scorer: Served) -> None:
+    """The client itself resolves it; a scorer's key opens no metrics that way either."""
+    with scorer.http() as http:
+        assert http.get("/v1/../metrics").status_code == 403
 
 
 @pytest.mark.parametrize(
@@ -174,9 +229,9 @@ def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
         one.keys["late"] = token
         with one.http("late") as http:
             one.loop.call_soon_threadsafe(one.service.keys.refresh)
-            until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
             access.revoke(one.settings, "late")
-            until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
+            until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
 
 
 @pytest.mark.parametrize(
@@ -188,11 +243,11 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_
     with served(tmp_path / "home") as one, one.http() as http:
         path = access.keys_file(one.settings)
         whole = path.read_text()
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
         write_whole(path, lambda partial: partial.write_text(content), what="the keys")
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 401, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
         write_whole(path, lambda partial: partial.write_text(whole), what="the keys")
-        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200, seconds=5)
+        until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
     told = [record.getMessage() for record in caplog.records if "nobody is let in" in record.getMessage()]
     assert len(told) == 1, "once, not at each look"
     assert str(path) in told[0]

@@ -87,7 +87,7 @@ def _card_numbers(feed: Feed) -> list[Breach]:
 
     return [
         Breach(f"{name}_card_number", f.expr(holds_card_number(name)), f.lit(f"{name} holds a card number"))
-        for name in (column.name for column in feed.columns if column.type == "string")
+        for name in (one.name for one in feed.columns if one.type == "string" and not one.not_card_numbers)
     ]
 
 

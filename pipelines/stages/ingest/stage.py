@@ -18,6 +18,7 @@ from expectations.result import GateResult
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.landing import Landing
+from pipelines.platform.writable import require_writable
 from pipelines.run import Run
 from pipelines.stages.ingest.arrival import Landed, label_days_after, landed, not_arrived, refused
 from pipelines.stages.ingest.changes import Changes, accepted_rows, changes, commit_changes, standing
@@ -152,13 +153,12 @@ def _either(run: Run, table: str, written: int | None, before: int | None) -> in
 def _payloads(
     feeds: list[Prepared], verdicts: Mapping[str, GateResult], written: _Written
 ) -> dict[date, dict[str, Any]]:
-    gate = {name: verdict.to_json() for name, verdict in verdicts.items()}
     return {
         day: {
             **_totals(feeds, day),
             "changed_days": sorted(_changed(written, day)),
             "changed": _changed_by_feed(written, day),
-            "gate": gate,
+            "gate": {name: verdict.of_day(str(day)).to_json() for name, verdict in verdicts.items()},
             "versions": written.versions,
         }
         for day in sorted(feeds[0].accounts)
@@ -203,6 +203,6 @@ def _days(texts: Any) -> set[date]:
 def _scratch(run: Run) -> Iterator[Path]:
     """A folder below the home for copies of an object store's files; gone afterwards."""
     root = run.settings.home / "scratch"
-    root.mkdir(parents=True, exist_ok=True)
+    require_writable(root, needed_by="ingest")
     with tempfile.TemporaryDirectory(prefix="ingest-", dir=root) as folder:
         yield Path(folder)

@@ -14,6 +14,7 @@ from pipelines.platform.errors import GateError
 from pipelines.run import Run
 from pipelines.stages.ingest.account import FeedAccount
 from pipelines.stages.ingest.arrival import HELD_BACK, REFUSED_PAGE, listed
+from pipelines.stages.ingest.bad_rows import RefusedDay, next_step
 from pipelines.stages.ingest.changes import accepted_rows
 from pipelines.stages.ingest.prepared import Prepared
 from pipelines.stages.ingest.quarantine import quarantined_rows
@@ -27,19 +28,27 @@ _WEEKS = 8
 
 def over_budget(run: Run, feeds: list[Prepared]) -> dict[date, str]:
     """The days of which a feed has more quarantined rows than the budget allows, and which rules these broke."""
-    budget = run.use_case.ingest.bad_row_budget
     refused: dict[date, str] = {}
-    for feed in feeds:
-        for day, account in feed.accounts.items():
-            if account.quarantined > account.allowed(budget):
-                text = f"{feed.feed.name} {day}: {_shares(account)}"
-                refused[day] = f"{refused[day]}; {text}" if day in refused else text
+    for day, found in _refused_days(run, feeds):
+        text = f"{found.feed.name} {day}: {found.describe()}"
+        refused[day] = f"{refused[day]}; {text}" if day in refused else text
     return refused
+
+
+def _refused_days(run: Run, feeds: list[Prepared]) -> list[tuple[date, RefusedDay]]:
+    budget = run.use_case.ingest.bad_row_budget
+    return [
+        (day, RefusedDay(feed.feed, account, budget))
+        for feed in feeds
+        for day, account in feed.accounts.items()
+        if account.quarantined > account.allowed(budget)
+    ]
 
 
 def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -> GateError:
     """The error for days over budget: counts by rule, some of the rows, and the ways out."""
     days, budget = sorted(refused), run.use_case.ingest.bad_row_budget
+    broken = [found for _, found in _refused_days(run, feeds)]
     sample = [row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed, limit=_SAMPLE)][:_SAMPLE]
     shown = "; ".join(f"{row.file}: {row.reason}: {row.raw[:300]}" for row in sample)
     return GateError(
@@ -49,8 +58,7 @@ def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -
         expected=f"at most {100 * budget:g} % quarantined rows of a feed's day (bad_row_budget)",
         found=f"{'; '.join(refused[day] for day in days[:_SAMPLE])}. For instance {shown}",
         held_back=HELD_BACK,
-        next_step=f"get corrected files, then `tollgate run ingest --from {days[0]} --to {days[-1]}`; or, if such rows "
-        f"are to be left out from now on, raise bad_row_budget in pipelines/usecases/{run.use_case.name}.py",
+        next_step=next_step(run.use_case, broken, f"`tollgate run ingest --from {days[0]} --to {days[-1]}`"),
         runbook=REFUSED_PAGE,
     )
 
@@ -66,7 +74,8 @@ def gates(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
             frame = gate_frame(accepted.drop("source_day"), rows=rows)
             results[name] = run_suite(suite, frame, subject=f"{name} landed on {days}")
         if suite := run.use_case.suites.get(f"{name}_by_day"):
-            results[f"{name}_by_day"] = run_suite(suite, day_profile(run, feed), subject=f"volume of {name} on {days}")
+            subject = f"volume of {name} on {days}"
+            results[f"{name}_by_day"] = run_suite(suite, day_profile(run, feed), subject=subject, day_column="day")
     return results
 
 
@@ -78,7 +87,9 @@ def gate_error(failed: Mapping[str, GateResult], days: list[date]) -> GateError:
         expected="every critical check to hold",
         found="; ".join(result.describe() for result in failed.values()),
         held_back=HELD_BACK,
-        next_step=f"correct the files, then `tollgate run ingest --from {days[0]} --to {days[-1]}`",
+        next_step="every row passed its rules, so look at what these checks mean: in the files, in the mapping that "
+        "imported them, or in the check itself (expectations/); then "
+        f"`tollgate run ingest --from {days[0]} --to {days[-1]}`",
         runbook=REFUSED_PAGE,
     )
 
@@ -119,9 +130,3 @@ def _known_volumes(run: Run, feed: Prepared) -> dict[date, int]:
     records = run.ledger.latest("ingest", first=first - timedelta(weeks=_WEEKS), last=last, status="done")
     counts = {day: record.payload["feeds"][feed.feed.name]["accepted"] for day, record in records.items()}
     return counts | {day: account.accepted for day, account in feed.accounts.items()}
-
-
-def _shares(account: FeedAccount) -> str:
-    rules = ", ".join(f"{rule} {count:,}" for rule, count in sorted(account.rules.items(), key=lambda r: -r[1]))
-    share = 100 * account.quarantined / account.rows_in
-    return f"{account.quarantined:,} of {account.rows_in:,} rows ({share:.2g} %) broke {rules}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from functools import partial
 from pathlib import Path
@@ -13,38 +14,49 @@ from numpy.typing import NDArray
 
 from features.state import entities_with_state
 from pipelines.platform.answer_files import CLOSED, DAMAGED, OPEN, answers_folder, settle
-from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.platform.errors import TransientError
 from pipelines.platform.journal import ERASED, EVENT, ID, KEYS, KIND
 from pipelines.platform.journals import journal_folder, open_journal
 from pipelines.platform.whole_files import write_whole
 from pipelines.run import Run
 from pipelines.stages.retain.subject import Subject
+from pipelines.stages.retain.unread import Rows, Unread, below_home
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> int:
-    """Rows of the subject in the log of answers, whose files are written without them.
+def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
+    """Rows of the subject in the log of answers, whose files are written without them; a file that is damaged is named.
 
-    Raises `TransientError` where a scorer is writing one of them just now, `PermanentError` where one cannot be read.
+    Raises `TransientError` where a scorer is writing one of them just now.
     """
+    import pyarrow as pa
     import pyarrow.parquet as pq
 
-    folder = answers_folder(run.settings.home, run.use_case.name)
+    home = run.settings.home
+    folder = answers_folder(home, run.use_case.name)
     if not dry_run:
         _require_closed(folder)
     settle(folder)
-    _require_readable(folder)
-    found = 0
+    damaged = sorted((folder / CLOSED).glob(f"*{DAMAGED}"))
+    told = Rows(unread=[Unread(below_home(home, path), "damaged, and was put aside") for path in damaged])
     for path in sorted(folder.glob("day=*/hour=*/*.parquet")):
-        table = pq.ParquetFile(path).read()
-        kept = table.filter(_not_of(subject, table))
-        found += table.num_rows - kept.num_rows
-        if dry_run or kept.num_rows == table.num_rows:
+        name = below_home(home, path)
+        try:
+            table = pq.ParquetFile(path).read()
+            kept = table.filter(_not_of(subject, table))
+        except (pa.ArrowException, OSError, ValueError) as error:
+            told.unread.append(Unread(name, f"damaged ({type(error).__name__})"))
             continue
-        write_whole(path, partial(pq.write_table, kept), what="a file of the log of answers")
-    return found
+        if subject.unit not in table.column_names:
+            told.unread.append(Unread(name, f"no column {subject.unit}"))
+        if kept.num_rows == table.num_rows:
+            continue
+        told.by_file[name] = table.num_rows - kept.num_rows
+        if not dry_run:
+            write_whole(path, partial(pq.write_table, kept), what="a file of the log of answers")
+    return told
 
 
 def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
@@ -71,11 +83,12 @@ def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
 
 
 def answered_days(run: Run) -> Iterator[tuple[date, Path]]:
-    """The days on which answers were given, and their folders."""
+    """The days on which answers were given, and their folders; a folder that is named otherwise is passed over."""
     folder = answers_folder(run.settings.home, run.use_case.name)
     settle(folder)
     for path in sorted(folder.glob("day=*")):
-        yield date.fromisoformat(path.name.removeprefix("day=")), path
+        with suppress(ValueError):
+            yield date.fromisoformat(path.name.removeprefix("day=")), path
 
 
 def _not_of(subject: Subject, table: pa.Table) -> pa.Array:
@@ -92,19 +105,6 @@ def _not_of(subject: Subject, table: pa.Table) -> pa.Array:
 
 def _numbers(values: Any) -> NDArray[np.int64]:
     return np.array([value for value in values if isinstance(value, int)], dtype=np.int64)
-
-
-def _require_readable(folder: Path) -> None:
-    damaged = sorted(path.name for path in (folder / CLOSED).glob(f"*{DAMAGED}"))
-    if damaged:
-        raise PermanentError(
-            "a file of the log of answers cannot be read, and may hold the subject's rows",
-            where=str(folder / CLOSED),
-            expected="no damaged file there",
-            found=", ".join(damaged),
-            next_step="repair or remove it, then run this again; nothing was deleted yet",
-            runbook="docs/runbooks/retention.md",
-        )
 
 
 def _require_closed(folder: Path) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -13,19 +14,24 @@ from pipelines.platform.lake_deletion import count_where, delete_where
 from pipelines.platform.landing import Landing
 from pipelines.run import Run
 from pipelines.stages.kept_tables import kept_days
+from pipelines.stages.retain.alert_lists import delete_old_rows
 from pipelines.stages.retain.answered import answered_days
+from pipelines.stages.retain.files import KNOWN
+from pipelines.stages.retain.imported import delete_old_claims
+from pipelines.stages.retain.landed import undated
+from pipelines.stages.retain.unread import Unread, strangers
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.policies.retention import ALERT_LISTS, ANSWERS, LANDING, REPORTS
 
 AUDIT = "retain"
-_ENDINGS = {ALERT_LISTS: ("alerts", ".csv"), REPORTS: ("reports", ".html")}
 
 
 def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, dict[str, Any]]:
     """Delete the days that are older than the policy allows on `today`; doing it again deletes nothing more.
 
-    Returns by name: `before` (the first day that is kept), `deleted` (rows of a table, files elsewhere) and for a table
-    `version` (absent in a dry run). What an earlier version of a table holds goes with the next upkeep after
+    Returns by name: `before` (the first day that is kept), `deleted` (rows of a table, files elsewhere), for a table
+    `version` (absent in a dry run), and where there are any `unread`: path and why of files whose day cannot be told,
+    so that they may be too old. What an earlier version of a table holds goes with the next upkeep after
     `versions_days`. An audit entry is made where anything was deleted.
 
     Raises `ConfigurationError` for a policy that names what there is not or deletes what features or training still
@@ -40,9 +46,10 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
             told[table] = _of_table(run, table, first[table], dry_run)
     if LANDING in first:
         told[LANDING] = _of_landing(run, first[LANDING], dry_run)
-    for name, (folder, ending) in _ENDINGS.items():
-        if name in first:
-            told[name] = _of_folder(run.settings.home / folder, ending, first[name], dry_run)
+    if ALERT_LISTS in first:
+        told[ALERT_LISTS] = _of_alert_lists(run.settings.home, first[ALERT_LISTS], dry_run)
+    if REPORTS in first:
+        told[REPORTS] = _of_reports(run.settings.home, first[REPORTS], dry_run)
     if ANSWERS in first:
         told[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
     if not dry_run and any(one["deleted"] for one in told.values()):
@@ -86,13 +93,17 @@ def _of_table(run: Run, table: str, first: date, dry_run: bool) -> dict[str, Any
 
 
 def _of_landing(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
-    """Whole folders of days, arrived or not."""
+    """Whole folders of days, arrived or not, and what imports keep of them."""
     landing = Landing.of(run.settings)
     old = [(feed.name, day) for feed in run.use_case.feeds for day in landing.folders(feed.name) if day < first]
     files = sum(len(landing.storage.files(f"{feed}/{day}")) for feed, day in old)
+    files += delete_old_claims(run, first, dry_run=dry_run)
     for feed, day in () if dry_run else old:
         landing.remove_day(feed, day)
-    return {"before": str(first), "deleted": files}
+    unread = [
+        Unread(path, "in no folder of a day") for feed in run.use_case.feeds for path in undated(landing, feed.name)
+    ]
+    return _account(first, files, unread)
 
 
 def _of_answers(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
@@ -101,14 +112,27 @@ def _of_answers(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
     files = sum(1 for path in old for _ in path.rglob("*.parquet"))
     for path in () if dry_run else old:
         shutil.rmtree(path, ignore_errors=True)
-    return {"before": str(first), "deleted": files}
+    home = run.settings.home
+    beside = strangers(home, home / "serving", KNOWN["serving"])
+    return _account(first, files, [one for one in beside if one.path.startswith("serving/answers/")])
 
 
-def _of_folder(folder: Path, ending: str, first: date, dry_run: bool) -> dict[str, Any]:
-    old = [path for day, path in _dated(folder, ending) if day < first]
+def _of_alert_lists(home: Path, first: date, dry_run: bool) -> dict[str, Any]:
+    """Lists by the day in their name, and of copies the rows of old days."""
+    found = delete_old_rows(home, first, dry_run=dry_run)
+    return _account(first, len(found.by_file), found.unread)
+
+
+def _of_reports(home: Path, first: date, dry_run: bool) -> dict[str, Any]:
+    old = [path for day, path in _dated(home / "reports", ".html") if day < first]
     for path in () if dry_run else old:
         path.unlink(missing_ok=True)
-    return {"before": str(first), "deleted": len(old)}
+    return _account(first, len(old), strangers(home, home / "reports", KNOWN["reports"]))
+
+
+def _account(first: date, deleted: int, unread: Iterable[Unread]) -> dict[str, Any]:
+    named = [asdict(one) for one in unread]
+    return {"before": str(first), "deleted": deleted, **({"unread": named} if named else {})}
 
 
 def _dated(folder: Path, ending: str) -> Iterator[tuple[date, Path]]:
@@ -118,6 +142,11 @@ def _dated(folder: Path, ending: str) -> Iterator[tuple[date, Path]]:
             yield date.fromisoformat(path.name[:10]), path
         except ValueError:
             continue
+
+
+def unread_of(told: Mapping[str, Mapping[str, Any]]) -> list[Unread]:
+    """The files that were not understood, of all names."""
+    return [Unread(**named) for one in told.values() for named in one.get("unread", ())]
 
 
 def described(told: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, int]]:

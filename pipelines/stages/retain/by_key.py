@@ -7,7 +7,7 @@ themselves go last, and the ledger knows what was begun, so that files of earlie
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from features.state import entities_with_state
@@ -19,11 +19,16 @@ from pipelines.platform.storage import open_storage
 from pipelines.run import Run
 from pipelines.stages.kept_tables import kept_days
 from pipelines.stages.materialize import materialize, online_store, watermark
+from pipelines.stages.retain.alert_lists import delete_from_alert_lists
 from pipelines.stages.retain.answered import delete_from_answers, delete_from_journal
-from pipelines.stages.retain.files import delete_from_alert_lists, delete_from_golden_sets
-from pipelines.stages.retain.landed import delete_landed, events_in_landing
+from pipelines.stages.retain.files import delete_from_golden_sets, delete_leftovers, unknown_files
+from pipelines.stages.retain.imported import delete_from_imports
+from pipelines.stages.retain.landed import beside_feeds, delete_landed, events_in_landing
 from pipelines.stages.retain.subject import Subject, as_values, keyed_hashes, subject_of
 from pipelines.stages.retain.told import delete_backups, delete_from_ledger
+from pipelines.stages.retain.unread import Unread
+from pipelines.usecases.definition import Feed
+from pipelines.usecases.registry import load, names
 
 AUDIT = "retain"
 BEGUN, DONE, COUNTED = "begun", "done", "counted"
@@ -35,8 +40,10 @@ class Deletion:
 
     `tables` by name: rows `before` (those of others with them), `deleted`, `version` (the first one without them;
     absent in a dry run); `landing` by feed: files, rows, unread; `alert_lists` and `golden_sets`: rows by name;
-    `answers` and `journal`: rows of the online scorer; `online`: keys; `records`: of the ledger; `backups`: of the
-    ledger, removed with them.
+    `imports`: claims of sources on its events; `answers` and `journal`: rows of the online scorer; `online`: keys;
+    `records`: of the ledger; `backups`: of the ledger, removed with them; `leftovers`: copies of landed files that an
+    ingest could not remove. `unread` are files that could not be looked into, `in_use` files that a program has open,
+    which may save them as they were.
     """
 
     state: str
@@ -48,20 +55,20 @@ class Deletion:
     landing: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     alert_lists: Mapping[str, int] = field(default_factory=dict)
     golden_sets: Mapping[str, int] = field(default_factory=dict)
+    imports: int = 0
     answers: int = 0
     journal: int = 0
     online: int = 0
     records: int = 0
     backups: tuple[str, ...] = ()
-
-    @property
-    def unread(self) -> list[str]:
-        """Landed files that could not be looked into: whether they hold rows of the subject is not known."""
-        return [path for feed in self.landing.values() for path in feed["unread"]]
+    leftovers: tuple[str, ...] = ()
+    unread: tuple[Unread, ...] = ()
+    in_use: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json` and the ledger."""
-        return {**vars(self), "keys": list(self.keys), "backups": list(self.backups)}
+        lists = {name: list(vars(self)[name]) for name in ("keys", "backups", "leftovers", "in_use")}
+        return {**vars(self), **lists, "unread": [asdict(one) for one in self.unread]}
 
 
 def delete_units(
@@ -69,8 +76,9 @@ def delete_units(
 ) -> Deletion:
     """Delete every row of the units with these keys (values of `unit`, by default the use case's review unit).
 
-    With `dry_run` the rows are counted and nothing is changed. Doing it again deletes nothing more; after an
-    interruption it completes what was begun. Raises `UsageError` for keys that the column cannot hold, `StoreError`
+    With `dry_run` the rows are counted and nothing is changed. What cannot be understood stops nothing: it is named in
+    `unread`, and whether it holds rows of the units is for a person to see. Doing it again deletes nothing more; after
+    an interruption it completes what was begun. Raises `UsageError` for keys that the column cannot hold, `StoreError`
     where a store does not answer or another writer was faster: what is done by then is done.
     """
     subject = _with_events(run, subject_of(run, keys, unit))
@@ -97,16 +105,14 @@ def _delete(run: Run, subject: Subject, found: Deletion, touched: Mapping[str, M
     versions = {t: _delete_from(run, t, subject, provenance) for t in sorted(touched, key=lambda one: one == events)}
     online = _forget_online(run, subject, rebuild=bool(touched))
     landing = Landing.of(run.settings)
-    landed = {
-        feed.name: delete_landed(landing, feed.name, subject, dry_run=False).to_json()
-        for feed in reversed(run.use_case.feeds)
-    }
+    landed = {feed.name: _landed(landing, feed, subject, dry_run=False) for feed in reversed(run.use_case.feeds)}
     storage = open_storage(run.settings, run.lake.root)
     states = {f"{entity}_state" for entity in entities_with_state(run.use_case.stored_features)}
     for table in {*touched, *(name for name in states if run.lake.exists(name))}:
         purge(run.lake, table, provenance, storage)
     tables = {table: {**row, "version": versions[table]} for table, row in touched.items()}
-    told = {**elsewhere, "landing": landed, "online": online}
+    unread = _unread(elsewhere.pop("unread"), landed)
+    told = {**elsewhere, "landing": landed, "online": online, "unread": unread}
     return replace(found, state=DONE, tables=tables, backups=tuple(backups), **told)
 
 
@@ -139,16 +145,45 @@ def _delete_from(run: Run, table: str, subject: Subject, provenance: Provenance)
 
 def _elsewhere(run: Run, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
     """What is neither lake nor online store, and in a dry run the landing zone with it."""
-    landing = Landing.of(run.settings)
-    feeds = [feed.name for feed in run.use_case.feeds] if dry_run else []
+    landing, home = Landing.of(run.settings), run.settings.home
+    columns = tuple(column.name for column in run.use_case.events.columns)
+    answers = delete_from_answers(run, subject, dry_run=dry_run)
+    lists = delete_from_alert_lists(home, subject, dry_run=dry_run, event_columns=columns)
+    golden = delete_from_golden_sets(run, subject, dry_run=dry_run)
+    claims = delete_from_imports(run, subject, dry_run=dry_run)
+    feeds = run.use_case.feeds if dry_run else ()
+    landed = {feed.name: _landed(landing, feed, subject, dry_run=True) for feed in feeds}
+    others = [Unread(f"{landing.address}/{path}", "in no feed's folder") for path in beside_feeds(landing, _feeds())]
     return {
-        "answers": delete_from_answers(run, subject, dry_run=dry_run),
+        "answers": sum(answers.by_file.values()),
         "journal": delete_from_journal(run, subject, dry_run=dry_run),
-        "alert_lists": delete_from_alert_lists(run.settings.home, subject, dry_run=dry_run),
-        "golden_sets": delete_from_golden_sets(run, subject, dry_run=dry_run),
+        "alert_lists": lists.by_file,
+        "golden_sets": golden.by_file,
+        "imports": sum(claims.by_file.values()),
         "records": delete_from_ledger(run, subject, dry_run=dry_run),
-        "landing": {feed: delete_landed(landing, feed, subject, dry_run=True).to_json() for feed in feeds},
+        "landing": landed,
+        "leftovers": tuple(delete_leftovers(home, dry_run=dry_run)),
+        "in_use": tuple(lists.in_use),
+        "unread": _unread(
+            [*answers.unread, *lists.unread, *golden.unread, *claims.unread, *others, *unknown_files(run)], landed
+        ),
     }
+
+
+def _landed(landing: Landing, feed: Feed, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
+    columns = [column.name for column in feed.columns]
+    return delete_landed(landing, feed.name, subject, dry_run=dry_run, columns=columns).to_json()
+
+
+def _unread(found: Iterable[Unread], landed: Mapping[str, Mapping[str, Any]]) -> tuple[Unread, ...]:
+    """All files that were not understood, those of the landing zone with them; each once."""
+    files = {Unread(f"landing/{path}", feed["why"][path]) for feed in landed.values() for path in feed["unread"]}
+    return tuple(sorted({*found, *files}))
+
+
+def _feeds() -> set[str]:
+    """The feeds of all use cases, which may share a landing zone."""
+    return {feed.name for name in names() for feed in load(name).feeds}
 
 
 def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:
@@ -166,7 +201,8 @@ def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:
 def _anything(found: Deletion) -> bool:
     landed = any(feed["rows"] for feed in found.landing.values())
     served = found.answers or found.journal
-    return bool(landed or found.alert_lists or found.golden_sets or found.records or served)
+    home = found.alert_lists or found.golden_sets or found.imports or found.records or found.leftovers
+    return bool(landed or home or served)
 
 
 def _begun(run: Run, hashes: list[str]) -> dict[str, Mapping[str, int]]:

@@ -17,7 +17,9 @@ def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
     found = 0
     entities = run.use_case.stored_features.schema.entities
     names = {subject.unit, *(entity.name for entity in entities if entity.key == subject.unit)}
-    for record in (*run.ledger.stage_records(PARITY), *run.ledger.stage_records(SERVED)):
+    for record in (
+        record for stage in (PARITY, SERVED) for record in run.ledger.stage_records(stage, withdrawn_too=True)
+    ):
         kept = _without(record.payload, subject, names)
         if kept != record.payload:
             found += 1

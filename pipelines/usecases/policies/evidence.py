@@ -61,6 +61,9 @@ class EvidencePolicy:
     Leaks: `single_share` of the model's primary metric, or an area under the ROC curve of `single_auc`, is what no
     feature may reach alone; `parity_days`: how old the newest parity may be. Loading: at least `rows_per_second`, and
     at most `p99_seconds` for a batch of a thousand rows.
+
+    Late reports: `late_share` of the reports may come later than `label.delay_days` after their event; beyond it,
+    `late_consequence` follows (`warn`: said, and let pass). Fewer than `late_reports` of them are not judged.
     """
 
     replicates: int = 1000
@@ -83,3 +86,6 @@ class EvidencePolicy:
     parity_days: int = 14
     rows_per_second: float = 2000.0
     p99_seconds: float = 1.0
+    late_share: float = 0.1
+    late_reports: int = 50
+    late_consequence: Literal["warn"] | Consequence = "ask"

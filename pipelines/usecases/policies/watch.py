@@ -11,11 +11,15 @@ class DriftPolicy:
 
     `confirm_days`: consecutive days beyond policy before a retrain is asked for; `cooldown_days`: logical days after
     one in which no other is asked for; `sample`: rows compared; `minimum`: fewer rows than this are not judged.
+
+    A column of which at most `constant_share` of the reference's rows are off one value is constant for this purpose.
+    It has drifted where the share of rows off that value differs by `constant_share` or more: no distance is taken.
     """
 
     method: str = "psi"
     threshold: float = 0.2
     score_threshold: float = 0.2
+    constant_share: float = 0.02
     share_of_columns: float = 0.2
     confirm_days: int = 1
     cooldown_days: int = 7
@@ -43,6 +47,11 @@ class WatchPolicy:
     Performance has fallen where a matured day is below the median of the `matured_days` before by more than
     `performance_sigmas` and by the share `performance_loss`, or the mean of `slow_days` is below by `slow_sigmas`.
     Fewer rows than `minimum` are not judged.
+
+    No page rests on small counts. A fall of performance is told where at least `performance_positives` positives are
+    caught less or missed more on one day, or that times the root of `slow_days` on those together; a count is judged
+    where it, or its usual value, is at least `count`. A column with one value in all but `constant_share` of the usual
+    rows has moved where the share of rows off that value differs by as much: a spread of nearly zero measures nothing.
 
     A retrain needs the drift policy's `confirm_days` among the newest `retrain_of` days (0: in a row), and is asked for
     by itself at most `retrain_cap` times in `retrain_cap_days`; with `retrain_waits` not before labels say so too. A
@@ -77,6 +86,9 @@ class WatchPolicy:
     performance_loss: float = 0.1
     slow_days: int = 5
     slow_sigmas: float = 5.0
+    performance_positives: float = 15.0
+    count: float = 15.0
+    constant_share: float = 0.02
     minimum: int = 200
     retrain_of: int = 0
     retrain_cap: int = 3

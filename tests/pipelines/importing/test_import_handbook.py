@@ -39,9 +39,11 @@ def _landed(landing: Landing, feed: str, days: DayRange) -> pd.DataFrame:
 
 def test_a_week_equals_the_source_in_every_cell(imported: Landing, real_data: Path) -> None:
     week = DayRange(date(2018, 8, 8), date(2018, 8, 14))
-    landed = _landed(imported, "transactions", week)
-    source = pd.concat([pd.read_parquet(real_data / "handbook" / f"{day}.parquet") for day in week], ignore_index=True)
-    for column, name in load_mapping("handbook", FRAUD).events.items():
+    landed = _landed(imported, "transactions", week).sort_values("transaction_id", ignore_index=True)
+    source = pd.concat([pd.read_parquet(real_data / "handbook" / f"{day}.parquet") for day in week])
+    source = source.sort_values("TRANSACTION_ID", ignore_index=True)
+    for column, declared in load_mapping("handbook", FRAUD).events.items():
+        (name,) = declared.sources
         values = landed[column]
         if column == "event_time":
             values = values.dt.tz_localize(None)

@@ -18,7 +18,7 @@ from pipelines.platform.components import COMPONENTS, component
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.service_list import SERVICES
 from pipelines.platform.settings import CHECKOUT, Settings
-from tests.servers import free_port
+from tests.ports import free_port
 
 
 def test_an_unknown_component_is_told_which_there_are() -> None:
@@ -30,7 +30,7 @@ def test_an_unknown_component_is_told_which_there_are() -> None:
 @pytest.mark.parametrize("name", [component.name for component in COMPONENTS if component.healthy])
 def test_what_does_not_run_is_not_well(name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
-    for setting in ("SPARK", "AIRFLOW", "MLFLOW"):
+    for setting in ("SPARK", "AIRFLOW", "MLFLOW", "SERVE"):
         monkeypatch.setenv(f"TOLLGATE_{setting}_PORT", str(free_port()))
     with pytest.raises(SystemExit) as ended:
         main(["component", name, "--check"])

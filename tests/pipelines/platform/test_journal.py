@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Iterator
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from redis import Redis
 
 from features.kernel import NEVER, Events
+from pipelines.platform import journal_redis
 from pipelines.platform.errors import StoreError
 from pipelines.platform.journal import EVENT, Journal, event_records, events_of, report_records
 from pipelines.platform.journal_files import FileJournal
@@ -89,6 +92,8 @@ class SeveralWorkers(RuleBasedStateMachine):
     def teardown(self) -> None:
         for journal in getattr(self, "journals", []):
             journal.close()
+        if hasattr(self, "folder"):
+            self.folder.cleanup()
 
 
 def test_several_workers_read_what_the_others_wrote() -> None:
@@ -212,9 +217,119 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     for each in writers:
         each.start()
     for each in writers:
-        each.join(60)
+        each.join(300)
         assert each.exitcode == 0
     found = ids(FileJournal(tmp_path, WIDTH).news())
     assert sorted(found) == sorted(1000 * number + i for number in range(3) for i in range(300))
     for first in range(0, len(found), 3):
         assert found[first + 2] - found[first] == 2, "a batch was torn apart"
+
+
+Opened = Callable[[], Journal]
+Lose = Callable[[str], None]
+
+
+@pytest.fixture(params=["files", pytest.param("redis", marks=pytest.mark.services)])
+def shared(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Opened, Lose]:
+    """Opens readers of one journal; loses it in a way: `emptied`, `cut` (to its first record), `exchanged`."""
+    if request.param == "files":
+        folder = tmp_path / "journal"
+
+        def lose(how: str) -> None:
+            segment = max(folder.glob("*.journal"))
+            if how == "cut":
+                os.truncate(segment, 8 * WIDTH)
+            elif how == "exchanged":
+                content = segment.read_bytes()
+                segment.unlink()
+                segment.write_bytes(content)
+            else:
+                shutil.rmtree(folder)
+
+        return lambda: FileJournal(folder, WIDTH), lose
+    server: Server = request.getfixturevalue("redis")
+    key = f"lost-{tmp_path}"
+
+    def lose_in_redis(how: str) -> None:
+        client = Redis.from_url(servers.redis_url(server))
+        if how == "cut":
+            client.xtrim(key, maxlen=0, approximate=False)
+        elif how == "exchanged":
+            content = client.dump(key)
+            client.delete(key)
+            other = RedisJournal(client, key, WIDTH, where="")
+            other.append(records(50, 1))
+            assert content
+        else:
+            client.delete(key)
+
+    return lambda: redis_journal(server, key), lose_in_redis
+
+
+@pytest.mark.parametrize("how", ["emptied", "cut", "exchanged"])
+def test_a_journal_that_was_lost_is_noticed_by_everybody_and_becomes_one_again(
+    shared: tuple[Opened, Lose], how: str
+) -> None:
+    opened, lose = shared
+    one, other = opened(), opened()
+    one.append(records(0, 3))
+    assert ids(other.news()) == [0, 1, 2]
+    assert one.news().size == 0
+    before = one.stream
+    assert (one.losses, other.losses, other.stream) == (0, 0, before)
+    lose(how)
+    with suppress(StoreError):
+        other.append(records(9, 1))
+    one.news()
+    other.news()
+    assert (one.losses, other.losses) == (1, 1)
+    assert one.why
+    assert one.stream == other.stream
+    one.append(records(0, 3))  # what each knows, again
+    assert [i for i in ids(other.news()) if i < 9] == [0, 1, 2]
+    assert (one.losses, other.losses) == (1, 1)
+    newcomer = opened()
+    assert set(ids(newcomer.news())) >= {0, 1, 2}
+    assert newcomer.losses == 0
+    if how == "emptied":
+        assert newcomer.previous == before
+
+
+def test_forgetting_and_erasing_are_no_losses(shared: tuple[Opened, Lose]) -> None:
+    opened, _ = shared
+    one, other, idle = opened(), opened(), opened()
+    for number in range(4):
+        one.append(records(number, 1, arrived=number))
+    assert ids(idle.news()) == ids(other.news()) == [0, 1, 2, 3]
+    assert other.erase(lambda found: found[:, 2] == 3) == 1
+    one.forget(2**59)
+    other.append(records(4, 1, arrived=2**60))
+    assert 4 in ids(idle.news())
+    assert 4 in ids(one.news())
+    assert (one.losses, other.losses, idle.losses) == (0, 0, 0)
+
+
+def test_a_newcomer_misses_segments_that_somebody_removed(tmp_path: Path) -> None:
+    journal = FileJournal(tmp_path, WIDTH, segment_bytes=8 * WIDTH)
+    for number in range(4):
+        journal.append(records(number, 1, arrived=number))
+    journal.forget(1)
+    assert FileJournal(tmp_path, WIDTH).losses == 0
+    (tmp_path / f"{2:012d}.journal").unlink()
+    newcomer = FileJournal(tmp_path, WIDTH)
+    assert (newcomer.losses, newcomer.why) == (1, "segments are missing: 2")
+
+
+@pytest.mark.services
+def test_entries_that_somebody_else_trimmed_are_counted(redis: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(journal_redis, "COUNT_EVERY", 0.0)
+    journal = redis_journal(redis, "trimmed")
+    for number in range(6):
+        journal.append(records(number, 1))
+    journal.news()
+    journal.forget(1_000_000)
+    Redis.from_url(servers.redis_url(redis)).xtrim("trimmed", maxlen=3, approximate=False)
+    for _ in range(3):
+        journal.news()
+    assert journal.losses == 1
+    assert "removed by somebody else" in journal.why

@@ -50,7 +50,7 @@ def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
     assert "fraud/customer_state" in told.value.where
 
 
-def test_an_object_store_that_does_not_answer_is_a_store_error(tmp_path: Path, endpoint: str) -> None:
+def test_a_bucket_that_is_not_there_is_a_store_error(tmp_path: Path, endpoint: str) -> None:
     settings = Settings.build(home=tmp_path, lake="s3://bank/lake", s3_endpoint=endpoint, s3_region=REGION)
     with pytest.raises(StoreError, match="cannot be read"):
         read(settings, "customer_state")

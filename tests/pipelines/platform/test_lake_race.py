@@ -64,7 +64,7 @@ def write_days(given: Mapping[str, Any], home: Path, number: int, start: Any) ->
     run = Run(settings, load("fraud"), run_id=f"driver-{number}")
     frame = run.spark.range(10).withColumnRenamed("id", "n")
     run.lake.exists("things")
-    start.wait(120)
+    start.wait(600)
     commits = {}
     for n in range(number, 2 * WRITES, 2):
         day = FIRST + timedelta(days=n)

@@ -9,11 +9,12 @@ import pytest
 
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.ports import answers, owner, require_free
+from tests.ports import free_port
 
 
 def test_a_taken_port_is_refused_with_its_owner_and_the_setting() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port = server.getsockname()[1]
+    port = free_port()
+    with socket.create_server(("127.0.0.1", port)):
         with pytest.raises(ConfigurationError, match=f"port {port} is in use; Airflow needs it") as caught:
             require_free(port, needed_by="Airflow", setting="TOLLGATE_AIRFLOW_PORT")
         assert f"pid {os.getpid()}" in caught.value.found

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ import pytest
 
 from pipelines.platform import processes
 from pipelines.platform.processes import ProcessRecord
+from tests.serve.processes import until
 
 STUBBORN = """
 import os, signal, subprocess, sys, time
@@ -30,10 +30,8 @@ def record(tmp_path: Path) -> Iterator[ProcessRecord]:
     """A process that ignores a request to end and has a child in a process group of its own."""
     command = [sys.executable, "-c", STUBBORN]
     started = processes.start("stubborn", command, environment=os.environ, folder=tmp_path, port=1)
-    for _ in range(200):
-        if len(started.members()) == 2 and "ready" in processes.log_path(tmp_path, "stubborn").read_text():
-            break
-        time.sleep(0.05)
+    log = processes.log_path(tmp_path, "stubborn")
+    until(lambda: len(started.members()) == 2 and "ready" in log.read_text())
     yield started
     processes.stop(tmp_path, [started], patience=0.2)
 
@@ -56,7 +54,7 @@ def test_children_are_found_when_their_parent_is_gone(record: ProcessRecord, tmp
     leader = record.leader()
     assert leader is not None
     leader.kill()
-    psutil.wait_procs([leader], timeout=5)
+    psutil.wait_procs([leader], timeout=60)
     assert record.leader() is None
     assert len(record.members()) == 1
     assert processes.stop(tmp_path, [record], patience=0.5) == ["stubborn"]
@@ -85,9 +83,6 @@ def test_a_record_that_cannot_be_read_counts_as_none(tmp_path: Path, text: str) 
 def test_what_it_writes_is_the_users_alone(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "open('secret', 'w')"]
     started = processes.start("writer", command, environment=os.environ, folder=tmp_path, port=1)
-    for _ in range(200):
-        if (tmp_path / "secret").exists():
-            break
-        time.sleep(0.05)
+    until((tmp_path / "secret").exists)
     assert (tmp_path / "secret").stat().st_mode & 0o077 == 0
     processes.stop(tmp_path, [started], patience=1)

@@ -11,7 +11,7 @@ import pytest
 from pipelines.platform import services
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.settings import Settings
-from tests.dags.world import free_ports
+from tests.ports import free_ports
 
 
 def _settings(home: Path, **changes: object) -> Settings:

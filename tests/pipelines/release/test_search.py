@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
+import pandas as pd
 import pytest
 
 from pipelines.platform.errors import PermanentError
@@ -66,3 +67,29 @@ def test_a_history_without_a_positive_is_refused():
     frame["reported_at"] = frame["reported_at"].where(frame["reported_at"] > SPLIT.known_at)
     with pytest.raises(PermanentError, match="nothing to learn from"):
         fit_for(frame, _use_case(GOOD), NAMES, SPLIT, {**GOOD})
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ("no report at all", ["0 positive", "14 days 14 have events and 0 have", "are empty", "import mapping"]),
+        ("all too late", ["0 positive", "and 14 have events that a report names", "later than label.delay_days (7)"]),
+        ("all positive", ["0 negative", "name every event", "which label values the import mapping calls positive"]),
+        ("no event", ["0 positive, 0 negative", "0 have events", "tollgate run ingest", "tollgate run features"]),
+    ],
+)
+def test_labels_of_one_kind_point_at_their_cause(change: str, words: list[str]) -> None:
+    frame = simulated_frame(FIRST, 56)
+    at_once = frame["event_time"]
+    never = at_once.where(at_once > at_once.max())
+    late = at_once.where(at_once > SPLIT.known_at, pd.Timestamp(SPLIT.known_at) + pd.Timedelta(days=1))
+    frame["reported_at"] = {"no report at all": never, "all too late": late, "all positive": at_once}.get(change, never)
+    if change == "no event":
+        frame = frame[frame["event_time"] >= SPLIT.known_at]
+
+    with pytest.raises(PermanentError) as refused:
+        fit_for(frame, _use_case(GOOD), NAMES, SPLIT, {**GOOD})
+
+    told = str(refused.value)
+    assert all(word in told for word in words), told
+    assert "ingest more days" not in told

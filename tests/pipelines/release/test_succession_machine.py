@@ -8,7 +8,7 @@ from __future__ import annotations
 import uuid
 from functools import cache
 from pathlib import Path
-from tempfile import mkdtemp
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -34,10 +34,13 @@ RELEASES = st.integers(0, 2)
 FAILING = st.none() | st.integers(0, WRITES)
 
 
+_FOLDER = TemporaryDirectory(prefix="succession-", ignore_cleanup_errors=True)
+
+
 @cache
 def _made() -> tuple[Path, tuple[Release, ...]]:
     """A home with the bundles of three releases, which all ledgers of this module know."""
-    run = Run(Settings.build(home=mkdtemp(prefix="succession-")), USE, actor="ann", clock=lambda: AT)
+    run = Run(Settings.build(home=_FOLDER.name), USE, actor="ann", clock=lambda: AT)
     for seed in (1, 2, 3):
         stored_release(run, seed, "approved")
     return run.settings.home, tuple(run.ledger.releases())

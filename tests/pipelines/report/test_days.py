@@ -130,7 +130,8 @@ def test_a_refused_training_and_a_failed_parity_need_a_person(run: Run) -> None:
     now = standing(run)
     told = dict(now.attention)
     assert (
-        told[day(11)] == "the newest training was refused, the champion stays: champion: average precision is 0.1 lower"
+        told[day(11)] == "the newest training was refused, no release decides: the declared rule goes on: "
+        "champion: average precision is 0.1 lower"
     )
     assert (day(8), "parity refused: 3 rows differ") in now.attention
     assert now.rows[-1].day == day(9), "a training is no day of the table"

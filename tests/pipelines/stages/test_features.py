@@ -70,6 +70,24 @@ def test_five_runs_of_a_day_leave_one_content(run: Run, thorough: bool) -> None:
     assert len(list(Path(run.lake.path("features")).glob(f"day={DAY}/*.parquet"))) == runs  # one file a commit
 
 
+def test_reports_are_counted_by_their_delay(run: Run) -> None:
+    """As the lake holds them, whatever landed them: by the day on which each event was first reported."""
+    accounts = build_features(run, DayRange(DAY - timedelta(days=2), DAY)).accounts
+    events = run.lake.read("transactions").toPandas().set_index("transaction_id")["event_time"]
+    first = run.lake.read("fraud_reports").toPandas().groupby("transaction_id")["reported_at"].min()
+    for day, account in accounts.items():
+        made = first[first.dt.date == day]
+        delays = made - events.reindex(made.index)
+        late = int((delays > timedelta(days=7)).sum())
+        found = account["reports"]
+        if made.empty:
+            assert found is None
+            continue
+        assert (found["reported"], found["late"]) == (len(made), late)
+        assert found["unmatched"] == 0
+    assert any(account["reports"] for account in accounts.values())
+
+
 def test_a_night_needs_only_the_days_within_reach(run: Run) -> None:
     """The data files of older days may be gone: nobody opens them."""
     build_features(run, DayRange.single(DAY))

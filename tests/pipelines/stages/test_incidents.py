@@ -13,11 +13,13 @@ from typer.testing import CliRunner
 
 from pipelines.cli.main import build_app
 from pipelines.incidents import deliver
-from pipelines.platform.errors import GateError, NotArrivedError, StoreError, UsageError
+from pipelines.platform.errors import GateError, NotArrivedError, PermanentError, StoreError, TooEarlyError, UsageError
 from pipelines.platform.settings import Settings
+from pipelines.release.candidate import training_split
 from pipelines.report.standing import standing
 from pipelines.run import Run
-from pipelines.stages.incidents import follow, stage_done, stage_failed
+from pipelines.stages.incidents import follow, follow_deadlines, stage_done, stage_failed
+from pipelines.usecases.first_training import first_training, too_early
 from pipelines.usecases.registry import load
 from pipelines.watch.causes import Cause, Severity
 from pipelines.watch.diagnosis import Diagnosis
@@ -117,6 +119,21 @@ def test_every_channel_gets_the_whole_story(at: Callable[..., Run]) -> None:
     assert "To: a@example.org, b@example.org" in mail.bodies[0]
 
 
+def test_what_names_no_day_is_closed_by_the_next_success_or_as_the_slip_that_it_was(at: Callable[..., Run]) -> None:
+    run = at()
+    stage_failed(run, "ingest", None, StoreError("the ledger does not answer"))
+    stage_done(run, "features", DAY)
+    assert len(run.ledger.incidents(open_only=True)) == 1
+    stage_done(run, "ingest", DAY)
+    assert run.ledger.incidents(open_only=True) == []
+    stage_failed(run, "deadlines", None, StoreError("the ledger does not answer"))
+    stage_done(run, "deadlines", None)
+    assert run.ledger.incidents(open_only=True) == []
+    stage_failed(run, "train", None, UsageError("this run has no partition"))
+    follow_deadlines(run)
+    assert run.ledger.incidents(open_only=True) == []
+
+
 def test_a_ticket_does_not_page(at: Callable[..., Run]) -> None:
     with receiving() as hook:
         follow(at(notify_pagerduty="key", notify_pagerduty_url=hook.address), found(DAY, "feed", "ticket", FEED))
@@ -171,3 +188,39 @@ def test_a_wrong_address_never_fails_the_stage(at: Callable[..., Run], address: 
     run = at(notify_webhook=address)
     follow(run, found(DAY, "bug", "page", FEED))
     assert run.ledger.waiting_messages()[0].last_error
+
+
+def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_when_on(at: Callable[..., Run]) -> None:
+    run, first = at(), DAY - timedelta(days=3)
+    assert not any("too young" in what for _, what in standing(run).attention)
+    for day in (first, DAY):
+        run.ledger.record_stage("ingest", day, "done", run_id="test", at=AT, payload={})
+    stage_failed(run, "train", DAY, TooEarlyError("there is nothing to train on yet"))
+    assert run.ledger.incidents() == []
+    possible = first_training(run.use_case, first)
+    told = [what for _, what in standing(run).attention if "too young" in what]
+    assert len(told) == 1
+    assert str(possible) in told[0]
+    for day in (possible - timedelta(days=1), possible):
+        run.ledger.record_stage("ingest", day, "done", run_id="test", at=AT, payload={})
+    late = at(AT + (possible - DAY))
+    assert not any("too young" in what for _, what in standing(late).attention)
+    stage_failed(late, "train", possible, PermanentError("there are not enough days to train"))
+    assert [one.severity for one in late.ledger.incidents()] == ["critical"]
+
+
+def test_the_first_training_is_the_first_whose_split_lies_in_the_home() -> None:
+    """By the split itself: test days and half of the days to learn from are there then, and not the day before."""
+    use_case = load("fraud")
+    possible = first_training(use_case, DAY)
+
+    def fits(as_of: date) -> bool:
+        split = training_split(use_case, as_of)
+        history = list(split.history(use_case.model.history_days))
+        return split.test.first >= DAY and 2 * sum(day >= DAY for day in history) >= len(history)
+
+    assert fits(possible)
+    assert not fits(possible - timedelta(days=1))
+    assert too_early(use_case, possible - timedelta(days=1), DAY)
+    assert not too_early(use_case, possible, DAY)
+    assert too_early(use_case, possible, None)

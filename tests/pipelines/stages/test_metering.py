@@ -29,15 +29,15 @@ def test_rows_and_seconds_are_kept(run: Run) -> None:
     result = StageResult(stage="features", days=None, accounts={DAY: {"rows": 3}}, versions={})  # type: ignore[arg-type]
 
     def work() -> StageResult:
-        end = time.process_time() + 0.02
-        while time.process_time() < end:
+        end = time.thread_time() + 0.02
+        while time.thread_time() < end:
             pass
         return result
 
     assert metered(run, "asked", DAY, work) is result
     kept = run.ledger.latest(STAGE)[DAY].payload
     assert (kept["stage"], kept["rows"]) == ("features", 3)
-    assert 0.01 <= kept["cpu_seconds"] <= kept["wall_seconds"] + 0.01
+    assert min(kept["cpu_seconds"], kept["wall_seconds"]) >= 0.02
 
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -20,6 +21,7 @@ from pipelines.stages.reproduce import reproduce
 from pipelines.stages.retain.by_key import delete_units
 from pipelines.stages.train import TrainResult, train
 from tests.conftest import NOW
+from tests.pipelines.ledger_copy import on_ledger_copy
 from tests.pipelines.training_lake import AS_OF, make_history, small_use_case, store_history, store_table
 
 pytestmark = pytest.mark.slow
@@ -27,10 +29,11 @@ FRESH = """
 import json, sys
 from pipelines.platform.settings import Settings
 from pipelines.run import Run
-from pipelines.stages.reproduce import reproduce
+from pipelines.stages import reproduce as module
 from tests.pipelines.training_lake import small_use_case
+module.code_version = lambda: sys.argv[2]  # the checkout may change while its tests run
 run = Run(Settings.from_environment(), small_use_case())
-print(json.dumps(reproduce(run, sys.argv[1]).to_json()))
+print(json.dumps(module.reproduce(run, sys.argv[1]).to_json()))
 """
 
 
@@ -51,7 +54,7 @@ def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(trained: t
     run, result = trained
     settings = run.settings.model_copy(update={"ledger": f"sqlite:///{run.settings.home}/no.sqlite"})
     done = subprocess.run(
-        [sys.executable, "-c", FRESH, result.released.payload["mlflow_run_id"]],
+        [sys.executable, "-c", FRESH, *(result.released.payload[name] for name in ("mlflow_run_id", "code_version"))],
         env={**os.environ, **settings.environment()},
         cwd=CHECKOUT,
         capture_output=True,
@@ -106,9 +109,14 @@ def test_what_differs_is_named(trained: tuple[Run, TrainResult], what: str) -> N
     assert found.equal == (what in {"environment", "features", "seed"}), "what does no harm is told all the same"
 
 
-def test_rows_that_were_deleted_for_good_are_named_as_the_reason(trained: tuple[Run, TrainResult]) -> None:
-    """The last test of the file: the lake has no earlier version any more after it."""
-    run, result = trained
+def test_rows_that_were_deleted_for_good_are_named_as_the_reason(
+    trained: tuple[Run, TrainResult], tmp_path: Path
+) -> None:
+    """On a copy of lake and ledger: this lake has no earlier version any more afterwards."""
+    known, result = trained
+    shutil.copytree(known.settings.lake, tmp_path / "lake")
+    run = on_ledger_copy(known, tmp_path)
+    run = replace(run, settings=run.settings.model_copy(update={"lake": str(tmp_path / "lake")}))
     row: Any = run.lake.read("features", version=result.released.payload["data_versions"]["features"]).first()
     assert delete_units(run, [str(row["customer_id"])], reason="the court said so").tables["features"]["deleted"]
     found = reproduce(run, result.release_id)

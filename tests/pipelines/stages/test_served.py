@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,6 +32,7 @@ from pipelines.stages.served.answered import BOUNDED, UNKNOWN_ENTITY
 from pipelines.stages.served.figures import ServedParity
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
+from tests.pipelines.ledger_copy import on_ledger_copy
 from tests.pipelines.online_lake import DAY, EVENTS_A_DAY
 from tests.pipelines.release.bundles import stored_release
 from tests.pipelines.served_home import (
@@ -241,29 +243,37 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     assert not [one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity"]
 
 
-def test_scores_that_a_canary_decided_are_compared_too(world: tuple[Run, DayStream, Clock]) -> None:
-    """Before the last test of this home only: its challenger stays."""
-    run, day, clock = world
-    before = run.ledger.champion()
-    assert before is not None
+@pytest.fixture
+def half(world: tuple[Run, DayStream, Clock], tmp_path: Path) -> Iterator[Run]:
+    """The run with a canary of half of the units, and with predictions that rest on it as long as the test lasts."""
+    run = on_ledger_copy(world[0], tmp_path)
     half = replace(run, use_case=replace(run.use_case, rollout=replace(run.use_case.rollout, canary_share=0.5)))
-    other = stored_release(run, 8, "approved").release_id
-    put(half, before, other, "canary", reason="for the test")
+    champion = half.ledger.champion()
+    assert champion is not None
+    other = stored_release(half, 8, "approved").release_id
+    put(half, champion, other, "canary", reason="for the test")
     predict(half)
+    yield half
+    predict(world[0])
+
+
+def test_scores_that_a_canary_decided_are_compared_too(world: tuple[Run, DayStream, Clock], half: Run) -> None:
+    _, day, clock = world
+    pointer = half.ledger.champion()
+    assert pointer is not None
     engine = LiveEngine(replace(half, clock=clock))
     ask(engine, clock, day.events, reports=day.reports)
     engine.close()
     found = measured(half)
-    deciders = {row["release"] for row in run.lake.read("predictions").select("release").distinct().collect()}
-    assert deciders == {before.release_id, other}
+    deciders = {row["release"] for row in half.lake.read("predictions").select("release").distinct().collect()}
+    assert deciders == {pointer.release_id, pointer.challenger}
     assert (found.compared, found.scored, found.mismatching) == (EVENTS_A_DAY, EVENTS_A_DAY, 0)
 
 
 def test_by_policy_the_rule_decides_and_explains_nothing(
-    world: tuple[Run, DayStream, Clock], monkeypatch: pytest.MonkeyPatch
+    world: tuple[Run, DayStream, Clock], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Last of this file: the fallback stays."""
-    run, day, clock = world
+    run, (_, day, clock) = on_ledger_copy(world[0], tmp_path), world
     begin(run.ledger, first=DAY, reason="test", actor="test", at=midnight(DAY))
     monkeypatch.setattr(stream, "values", _with_a_slip(stream.values))
     with serving(run.settings, clock) as engine:

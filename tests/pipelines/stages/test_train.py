@@ -25,6 +25,7 @@ from pipelines.stages.golden import freeze_golden, newest_golden
 from pipelines.stages.train import TrainResult, train
 from pipelines.stages.training_data import current_versions, read_training_data
 from tests.conftest import NOW
+from tests.pipelines.ledger_copy import on_ledger_copy
 from tests.pipelines.training_lake import (
     AS_OF,
     DAYS,
@@ -81,6 +82,7 @@ def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, T
         "beats_rule",
         "beats_logistic_regression",
         "label_health",
+        "late_reports",
         "calibration",
         "known_in_time",
         "no_feature_alone",
@@ -131,8 +133,9 @@ def test_one_digest_from_ledger_to_mlflow(trained: tuple[Run, TrainResult]) -> N
         releases_folder(run.settings.home), result.release_id, manifest_digest=payload["manifest_digest"]
     )
     client = Tracking(run.settings, "fraud")._client()
-    kept = next(p for p in (run.settings.home / "mlflow").rglob("model.ubj"))
-    assert bundle.model_digest == payload["model_digest"] == sha256(kept.read_bytes())
+    kept = {sha256(path.read_bytes()) for path in (run.settings.home / "mlflow").rglob("model.ubj")}
+    assert bundle.model_digest == payload["model_digest"]
+    assert bundle.model_digest in kept
     assert result.release_id == f"fraud-20261109-{bundle.model_digest[:8]}"
     version = client.get_model_version_by_alias("fraud", "champion")
     assert str(version.version) == payload["model_version"]
@@ -157,7 +160,7 @@ def test_mlflow_holds_what_made_the_model(trained: tuple[Run, TrainResult]) -> N
     assert files == {"card.md", "card.html", "release.json", "sbom.cdx.json", "plots"}
     plots = {item.path.removeprefix("plots/") for item in client.list_artifacts(run_id, "plots")}
     assert plots == {"calibration.png", "feature_importance.png", "precision_recall.png", "score_histograms.png"}
-    card = next((run.settings.home / "mlflow").rglob("card.md")).read_text()
+    card = next(path for path in (run.settings.home / "mlflow").rglob("card.md") if run_id in path.parts).read_text()
     for section in ("Purpose", "Verdict", "Results", "Plots", "Data", "Features", "Training", "Limits", "Lineage"):
         assert f"## {section}" in card
     assert result.released.payload["model_digest"] in card
@@ -183,16 +186,19 @@ def test_the_reference_is_a_sample_of_the_train_days(
 
 def test_training_again_gives_the_same_release_and_changes_nothing(trained: tuple[Run, TrainResult]) -> None:
     run, first = trained
+    before = run.ledger.champion(), run.ledger.releases(), _versions(run)
     again = train(run, AS_OF)
     assert again.release_id == first.release_id
     assert again.released.known
     assert not again.released.promoted
     assert again.in_production
-    pointer = run.ledger.champion()
-    assert pointer is not None
-    assert pointer.generation == 1
-    assert len(run.ledger.releases()) == 1
-    assert len(Tracking(run.settings, "fraud")._client().search_model_versions("name = 'fraud'")) == 1
+    assert (run.ledger.champion(), run.ledger.releases(), _versions(run)) == before
+
+
+def _versions(run: Run) -> list[str]:
+    """What MLflow's registry holds."""
+    found = Tracking(run.settings, "fraud")._client().search_model_versions("name = 'fraud'")
+    return sorted(str(version.version) for version in found)
 
 
 def test_what_is_reported_later_is_not_seen(world: tuple[Run, History]) -> None:
@@ -208,10 +214,10 @@ def test_what_is_reported_later_is_not_seen(world: tuple[Run, History]) -> None:
 
 
 def test_a_refused_candidate_leaves_the_champion(
-    trained: tuple[Run, TrainResult], settings: Settings, tmp_path: object
+    trained: tuple[Run, TrainResult], settings: Settings, tmp_path: Path
 ) -> None:
     """Where the rule is the whole truth no model can beat it; the release is kept, with the reason."""
-    champion = trained[0]
+    champion = on_ledger_copy(trained[0], tmp_path)
     home = champion.settings.model_copy(update={"lake": f"{tmp_path}/lake"})
     run = replace(champion, settings=home)
     store_history(run, make_history(run, only_rule=True))
@@ -230,9 +236,11 @@ def test_a_refused_candidate_leaves_the_champion(
     assert version == trained[1].released.payload["model_version"]
 
 
-def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(trained: tuple[Run, TrainResult]) -> None:
+def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(
+    trained: tuple[Run, TrainResult], tmp_path: Path
+) -> None:
     """Nor does one while the newest answers differ from the batch for no known cause."""
-    run, first = trained
+    run, first = on_ledger_copy(trained[0], tmp_path), trained[1]
     shares = {"compared": 200, "mismatching": 2, "mismatch_share": 0.01, "unexplained_share": 0.01, "fallback_share": 0}
     by_cause = {"causes": {"unexplained": 2}, "by_feature": {"amount": {"unexplained": 2}}}
     newest = {"day": str(AS_OF - timedelta(days=3)), "reason": "2 of 200 differ: amount (2)", **shares, **by_cause}
@@ -281,6 +289,26 @@ def test_the_alias_follows_when_mlflow_is_back(trained: tuple[Run, TrainResult],
     assert follow(run) == ()
     assert tracking.champion_version() == result.released.payload["model_version"]
     assert "alias" not in {one.kind for one in run.ledger.incidents(open_only=True)}
+
+
+def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_again(
+    trained: tuple[Run, TrainResult], tmp_path: Path
+) -> None:
+    run, first = trained
+    settings = run.settings.model_copy(
+        update={"mlflow": f"sqlite:///{tmp_path}/new.sqlite", "mlflow_artifacts": str(tmp_path / "artefacts")}
+    )
+    elsewhere = replace(run, settings=settings)
+    again = train(elsewhere, AS_OF)
+    assert again.released.known
+    assert again.released.warnings == ()
+    tracking = Tracking(settings, "fraud")
+    payload = first.released.payload
+    registered = tracking.registered(first.release_id, payload["model_digest"])
+    assert registered is not None
+    assert tracking.champion_version() == registered.version
+    assert tracking.training_record(payload["mlflow_run_id"])[0] == registered.run_id, "its earlier name leads to it"
+    assert follow(run) == ()
 
 
 @pytest.mark.parametrize(

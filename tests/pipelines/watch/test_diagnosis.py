@@ -230,3 +230,45 @@ def test_no_day_crashes_whatever_is_in_it(rows: int, null: str, history: int) ->
     found = told(few, profile(made))
     assert found.describe()
     assert DayProfile.from_json(profile(made).to_json()).to_json() == profile(made).to_json()
+
+
+@pytest.mark.parametrize("history", [7, 10, 21])
+def test_a_small_banks_unlucky_week_calls_nobody_and_half_of_its_fraud_hiding_does(
+    past: Mapping[date, DayProfile], history: int
+) -> None:
+    """Some 19 frauds a day, as in the demo: 13 caught, 4 missed, and then a week of 9 missed; or of 16."""
+    subject, today = TODAY - timedelta(days=7), profile(rows_of(TODAY))
+
+    def diagnosis(hits: int, missed: int) -> Diagnosis:
+        usual = {subject - timedelta(days=n): worth_of(12 + n % 3, 3 + n % 3) for n in range(5, 5 + history)}
+        lately = {subject - timedelta(days=n): worth_of(hits, missed) for n in range(5)}
+        known = Known(profiles=past, worths={**usual, **lately})
+        return watch_day(TODAY, today, known, POLICY, subject=subject)
+
+    assert diagnosis(12, 10).severity == "none"
+    assert (diagnosis(5, 18).cause, diagnosis(5, 18).severity) == ("concept", "page")
+
+
+@pytest.mark.parametrize("usual", [2, 8, 14])
+def test_counts_that_chance_alone_may_take_away_are_no_broken_feed(usual: int) -> None:
+    days = {FIRST + timedelta(days=n): profile(rows_of(FIRST + timedelta(days=n)), reports=usual) for n in range(35)}
+    assert told(days, profile(rows_of(TODAY), reports=0)).cause == "well"
+    few = {day: replace(one, rows=usual) for day, one in days.items()}
+    assert told(few, DayProfile(rows=0)).cause == "unjudged"
+
+
+@pytest.mark.parametrize("usual_share", [0.0, 0.004, 0.006, 0.015])
+def test_a_feature_that_is_zero_in_nearly_all_rows_moves_by_its_share_of_other_rows(usual_share: float) -> None:
+    """At 0.5 % the highest kept quantile is zero on one day and not on the next; at more than 2 % off it is a bug."""
+
+    def with_rate(day: date, share: float) -> DayProfile:
+        rows = rows_of(day)
+        rng = np.random.default_rng(day.toordinal() + 1)
+        rows["ratio"] = np.where(rng.random(len(rows["ratio"])) < share, 0.5, 0.0)
+        return profile(rows)
+
+    days = {FIRST + timedelta(days=n): with_rate(FIRST + timedelta(days=n), usual_share) for n in range(35)}
+    for share in (0.0, 0.005, 0.008, 0.015):
+        if share or not usual_share:
+            assert told(days, with_rate(TODAY, share)).cause == "well", share
+    assert told(days, with_rate(TODAY, 0.08)).cause == "bug"

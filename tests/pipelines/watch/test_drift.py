@@ -133,3 +133,51 @@ def test_account_is_plain_data() -> None:
     today["amount"] = np.nan
     account = verdict(sample(5000, 1), today).to_json()
     assert json.loads(json.dumps(account, allow_nan=False)) == account
+
+
+CONSTANT = [name for name in BASELINE.names if "fraud" in name]
+
+
+def nearly_constant(rows: int, off: int, seed: int, *, base: float = 0.0, other: float = 1.0) -> pd.DataFrame:
+    """A usual sample in which all features of reports are `base`, but `other` in `off` rows."""
+    frame = sample(rows, seed)
+    frame[CONSTANT] = base
+    frame.loc[: off - 1, CONSTANT] = other if off else base
+    return frame
+
+
+@pytest.mark.parametrize("reference_off", [0, 1, 5, 25])
+@pytest.mark.parametrize(("base", "other"), [(0.0, 1.0), (0.01, 1.0), (1e6, 1e9), (0.1 + 0.2, 0.3)])
+def test_a_few_rows_that_leave_a_constant_are_no_drift(reference_off: int, base: float, other: float) -> None:
+    strict = replace(POLICY, share_of_columns=0.01)
+    reference = nearly_constant(5000, reference_off, 1, base=base, other=other)
+    for off in (0, 1, 5, 60):
+        drift = verdict(reference, nearly_constant(5000, off, 2, base=base, other=other), strict)
+        assert not drift.detected, drift.describe()
+
+
+def test_many_rows_that_leave_a_constant_are_drift_and_the_verdict_says_their_share() -> None:
+    drift = verdict(nearly_constant(5000, 0, 1), nearly_constant(5000, 150, 2))
+    assert {column.name for column in drift.drifted} == set(CONSTANT)
+    column = next(column for column in drift.to_json()["compared"] if column["name"] == CONSTANT[0])
+    assert (column["value"], column["threshold"], column["method"]) == (0.03, 0.02, "share off the constant")
+    assert "0 in all but 0.00% of the reference's rows, in all but 3.00% today (limit: 2.00%" in drift.describe()
+
+
+def test_a_column_known_in_hardly_any_row_of_the_reference_is_judged_by_the_rows_that_have_a_value() -> None:
+    reference, today = sample(5000, 1), sample(5000, 2)
+    reference["amount"] = np.nan
+    few, many = today.copy(), today.copy()
+    few.loc[3:, "amount"] = np.nan
+    many.loc[1000:, "amount"] = np.nan
+    assert not verdict(reference, few).drifted
+    assert [column.name for column in verdict(reference, many).drifted] == ["amount"]
+
+
+def test_one_row_that_leaves_a_constant_score_is_no_drift() -> None:
+    reference, today = sample(5000, 1), sample(5000, 2)
+    reference[SCORE] = today[SCORE] = 0.0
+    today.loc[0, SCORE] = 1.0
+    assert not verdict(reference, today).detected
+    today.loc[:500, SCORE] = 1.0
+    assert verdict(reference, today).detected

@@ -150,9 +150,19 @@ def test_a_card_number_in_place_of_a_column_name_is_masked(tmp_path: Path) -> No
     assert CARD not in str(problems)
 
 
-def with_notes(run: Run) -> Run:
+@pytest.mark.slow
+def test_text_that_is_declared_to_be_no_card_number_is_taken(run: Run) -> None:
+    run = with_notes(run, not_card_numbers="device numbers, which have the same check digit")
+    rows = [f"{','.join(str(value) for value in as_text(row).values())},490154203237518" for row in events(D, 20)]
+    header = ",".join([*EVENTS.names, "note"])
+    content = gzip.compress("\n".join([header, *rows, ""]).encode())
+    put(Landing.of(run.settings), D, {"part-0.csv.gz": (content, 20)})
+    assert ingest(run, DayRange.single(D)).accounts[D]["accepted"] == 20
+
+
+def with_notes(run: Run, *, not_card_numbers: str = "") -> Run:
     """The run's use case with a column of text."""
-    note = Column(name="note", type="string", description="what the sender wrote")
+    note = Column(name="note", type="string", description="what the sender wrote", not_card_numbers=not_card_numbers)
     feed = replace(run.use_case.events, columns=(*run.use_case.events.columns, note))
     suites = {name: suite for name, suite in run.use_case.suites.items() if name != feed.name}
     return replace(run, use_case=replace(run.use_case, events=feed, suites=suites))

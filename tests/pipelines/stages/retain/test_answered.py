@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from pipelines.platform.answer_files import answers_folder, read_answers
-from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.platform.errors import TransientError
 from pipelines.platform.journal import ERASED, ID, KIND
 from pipelines.platform.journals import open_journal
 from pipelines.run import Run
@@ -35,6 +35,10 @@ def run(tmp_path: Path) -> Run:
     return run
 
 
+def rows(run: Run, *, dry_run: bool) -> int:
+    return sum(delete_from_answers(run, SUBJECT, dry_run=dry_run).by_file.values())
+
+
 def in_log(run: Run) -> list[int]:
     return [
         i
@@ -52,14 +56,14 @@ def in_journal(run: Run) -> list[int]:
 
 def test_a_card_is_gone_and_the_others_stay(run: Run) -> None:
     others = sorted(set(TODAY.id.tolist()) - MINE)
-    assert delete_from_answers(run, SUBJECT, dry_run=True) == len(MINE)
+    assert rows(run, dry_run=True) == len(MINE)
     assert delete_from_journal(run, SUBJECT, dry_run=True) == len(MINE) + 1
     assert sorted(in_log(run)) == sorted(TODAY.id.tolist())
-    assert delete_from_answers(run, SUBJECT, dry_run=False) == len(MINE)
+    assert rows(run, dry_run=False) == len(MINE)
     assert delete_from_journal(run, SUBJECT, dry_run=False) == len(MINE) + 1
     assert sorted(in_log(run)) == others
     assert sorted(in_journal(run)) == others
-    assert delete_from_answers(run, SUBJECT, dry_run=False) == delete_from_journal(run, SUBJECT, dry_run=False) == 0
+    assert rows(run, dry_run=False) == delete_from_journal(run, SUBJECT, dry_run=False) == 0
 
 
 def test_a_scorer_that_reads_the_journal_goes_on_and_a_new_one_knows_nothing_of_the_card(run: Run) -> None:
@@ -82,10 +86,17 @@ def test_nothing_is_deleted_while_the_log_is_being_written(run: Run) -> None:
     assert sorted(in_log(run)) == sorted(TODAY.id.tolist())
 
 
-def test_nothing_is_deleted_while_a_file_cannot_be_read(run: Run) -> None:
-    folder = answers_folder(run.settings.home, "fraud") / "closed"
-    (folder / "worker-0-0.arrows").write_bytes(b"no stream of Arrow" * 20)
-    for dry_run in (True, False):
-        with pytest.raises(PermanentError, match="cannot be read"):
-            delete_from_answers(run, SUBJECT, dry_run=dry_run)
-    assert sorted(in_log(run)) == sorted(TODAY.id.tolist())
+def test_a_file_that_cannot_be_read_is_named_and_stops_nothing(run: Run) -> None:
+    folder = answers_folder(run.settings.home, "fraud")
+    (folder / "closed" / "worker-0-0.arrows").write_bytes(b"no stream of Arrow" * 20)
+    assert rows(run, dry_run=True) == len(MINE)
+    hour = next(folder.glob("day=*/hour=*"))
+    (hour / "worker-0-1.parquet").write_bytes(b"PAR1 cut off")
+    told = delete_from_answers(run, SUBJECT, dry_run=False)
+    assert sorted((Path(one.path).name, one.why) for one in told.unread) == [
+        ("worker-0-0.arrows.damaged", "damaged, and was put aside"),
+        ("worker-0-1.parquet", "damaged (ArrowInvalid)"),
+    ]
+    assert sum(told.by_file.values()) == len(MINE)
+    (hour / "worker-0-1.parquet").unlink()
+    assert sorted(in_log(run)) == sorted(set(TODAY.id.tolist()) - MINE)

@@ -11,7 +11,7 @@ import pytest
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.landing import Landing
 from pipelines.run import Run
-from pipelines.stages.retain.by_age import delete_by_age, require_sound
+from pipelines.stages.retain.by_age import delete_by_age, require_sound, unread_of
 from pipelines.usecases.policies.retention import RetentionPolicy
 from pipelines.usecases.registry import load
 from tests.pipelines.stages.ingest.landing_days import events, land
@@ -35,6 +35,8 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
         for one in days:
             (home / folder / f"{one}{ending}").write_text("x")
     (home / "reports" / "index.html").write_text("x")
+    (home / "alerts" / "old.xlsx").write_bytes(b"PK\x03\x04\0")
+    (home / "reports" / "old.pdf").write_text("x")
     versions = run.lake.versions(["features", "transactions"])
 
     counted = delete_by_age(run, TODAY, dry_run=True)
@@ -47,12 +49,14 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
         "reports": 0,
     }
     assert {name: one["deleted"] for name, one in counted.items()} == {n: one["deleted"] for n, one in told.items()}
+    assert [one.path for one in unread_of(told)] == ["alerts/old.xlsx", "reports/old.pdf"]
+    assert unread_of(told) == unread_of(counted)
     left = run.lake.read("features").groupBy("day").count().toArrow().to_pylist()
     assert sorted((row["day"], row["count"]) for row in left) == [(one, 60) for one in days[1:]]
     assert run.lake.version("transactions") == versions["transactions"]
     assert landing.days("transactions") == days[1:]
-    assert sorted(path.name for path in (home / "alerts").iterdir()) == [f"{days[2]}.csv"]
-    assert len(list((home / "reports").iterdir())) == 7
+    assert sorted(path.name for path in (home / "alerts").iterdir()) == [f"{days[2]}.csv", "old.xlsx"]
+    assert len(list((home / "reports").iterdir())) == 8
     entry = run.ledger.audit_entries("retain")[0]["detail"]
     assert entry["tables"]["features"] == told["features"]
     assert not any(one["deleted"] for one in delete_by_age(run, TODAY).values())

@@ -123,6 +123,17 @@ def deleted(done: Deletion) -> dict[str, int]:
     return {table: row["deleted"] for table, row in done.tables.items() if row["deleted"]}
 
 
+def people_touch(home: Path) -> None:
+    """What stands in a home besides the files of the program: copies of a list, a folder, what a killed ingest left."""
+    lists = sorted((home / "alerts").glob("*.csv"))
+    saved = "".join(path.read_text().replace(",", ";") for path in lists)
+    (home / "alerts" / "week.csv").write_bytes(saved.encode("cp1252"))
+    (home / "alerts" / "week.xlsx").write_bytes(b"PK\x03\x04 no matter what")
+    (home / "copies").mkdir()
+    (home / "scratch" / "ingest-x").mkdir(parents=True)
+    (home / "scratch" / "ingest-x" / "part-0.csv").write_text(f"customer_id\n{CARD}\n")
+
+
 def found_in(home: Path) -> list[str]:
     """Files of the home that hold the card's key or an id of its events: as text, as Parquet, or as eight bytes."""
     binary = [int(canary).to_bytes(8, "little") for canary in CANARIES]
@@ -150,9 +161,10 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     served = {"examples": {"f": [{"event_id": 0, "keys": {"customer": CARD}}]}}
     for stage, payload in (("parity", parity), ("served", served)):
         run.ledger.record_stage(stage, day(0), "refused", run_id="p", at=NOW, payload=payload)
+    people_touch(home)
     before, versions, holding = others(run), run.lake.versions(TABLES), found_in(home)
     places = {path.split("/")[0].removesuffix("-wal") for path in holding}
-    assert places == {"lake", "landing", "alerts", "online", "ledger.sqlite"}
+    assert places == {"lake", "landing", "alerts", "online", "ledger.sqlite", "scratch"}
     assert any("/_delta_log/" in path for path in holding), "as the least or largest value of a file"
     counted = delete_units(run, [str(CARD)], reason=WHY, dry_run=True)
     assert found_in(home) == holding, "a dry run changes nothing"
@@ -164,12 +176,15 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
         "transactions": (6, 3),
         "fraud_reports": (1, 1),
     }
-    assert (counted.state, counted.records, counted.unread) == ("counted", 2, [])
+    assert (counted.state, counted.records, counted.leftovers) == ("counted", 2, ("scratch/ingest-x",))
+    assert [one.path for one in counted.unread] == ["alerts/week.xlsx", "copies"]
 
     with failing(by_key, "delete_where", lambda lake, table, *_: table == "transactions"):
         delete_units(run, [str(CARD)], reason=WHY)
     done = delete_units(run, [str(CARD)], reason=WHY)
     assert deleted(done) == deleted(counted)
+    assert done.unread == counted.unread
+    assert counted.alert_lists["week.csv"] > 1
     assert found_in(home) == []
     assert others(run) == before
     for table, version in versions.items():

@@ -17,7 +17,7 @@ from pipelines.platform.storage import LocalStorage
 from pipelines.stages.retain.landed import delete_landed, events_in_landing
 from pipelines.stages.retain.subject import Subject
 from tests.object_store import REGION, make_bucket, s3
-from tests.pipelines.stages.ingest.landing_days import as_text, day, events, land, land_text
+from tests.pipelines.stages.ingest.landing_days import as_text, day, events, land, land_text, put
 
 CARD = 700_000_000_017
 FEED = "transactions"
@@ -126,3 +126,45 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     done = delete_landed(landing, FEED, subject(), dry_run=False)
     assert done.unread == [f"{FEED}/{day(0)}/part-0.parquet"]
     assert done.rows == 4
+
+
+def test_whatever_somebody_put_beside_the_parts_is_looked_into_or_named(tmp_path: Path) -> None:
+    landing = Landing(LocalStorage(tmp_path / "landing"))
+    landed(landing)
+    feed = tmp_path / "landing" / FEED
+    text = f"transaction_id;customer_id\n1;{CARD}\n2;5\n"
+    copy = (feed / str(day(0)) / "part-1.parquet").read_bytes()
+    readable = {
+        f"{day(0)}/export.csv": text.encode("utf-16"),
+        f"{day(0)}/part-7.csv.gz": gzip.compress(text.encode()),
+        f"{day(0)}/.writing-0a1b": copy,
+        f"{day(0)} (copy)/part-1.parquet": copy,
+        f"old/{day(0)}/part.bak": copy,
+    }
+    kept = {
+        f"{day(0)} (copy)/_MANIFEST.json": (feed / str(day(0)) / "_MANIFEST.json").read_bytes(),
+        f"{day(1)}/.writing-empty": b"",
+    }
+    strange = {f"{day(0)}/export.xlsx": b"PK\x03\x04\0", "notes.txt": b"on the phone"}
+    for name, written in (readable | kept | strange).items():
+        (feed / name).parent.mkdir(parents=True, exist_ok=True)
+        (feed / name).write_bytes(written)
+    (feed / "linked").symlink_to(tmp_path)
+    (feed / "inside").symlink_to(feed)
+    done = delete_landed(landing, FEED, subject(), dry_run=False)
+    assert sorted(done.unread) == sorted(f"{FEED}/{name}" for name in (*strange, "linked", "inside"))
+    assert [name for name in (readable | kept | strange) if (feed / name).exists()] == [*kept, *strange]
+    assert holders(landing.storage) == []
+    assert [len(content(landing, n, tmp_path)) for n in range(2)] == [10, 4]
+
+
+def test_a_part_in_another_form_is_understood_or_named(tmp_path: Path) -> None:
+    landing = Landing(LocalStorage(tmp_path / "landing"))
+    text = f"transaction_id;customer_id\n1;{CARD}\n2;5\n"
+    put(landing, day(0), {"part-0.csv.gz": (gzip.compress(text.encode("cp1252")), 2)})
+    put(landing, day(1), {"part-0.csv.gz": (gzip.compress(text.replace("customer_id", "card").encode()), 2)})
+    columns = ["transaction_id", "customer_id"]
+    done = delete_landed(landing, FEED, subject(), dry_run=False, columns=columns)
+    assert (done.rows, done.unread) == (1, [f"{FEED}/{day(1)}/part-0.csv.gz"])
+    assert done.why[done.unread[0]] == "no column customer_id"
+    assert content(landing, 0, tmp_path) == ["transaction_id;customer_id", "2;5"]

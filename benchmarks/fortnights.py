@@ -1,0 +1,220 @@
+"""How often does an uneventful fortnight of a small bank call a person? The demo's size, the watch's own judgement.
+
+`python -m benchmarks.fortnights` prints a table for `benchmarks/README.md`. Each bank comes from a seed and is watched
+for the first 28 days that its model scores: 14 in which the watch mostly gathers history, then 14 in which performance
+is judged too. Aim: a page in at most 1 % of the fortnights, with an exact interval. It may be stopped and started
+again: the days of a bank are simulated once and kept in `--keep`, and are judged by today's code each time.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from functools import cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from benchmarks.fortnight_banks import DemoBank
+    from pipelines.watch.diagnosis import Diagnosis
+    from pipelines.watch.profile import DayProfile
+    from pipelines.watch.worth import Worth
+
+BANKS, FIRST_SEED, TUNING_SEED = 200, 30_000, 40_000
+BANKS_A_MODEL = 10
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+CHECKOUT = Path(__file__).parents[1]
+MAKES_DAYS = (
+    "benchmarks/fortnight_banks.py",
+    "benchmarks/watch_worlds.py",
+    "features/*.py",
+    "pipelines/drills/simulated_frame.py",
+    "pipelines/simulate/*.py",
+    "pipelines/release/fitting.py",
+    "pipelines/usecases/fraud.py",
+    "pipelines/watch/coherence.py",
+    "pipelines/watch/sketch.py",
+    "pipelines/watch/worth.py",
+)
+"""What a bank's days depend on: days that were kept by other code are simulated again."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptDay:
+    """A day as the monitor keeps it: its profile, and what it was worth once its labels had matured."""
+
+    day: date
+    profile: DayProfile
+    worth: Worth
+
+
+@dataclass(frozen=True, kw_only=True)
+class WatchedFortnight:
+    """A bank's first or second fortnight: how many days had a page, a ticket, a note, and the summaries of the loud."""
+
+    seed: int
+    second: bool
+    pages: int = 0
+    tickets: int = 0
+    notes: int = 0
+    summaries: tuple[str, ...] = ()
+
+
+def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
+    """The watched days of the bank with that seed, from `folder` where they are kept there, else simulated."""
+    from benchmarks.fortnight_banks import DemoBank
+    from pipelines.watch.profile import DayProfile
+    from pipelines.watch.worth import Worth
+
+    kept = folder / f"{seed}-{source_digest()}.json"
+    if not kept.exists():
+        bank = model_of if seed == model_of.seed else DemoBank(seed, learns=model_of)
+        days = [
+            {"day": str(one.day), "profile": one.profile.to_json(), "worth": one.worth.to_json()}
+            for one in bank.fortnights()
+        ]
+        partial = kept.with_suffix(".partial")
+        partial.write_text(json.dumps(days))
+        partial.rename(kept)
+    return [
+        KeptDay(
+            day=date.fromisoformat(one["day"]),
+            profile=DayProfile.from_json(one["profile"]),
+            worth=Worth.from_json(one["worth"]),
+        )
+        for one in json.loads(kept.read_text())
+    ]
+
+
+@cache
+def source_digest() -> str:
+    """Of the files that a bank's days depend on, eight hexadecimal digits."""
+    digest = hashlib.sha256()
+    for pattern in MAKES_DAYS:
+        for path in sorted(CHECKOUT.glob(pattern)):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:8]
+
+
+def judge_days(days: Sequence[KeptDay]) -> list[Diagnosis]:
+    """The diagnosis of each day in turn, by a watch that knows nothing before the first."""
+    from benchmarks.fortnight_banks import demo_use_case
+    from pipelines.watch.day import Known, watch_day
+
+    use_case = demo_use_case()
+    features, delay = use_case.stored_features, timedelta(days=use_case.label.delay_days)
+    profiles, causes, diagnoses = {}, {}, []
+    for one in days:
+        subject = one.day - delay
+        worths = {other.day: other.worth for other in days if other.day <= subject}
+        diagnosis = watch_day(
+            one.day,
+            one.profile,
+            Known(profiles=dict(profiles), causes=dict(causes), worths=worths),
+            use_case.watch,
+            subject=subject,
+            reach=lambda name: features[name].reach_days,
+        )
+        diagnoses.append(diagnosis)
+        profiles[one.day], causes[one.day] = one.profile, diagnosis.cause
+    return diagnoses
+
+
+def page_days(diagnoses: Sequence[Diagnosis], escalate_days: int) -> set[date]:
+    """The days on which a person is called: by a page, or by a ticket of the same cause that has gone on for so long.
+
+    As the incidents of the ledger do: an incident stays open until a judged day has another cause.
+    """
+    pages: set[date] = set()
+    lasting, cause = 0, ""
+    for one in diagnoses:
+        if one.cause == "unjudged":
+            continue
+        lasting = lasting + 1 if one.cause == cause else 1
+        cause = one.cause
+        if one.severity == "page" or (one.severity == "ticket" and lasting >= escalate_days):
+            pages.add(one.day)
+    return pages
+
+
+def watched_fortnights(seed: int, days: Sequence[KeptDay]) -> list[WatchedFortnight]:
+    """What the watch said of a bank's first and second fortnight."""
+    from benchmarks.fortnight_banks import FORTNIGHT, demo_use_case
+
+    diagnoses = judge_days(days)
+    pages = page_days(diagnoses, demo_use_case().watch.escalate_days)
+    counted = []
+    for second in (False, True):
+        part = diagnoses[FORTNIGHT:] if second else diagnoses[:FORTNIGHT]
+        loud = [one for one in part if one.day in pages or one.severity == "ticket"]
+        counted.append(
+            WatchedFortnight(
+                seed=seed,
+                second=second,
+                pages=sum(one.day in pages for one in part),
+                tickets=sum(one.day not in pages for one in loud),
+                notes=sum(one.severity == "note" and one.cause != "unjudged" for one in part),
+                summaries=tuple(f"{one.severity} on {one.day}: {one.describe()}" for one in loud),
+            )
+        )
+    return counted
+
+
+def measured(banks: int, first_seed: int, folder: Path) -> Iterator[WatchedFortnight]:
+    """The fortnights of so many banks, as they come; each tenth bank trains a model for itself and the nine after."""
+    from benchmarks.fortnight_banks import DemoBank, demo_use_case
+
+    for number in range(banks):
+        if number % BANKS_A_MODEL == 0:
+            model_of = DemoBank(first_seed + number, demo_use_case())
+        seed = first_seed + number
+        yield from watched_fortnights(seed, bank_days(seed, model_of, folder))
+
+
+def table(found: Sequence[WatchedFortnight]) -> str:
+    """In Markdown: both fortnights, and days by what was said of them."""
+    from benchmarks.intervals import clopper_pearson
+
+    lines = ["| uneventful fortnights | with a page | share, exact 95 % interval | with a ticket | with a note |"]
+    lines.append("|---|---|---|---|---|")
+    for name, second in (("the first of a new home", False), ("the second", True)):
+        part = [one for one in found if one.second is second]
+        hits = sum(one.pages > 0 for one in part)
+        low, high = clopper_pearson(hits, len(part))
+        share = f"{hits / max(1, len(part)):.1%} ({low:.1%} to {high:.1%})"
+        tickets, notes = sum(one.tickets > 0 for one in part), sum(one.notes > 0 for one in part)
+        lines.append(f"| {len(part)}, {name} | {hits} | {share} | {tickets} | {notes} |")
+    return "\n".join(lines)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Measure, print the table, and tell what was said of each fortnight that was not quiet."""
+    os.environ |= ONE_THREAD
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--banks", type=int, default=BANKS, help="simulated banks, two fortnights each")
+    parser.add_argument("--tuning", action="store_true", help="the seeds that limits are tuned on, not reported ones")
+    parser.add_argument(
+        "--keep",
+        type=Path,
+        default=Path(tempfile.gettempdir()) / "tollgate-fortnights",
+        help="folder of simulated days: a run that was stopped goes on from there",
+    )
+    chosen = parser.parse_args(arguments)
+    chosen.keep.mkdir(parents=True, exist_ok=True)
+    found: list[WatchedFortnight] = []
+    for one in measured(chosen.banks, TUNING_SEED if chosen.tuning else FIRST_SEED, chosen.keep):
+        found.append(one)
+        for summary in one.summaries:
+            print(f"{one.seed} {summary}", file=sys.stderr, flush=True)
+    print(table(found))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,114 @@
+"""Every command asks first whether the home is at its place: what acts is refused in a copy, what reads warns.
+
+A command that is not listed here acts: one that is added later is guarded until somebody says that it only reads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+import typer
+
+READING = frozenset(
+    {
+        "backup",
+        "doctor",
+        "golden list",
+        "golden show",
+        "incidents",
+        "keyed-ids",
+        "ledger backup",
+        "oncall",
+        "releases",
+        "report",
+        "reproduce",
+        "serve keys list",
+        "status",
+        "which",
+    }
+)
+"""Commands that change nothing, or nothing but files of their own in this home's folder."""
+
+FREE = frozenset({"home show", "home adopt", "restore", "ledger restore", "drill"})
+"""Commands that are about the place itself, fill what is empty, or work in a scratch home."""
+
+ACTING_OPTIONS = {"oncall": ("send", "resolve")}
+"""Options with which a command that reads acts."""
+
+STOPPING = frozenset({"down"})
+"""Commands that must not wait for a ledger; nor does a container's health check (`component --check`)."""
+
+_MARK = "guarded_home"
+"""Attribute of a callback that asks already: groups are made once, the command line for each test."""
+
+
+def guard_commands(app: typer.Typer, prefix: str = "") -> None:
+    """Put the question before each command of an app and of its groups."""
+    for command in app.registered_commands:
+        assert command.callback is not None
+        name = f"{prefix}{command.name or command.callback.__name__.replace('_', '-')}"
+        command.callback = _guarded(command.callback, name)
+    for group in app.registered_groups:
+        assert group.typer_instance is not None
+        name = f"{prefix}{group.name or group.typer_instance.info.name}"
+        _guard_group(group.typer_instance, name)
+        guard_commands(group.typer_instance, f"{name} ")
+
+
+def _guard_group(group: typer.Typer, name: str) -> None:
+    """A group that does something itself (`tollgate serve`) is guarded when it is called without a command."""
+    info = group.registered_callback
+    if info is None or info.callback is None or hasattr(info.callback, _MARK):
+        return
+    guarded = _guarded(info.callback, name)
+    plain = info.callback
+
+    @wraps(plain)
+    def choose(context: typer.Context, *arguments: Any, **options: Any) -> Any:
+        chosen = plain if context.invoked_subcommand else guarded
+        return chosen(context, *arguments, **options)
+
+    setattr(choose, _MARK, True)
+    info.callback = choose
+
+
+def _guarded(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
+    if name in FREE or hasattr(callback, _MARK):
+        return callback
+
+    @wraps(callback)
+    def asked(*arguments: Any, **options: Any) -> Any:
+        acts = any(options.get(option) for option in ACTING_OPTIONS.get(name, ()))
+        if name in READING and not acts:
+            _warn()
+        else:
+            _require(ledger_too=name not in STOPPING and not options.get("check"))
+        return callback(*arguments, **options)
+
+    setattr(asked, _MARK, True)
+    return asked
+
+
+def _warn() -> None:
+    from pipelines.cli.output import errors
+    from pipelines.platform.home import place_warning
+    from pipelines.platform.settings import Settings
+
+    warning = place_warning(Settings.from_environment())
+    if warning:
+        errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _require(*, ledger_too: bool) -> None:
+    from pipelines.platform.home import require_own_home
+    from pipelines.platform.settings import Settings
+
+    settings = Settings.from_environment()
+    home = require_own_home(settings)
+    if ledger_too:
+        from pipelines.cli.person import actor_name
+        from pipelines.platform.home_ledger import require_own_ledger
+
+        require_own_ledger(settings, home, actor=actor_name())

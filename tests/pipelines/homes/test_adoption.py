@@ -1,0 +1,223 @@
+"""A home that was copied or moved acts for none until it is adopted; a copy then shares no key and no store."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from pipelines.homes import adoption
+from pipelines.homes.adoption import adopt, adopt_moved
+from pipelines.platform import processes, services
+from pipelines.platform.errors import ConfigurationError
+from pipelines.platform.home import place_warning, placement, read_home, require_own_home
+from pipelines.platform.home_ledger import HomeLedger
+from pipelines.platform.ledger import Ledger, NewIncident
+from pipelines.platform.settings import Settings
+from pipelines.release.signing import sign, signer_of
+from tests.cli.calling import called
+from tests.pipelines.homes.example_home import AT, act, files_of, make_home, run_day
+
+
+@pytest.fixture
+def one(tmp_path: Path) -> Settings:
+    return make_home(tmp_path / "one")
+
+
+@pytest.fixture
+def two(one: Settings, tmp_path: Path) -> Settings:
+    """A copy of it that nobody has adopted."""
+    shutil.copytree(one.home, tmp_path / "two")
+    return Settings.build(home=tmp_path / "two")
+
+
+def test_a_home_keeps_its_identity_and_the_ledger_knows_it(one: Settings) -> None:
+    home = require_own_home(one)
+    act(one)
+    assert require_own_home(one) == home
+    assert HomeLedger(one.ledger, "fraud").owner() == home.home_id
+    assert place_warning(one) is None
+
+
+def test_a_copy_acts_for_none_and_names_the_home(one: Settings, two: Settings) -> None:
+    before = files_of(one.home)
+    with pytest.raises(ConfigurationError, match="copy of another home") as refused:
+        act(two)
+    assert str(one.home) in refused.value.expected
+    assert "home adopt" in refused.value.next_step
+    for act_on_services in (services.down, lambda settings: services.up(settings, report=lambda *_: None)):
+        with pytest.raises(ConfigurationError, match="copy of another home"):
+            act_on_services(two)
+    assert files_of(one.home) == before
+
+
+def test_commands_that_act_are_refused_in_a_copy_and_those_that_read_warn(
+    two: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(two.home))
+    for command in (("down",), ("backfill", "--from", "2026-11-01", "--to", "2026-11-01"), ("oncall", "--send")):
+        code, _, told = called(capsys, *command)
+        assert code == 1
+        assert "tollgate home adopt" in told
+    code, _, told = called(capsys, "status")
+    assert code == 0
+    assert "copy of another home" in told
+    assert called(capsys, "home", "show")[0] == 1
+    assert called(capsys, "home", "adopt")[0] == 0
+    assert called(capsys, "home", "show")[0] == 0
+
+
+def test_an_adopted_copy_has_a_new_identity_new_keys_and_the_history(one: Settings, two: Settings) -> None:
+    signature, fingerprint = sign(two.home, b"a release")
+    before = files_of(one.home)
+    done = adopt(two, actor="test", at=AT)
+    assert done.event == "adopted"
+    assert done.home.home_id != require_own_home(one).home_id
+    assert done.home.copied_from == require_own_home(one).home_id
+    assert set(done.removed) == {
+        "airflow/jwt.key",
+        "airflow/mlflow.key",
+        "serving/keys.json",
+        "keys/signing.pem",
+    }
+    assert signer_of(two.home, signature, b"a release") == fingerprint
+    assert sign(two.home, b"another")[1] != fingerprint
+    run_day(two, date(2026, 11, 2))
+    assert files_of(one.home) == before
+    assert adopt(two, actor="test", at=AT).event == "nothing"
+
+
+@pytest.mark.parametrize("step", ["_end_processes", "_remove_keys", "_forget_paths", "_record", "write_home"])
+def test_an_adoption_that_was_killed_goes_on_with_the_same_identity(
+    two: Settings, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    real, calls = getattr(adoption, step), []
+
+    def killed(*arguments: object, **options: object) -> object:
+        calls.append(step)
+        if step == "write_home" and len(calls) == 1:
+            return real(*arguments, **options)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(adoption, step, killed)
+    with pytest.raises(KeyboardInterrupt):
+        adopt(two, actor="test", at=AT)
+    monkeypatch.setattr(adoption, step, real)
+    begun = read_home(two.home)
+    assert begun is not None
+    with pytest.raises(ConfigurationError, match="not finished"):
+        act(two)
+    assert adopt(two, actor="test", at=AT).home.home_id == begun.adopting
+    act(two)
+    adopted = [row for row in HomeLedger(two.ledger, "fraud").homes() if row["detail"]["event"] == "adopted"]
+    assert len(adopted) == 1
+
+
+def test_notices_that_wait_are_withdrawn_in_the_copy_only(one: Settings, tmp_path: Path) -> None:
+    new = NewIncident(kind="late", subject="x", severity="warning", summary="late", detail={})
+    Ledger(one.ledger, "fraud").report_incident(new, at=AT, actor="test", channels=("webhook",))
+    shutil.copytree(one.home, tmp_path / "two")
+    two = Settings.build(home=tmp_path / "two")
+    assert adopt(two, actor="test", at=AT).withdrawn == 1
+    assert Ledger(two.ledger, "fraud").waiting_messages() == []
+    assert len(Ledger(one.ledger, "fraud").waiting_messages()) == 1
+
+
+def test_a_copy_that_would_use_the_originals_stores_is_not_adopted(one: Settings, two: Settings) -> None:
+    inside = two.model_copy(update={"lake": str(one.home / "lake"), "landing": str(one.home / "landing")})
+    with pytest.raises(ConfigurationError, match="stores of the home") as refused:
+        adopt(inside, actor="test", at=AT, share=("landing", "lake"))
+    assert refused.value.where == "TOLLGATE_LAKE"
+    landing_only = two.model_copy(update={"landing": str(one.home / "landing")})
+    assert adopt(landing_only, actor="test", at=AT, share=("landing",)).event == "adopted"
+
+
+def test_a_store_on_a_server_is_known_again_whatever_its_password(tmp_path: Path) -> None:
+    one = Settings.build(home=tmp_path / "one", online_store="redis://:first@host:6379/0")
+    require_own_home(one)
+    shutil.copytree(one.home, tmp_path / "two")
+    same = Settings.build(home=tmp_path / "two", online_store="redis://:second@host:6379/0")
+    with pytest.raises(ConfigurationError, match="stores of the home"):
+        adopt(same, actor="test", at=AT)
+    other = Settings.build(home=tmp_path / "two", online_store="redis://:second@host:6379/1")
+    assert adopt(other, actor="test", at=AT).event == "adopted"
+
+
+def test_a_moved_home_keeps_identity_and_keys(one: Settings, tmp_path: Path) -> None:
+    home, before = require_own_home(one), files_of(one.home)
+    moved = Settings.build(home=one.home.rename(tmp_path / "moved"))
+    with pytest.raises(ConfigurationError, match="copied or moved"):
+        act(moved)
+    done = adopt_moved(moved, actor="test", at=AT)
+    assert done.home.home_id == home.home_id
+    act(moved)
+    changed = {name for name, digest in files_of(moved.home).items() if before.get(name) != digest}
+    assert changed == {"home.json", "ledger.sqlite"}
+    assert not one.home.exists()
+
+
+def test_a_copy_beside_the_home_was_not_moved(two: Settings) -> None:
+    with pytest.raises(ConfigurationError, match="was not moved"):
+        adopt_moved(two, actor="test", at=AT)
+
+
+def test_a_task_of_a_home_that_is_gone_makes_none_in_its_place(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match="home is not there"):
+        require_own_home(Settings.build(home=tmp_path / "gone"), may_make=False)
+    assert not (tmp_path / "gone").exists()
+
+
+def test_a_second_home_on_one_ledger_is_refused(one: Settings, tmp_path: Path) -> None:
+    shared = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
+    act(one.model_copy(update={"ledger": shared}))
+    HomeLedger(shared, "fraud").record_home(require_own_home(one), "registered", actor="test", at=AT)
+    other = Settings.build(home=tmp_path / "other", ledger=shared)
+    with pytest.raises(ConfigurationError, match="ledger belongs to another home"):
+        act(other)
+
+
+def test_a_copy_without_the_identitys_file_is_known_by_its_ledger(one: Settings, two: Settings) -> None:
+    (two.home / "home.json").unlink()
+    with pytest.raises(ConfigurationError, match="copy of another home"):
+        act(two)
+
+
+def test_the_same_path_on_another_machine_is_another_place(one: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    from pipelines.platform import home as home_module
+
+    home = require_own_home(one)
+    home_module.write_home(one.home, replace(home, machine="a", disk_entry=home.disk_entry + 1))
+    monkeypatch.setattr(home_module, "machine_id", lambda: "b")
+    assert placement(one).state == "elsewhere"
+    home_module.write_home(one.home, replace(home, machine="a"))
+    assert placement(one).state == "here"  # a shared volume: the same folder, seen from another machine
+
+
+def test_a_record_that_came_along_in_a_copy_names_nobody_of_ours(tmp_path: Path) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    command = [sys.executable, "-c", "print('ready', flush=True); import time; time.sleep(600)"]
+    started = processes.start("service", command, environment=os.environ, folder=one, port=1)
+    try:
+        while "ready" not in processes.log_path(one, "service").read_text():
+            assert started.leader() is not None
+            time.sleep(0.01)
+        shutil.copytree(one, two)
+        copied = processes.read(two, "service")
+        assert copied is not None
+        assert copied.leader() is None
+        assert copied.of_another_home()
+        assert processes.stop(two, [copied], patience=0.2) == []
+        assert started.leader() is not None
+        moved = one.rename(tmp_path / "moved")
+        found = processes.read(moved, "service")
+        assert found is not None
+        assert found.leader() is not None
+    finally:
+        folder = tmp_path / "moved" if (tmp_path / "moved").exists() else one
+        processes.stop(folder, [replace(started, folder=None)], patience=1)
