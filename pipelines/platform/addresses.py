@@ -24,6 +24,12 @@ def with_our_driver(url: str) -> str:
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", url)
 
 
+def for_mlflow(url: str) -> str:
+    """The same for MLflow, which makes the folder of a plain `sqlite:` address as it is written, undecoded."""
+    ours = with_our_driver(url)
+    return ours.replace("sqlite:", "sqlite+pysqlite:", 1) if ours.startswith(SQLITE) and ours != url else ours
+
+
 def is_redis(location: str) -> bool:
     """Whether an online store is a Redis rather than a folder."""
     return location.startswith(("redis://", "rediss://"))

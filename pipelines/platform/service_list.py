@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipelines.platform import airflow_server, mlflow_gate, spark_token
-from pipelines.platform.addresses import with_our_driver
+from pipelines.platform.addresses import for_mlflow
 from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import CHECKOUT, Settings, is_remote
 from pipelines.platform.spark import java_environment, server_options
@@ -82,7 +82,7 @@ def _mlflow_environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         **settings.environment(),
-        "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
+        "MLFLOW_BACKEND_STORE_URI": for_mlflow(settings.mlflow),
         # an address without the home's path (home_artifacts), as everything that MLflow stores
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts if remote else "tollgate:/",
         **artifact_store_environment(settings),
