@@ -6,13 +6,18 @@ import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 
 from pipelines.platform.days import DayRange
+from pipelines.platform.delta_health import DamagedTableError
 from pipelines.platform.landing import Landing
+from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.stages.ingest import ingest
+from pipelines.stages.metering import metered
+from pipelines.stages.repair_lake import repair_lake
 from tests.pipelines.stages.ingest.lake_content import content_hash, table, versions
 from tests.pipelines.stages.ingest.landing_days import as_text, day, events, land, land_text, reports
 
@@ -63,6 +68,51 @@ def test_a_days_rows_are_in_the_lake_as_they_landed(run: Run, landing: Landing) 
     ]
     record = run.ledger.latest("ingest")[D]
     assert (record.status, record.payload) == ("done", json.loads(json.dumps(account)))
+
+
+def test_a_home_of_any_name_and_checksums_that_somebody_left_change_nothing(
+    tmp_path: Path, make_run: Callable[..., Run]
+) -> None:
+    home = tmp_path / "my home%20 a?b #'ü [1]"
+    run = make_run(**dict(Settings.build(home=home, spark_cores=1)))
+    landing = Landing.of(run.settings)
+    rows = events(D, 20)
+    land(landing, D, rows[:10], rows[10:])
+    land(landing, D, reports(D, [5]), feed="fraud_reports")
+    first, second = landing.fetch("transactions", D, tmp_path)
+    first.with_name(f".{first.name}.crc").write_bytes(b"crc\0\0\0\2\0\1\2\3\4")
+    second.with_name(f".{second.name}.crc").write_bytes(b"")
+    assert ingest_day(run, D)["rows_in"] == 21
+    land_text(landing, D, [as_text(row) for row in rows])
+    land(landing, D, reports(D, [5]), feed="fraud_reports")
+    (text,) = landing.fetch("transactions", D, tmp_path)
+    text.with_name(f".{text.name}.crc").write_bytes(b"crc\0\0\0\2\0\1\2\3\4")
+    assert ingest_day(run, D)["changed_days"] == []
+    assert len(table(run)) == 20
+
+
+def test_a_cut_commit_is_told_in_one_block_and_a_repaired_table_goes_on(run: Run, landing: Landing) -> None:
+    land(landing, D, events(D, 20))
+    land(landing, D, reports(D, [5]), feed="fraud_reports")
+    ingest_day(run, D)
+    whole = content_hash(run)
+    log = Path(run.lake.path("transactions"), "_delta_log")
+    (log / f"{1:020d}.json").write_bytes((log / f"{0:020d}.json").read_bytes()[:200])
+    with pytest.raises(DamagedTableError, match="version 0 is whole"):
+        ingest_day(run, D)
+    assert [each.damage.version for each in repair_lake(run).taken] == [1]
+    assert content_hash(run) == whole
+    ingest_day(run, D)
+    assert content_hash(run) == whole
+    (file,) = Path(run.lake.path("transactions")).glob("day=*/*.parquet")
+    file.write_bytes(b"")
+    with pytest.raises(DamagedTableError) as caught:
+        metered(run, "a look", D, lambda: len(table(run)))
+    assert caught.value.where == str(file)
+    found = repair_lake(run)
+    assert found.commands[0] == f"tollgate run ingest --from {D} --to {D}"
+    ingest_day(run, D)
+    assert content_hash(run) == whole
 
 
 def test_text_and_parquet_give_the_same_rows(run: Run, landing: Landing) -> None:
