@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
 
+from pipelines.platform.delta_log import commit_versions, live_files
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.lake_errors import spark_said
 from pipelines.platform.settings import is_remote
@@ -54,6 +55,8 @@ class Damage:
     whole: int | None = None
     newest: bool = True
     days: tuple[str, ...] = ()
+    logged: str = ""
+    """What the log calls a data file."""
 
     @property
     def told(self) -> str:
@@ -150,24 +153,13 @@ def _damage_of_commit(
 def data_damages(table: Path) -> Iterator[Damage]:
     """Data files of the newest version that are missing or not as long as their commit says.
 
-    Reads the log only, and asks the disk for the length of each file. The log must be whole.
+    Reads the log, which must be whole, and asks the disk for the length of each file.
     """
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
-    log = table / "_delta_log"
-    if not any(_COMMIT.fullmatch(entry.name) for entry in log.iterdir()) if log.is_dir() else True:
+    versions = commit_versions(table)
+    if not versions:
         return
-    try:
-        opened = DeltaTable(str(table))
-        actions = opened.get_add_actions(flatten=True)
-        paths, sizes = (actions.column(name).to_pylist() for name in ("path", "size_bytes"))
-    except DeltaError as error:
-        first = next(iter(str(error).splitlines()), type(error).__name__)
-        yield Damage(table=table, file=log, kind="gap", found=first, newest=False)
-        return
-    for path, size in zip(paths, sizes, strict=True):
-        file = table / path
+    for path, size in live_files(table).items():
+        file = table / unquote(path)
         if not file.is_file():
             found = "the file is missing"
         elif file.stat().st_size != size:
@@ -175,8 +167,7 @@ def data_damages(table: Path) -> Iterator[Damage]:
         else:
             continue
         days = tuple(_DAY.findall(path)[:1])
-        version = opened.version()
-        yield Damage(table=table, file=file, kind="data", found=found, version=version, whole=None, days=days)
+        yield Damage(table=table, file=file, kind="data", found=found, version=versions[0], logged=path, days=days)
 
 
 def tables_of(lake: Path) -> list[Path]:

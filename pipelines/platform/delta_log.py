@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _COMMIT_FILE = re.compile(r"(\d{20})\.json")
+_CHECKPOINT_FILE = re.compile(r"(\d{20})\.checkpoint(\.\d{10}\.\d{10})?\.parquet")
 
 
 def commit_versions(table: Path) -> list[int]:
@@ -27,3 +28,31 @@ def commit_infos(table: Path, limit: int | None = None) -> Iterator[tuple[int, d
         with (table / "_delta_log" / f"{version:020d}.json").open(encoding="utf-8") as lines:
             actions = (json.loads(line) for line in lines if '"commitInfo"' in line)
             yield version, next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+
+
+def live_files(table: Path) -> dict[str, int]:
+    """The data files of the newest version, each path as the log writes it (percent-encoded), with its size in bytes.
+
+    The Delta protocol's replay: the newest checkpoint, then what later commits add and remove. For tables of a disk
+    whose log is whole, and which delta-rs cannot read where `%` and two digits stand in a folder's name (1.6.6).
+    """
+    import pyarrow.parquet as pq
+
+    log = table / "_delta_log"
+    parts = {entry: match for entry in log.iterdir() if (match := _CHECKPOINT_FILE.fullmatch(entry.name))}
+    base = max((int(match.group(1)) for match in parts.values()), default=-1)
+    found: dict[str, int] = {}
+    for entry, match in parts.items():
+        if int(match.group(1)) == base:
+            adds = pq.ParquetFile(entry).read(columns=["add.path", "add.size"]).column("add").to_pylist()
+            found |= {add["path"]: int(add["size"]) for add in adds if add and add["path"]}
+    for version in sorted(commit_versions(table)):
+        if version <= base:
+            continue
+        with (log / f"{version:020d}.json").open(encoding="utf-8") as lines:
+            actions = [json.loads(line) for line in lines if line.strip()]
+        for action in actions:
+            if "remove" in action:
+                found.pop(action["remove"]["path"], None)
+        found |= {action["add"]["path"]: int(action["add"]["size"]) for action in actions if "add" in action}
+    return found

@@ -16,8 +16,9 @@ from datetime import datetime
 from pathlib import Path
 
 from pipelines.platform.delta_health import RUNBOOK, Damage, damages
+from pipelines.platform.delta_log import commit_versions
 from pipelines.platform.errors import PermanentError, StoreError
-from pipelines.platform.whole_files import write_whole
+from pipelines.platform.whole_files import write_once, write_whole
 
 FOLDER = "_set_aside"
 """Folder below the lake's root that takes what is moved; no use case can have such a name."""
@@ -32,11 +33,11 @@ class TakenAway:
     done: str
 
 
-def repair(damage: Damage, aside: Path, *, said: str) -> TakenAway:
+def repair(damage: Damage, aside: Path, *, said: str, at: datetime) -> TakenAway:
     """Move a damaged file into the folder `aside`, and bring the table's log to a state that can be read.
 
-    `said` is the JSON that a commit which is made in the course of it bears as its metadata. Raises `PermanentError`
-    where nothing can be taken away safely, `StoreError` where the disk does not take it.
+    `said` is the JSON that a commit which is made in the course of it bears as its metadata, `at` its time. Raises
+    `PermanentError` where nothing can be taken away safely, `StoreError` where the disk does not take it.
     """
     log = damage.table / "_delta_log"
     name = f"{damage.version:020d}" if damage.version is not None else ""
@@ -45,7 +46,7 @@ def repair(damage: Damage, aside: Path, *, said: str) -> TakenAway:
             damage=damage, moved=_moved([damage.file], aside), done="the checksum is taken away; the file stays"
         )
     if damage.kind == "data":
-        return _without_file(damage, aside)
+        return _without_file(damage, aside, said, at)
     if damage.kind == "checkpoint" and damage.whole is not None:
         hint = log / "_last_checkpoint"
         moved = _moved([damage.file, _hidden(damage.file), hint, _hidden(hint)], aside)
@@ -59,7 +60,12 @@ def repair(damage: Damage, aside: Path, *, said: str) -> TakenAway:
         )
     if damage.kind == "commit" and damage.found.endswith("without content"):
         moved = _moved(parts, aside)
-        info = {"timestamp": 0, "operation": "REPAIR", "operationParameters": {}, "userMetadata": said}
+        info = {
+            "timestamp": int(at.timestamp() * 1000),
+            "operation": "REPAIR",
+            "operationParameters": {},
+            "userMetadata": said,
+        }
         content = json.dumps({"commitInfo": info}) + "\n"
         write_whole(damage.file, lambda partial: partial.write_text(content), what="a commit")
         return TakenAway(damage=damage, moved=moved, done=f"version {damage.version} says now that it holds nothing")
@@ -84,23 +90,24 @@ def folder_for(lake: Path, damage: Damage, at: datetime) -> Path:
     return lake / FOLDER / damage.table.parent.name / damage.table.name / f"{at:%Y%m%dT%H%M%SZ}"
 
 
-def _without_file(damage: Damage, aside: Path) -> TakenAway:
+def _without_file(damage: Damage, aside: Path, said: str, at: datetime) -> TakenAway:
     """Move a data file away and commit that the table does without it."""
-    from deltalake import DeltaTable
-    from deltalake.exceptions import DeltaError
-
     moved = _moved([damage.file, _hidden(damage.file)], aside)
-    try:
-        gone = DeltaTable(str(damage.table)).repair()
-    except DeltaError as error:
-        raise StoreError(
-            "the table's log does not take that a file is gone",
-            where=str(damage.table),
-            found=next(iter(str(error).splitlines()), type(error).__name__),
-            next_step="run the same command again; the file is in " + str(aside),
-            runbook=RUNBOOK,
-        ) from error
-    return TakenAway(damage=damage, moved=moved, done=f"the table does without it: {gone.get('files_removed', gone)}")
+    version = commit_versions(damage.table)[0] + 1
+    remove = {"path": damage.logged, "deletionTimestamp": _milliseconds(at), "dataChange": True}
+    content = "".join(f"{json.dumps(action)}\n" for action in (_commit_info(said, at), {"remove": remove}))
+    commit = damage.table / "_delta_log" / f"{version:020d}.json"
+    write_once(commit, content.encode(), mode=0o644, what="a commit")
+    return TakenAway(damage=damage, moved=moved, done=f"version {version} of the table does without it")
+
+
+def _commit_info(said: str, at: datetime) -> dict[str, object]:
+    info = {"timestamp": _milliseconds(at), "operation": "REPAIR", "operationParameters": {}, "userMetadata": said}
+    return {"commitInfo": info}
+
+
+def _milliseconds(at: datetime) -> int:
+    return int(at.timestamp() * 1000)
 
 
 def _hidden(file: Path) -> Path:

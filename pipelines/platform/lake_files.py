@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
 
 from pipelines.platform.delta_health import require_whole_log
+from pipelines.platform.delta_log import commit_versions, live_files
 from pipelines.platform.errors import StoreError
 from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_DECODED = re.compile("%[0-9A-Fa-f]{2}")
+"""What delta-rs (1.6.6) decodes in the path of a table, although nobody has encoded it."""
 
 
 def table_batches(settings: Settings, use_case: str, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
@@ -26,8 +33,12 @@ def table_batches(settings: Settings, use_case: str, table: str, columns: Sequen
     if not is_remote(settings.lake):
         require_whole_log(Path(where))
     try:
-        found = DeltaTable(where.replace("s3a://", "s3://", 1), storage_options=_options(settings))
-        yield from found.to_pyarrow_dataset().to_batches(columns=list(columns))
+        if not is_remote(settings.lake) and _DECODED.search(where):
+            found = _files_of(Path(where))
+        else:
+            opened = DeltaTable(where.replace("s3a://", "s3://", 1), storage_options=_options(settings))
+            found = opened.to_pyarrow_dataset()
+        yield from found.to_batches(columns=list(columns))
     except (DeltaError, OSError) as error:
         raise StoreError(
             f"the table {table!r} cannot be read",
@@ -35,6 +46,15 @@ def table_batches(settings: Settings, use_case: str, table: str, columns: Sequen
             found=f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else ''}",
             next_step="look at the lake (server, permissions), or run the stage that writes it",
         ) from error
+
+
+def _files_of(table: Path) -> Any:
+    """The files of a table that is not partitioned, as a dataset; raises `OSError` where there is no such table."""
+    import pyarrow.dataset as ds
+
+    if not commit_versions(table):
+        raise FileNotFoundError(f"no Delta table at {table}")
+    return ds.dataset([str(table / unquote(path)) for path in live_files(table)], format="parquet")
 
 
 def _options(settings: Settings) -> dict[str, str]:

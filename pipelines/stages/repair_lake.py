@@ -63,7 +63,7 @@ def repair_lake(run: Run) -> LakeRepair:
         handled.append(damage)
         said = json.dumps({"stage": "repair", "run_id": run.run_id, "code": code_version(), "days": list(damage.days)})
         try:
-            done = repair(damage, folder_for(lake, damage, run.clock()), said=said)
+            done = repair(damage, folder_for(lake, damage, run.clock()), said=said, at=run.clock())
         except PermanentError as error:
             refused.append(error)
             continue

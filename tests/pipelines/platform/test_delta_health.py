@@ -77,7 +77,7 @@ def test_a_newest_commit_that_is_not_whole_is_told_and_taken_away(how: str, lake
     damage = log_damage(table)
     assert damage is not None
     assert (damage.file, damage.kind, damage.version, damage.whole) == (_commit(table, 2), "commit", 2, 1)
-    done = repair(damage, folder_for(lake, damage, AT), said="{}")
+    done = repair(damage, folder_for(lake, damage, AT), said="{}", at=AT)
     assert "the table is at version 1" in done.done
     assert [path.name for path in done.moved] == [f"{2:020d}.json", f".{2:020d}.json.crc"]
     assert all(path.is_relative_to(lake / "_set_aside") for path in done.moved)
@@ -107,7 +107,7 @@ def test_an_empty_commit_in_the_middle_is_no_silent_loss(lake: Path, table: Path
     damage = log_damage(table)
     assert damage is not None
     assert (damage.version, damage.newest) == (1, False)
-    repair(damage, folder_for(lake, damage, AT), said='{"days": []}')
+    repair(damage, folder_for(lake, damage, AT), said='{"days": []}', at=AT)
     assert list(damages(lake)) == []
     assert _rows(table) == 40
 
@@ -117,7 +117,7 @@ def test_a_cut_commit_with_others_after_it_stays_where_it_is(lake: Path, table: 
     damage = log_damage(table)
     assert damage is not None
     with pytest.raises(PermanentError, match="cannot be taken away safely"):
-        repair(damage, folder_for(lake, damage, AT), said="{}")
+        repair(damage, folder_for(lake, damage, AT), said="{}", at=AT)
     assert _commit(table, 1).stat().st_size == 150
 
 
@@ -134,7 +134,7 @@ def test_a_checksum_of_other_bytes_is_taken_away_and_the_commit_stays(lake: Path
     damage = log_damage(table)
     assert damage is not None
     assert (damage.kind, damage.file) == ("checksum", checksum)
-    repair(damage, folder_for(lake, damage, AT), said="{}")
+    repair(damage, folder_for(lake, damage, AT), said="{}", at=AT)
     assert _rows(table) == 60
     checksum.write_bytes(b"")
     assert log_damage(table) is None, "Hadoop takes no notice of an empty one"
@@ -151,7 +151,7 @@ def test_a_checkpoint_that_is_cut_off_is_taken_away_where_the_commits_are_there(
     damage = log_damage(table)
     assert damage is not None
     assert (damage.kind, damage.version, damage.whole) == ("checkpoint", 2, 3)
-    repair(damage, folder_for(lake, damage, AT), said="{}")
+    repair(damage, folder_for(lake, damage, AT), said="{}", at=AT)
     assert list(damages(lake)) == []
     assert _rows(table) == 65
 
@@ -165,7 +165,7 @@ def test_a_data_file_that_is_missing_or_cut_off_is_taken_out_of_the_table(
     assert log_damage(table) is None
     (damage,) = damages(lake)
     assert (damage.kind, damage.file, damage.days) == ("data", file, ("2024-03-02",))
-    repair(damage, folder_for(lake, damage, AT), said="{}")
+    repair(damage, folder_for(lake, damage, AT), said="{}", at=AT)
     assert list(damages(lake)) == []
     assert _rows(table) == 40
 
@@ -182,7 +182,7 @@ def test_the_lake_refuses_to_read_and_to_write_before_spark_is_asked(lake: Path,
         lambda: door.writing("features").__enter__(),
     ):
         with pytest.raises(DamagedTableError) as caught:
-            use("features")
+            use()
         told = str(caught.value)
         assert "the table 'features' is damaged" in told
         assert f"{2:020d}.json" in told
