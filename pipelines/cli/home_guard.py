@@ -83,9 +83,17 @@ def _guarded(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
         acts = any(options.get(option) for option in ACTING_OPTIONS.get(name, ()))
         if name in READING and not acts:
             _warn()
-        else:
-            _require(ledger_too=name not in STOPPING and not options.get("check"))
-        return callback(*arguments, **options)
+            return callback(*arguments, **options)
+        ledger_too = name not in STOPPING and not options.get("check")
+        if _is_made():
+            _require(ledger_too=ledger_too)
+            return callback(*arguments, **options)
+        # There is no home yet. A wrong call makes none; what makes one gives it its identity.
+        try:
+            return callback(*arguments, **options)
+        finally:
+            if _is_made():
+                _require(ledger_too=ledger_too)
 
     setattr(asked, _MARK, True)
     return asked
@@ -99,6 +107,12 @@ def _warn() -> None:
     warning = place_warning(Settings.from_environment())
     if warning:
         errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _is_made() -> bool:
+    from pipelines.platform.settings import Settings
+
+    return Settings.from_environment().home.exists()
 
 
 def _require(*, ledger_too: bool) -> None:

@@ -164,8 +164,8 @@ def place_warning(settings: Settings) -> str | None:
         return f"{error.what}: {error.where}"
     if found.acts:
         return None
-    error = _not_its_place(settings, found)
-    return f"{error.what} ({error.where}; {error.found}); {error.next_step}"
+    refusal = _not_its_place(settings, found)
+    return f"{refusal.what} ({refusal.where}; {refusal.found}); {refusal.next_step}"
 
 
 def new_home(
