@@ -164,8 +164,8 @@ def place_warning(settings: Settings) -> str | None:
         return f"{error.what}: {error.where}"
     if found.acts:
         return None
-    error = _not_its_place(settings, found)
-    return f"{error.what} ({error.where}; {error.found}); {error.next_step}"
+    told = _not_its_place(settings, found)
+    return f"{told.what} ({told.where}; {told.found}); {told.next_step}"
 
 
 def new_home(
