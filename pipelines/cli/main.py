@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import logging
+import os
 import pkgutil
 import sys
 from importlib import import_module
@@ -11,10 +11,9 @@ import typer
 
 from pipelines import cli
 from pipelines.cli.home_guard import guard_commands
-from pipelines.cli.output import error_document, print_error, print_json
-from pipelines.platform.errors import TollgateError
+from pipelines.cli.net import end_in_block, never_fail_to_print, one_line_logs
 
-_NOT_GROUPS = {"import_check", "home_guard", "main", "output", "person"}
+_NOT_GROUPS = {"import_check", "home_guard", "main", "net", "output", "person"}
 
 
 def build_app() -> typer.Typer:
@@ -34,13 +33,27 @@ def build_app() -> typer.Typer:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, 1 otherwise."""
+    """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, 130 after Ctrl-C, else 1.
+
+    Whatever it ends in, nobody reads a traceback: `pipelines.cli.net`.
+    """
     arguments = sys.argv[1:] if arguments is None else arguments
-    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s")
+    never_fail_to_print()
+    with one_line_logs(arguments):
+        try:
+            build_app()(args=arguments, prog_name="tollgate")
+        except SystemExit as ended:
+            raise SystemExit(_flushed(ended.code)) from None
+        except BaseException as error:
+            raise SystemExit(end_in_block(error, arguments)) from error
+
+
+def _flushed(code: int | str | None) -> int | str | None:
+    """The exit code, after all output has left: a reader that has gone away meanwhile is no error of ours to show."""
     try:
-        build_app()(args=arguments, prog_name="tollgate")
-    except TollgateError as error:
-        if "--json" in arguments:
-            print_json(error_document(error))
-        print_error(error)
-        raise SystemExit(error.exit_code) from error
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # the interpreter flushes once more at its end, and would print what it meets there
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return code or 1
+    return code

@@ -12,6 +12,7 @@ from rich.table import Table
 
 from pipelines.platform.commands import as_typed
 from pipelines.platform.errors import TollgateError
+from pipelines.platform.printable import escaped
 
 
 class _TypedConsole(Console):
@@ -36,7 +37,7 @@ def print_json(value: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """A table with a title; numbers to the right, the first column and short ones never cut off."""
-    table = Table(title=title, title_justify="left", header_style="bold")
+    table = Table(title=_escaped(escaped(title)), title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
         numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
         width = max((len(_cell(row[index])) for row in rows), default=0)
@@ -51,10 +52,10 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
 
 def print_error(error: TollgateError) -> None:
     """The error's block on standard error: what, where, expected, found, next step."""
-    head, *rest = str(error).splitlines()
-    errors.print(f"[bold red]error:[/] {_escaped(head)}", highlight=False, soft_wrap=True)
+    head, *rest = str(error).splitlines() or [""]
+    errors.print(f"[bold red]error:[/] {_escaped(escaped(head))}", highlight=False, soft_wrap=True)
     for line in rest:
-        errors.print(_escaped(line), highlight=False, soft_wrap=True)
+        errors.print(_escaped(escaped(line)), highlight=False, soft_wrap=True)
 
 
 def error_document(error: TollgateError) -> Mapping[str, Any]:
@@ -70,7 +71,7 @@ def _cell(value: Any) -> str:
         return f"{value:.3f}"
     if isinstance(value, int) and not isinstance(value, bool):
         return f"{value:,}"
-    return _escaped(as_typed(str(value)))
+    return _escaped(escaped(as_typed(str(value))))
 
 
 def _escaped(text: str) -> str:

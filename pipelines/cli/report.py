@@ -75,7 +75,7 @@ def report(
     if as_json:
         print_json({"report": str(path)})
     else:
-        console.print(f"report: file://{path}", highlight=False, soft_wrap=True)
+        console.print(f"report: {path.as_uri()}", highlight=False, soft_wrap=True)
 
 
 def may_write_in(home: Path) -> bool:

@@ -8,14 +8,20 @@ from datetime import UTC, date, datetime, timedelta
 
 from pipelines.platform.errors import UsageError
 
+YEARS = range(1900, 9000)
+"""The years of days that a person may mean."""
+
 
 def parse_day(text: str, *, what: str = "day") -> date:
-    """A calendar day from `YYYY-MM-DD`; raises `UsageError` for anything else (no paths, no other formats)."""
+    """A calendar day from `YYYY-MM-DD`; raises `UsageError` for anything else (no paths, no other formats).
+
+    Years are those of `YEARS`: windows reach back and forth from a day, and Python's calendar ends in 9999.
+    """
     try:
         day = date.fromisoformat(text)
     except (TypeError, ValueError):
         day = None
-    if day is None or day.isoformat() != text:
+    if day is None or day.isoformat() != text or day.year not in YEARS:
         raise UsageError(
             f"{what} is not a calendar day",
             expected="YYYY-MM-DD, for instance 2026-11-07",

@@ -18,6 +18,7 @@ _LABELS = (
     ("held_back", "held back"),
     ("next_step", "next step"),
     ("runbook", "runbook"),
+    ("log", "log"),
 )
 
 
@@ -37,6 +38,7 @@ class TollgateError(Exception):
         day: str = "",
         held_back: Sequence[str] = (),
         runbook: str = "",
+        log: str = "",
     ) -> None:
         super().__init__(what)
         self.what = what
@@ -47,6 +49,7 @@ class TollgateError(Exception):
         self.day = day
         self.held_back = tuple(held_back)
         self.runbook = runbook
+        self.log = log
 
     def fields(self) -> dict[str, str]:
         """The fields that are set, in reading order, as text; `what` comes first."""
@@ -109,6 +112,10 @@ class GateError(PermanentError):
 
 class StoreError(TransientError):
     """A store (lake, ledger, MLflow, online store) could not be reached or refused a write."""
+
+
+class UnexpectedError(TollgateError):
+    """Something that no part of Tollgate foresaw; `log` names the file that holds its full traceback."""
 
 
 def require_one_or_more(number: int, what: str, *, where: str, next_step: str) -> None:

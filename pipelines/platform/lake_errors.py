@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from pipelines.platform.errors import PermanentError, StoreError, TollgateError
 
 _DISK = ("No space left on device", "Disk quota exceeded", "not enough space on the disk", "DiskErrorException")
@@ -18,6 +20,10 @@ _SCHEMA = (
     "DELTA_METADATA_MISMATCH",
     "schema mismatch",
 )
+
+
+_CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
+"""How Spark names what is wrong: `[PATH_NOT_FOUND] Path does not exist: …`."""
 
 
 def write_error(error: Exception, location: str) -> TollgateError:
@@ -87,13 +93,15 @@ def read_error(error: Exception, location: str) -> StoreError:
     )
 
 
-def spark_said(error: Exception) -> str | None:
+def spark_said(error: BaseException) -> str | None:
     """The line in which Spark says what is wrong, of its own errors and of the bridge's to Java; None for others."""
     if not type(error).__module__.startswith(("pyspark.", "py4j.")):
         return None
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    named = next((line for line in lines if "[" in line), lines[0] if lines else type(error).__name__)
-    return named[named.find("[") if "[" in named else 0 :][:500]
+    text = str(error)
+    for line in text.splitlines():
+        if condition := _CONDITION.search(line):
+            return line[condition.start() :].strip()[:500]
+    return _first_line(text) if text.strip() else type(error).__name__
 
 
 def _first_line(text: str) -> str:

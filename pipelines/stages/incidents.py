@@ -8,6 +8,7 @@ from typing import Any
 
 from pipelines.incidents import deliver, report, settle
 from pipelines.platform.errors import GateError, NotArrivedError, StoreError, TollgateError, TooEarlyError
+from pipelines.platform.lake_errors import spark_said
 from pipelines.platform.ledger import Incident, NewIncident
 from pipelines.platform.ledger_incidents import Severity
 from pipelines.report.deadlines import Late, timeliness
@@ -51,7 +52,8 @@ def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | 
         return
     kind, subject = _cause(run, stage, error)
     fields = error.fields() if isinstance(error, TollgateError) else {}
-    what = fields.get("what") or (f"{type(error).__name__}: {error}" if error else "ended from outside")
+    foreign = f"{type(error).__name__}: {spark_said(error) or error}" if error else "ended from outside"
+    what = fields.get("what") or foreign
     detail = {
         "by": "stage",
         "first_day": str(day) if day else "",

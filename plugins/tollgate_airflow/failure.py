@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from pipelines.platform.card_numbers import mask_card_numbers
 from pipelines.platform.errors import TollgateError
+from pipelines.platform.lake_errors import spark_said
 from pipelines.platform.log_block import log_block
+from pipelines.platform.masking import mask_secrets, secret_values
 from pipelines.platform.orchestration import Orchestration
 
 log = logging.getLogger("tollgate.failure")
@@ -88,7 +92,8 @@ def _cause(error: BaseException | None) -> BaseException | None:
 def _foreign(error: BaseException | None) -> dict[str, str]:
     if error is None:
         return {"what": "the task was ended from outside (time limit, memory, or by hand)"}
-    found = next(iter(str(error).strip().splitlines()), "no message")
+    first = next(iter(str(error).strip().splitlines()), "no message")
+    found = mask_card_numbers(mask_secrets(spark_said(error) or first, secret_values(os.environ)))
     return {"what": type(error).__name__, "found": found, "next step": "read the traceback above"}
 
 
