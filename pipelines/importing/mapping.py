@@ -21,6 +21,9 @@ from pipelines.usecases.definition import Feed, UseCase
 _SHIPPED = resources.files("pipelines.importing") / "mappings"
 
 EVERYTHING_ELSE = "everything else"
+FILL_IN = "FILL IN"
+"""Stands in a proposed mapping for what a person has to say; a mapping that holds it cannot be used."""
+
 Value = bool | int | float | str
 
 
@@ -200,7 +203,8 @@ def load_mapping(name: str, use_case: UseCase) -> Mapping:
 
 def parse_mapping(document: dict[str, Any], use_case: UseCase, *, where: str) -> Mapping:
     """A mapping from the content of its file; raises `ConfigurationError` that lists every problem."""
-    problems = _unknown_columns(document.get("events"), use_case) + _unkeyable(document.get("keyed"), use_case)
+    problems = [f"{place}: {FILL_IN!r} stands for what you have to say" for place in _left_open(document)]
+    problems += _unknown_columns(document.get("events"), use_case) + _unkeyable(document.get("keyed"), use_case)
     columns = _columns(document.get("events"), use_case, problems)
     try:
         mapping = Mapping.model_validate({**document, "events": columns})
@@ -210,6 +214,15 @@ def parse_mapping(document: dict[str, Any], use_case: UseCase, *, where: str) ->
     if problems:
         raise _unusable(where, problems)
     return mapping
+
+
+def _left_open(document: Any, place: str = "") -> list[str]:
+    """Where in the document something is still to be filled in."""
+    if isinstance(document, dict):
+        return [one for key, value in document.items() for one in _left_open(value, f"{place}.{key}".lstrip("."))]
+    if isinstance(document, list):
+        return [one for value in document for one in _left_open(value, place)]
+    return [place] if document == FILL_IN else []
 
 
 def _columns(events: Any, use_case: UseCase, problems: list[str]) -> Any:
