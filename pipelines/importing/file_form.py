@@ -67,7 +67,7 @@ def form_of(path: Path) -> FileForm:
             if start.startswith(magic):
                 raise _unusable(path, f"this is {kind}")
         return _csv(path, _unpacked(path) if start[:2] == b"\x1f\x8b" else _beginning(path, _SAMPLE_BYTES))
-    except (OSError, EOFError, ValueError, csv.Error, zlib.error) as error:
+    except (OSError, EOFError, ValueError, OverflowError, NotImplementedError, csv.Error, zlib.error) as error:
         raise _unusable(path, str(error)) from error
 
 
@@ -86,13 +86,21 @@ def _parquet(path: Path) -> FileForm:
     columns = []
     for name in usable:
         values = plain(table[name])
-        columns.append(SampleColumn(name, str(values.type), tuple(_text(one) for one in values.to_pylist())))
+        columns.append(SampleColumn(name, str(values.type), tuple(texts_of(values))))
     left_out = tuple(dict.fromkeys(name for name in schema.names if name not in usable))
     return FileForm("parquet", tuple(columns), left_out)
 
 
-def _text(value: Any) -> str | None:
-    return None if value is None else str(value)
+def texts_of(values: Any) -> list[str | None]:
+    """Values of a column as text, times beyond the year 9999 and of unknown zones too; None where there is none."""
+    import pyarrow as pa
+
+    if pa.types.is_timestamp(values.type):
+        values = values.cast(pa.timestamp(values.type.unit))
+    try:
+        return list(values.cast(pa.string()).to_pylist())
+    except pa.ArrowException:
+        return [None if one is None else str(one) for one in values.to_pylist()]
 
 
 def _csv(path: Path, data: bytes) -> FileForm:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Iterable
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipelines.importing.declared_columns import EventsColumn, IdColumn, Section, TimeColumn, column_model
@@ -64,10 +66,24 @@ class SourceFiles(Section):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            "".encode(encoding)
-        except (LookupError, ValueError) as error:
+            # Arrow hands its own buffers to the decoder, which not every codec of Python takes.
+            codecs.getincrementaldecoder(encoding)().decode(pa.py_buffer("a,b".encode(encoding)))
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise ValueError("must be an encoding that Python knows, for instance utf-8 or cp1252") from error
         return encoding
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _one_sign(cls, sign: str) -> str:
+        if not sign.isascii() or sign in {"\r", "\n", "\0"}:
+            raise ValueError("must be a sign of ASCII, and no end of a line")
+        return sign
+
+    @model_validator(mode="after")
+    def _different_signs(self) -> SourceFiles:
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote must be different signs")
+        return self
 
     @model_validator(mode="after")
     def _all_daily_or_none(self) -> SourceFiles:

@@ -40,6 +40,7 @@ _SYNONYMS = (
     {"time", "date", "datetime", "timestamp", "ts", "when", "at", "dt", "zeit", "datum"},
     {"id", "num", "number", "nr", "no", "key", "code", "uuid", "ref"},
 )
+_AN_ID = min(_SYNONYMS[-1])
 _OTHER_TIMES = {"dob", "birth", "birthday", "expiry", "expires", "created", "updated", "open", "opened", "valid"}
 _LABEL_WORDS = {"label", "target", "class", "outcome", "chargeback", "y"}
 _LABEL_VALUES = {"1", "yes", "y", "t", "true"}
@@ -202,7 +203,7 @@ def _ranked(
         if one.name in draft.taken or not _fits(one, column, model, is_key=is_key):
             continue
         score = likeness(column.name, one.name)
-        if is_key and {"id", "num"} & _meanings(one.name) and len(_tokens(one.name)) == 1:
+        if is_key and _meanings(one.name) == {_AN_ID}:
             score = max(score, _NAME)
         if score >= _NAME:
             ranked.append((score, one))
@@ -413,10 +414,9 @@ def _label_text(value: str) -> str:
 
 def likeness(wanted: str, name: str) -> float:
     """How much a column's name says that it is what is wanted, 0 to 1: words in common, or of the same meaning."""
-    here, there = _meanings(wanted), _meanings(name)
+    here, there = _meanings(wanted) - {_AN_ID}, _meanings(name)
     shared = len(here & there)
-    generic = {"id", "num", "time"} if wanted.split("_")[-1] == "id" else set()
-    weight = shared / len(here) if (here & there) - generic or not generic else 0.1
+    weight = shared / max(1, len(here))
     alike = SequenceMatcher(None, wanted.lower(), name.lower()).ratio()
     return min(1.0, 0.8 * weight + 0.2 * alike) if shared else 0.4 * alike
 
