@@ -43,6 +43,7 @@ class SourceFiles(Section):
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="of CSV")
     quote: str = Field(default='"', max_length=1, description='of CSV; "" for none')
     encoding: str = Field(default="utf-8", description="of CSV")
+    multiline: bool = Field(default=False, description="of CSV: many quoted values go over line ends")
 
     @field_validator("files")
     @classmethod
