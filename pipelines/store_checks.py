@@ -24,7 +24,7 @@ from pipelines.platform.errors import StoreError, TollgateError
 from pipelines.platform.findings import Finding
 from pipelines.platform.ledger import Release
 from pipelines.platform.masking import mask_passwords
-from pipelines.platform.mlflow_tables import SQLITE, has_tables, read_registry
+from pipelines.platform.mlflow_tables import SQLITE, deleted_experiment, has_tables, read_registry
 from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.online_marker import held
 from pipelines.platform.settings import Settings, is_remote
@@ -171,16 +171,27 @@ def _ledger(run: Run) -> Iterator[LostStore]:
 
 
 def _mlflow(run: Run) -> Iterator[LostStore]:
-    expected = released(run)
-    if not expected or not has_tables(run.settings.mlflow):
+    if not has_tables(run.settings.mlflow):
         return
     try:
+        deleted = deleted_experiment(run.settings.mlflow, run.use_case.name)
         registry = read_registry(run.settings.mlflow, run.use_case.name, "champion")
     except StoreError as error:
         if "malformed" in error.found or "not a database" in error.found:
             yield _lost_mlflow("MLflow's database is damaged", (error.found,))
             return
         raise
+    if deleted is not None:
+        yield LostStore(
+            store="mlflow",
+            summary=f"MLflow's experiment {run.use_case.name!r} ({deleted}) was deleted",
+            consequence="no training can be recorded, so that none makes a release",
+            evidence=(f"at {mask_passwords(run.settings.mlflow)}",),
+            next_step="tollgate repair mlflow",
+        )
+    expected = released(run)
+    if not expected:
+        return
     versions = {
         one.release_id: registry.version_of(one.release_id, str(one.payload.get("model_digest"))) for one in expected
     }

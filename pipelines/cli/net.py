@@ -10,7 +10,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pipelines.cli.output import error_document, print_error, print_json
 from pipelines.platform.card_numbers import mask_card_numbers
@@ -18,6 +18,9 @@ from pipelines.platform.error_log import keep_traceback
 from pipelines.platform.errors import TollgateError, UsageError
 from pipelines.platform.masking import mask_secrets, secret_values
 from pipelines.platform.unexpected import explained, first_line
+
+if TYPE_CHECKING:
+    from pipelines.platform.settings import Settings
 
 INTERRUPTED = 130
 """Exit code after Ctrl-C: 128 and the number of SIGINT, as of any program of the shell."""
@@ -30,7 +33,8 @@ def end_in_block(error: BaseException, arguments: Sequence[str]) -> int:
     if isinstance(error, KeyboardInterrupt):
         print("interrupted", file=sys.stderr)
         return INTERRUPTED
-    shown = explained(error, secret_values(os.environ))
+    settings = _settings()
+    shown = explained(error, secret_values(os.environ), lake=settings.lake if settings else "")
     if _text_was_cut(error) and not shown.log:
         path = _keep(error, _doing(arguments))
         shown.log = f"{path} (the full traceback)" if path else "no place took the traceback"
@@ -110,15 +114,17 @@ def _text(error: BaseException) -> str:
 
 
 def _keep(error: BaseException, doing: str) -> Path | None:
-    return keep_traceback(error, home=_home(), doing=doing, secrets=secret_values(os.environ))
+    settings = _settings()
+    home = settings.home if settings else None
+    return keep_traceback(error, home=home, doing=doing, secrets=secret_values(os.environ))
 
 
-def _home() -> Path | None:
-    """The home that the environment names, even where other settings cannot be used."""
+def _settings() -> Settings | None:
+    """What the environment says; None where that cannot be used, which then is what the block is about."""
     from pipelines.platform.settings import Settings
 
     try:
-        return Settings.from_environment().home
+        return Settings.from_environment()
     except Exception:
         return None
 

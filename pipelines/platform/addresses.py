@@ -4,13 +4,30 @@ from __future__ import annotations
 
 import re
 
+import sqlalchemy as sa
+
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.masking import mask_passwords
 
+SQLITE = "sqlite:///"
+
 
 def with_our_driver(url: str) -> str:
-    """An SQLAlchemy URL; one of PostgreSQL with the driver that is installed here, whatever it names."""
+    """What SQLAlchemy, and who builds on it, is given: PostgreSQL with the driver that is installed here.
+
+    Settings name the file of an SQLite database as it is called (`sqlite:///` and its path). SQLAlchemy decodes a URL,
+    so that a `%20`, `?` or `#` in a folder's name would lead to another file: here such marks are encoded.
+    """
+    if url.startswith(SQLITE):
+        named = sa.URL.create("sqlite", database=url.removeprefix(SQLITE))
+        return named.render_as_string(hide_password=False)
     return re.sub(r"^postgres(ql)?(\+\w+)?://", "postgresql+psycopg://", url)
+
+
+def for_mlflow(url: str) -> str:
+    """The same for MLflow, which makes the folder of a plain `sqlite:` address as it is written, undecoded."""
+    ours = with_our_driver(url)
+    return ours.replace("sqlite:", "sqlite+pysqlite:", 1) if ours.startswith(SQLITE) and ours != url else ours
 
 
 def is_redis(location: str) -> bool:

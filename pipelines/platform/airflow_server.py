@@ -68,7 +68,9 @@ def make_database(settings: Settings) -> None:
         return
     with TemporaryDirectory(dir=path.parent) as scratch:
         new = Path(scratch) / path.name
-        _migrate(settings, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{new}"}, where=str(path))
+        _migrate(
+            settings, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": with_our_driver(f"sqlite:///{new}")}, where=str(path)
+        )
         with closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         new.replace(path)
@@ -183,7 +185,8 @@ def _database(settings: Settings) -> dict[str, str]:
     Airflow expands `$NAME` in what the environment tells it. Raises `ConfigurationError` for another database.
     """
     if not settings.airflow_database:
-        return {"DATABASE__SQL_ALCHEMY_CONN": f"sqlite:///{settings.home / 'airflow' / 'airflow.db'}"}
+        file = settings.home / "airflow" / "airflow.db"
+        return {"DATABASE__SQL_ALCHEMY_CONN": with_our_driver(f"sqlite:///{file}")}
     url = with_our_driver(settings.airflow_database).replace("$", "%24")
     if not url.startswith("postgresql"):
         raise unusable(

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import shlex
 import subprocess
 import sys
 import time
@@ -33,10 +34,15 @@ def archive_file(settings: Settings, java: str) -> Path:
     return settings.jars.parent / "classes" / f"{hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]}.jsa"
 
 
-def archive_options(settings: Settings, java: str) -> str:
-    """The options by which Java uses the archive; none where there is none."""
+def archive_options(settings: Settings, java: str) -> list[str]:
+    """The options by which Java uses the archive; none where there is none, or a colon is in its path.
+
+    A colon parts two archives in that option.
+    """
     path = archive_file(settings, java)
-    return f"-XX:SharedArchiveFile={path} {QUIET}" if path.is_file() else ""
+    if ":" in str(path) or not path.is_file():
+        return []
+    return [f"-XX:SharedArchiveFile={path}", *QUIET.split()]
 
 
 def make_archive(settings: Settings, java: str) -> Path:
@@ -79,7 +85,7 @@ def small_job(home: str, jars: str, archive: str) -> None:
 
     from pipelines.platform.spark import spark_session
 
-    options = f"-XX:ArchiveClassesAtExit={archive} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC {QUIET}"
+    options = f"{shlex.quote(f'-XX:ArchiveClassesAtExit={archive}')} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC {QUIET}"
     session = spark_session(Settings.build(home=home, jars=jars, spark_java_options=options))
     gateway = session.sparkContext._gateway
     rows = session.range(1000).withColumn("day", functions.lit("2026-01-01").cast("date"))

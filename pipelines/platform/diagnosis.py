@@ -17,6 +17,7 @@ from packaging.requirements import Requirement
 
 from pipelines.platform.addresses import is_redis, with_our_driver
 from pipelines.platform.code_identity import identify
+from pipelines.platform.delta_health import RUNBOOK, damages, tables_of
 from pipelines.platform.diagnosis_services import scorer, services
 from pipelines.platform.findings import Check, Finding, guarded
 from pipelines.platform.home import place_warning, placement
@@ -138,6 +139,15 @@ def _lake(settings: Settings) -> Iterator[Finding]:
     for name, address in (("lake", settings.lake), ("mlflow artefacts", settings.mlflow_artifacts)):
         if is_remote(address):
             yield _bucket(name, settings, address)
+    if not is_remote(settings.lake):
+        tables = tables_of(Path(settings.lake))
+        found = list(damages(Path(settings.lake)))
+        for damage in found:
+            told = f"{damage.table.name}: {damage.told}; {damage.last_whole}"
+            yield Finding("lake", ok=False, found=told, advice=f"`tollgate repair lake` ({RUNBOOK})")
+        if not found:
+            told = f"{len(tables)} tables, every file whole" if tables else "not made yet"
+            yield Finding("lake", ok=True, found=told)
 
 
 def _bucket(name: str, settings: Settings, address: str) -> Finding:

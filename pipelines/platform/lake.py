@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.platform.days import DayRange
+from pipelines.platform.delta_health import require_whole_log
 from pipelines.platform.delta_log import commit_infos, commit_versions
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.lake_errors import read_error, write_error
@@ -95,17 +96,26 @@ class Lake:
         """Location of a table (Hadoop's `s3a://` for an object store)."""
         return f"{self.root.replace('s3://', 's3a://', 1)}/{table}"
 
+    def sql_name(self, table: str) -> str:
+        """The table as SQL names it by its location; a backtick in that is written twice."""
+        return f"delta.`{self.path(table).replace('`', '``')}`"
+
     def exists(self, table: str) -> bool:
         """Whether the table has a first commit; raises `StoreError` where an object store does not say."""
         if not is_remote(self.root):
             return bool(commit_versions(Path(self.path(table))))
         try:
-            self.spark.sql(f"DESCRIBE DETAIL delta.`{self.path(table)}`").collect()
+            self.spark.sql(f"DESCRIBE DETAIL {self.sql_name(table)}").collect()
         except Exception as error:
             if _condition(error) == MISSING:
                 return False
             raise read_error(error, self.path(table)) from error
         return True
+
+    def require_whole(self, table: str) -> None:
+        """Raise `DamagedTableError` where a file of the table's log is not whole (an object store takes whole ones)."""
+        if not is_remote(self.root):
+            require_whole_log(Path(self.path(table)))
 
     def read(self, table: str, *, days: DayRange | None = None, version: int | None = None) -> DataFrame:
         """The table's rows, of some days or all, at a version or now; raises `PermanentError` where it is not there."""
@@ -117,6 +127,7 @@ class Lake:
                 found="nothing",
                 next_step="run the stage that makes it first (tollgate run --help)",
             )
+        self.require_whole(table)
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
@@ -151,6 +162,7 @@ class Lake:
     def history(self, table: str, *, limit: int | None = None) -> list[Commit]:
         """The table's commits, newest first."""
         if not is_remote(self.root):
+            self.require_whole(table)
             infos = commit_infos(Path(self.path(table)), limit)
             return [
                 Commit(version, info.get("operation", ""), json.loads(info.get("userMetadata") or "{}"))
@@ -159,7 +171,7 @@ class Lake:
         if not self.exists(table):
             return []
         newest = f" LIMIT {int(limit)}" if limit else ""
-        rows = self.spark.sql(f"DESCRIBE HISTORY delta.`{self.path(table)}`{newest}").collect()
+        rows = self.spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}{newest}").collect()
         return [Commit(row.version, row.operation, json.loads(row.userMetadata or "{}")) for row in rows]
 
     def version(self, table: str) -> int | None:
@@ -180,6 +192,7 @@ class Lake:
 
         Raises `TransientError` where another writer holds it, or has taken it meanwhile: jobs are cancelled then.
         """
+        self.require_whole(table)
         if self._leases is None:
             yield None
             return

@@ -36,7 +36,7 @@ def delete_where(lake: Lake, table: str, condition: str, provenance: Provenance)
     """
     try:
         with lake.writing(table) as fence, commits_say(lake.spark, provenance, fence):
-            lake.spark.sql(f"DELETE FROM delta.`{lake.path(table)}` WHERE {condition}").collect()
+            lake.spark.sql(f"DELETE FROM {lake.sql_name(table)} WHERE {condition}").collect()
     except TollgateError:
         raise
     except Exception as error:
@@ -51,7 +51,7 @@ def purge(lake: Lake, table: str, provenance: Provenance, storage: Storage) -> N
 
     `storage` is the lake's root, as files. Doing it again changes nothing. Raises `StoreError`.
     """
-    target = f"delta.`{lake.path(table)}`"
+    target = lake.sql_name(table)
     lake.spark.conf.set(_CHECKED, "false")
     try:
         with lake.writing(table) as fence, commits_say(lake.spark, provenance, fence):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.platform.delta_health import require_whole_log
 from pipelines.platform.errors import StoreError
 from pipelines.platform.settings import Settings, is_remote
 
@@ -21,6 +23,8 @@ def table_batches(settings: Settings, use_case: str, table: str, columns: Sequen
     from deltalake.exceptions import DeltaError
 
     where = f"{settings.lake.rstrip('/')}/{use_case}/{table}"
+    if not is_remote(settings.lake):
+        require_whole_log(Path(where))
     try:
         found = DeltaTable(where.replace("s3a://", "s3://", 1), storage_options=_options(settings))
         yield from found.to_pyarrow_dataset().to_batches(columns=list(columns))

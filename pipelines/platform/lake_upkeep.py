@@ -77,19 +77,19 @@ def _keep_versions(lake: Lake, table: str, days: int) -> None:
     detail = _detail(lake, table)
     if any(detail.properties.get(name) != value for name, value in wanted.items()):
         listed = ", ".join(f"'{name}' = '{value}'" for name, value in wanted.items())
-        lake.spark.sql(f"ALTER TABLE delta.`{lake.path(table)}` SET TBLPROPERTIES ({listed})").collect()
+        lake.spark.sql(f"ALTER TABLE {lake.sql_name(table)} SET TBLPROPERTIES ({listed})").collect()
 
 
 def _compact(lake: Lake, table: str, settled: date) -> tuple[int, int]:
     """How many files became how many; of a table without days all of it counts as settled."""
     where = f" WHERE day < DATE'{settled}'" if "day" in _detail(lake, table).partitionColumns else ""
-    metrics = lake.spark.sql(f"OPTIMIZE delta.`{lake.path(table)}`{where}").collect()[0].metrics
+    metrics = lake.spark.sql(f"OPTIMIZE {lake.sql_name(table)}{where}").collect()[0].metrics
     return int(metrics.numFilesRemoved), int(metrics.numFilesAdded)
 
 
 def _vacuum(lake: Lake, table: str, *, hours: int) -> int:
     """How many files went; Delta lists them in a dry run, and lists at most a thousand."""
-    command = f"VACUUM delta.`{lake.path(table)}` RETAIN {hours} HOURS"
+    command = f"VACUUM {lake.sql_name(table)} RETAIN {hours} HOURS"
     going = int(lake.spark.sql(f"{command} DRY RUN").count())
     if going:
         lake.spark.sql(command).collect()
@@ -97,4 +97,4 @@ def _vacuum(lake: Lake, table: str, *, hours: int) -> int:
 
 
 def _detail(lake: Lake, table: str) -> Any:
-    return lake.spark.sql(f"DESCRIBE DETAIL delta.`{lake.path(table)}`").collect()[0]
+    return lake.spark.sql(f"DESCRIBE DETAIL {lake.sql_name(table)}").collect()[0]

@@ -102,7 +102,7 @@ def _engine(url: str) -> sa.Engine:
 def _engine_of_file(url: str, path: Path) -> sa.Engine:
     """The engine of a file; where this user may not write to it, one that can only read."""
     if path.is_file() and not may_write(path):
-        return sa.create_engine(url, creator=lambda: open_for_reading(path, check_same_thread=False))
+        return sa.create_engine(with_our_driver(url), creator=lambda: open_for_reading(path, check_same_thread=False))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -114,7 +114,7 @@ def _engine_of_file(url: str, path: Path) -> sa.Engine:
             next_step="let TOLLGATE_HOME name a folder of yours, or have this one made for you",
             runbook=RUNBOOK,
         ) from error
-    return sa.create_engine(url, connect_args={"timeout": 30})
+    return sa.create_engine(with_our_driver(url), connect_args={"timeout": 30})
 
 
 def _open(engine: sa.Engine, where: str) -> None:

@@ -24,6 +24,7 @@ _VERSIONS = """
     FROM model_versions v JOIN model_version_tags t ON t.name = v.name AND t.version = v.version
     WHERE v.name = :name AND (v.current_stage IS NULL OR v.current_stage <> :deleted)
 """
+_DELETED_EXPERIMENT = "SELECT experiment_id FROM experiments WHERE name = :name AND lifecycle_stage = 'deleted'"
 _ALIAS = "SELECT version FROM registered_model_aliases WHERE name = :name AND alias = :alias"
 
 
@@ -54,19 +55,45 @@ def has_tables(url: str) -> bool:
     return url.startswith(("sqlite", "postgresql", "postgres"))
 
 
+def deleted_experiment(url: str, name: str) -> str | None:
+    """The id of the experiment `name` where somebody has deleted it in MLflow, else None.
+
+    Raises `StoreError` where the database does not answer, or its file is damaged.
+    """
+    engine = _reader(url)
+    if engine is None:
+        return None
+    try:
+        with engine.connect() as connection:
+            if not sa.inspect(connection).has_table("experiments"):
+                return None
+            found = connection.execute(sa.text(_DELETED_EXPERIMENT), {"name": name}).scalar()
+    except sa.exc.SQLAlchemyError as error:
+        raise unreadable(url, str(getattr(error, "orig", error)).strip()) from error
+    finally:
+        engine.dispose()
+    return None if found is None else str(found)
+
+
+def _reader(url: str) -> sa.Engine | None:
+    """What reads the database, None where its file is not there or empty; raises `StoreError` for a damaged one."""
+    if not url.startswith(SQLITE):
+        return sa.create_engine(with_our_driver(url), connect_args={"connect_timeout": 10})
+    path = Path(url.removeprefix(SQLITE))
+    if not path.is_file() or not path.stat().st_size:
+        return None
+    _require_sound(path, url)
+    return sa.create_engine("sqlite://", creator=lambda: open_for_reading(path))
+
+
 def read_registry(url: str, name: str, alias: str) -> Registry:
     """What the database of that URL holds of the model `name`. One that is not there, or is empty, holds nothing.
 
     Raises `StoreError` where it does not answer, or its file is damaged.
     """
-    if url.startswith(SQLITE):
-        path = Path(url.removeprefix(SQLITE))
-        if not path.is_file() or not path.stat().st_size:
-            return Registry(versions=(), alias=None)
-        _require_sound(path, url)
-        engine = sa.create_engine("sqlite://", creator=lambda: open_for_reading(path))
-    else:
-        engine = sa.create_engine(with_our_driver(url), connect_args={"connect_timeout": 10})
+    engine = _reader(url)
+    if engine is None:
+        return Registry(versions=(), alias=None)
     try:
         with engine.connect() as connection:
             if not sa.inspect(connection).has_table("model_versions"):

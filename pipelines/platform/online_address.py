@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import SplitResult, unquote, urlsplit
 
+import sqlalchemy as sa
+
 from pipelines.platform.addresses import is_redis, unusable, with_our_driver
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.settings import Settings
@@ -58,7 +60,8 @@ class OnlineAddress:
         if not is_redis(self.store):
             Path(self.store).mkdir(parents=True, exist_ok=True)
         if self.registry.startswith("sqlite:///"):
-            Path(self.registry.removeprefix("sqlite:///")).parent.mkdir(parents=True, exist_ok=True)
+            file = sa.make_url(self.registry).database or ""
+            Path(file).parent.mkdir(parents=True, exist_ok=True)
 
     def online_store(self) -> dict[str, Any]:
         """Feast's configuration of the online store."""
@@ -108,4 +111,4 @@ def _port(parts: SplitResult) -> int | None:
 
 
 def _registry_in(folder: Path) -> str:
-    return f"sqlite:///{folder / 'registry.sqlite'}"
+    return with_our_driver(f"sqlite:///{folder / 'registry.sqlite'}")

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipelines.platform import airflow_server, mlflow_gate, spark_token
-from pipelines.platform.addresses import with_our_driver
+from pipelines.platform.addresses import for_mlflow
 from pipelines.platform.ports import LOCALHOST, answers
 from pipelines.platform.settings import CHECKOUT, Settings, is_remote
-from pipelines.platform.spark import server_options
+from pipelines.platform.spark import java_environment, server_options
 from pipelines.platform.spark_cluster import cluster_options, secret_arguments
 from pipelines.platform.tracking import artifact_store_environment
 
@@ -59,7 +59,8 @@ def _spark_environment(settings: Settings) -> dict[str, str]:
     """The server's Python workers run our functions, in our environment; it must not be its own client."""
     inherited = {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}
     token = {spark_token.VARIABLE: spark_token.server_token(settings)}
-    return {**inherited, **token, "PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT)}
+    ours = {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT), **java_environment()}
+    return {**inherited, **token, **ours}
 
 
 def _mlflow_command(settings: Settings) -> list[str]:
@@ -81,7 +82,7 @@ def _mlflow_environment(settings: Settings) -> dict[str, str]:
     return {
         **os.environ,
         **settings.environment(),
-        "MLFLOW_BACKEND_STORE_URI": with_our_driver(settings.mlflow),
+        "MLFLOW_BACKEND_STORE_URI": for_mlflow(settings.mlflow),
         # an address without the home's path (home_artifacts), as everything that MLflow stores
         "MLFLOW_DEFAULT_ARTIFACT_ROOT": settings.mlflow_artifacts if remote else "tollgate:/",
         **artifact_store_environment(settings),

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import locale
 import os
+import re
+import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +27,15 @@ if TYPE_CHECKING:
 
 JAVA_VERSIONS = (17, 21)
 
-_JVM = f"-Duser.timezone=UTC -Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}"
+_JVM = (
+    "-Duser.timezone=UTC",
+    f"-Dlog4j2.configurationFile={Path(__file__).with_name('log4j2.properties').as_uri()}",
+)
+
+ONE_LINE_EACH = "-Dtollgate.traces=none"
+"""Java's log without stacks: those of a command's errors are in the home's error log (`log4j2.properties`)."""
+
+_QUOTED = re.compile(r"""[\s"'\\]""")
 
 
 def spark_session(settings: Settings) -> SparkSession:
@@ -50,8 +61,8 @@ def server_options(settings: Settings) -> dict[str, str]:
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.app.name": "tollgate",
         "spark.driver.memory": settings.spark_memory,
-        "spark.driver.extraJavaOptions": f"-Dderby.system.home={home} {java_options(settings)}",
-        "spark.jars": ",".join(str(path) for path in require_jars(settings.jars, jars_of(settings))),
+        "spark.driver.extraJavaOptions": quoted([f"-Dderby.system.home={home}", *java_options(settings)]),
+        "spark.jars": ",".join(_as_jar(path) for path in require_jars(settings.jars, jars_of(settings))),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(home / "warehouse"),
@@ -75,14 +86,38 @@ def server_options(settings: Settings) -> dict[str, str]:
     }
 
 
-def java_options(settings: Settings) -> str:
+def java_options(settings: Settings) -> list[str]:
     """Of every Java machine: UTC, its log, the archive of Spark's classes, and those that are set.
 
-    Where these name an archive themselves, it is theirs.
+    Where these name an archive themselves, it is theirs. An option may hold blanks: a path does.
     """
     given = settings.spark_java_options
     own = "-XX:SharedArchiveFile" in given or "-XX:ArchiveClasses" in given
-    return " ".join(filter(None, [_JVM, "" if own else archive_options(settings, require_java()), given]))
+    return [*_JVM, *([] if own else archive_options(settings, require_java())), *shlex.split(given)]
+
+
+def quoted(options: Iterable[str]) -> str:
+    """Java options as one text, as Spark's launcher and its executors take them apart again."""
+    return " ".join(_in_quotes(option) if _QUOTED.search(option) else option for option in options)
+
+
+def _in_quotes(option: str) -> str:
+    escaped = option.replace("\\", "\\\\").replace('"', '\\"')
+    return f'"{escaped}"'
+
+
+def _as_jar(path: Path) -> str:
+    """A jar as Spark's list takes it: a path, or an address where a mark in the path would mean something else."""
+    return str(path) if re.fullmatch(r"[\w/.+=~@-]*", str(path)) else path.as_uri().replace(",", "%2C")
+
+
+def java_environment() -> dict[str, str]:
+    """What a Java machine needs beside our own environment: a character set that has all letters of its files' names.
+
+    Under `LC_ALL=C` (cron, minimal containers) Python reads names as UTF-8; Java would see a question mark.
+    """
+    plain = locale.nl_langinfo(locale.CODESET).upper() in {"ANSI_X3.4-1968", "US-ASCII", "ASCII", "646"}
+    return {"LC_ALL": "C.UTF-8"} if plain else {}
 
 
 def _s3_options(settings: Settings) -> dict[str, str]:
@@ -169,16 +204,44 @@ def _stdout_is_stderr() -> Iterator[None]:
         os.close(kept)
 
 
+@contextmanager
+def _java_reads_names() -> Iterator[None]:
+    """A Java machine begun meanwhile gets `java_environment`."""
+    added = java_environment()
+    before = {name: os.environ.get(name) for name in added}
+    os.environ.update(added)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
 def _local(settings: Settings) -> SparkSession:
+    from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
 
     require_user_name("Spark")
     os.environ.setdefault("PYSPARK_PYTHON", sys.executable)
     require_writable(settings.home / "spark", needed_by="Spark")
+    options = server_options(settings)
+    options["spark.driver.extraJavaOptions"] += f" {ONE_LINE_EACH}"
     builder = SparkSession.builder
-    for key, value in server_options(settings).items():
+    for key, value in options.items():
         builder = builder.config(key, value)
-    with _stdout_is_stderr():
-        session = builder.getOrCreate()
+    with _stdout_is_stderr(), _java_reads_names():
+        try:
+            session = builder.getOrCreate()
+        except PySparkRuntimeError as error:
+            raise ConfigurationError(
+                "Spark's Java machine ended before it could be used",
+                where=require_java(),
+                expected=f"Java {' or '.join(map(str, JAVA_VERSIONS))} with {settings.spark_memory} of memory",
+                found=str(error).splitlines()[0],
+                next_step="read Java's own words above; run `tollgate doctor`",
+            ) from error
     session.sparkContext.setLogLevel("ERROR")
     return session

@@ -19,7 +19,7 @@ from pipelines.platform.airflow_secrets import secret
 from pipelines.platform.errors import ConfigurationError
 from pipelines.platform.ports import LOCALHOST
 from pipelines.platform.settings import CHECKOUT, Settings
-from pipelines.platform.spark import java_options
+from pipelines.platform.spark import java_environment, java_options, quoted
 from pipelines.platform.whole_files import write_whole
 
 SECRET = "spark-cluster"
@@ -54,7 +54,7 @@ def cluster_options(settings: Settings) -> dict[str, str]:
 
 def _executor_java_options(settings: Settings) -> str:
     """As everywhere, but for options of Spark's own, which executors have from the driver and refuse to find here."""
-    return " ".join(option for option in java_options(settings).split() if not option.startswith("-Dspark."))
+    return quoted(option for option in java_options(settings) if not option.startswith("-Dspark."))
 
 
 def secret_arguments(settings: Settings) -> list[str]:
@@ -90,7 +90,8 @@ def daemon_environment(settings: Settings) -> dict[str, str]:
     inherited = {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}
     ours = {
         "SPARK_DAEMON_MEMORY": _DAEMON_MEMORY,
-        "SPARK_DAEMON_JAVA_OPTS": java_options(settings),
+        "SPARK_DAEMON_JAVA_OPTS": quoted(java_options(settings)),
+        **java_environment(),
         "SPARK_LOCAL_IP": LOCALHOST,
         "PYSPARK_PYTHON": sys.executable,
         "PYTHONPATH": str(CHECKOUT),

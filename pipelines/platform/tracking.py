@@ -19,9 +19,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from pipelines.platform.addresses import with_our_driver
+from pipelines.platform.addresses import for_mlflow
 from pipelines.platform.errors import PermanentError, StoreError
 from pipelines.platform.masking import mask_passwords
+from pipelines.platform.mlflow_tables import deleted_experiment, has_tables
 from pipelines.platform.settings import Settings, is_remote
 
 if TYPE_CHECKING:
@@ -108,6 +109,7 @@ class Tracking:
         was lost; a number that two releases bear would not tell them apart, so these are used up, not given again.
         Raises `StoreError` where MLflow does not answer, does not take something, or kept other bytes than the release.
         """
+        self.require_experiment()
         with _reaching(self._where):
             client = self._client()
             known = self._registered(client, record.release_id, record.model_digest)
@@ -116,6 +118,36 @@ class Tracking:
             if known is not None:  # a crash came between making this version and giving its number up
                 client.delete_model_version(self.name, known.version)
             return self._record(client, record, taken)
+
+    def require_experiment(self) -> None:
+        """Raise `PermanentError` where the experiment was deleted in MLflow: no training could be recorded.
+
+        A database is asked without importing MLflow. Raises `StoreError` where MLflow does not answer.
+        """
+        if (found := self._deleted_experiment()) is not None:
+            raise PermanentError(
+                f"MLflow's experiment {self.name!r} was deleted: a training could not be recorded",
+                where=self._where,
+                expected=f"an active experiment {self.name!r}, or none",
+                found=f"experiment {found}, deleted",
+                next_step="`tollgate repair mlflow` restores it (or restore it in MLflow's UI), then train again",
+                runbook="docs/runbooks/lost-stores.md",
+            )
+
+    def restore_experiment(self) -> str | None:
+        """Restore the experiment where it was deleted; returns its id then. Raises `StoreError`."""
+        found = self._deleted_experiment()
+        if found is not None:
+            with _reaching(self._where):
+                self._client().restore_experiment(found)
+        return found
+
+    def _deleted_experiment(self) -> str | None:
+        if has_tables(self.settings.mlflow):
+            return deleted_experiment(self.settings.mlflow, self.name)
+        with _reaching(self._where):
+            known = self._client().get_experiment_by_name(self.name)
+        return str(known.experiment_id) if known is not None and known.lifecycle_stage == "deleted" else None
 
     def registered(self, release_id: str, model_digest: str | None) -> RegisteredModel | None:
         """Where MLflow keeps this very model, None where it does not know it.
@@ -191,7 +223,7 @@ class Tracking:
         logging.getLogger("mlflow").setLevel(logging.WARNING)
         open_artifacts(self.settings)
         forget_paths(self.settings)
-        address = with_our_driver(self.settings.mlflow)
+        address = for_mlflow(self.settings.mlflow)
         mlflow.set_tracking_uri(address)
         mlflow.set_registry_uri(address)
         return mlflow.MlflowClient(address, address)

@@ -10,6 +10,7 @@ import traceback
 from pathlib import Path
 
 from pipelines.platform.card_numbers import mask_card_numbers
+from pipelines.platform.delta_health import damage_behind, damaged
 from pipelines.platform.errors import TollgateError, UnexpectedError
 from pipelines.platform.lake_errors import spark_said
 from pipelines.platform.masking import mask_secrets
@@ -21,10 +22,15 @@ _LONGEST = 500
 """Characters of what another library says."""
 
 
-def explained(error: BaseException, secrets: tuple[str, ...] = ()) -> TollgateError:
-    """An error of ours as it is; any other as the block that says what it means, its text masked and cut."""
+def explained(error: BaseException, secrets: tuple[str, ...] = (), *, lake: str = "") -> TollgateError:
+    """An error of ours as it is; any other as the block that says what it means, its text masked and cut.
+
+    Where the root of the lake is given, an error of Spark's is looked into: it may be a file that is not whole.
+    """
     if isinstance(error, TollgateError):
         return error
+    if lake and (damage := damage_behind(error, lake)) is not None:
+        return damaged(damage)
     said = mask_card_numbers(mask_secrets(_said(error), secrets))
     place = _place(error)
     if (spark := spark_said(error)) is not None:

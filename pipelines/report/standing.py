@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from pipelines.platform.commands import as_typed
 from pipelines.platform.days import DayRange
+from pipelines.platform.delta_health import log_damage, tables_of
 from pipelines.platform.fallback import goes_on, in_force
 from pipelines.platform.home import place_warning
 from pipelines.platform.ports import home_of_service
+from pipelines.platform.settings import is_remote
 from pipelines.report.days import STAGES, DayRow, day_rows
 from pipelines.report.deadlines import Timeliness, timeliness
 from pipelines.report.gate_warnings import by_warning
@@ -99,6 +102,7 @@ def standing(
         rows=rows,
         attention=_typed(
             *_home(run),
+            *_damaged(run),
             *_incidents(run),
             *_lost(run, lost),
             *_late(timely),
@@ -119,6 +123,18 @@ def standing(
 def _typed(*attention: tuple[date | None, str]) -> list[tuple[date | None, str]]:
     """With commands as they have to be typed where this is shown."""
     return [(day, as_typed(what)) for day, what in attention]
+
+
+def _damaged(run: Run) -> list[tuple[date | None, str]]:
+    """A line for each table of the lake whose log has a file that is not whole (data files: `tollgate doctor`)."""
+    if is_remote(run.settings.lake):
+        return []
+    found = (log_damage(table) for table in tables_of(Path(run.settings.lake)))
+    return [
+        (None, f"the table {one.table.name} is damaged: {one.told}; {one.last_whole}: `tollgate repair lake`")
+        for one in found
+        if one is not None
+    ]
 
 
 def newest_day(run: Run) -> date | None:

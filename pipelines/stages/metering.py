@@ -8,6 +8,7 @@ from collections.abc import Callable
 from datetime import date
 from typing import TypeVar
 
+from pipelines.platform.delta_health import damage_behind, damaged
 from pipelines.platform.errors import TollgateError
 from pipelines.run import Run
 from pipelines.stages.result import StageResult
@@ -26,7 +27,14 @@ def metered(run: Run, stage: str, day: date, call: Callable[[], Made]) -> Made:
     ledger that does not take the costs is told in the log, and what was made stands.
     """
     wall, cpu = time.monotonic(), time.process_time()
-    made = call()
+    try:
+        made = call()
+    except TollgateError:
+        raise
+    except Exception as error:
+        if (damage := damage_behind(error, run.settings.lake)) is None:
+            raise
+        raise damaged(damage) from error
     account = {
         "stage": made.stage if isinstance(made, StageResult) else stage,
         "rows": _rows(made) if isinstance(made, StageResult) else 0,

@@ -50,6 +50,8 @@ def repair_mlflow(run: Run) -> Repaired:
     """
     done, lacking = _put_damaged_aside(run), []
     tracking = Tracking(run.settings, run.use_case.name)
+    if (restored := tracking.restore_experiment()) is not None:
+        done.append(f"the experiment {run.use_case.name!r} ({restored}), which was deleted, is restored")
     without_pictures = 0
     for release in sorted(run.ledger.releases(), key=_number):
         try:

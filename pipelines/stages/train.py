@@ -8,6 +8,7 @@ from datetime import date, timedelta
 from typing import Any
 
 from pipelines.platform.ledger import Pointer
+from pipelines.platform.tracking import Tracking
 from pipelines.release.candidate import make_candidate
 from pipelines.release.evidence.slice_rows import slice_columns
 from pipelines.release.record import release_record
@@ -70,6 +71,7 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     answer; none changes the champion.
     """
     use_case = run.use_case
+    Tracking(run.settings, use_case.name).require_experiment()  # told now, not after minutes of training
     pointer, scorer = run.ledger.champion(), load_champion(run)
     names = use_case.feature_sets[use_case.model.feature_set].names
     columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))

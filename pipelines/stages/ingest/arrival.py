@@ -122,11 +122,27 @@ def _landed_feed(
         try:
             files = landing.fetch(feed.name, day, scratch)
             _require_contract(feed, day, files)
-            paths += [in_microseconds(path, scratch, feed.name, day) for path in files]
+            paths += [_without_sidecar(path, scratch, feed.name, day) for path in files]
             rows[day] = landing.arrival(feed.name, day).required().rows
         except ContractError as error:
             refusals.append(error)
     return LandedFeed(feed, tuple(paths), rows)
+
+
+def _without_sidecar(path: Path, scratch: Path, feed: str, day: date) -> Path:
+    """The file as Spark is to read it: in microseconds, and where no checksum of Hadoop's lies beside it.
+
+    Hadoop believes a hidden `.<name>.crc` more than the file: one that was left over from an earlier file ends the
+    reading. Which bytes are right is the manifest's to say, and they were compared with it. So Spark gets a link.
+    """
+    found = in_microseconds(path, scratch, feed, day)
+    if found.is_relative_to(scratch):
+        return found
+    link = scratch / "landed" / feed / day.isoformat() / path.name
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.is_symlink():  # days are looked at again where others share keys with them
+        link.symlink_to(found.absolute())
+    return link
 
 
 def _require_contract(feed: Feed, day: date, files: list[Path]) -> None:

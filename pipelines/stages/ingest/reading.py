@@ -19,17 +19,26 @@ _INSTANT = r"^\\d{4}-\\d{2}-\\d{2}[ T]\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6}0{0,3})?(Z
 _WHERE = r"/(\d{4}-\d{2}-\d{2})/([^/]+)$"
 
 
+_PATTERN = re.compile(r"([\\{}\[\]*?])")
+"""Marks of a pattern: Spark would read other files where one stands in the name of a folder."""
+
+
 def read(spark: SparkSession, feed: Feed, paths: Sequence[Path]) -> list[DataFrame]:
     """Rows of part files, a frame for each format: the feed's columns in their types, `source_day` DATE and `_file`
     STRING (from the path), `_landed` STRUCT (the row as it landed), `_malformed` BOOLEAN.
 
     Without files, one frame without rows.
     """
-    parquet = [str(path) for path in paths if path.name.endswith(".parquet")]
-    csv = [str(path) for path in paths if not path.name.endswith(".parquet")]
+    parquet = [_as_named(path) for path in paths if path.name.endswith(".parquet")]
+    csv = [_as_named(path) for path in paths if not path.name.endswith(".parquet")]
     frames = [_read_parquet(spark, feed, parquet)] if parquet else []
     frames += [_read_csv(spark, feed, csv)] if csv else []
     return frames or [_without_rows(spark, feed)]
+
+
+def _as_named(path: Path) -> str:
+    """The path for Spark's readers, every mark of a pattern escaped."""
+    return _PATTERN.sub(r"\\\1", str(path))
 
 
 def _read_parquet(spark: SparkSession, feed: Feed, paths: list[str]) -> DataFrame:

@@ -25,12 +25,12 @@ def _java(folder: Path, mark: int) -> str:
 def test_it_is_used_only_where_it_is_there_and_was_made_for_this_java(tmp_path: Path) -> None:
     settings = Settings.build(home=tmp_path, jars=tmp_path / "jars")
     java = _java(tmp_path, 1)
-    assert archive_options(settings, java) == ""
+    assert archive_options(settings, java) == []
     path = archive_file(settings, java)
     path.parent.mkdir()
     path.write_bytes(b"archive")
-    assert f"-XX:SharedArchiveFile={path} " in archive_options(settings, java)
-    assert archive_options(settings, _java(tmp_path, 2)) == "", "another Java"
+    assert f"-XX:SharedArchiveFile={path}" in archive_options(settings, java)
+    assert archive_options(settings, _java(tmp_path, 2)) == [], "another Java"
 
 
 def test_a_job_that_fails_leaves_nothing_and_says_why(tmp_path: Path) -> None:
