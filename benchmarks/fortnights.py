@@ -23,6 +23,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarks.fortnight_banks import DemoBank
+    from pipelines.watch.causes import Cause
     from pipelines.watch.diagnosis import Diagnosis
     from pipelines.watch.profile import DayProfile
     from pipelines.watch.worth import Worth
@@ -111,7 +112,9 @@ def judge_days(days: Sequence[KeptDay]) -> list[Diagnosis]:
 
     use_case = demo_use_case()
     features, delay = use_case.stored_features, timedelta(days=use_case.label.delay_days)
-    profiles, causes, diagnoses = {}, {}, []
+    profiles: dict[date, DayProfile] = {}
+    causes: dict[date, Cause] = {}
+    diagnoses: list[Diagnosis] = []
     for one in days:
         subject = one.day - delay
         worths = {other.day: other.worth for other in days if other.day <= subject}
