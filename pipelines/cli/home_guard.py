@@ -83,17 +83,13 @@ def _guarded(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
         acts = any(options.get(option) for option in ACTING_OPTIONS.get(name, ()))
         if name in READING and not acts:
             _warn()
-            return callback(*arguments, **options)
-        ledger_too = name not in STOPPING and not options.get("check")
-        if _is_made():
-            _require(ledger_too=ledger_too)
-            return callback(*arguments, **options)
-        # There is no home yet. A wrong call makes none; what makes one gives it its identity.
+        else:
+            _require(ledger_too=name not in STOPPING and not options.get("check"))
         try:
             return callback(*arguments, **options)
         finally:
-            if _is_made():
-                _require(ledger_too=ledger_too)
+            if name not in READING:
+                _register_new_home()
 
     setattr(asked, _MARK, True)
     return asked
@@ -109,10 +105,16 @@ def _warn() -> None:
         errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
-def _is_made() -> bool:
+def _register_new_home() -> None:
+    """Give a home that this command has made its identity; a call that made none leaves nothing behind."""
+    from contextlib import suppress
+
+    from pipelines.platform.errors import TollgateError
+    from pipelines.platform.home import require_own_home
     from pipelines.platform.settings import Settings
 
-    return Settings.from_environment().home.exists()
+    with suppress(TollgateError):
+        require_own_home(Settings.from_environment())
 
 
 def _require(*, ledger_too: bool) -> None:
