@@ -137,18 +137,18 @@ def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
     """This home, registered at its place; raises `ConfigurationError` where it was copied or moved.
 
     A home without an identity gets one, where its folder is there: a wrong call leaves nothing behind. Where `may_make`
-    is false there is no home then (a task's was moved away, and the task must not make another in its place).
+    is false the folder must be there (a task's was moved away, and the task must not make another in its place).
     """
     found = placement(settings)
     if not found.acts:
         raise _not_its_place(settings, found)
     if found.home is not None:
         return _with_stores(settings, found.home)
-    if not may_make:
+    if not may_make and not settings.home.is_dir():
         raise ConfigurationError(
             "the home is not there",
             where=str(settings.home),
-            expected=f"a home with its {FILE}",
+            expected="the folder of the home",
             found="none: it was moved or deleted while this was running",
             next_step="stop what still runs for it; in the home's new place run `tollgate home adopt --moved`",
             runbook=RUNBOOK,
