@@ -22,6 +22,7 @@ MODULES = (
     "training",
     "gate",
     "watch",
+    "fortnights",
 )
 
 

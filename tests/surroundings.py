@@ -5,6 +5,7 @@ A plugin of pytest, loaded by `tests/conftest.py`.
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import re
@@ -36,6 +37,16 @@ _folders: list[Path] = []
 def pytest_configure(config: pytest.Config) -> None:
     _forget_the_environment()
     _choose_examples(config)
+
+
+def pytest_sessionfinish() -> None:
+    """Collect what is left, and leave nothing to look through again.
+
+    pytest collects five times more at its end, which takes seconds on a busy machine; a worker of xdist that needs more
+    than five of them is interrupted, and says so.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_unconfigure() -> None:

@@ -85,7 +85,11 @@ def _guarded(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
             _warn()
         else:
             _require(ledger_too=name not in STOPPING and not options.get("check"))
-        return callback(*arguments, **options)
+        try:
+            return callback(*arguments, **options)
+        finally:
+            if name not in READING:
+                _register_new_home()
 
     setattr(asked, _MARK, True)
     return asked
@@ -99,6 +103,18 @@ def _warn() -> None:
     warning = place_warning(Settings.from_environment())
     if warning:
         errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+
+
+def _register_new_home() -> None:
+    """Give a home that this command has made its identity; a call that made none leaves nothing behind."""
+    from contextlib import suppress
+
+    from pipelines.platform.errors import TollgateError
+    from pipelines.platform.home import require_own_home
+    from pipelines.platform.settings import Settings
+
+    with suppress(TollgateError):
+        require_own_home(Settings.from_environment())
 
 
 def _require(*, ledger_too: bool) -> None:

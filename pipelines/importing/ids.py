@@ -31,6 +31,9 @@ _INT64 = 2**63
 _WHOLE = r"^-?[0-9]+$"
 _WHOLE_WITH_POINT = r"^-?[0-9]+\.0*$"
 _SCIENTIFIC = r"^[+-]?[0-9]+(\.[0-9]+)?[eE][+-]?[0-9]+$"
+_SHORTENED = r"^[+-]?[0-9]+(\.[0-9]+[eE][+-]?|[eE][+-])[0-9]+$"
+"""Of ids that are text: programs write a point or the exponent's sign; `7e21` may be digits in base 16."""
+
 _LEADING_ZEROS = r"^-?0[0-9]"
 _NUMBERS = r"^[+-]?[0-9]+(\.[0-9]*)?$"
 
@@ -136,7 +139,7 @@ def _texts(texts: Any, column: IdColumn) -> tuple[Any, dict[str, tuple[Any, str]
     Where the mapping does not say that ids are text, `42.0` is 42, and leading zeros are refused beside ids without.
     """
     pointed = _matches(texts, _WHOLE_WITH_POINT)
-    refused = {"scientific": (_matches(texts, _SCIENTIFIC), "scientific notation: digits are lost")}
+    refused = {"scientific": (_matches(texts, _SHORTENED), "scientific notation: digits are lost")}
     if column.kind == "text":
         refused["with_point"] = (pointed, "a whole number with a decimal point: is kind whole?")
     else:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import tomllib
 from collections.abc import Iterable
 from datetime import timedelta
@@ -10,6 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import pyarrow as pa
 from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipelines.importing.declared_columns import EventsColumn, IdColumn, Section, TimeColumn, column_model
@@ -21,6 +23,9 @@ from pipelines.usecases.definition import Feed, UseCase
 _SHIPPED = resources.files("pipelines.importing") / "mappings"
 
 EVERYTHING_ELSE = "everything else"
+FILL_IN = "FILL IN"
+"""Stands in a proposed mapping for what a person has to say; a mapping that holds it cannot be used."""
+
 Value = bool | int | float | str
 
 
@@ -38,6 +43,7 @@ class SourceFiles(Section):
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="of CSV")
     quote: str = Field(default='"', max_length=1, description='of CSV; "" for none')
     encoding: str = Field(default="utf-8", description="of CSV")
+    multiline: bool = Field(default=False, description="of CSV: many quoted values go over line ends")
 
     @field_validator("files")
     @classmethod
@@ -61,10 +67,24 @@ class SourceFiles(Section):
     @classmethod
     def _known_encoding(cls, encoding: str) -> str:
         try:
-            "".encode(encoding)
-        except (LookupError, ValueError) as error:
+            # Arrow hands its own buffers to the decoder, which not every codec of Python takes.
+            codecs.getincrementaldecoder(encoding)().decode(pa.py_buffer("a,b".encode(encoding)))
+        except (LookupError, ValueError, AttributeError, TypeError) as error:
             raise ValueError("must be an encoding that Python knows, for instance utf-8 or cp1252") from error
         return encoding
+
+    @field_validator("delimiter", "quote")
+    @classmethod
+    def _one_sign(cls, sign: str) -> str:
+        if not sign.isascii() or sign in {"\r", "\n", "\0"}:
+            raise ValueError("must be a sign of ASCII, and no end of a line")
+        return sign
+
+    @model_validator(mode="after")
+    def _different_signs(self) -> SourceFiles:
+        if self.delimiter == self.quote:
+            raise ValueError("delimiter and quote must be different signs")
+        return self
 
     @model_validator(mode="after")
     def _all_daily_or_none(self) -> SourceFiles:
@@ -200,7 +220,8 @@ def load_mapping(name: str, use_case: UseCase) -> Mapping:
 
 def parse_mapping(document: dict[str, Any], use_case: UseCase, *, where: str) -> Mapping:
     """A mapping from the content of its file; raises `ConfigurationError` that lists every problem."""
-    problems = _unknown_columns(document.get("events"), use_case) + _unkeyable(document.get("keyed"), use_case)
+    problems = [f"{place}: {FILL_IN!r} stands for what you have to say" for place in _left_open(document)]
+    problems += _unknown_columns(document.get("events"), use_case) + _unkeyable(document.get("keyed"), use_case)
     columns = _columns(document.get("events"), use_case, problems)
     try:
         mapping = Mapping.model_validate({**document, "events": columns})
@@ -210,6 +231,15 @@ def parse_mapping(document: dict[str, Any], use_case: UseCase, *, where: str) ->
     if problems:
         raise _unusable(where, problems)
     return mapping
+
+
+def _left_open(document: Any, place: str = "") -> list[str]:
+    """Where in the document something is still to be filled in."""
+    if isinstance(document, dict):
+        return [one for key, value in document.items() for one in _left_open(value, f"{place}.{key}".lstrip("."))]
+    if isinstance(document, list):
+        return [one for value in document for one in _left_open(value, place)]
+    return [place] if document == FILL_IN else []
 
 
 def _columns(events: Any, use_case: UseCase, problems: list[str]) -> Any:

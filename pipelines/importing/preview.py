@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from pipelines.importing.account import BrokenRule, ImportAccount, broken_rules
 from pipelines.importing.conversion import FINDINGS, LABEL, TIME, VALUE, FileRows, between, read_events
 from pipelines.importing.declared_columns import IdColumn
+from pipelines.importing.file_form import texts_of
 from pipelines.importing.judgement import judged
 from pipelines.importing.labels import LabelCounts, counted
 from pipelines.importing.mapping import Mapping
@@ -155,6 +156,14 @@ def preview(folder: Path, mapping: Mapping, use_case: UseCase, key: bytes, days:
         account = judged(source, use_case, DayRange.single(asked.first))
     except TollgateError as error:
         refusal = error
+    if refusal is None and not content.good.num_rows + content.unreadable.num_rows:
+        refusal = UsageError(
+            "the sample holds no event",
+            where=str(source.folder / ", ".join(mapping.source.patterns)),
+            expected="rows with a time",
+            found=f"{sum(file.rows for file in files):,} rows in the sample, none of them an event",
+            next_step="give a folder or a range of days with events, or correct the mapping",
+        )
     findings = pa.concat_tables([FINDINGS.empty_table(), *(file.findings for file in files)])
     labels = LabelCounts()
     for table in (content.good, content.unreadable):
@@ -219,7 +228,7 @@ def _first_values(columns: list[Any], *, by_shape: bool) -> list[str]:
 def _texts(values: Any) -> list[str | None]:
     if pa.types.is_timestamp(values.type) and values.type.tz == "UTC" and values.type.unit == "us":
         return [None if one is None else f"{one:%Y-%m-%d %H:%M:%S}Z" for one in values.to_pylist()]
-    return [None if one is None else str(one) for one in values.to_pylist()]
+    return texts_of(values)
 
 
 def _by_hour(times: Any) -> list[int]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,9 @@ _KINDS = {
 }
 _GZIP = b"\x1f\x8b"
 _SHOWN_NAMES = 30
+_SWALLOWED_LINES, _SWALLOWED_SHARE = 10, 0.01
+_BLOCK_BYTES = 1 << 24
+"""Bytes that Arrow parses at a time: a single row may not be larger."""
 
 
 @dataclass(frozen=True)
@@ -110,8 +114,33 @@ def _read_csv(path: Path, mapping: Mapping, wanted: list[str], limit: int | None
         table = pa.Table.from_batches(_batches(reader, limit), schema=reader.schema)
     columns = {name: _texts(table[name]) for name in wanted}
     skipped = np.array([number for number, _ in broken], dtype=np.int64)
+    if limit is None and _lines_count_rows(mapping):
+        _require_closed_quotes(path, mapping, int(table.num_rows) + len(broken))
     numbers = np.setdiff1d(np.arange(1, table.num_rows + len(broken) + 1), skipped)[: table.num_rows]
     return FileContent(path, pa.table(columns), numbers, tuple(broken), len(names))
+
+
+def _lines_count_rows(mapping: Mapping) -> bool:
+    """Whether the lines of a file can be counted: it has quotes, and an encoding in which a line end is one byte."""
+    return bool(mapping.source.quote) and "\n".encode(mapping.source.encoding) == b"\n"
+
+
+def _require_closed_quotes(path: Path, mapping: Mapping, rows: int) -> None:
+    """Raise `ConfigurationError` where far more lines than rows tell of a quote that was opened and never closed.
+
+    Such a quote takes all lines up to the next one for a single value, and their rows would be lost without a word.
+    """
+    with _stream(path, mapping) as stream:
+        lines = sum(1 for line in io.BufferedReader(stream) if line.strip()) - 1
+    swallowed = lines - rows
+    if not mapping.source.multiline and swallowed > _SWALLOWED_LINES and swallowed > _SWALLOWED_SHARE * rows:
+        raise misfit(
+            path,
+            mapping,
+            f"{lines:,} lines below the header, but {rows:,} rows: quoted values go over {swallowed:,} line ends",
+            next_step='look for a quote that is not closed, or say quote = "" in [source] where quotes mean nothing; '
+            "where values do go over lines, say multiline = true; nothing was written",
+        )
 
 
 def _open_csv(path: Path, mapping: Mapping, *, convert: Any = None, broken: list[tuple[int, int]] | None = None) -> Any:
@@ -130,7 +159,7 @@ def _open_csv(path: Path, mapping: Mapping, *, convert: Any = None, broken: list
         invalid_row_handler=remember,
     )
     # One thread: only then do broken lines have numbers.
-    reading = pa.csv.ReadOptions(use_threads=False, encoding=source.encoding)
+    reading = pa.csv.ReadOptions(use_threads=False, encoding=source.encoding, block_size=_BLOCK_BYTES)
     return pa.csv.open_csv(_stream(path, mapping), read_options=reading, parse_options=parse, convert_options=convert)
 
 

@@ -19,6 +19,7 @@ from pipelines.platform.airflow_api import AirflowApi
 from pipelines.platform.airflow_secrets import make_passwords
 from pipelines.platform.buckets import make_buckets
 from pipelines.platform.errors import ConfigurationError, StoreError
+from pipelines.platform.home import require_own_home
 from pipelines.platform.ports import LOCALHOST
 from pipelines.platform.service_list import SERVICES, Service
 from pipelines.platform.settings import CHECKOUT, Settings
@@ -64,6 +65,7 @@ def _become(
         require_user_name("this component")
     for name in FOLDERS:
         (settings.home / name).mkdir(parents=True, exist_ok=True, mode=0o700)
+    require_own_home(settings)
     arguments = command(settings)
     variables = dict(environment(settings))
     os.chdir(settings.home / "services")

@@ -136,24 +136,24 @@ def placement(settings: Settings) -> Placement:
 def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
     """This home, registered at its place; raises `ConfigurationError` where it was copied or moved.
 
-    A home without an identity gets one, unless `may_make` is false: then there is no home (a task's home was moved
-    away, and the task must not make another in its place).
+    A home without an identity gets one, where its folder is there: a wrong call leaves nothing behind. Where `may_make`
+    is false the folder must be there (a task's was moved away, and the task must not make another in its place).
     """
     found = placement(settings)
     if not found.acts:
         raise _not_its_place(settings, found)
     if found.home is not None:
         return _with_stores(settings, found.home)
-    if not may_make:
+    if not may_make and not settings.home.is_dir():
         raise ConfigurationError(
             "the home is not there",
             where=str(settings.home),
-            expected=f"a home with its {FILE}",
+            expected="the folder of the home",
             found="none: it was moved or deleted while this was running",
             next_step="stop what still runs for it; in the home's new place run `tollgate home adopt --moved`",
             runbook=RUNBOOK,
         )
-    return _register(settings)
+    return _register(settings) if settings.home.is_dir() else new_home(settings)
 
 
 def place_warning(settings: Settings) -> str | None:
@@ -164,17 +164,12 @@ def place_warning(settings: Settings) -> str | None:
         return f"{error.what}: {error.where}"
     if found.acts:
         return None
-    error = _not_its_place(settings, found)
-    return f"{error.what} ({error.where}; {error.found}); {error.next_step}"
+    refusal = _not_its_place(settings, found)
+    return f"{refusal.what} ({refusal.where}; {refusal.found}); {refusal.next_step}"
 
 
-def new_home(
-    settings: Settings, *, home_id: str | None = None, copied_from: str | None = None, make_folder: bool = False
-) -> Home:
-    """A home at the place where these settings have it, not written yet (its folder is made where that is asked)."""
-    if make_folder:
-        with suppress(OSError):
-            settings.home.mkdir(parents=True, exist_ok=True)
+def new_home(settings: Settings, *, home_id: str | None = None, copied_from: str | None = None) -> Home:
+    """A home at the place where these settings have it, not written yet."""
     return Home(
         home_id=home_id or uuid.uuid4().hex,
         path=settings.home,
@@ -235,7 +230,7 @@ def home_locked(folder: Path) -> Iterator[None]:
 
 def _register(settings: Settings) -> Home:
     """Give the home an identity; of several commands at once the first one's stays."""
-    home = new_home(settings, make_folder=True)
+    home = new_home(settings)
     with suppress(StoreError):  # a home that may only be read: what must be written there fails by itself
         write_once(settings.home / FILE, _content(home), mode=0o644, what="the identity of the home")
     return read_home(settings.home) or home

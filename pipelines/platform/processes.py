@@ -2,9 +2,9 @@
 
 A record names the process by pid *and* start time, so that a pid that the system has given to somebody else is never
 mistaken for ours. A record that came along in a copy of a home names the original's process: what is ours works in the
-folder of the record, and that tells the two apart (a folder that is moved takes its processes along). Children are
-found by session: Airflow puts each task into a process group of its own, which a signal to the group of the parent
-would miss.
+folder of the record or below it, and that tells the two apart (a folder that is moved takes its processes along).
+Children are found by session: Airflow puts each task into a process group of its own, which a signal to the group of
+the parent would miss.
 """
 
 from __future__ import annotations
@@ -74,7 +74,8 @@ class ProcessRecord:
         if self.folder is None:
             return True
         try:
-            return Path(process.cwd()).samefile(self.folder)
+            # Below it too: a database works in the folder of its data.
+            return Path(process.cwd()).resolve().is_relative_to(self.folder.resolve())
         except (OSError, psutil.Error):
             return False
 

@@ -59,6 +59,7 @@ def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[Servic
     """
     require_own_home(settings)
     with _lock(settings):
+        require_own_home(settings)  # once more: a new home's folder is there only now
         _refuse_second(settings)
         require_java()
         require_user_name("Spark and Airflow")

@@ -23,7 +23,7 @@ from pipelines.report.late_reports import late_reports, late_warning
 from pipelines.report.releases import ReleaseRow, release_rows
 from pipelines.run import Run
 from pipelines.store_checks import LOST, LostStore
-from pipelines.usecases.first_training import too_early
+from pipelines.usecases.policies.first_training import too_early
 from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14

@@ -48,6 +48,7 @@ def evaluate(
     parity: Mapping[str, Any] | None = None,
     served: Mapping[str, Any] | None = None,
     rebuilt: Rebuilt | None = None,
+    first_day: date | None = None,
 ) -> Evaluation:
     """Judge a candidate on its test days, with the labels known at its `as_of`.
 
@@ -55,14 +56,14 @@ def evaluate(
     slices look at. `champion` is what scores now: the rule where there is no champion yet. `champion_as_of` is the day
     as of which the champion was trained. `golden`: the frozen cases; `parity`: the newest result of a parity within the
     policy's days, as plain data; `served`: the newest comparison of what was answered online, likewise; `rebuilt`: the
-    digests of the frame read twice. What is not handed in is a check that
-    is not applicable. Nothing here reads a lake or a ledger.
+    digests of the frame read twice; `first_day`: the first day that the lake holds, before which no window reaches.
+    What is not handed in is a check that is not applicable. Nothing here reads a lake or a ledger.
     """
     rows, label = judged(frame, use_case, candidate.split, midnight(candidate.as_of))
     scores, compared = _compare(rows, label, use_case, candidate, champion)
     contest = Contest.of(rows, label, scores, use_case)
     checks = (
-        *_of_models(contest, frame, use_case, candidate, champion, champion_as_of, golden),
+        *_of_models(contest, frame, use_case, candidate, champion, champion_as_of, golden, first_day),
         *_of_leaks(contest, use_case, candidate, parity, served, rebuilt),
         loads(contest, candidate),
     )
@@ -86,6 +87,7 @@ def _of_models(
     champion: Scorer,
     champion_as_of: date | None,
     golden: GoldenSet | None,
+    first_day: date | None,
 ) -> tuple[Check, ...]:
     """Whether the candidate is good enough, as a whole and in each part."""
     return (
@@ -95,7 +97,7 @@ def _of_models(
         beats_logistic(contest),
         keeps_up(contest, champion),
         _not_older(candidate, champion_as_of),
-        _label_health(frame, use_case, candidate),
+        _label_health(frame, use_case, candidate, first_day),
         reports_are_in_time(frame, use_case, midnight(candidate.as_of)),
         slices_hold(contest, champion, frame),
         golden_holds(golden, use_case, candidate.scorer, champion),
@@ -179,9 +181,10 @@ def _scores_are_probabilities(score: Array) -> Check:
     )
 
 
-def _label_health(frame: pd.DataFrame, use_case: UseCase, candidate: Candidate) -> Check:
+def _label_health(frame: pd.DataFrame, use_case: UseCase, candidate: Candidate, first_day: date | None) -> Check:
     known = labels_at(frame, use_case, midnight(candidate.as_of))
-    return labels_are_plausible(frame, known, use_case, DayRange(candidate.history.first, candidate.split.test.last))
+    examined = DayRange(candidate.history.first, candidate.split.test.last)
+    return labels_are_plausible(frame, known, use_case, examined, first_day=first_day)
 
 
 def _not_older(candidate: Candidate, champion_as_of: date | None) -> Check:

@@ -100,6 +100,8 @@ def _record_again(
     """Record a release that the ledger knows and MLflow has lost, whole; returns warnings, as nothing hangs on it."""
     tracking = Tracking(run.settings, run.use_case.name)
     released = run.ledger.release(candidate.release_id).payload
+    if not released.get("mlflow_run_id"):
+        return ()
     try:
         if tracking.registered(candidate.release_id, candidate.model_digest) is None:
             entry = restored(model_record(record, candidate, evaluation, run.use_case, reason=reason), released)

@@ -88,6 +88,7 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         parity=_newest(run, "parity", as_of, run.use_case.evidence.parity_days),
         served=_newest(run, "served", as_of, run.use_case.serving.parity_days),
         rebuilt=read_again(run, as_of, columns, data, golden),
+        first_day=min(run.ledger.latest("ingest", status="done"), default=None),
     )
     record = release_record(
         candidate,

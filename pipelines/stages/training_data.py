@@ -19,7 +19,7 @@ from pipelines.run import Run
 from pipelines.stages.freshness import FEATURES, stale_days
 from pipelines.stages.training_frame import read_training_frame
 from pipelines.usecases.definition import UseCase
-from pipelines.usecases.first_training import too_early
+from pipelines.usecases.policies.first_training import too_early
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -20,12 +20,15 @@ from pipelines.platform.ledger import WITHDRAWN
 from pipelines.platform.storage import open_storage
 from pipelines.report.alerts import alert_file
 from pipelines.report.day_page import page_path
+from pipelines.report.days import STAGES
 from pipelines.run import Run
-from pipelines.stages.materialize import BEGUN, materialize, watermark
+from pipelines.stages.materialize import materialize, watermark
+from pipelines.stages.metering import STAGE as COST
+from pipelines.stages.rollout import STAGE as ROLLOUT
 
 AUDIT = "withdraw"
-NOT_OF_A_DAY = frozenset({"maintain", "train", BEGUN})
-"""Stages whose records are of a moment, not of a day's events."""
+OF_A_DAY = frozenset({*STAGES, ROLLOUT, COST})
+"""Stages whose records are of a day; those of others (`train`, `maintain`, an identity of a store) are of a moment."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +59,7 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
     a store does not answer or another writer was faster.
     """
     heads = run.ledger.stage_heads()
-    stages = {stage: head.status for (stage, of), head in heads.items() if of == day and stage not in NOT_OF_A_DAY}
+    stages = {stage: head.status for (stage, of), head in heads.items() if of == day and stage in OF_A_DAY}
     if not stages:
         raise _refused(
             day, "nothing is recorded of this day", "a day that a stage has run for", "none", "tollgate status"

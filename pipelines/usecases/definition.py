@@ -10,7 +10,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from expectations.definition import Suite
 from features.definition import FeatureSet, union
@@ -22,9 +22,6 @@ from pipelines.usecases.policies.schedule import Schedule
 from pipelines.usecases.policies.serving import ServingPolicy
 from pipelines.usecases.policies.upkeep import UpkeepPolicy
 from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 ParameterValue = float | int | str | Mapping[str, int]
 """A parameter of the model: a number, a word, or a value for each column."""
@@ -141,7 +138,7 @@ _ADDED = frozenset({"late_share", "late_reports", "late_consequence"})
 """Fields that policies did not have from the first: while they have their defaults, the digests stay as they were."""
 
 
-def _decisive(policy: DataclassInstance) -> dict[str, Any]:
+def _decisive(policy: Any) -> dict[str, Any]:
     """A policy's values, as they go into the digest."""
     defaults = {one.name: one.default for one in fields(policy)}
     return {name: value for name, value in asdict(policy).items() if name not in _ADDED or value != defaults[name]}

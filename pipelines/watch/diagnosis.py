@@ -17,7 +17,7 @@ from pipelines.watch.signals import Reading, Signal
 
 EVIDENCE = 4
 LOUD = 2.0
-"""Times the limit from which a feature that moved alone, with the scores still, is worth a call."""
+"""Times the limit from which a feature that moved alone, or scores that did, are worth a call."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,12 +194,18 @@ def _verdict(
     )
 
 
+def _faint(signal: Signal) -> bool:
+    """A column of features or scores that moved, but not far beyond its limit: a ticket, and a page once it lasts."""
+    column = signal.area == "features" or (signal.area == "scores" and signal.name == "score")
+    return column and signal.limit > 0 and signal.strength < LOUD
+
+
 def _severity(cause: Cause, evidence: Sequence[Signal]) -> Severity:
     """By consequence: a person is called only where nobody else can act and the day's alerts are at stake."""
     if cause == "feed":
         whole = any(one.name in ("volume", "labels") and one.value < 0.5 for one in evidence)
         return "page" if whole else "ticket"
-    if cause == "bug" and all(one.area == "features" and one.limit > 0 and one.strength < LOUD for one in evidence):
+    if cause == "bug" and all(_faint(one) for one in evidence):
         return "ticket"
     severities: Mapping[Cause, Severity] = {
         "well": "none",

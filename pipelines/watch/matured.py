@@ -62,7 +62,8 @@ def _below(
 
     `chance` gives a single day's standard deviation by its usual value; it is wider while fewer than `matured_days` say
     what is usual, so that a new home does not take a lucky week for the rule. A fall by less than `fewest` on a day, or
-    by less than the root of the number of days times that on several together, is none.
+    by less than the root of the number of days times that on several together, is none; of a home that knows fewer than
+    `matured_days` more is asked, by the root of how many fewer.
     """
     days = sorted(series)
     for recent, sigmas in ((1, policy.performance_sigmas), (policy.slow_days, policy.slow_sigmas)):
@@ -75,6 +76,7 @@ def _below(
         by_chance = chance(usual) * sqrt(1 / recent + unsure)
         sigma = max(robust_sigma([mean - usual for mean in means]), by_chance)
         value = float(np.mean([series[d] for d in newest]))
-        needed = max(sigmas * sigma, policy.performance_loss * abs(usual), fewest / sqrt(recent))
+        young = sqrt(max(1.0, policy.matured_days / len(before)))
+        needed = max(sigmas * sigma, policy.performance_loss * abs(usual), young * fewest / sqrt(recent))
         if usual - value > needed:
             yield value, usual, (usual - value) / needed, recent

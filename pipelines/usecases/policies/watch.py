@@ -49,9 +49,10 @@ class WatchPolicy:
     Fewer rows than `minimum` are not judged.
 
     No page rests on small counts. A fall of performance is told where at least `performance_positives` positives are
-    caught less or missed more on one day, or that times the root of `slow_days` on those together; a count is judged
-    where it, or its usual value, is at least `count`. A column with one value in all but `constant_share` of the usual
-    rows has moved where the share of rows off that value differs by as much: a spread of nearly zero measures nothing.
+    caught less or missed more on one day, or that times the root of `slow_days` on those together (more while fewer
+    than `matured_days` are known, see `pipelines.watch.matured`). A count is judged where it, or its usual value, is at
+    least `count`. A column with one value in all but `constant_share` of the usual rows has moved where the share of
+    rows off that value differs by as much: a spread of nearly zero measures nothing.
 
     A retrain needs the drift policy's `confirm_days` among the newest `retrain_of` days (0: in a row), and is asked for
     by itself at most `retrain_cap` times in `retrain_cap_days`; with `retrain_waits` not before labels say so too. A
@@ -86,7 +87,7 @@ class WatchPolicy:
     performance_loss: float = 0.1
     slow_days: int = 5
     slow_sigmas: float = 5.0
-    performance_positives: float = 15.0
+    performance_positives: float = 18.0
     count: float = 15.0
     constant_share: float = 0.02
     minimum: int = 200

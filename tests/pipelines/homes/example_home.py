@@ -21,6 +21,7 @@ AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 def make_home(folder: Path) -> Settings:
     """A new home with keys, a table's log, a database and a first day."""
     settings = Settings.build(home=folder)
+    folder.mkdir(parents=True)
     act(settings)
     for name in ("airflow/jwt.key", "airflow/mlflow.key", "serving/keys.json"):
         _write(settings.home / name, f"secret of {folder.name}")

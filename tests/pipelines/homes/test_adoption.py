@@ -139,6 +139,7 @@ def test_a_copy_that_would_use_the_originals_stores_is_not_adopted(one: Settings
 
 
 def test_a_store_on_a_server_is_known_again_whatever_its_password(tmp_path: Path) -> None:
+    (tmp_path / "one").mkdir()
     one = Settings.build(home=tmp_path / "one", online_store="redis://:first@host:6379/0")
     require_own_home(one)
     shutil.copytree(one.home, tmp_path / "two")

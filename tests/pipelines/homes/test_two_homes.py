@@ -136,4 +136,4 @@ class TwoHomes(RuleBasedStateMachine):
 
 
 def test_no_action_of_one_home_is_visible_in_the_other() -> None:
-    play(TwoHomes, games=12, steps=12)
+    play(TwoHomes, games=8, steps=12)

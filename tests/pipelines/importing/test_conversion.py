@@ -381,6 +381,27 @@ def test_a_line_with_another_number_of_fields_is_counted_and_shows_nothing_of_it
     assert rule.described() == "malformed_row: 1 row; tx.csv row 51: 2 fields where the header has 6"
 
 
+def test_a_quote_that_is_never_closed_does_not_swallow_rows(tmp_path: Path) -> None:
+    write(tmp_path, [row(n) for n in range(500)])
+    path = tmp_path / "tx.csv"
+    lines = path.read_text().splitlines()
+    for place in (100, 300):
+        spoilt = [*lines[:place], lines[place].replace("1.50", '"1.50'), *lines[place + 1 :]]
+        path.write_text("\n".join([*spoilt, ""]))
+        with pytest.raises(ConfigurationError, match="500 lines below the header, but") as caught:
+            read_events(path, mapping(), FRAUD.events, b"")
+        assert "quote" in caught.value.next_step
+    unquoted = mapping(source={"files": "tx.csv", "format": "csv", "quote": ""})
+    found = read_events(path, unquoted, FRAUD.events, b"")
+    assert (found.good.num_rows, found.unreadable.num_rows) == (499, 1)
+
+
+def test_values_may_go_over_lines(tmp_path: Path) -> None:
+    write(tmp_path, [row(n, card=f"{n}\n") for n in range(50)])
+    declared = mapping(source={"files": "tx.csv", "format": "csv", "multiline": True})
+    assert read_events(tmp_path / "tx.csv", declared, FRAUD.events, b"").good.num_rows == 50
+
+
 def test_too_many_rows_without_a_time_are_a_mistake_of_the_mapping(tmp_path: Path) -> None:
     few = [row(n, time="soon" if n < 10 else "2024-03-01 10:00:00") for n in range(100)]
     assert account(tmp_path, few).rejected == 10

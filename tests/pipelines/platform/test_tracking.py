@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import shutil
+import sqlite3
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -78,6 +81,40 @@ def test_no_incomplete_upload_is_registered_and_a_retry_completes(
         number += step
     assert told >= 2
     tried((number - 1) // step, f"{told} told and not registered, the others whole; each complete after a retry")
+
+
+@pytest.mark.slow
+def test_a_copy_writes_below_itself_also_where_paths_were_stored_once(settings: Settings, tmp_path: Path) -> None:
+    Tracking(settings, "fraud").record(example_record())
+    _store_paths_as_older_versions_did(settings)
+    shutil.copytree(settings.home, tmp_path / "copy")
+    before = sorted(settings.home.rglob("*"))
+    copy = Settings.build(home=tmp_path / "copy")
+    second = example_record("fraud-20261110-0123abcd")
+    made = Tracking(copy, "fraud").record(second)
+    assert made.version == "2"
+    assert sorted(settings.home.rglob("*")) == before
+    assert _versions(Tracking(copy, "fraud"), second) == ["2"]
+    settings.home.rename(tmp_path / "away")
+    moved = Tracking(Settings.build(home=tmp_path / "away"), "fraud")
+    assert _versions(moved, example_record()) == ["1"]
+    assert not settings.home.exists()
+    for home in (copy.home, tmp_path / "away"):
+        with closing(sqlite3.connect(home / "mlflow.sqlite")) as connection:
+            assert not [line for line in connection.iterdump() if str(tmp_path) in line]
+
+
+def _store_paths_as_older_versions_did(settings: Settings) -> None:
+    """Absolute addresses in the place of relative ones, in every column that has them."""
+    old = Path(settings.mlflow_artifacts).as_uri()
+    with closing(sqlite3.connect(settings.home / "mlflow.sqlite")) as connection, connection:
+        for table, column in (
+            ("experiments", "artifact_location"),
+            ("runs", "artifact_uri"),
+            ("logged_models", "artifact_location"),
+            ("model_versions", "storage_location"),
+        ):
+            connection.execute(f"UPDATE {table} SET {column} = replace({column}, 'tollgate:/fraud', '{old}/fraud')")
 
 
 def _versions(tracking: Tracking, record: ModelRecord) -> list[str]:

@@ -16,11 +16,13 @@ from pipelines.ops.facts import Facts
 from pipelines.ops.links import Served
 from pipelines.ops.openmetrics import openmetrics
 from pipelines.ops.pages import LISTS, whole_page
+from pipelines.platform.ledger import Incident
 from pipelines.platform.settings import Settings
 from pipelines.report.deadlines import LOOKED_BACK, judge, timeliness, words
 from pipelines.report.standing import standing
 from pipelines.run import Run, utc_now
 from pipelines.stages.incidents import follow_deadlines, stage_failed
+from pipelines.store_checks import LOST
 from pipelines.usecases.registry import load
 
 FRAUD = load("fraud")
@@ -40,6 +42,11 @@ def night(run: Run, day: date, *stages: str) -> None:
     for stage in stages:
         run_id = "ingest/scheduled__x" if stage == "ingest" else "by hand"
         run.ledger.record_stage(stage, day, "done", run_id=run_id, at=NIGHT, payload={})
+
+
+def of_nights(run: Run) -> list[Incident]:
+    """All incidents but that of Airflow's database, which in these homes does not know the runs of the ledger."""
+    return [one for one in run.ledger.incidents() if one.kind != LOST]
 
 
 @given(
@@ -82,20 +89,20 @@ def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(at: Ca
     monitored_late = at(NIGHT + timedelta(days=1, hours=1, minutes=45))
     follow_deadlines(monitored_late)
     follow_deadlines(at(NIGHT + timedelta(days=1, hours=2)))
-    (one,) = monitored_late.ledger.incidents()
+    (one,) = of_nights(monitored_late)
     assert (one.kind, one.severity, one.detail["days"]) == ("late", "critical", ["2026-11-10", "2026-11-11"])
     assert one.summary == "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 22 h 30 min ago (not run)"
     night(monitored_late, FIRST, "score", "monitor")
     night(monitored_late, FIRST + timedelta(days=1), *STAGES)
     follow_deadlines(monitored_late)
-    assert monitored_late.ledger.incidents(open_only=True) == []
+    assert [one for one in of_nights(monitored_late) if one.resolved_at is None] == []
 
 
 def test_a_stage_that_nobody_waits_for_is_a_ticket(at: Callable[[datetime], Run]) -> None:
     run = at(NIGHT + timedelta(hours=5))
     night(run, FIRST, "ingest", "features", "materialize", "score")
     follow_deadlines(run)
-    assert [one.severity for one in run.ledger.incidents()] == ["warning"]
+    assert [one.severity for one in of_nights(run)] == ["warning"]
 
 
 def test_a_failure_that_is_told_already_is_not_told_as_lateness_too(at: Callable[[datetime], Run]) -> None:
@@ -104,7 +111,7 @@ def test_a_failure_that_is_told_already_is_not_told_as_lateness_too(at: Callable
     follow_deadlines(run)
     stage_failed(run, "features", FIRST, ValueError("broken"))
     assert follow_deadlines(run), "late all the same"
-    assert [one.kind for one in run.ledger.incidents(open_only=True)] == ["task"]
+    assert [one.kind for one in of_nights(run) if one.resolved_at is None] == ["task"]
 
 
 def test_status_now_and_metrics_say_it(

@@ -19,7 +19,7 @@ from pipelines.release.candidate import training_split
 from pipelines.report.standing import standing
 from pipelines.run import Run
 from pipelines.stages.incidents import follow, follow_deadlines, stage_done, stage_failed
-from pipelines.usecases.first_training import first_training, too_early
+from pipelines.usecases.policies.first_training import first_training, too_early
 from pipelines.usecases.registry import load
 from pipelines.watch.causes import Cause, Severity
 from pipelines.watch.diagnosis import Diagnosis

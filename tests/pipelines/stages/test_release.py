@@ -123,5 +123,5 @@ def test_what_is_not_approved_moves_nothing(run: Run, champion: str, decision: s
 def test_an_mlflow_that_is_away_is_told_and_holds_nothing_up(run: Run) -> None:
     done = _released(run, _candidate(run, 1, "2026-11-02"))
     assert done.promoted
-    assert "alias does not name version 1 yet" in done.warnings[0]
+    assert "alias does not name fraud-20261101-" in done.warnings[0]
     assert [incident.kind for incident in run.ledger.incidents(open_only=True)] == ["alias"]

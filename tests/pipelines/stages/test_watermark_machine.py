@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import patch
 
@@ -138,7 +139,9 @@ class Nights(RuleBasedStateMachine):
 
     def _materialize(self, night: int) -> None:
         neighbours = {"write_states": self.store.write_states, "publish": self.store.publish}
-        with patch.multiple(stage, **neighbours, online_store=lambda run: None), patch.object(Run, "lake", None):
+        store = SimpleNamespace(address=None, project="")
+        models = {**neighbours, "online_store": lambda run: store, "mark_build": lambda *build: None}
+        with patch.multiple(stage, **models), patch.object(Run, "lake", None):
             materialize(self.run, DayRange.single(FIRST + timedelta(days=night)))
 
 

@@ -106,3 +106,47 @@ def test_too_short_a_history_is_said_to_be_so() -> None:
     recent = (frame["day"] >= str(FIRST + timedelta(days=7 * (WEEKS - 3)))).to_numpy()
     check = labels_are_plausible(frame[recent], label[recent], USE, EXAMINED)
     assert (check.outcome, check.found) == ("not applicable", "fewer than 4 weeks of labels to compare")
+
+
+@pytest.mark.parametrize("week", [3, 5, 8])
+@pytest.mark.parametrize("kept", [0.25, 0.5])
+def test_honest_events_that_move_while_positives_are_as_usual_are_not_suspect(week: int, kept: float) -> None:
+    """A week in which most of the night's legitimate events stay away (or all others do): no label is wrong."""
+    frame, label = _world(3)
+    random = np.random.default_rng(2).random(len(label))
+    away = _week(frame, week) & (frame["is_night"] == 1).to_numpy() & (label == 0) & (random > kept)
+    check = labels_are_plausible(frame[~away], label[~away], USE, EXAMINED)
+    assert check.outcome == "passed", check.found
+    others = ~_week(frame, week) & (frame["is_night"] == 1).to_numpy() & (label == 0) & (random > kept)
+    check = labels_are_plausible(frame[~others], label[~others], USE, EXAMINED)
+    assert check.outcome == "passed", check.found
+
+
+def test_what_grows_as_a_whole_is_not_suspect_and_the_check_says_which_of_the_two_moved() -> None:
+    frame, label = _world(3)
+    twice = _week(frame, 8)
+    both, labels = pd.concat([frame, frame[twice]]), np.concatenate([label, label[twice]])
+    assert labels_are_plausible(both, labels, USE, EXAMINED).outcome == "passed"
+    label[twice & (frame["is_night"] == 1).to_numpy()] = 0
+    check = labels_are_plausible(frame, label, USE, EXAMINED)
+    assert check.subjects[0] == "night"
+    assert "the positives moved" in check.found
+    assert next(row for row in check.table if row["slice"] == "night")["moved"] == "positives"
+
+
+def test_a_slice_whose_windows_are_still_filling_is_left_out_and_named() -> None:
+    """A count over 30 days grows from the lake's first day on, so that its slice empties into the one above."""
+    frame, label = _world(3)
+    grows = (frame["day"].to_numpy() - np.datetime64(FIRST)) // np.timedelta64(1, "D")
+    frame = frame.assign(terminal_tx_count_30d=np.minimum(grows, 37) * np.random.default_rng(1).random(len(label)))
+    quiet = Slice(name="quiet_terminals", where=(Band(column="terminal_tx_count_30d", high=20),))
+    use = replace(USE_CASE, evidence=replace(USE_CASE.evidence, slices=(*SLICES, quiet)))
+    early = (frame["terminal_tx_count_30d"] < 20).to_numpy() & (grows < 28)
+    label[early & (np.random.default_rng(4).random(len(label)) < 0.1)] = 1
+    quiet_is_judged = labels_are_plausible(frame, label, use, EXAMINED)
+    assert "quiet_terminals" in {row["slice"] for row in quiet_is_judged.table}
+    check = labels_are_plausible(frame, label, use, EXAMINED, first_day=FIRST)
+    assert "quiet_terminals" not in {row["slice"] for row in check.table}
+    assert "windows are still filling, not judged: quiet_terminals" in check.found
+    older = labels_are_plausible(frame, label, use, EXAMINED, first_day=FIRST - timedelta(days=37))
+    assert "quiet_terminals" in {row["slice"] for row in older.table}
