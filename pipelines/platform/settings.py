@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -138,6 +139,18 @@ class Settings(BaseModel):
     use_case: str = Field(
         default="fraud", pattern=r"^[a-z][a-z0-9_]*$", description="the use case that commands act on"
     )
+
+    @field_validator("home")
+    @classmethod
+    def _usable_name(cls, path: Path) -> Path:
+        """Blanks, `%20`, quotes, letters of any alphabet are fine; what a vendor cannot take is told here, at once."""
+        held = sorted({mark for mark in str(path) if mark == "$" or unicodedata.category(mark) in {"Cc", "Cs"}})
+        if held:
+            raise ValueError(
+                f"the path of a home may not hold {', '.join(map(ascii, held))} (Airflow expands a $; control "
+                "characters and bytes that are no UTF-8 end a line or a program): choose another folder"
+            )
+        return path
 
     @field_validator("home", "jars")
     @classmethod

@@ -25,6 +25,7 @@ from pipelines.platform.spark import quoted, server_options
 from pipelines.stages.ingest.arrival import landed
 from pipelines.stages.ingest.reading import _as_named
 from pipelines.usecases.registry import load
+from tests.cli.calling import called
 
 NAMES = (
     "my home",
@@ -34,7 +35,7 @@ NAMES = (
     "it's",
     'a"b',
     "Büro",
-    "a$HOME",
+    "a:b, c",
     "a[b]c",
     "a{b,c}",
     "a*b",
@@ -55,9 +56,21 @@ def test_every_database_stands_in_the_home(name: str, tmp_path: Path) -> None:
     online.prepare()
     assert sa.make_url(online.registry).database == str(settings.home / "online" / "registry.sqlite")
     airflow = environment(settings)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
-    assert "$" not in airflow, "Airflow would expand it"
     assert sa.make_url(airflow).database == str(settings.home / "airflow" / "airflow.db")
     assert [path.name for path in tmp_path.iterdir()] == [name]
+
+
+@pytest.mark.parametrize("name", ["a$HOME", "a\nb", "a\x1b[2Jb", "a\udcffb"])
+def test_a_name_that_a_vendor_cannot_take_is_refused_before_anything_is_written(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / name))
+    for command in ("doctor", "status", "up"):
+        code, _, err = called(capsys, command)
+        assert code == 1
+        assert "the path of a home may not hold" in err
+        assert "choose another folder" in err
+    assert list(tmp_path.iterdir()) == []
 
 
 @given(PATHS)
