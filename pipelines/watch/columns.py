@@ -21,6 +21,10 @@ PROVEN = 7
 """Days that it takes to say how far they are from each other."""
 
 
+FEWEST_VALUES = 100
+"""Rows of the sample that must be off a feature's commonest value before its agreement within a key is judged."""
+
+
 def constants(today: DayProfile, before: Sequence[DayProfile] = ()) -> Iterator[Signal]:
     """Columns without a single value, or with one value for all rows where days before had several."""
     for area, columns, name_of in (("feed", today.inputs, "inputs"), ("features", today.features, "features")):
@@ -33,8 +37,14 @@ def constants(today: DayProfile, before: Sequence[DayProfile] = ()) -> Iterator[
 
 
 def torn(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -> Iterator[Signal]:
-    """Features that no longer agree within a key, though each column by itself may look as ever."""
+    """Features that no longer agree within a key, though each column by itself may look as ever.
+
+    Of a feature that is zero in nearly all rows a handful of them makes the correlation: it is not judged.
+    """
     for name, found in today.coherence.items():
+        column = today.features.get(name)
+        if column is not None and shares_off(matrix([column]))[0] * column.rows < FEWEST_VALUES:
+            continue
         earlier = [one.coherence[name] for one in before if name in one.coherence]
         usual = min(earlier) if len(earlier) >= policy.least else 0.0
         if usual >= policy.coherent and found < usual * policy.torn:

@@ -272,3 +272,17 @@ def test_a_feature_that_is_zero_in_nearly_all_rows_moves_by_its_share_of_other_r
         if share or not usual_share:
             assert told(days, with_rate(TODAY, share)).cause == "well", share
     assert told(days, with_rate(TODAY, 0.08)).cause == "bug"
+
+
+def test_a_handful_of_rows_does_not_tear_a_feature_from_its_key(past: Mapping[date, DayProfile]) -> None:
+    """Three keys of a hundred have a rate at all; on one day their few rows disagree by chance."""
+    rows = rows_of(TODAY)
+    for count, cause in ((40, "well"), (1200, "bug")):
+        rare = np.where(np.arange(len(rows["count_30d"])) < count, 0.5, 0.0)
+        days = {
+            day: replace(one, features={**one.features, "count_30d": sketch(rare)}, coherence={"count_30d": 0.95})
+            for day, one in past.items()
+        }
+        today = profile(rows)
+        today = replace(today, features={**today.features, "count_30d": sketch(rare)}, coherence={"count_30d": 0.39})
+        assert told(days, today).cause == cause, count
