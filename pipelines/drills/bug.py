@@ -63,7 +63,9 @@ def _deploy(run: Run) -> str:
     made = write_bundle(
         releases_folder(run.settings.home), name, model=bundle.model, record=record, reference=bundle.reference()
     )
-    payload = {**old.payload, **record, "manifest_digest": made.manifest_digest, "signed_by": made.signed_by}
+    signed = {"manifest_digest": made.manifest_digest, "signed_by": made.signed_by}
+    # MLflow knows nothing of a deploy by drill: nobody may look for it there.
+    payload = {**old.payload, **record, **signed, "mlflow_run_id": ""}
     run.ledger.add_release(name, payload, at=run.clock())
     run.ledger.move_champion(name, expected=pointer, reason="the drill's deploy", actor=run.actor, at=run.clock())
     return name
