@@ -118,7 +118,8 @@ def start(
     started = psutil.Process(process.pid).create_time()
     kept = {"name": name, "pid": process.pid, "started": started, "port": port}
     _path(folder, name).write_text(json.dumps(kept))
-    return ProcessRecord(**kept, folder=folder)
+    # Without the folder: whoever has just started a process need not ask whether it is his, wherever it works by now.
+    return ProcessRecord(**kept)
 
 
 def read(folder: Path, name: str) -> ProcessRecord | None:
