@@ -218,6 +218,8 @@ def _has_files(run: Run, location: str) -> bool:
     """Whether the model's bytes are where MLflow says; True where that cannot be told from here."""
     if location.startswith("file://"):
         return Path(location.removeprefix("file://"), "model.ubj").is_file()
+    if location.startswith("tollgate:/"):
+        location = f"{run.settings.mlflow_artifacts}/{location.removeprefix('tollgate:/')}"
     if location.startswith("/"):
         return Path(location, "model.ubj").is_file()
     if is_remote(location):

@@ -64,8 +64,11 @@ def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple
 
 
 @pytest.fixture
-def world(home: tuple[Run, DayStream]) -> tuple[Run, DayStream, Clock]:
-    run, day = home
+def world(home: tuple[Run, DayStream], tmp_path: Path) -> tuple[Run, DayStream, Clock]:
+    """Nothing was answered yet, and the ledger knows of no journal: else one that is gone would be told as lost."""
+    base, day = home
+    (tmp_path / "ledger").mkdir()
+    run = on_ledger_copy(base, tmp_path / "ledger")
     forget_answers(run.settings)
     return run, day, Clock(midnight(DAY))
 
