@@ -181,10 +181,9 @@ def _since_origin(values: Any, unit: str, column: TimeColumn, source: SourceFile
     number = mask_of(pc.match_substring_regex(texts, r"^[+-]?\d{1,18}(\.\d*)?([eE][+-]?\d{1,2})?$"))
     whole = number & mask_of(pc.match_substring_regex(texts, r"^-?\d{1,18}$"))
     per_unit = _NANOSECONDS[unit] / 1000
-    microseconds = np.zeros(len(texts), dtype=np.float64)
     kept = pc.if_else(pa.array(number), texts, pa.scalar("0", texts.type)).cast(pa.float64())
     microseconds = kept.to_numpy(zero_copy_only=False) * per_unit
-    origin = _origin(column, source)
+    origin = _origin(column)
     inside = number & (np.abs(microseconds) < 9e18 / 1000)
     exact = np.zeros(len(texts), dtype=np.int64)
     units = pc.if_else(pa.array(whole & inside), texts, pa.scalar("0", texts.type)).cast(pa.int64())
@@ -254,9 +253,8 @@ def _format(column: TimeColumn, source: SourceFiles) -> str | None:
     return column.format or source.time_format
 
 
-def _origin(column: TimeColumn, source: SourceFiles) -> datetime:
-    """The origin: an instant with a zone, or a local time of the declared zone; 1970-01-01 UTC without one."""
-    del source
+def _origin(column: TimeColumn) -> datetime:
+    """The origin: an instant where it has a zone, else a local time (without one); 1970-01-01 UTC by default."""
     if column.origin is None:
         return datetime(1970, 1, 1, tzinfo=UTC)
     try:
