@@ -15,6 +15,7 @@ from pipelines.importing.conversion import LABEL, TIME, unlabelled
 from pipelines.importing.labels import POSITIVE
 from pipelines.importing.landed_day import LandedDay, empty_day, read_day, row_keys, together, typed_schema
 from pipelines.importing.source import Source, SourceDay
+from pipelines.platform.errors import UsageError
 from pipelines.platform.landing import Landing
 from pipelines.usecases.definition import Feed, UseCase
 
@@ -152,8 +153,16 @@ def _reports_taken_back(mine: Any, others: Any, use_case: UseCase) -> dict[date,
     """The reports that this source had brought and that no claim asks for any more, by their day."""
     feed = use_case.labels
     reported = mine.filter(mine["due"].is_valid())
-    if not reported.num_rows or list(feed.key) != list(use_case.events.key) or len(feed.key) != 1:
+    if not reported.num_rows:
         return {}
+    if list(feed.key) != list(use_case.events.key) or len(feed.key) != 1:
+        raise UsageError(
+            "reports that were landed before cannot be taken back",
+            where="--replace",
+            expected=f"{feed.name} and {use_case.events.name} with one key column, the same in both",
+            found=f"{', '.join(feed.key)} and {', '.join(use_case.events.key)}",
+            next_step=f"take the reports of these days out of {feed.name} by hand; nothing was written",
+        )
     asked = others.filter(others["due"].is_valid()).select(["key", "due"])
     gone = reported.select(["key", "due"]).join(asked, keys=["key", "due"], join_type="left anti")
     columns = {feed.key[0]: gone["key"], use_case.label.reported_at: gone["due"]}
