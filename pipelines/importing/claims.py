@@ -50,7 +50,8 @@ class Claims:
         """Days that have claims, in order."""
         if self.folder is None or not self.folder.is_dir():
             return []
-        return sorted(day for path in self.folder.glob("*.parquet") if (day := _day(path.stem)) is not None)
+        days = [_day(path.stem) for path in self.folder.glob("*.parquet")]
+        return sorted(day for day in days if day is not None)
 
     def read(self, day: date) -> Any:
         """The claims of a day (see `SCHEMA`). Raises `StoreError` where the file cannot be read."""

@@ -96,7 +96,9 @@ def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: 
         ]
     )
     good, unreadable = _split(columns, labels, values, feed)
-    notes = {note: count for column in columns.values() for note, count in column.notes.items()}
+    notes: dict[str, int] = {}
+    for converted in columns.values():
+        notes.update(converted.notes)
     return FileRows(path, content.rows, good, unreadable, findings, int((~kept).sum()), notes)
 
 
@@ -145,11 +147,13 @@ def _split(columns: dict[str, ColumnValues], labels: Any, values: Any, feed: Fee
 
 def _with_landed(texts: Any, column: ColumnValues, rows: Any) -> Any:
     """The texts of some rows, with what lands in the place of each value that could not be read."""
-    landed = {int(row): text for one in column.problems for row, text in zip(one.rows, one.landed, strict=True)}
+    landed: dict[int, str | None] = {}
+    for problem in column.problems:
+        landed.update(zip(problem.rows.tolist(), problem.landed, strict=True))
     if not landed:
         return texts
-    found = texts.to_pylist()
-    return pa.array([landed.get(int(row), text) for row, text in zip(rows, found, strict=True)], pa.string())
+    values = [landed.get(row, text) for row, text in zip(rows.tolist(), texts.to_pylist(), strict=True)]
+    return pa.array(values, pa.string())
 
 
 def _without_rows(feed: Feed) -> Any:
