@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipelines.platform.settings import CHECKOUT
 
 LIKE_AIRFLOW = """
@@ -90,8 +92,12 @@ def test_the_environment_of_a_developer_is_left_outside(tmp_path: Path) -> None:
     ran(tmp_path, ENVIRONMENT, TOLLGATE_JARS="/elsewhere/jars", **theirs)
 
 
-def test_examples_are_the_same_in_every_run_and_new_ones_where_that_is_asked_for(tmp_path: Path) -> None:
+@pytest.mark.parametrize("variables", [{}, {"CI": "true", "GITHUB_ACTIONS": "true"}], ids=["at_a_desk", "in_ci"])
+def test_examples_are_the_same_in_every_run_and_new_ones_where_that_is_asked_for(
+    tmp_path: Path, variables: dict[str, str]
+) -> None:
     def seen(*options: str) -> str:
-        return next(line for line in ran(tmp_path, EXAMPLES, *options).stdout.splitlines() if "seen" in line)
+        printed = ran(tmp_path, EXAMPLES, *options, PYTEST_ADDOPTS="", **variables).stdout
+        return next(line for line in printed.splitlines() if "seen" in line)
 
     assert seen() == seen() != seen("--thorough")

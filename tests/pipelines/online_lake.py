@@ -71,7 +71,8 @@ def add_event(run: Run, event_id: int, time: datetime, customer: int, terminal: 
     columns = ["transaction_id", "event_time", "customer_id", "terminal_id", "amount", "day"]
     there: Any = run.lake.read("transactions", days=day).select(*columns).toPandas()
     new = pd.DataFrame([[event_id, pd.Timestamp(time), customer, terminal, amount, day.first]], columns=columns)
-    both = pd.concat([there.assign(event_time=there["event_time"].dt.tz_localize("UTC")), new], ignore_index=True)
+    old = there.assign(event_time=there["event_time"].dt.tz_localize("UTC"))
+    both = new if old.empty else pd.concat([old, new], ignore_index=True)
     both["event_time"] = both["event_time"].dt.as_unit("us")
     store(run, "transactions", both.assign(amount=both["amount"].astype(float)), day)
 
