@@ -17,7 +17,7 @@ demo: setup  ## the whole pipeline on simulated transactions, the last days thro
 	$(BIN)/tollgate demo
 
 archive: setup  ## keep Spark's classes in an archive: each start of Spark 3 s shorter (45 s once, 200 MB)
-	@$(BIN)/python -m pipelines.platform.class_archive
+	@$(BIN)/python -m pipelines.spark.class_archive
 
 test: setup  ## every test, two files at a time (36 minutes on 2 busy cores; idle not measured since)
 	@$(MAKE) --no-print-directory -j2 services archive

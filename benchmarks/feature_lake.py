@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.days import DayRange
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 

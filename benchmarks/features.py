@@ -23,9 +23,9 @@ from features.batch import compute_features
 from features.kernel import NEVER, Events, compute
 from features.layout import Layout
 from features.timeline import MICROSECONDS_PER_DAY
-from pipelines.platform.days import DayRange
-from pipelines.stages.features import build_features
-from pipelines.stages.labels import with_reports
+from pipelines.base.days import DayRange
+from pipelines.nightly.features.stage import build_features
+from pipelines.problems.labels import with_reports
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -16,10 +16,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.watch_worlds import LEAD_DAYS, STARTS, Watched, WatchedBank
-from pipelines.demo import DemoPlan
-from pipelines.platform.days import DayRange
-from pipelines.release.candidate import Candidate
+from pipelines.base.days import DayRange
+from pipelines.demo.demo import DemoPlan
 from pipelines.simulate.day import DayPlan, simulate_day
+from pipelines.training.candidate import Candidate
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.fraud import USE_CASE
 

@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarks.fortnight_banks import DemoBank
-    from pipelines.watch.causes import Cause
-    from pipelines.watch.diagnosis import Diagnosis
-    from pipelines.watch.profile import DayProfile
-    from pipelines.watch.worth import Worth
+    from pipelines.nightly.monitor.diagnosis.causes import Cause
+    from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
+    from pipelines.nightly.monitor.drift.profile import DayProfile
+    from pipelines.nightly.monitor.performance.review_outcome import Worth
 
 BANKS, FIRST_SEED, TUNING_SEED = 200, 50_000, 30_000
 """Limits were tuned on the banks 40,000 to 40,059 and, after a first report had failed on them, 30,000 to 30,199."""
@@ -39,11 +39,11 @@ MAKES_DAYS = (
     "features/*.py",
     "pipelines/drills/simulated_frame.py",
     "pipelines/simulate/*.py",
-    "pipelines/release/fitting.py",
+    "pipelines/training/fitting.py",
     "pipelines/usecases/fraud.py",
-    "pipelines/watch/coherence.py",
-    "pipelines/watch/sketch.py",
-    "pipelines/watch/worth.py",
+    "pipelines/nightly/monitor/drift/coherence.py",
+    "pipelines/nightly/monitor/drift/sketch.py",
+    "pipelines/nightly/monitor/performance/review_outcome.py",
 )
 """What a bank's days depend on: days that were kept by other code are simulated again."""
 
@@ -72,8 +72,8 @@ class WatchedFortnight:
 def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
     """The watched days of the bank with that seed, from `folder` where they are kept there, else simulated."""
     from benchmarks.fortnight_banks import DemoBank
-    from pipelines.watch.profile import DayProfile
-    from pipelines.watch.worth import Worth
+    from pipelines.nightly.monitor.drift.profile import DayProfile
+    from pipelines.nightly.monitor.performance.review_outcome import Worth
 
     kept = folder / f"{seed}-{source_digest()}.json"
     if not kept.exists():
@@ -108,7 +108,7 @@ def source_digest() -> str:
 def judge_days(days: Sequence[KeptDay]) -> list[Diagnosis]:
     """The diagnosis of each day in turn, by a watch that knows nothing before the first."""
     from benchmarks.fortnight_banks import demo_use_case
-    from pipelines.watch.day import Known, watch_day
+    from pipelines.nightly.monitor.diagnosis.day import Known, watch_day
 
     use_case = demo_use_case()
     features, delay = use_case.stored_features, timedelta(days=use_case.label.delay_days)

@@ -67,8 +67,8 @@ def judge_pair(pair: Pair, truth: Truth) -> Outcome:
     """Both gates on one pair, and the truth about it."""
     from benchmarks.gate_truth import losses
     from benchmarks.gate_worlds import bench_use_case
-    from pipelines.release.verdict import CANDIDATE, CHAMPION
-    from pipelines.stages.evaluate import evaluate
+    from pipelines.releases.verdict import CANDIDATE, CHAMPION
+    from pipelines.training.evaluate import evaluate
 
     use_case, bank, began = bench_use_case(), pair.bank, time.process_time()
     evaluation = evaluate(

@@ -28,8 +28,8 @@ from benchmarks.gate_worlds import (
     weekend,
     without_terminal_reports,
 )
-from pipelines.release.candidate import Candidate
 from pipelines.simulate.day import DayPlan
+from pipelines.training.candidate import Candidate
 
 BUG_AGES = (28, 35)
 """How many days ago a bug in the logs began: the last one or two of four training weeks, delay and test days have it.

@@ -17,14 +17,14 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.gate_worlds import AS_OF, BenchWorld
-from pipelines.platform.days import DayRange, midnight
-from pipelines.release.candidate import training_split
-from pipelines.release.evidence.slice_rows import SliceRows
-from pipelines.release.fitting import matrix_of
-from pipelines.release.frames import judged
-from pipelines.release.metrics import average_precision
-from pipelines.release.scorer import Scorer
+from pipelines.base.days import DayRange, midnight
+from pipelines.problems.metrics import average_precision
+from pipelines.problems.slice_rows import SliceRows
+from pipelines.releases.scorer import Scorer
 from pipelines.simulate.day import DayPlan
+from pipelines.training.candidate import training_split
+from pipelines.training.fitting import matrix_of
+from pipelines.training.frames import judged
 from pipelines.usecases.definition import UseCase
 
 BANKS, WEEKS = 5, 3

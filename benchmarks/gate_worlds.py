@@ -15,14 +15,14 @@ import numpy as np
 import pandas as pd
 
 from features.definition import LabelCount, LabelRate
+from pipelines.base.days import DayRange, midnight
 from pipelines.drills.simulated_frame import SimulatedFrame, simulated_frame
-from pipelines.platform.days import DayRange, midnight
-from pipelines.release.candidate import Candidate, make_candidate, training_days, training_split
-from pipelines.release.evidence.golden_store import LABEL, GoldenSet, declaration_digests
-from pipelines.release.frames import labels_at, rows_of
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.fraud import USUAL_CUSTOMERS
 from pipelines.simulate.world import World, WorldSize, build_world
+from pipelines.training.candidate import Candidate, make_candidate, training_days, training_split
+from pipelines.training.frames import labels_at, rows_of
+from pipelines.training.golden_store import LABEL, GoldenSet, declaration_digests
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.fraud import USE_CASE
 

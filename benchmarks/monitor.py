@@ -18,11 +18,11 @@ from statistics import median
 import numpy as np
 import pandas as pd
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.days import DayRange
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.nightly.monitor.stage import monitor
+from pipelines.nightly.score.stage import score
 from pipelines.run import Run
-from pipelines.stages.monitor import monitor
-from pipelines.stages.score import score
 from pipelines.usecases.registry import load
 from tests.pipelines.watched_lake import AT, World, make_world, release_model, store
 

@@ -18,11 +18,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
-from pipelines.platform.airflow_api import AirflowApi, DagRun, TaskRun
-from pipelines.platform.days import DayRange
-from pipelines.platform.ledger import Ledger
-from pipelines.platform.orchestration import Orchestration
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.airflow.api import AirflowApi, DagRun, TaskRun
+from pipelines.airflow.names import Orchestration
+from pipelines.base.days import DayRange
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.ledger.ledger import Ledger
 
 START = date(2026, 1, 1)
 HISTORY_DAYS = 70

@@ -8,13 +8,13 @@ from collections.abc import Callable
 from datetime import timedelta
 from statistics import median
 
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
 from pipelines.ops.facts import Facts
 from pipelines.ops.links import Served
 from pipelines.ops.one_file import report_html
 from pipelines.ops.openmetrics import openmetrics
 from pipelines.ops.pages import DETAILS, LISTS, whole_page
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.pipelines.ops.ledger_year import AT, LAST, write_days, write_incidents, write_releases

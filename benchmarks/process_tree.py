@@ -13,7 +13,7 @@ from pathlib import Path
 
 import psutil
 
-from pipelines.platform.settings import CHECKOUT
+from pipelines.base.settings import CHECKOUT
 
 INTERVAL = 0.2
 GIB = 1024**3

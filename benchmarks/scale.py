@@ -26,11 +26,11 @@ from pathlib import Path
 
 from benchmarks.process_tree import GIB, Usage, measured
 from benchmarks.scale_home import NIGHT
-from pipelines.platform import processes
-from pipelines.platform.airflow_secrets import secret_file
-from pipelines.platform.ports import LOCALHOST, answers
-from pipelines.platform.settings import CHECKOUT, Settings
-from pipelines.platform.spark_token import SECRET
+from pipelines.base.ports import LOCALHOST, answers
+from pipelines.base.secrets import secret_file
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.services import processes
+from pipelines.spark.token import SECRET
 from tests.servers import free_port
 
 STAGES = ("ingest", "features", "score", "monitor")

@@ -18,19 +18,19 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.landing import Landing
-from pipelines.platform.settings import Settings
-from pipelines.release.bundle import releases_folder, sha256, write_bundle
-from pipelines.release.fitting import fit_booster
+from pipelines.base.days import DayRange, midnight
+from pipelines.base.settings import Settings
+from pipelines.landing.landing import Landing
+from pipelines.nightly.features.stage import build_features
+from pipelines.nightly.score.stage import score
+from pipelines.releases.bundle import releases_folder, sha256, write_bundle
 from pipelines.run import Run
 from pipelines.simulate.incidents import Effects
 from pipelines.simulate.reports import Reporting, reported_at
 from pipelines.simulate.tables import EVENTS, LABELS, reports_table, transactions_table
 from pipelines.simulate.transactions import Transactions, transactions_of
 from pipelines.simulate.world import World, WorldSize, build_world
-from pipelines.stages.features import build_features
-from pipelines.stages.score import score
+from pipelines.training.fitting import fit_booster
 from pipelines.usecases.registry import load
 
 NIGHT = date(2026, 9, 30)

@@ -17,12 +17,12 @@ import pandas as pd
 import pyarrow as pa
 
 from features.definition import FeatureSet
-from pipelines.platform.settings import Settings
-from pipelines.release.bundle import releases_folder, sha256, write_bundle
-from pipelines.release.fitting import fit_booster
-from pipelines.release.scorer import BoosterScorer, load_champion
+from pipelines.base.settings import Settings
+from pipelines.nightly.score.scored_rows import feature_matrix
+from pipelines.releases.bundle import releases_folder, sha256, write_bundle
+from pipelines.releases.scorer import BoosterScorer, load_champion
 from pipelines.run import Run
-from pipelines.stages.scored_rows import feature_matrix
+from pipelines.training.fitting import fit_booster
 from pipelines.usecases.fraud import USE_CASE
 
 NIGHT, BULK = 10_000, 1_000_000

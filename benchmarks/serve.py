@@ -29,9 +29,9 @@ from benchmarks.serving_home import events, make_home, requests, states
 from benchmarks.serving_load import Plan
 from benchmarks.serving_rival import make_rival
 from features.stream import StreamFeatures
-from pipelines.platform.settings import Settings
-from pipelines.release.bundle import releases_folder
-from pipelines.release.scorer import load_champion
+from pipelines.base.settings import Settings
+from pipelines.releases.bundle import releases_folder
+from pipelines.releases.scorer import load_champion
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from tests.servers import free_port, redis, redis_url

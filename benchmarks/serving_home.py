@@ -14,11 +14,11 @@ from features.kernel import NEVER, Events
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, entities_with_state, state_columns
 from features.states_table import StatesTable
 from features.stream import StreamFeatures
-from pipelines.platform.days import midnight
-from pipelines.release.bundle import releases_folder, sha256, write_bundle
-from pipelines.release.fitting import fit_booster
+from pipelines.base.days import midnight
+from pipelines.nightly.materialize.stage import STAGE
+from pipelines.releases.bundle import releases_folder, sha256, write_bundle
 from pipelines.run import Run
-from pipelines.stages.materialize import STAGE
+from pipelines.training.fitting import fit_booster
 
 LAST = date(2026, 11, 19)
 """The last day that the states hold; requests are of the next."""

@@ -26,7 +26,7 @@ from pydantic import BaseModel
 from benchmarks.serving_home import AT
 from features.definition import FeatureSet
 from features.state import entities_with_state, entity_features
-from pipelines.platform.feast_library import load_feast
+from pipelines.online.feast_library import load_feast
 
 MODEL = "model.ubj"
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.landing import Landing
-from pipelines.platform.storage import LocalStorage
+from pipelines.base.days import DayRange
+from pipelines.landing.landing import Landing
+from pipelines.object_store.storage import LocalStorage
 from pipelines.simulate.day import DayPlan, simulate_day
 from pipelines.simulate.delivery import simulate
 from pipelines.simulate.world import WorldSize, build_world

@@ -22,7 +22,7 @@ import pyarrow.parquet as pq
 import xgboost as xgb
 
 from benchmarks.process_tree import GIB, measured
-from pipelines.release.fitting import BINS, booster_settings, compact_matrix_of, fit_booster
+from pipelines.training.fitting import BINS, booster_settings, compact_matrix_of, fit_booster
 from pipelines.usecases.fraud import USE_CASE
 
 if TYPE_CHECKING:

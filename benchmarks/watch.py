@@ -21,8 +21,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from benchmarks.watch_incidents import Trouble
     from benchmarks.watch_worlds import Watched, WatchedBank
-    from pipelines.watch.day import Known
-    from pipelines.watch.diagnosis import Diagnosis
+    from pipelines.nightly.monitor.diagnosis.day import Known
+    from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
 
 BANKS, FIRST_SEED, TUNING_SEED = 15, 2_000, 7_000
 PROCESSES = 2
@@ -115,7 +115,7 @@ def run_days(
     bank: WatchedBank, days: Sequence[Watched], known: Known | None = None
 ) -> Iterator[tuple[date, Diagnosis, Known]]:
     """The diagnosis of each day in turn, with what was known before it."""
-    from pipelines.watch.day import Known, watch_day
+    from pipelines.nightly.monitor.diagnosis.day import Known, watch_day
 
     before = known or Known()
     delay = timedelta(days=bank.use_case.label.delay_days)

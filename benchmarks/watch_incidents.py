@@ -11,8 +11,8 @@ import pandas as pd
 
 from benchmarks.watch_worlds import LEAD_DAYS, Watched, WatchedBank
 from features.definition import LabelCount, LabelRate
+from pipelines.base.days import DayRange
 from pipelines.drills.simulated_frame import Happened
-from pipelines.platform.days import DayRange
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.incidents import Effects
 from pipelines.simulate.transactions import Transactions

@@ -15,18 +15,18 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from benchmarks.gate_worlds import CUSTOMERS, TERMINALS, bench_use_case
+from pipelines.base.days import DayRange
 from pipelines.drills.simulated_frame import Happened, simulated_frame
-from pipelines.platform.days import DayRange
-from pipelines.release.candidate import Candidate, make_candidate, training_days
-from pipelines.release.fitting import matrix_of
+from pipelines.nightly.monitor.drift.coherence import coherence
+from pipelines.nightly.monitor.drift.profile import DayProfile
+from pipelines.nightly.monitor.drift.sketch import sketch
+from pipelines.nightly.monitor.performance.review_outcome import Worth, logit, worth
+from pipelines.nightly.monitor.profiles import entity_features
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.world import World, WorldSize, build_world
-from pipelines.stages.profiles import entity_features
+from pipelines.training.candidate import Candidate, make_candidate, training_days
+from pipelines.training.fitting import matrix_of
 from pipelines.usecases.definition import UseCase
-from pipelines.watch.coherence import coherence
-from pipelines.watch.profile import DayProfile
-from pipelines.watch.sketch import sketch
-from pipelines.watch.worth import Worth, logit, worth
 
 STARTS = date(2026, 3, 2)
 HISTORY_DAYS, QUIET_DAYS = 35, 120

@@ -31,7 +31,7 @@ def build(use_case: UseCase) -> DAG:
         @task(task_display_name="what is late")
         def look() -> list[str]:
             """Open, go on with, or close the incident of what is late; returns it in words."""
-            from pipelines.stages.incidents import follow_deadlines, stage_done
+            from pipelines.nightly.monitor.incidents import follow_deadlines, stage_done
             from plugins.tollgate_airflow.partition import run_of
 
             run = run_of(get_current_context(), use_case.name)

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, PartitionedAssetTimetable, TaskGroup, task
 
-from pipelines.platform.orchestration import Orchestration
+from pipelines.airflow.names import Orchestration
 from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.stage_run import run_stage
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter, use_cases
@@ -42,7 +42,7 @@ def build(use_case: UseCase) -> DAG:
             @task(inlets=[events], outlets=[features], pool=names.pool("features"), task_display_name="lake to table")
             def build_features() -> dict[str, Any]:
                 """Sliding windows over the days that they reach back to; gate; one commit."""
-                from pipelines.stages.features import build_features as stage
+                from pipelines.nightly.features.stage import build_features as stage
 
                 return run_stage(stage, use_case.name, [features])
 
@@ -52,7 +52,7 @@ def build(use_case: UseCase) -> DAG:
             @task(outlets=[state], pool=names.pool("materialize"), task_display_name="state to online store")
             def materialize() -> dict[str, Any]:
                 """Each entity's recent events into the online store; the watermark moves last."""
-                from pipelines.stages.materialize import materialize as stage
+                from pipelines.nightly.materialize.stage import materialize as stage
 
                 return run_stage(stage, use_case.name, [state])
 

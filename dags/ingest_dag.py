@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, task
 
-from pipelines.platform.orchestration import Orchestration
+from pipelines.airflow.names import Orchestration
 from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.stage_run import run_stage
 from plugins.tollgate_airflow.timetable import NightlyTimetable
@@ -41,7 +41,7 @@ def build(use_case: UseCase) -> DAG:
         @task(outlets=outlets, pool=names.pool("ingest"), task_display_name="landing zone to lake")
         def ingest() -> dict[str, Any]:
             """Manifest, contract, duplicates, late rows, quarantine, gate; one commit a table."""
-            from pipelines.stages.ingest import ingest as stage
+            from pipelines.nightly.ingest import ingest as stage
 
             return run_stage(stage, use_case.name, outlets)
 

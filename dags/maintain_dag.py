@@ -38,7 +38,7 @@ def build(use_case: UseCase) -> DAG:
         @task(task_display_name="files, versions, backup")
         def maintain() -> dict[str, Any]:
             """Every table tended, every row of the ledger in a file of its own."""
-            from pipelines.stages.maintain import maintain as stage
+            from pipelines.maintenance.stage import maintain as stage
 
             return run_stage(stage, use_case.name)
 

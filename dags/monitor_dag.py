@@ -7,7 +7,7 @@ from typing import Any
 from airflow.sdk import DAG, PartitionedAssetTimetable, TaskGroup, get_current_context, task
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pipelines.platform.orchestration import Orchestration
+from pipelines.airflow.names import Orchestration
 from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.stage_run import run_stage
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter, use_cases
@@ -49,7 +49,7 @@ def build(use_case: UseCase) -> DAG:
             @task(inlets=[predictions], outlets=[metrics], pool=names.pool("monitor"), task_display_name="day to page")
             def monitor() -> dict[str, Any]:
                 """Drift, performance, freshness, volume, quarantine rate; metrics and one page."""
-                from pipelines.stages.monitor import monitor as stage
+                from pipelines.nightly.monitor.stage import monitor as stage
 
                 return run_stage(stage, use_case.name, [metrics])
 
@@ -71,7 +71,7 @@ def build(use_case: UseCase) -> DAG:
             @task(task_display_name="release on or back")
             def roll_out() -> dict[str, Any]:
                 """A release that is tried out goes on after enough clean days; a failed guardrail undoes it."""
-                from pipelines.stages.rollout import rollout as stage
+                from pipelines.nightly.rollout.stage import rollout as stage
 
                 return run_stage(stage, use_case.name)
 

@@ -37,7 +37,7 @@ def build(use_case: UseCase) -> DAG:
         @task(task_display_name="a sample of yesterday")
         def parity() -> dict[str, Any]:
             """As many events as the use case's watch says, through the online path."""
-            from pipelines.stages.parity import sampled_parity
+            from pipelines.parity.stage import sampled_parity
 
             return run_stage(sampled_parity, use_case.name)
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from airflow.sdk import DAG, PartitionedAssetTimetable, task
 
-from pipelines.platform.orchestration import Orchestration
+from pipelines.airflow.names import Orchestration
 from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.stage_run import run_stage
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter, use_cases
@@ -41,7 +41,7 @@ def build(use_case: UseCase) -> DAG:
         @task(inlets=[features], outlets=outlets, pool=names.pool("score"), task_display_name="features to alerts")
         def score() -> dict[str, Any]:
             """The released model on the day's features; gate; predictions and alerts."""
-            from pipelines.stages.score import score as stage
+            from pipelines.nightly.score.stage import score as stage
 
             return run_stage(stage, use_case.name, outlets)
 

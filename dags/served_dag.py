@@ -39,7 +39,7 @@ def build(use_case: UseCase) -> DAG:
         @task(task_display_name="yesterday's answers")
         def served() -> dict[str, Any]:
             """Every logged answer to an event of the day, beside the batch."""
-            from pipelines.stages.served import served_parity
+            from pipelines.parity.served import served_parity
 
             return run_stage(served_parity, use_case.name)
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow.sdk import DAG, Param, PartitionedAssetTimetable, TaskGroup, get_current_context, task
 
-from pipelines.platform.orchestration import Orchestration
+from pipelines.airflow.names import Orchestration
 from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.approving import promote_approved, release_approval
 from plugins.tollgate_airflow.training import train_for

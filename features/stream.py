@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features import arena_loops as loops
-from features.arena import MOST_EVENTS, Arena
-from features.arena_statistics import ArenaAnswers
 from features.context import Context
 from features.definition import FeatureSet
 from features.feature import Feature
+from features.online import loops
+from features.online.state_store import MOST_EVENTS, Arena
+from features.online.statistics import ArenaAnswers
 from features.stacked import Plan
 from features.state import REPORTED, EntityState, entities_with_state, state_columns, state_reach_days
 from features.states_table import StatesTable

@@ -13,10 +13,10 @@ from functools import cache, cached_property
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pipelines.platform.code_identity import CodeIdentity, identify
-from pipelines.platform.lake import Lake, Provenance
-from pipelines.platform.ledger import Ledger
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.code_identity import CodeIdentity, identify
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.lake.lake import Lake, Provenance
+from pipelines.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
@@ -73,7 +73,7 @@ class Run:
     @cached_property
     def spark(self) -> SparkSession:
         """A Spark session (started on first use)."""
-        from pipelines.platform.spark import spark_session
+        from pipelines.spark.session import spark_session
 
         return spark_session(self.settings)
 

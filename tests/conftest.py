@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 
@@ -21,15 +21,15 @@ pytest_plugins = ["tests.guarantees.plugin", "tests.surroundings"]
 
 HEAVY = (
     "dags/test_standalone.py",
-    "pipelines/stages/ingest/test_order.py",
+    "pipelines/nightly/ingest/test_order.py",
     "dags/test_production_services.py",
     "pipelines/drills/test_watch_drills.py",
     "pipelines/drills/test_lake_drills.py",
     "pipelines/stages/test_materialize.py",
     "pipelines/stages/test_reproduce.py",
-    "pipelines/stages/retain/test_by_key.py",
+    "pipelines/maintenance/erasure/test_by_key.py",
     "pipelines/stages/test_parity_real.py",
-    "pipelines/stages/ingest/test_ingest.py",
+    "pipelines/nightly/ingest/test_ingest.py",
     "pipelines/stages/test_monitor.py",
     "pipelines/stages/test_train.py",
     "pipelines/platform/test_lake_race.py",
@@ -84,7 +84,7 @@ def settings(tmp_path: Path) -> Settings:
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
     """One local Spark session for the whole run of a worker; with one core where another worker has the other."""
-    from pipelines.platform.spark import spark_session
+    from pipelines.spark.session import spark_session
 
     cores = 1 if os.environ.get("PYTEST_XDIST_WORKER") else 2
     home = tmp_path_factory.mktemp("spark")

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.platform.jar_list import DELTA_JARS, S3_JARS
-from pipelines.platform.jars import missing_jars
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
+from pipelines.spark.jar_list import DELTA_JARS, S3_JARS
+from pipelines.spark.jars import missing_jars
 from tests.object_store import REGION, make_bucket, s3
 from tests.servers import Server, new_database, postgresql, redis, redis_url
 

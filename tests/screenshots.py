@@ -16,8 +16,8 @@ from pathlib import Path
 
 import httpx
 
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.ops.facts import Facts
-from pipelines.platform.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.browser import Browser, browser, chromium

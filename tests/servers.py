@@ -21,8 +21,8 @@ from tempfile import TemporaryDirectory
 import psycopg
 import pytest
 
-from pipelines.platform import processes
-from pipelines.platform.ports import LOCALHOST, answers
+from pipelines.base.ports import LOCALHOST, answers
+from pipelines.services import processes
 from tests.ports import free_port
 
 PATIENCE = 120.0

@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pipelines.platform.airflow_api import USER, passwords_file
-from pipelines.platform.ports import LOCALHOST
-from pipelines.platform.settings import Settings
+from pipelines.airflow.api import USER, passwords_file
+from pipelines.base.ports import LOCALHOST
+from pipelines.base.settings import Settings
 
 BEGUN = datetime(2026, 11, 20, 2, tzinfo=UTC)
 

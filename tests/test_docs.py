@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.cli.main import build_app
-from pipelines.platform.settings import CHECKOUT, Settings
 
 DOCUMENTS = sorted(
     CHECKOUT / name

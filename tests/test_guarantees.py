@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.platform.settings import CHECKOUT
+from pipelines.base.settings import CHECKOUT
 from tests.guarantees.listed import BY_NAME, GUARANTEES
 from tests.guarantees.marked import Marked, marked_tests
 from tests.guarantees.table import Outcome, parsed, rendered, row_of

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from pipelines.platform.settings import CHECKOUT
+from pipelines.base.settings import CHECKOUT
 from tests.ports import free_ports
 
 ASK = "from tests.ports import free_ports; print(*free_ports(300)); input()"

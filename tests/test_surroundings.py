@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform.settings import CHECKOUT
+from pipelines.base.settings import CHECKOUT
 
 LIKE_AIRFLOW = """
 import atexit, logging, sys
@@ -31,7 +31,7 @@ def test_the_next_one_sees_nothing_of_that():
 ENVIRONMENT = """
 import os
 from pathlib import Path
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
 
 def test_nothing_that_a_developer_has_set_is_there():
     settings = Settings.from_environment()

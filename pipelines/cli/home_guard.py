@@ -96,9 +96,9 @@ def _guarded(callback: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def _warn() -> None:
+    from pipelines.base.home import place_warning
+    from pipelines.base.settings import Settings
     from pipelines.cli.output import errors
-    from pipelines.platform.home import place_warning
-    from pipelines.platform.settings import Settings
 
     warning = place_warning(Settings.from_environment())
     if warning:
@@ -109,22 +109,22 @@ def _register_new_home() -> None:
     """Give a home that this command has made its identity; a call that made none leaves nothing behind."""
     from contextlib import suppress
 
-    from pipelines.platform.errors import TollgateError
-    from pipelines.platform.home import require_own_home
-    from pipelines.platform.settings import Settings
+    from pipelines.base.errors import TollgateError
+    from pipelines.base.home import require_own_home
+    from pipelines.base.settings import Settings
 
     with suppress(TollgateError):
         require_own_home(Settings.from_environment())
 
 
 def _require(*, ledger_too: bool) -> None:
-    from pipelines.platform.home import require_own_home
-    from pipelines.platform.settings import Settings
+    from pipelines.base.home import require_own_home
+    from pipelines.base.settings import Settings
 
     settings = Settings.from_environment()
     home = require_own_home(settings)
     if ledger_too:
         from pipelines.cli.person import actor_name
-        from pipelines.platform.home_ledger import require_own_ledger
+        from pipelines.ledger.homes import require_own_ledger
 
         require_own_ledger(settings, home, actor=actor_name())

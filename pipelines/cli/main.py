@@ -10,8 +10,8 @@ from importlib import import_module
 import typer
 
 from pipelines import cli
+from pipelines.cli.error_handling import end_in_block, never_fail_to_print, one_line_logs
 from pipelines.cli.home_guard import guard_commands
-from pipelines.cli.net import end_in_block, never_fail_to_print, one_line_logs
 
 _NOT_GROUPS = {"import_check", "home_guard", "main", "net", "output", "person"}
 
@@ -35,7 +35,7 @@ def build_app() -> typer.Typer:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, 130 after Ctrl-C, else 1.
 
-    Whatever it ends in, nobody reads a traceback: `pipelines.cli.net`.
+    Whatever it ends in, nobody reads a traceback: `pipelines.cli.error_handling`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     never_fail_to_print()

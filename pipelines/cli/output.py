@@ -10,13 +10,13 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from pipelines.platform.commands import as_typed
-from pipelines.platform.errors import TollgateError
-from pipelines.platform.printable import escaped
+from pipelines.base.commands import as_typed
+from pipelines.base.errors import TollgateError
+from pipelines.base.printable import escaped
 
 
 class _TypedConsole(Console):
-    """A console that shows commands as they have to be typed here (`pipelines.platform.commands`)."""
+    """A console that shows commands as they have to be typed here (`pipelines.base.commands`)."""
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as Rich does."""

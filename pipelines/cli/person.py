@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 
 def person_run() -> Run:
     """A run in the name of the person at the keyboard."""
-    from pipelines.platform.settings import Settings
+    from pipelines.base.settings import Settings
     from pipelines.run import Run
     from pipelines.usecases.registry import load
 
@@ -31,7 +31,7 @@ def actor_name() -> str:
 
 def required_reason(reason: str, what: str, *, command: str) -> str:
     """The reason that was given, without blanks around it; raises `UsageError` that says `what` where there is none."""
-    from pipelines.platform.errors import UsageError
+    from pipelines.base.errors import UsageError
 
     if not reason.strip():
         raise UsageError(what, expected="--reason TEXT", found="none", next_step=f'{command} --reason "…"')
@@ -40,7 +40,7 @@ def required_reason(reason: str, what: str, *, command: str) -> str:
 
 def reading_run() -> Run:
     """A run for commands that only read: nobody's name goes with it."""
-    from pipelines.platform.settings import Settings
+    from pipelines.base.settings import Settings
     from pipelines.run import Run
     from pipelines.usecases.registry import load
 

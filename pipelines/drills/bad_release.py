@@ -7,16 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.base.errors import PermanentError
 from pipelines.drills.bank import FIRST_TRAINING
-from pipelines.platform.errors import PermanentError
-from pipelines.release.candidate import make_candidate
-from pipelines.release.record import release_record
-from pipelines.release.scorer import load_champion
-from pipelines.release.verdict import Check, Verdict
+from pipelines.releases.scorer import load_champion
+from pipelines.releases.verdict import Check, Verdict
 from pipelines.run import Run, code_version
-from pipelines.stages.evaluate import evaluate
-from pipelines.stages.release import release
-from pipelines.stages.training_data import current_versions, read_training_data
+from pipelines.training.candidate import make_candidate
+from pipelines.training.evaluate import evaluate
+from pipelines.training.publish import release
+from pipelines.training.record import release_record
+from pipelines.training.training_data import current_versions, read_training_data
 
 if TYPE_CHECKING:
     import pandas as pd

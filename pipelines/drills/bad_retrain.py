@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipelines.base.settings import Settings
 from pipelines.drills.bank import BAD_LABELS, INCIDENT, RETRAIN, bank, first_champion
 from pipelines.drills.drill import Drill, Finding
-from pipelines.platform.settings import Settings
-from pipelines.release.verdict import CANDIDATE, CHAMPION, Check
+from pipelines.releases.verdict import CANDIDATE, CHAMPION, Check
 from pipelines.simulate.incidents import INCIDENTS
-from pipelines.stages.train import TrainResult, train
+from pipelines.training.stage import TrainResult, train
 
 HURT = "night"
 """The slice whose labels the incident damages."""

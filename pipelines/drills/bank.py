@@ -9,17 +9,17 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import date, timedelta
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import PermanentError
-from pipelines.platform.landing import Landing
-from pipelines.platform.settings import Settings
+from pipelines.base.days import DayRange
+from pipelines.base.errors import PermanentError
+from pipelines.base.settings import Settings
+from pipelines.landing.landing import Landing
+from pipelines.nightly.features.stage import build_features
+from pipelines.nightly.ingest import ingest
 from pipelines.run import Run
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.delivery import simulate
 from pipelines.simulate.world import WorldSize
-from pipelines.stages.features import build_features
-from pipelines.stages.ingest import ingest
-from pipelines.stages.train import train
+from pipelines.training.stage import train
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
 

@@ -6,13 +6,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from features.definition import EntityFeature
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
 from pipelines.drills.watched_bank import days_after, nights, watched_bank, write_days
-from pipelines.platform.days import DayRange
-from pipelines.platform.ledger import Pointer
-from pipelines.platform.settings import Settings
-from pipelines.release.bundle import releases_folder, write_bundle
-from pipelines.release.loading import release_bundle
+from pipelines.ledger.ledger import Pointer
+from pipelines.releases.bundle import releases_folder, write_bundle
+from pipelines.releases.loading import release_bundle
 from pipelines.run import Run
 
 FIRST, AFTER = days_after(0), days_after(1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.base.errors import UsageError
 from pipelines.drills.bad_retrain import BAD_RETRAIN
 from pipelines.drills.bug import BUG
 from pipelines.drills.concept import CONCEPT
@@ -12,7 +13,6 @@ from pipelines.drills.holiday import HOLIDAY_DRILL
 from pipelines.drills.race import RACE
 from pipelines.drills.rollback import ROLLBACK
 from pipelines.drills.skew import SKEW
-from pipelines.platform.errors import UsageError
 
 DRILLS = {drill.name: drill for drill in (SKEW, BAD_RETRAIN, ROLLBACK, RACE, CRASH, FEED, HOLIDAY_DRILL, BUG, CONCEPT)}
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
 from pipelines.drills.watched_bank import days_after, nights, watched_bank, write_days
-from pipelines.platform.fallback import fallbacks
-from pipelines.platform.settings import Settings
+from pipelines.releases.fallback import fallbacks
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.incidents import INCIDENTS
 

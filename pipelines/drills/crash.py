@@ -10,9 +10,9 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.drills.drill import Drill, Finding
 from pipelines.drills.killed_promotions import ONE_THREAD
-from pipelines.platform.settings import CHECKOUT, Settings
 
 
 def crash(settings: Settings, *, every: int = 1) -> Sequence[Finding]:

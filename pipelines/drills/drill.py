@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from pipelines.base.days import DayRange
+from pipelines.base.errors import NotArrivedError
+from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import NotArrivedError
-from pipelines.platform.landing import Landing
-from pipelines.platform.ledger import Incident
-from pipelines.platform.settings import Settings
+from pipelines.landing.landing import Landing
+from pipelines.ledger.ledger import Incident
+from pipelines.nightly.ingest import ingest
+from pipelines.nightly.monitor.incidents import stage_done, stage_failed
 from pipelines.run import Run
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.delivery import simulate
 from pipelines.simulate.world import WorldSize
-from pipelines.stages.incidents import stage_done, stage_failed
-from pipelines.stages.ingest import ingest
 from pipelines.usecases.registry import load
 
 DAYS = DayRange(date(2026, 11, 2), date(2026, 11, 6))

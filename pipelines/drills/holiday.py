@@ -6,18 +6,18 @@ from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
 
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
 from pipelines.drills.watched_bank import days_after, nights, watched_bank, write_days
-from pipelines.platform.days import DayRange
-from pipelines.platform.fallback import fallbacks
-from pipelines.platform.settings import Settings
-from pipelines.release.scorer import RULE_RELEASE
-from pipelines.report.standing import standing
+from pipelines.nightly.monitor.performance.performance import performance
+from pipelines.nightly.score.stage import score
+from pipelines.releases.fallback import fallbacks
+from pipelines.releases.scorer import RULE_RELEASE
 from pipelines.run import Run
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.incidents import INCIDENTS
-from pipelines.stages.performance import performance
-from pipelines.stages.score import score
+from pipelines.status.status import standing
 
 NAME = "holiday"
 HOLIDAY, FIRST, REST = days_after(0, 3), days_after(0), days_after(1, 3)

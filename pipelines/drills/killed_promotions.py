@@ -16,18 +16,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
 from pipelines.drills.kill import Ended, Steps, in_child
 from pipelines.drills.simulated_frame import simulated_frame
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import Settings
-from pipelines.release.candidate import Candidate, make_candidate, training_days
-from pipelines.release.record import release_record
-from pipelines.release.scorer import load_champion, rule_scorer
-from pipelines.release.verdict import Check, Evaluation, Verdict
+from pipelines.releases.scorer import load_champion, rule_scorer
+from pipelines.releases.verdict import Check, Evaluation, Verdict
 from pipelines.run import Run
 from pipelines.simulate.world import WorldSize, build_world
-from pipelines.stages.evaluate import evaluate
-from pipelines.stages.release import release
+from pipelines.training.candidate import Candidate, make_candidate, training_days
+from pipelines.training.evaluate import evaluate
+from pipelines.training.publish import release
+from pipelines.training.record import release_record
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
 

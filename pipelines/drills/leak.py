@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from features.definition import LabelRate
 from features.state import REPORTED
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
+from pipelines.nightly.materialize.states import known_events
 from pipelines.run import Run
-from pipelines.stages.states import known_events
 from pipelines.usecases.definition import UseCase
 
 if TYPE_CHECKING:

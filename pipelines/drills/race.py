@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.base.errors import PermanentError
+from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
-from pipelines.platform.errors import PermanentError
-from pipelines.platform.ledger import Ledger
-from pipelines.platform.settings import Settings
+from pipelines.ledger.ledger import Ledger
 
 RACES = 100
 PROCESSES, THREADS = 4, 2

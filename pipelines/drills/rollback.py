@@ -15,16 +15,16 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.base.days import DayRange
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.drills.bad_release import release_a_bad_model
 from pipelines.drills.bank import DAYS, FIRST_TRAINING, bank, first_champion
 from pipelines.drills.drill import Drill, Finding
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import CHECKOUT, Settings
-from pipelines.release.metrics import Array
-from pipelines.release.scorer import load_champion
+from pipelines.nightly.score.scored_rows import feature_matrix
+from pipelines.nightly.score.stage import score
+from pipelines.problems.metrics import Array
+from pipelines.releases.scorer import load_champion
 from pipelines.run import Run
-from pipelines.stages.score import score
-from pipelines.stages.scored_rows import feature_matrix
 
 NEEDED = DayRange(DAYS.first, FIRST_TRAINING - timedelta(days=1))
 NIGHTS = DayRange(FIRST_TRAINING - timedelta(days=5), FIRST_TRAINING - timedelta(days=1))

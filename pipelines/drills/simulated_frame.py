@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from features.definition import FeatureSet
 from features.kernel import NEVER, Events, compute
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 from pipelines.simulate.day import DayPlan, SimulatedDay, simulate_day
 from pipelines.simulate.transactions import Transactions
 from pipelines.simulate.world import World
@@ -30,7 +30,7 @@ _USUAL = DayPlan()
 
 @dataclass(frozen=True, kw_only=True)
 class SimulatedFrame:
-    """`frame` is a training frame (see `pipelines.release.frames`) with all entity keys, ordered by time.
+    """`frame` is a training frame (see `pipelines.training.frames`) with all entity keys, ordered by time.
 
     `fraud` is what really happened, bool, parallel to the rows: it knows nothing of reports.
     """

@@ -6,25 +6,25 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pipelines.base.days import DayRange, midnight
+from pipelines.base.settings import Settings
 from pipelines.drills.bank import DAYS, FIRST_TRAINING, bank
 from pipelines.drills.drill import Drill, Finding
 from pipelines.drills.leak import leaking_feature, let_it_leak
-from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.ledger import Pointer
-from pipelines.platform.settings import Settings
-from pipelines.release.candidate import training_split
-from pipelines.release.fitting import matrix_of
-from pipelines.release.frames import judged
-from pipelines.release.loading import release_bundle
-from pipelines.release.metrics import Array, average_precision
-from pipelines.release.scorer import booster_scorer
-from pipelines.release.verdict import CANDIDATE
+from pipelines.ledger.ledger import Pointer
+from pipelines.nightly.features.stage import build_features
+from pipelines.nightly.score.stage import score
+from pipelines.parity.stage import ParityResult, parity
+from pipelines.problems.metrics import Array, average_precision
+from pipelines.releases.loading import release_bundle
+from pipelines.releases.scorer import booster_scorer
+from pipelines.releases.verdict import CANDIDATE
 from pipelines.run import Run
-from pipelines.stages.features import build_features
-from pipelines.stages.parity import ParityResult, parity
-from pipelines.stages.score import score
-from pipelines.stages.train import TrainResult, train
-from pipelines.stages.training_data import current_versions, read_training_data
+from pipelines.training.candidate import training_split
+from pipelines.training.fitting import matrix_of
+from pipelines.training.frames import judged
+from pipelines.training.stage import TrainResult, train
+from pipelines.training.training_data import current_versions, read_training_data
 
 if TYPE_CHECKING:
     import pandas as pd

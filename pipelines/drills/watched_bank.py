@@ -12,15 +12,15 @@ from datetime import date, timedelta
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
 from pipelines.drills.bank import drill_use_case, first_champion
 from pipelines.drills.simulated_frame import simulated_frame
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import Settings
+from pipelines.nightly.monitor.stage import monitor
+from pipelines.nightly.score.stage import score
 from pipelines.run import Run
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.world import World, WorldSize, build_world
-from pipelines.stages.monitor import monitor
-from pipelines.stages.score import score
 from pipelines.usecases.definition import Feed, UseCase
 from pipelines.usecases.registry import load
 

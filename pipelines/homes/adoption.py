@@ -13,11 +13,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
-from pipelines.platform import processes
-from pipelines.platform.airflow_api import passwords_file
-from pipelines.platform.airflow_configuration import configuration_file, make_configuration
-from pipelines.platform.errors import ConfigurationError, StoreError
-from pipelines.platform.home import (
+from pipelines.airflow.api import passwords_file
+from pipelines.airflow.configuration import configuration_file, make_configuration
+from pipelines.base.errors import ConfigurationError, StoreError
+from pipelines.base.home import (
     RUNBOOK,
     Home,
     home_locked,
@@ -28,13 +27,14 @@ from pipelines.platform.home import (
     shared_stores,
     write_home,
 )
-from pipelines.platform.home_ledger import HomeLedger, ledger_exists
-from pipelines.platform.metrics_token import token_file
-from pipelines.platform.service_list import SERVICES
-from pipelines.platform.services import STOP_PATIENCE
-from pipelines.platform.services import folder as services_folder
-from pipelines.platform.settings import Settings
-from pipelines.serve.access import first_key_file, keys_file
+from pipelines.base.settings import Settings
+from pipelines.ledger.homes import HomeLedger, ledger_exists
+from pipelines.serve.http.access import first_key_file, keys_file
+from pipelines.services import processes
+from pipelines.services.local import STOP_PATIENCE
+from pipelines.services.local import folder as services_folder
+from pipelines.services.metrics_token import token_file
+from pipelines.services.service_list import SERVICES
 
 MAY_BE_SHARED = ("landing",)
 """Stores that a copy may use together with the original: what arrives there is read by both."""
@@ -192,7 +192,7 @@ def _forget_paths(settings: Settings, *, new_keys: bool = False) -> int:
     database = settings.mlflow.removeprefix("sqlite:///")
     if settings.mlflow.startswith("sqlite:///") and not Path(database).is_file():
         return 0
-    from pipelines.platform.home_artifacts import forget_paths
+    from pipelines.mlflow.artifacts import forget_paths
 
     return forget_paths(settings)
 

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
-from pipelines.platform.errors import PermanentError, TransientError
-from pipelines.platform.home import RUNBOOK
+from pipelines.base.errors import PermanentError, TransientError
+from pipelines.base.home import RUNBOOK
 
 FORMAT = 1
 MANIFEST = "MANIFEST.json"

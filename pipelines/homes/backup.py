@@ -17,13 +17,13 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from pipelines.base.errors import ConfigurationError, StoreError, TransientError
+from pipelines.base.home import RUNBOOK, placement, stores_outside
+from pipelines.base.masking import mask_passwords
+from pipelines.base.settings import Settings, is_remote
 from pipelines.homes.archive import ArchiveWriter
-from pipelines.platform.errors import ConfigurationError, StoreError, TransientError
-from pipelines.platform.home import RUNBOOK, placement, stores_outside
-from pipelines.platform.home_ledger import ledger_exists
-from pipelines.platform.ledger_backup import back_up as back_up_ledger
-from pipelines.platform.masking import mask_passwords
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.ledger.backup import back_up as back_up_ledger
+from pipelines.ledger.homes import ledger_exists
 from pipelines.run import code_version
 
 LEDGER = "ledger.jsonl.gz"

@@ -16,13 +16,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pipelines.base.errors import StoreError, UsageError
+from pipelines.base.home import RUNBOOK, placement
+from pipelines.base.settings import Settings, is_remote
 from pipelines.homes.adoption import Adoption, adopt, adopt_moved
 from pipelines.homes.archive import opened, take_out
 from pipelines.homes.backup import FILES, FOLDERS, LEDGER
-from pipelines.platform.errors import StoreError, UsageError
-from pipelines.platform.home import RUNBOOK, placement
-from pipelines.platform.ledger_backup import restore as restore_ledger
-from pipelines.platform.settings import Settings, is_remote
+from pipelines.ledger.backup import restore as restore_ledger
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from pipelines.base.days import DayRange, grouped, midnight
+from pipelines.ledger.ledger import Incident, StageRecord
 from pipelines.ops.day import incident_day
 from pipelines.ops.facts import Facts
 from pipelines.ops.measure import Measure, median_of, plural, share_of
 from pipelines.ops.nights import scheduled_days
-from pipelines.platform.days import DayRange, grouped, midnight
-from pipelines.platform.ledger import Incident, StageRecord
 
 GROUP = "Incidents and alerts"
 DETECT_HOURS = 8.0

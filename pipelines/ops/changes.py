@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
+from pipelines.ledger.ledger import Move
 from pipelines.ops.facts import SCORED_DAYS, Facts
 from pipelines.ops.measure import Measure, median_of, plural, share_of
-from pipelines.platform.ledger import Move
 
 GROUP = "Releases"
 CHANGE_FAILURE = 0.15

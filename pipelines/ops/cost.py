@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.ledger.ledger import StageRecord
 from pipelines.ops.measure import Measure, median_of, plural
-from pipelines.platform.ledger import StageRecord
 
 GROUP = "Cost"
 STAGE = "cost"
-"""The stage under which a run records what it cost (see `pipelines.stages.metering`)."""
+"""The stage under which a run records what it cost (see `pipelines.nightly.metering`)."""
 
 NOT_RECORDED = "not recorded: only runs through Airflow or `tollgate run` record their time"
 SPARK_APART = "CPU of the task's own process; Spark's server works apart, so wall seconds are {wall:,.1f}"

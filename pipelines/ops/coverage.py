@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.ledger.ledger import StageRecord
 from pipelines.ops.facts import Facts, gate_results
 from pipelines.ops.measure import Measure, plural, share_of
-from pipelines.platform.ledger import StageRecord
 
 GROUP = "Coverage"
 FULL = 1.0

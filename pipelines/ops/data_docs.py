@@ -11,7 +11,7 @@ from markupsafe import Markup
 
 from expectations.definition import Check, Suite
 from pipelines.ops.facts import Facts, gate_results
-from pipelines.report.charts import lines
+from pipelines.pages.charts import lines
 
 NEWEST_FAILURES = 20
 

@@ -8,13 +8,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pipelines.base.days import DayRange, parse_day
+from pipelines.base.errors import UsageError
+from pipelines.ledger.ledger import Incident, StageRecord
 from pipelines.ops.facts import SHOWN_DAYS, Facts, gate_results, newest_records
 from pipelines.ops.now import charts
-from pipelines.platform.days import DayRange, parse_day
-from pipelines.platform.errors import UsageError
-from pipelines.platform.ledger import Incident, StageRecord
-from pipelines.report.charts import Bar, bars
-from pipelines.report.days import STAGES, gate_failures
+from pipelines.pages.charts import Bar, bars
+from pipelines.status.days import STAGES, gate_failures
 
 
 def days_content(facts: Facts) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.ledger import Incident, Move, Pointer, Release, StageRecord
-from pipelines.report.days import DayRow, day_rows
-from pipelines.report.standing import Standing, newest_day, standing
+from pipelines.base.days import DayRange
+from pipelines.ledger.ledger import Incident, Move, Pointer, Release, StageRecord
 from pipelines.run import Run
+from pipelines.status.days import DayRow, day_rows
+from pipelines.status.status import Standing, newest_day, standing
 from pipelines.usecases.definition import UseCase
 
 SHOWN_DAYS = 28

@@ -9,11 +9,11 @@ from typing import Any
 from markupsafe import Markup
 
 from features.feature import Feature
+from pipelines.base.days import DayRange
+from pipelines.base.errors import UsageError
+from pipelines.ledger.ledger import StageRecord
 from pipelines.ops.facts import Facts
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import UsageError
-from pipelines.platform.ledger import StageRecord
-from pipelines.report.charts import lines, spark
+from pipelines.pages.charts import lines, spark
 
 DRIFT_DAYS = 60
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from pipelines.ledger.ledger import Incident
 from pipelines.ops.day import incident_day
 from pipelines.ops.facts import Facts
-from pipelines.platform.ledger import Incident
 
 NEWEST = 200
 PLAIN = (str, int, float, bool)

@@ -7,9 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.ledger import StageRecord
-from pipelines.platform.orchestration import CHAIN, SCHEDULED
+from pipelines.airflow.names import CHAIN, SCHEDULED
+from pipelines.base.days import DayRange, midnight
+from pipelines.ledger.ledger import StageRecord
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,14 +8,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pipelines.ledger.ledger import Release
 from pipelines.ops.facts import Facts
 from pipelines.ops.nights import days_since_good, good_days
-from pipelines.platform.ledger import Release
-from pipelines.release.approval import why_a_person
-from pipelines.release.promotion import newest_decision
-from pipelines.release.succession import line_of_champions
-from pipelines.report.charts import lines
-from pipelines.report.days import DayRow
+from pipelines.pages.charts import lines
+from pipelines.releases.approval import why_a_person
+from pipelines.releases.promotion import newest_decision
+from pipelines.releases.succession import line_of_champions
+from pipelines.status.days import DayRow
 
 NEWEST_DAYS = 14
 

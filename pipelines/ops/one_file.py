@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.base.days import DayRange
 from pipelines.ops.facts import Facts
 from pipelines.ops.links import OneFile, section_name
 from pipelines.ops.pages import DETAILS, LISTS, Page, fragment
-from pipelines.platform.days import DayRange
-from pipelines.report.render import render, write_page
+from pipelines.pages.render import render, write_page
 from pipelines.run import Run, code_version
 
 NEWEST_RELEASES = 10

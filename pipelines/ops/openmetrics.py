@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from pipelines.base.days import midnight
+from pipelines.base.openmetrics import CONTENT_TYPE, Family, exposition
 from pipelines.ops.facts import SHOWN_DAYS, Facts
 from pipelines.ops.nights import days_since_good, good_days
-from pipelines.platform.days import midnight
-from pipelines.platform.exposition import CONTENT_TYPE, Family, exposition
-from pipelines.report.days import STAGES
+from pipelines.status.days import STAGES
 
 SEVERITIES = ("warning", "critical")
 

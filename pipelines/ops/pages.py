@@ -17,7 +17,7 @@ from pipelines.ops.links import Links, anchor
 from pipelines.ops.now import now_content
 from pipelines.ops.release import release_content, releases_content
 from pipelines.ops.scorecard import scorecard_content
-from pipelines.report.render import render
+from pipelines.pages.render import render
 
 Content = Callable[[Facts, str], dict[str, Any]]
 

@@ -7,14 +7,14 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pipelines.base.errors import UsageError
+from pipelines.ledger.ledger import Release
 from pipelines.ops.facts import Facts
 from pipelines.ops.now import waits
-from pipelines.platform.errors import UsageError
-from pipelines.platform.ledger import Release
-from pipelines.release.inventory import LINEAGE
-from pipelines.release.succession import line_of_champions, was_champion
-from pipelines.report.charts import Bar, bars
-from pipelines.report.releases import release_row
+from pipelines.pages.charts import Bar, bars
+from pipelines.releases.facts import release_row
+from pipelines.releases.inventory import LINEAGE
+from pipelines.releases.succession import line_of_champions, was_champion
 
 CANDIDATE = "candidate"
 

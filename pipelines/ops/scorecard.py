@@ -8,6 +8,8 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
+from pipelines.airflow.names import CHAIN
+from pipelines.ledger.ledger import StageRecord
 from pipelines.ops.answers import answer_measures
 from pipelines.ops.changes import change_measures
 from pipelines.ops.cost import cost_measures
@@ -15,8 +17,6 @@ from pipelines.ops.coverage import coverage_measures
 from pipelines.ops.facts import SCORED_DAYS, Facts, gate_results
 from pipelines.ops.measure import Measure, plural, share_of
 from pipelines.ops.nights import nights
-from pipelines.platform.ledger import StageRecord
-from pipelines.platform.orchestration import CHAIN
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from pipelines.platform.settings import Settings
-from pipelines.serve.supervisor import serve
+from pipelines.base.settings import Settings
+from pipelines.serve.processes.supervisor import serve
 
 if __name__ == "__main__":
     raise SystemExit(serve(Settings.from_environment()))

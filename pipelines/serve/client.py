@@ -17,7 +17,7 @@ from typing import Any, Self
 import httpx
 import msgspec
 
-from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.base.errors import PermanentError, TransientError
 
 ARROW = "application/vnd.apache.arrow.stream"
 AGAIN = frozenset({429, 503})

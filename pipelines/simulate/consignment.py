@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from pipelines.platform.part_files import FileFormat
+from pipelines.landing.part_files import FileFormat
 from pipelines.simulate.day import SimulatedDay
 from pipelines.simulate.dirt import as_text, bad_rows, mixed_in
 from pipelines.simulate.tables import transactions_table

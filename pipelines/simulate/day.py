@@ -8,8 +8,8 @@ from datetime import date
 
 import numpy as np
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.part_files import FileFormat
+from pipelines.base.days import DayRange
+from pipelines.landing.part_files import FileFormat
 from pipelines.simulate.incidents import Effects, Scheduled, combined
 from pipelines.simulate.reports import Reporting, reported_at
 from pipelines.simulate.tables import Times

@@ -13,9 +13,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import UsageError
-from pipelines.platform.landing import Landing
+from pipelines.base.days import DayRange
+from pipelines.base.errors import UsageError
+from pipelines.landing.landing import Landing
 from pipelines.simulate.consignment import Consignment, consigned
 from pipelines.simulate.day import DayPlan, SimulatedDay, simulate_day
 from pipelines.simulate.reports import LONGEST_DELAY_DAYS

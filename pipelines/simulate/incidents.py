@@ -10,8 +10,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from math import prod
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import UsageError
+from pipelines.base.days import DayRange
+from pipelines.base.errors import UsageError
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import numpy.typing as npt
 
-from pipelines.platform.errors import UsageError
+from pipelines.base.errors import UsageError
 from pipelines.simulate.incidents import Effects
 from pipelines.simulate.transactions import Transactions
 from pipelines.simulate.world import Stream, WorldSize

@@ -12,9 +12,9 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipelines.platform.errors import ConfigurationError
-from pipelines.platform.part_files import encode
-from pipelines.platform.storage import LocalStorage
+from pipelines.base.errors import ConfigurationError
+from pipelines.landing.part_files import encode
+from pipelines.object_store.storage import LocalStorage
 from pipelines.simulate.day import DayPlan, SimulatedDay
 from pipelines.simulate.incidents import INCIDENTS
 from pipelines.simulate.reports import Reporting

@@ -14,7 +14,7 @@ from typing import Any
 
 from expectations.definition import Suite
 from features.definition import FeatureSet, union
-from pipelines.platform.errors import UsageError
+from pipelines.base.errors import UsageError
 from pipelines.usecases.policies.evidence import EvidencePolicy
 from pipelines.usecases.policies.retention import RetentionPolicy
 from pipelines.usecases.policies.rollout import RolloutPolicy

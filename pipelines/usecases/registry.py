@@ -6,7 +6,7 @@ import pkgutil
 from importlib import import_module
 
 from pipelines import usecases
-from pipelines.platform.errors import UsageError
+from pipelines.base.errors import UsageError
 from pipelines.usecases.definition import UseCase
 
 _NOT_USE_CASES = {"definition", "registry"}

@@ -10,7 +10,7 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import Param
 from airflow.sdk.exceptions import AirflowSkipException
 
-from pipelines.platform.errors import PermanentError
+from pipelines.base.errors import PermanentError
 from plugins.tollgate_airflow.partition import run_of
 
 TRAIN = "train"
@@ -56,7 +56,7 @@ class ReleaseApproval(ApprovalOperator):
         A rejection is written first: Airflow leaves this method by an exception where it skips what follows.
         """
         if self.REJECT in (event.get("chosen_options") or ()):
-            from pipelines.release.approval import reject
+            from pipelines.releases.approval import reject
 
             reject(run_of(context, self.use_case), waiting(context), **named(event))
         return super().execute_complete(context, event)
@@ -83,8 +83,8 @@ def waiting(context: Mapping[str, Any]) -> str:
 
 def promote_approved(use_case: str, context: Mapping[str, Any], approval: str) -> dict[str, Any]:
     """Start the approved release's way to champion in the approver's name; `approval` is the task that asked."""
-    from pipelines.release.approval import approve
-    from pipelines.report.release_page import refresh_release_pages
+    from pipelines.releases.approval import approve
+    from pipelines.releases.page import refresh_release_pages
 
     answer, run = context["ti"].xcom_pull(task_ids=approval), run_of(context, use_case)
     done = approve(run, waiting(context), **named(answer))

@@ -7,12 +7,12 @@ import os
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from pipelines.platform.card_numbers import mask_card_numbers
-from pipelines.platform.errors import TollgateError
-from pipelines.platform.lake_errors import spark_said
-from pipelines.platform.log_block import log_block
-from pipelines.platform.masking import mask_secrets, secret_values
-from pipelines.platform.orchestration import Orchestration
+from pipelines.airflow.names import Orchestration
+from pipelines.base.card_numbers import mask_card_numbers
+from pipelines.base.errors import TollgateError
+from pipelines.base.log_block import log_block
+from pipelines.base.masking import mask_secrets, secret_values
+from pipelines.lake.errors import spark_said
 
 log = logging.getLogger("tollgate.failure")
 
@@ -43,7 +43,7 @@ def _report(context: Mapping[str, Any], use_case: str, stage: str) -> None:
 
     A slip in the partition key opens none: who made it reads the block.
     """
-    from pipelines.stages.incidents import stage_failed
+    from pipelines.nightly.monitor.incidents import stage_failed
     from plugins.tollgate_airflow.partition import PartitionKeyError, partition_day, run_of
 
     error = _cause(context.get("exception"))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
-from pipelines.platform.days import DayRange, parse_day, require_over
-from pipelines.platform.errors import UsageError
-from pipelines.platform.home import require_own_home
-from pipelines.platform.settings import Settings
+from pipelines.base.days import DayRange, parse_day, require_over
+from pipelines.base.errors import UsageError
+from pipelines.base.home import require_own_home
+from pipelines.base.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING, Any
 from airflow.sdk import Asset, get_current_context
 from airflow.sdk.exceptions import AirflowFailException
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import NotArrivedError, TollgateError
+from pipelines.base.days import DayRange
+from pipelines.base.errors import NotArrivedError, TollgateError
 from pipelines.run import Run
 from plugins.tollgate_airflow.partition import partition_days, require_ended, run_of
 
 if TYPE_CHECKING:
-    from pipelines.stages.result import StageResult
+    from pipelines.nightly.result import StageResult
 
 log = logging.getLogger(__name__)
 STAGES = {
@@ -40,7 +40,7 @@ def run_stage(
 
     A backfill fails at once where a day has not arrived: who asked for it waits for an answer, not for a file.
     """
-    from pipelines.stages.metering import metered
+    from pipelines.nightly.metering import metered
 
     context = get_current_context()
     days = partition_days(context)
@@ -66,7 +66,7 @@ def run_stage(
 
 def _done(run: Run, stage: str, day: date) -> None:
     """Close the incidents that this stage's failure or lateness had opened; a busy ledger leaves them to the next."""
-    from pipelines.stages.incidents import follow_deadlines, stage_done
+    from pipelines.nightly.monitor.incidents import follow_deadlines, stage_done
 
     try:
         stage_done(run, STAGES.get(stage, stage), day)
@@ -77,7 +77,7 @@ def _done(run: Run, stage: str, day: date) -> None:
 
 def _warn(result: StageResult) -> None:
     """Say in the task's log what the gate let pass."""
-    from pipelines.report.gate_warnings import by_warning, gate_warnings
+    from pipelines.status.gate_warnings import by_warning, gate_warnings
 
     warned = {day: gate_warnings(result.stage, account) for day, account in result.accounts.items()}
     for warning, days in by_warning(warned):

@@ -17,12 +17,12 @@ def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict
 
     Skipped where the home is too young to train: nothing has failed then, and nobody is called.
 
-    `approval` in it is what a person has to be asked (`pipelines.release.approval.request`), or None.
+    `approval` in it is what a person has to be asked (`pipelines.releases.approval.request`), or None.
     """
-    from pipelines.platform.errors import TooEarlyError
-    from pipelines.release.approval import request
-    from pipelines.stages.metering import metered
-    from pipelines.stages.train import train
+    from pipelines.base.errors import TooEarlyError
+    from pipelines.nightly.metering import metered
+    from pipelines.releases.approval import request
+    from pipelines.training.stage import train
 
     run = run_of(context, use_case)
     require_ended(context, run.clock().date())

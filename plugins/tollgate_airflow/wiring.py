@@ -7,9 +7,9 @@ from typing import Any
 
 from airflow.sdk import Asset, ExceptionRetryPolicy, Param, RetryAction, RetryRule
 
-from pipelines.platform.errors import NotArrivedError, PermanentError
-from pipelines.platform.orchestration import Orchestration
-from pipelines.platform.settings import Settings
+from pipelines.airflow.names import Orchestration
+from pipelines.base.errors import NotArrivedError, PermanentError
+from pipelines.base.settings import Settings
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load, names
 from plugins.tollgate_airflow.failure import failure_callbacks

@@ -12,8 +12,8 @@ from airflow.api_fastapi.auth.managers.models.resource_details import DagDetails
 from airflow.api_fastapi.core_api.security import GetUserDep, requires_access_dag
 from fastapi import Depends, Request
 
-from pipelines.platform.orchestration import Orchestration
-from pipelines.platform.settings import Settings
+from pipelines.airflow.names import Orchestration
+from pipelines.base.settings import Settings
 
 STAGE = "score"
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from pipelines.platform.errors import PermanentError, UsageError
+from pipelines.base.errors import PermanentError, UsageError
 from pipelines.run import Run
 
 ACTIONS = ("rollback", "approve", "reject")
@@ -39,8 +39,8 @@ def perform(run: Run, action: str, asked: Asked) -> str:
 
 
 def _roll_back(run: Run, asked: Asked) -> str:
-    from pipelines.release.alias import follow_later
-    from pipelines.release.undo import rollback
+    from pipelines.releases.alias import follow_later
+    from pipelines.releases.undo import rollback
 
     pointer = run.ledger.champion()
     if pointer is not None and pointer.generation != asked.generation:
@@ -56,8 +56,8 @@ def _roll_back(run: Run, asked: Asked) -> str:
 
 
 def _answer(run: Run, action: str, asked: Asked) -> str:
-    from pipelines.release.alias import follow_later
-    from pipelines.release.approval import approve, reject
+    from pipelines.releases.alias import follow_later
+    from pipelines.releases.approval import approve, reject
 
     answer = approve if action == "approve" else reject
     answer(run, asked.release, approver=run.actor, reason=asked.reason)

@@ -6,8 +6,8 @@ from fastapi import HTTPException, Request
 from fastapi.responses import HTMLResponse
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
-from pipelines.platform.errors import StoreError, TollgateError, UsageError
-from pipelines.report.render import render
+from pipelines.base.errors import StoreError, TollgateError, UsageError
+from pipelines.pages.render import render
 
 HEADERS = {
     "Cache-Control": "no-store",

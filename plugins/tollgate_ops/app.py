@@ -11,14 +11,14 @@ from fastapi import APIRouter, Depends, FastAPI, Form, Query, Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from starlette.exceptions import HTTPException
 
+from pipelines.base.days import DayRange
+from pipelines.base.errors import TollgateError
+from pipelines.base.home import require_own_home
+from pipelines.base.settings import Settings
 from pipelines.ops.facts import Facts
 from pipelines.ops.links import Served
 from pipelines.ops.openmetrics import CONTENT_TYPE, openmetrics
 from pipelines.ops.pages import DETAILS, LISTS, Page, Reader, whole_page
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import TollgateError
-from pipelines.platform.home import require_own_home
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from plugins.tollgate_ops.access import Acts, may_act, may_read

@@ -8,8 +8,8 @@ import pytest
 
 from benchmarks.fortnights import WatchedFortnight, page_days, table
 from benchmarks.intervals import clopper_pearson
-from pipelines.watch.causes import Cause, Severity
-from pipelines.watch.diagnosis import Diagnosis
+from pipelines.nightly.monitor.diagnosis.causes import Cause, Severity
+from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
 
 FIRST = date(2026, 3, 2)
 

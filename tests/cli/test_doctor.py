@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform import processes, services
-from pipelines.platform.diagnosis import Finding, diagnose
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
+from pipelines.doctor.machine import Finding, diagnose
+from pipelines.services import local as services
+from pipelines.services import processes
 from tests.ports import free_port
 from tests.production import production
 from tests.serve.processes import until

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
 from tests.cli.calling import called
 
 

@@ -17,11 +17,12 @@ import typer.main
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.cli import doctor, net
+from pipelines.base import error_log
+from pipelines.base.errors import PermanentError
+from pipelines.base.settings import Settings
+from pipelines.cli import error_handling as net
 from pipelines.cli.main import build_app
-from pipelines.platform import error_log
-from pipelines.platform.errors import PermanentError
-from pipelines.platform.settings import Settings
+from pipelines.cli.upkeep.upkeep import doctor
 from tests.cli.calling import called
 
 CARD = "4111111111111111"
@@ -66,7 +67,7 @@ def _failing(monkeypatch: pytest.MonkeyPatch, error: BaseException) -> None:
     def diagnose(_: Settings) -> None:
         raise error
 
-    monkeypatch.setattr("pipelines.platform.diagnosis.diagnose", diagnose)
+    monkeypatch.setattr("pipelines.doctor.machine.diagnose", diagnose)
 
 
 @pytest.mark.parametrize("name", FAULTS)
@@ -192,7 +193,7 @@ def test_threads_and_libraries_that_log_an_error_say_one_line(
             logging.getLogger("a.library").exception("could not read")
         return []
 
-    monkeypatch.setattr("pipelines.platform.diagnosis.diagnose", diagnose)
+    monkeypatch.setattr("pipelines.doctor.machine.diagnose", diagnose)
     code, _, err = called(capsys, "doctor", "--json")
     assert code == 0
     assert "Traceback" not in err

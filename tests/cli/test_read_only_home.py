@@ -14,11 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from tests.cli.test_undo import LINEAGE
-from tests.pipelines.release.bundles import stored_release
+from tests.pipelines.releases.bundles import stored_release
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 Typed = Callable[..., tuple[int, str, str]]

@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.platform.settings import Settings
-from pipelines.release.bundle import MODEL, releases_folder
+from pipelines.base.settings import Settings
+from pipelines.releases.bundle import MODEL, releases_folder
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from tests.cli.calling import called
-from tests.pipelines.release.boosters import AT, make_bundle, make_champion
+from tests.pipelines.releases.boosters import AT, make_bundle, make_champion
 from tests.pipelines.training_lake import AS_OF, make_history, store_history
 
 RECORD: dict[str, Any] = {

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
 from tests.cli.calling import called
 
 

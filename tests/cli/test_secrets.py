@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform.errors import NotArrivedError
-from pipelines.platform.settings import Settings
+from pipelines.base.errors import NotArrivedError
+from pipelines.base.settings import Settings
+from pipelines.nightly.monitor.incidents import stage_failed
 from pipelines.run import Run
-from pipelines.stages.incidents import stage_failed
 from pipelines.usecases.registry import load
 from tests.cli.calling import called
 from tests.guarantees.plugin import Tried

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from pipelines.base.settings import Settings
 from pipelines.cli.output import console
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from tests.cli.calling import called
 from tests.cli.test_release import RECORD
-from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.bundles import stored_release
+from tests.pipelines.releases.boosters import AT
+from tests.pipelines.releases.bundles import stored_release
 
 LINEAGE = {name: RECORD[name] for name in RECORD if name not in {"evaluation", "as_of", "trained_because"}}
 

@@ -12,12 +12,12 @@ from typing import Any
 
 import pytest
 
-from pipelines.platform.settings import CHECKOUT, Settings
-from pipelines.release.promotion import promote
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.releases.promotion import promote
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from tests.cli.test_undo import LINEAGE
-from tests.pipelines.release.bundles import stored_release
+from tests.pipelines.releases.bundles import stored_release
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow

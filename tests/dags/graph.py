@@ -16,8 +16,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from pipelines.platform.airflow_server import environment
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.airflow.server import environment
+from pipelines.base.settings import CHECKOUT, Settings
 
 FILES = sorted((CHECKOUT / "dags").glob("*_dag.py"))
 SNAPSHOT = Path(__file__).with_name("graph.json")

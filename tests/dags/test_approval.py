@@ -15,13 +15,13 @@ from airflow.providers.standard.operators.hitl import ApprovalOperator
 from airflow.sdk import DAG
 from airflow.sdk.exceptions import AirflowSkipException, DownstreamTasksSkipped
 
-from pipelines.platform.errors import PermanentError
-from pipelines.platform.settings import Settings
-from pipelines.release.approval import request
+from pipelines.base.errors import PermanentError
+from pipelines.base.settings import Settings
+from pipelines.releases.approval import request
 from pipelines.run import Run
 from plugins.tollgate_airflow.approving import PATIENCE, promote_approved, release_approval
-from tests.pipelines.release.boosters import AT
-from tests.pipelines.release.test_approval import ACCOUNT, USE, _candidate
+from tests.pipelines.releases.boosters import AT
+from tests.pipelines.releases.test_approval import ACCOUNT, USE, _candidate
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
-from pipelines.platform.errors import GateError, TollgateError, TransientError
-from pipelines.platform.ledger import Ledger
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.errors import GateError, TollgateError, TransientError
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.ledger.ledger import Ledger
 from plugins.tollgate_airflow.failure import FALLBACK_RUNBOOK, RUNBOOKS, block, failure_callbacks
 from plugins.tollgate_airflow.partition import PartitionKeyError, partition_day
 

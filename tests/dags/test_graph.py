@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from pipelines.platform.orchestration import Orchestration
-from pipelines.platform.settings import CHECKOUT
+from pipelines.airflow.names import Orchestration
+from pipelines.base.settings import CHECKOUT
 from pipelines.usecases.registry import names
 from tests.dags.graph import FILES, SNAPSHOT, read_all, snapshot_of
 
@@ -83,7 +83,7 @@ def test_permanent_errors_are_never_retried_and_all_failures_are_told(dags: dict
     for dag in dags.values():
         for task in dag["tasks"].values():
             first = task["retry_policy"]["rules"][0]
-            assert (first["exception"], first["action"]) == ("pipelines.platform.errors.PermanentError", "fail")
+            assert (first["exception"], first["action"]) == ("pipelines.base.errors.PermanentError", "fail")
             assert task["retries"] > 0
             assert task["callbacks"] == [1, 1]
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 from plugins.tollgate_airflow.partition import PartitionKeyError, partition_day, partition_days, require_ended
 
 

@@ -15,8 +15,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import Settings
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
 from tests.conftest import QUICK
 from tests.dags.world import TOLLGATE, World
 from tests.ports import free_ports

@@ -20,15 +20,16 @@ import httpx
 import psutil
 import pytest
 
-from pipelines.platform import processes, services
-from pipelines.platform.airflow_api import USER
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import ConfigurationError
-from pipelines.platform.mlflow_gate import login
-from pipelines.platform.orchestration import Orchestration
-from pipelines.platform.settings import Settings
-from pipelines.platform.spark import spark_session
-from pipelines.platform.spark_token import server_token
+from pipelines.airflow.api import USER
+from pipelines.airflow.names import Orchestration
+from pipelines.base.days import DayRange
+from pipelines.base.errors import ConfigurationError
+from pipelines.base.settings import Settings
+from pipelines.mlflow.password_gate import login
+from pipelines.services import local as services
+from pipelines.services import processes
+from pipelines.spark.session import spark_session
+from pipelines.spark.token import server_token
 from tests.dags.world import BROKEN, FIRST, LAST, TOLLGATE, World, deliver, small_world
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from airflow.sdk.exceptions import AirflowSkipException
 
-import pipelines.stages.train as stage
-from pipelines.platform.errors import PermanentError, TooEarlyError
-from pipelines.platform.settings import Settings
+import pipelines.training.stage as stage
+from pipelines.base.errors import PermanentError, TooEarlyError
+from pipelines.base.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from plugins.tollgate_airflow import training

@@ -16,12 +16,12 @@ from typing import Any
 
 import httpx
 
-from pipelines.cli.release import NOT_IN_PRODUCTION
-from pipelines.platform.airflow_api import USER, AirflowApi, DagRun, passwords_file
-from pipelines.platform.days import midnight
-from pipelines.platform.delta_log import commit_versions
-from pipelines.platform.ledger import Ledger
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.airflow.api import USER, AirflowApi, DagRun, passwords_file
+from pipelines.base.days import midnight
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.cli.releases.release import NOT_IN_PRODUCTION
+from pipelines.lake.delta_log import commit_versions
+from pipelines.ledger.ledger import Ledger
 from tests.conftest import JAVA_OPTIONS
 from tests.ports import free_ports
 
@@ -82,7 +82,7 @@ class World:
         """A digest of each table's rows of a day, whatever their order."""
         code = (
             "import sys, json, hashlib; from datetime import date; from pipelines.run import Run;"
-            "from pipelines.platform.days import DayRange; from pipelines.platform.settings import Settings;"
+            "from pipelines.base.days import DayRange; from pipelines.base.settings import Settings;"
             "from pipelines.usecases.registry import load;"
             "run = Run(Settings.from_environment(), load('fraud'));"
             "days = DayRange.single(date.fromisoformat(sys.argv[1]));"

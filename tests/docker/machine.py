@@ -14,8 +14,8 @@ from typing import Any
 
 import psutil
 
-from pipelines.platform import processes
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
+from pipelines.services import processes
 from tests.docker.stack import DOCKER, mounted_secrets, services
 
 PATIENCE = 600.0

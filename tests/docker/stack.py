@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from pipelines.platform.settings import CHECKOUT
+from pipelines.base.settings import CHECKOUT
 
 DOCKER = CHECKOUT / "docker"
 COMPOSE = CHECKOUT / "docker-compose.yaml"

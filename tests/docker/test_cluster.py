@@ -19,21 +19,21 @@ import httpx
 import pyarrow as pa
 import pytest
 
-from pipelines.platform import processes
-from pipelines.platform.days import DayRange
-from pipelines.platform.jar_list import DELTA_JARS, S3_JARS
-from pipelines.platform.jars import missing_jars
-from pipelines.platform.landing import Landing
-from pipelines.platform.settings import Settings
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
+from pipelines.landing.landing import Landing
+from pipelines.nightly.features.stage import build_features
+from pipelines.nightly.ingest import ingest
+from pipelines.nightly.materialize.stage import materialize, online_store, watermark
+from pipelines.nightly.score.stage import score
 from pipelines.run import Run
+from pipelines.services import processes
 from pipelines.simulate.day import plan_days
 from pipelines.simulate.delivery import simulate
 from pipelines.simulate.reports import Reporting
 from pipelines.simulate.world import WorldSize
-from pipelines.stages.features import build_features
-from pipelines.stages.ingest import ingest
-from pipelines.stages.materialize import materialize, online_store, watermark
-from pipelines.stages.score import score
+from pipelines.spark.jar_list import DELTA_JARS, S3_JARS
+from pipelines.spark.jars import missing_jars
 from pipelines.usecases.registry import load
 from tests.conftest import INTERPRETED, JAVA_OPTIONS
 from tests.docker.machine import Machine, command_line, settings_of

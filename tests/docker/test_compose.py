@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipelines.platform.components import COMPONENTS
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.services.components import COMPONENTS
 from tests.docker.stack import (
     COMPOSE,
     DOCKER,

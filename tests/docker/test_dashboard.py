@@ -13,10 +13,10 @@ import pytest
 import yaml
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pipelines.base.settings import Settings
+from pipelines.ledger.releases import Move
 from pipelines.ops.facts import Facts
 from pipelines.ops.openmetrics import openmetrics
-from pipelines.platform.ledger_releases import Move
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.docker.stack import DOCKER

@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 import yaml
 
-from pipelines.platform.components import COMPONENTS
-from pipelines.platform.settings import Settings
-from pipelines.serve.supervisor import MARGIN
+from pipelines.base.settings import Settings
+from pipelines.serve.processes.supervisor import MARGIN
+from pipelines.services.components import COMPONENTS
 from tests.docker.stack import DOCKER, PLACE, secret_folders, services
 
 VALUES: dict[str, Any] = yaml.safe_load((DOCKER / "kubernetes" / "values.yaml").read_text())

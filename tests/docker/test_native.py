@@ -18,14 +18,14 @@ import psycopg
 import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
-from pipelines.platform.airflow_api import USER, AirflowApi
-from pipelines.platform.mlflow_gate import login
-from pipelines.platform.orchestration import Orchestration
-from pipelines.platform.tracking import Tracking
+from pipelines.airflow.api import USER, AirflowApi
+from pipelines.airflow.names import Orchestration
+from pipelines.mlflow.password_gate import login
+from pipelines.mlflow.tracking import Tracking
 from tests.docker.machine import Machine, command_line, settings_of
 from tests.docker.stack import DOCKER
 from tests.object_store import s3
-from tests.pipelines.platform.test_tracking import example_record
+from tests.pipelines.mlflow.test_tracking import example_record
 from tests.ports import free_port
 from tests.servers import postgresql, postgresql_url
 

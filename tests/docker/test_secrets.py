@@ -15,8 +15,8 @@ import pytest
 import redis as redis_client
 from redis.exceptions import AuthenticationError, NoPermissionError
 
-from pipelines.platform.online_address import OnlineAddress
-from pipelines.platform.settings import Settings
+from pipelines.base.settings import Settings
+from pipelines.online.address import OnlineAddress
 from tests.docker.stack import DOCKER, services
 from tests.ports import free_port
 from tests.servers import Server, postgresql, postgresql_url, running

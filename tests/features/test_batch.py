@@ -14,7 +14,7 @@ from features.batch import compute_features
 from features.definition import EventSchema, FeatureSet
 from features.kernel import NEVER, Events, compute
 from features.layout import Layout
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 from tests.features.kinds import EVERY_KIND
 
 if TYPE_CHECKING:

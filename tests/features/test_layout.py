@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.layout import Layout
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 
 FIRST = date(2026, 1, 1)
 

@@ -19,7 +19,7 @@ from features.batch import compute_features
 from features.definition import FeatureSet, WindowDeviation
 from features.feature import Feature
 from features.layout import Layout
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 from pipelines.usecases.fraud import USE_CASE
 from tests.features.kinds import EVERY_KIND
 from tests.oracles.features_duckdb import features

@@ -10,13 +10,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features import arena
-from features import arena_loops as loops
-from features.arena import ROOM_ENTITIES
 from features.definition import EntityFeature, FeatureSet
 from features.errors import FeatureError
 from features.fraud import BASELINE
 from features.kernel import NEVER, Events, compute
+from features.online import loops
+from features.online import state_store as arena
+from features.online.state_store import ROOM_ENTITIES
 from features.state import IDS, REPORTED, TIMES, EntityState, build_states
 from features.states_table import StatesTable
 from features.stream import StreamFeatures

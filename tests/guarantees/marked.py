@@ -6,7 +6,7 @@ import ast
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipelines.platform.settings import CHECKOUT
+from pipelines.base.settings import CHECKOUT
 
 
 @dataclass(frozen=True, order=True)

@@ -8,7 +8,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 from pipelines.run import Run
 from tests.pipelines.lake_rows import replace_rows
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 from deltalake import CommitProperties, DeltaTable, write_deltalake
 
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 from pipelines.run import Run
 
 

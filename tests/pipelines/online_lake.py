@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 
 from features.batch import compute_features
 from features.definition import FeatureSet
-from pipelines.platform.days import DayRange, midnight
+from pipelines.base.days import DayRange, midnight
+from pipelines.nightly.materialize.states import known_events
 from pipelines.run import Run
-from pipelines.stages.states import known_events
 from tests.pipelines.lake_rows import replace_rows
 
 DAY = date(2026, 11, 10)

@@ -12,16 +12,16 @@ from typing import Any
 import numpy as np
 
 from features.kernel import Events
-from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.settings import Settings
-from pipelines.release.contenders import load_contenders
+from pipelines.base.days import DayRange, midnight
+from pipelines.base.settings import Settings
+from pipelines.nightly.materialize.states import write_states
+from pipelines.nightly.score.scored_rows import score_rows
+from pipelines.parity.replay import DayStream, read_stream
+from pipelines.releases.contenders import load_contenders
 from pipelines.run import Run
-from pipelines.serve.engine import LiveEngine, open_engine
-from pipelines.stages.replay import DayStream, read_stream
-from pipelines.stages.scored_rows import score_rows
-from pipelines.stages.states import write_states
+from pipelines.serve.engine.engine import LiveEngine, open_engine
 from tests.pipelines.online_lake import DAY, EVENTS_A_DAY, store_events, store_features
-from tests.pipelines.release.bundles import stored_release
+from tests.pipelines.releases.bundles import stored_release
 
 TODAY = DayRange.single(DAY)
 LAG = timedelta(milliseconds=40)

@@ -14,16 +14,16 @@ import pyarrow.parquet as pq
 import pytest
 
 from features.fraud import BASELINE
-from pipelines.platform.errors import TollgateError
-from pipelines.platform.landing import Landing
-from pipelines.platform.storage import LocalStorage
-from pipelines.release.bundle import load_bundle, releases_folder, write_bundle
-from pipelines.release.evidence.golden_store import load_golden, write_golden
-from pipelines.release.signing import sign, signer_of
-from pipelines.report.alerts import alert_file, write_alert_file
+from pipelines.base.errors import TollgateError
+from pipelines.landing.landing import Landing
+from pipelines.nightly.score.alert_file import alert_file, write_alert_file
+from pipelines.object_store.storage import LocalStorage
+from pipelines.releases.bundle import load_bundle, releases_folder, write_bundle
+from pipelines.releases.signing import sign, signer_of
+from pipelines.training.golden_store import load_golden, write_golden
 from tests.failing_calls import Calls, failing_call
 from tests.guarantees.plugin import Tried
-from tests.pipelines.release.boosters import matrix, train_booster
+from tests.pipelines.releases.boosters import matrix, train_booster
 
 DAY = date(2026, 11, 7)
 RELEASE = "fraud-20261107-0123abcd"

@@ -1,4 +1,4 @@
-"""Any text at every place where input becomes a path, SQL or HTML (CSV: tests/pipelines/report/test_alerts.py)."""
+"""Any text at every place where input becomes a path, SQL or HTML (CSV: tests/pipelines/nightly/score/test_alerts.py)."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.fraud import BASELINE
+from pipelines.base.days import parse_day
+from pipelines.base.errors import PermanentError, TollgateError, UsageError
+from pipelines.base.settings import Settings
+from pipelines.landing.landing import Landing
+from pipelines.ledger.ledger import Ledger, NewIncident
+from pipelines.object_store.storage import LocalStorage
 from pipelines.ops.facts import Facts
 from pipelines.ops.links import Served
 from pipelines.ops.pages import DETAILS, LISTS, whole_page
-from pipelines.platform.days import parse_day
-from pipelines.platform.errors import PermanentError, TollgateError, UsageError
-from pipelines.platform.landing import Landing
-from pipelines.platform.ledger import Ledger, NewIncident
-from pipelines.platform.settings import Settings
-from pipelines.platform.storage import LocalStorage
-from pipelines.release.bundle import load_bundle
-from pipelines.release.evidence.golden_store import load_golden
+from pipelines.releases.bundle import load_bundle
 from pipelines.run import Run
+from pipelines.training.golden_store import load_golden
 from pipelines.usecases.registry import load
 from tests.servers import new_database
 

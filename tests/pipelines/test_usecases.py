@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.platform.errors import UsageError
+from pipelines.base.errors import UsageError
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load, names
 

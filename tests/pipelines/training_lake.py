@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipelines.platform.days import DayRange
+from pipelines.base.days import DayRange
 from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
 from tests.pipelines.lake_rows import replace_rows

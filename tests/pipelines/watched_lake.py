@@ -10,8 +10,8 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from pipelines.platform.days import DayRange
-from pipelines.release.bundle import releases_folder, write_bundle
+from pipelines.base.days import DayRange
+from pipelines.releases.bundle import releases_folder, write_bundle
 from pipelines.run import Run
 from tests.pipelines.lake_rows import replace_rows
 

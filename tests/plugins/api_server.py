@@ -17,9 +17,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.request import urlopen
 
-from pipelines.platform import airflow_server
-from pipelines.platform.airflow_api import passwords_file
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.airflow import server as airflow_server
+from pipelines.airflow.api import passwords_file
+from pipelines.base.settings import CHECKOUT, Settings
 
 PEOPLE = {"vera": "viewer", "otto": "op", "ada": "admin", "nina": ""}
 """Users and their roles, Nina has none; each one's password is the name."""

@@ -16,7 +16,7 @@ import httpx
 import psutil
 import pytest
 
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.browser import browser, chromium

@@ -24,16 +24,16 @@ from features.state import (
     state_columns,
     state_reach_days,
 )
-from pipelines.platform.days import midnight
-from pipelines.platform.lake import Lake
-from pipelines.platform.online_address import OnlineAddress
-from pipelines.platform.online_states import FeastStates
-from pipelines.platform.online_store import OnlineStore
-from pipelines.platform.settings import Settings
+from pipelines.base.days import midnight
+from pipelines.base.settings import Settings
+from pipelines.lake.lake import Lake
+from pipelines.nightly.materialize.stage import STAGE
+from pipelines.online.address import OnlineAddress
+from pipelines.online.states import FeastStates
+from pipelines.online.store import OnlineStore
 from pipelines.run import Run
-from pipelines.stages.materialize import STAGE
 from pipelines.usecases.registry import load
-from tests.pipelines.release.boosters import make_bundle, make_champion
+from tests.pipelines.releases.boosters import make_bundle, make_champion
 
 DAY = date(2026, 11, 19)
 """The day that a scorer of these tests serves; the night before it is the newest."""

@@ -16,12 +16,14 @@ from typing import Any
 import httpx
 import psutil
 
-from pipelines.platform.settings import CHECKOUT, Settings
-from pipelines.serve import access
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.serve.http import access
 from tests.ports import free_port
 from tests.serve.serving import MADE_AT
 
-START = "import sys; from pipelines.platform.settings import Settings; from pipelines.serve.supervisor import serve; "
+START = (
+    "import sys; from pipelines.base.settings import Settings; from pipelines.serve.processes.supervisor import serve; "
+)
 START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
 
 PATIENCE = 120.0

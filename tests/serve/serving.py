@@ -14,12 +14,12 @@ from typing import Any
 
 import httpx
 
-from pipelines.platform.settings import Settings
-from pipelines.serve import access
-from pipelines.serve.answers import Engine
+from pipelines.base.settings import Settings
 from pipelines.serve.client import ScorerClient
-from pipelines.serve.server import build, serve
-from pipelines.serve.service import Service
+from pipelines.serve.http import access
+from pipelines.serve.http.server import build, serve
+from pipelines.serve.http.service import Service
+from pipelines.serve.predictions import Engine
 from pipelines.usecases.registry import load
 from tests.serve.small_engine import SmallEngine
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 
 from features.kernel import Events
 from features.stream import StreamFeatures
-from pipelines.platform.settings import Settings
-from pipelines.release.scorer import RuleScorer, rule_scorer
-from pipelines.serve.answers import Answers, Decider, Flag, Readiness
+from pipelines.base.settings import Settings
+from pipelines.releases.scorer import RuleScorer, rule_scorer
+from pipelines.serve.predictions import Answers, Decider, Flag, Readiness
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
 

@@ -13,10 +13,10 @@ import pyarrow as pa
 import pytest
 
 from features.kernel import Events
-from pipelines.platform.answer_files import answers_folder, read_answers
-from pipelines.platform.answer_log import AnswerLog
-from pipelines.serve.answer_table import Logged
-from pipelines.serve.answer_writer import AnswerWriter
+from pipelines.prediction_log.files import answers_folder, read_answers
+from pipelines.prediction_log.writer import AnswerLog
+from pipelines.serve.log.prediction_table import Logged
+from pipelines.serve.log.prediction_writer import AnswerWriter
 from pipelines.usecases.registry import load
 from tests.serve.nights import NOW, START
 from tests.serve.processes import until

@@ -14,10 +14,10 @@ import pytest
 from numpy.typing import NDArray
 
 from features.kernel import Events
-from pipelines.serve.answers import Answers
-from pipelines.serve.batching import Batcher, Bounds
-from pipelines.serve.engine_thread import EngineThread
-from pipelines.serve.gauges import Gauges
+from pipelines.serve.engine.batching import Batcher, Bounds
+from pipelines.serve.engine.engine_thread import EngineThread
+from pipelines.serve.predictions import Answers
+from pipelines.serve.processes.gauges import Gauges
 from pipelines.usecases.registry import load
 from tests.serve.processes import until
 from tests.serve.serving import Served, event, served

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform.errors import PermanentError, TransientError
+from pipelines.base.errors import PermanentError, TransientError
 from pipelines.serve.client import Reported, ScorerClient
 from tests.serve.processes import until
 from tests.serve.serving import Served, event, served

@@ -14,18 +14,18 @@ import pyarrow.compute as pc
 import pytest
 
 from features.kernel import Events, compute
-from pipelines.platform.answer_files import answers_folder, read_answers
-from pipelines.platform.fallback import begin
-from pipelines.release.bundle import releases_folder
-from pipelines.release.promotion import put
-from pipelines.release.scorer import load_champion
+from pipelines.prediction_log.files import answers_folder, read_answers
+from pipelines.releases.bundle import releases_folder
+from pipelines.releases.fallback import begin
+from pipelines.releases.promotion import put
+from pipelines.releases.scorer import load_champion
 from pipelines.run import Run
-from pipelines.serve.answers import Answers, Flag
-from pipelines.serve.asked import Asked, Share
-from pipelines.serve.door import door
-from pipelines.serve.engine import LiveEngine
-from pipelines.serve.json_wire import JsonWire
-from tests.pipelines.release.boosters import AT, make_bundle, make_champion
+from pipelines.serve.engine.engine import LiveEngine
+from pipelines.serve.http.request_bounds import door
+from pipelines.serve.predictions import Answers, Flag
+from pipelines.serve.score_request import Asked, Share
+from pipelines.serve.wire.json_wire import JsonWire
+from tests.pipelines.releases.boosters import AT, make_bundle, make_champion
 from tests.serve.nights import DAY, NOW, START, asked, history, make_home, make_run, micros, on_day, taken, write_night
 
 EVENTS = history()
@@ -320,7 +320,7 @@ def test_what_the_journal_has_not_taken_survives_a_new_night(
 
 
 def _refuse(*_: object) -> None:
-    from pipelines.platform.errors import StoreError
+    from pipelines.base.errors import StoreError
 
     raise StoreError("no space left")
 

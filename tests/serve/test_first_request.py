@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pipelines.serve.engine import LiveEngine
+from pipelines.serve.engine.engine import LiveEngine
 from tests.serve.nights import history, make_home
 
 

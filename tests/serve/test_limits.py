@@ -10,7 +10,7 @@ from contextlib import ExitStack, suppress
 import psutil
 import pytest
 
-from pipelines.serve import connection
+from pipelines.serve.http import connection
 from tests.serve.processes import until
 from tests.serve.serving import Served
 

@@ -12,12 +12,11 @@ import numpy as np
 import pytest
 from redis import Redis
 
-from pipelines.platform.diagnosis import diagnose
-from pipelines.platform.journals import journal_folder
+from pipelines.doctor.machine import diagnose
+from pipelines.journal.choice import journal_folder
 from pipelines.run import Run
-from pipelines.serve import live_states
-from pipelines.serve.answers import Flag
-from pipelines.serve.engine import LiveEngine
+from pipelines.serve.engine.engine import LiveEngine, live_states
+from pipelines.serve.predictions import Flag
 from tests import servers
 from tests.serve.nights import DAY, NOW, history, make_home, on_day, taken, write_night
 from tests.serve.test_engine import score
@@ -62,7 +61,7 @@ def test_an_emptied_journal_is_flagged_told_and_written_again(
     assert "journal was lost" in _problems(one)
     assert one.readiness().ready
     assert one.figures()["journal_losses_total"] == 1
-    monkeypatch.setattr("pipelines.serve.engine.LOOK_EVERY", 0.0)
+    monkeypatch.setattr("pipelines.serve.engine.engine.LOOK_EVERY", 0.0)
     for each in (other, one, other):
         each.tend()  # as the service does while nobody asks
     assert (score(other, taken(TODAY, slice(35, 36))).flags & Flag.BOUNDED).all()
@@ -125,7 +124,7 @@ def test_answers_say_so_while_the_journal_cannot_be_read(
     engine = LiveEngine(run)
 
     def refuse(*_: object) -> None:
-        from pipelines.platform.errors import StoreError
+        from pipelines.base.errors import StoreError
 
         raise StoreError("no answer")
 

@@ -18,9 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.platform.answer_files import answers_folder, waiting
-from pipelines.platform.answer_log import AnswerLog
-from pipelines.platform.settings import CHECKOUT, Settings
+from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.prediction_log.files import answers_folder, waiting
+from pipelines.prediction_log.writer import AnswerLog
 from tests.serve.certificates import with_certificate
 from tests.serve.processes import PATIENCE, Running, lives, running, until
 from tests.serve.serving import event
@@ -163,7 +163,7 @@ def test_a_process_that_starts_between_two_files_of_a_replacement_comes_back(tmp
 
 
 def open_nothing(settings: Settings, *, worker: int) -> Any:
-    from pipelines.platform.errors import ConfigurationError
+    from pipelines.base.errors import ConfigurationError
 
     raise ConfigurationError("no engine today")
 

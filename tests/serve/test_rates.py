@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.platform.errors import ConfigurationError, UsageError
-from pipelines.platform.settings import Settings
-from pipelines.serve import access
-from pipelines.serve.access import Key
-from pipelines.serve.rates import Bucket, Rates
-from pipelines.serve.refused import RefusalError
+from pipelines.base.errors import ConfigurationError, UsageError
+from pipelines.base.settings import Settings
+from pipelines.serve.http import access
+from pipelines.serve.http.access import Key
+from pipelines.serve.http.rates import Bucket, Rates
+from pipelines.serve.refusals import RefusalError
 from pipelines.usecases.registry import load
 from tests.serve.processes import until
 from tests.serve.serving import MADE_AT, event, served

@@ -11,10 +11,10 @@ import pyarrow as pa
 import pytest
 
 from features.kernel import NEVER, Events, compute
-from pipelines.platform.days import DayRange, midnight
-from pipelines.release.scorer import load_champion
-from pipelines.serve.engine import LiveEngine
-from tests.pipelines.release.boosters import make_bundle, make_champion
+from pipelines.base.days import DayRange, midnight
+from pipelines.releases.scorer import load_champion
+from pipelines.serve.engine.engine import LiveEngine
+from tests.pipelines.releases.boosters import make_bundle, make_champion
 from tests.serve.nights import make_run, micros, write_night
 from tests.serve.serving import served
 

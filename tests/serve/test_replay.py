@@ -13,14 +13,14 @@ import numpy as np
 import pytest
 
 from features.kernel import NEVER, Events, compute
-from pipelines.platform.days import midnight
-from pipelines.release.scorer import Scorer, load_champion, load_release
+from pipelines.base.days import midnight
+from pipelines.releases.scorer import Scorer, load_champion, load_release
 from pipelines.run import Run
-from pipelines.serve.answers import Flag
 from pipelines.serve.client import Answer, ScorerClient
-from pipelines.serve.engine import LiveEngine
+from pipelines.serve.engine.engine import LiveEngine
+from pipelines.serve.predictions import Flag
 from tests import servers
-from tests.pipelines.release.boosters import AT, make_bundle, make_champion
+from tests.pipelines.releases.boosters import AT, make_bundle, make_champion
 from tests.serve.nights import (
     DAY,
     EPOCH,
@@ -86,7 +86,7 @@ def clients(service: Running, count: int) -> list[ScorerClient]:
 @pytest.fixture
 def service(tmp_path: Path) -> Iterator[tuple[Run, Running]]:
     run = make_home(tmp_path / "home", EVENTS)
-    engine = "pipelines.serve.engine:open_engine"
+    engine = "pipelines.serve.engine.engine:open_engine"
     with running(tmp_path / "home", engine, serve_workers=2, serve_any_time=True) as service:
         until(service.ready)
         yield run, service

@@ -16,10 +16,10 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi import checks as openapi_checks
 
-from pipelines.platform import diagnosis_services
-from pipelines.platform.components import component
-from pipelines.platform.whole_files import write_whole
-from pipelines.serve import access
+from pipelines.base.atomic_files import write_whole
+from pipelines.doctor import services as diagnosis_services
+from pipelines.serve.http import access
+from pipelines.services.components import component
 from tests.serve.processes import until
 from tests.serve.serving import MADE_AT, Served, event, served
 

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.platform import diagnosis_services
-from pipelines.platform.components import component
-from pipelines.platform.errors import PermanentError
-from pipelines.serve import server
+from pipelines.base.errors import PermanentError
+from pipelines.doctor import services as diagnosis_services
 from pipelines.serve.client import ScorerClient
+from pipelines.serve.http import server
+from pipelines.services.components import component
 from pipelines.usecases.registry import load
 from tests.serve.certificates import Authority, put, with_certificate
 from tests.serve.processes import until

@@ -13,7 +13,7 @@ import pytest
 
 from pipelines.run import Run
 from pipelines.serve.client import ScorerClient
-from pipelines.serve.engine import LiveEngine
+from pipelines.serve.engine.engine import LiveEngine
 from tests.serve.nights import START, make_home, rows_of
 from tests.serve.serving import Served, served
 from tests.serve.test_engine import EVENTS, TODAY, batch_of, differing

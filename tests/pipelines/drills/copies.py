@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from pipelines.base.settings import Settings
 from pipelines.drills.drill import Finding
-from pipelines.platform.settings import Settings
 
 Happens = Callable[[Settings], Sequence[Finding]]
 InACopy = Callable[[Happens], list[Finding]]

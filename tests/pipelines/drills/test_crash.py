@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from pipelines.base.settings import Settings
 from pipelines.drills.crash import crash
-from pipelines.platform.settings import Settings
 from tests.guarantees.plugin import Tried
 
 

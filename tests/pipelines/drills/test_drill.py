@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.settings import Settings
 from pipelines.cli.main import main
 from pipelines.drills import catalogue
 from pipelines.drills.drill import Drill, Finding
-from pipelines.platform.settings import Settings
 
 
 def _drill(holds: bool, homes: list[Path]) -> Drill:

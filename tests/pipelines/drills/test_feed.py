@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelines.base.settings import Settings
 from pipelines.drills.feed import feed
-from pipelines.platform.settings import Settings
 from tests.guarantees.plugin import Tried
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from pipelines.drills.kill import Steps, in_child
-from pipelines.platform.ledger import Ledger
+from pipelines.ledger.ledger import Ledger
 from tests.conftest import NOW
 
 

@@ -10,13 +10,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from pipelines.base.days import DayRange
+from pipelines.base.settings import Settings
 from pipelines.drills import bank as banks
 from pipelines.drills.bad_retrain import bad_retrain
 from pipelines.drills.rollback import rollback
 from pipelines.drills.simulated_frame import simulated_frame
 from pipelines.drills.skew import skew
-from pipelines.platform.days import DayRange
-from pipelines.platform.settings import Settings
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.world import build_world
 from tests.guarantees.plugin import Tried

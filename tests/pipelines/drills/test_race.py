@@ -6,9 +6,9 @@ from dataclasses import replace
 
 import pytest
 
+from pipelines.base.settings import Settings
 from pipelines.drills.race import AT, Attempt, _findings, race
-from pipelines.platform.ledger import Ledger
-from pipelines.platform.settings import Settings
+from pipelines.ledger.ledger import Ledger
 from tests.guarantees.plugin import Tried
 
 GOOD = (Attempt(0, "0-0", "won"), Attempt(0, "0-1", "lost"))

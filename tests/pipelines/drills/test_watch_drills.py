@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelines.base.settings import Settings
 from pipelines.drills.bug import bug
 from pipelines.drills.concept import concept
 from pipelines.drills.holiday import holiday
 from pipelines.drills.watched_bank import watched_bank
-from pipelines.platform.settings import Settings
 from tests.pipelines.drills.copies import InACopy, in_copies, not_held
 
 if TYPE_CHECKING:

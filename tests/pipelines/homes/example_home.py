@@ -9,11 +9,11 @@ from contextlib import closing
 from datetime import UTC, date, datetime
 from pathlib import Path
 
-from pipelines.platform.home import require_own_home
-from pipelines.platform.home_ledger import require_own_ledger
-from pipelines.platform.ledger import Ledger
-from pipelines.platform.settings import Settings
-from pipelines.release.signing import sign
+from pipelines.base.home import require_own_home
+from pipelines.base.settings import Settings
+from pipelines.ledger.homes import require_own_ledger
+from pipelines.ledger.ledger import Ledger
+from pipelines.releases.signing import sign
 
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 

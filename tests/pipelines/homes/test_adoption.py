@@ -12,15 +12,16 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.errors import ConfigurationError
+from pipelines.base.home import place_warning, placement, read_home, require_own_home
+from pipelines.base.settings import Settings
 from pipelines.homes import adoption
 from pipelines.homes.adoption import adopt, adopt_moved
-from pipelines.platform import processes, services
-from pipelines.platform.errors import ConfigurationError
-from pipelines.platform.home import place_warning, placement, read_home, require_own_home
-from pipelines.platform.home_ledger import HomeLedger
-from pipelines.platform.ledger import Ledger, NewIncident
-from pipelines.platform.settings import Settings
-from pipelines.release.signing import sign, signer_of
+from pipelines.ledger.homes import HomeLedger
+from pipelines.ledger.ledger import Ledger, NewIncident
+from pipelines.releases.signing import sign, signer_of
+from pipelines.services import local as services
+from pipelines.services import processes
 from tests.cli.calling import called
 from tests.pipelines.homes.example_home import AT, act, files_of, make_home, run_day
 
@@ -190,7 +191,7 @@ def test_a_copy_without_the_identitys_file_is_known_by_its_ledger(one: Settings,
 
 
 def test_the_same_path_on_another_machine_is_another_place(one: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    from pipelines.platform import home as home_module
+    from pipelines.base import home as home_module
 
     home = require_own_home(one)
     home_module.write_home(one.home, replace(home, machine="a", disk_entry=home.disk_entry + 1))

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.base.errors import PermanentError, UsageError
+from pipelines.base.home import require_own_home
+from pipelines.base.settings import Settings
 from pipelines.homes import archive
 from pipelines.homes.archive import ArchiveWriter
 from pipelines.homes.backup import back_up_home
 from pipelines.homes.restore import restore_home
-from pipelines.platform.errors import PermanentError, UsageError
-from pipelines.platform.home import require_own_home
-from pipelines.platform.settings import Settings
 from tests.pipelines.homes.example_home import AT, days_of, files_of, make_home, run_day
 
 

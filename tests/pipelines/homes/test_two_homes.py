@@ -11,12 +11,12 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from pipelines.base.errors import ConfigurationError
+from pipelines.base.home import placement, require_own_home
+from pipelines.base.settings import Settings
 from pipelines.homes.adoption import adopt, adopt_moved
 from pipelines.homes.backup import back_up_home
 from pipelines.homes.restore import restore_home
-from pipelines.platform.errors import ConfigurationError
-from pipelines.platform.home import placement, require_own_home
-from pipelines.platform.settings import Settings
 from tests.pipelines.homes.example_home import AT, days_of, files_of, make_home, run_day
 from tests.state_machines import play
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from pipelines.platform.landing import Landing
-from pipelines.platform.storage import LocalStorage
+from pipelines.landing.landing import Landing
+from pipelines.object_store.storage import LocalStorage
 
 START = date(2018, 7, 1)
 

@@ -18,15 +18,15 @@ import pyarrow.parquet as pq
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
-from pipelines.importing.claims import Claims
-from pipelines.importing.days import import_days
-from pipelines.importing.landed_day import read_day
-from pipelines.importing.mapping import Mapping, parse_mapping
-from pipelines.importing.source import Source
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import ConfigurationError, StoreError, UsageError
-from pipelines.platform.landing import Landing
-from pipelines.platform.storage import LocalStorage
+from pipelines.base.days import DayRange
+from pipelines.base.errors import ConfigurationError, StoreError, UsageError
+from pipelines.importing.conversion.source import Source
+from pipelines.importing.landed.claims import Claims
+from pipelines.importing.landed.days import import_days
+from pipelines.importing.landed.landed_day import read_day
+from pipelines.importing.mapping.mapping import Mapping, parse_mapping
+from pipelines.landing.landing import Landing
+from pipelines.object_store.storage import LocalStorage
 from pipelines.usecases.registry import load
 from tests.failing_calls import failing_call
 from tests.state_machines import play

@@ -21,17 +21,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.importing.account import ImportAccount
-from pipelines.importing.conversion import FileRows, read_events
-from pipelines.importing.declared_columns import IdColumn, NumberColumn, TimeColumn
-from pipelines.importing.ids import convert_id
-from pipelines.importing.judgement import judged
-from pipelines.importing.mapping import Mapping, SourceFiles, parse_mapping
-from pipelines.importing.numbers import convert_number
-from pipelines.importing.source import Source
-from pipelines.importing.times import convert_time
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import ConfigurationError
+from pipelines.base.days import DayRange
+from pipelines.base.errors import ConfigurationError
+from pipelines.importing.conversion.conversion import FileRows, read_events
+from pipelines.importing.conversion.ids import convert_id
+from pipelines.importing.conversion.numbers import convert_number
+from pipelines.importing.conversion.source import Source
+from pipelines.importing.conversion.times import convert_time
+from pipelines.importing.landed.account import ImportAccount
+from pipelines.importing.landed.judgement import judged
+from pipelines.importing.mapping.declared_columns import IdColumn, NumberColumn, TimeColumn
+from pipelines.importing.mapping.mapping import Mapping, SourceFiles, parse_mapping
 from pipelines.usecases.registry import load
 
 FRAUD = load("fraud")

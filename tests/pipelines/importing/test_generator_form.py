@@ -8,14 +8,14 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.importing.claims import Claims
-from pipelines.importing.days import import_days
-from pipelines.importing.file_form import form_of
-from pipelines.importing.mapping import parse_mapping
-from pipelines.importing.proposal import propose
-from pipelines.importing.source import Source
-from pipelines.platform.days import DayRange
-from pipelines.platform.landing import Landing
+from pipelines.base.days import DayRange
+from pipelines.importing.conversion.source import Source
+from pipelines.importing.landed.claims import Claims
+from pipelines.importing.landed.days import import_days
+from pipelines.importing.mapping.mapping import parse_mapping
+from pipelines.importing.proposal.file_form import form_of
+from pipelines.importing.proposal.proposal import propose
+from pipelines.landing.landing import Landing
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.sources import contents, landing_in
 

@@ -10,12 +10,12 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.importing.days import Imported, import_days
-from pipelines.importing.mapping import load_mapping
-from pipelines.importing.source import Source
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import ConfigurationError, UsageError
-from pipelines.platform.landing import Landing
+from pipelines.base.days import DayRange
+from pipelines.base.errors import ConfigurationError, UsageError
+from pipelines.importing.conversion.source import Source
+from pipelines.importing.landed.days import Imported, import_days
+from pipelines.importing.mapping.mapping import load_mapping
+from pipelines.landing.landing import Landing
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.sources import contents, day, events, landing_in, write_days
 from tests.pipelines.importing.test_mapping import SHIPPED

@@ -10,11 +10,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.importing.days import import_days
-from pipelines.importing.mapping import load_mapping
-from pipelines.importing.source import Source
-from pipelines.platform.days import DayRange
-from pipelines.platform.landing import Landing
+from pipelines.base.days import DayRange
+from pipelines.importing.conversion.source import Source
+from pipelines.importing.landed.days import import_days
+from pipelines.importing.mapping.mapping import load_mapping
+from pipelines.landing.landing import Landing
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.sources import landing_in
 

@@ -17,14 +17,14 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
+from pipelines.base.card_numbers import mask_card_numbers
+from pipelines.base.errors import ConfigurationError
+from pipelines.base.settings import Settings
 from pipelines.cli.main import main
-from pipelines.importing.declared_columns import IdColumn
-from pipelines.importing.ids import convert_id
-from pipelines.importing.keyed_ids import id_key, keyed_id
-from pipelines.importing.mapping import load_mapping
-from pipelines.platform.card_numbers import mask_card_numbers
-from pipelines.platform.errors import ConfigurationError
-from pipelines.platform.settings import Settings
+from pipelines.importing.conversion.ids import convert_id
+from pipelines.importing.mapping.declared_columns import IdColumn
+from pipelines.importing.mapping.keyed_ids import id_key, keyed_id
+from pipelines.importing.mapping.mapping import load_mapping
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.sources import day, events
 from tests.pipelines.importing.test_mapping import SHIPPED

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from pipelines.importing.mapping import load_mapping, shipped_mappings
-from pipelines.platform.errors import ConfigurationError
+from pipelines.base.errors import ConfigurationError
+from pipelines.importing.mapping.mapping import load_mapping, shipped_mappings
 from pipelines.usecases.registry import load
 
 FRAUD = load("fraud")

@@ -14,12 +14,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.base.errors import ConfigurationError, UsageError
 from pipelines.cli.main import main
-from pipelines.importing.mapping import load_mapping
-from pipelines.importing.mapping_schema import schema_text
-from pipelines.importing.preview import Preview, preview
-from pipelines.importing.proposal import propose
-from pipelines.platform.errors import ConfigurationError, UsageError
+from pipelines.importing.mapping.mapping import load_mapping
+from pipelines.importing.mapping.mapping_schema import schema_text
+from pipelines.importing.proposal.preview import Preview, preview
+from pipelines.importing.proposal.proposal import propose
 from pipelines.usecases.registry import load
 
 FRAUD = load("fraud")

@@ -9,11 +9,11 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from features.fraud import EXTENDED
-from pipelines.platform.days import DayRange, midnight
-from pipelines.platform.ledger import Move, NewIncident
-from pipelines.release.bundle import releases_folder, sha256, write_bundle
+from pipelines.base.days import DayRange, midnight
+from pipelines.ledger.ledger import Move, NewIncident
+from pipelines.releases.bundle import releases_folder, sha256, write_bundle
 from pipelines.run import Run
-from tests.pipelines.release.boosters import matrix, train_booster
+from tests.pipelines.releases.boosters import matrix, train_booster
 
 LAST = date(2026, 11, 20)
 AT = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from pipelines.base.settings import Settings
 from pipelines.ops.one_file import report_path, write_report
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.pipelines.ops.ledger_year import AT, LAST, write_days, write_incidents, write_releases

@@ -6,9 +6,9 @@ from datetime import timedelta
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
+from pipelines.base.settings import Settings
 from pipelines.ops.facts import Facts
 from pipelines.ops.openmetrics import openmetrics
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.pipelines.ops.ledger_year import AT, write_days, write_incidents, write_releases

@@ -7,12 +7,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from pipelines.base.days import DayRange
+from pipelines.base.errors import UsageError
+from pipelines.base.settings import Settings
 from pipelines.ops.facts import Facts
 from pipelines.ops.links import Served
 from pipelines.ops.pages import DETAILS, LISTS, Page, whole_page
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import UsageError
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.pipelines.ops.ledger_year import AT, LAST, REFUSED, write_days, write_incidents, write_releases

@@ -6,10 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.base.settings import Settings
 from pipelines.ops.facts import Facts
 from pipelines.ops.measure import Measure
 from pipelines.ops.scorecard import scorecard
-from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.pipelines.ops.ledger_year import AT, LAST, undo, write_days, write_incidents, write_releases

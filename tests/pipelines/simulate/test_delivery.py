@@ -10,8 +10,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import ConfigurationError, StoreError, UsageError
+from pipelines.base.days import DayRange
+from pipelines.base.errors import ConfigurationError, StoreError, UsageError
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.delivery import simulate
 from pipelines.simulate.reports import Reporting

@@ -8,8 +8,8 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.errors import UsageError
+from pipelines.base.days import DayRange
+from pipelines.base.errors import UsageError
 from pipelines.simulate.day import DayPlan, plan_days
 from pipelines.simulate.dirt import KINDS
 from pipelines.simulate.incidents import INCIDENTS, combined, parse_incident

@@ -11,9 +11,9 @@ import pyarrow as pa
 import pyarrow.csv as pc
 import pyarrow.parquet as pq
 
-from pipelines.platform.days import DayRange
-from pipelines.platform.landing import Landing
-from pipelines.platform.storage import LocalStorage
+from pipelines.base.days import DayRange
+from pipelines.landing.landing import Landing
+from pipelines.object_store.storage import LocalStorage
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.delivery import Sent, simulate
 from pipelines.simulate.world import WorldSize

@@ -1,0 +1,61 @@
+"""An incident in words: what, since when, consequence, evidence, next command, runbook, link. Plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from pipelines.base.commands import as_typed
+
+LINES = (
+    ("since", "since"),
+    ("days", "days"),
+    ("consequence", "means"),
+    ("evidence", "evidence"),
+    ("done", "done"),
+    ("next_step", "next"),
+    ("runbook", "runbook"),
+    ("link", "link"),
+)
+
+
+def notice(
+    event: str, incident: Mapping[str, Any], *, use_case: str, link: str = "", home_id: str = ""
+) -> dict[str, Any]:
+    """The notice of an `event` (opened, escalated, resolved) of an incident (`Incident.to_json`).
+
+    `key` names the incident to a receiver that groups messages: with the home's identity, as a copy of the home has
+    incidents of the same number. `text` is the whole of it for people.
+    """
+    detail = incident.get("detail") or {}
+    found: dict[str, Any] = {
+        "event": event,
+        "use_case": use_case,
+        "severity": incident["severity"],
+        "kind": incident["kind"],
+        "subject": incident["subject"],
+        "what": incident["summary"],
+        "since": incident["opened_at"],
+        "days": _text(detail.get("days", ())),
+        "consequence": detail.get("consequence", ""),
+        "evidence": list(detail.get("evidence", ())),
+        "done": list(detail.get("done", ())),
+        "next_step": "" if event == "resolved" else as_typed(detail.get("next_step", "")),
+        "runbook": detail.get("runbook", ""),
+        "resolution": incident.get("resolution") or "",
+        "key": "/".join(filter(None, ("tollgate", home_id[:12], use_case, str(incident["incident_id"])))),
+        "link": f"{link.rstrip('/')}/incidents" if link else "",
+    }
+    return {**found, "text": _lines(found)}
+
+
+def _lines(found: Mapping[str, Any]) -> str:
+    head = f"{found['event'].upper()} ({found['severity']}) {found['use_case']}: {found['what']}"
+    told = [f"{label}: {_text(found[name])}" for name, label in LINES if found[name]]
+    if found["resolution"]:
+        told.insert(0, f"resolved: {found['resolution']}")
+    return "\n".join([head, *told])
+
+
+def _text(value: str | Sequence[str]) -> str:
+    return value if isinstance(value, str) else "; ".join(map(str, value))

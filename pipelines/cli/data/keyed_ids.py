@@ -1,0 +1,66 @@
+"""`tollgate keyed-ids`: what ids are called in a lake whose mapping hashes them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from pipelines.cli.output import print_json
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("keyed-ids")(keyed_ids)
+
+
+def keyed_ids(
+    column: Annotated[str, typer.Argument(help="column of the events that holds the hashes, for instance customer_id")],
+    ids_from: Annotated[Path, typer.Option(help="file with one id a line; - is the input")],
+    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+) -> None:
+    """Print the keyed hash of each id, a line each and in their order, never the id itself.
+
+    For whoever knows an id and looks for it here: a person to be forgotten (`| tollgate retain --keys-from -`), a
+    request to the online scorer.
+    """
+    from pipelines.base.errors import UsageError
+    from pipelines.base.settings import Settings
+    from pipelines.importing.mapping.keyed_ids import id_key, keyed_id
+    from pipelines.importing.mapping.mapping import unkeyable
+    from pipelines.usecases.registry import load
+
+    settings = Settings.from_environment()
+    events = load(settings.use_case).events
+    if problem := unkeyable(column, events):
+        raise UsageError(
+            "no such column of ids",
+            where="COLUMN",
+            expected=f"one of {', '.join(one.name for one in events.columns if not unkeyable(one.name, events))}",
+            found=problem,
+            next_step="give the column that the mapping lists as keyed",
+        )
+    ids = _read(ids_from)
+    key = id_key(settings, may_make=False)
+    hashed = [keyed_id(key, column, one) for one in ids]
+    if as_json:
+        print_json({"column": column, "ids": hashed})
+    else:
+        typer.echo("\n".join(map(str, hashed)))
+
+
+def _read(path: Path) -> list[str]:
+    from pipelines.base.errors import UsageError
+
+    try:
+        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(
+            "the ids cannot be read",
+            where=f"--ids-from {path}",
+            expected="a file with one id a line, UTF-8",
+            found=str(error),
+            next_step="give the file that holds them, or - for the input",
+        ) from error
+    return [one for one in text.splitlines() if one.strip()]

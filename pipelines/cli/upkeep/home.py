@@ -1,0 +1,123 @@
+"""`tollgate home show` and `tollgate home adopt`: which home this is, and what becomes of one that was copied."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from pipelines.cli.output import console, print_json, print_table
+
+if TYPE_CHECKING:
+    from pipelines.homes.adoption import Adoption
+
+AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+GROUP = typer.Typer(no_args_is_help=True, help="Which home this is; what becomes of one that was copied or moved.")
+
+
+def register(app: typer.Typer) -> None:
+    """Add the group to the command line."""
+    app.add_typer(GROUP, name="home")
+
+
+@GROUP.command("show")
+def show_command(as_json: AsJson = False) -> None:
+    """Identity and place of the home, its stores, its history. Exit code 1 where it is not at its place."""
+    from pipelines.base.home import place_warning, placement, stores_outside
+    from pipelines.base.masking import mask_passwords
+    from pipelines.base.settings import Settings
+    from pipelines.ledger.homes import HomeLedger, ledger_exists
+
+    settings = Settings.from_environment()
+    found = placement(settings)
+    history = HomeLedger(settings.ledger, settings.use_case).homes() if ledger_exists(settings) else []
+    document: dict[str, Any] = {
+        "home": str(settings.home),
+        "state": found.state,
+        "identity": found.home.home_id if found.home else None,
+        "registered_at": str(found.home.path) if found.home else None,
+        "copied_from": found.home.copied_from if found.home else None,
+        "stores_outside": {name: mask_passwords(place) for name, place in stores_outside(settings).items()},
+        "history": [
+            {"at": row["recorded_at"], "by": row["actor"], "identity": row["subject"], **row["detail"]}
+            for row in history
+        ],
+        "warning": place_warning(settings),
+    }
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+    if not found.acts:
+        raise typer.Exit(1)
+
+
+@GROUP.command("adopt")
+def adopt_command(
+    moved: Annotated[bool, typer.Option("--moved", help="the home was moved: identity and keys stay")] = False,
+    share: Annotated[
+        list[str] | None, typer.Option("--share", help="a store that is used with the other home: landing")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a copied home one of its own: new identity, new keys, history kept. Done again, it changes nothing."""
+    from pipelines.base.settings import Settings
+    from pipelines.cli.person import actor_name
+    from pipelines.homes.adoption import adopt, adopt_moved
+    from pipelines.run import utc_now
+
+    settings = Settings.from_environment()
+    if moved:
+        done = adopt_moved(settings, actor=actor_name(), at=utc_now())
+    else:
+        done = adopt(settings, actor=actor_name(), at=utc_now(), share=share or ())
+    if as_json:
+        print_json(adoption_document(done))
+    else:
+        print_adoption(done)
+
+
+def adoption_document(done: Adoption) -> dict[str, Any]:
+    """An adoption as plain data."""
+    return {
+        "event": done.event,
+        "identity": done.home.home_id,
+        "home": str(done.home.path),
+        "copied_from": done.home.copied_from,
+        "new_keys": list(done.removed),
+        "notices_withdrawn": done.withdrawn,
+        "paths_made_relative": done.paths,
+        "stopped": list(done.stopped),
+    }
+
+
+def print_adoption(done: Adoption) -> None:
+    """An adoption for people: what is new, what they have to do."""
+    sentences = {
+        "adopted": "a home of its own now",
+        "moved": "known at its new place; identity and keys are as before",
+        "registered": "registered here",
+        "nothing": "at its place already: nothing was changed",
+    }
+    lines = [f"home {done.home.short_id} at {done.home.path}: {sentences[done.event]}"]
+    if done.stopped:
+        lines.append(f"stopped, from before the move: {', '.join(done.stopped)}")
+    if done.removed:
+        lines.append(f"keys that are made anew when they are needed: {', '.join(done.removed)}")
+    if done.withdrawn:
+        lines.append(f"{done.withdrawn} waiting notices were withdrawn: the other home sends them")
+    for line in lines:
+        console.print(line, highlight=False, markup=False, soft_wrap=True)
+
+
+def _print(document: dict[str, Any]) -> None:
+    rows = [
+        (name, str(document[name] or "–")) for name in ("home", "identity", "state", "registered_at", "copied_from")
+    ]
+    rows += [(f"store: {name}", place) for name, place in document["stores_outside"].items()]
+    rows += [
+        (row["at"][:19], f"{row['event']} at {row['path']}, {row['identity'][:12]}") for row in document["history"]
+    ]
+    print_table("home", ("what", "value"), rows)
+    if document["warning"]:
+        console.print(f"warning: {document['warning']}", style="yellow", highlight=False, markup=False, soft_wrap=True)

@@ -1,0 +1,46 @@
+"""The JSON schema of a use case's mapping files: for editors, which complete and check the file while it is written."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pipelines.importing.mapping.declared_columns import column_model
+from pipelines.importing.mapping.keyed_ids import KINDS
+from pipelines.importing.mapping.mapping import Mapping
+from pipelines.usecases.definition import UseCase
+
+
+def mapping_schema(use_case: UseCase) -> dict[str, Any]:
+    """The schema (JSON Schema, draft 7): each column of the events with the keys that its type allows."""
+    schema = Mapping.model_json_schema(ref_template="#/definitions/{model}")
+    definitions = schema.pop("$defs")
+    columns = {}
+    for column in use_case.events.columns:
+        model = column_model(column.type)
+        own = model.model_json_schema(ref_template="#/definitions/{model}")
+        definitions |= own.pop("$defs", {})
+        definitions[model.__name__] = own
+        columns[column.name] = {
+            "description": f"{column.description} ({column.type})",
+            "anyOf": [{"type": "string", "minLength": 1}, {"$ref": f"#/definitions/{model.__name__}"}],
+        }
+    used = {column_model(column.type).__name__ for column in use_case.events.columns}
+    unused = {"IdColumn", "NumberColumn", "TimeColumn", "PlainColumn"} - used
+    schema["properties"]["events"] = {
+        "description": f"columns of {use_case.events.name}, each with the column of the source that it is made of",
+        "type": "object",
+        "properties": columns,
+        "required": list(columns),
+        "additionalProperties": False,
+    }
+    keyable = [column.name for column in use_case.events.columns if column.type in KINDS]
+    schema["properties"]["keyed"]["items"] = {"enum": keyable}
+    schema["definitions"] = {name: one for name, one in definitions.items() if name not in unused}
+    title = f"Tollgate: a mapping of files to the {use_case.name} use case"
+    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": title}
+
+
+def schema_text(use_case: UseCase) -> str:
+    """The schema as the text of its file."""
+    return json.dumps(mapping_schema(use_case), indent=2, ensure_ascii=False, default=str) + "\n"

@@ -1,0 +1,203 @@
+"""The ledger: what must be atomic and ordered. Append-only rows in SQL; one pointer that moves by compare-and-swap.
+
+Tables: `stage_records` (what each stage did for each day), `releases` (immutable), `release_states` (their history),
+`pointers` (which release is champion, which one is tried out beside it), `moves` (every move of the pointer),
+`incidents`, `audit` (who did what and why), `leases` (who may write to what now). SQLite by default, any SQLAlchemy URL
+otherwise. Times are UTC, ISO 8601 text; payloads are JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.ledger.incidents import Incident, NewIncident
+from pipelines.ledger.releases import Move, Pointer, Release, ReleaseLedger
+from pipelines.ledger.store import as_text
+from pipelines.ledger.tables import audit, incidents, moves, releases, stage_records
+
+WITHDRAWN = "withdrawn"
+"""The status of a record that takes back what its stage had recorded of its day before."""
+
+__all__ = ["Incident", "Ledger", "Move", "NewIncident", "Pointer", "Release", "StageRecord"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageRecord:
+    """What a stage did for a day: `status` is `done`, `refused`, `failed`, `begun` or `withdrawn`.
+
+    `payload` is the stage's own account; of a withdrawal, who made it and why.
+    """
+
+    stage: str
+    day: date
+    status: str
+    run_id: str
+    recorded_at: datetime
+    payload: Mapping[str, Any]
+    sequence: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StageHead:
+    """A record without its payload."""
+
+    status: str
+    run_id: str
+    recorded_at: datetime
+    sequence: int
+
+
+class Ledger(ReleaseLedger):
+    """One use case's view of the ledger: releases and incidents (see the parent classes), and the stages' records."""
+
+    def record_stage(
+        self, stage: str, day: date, status: str, *, run_id: str, at: datetime, payload: Mapping[str, Any]
+    ) -> None:
+        """Append what a stage did for a day."""
+        self.record_stages(stage, {day: payload}, status, run_id=run_id, at=at)
+
+    def record_stages(
+        self, stage: str, days: Mapping[date, Mapping[str, Any]], status: str, *, run_id: str, at: datetime
+    ) -> None:
+        """Append what a stage did for several days, all or none."""
+        rows = [
+            {
+                "use_case": self.use_case,
+                "stage": stage,
+                "day": str(day),
+                "status": status,
+                "run_id": run_id,
+                "recorded_at": as_text(at),
+                "payload": dict(payload),
+            }
+            for day, payload in days.items()
+        ]
+        if rows:
+            with self._writing() as connection:
+                connection.execute(stage_records.insert(), rows)
+
+    def stage_records(
+        self,
+        stage: str | None = None,
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        withdrawn_too: bool = False,
+    ) -> list[StageRecord]:
+        """All records in the order they were made, of one stage and of days from `first` to `last` where given.
+
+        A withdrawal takes the records before it of its stage and day out of sight, and itself; `withdrawn_too` shows
+        them all.
+        """
+        query = sa.select(stage_records).where(stage_records.c.use_case == self.use_case)
+        if stage is not None:
+            query = query.where(stage_records.c.stage == stage)
+        if first is not None:
+            query = query.where(stage_records.c.day >= str(first))
+        if last is not None:
+            query = query.where(stage_records.c.day <= str(last))
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(stage_records.c.id)).mappings().all()
+        if not withdrawn_too:
+            withdrawn = {(row["stage"], row["day"]): row["id"] for row in rows if row["status"] == WITHDRAWN}
+            rows = [row for row in rows if row["id"] > withdrawn.get((row["stage"], row["day"]), 0)]
+        return [
+            StageRecord(
+                stage=row["stage"],
+                day=date.fromisoformat(row["day"]),
+                status=row["status"],
+                run_id=row["run_id"],
+                recorded_at=datetime.fromisoformat(row["recorded_at"]),
+                payload=row["payload"],
+                sequence=row["id"],
+            )
+            for row in rows
+        ]
+
+    def latest(
+        self, stage: str, *, first: date | None = None, last: date | None = None, status: str | None = None
+    ) -> dict[date, StageRecord]:
+        """The newest record of each day of a stage (of one status where given)."""
+        records = self.stage_records(stage, first=first, last=last)
+        return {record.day: record for record in records if status is None or record.status == status}
+
+    def replace_payload(self, sequence: int, payload: Mapping[str, Any]) -> None:
+        """Change what a record says: for nothing but to delete what may no longer be kept (`tollgate retain`).
+
+        SQLite overwrites what was there; PostgreSQL does so with its next VACUUM.
+        """
+        mine = (stage_records.c.use_case == self.use_case, stage_records.c.id == sequence)
+        sqlite = self._engine.dialect.name == "sqlite"
+        with self._reading() as connection:
+            if sqlite:
+                connection.exec_driver_sql("PRAGMA secure_delete = ON")
+            connection.execute(stage_records.update().where(*mine).values(payload=dict(payload)))
+            connection.commit()
+            if sqlite:
+                connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+
+    def days_run_as(self, stage: str, mark: str) -> set[date]:
+        """The days of a stage with a record whose run id contains `mark`, withdrawn ones not; reads no payloads."""
+        columns = (stage_records.c.day, stage_records.c.status, stage_records.c.run_id)
+        query = sa.select(*columns).where(
+            stage_records.c.use_case == self.use_case,
+            stage_records.c.stage == stage,
+            sa.or_(stage_records.c.run_id.contains(mark, autoescape=True), stage_records.c.status == WITHDRAWN),
+        )
+        found: set[date] = set()
+        with self._reading() as connection:
+            for text, status, run_id in connection.execute(query.order_by(stage_records.c.id)):
+                day = date.fromisoformat(text)
+                if status == WITHDRAWN:
+                    found.discard(day)
+                elif mark in run_id:
+                    found.add(day)
+        return found
+
+    def stage_statuses(self) -> dict[tuple[str, date], str]:
+        """The newest status of every stage and day there is, withdrawn ones not; reads no payloads."""
+        return {key: head.status for key, head in self.stage_heads().items()}
+
+    def stage_heads(self) -> dict[tuple[str, date], StageHead]:
+        """The newest record of every stage and day there is, withdrawn ones not; reads no payloads."""
+        of_record = stage_records.c
+        columns = (of_record.stage, of_record.day, of_record.status, of_record.run_id, of_record.recorded_at)
+        query = sa.select(*columns, of_record.id).where(of_record.use_case == self.use_case).order_by(of_record.id)
+        heads: dict[tuple[str, date], StageHead] = {}
+        with self._reading() as connection:
+            for stage, day, status, run_id, at, number in connection.execute(query):
+                key = (stage, date.fromisoformat(day))
+                if status == WITHDRAWN:
+                    heads.pop(key, None)
+                    continue
+                made = datetime.fromisoformat(at)
+                heads[key] = StageHead(status=status, run_id=run_id, recorded_at=made, sequence=number)
+        return heads
+
+    def newest_run_ids(self, limit: int = 200) -> list[str]:
+        """The run ids of the newest records, oldest first; reads no payloads."""
+        query = sa.select(stage_records.c.run_id).where(stage_records.c.use_case == self.use_case)
+        with self._reading() as connection:
+            found = connection.execute(query.order_by(stage_records.c.id.desc()).limit(limit)).scalars().all()
+        return list(reversed(found))
+
+    def extent(self) -> dict[str, int]:
+        """How far the ledger has come, as numbers that only grow: one that is behind was restored from before."""
+        numbers = {
+            "stage records": (sa.func.max(stage_records.c.id), stage_records),
+            "releases": (sa.func.count(), releases),
+            "moves of the pointer": (sa.func.max(moves.c.generation), moves),
+            "incidents": (sa.func.max(incidents.c.id), incidents),
+            "audit entries": (sa.func.max(audit.c.id), audit),
+        }
+        found = {}
+        with self._reading() as connection:
+            for what, (number, table) in numbers.items():
+                query = sa.select(number).select_from(table).where(table.c.use_case == self.use_case)
+                found[what] = int(connection.execute(query).scalar() or 0)
+        return found

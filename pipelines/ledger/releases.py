@@ -1,0 +1,256 @@
+"""Releases in the ledger: immutable rows, their states, and one pointer per use case that moves by compare-and-swap.
+
+The pointer names the champion and, while one is tried out, its challenger; both are read and moved together. Each move
+is kept (`moves`, one row for each generation), so that what decided when can be told, and history is never rewritten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.base.errors import PermanentError
+from pipelines.ledger.incidents import IncidentLedger, NewIncident
+from pipelines.ledger.store import as_text
+from pipelines.ledger.tables import moves, pointers, release_states, releases
+
+STATES = ("candidate", "refused", "shadow", "canary", "champion", "retired")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Release:
+    """An immutable release; `payload` holds digests, versions, evidence and verdict."""
+
+    release_id: str
+    created_at: datetime
+    payload: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pointer:
+    """Which release is champion, how often the pointer has moved, and the challenger (`shadow` or `canary`), if any."""
+
+    release_id: str
+    generation: int
+    challenger: str | None = None
+    challenger_state: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Move:
+    """One move of the pointer, as it is (or shall be) in the history.
+
+    `kind` is `promote` (a new champion), `rollback` (an earlier one put back), `shadow`, `canary` or `withdraw` (the
+    challenger's); `subject` is the release that it is about. `champion` and its challenger are those after the move.
+    """
+
+    kind: str
+    subject: str
+    champion: str
+    challenger: str | None = None
+    challenger_state: str | None = None
+    reason: str
+    actor: str
+    at: datetime
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    generation: int = 0
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {**vars(self), "at": as_text(self.at), "detail": dict(self.detail)}
+
+
+class ReleaseLedger(IncidentLedger):
+    """The releases of a use case, their states, and the pointer."""
+
+    def add_release(self, release_id: str, payload: Mapping[str, Any], *, at: datetime) -> None:
+        """Add an immutable release; raises `PermanentError` where the id is taken."""
+        row = releases.insert().values(
+            release_id=release_id, use_case=self.use_case, created_at=as_text(at), payload=dict(payload)
+        )
+        try:
+            with self._writing() as connection:
+                connection.execute(row)
+        except sa.exc.IntegrityError as error:
+            raise PermanentError(
+                f"release {release_id} is already in the ledger",
+                where=self.where,
+                next_step="`tollgate releases` lists them; a release is never changed",
+            ) from error
+
+    def releases(self) -> list[Release]:
+        """All releases, oldest first."""
+        query = sa.select(releases).where(releases.c.use_case == self.use_case)
+        with self._reading() as connection:
+            rows = connection.execute(query.order_by(releases.c.created_at, releases.c.release_id)).mappings().all()
+        return [_release(row) for row in rows]
+
+    def release(self, release_id: str) -> Release:
+        """One release; raises `PermanentError` that names those that exist."""
+        mine = sa.and_(releases.c.use_case == self.use_case, releases.c.release_id == release_id)
+        with self._reading() as connection:
+            row = connection.execute(sa.select(releases).where(mine)).mappings().first()
+        if row is None:
+            raise PermanentError(
+                "unknown release",
+                where=self.where,
+                expected=", ".join(known.release_id for known in self.releases()) or "no release exists yet",
+                found=release_id,
+                next_step="`tollgate releases` lists them",
+            )
+        return _release(row)
+
+    def set_state(self, release_id: str, state: str, *, reason: str, actor: str, at: datetime) -> None:
+        """Append a state (one of `STATES`) to a release's history; those that go with a move come with the move."""
+        if state not in STATES:
+            raise ValueError(f"{state!r} is none of {', '.join(STATES)}")
+        with self._writing() as connection:
+            connection.execute(_state_row(release_id, state, reason, actor, at))
+
+    def states(self, release_id: str) -> list[dict[str, str]]:
+        """A release's states, oldest first: `state`, `reason`, `actor`, `recorded_at`."""
+        columns = (release_states.c[name] for name in ("state", "reason", "actor", "recorded_at"))
+        query = sa.select(*columns).where(release_states.c.release_id == release_id).order_by(release_states.c.id)
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query).mappings()]
+
+    def champion(self) -> Pointer | None:
+        """The pointer, or None before the first promotion; champion and challenger are of one moment."""
+        query = sa.select(pointers).where(pointers.c.use_case == self.use_case)
+        with self._reading() as connection:
+            row = connection.execute(query).mappings().first()
+        if row is None:
+            return None
+        return Pointer(**{name: row[name] for name in ("release_id", "generation", "challenger", "challenger_state")})
+
+    def moves(self) -> list[Move]:
+        """Every move of the pointer, oldest first."""
+        query = sa.select(moves).where(moves.c.use_case == self.use_case).order_by(moves.c.generation)
+        with self._reading() as connection:
+            rows = connection.execute(query).mappings().all()
+        plain = ("kind", "subject", "champion", "challenger", "challenger_state", "reason", "actor", "detail")
+        return [
+            Move(
+                **{name: row[name] for name in plain},
+                at=datetime.fromisoformat(row["recorded_at"]),
+                generation=row["generation"],
+            )
+            for row in rows
+        ]
+
+    def move(
+        self,
+        move: Move,
+        *,
+        expected: Pointer | None,
+        states: Sequence[tuple[str, str]],
+        incident: NewIncident | None = None,
+        channels: Collection[str] = (),
+    ) -> Pointer:
+        """Move the pointer if it still is what the caller saw: pointer, history, states, audit, incident, or nothing.
+
+        `states` are (release, new state); `channels` are told of the incident (see
+        `report_incident`). Raises `PermanentError` where somebody else moved it first: of two at once one wins.
+        """
+        generation = expected.generation + 1 if expected else 1
+        try:
+            with self._writing() as connection:
+                if not self._swap(connection, move, expected):
+                    raise _LostError
+                connection.execute(self._move_row(move, generation))
+                for release_id, state in states:
+                    connection.execute(_state_row(release_id, state, move.reason, move.actor, move.at))
+                detail = {**move.detail, "reason": move.reason, "generation": generation, "champion": move.champion}
+                connection.execute(self._audit_row(move.kind, move.subject, move.actor, move.at, detail))
+                if incident is not None:
+                    self._report(connection, incident, at=move.at, actor=move.actor, channels=channels)
+        except (_LostError, sa.exc.IntegrityError) as error:
+            raise self._lost(expected) from error
+        return Pointer(
+            release_id=move.champion,
+            generation=generation,
+            challenger=move.challenger,
+            challenger_state=move.challenger_state,
+        )
+
+    def move_champion(
+        self,
+        release_id: str,
+        *,
+        expected: Pointer | None,
+        reason: str,
+        actor: str,
+        at: datetime,
+        detail: Mapping[str, Any] | None = None,
+    ) -> Pointer:
+        """Make a release champion if the pointer still is what the caller saw; the one before retires.
+
+        A challenger stays what it is, unless it is the one promoted. Raises `PermanentError` as `move` does.
+        """
+        stays = expected is not None and expected.challenger not in {None, release_id}
+        move = Move(
+            kind="promote",
+            subject=release_id,
+            champion=release_id,
+            challenger=expected.challenger if expected and stays else None,
+            challenger_state=expected.challenger_state if expected and stays else None,
+            reason=reason,
+            actor=actor,
+            at=at,
+            detail=detail or {},
+        )
+        before = [(expected.release_id, "retired")] if expected and expected.release_id != release_id else []
+        return self.move(move, expected=expected, states=[*before, (release_id, "champion")])
+
+    def _swap(self, connection: sa.Connection, move: Move, expected: Pointer | None) -> bool:
+        values = {
+            "release_id": move.champion,
+            "challenger": move.challenger,
+            "challenger_state": move.challenger_state,
+        }
+        if expected is None:
+            connection.execute(pointers.insert().values(use_case=self.use_case, generation=1, **values))
+            return True
+        seen = sa.and_(pointers.c.use_case == self.use_case, pointers.c.generation == expected.generation)
+        update = pointers.update().where(seen).values(generation=expected.generation + 1, **values)
+        return connection.execute(update).rowcount == 1
+
+    def _move_row(self, move: Move, generation: int) -> sa.Insert:
+        plain = ("kind", "subject", "champion", "challenger", "challenger_state", "reason", "actor")
+        return moves.insert().values(
+            use_case=self.use_case,
+            generation=generation,
+            **{name: getattr(move, name) for name in plain},
+            recorded_at=as_text(move.at),
+            detail=dict(move.detail),
+        )
+
+    def _lost(self, expected: Pointer | None) -> PermanentError:
+        now = self.champion()
+        return PermanentError(
+            "another promotion was faster",
+            where=self.where,
+            expected=f"champion {expected.release_id}, move {expected.generation}" if expected else "no champion",
+            found=f"champion {now.release_id}, move {now.generation}" if now else "no champion",
+            next_step="look at `tollgate which`, then decide again",
+        )
+
+
+class _LostError(Exception):
+    """The pointer is no longer what the caller saw; the transaction is rolled back."""
+
+
+def _state_row(release_id: str, state: str, reason: str, actor: str, at: datetime) -> sa.Insert:
+    return release_states.insert().values(
+        release_id=release_id, state=state, reason=reason, actor=actor, recorded_at=as_text(at)
+    )
+
+
+def _release(row: sa.RowMapping) -> Release:
+    return Release(
+        release_id=row["release_id"], created_at=datetime.fromisoformat(row["created_at"]), payload=row["payload"]
+    )

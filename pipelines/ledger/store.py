@@ -1,0 +1,101 @@
+"""What all parts of the ledger share: one engine, one use case, writes that are one transaction each."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from pipelines.base.errors import ConfigurationError, PermanentError, StoreError
+from pipelines.base.masking import mask_passwords
+from pipelines.ledger.opening import open_ledger
+from pipelines.ledger.remedies import remedy
+from pipelines.ledger.tables import audit
+
+
+class LedgerStore:
+    """One use case's view of the ledger. Every write is one transaction; every `at` is an aware UTC instant.
+
+    Every method raises `StoreError` where the database does not answer. `where` is the address, its password masked.
+    """
+
+    def __init__(self, url: str, use_case: str) -> None:
+        self.url = url
+        self.where = mask_passwords(url)
+        self.use_case = use_case
+        self._engine = open_ledger(url)
+
+    def audit(self, kind: str, subject: str, *, actor: str, at: datetime, detail: Mapping[str, Any]) -> None:
+        """Append who did what to what, and why."""
+        with self._writing() as connection:
+            connection.execute(self._audit_row(kind, subject, actor, at, detail))
+
+    def audit_entries(self, kind: str | None = None) -> list[dict[str, Any]]:
+        """Audit entries, oldest first."""
+        query = sa.select(audit).where(audit.c.use_case == self.use_case)
+        if kind is not None:
+            query = query.where(audit.c.kind == kind)
+        with self._reading() as connection:
+            return [dict(row) for row in connection.execute(query.order_by(audit.c.id)).mappings()]
+
+    def _audit_row(self, kind: str, subject: str, actor: str, at: datetime, detail: Mapping[str, Any]) -> sa.Insert:
+        return audit.insert().values(
+            use_case=self.use_case,
+            kind=kind,
+            subject=subject,
+            actor=actor,
+            recorded_at=as_text(at),
+            detail=dict(detail),
+        )
+
+    @contextmanager
+    def _writing(self) -> Iterator[sa.Connection]:
+        """One transaction: all of it or nothing."""
+        with answering(self.where), self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def _reading(self) -> Iterator[sa.Connection]:
+        with answering(self.where), self._engine.connect() as connection:
+            yield connection
+
+
+@contextmanager
+def answering(where: str) -> Iterator[None]:
+    """What a database's errors mean: `StoreError` where it is away, `PermanentError` where it refuses."""
+    try:
+        yield
+    except sa.exc.IntegrityError:
+        raise  # the caller knows what it means: a name that is taken, a race that is lost
+    except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError) as error:
+        found = mask_passwords(str(error.orig).strip())
+        if "readonly" in found:
+            raise ConfigurationError(
+                "this user may only read the ledger, and this command writes to it",
+                where=where,
+                expected="the right to write to the ledger's file and its folder",
+                found=found,
+                next_step="run it as the owner of the home; tollgate status, which, releases, oncall and report read",
+            ) from error
+        raise StoreError(
+            "the ledger does not answer, or did not take a write",
+            where=where,
+            found=found,
+            next_step=f"{remedy(str(error.orig))}, then run the same command again",
+        ) from error
+    except sa.exc.DBAPIError as error:
+        raise PermanentError(
+            "the ledger refuses what it is given or asked",
+            where=where,
+            found=mask_passwords(str(error.orig).strip()),
+            next_step="look at the rights of its user, and at what was to be written; nothing of it was",
+            runbook="docs/runbooks/ledger.md",
+        ) from error
+
+
+def as_text(at: datetime) -> str:
+    """An instant as the ledger keeps it: UTC, ISO 8601."""
+    return at.astimezone(UTC).isoformat()

@@ -1,0 +1,154 @@
+"""Days deleted because of their age: what the use case's retention policy says, of lake, landing zone and home."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import asdict
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.errors import ConfigurationError
+from pipelines.lake.deletion import count_where, delete_where
+from pipelines.landing.landing import Landing
+from pipelines.maintenance.erasure.alert_lists import delete_old_rows
+from pipelines.maintenance.erasure.files import KNOWN
+from pipelines.maintenance.erasure.imported import delete_old_claims
+from pipelines.maintenance.erasure.landed import undated
+from pipelines.maintenance.erasure.predictions import answered_days
+from pipelines.maintenance.erasure.unread import Unread, strangers
+from pipelines.maintenance.kept_tables import kept_days
+from pipelines.run import Run
+from pipelines.usecases.definition import UseCase
+from pipelines.usecases.policies.retention import ALERT_LISTS, ANSWERS, LANDING, REPORTS
+
+AUDIT = "retain"
+
+
+def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, dict[str, Any]]:
+    """Delete the days that are older than the policy allows on `today`; doing it again deletes nothing more.
+
+    Returns by name: `before` (the first day that is kept), `deleted` (rows of a table, files elsewhere), for a table
+    `version` (absent in a dry run), and where there are any `unread`: path and why of files whose day cannot be told,
+    so that they may be too old. What an earlier version of a table holds goes with the next upkeep after
+    `versions_days`. An audit entry is made where anything was deleted.
+
+    Raises `ConfigurationError` for a policy that names what there is not or deletes what features or training still
+    read, `StoreError` where a store does not answer.
+    """
+    require_sound(run.use_case)
+    policy = run.use_case.retention.days
+    first = {name: today - timedelta(days=days) for name, days in policy.items()}
+    told: dict[str, dict[str, Any]] = {}
+    for table in kept_days(run):
+        if table in first:
+            told[table] = _of_table(run, table, first[table], dry_run)
+    if LANDING in first:
+        told[LANDING] = _of_landing(run, first[LANDING], dry_run)
+    if ALERT_LISTS in first:
+        told[ALERT_LISTS] = _of_alert_lists(run.settings.home, first[ALERT_LISTS], dry_run)
+    if REPORTS in first:
+        told[REPORTS] = _of_reports(run.settings.home, first[REPORTS], dry_run)
+    if ANSWERS in first:
+        told[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
+    if not dry_run and any(one["deleted"] for one in told.values()):
+        detail: dict[str, Any] = {"state": "done", "reason": "older than the retention policy", "today": str(today)}
+        tables = {name: one for name, one in told.items() if "version" in one and one["deleted"]}
+        others = {name: one for name, one in told.items() if name not in tables}
+        detail |= {"tables": tables, "elsewhere": others}
+        run.ledger.audit(AUDIT, "by age", actor=run.actor, at=run.clock(), detail=detail)
+    return told
+
+
+def require_sound(use_case: UseCase) -> None:
+    """The policy names what there is and keeps what features and training read; raises `ConfigurationError`."""
+    policy, model = use_case.retention.days, use_case.model
+    reach = use_case.stored_features.reach_days + use_case.ingest.lateness_days
+    learnt = use_case.label.delay_days + model.test_days * (1 + model.search_folds) + model.history_days
+    least = {feed.name: reach + learnt for feed in use_case.feeds} | {"features": learnt, LANDING: 1}
+    least |= dict.fromkeys(("predictions", "alerts", "metrics", "quarantine", ALERT_LISTS, REPORTS, ANSWERS), 1)
+    wrong = [
+        f"{name} = {days}: at least {least[name]}" if name in least else f"{name}: no such name"
+        for name, days in policy.items()
+        if days < least.get(name, days + 1)
+    ]
+    if wrong:
+        raise ConfigurationError(
+            "the retention policy would delete what is still read, or names what there is not",
+            where=f"use case {use_case.name}, RetentionPolicy",
+            expected=", ".join(f"{name} >= {days}" for name, days in least.items()),
+            found="; ".join(wrong),
+            next_step="correct the days in the use case's declaration; nothing was deleted",
+            runbook="docs/runbooks/retention.md",
+        )
+
+
+def _of_table(run: Run, table: str, first: date, dry_run: bool) -> dict[str, Any]:
+    condition = f"day < DATE'{first}'"
+    told: dict[str, Any] = {"before": str(first), "deleted": count_where(run.lake, table, condition)[1]}
+    if told["deleted"] and not dry_run:
+        told["version"] = delete_where(run.lake, table, condition, run.provenance(AUDIT, before=str(first)))
+    return told
+
+
+def _of_landing(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
+    """Whole folders of days, arrived or not, and what imports keep of them."""
+    landing = Landing.of(run.settings)
+    old = [(feed.name, day) for feed in run.use_case.feeds for day in landing.folders(feed.name) if day < first]
+    files = sum(len(landing.storage.files(f"{feed}/{day}")) for feed, day in old)
+    files += delete_old_claims(run, first, dry_run=dry_run)
+    for feed, day in () if dry_run else old:
+        landing.remove_day(feed, day)
+    unread = [
+        Unread(path, "in no folder of a day") for feed in run.use_case.feeds for path in undated(landing, feed.name)
+    ]
+    return _account(first, files, unread)
+
+
+def _of_answers(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
+    """Whole days of the scorer's log of answers."""
+    old = [path for day, path in answered_days(run) if day < first]
+    files = sum(1 for path in old for _ in path.rglob("*.parquet"))
+    for path in () if dry_run else old:
+        shutil.rmtree(path, ignore_errors=True)
+    home = run.settings.home
+    beside = strangers(home, home / "serving", KNOWN["serving"])
+    return _account(first, files, [one for one in beside if one.path.startswith("serving/answers/")])
+
+
+def _of_alert_lists(home: Path, first: date, dry_run: bool) -> dict[str, Any]:
+    """Lists by the day in their name, and of copies the rows of old days."""
+    found = delete_old_rows(home, first, dry_run=dry_run)
+    return _account(first, len(found.by_file), found.unread)
+
+
+def _of_reports(home: Path, first: date, dry_run: bool) -> dict[str, Any]:
+    old = [path for day, path in _dated(home / "reports", ".html") if day < first]
+    for path in () if dry_run else old:
+        path.unlink(missing_ok=True)
+    return _account(first, len(old), strangers(home, home / "reports", KNOWN["reports"]))
+
+
+def _account(first: date, deleted: int, unread: Iterable[Unread]) -> dict[str, Any]:
+    named = [asdict(one) for one in unread]
+    return {"before": str(first), "deleted": deleted, **({"unread": named} if named else {})}
+
+
+def _dated(folder: Path, ending: str) -> Iterator[tuple[date, Path]]:
+    """The files whose name begins with a day."""
+    for path in sorted(folder.glob(f"*{ending}")):
+        try:
+            yield date.fromisoformat(path.name[:10]), path
+        except ValueError:
+            continue
+
+
+def unread_of(told: Mapping[str, Mapping[str, Any]]) -> list[Unread]:
+    """The files that were not understood, of all names."""
+    return [Unread(**named) for one in told.values() for named in one.get("unread", ())]
+
+
+def described(told: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+    """What was deleted, as rows: name, first day that is kept, how much."""
+    return [(name, str(one["before"]), int(one["deleted"])) for name, one in told.items()]

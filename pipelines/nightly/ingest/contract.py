@@ -1,0 +1,134 @@
+"""The schema contract of a part file, read from footer or header: names, order, types, before any row is read."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import re
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pipelines.base.card_numbers import mask_card_numbers
+from pipelines.base.errors import ConfigurationError, ContractError
+from pipelines.usecases.definition import Feed
+
+if TYPE_CHECKING:
+    import pyarrow
+
+_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+_INTEGERS = {"bigint": 64, "int": 32, "smallint": 16}
+
+
+def contract_problems(feed: Feed, path: Path) -> list[str]:
+    """What differs from the feed's declared columns, in words; an empty list where nothing does.
+
+    Columns stand in the declared order. A Parquet column may be of a narrower type that every value of survives the
+    cast (int32 for bigint, milliseconds for microseconds); the text of CSV is judged value by value instead.
+    """
+    declared = [column.name for column in feed.columns]
+    if not path.name.endswith(".parquet"):
+        return _name_problems(declared, _csv_header(path))
+    schema = _parquet_schema(path)
+    problems = _name_problems(declared, list(schema.names))
+    types = {name: schema.field(name).type for name in schema.names if name in declared and not problems}
+    return problems + [
+        f"{column.name} is {types[column.name]}, not {column.type}"
+        for column in feed.columns
+        if column.name in types and not _fits(types[column.name], column.type)
+    ]
+
+
+def in_microseconds(path: Path, scratch: Path, feed: str, day: date) -> Path:
+    """The file, or a copy below `scratch` with its nanosecond timestamps (which Spark cannot read) in microseconds.
+
+    Raises `ContractError` where a value has a part smaller than a microsecond: it would be lost.
+    """
+    if not path.name.endswith(".parquet"):
+        return path
+    schema = _parquet_schema(path)
+    if not any(_is_nanoseconds(field.type) for field in schema):
+        return path
+    import pyarrow
+    import pyarrow.parquet
+
+    fields = [f.with_type(_as_microseconds(f.type)) if _is_nanoseconds(f.type) else f for f in schema]
+    try:
+        table = pyarrow.parquet.read_table(path, partitioning=None).cast(pyarrow.schema(fields))
+    except pyarrow.ArrowInvalid as error:
+        raise ContractError(
+            "a timestamp is finer than a microsecond",
+            where=str(path),
+            day=str(day),
+            expected="timestamps in whole microseconds, UTC",
+            found=str(error),
+            next_step="ask the sender for microseconds; nothing of the day was read",
+        ) from error
+    target = scratch / "microseconds" / feed / day.isoformat() / path.name
+    target.parent.mkdir(parents=True, exist_ok=True)
+    pyarrow.parquet.write_table(table, target)
+    return target
+
+
+def _name_problems(declared: list[str], header: list[str]) -> list[str]:
+    """What is wrong with the names; a file without a header has values in their place, card numbers among them."""
+    found = [mask_card_numbers(name) for name in header]
+    missing = [name for name in declared if name not in found]
+    added = [name for name in found if name not in declared]
+    if len(missing) == len(added) == 1 and declared.index(missing[0]) == found.index(added[0]):
+        return [f"column {missing[0]} is called {added[0]}"]
+    problems = [f"column {name} is missing" for name in missing] + [f"column {name} is not declared" for name in added]
+    problems += [f"column {name} is there twice" for name in sorted({n for n in found if found.count(n) > 1})]
+    if not problems and found != declared:
+        problems.append(f"columns stand in another order: {', '.join(found)}")
+    return problems
+
+
+def _csv_header(path: Path) -> list[str]:
+    with gzip.open(path, "rt", encoding="utf-8", newline="") as lines:
+        return next(csv.reader(lines), [])
+
+
+def _parquet_schema(path: Path) -> pyarrow.Schema:
+    import pyarrow.parquet
+
+    return pyarrow.parquet.read_schema(path)
+
+
+def _fits(found: Any, declared: str) -> bool:
+    """Whether every value of the Arrow type `found` survives a cast to the Spark type `declared`."""
+    from pyarrow import types
+
+    if decimal := _DECIMAL.fullmatch(declared):
+        precision, scale = int(decimal[1]), int(decimal[2])
+        whole = found.precision - found.scale if types.is_decimal(found) else precision
+        return bool(types.is_decimal(found)) and found.scale <= scale and whole <= precision - scale
+    if declared in _INTEGERS:
+        return bool(types.is_signed_integer(found)) and found.bit_width <= _INTEGERS[declared]
+    checks = {
+        "timestamp": lambda: types.is_timestamp(found) and found.unit in {"ms", "us", "ns"},
+        "date": lambda: types.is_date32(found),
+        "double": lambda: types.is_float32(found) or types.is_float64(found),
+        "string": lambda: types.is_string(found) or types.is_large_string(found),
+        "boolean": lambda: types.is_boolean(found),
+    }
+    if declared not in checks:
+        raise ConfigurationError(
+            "a feed declares a type that ingest does not know",
+            expected=", ".join([*_INTEGERS, "decimal(p,s)", *checks]),
+            found=declared,
+            next_step="declare one of these types in the use case",
+        )
+    return bool(checks[declared]())
+
+
+def _is_nanoseconds(kind: Any) -> bool:
+    from pyarrow import types
+
+    return bool(types.is_timestamp(kind)) and kind.unit == "ns"
+
+
+def _as_microseconds(kind: Any) -> Any:
+    import pyarrow
+
+    return pyarrow.timestamp("us", kind.tz)

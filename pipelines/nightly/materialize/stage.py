@@ -1,0 +1,106 @@
+"""Materialize: each entity's recent events, as of a midnight, from the lake into the online store.
+
+The states are always built as of the newest midnight that was ever asked for, so running an older day again (after a
+correction, say) never puts older state over newer. The watermark is the last day that a *complete* materialisation
+held; it is kept in the ledger and moves only after every key was read back. A build is later than every build begun
+before it, whatever the clock says.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from features.feast_objects import BUILT_AT
+from pipelines.base.days import DayRange
+from pipelines.ledger.ledger import Ledger
+from pipelines.nightly.ingested import require_ingested
+from pipelines.nightly.materialize.states import publish, write_states
+from pipelines.nightly.result import StageResult
+from pipelines.online.address import OnlineAddress
+from pipelines.online.marker import mark_build
+from pipelines.online.store import OnlineStore
+from pipelines.run import Run
+from pipelines.stores.checks import MARKED
+
+STAGE = "materialize"
+BEGUN = "materialize_begun"
+"""Stage under which the ledger knows a build before it is made: its time, and no account of anything done."""
+
+
+@dataclass(frozen=True)
+class Watermark:
+    """The last day that the online store holds, and when those states were built (UTC, whole seconds)."""
+
+    day: date
+    built_at: datetime
+
+
+def watermark(ledger: Ledger) -> Watermark | None:
+    """Where the online store stands, or None before the first complete materialisation."""
+    done = [record for record in ledger.stage_records(STAGE) if record.status == "done"]
+    if not done:
+        return None
+    payload = done[-1].payload
+    return Watermark(date.fromisoformat(payload["watermark"]), datetime.fromisoformat(payload[BUILT_AT]))
+
+
+def online_store(run: Run, *, reading_only: bool = False) -> OnlineStore:
+    """The use case's online store, where the settings place it."""
+    use_case = run.use_case
+    return OnlineStore(
+        OnlineAddress.of(run.settings),
+        None if reading_only else run.lake,
+        project=use_case.name,
+        owner=use_case.owner,
+        stored=use_case.stored_features,
+        feature_sets=use_case.feature_sets.values(),
+    )
+
+
+def materialize(run: Run, days: DayRange) -> StageResult:
+    """Bring the online store to the end of `days`, or of the watermark's day where that is later.
+
+    Accounts (the same for each day): `entities` {name: keys}, `watermark` and `built_at` (ISO), `marked` (the store
+    bears a mark of the build), `feature_digest`, `seconds` {state, online}. Raises `StoreError` where Feast's store
+    refuses or a key is not found afterwards: the watermark stays where it was, and running the stage again fills every
+    key. Raises `TransientError` or `GateError` where a day is not ingested or was refused.
+    """
+    require_ingested(run, days)
+    before = watermark(run.ledger)
+    last = max(days.last, before.day) if before else days.last
+    built_at = _begin(run, last)
+    stored = run.use_case.stored_features
+    started = time.monotonic()
+    versions = write_states(run, stored, last, lake=run.lake, built_at=built_at)
+    written = time.monotonic()
+    store = online_store(run)
+    entities = publish(store, run.lake, built_at)
+    mark_build(store.address, store.project, built_at.isoformat())
+    account = {
+        "entities": entities,
+        "watermark": str(last),
+        BUILT_AT: built_at.isoformat(),
+        MARKED: True,
+        "feature_digest": stored.digest,
+        "seconds": {"state": round(written - started, 3), "online": round(time.monotonic() - written, 3)},
+    }
+    result = StageResult(stage=STAGE, days=days, accounts=dict.fromkeys(days, account), versions=versions)
+    return result.record(run)
+
+
+def _begin(run: Run, last: date) -> datetime:
+    """The time of this build: now in whole seconds, and later than every build that was ever begun, failed ones too.
+
+    A store that skips rows of an equal time would else keep those of a try that failed, where a clock stands still or
+    is set back. The ledger knows it before the first row is written.
+    """
+    now = run.clock().replace(microsecond=0)
+    records = [record for stage in (STAGE, BEGUN) for record in run.ledger.stage_records(stage)]
+    begun = (datetime.fromisoformat(record.payload[BUILT_AT]) for record in records if BUILT_AT in record.payload)
+    newest = max(begun, default=None)
+    built_at = max(now, newest + timedelta(seconds=1)) if newest else now
+    told = {BUILT_AT: built_at.isoformat()}
+    run.ledger.record_stage(BEGUN, last, "begun", run_id=run.run_id, at=run.clock(), payload=told)
+    return built_at

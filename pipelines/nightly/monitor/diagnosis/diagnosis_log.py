@@ -1,0 +1,33 @@
+"""A diagnosis in the log: the end of the monitor's log says what was found, what it means and what to type."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from pipelines.base.log_block import log_block
+from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
+
+log = logging.getLogger("tollgate.watch")
+
+
+def tell(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> None:
+    """Put the diagnosis into the log, as loudly as its severity; `explained_by` are features that moved the scores."""
+    if found.severity != "none":
+        level = logging.WARNING if found.severity in ("ticket", "page") else logging.INFO
+        log.log(level, "\n%s", told(found, explained_by=explained_by))
+
+
+def told(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> str:
+    """What was found of which day, the evidence, what it means, the next command, the runbook."""
+    return log_block(
+        {
+            found.severity.upper(): f"{found.title}, {found.day}",
+            "evidence": "\n".join(one.told for one in found.evidence),
+            "moved by": ", ".join(explained_by),
+            "not judged": "; ".join(found.unjudged),
+            "means": found.consequence,
+            "next": found.next_step,
+            "runbook": found.runbook,
+        }
+    )

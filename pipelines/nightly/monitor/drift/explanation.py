@@ -1,0 +1,77 @@
+"""Which features made the scores move? Each is put back, and what that does to the scores is measured."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.nightly.monitor.drift.distances import Values, wasserstein
+from pipelines.nightly.monitor.performance.review_outcome import logit
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+ROWS = 2_000
+MOST = 3
+LEAST_SHARE = 0.1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Share:
+    """The share of the scores' distance (0 to 1) that is gone where this feature is as it was in the reference."""
+
+    feature: str
+    share: float
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return dict(vars(self))
+
+
+def explain(
+    reference: pd.DataFrame,
+    current: pd.DataFrame,
+    names: Sequence[str],
+    score: Callable[[NDArray[np.float64]], Values],
+) -> list[Share]:
+    """The features that explain most of the scores' move, at most three, strongest first.
+
+    Both frames hold the features `names` (float64), `score` takes them in that order. A feature is put back by rank:
+    the value at the share q of today's rows becomes the reference's at q (a constant one: a draw of the reference), so
+    that what belongs together in a row stays together. Empty where the scores have not moved.
+    """
+    if not len(reference) or not len(current):
+        return []
+    then, now = (_matrix(frame, names) for frame in (reference, current))
+    usual, found = logit(score(then)), logit(score(now))
+    distance = wasserstein(usual, found)
+    if distance <= 0:
+        return []
+    shares = []
+    for index, name in enumerate(names):
+        healed = now.copy()
+        healed[:, index] = _put_back(then[:, index], now[:, index])
+        left = wasserstein(usual, logit(score(healed)))
+        shares.append(Share(feature=name, share=round(float(1 - left / distance), 3)))
+    strongest = sorted(shares, key=lambda one: -one.share)[:MOST]
+    return [one for one in strongest if one.share >= LEAST_SHARE]
+
+
+def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
+    some = frame.sample(ROWS, random_state=0) if len(frame) > ROWS else frame
+    values: NDArray[np.float64] = some[list(names)].to_numpy(dtype=np.float64)
+    return values
+
+
+def _put_back(reference: Values, current: Values) -> Values:
+    """Today's values moved to the reference's distribution; equal values are spread evenly over their ranks."""
+    order = np.random.default_rng(0).permutation(len(current))
+    rank = np.empty(len(current))
+    rank[order[np.argsort(current[order], kind="stable")]] = (np.arange(len(current)) + 0.5) / len(current)
+    known = reference[np.isfinite(reference)]
+    back: Values = np.quantile(known, rank) if len(known) else current
+    return back

@@ -1,0 +1,194 @@
+"""Incidents of the watch, of failed and late stages: one for each cause, told to who is to know, closed when gone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+from pipelines.alerting.incidents import deliver, report, settle
+from pipelines.base.errors import GateError, NotArrivedError, StoreError, TollgateError, TooEarlyError
+from pipelines.lake.errors import spark_said
+from pipelines.ledger.incidents import Severity
+from pipelines.ledger.ledger import Incident, NewIncident
+from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
+from pipelines.nightly.monitor.stores import watch_stores
+from pipelines.run import Run
+from pipelines.status.deadlines import Late, timeliness
+
+WATCHED = ("feed", "bug", "harmful", "concept")
+"""Causes of a diagnosis that open an incident; notes do not."""
+LATE = "late"
+LATE_TOLD = 10
+"""Late stages that the evidence lists, the oldest first."""
+_SLIP = "UsageError"
+FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
+
+
+def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
+    """Let the incidents follow a day's diagnosis: one for its cause, and those whose signal is gone are resolved.
+
+    `answers` are what was done about the day, in sentences.
+
+    A cause that goes on for `escalate_days` becomes a page. A day that cannot be judged resolves nothing, nor does one
+    from before an incident's newest day (a back-fill).
+    """
+    if found.severity in ("ticket", "page") and found.cause in WATCHED:
+        report(run, _of_diagnosis(run, found, answers))
+    if found.cause != "unjudged":
+        for one in _open(run, {found.cause}):
+            days = one.detail.get("days") or [""]
+            if one.kind in WATCHED and one.detail.get("by") == "watch" and max(days) < str(found.day):
+                settle(run, one, f"the signal is gone on {found.day}: {found.title}")
+    deliver(run)
+
+
+def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | None) -> None:
+    """An incident for a stage that failed for good; tasks that fail by the same cause share one.
+
+    A home that is too young for the stage (`TooEarlyError`) opens none: `status` says so.
+    """
+    if isinstance(error, TooEarlyError):
+        return
+    kind, subject = _cause(run, stage, error)
+    fields = error.fields() if isinstance(error, TollgateError) else {}
+    foreign = f"{type(error).__name__}: {spark_said(error) or error}" if error else "ended from outside"
+    what = fields.get("what") or foreign
+    detail = {
+        "by": "stage",
+        "first_day": str(day) if day else "",
+        "days": [str(day)] if day else [],
+        "sources": [stage],
+        "consequence": f"what follows {stage} is held back" + (f" for {day}" if day else ""),
+        "evidence": [f"{label}: {fields[label]}" for label in ("where", "expected", "found") if label in fields],
+        "next_step": fields.get("next step", f"tollgate backfill --from {day} --to {day}" if day else ""),
+        "runbook": fields.get("runbook", FALLBACK_RUNBOOK),
+    }
+    summary = what.splitlines()[0]
+    report(run, NewIncident(kind=kind, subject=subject, severity="critical", summary=summary, detail=detail))
+    deliver(run)
+
+
+def stage_done(run: Run, stage: str, day: date | None) -> None:
+    """Take the day off the incidents that this stage's failure opened, and resolve those that have no day left.
+
+    An incident that names no day is resolved by the stage's next success, whichever day that is for. `day` is None for
+    a stage that has no days.
+    """
+    for one in _open(run):
+        days = one.detail.get("days", ())
+        if one.detail.get("by") != "stage" or stage not in one.detail.get("sources", ()):
+            continue
+        if days and str(day) not in days:
+            continue
+        left = [other for other in days if other != str(day) and not _done(run, stage, other)]
+        if not left:
+            settle(run, one, f"{stage} of {day} is done" if day else f"{stage} is done")
+    deliver(run)
+
+
+def follow_deadlines(run: Run) -> tuple[Late, ...]:
+    """One incident for all that is late and has no incident of its own; closed when nothing is. Returns what is late.
+
+    The stores are looked at on the way (`watch_stores`).
+
+    Days that a failed stage's incident names are left to that one: the cause is known, and told.
+    """
+    from pipelines.airflow.chain_state import airflow_look
+
+    _settle_slips(run)
+    look = airflow_look(run.settings, run.use_case.name)
+    late, opened = timeliness(run, look=look).late, _open(run)
+    told = {day for one in opened if one.detail.get("by") == "stage" for day in one.detail.get("days", ())}
+    unknown = [one for one in late if str(one.day) not in told]
+    if unknown:
+        report(run, _of_lateness(run, unknown))
+    for one in opened:
+        if one.kind == LATE and not unknown:
+            settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
+    watch_stores(run)
+    deliver(run)
+    return late
+
+
+def _settle_slips(run: Run) -> None:
+    """Close what earlier versions opened for runs that were started by hand without a day: nobody can do anything."""
+    for one in _open(run):
+        if one.detail.get("by") == "stage" and not one.detail.get("days") and one.subject.endswith(f": {_SLIP}"):
+            settle(run, one, "a run that was started by hand without a day: nothing is missing")
+
+
+def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
+    subject = _subject(run, found)
+    earlier = next((one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None)
+    days = {*(earlier.detail.get("days", ()) if earlier else ()), str(found.day)}
+    lasting = len(days) >= run.use_case.watch.escalate_days
+    severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
+    detail: dict[str, Any] = {
+        "by": "watch",
+        "first_day": str(found.day),
+        "cause": found.cause,
+        "days": [str(found.day)],
+        "sources": ["monitor"],
+        "consequence": found.consequence,
+        "evidence": [one.told for one in found.evidence],
+        "next_step": found.next_step,
+        "runbook": found.runbook,
+        "page": f"reports/{found.day}.html",
+    }
+    if answers:
+        detail["done"] = list(answers)
+    return NewIncident(kind=found.cause, subject=subject, severity=severity, summary=found.describe(), detail=detail)
+
+
+def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
+    paged = [one for one in late if one.stage in run.use_case.schedule.paged and not one.early]
+    days = sorted({str(one.day) for one in late})
+    detail = {
+        "by": "deadline",
+        "first_day": days[0],
+        "days": days,
+        "sources": sorted({one.stage for one in late}),
+        "consequence": f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not there",
+        "evidence": [one.told for one in late[:LATE_TOLD]],
+        "next_step": f"tollgate status; if nothing runs: tollgate backfill --from {days[0]} --to {days[-1]}",
+        "runbook": "docs/runbooks/late.md",
+    }
+    return NewIncident(
+        kind=LATE,
+        subject=run.use_case.name,
+        severity="critical" if paged else "warning",
+        summary=(paged or late)[0].told,
+        detail=detail,
+    )
+
+
+def _subject(run: Run, found: Diagnosis) -> str:
+    """What is broken: a feed by its name, else the use case as a whole."""
+    if found.cause != "feed":
+        return run.use_case.name
+    return (
+        run.use_case.labels.name if found.evidence and found.evidence[0].name == "labels" else run.use_case.events.name
+    )
+
+
+def _cause(run: Run, stage: str, error: BaseException | None) -> tuple[str, str]:
+    """Kind and subject under which failures of one cause meet."""
+    if isinstance(error, NotArrivedError):
+        feed = next((one.name for one in run.use_case.feeds if one.name in str(error)), run.use_case.events.name)
+        return "feed", feed
+    if isinstance(error, GateError):
+        return "gate", stage
+    if isinstance(error, StoreError):
+        return "store", (error.where or error.what)[:250]
+    return "task", f"{stage}: {type(error).__name__ if error else 'ended'}"
+
+
+def _open(run: Run, but: set[Any] | None = None) -> list[Incident]:
+    return [one for one in run.ledger.incidents(open_only=True) if one.kind not in (but or ())]
+
+
+def _done(run: Run, stage: str, day: str) -> bool:
+    then = date.fromisoformat(day)
+    found: Mapping[date, Any] = run.ledger.latest(stage, first=then, last=then)
+    return then in found and found[then].status == "done"

@@ -1,0 +1,154 @@
+"""Profiles of days from the lake: counts and quantiles by Spark over all rows, features and scores from the sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+from features.definition import EntityFeature, FeatureSet
+from pipelines.base.days import DayRange
+from pipelines.nightly.monitor.day_samples import DaySample
+from pipelines.nightly.monitor.drift.coherence import coherence
+from pipelines.nightly.monitor.drift.comparison import SCORE
+from pipelines.nightly.monitor.drift.profile import HOURS, DayProfile
+from pipelines.nightly.monitor.drift.sketch import GRID, Sketch, sketch
+from pipelines.nightly.monitor.performance.review_outcome import logit
+from pipelines.run import Run
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from pyspark.sql import Column, DataFrame
+
+BLOCKS = 20
+DISTINCT_ERROR = 0.01
+_NUMBERS = ("decimal", "double", "float", "int", "bigint", "long")
+
+Edges = Mapping[str, Sequence[int]]
+
+
+def profiles(run: Run, days: DayRange, samples: Mapping[date, DaySample], edges: Edges) -> dict[date, DayProfile]:
+    """A profile of each of `days`; one with `rows` 0 where nothing is known of a day.
+
+    Two Spark jobs (three where the `edges` of the key blocks are not known yet), whatever the number of days and rows.
+    """
+    table = run.use_case.events.name if run.lake.exists(run.use_case.events.name) else "features"
+    events = run.lake.read(table, days=days)
+    known = {name: tuple(found) for name, found in edges.items()} or _edges(run, events)
+    raw = _raw_columns(run, events.columns)
+    counted = {row["day"]: row for row in _counted(run, events, known, raw)}
+    accounts = run.ledger.latest("ingest", first=days.first, last=days.last)
+    ingested = {day: record.payload for day, record in accounts.items()}
+    return {day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day) or {}) for day in days}
+
+
+def _profile(
+    run: Run,
+    edges: Mapping[str, tuple[int, ...]],
+    raw: Sequence[str],
+    row: Mapping[str, Any] | None,
+    sample: DaySample | None,
+    ingested: Mapping[str, Any],
+) -> DayProfile:
+    if row is None:
+        return DayProfile(rows=0, edges=edges)
+    labels = (ingested.get("feeds") or {}).get(run.use_case.labels.name) or {}
+    events = (ingested.get("feeds") or {}).get(run.use_case.events.name) or {}
+    incoming = events.get("rows_in") or 0
+    frame = sample.frame if sample else None
+    names = [name for name in frame.columns if name in run.use_case.stored_features.names] if frame is not None else []
+    return DayProfile(
+        rows=row["rows"],
+        hours=tuple(row[f"hour_{hour}"] for hour in range(HOURS)),
+        blocks={name: tuple(row[f"{name}_{block}"] for block in range(len(edges[name]) + 1)) for name in edges},
+        edges=edges,
+        units={name: row[f"{name}_units"] for name in edges},
+        inputs={name: _raw_sketch(row, name) for name in raw},
+        features={name: sketch(frame[name]) for name in names} if frame is not None else {},
+        coherence=_coherence(run, frame) if frame is not None else {},
+        score=sketch(logit(frame[SCORE].to_numpy())) if frame is not None else None,
+        tail=sample.tail if sample else None,
+        reports=labels.get("accepted"),
+        rejected=events.get("quarantined", 0) / incoming if incoming else None,
+        release=sample.release if sample else "",
+    )
+
+
+def _coherence(run: Run, frame: pd.DataFrame) -> dict[str, float]:
+    """How well the windowed features of each entity agree within its keys, as far as the sample holds pairs."""
+    schema = run.use_case.stored_features.schema
+    found: dict[str, float] = {}
+    for entity in schema.entities:
+        names = entity_features(run.use_case.stored_features, entity.name)
+        if entity.key in frame and schema.time in frame:
+            values = {name: frame[name].to_numpy() for name in names if name in frame}
+            found |= coherence(frame[entity.key].to_numpy(), frame[schema.time].to_numpy(), values)
+    return found
+
+
+def entity_features(features: FeatureSet, entity: str) -> list[str]:
+    """The features that look at the history of that entity."""
+    return [one.name for one in features.features if isinstance(one, EntityFeature) and one.entity == entity]
+
+
+def _counted(
+    run: Run, events: DataFrame, edges: Mapping[str, tuple[int, ...]], raw: Sequence[str]
+) -> list[dict[str, Any]]:
+    from pyspark.sql import functions as sf
+
+    schema = run.use_case.stored_features.schema
+    hour = sf.hour(schema.time)
+    wanted: list[Column] = [sf.count("*").alias("rows")]
+    wanted += [sf.count_if(hour == number).alias(f"hour_{number}") for number in range(HOURS)]
+    for entity in schema.entities:
+        column, found = sf.col(entity.key), edges[entity.name]
+        wanted.append(sf.approx_count_distinct(column, DISTINCT_ERROR).alias(f"{entity.name}_units"))
+        for block in range(len(found) + 1):
+            inside = sf.lit(True)
+            if block > 0:
+                inside = inside & (column >= found[block - 1])
+            if block < len(found):
+                inside = inside & (column < found[block])
+            wanted.append(sf.count_if(inside).alias(f"{entity.name}_{block}"))
+    for name in raw:
+        value = sf.col(name).cast("double")
+        wanted += [
+            sf.count(value).alias(f"{name}_known"),
+            sf.avg(value).alias(f"{name}_mean"),
+            sf.stddev_pop(value).alias(f"{name}_std"),
+            sf.percentile_approx(value, GRID.tolist(), 10_000).alias(f"{name}_quantiles"),
+        ]
+    return list(events.groupBy("day").agg(*wanted).toArrow().to_pylist())
+
+
+def _raw_sketch(row: Mapping[str, Any], name: str) -> Sketch:
+    known = row[f"{name}_known"]
+    return Sketch(
+        rows=row["rows"],
+        null=1.0 - known / row["rows"],
+        mean=row[f"{name}_mean"] or 0.0,
+        std=row[f"{name}_std"] or 0.0,
+        quantiles=tuple(row[f"{name}_quantiles"] or (0.0,) * len(GRID)),
+    )
+
+
+def _raw_columns(run: Run, found: Sequence[str]) -> list[str]:
+    """The numbers of the events' feed that are neither keys nor times."""
+    schema = run.use_case.stored_features.schema
+    keys = {*run.use_case.events.key, *(entity.key for entity in schema.entities), schema.time}
+    return [
+        column.name
+        for column in run.use_case.events.columns
+        if column.name in found and column.name not in keys and column.type.lower().startswith(_NUMBERS)
+    ]
+
+
+def _edges(run: Run, events: DataFrame) -> dict[str, tuple[int, ...]]:
+    """Keys that cut each entity's keys into blocks with equally many rows; handed on from day to day."""
+    from pyspark.sql import functions as sf
+
+    entities = run.use_case.stored_features.schema.entities
+    cuts = [block / BLOCKS for block in range(1, BLOCKS)]
+    wanted = [sf.percentile_approx(sf.col(one.key), cuts, 10_000).alias(one.name) for one in entities]
+    row = events.agg(*wanted).collect()[0]
+    return {one.name: tuple(sorted(set(row[one.name] or ()))) for one in entities}

@@ -1,0 +1,104 @@
+"""What the ledger remembers of watched days, and the diagnosis of the next ones: the monitor's memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.nightly.monitor.diagnosis.causes import Cause
+from pipelines.nightly.monitor.diagnosis.day import Known, watch_day
+from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
+from pipelines.nightly.monitor.drift.profile import DayProfile
+from pipelines.nightly.monitor.performance.estimate import calibration
+from pipelines.nightly.monitor.performance.performance import matured_day
+from pipelines.nightly.monitor.performance.review_outcome import Worth
+from pipelines.run import Run
+
+
+@dataclass
+class WatchedDays:
+    """Accounts of the monitor by day: those of the ledger before the days at hand, and theirs as they come."""
+
+    run: Run
+    accounts: dict[date, Mapping[str, Any]] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, run: Run, first: date) -> WatchedDays:
+        """The memory at the beginning of `first`."""
+        policy = run.use_case.watch
+        reach = max(7 * policy.weeks, policy.matured_days, run.use_case.stored_features.reach_days) + 1
+        records = run.ledger.latest(
+            "monitor", first=first - timedelta(days=reach), last=first - timedelta(days=1), status="done"
+        )
+        return cls(run, {day: record.payload for day, record in records.items()})
+
+    def edges(self) -> Mapping[str, Sequence[int]]:
+        """The key blocks of the newest remembered day; empty where none is known."""
+        known = [day for day, account in self.accounts.items() if (account.get("profile") or {}).get("edges")]
+        return self.accounts[max(known)]["profile"]["edges"] if known else {}
+
+    def worths(self, day: date, release: str = "") -> dict[date, Worth]:
+        """Matured days that are known when `day` begins, by what the champion said (of one release where given)."""
+        found = [account.get("performance") or {} for then, account in self.accounts.items() if then < day]
+        models = [(one["subject_day"], one.get("model") or one) for one in found if one.get("worth")]
+        return {
+            date.fromisoformat(subject): Worth.from_json(one["worth"])
+            for subject, one in models
+            if not release or one["release"] == release
+        }
+
+    def calibration(self, day: date, release: str) -> tuple[NDArray[np.float64], Sequence[Worth]] | None:
+        """The calibration that holds on `day` for a release's scores, and the matured days that it is made of."""
+        days = sorted(self.worths(day, release).items())[-self.run.use_case.watch.matured_days :]
+        past = [worth for _, worth in days]
+        found = calibration(past)
+        return None if found is None else (found, past)
+
+    def diagnose(self, day: date, profile: DayProfile, matured: Worth | None) -> Diagnosis:
+        """The diagnosis of `day`, whose labels of a week ago have just matured (`matured`)."""
+        features = self.run.use_case.stored_features
+        subject = matured_day(self.run, day)
+        worths = self.worths(day) | ({subject: matured} if matured else {})
+        known = Known(profiles=self._profiles(day), causes=self._causes(), worths=worths)
+        names = set(features.names)
+        return watch_day(
+            day,
+            profile,
+            known,
+            self.run.use_case.watch,
+            subject=subject,
+            reach=lambda name: features[name].reach_days if name in names else 0,
+        )
+
+    def estimated(self, subject: date) -> Mapping[str, Any] | None:
+        """What was estimated of a day before its labels came."""
+        return (self.accounts.get(subject) or {}).get("estimate")
+
+    def sliced(self, subject: date) -> list[Sequence[Mapping[str, Any]]]:
+        """What was found of each slice on the matured days before `subject` that performance is compared with."""
+        first = subject - timedelta(days=self.run.use_case.watch.matured_days)
+        return [
+            account["slices"]
+            for account in self.accounts.values()
+            if account.get("slices") and first <= date.fromisoformat(account["performance"]["subject_day"]) < subject
+        ]
+
+    def diagnoses(self) -> dict[date, Mapping[str, Any]]:
+        """What was found of each remembered day."""
+        return {day: one["diagnosis"] for day, one in self.accounts.items() if one.get("diagnosis")}
+
+    def _profiles(self, day: date) -> dict[date, DayProfile]:
+        first = day - timedelta(weeks=self.run.use_case.watch.weeks)
+        return {
+            then: DayProfile.from_json(one["profile"])
+            for then, one in self.accounts.items()
+            if first <= then < day and one.get("profile")
+        }
+
+    def _causes(self) -> dict[date, Cause]:
+        return {day: one["diagnosis"]["cause"] for day, one in self.accounts.items() if one.get("diagnosis")}

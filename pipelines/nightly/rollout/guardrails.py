@@ -1,0 +1,132 @@
+"""Guardrails of a release that is tried out: what is measured on each scored day, and what must hold. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.nightly.monitor.drift.distances import wasserstein
+from pipelines.releases.contenders import Contenders, Scored
+from pipelines.releases.verdict import Check
+from pipelines.usecases.policies.rollout import RolloutPolicy
+
+Figures = Mapping[str, Any]
+FEWEST_UNITS = 20
+"""Fewer units at the thresholds than this are too few to compare."""
+
+
+def compare(
+    contenders: Contenders, champion: Scored, challenger: Scored, units: NDArray[Any], decided: NDArray[Any]
+) -> dict[str, Any]:
+    """Figures of both contenders on the same rows of a day; parallel arrays, one entry for each event.
+
+    `decided`: rows that the challenger decided. Distances are Wasserstein's in standard deviations of the first sample:
+    of the champion's scores for `distance`, of the release's own reference sample for the drifts.
+    """
+    finite = np.isfinite(challenger.scores)
+    mine, theirs = challenger.scores[finite], champion.scores[finite]
+    releases = (("champion", contenders.champion, champion), ("challenger", contenders.challenger, challenger))
+    found: dict[str, Any] = {
+        "rows": len(units),
+        "not_finite": int((~finite).sum()),
+        "distance": wasserstein(theirs, mine) if len(mine) else None,
+        "decided_share": float(decided.mean()) if len(decided) else 0.0,
+    }
+    for name, scorer, scored in releases:
+        assert scorer is not None
+        known = scored.scores[np.isfinite(scored.scores)]
+        reference = scorer.bundle.reference()["score"].to_numpy() if scorer.bundle else np.empty(0)
+        found[f"{name}_mean"] = float(known.mean()) if len(known) else None
+        found[f"{name}_units"] = len(np.unique(units[scored.scores >= scorer.threshold]))
+        found[f"{name}_drift"] = wasserstein(reference, known) if len(reference) and len(known) else None
+        found[f"{name}_seconds_per_row"] = scored.seconds / max(1, len(units))
+    return found
+
+
+def judge(figures: Figures, policy: RolloutPolicy) -> list[Check]:
+    """The guardrails on a day's figures (see `compare`); a day with fewer rows than the policy's minimum has none."""
+    return [
+        _errors(figures),
+        _distribution(figures, policy),
+        _drift(figures, policy),
+        _volume(figures["challenger_units"], figures["champion_units"], policy),
+        _latency(figures, policy),
+    ]
+
+
+def precision(pairs: Sequence[Mapping[str, Any]], policy: RolloutPolicy) -> Check:
+    """Review precision on matured days that both have scored; `pairs` hold `day`, `champion`, `challenger`."""
+    question = f"Does it lose at most {policy.precision_loss} of review precision on matured days?"
+    if not pairs:
+        return Check(name="precision", question=question, outcome="not applicable", found="no labels have matured yet")
+    loss = float(np.mean([pair["champion"] - pair["challenger"] for pair in pairs]))
+    mine, theirs = (float(np.mean([pair[name] for pair in pairs])) for name in ("challenger", "champion"))
+    return _check(
+        "precision",
+        question,
+        loss <= policy.precision_loss,
+        f"{mine:.3f} against {theirs:.3f} on {len(pairs)} matured day{'s' if len(pairs) > 1 else ''}",
+        {"challenger": mine, "champion": theirs, "days": len(pairs)},
+    )
+
+
+def _errors(figures: Figures) -> Check:
+    bad = figures["not_finite"]
+    return _check(
+        "errors", "Is every score a number?", bad == 0, f"{bad:,} of {figures['rows']:,} scores are none", {"bad": bad}
+    )
+
+
+def _distribution(figures: Figures, policy: RolloutPolicy) -> Check:
+    distance = figures["distance"]
+    return _check(
+        "score_distance",
+        f"Are its scores within {policy.score_distance} standard deviations of the champion's on the same rows?",
+        distance is not None and distance <= policy.score_distance,
+        "no scores" if distance is None else f"{distance:.3f} apart",
+        {} if distance is None else {"distance": distance},
+    )
+
+
+def _drift(figures: Figures, policy: RolloutPolicy) -> Check:
+    """A day that is new to the champion too does not speak against the challenger: only what exceeds it counts."""
+    question = f"Are its scores no more than {policy.score_drift} further from their reference than the champion's?"
+    mine, theirs = figures["challenger_drift"], figures["champion_drift"]
+    if mine is None:
+        return Check(name="score_drift", question=question, outcome="not applicable", found="no reference")
+    found = f"{mine:.3f} from its reference, the champion {theirs or 0.0:.3f} from its own"
+    return _check("score_drift", question, mine - (theirs or 0.0) <= policy.score_drift, found, {"challenger": mine})
+
+
+def _volume(mine: int, theirs: int, policy: RolloutPolicy) -> Check:
+    question = f"Do at most {policy.positive_ratio:g} times more or fewer units reach its threshold?"
+    found = f"{mine:,} units against {theirs:,}"
+    if max(mine, theirs) < FEWEST_UNITS:
+        return Check(name="alert_volume", question=question, outcome="not applicable", found=f"{found}: too few")
+    ratio = max(mine, theirs) / max(1, min(mine, theirs))
+    return _check("alert_volume", question, ratio <= policy.positive_ratio, found, {"ratio": ratio})
+
+
+def _latency(figures: Figures, policy: RolloutPolicy) -> Check:
+    seconds = figures["challenger_seconds_per_row"]
+    return _check(
+        "latency",
+        f"Does it score a row in at most {policy.seconds_per_row * 1e6:,.0f} microseconds?",
+        seconds <= policy.seconds_per_row,
+        f"{seconds * 1e6:,.1f} microseconds a row",
+        {"seconds_per_row": seconds},
+    )
+
+
+def volume_against(mine: int, before: Sequence[int], policy: RolloutPolicy) -> Check:
+    """The same question for a champion without a rival: against the mean of days that the one before had scored."""
+    return _volume(mine, round(float(np.mean(before))) if before else mine, policy)
+
+
+def _check(name: str, question: str, holds: bool, found: str, figures: Mapping[str, float]) -> Check:
+    return Check(
+        name=name, question=question, outcome="passed" if holds else "failed", found=found, figures=dict(figures)
+    )

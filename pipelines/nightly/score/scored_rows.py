@@ -1,0 +1,141 @@
+"""Feature rows of some days as a matrix, and the same rows with their scores: Spark to Arrow to numpy and back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipelines.base.days import DayRange
+from pipelines.base.errors import PermanentError
+from pipelines.releases.contenders import Contenders, Scored, decided_by_challenger, timed
+from pipelines.releases.scorer import Matrix, Scorer
+from pipelines.run import Run
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class ScoredRows:
+    """`predictions` are rows of the table of that name, in order of day and event.
+
+    `matrices` holds their features by release, `scored` each contender's scores; both for the rows at hand.
+    """
+
+    predictions: pa.Table
+    matrices: Mapping[str, Matrix]
+    scored: Mapping[str, Scored]
+
+    def of(self, day: date) -> ScoredRows:
+        """The rows of one day, as views: nothing is copied."""
+        days = self.predictions["day"].to_numpy()
+        first, end = (int(np.searchsorted(days, np.datetime64(day), side=side)) for side in ("left", "right"))
+        share = (end - first) / max(1, self.predictions.num_rows)
+        return ScoredRows(
+            self.predictions.slice(first, end - first),
+            {release: matrix[first:end] for release, matrix in self.matrices.items()},
+            {
+                release: Scored(scores=scored.scores[first:end], seconds=scored.seconds * share)
+                for release, scored in self.scored.items()
+            },
+        )
+
+
+def score_rows(run: Run, contenders: Contenders, days: DayRange, version: int) -> ScoredRows:
+    """The days' rows of `features` at that version, scored in one pass by the champion and, if any, the challenger.
+
+    Predictions: event key, time, entity keys and amount as in `features`, `day` DATE; of the release that decides:
+    score DOUBLE, decision BOOLEAN (score >= its threshold), release STRING, model_version STRING, fallback BOOLEAN;
+    and what both would have said: champion STRING, champion_score DOUBLE, champion_decision BOOLEAN, challenger STRING,
+    challenger_score DOUBLE (null without one). Raises `PermanentError` where `features` lacks a column of the
+    champion's; a challenger that cannot score is left out, with the reason in the log.
+    """
+
+    frame = run.lake.read("features", days=days, version=version)
+    carried = carried_columns(run, frame.columns)
+    champion, challenger = contenders.champion, contenders.challenger
+    _require_columns(run, champion, frame.columns)
+    others = [one for one in (challenger, contenders.rule) if one is not None]
+    names = [*champion.feature_names, *(name for one in others for name in one.feature_names)]
+    rows = frame.select("day", *dict.fromkeys([*carried, *names])).toArrow()
+    order = [("day", "ascending"), (run.use_case.stored_features.schema.id, "ascending")]
+    rows = rows.sort_by(order).combine_chunks()
+    matrices = {champion.release_id: feature_matrix(rows, champion.feature_names)}
+    for one in others:
+        same = one.feature_names == champion.feature_names
+        matrices[one.release_id] = matrices[champion.release_id] if same else feature_matrix(rows, one.feature_names)
+    scored = {release: timed(contenders.scorer(release), matrix) for release, matrix in matrices.items()}
+    units = rows[run.use_case.review.unit].to_numpy()
+    stamps = _stamps(contenders, scored, units, run.use_case.rollout.canary_share)
+    stamped = rows.select(["day", *carried])
+    for name, values in stamps.items():
+        stamped = stamped.append_column(name, values)
+    return ScoredRows(stamped, matrices, scored)
+
+
+def _stamps(
+    contenders: Contenders, scored: Mapping[str, Scored], units: NDArray[Any], share: float
+) -> dict[str, pa.Array]:
+    """The columns that the contenders add: what decided, and what both said."""
+    import pyarrow as pa
+
+    champion, challenger, decides = contenders.champion, contenders.challenger, contenders.decides
+    first = scored[champion.release_id].scores
+    deciding = scored[decides.release_id].scores
+    second = scored[challenger.release_id].scores if challenger else first
+    theirs = decided_by_challenger(contenders, units, second, share)
+
+    def chosen(mine: Any, other: Any, kind: pa.DataType) -> pa.Array:
+        return pa.array(np.where(theirs, other, mine), kind)
+
+    rival = challenger or champion
+    return {
+        "score": chosen(deciding, second, pa.float64()),
+        "decision": chosen(deciding >= decides.threshold, second >= rival.threshold, pa.bool_()),
+        "release": chosen(decides.release_id, rival.release_id, pa.string()),
+        "model_version": chosen(decides.model_version, rival.model_version, pa.string()),
+        "fallback": chosen(decides.fallback, rival.fallback, pa.bool_()),
+        "champion": _constant(champion.release_id, len(units)),
+        "champion_score": pa.array(first, pa.float64()),
+        "champion_decision": pa.array(first >= champion.threshold, pa.bool_()),
+        "challenger": _constant(challenger.release_id if challenger else None, len(units)),
+        "challenger_score": pa.array(second if challenger else [None] * len(units), pa.float64()),
+    }
+
+
+def feature_matrix(rows: pa.Table, names: Sequence[str]) -> Matrix:
+    """The columns `names` (integers or doubles), in that order, as a float64 matrix of shape (rows, names)."""
+    matrix = np.empty((rows.num_rows, len(names)))
+    for index, name in enumerate(names):
+        matrix[:, index] = rows[name].to_numpy(zero_copy_only=False)
+    return matrix
+
+
+def carried_columns(run: Run, found: Sequence[str]) -> list[str]:
+    """The columns that predictions take over from features: event key, time, entity keys, and the amount if stored."""
+    schema = run.use_case.stored_features.schema
+    amount = [schema.amount] if schema.amount in found else []
+    return [schema.id, schema.time, *(entity.key for entity in schema.entities), *amount]
+
+
+def _require_columns(run: Run, scorer: Scorer, found: Sequence[str]) -> None:
+    missing = [name for name in (*carried_columns(run, found), *scorer.feature_names) if name not in found]
+    if missing:
+        raise PermanentError(
+            "the features table lacks columns that the model needs",
+            where=run.lake.path("features"),
+            expected=f"the {len(scorer.feature_names)} inputs of release {scorer.release_id}",
+            found=f"no {', '.join(missing)}",
+            next_step="rebuild the features (tollgate run features --from … --to …)",
+        )
+
+
+def _constant(text: str | None, rows: int) -> pa.Array:
+    import pyarrow as pa
+
+    return pa.repeat(pa.scalar(text, pa.string()), rows)

@@ -1,0 +1,222 @@
+"""Parity: a day is replayed through the path that the online scorer takes, and must give the batch's features.
+
+Exercised are the states as of midnight (Spark), their way through Feast into a scratch online store of their own, the
+reads from it, and the live states (`features.stream`), moved by every event and report of the day. Not exercised is the
+production store's content: it is never touched. What a running scorer answered is compared by `stages.served`.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from features.definition import FeatureSet
+from features.kernel import Events
+from pipelines.base.days import DayRange
+from pipelines.base.errors import GateError, PermanentError, require_one_or_more
+from pipelines.lake.lake import Lake
+from pipelines.nightly.materialize.states import publish, write_states
+from pipelines.nightly.result import StageResult
+from pipelines.online.address import OnlineAddress
+from pipelines.online.states import FeastStates
+from pipelines.online.store import OnlineStore
+from pipelines.parity.replay import DayStream, narrowed, read_stream, replay
+from pipelines.run import Run
+
+STAGE = "parity"
+_EXAMPLES = 3
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One value that differs: the event, its entity keys, its instant (UTC), and what either path says."""
+
+    event_id: Any
+    keys: Mapping[str, Any]
+    instant: str
+    batch: float | int | None
+    online: float | int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityResult:
+    """`mismatches` counts the events that differ by feature (all features are named), `examples` shows the first ones.
+
+    `compared` is the number of events asked about, of the day's `events`; `only_batch` and `only_online` count events
+    that are in one of `features` and the events table, not in the other.
+    """
+
+    day: date
+    feature_set: str
+    events: int
+    compared: int
+    only_batch: int
+    only_online: int
+    mismatches: Mapping[str, int]
+    examples: Mapping[str, list[Example]]
+    seconds: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether every value of every event compared is the same in both."""
+        return not (self.only_batch or self.only_online or any(self.mismatches.values()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json` and the ledger."""
+        return {**asdict(self), "day": str(self.day), "holds": self.holds}
+
+
+def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str | None = None) -> ParityResult:
+    """Replay `day` and compare with the lake's `features`, for `sample` of its events (seeded) or all.
+
+    `feature_set` names one of the use case's sets; None takes all stored features. The result is recorded in the
+    ledger. Raises `UsageError` for an unknown set or an impossible sample, `PermanentError` where the day has no rows.
+    """
+    started = time.monotonic()
+    features = run.use_case.feature_set(feature_set) if feature_set else run.use_case.stored_features
+    if sample is not None:
+        require_one_or_more(sample, "sample", where="--sample", next_step="leave --sample out to take all events")
+    batch = _batch_rows(run, day, features)
+    stream = read_stream(run, day, features)
+    asked = _sampled(len(stream.events), sample)
+    online = _replayed(run, day, features, stream, asked)
+    mismatches, examples, only_online = _compare(batch, features, stream.events, asked, online)
+    result = ParityResult(
+        day=day,
+        feature_set=features.name,
+        events=len(stream.events),
+        compared=len(asked),
+        only_batch=int(np.setdiff1d(batch[features.schema.id], stream.events.id).size),
+        only_online=only_online,
+        mismatches=mismatches,
+        examples=examples,
+        seconds=round(time.monotonic() - started, 2),
+    )
+    status = "done" if result.holds else "refused"
+    run.ledger.record_stage(STAGE, day, status, run_id=run.run_id, at=run.clock(), payload=result.to_json())
+    return result
+
+
+def sampled_parity(run: Run, days: DayRange) -> StageResult:
+    """Parity of a few events of the last of `days`, as many as the use case's watch says; raises `GateError` if off.
+
+    A day whose features are not there yet is passed over: its lateness is told elsewhere.
+    """
+    built = run.ledger.latest("features", first=days.last, last=days.last, status="done")
+    if not built or not built[days.last].payload.get("rows"):
+        return StageResult(stage=STAGE, days=days, accounts={days.last: {"passed_over": "no features of this day"}})
+    result = parity(run, days.last, sample=run.use_case.watch.parity_sample)
+    if not result.holds:
+        differing = [f"{name} {count}" for name, count in result.mismatches.items() if count]
+        raise GateError(
+            "the online path gives other features than the batch",
+            where=run.lake.path("features"),
+            day=str(days.last),
+            expected=f"the same values, bit for bit, for {result.compared} events",
+            found=", ".join(differing) or f"{result.only_batch} events only in the batch, {result.only_online} online",
+            held_back=(),
+            next_step=f"tollgate parity --day {days.last}",
+            runbook="docs/runbooks/online-store.md",
+        )
+    return StageResult(stage=STAGE, days=DayRange.single(days.last), accounts={days.last: result.to_json()})
+
+
+def _batch_rows(run: Run, day: date, features: FeatureSet) -> dict[str, NDArray[Any]]:
+    """The day's rows of the `features` table as columns, by event id."""
+    frame = run.lake.read("features", days=DayRange.single(day)).select(features.schema.id, *features.names)
+    table: Any = frame.toArrow()
+    if not table.num_rows:
+        raise PermanentError(
+            "the day has no features to compare with",
+            where=run.lake.path("features"),
+            day=str(day),
+            expected="the rows of the day's events",
+            found="none",
+            next_step=f"tollgate run features --from {day} --to {day}",
+        )
+    table = table.sort_by(features.schema.id)
+    return {name: table[name].to_numpy() for name in table.column_names}
+
+
+def _sampled(events: int, sample: int | None) -> NDArray[np.intp]:
+    if sample is None or sample >= events:
+        return np.arange(events)
+    return np.sort(np.random.default_rng(0).choice(events, size=sample, replace=False))
+
+
+def _replayed(
+    run: Run, day: date, features: FeatureSet, stream: DayStream, asked: NDArray[np.intp]
+) -> dict[str, NDArray[Any]]:
+    """The online values of the events asked about, from a scratch lake and a scratch store that are gone afterwards.
+
+    Of a sample only what can reach its events is built and replayed, so that a few events of a large day cost little.
+    """
+    from features.stream import StreamFeatures
+
+    only: Mapping[str, list[Any]] | None = None
+    if len(asked) < len(stream.events):
+        stream, asked, only = narrowed(stream, asked)
+    run.settings.home.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(prefix="parity-", dir=run.settings.home) as scratch:
+        lake = Lake(run.spark, f"{scratch}/lake")
+        built_at = run.clock().replace(microsecond=0)
+        write_states(run, features, day - timedelta(days=1), lake=lake, built_at=built_at, only=only)
+        use_case = run.use_case
+        store = OnlineStore(
+            OnlineAddress.in_folder(f"{scratch}/online"),
+            lake,
+            project=use_case.name,
+            owner=use_case.owner,
+            stored=features,
+            feature_sets=(),
+        )
+        publish(store, lake, built_at)
+        states = FeastStates(store, features, not_before=built_at)
+        live = StreamFeatures(features)
+        for entity, table in states.tables({name: stream.events.keys[name] for name in live.arenas}):
+            live.load(entity, table)
+        return replay(stream, live, asked)
+
+
+def _compare(
+    batch: Mapping[str, NDArray[Any]],
+    features: FeatureSet,
+    events: Events,
+    asked: NDArray[np.intp],
+    online: Mapping[str, NDArray[Any]],
+) -> tuple[dict[str, int], dict[str, list[Example]], int]:
+    """Mismatches and examples by feature, and how many of the events asked about the batch does not have."""
+    ids = batch[features.schema.id]
+    places = np.minimum(np.searchsorted(ids, events.id[asked]), len(ids) - 1)
+    there = ids[places] == events.id[asked]
+    mismatches: dict[str, int] = {}
+    examples: dict[str, list[Example]] = {}
+    for name in features.names:
+        ours, theirs = online[name][there], batch[name][places[there]]
+        differing = np.flatnonzero(_bits(ours) != _bits(theirs)) if ours.dtype == theirs.dtype else np.arange(len(ours))
+        mismatches[name] = len(differing)
+        indices = asked[there]
+        examples[name] = [_example(events, indices[i], theirs[i], ours[i]) for i in differing[:_EXAMPLES]]
+    return mismatches, {name: some for name, some in examples.items() if some}, int(np.count_nonzero(~there))
+
+
+def _bits(values: NDArray[Any]) -> NDArray[Any]:
+    return values.view(np.int64) if values.dtype == np.float64 else values
+
+
+def _example(events: Events, index: int, batch: Any, online: Any) -> Example:
+    return Example(
+        event_id=events.id[index].item(),
+        keys={name: values[index].item() for name, values in events.keys.items()},
+        instant=(_EPOCH + timedelta(microseconds=int(events.time[index]))).isoformat(),
+        batch=None if batch != batch else batch.item(),
+        online=online.item(),
+    )

@@ -1,0 +1,113 @@
+"""What is to be known wherever a release is shown: its state, who let it pass, against what, what went wrong with it.
+
+From the ledger alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from pipelines.ledger.ledger import Incident, Move, Release
+from pipelines.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReleaseRow:
+    """A release. `since` is when it came into its state (UTC, ISO 8601).
+
+    `approver` let it pass: a person's name, `policy`, or None where nobody has. `overrides` are what persons let pass
+    against the rules (reason, actor, at, against, kind), `incidents` those about it; both oldest first.
+    """
+
+    release: str
+    state: str
+    state_reason: str
+    since: str
+    as_of: str | None
+    decision: str | None
+    approver: str | None
+    overrides: Sequence[Mapping[str, Any]] = ()
+    incidents: Sequence[Incident] = ()
+
+    @property
+    def override(self) -> Mapping[str, Any] | None:
+        """The newest override, if any."""
+        return self.overrides[-1] if self.overrides else None
+
+    @property
+    def notes(self) -> list[str]:
+        """What must not be overlooked, in sentences: overrides, and incidents that are open."""
+        told = [
+            f"override by {one['actor']} on {one['at'][:16].replace('T', ' ')} UTC, against: {one['against']}; "
+            f"{one['reason']}"
+            for one in self.overrides
+        ]
+        return told + [
+            f"open incident ({one.severity}, {one.kind}) since {one.opened_at:%Y-%m-%d %H:%M} UTC: {one.summary}"
+            for one in self.incidents
+            if one.resolved_at is None
+        ]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        return {
+            **asdict(self),
+            "overrides": [dict(one) for one in self.overrides],
+            "incidents": [one.to_json() for one in self.incidents],
+        }
+
+
+def release_rows(run: Run) -> list[ReleaseRow]:
+    """Every release, oldest first."""
+    moves, incidents = run.ledger.moves(), run.ledger.incidents()
+    approvals = run.ledger.audit_entries("approval")
+    return [_row(run, release, moves, incidents, approvals) for release in run.ledger.releases()]
+
+
+def release_row(run: Run, release: Release) -> ReleaseRow:
+    """One release."""
+    return _row(run, release, run.ledger.moves(), run.ledger.incidents(), run.ledger.audit_entries("approval"))
+
+
+def overrides(moves: Iterable[Move], release_id: str) -> list[Mapping[str, Any]]:
+    """Where a person let the release pass against the rules (reason, actor, at, against, kind), oldest first."""
+    return [
+        {
+            "reason": move.reason,
+            "actor": move.actor,
+            "at": move.at.isoformat(),
+            "against": move.detail["override"],
+            "kind": move.kind,
+        }
+        for move in moves
+        if move.subject == release_id and move.detail.get("override")
+    ]
+
+
+def _row(
+    run: Run,
+    release: Release,
+    moves: Sequence[Move],
+    incidents: Sequence[Incident],
+    approvals: Sequence[Mapping[str, Any]],
+) -> ReleaseRow:
+    unjudged = {"state": "candidate", "reason": "not judged to the end", "recorded_at": release.created_at.isoformat()}
+    states = run.ledger.states(release.release_id)
+    state = (states or [unjudged])[-1]
+    against = overrides(moves, release.release_id)
+    people = [str(one["actor"]) for one in against]
+    people += [str(one["actor"]) for one in approvals if one["subject"] == release.release_id]
+    passed = {one["state"] for one in states} & {"shadow", "canary", "champion"}
+    return ReleaseRow(
+        release=release.release_id,
+        state=state["state"],
+        state_reason=state["reason"],
+        since=state["recorded_at"],
+        as_of=release.payload.get("as_of"),
+        decision=release.payload.get("evaluation", {}).get("verdict", {}).get("decision"),
+        approver=people[-1] if people else "policy" if passed else None,
+        overrides=against,
+        incidents=[one for one in incidents if one.subject == release.release_id],
+    )

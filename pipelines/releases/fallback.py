@@ -1,0 +1,117 @@
+"""The fallback by policy: on which days the declared rule decides although there is a champion, and why.
+
+The ledger's audit says when it began and when it ended; both name the first day from which they hold, so that a day
+which is scored again is decided as it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any, Literal
+
+from pipelines.ledger.ledger import Ledger
+
+KIND = "fallback"
+Event = Literal["begun", "ended"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fallback:
+    """The rule decides the days from `first` to `last` (None: until it is ended), because of `reason`.
+
+    `begun_at` is when that was decided (UTC); `told_on` the day whose diagnosis asked for it, None where a person did;
+    `ended_by` who ended it (None while it lasts).
+    """
+
+    first: date
+    last: date | None
+    reason: str
+    begun_by: str
+    begun_at: datetime
+    told_on: date | None = None
+    ended_by: str | None = None
+    ended_because: str = ""
+
+    def covers(self, day: date) -> bool:
+        """Whether the rule decides that day."""
+        return self.first <= day and (self.last is None or day <= self.last)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data."""
+        days = {name: str(day) if (day := getattr(self, name)) else None for name in ("first", "last", "told_on")}
+        return {**vars(self), **days, "begun_at": self.begun_at.isoformat()}
+
+
+def goes_on(ledger: Ledger) -> str:
+    """What decides while a new release does not: a clause for messages."""
+    if ledger.champion() is None:
+        return "no release decides: the declared rule goes on"
+    return "the champion stays"
+
+
+def fallbacks(ledger: Ledger) -> list[Fallback]:
+    """Every fallback of the use case, oldest first; only the last one may still go on."""
+    return folded(ledger.audit_entries(KIND))
+
+
+def folded(entries: Iterable[Mapping[str, Any]]) -> list[Fallback]:
+    """Fallbacks from audit entries: while one goes on a second beginning says nothing, nor an end without one."""
+    found: list[Fallback] = []
+    for entry in entries:
+        detail = entry["detail"]
+        first = date.fromisoformat(detail["first_day"])
+        open_one = found[-1] if found and found[-1].last is None else None
+        if detail["event"] == "begun" and open_one is None:
+            found.append(
+                Fallback(
+                    first=first,
+                    last=None,
+                    reason=detail["reason"],
+                    begun_by=entry["actor"],
+                    begun_at=datetime.fromisoformat(entry["recorded_at"]),
+                    told_on=date.fromisoformat(detail["told_on"]) if detail["told_on"] else None,
+                )
+            )
+        elif detail["event"] == "ended" and open_one is not None:
+            ends = {"last": first - timedelta(days=1), "ended_by": entry["actor"], "ended_because": detail["reason"]}
+            found[-1] = Fallback(**{**vars(open_one), **ends})
+    return found
+
+
+def in_force(ledger: Ledger) -> Fallback | None:
+    """The fallback that goes on, or None."""
+    known = fallbacks(ledger)
+    return known[-1] if known and known[-1].last is None else None
+
+
+def fallback_on(known: Iterable[Fallback], day: date) -> Fallback | None:
+    """The fallback that covers the day, or None."""
+    return next((one for one in known if one.covers(day)), None)
+
+
+def begin(ledger: Ledger, first: date, *, reason: str, actor: str, at: datetime, told_on: date | None = None) -> bool:
+    """Let the rule decide from the day `first` on; False where it does so already.
+
+    `told_on` is the day whose diagnosis asked for it, None where a person did.
+    """
+    if in_force(ledger) is not None:
+        return False
+    _record(ledger, "begun", first, reason, told_on, actor, at)
+    return True
+
+
+def end(ledger: Ledger, first: date, *, reason: str, actor: str, at: datetime, told_on: date | None = None) -> bool:
+    """Let the champion decide again from the day `first` on; False where it does so already."""
+    if in_force(ledger) is None:
+        return False
+    _record(ledger, "ended", first, reason, told_on, actor, at)
+    return True
+
+
+def _record(
+    ledger: Ledger, event: Event, first: date, reason: str, told_on: date | None, actor: str, at: datetime
+) -> None:
+    detail = {"event": event, "first_day": str(first), "reason": reason, "told_on": str(told_on) if told_on else None}
+    ledger.audit(KIND, ledger.use_case, actor=actor, at=at, detail=detail)

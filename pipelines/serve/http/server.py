@@ -1,0 +1,186 @@
+"""The service on a socket, by TLS where there is a certificate: opened, kept, drained, in a time that is bounded."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from time import perf_counter, time_ns
+from typing import Any
+
+import uvicorn
+
+from pipelines.base.settings import Settings
+from pipelines.serve.engine.batching import Bounds
+from pipelines.serve.http.access import Keys, keys_file
+from pipelines.serve.http.connection import LimitedConnection
+from pipelines.serve.http.lifetime import Lifetime
+from pipelines.serve.http.request_bounds import door
+from pipelines.serve.http.service import Limits, Service
+from pipelines.serve.http.tls import GOODBYE_SECONDS, HANDSHAKE_SECONDS, Tls
+from pipelines.serve.predictions import Engine
+from pipelines.serve.processes import metrics_shelf
+from pipelines.serve.processes.repeated import Repeated
+from pipelines.usecases.definition import UseCase
+
+NOTICE = 0.1
+"""Share of the drain's time in which it still takes new connections, while answers say that theirs ends."""
+
+BACKLOG = 2048
+IDLE_SECONDS = 75
+TICK = 0.5
+"""Seconds between two looks at the keys and the certificate, and two leavings of figures."""
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers, with a shutdown that resets no connection that was made before it.
+
+    A TLS handshake has a time of its own here: a client that never begins one would else be kept for a minute.
+    """
+
+    def __init__(self, config: uvicorn.Config, tls: Tls | None) -> None:
+        super().__init__(config)
+        self._secured: dict[str, Any] = {}
+        if tls is not None:
+            times = {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": GOODBYE_SECONDS}
+            self._secured = {"ssl": tls.context, **times}
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen on sockets that are bound already."""
+        await self.lifespan.startup()
+        loop = asyncio.get_running_loop()
+        self.servers = [
+            await loop.create_server(self._protocol, sock=each, backlog=BACKLOG, **self._secured)
+            for each in sockets or []
+        ]
+        self.started = True
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, but take what the system has accepted for us already; then as uvicorn does."""
+        queues = [listener.dup() for listener in sockets or []]
+        for server in self.servers:
+            server.close()
+        loop = asyncio.get_running_loop()
+        waiting = [each for queue in queues for each in _accepted(queue)]
+        taken = [loop.connect_accepted_socket(self._protocol, each, **self._secured) for each in waiting]
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(asyncio.gather(*taken, return_exceptions=True), GOODBYE_SECONDS)
+        await super().shutdown(sockets)
+
+    def _protocol(self) -> LimitedConnection:
+        return LimitedConnection(config=self.config, server_state=self.server_state, app_state={})
+
+
+def _accepted(queue: socket.socket) -> list[socket.socket]:
+    """The connections that wait in a listener's queue; the listener is closed."""
+    found = []
+    queue.setblocking(False)
+    with queue, contextlib.suppress(BlockingIOError):
+        while True:
+            found.append(queue.accept()[0])
+    return found
+
+
+def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:
+    """The application with its surroundings; needs a running event loop only once it is asked."""
+    bounds = Bounds(
+        wait=settings.serve_batch_wait_ms / 1000,
+        deadline=settings.serve_deadline_ms / 1000,
+        batch_rows=settings.serve_batch_rows,
+        queue_rows=max(settings.serve_queue_rows, settings.serve_max_rows),
+    )
+    schema = use_case.stored_features.schema
+    lifetime = Lifetime(schema, bounds, worker=worker, shelf=metrics_shelf.shelf(settings))
+    entrance = door(use_case, now=lambda: time_ns() // 1000, any_time=settings.serve_any_time)
+    limits = Limits(body_bytes=settings.serve_max_bytes, rows=settings.serve_max_rows, workers=settings.serve_processes)
+    return Service(use_case, entrance, Keys(keys_file(settings)), lifetime, limits, perf_counter)
+
+
+async def serve(
+    service: Service, settings: Settings, listener: socket.socket, opened: Callable[[], Engine], ended: asyncio.Event
+) -> bool:
+    """Serve until `ended` is set, then drain; whether everything was done within the time that a drain has.
+
+    Raises what `opened` raises, after the listener is closed, and `ConfigurationError` for a certificate.
+    """
+    service.keys.refresh()
+    tls = Tls.of(settings)
+    server = _Server(_config(service, settings), tls)
+    serving = asyncio.create_task(server.serve(sockets=[listener]))
+    ticking = asyncio.create_task(_tick(service, tls))
+    opening = asyncio.create_task(service.lifetime.open(opened))
+    ending = asyncio.create_task(ended.wait())
+    try:
+        await asyncio.wait({opening, ending, serving}, return_when=asyncio.FIRST_COMPLETED)
+        if opening.done():
+            opening.result()
+            await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
+        return await _drain(service, settings, server, serving, opening)
+    finally:
+        server.should_exit = True
+        for task in (ticking, opening, ending):
+            task.cancel()
+        await asyncio.gather(serving, ticking, opening, ending, return_exceptions=True)
+
+
+async def _drain(
+    service: Service,
+    settings: Settings,
+    server: uvicorn.Server,
+    serving: asyncio.Task[None],
+    opening: asyncio.Task[None],
+) -> bool:
+    """Tell who asks, stop accepting, finish what is in flight, close the engine (one that opens, when it is open)."""
+    whole = settings.serve_drain_seconds
+    end = perf_counter() + whole
+    service.lifetime.draining = True
+    await asyncio.sleep(NOTICE * whole)
+    server.should_exit = True
+    await serving
+    await asyncio.wait({opening}, timeout=max(1.0, end - perf_counter()))
+    return opening.done() and await service.lifetime.close(patience=max(1.0, end - perf_counter()))
+
+
+def _config(service: Service, settings: Settings) -> uvicorn.Config:
+    return uvicorn.Config(
+        service,
+        http=LimitedConnection,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=IDLE_SECONDS,
+        timeout_graceful_shutdown=max(1, int(settings.serve_drain_seconds * (1 - NOTICE) / 2)),
+    )
+
+
+async def _tick(service: Service, tls: Tls | None) -> None:
+    lifetime = service.lifetime
+
+    def look_at_certificate() -> None:
+        if tls is not None:
+            tls.refresh()
+            lifetime.notices = tls.problems()
+            lifetime.gauges.certificate_ends = tls.certificate.ends.timestamp()
+
+    def leave_figures() -> None:
+        metrics_shelf.leave(lifetime.shelf, lifetime.worker, lifetime.figures())
+
+    repeated = Repeated(
+        {
+            "looking at the keys": service.keys.refresh,
+            "looking at the certificate": look_at_certificate,
+            "looking at what is shared": lifetime.tend,
+            "leaving the figures for the other processes": leave_figures,
+        }
+    )
+    while True:
+        repeated.once()
+        await asyncio.sleep(TICK)

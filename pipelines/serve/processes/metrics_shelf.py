@@ -1,0 +1,49 @@
+"""Figures of all processes of the service: each leaves its own in the home every second, and any of them tells all.
+
+A scrape reaches one process; without the others' figures its counters would go up and down.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import msgspec
+
+from pipelines.base.atomic_files import write_whole
+from pipelines.base.openmetrics import Family
+from pipelines.base.settings import Settings
+
+
+def shelf(settings: Settings) -> Path:
+    """The folder of the figures; the supervisor empties it when it starts."""
+    return settings.home / "serving" / "figures"
+
+
+def leave(folder: Path, worker: int, families: Sequence[Family]) -> None:
+    """Put a process's families on the shelf."""
+    content = msgspec.json.encode(families)
+    write_whole(folder / f"{worker}.json", lambda path: path.write_bytes(content), what="the scorer's figures")
+
+
+def together(folder: Path, worker: int, families: Sequence[Family]) -> list[Family]:
+    """The families of one process and those that the others have left, each sample labelled with its worker."""
+    told: dict[int, Sequence[Family]] = {}
+    for path in folder.glob("[0-9]*.json"):
+        try:
+            told[int(path.stem)] = msgspec.json.decode(path.read_bytes(), type=list[Family])
+        except (OSError, ValueError, msgspec.MsgspecError):
+            continue
+    told[worker] = families
+    joined: dict[str, Family] = {}
+    for number in sorted(told):
+        for family in told[number]:
+            labelled = [(suffix, _of(number, labels), value) for suffix, labels, value in family.samples]
+            before = joined[family.name].samples if family.name in joined else ()
+            joined[family.name] = replace(family, samples=[*before, *labelled])
+    return list(joined.values())
+
+
+def _of(worker: int, labels: Mapping[str, str]) -> dict[str, str]:
+    return {"worker": str(worker), **labels}

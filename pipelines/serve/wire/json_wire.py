@@ -1,0 +1,231 @@
+"""The JSON wire: strict types generated from the use case's feeds, decoded and encoded by msgspec.
+
+A request is one event object, or `{"events": [...], "reasons": bool, "features": bool}`. Amounts are numbers or text
+with at most two decimals, times ISO 8601 with a zone; numbers beyond 2^53 are exact here, though not in JavaScript.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date, datetime
+from functools import cached_property
+from operator import attrgetter
+from typing import Annotated, Any
+
+import msgspec
+import numpy as np
+from msgspec import UNSET, Meta, Struct, UnsetType
+
+from pipelines.base.errors import ConfigurationError
+from pipelines.serve.http.request_bounds import Door, micros
+from pipelines.serve.predictions import Answers, Decider, Flag
+from pipelines.serve.score_request import Asked, Rows, Share, columns
+from pipelines.serve.wire.json_members import RepeatedMembers
+from pipelines.serve.wire.json_refusals import refusal
+from pipelines.usecases.definition import Feed, UseCase
+
+_LONG = 2**63
+_BATCH = re.compile(rb'"events"\s*:')
+"""Inside a text the quotes would be escaped: this only ever matches a member's name."""
+
+_TYPES: dict[str, Any] = {
+    "bigint": Annotated[int, Meta(ge=-_LONG, le=_LONG - 1)],
+    "int": Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)],
+    "double": float,
+    "string": Annotated[str, Meta(max_length=1000)],
+    "boolean": bool,
+    "date": date,
+    "timestamp": Annotated[datetime, Meta(tz=True)],
+}
+
+_AMOUNT = (
+    Annotated[float, Meta(description="currency units, at most two decimals")]
+    | Annotated[str, Meta(pattern=r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2})?$", description="the same as text")]
+)
+
+_OPTIONS = {"reasons": "tell what weighed most", "features": "tell the values of the features"}
+"""Members beside `events`, false where they are left out, and what they mean."""
+
+WORDS = tuple(tuple(flag.name.lower() for flag in Flag if flag.name and flag & bits) for bits in range(256))
+"""The words of each combination of flags."""
+
+
+class Reason(Struct):
+    """What weighed: a feature and how much it moved the score, in log-odds."""
+
+    feature: str
+    contribution: float
+
+
+class Reported(Struct):
+    """What became of reports: how many name an event that is known here, and how many wait for theirs."""
+
+    known: int
+    waiting: int
+
+
+def row_type(feed: Feed, name: str) -> type[Struct]:
+    """The struct of a feed's row: every column required, none other allowed."""
+    fields = [(c.name, Annotated[_type(c.type), Meta(description=c.description)]) for c in feed.columns]
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
+
+
+def _type(declared: str) -> Any:
+    if declared.startswith("decimal"):
+        return _AMOUNT
+    if declared not in _TYPES:
+        raise ConfigurationError(
+            "a feed's column has a type that requests cannot carry",
+            expected=f"{', '.join(_TYPES)}, decimal(p,2)",
+            found=declared,
+            next_step="change the column's type in the use case",
+        )
+    return _TYPES[declared]
+
+
+class JsonWire:
+    """Reads and writes JSON for one use case."""
+
+    content_type = b"application/json"
+
+    def __init__(self, use_case: UseCase, door: Door, *, most_rows: int) -> None:
+        self.door = door
+        schema = use_case.stored_features.schema
+        self.key = schema.id
+        self.event = row_type(use_case.events, "Event")
+        self.report = row_type(use_case.labels, "Report")
+        self.events = _several(self.event, "Events", "events", most_rows, options=True)
+        self.reports = _several(self.report, "Reports", "reports", most_rows)
+        self.answer = _answer(schema.id)
+        self.answers = msgspec.defstruct("Answers", [("answers", list[self.answer])])  # type: ignore[name-defined]
+        self._decoders = {
+            kind: msgspec.json.Decoder(kind) for kind in (self.event, self.events, self.report, self.reports)
+        }
+        self._encode = msgspec.json.Encoder().encode
+        self._repeated_in_events = RepeatedMembers(use_case.events)
+        self._repeated_in_reports = RepeatedMembers(use_case.labels)
+        self._taken = attrgetter(*columns(schema))
+        self._reported_at = use_case.label.reported_at
+        self._label = attrgetter(*use_case.labels.key, use_case.label.reported_at)
+
+    def read(self, body: bytes) -> Asked:
+        """The request in a body; raises `RefusalError`."""
+        if _BATCH.search(body):
+            batch: Any = self._decoded(self.events, body)
+            options = [name for name in _OPTIONS if getattr(batch, name) is not UNSET]
+            self._repeated_in_events.refuse(body, batch.events, ["events", *options])
+            rows = self._rows(batch.events, 0)
+            return Asked(rows=rows, reasons=batch.reasons is True, features=batch.features is True)
+        event = self._decoded(self.event, body)
+        self._repeated_in_events.refuse(body, [event], [])
+        return Asked(rows=self._rows([event], None), single=True)
+
+    def read_reports(self, body: bytes) -> Rows:
+        """Ids and times (µs) of the reports in a body, n x 2; raises `RefusalError`."""
+        several = re.search(rb'"reports"\s*:', body)
+        found: Any = self._decoded(self.reports if several else self.report, body)
+        reports = found.reports if several else [found]
+        self._repeated_in_reports.refuse(body, reports, ["reports"] if several else [])
+        _, late = self.door.times()
+        rows = []
+        for row, report in enumerate(reports):
+            identity, instant = self._label(report)
+            at = micros(instant)
+            if at > late:
+                raise self.door.wrong_time(at, row if several else None, self._reported_at)
+            rows.append((identity, at))
+        return np.array(rows, dtype=np.int64)
+
+    def write(self, asked: Asked, share: Share) -> bytes:
+        """The answers to a request."""
+        rows = self._answered(asked, share)
+        return self._encode(rows[0] if asked.single else {"answers": rows})
+
+    def _decoded(self, kind: type[Struct], body: bytes) -> Any:
+        try:
+            return self._decoders[kind].decode(body)
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
+            raise refusal(error) from error
+
+    def _rows(self, found: list[Any], first: int | None) -> Rows:
+        early, late = self.door.times()
+        cents, taken = self.door.cents, self._taken
+        rows = []
+        for place, event in enumerate(found):
+            identity, instant, amount, *keys = taken(event)
+            row = None if first is None else place
+            at = micros(instant)
+            if not early <= at <= late:
+                raise self.door.wrong_time(at, row)
+            rows.append((identity, at, cents(amount, row), *keys))
+        return np.array(rows, dtype=np.int64)
+
+    def _answered(self, asked: Asked, share: Share) -> list[Struct]:
+        answers, first, past = share
+        part = slice(first, past)
+        told = [_of_decider(decider) for decider in answers.deciders]
+        columns = (a[part].tolist() for a in (answers.scores, answers.decisions, answers.decided_by, answers.flags))
+        new = self.answer
+        rows = [
+            new(identity, score, decision, *told[by], WORDS[flags])
+            for identity, score, decision, by, flags in zip(asked.rows[:, 0].tolist(), *columns, strict=True)
+        ]
+        for by, decider in enumerate(answers.deciders):
+            if decider.reason:
+                _explain_fallback(rows, answers.decided_by[part] == by, decider.reason)
+        if asked.reasons or asked.features:
+            _explain(rows, asked, answers, first)
+        return rows
+
+    @cached_property
+    def kinds(self) -> tuple[type[Struct], ...]:
+        """The structs that documents are made of, for their schemas."""
+        return (self.event, self.events, self.report, self.reports, self.answer, self.answers, Reason, Reported)
+
+
+def _of_decider(decider: Decider) -> tuple[str, str, str, float, bool]:
+    return decider.release_id, decider.model_version, decider.feature_digest, decider.threshold, decider.fallback
+
+
+def _several(kind: type[Struct], name: str, member: str, most: int, *, options: bool = False) -> type[Struct]:
+    rows = Annotated[list[kind], Meta(min_length=1, max_length=most)]  # type: ignore[valid-type]
+    asked = [
+        (name, Annotated[bool | UnsetType, Meta(description=description)], UNSET)
+        for name, description in _OPTIONS.items()
+    ]
+    return msgspec.defstruct(name, [(member, rows), *(asked if options else [])], forbid_unknown_fields=True)
+
+
+def _answer(key: str) -> type[Struct]:
+    share = Annotated[float, Meta(ge=0, le=1)]
+    return msgspec.defstruct(
+        "Answer",
+        [
+            (key, int),
+            ("score", share),
+            ("decision", Annotated[bool, Meta(description="the score reaches the threshold")]),
+            ("release", Annotated[str, Meta(description='the release that decided; "rule" for the declared rule')]),
+            ("model_version", str),
+            ("feature_set", Annotated[str, Meta(description="SHA-256 of the definitions of its features")]),
+            ("threshold", float),
+            ("fallback", Annotated[bool, Meta(description="the declared rule decided in place of a model")]),
+            ("flags", Annotated[tuple[str, ...], Meta(description=", ".join(WORDS[31]))]),
+            ("fallback_reason", str | UnsetType, UNSET),
+            ("reasons", list[Reason] | UnsetType, UNSET),
+            ("features", dict[str, float | None] | UnsetType, UNSET),
+        ],
+    )
+
+
+def _explain_fallback(rows: list[Any], which: Any, reason: str) -> None:
+    for place in np.flatnonzero(which).tolist():
+        rows[place].fallback_reason = reason
+
+
+def _explain(rows: list[Any], asked: Asked, answers: Answers, first: int) -> None:
+    for place, row in enumerate(rows):
+        if asked.reasons:
+            row.reasons = [Reason(name, weight) for name, weight in answers.reasons.get(first + place, ())]
+        if asked.features:
+            values = answers.features[first + place, : len(answers.told)].tolist() if answers.names else []
+            row.features = dict(zip(answers.told, values, strict=True))

@@ -1,5 +1,0 @@
-"""Ingest: what has landed becomes lake tables, or is quarantined, or is refused; every row is accounted for."""
-
-from pipelines.stages.ingest.stage import ingest
-
-__all__ = ["ingest"]

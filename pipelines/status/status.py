@@ -1,0 +1,284 @@
+"""Where things stand: the champion, the newest day of each stage, and what needs a person. From the ledger alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from pipelines.base.commands import as_typed
+from pipelines.base.days import DayRange
+from pipelines.base.home import place_warning
+from pipelines.base.ports import home_of_service
+from pipelines.base.settings import is_remote
+from pipelines.lake.delta_health import log_damage, tables_of
+from pipelines.releases.facts import ReleaseRow, release_rows
+from pipelines.releases.fallback import goes_on, in_force
+from pipelines.run import Run
+from pipelines.status.days import STAGES, DayRow, day_rows
+from pipelines.status.deadlines import Timeliness, timeliness
+from pipelines.status.gate_warnings import by_warning
+from pipelines.status.halted_days import Look
+from pipelines.status.late_reports import late_reports, late_warning
+from pipelines.stores.checks import LOST, LostStore
+from pipelines.usecases.policies.first_training import too_early
+from pipelines.usecases.policies.label_delays import LabelDelays
+
+DAYS_SHOWN = 14
+TRAINING = "train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Champion:
+    """The release in production; `since` (UTC) and `reason` of its promotion."""
+
+    release: str
+    model_version: str
+    since: datetime
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day.
+
+    `challenger` is the release that is tried out, `releases` are all of them, oldest first. `timeliness`: what is late.
+    `reports`: how long after their events those of the last weeks came.
+    """
+
+    use_case: str
+    champion: Champion | None
+    challenger: ReleaseRow | None
+    releases: Sequence[ReleaseRow]
+    newest: Mapping[str, date]
+    rows: Sequence[DayRow]
+    attention: Sequence[tuple[date | None, str]]
+    timeliness: Timeliness
+    reports: LabelDelays | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        champion = self.champion
+        return {
+            "use_case": self.use_case,
+            "champion": {**vars(champion), "since": champion.since.isoformat()} if champion else None,
+            "challenger": self.challenger.to_json() if self.challenger else None,
+            "releases": [row.to_json() for row in self.releases],
+            "newest": {stage: str(day) for stage, day in self.newest.items()},
+            "late": [one.to_json() for one in self.timeliness.late],
+            "fresh": [one.to_json() for one in self.timeliness.fresh],
+            "reports": self.reports.to_json() if self.reports else None,
+            "days": [row.to_json() for row in self.rows],
+            "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
+        }
+
+
+def standing(
+    run: Run, days: DayRange | None = None, *, look: Look | None = None, lost: Sequence[LostStore] = ()
+) -> Standing:
+    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
+
+    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
+    hold less than the ledger expects, where the caller has looked at them.
+    """
+    heads = run.ledger.stage_heads()
+    statuses = {key: head.status for key, head in heads.items()}
+    done = [key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()]
+    by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
+    newest = {stage: max(found) for stage, found in by_stage.items() if found}
+    known = newest_day(run)
+    shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
+    rows = day_rows(run, shown) if shown else []
+    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, heads, look=look)
+    reports = late_reports(run, newest.get("features"))
+    return Standing(
+        use_case=run.use_case.name,
+        champion=champion,
+        challenger=next((row for row in releases if row.state in {"shadow", "canary"}), None),
+        releases=releases,
+        newest=newest,
+        rows=rows,
+        attention=_typed(
+            *_home(run),
+            *_damaged(run),
+            *_incidents(run),
+            *_lost(run, lost),
+            *_late(timely),
+            *_not_over(run, statuses),
+            *_fallback(run),
+            *_of_releases(releases),
+            *_general(run, champion, newest),
+            *_held_back(rows, newest),
+            *_of_days(rows),
+            *_warned(rows),
+            *[(None, late) for late in [late_warning(run, reports)] if late],
+        ),
+        timeliness=timely,
+        reports=reports,
+    )
+
+
+def _typed(*attention: tuple[date | None, str]) -> list[tuple[date | None, str]]:
+    """With commands as they have to be typed where this is shown."""
+    return [(day, as_typed(what)) for day, what in attention]
+
+
+def _damaged(run: Run) -> list[tuple[date | None, str]]:
+    """A line for each table of the lake whose log has a file that is not whole (data files: `tollgate doctor`)."""
+    if is_remote(run.settings.lake):
+        return []
+    found = (log_damage(table) for table in tables_of(Path(run.settings.lake)))
+    return [
+        (None, f"the table {one.table.name} is damaged: {one.told}; {one.last_whole}: `tollgate repair lake`")
+        for one in found
+        if one is not None
+    ]
+
+
+def newest_day(run: Run) -> date | None:
+    """The newest day that is over and that any stage of a day has a record of, or None.
+
+    A day that is not over has records by a slip of the keyboard only: it must not push the true days out of sight.
+    """
+    today = run.clock().date()
+    days = {day for stage, day in run.ledger.stage_statuses() if stage in STAGES}
+    return max((day for day in days if day < today), default=None)
+
+
+def _champion(run: Run) -> Champion | None:
+    pointer = run.ledger.champion()
+    if pointer is None:
+        return None
+    promoted = next(s for s in reversed(run.ledger.states(pointer.release_id)) if s["state"] == "champion")
+    version = run.ledger.release(pointer.release_id).payload.get("model_version", "")
+    return Champion(
+        release=pointer.release_id,
+        model_version=str(version),
+        since=datetime.fromisoformat(promoted["recorded_at"]),
+        reason=promoted["reason"],
+    )
+
+
+def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
+    """Lost stores of which no incident tells yet."""
+    told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
+    return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
+
+
+def _home(run: Run) -> list[tuple[date | None, str]]:
+    """That the home was copied or moved, and whose services are on its ports."""
+    warning = place_warning(run.settings)
+    if warning is None:
+        return []
+    ports = {name: getattr(run.settings, f"{name}_port") for name in ("spark", "mlflow", "airflow", "serve")}
+    owners = {name: home_of_service(port) for name, port in ports.items()}
+    others = [f"port {ports[name]} ({name}) is a service of {home}" for name, home in owners.items() if home]
+    return [(None, text) for text in (warning, *others)]
+
+
+def _late(found: Timeliness) -> list[tuple[date | None, str]]:
+    """A line for each day that is late: the first stage of it says by how much."""
+    told: list[tuple[date | None, str]] = []
+    for day in dict.fromkeys(one.day for one in found.late):
+        mine = [one for one in found.late if one.day == day]
+        others = f"; late too: {', '.join(one.stage for one in mine[1:])}" if mine[1:] else ""
+        told.append((day, f"{mine[0].told}{others}"))
+    return told
+
+
+def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[date | None, str]]:
+    """Days that are not over and have records all the same."""
+    today = run.clock().date()
+    stages: dict[date, list[str]] = {}
+    for stage, day in statuses:
+        if stage in STAGES and day >= today:
+            stages.setdefault(day, []).append(stage)
+    told = "the day is not over, yet these stages have run for it"
+    command = "if that was a slip: tollgate withdraw --day"
+    return [(day, f"{told}: {', '.join(stages[day])}; {command} {day} --reason …") for day in sorted(stages)]
+
+
+def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:
+    """Overrides of what decides or is tried out, and the newest release that waits; incidents have their own lines."""
+    told: list[tuple[date | None, str]] = []
+    for row in releases:
+        live = row.state in {"shadow", "canary", "champion"}
+        notes = [note for note in row.notes if live and not note.startswith("open incident")]
+        told += [(None, f"{row.release} ({row.state}): {note}") for note in notes]
+    if releases and releases[-1].state == "candidate":
+        told.append((None, f"{releases[-1].release} is a candidate: {releases[-1].state_reason}"))
+    return told
+
+
+def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
+    told: list[tuple[date | None, str]] = []
+    if champion is None and "features" in newest:
+        told.append((None, f"no model has been released: the rule would score ({run.use_case.rule.description})"))
+    if champion is None:
+        told += _too_early(run)
+    trainings = run.ledger.latest(TRAINING)
+    last = trainings[max(trainings)] if trainings else None
+    if last is not None and last.status == "refused":
+        reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
+        told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
+    return told
+
+
+def _too_early(run: Run) -> list[tuple[date | None, str]]:
+    """From when on the first training is possible, where a young home waits for it; nothing in an empty home."""
+    ingested = run.ledger.latest("ingest", status="done")
+    if not ingested:
+        return []
+    reason = too_early(run.use_case, run.clock().date(), min(ingested))
+    young = reason and too_early(run.use_case, max(ingested) + timedelta(days=1), min(ingested))
+    return [(None, reason)] if young else []
+
+
+def _incidents(run: Run) -> list[tuple[date | None, str]]:
+    """Open incidents, and how many notices nobody has taken yet."""
+    told: list[tuple[date | None, str]] = []
+    for one in run.ledger.incidents(open_only=True):
+        next_step = one.detail.get("next_step") or "tollgate oncall"
+        level = "page" if one.severity == "critical" else "ticket"
+        told.append((None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}"))
+    waiting = run.ledger.waiting_messages()
+    if waiting:
+        where = ", ".join(sorted({one.channel for one in waiting}))
+        told.append((None, f"{len(waiting)} notices wait for {where}: tollgate oncall --send"))
+    return told
+
+
+def _fallback(run: Run) -> list[tuple[date | None, str]]:
+    """That the rule decides by policy, since when, and how to end it."""
+    one = in_force(run.ledger)
+    if one is None:
+        return []
+    days = run.use_case.watch.return_days
+    by_itself = f"it ends by itself after {days} calm days in a row; sooner: " if one.told_on else "to end it: "
+    ends = f"{by_itself}tollgate fallback --off --reason …"
+    return [(one.first, f"the declared rule decides from {one.first} on, not the champion: {one.reason}; {ends}")]
+
+
+def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
+    """Days between scored ones on which a stage is missing: what Airflow would show as a hole."""
+    told: list[tuple[date | None, str]] = []
+    for row in rows:
+        for stage in ("features", "score", "monitor"):
+            ended = stage in newest and row.day < newest[stage]
+            started = any(stage in other.stages for other in rows if other.day < row.day)
+            if ended and started and stage not in row.stages:
+                told.append((row.day, f"{stage} has not run: tollgate run {stage} --from {row.day} --to {row.day}"))
+                break
+    return told
+
+
+def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
+    """What the gates let pass, each warning once with all of its days."""
+    found = by_warning({row.day: row.warnings for row in rows})
+    return [(days[-1], f"{warning.stage} {warning.severity}: {warning.describe(days)}") for warning, days in found]
+
+
+def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
+    return [(row.day, problem) for row in rows for problem in row.problems]

@@ -1,0 +1,109 @@
+"""A release's record: everything that is known of a model when it is made, as plain JSON data.
+
+It holds no clock and no run id, so that training again on the same data gives the same record. The ledger keeps it with
+what comes later: the manifest's digest, MLflow's version, the verdict's state.
+"""
+
+from __future__ import annotations
+
+import platform
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import asdict
+from datetime import date
+from importlib.metadata import PackageNotFoundError, version
+from statistics import fmean
+from typing import Any
+
+from pipelines.base.days import DayRange
+from pipelines.releases.verdict import Evaluation
+from pipelines.training.candidate import Candidate
+from pipelines.training.evidence.frame_digest import frame_digest
+from pipelines.usecases.definition import UseCase
+
+PACKAGES = ("xgboost", "numpy", "pandas", "pyarrow", "scikit-learn", "pyspark", "delta-spark", "mlflow")
+
+
+def release_record(
+    candidate: Candidate,
+    use_case: UseCase,
+    *,
+    evaluation: Evaluation,
+    data_versions: Mapping[str, int],
+    code: str,
+    golden: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """The record; `data_versions` are the Delta versions that were read, `code` is the code's version.
+
+    `golden` is the golden set whose cases were left out (`version`, `digest`), None without one.
+    """
+    policy = use_case.model
+    return {
+        "release_id": candidate.release_id,
+        "use_case": use_case.name,
+        "as_of": str(candidate.as_of),
+        "model_digest": candidate.model_digest,
+        "rounds": candidate.scorer.rounds,
+        "threshold": candidate.scorer.threshold,
+        "feature_set": {
+            "name": candidate.feature_set.name,
+            "digest": candidate.feature_set.digest,
+            "names": list(candidate.feature_set.names),
+        },
+        "policy_digest": use_case.policy_digest,
+        "training": _training(candidate, use_case),
+        "golden": dict(golden) if golden else None,
+        "data_versions": dict(data_versions),
+        "code_version": code,
+        "environment": environment(),
+        "seed": policy.seed,
+        "parameters": dict(candidate.search.parameters),
+        "search": [asdict(trial) for trial in candidate.search.trials],
+        "evaluation": evaluation.to_json(),
+        "volume": {"by_iso_weekday": _by_weekday(candidate.volume)},
+    }
+
+
+def environment() -> dict[str, str]:
+    """Versions of Python and of the packages that take part in training."""
+    return {"python": platform.python_version(), "machine": platform.machine()} | {
+        name: found for name in PACKAGES if (found := _version(name))
+    }
+
+
+def requirements() -> tuple[str, ...]:
+    """What the model needs to be loaded, as pinned requirements."""
+    return tuple(f"{name}=={_version(name)}" for name in ("xgboost", "numpy", "pandas"))
+
+
+def _training(candidate: Candidate, use_case: UseCase) -> dict[str, Any]:
+    present = set(candidate.rows["day"].dt.date)
+    missing = [str(day) for day in candidate.history if day not in present]
+    return {
+        "train_days": _ends(candidate.history),
+        "test_days": _ends(candidate.split.test),
+        "labels_known_at": candidate.split.known_at.isoformat(),
+        "days_without_rows": missing,
+        "data_digest": frame_digest(candidate.rows, use_case.events.key),
+        "n_train": len(candidate.label),
+        "n_train_positive": int(candidate.label.sum()),
+    }
+
+
+def _ends(days: DayRange) -> list[str]:
+    return [str(days.first), str(days.last)]
+
+
+def _by_weekday(volume: Mapping[date, int]) -> dict[str, float]:
+    """Mean number of events of a day by ISO weekday ("1" is Monday)."""
+    counts: defaultdict[int, list[int]] = defaultdict(list)
+    for day, count in volume.items():
+        counts[day.isoweekday()].append(count)
+    return {str(weekday): fmean(numbers) for weekday, numbers in sorted(counts.items())}
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

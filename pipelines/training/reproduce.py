@@ -1,0 +1,164 @@
+"""Reproduce: from MLflow's record alone, train again on the pinned data, and say what differs where the model does."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import date
+from typing import Any
+
+from pipelines.base.days import midnight
+from pipelines.base.errors import PermanentError, TransientError
+from pipelines.lake.errors import spark_said
+from pipelines.mlflow.tracking import Tracking
+from pipelines.run import Run, code_version
+from pipelines.training.candidate import make_candidate, training_days
+from pipelines.training.evidence.frame_digest import frame_digest
+from pipelines.training.golden_store import load_golden
+from pipelines.training.record import environment
+from pipelines.training.training_frame import read_training_frame
+from pipelines.usecases.definition import UseCase
+
+NOT_COMPARED = ("machine",)
+"""Parts of the environment that are told and do not count as a difference by themselves."""
+
+log = logging.getLogger("tollgate.reproduce")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reproduction:
+    """`equal`: the same bytes. `differences` are (what, expected, found), `what` one of data, code, environment, seed.
+
+    They are told where the model is equal too: a difference that did no harm. `found` is None where training failed.
+    """
+
+    release: str
+    mlflow_run_id: str
+    expected: str
+    found: str | None
+    differences: tuple[tuple[str, str, str], ...]
+
+    @property
+    def equal(self) -> bool:
+        return self.found == self.expected
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json`."""
+        names = ("what", "expected", "found")
+        told = [dict(zip(names, difference, strict=True)) for difference in self.differences]
+        return {**vars(self), "equal": self.equal, "differences": told}
+
+
+def reproduce(run: Run, name: str) -> Reproduction:
+    """Train the MLflow run `name` (or the release of that name) again and compare the models' digests.
+
+    Data versions, days, seed, parameters and features come from the record that the run keeps. The ledger is asked for
+    one thing only, where the models differ: whether rows that the release learnt from were deleted for good since.
+    Raises `PermanentError` where MLflow knows no such run, `StoreError` where it does not answer.
+    """
+    run_id, record = Tracking(run.settings, run.use_case.name).training_record(name)
+    differences = [*_code(run, record), *_environment(record), *_seed(run, record)]
+    found: str | None = None
+    try:
+        found, data = _train_again(run, record)
+        differences = [*_data(record, data), *differences]
+    except TransientError:
+        raise
+    except PermanentError as error:
+        differences = [("data", str(record["data_versions"]), f"{error.what}: {error.found}"), *differences]
+    except Exception as error:
+        if (told := spark_said(error)) is None:
+            raise
+        log.warning("the rows cannot be read", exc_info=True)
+        versions = ", ".join(f"{table} at version {version}" for table, version in record["data_versions"].items())
+        differences = [("data", versions, f"cannot be read any more: {told}"), *differences]
+    if found != record["model_digest"]:
+        differences = [*_deleted(run, record), *differences]
+    return Reproduction(
+        release=record["release_id"],
+        mlflow_run_id=run_id,
+        expected=record["model_digest"],
+        found=found,
+        differences=tuple(differences),
+    )
+
+
+def _train_again(run: Run, record: Mapping[str, Any]) -> tuple[str, str | None]:
+    """The digests of the model, and of the rows that it learnt from."""
+    use_case, as_of = _as_recorded(run.use_case, record), date.fromisoformat(record["as_of"])
+    frame = read_training_frame(
+        replace(run, use_case=use_case),
+        training_days(use_case, as_of),
+        record["feature_set"]["names"],
+        known_at=midnight(as_of),
+        versions=record["data_versions"],
+    )
+    if golden := record.get("golden"):
+        cases = load_golden(run.settings.home, golden["version"], digest=golden["digest"])
+        key = use_case.stored_features.schema.id
+        frame = frame[~frame[key].isin(cases.cases[key])].reset_index(drop=True)
+    candidate = make_candidate(frame, use_case, as_of)
+    return candidate.model_digest, frame_digest(candidate.rows, use_case.events.key)
+
+
+def _as_recorded(use_case: UseCase, record: Mapping[str, Any]) -> UseCase:
+    """The use case with the features, parameters and seed of the record, and nothing left to search."""
+    model = replace(
+        use_case.model,
+        feature_set=record["feature_set"]["name"],
+        seed=record["seed"],
+        fixed=record["parameters"],
+        search=(),
+    )
+    return replace(use_case, model=model)
+
+
+def _data(record: Mapping[str, Any], found: str | None) -> list[tuple[str, str, str]]:
+    expected = record["training"].get("data_digest")
+    if expected is None or expected == found:
+        return []
+    return [("data", f"rows with digest {expected}", f"rows with digest {found} at the same versions")]
+
+
+def _deleted(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The deletions since the release was trained that took rows out of the tables that it learnt from."""
+    then, golden = record["data_versions"], (record.get("golden") or {}).get("version")
+    told: list[tuple[str, str, str]] = []
+    for entry in run.ledger.audit_entries("retain"):
+        detail = entry["detail"]
+        gone = [t for t, row in detail["tables"].items() if t in then and then[t] < row.get("version", then[t] + 1)]
+        gone += [f"golden set {golden}"] if golden in detail.get("golden_sets", {}) else []
+        if gone and detail["state"] in {"begun", "done"}:
+            said = f"rows of {', '.join(gone)} were deleted for good on {entry['recorded_at'][:10]}"
+            why = f"(`tollgate retain`, {detail['reason']}): what it learnt from is not kept any more"
+            told.append(("data", f"{then}", f"{said} {why}"))
+    return list(dict.fromkeys(told))
+
+
+def _code(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    then, now = record["code_version"], code_version()
+    told = [("code", then, now)] if then != now else []
+    features = run.use_case.feature_sets.get(record["feature_set"]["name"])
+    digest = features.digest if features else "no such feature set"
+    if digest != record["feature_set"]["digest"]:
+        told.append(("code", f"features with digest {record['feature_set']['digest']}", digest))
+    if run.use_case.policy_digest != record["policy_digest"]:
+        told.append(("code", f"policy with digest {record['policy_digest']}", run.use_case.policy_digest))
+    return told
+
+
+def _environment(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    then, now = record["environment"], environment()
+    names = [name for name in dict.fromkeys([*then, *now]) if name not in NOT_COMPARED]
+    return [
+        ("environment", f"{name} {then.get(name, 'absent')}", f"{name} {now.get(name, 'absent')}")
+        for name in names
+        if then.get(name) != now.get(name)
+    ]
+
+
+def _seed(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """The recorded seed is the one that is used; that another is declared today is told."""
+    then, now = str(record["seed"]), str(run.use_case.model.seed)
+    return [("seed", then, now)] if then != now else []

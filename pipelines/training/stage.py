@@ -1,0 +1,122 @@
+"""Train: what was known at a day makes a candidate, which is evaluated on later days and released or refused."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, timedelta
+from typing import Any
+
+from pipelines.ledger.ledger import Pointer
+from pipelines.mlflow.tracking import Tracking
+from pipelines.problems.slice_rows import slice_columns
+from pipelines.releases.scorer import load_champion
+from pipelines.releases.verdict import Evaluation
+from pipelines.run import Run, code_version
+from pipelines.training.candidate import make_candidate
+from pipelines.training.evaluate import evaluate
+from pipelines.training.golden import newest_golden
+from pipelines.training.publish import Released, release
+from pipelines.training.record import release_record
+from pipelines.training.training_data import current_versions, read_again, read_training_data
+
+STAGE = "train"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainResult:
+    """A training's outcome: verdict (`approved`, `refused`, `needs a person`), what became of the release, figures."""
+
+    as_of: date
+    release_id: str
+    evaluation: Evaluation
+    released: Released
+
+    @property
+    def approved(self) -> bool:
+        """Whether the verdict approves the release."""
+        return self.evaluation.verdict.decision == "approved"
+
+    @property
+    def in_production(self) -> bool:
+        """Whether the release decides, or is on its way to: what a training asks for."""
+        return self.released.state in {"shadow", "canary", "champion"}
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain data for `--json` and for the ledger."""
+        payload = self.released.payload
+        return {
+            "as_of": str(self.as_of),
+            "release": self.release_id,
+            "state": self.released.state,
+            "state_reason": self.released.why,
+            "promoted": self.released.promoted,
+            "same_as_before": self.released.known,
+            "model_version": payload["model_version"],
+            "model_digest": payload["model_digest"],
+            "mlflow_run_id": payload["mlflow_run_id"],
+            "training": payload["training"],
+            "data_versions": payload["data_versions"],
+            "threshold": payload["threshold"],
+            **self.evaluation.to_json(),
+            "warnings": list(self.released.warnings),
+        }
+
+
+def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
+    """Train with what was known at `as_of` 00:00 UTC; an approved model starts its way to champion.
+
+    A refusal is a result, not an error: what decides now goes on. Raises `PermanentError` where days or labels are
+    missing, `TransientError` where another release became champion meanwhile, `StoreError` where a store does not
+    answer; none changes the champion.
+    """
+    use_case = run.use_case
+    Tracking(run.settings, use_case.name).require_experiment()  # told now, not after minutes of training
+    pointer, scorer = run.ledger.champion(), load_champion(run)
+    names = use_case.feature_sets[use_case.model.feature_set].names
+    columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))
+    golden = newest_golden(run)
+    data = read_training_data(run, as_of, columns, versions=current_versions(run, as_of), golden=golden)
+    candidate = make_candidate(data.frame, use_case, as_of, forbidden=golden.keys_of(use_case) if golden else None)
+    evaluation = evaluate(
+        data.frame,
+        use_case,
+        candidate,
+        scorer,
+        _champion_as_of(run, pointer),
+        golden=golden,
+        parity=_newest(run, "parity", as_of, run.use_case.evidence.parity_days),
+        served=_newest(run, "served", as_of, run.use_case.serving.parity_days),
+        rebuilt=read_again(run, as_of, columns, data, golden),
+        first_day=min(run.ledger.latest("ingest", status="done"), default=None),
+    )
+    record = release_record(
+        candidate,
+        use_case,
+        evaluation=evaluation,
+        data_versions=data.versions,
+        code=code_version(),
+        golden={"version": golden.version, "digest": golden.digest} if golden else None,
+    )
+    released = release(run, candidate, evaluation, record, champion=pointer, reason=reason)
+    result = TrainResult(as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released)
+    _record(run, result, reason)
+    return result
+
+
+def _champion_as_of(run: Run, pointer: Pointer | None) -> date | None:
+    if pointer is None:
+        return None
+    return date.fromisoformat(run.ledger.release(pointer.release_id).payload["as_of"])
+
+
+def _newest(run: Run, stage: str, as_of: date, days: int) -> Mapping[str, Any] | None:
+    """The newest day's account of a parity, of a day at most `days` before `as_of` (or later)."""
+    measured = run.ledger.latest(stage, first=as_of - timedelta(days=days))
+    return measured[max(measured)].payload if measured else None
+
+
+def _record(run: Run, result: TrainResult, reason: str) -> None:
+    account = {**result.to_json(), "reason": reason}
+    status = "done" if result.approved else "refused"
+    run.ledger.record_stage(STAGE, result.as_of, status, run_id=run.run_id, at=run.clock(), payload=account)

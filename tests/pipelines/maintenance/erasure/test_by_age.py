@@ -1,0 +1,76 @@
+"""Days beyond the retention policy go from lake, landing zone and home; a policy that goes too far is refused."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import timedelta
+
+import pytest
+
+from pipelines.base.errors import ConfigurationError
+from pipelines.landing.landing import Landing
+from pipelines.maintenance.erasure.by_age import delete_by_age, require_sound, unread_of
+from pipelines.run import Run
+from pipelines.usecases.policies.retention import RetentionPolicy
+from pipelines.usecases.registry import load
+from tests.pipelines.nightly.ingest.landing_days import events, land
+from tests.pipelines.watched_lake import FIRST, make_world, store
+
+TODAY = FIRST + timedelta(days=61)
+KEPT = {"features": 60, "landing": 60, "alert_lists": 59, "reports": 61}
+
+
+@pytest.mark.slow
+def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..., Run]) -> None:
+    run = make_run()
+    run = replace(run, use_case=replace(run.use_case, retention=RetentionPolicy(days=KEPT)))
+    store(run, make_world(3, rows=60))
+    landing, home = Landing.of(run.settings), run.settings.home
+    days = [FIRST + timedelta(days=n) for n in range(3)]
+    for one in days:
+        land(landing, one, events(one, 2))
+    for folder, ending in (("alerts", ".csv"), ("reports", ".html"), ("reports", "-drift.html")):
+        (home / folder).mkdir(exist_ok=True)
+        for one in days:
+            (home / folder / f"{one}{ending}").write_text("x")
+    (home / "reports" / "index.html").write_text("x")
+    (home / "alerts" / "old.xlsx").write_bytes(b"PK\x03\x04\0")
+    (home / "reports" / "old.pdf").write_text("x")
+    versions = run.lake.versions(["features", "transactions"])
+
+    counted = delete_by_age(run, TODAY, dry_run=True)
+    assert run.lake.versions(["features", "transactions"]) == versions
+    told = delete_by_age(run, TODAY)
+    assert {name: one["deleted"] for name, one in told.items()} == {
+        "features": 60,
+        "landing": 3,
+        "alert_lists": 2,
+        "reports": 0,
+    }
+    assert {name: one["deleted"] for name, one in counted.items()} == {n: one["deleted"] for n, one in told.items()}
+    assert [one.path for one in unread_of(told)] == ["alerts/old.xlsx", "reports/old.pdf"]
+    assert unread_of(told) == unread_of(counted)
+    left = run.lake.read("features").groupBy("day").count().toArrow().to_pylist()
+    assert sorted((row["day"], row["count"]) for row in left) == [(one, 60) for one in days[1:]]
+    assert run.lake.version("transactions") == versions["transactions"]
+    assert landing.days("transactions") == days[1:]
+    assert sorted(path.name for path in (home / "alerts").iterdir()) == [f"{days[2]}.csv", "old.xlsx"]
+    assert len(list((home / "reports").iterdir())) == 8
+    entry = run.ledger.audit_entries("retain")[0]["detail"]
+    assert entry["tables"]["features"] == told["features"]
+    assert not any(one["deleted"] for one in delete_by_age(run, TODAY).values())
+    assert len(run.ledger.audit_entries("retain")) == 1
+
+
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [({"transactions": 30}, "transactions = 30: at least"), ({"cellar": 400}, "cellar: no such name")],
+)
+def test_a_policy_that_takes_what_is_still_read_or_names_nothing_is_refused(days: dict[str, int], said: str) -> None:
+    use_case = replace(load("fraud"), retention=RetentionPolicy(days=days))
+    with pytest.raises(ConfigurationError) as error:
+        require_sound(use_case)
+    assert said in error.value.found
+    with pytest.raises(ValueError, match="at least one day"):
+        RetentionPolicy(days={"alerts": 0})

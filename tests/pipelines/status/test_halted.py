@@ -1,0 +1,99 @@
+"""A day that stopped half-way is told within the hour, with the stage that is missing and why; one that runs is not."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, date, datetime, timedelta
+
+import pytest
+
+from pipelines.airflow.chain_state import airflow_look
+from pipelines.airflow.names import CHAIN, Orchestration
+from pipelines.base.settings import Settings
+from pipelines.ledger.ledger import Incident
+from pipelines.nightly.monitor.incidents import follow_deadlines
+from pipelines.run import Run
+from pipelines.status.deadlines import timeliness
+from pipelines.status.status import standing
+from pipelines.usecases.registry import load
+from tests.small_airflow import DagRun, SmallAirflow, small_airflow
+
+DAY = date(2026, 11, 19)
+DONE = datetime(2026, 11, 20, 9, tzinfo=UTC)
+"""Somebody triggered `ingest` for yesterday by hand; it was green then."""
+
+
+@pytest.fixture
+def airflow(settings: Settings) -> Iterator[tuple[SmallAirflow, Settings]]:
+    with small_airflow(settings, Orchestration("fraud").chain) as served:
+        yield served
+
+
+@pytest.fixture
+def at(airflow: tuple[SmallAirflow, Settings]) -> Callable[[float], Run]:
+    """A run so many minutes after `DONE`."""
+    return lambda minutes: Run(
+        airflow[1], load("fraud"), run_id="r", actor="test", clock=lambda: DONE + timedelta(minutes=minutes)
+    )
+
+
+def ran(run: Run, *stages: str, day: date = DAY, by: str = "{}/manual__1", at: datetime = DONE) -> None:
+    for stage in stages:
+        run.ledger.record_stage(stage, day, "done", run_id=by.format(stage), at=at, payload={})
+
+
+def lateness(run: Run) -> list[Incident]:
+    """The incidents of what is late; a ledger without its stores has others."""
+    return [one for one in run.ledger.incidents() if one.kind == "late"]
+
+
+def late(run: Run, *, asked: bool) -> list[tuple[str, date]]:
+    look = airflow_look(run.settings, "fraud") if asked else None
+    return [(one.stage, one.day) for one in timeliness(run, look=look).late]
+
+
+def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself(
+    airflow: tuple[SmallAirflow, Settings], at: Callable[[float], Run]
+) -> None:
+    airflow[0].paused = {"features"}
+    ran(at(0), "ingest")
+    assert late(at(19), asked=True) == []
+    run = at(30)
+    follow_deadlines(run)
+    (one,) = lateness(run)
+    assert (one.kind, one.severity, one.detail["days"], one.detail["sources"]) == (
+        "late",
+        "warning",
+        [str(DAY)],
+        ["features"],
+    )
+    assert "ingest is done since 09:00 UTC, no run of it in Airflow: the DAG features is paused" in one.summary
+    assert f"tollgate backfill --from {DAY} --to {DAY}" in one.detail["next_step"]
+    told = [what for day, what in standing(run, look=airflow_look(run.settings, "fraud")).attention if day == DAY]
+    assert any("the DAG features is paused" in what for what in told)
+    ran(run, "features", "score", "monitor")
+    follow_deadlines(run)
+    assert [one.resolved_at is None for one in lateness(run)] == [False]
+
+
+def test_a_stage_that_runs_or_that_a_person_started_is_left_alone(
+    airflow: tuple[SmallAirflow, Settings], at: Callable[[float], Run]
+) -> None:
+    airflow[0].runs = [DagRun("features", "features-1", str(DAY), "running", DONE)]
+    ran(at(0), "ingest")
+    ran(at(0), "ingest", day=DAY - timedelta(days=1), by="manual-{}")
+    ran(at(0), *CHAIN, day=DAY - timedelta(days=2))
+    assert late(at(300), asked=True) == []
+    airflow[0].runs[0].state = "failed"
+    assert late(at(300), asked=True) == [("features", DAY)]
+
+
+def test_without_airflow_the_ledger_alone_says_it_later_and_within_the_hour(
+    airflow: tuple[SmallAirflow, Settings], at: Callable[[float], Run]
+) -> None:
+    airflow[0].close()
+    ran(at(0), "ingest", "features")
+    assert late(at(45), asked=True) == late(at(45), asked=False) == []
+    assert late(at(55), asked=True) == late(at(55), asked=False) == [("score", DAY)]
+    follow_deadlines(at(55))
+    assert [one.severity for one in lateness(at(55))] == ["warning"], "its deadline is no page's before its time"
