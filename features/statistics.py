@@ -1,7 +1,8 @@
 """What the history of one kind of entity can be asked: the whole numbers that every feature over a window is made of.
 
-A batch answers from sorted columns (`features.history`), the live path from states that move (`features.online.state_store`). All
-answers are int64 and exact, so that the values made of them have the same bits whoever answered.
+A batch answers from sorted columns (`features.history`), the live path from states that move
+(`features.online.state_store`). All answers are int64 and exact, so that the values made of them have the same bits
+whoever answered.
 """
 
 from __future__ import annotations

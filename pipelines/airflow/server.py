@@ -15,11 +15,12 @@ from tempfile import TemporaryDirectory
 from pipelines.airflow.api import AirflowApi, airflow_url, passwords_file
 from pipelines.airflow.configuration import make_configuration
 from pipelines.airflow.names import Orchestration
+from pipelines.airflow.users import USERS
 from pipelines.base.addresses import unusable, with_our_driver
 from pipelines.base.errors import ConfigurationError, StoreError
 from pipelines.base.masking import mask_passwords
 from pipelines.base.ports import LOCALHOST
-from pipelines.base.secrets import USERS, secret
+from pipelines.base.secrets import secret
 from pipelines.base.settings import CHECKOUT, Settings
 
 PARALLELISM = 4

@@ -5,19 +5,22 @@ from __future__ import annotations
 import os
 import pkgutil
 import sys
+from collections.abc import Iterator
 from importlib import import_module
+from types import ModuleType
 
 import typer
 
-from pipelines import cli
+from pipelines.cli import version
 from pipelines.cli.error_handling import end_in_block, never_fail_to_print, one_line_logs
 from pipelines.cli.home_guard import guard_commands
 
-_NOT_GROUPS = {"import_check", "home_guard", "main", "net", "output", "person"}
+GROUPS = ("nights", "releases", "data", "services", "upkeep")
+"""Packages of commands, in the order in which a home meets them."""
 
 
 def build_app() -> typer.Typer:
-    """The whole command line: every module of this package that has `register(app)`, one file per group of commands."""
+    """The whole command line: every module of the groups that has `register(app)`."""
     app = typer.Typer(
         name="tollgate",
         help="A gated, self-watching machine-learning pipeline on Airflow, Spark and Delta.",
@@ -25,11 +28,20 @@ def build_app() -> typer.Typer:
         pretty_exceptions_enable=False,
         context_settings={"help_option_names": ["-h", "--help"]},
     )
-    for module in sorted(module.name for module in pkgutil.iter_modules(cli.__path__)):
-        if module not in _NOT_GROUPS:
-            import_module(f"pipelines.cli.{module}").register(app)
+    for module in _command_modules():
+        module.register(app)
+    version.register(app)
     guard_commands(app)
     return app
+
+
+def _command_modules() -> Iterator[ModuleType]:
+    for group in GROUPS:
+        package = import_module(f"pipelines.cli.{group}")
+        for name in sorted(module.name for module in pkgutil.iter_modules(package.__path__)):
+            module = import_module(f"{package.__name__}.{name}")
+            if hasattr(module, "register"):
+                yield module
 
 
 def main(arguments: list[str] | None = None) -> None:

@@ -13,10 +13,10 @@ from pipelines.releases.scorer import load_champion
 from pipelines.releases.verdict import Check, Verdict
 from pipelines.run import Run, code_version
 from pipelines.training.candidate import make_candidate
+from pipelines.training.data import current_versions, read_training_data
 from pipelines.training.evaluate import evaluate
 from pipelines.training.publish import release
 from pipelines.training.record import release_record
-from pipelines.training.training_data import current_versions, read_training_data
 
 if TYPE_CHECKING:
     import pandas as pd

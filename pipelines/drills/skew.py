@@ -21,10 +21,10 @@ from pipelines.releases.scorer import booster_scorer
 from pipelines.releases.verdict import CANDIDATE
 from pipelines.run import Run
 from pipelines.training.candidate import training_split
+from pipelines.training.data import current_versions, read_training_data
 from pipelines.training.fitting import matrix_of
 from pipelines.training.frames import judged
 from pipelines.training.stage import TrainResult, train
-from pipelines.training.training_data import current_versions, read_training_data
 
 if TYPE_CHECKING:
     import pandas as pd

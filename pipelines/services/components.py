@@ -16,10 +16,10 @@ import httpx
 
 from pipelines.airflow import server as airflow_server
 from pipelines.airflow.api import AirflowApi
+from pipelines.airflow.users import make_passwords
 from pipelines.base.errors import ConfigurationError, StoreError
 from pipelines.base.home import require_own_home
 from pipelines.base.ports import LOCALHOST
-from pipelines.base.secrets import make_passwords
 from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.base.user_name import require_user_name
 from pipelines.object_store.buckets import make_buckets

@@ -15,11 +15,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipelines.airflow import server as airflow_server
+from pipelines.airflow.users import make_passwords
 from pipelines.base.errors import ConfigurationError, StoreError, TollgateError
 from pipelines.base.home import require_own_home
 from pipelines.base.ports import SERVICES as SERVICES_FOLDER
 from pipelines.base.ports import answers, require_free
-from pipelines.base.secrets import make_passwords
 from pipelines.base.settings import CHECKOUT, Settings, is_remote
 from pipelines.base.user_name import require_user_name
 from pipelines.services import log_keeper, processes

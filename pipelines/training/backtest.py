@@ -14,6 +14,7 @@ from pipelines.base.days import DayRange
 from pipelines.problems.metrics import Array
 from pipelines.run import Run
 from pipelines.training.backtest_days import require_days, require_reports
+from pipelines.training.data import current_versions
 from pipelines.training.fitting import (
     booster_scores,
     fit_logistic,
@@ -21,10 +22,9 @@ from pipelines.training.fitting import (
     matrix_of,
     rule_scores,
 )
+from pipelines.training.frame import read_training_frame
 from pipelines.training.frames import Split, judged, labels_at, learnable, rows_of
 from pipelines.training.search import choose_parameters, figures, fit_for, validation_splits
-from pipelines.training.training_data import current_versions
-from pipelines.training.training_frame import read_training_frame
 from pipelines.usecases.definition import UseCase
 
 if TYPE_CHECKING:

@@ -118,7 +118,7 @@ def _require_without(frame: pd.DataFrame, use_case: UseCase, forbidden: Array | 
             expected="no event that is in the golden set",
             found=f"{int(found.sum()):,}, for instance {key} {frame[key][found].iloc[0]}",
             held_back=("the new release",),
-            next_step="read the frame through pipelines.training.training_data, which leaves them out",
+            next_step="read the frame through pipelines.training.data, which leaves them out",
             runbook="docs/runbooks/golden-set.md",
         )
 

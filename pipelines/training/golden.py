@@ -11,6 +11,8 @@ from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import PermanentError, TransientError, require_one_or_more
 from pipelines.problems.metrics import Array
 from pipelines.run import Run
+from pipelines.training.data import current_versions
+from pipelines.training.frame import read_training_frame
 from pipelines.training.frames import labels_at
 from pipelines.training.golden_store import (
     LABEL,
@@ -20,8 +22,6 @@ from pipelines.training.golden_store import (
     load_golden,
     write_golden,
 )
-from pipelines.training.training_data import current_versions
-from pipelines.training.training_frame import read_training_frame
 
 if TYPE_CHECKING:
     import pandas as pd

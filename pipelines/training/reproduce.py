@@ -15,9 +15,9 @@ from pipelines.mlflow.tracking import Tracking
 from pipelines.run import Run, code_version
 from pipelines.training.candidate import make_candidate, training_days
 from pipelines.training.evidence.frame_digest import frame_digest
+from pipelines.training.frame import read_training_frame
 from pipelines.training.golden_store import load_golden
 from pipelines.training.record import environment
-from pipelines.training.training_frame import read_training_frame
 from pipelines.usecases.definition import UseCase
 
 NOT_COMPARED = ("machine",)

@@ -14,11 +14,11 @@ from pipelines.releases.scorer import load_champion
 from pipelines.releases.verdict import Evaluation
 from pipelines.run import Run, code_version
 from pipelines.training.candidate import make_candidate
+from pipelines.training.data import current_versions, read_again, read_training_data
 from pipelines.training.evaluate import evaluate
 from pipelines.training.golden import newest_golden
 from pipelines.training.publish import Released, release
 from pipelines.training.record import release_record
-from pipelines.training.training_data import current_versions, read_again, read_training_data
 
 STAGE = "train"
 

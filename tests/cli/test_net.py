@@ -216,7 +216,7 @@ def test_a_reader_that_goes_away_is_no_traceback(new_home: Path) -> None:
 
 
 def test_ctrl_c_in_the_middle_of_a_command_ends_it_quietly(new_home: Path) -> None:
-    code = "import sys, time; from pipelines.platform import diagnosis;"
+    code = "import sys, time; from pipelines.doctor import machine as diagnosis;"
     code += "diagnosis.diagnose = lambda _: [print('waiting', flush=True), time.sleep(600)];" + SCRIPT
     started = subprocess.Popen(
         [sys.executable, "-c", code, "doctor"],

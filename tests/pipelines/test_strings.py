@@ -1,4 +1,4 @@
-"""Any text at every place where input becomes a path, SQL or HTML (CSV: tests/pipelines/nightly/score/test_alerts.py)."""
+"""Any text at every place where input becomes a path, SQL or HTML (CSV: nightly/score/test_alerts.py)."""
 
 from __future__ import annotations
 

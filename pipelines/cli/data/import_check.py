@@ -24,7 +24,7 @@ def check(mapping: str, path: Path, first: str | None, last: str | None, *, as_j
     """Print the preview of an import; raises `typer.Exit` with 1 where it would be refused. Nothing is written."""
     from pipelines.base.days import DayRange
     from pipelines.base.settings import Settings
-    from pipelines.importing.mapping.mapping import load_mapping
+    from pipelines.importing.mapping.definition import load_mapping
     from pipelines.importing.proposal.preview import preview
     from pipelines.usecases.registry import load
 

@@ -81,8 +81,8 @@ def _import(
     from pipelines.importing.landed.judgement import judged
     from pipelines.importing.landed.landed_share import landed_share
     from pipelines.importing.landed.rejected_rows import write_rejected
+    from pipelines.importing.mapping.definition import load_mapping
     from pipelines.importing.mapping.keyed_ids import id_key
-    from pipelines.importing.mapping.mapping import load_mapping
     from pipelines.landing.landing import Landing
     from pipelines.usecases.registry import load
 

@@ -27,8 +27,8 @@ def keyed_ids(
     """
     from pipelines.base.errors import UsageError
     from pipelines.base.settings import Settings
+    from pipelines.importing.mapping.definition import unkeyable
     from pipelines.importing.mapping.keyed_ids import id_key, keyed_id
-    from pipelines.importing.mapping.mapping import unkeyable
     from pipelines.usecases.registry import load
 
     settings = Settings.from_environment()

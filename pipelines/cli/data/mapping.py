@@ -78,7 +78,7 @@ def new(
 def schema() -> None:
     """Print the JSON schema of the mapping format for the home's use case: editors complete mappings by it."""
     from pipelines.base.settings import Settings
-    from pipelines.importing.mapping.mapping_schema import schema_text
+    from pipelines.importing.mapping.schema import schema_text
     from pipelines.usecases.registry import load
 
     typer.echo(schema_text(load(Settings.from_environment().use_case)), nl=False)

@@ -25,8 +25,8 @@ from pipelines.importing.conversion.plain_values import convert_plain
 from pipelines.importing.conversion.source_files import FileContent, misfit, read_file
 from pipelines.importing.conversion.times import INSTANT, convert_time
 from pipelines.importing.mapping.declared_columns import IdColumn, NumberColumn, PlainColumn, TimeColumn
+from pipelines.importing.mapping.definition import Mapping, RowFilter
 from pipelines.importing.mapping.label_values import label_value
-from pipelines.importing.mapping.mapping import Mapping, RowFilter
 from pipelines.usecases.definition import Feed
 
 LABEL, VALUE, TIME = "_label", "_value", "_time"

@@ -12,8 +12,8 @@ import pyarrow.compute as pc
 
 from pipelines.base.printable import shown
 from pipelines.importing.conversion.column_values import one_array
+from pipelines.importing.mapping.definition import LabelColumn
 from pipelines.importing.mapping.label_values import label_value
-from pipelines.importing.mapping.mapping import LabelColumn
 
 Meaning = Literal["positive", "negative", "unknown"]
 POSITIVE, NEGATIVE, UNKNOWN = 1, 0, -1

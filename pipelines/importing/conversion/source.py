@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import ConfigurationError, UsageError
 from pipelines.importing.conversion.conversion import FINDINGS, TIME, FileRows, between, read_events
-from pipelines.importing.mapping.mapping import Mapping
+from pipelines.importing.mapping.definition import Mapping
 from pipelines.usecases.definition import Feed
 
 _SHOWN = 5

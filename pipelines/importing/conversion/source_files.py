@@ -16,7 +16,7 @@ import pyarrow.parquet
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.base.printable import shown
-from pipelines.importing.mapping.mapping import Mapping
+from pipelines.importing.mapping.definition import Mapping
 
 UNREADABLE_BYTES = "\N{REPLACEMENT CHARACTER}"
 """Stands in a text for bytes that are none in the declared encoding."""

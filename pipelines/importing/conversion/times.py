@@ -21,7 +21,7 @@ from pipelines.importing.conversion.column_values import (
     without_declared_empty,
 )
 from pipelines.importing.mapping.declared_columns import TimeColumn
-from pipelines.importing.mapping.mapping import SourceFiles
+from pipelines.importing.mapping.definition import SourceFiles
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -21,7 +21,7 @@ from pipelines.importing.conversion.source_files import read_file
 from pipelines.importing.landed.account import BrokenRule, ImportAccount, broken_rules
 from pipelines.importing.landed.judgement import judged
 from pipelines.importing.mapping.declared_columns import IdColumn
-from pipelines.importing.mapping.mapping import Mapping
+from pipelines.importing.mapping.definition import Mapping
 from pipelines.importing.proposal.file_form import texts_of
 from pipelines.usecases.definition import Feed, UseCase
 

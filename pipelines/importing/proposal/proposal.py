@@ -23,14 +23,14 @@ from pipelines.base.printable import shown
 from pipelines.importing.conversion.ids import card_number_share
 from pipelines.importing.landed.judgement import CARD_NUMBER_SHARE
 from pipelines.importing.mapping.declared_columns import IdColumn, NumberColumn, column_model
+from pipelines.importing.mapping.definition import FILL_IN
 from pipelines.importing.mapping.keyed_ids import KINDS
 from pipelines.importing.mapping.label_values import label_value, opposite
-from pipelines.importing.mapping.mapping import FILL_IN
 from pipelines.importing.proposal.file_form import FileForm, SampleColumn, form_of
 from pipelines.importing.proposal.value_forms import TimeForm, number_form, time_form
 from pipelines.usecases.definition import Column, UseCase
 
-SCHEMA_FILE = Path(__file__).with_name("mapping.schema.json")
+SCHEMA_FILE = Path(__file__).parents[1] / "mapping.schema.json"
 
 _SYNONYMS = (
     {"transaction", "trans", "tx", "trx", "txn", "event", "payment", "booking", "order"},

@@ -31,6 +31,7 @@ from pipelines.serve.processes import metrics_shelf
 from pipelines.serve.processes.worker import HOPELESS
 
 ENGINE = "pipelines.serve.engine.engine:open_engine"
+WORKER = "pipelines.serve.processes.worker"
 """What opens the engine in each process: `module:function`, called with the settings and the process's number."""
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
@@ -105,7 +106,7 @@ class Supervisor:
             [
                 sys.executable,
                 "-m",
-                "pipelines.serve.processes.worker",
+                WORKER,
                 str(worker.number),
                 str(descriptor),
                 self.engine,

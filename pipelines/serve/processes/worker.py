@@ -1,4 +1,7 @@
-"""One process of the service, as the supervisor starts it: `python -m pipelines.serve.processes.worker NUMBER SOCKET ENGINE`."""
+"""One process of the service, as the supervisor starts it.
+
+`python -m pipelines.serve.processes.worker NUMBER SOCKET ENGINE`.
+"""
 
 from __future__ import annotations
 

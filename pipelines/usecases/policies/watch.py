@@ -50,9 +50,9 @@ class WatchPolicy:
 
     No page rests on small counts. A fall of performance is told where at least `performance_positives` positives are
     caught less or missed more on one day, or that times the root of `slow_days` on those together (more while fewer
-    than `matured_days` are known, see `pipelines.nightly.monitor.performance.matured`). A count is judged where it, or its usual value, is at
-    least `count`. A column with one value in all but `constant_share` of the usual rows has moved where the share of
-    rows off that value differs by as much: a spread of nearly zero measures nothing.
+    than `matured_days` are known, see `pipelines.nightly.monitor.performance.matured`). A count is judged where it, or
+    its usual value, is at least `count`. A column with one value in all but `constant_share` of the usual rows has
+    moved where the share of rows off that value differs by as much: a spread of nearly zero measures nothing.
 
     A retrain needs the drift policy's `confirm_days` among the newest `retrain_of` days (0: in a row), and is asked for
     by itself at most `retrain_cap` times in `retrain_cap_days`; with `retrain_waits` not before labels say so too. A

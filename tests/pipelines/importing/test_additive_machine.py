@@ -24,7 +24,7 @@ from pipelines.importing.conversion.source import Source
 from pipelines.importing.landed.claims import Claims
 from pipelines.importing.landed.days import import_days
 from pipelines.importing.landed.landed_day import read_day
-from pipelines.importing.mapping.mapping import Mapping, parse_mapping
+from pipelines.importing.mapping.definition import Mapping, parse_mapping
 from pipelines.landing.landing import Landing
 from pipelines.object_store.storage import LocalStorage
 from pipelines.usecases.registry import load

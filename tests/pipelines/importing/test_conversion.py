@@ -31,7 +31,7 @@ from pipelines.importing.conversion.times import convert_time
 from pipelines.importing.landed.account import ImportAccount
 from pipelines.importing.landed.judgement import judged
 from pipelines.importing.mapping.declared_columns import IdColumn, NumberColumn, TimeColumn
-from pipelines.importing.mapping.mapping import Mapping, SourceFiles, parse_mapping
+from pipelines.importing.mapping.definition import Mapping, SourceFiles, parse_mapping
 from pipelines.usecases.registry import load
 
 FRAUD = load("fraud")

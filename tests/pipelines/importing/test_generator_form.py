@@ -12,7 +12,7 @@ from pipelines.base.days import DayRange
 from pipelines.importing.conversion.source import Source
 from pipelines.importing.landed.claims import Claims
 from pipelines.importing.landed.days import import_days
-from pipelines.importing.mapping.mapping import parse_mapping
+from pipelines.importing.mapping.definition import parse_mapping
 from pipelines.importing.proposal.file_form import form_of
 from pipelines.importing.proposal.proposal import propose
 from pipelines.landing.landing import Landing

@@ -14,7 +14,7 @@ from pipelines.base.days import DayRange
 from pipelines.base.errors import ConfigurationError, UsageError
 from pipelines.importing.conversion.source import Source
 from pipelines.importing.landed.days import Imported, import_days
-from pipelines.importing.mapping.mapping import load_mapping
+from pipelines.importing.mapping.definition import load_mapping
 from pipelines.landing.landing import Landing
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.sources import contents, day, events, landing_in, write_days

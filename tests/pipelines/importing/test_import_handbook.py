@@ -13,7 +13,7 @@ import pytest
 from pipelines.base.days import DayRange
 from pipelines.importing.conversion.source import Source
 from pipelines.importing.landed.days import import_days
-from pipelines.importing.mapping.mapping import load_mapping
+from pipelines.importing.mapping.definition import load_mapping
 from pipelines.landing.landing import Landing
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.sources import landing_in

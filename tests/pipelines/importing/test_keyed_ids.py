@@ -23,8 +23,8 @@ from pipelines.base.settings import Settings
 from pipelines.cli.main import main
 from pipelines.importing.conversion.ids import convert_id
 from pipelines.importing.mapping.declared_columns import IdColumn
+from pipelines.importing.mapping.definition import load_mapping
 from pipelines.importing.mapping.keyed_ids import id_key, keyed_id
-from pipelines.importing.mapping.mapping import load_mapping
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.sources import day, events
 from tests.pipelines.importing.test_mapping import SHIPPED

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from pipelines.base.errors import ConfigurationError
-from pipelines.importing.mapping.mapping import load_mapping, shipped_mappings
+from pipelines.importing.mapping.definition import load_mapping, shipped_mappings
 from pipelines.usecases.registry import load
 
 FRAUD = load("fraud")

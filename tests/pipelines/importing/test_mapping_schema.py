@@ -11,8 +11,8 @@ from typing import Any
 import jsonschema  # type: ignore[import-untyped]
 import pytest
 
-from pipelines.importing.mapping.mapping import parse_mapping
-from pipelines.importing.mapping.mapping_schema import mapping_schema, schema_text
+from pipelines.importing.mapping.definition import parse_mapping
+from pipelines.importing.mapping.schema import mapping_schema, schema_text
 from pipelines.importing.proposal.proposal import SCHEMA_FILE
 from pipelines.usecases.registry import load
 from tests.pipelines.importing.test_mapping import SHIPPED

@@ -16,8 +16,8 @@ import pytest
 
 from pipelines.base.errors import ConfigurationError, UsageError
 from pipelines.cli.main import main
-from pipelines.importing.mapping.mapping import load_mapping
-from pipelines.importing.mapping.mapping_schema import schema_text
+from pipelines.importing.mapping.definition import load_mapping
+from pipelines.importing.mapping.schema import schema_text
 from pipelines.importing.proposal.preview import Preview, preview
 from pipelines.importing.proposal.proposal import propose
 from pipelines.usecases.registry import load

@@ -12,8 +12,8 @@ import pytest
 from pipelines import run
 from pipelines.airflow import server as airflow_server
 from pipelines.airflow.api import SCRAPER, USER, AirflowApi, passwords_file
+from pipelines.airflow.users import make_passwords
 from pipelines.base.errors import ConfigurationError
-from pipelines.base.secrets import make_passwords
 from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.cli.main import main
 from pipelines.services import metrics_token

@@ -20,10 +20,10 @@ from pipelines.releases.alias import follow
 from pipelines.releases.bundle import load_bundle, releases_folder, sha256
 from pipelines.releases.scorer import load_champion
 from pipelines.run import Run
+from pipelines.training.data import current_versions, read_training_data
 from pipelines.training.golden import freeze_golden, newest_golden
 from pipelines.training.golden_store import GoldenError
 from pipelines.training.stage import TrainResult, train
-from pipelines.training.training_data import current_versions, read_training_data
 from tests.conftest import NOW
 from tests.pipelines.ledger_copy import on_ledger_copy
 from tests.pipelines.training_lake import (

@@ -15,7 +15,7 @@ from pipelines.usecases.policies.watch import DriftPolicy
 
 
 def measure_and_render(comparison: Comparison, policy: DriftPolicy, page: Path) -> dict[str, float]:
-    """The figures of `pipelines.nightly.monitor.drift.drift.measure`, by Evidently, with its self-contained page (5 MB) at `page`.
+    """The figures of `drift.measure`, by Evidently, with its self-contained page (5 MB) at `page`.
 
     Columns that are constant in the reference are left out, as its distances would call one row in 5,000 drift.
     Importing Evidently takes some 5 s, rendering 1 to 2 s. Raises `StoreError` where the disk does not take the page.

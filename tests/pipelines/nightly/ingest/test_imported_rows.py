@@ -12,7 +12,7 @@ import pytest
 from pipelines.base.days import DayRange
 from pipelines.importing.conversion.source import Source
 from pipelines.importing.landed.days import import_days
-from pipelines.importing.mapping.mapping import Mapping, parse_mapping
+from pipelines.importing.mapping.definition import Mapping, parse_mapping
 from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest.stage import ingest
 from pipelines.run import Run

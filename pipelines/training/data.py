@@ -15,9 +15,9 @@ from pipelines.run import Run
 from pipelines.training.candidate import training_days, training_split
 from pipelines.training.evidence.frame_digest import frame_digest
 from pipelines.training.evidence.leaks import Rebuilt
+from pipelines.training.frame import read_training_frame
 from pipelines.training.frames import rows_of
 from pipelines.training.golden_store import GoldenSet
-from pipelines.training.training_frame import read_training_frame
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.policies.first_training import too_early
 

@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from pipelines.importing.mapping.declared_columns import column_model
+from pipelines.importing.mapping.definition import Mapping
 from pipelines.importing.mapping.keyed_ids import KINDS
-from pipelines.importing.mapping.mapping import Mapping
 from pipelines.usecases.definition import UseCase
 
 
