@@ -22,7 +22,7 @@ from pipelines.base.errors import PermanentError
 from pipelines.base.settings import Settings
 from pipelines.cli import error_handling as net
 from pipelines.cli.main import build_app
-from pipelines.cli.upkeep.upkeep import doctor
+from pipelines.cli.upkeep import doctor
 from tests.cli.calling import called
 
 CARD = "4111111111111111"

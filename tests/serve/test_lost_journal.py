@@ -15,7 +15,8 @@ from redis import Redis
 from pipelines.doctor.machine import diagnose
 from pipelines.journal.choice import journal_folder
 from pipelines.run import Run
-from pipelines.serve.engine.engine import LiveEngine, live_states
+from pipelines.serve.engine import live_states
+from pipelines.serve.engine.engine import LiveEngine
 from pipelines.serve.predictions import Flag
 from tests import servers
 from tests.serve.nights import DAY, NOW, history, make_home, on_day, taken, write_night
