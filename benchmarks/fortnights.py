@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from benchmarks.fortnight_banks import DemoBank
     from pipelines.nightly.monitor.diagnosis.causes import Cause
     from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
-    from pipelines.nightly.monitor.drift.profile import DayProfile
     from pipelines.nightly.monitor.performance.review_outcome import Worth
+    from pipelines.nightly.monitor.profile import DayProfile
 
 BANKS, FIRST_SEED, TUNING_SEED = 200, 50_000, 30_000
 """Limits were tuned on the banks 40,000 to 40,059 and, after a first report had failed on them, 30,000 to 30,199."""
@@ -42,7 +42,7 @@ MAKES_DAYS = (
     "pipelines/training/fitting.py",
     "pipelines/usecases/fraud.py",
     "pipelines/nightly/monitor/drift/coherence.py",
-    "pipelines/nightly/monitor/drift/sketch.py",
+    "pipelines/nightly/monitor/sketch.py",
     "pipelines/nightly/monitor/performance/review_outcome.py",
 )
 """What a bank's days depend on: days that were kept by other code are simulated again."""
@@ -72,8 +72,8 @@ class WatchedFortnight:
 def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
     """The watched days of the bank with that seed, from `folder` where they are kept there, else simulated."""
     from benchmarks.fortnight_banks import DemoBank
-    from pipelines.nightly.monitor.drift.profile import DayProfile
     from pipelines.nightly.monitor.performance.review_outcome import Worth
+    from pipelines.nightly.monitor.profile import DayProfile
 
     kept = folder / f"{seed}-{source_digest()}.json"
     if not kept.exists():

@@ -15,9 +15,9 @@ from features.state import AMOUNTS, IDS, REPORTED, TIMES, entities_with_state, s
 from features.states_table import StatesTable
 from features.stream import StreamFeatures
 from pipelines.base.days import midnight
-from pipelines.nightly.materialize.stage import STAGE
 from pipelines.releases.bundle import releases_folder, sha256, write_bundle
 from pipelines.run import Run
+from pipelines.stores.watermark import STAGE
 from pipelines.training.fitting import fit_booster
 
 LAST = date(2026, 11, 19)

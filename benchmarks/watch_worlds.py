@@ -18,10 +18,10 @@ from benchmarks.gate_worlds import CUSTOMERS, TERMINALS, bench_use_case
 from pipelines.base.days import DayRange
 from pipelines.drills.simulated_frame import Happened, simulated_frame
 from pipelines.nightly.monitor.drift.coherence import coherence
-from pipelines.nightly.monitor.drift.profile import DayProfile
-from pipelines.nightly.monitor.drift.sketch import sketch
 from pipelines.nightly.monitor.performance.review_outcome import Worth, logit, worth
+from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.nightly.monitor.profiles import entity_features
+from pipelines.nightly.monitor.sketch import sketch
 from pipelines.simulate.day import DayPlan
 from pipelines.simulate.world import World, WorldSize, build_world
 from pipelines.training.candidate import Candidate, make_candidate, training_days

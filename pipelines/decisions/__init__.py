@@ -1,0 +1,1 @@
+"""What follows from scores: the alert list and its reasons."""

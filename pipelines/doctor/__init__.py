@@ -1,0 +1,1 @@
+"""Is this machine fit, and does all that the settings name respond?"""

@@ -1,0 +1,1 @@
+"""Homes copied, moved, backed up and restored."""

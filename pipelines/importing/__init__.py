@@ -1,0 +1,1 @@
+"""Files of other people become landed days, by a mapping."""

@@ -1,0 +1,1 @@
+"""The lake: Delta tables by day, read and written, looked after and repaired."""

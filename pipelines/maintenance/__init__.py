@@ -1,0 +1,1 @@
+"""Upkeep of a home: old days, erasure, repair, withdrawal of a day."""

@@ -19,13 +19,14 @@ from pipelines.lake.delta_log import commit_infos
 from pipelines.ledger.ledger import Release
 from pipelines.mlflow.tables import SQLITE, has_tables, read_registry
 from pipelines.mlflow.tracking import Tracking
-from pipelines.nightly.materialize.stage import materialize, watermark
+from pipelines.nightly.materialize.stage import materialize
 from pipelines.nightly.monitor.stores import watch_stores
 from pipelines.releases.alias import follow
 from pipelines.releases.bundle import Bundle, BundleError, load_bundle, releases_folder
 from pipelines.releases.loading import release_bundle
 from pipelines.run import Run
 from pipelines.stores.checks import forget_witness
+from pipelines.stores.watermark import watermark
 from pipelines.training.registration import record_from_bundle, taken_versions
 
 

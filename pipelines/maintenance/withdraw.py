@@ -17,7 +17,7 @@ from pipelines.base.days import DayRange
 from pipelines.base.errors import UsageError
 from pipelines.lake.deletion import delete_where
 from pipelines.ledger.ledger import WITHDRAWN
-from pipelines.nightly.materialize.stage import materialize, watermark
+from pipelines.nightly.materialize.stage import materialize
 from pipelines.nightly.metering import STAGE as COST
 from pipelines.nightly.monitor.day_page import page_path
 from pipelines.nightly.rollout.stage import STAGE as ROLLOUT
@@ -25,6 +25,7 @@ from pipelines.nightly.score.alert_file import alert_file
 from pipelines.object_store.storage import open_storage
 from pipelines.run import Run
 from pipelines.status.days import STAGES
+from pipelines.stores.watermark import watermark
 
 AUDIT = "withdraw"
 OF_A_DAY = frozenset({*STAGES, ROLLOUT, COST})

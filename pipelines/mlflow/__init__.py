@@ -1,0 +1,1 @@
+"""MLflow: runs, registered models, its server behind a password."""

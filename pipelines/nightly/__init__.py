@@ -1,0 +1,1 @@
+"""A night: ingest, features, materialize, score, monitor, rollout; a room for each stage."""

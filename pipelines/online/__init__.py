@@ -1,0 +1,1 @@
+"""The online store: Feast on SQLite or Redis."""

@@ -1,0 +1,1 @@
+"""The pages of Model Ops and the report in one file."""

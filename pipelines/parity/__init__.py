@@ -1,0 +1,1 @@
+"""The same features twice: batch against replay, batch against what was served."""

@@ -1,0 +1,1 @@
+"""The log of predictions that the scorer served: files by the hour."""

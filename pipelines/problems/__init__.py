@@ -1,0 +1,1 @@
+"""What kind of prediction: labels, slices and measures."""

@@ -1,0 +1,1 @@
+"""Releases: bundles, signatures, promotion, approval, undo; who decides."""

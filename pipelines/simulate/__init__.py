@@ -1,0 +1,1 @@
+"""A simulated bank, with incidents on request."""

@@ -1,0 +1,1 @@
+"""Whether each store holds what the ledger expects of it."""

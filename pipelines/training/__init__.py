@@ -1,0 +1,1 @@
+"""Training: data, candidate, search, evidence, verdict, publication, backtest."""

@@ -1,0 +1,1 @@
+"""Use cases: what each declares, and the policies that it chooses."""

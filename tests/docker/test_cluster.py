@@ -24,7 +24,7 @@ from pipelines.base.settings import Settings
 from pipelines.landing.landing import Landing
 from pipelines.nightly.features.stage import build_features
 from pipelines.nightly.ingest import ingest
-from pipelines.nightly.materialize.stage import materialize, online_store, watermark
+from pipelines.nightly.materialize.stage import materialize
 from pipelines.nightly.score.stage import score
 from pipelines.run import Run
 from pipelines.services import processes
@@ -34,6 +34,7 @@ from pipelines.simulate.reports import Reporting
 from pipelines.simulate.world import WorldSize
 from pipelines.spark.jar_list import DELTA_JARS, S3_JARS
 from pipelines.spark.jars import missing_jars
+from pipelines.stores.watermark import online_store, watermark
 from pipelines.usecases.registry import load
 from tests.conftest import INTERPRETED, JAVA_OPTIONS
 from tests.docker.machine import Machine, command_line, settings_of

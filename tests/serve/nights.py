@@ -27,11 +27,11 @@ from features.state import (
 from pipelines.base.days import midnight
 from pipelines.base.settings import Settings
 from pipelines.lake.lake import Lake
-from pipelines.nightly.materialize.stage import STAGE
 from pipelines.online.address import OnlineAddress
 from pipelines.online.states import FeastStates
 from pipelines.online.store import OnlineStore
 from pipelines.run import Run
+from pipelines.stores.watermark import STAGE
 from pipelines.usecases.registry import load
 from tests.pipelines.releases.boosters import make_bundle, make_champion
 

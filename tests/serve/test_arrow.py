@@ -15,12 +15,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.serve.http.request_bounds import door, micros
 from pipelines.serve.predictions import Answers, Decider
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.score_request import Share
 from pipelines.serve.wire.arrow_wire import ArrowWire
 from pipelines.serve.wire.json_wire import JsonWire
+from pipelines.serve.wire.request_bounds import door, micros
 from pipelines.usecases.registry import load
 from tests.serve.serving import Served, event
 

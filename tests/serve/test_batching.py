@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 from features.kernel import Events
 from pipelines.serve.engine.batching import Batcher, Bounds
 from pipelines.serve.engine.engine_thread import EngineThread
+from pipelines.serve.metrics.gauges import Gauges
 from pipelines.serve.predictions import Answers
-from pipelines.serve.processes.gauges import Gauges
 from pipelines.usecases.registry import load
 from tests.serve.processes import until
 from tests.serve.serving import Served, event, served

@@ -21,10 +21,10 @@ from pipelines.releases.promotion import put
 from pipelines.releases.scorer import load_champion
 from pipelines.run import Run
 from pipelines.serve.engine.engine import LiveEngine
-from pipelines.serve.http.request_bounds import door
 from pipelines.serve.predictions import Answers, Flag
 from pipelines.serve.score_request import Asked, Share
 from pipelines.serve.wire.json_wire import JsonWire
+from pipelines.serve.wire.request_bounds import door
 from tests.pipelines.releases.boosters import AT, make_bundle, make_champion
 from tests.serve.nights import DAY, NOW, START, asked, history, make_home, make_run, micros, on_day, taken, write_night
 

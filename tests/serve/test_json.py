@@ -92,7 +92,7 @@ def test_amounts_are_exact_to_the_cent(scorer: Served, amount: Any, cents: int) 
 @given(cents=st.integers(0, 10_000_000))
 @settings(max_examples=300, deadline=None)
 def test_every_amount_in_cents_survives_the_number(cents: int) -> None:
-    from pipelines.serve.http.request_bounds import door
+    from pipelines.serve.wire.request_bounds import door
 
     entrance = door(load("fraud"), now=lambda: 0)
     assert entrance.cents(cents / 100, None) == entrance.cents(f"{cents // 100}.{cents % 100:02}", None) == cents

@@ -12,10 +12,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipelines.serve.http.request_bounds import door
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.wire.json_members import RepeatedMembers
 from pipelines.serve.wire.json_wire import JsonWire, row_type
+from pipelines.serve.wire.request_bounds import door
 from pipelines.usecases.definition import Column, Feed
 from pipelines.usecases.registry import load
 from tests.serve.serving import Served, event

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from pipelines.serve.processes.repeated import Repeated
+from pipelines.serve.http.repeated import Repeated
 
 
 def test_a_step_that_fails_is_told_when_that_changes_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:

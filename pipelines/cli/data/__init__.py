@@ -1,0 +1,1 @@
+"""Commands about data that comes in or goes."""

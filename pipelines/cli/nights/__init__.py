@@ -1,0 +1,1 @@
+"""Commands about days and nights."""

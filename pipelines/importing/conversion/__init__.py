@@ -1,0 +1,1 @@
+"""Values of a file become values of a feed."""

@@ -1,0 +1,1 @@
+"""Converted rows become landed days: additions, contradictions, the account."""

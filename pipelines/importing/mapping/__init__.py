@@ -1,0 +1,1 @@
+"""The mapping: what a person declares about a file."""

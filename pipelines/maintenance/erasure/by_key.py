@@ -24,9 +24,10 @@ from pipelines.maintenance.erasure.predictions import delete_from_answers, delet
 from pipelines.maintenance.erasure.subject import Subject, as_values, keyed_hashes, subject_of
 from pipelines.maintenance.erasure.unread import Unread
 from pipelines.maintenance.kept_tables import kept_days
-from pipelines.nightly.materialize.stage import materialize, online_store, watermark
+from pipelines.nightly.materialize.stage import materialize
 from pipelines.object_store.storage import open_storage
 from pipelines.run import Run
+from pipelines.stores.watermark import online_store, watermark
 from pipelines.usecases.definition import Feed
 from pipelines.usecases.registry import load, names
 

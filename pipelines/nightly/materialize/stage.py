@@ -9,54 +9,20 @@ before it, whatever the clock says.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
 from features.feast_objects import BUILT_AT
 from pipelines.base.days import DayRange
-from pipelines.ledger.ledger import Ledger
 from pipelines.nightly.ingested import require_ingested
 from pipelines.nightly.materialize.states import publish, write_states
 from pipelines.nightly.result import StageResult
-from pipelines.online.address import OnlineAddress
 from pipelines.online.marker import mark_build
-from pipelines.online.store import OnlineStore
 from pipelines.run import Run
 from pipelines.stores.checks import MARKED
+from pipelines.stores.watermark import STAGE, online_store, watermark
 
-STAGE = "materialize"
 BEGUN = "materialize_begun"
 """Stage under which the ledger knows a build before it is made: its time, and no account of anything done."""
-
-
-@dataclass(frozen=True)
-class Watermark:
-    """The last day that the online store holds, and when those states were built (UTC, whole seconds)."""
-
-    day: date
-    built_at: datetime
-
-
-def watermark(ledger: Ledger) -> Watermark | None:
-    """Where the online store stands, or None before the first complete materialisation."""
-    done = [record for record in ledger.stage_records(STAGE) if record.status == "done"]
-    if not done:
-        return None
-    payload = done[-1].payload
-    return Watermark(date.fromisoformat(payload["watermark"]), datetime.fromisoformat(payload[BUILT_AT]))
-
-
-def online_store(run: Run, *, reading_only: bool = False) -> OnlineStore:
-    """The use case's online store, where the settings place it."""
-    use_case = run.use_case
-    return OnlineStore(
-        OnlineAddress.of(run.settings),
-        None if reading_only else run.lake,
-        project=use_case.name,
-        owner=use_case.owner,
-        stored=use_case.stored_features,
-        feature_sets=use_case.feature_sets.values(),
-    )
 
 
 def materialize(run: Run, days: DayRange) -> StageResult:

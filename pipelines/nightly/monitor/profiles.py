@@ -11,9 +11,9 @@ from pipelines.base.days import DayRange
 from pipelines.nightly.monitor.day_samples import DaySample
 from pipelines.nightly.monitor.drift.coherence import coherence
 from pipelines.nightly.monitor.drift.comparison import SCORE
-from pipelines.nightly.monitor.drift.profile import HOURS, DayProfile
-from pipelines.nightly.monitor.drift.sketch import GRID, Sketch, sketch
 from pipelines.nightly.monitor.performance.review_outcome import logit
+from pipelines.nightly.monitor.profile import HOURS, DayProfile
+from pipelines.nightly.monitor.sketch import GRID, Sketch, sketch
 from pipelines.run import Run
 
 if TYPE_CHECKING:

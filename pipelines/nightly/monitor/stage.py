@@ -36,11 +36,11 @@ from pipelines.nightly.monitor.figures import figure_table, figures
 from pipelines.nightly.monitor.incidents import follow
 from pipelines.nightly.monitor.performance.estimate import realised
 from pipelines.nightly.monitor.performance.performance import Performance, estimates, matured_day, performance
-from pipelines.nightly.monitor.performance.restated import restate
 from pipelines.nightly.monitor.performance.slice_outcome import with_past
 from pipelines.nightly.monitor.profiles import profiles
 from pipelines.nightly.monitor.references import References
 from pipelines.nightly.monitor.remediation import answer, answers_on
+from pipelines.nightly.monitor.restated import restate
 from pipelines.nightly.monitor.stores import watch_stores
 from pipelines.nightly.monitor.watched_days import WatchedDays
 from pipelines.nightly.result import StageResult

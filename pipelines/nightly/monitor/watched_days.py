@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 from pipelines.nightly.monitor.diagnosis.causes import Cause
 from pipelines.nightly.monitor.diagnosis.day import Known, watch_day
 from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
-from pipelines.nightly.monitor.drift.profile import DayProfile
 from pipelines.nightly.monitor.performance.estimate import calibration
 from pipelines.nightly.monitor.performance.performance import matured_day
 from pipelines.nightly.monitor.performance.review_outcome import Worth
+from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.run import Run
 
 

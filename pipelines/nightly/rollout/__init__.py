@@ -1,0 +1,1 @@
+"""The stage `rollout`: whether a release that is tried out goes on."""

@@ -1,0 +1,1 @@
+"""States, batches and decisions of the scorer."""

@@ -16,9 +16,9 @@ from features.timeline import NEVER, Ints
 from pipelines.base.days import midnight
 from pipelines.base.errors import StoreError
 from pipelines.lake.table_files import table_batches
-from pipelines.nightly.materialize.stage import online_store, watermark
 from pipelines.online.states import FeastStates
 from pipelines.run import Run
+from pipelines.stores.watermark import online_store, watermark
 
 if TYPE_CHECKING:
     import pyarrow as pa

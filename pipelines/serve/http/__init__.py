@@ -1,0 +1,1 @@
+"""Routes, keys, limits and sockets of the scorer."""

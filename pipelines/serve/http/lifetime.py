@@ -15,8 +15,8 @@ from features.schema import EventSchema
 from pipelines.base.openmetrics import Family
 from pipelines.serve.engine.batching import AGAIN, Batcher, Bounds
 from pipelines.serve.engine.engine_thread import EngineThread
+from pipelines.serve.metrics.gauges import Gauges
 from pipelines.serve.predictions import Engine, Readiness
-from pipelines.serve.processes.gauges import Gauges
 from pipelines.serve.refusals import RefusalError
 
 LOGGER = logging.getLogger(__name__)

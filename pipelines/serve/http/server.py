@@ -16,12 +16,12 @@ from pipelines.serve.engine.batching import Bounds
 from pipelines.serve.http.access import Keys, keys_file
 from pipelines.serve.http.connection import LimitedConnection
 from pipelines.serve.http.lifetime import Lifetime
-from pipelines.serve.http.request_bounds import door
+from pipelines.serve.http.repeated import Repeated
 from pipelines.serve.http.service import Limits, Service
 from pipelines.serve.http.tls import GOODBYE_SECONDS, HANDSHAKE_SECONDS, Tls
+from pipelines.serve.metrics import metrics_shelf
 from pipelines.serve.predictions import Engine
-from pipelines.serve.processes import metrics_shelf
-from pipelines.serve.processes.repeated import Repeated
+from pipelines.serve.wire.request_bounds import door
 from pipelines.usecases.definition import UseCase
 
 NOTICE = 0.1

@@ -21,13 +21,13 @@ from pipelines.serve.http.access import Key, Keys
 from pipelines.serve.http.lifetime import Lifetime
 from pipelines.serve.http.openapi import document
 from pipelines.serve.http.rates import Rates
-from pipelines.serve.http.request_bounds import Door
-from pipelines.serve.processes import metrics_shelf
-from pipelines.serve.processes.gauges import Gauges
+from pipelines.serve.metrics import metrics_shelf
+from pipelines.serve.metrics.gauges import Gauges
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.score_request import Asked, Share
 from pipelines.serve.wire.arrow_wire import ArrowWire
 from pipelines.serve.wire.json_wire import JsonWire, Reported
+from pipelines.serve.wire.request_bounds import Door
 from pipelines.usecases.definition import UseCase
 
 LOGGER = logging.getLogger(__name__)

@@ -27,7 +27,7 @@ from pipelines.base.writable import require_writable
 from pipelines.serve.http.access import ensure_first
 from pipelines.serve.http.server import BACKLOG
 from pipelines.serve.log.compaction import Settler
-from pipelines.serve.processes import metrics_shelf
+from pipelines.serve.metrics import metrics_shelf
 from pipelines.serve.processes.worker import HOPELESS
 
 ENGINE = "pipelines.serve.engine.engine:open_engine"

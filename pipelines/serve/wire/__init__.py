@@ -1,0 +1,1 @@
+"""Requests and predictions as JSON and as Arrow."""

@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.arrow_types import arrow_type
-from pipelines.serve.http.request_bounds import Door
 from pipelines.serve.predictions import Answers
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.score_request import Asked, Rows, Share, columns
 from pipelines.serve.wire.arrow_messages import malformed, record_batches
 from pipelines.serve.wire.json_wire import WORDS
+from pipelines.serve.wire.request_bounds import Door
 from pipelines.usecases.definition import UseCase
 
 FEATURE = "feature."

@@ -17,11 +17,11 @@ import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
 from pipelines.base.errors import ConfigurationError
-from pipelines.serve.http.request_bounds import Door, micros
 from pipelines.serve.predictions import Answers, Decider, Flag
 from pipelines.serve.score_request import Asked, Rows, Share, columns
 from pipelines.serve.wire.json_members import RepeatedMembers
 from pipelines.serve.wire.json_refusals import refusal
+from pipelines.serve.wire.request_bounds import Door, micros
 from pipelines.usecases.definition import Feed, UseCase
 
 _LONG = 2**63

@@ -29,8 +29,9 @@ from pipelines.base.days import DayRange
 from pipelines.base.errors import StoreError
 from pipelines.base.settings import Settings
 from pipelines.nightly.materialize import stage
-from pipelines.nightly.materialize.stage import Watermark, materialize, watermark
+from pipelines.nightly.materialize.stage import materialize
 from pipelines.run import Run
+from pipelines.stores.watermark import Watermark, watermark
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
 from tests.guarantees.plugin import Tried

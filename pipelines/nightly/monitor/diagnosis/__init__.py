@@ -1,0 +1,1 @@
+"""The cause of what was noticed, and what is done about it."""

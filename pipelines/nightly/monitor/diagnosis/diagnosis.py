@@ -13,7 +13,7 @@ from datetime import date
 from typing import Any
 
 from pipelines.nightly.monitor.diagnosis.causes import CONSEQUENCES, RUNBOOKS, TITLES, Cause, Severity, next_step
-from pipelines.nightly.monitor.drift.signals import Reading, Signal
+from pipelines.nightly.monitor.signals import Reading, Signal
 
 EVIDENCE = 4
 LOUD = 2.0

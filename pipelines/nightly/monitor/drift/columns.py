@@ -7,10 +7,10 @@ from datetime import date
 
 import numpy as np
 
-from pipelines.nightly.monitor.drift.profile import DayProfile
-from pipelines.nightly.monitor.drift.signals import Area, Past, Signal
-from pipelines.nightly.monitor.drift.sketch import Sketch, Values, distances, matrix, shares_off, spreads
-from pipelines.nightly.monitor.drift.weekday_baseline import TO_SIGMA
+from pipelines.nightly.monitor.profile import DayProfile
+from pipelines.nightly.monitor.signals import Area, Past, Signal
+from pipelines.nightly.monitor.sketch import Sketch, Values, distances, matrix, shares_off, spreads
+from pipelines.nightly.monitor.weekday_baseline import TO_SIGMA
 from pipelines.usecases.policies.watch import WatchPolicy
 
 UNPROVEN = 2.0

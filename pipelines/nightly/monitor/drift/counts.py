@@ -8,9 +8,9 @@ from functools import partial
 
 import numpy as np
 
-from pipelines.nightly.monitor.drift.profile import DayProfile
-from pipelines.nightly.monitor.drift.signals import Past, Signal
-from pipelines.nightly.monitor.drift.weekday_baseline import usual
+from pipelines.nightly.monitor.profile import DayProfile
+from pipelines.nightly.monitor.signals import Past, Signal
+from pipelines.nightly.monitor.weekday_baseline import usual
 from pipelines.usecases.policies.watch import WatchPolicy
 
 MOST_MISSING = 0.9

@@ -10,9 +10,9 @@ from statistics import median
 
 from pipelines.nightly.monitor.drift.columns import columns, constants, torn
 from pipelines.nightly.monitor.drift.counts import cells, labels, rejected, tail, units, volume
-from pipelines.nightly.monitor.drift.profile import DayProfile
-from pipelines.nightly.monitor.drift.signals import Past, Reading, Signal
-from pipelines.nightly.monitor.drift.weekday_baseline import same_weekdays
+from pipelines.nightly.monitor.profile import DayProfile
+from pipelines.nightly.monitor.signals import Past, Reading, Signal
+from pipelines.nightly.monitor.weekday_baseline import same_weekdays
 from pipelines.usecases.policies.watch import WatchPolicy
 
 

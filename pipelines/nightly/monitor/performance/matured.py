@@ -9,9 +9,9 @@ from math import pi, sqrt
 
 import numpy as np
 
-from pipelines.nightly.monitor.drift.signals import Signal
-from pipelines.nightly.monitor.drift.weekday_baseline import robust_sigma
 from pipelines.nightly.monitor.performance.review_outcome import Worth
+from pipelines.nightly.monitor.signals import Signal
+from pipelines.nightly.monitor.weekday_baseline import robust_sigma
 from pipelines.usecases.policies.watch import WatchPolicy
 
 _MEDIAN = pi / 2

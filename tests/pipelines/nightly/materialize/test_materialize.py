@@ -15,9 +15,10 @@ from features.state import EMPTY, EntityState
 from pipelines.base.days import DayRange
 from pipelines.base.errors import StoreError, TransientError
 from pipelines.base.settings import Settings
-from pipelines.nightly.materialize.stage import materialize, online_store, watermark
+from pipelines.nightly.materialize.stage import materialize
 from pipelines.online.states import FeastStates
 from pipelines.run import Run
+from pipelines.stores.watermark import online_store, watermark
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
 from tests.pipelines.online_lake import CUSTOMERS, DAY, TERMINALS, add_event, instant, store_events

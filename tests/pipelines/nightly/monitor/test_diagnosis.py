@@ -15,9 +15,9 @@ from pipelines.nightly.monitor.diagnosis.causes import Cause
 from pipelines.nightly.monitor.diagnosis.day import Known, watch_day
 from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
 from pipelines.nightly.monitor.drift.coherence import coherence
-from pipelines.nightly.monitor.drift.profile import DayProfile
-from pipelines.nightly.monitor.drift.sketch import sketch
 from pipelines.nightly.monitor.performance.review_outcome import Worth, logit
+from pipelines.nightly.monitor.profile import DayProfile
+from pipelines.nightly.monitor.sketch import sketch
 from pipelines.usecases.policies.watch import WatchPolicy
 
 FIRST = date(2026, 9, 7)

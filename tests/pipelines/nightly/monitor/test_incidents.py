@@ -17,8 +17,8 @@ from pipelines.base.settings import Settings
 from pipelines.cli.main import build_app
 from pipelines.nightly.monitor.diagnosis.causes import Cause, Severity
 from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
-from pipelines.nightly.monitor.drift.signals import Signal
 from pipelines.nightly.monitor.incidents import follow, follow_deadlines, stage_done, stage_failed
+from pipelines.nightly.monitor.signals import Signal
 from pipelines.run import Run
 from pipelines.status.status import standing
 from pipelines.training.candidate import training_split

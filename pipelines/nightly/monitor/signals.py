@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import Any, Literal
 
-from pipelines.nightly.monitor.drift.profile import DayProfile
+from pipelines.nightly.monitor.profile import DayProfile
 
 Area = Literal["feed", "inputs", "labels", "features", "scores", "performance"]
 

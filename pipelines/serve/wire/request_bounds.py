@@ -136,7 +136,7 @@ def _not_held(found: str, expected: str) -> ConfigurationError:
         where="the use case's events",
         expected=expected,
         found=found,
-        next_step="declare the rule in that form, or teach pipelines/serve/http/request_bounds.py the other one",
+        next_step="declare the rule in that form, or teach pipelines/serve/wire/request_bounds.py the other one",
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipelines.nightly.monitor.drift.sketch import Sketch
+from pipelines.nightly.monitor.sketch import Sketch
 
 HOURS = 24
 

@@ -1,0 +1,1 @@
+"""Figures that the scorer keeps of itself, for `/metrics`."""
