@@ -7,7 +7,7 @@ from typing import Any
 from features.arena_arrays import SCANNED_WHOLE, Arrays
 from features.arena_tiles import gather, gather_positives, positives_of, scan
 from features.compiled import compiled
-from features.timeline import MICROSECONDS_PER_DAY
+from features.instants import MICROSECONDS_PER_DAY
 
 DAYS, DELAY, INCLUDED, SUMS, SQUARES, MAXIMA, POSITIVES = range(7)
 """Columns of a window's specification; the last four say what is wanted of it besides the count."""

@@ -25,7 +25,7 @@ from pipelines.importing.keyed_ids import KINDS
 from pipelines.importing.label_values import label_value, opposite
 from pipelines.importing.mapping import FILL_IN
 from pipelines.importing.value_forms import TimeForm, number_form, time_form
-from pipelines.platform.arrow_types import arrow_type
+from pipelines.platform.column_types import arrow_type, parse_column_type
 from pipelines.platform.errors import UsageError
 from pipelines.platform.printable import shown
 from pipelines.usecases.definition import Column, UseCase
@@ -221,7 +221,7 @@ def _fits(one: SampleColumn, column: Column, model: type, *, is_key: bool) -> bo
             return False
         fractions = any(re.fullmatch(r"[+-]?\d+[.,]0*[1-9]\d*", text) for text in values)
         return not fractions and (not is_key or len(set(values)) == len(values) == len(one.values))
-    return not one.kind.startswith("timestamp") or column.type == "date"
+    return not one.kind.startswith("timestamp") or parse_column_type(column.type).kind == "date"
 
 
 def _id_lines(column: Column, one: SampleColumn, draft: _Draft, hint: str, *, is_key: bool) -> list[str]:
@@ -230,7 +230,8 @@ def _id_lines(column: Column, one: SampleColumn, draft: _Draft, hint: str, *, is
     zeros = any(re.match(r"-?0\d", text) for text in values)
     cards, different = card_number_share(pa.array(values, pa.string()))
     is_text = not whole or zeros
-    if column.type in KINDS and ((is_text and column.type == "bigint") or cards > CARD_NUMBER_SHARE * different):
+    kind = parse_column_type(column.type).kind
+    if kind in KINDS and ((is_text and kind == "bigint") or cards > CARD_NUMBER_SHARE * different):
         draft.keyed.append(column.name)
     lines = []
     if zeros and whole:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from features.feast_objects import BUILT_AT, view_name
+from features.instants import day_start, microseconds_of
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, state_columns
 from features.states_table import StatesTable
 from features.timeline import NEVER, Ints
-from pipelines.platform.days import midnight
 from pipelines.platform.errors import StoreError
 from pipelines.platform.lake_files import table_batches
 from pipelines.platform.online_states import FeastStates
@@ -34,7 +34,7 @@ class Nightly:
     @property
     def as_of(self) -> int:
         """The midnight at its end, in µs since 1970 UTC."""
-        return micros(midnight(self.day + timedelta(days=1)))
+        return day_start(self.day + timedelta(days=1))
 
 
 def newest(run: Run) -> Nightly | None:
@@ -54,7 +54,7 @@ def all_states(run: Run, nightly: Nightly, entity: str) -> Iterator[StatesTable]
     stored = run.use_case.stored_features
     columns = state_columns(stored, entity)
     key = stored.schema.entity(entity).key
-    built = micros(nightly.built_at)
+    built = microseconds_of(nightly.built_at)
     for batch in table_batches(run.settings, run.use_case.name, view_name(entity), [key, *columns, BUILT_AT]):
         stamps = batch.column(BUILT_AT).cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
         if len(stamps) and not (stamps == built).all():
@@ -72,11 +72,6 @@ def online_states(run: Run, nightly: Nightly) -> FeastStates:
     """The online store's states of that materialisation, for reading."""
     store = online_store(run, reading_only=True)
     return FeastStates(store, run.use_case.stored_features, not_before=nightly.built_at)
-
-
-def micros(instant: datetime) -> int:
-    """An aware instant in µs since 1970 UTC."""
-    return round(instant.timestamp() * 1_000_000)
 
 
 def _table(batch: pa.RecordBatch, key: str, columns: Sequence[str]) -> StatesTable:

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.definition import FeatureSet
 from features.feature import Feature
+from features.instants import MICROSECONDS_PER_DAY, day_of
 from features.kernel import Events
 from features.stream import Values
-from features.timeline import MICROSECONDS_PER_DAY
 from pipelines.platform.fallback import Fallback, fallback_on
 from pipelines.release.row_decisions import RULE, RuledRows, decide_rows
 from pipelines.release.scorer import RuleScorer, Scorer, rule_scorer
@@ -21,7 +20,6 @@ from pipelines.serve.deciding import Deciding
 from pipelines.stages.alert_list import reasons
 from pipelines.usecases.definition import UseCase
 
-_EPOCH = date(1970, 1, 1)
 UNSURE = "the states of its entities could not be had in time"
 Scores = NDArray[np.float64]
 
@@ -163,7 +161,7 @@ class Judge:
         numbers, places = np.unique(requests.time // MICROSECONDS_PER_DAY, return_inverse=True)
         span_of_day = np.full(len(numbers), -1, dtype=np.int8)
         for i, number in enumerate(numbers.tolist()):
-            span = fallback_on(self.deciding.spans, _EPOCH + timedelta(days=number))
+            span = fallback_on(self.deciding.spans, day_of(number))
             if span is None:
                 continue
             if span not in spans:

@@ -16,11 +16,11 @@ from features.arena import ROOM_ENTITIES
 from features.definition import EntityFeature, FeatureSet
 from features.errors import FeatureError
 from features.fraud import BASELINE
+from features.instants import MICROSECONDS_PER_DAY as DAY
 from features.kernel import NEVER, Events, compute
 from features.state import IDS, REPORTED, TIMES, EntityState, build_states
 from features.states_table import StatesTable
 from features.stream import StreamFeatures
-from features.timeline import MICROSECONDS_PER_DAY as DAY
 from features.timeline import by_time
 from pipelines.usecases.registry import load
 from tests.features.kinds import EVERY_KIND, TEXTS

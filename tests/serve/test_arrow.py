@@ -15,10 +15,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.instants import microseconds_of
 from pipelines.serve.answers import Answers, Decider
 from pipelines.serve.arrow_wire import ArrowWire
 from pipelines.serve.asked import Share
-from pipelines.serve.door import door, micros
+from pipelines.serve.door import door
 from pipelines.serve.json_wire import JsonWire
 from pipelines.serve.refused import RefusalError
 from pipelines.usecases.registry import load
@@ -26,7 +27,7 @@ from tests.serve.serving import Served, event
 
 USE_CASE = load("fraud")
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
-DOOR = door(USE_CASE, now=lambda: micros(NOW))
+DOOR = door(USE_CASE, now=lambda: microseconds_of(NOW))
 ARROW = ArrowWire(USE_CASE, DOOR, most_rows=100)
 JSON = JsonWire(USE_CASE, DOOR, most_rows=100)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.instants import day_start
 from features.schema import EventSchema
 from features.timeline import Ints
 from pipelines.platform.answer_files import WRITER, answers_folder, read_answers
@@ -69,7 +70,7 @@ def read_answered(run: Run, day: date) -> Answered | None:
 
     schema = run.use_case.stored_features.schema
     folder = answers_folder(run.settings.home, run.use_case.name)
-    begin, end = (int(midnight(day + timedelta(days=n)).timestamp()) * 1_000_000 for n in (0, 1))
+    begin, end = day_start(day), day_start(day + timedelta(days=1))
     parts: list[dict[str, NDArray[Any]]] = []
     told: list[pa.Table] = []
     for number in range(48 + run.use_case.serving.late_hours):
