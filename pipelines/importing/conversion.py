@@ -25,7 +25,7 @@ from pipelines.importing.numbers import convert_number
 from pipelines.importing.plain_values import convert_plain
 from pipelines.importing.source_files import FileContent, misfit, read_file
 from pipelines.importing.times import INSTANT, convert_time
-from pipelines.platform.column_types import arrow_type
+from pipelines.platform.arrow_types import arrow_type
 from pipelines.platform.printable import shown
 from pipelines.usecases.definition import Feed
 

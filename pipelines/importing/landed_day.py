@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from pipelines.platform.column_types import arrow_type
+from pipelines.platform.arrow_types import arrow_type
 from pipelines.platform.errors import ContractError
 from pipelines.platform.landing import Landing
 from pipelines.platform.part_files import LandedPart

@@ -25,7 +25,8 @@ from pipelines.importing.keyed_ids import KINDS
 from pipelines.importing.label_values import label_value, opposite
 from pipelines.importing.mapping import FILL_IN
 from pipelines.importing.value_forms import TimeForm, number_form, time_form
-from pipelines.platform.column_types import arrow_type, parse_column_type
+from pipelines.platform.arrow_types import arrow_type
+from pipelines.platform.column_types import parse_column_type
 from pipelines.platform.errors import UsageError
 from pipelines.platform.printable import shown
 from pipelines.usecases.definition import Column, UseCase

@@ -1,11 +1,11 @@
-"""The types that a feed's columns can be declared with: Spark SQL types, read by one parser, and their Arrow types."""
+"""The types that a feed's columns can be declared with: Spark SQL types, read by one parser."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 from pipelines.platform.errors import ConfigurationError
 
@@ -57,22 +57,3 @@ def parse_column_type(declared: str) -> ColumnType:
         found=declared,
         next_step="change the column's type in the use case",
     )
-
-
-def arrow_type(declared: str) -> Any:
-    """The `pyarrow.DataType` of a declared type; timestamps are microseconds in UTC. Raises `ConfigurationError`."""
-    import pyarrow as pa
-
-    column_type = parse_column_type(declared)
-    if column_type.kind == "decimal":
-        return pa.decimal128(column_type.precision, column_type.scale)
-    plain = {
-        "bigint": pa.int64(),
-        "int": pa.int32(),
-        "double": pa.float64(),
-        "string": pa.string(),
-        "boolean": pa.bool_(),
-        "date": pa.date32(),
-        "timestamp": pa.timestamp("us", tz="UTC"),
-    }
-    return plain[column_type.kind]

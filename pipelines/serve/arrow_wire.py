@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.platform.column_types import arrow_type
+from pipelines.platform.arrow_types import arrow_type
 from pipelines.serve.answers import Answers
 from pipelines.serve.arrow_messages import malformed, record_batches
 from pipelines.serve.asked import Asked, Rows, Share, columns

@@ -8,7 +8,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.platform.column_types import arrow_type
+from pipelines.platform.arrow_types import arrow_type
 from pipelines.simulate.transactions import Transactions
 from pipelines.simulate.world import Ints
 from pipelines.usecases.definition import Feed

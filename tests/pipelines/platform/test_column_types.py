@@ -5,7 +5,8 @@ from __future__ import annotations
 import pyarrow as pa
 import pytest
 
-from pipelines.platform.column_types import PLAIN_KINDS, arrow_type, parse_column_type
+from pipelines.platform.arrow_types import arrow_type
+from pipelines.platform.column_types import PLAIN_KINDS, parse_column_type
 from pipelines.platform.errors import ConfigurationError
 
 
