@@ -195,7 +195,7 @@ def _accounts(
             "rows": rows[day],
             "score_mean": sample.score_mean if sample else None,
             "release": sample.release if sample else "",
-            "volume_ratio": volume_ratio(day, counted),
+            "volume_ratio": volume_ratio(day, counted, run.use_case.watch),
             "quarantine_rate": quarantine_rate(arrived.payload if arrived else None),
             "quiet_hours": quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
             "drift": drift.to_json(),
@@ -219,7 +219,8 @@ def _reason(diagnosis: Mapping[str, Any], drift: Drift) -> str:
 
 def _rows_by_day(run: Run, first: date, last: date) -> dict[date, int]:
     """Rows of features by day for the weeks before, from the ledger."""
-    records = run.ledger.latest("features", first=first - timedelta(weeks=5), last=last, status="done")
+    before = timedelta(weeks=run.use_case.watch.weeks)
+    records = run.ledger.latest("features", first=first - before, last=last, status="done")
     return {day: int(record.payload["rows"]) for day, record in records.items() if "rows" in record.payload}
 
 
