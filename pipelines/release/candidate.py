@@ -23,6 +23,7 @@ from pipelines.release.metrics import Array
 from pipelines.release.scorer import BoosterScorer, load_booster
 from pipelines.release.search import Search, choose_parameters, fit_for, validation_splits
 from pipelines.usecases.definition import UseCase
+from pipelines.watch.unit_ranking import UnitRanking
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -128,11 +129,9 @@ def capacity_threshold(day: Array, unit: Array, score: Array, capacity: int) -> 
 
     A unit's score of a day is its highest. With fewer units than the capacity it is the lowest of them.
     """
-    import pandas as pd
-
-    best = pd.DataFrame({"day": day, "unit": unit, "score": score}).groupby(["day", "unit"])["score"].max()
-    places = capacity * best.index.get_level_values("day").nunique()
-    return float(np.sort(best.to_numpy())[::-1][: max(places, 1)][-1])
+    days = np.unique(day)
+    best = np.concatenate([UnitRanking.of(unit[day == today], score[day == today]).best for today in days])
+    return float(np.sort(best)[::-1][: max(capacity * len(days), 1)][-1])
 
 
 def _choose_threshold(
