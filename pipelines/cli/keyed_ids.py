@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import print_json
 
 
@@ -18,7 +19,7 @@ def register(app: typer.Typer) -> None:
 def keyed_ids(
     column: Annotated[str, typer.Argument(help="column of the events that holds the hashes, for instance customer_id")],
     ids_from: Annotated[Path, typer.Option(help="file with one id a line; - is the input")],
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the keyed hash of each id, a line each and in their order, never the id itself.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import person_run, required_reason
 
@@ -31,7 +32,7 @@ def retain_command(
     ] = False,
     reason: Annotated[str, typer.Option(help="why, as the audit will say; name no key in it")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="count what would be deleted")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Delete for good: lake with its earlier versions, landing zone, alert lists, online store. Nothing brings it back.
 

@@ -20,8 +20,10 @@ from pipelines.release.evidence.golden_store import (
 from pipelines.release.frames import labels_at
 from pipelines.release.metrics import Array
 from pipelines.run import Run
+from pipelines.stages.ingested import INGEST
 from pipelines.stages.training_data import current_versions
 from pipelines.stages.training_frame import read_training_frame
+from pipelines.stages.upstream import settled_days
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -80,8 +82,7 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
 def _mature_at(run: Run, days: DayRange) -> datetime:
     """The moment from which all labels of the days are known; raises `TransientError` before its reports are in."""
     last = days.last + timedelta(days=run.use_case.label.delay_days)
-    done = run.ledger.latest("ingest", first=days.first, last=last, status="done")
-    missing = [day for day in DayRange(days.first, last) if day not in done]
+    missing = settled_days(run, INGEST, days.first, last).lacking(DayRange(days.first, last))
     if missing:
         raise TransientError(
             "the labels of these days are not mature yet",
