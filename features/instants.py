@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECONDS_PER_DAY = 86_400_000_000
@@ -13,6 +18,14 @@ def microseconds_of(instant: datetime) -> int:
     """Microseconds since 1970 UTC of an instant with a zone, exactly (a float of seconds is not)."""
     since = instant - EPOCH
     return since.days * MICROSECONDS_PER_DAY + since.seconds * MICROSECONDS_PER_SECOND + since.microseconds
+
+
+def arrow_microseconds(column: Any) -> NDArray[np.int64]:
+    """The same of an Arrow column of timestamps, of any unit; one without a zone is taken for UTC."""
+    import pyarrow as pa
+
+    microseconds: NDArray[np.int64] = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    return microseconds
 
 
 def instant_of(microseconds: int) -> datetime:

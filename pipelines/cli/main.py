@@ -13,7 +13,7 @@ from pipelines import cli
 from pipelines.cli.home_guard import guard_commands
 from pipelines.cli.net import end_in_block, never_fail_to_print, one_line_logs
 
-_NOT_GROUPS = {"import_check", "home_guard", "main", "net", "options", "output", "person"}
+_NOT_GROUPS = {"import_check", "home_guard", "listed_ids", "main", "net", "options", "output", "person"}
 
 
 def build_app() -> typer.Typer:

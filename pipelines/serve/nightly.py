@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from features.feast_objects import BUILT_AT, view_name
-from features.instants import day_start, microseconds_of
+from features.instants import arrow_microseconds, day_start, microseconds_of
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, state_columns
 from features.states_table import StatesTable
 from features.timeline import NEVER, Ints
@@ -49,14 +49,13 @@ def all_states(run: Run, nightly: Nightly, entity: str) -> Iterator[StatesTable]
     Raises `StoreError` where the lake cannot be read, or its table is of another build than the online store holds
     (one that is being made, or that failed half-way).
     """
-    import pyarrow as pa
 
     stored = run.use_case.stored_features
     columns = state_columns(stored, entity)
     key = stored.schema.entity(entity).key
     built = microseconds_of(nightly.built_at)
     for batch in table_batches(run.settings, run.use_case.name, view_name(entity), [key, *columns, BUILT_AT]):
-        stamps = batch.column(BUILT_AT).cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+        stamps = arrow_microseconds(batch.column(BUILT_AT))
         if len(stamps) and not (stamps == built).all():
             raise StoreError(
                 f"the lake's table of {entity} states is of another build than the online store's",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.instants import day_start
+from features.instants import arrow_microseconds, day_start
 from features.schema import EventSchema
 from features.timeline import Ints
 from pipelines.platform.answer_files import WRITER, answers_folder, read_answers
@@ -87,17 +87,11 @@ def read_answered(run: Run, day: date) -> Answered | None:
 
 def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:
     """What is needed of every answer."""
-    import pyarrow as pa
-
-    def instants(name: str) -> Ints:
-        found: Ints = table[name].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-        return found
-
     plain = (schema.id, *schema.keys, _CENTS, _FLAGS)
     return {
         **{name: table[name].to_numpy(zero_copy_only=False) for name in plain},
-        schema.time: instants(schema.time),
-        _AT: instants(_AT),
+        schema.time: arrow_microseconds(table[schema.time]),
+        _AT: arrow_microseconds(table[_AT]),
         WRITER: table[WRITER].to_numpy(zero_copy_only=False),
     }
 

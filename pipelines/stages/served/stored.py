@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from numpy.typing import NDArray
 
 from features.engine_columns import cents, microseconds
+from features.instants import arrow_microseconds
 from features.state import REPORTED
 from features.timeline import Ints
 from pipelines.platform.days import DayRange
@@ -73,7 +74,7 @@ def read_stored(run: Run, day: date) -> Stored:
         predicted = chosen.toArrow().sort_by(schema.id).combine_chunks()
     return Stored(
         id=rows[schema.id].to_numpy(),
-        time=rows[schema.time].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
+        time=arrow_microseconds(rows[schema.time]),
         keys={entity.name: rows[entity.key].to_numpy(zero_copy_only=False) for entity in schema.entities},
         features=rows.select(names),
         predictions=predicted,
