@@ -20,9 +20,9 @@ import numpy as np
 from benchmarks.feature_lake import BenchLake, lake_of
 from benchmarks.feature_rivals import duckdb_features, handbook_customers, handbook_terminals, spark_range_features
 from features.batch import compute_features
+from features.instants import MICROSECONDS_PER_DAY
 from features.kernel import NEVER, Events, compute
 from features.layout import Layout
-from features.timeline import MICROSECONDS_PER_DAY
 from pipelines.base.days import DayRange
 from pipelines.nightly.features.stage import build_features
 from pipelines.problems.labels import with_reports

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from features.definition import EventSchema, Feature, FeatureSet
+from features.engine_columns import cents, microseconds
 from features.layout import Days, Layout, count
 from features.state import entities_with_state, entity_features
 from features.stripe import CENTS, DAY, GIVEN, REPORTED, STRIPE, TIME, Pass, StripeTask
@@ -53,9 +54,9 @@ def _narrowed(events: DataFrame, schema: EventSchema, days: Days, reported_at: s
     return events.select(
         schema.id,
         *schema.keys,
-        f.unix_micros(schema.time).alias(TIME),
-        (f.col(schema.amount) * 100).cast("bigint").alias(CENTS),
-        f.coalesce(f.unix_micros(reported_at), f.lit(NEVER)).alias(REPORTED),
+        microseconds(schema.time).alias(TIME),
+        cents(schema.amount).alias(CENTS),
+        f.coalesce(microseconds(reported_at), f.lit(NEVER)).alias(REPORTED),
         f.date_diff(f.to_date(schema.time), f.lit(days.first)).alias(DAY),
     )
 

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.feature import EntityFeature, WindowFeature
+from features.instants import MICROSECONDS_PER_DAY
 from features.statistics import deviations_around_floor
-from features.timeline import MICROSECONDS_PER_DAY, NEVER, Ints, Timeline
+from features.timeline import NEVER, Ints, Timeline
 
 Window = tuple[Ints, Ints]
 """First position in the entity order and the one past the last, for each query."""

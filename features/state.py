@@ -16,7 +16,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.definition import EntityFeature, Feature, FeatureSet
-from features.timeline import MICROSECONDS_PER_DAY, NEVER, Ints
+from features.instants import MICROSECONDS_PER_DAY
+from features.timeline import NEVER, Ints
 
 IDS, TIMES, AMOUNTS, REPORTED = "event_ids", "event_times", "amounts", "reported_at"
 _READ_BY = {"amount": AMOUNTS, "reported": REPORTED}

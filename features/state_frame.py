@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
 from features.definition import FeatureSet
+from features.engine_columns import cents, microseconds
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, state_columns, state_reach_days
 from features.timeline import NEVER
 
@@ -28,11 +29,11 @@ def state_frame(events: DataFrame, feature_set: FeatureSet, entity: str, as_of: 
     start = as_of - timedelta(days=state_reach_days(feature_set, entity))
     recent = events.where((F.col(schema.time) > F.lit(start)) & (F.col(schema.time) < F.lit(as_of)))
     values: dict[str, Column] = {
-        TIMES: F.unix_micros(F.col(schema.time)),
+        TIMES: microseconds(schema.time),
         IDS: F.col(schema.id).cast("bigint"),
-        AMOUNTS: (F.col(schema.amount) * 100).cast("bigint"),
+        AMOUNTS: cents(schema.amount),
         REPORTED: F.coalesce(
-            F.when(F.col(REPORTED) < F.lit(as_of), F.unix_micros(F.col(REPORTED))), F.lit(NEVER).cast("bigint")
+            F.when(F.col(REPORTED) < F.lit(as_of), microseconds(REPORTED)), F.lit(NEVER).cast("bigint")
         ),
     }
     ordered = (TIMES, IDS, *(name for name in names if name not in (TIMES, IDS)))

@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 from features.context import Context
 from features.definition import FeatureSet
 from features.feature import Feature
+from features.instants import MICROSECONDS_PER_DAY
 from features.online import loops
 from features.online.state_store import MOST_EVENTS, Arena
 from features.online.statistics import ArenaAnswers
 from features.stacked import Plan
 from features.state import REPORTED, EntityState, entities_with_state, state_columns, state_reach_days
 from features.states_table import StatesTable
-from features.timeline import MICROSECONDS_PER_DAY, NEVER, Events, Ints
+from features.timeline import NEVER, Events, Ints
 from features.values import values
 
 MOST_WAITING = 1_000_000

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,10 +11,11 @@ from numpy.typing import NDArray
 
 from features.definition import EventSchema, Feature
 from features.errors import FeatureError
+from features.instants import MICROSECONDS_PER_DAY, day_start
 from features.kernel import Events, compute
 from features.layout import Days, Layout
 from features.packing import packed, unpacked
-from features.timeline import MICROSECONDS_PER_DAY, by_time
+from features.timeline import by_time
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -28,7 +28,6 @@ GIVEN = "__given"
 
 DAY = "day"
 ROWS_PER_BATCH = 65_536
-_EPOCH = date(1970, 1, 1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,8 +85,7 @@ class StripeTask:
         """Indices of the rows of the stripe's own days, by (time, id)."""
         first, last = self.layout.stripe(table.column(STRIPE)[0].as_py(), self.days)
         time = _array(table, TIME)
-        starts, ends = ((day - _EPOCH).days * MICROSECONDS_PER_DAY for day in (first, last))
-        rows = np.flatnonzero((time >= starts) & (time < ends + MICROSECONDS_PER_DAY))
+        rows = np.flatnonzero((time >= day_start(first)) & (time < day_start(last) + MICROSECONDS_PER_DAY))
         return rows[by_time(time[rows], _array(table, self.schema.id)[rows])]
 
     def _events(self, table: pa.Table) -> Events:

@@ -17,11 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.errors import FeatureError
+from features.instants import MICROSECONDS_PER_DAY
 
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 
-MICROSECONDS_PER_DAY = 86_400_000_000
 NEVER = np.iinfo(np.int64).max
 """`Events.reported` of an event whose label is not positive, or not yet."""
 

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from features.context import Context
 from features.errors import FeatureError
 from features.feature import Feature
+from features.instants import MICROSECONDS_PER_DAY
 from features.kinds import (
     Calendar,
     Difference,
@@ -30,7 +31,6 @@ from features.kinds import (
     WindowMean,
 )
 from features.stacked import Stack
-from features.timeline import MICROSECONDS_PER_DAY
 
 LAST_NIGHT_HOUR = 6
 Values = NDArray[Any]

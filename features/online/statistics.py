@@ -10,11 +10,12 @@ from numpy.typing import NDArray
 
 from features.errors import FeatureError
 from features.feature import EntityFeature, WindowFeature
+from features.instants import MICROSECONDS_PER_DAY
 from features.kinds import LabelCount, LabelRate, SecondsSinceLast, WindowDeviation, WindowMax, WindowMean
 from features.online import windows
 from features.stacked import Stack
 from features.statistics import deviations_around_floor
-from features.timeline import MICROSECONDS_PER_DAY, Ints
+from features.timeline import Ints
 
 Window = tuple[int, int, bool]
 """Days, days of delay, whether the event itself is in it."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from features.compiled import compiled
+from features.instants import MICROSECONDS_PER_DAY
 from features.online.arrays import SCANNED_WHOLE, Arrays
 from features.online.tiles import gather, gather_positives, positives_of, scan
-from features.timeline import MICROSECONDS_PER_DAY
 
 DAYS, DELAY, INCLUDED, SUMS, SQUARES, MAXIMA, POSITIVES = range(7)
 """Columns of a window's specification; the last four say what is wanted of it besides the count."""

@@ -1,19 +1,19 @@
-"""Arrow types of the Spark SQL types that feeds are declared with, so that files are written with exactly those."""
+"""Arrow types of the types that feeds are declared with, so that files are written with exactly those."""
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
-from pipelines.base.errors import ConfigurationError
-
-_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
+from pipelines.base.column_types import parse_column_type
 
 
-def arrow_type(spark_type: str) -> Any:
-    """The `pyarrow.DataType` of a Spark SQL type; timestamps are microseconds in UTC. Raises `ConfigurationError`."""
+def arrow_type(declared: str) -> Any:
+    """The `pyarrow.DataType` of a declared type; timestamps are microseconds in UTC. Raises `ConfigurationError`."""
     import pyarrow as pa
 
+    column_type = parse_column_type(declared)
+    if column_type.kind == "decimal":
+        return pa.decimal128(column_type.precision, column_type.scale)
     plain = {
         "bigint": pa.int64(),
         "int": pa.int32(),
@@ -23,13 +23,4 @@ def arrow_type(spark_type: str) -> Any:
         "date": pa.date32(),
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
-    if decimal := _DECIMAL.fullmatch(spark_type.lower()):
-        return pa.decimal128(int(decimal[1]), int(decimal[2]))
-    if spark_type.lower() not in plain:
-        raise ConfigurationError(
-            "a feed's column has a type that files cannot carry",
-            expected=f"{', '.join(plain)}, decimal(p,s)",
-            found=spark_type,
-            next_step="change the column's type in the use case",
-        )
-    return plain[spark_type.lower()]
+    return plain[column_type.kind]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
@@ -118,6 +118,11 @@ def grouped(days: set[date] | list[date]) -> list[DayRange]:
         else:
             ranges.append(DayRange.single(day))
     return ranges
+
+
+def in_words(days: Iterable[date]) -> str:
+    """Any days as text, consecutive ones as a range: `2026-11-01..2026-11-03, 2026-11-07`."""
+    return ", ".join(map(str, grouped(list(days))))
 
 
 def batched(days: DayRange, rows: Mapping[date, int], limit: int) -> Iterator[DayRange]:

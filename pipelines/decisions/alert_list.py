@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.problems.unit_ranking import UnitRanking
 from pipelines.releases.scorer import Matrix, Scorer
 from pipelines.usecases.definition import UseCase
 
@@ -28,9 +29,8 @@ def ranked_rows(
     list does not depend on the order of rows.
     """
     open_rows = np.flatnonzero(~known)
-    order = open_rows[np.lexsort((event[open_rows], unit[open_rows], -score[open_rows]))]
-    _, first = np.unique(unit[order], return_index=True)
-    return np.asarray(order[np.sort(first)[:capacity]])
+    ranking = UnitRanking.of(unit[open_rows], score[open_rows])
+    return np.asarray(open_rows[ranking.riskiest_events(event[open_rows], capacity)])
 
 
 def reasons(scorer: Scorer, matrix: Matrix, count: int) -> list[list[dict[str, Any]]]:

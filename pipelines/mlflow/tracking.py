@@ -234,19 +234,19 @@ class Tracking:
 
     def _run_named(self, client: MlflowClient, name: str) -> str | None:
         """The id itself, if our experiment has such a run."""
-        experiment = client.get_experiment_by_name(self.name)
-        if experiment is None or not _RUN_ID.fullmatch(name):
-            return None
-        found = client.search_runs([experiment.experiment_id], filter_string=f"attributes.run_id = '{name}'")
-        return str(found[0].info.run_id) if found else None
+        return self._run_with(client, "attributes.run_id", name)
 
     def _restored_as(self, client: MlflowClient, run_id: str) -> str | None:
         """The run that stands for one that was lost: `tollgate repair mlflow` notes the earlier id at the new one."""
+        return self._run_with(client, f"tags.{EARLIER_RUN}", run_id)
+
+    def _run_with(self, client: MlflowClient, field: str, run_id: str) -> str | None:
+        """The run of our experiment whose `field` is that id; None for what is no run's id."""
         experiment = client.get_experiment_by_name(self.name)
         if experiment is None or not _RUN_ID.fullmatch(run_id):
             return None
-        found = client.search_runs([experiment.experiment_id], filter_string=f"tags.{EARLIER_RUN} = '{run_id}'")
-        return str(found[0].info.run_id) if found else None
+        runs = client.search_runs([experiment.experiment_id], filter_string=f"{field} = '{run_id}'")
+        return str(runs[0].info.run_id) if runs else None
 
     def _registered(self, client: MlflowClient, release_id: str, digest: str | None) -> RegisteredModel | None:
         if not _RELEASE.fullmatch(release_id):

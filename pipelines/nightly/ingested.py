@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
-from pipelines.base.days import DayRange, grouped
+from pipelines.base.days import DayRange, in_words
 from pipelines.base.errors import GateError, TransientError
-from pipelines.ledger.ledger import StageRecord
+from pipelines.nightly.upstream import settled_days
 from pipelines.run import Run
 
 INGEST = "ingest"
@@ -20,25 +19,28 @@ def require_ingested(run: Run, days: DayRange) -> None:
 
     Raises `TransientError` that names the days that are not, `GateError` for days whose newest files were refused.
     """
-    settled = _settled(run, days)
-    if missing := [day for day in days if day not in settled]:
+    standing = settled_days(run, INGEST, days.first, days.last)
+    refused = standing.refused(days)
+    missing = [day for day in standing.lacking(days) if day not in refused]
+    if missing:
         raise TransientError(
             "days are not ingested yet",
             where=run.use_case.events.name,
-            day=_named(missing),
+            day=in_words(missing),
             expected=f"every day of {days} ingested",
             found=f"{len(missing)} of {len(days)} not there",
             held_back=HELD_BACK,
             next_step=f"tollgate run {INGEST} --from {missing[0]} --to {missing[-1]}, then run this again",
             runbook=RUNBOOK,
         )
-    if refused := [day for day in days if settled[day].status == "refused"]:
+    if refused:
+        record = standing.newest[refused[0]]
         raise GateError(
             "the day's events were refused, so no features are built on them",
             where=run.use_case.events.name,
-            day=_named(refused),
+            day=in_words(refused),
             expected="events that passed their gate",
-            found=f"refused in run {settled[refused[0]].run_id}: {settled[refused[0]].payload.get('reason', '')}",
+            found=f"refused in run {record.run_id}: {record.payload.get('reason', '')}",
             held_back=HELD_BACK,
             next_step="put right what the reason names (files, mapping or rule), then "
             f"tollgate run {INGEST} --from {refused[0]} --to {refused[-1]}",
@@ -53,7 +55,7 @@ def require_no_gap(run: Run, first: date) -> None:
     """
     eve = first - timedelta(days=1)
     reach = DayRange(first - timedelta(days=max(run.use_case.stored_features.reach_days, 1)), eve)
-    before = run.ledger.latest(INGEST, first=reach.first, last=reach.last, status="done")
+    before = settled_days(run, INGEST, reach.first, reach.last).accepted
     if before and eve not in before:
         raise TransientError(
             "the day before is not ingested, and the windows would miss its events",
@@ -65,13 +67,3 @@ def require_no_gap(run: Run, first: date) -> None:
             next_step=f"tollgate run {INGEST} --from {eve} --to {eve}; if it never comes, run this with --allow-gap",
             runbook=RUNBOOK,
         )
-
-
-def _settled(run: Run, days: DayRange) -> Mapping[date, StageRecord]:
-    """The newest record of each day that either let it in or refused it."""
-    records = run.ledger.stage_records(INGEST, first=days.first, last=days.last)
-    return {record.day: record for record in records if record.status in {"done", "refused"}}
-
-
-def _named(days: Iterable[date]) -> str:
-    return ", ".join(map(str, grouped(list(days))))

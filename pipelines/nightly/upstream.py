@@ -2,14 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 
-from pipelines.base.days import DayRange, grouped
+from pipelines.base.days import DayRange, in_words
 from pipelines.base.errors import GateError, PermanentError, TransientError
 from pipelines.ledger.ledger import StageRecord
 from pipelines.run import Run
+
+SETTLED = frozenset({"done", "refused"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SettledDays:
+    """How days stand with a stage, by its records that settled them: `done`, or `refused` by a gate.
+
+    `newest` is the newest such record of each day. `accepted` are the days that were done at any time: a later refusal
+    leaves the tables as they were, so their rows are there, for windows, labels and trainings of other days. What is
+    made of a day itself waits while its newest files are refused. An attempt that failed settles nothing.
+    """
+
+    newest: Mapping[date, StageRecord]
+    accepted: frozenset[date]
+
+    def lacking(self, days: Iterable[date]) -> list[date]:
+        """Those of the days that were never done, in their order."""
+        return [day for day in days if day not in self.accepted]
+
+    def refused(self, days: Iterable[date]) -> list[date]:
+        """Those of the days whose newest files were refused, in their order."""
+        return [day for day in days if day in self.newest and self.newest[day].status == "refused"]
+
+
+def settled_days(run: Run, stage: str, first: date | None = None, last: date | None = None) -> SettledDays:
+    """How the days from `first` to `last` (all, where they are left out) stand with a stage."""
+    records = run.ledger.stage_records(stage, first=first, last=last)
+    return SettledDays(
+        newest={record.day: record for record in records if record.status in SETTLED},
+        accepted=frozenset(record.day for record in records if record.status == "done"),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,16 +58,18 @@ class Upstream:
         Raises `TransientError` for a day that is not made yet, `GateError` for one that was refused, `PermanentError`
         where the ledger counts rows that the lake does not hold.
         """
-        records = run.ledger.latest(self.stage, first=days.first, last=days.last)
-        refused = [day for day in days if day in records and records[day].status == "refused"]
+        standing = settled_days(run, self.stage, days.first, days.last)
+        refused = standing.refused(days)
         if refused:
-            raise self._refused(refused, records[refused[0]])
+            raise self._refused(refused, standing.newest[refused[0]])
         counts = self._counts(run, days, version)
-        missing = [day for day in days if day not in counts]
-        if unmade := [day for day in missing if day not in records or records[day].status != "done"]:
+        without_rows = [day for day in days if day not in counts]
+        unmade = standing.lacking(without_rows)
+        if unmade:
             raise self._unmade(unmade)
-        if lost := [day for day in missing if records[day].payload.get("rows", 0) > 0]:
-            raise self._lost(run, lost, records[lost[0]])
+        lost = [day for day in without_rows if standing.newest[day].payload.get("rows", 0) > 0]
+        if lost:
+            raise self._lost(run, lost, standing.newest[lost[0]])
         return {day: counts.get(day, 0) for day in days}
 
     def _counts(self, run: Run, days: DayRange, version: int | None) -> Mapping[date, int]:
@@ -51,7 +85,7 @@ class Upstream:
         return TransientError(
             f"{self.table} are not made yet",
             where=self.table,
-            day=_named(days),
+            day=in_words(days),
             expected=f"stage {self.stage} done for every day asked for",
             found=f"no {self.table} for {len(days)} day{'s' if len(days) > 1 else ''}",
             held_back=self.held_back,
@@ -62,7 +96,7 @@ class Upstream:
         return GateError(
             f"the day's {self.table} were refused, so nothing is built on them",
             where=self.table,
-            day=_named(days),
+            day=in_words(days),
             expected=f"{self.table} that passed their gate",
             found=f"refused in run {record.run_id}: {record.payload.get('reason', 'see its gate')}",
             held_back=self.held_back,
@@ -73,13 +107,9 @@ class Upstream:
         return PermanentError(
             f"the ledger counts {self.table} that the lake does not hold",
             where=run.lake.path(self.table),
-            day=_named(days),
+            day=in_words(days),
             expected=f"{record.payload['rows']:,} rows on {days[0]} (run {record.run_id})",
             found="0 rows",
             held_back=self.held_back,
             next_step=f"{self._command(days)}, then run this again",
         )
-
-
-def _named(days: list[date]) -> str:
-    return ", ".join(map(str, grouped(days)))

@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.definition import EventSchema, FeatureSet
+from features.engine_columns import cents, microseconds
+from features.instants import day_start
 from features.kernel import NEVER, Events
 from features.state import REPORTED
 from pipelines.base.days import DayRange, midnight
@@ -49,7 +51,7 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
     table: Any = _engine_columns(known.where(today | news), schema).toArrow().to_pydict()
     columns = {name: np.asarray(values) for name, values in table.items()}
     reported = np.array([NEVER if at is None else at for at in table[REPORTED]], dtype=np.int64)
-    start = int(midnight(day).timestamp()) * 1_000_000
+    start = day_start(day)
     events = np.flatnonzero(columns[schema.time] >= start)
     events = events[np.lexsort((columns[schema.id][events], columns[schema.time][events]))]
     marked = np.flatnonzero(reported != NEVER)
@@ -108,8 +110,8 @@ def replay(stream: DayStream, live: StreamFeatures, asked: NDArray[np.intp]) -> 
         filed = due
         keys = {name: values[first:past] for name, values in events.keys.items()}
         columns = (events.id, events.time, events.cents, events.reported)
-        identity, time, cents, reported = (column[first:past] for column in columns)
-        batch = Events(id=identity, time=time, cents=cents, reported=reported, keys=keys)
+        identity, time, amounts, reported = (column[first:past] for column in columns)
+        batch = Events(id=identity, time=time, cents=amounts, reported=reported, keys=keys)
         answers.append(live.serve(batch, features)[0])
     names = answers[0] if answers else ()
     return {name: np.concatenate([answer[name] for answer in answers])[asked] for name in names}
@@ -117,12 +119,10 @@ def replay(stream: DayStream, live: StreamFeatures, asked: NDArray[np.intp]) -> 
 
 def _engine_columns(events: DataFrame, schema: EventSchema) -> DataFrame:
     """Event id and keys as they are, times as microseconds, the amount as `cents`, all BIGINT but for text keys."""
-    from pyspark.sql import functions
-
     return events.select(
         schema.id,
         *schema.keys,
-        functions.unix_micros(schema.time).alias(schema.time),
-        (functions.col(schema.amount) * 100).cast("bigint").alias(_CENTS),
-        functions.unix_micros(REPORTED).alias(REPORTED),
+        microseconds(schema.time).alias(schema.time),
+        cents(schema.amount).alias(_CENTS),
+        microseconds(REPORTED).alias(REPORTED),
     )

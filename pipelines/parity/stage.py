@@ -11,13 +11,14 @@ import tempfile
 import time
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.definition import FeatureSet
+from features.instants import instant_of
 from features.kernel import Events
 from pipelines.base.days import DayRange
 from pipelines.base.errors import GateError, PermanentError, require_one_or_more
@@ -32,7 +33,6 @@ from pipelines.run import Run
 
 STAGE = "parity"
 _EXAMPLES = 3
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -216,7 +216,7 @@ def _example(events: Events, index: int, batch: Any, online: Any) -> Example:
     return Example(
         event_id=events.id[index].item(),
         keys={name: values[index].item() for name, values in events.keys.items()},
-        instant=(_EPOCH + timedelta(microseconds=int(events.time[index]))).isoformat(),
+        instant=instant_of(events.time[index]).isoformat(),
         batch=None if batch != batch else batch.item(),
         online=online.item(),
     )

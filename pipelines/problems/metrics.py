@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from pipelines.problems.unit_ranking import UnitRanking
+
 Array = npt.NDArray[Any]
 
 
@@ -40,11 +42,10 @@ def card_precision_by_day(day: Array, unit: Array, score: Array, label: Array, k
     shares: dict[Any, float] = {}
     for today in np.unique(day):
         rows = day == today
-        units, best, positive = _by_unit(unit[rows], score[rows], label[rows])
-        known = np.fromiter((u in detected for u in units.tolist()), bool, len(units))
-        units, best, positive = units[~known], best[~known], positive[~known]
-        first = np.lexsort((units, -best))[:k]
-        hits = units[first][positive[first]]
+        ranking = UnitRanking.of(unit[rows], score[rows])
+        known = np.fromiter((u in detected for u in ranking.units.tolist()), bool, len(ranking.units))
+        first = ranking.order[~known[ranking.order]][:k]
+        hits = ranking.units[first][ranking.any_by_unit(label[rows] == 1)[first]]
         detected.update(hits.tolist())
         shares[today.item() if isinstance(today, np.generic) else today] = len(hits) / k
     return shares
@@ -54,16 +55,6 @@ def card_precision_at_k(day: Array, unit: Array, score: Array, label: Array, k: 
     """Mean over days of `card_precision_by_day`; NaN without a day."""
     shares = card_precision_by_day(day, unit, score, label, k)
     return float(np.mean(list(shares.values()))) if shares else float("nan")
-
-
-def _by_unit(unit: Array, score: Array, label: Array) -> tuple[Array, Array, Array]:
-    """Each unit once, its highest score, and whether any of its events is positive."""
-    units, index = np.unique(unit, return_inverse=True)
-    best = np.full(len(units), -np.inf)
-    np.maximum.at(best, index, score)
-    positive = np.zeros(len(units), dtype=bool)
-    np.logical_or.at(positive, index, label == 1)
-    return units, best, positive
 
 
 def _both_classes(label: Array) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.errors import TollgateError
-from pipelines.releases.canary import in_canary
+from pipelines.ledger.ledger import Pointer
 from pipelines.releases.scorer import BoosterScorer, Matrix, RuleScorer, Scorer, champion_scorer, load_release
 from pipelines.run import Run
 
@@ -66,7 +66,11 @@ class Scored:
 def load_contenders(run: Run) -> Contenders:
     """Champion and challenger as the ledger's pointer names them in one look; a challenger never stops scoring."""
     pointer = run.ledger.champion()
-    champion = champion_scorer(run, pointer)
+    return with_challenger(run, champion_scorer(run, pointer), pointer)
+
+
+def with_challenger(run: Run, champion: Scorer, pointer: Pointer | None) -> Contenders:
+    """The champion, and the challenger that the pointer names; left out, and why, where it cannot be loaded."""
     if pointer is None or pointer.challenger is None:
         return Contenders(champion=champion)
     named = Contenders(champion=champion, named=pointer.challenger, state=pointer.challenger_state)
@@ -83,10 +87,3 @@ def timed(scorer: Scorer, matrix: Matrix) -> Scored:
     began = time.perf_counter()
     scores = scorer.score(matrix)
     return Scored(scores=scores, seconds=time.perf_counter() - began)
-
-
-def decided_by_challenger(contenders: Contenders, units: NDArray[np.int64], scores: Scores, share: float) -> Scores:
-    """Mask of the rows that the challenger decides: its canary's units, where it gave a score that is a number."""
-    if contenders.challenger is None or contenders.rule is not None or contenders.state != "canary":
-        return np.zeros(len(units), dtype=bool)
-    return np.asarray(in_canary(units, contenders.challenger.release_id, share) & np.isfinite(scores))

@@ -38,6 +38,11 @@ class Fallback:
         """Whether the rule decides that day."""
         return self.first <= day and (self.last is None or day <= self.last)
 
+    @property
+    def policy_reason(self) -> str:
+        """Why the rule decided a row of such a day, as predictions and answers carry it."""
+        return f"by policy since {self.first}: {self.reason}"
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         days = {name: str(day) if (day := getattr(self, name)) else None for name in ("first", "last", "told_on")}

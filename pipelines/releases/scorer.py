@@ -47,6 +47,10 @@ class Scorer(ABC):
         """Scores in [0, 1], float64, one for each row; raises `PermanentError` for a matrix of another width."""
         return self._score(self._checked(matrix))
 
+    def reaches_threshold(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """The decision for each score: positive at or above `threshold`; never for NaN."""
+        return np.asarray(scores >= self.threshold)
+
     def contributions(self, matrix: Matrix) -> NDArray[np.float64]:
         """How much each feature moved each row's score, in log-odds, shape as `matrix` (the bias is left out)."""
         return self._contributions(self._checked(matrix))

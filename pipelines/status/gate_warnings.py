@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
-from pipelines.base.days import grouped
+from pipelines.base.days import in_words
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,9 +30,8 @@ class GateWarning:
 
     def describe(self, days: Sequence[date]) -> str:
         """The warning in one line, with the days that it was given on."""
-        named = ", ".join(map(str, grouped(list(days))))
         subject = f"{self.suite}, {self.column or 'table'} ({self.check})"
-        return f"{subject} on {named}: expected {self.expected}; found {self.found} ({self.meaning})"
+        return f"{subject} on {in_words(days)}: expected {self.expected}; found {self.found} ({self.meaning})"
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
-from pipelines.base.days import DayRange, grouped, midnight
+from pipelines.base.days import DayRange, in_words, midnight
 from pipelines.base.errors import PermanentError, TransientError, UsageError
 from pipelines.nightly.freshness import FEATURES
 from pipelines.nightly.ingested import INGEST
+from pipelines.nightly.upstream import settled_days
 from pipelines.run import Run
 from pipelines.training.frames import Split
 from pipelines.usecases.definition import UseCase
@@ -51,9 +52,9 @@ def require_days(run: Run, splits: Sequence[Split], versions: Mapping[str, int])
         raise PermanentError(
             "the lake does not hold the features of all train and test days",
             where=run.lake.path(FEATURES),
-            day=_named(missing),
-            expected=f"rows on {_named(needed)}",
-            found=f"rows on {_named(held) or 'no day'}",
+            day=in_words(missing),
+            expected=f"rows on {in_words(needed)}",
+            found=f"rows on {in_words(held) or 'no day'}",
             next_step="choose --train-starts within these days, or load more with tollgate run ingest and run features",
         )
     return DayRange(held[0], held[-1])
@@ -66,19 +67,15 @@ def require_reports(run: Run, splits: Sequence[Split]) -> datetime:
     """
     delay = run.use_case.label.delay_days
     waited_for = {day for split in splits for day in split.test.widened(after=delay)}
-    done = run.ledger.latest(INGEST, status="done")
-    missing = sorted(waited_for.difference(done))
+    standing = settled_days(run, INGEST)
+    missing = standing.lacking(sorted(waited_for))
     if missing:
         raise TransientError(
             "reports on the test days are not in the lake yet, so frauds would be counted as legitimate",
             where=f"the {delay} days after each test day",
-            day=_named(missing),
-            expected=f"ingested: {_named(waited_for)}",
-            found=f"ingested: {_named(done) or 'no day'}",
+            day=in_words(missing),
+            expected=f"ingested: {in_words(waited_for)}",
+            found=f"ingested: {in_words(standing.accepted) or 'no day'}",
             next_step=f"tollgate run {INGEST} --from {missing[0]} --to {missing[-1]}",
         )
-    return midnight(max(done) + timedelta(days=1))
-
-
-def _named(days: Iterable[date]) -> str:
-    return ", ".join(map(str, grouped(list(days))))
+    return midnight(max(standing.accepted) + timedelta(days=1))

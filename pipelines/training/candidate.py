@@ -17,6 +17,7 @@ from features.definition import FeatureSet
 from pipelines.base.days import DayRange
 from pipelines.base.errors import PermanentError
 from pipelines.problems.metrics import Array
+from pipelines.problems.unit_ranking import UnitRanking
 from pipelines.releases.bundle import sha256
 from pipelines.releases.scorer import BoosterScorer, load_booster
 from pipelines.training.fitting import booster_scores, matrix_of, rounds_of
@@ -128,11 +129,9 @@ def capacity_threshold(day: Array, unit: Array, score: Array, capacity: int) -> 
 
     A unit's score of a day is its highest. With fewer units than the capacity it is the lowest of them.
     """
-    import pandas as pd
-
-    best = pd.DataFrame({"day": day, "unit": unit, "score": score}).groupby(["day", "unit"])["score"].max()
-    places = capacity * best.index.get_level_values("day").nunique()
-    return float(np.sort(best.to_numpy())[::-1][: max(places, 1)][-1])
+    days = np.unique(day)
+    best = np.concatenate([UnitRanking.of(unit[day == today], score[day == today]).best for today in days])
+    return float(np.sort(best)[::-1][: max(capacity * len(days), 1)][-1])
 
 
 def _choose_threshold(

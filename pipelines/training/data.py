@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
-from pipelines.base.days import DayRange, grouped, midnight
+from pipelines.base.days import DayRange, in_words, midnight
 from pipelines.base.errors import PermanentError, TooEarlyError, TransientError
 from pipelines.nightly.freshness import FEATURES, stale_days
+from pipelines.nightly.ingested import INGEST
+from pipelines.nightly.upstream import settled_days
 from pipelines.releases.fallback import goes_on
 from pipelines.run import Run
 from pipelines.training.candidate import training_days, training_split
@@ -112,7 +114,7 @@ def _require_days(run: Run, as_of: date, rows: Mapping[date, int]) -> None:
     learnt = [day for day in history if rows.get(day)]
     missing_tests = [day for day in split.test if not rows.get(day)]
     if missing_tests or 2 * len(learnt) < len(history):
-        there = _named(day for day, count in rows.items() if count)
+        there = in_words(day for day, count in rows.items() if count)
         ends = f"--from {history.first} --to {split.test.last}"
         young = _too_early(run, as_of)
         kind = TooEarlyError if young else PermanentError
@@ -146,16 +148,15 @@ def _too_early(run: Run, as_of: date) -> str:
 
 def _require_ingested(run: Run, days: DayRange) -> None:
     """Every day's files are in the lake (an empty day counts), so that no report is missing that was made by then."""
-    done = run.ledger.latest("ingest", first=days.first, last=days.last, status="done")
-    missing = [day for day in days if day not in done]
+    standing = settled_days(run, INGEST, days.first, days.last)
+    missing = standing.lacking(days)
     if missing:
-        tried = run.ledger.latest("ingest", first=days.first, last=days.last)
-        refused = [day for day in missing if day in tried and tried[day].status == "refused"]
+        refused = standing.refused(missing)
         why = f" ({len(refused)} refused, the first {refused[0]}: `tollgate status` says why)" if refused else ""
         raise TransientError(
             "days are not ingested yet, so reports are missing and positives would be learnt as negatives",
             where=run.lake.root,
-            day=_named(missing),
+            day=in_words(missing),
             expected=f"every day of {days} ingested",
             found=f"{len(missing)} of {len(days)} days not there{why}",
             held_back=HELD_BACK,
@@ -172,7 +173,7 @@ def _require_fresh(run: Run, days: DayRange) -> None:
         raise TransientError(
             "features are stale, so a model would learn what is no longer true",
             where=run.lake.path(FEATURES),
-            day=_named(stale),
+            day=in_words(stale),
             expected="features of today's data and definitions",
             found=f"{first}: {stale[first]}",
             held_back=HELD_BACK,
@@ -189,7 +190,7 @@ def _require_complete(run: Run, days: DayRange, counted: Mapping[date, int], ver
         raise PermanentError(
             "features are not complete, so a model would learn from a part",
             where=run.lake.path(FEATURES),
-            day=_named(wrong),
+            day=in_words(wrong),
             expected=f"{events.get(first, 0)} rows on {first}, one for each event",
             found=f"{counted.get(first, 0)} rows",
             next_step=f"tollgate run features --from {first} --to {wrong[-1]}",
@@ -199,7 +200,3 @@ def _require_complete(run: Run, days: DayRange, counted: Mapping[date, int], ver
 def _rows_by_day(run: Run, table: str, days: DayRange, versions: Mapping[str, int]) -> dict[date, int]:
     rows = run.lake.read(table, days=days, version=versions[table]).groupBy("day").count().collect()
     return {row["day"]: int(row["count"]) for row in rows}
-
-
-def _named(days: Iterable[date]) -> str:
-    return ", ".join(map(str, grouped(list(days))))

@@ -25,7 +25,7 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
         (("--delete-unit", "7"), "a deletion needs a reason"),
         (("--delete-unit", "7 OR 1=1", "--reason", "x"), "a whole number"),
         (("--delete-unit", "7", "--unit", "amount", "--reason", "x"), "customer_id, terminal_id"),
-        (("--keys-from", "/no/such/file", "--reason", "x"), "a file with one key a line"),
+        (("--keys-from", "/no/such/file", "--reason", "x"), "a file with one id a line"),
     ],
 )
 def test_a_call_that_is_not_clear_changes_nothing(

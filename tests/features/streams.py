@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 from hypothesis import strategies as st
 
+from features.instants import MICROSECONDS_PER_DAY as DAY
 from features.kernel import NEVER, Events
-from features.timeline import MICROSECONDS_PER_DAY as DAY
 
 
 def make_events(rows: list[tuple[int, int, int, int, int | None]]) -> Events:

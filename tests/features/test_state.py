@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from features.fraud import BASELINE
+from features.instants import MICROSECONDS_PER_DAY as DAY
 from features.state import (
     AMOUNTS,
     EMPTY,
@@ -21,7 +22,6 @@ from features.state import (
     state_columns,
     state_reach_days,
 )
-from features.timeline import MICROSECONDS_PER_DAY as DAY
 from features.timeline import NEVER
 
 

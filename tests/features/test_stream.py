@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from features.definition import EntityFeature, FeatureSet
 from features.errors import FeatureError
 from features.fraud import BASELINE
+from features.instants import MICROSECONDS_PER_DAY as DAY
 from features.kernel import NEVER, Events, compute
 from features.online import loops
 from features.online import state_store as arena
@@ -20,7 +21,6 @@ from features.online.state_store import ROOM_ENTITIES
 from features.state import IDS, REPORTED, TIMES, EntityState, build_states
 from features.states_table import StatesTable
 from features.stream import StreamFeatures
-from features.timeline import MICROSECONDS_PER_DAY as DAY
 from features.timeline import by_time
 from pipelines.usecases.registry import load
 from tests.features.kinds import EVERY_KIND, TEXTS

@@ -15,18 +15,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from features.instants import microseconds_of
 from pipelines.serve.predictions import Answers, Decider
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.score_request import Share
 from pipelines.serve.wire.arrow_wire import ArrowWire
 from pipelines.serve.wire.json_wire import JsonWire
-from pipelines.serve.wire.request_bounds import door, micros
+from pipelines.serve.wire.request_bounds import door
 from pipelines.usecases.registry import load
 from tests.serve.serving import Served, event
 
 USE_CASE = load("fraud")
 NOW = datetime(2026, 11, 22, 6, 0, tzinfo=UTC)
-DOOR = door(USE_CASE, now=lambda: micros(NOW))
+DOOR = door(USE_CASE, now=lambda: microseconds_of(NOW))
 ARROW = ArrowWire(USE_CASE, DOOR, most_rows=100)
 JSON = JsonWire(USE_CASE, DOOR, most_rows=100)
 

@@ -16,7 +16,7 @@ import pytest
 from features.kernel import Events, compute
 from pipelines.prediction_log.files import answers_folder, read_answers
 from pipelines.releases.bundle import releases_folder
-from pipelines.releases.fallback import begin
+from pipelines.releases.fallback import begin, end
 from pipelines.releases.promotion import put
 from pipelines.releases.scorer import load_champion
 from pipelines.run import Run
@@ -189,6 +189,17 @@ def test_on_days_of_a_fallback_by_policy_the_rule_decides(run: Run, engine: Live
     assert {(one.release_id, one.fallback) for one in told} == {("rule", True)}
     assert "a bug" in next(iter(told)).reason
     assert answers.names, "what the champion saw is kept all the same"
+
+
+def test_each_row_tells_the_fallback_that_covers_its_own_day(run: Run, engine: LiveEngine) -> None:
+    """As nightly scoring does: an event of an earlier fallback does not carry the reason of a later one."""
+    begin(run.ledger, DAY, reason="the first bug", actor="test", at=NOW)
+    end(run.ledger, DAY + timedelta(days=1), reason="mended", actor="test", at=NOW)
+    begin(run.ledger, DAY + timedelta(days=30), reason="the second bug", actor="test", at=NOW)
+    engine.look_at_ledger()
+    answers = score(engine, taken(TODAY, slice(0, 5)))
+    told = {answers.deciders[i].reason for i in answers.decided_by.tolist()}
+    assert told == {f"by policy since {DAY}: the first bug"}
 
 
 def test_a_canary_decides_for_its_share_and_a_shadow_for_nobody(run: Run, engine: LiveEngine) -> None:

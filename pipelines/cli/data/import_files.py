@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from pipelines.cli.data.import_check import check
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, errors, print_json, print_table
 
 if TYPE_CHECKING:
@@ -37,7 +38,7 @@ def import_files(
     only_check: Annotated[
         bool, typer.Option("--check", help="read a sample, print what each column becomes, write nothing")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Bring public or own files into the landing zone, by a mapping of their columns.
 

@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.listed_ids import read_ids
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import print_json
 
 
@@ -18,7 +20,7 @@ def register(app: typer.Typer) -> None:
 def keyed_ids(
     column: Annotated[str, typer.Argument(help="column of the events that holds the hashes, for instance customer_id")],
     ids_from: Annotated[Path, typer.Option(help="file with one id a line; - is the input")],
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Print the keyed hash of each id, a line each and in their order, never the id itself.
 
@@ -41,26 +43,10 @@ def keyed_ids(
             found=problem,
             next_step="give the column that the mapping lists as keyed",
         )
-    ids = _read(ids_from)
+    ids = read_ids(ids_from, "--ids-from")
     key = id_key(settings, may_make=False)
     hashed = [keyed_id(key, column, one) for one in ids]
     if as_json:
         print_json({"column": column, "ids": hashed})
     else:
         typer.echo("\n".join(map(str, hashed)))
-
-
-def _read(path: Path) -> list[str]:
-    from pipelines.base.errors import UsageError
-
-    try:
-        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(
-            "the ids cannot be read",
-            where=f"--ids-from {path}",
-            expected="a file with one id a line, UTF-8",
-            found=str(error),
-            next_step="give the file that holds them, or - for the input",
-        ) from error
-    return [one for one in text.splitlines() if one.strip()]

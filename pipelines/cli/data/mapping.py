@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import errors, print_json
 
 
@@ -25,7 +26,7 @@ def new(
     key: Annotated[str, typer.Option("--id", help="column that identifies an event")] = "",
     label: Annotated[str, typer.Option(help="column of the label")] = "",
     column: Annotated[list[str] | None, typer.Option(help="column of the events and of the file: A=B")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Propose a mapping from a sample of a file. Exit code 1 where something is left for you to fill in."""
     from pipelines.base.atomic_files import write_whole

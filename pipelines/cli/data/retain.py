@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.listed_ids import read_ids
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import person_run, required_reason
 
@@ -31,7 +33,7 @@ def retain_command(
     ] = False,
     reason: Annotated[str, typer.Option(help="why, as the audit will say; name no key in it")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="count what would be deleted")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Delete for good: lake with its earlier versions, landing zone, alert lists, online store. Nothing brings it back.
 
@@ -39,7 +41,7 @@ def retain_command(
     looked into, and are named; everything else is deleted.
     """
     run = person_run()
-    keys = [*(delete_unit or ()), *_read(keys_from)]
+    keys = [*(delete_unit or ()), *(read_ids(keys_from, "--keys-from") if keys_from else ())]
     if bool(keys or keys_from) == older_than_policy:
         _usage("either keys or --older-than-policy", "both" if keys else "neither")
     if older_than_policy:
@@ -70,16 +72,6 @@ def _by_age(run: Run, dry_run: bool, as_json: bool) -> None:
         _show_unread(unread)
     if unread:
         raise typer.Exit(1)
-
-
-def _read(path: Path | None) -> list[str]:
-    if path is None:
-        return []
-    try:
-        text = typer.get_text_stream("stdin").read() if str(path) == "-" else path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        _usage("a file with one key a line", str(error))
-    return text.split()
 
 
 def _usage(expected: str, found: str) -> Any:

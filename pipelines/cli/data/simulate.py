@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, errors, print_json, print_table
 
 if TYPE_CHECKING:
@@ -40,7 +41,7 @@ def simulate_days(
     unreported: Annotated[float, typer.Option(help="share of frauds that nobody reports")] = 0.0,
     file_format: Annotated[Format, typer.Option("--format", help="format of the part files")] = Format.PARQUET,
     truth: Annotated[Path | None, typer.Option(help="folder of the ground truth (default: <home>/truth)")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write simulated transactions and fraud reports into the landing zone.
 
@@ -65,7 +66,7 @@ def simulate_days(
         _print(sent, totals, places)
 
 
-def list_incidents(as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False) -> None:
+def list_incidents(as_json: AsJson = False) -> None:
     """List what can happen on a simulated day (`tollgate simulate --incident NAME:FROM:TO`)."""
     from pipelines.simulate.incidents import INCIDENTS
 

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
 from pipelines.cli.person import person_run, required_reason
 
@@ -19,7 +20,7 @@ def withdraw_command(
     day: Annotated[str, typer.Option("--day", help="the day that was run by mistake, YYYY-MM-DD")],
     reason: Annotated[str, typer.Option(help="why, as the records will say")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be taken back")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Take back a day: its rows leave the lake, its records leave status, pages and windows; the ledger keeps them.
 

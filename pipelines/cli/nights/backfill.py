@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, error_document, errors, print_error, print_json
 
 if TYPE_CHECKING:
@@ -39,7 +40,7 @@ def backfill(
     last: Annotated[str, typer.Option("--to", help="last day, included")],
     rerun: Annotated[bool, typer.Option("--rerun", help="run days again that are done")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and run nothing")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run the days --from to --to, both included, through Airflow: ingest, features, score, monitor.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ def oncall(
     every: Annotated[bool, typer.Option("--all", help="resolved incidents too")] = False,
     resolve: Annotated[int | None, typer.Option(help="close the open incident of this number; needs --reason")] = None,
     reason: Annotated[str, typer.Option(help="why it is closed, as the records will say")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """What needs a person: incidents with consequence, evidence, next command, runbook; and notices that wait."""
     from pipelines.alerting.incidents import deliver

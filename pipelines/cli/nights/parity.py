@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ def parity_of_day(
     sample: Annotated[int | None, typer.Option("--sample", help="compare so many events (all still move)")] = None,
     features: Annotated[str | None, typer.Option("--features", help="one feature set; by default all features")] = None,
     served: Annotated[bool, typer.Option("--served", help="compare what was really answered, replay nothing")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Replay a day event by event through Feast and the online path; exit code 0 where it equals the batch.
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, errors, print_json
 from pipelines.cli.person import reading_run
 from pipelines.pages.render import DASH, count, decimal
@@ -39,7 +40,7 @@ def register(app: typer.Typer) -> None:
 def status(
     first: First = "",
     last: Last = "",
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Where things stand: champion, newest days, a table of days, what needs attention, lost stores included.
 
@@ -62,7 +63,7 @@ def report(
     first: First = "",
     last: Last = "",
     out: Annotated[Path | None, typer.Option(help="file to write (default: reports/index.html in the home)")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Write one self-contained HTML file: the pages of Model Ops as Airflow shows them, without Airflow."""
     from pipelines.ops.one_file import write_report

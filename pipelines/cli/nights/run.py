@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -48,7 +49,7 @@ def run_stage(
     allow_gap: Annotated[
         bool, typer.Option("--allow-gap", help="features only: go on although the day before is not ingested")
     ] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Run one stage for the days --from to --to, both included; running a day again leaves the same rows."""
     from pipelines.base.days import DayRange, require_over

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def backtest_command(
     delay_days: Annotated[int, typer.Option(help="days between train and test days, in which labels mature")] = 7,
     test_days: Annotated[int, typer.Option(help="days that are judged")] = 7,
     features: Annotated[str | None, typer.Option(help="feature set; by default the model policy's own")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train and judge on each fold as it would have been done then; nothing is released.
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
 from pipelines.cli.person import person_run, required_reason
 
@@ -23,7 +24,7 @@ def register(app: typer.Typer) -> None:
 def fallback_command(
     on: Annotated[bool | None, typer.Option("--on/--off", help="let the rule decide, or the champion again")] = None,
     reason: Annotated[str, typer.Option(help="why, as the records will say; needed to change anything")] = "",
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Who decides: the champion, or the declared rule in its place. With --on or --off, from the next day to score on.
 

@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import reading_run
 
 if TYPE_CHECKING:
     from pipelines.training.golden_store import GoldenSet
 
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 GROUP = typer.Typer(no_args_is_help=True, help="The golden set: frozen cases that no model may learn from.")
 
 

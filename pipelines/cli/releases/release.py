@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import reading_run
 
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
 
 NOT_IN_PRODUCTION = 3
 """Exit code of a training whose release does not decide now: it was refused, or retired before."""
-
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 
 
 def register(app: typer.Typer) -> None:

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import person_run
 
@@ -17,7 +18,7 @@ def register(app: typer.Typer) -> None:
 
 def reproduce_command(
     run: Annotated[str, typer.Argument(help="an MLflow run id, or a release")],
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Train again on the pinned data. Exit code 0: the same model, byte for byte. 1: another one, or none."""
     from pipelines.training.reproduce import reproduce

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
 from pipelines.cli.person import person_run
 
 if TYPE_CHECKING:
     from pipelines.releases.promotion import Stage
 
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 REASON = "asked for on the command line"
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
@@ -20,7 +21,7 @@ def register(app: typer.Typer) -> None:
 def drill(
     name: Annotated[str, typer.Argument(help="which drill; `list` says which there are")],
     keep: Annotated[bool, typer.Option("--keep", help="leave the scratch home there and say where it is")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Practise an emergency in a scratch home; exit code 0 only where everything happened that had to.
 

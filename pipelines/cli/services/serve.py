@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
+from pipelines.cli.options import AsJson
 
 
 def register(app: typer.Typer) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, errors, print_json, print_table
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def register(app: typer.Typer) -> None:
     app.command("down")(down)
 
 
-def up(as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False) -> None:
+def up(as_json: AsJson = False) -> None:
     """Start the Spark Connect server, Airflow and MLflow's UI; all of them come up, or none."""
     from pipelines.base.settings import Settings
     from pipelines.services import local as services
@@ -42,7 +43,7 @@ def up(as_json: Annotated[bool, typer.Option("--json", help="print one JSON docu
         _print(settings, found)
 
 
-def down(as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False) -> None:
+def down(as_json: AsJson = False) -> None:
     """Stop the services, with every process that they have started."""
     from pipelines.base.settings import Settings
     from pipelines.services import local as services

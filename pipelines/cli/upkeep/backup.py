@@ -7,9 +7,8 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
-
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 
 
 def register(app: typer.Typer) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import asdict, replace
-from typing import Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import print_json, print_table
 
 
@@ -15,7 +15,7 @@ def register(app: typer.Typer) -> None:
     app.command("doctor")(doctor)
 
 
-def doctor(as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """Check machine, home, stores and services, logins included; exit code 1 where something is wrong."""
     from pipelines.base.commands import as_typed
     from pipelines.base.findings import guarded

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
     from pipelines.homes.adoption import Adoption
 
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 GROUP = typer.Typer(no_args_is_help=True, help="Which home this is; what becomes of one that was copied or moved.")
 
 

@@ -6,10 +6,9 @@ store is a further `group.command(…)` there or here.
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_error, print_json
 from pipelines.cli.person import person_run
 
@@ -23,7 +22,7 @@ def register(app: typer.Typer) -> None:
     group.command("lake")(lake)
 
 
-def lake(as_json: Annotated[bool, typer.Option("--json", help="print one JSON document")] = False) -> None:
+def lake(as_json: AsJson = False) -> None:
     """Move files aside that were cut off (a power loss), and say what to run again. Exit code 1: not all could be."""
     from pipelines.maintenance.repair_lake import repair_lake
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
 from pipelines.cli.person import person_run
-
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 
 
 def register(app: typer.Typer) -> None:

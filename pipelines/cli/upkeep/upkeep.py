@@ -7,10 +7,10 @@ from typing import Annotated
 
 import typer
 
+from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import person_run
 
-AsJson = Annotated[bool, typer.Option("--json", help="print one JSON document")]
 LEDGER = typer.Typer(no_args_is_help=True, help="The ledger as one file: backed up, restored, moved to a server.")
 
 

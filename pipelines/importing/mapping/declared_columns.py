@@ -7,6 +7,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from pipelines.base.column_types import parse_column_type
+
 Rounding = Literal["half_even", "half_up", "down"]
 EpochUnit = Literal["s", "ms", "us", "ns", "min", "h", "d"]
 
@@ -140,9 +142,9 @@ EventsColumn = IdColumn | NumberColumn | TimeColumn | PlainColumn
 
 def column_model(spark_type: str) -> type[IdColumn] | type[NumberColumn] | type[TimeColumn] | type[PlainColumn]:
     """What may be declared of a column of the events that has this Spark SQL type."""
-    kind = spark_type.lower()
-    if kind in {"bigint", "string"}:
+    column_type = parse_column_type(spark_type)
+    if column_type.kind in {"bigint", "string"}:
         return IdColumn
-    if kind == "timestamp":
+    if column_type.kind == "timestamp":
         return TimeColumn
-    return NumberColumn if kind in {"int", "double"} or kind.startswith("decimal") else PlainColumn
+    return NumberColumn if column_type.is_number else PlainColumn

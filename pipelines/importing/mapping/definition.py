@@ -14,6 +14,7 @@ from zoneinfo import ZoneInfo
 import pyarrow as pa
 from pydantic import Field, ValidationError, field_validator, model_validator
 
+from pipelines.base.column_types import parse_column_type
 from pipelines.base.errors import ConfigurationError
 from pipelines.importing.mapping.declared_columns import EventsColumn, IdColumn, Section, TimeColumn, column_model
 from pipelines.importing.mapping.keyed_ids import KINDS
@@ -276,14 +277,14 @@ def _unkeyable(columns: Any, use_case: UseCase) -> list[str]:
 def _contradictions(mapping: Mapping, use_case: UseCase) -> list[str]:
     """Declarations that are fine one by one and do not go together, or not with the use case."""
     problems = []
-    types = {column.name: column.type for column in use_case.events.columns}
+    kinds = {column.name: parse_column_type(column.type).kind for column in use_case.events.columns}
     for name, column in mapping.events.items():
-        if isinstance(column, IdColumn) and name not in mapping.keyed and types[name] == "bigint":
+        if isinstance(column, IdColumn) and name not in mapping.keyed and kinds[name] == "bigint":
             if column.columns:
                 problems.append(f"events.{name}: an id of several columns is text, so it has to be in keyed")
             if column.kind == "text":
                 problems.append(f"events.{name}: {name} is a whole number here; an id that is text has to be in keyed")
-        if isinstance(column, IdColumn) and column.not_card_numbers and types[name] == "string":
+        if isinstance(column, IdColumn) and column.not_card_numbers and kinds[name] == "string":
             declared = next(one for one in use_case.events.columns if one.name == name)
             if name not in mapping.keyed and not declared.not_card_numbers:
                 problems.append(
@@ -307,7 +308,9 @@ def unkeyable(column: str, feed: Feed) -> str | None:
     types = {one.name: one.type for one in feed.columns}
     if column not in types:
         return f"{column} is not a column of {feed.name}"
-    return None if types[column] in KINDS else f"{column} is {types[column]}; hashed ids need {' or '.join(KINDS)}"
+    if parse_column_type(types[column]).kind in KINDS:
+        return None
+    return f"{column} is {types[column]}; hashed ids need {' or '.join(KINDS)}"
 
 
 def _zone(time_zone: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from pipelines.base.column_types import parse_column_type
 from pipelines.importing.mapping.declared_columns import column_model
 from pipelines.importing.mapping.definition import Mapping
 from pipelines.importing.mapping.keyed_ids import KINDS
@@ -34,7 +35,7 @@ def mapping_schema(use_case: UseCase) -> dict[str, Any]:
         "required": list(columns),
         "additionalProperties": False,
     }
-    keyable = [column.name for column in use_case.events.columns if column.type in KINDS]
+    keyable = [column.name for column in use_case.events.columns if parse_column_type(column.type).kind in KINDS]
     schema["properties"]["keyed"]["items"] = {"enum": keyable}
     schema["definitions"] = {name: one for name, one in definitions.items() if name not in unused}
     title = f"Tollgate: a mapping of files to the {use_case.name} use case"

@@ -18,6 +18,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from pipelines.base.arrow_types import arrow_type
+from pipelines.base.column_types import parse_column_type
 from pipelines.base.errors import UsageError
 from pipelines.base.printable import shown
 from pipelines.importing.conversion.ids import card_number_share
@@ -221,7 +222,7 @@ def _fits(one: SampleColumn, column: Column, model: type, *, is_key: bool) -> bo
             return False
         fractions = any(re.fullmatch(r"[+-]?\d+[.,]0*[1-9]\d*", text) for text in values)
         return not fractions and (not is_key or len(set(values)) == len(values) == len(one.values))
-    return not one.kind.startswith("timestamp") or column.type == "date"
+    return not one.kind.startswith("timestamp") or parse_column_type(column.type).kind == "date"
 
 
 def _id_lines(column: Column, one: SampleColumn, draft: _Draft, hint: str, *, is_key: bool) -> list[str]:
@@ -230,7 +231,8 @@ def _id_lines(column: Column, one: SampleColumn, draft: _Draft, hint: str, *, is
     zeros = any(re.match(r"-?0\d", text) for text in values)
     cards, different = card_number_share(pa.array(values, pa.string()))
     is_text = not whole or zeros
-    if column.type in KINDS and ((is_text and column.type == "bigint") or cards > CARD_NUMBER_SHARE * different):
+    kind = parse_column_type(column.type).kind
+    if kind in KINDS and ((is_text and kind == "bigint") or cards > CARD_NUMBER_SHARE * different):
         draft.keyed.append(column.name)
     lines = []
     if zeros and whole:

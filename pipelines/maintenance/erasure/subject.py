@@ -9,6 +9,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from pipelines.base.column_types import parse_column_type
 from pipelines.base.errors import UsageError
 from pipelines.base.secrets import secret
 from pipelines.base.settings import Settings
@@ -87,7 +88,7 @@ def as_values(use_case: UseCase, column: str, texts: Iterable[str]) -> frozenset
 
 def _is_whole(use_case: UseCase, column: str) -> bool:
     types = {one.name: one.type for one in use_case.events.columns}
-    return types[column] in {"bigint", "int", "smallint", "tinyint"}
+    return parse_column_type(types[column]).is_whole
 
 
 def _among(column: str, values: Iterable[Any]) -> str:

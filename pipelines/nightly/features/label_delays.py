@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
-from features.timeline import MICROSECONDS_PER_DAY
+from features.instants import MICROSECONDS_PER_DAY
 from pipelines.base.days import DayRange
 from pipelines.run import Run
 from pipelines.usecases.policies.label_delays import LabelDelays, class_ends

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import csv
 import gzip
-import re
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.card_numbers import mask_card_numbers
-from pipelines.base.errors import ConfigurationError, ContractError
+from pipelines.base.column_types import parse_column_type
+from pipelines.base.errors import ContractError
 from pipelines.usecases.definition import Feed
 
 if TYPE_CHECKING:
     import pyarrow
 
-_DECIMAL = re.compile(r"decimal\((\d+),\s*(\d+)\)")
-_INTEGERS = {"bigint": 64, "int": 32, "smallint": 16}
+_BITS = {"bigint": 64, "int": 32}
 
 
 def contract_problems(feed: Feed, path: Path) -> list[str]:
@@ -99,12 +98,14 @@ def _fits(found: Any, declared: str) -> bool:
     """Whether every value of the Arrow type `found` survives a cast to the Spark type `declared`."""
     from pyarrow import types
 
-    if decimal := _DECIMAL.fullmatch(declared):
-        precision, scale = int(decimal[1]), int(decimal[2])
-        whole = found.precision - found.scale if types.is_decimal(found) else precision
-        return bool(types.is_decimal(found)) and found.scale <= scale and whole <= precision - scale
-    if declared in _INTEGERS:
-        return bool(types.is_signed_integer(found)) and found.bit_width <= _INTEGERS[declared]
+    column_type = parse_column_type(declared)
+    if column_type.kind == "decimal":
+        if not types.is_decimal(found):
+            return False
+        whole_digits = column_type.precision - column_type.scale
+        return bool(found.scale <= column_type.scale and found.precision - found.scale <= whole_digits)
+    if column_type.is_whole:
+        return bool(types.is_signed_integer(found)) and found.bit_width <= _BITS[column_type.kind]
     checks = {
         "timestamp": lambda: types.is_timestamp(found) and found.unit in {"ms", "us", "ns"},
         "date": lambda: types.is_date32(found),
@@ -112,14 +113,7 @@ def _fits(found: Any, declared: str) -> bool:
         "string": lambda: types.is_string(found) or types.is_large_string(found),
         "boolean": lambda: types.is_boolean(found),
     }
-    if declared not in checks:
-        raise ConfigurationError(
-            "a feed declares a type that ingest does not know",
-            expected=", ".join([*_INTEGERS, "decimal(p,s)", *checks]),
-            found=declared,
-            next_step="declare one of these types in the use case",
-        )
-    return bool(checks[declared]())
+    return bool(checks[column_type.kind]())
 
 
 def _is_nanoseconds(kind: Any) -> bool:

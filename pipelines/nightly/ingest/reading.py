@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.base.column_types import parse_column_type
 from pipelines.usecases.definition import Column, Feed
 
 if TYPE_CHECKING:
@@ -102,11 +103,12 @@ def _parsed(column: Column) -> Expression:
     from pyspark.sql import functions as f
 
     text = f"trim(`{column.name}`)"
-    if column.type == "string":
+    kind = parse_column_type(column.type).kind
+    if kind == "string":
         return f.col(f"`{column.name}`")
-    if re.match(r"decimal", column.type):
+    if kind == "decimal":
         exact, kept = f"try_cast({text} as decimal(38,18))", f"try_cast({text} as {column.type})"
         return f.expr(f"case when {exact} = {kept} then {kept} end")
-    if column.type == "timestamp":
+    if kind == "timestamp":
         return f.expr(f"case when {text} rlike '{_INSTANT}' then try_cast({text} as timestamp) end")
     return f.expr(f"try_cast({text} as {column.type})")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.base.card_numbers import holds_card_number
+from pipelines.base.column_types import parse_column_type
 from pipelines.nightly.ingest.reading import LANDED, MALFORMED, SOURCE_DAY
 from pipelines.usecases.definition import Feed
 
@@ -73,7 +74,7 @@ def _unreadable(feed: Feed) -> list[Breach]:
     breaches = []
     for column in feed.columns:
         broken = f.col(column.name).isNull()
-        if column.type == "double":
+        if parse_column_type(column.type).kind == "double":
             broken = broken | f.isnan(column.name) | (f.abs(column.name) == f.lit(float("inf")))
         text = f.col(f"{LANDED}.{column.name}").cast("string")
         reason = f.concat(f.lit(f"{column.name} "), f.to_json(f.array(text)), f.lit(f" is not a {column.type}"))
@@ -87,8 +88,14 @@ def _card_numbers(feed: Feed) -> list[Breach]:
 
     return [
         Breach(f"{name}_card_number", f.expr(holds_card_number(name)), f.lit(f"{name} holds a card number"))
-        for name in (one.name for one in feed.columns if one.type == "string" and not one.not_card_numbers)
+        for name in _texts_to_look_through(feed)
     ]
+
+
+def _texts_to_look_through(feed: Feed) -> list[str]:
+    """The text columns of which nobody has said that their values are no card numbers."""
+    texts = [column for column in feed.columns if parse_column_type(column.type).kind == "string"]
+    return [column.name for column in texts if not column.not_card_numbers]
 
 
 def _impossible_day(feed: Feed, lateness_days: int) -> list[Breach]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import TYPE_CHECKING, Any
@@ -17,13 +16,14 @@ from pipelines.nightly.ingest.bad_rows import RefusedDay, next_step
 from pipelines.nightly.ingest.changes import accepted_rows
 from pipelines.nightly.ingest.prepared import Prepared
 from pipelines.nightly.ingest.quarantine import quarantined_rows
+from pipelines.nightly.volume import volume_ratio
 from pipelines.run import Run
+from pipelines.usecases.policies.watch import WatchPolicy
 
 if TYPE_CHECKING:
     import pandas as pd
 
 _SAMPLE = 3
-_WEEKS = 8
 
 
 def over_budget(run: Run, feeds: list[Prepared]) -> dict[date, str]:
@@ -97,26 +97,25 @@ def gate_error(failed: Mapping[str, GateResult], days: list[date]) -> GateError:
 def day_profile(run: Run, feed: Prepared) -> pd.DataFrame:
     """One row for each landing day with rows: `day`, `rows` (accepted), and shares of the rows that landed (0 to 1).
 
-    `volume_ratio`: rows over the median of the same weekday in the eight weeks before, NaN where fewer than three of
-    these are known; `duplicate_share`, `late_share`, `quarantined_share`; `busiest_hour_share` of the accepted rows.
+    `volume_ratio`: rows over what is usual for the weekday, NaN without enough history; `duplicate_share`,
+    `late_share`, `quarantined_share`; `busiest_hour_share` of the accepted rows.
     """
     import pandas as pd
 
-    known = _known_volumes(run, feed)
+    known, policy = _known_volumes(run, feed), run.use_case.watch
     records = [
-        {"day": str(day), **_profile(day, account, known)} for day, account in feed.accounts.items() if account.rows_in
+        {"day": str(day), **_profile(day, account, known, policy)}
+        for day, account in feed.accounts.items()
+        if account.rows_in
     ]
     columns = ("day", "rows", "volume_ratio", "duplicate_share", "late_share", "quarantined_share")
     return pd.DataFrame(records, columns=[*columns, "busiest_hour_share"])
 
 
-def _profile(day: date, account: FeedAccount, known: Mapping[date, int]) -> dict[str, Any]:
-    weekdays = [day - timedelta(weeks=n) for n in range(1, _WEEKS + 1)]
-    volumes = [known[weekday] for weekday in weekdays if known.get(weekday)]
-    usual = statistics.median(volumes) if len(volumes) >= 3 else None
+def _profile(day: date, account: FeedAccount, known: Mapping[date, int], policy: WatchPolicy) -> dict[str, Any]:
     return {
         "rows": account.accepted,
-        "volume_ratio": account.accepted / usual if usual else None,
+        "volume_ratio": volume_ratio(day, known, policy),
         "duplicate_share": account.duplicates / account.rows_in,
         "late_share": account.late / account.rows_in,
         "quarantined_share": account.quarantined / account.rows_in,
@@ -127,6 +126,8 @@ def _profile(day: date, account: FeedAccount, known: Mapping[date, int]) -> dict
 def _known_volumes(run: Run, feed: Prepared) -> dict[date, int]:
     """Accepted rows of each landing day: of this run, and of the weeks before from the ledger."""
     first, last = min(feed.accounts), max(feed.accounts)
-    records = run.ledger.latest("ingest", first=first - timedelta(weeks=_WEEKS), last=last, status="done")
+    records = run.ledger.latest(
+        "ingest", first=first - timedelta(weeks=run.use_case.watch.weeks), last=last, status="done"
+    )
     counts = {day: record.payload["feeds"][feed.feed.name]["accepted"] for day, record in records.items()}
     return counts | {day: account.accepted for day, account in feed.accounts.items()}

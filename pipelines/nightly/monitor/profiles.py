@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from features.definition import EntityFeature, FeatureSet
+from pipelines.base.column_types import parse_column_type
 from pipelines.base.days import DayRange
 from pipelines.nightly.monitor.day_samples import DaySample
 from pipelines.nightly.monitor.drift.coherence import coherence
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
 
 BLOCKS = 20
 DISTINCT_ERROR = 0.01
-_NUMBERS = ("decimal", "double", "float", "int", "bigint", "long")
 
 Edges = Mapping[str, Sequence[int]]
 
@@ -139,7 +139,7 @@ def _raw_columns(run: Run, found: Sequence[str]) -> list[str]:
     return [
         column.name
         for column in run.use_case.events.columns
-        if column.name in found and column.name not in keys and column.type.lower().startswith(_NUMBERS)
+        if column.name in found and column.name not in keys and parse_column_type(column.type).is_number
     ]
 
 

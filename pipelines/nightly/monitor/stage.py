@@ -31,7 +31,6 @@ from pipelines.nightly.monitor.drift.comparison import Comparison, compare
 from pipelines.nightly.monitor.drift.drift import Drift, judge, measure, not_judged
 from pipelines.nightly.monitor.drift.evidently_page import measure_and_render
 from pipelines.nightly.monitor.drift.explanation import explain
-from pipelines.nightly.monitor.drift.volume import quarantine_rate, quiet_hours, volume_ratio
 from pipelines.nightly.monitor.figures import figure_table, figures
 from pipelines.nightly.monitor.incidents import follow
 from pipelines.nightly.monitor.performance.estimate import realised
@@ -45,6 +44,7 @@ from pipelines.nightly.monitor.stores import watch_stores
 from pipelines.nightly.monitor.watched_days import WatchedDays
 from pipelines.nightly.result import StageResult
 from pipelines.nightly.upstream import Upstream
+from pipelines.nightly.volume import quarantine_rate, quiet_hours, volume_ratio
 from pipelines.releases.scorer import load_release
 from pipelines.run import Run
 
@@ -195,7 +195,7 @@ def _accounts(
             "rows": rows[day],
             "score_mean": sample.score_mean if sample else None,
             "release": sample.release if sample else "",
-            "volume_ratio": volume_ratio(day, counted),
+            "volume_ratio": volume_ratio(day, counted, run.use_case.watch),
             "quarantine_rate": quarantine_rate(arrived.payload if arrived else None),
             "quiet_hours": quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
             "drift": drift.to_json(),
@@ -219,7 +219,8 @@ def _reason(diagnosis: Mapping[str, Any], drift: Drift) -> str:
 
 def _rows_by_day(run: Run, first: date, last: date) -> dict[date, int]:
     """Rows of features by day for the weeks before, from the ledger."""
-    records = run.ledger.latest("features", first=first - timedelta(weeks=5), last=last, status="done")
+    before = timedelta(weeks=run.use_case.watch.weeks)
+    records = run.ledger.latest("features", first=first - before, last=last, status="done")
     return {day: int(record.payload["rows"]) for day, record in records.items() if "rows" in record.payload}
 
 

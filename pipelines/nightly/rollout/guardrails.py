@@ -40,7 +40,7 @@ def compare(
         known = scored.scores[np.isfinite(scored.scores)]
         reference = scorer.bundle.reference()["score"].to_numpy() if scorer.bundle else np.empty(0)
         found[f"{name}_mean"] = float(known.mean()) if len(known) else None
-        found[f"{name}_units"] = len(np.unique(units[scored.scores >= scorer.threshold]))
+        found[f"{name}_units"] = len(np.unique(units[scorer.reaches_threshold(scored.scores)]))
         found[f"{name}_drift"] = wasserstein(reference, known) if len(reference) and len(known) else None
         found[f"{name}_seconds_per_row"] = scored.seconds / max(1, len(units))
     return found

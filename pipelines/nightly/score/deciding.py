@@ -28,4 +28,4 @@ def deciding(run: Run, contenders: Contenders, known: Sequence[Fallback], day: d
     span = fallback_on(known, day)
     if span is None:
         return contenders
-    return contenders.with_rule(rule_scorer(run.use_case, reason=f"by policy since {span.first}: {span.reason}"))
+    return contenders.with_rule(rule_scorer(run.use_case, reason=span.policy_reason))

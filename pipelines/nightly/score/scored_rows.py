@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from pipelines.base.days import DayRange
 from pipelines.base.errors import PermanentError
-from pipelines.releases.contenders import Contenders, Scored, decided_by_challenger, timed
+from pipelines.releases.contenders import Contenders, Scored, timed
+from pipelines.releases.row_decisions import RuledRows, decide_rows
 from pipelines.releases.scorer import Matrix, Scorer
 from pipelines.run import Run
 
@@ -84,28 +85,35 @@ def _stamps(
     """The columns that the contenders add: what decided, and what both said."""
     import pyarrow as pa
 
-    champion, challenger, decides = contenders.champion, contenders.challenger, contenders.decides
-    first = scored[champion.release_id].scores
-    deciding = scored[decides.release_id].scores
-    second = scored[challenger.release_id].scores if challenger else first
-    theirs = decided_by_challenger(contenders, units, second, share)
-
-    def chosen(mine: Any, other: Any, kind: pa.DataType) -> pa.Array:
-        return pa.array(np.where(theirs, other, mine), kind)
-
-    rival = challenger or champion
+    champion, challenger, rule = contenders.champion, contenders.challenger, contenders.rule
+    champion_scores = scored[champion.release_id].scores
+    challenger_scores = scored[challenger.release_id].scores if challenger else None
+    ruled = None
+    if rule is not None:
+        every_row = np.ones(len(units), dtype=np.bool_)
+        ruled = RuledRows(rule=rule, rows=every_row, scores=scored[rule.release_id].scores)
+    decided = decide_rows(contenders, champion_scores, challenger_scores, units=units, canary_share=share, ruled=ruled)
+    # in the order of CHAMPION, CHALLENGER, RULE; nobody decides a row at the place of a contender that is not there
+    deciders = (champion, challenger or champion, rule or champion)
     return {
-        "score": chosen(deciding, second, pa.float64()),
-        "decision": chosen(deciding >= decides.threshold, second >= rival.threshold, pa.bool_()),
-        "release": chosen(decides.release_id, rival.release_id, pa.string()),
-        "model_version": chosen(decides.model_version, rival.model_version, pa.string()),
-        "fallback": chosen(decides.fallback, rival.fallback, pa.bool_()),
+        "score": pa.array(decided.scores, pa.float64()),
+        "decision": pa.array(decided.decisions, pa.bool_()),
+        "release": _taken([one.release_id for one in deciders], decided.decided_by, pa.string()),
+        "model_version": _taken([one.model_version for one in deciders], decided.decided_by, pa.string()),
+        "fallback": _taken([one.fallback for one in deciders], decided.decided_by, pa.bool_()),
         "champion": _constant(champion.release_id, len(units)),
-        "champion_score": pa.array(first, pa.float64()),
-        "champion_decision": pa.array(first >= champion.threshold, pa.bool_()),
+        "champion_score": pa.array(champion_scores, pa.float64()),
+        "champion_decision": pa.array(champion.reaches_threshold(champion_scores), pa.bool_()),
         "challenger": _constant(challenger.release_id if challenger else None, len(units)),
-        "challenger_score": pa.array(second if challenger else [None] * len(units), pa.float64()),
+        "challenger_score": pa.array(challenger_scores if challenger else [None] * len(units), pa.float64()),
     }
+
+
+def _taken(values: Sequence[Any], decided_by: NDArray[np.int8], kind: pa.DataType) -> pa.Array:
+    """The value of each row's decider."""
+    import pyarrow as pa
+
+    return pa.array(values, kind).take(pa.array(decided_by))
 
 
 def feature_matrix(rows: pa.Table, names: Sequence[str]) -> Matrix:

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, date, datetime, timedelta
+from datetime import date
 from typing import Any
 
 import numpy as np
 
+from features.instants import instant_of
 from pipelines.parity.served.causes import by_row
 from pipelines.parity.served.codes import CAUSES, UNEXPLAINED, Codes
 from pipelines.parity.served.differences import Differences, Places
 from pipelines.usecases.policies.serving import ServingPolicy
 
 EXAMPLES = 3
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +126,8 @@ def _examples(found: Differences, name: str, numbers: Places, codes: Codes) -> l
             {
                 "event_id": answered.id[rank].item(),
                 "keys": {entity: _plain(values[rank]) for entity, values in answered.keys.items()},
-                "instant": (_EPOCH + timedelta(microseconds=int(answered.time[rank]))).isoformat(),
-                "answered_at": (_EPOCH + timedelta(microseconds=int(answered.stamp[rank]))).isoformat(),
+                "instant": instant_of(answered.time[rank]).isoformat(),
+                "answered_at": instant_of(answered.stamp[rank]).isoformat(),
                 "batch": batch,
                 "online": online,
                 "cause": CAUSES[int(codes[i])],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from features.instants import arrow_microseconds, day_start
 from features.schema import EventSchema
 from features.timeline import Ints
 from pipelines.base.days import midnight
@@ -69,7 +70,7 @@ def read_answered(run: Run, day: date) -> Answered | None:
 
     schema = run.use_case.stored_features.schema
     folder = answers_folder(run.settings.home, run.use_case.name)
-    begin, end = (int(midnight(day + timedelta(days=n)).timestamp()) * 1_000_000 for n in (0, 1))
+    begin, end = day_start(day), day_start(day + timedelta(days=1))
     parts: list[dict[str, NDArray[Any]]] = []
     told: list[pa.Table] = []
     for number in range(48 + run.use_case.serving.late_hours):
@@ -86,17 +87,11 @@ def read_answered(run: Run, day: date) -> Answered | None:
 
 def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:
     """What is needed of every answer."""
-    import pyarrow as pa
-
-    def instants(name: str) -> Ints:
-        found: Ints = table[name].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
-        return found
-
     plain = (schema.id, *schema.keys, _CENTS, _FLAGS)
     return {
         **{name: table[name].to_numpy(zero_copy_only=False) for name in plain},
-        schema.time: instants(schema.time),
-        _AT: instants(_AT),
+        schema.time: arrow_microseconds(table[schema.time]),
+        _AT: arrow_microseconds(table[_AT]),
         WRITER: table[WRITER].to_numpy(zero_copy_only=False),
     }
 

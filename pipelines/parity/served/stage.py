@@ -10,6 +10,7 @@ from datetime import date, timedelta
 
 import numpy as np
 
+from features.instants import day_number, microseconds_of
 from features.timeline import Ints
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.base.days import DayRange
@@ -21,7 +22,7 @@ from pipelines.parity.served.codes import CAUSES, UNEXPLAINED
 from pipelines.parity.served.differences import Differences, differences
 from pipelines.parity.served.figures import ServedParity, figures_of, unexplained_by_feature
 from pipelines.parity.served.predictions import Answered, read_answered
-from pipelines.parity.served.stored import Stored, day_number, read_history, read_reports, read_stored
+from pipelines.parity.served.stored import Stored, read_history, read_reports, read_stored
 from pipelines.parity.served.windows import Known
 from pipelines.prediction_log.files import answers_folder
 from pipelines.prediction_log.files import settle as settle_answers
@@ -78,7 +79,7 @@ def _nights(run: Run, day: date, found: Differences) -> Ints:
     """For each compared event the number of the last day whose end the states stood on when it was answered."""
     before = day_number(day) - 1
     done = [record for record in run.ledger.stage_records("materialize") if record.status == "done"]
-    begun = np.array([round((one.recorded_at + TAKEN_OVER).timestamp() * 1e6) for one in done], dtype=np.int64)
+    begun = np.array([microseconds_of(one.recorded_at + TAKEN_OVER) for one in done], dtype=np.int64)
     ends = [day_number(date.fromisoformat(one.payload["watermark"])) for one in done]
     nights = np.array([before - run.use_case.stored_features.reach_days, *ends], dtype=np.int64)
     places = np.searchsorted(begun, found.answered.stamp[found.rank], side="right")

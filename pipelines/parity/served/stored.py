@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from features.engine_columns import cents, microseconds
+from features.instants import arrow_microseconds
 from features.state import REPORTED
-from features.timeline import MICROSECONDS_PER_DAY, Ints
+from features.timeline import Ints
 from pipelines.base.days import DayRange
 from pipelines.run import Run
 
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from pyspark.sql import DataFrame
 
-EPOCH = date(1970, 1, 1)
 _CENTS, _SINCE, _SOURCE = "cents", "since", "source_day"
 
 
@@ -73,7 +74,7 @@ def read_stored(run: Run, day: date) -> Stored:
         predicted = chosen.toArrow().sort_by(schema.id).combine_chunks()
     return Stored(
         id=rows[schema.id].to_numpy(),
-        time=rows[schema.time].cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy(),
+        time=arrow_microseconds(rows[schema.time]),
         keys={entity.name: rows[entity.key].to_numpy(zero_copy_only=False) for entity in schema.entities},
         features=rows.select(names),
         predictions=predicted,
@@ -99,16 +100,14 @@ def read_history(run: Run, day: date, night: int) -> History:
 
 def read_reports(run: Run, day: date, night: int) -> Reports | None:
     """Reports of events within reach of `day` that those states do not hold; None where there is no table of them."""
-    from pyspark.sql import functions
-
     schema, use_case = run.use_case.stored_features.schema, run.use_case
     if not run.lake.exists(use_case.labels.name):
         return None
     reports = _unknown(run, use_case.labels.name, day, night)
-    at = functions.unix_micros(use_case.label.reported_at).alias(REPORTED)
+    at = microseconds(use_case.label.reported_at).alias(REPORTED)
     reach = DayRange(day, day).widened(before=use_case.stored_features.reach_days)
     events = run.lake.read(use_case.events.name, days=reach)
-    events = events.select(schema.id, *schema.keys, functions.unix_micros(schema.time).alias(schema.time))
+    events = events.select(schema.id, *schema.keys, microseconds(schema.time).alias(schema.time))
     both = events.join(reports.select(schema.id, at, _SINCE), schema.id)
     rows = _columns(both, {entity.key: entity.name for entity in schema.entities})
     keys = {entity.name: rows[entity.name] for entity in schema.entities}
@@ -128,25 +127,13 @@ def _unknown(run: Run, table: str, day: date, night: int) -> DataFrame:
 
 def _engine(run: Run) -> list[Any]:
     """Time in µs and amount in cents, as the engine has them."""
-    from pyspark.sql import functions
-
     schema = run.use_case.stored_features.schema
     return [
-        functions.unix_micros(schema.time).alias(schema.time),
-        (functions.col(schema.amount) * 100).cast("bigint").alias(_CENTS),
+        microseconds(schema.time).alias(schema.time),
+        cents(schema.amount).alias(_CENTS),
     ]
 
 
 def _columns(frame: DataFrame, renamed: Mapping[str, str]) -> dict[str, NDArray[Any]]:
     table: Any = frame.toArrow()
     return {renamed.get(name, name): table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
-
-
-def day_number(day: date) -> int:
-    """Days since 1970."""
-    return (day - EPOCH).days
-
-
-def micros_of(number: int) -> int:
-    """The midnight at which the day of that number begins, in µs since 1970 UTC."""
-    return number * MICROSECONDS_PER_DAY

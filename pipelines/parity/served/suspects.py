@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from features.timeline import MICROSECONDS_PER_DAY, Ints
+from features.instants import MICROSECONDS_PER_DAY
+from features.timeline import Ints
 from pipelines.parity.served.differences import located
 from pipelines.parity.served.predictions import Answered
-from pipelines.parity.served.stored import History, micros_of
+from pipelines.parity.served.stored import History
 
 PAIRS_AT_ONCE = 4_000_000
 NEVER = int(np.iinfo(np.int64).max)
@@ -52,7 +53,7 @@ def gathered(answered: Answered, history: History, night: int) -> Suspects:
     rank = order[place] if len(order) else place
     other = there & _changed(answered, rank, history)
     _, known = located(np.sort(history.id), answered.id)
-    gone = ~known & (answered.time >= micros_of(night + 1))
+    gone = ~known & (answered.time >= (night + 1) * MICROSECONDS_PER_DAY)
     changed = np.zeros(len(answered), dtype=np.bool_)
     changed[rank[other]] = True
     mine = np.flatnonzero(gone | changed)

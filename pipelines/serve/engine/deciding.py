@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pipelines.base.errors import TollgateError
 from pipelines.ledger.ledger import Pointer
 from pipelines.releases.bundle import BundleError
-from pipelines.releases.contenders import Contenders
+from pipelines.releases.contenders import Contenders, with_challenger
 from pipelines.releases.fallback import Fallback, fallbacks
 from pipelines.releases.scorer import BoosterScorer, load_release, rule_scorer
 from pipelines.run import Run
@@ -53,13 +53,7 @@ def load_deciding(run: Run, before: Deciding | None) -> Deciding:
         problem = f"champion {pointer.release_id} cannot be loaded: {error}"
         kept = before.contenders.without_challenger(problem) if before is not None else _rule(run, problem)
         return Deciding(contenders=kept, pointer=pointer, spans=spans, problem=problem)
-    contenders = Contenders(champion=champion)
-    if pointer.challenger is not None:
-        contenders = Contenders(champion=champion, named=pointer.challenger, state=pointer.challenger_state)
-        try:
-            contenders = replace(contenders, challenger=load_release(run, pointer.challenger))
-        except TollgateError as error:
-            contenders = contenders.without_challenger(f"it cannot be loaded: {error}")
+    contenders = with_challenger(run, champion, pointer)
     for scorer in (contenders.champion, contenders.challenger):
         if isinstance(scorer, BoosterScorer):
             scorer.booster.set_param({"nthread": 1})

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from features.feature import Feature
+from features.instants import microseconds_of
 from features.kernel import Events
 from features.online import loops
 from features.states_table import StatesTable
@@ -31,7 +32,7 @@ from pipelines.journal.journal import (
 )
 from pipelines.run import Run
 from pipelines.serve.engine.journal_memory import KnownRecords, is_whole, newest_stream, record_stream
-from pipelines.serve.engine.nightly_states import Nightly, all_states, micros
+from pipelines.serve.engine.nightly_states import Nightly, all_states
 from pipelines.serve.engine.state_reader import StateReader
 from pipelines.serve.predictions import Flag
 
@@ -190,7 +191,7 @@ class LiveStates:
 
     def _take_in(self, records: NDArray[np.int64]) -> None:
         if self.nightly is not None:
-            built = micros(self.nightly.built_at)
+            built = microseconds_of(self.nightly.built_at)
             records = records[(records[:, TIME] >= self.nightly.as_of) | (records[:, ARRIVED] >= built)]
         self.stream.move(events_of(records, self.entities))
         told = records[records[:, KIND] == REPORT]
@@ -233,7 +234,7 @@ class LiveStates:
             self.journal_problem = str(error)
 
     def _now(self) -> int:
-        return micros(self.run.clock())
+        return microseconds_of(self.run.clock())
 
 
 def build(run: Run, journal: Journal, nightly: Nightly | None, reader: StateReader | None) -> LiveStates:

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from features.feast_objects import BUILT_AT, view_name
+from features.instants import arrow_microseconds, day_start, microseconds_of
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, state_columns
 from features.states_table import StatesTable
 from features.timeline import NEVER, Ints
-from pipelines.base.days import midnight
 from pipelines.base.errors import StoreError
 from pipelines.lake.table_files import table_batches
 from pipelines.online.states import FeastStates
@@ -34,7 +34,7 @@ class Nightly:
     @property
     def as_of(self) -> int:
         """The midnight at its end, in µs since 1970 UTC."""
-        return micros(midnight(self.day + timedelta(days=1)))
+        return day_start(self.day + timedelta(days=1))
 
 
 def newest(run: Run) -> Nightly | None:
@@ -49,14 +49,13 @@ def all_states(run: Run, nightly: Nightly, entity: str) -> Iterator[StatesTable]
     Raises `StoreError` where the lake cannot be read, or its table is of another build than the online store holds
     (one that is being made, or that failed half-way).
     """
-    import pyarrow as pa
 
     stored = run.use_case.stored_features
     columns = state_columns(stored, entity)
     key = stored.schema.entity(entity).key
-    built = micros(nightly.built_at)
+    built = microseconds_of(nightly.built_at)
     for batch in table_batches(run.settings, run.use_case.name, view_name(entity), [key, *columns, BUILT_AT]):
-        stamps = batch.column(BUILT_AT).cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+        stamps = arrow_microseconds(batch.column(BUILT_AT))
         if len(stamps) and not (stamps == built).all():
             raise StoreError(
                 f"the lake's table of {entity} states is of another build than the online store's",
@@ -72,11 +71,6 @@ def online_states(run: Run, nightly: Nightly) -> FeastStates:
     """The online store's states of that materialisation, for reading."""
     store = online_store(run, reading_only=True)
     return FeastStates(store, run.use_case.stored_features, not_before=nightly.built_at)
-
-
-def micros(instant: datetime) -> int:
-    """An aware instant in µs since 1970 UTC."""
-    return round(instant.timestamp() * 1_000_000)
 
 
 def _table(batch: pa.RecordBatch, key: str, columns: Sequence[str]) -> StatesTable:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date, timedelta
 
 import numpy as np
 from numpy.typing import NDArray
 
 from features.definition import FeatureSet
 from features.feature import Feature
+from features.instants import MICROSECONDS_PER_DAY, day_of
 from features.kernel import Events
 from features.stream import Values
-from features.timeline import MICROSECONDS_PER_DAY
 from pipelines.decisions.alert_list import reasons
-from pipelines.releases.contenders import decided_by_challenger
-from pipelines.releases.fallback import fallback_on
+from pipelines.releases.fallback import Fallback, fallback_on
+from pipelines.releases.row_decisions import RULE, RuledRows, decide_rows
 from pipelines.releases.scorer import RuleScorer, Scorer, rule_scorer
 from pipelines.serve.engine.deciding import Deciding
 from pipelines.serve.predictions import Answers, Decider, Flag
 from pipelines.usecases.definition import UseCase
 
-_EPOCH = date(1970, 1, 1)
 UNSURE = "the states of its entities could not be had in time"
 Scores = NDArray[np.float64]
 
@@ -61,6 +59,7 @@ class Judge:
         self._rule = rule
         self._key = next(e.name for e in use_case.stored_features.schema.entities if e.key == use_case.review.unit)
         self.deciders = self._deciders()
+        self._by_spans: dict[tuple[Fallback, ...], tuple[Decider, ...]] = {}
 
     def answers(
         self,
@@ -73,58 +72,74 @@ class Judge:
         """The answers, and the challenger's scores beside them (None without one)."""
         contenders = self.contenders
         matrix = _matrix(values, self.names)
-        scores = self._champion_scores(matrix)
-        decided_by = np.zeros(len(requests), dtype=np.int8)
-        theirs = self._challenger_scores(values)
-        if contenders.challenger is not None and theirs is not None:
-            units = requests.keys[self._key]
-            chosen = decided_by_challenger(contenders, units, theirs, self._use_case.rollout.canary_share)
-            scores = np.where(chosen, theirs, scores)
-            decided_by[chosen] = 1
-        for place, rows in ((2, unsure), (3, self._by_policy(requests) & ~unsure)):
-            if rows.any():
-                decided_by[rows] = place
-                scores = np.where(rows, self._rule.score(_matrix(values, self._rule.feature_names)), scores)
+        challenger_scores = self._challenger_scores(values)
+        spans, span_of_row = self._policy_spans(requests)
+        by_policy = (span_of_row >= 0) & ~unsure
+        decided = decide_rows(
+            contenders,
+            self._champion_scores(matrix),
+            challenger_scores,
+            units=requests.keys[self._key],
+            canary_share=self._use_case.rollout.canary_share,
+            ruled=self._ruled(values, unsure | by_policy),
+        )
+        deciders, decided_by = self.deciders, decided.decided_by
+        if by_policy.any():
+            deciders = self._with_policy(spans)
+            decided_by = np.where(by_policy, RULE + 1 + span_of_row, decided_by).astype(np.int8)
         if unsure.any():
             matrix = np.where(unsure[:, np.newaxis], np.nan, matrix)
-        fallback = np.array([one.fallback for one in self.deciders])[decided_by]
+        fallback = np.array([decider.fallback for decider in deciders])[decided_by]
         flags = flags | np.where(fallback, np.uint8(Flag.FALLBACK), np.uint8(0))
-        thresholds = np.array([one.threshold for one in self.deciders])[decided_by]
         answers = Answers(
-            scores=scores,
-            decisions=scores >= thresholds,
+            scores=decided.scores,
+            decisions=decided.decisions,
             decided_by=decided_by,
-            deciders=self.deciders,
+            deciders=deciders,
             flags=flags,
             names=self.names,
             features=matrix,
             untold=len(self.names) - len(contenders.champion.feature_names),
-            reasons=self._reasons(values, decided_by, np.flatnonzero(explained)),
+            reasons=self._reasons(values, decided.decided_by, np.flatnonzero(explained)),
         )
-        return answers, theirs
+        return answers, challenger_scores
 
     def by_rule(self, amounts: NDArray[np.float64], reason: str) -> Answers:
         """The declared rule's answers from the events' amounts alone."""
         scores = self._rule.score(amounts.reshape(-1, 1))
         return Answers(
             scores=scores,
-            decisions=scores >= self._rule.threshold,
+            decisions=self._rule.reaches_threshold(scores),
             decided_by=np.zeros(len(scores), dtype=np.int8),
             deciders=(decider(self._rule, reason=reason),),
             flags=np.full(len(scores), Flag.FALLBACK, dtype=np.uint8),
         )
 
     def _deciders(self) -> tuple[Decider, ...]:
-        """Champion, challenger (or the champion again), the rule for want of states, the rule by policy."""
+        """By `CHAMPION`, `CHALLENGER` (or the champion again) and `RULE`, which decides here for want of states."""
         contenders = self.contenders
-        span = self.deciding.spans[-1] if self.deciding.spans else None
-        told = f"by policy since {span.first}: {span.reason}" if span else ""
         return (
             decider(contenders.champion),
             decider(contenders.challenger or contenders.champion),
             decider(self._rule),
-            decider(self._rule, reason=told),
         )
+
+    def _with_policy(self, spans: tuple[Fallback, ...]) -> tuple[Decider, ...]:
+        """The deciders, and the rule by policy once for each of the spans: always the same object for the same spans.
+
+        Batches of answers go into one table of the log only where they share their deciders.
+        """
+        if spans not in self._by_spans:
+            by_policy = (decider(self._rule, reason=span.policy_reason) for span in spans)
+            self._by_spans[spans] = (*self.deciders, *by_policy)
+        return self._by_spans[spans]
+
+    def _ruled(self, values: Values, rows: NDArray[np.bool_]) -> RuledRows | None:
+        """Those rows with the rule's scores; None where there is none, so that the rule scores nothing."""
+        if not rows.any():
+            return None
+        scores = self._rule.score(_matrix(values, self._rule.feature_names))
+        return RuledRows(rule=self._rule, rows=rows, scores=scores)
 
     def _champion_scores(self, matrix: NDArray[np.float64]) -> Scores:
         """The champion's scores of a matrix whose first columns are its features."""
@@ -137,15 +152,22 @@ class Judge:
         challenger = self.contenders.challenger
         return None if challenger is None else challenger.score(_matrix(values, challenger.feature_names))
 
-    def _by_policy(self, requests: Events) -> NDArray[np.bool_]:
-        """Rows whose day the rule decides by policy."""
+    def _policy_spans(self, requests: Events) -> tuple[tuple[Fallback, ...], NDArray[np.int8]]:
+        """The fallbacks by policy that cover a day of the requests, and the place of each row's, -1 for none."""
+        none: NDArray[np.int8] = np.full(len(requests), -1, dtype=np.int8)
         if not self.deciding.spans or self.contenders.champion.fallback:
-            return np.zeros(len(requests), dtype=np.bool_)
+            return (), none
+        spans: list[Fallback] = []
         numbers, places = np.unique(requests.time // MICROSECONDS_PER_DAY, return_inverse=True)
-        ruled = [
-            fallback_on(self.deciding.spans, _EPOCH + timedelta(days=number)) is not None for number in numbers.tolist()
-        ]
-        return np.array(ruled)[places]
+        span_of_day = np.full(len(numbers), -1, dtype=np.int8)
+        for i, number in enumerate(numbers.tolist()):
+            span = fallback_on(self.deciding.spans, day_of(number))
+            if span is None:
+                continue
+            if span not in spans:
+                spans.append(span)
+            span_of_day[i] = spans.index(span)
+        return tuple(spans), span_of_day[places]
 
     def _reasons(
         self, values: Values, decided_by: NDArray[np.int8], rows: NDArray[np.intp]
@@ -155,7 +177,6 @@ class Judge:
         scorers: tuple[Scorer, ...] = (
             self.contenders.champion,
             self.contenders.challenger or self.contenders.champion,
-            self._rule,
             self._rule,
         )
         for place in np.unique(decided_by[rows]).tolist():

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from pipelines.base.column_types import parse_column_type
 from pipelines.serve.refusals import RefusalError
 from pipelines.usecases.definition import Feed
 
@@ -33,9 +34,10 @@ class RepeatedMembers:
     """
 
     def __init__(self, feed: Feed) -> None:
+        kinds = {column.name: parse_column_type(column.type).kind for column in feed.columns}
         self._members = len(feed.columns)
-        self._texts = sum(column.type in _ALWAYS_TEXT for column in feed.columns)
-        self._either = [attrgetter(column.name) for column in feed.columns if column.type.startswith("decimal")]
+        self._texts = sum(kind in _ALWAYS_TEXT for kind in kinds.values())
+        self._either = [attrgetter(name) for name, kind in kinds.items() if kind == "decimal"]
 
     def refuse(self, body: bytes, rows: Sequence[Any], outer: Sequence[str]) -> None:
         """Raise `RefusalError` where a name occurs twice in `body`.

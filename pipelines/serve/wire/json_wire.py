@@ -16,19 +16,26 @@ import msgspec
 import numpy as np
 from msgspec import UNSET, Meta, Struct, UnsetType
 
-from pipelines.base.errors import ConfigurationError
+from features.instants import microseconds_of
+from pipelines.base.column_types import Kind, parse_column_type
 from pipelines.serve.predictions import Answers, Decider, Flag
 from pipelines.serve.score_request import Asked, Rows, Share, columns
 from pipelines.serve.wire.json_members import RepeatedMembers
 from pipelines.serve.wire.json_refusals import refusal
-from pipelines.serve.wire.request_bounds import Door, micros
+from pipelines.serve.wire.request_bounds import Door
 from pipelines.usecases.definition import Feed, UseCase
 
 _LONG = 2**63
 _BATCH = re.compile(rb'"events"\s*:')
 """Inside a text the quotes would be escaped: this only ever matches a member's name."""
 
-_TYPES: dict[str, Any] = {
+_AMOUNT = (
+    Annotated[float, Meta(description="currency units, at most two decimals")]
+    | Annotated[str, Meta(pattern=r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2})?$", description="the same as text")]
+)
+
+_TYPES: dict[Kind, Any] = {
+    "decimal": _AMOUNT,
     "bigint": Annotated[int, Meta(ge=-_LONG, le=_LONG - 1)],
     "int": Annotated[int, Meta(ge=-(2**31), le=2**31 - 1)],
     "double": float,
@@ -37,11 +44,6 @@ _TYPES: dict[str, Any] = {
     "date": date,
     "timestamp": Annotated[datetime, Meta(tz=True)],
 }
-
-_AMOUNT = (
-    Annotated[float, Meta(description="currency units, at most two decimals")]
-    | Annotated[str, Meta(pattern=r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2})?$", description="the same as text")]
-)
 
 _OPTIONS = {"reasons": "tell what weighed most", "features": "tell the values of the features"}
 """Members beside `events`, false where they are left out, and what they mean."""
@@ -66,21 +68,11 @@ class Reported(Struct):
 
 def row_type(feed: Feed, name: str) -> type[Struct]:
     """The struct of a feed's row: every column required, none other allowed."""
-    fields = [(c.name, Annotated[_type(c.type), Meta(description=c.description)]) for c in feed.columns]
+    fields = []
+    for column in feed.columns:
+        kind = parse_column_type(column.type).kind
+        fields.append((column.name, Annotated[_TYPES[kind], Meta(description=column.description)]))
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
-
-
-def _type(declared: str) -> Any:
-    if declared.startswith("decimal"):
-        return _AMOUNT
-    if declared not in _TYPES:
-        raise ConfigurationError(
-            "a feed's column has a type that requests cannot carry",
-            expected=f"{', '.join(_TYPES)}, decimal(p,2)",
-            found=declared,
-            next_step="change the column's type in the use case",
-        )
-    return _TYPES[declared]
 
 
 class JsonWire:
@@ -130,7 +122,7 @@ class JsonWire:
         rows = []
         for row, report in enumerate(reports):
             identity, instant = self._label(report)
-            at = micros(instant)
+            at = microseconds_of(instant)
             if at > late:
                 raise self.door.wrong_time(at, row if several else None, self._reported_at)
             rows.append((identity, at))
@@ -154,7 +146,7 @@ class JsonWire:
         for place, event in enumerate(found):
             identity, instant, amount, *keys = taken(event)
             row = None if first is None else place
-            at = micros(instant)
+            at = microseconds_of(instant)
             if not early <= at <= late:
                 raise self.door.wrong_time(at, row)
             rows.append((identity, at, cents(amount, row), *keys))

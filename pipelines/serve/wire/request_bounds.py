@@ -8,9 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 
+from features.instants import instant_of
+from pipelines.base.column_types import parse_column_type
 from pipelines.base.errors import ConfigurationError
 from pipelines.serve.refusals import RefusalError
 from pipelines.usecases.definition import Feed, UseCase
@@ -18,9 +20,7 @@ from pipelines.usecases.definition import Feed, UseCase
 AHEAD = timedelta(minutes=5)
 """How far an event may be ahead of the clock: clocks of terminals differ."""
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_DECIMAL = re.compile(r"decimal\((\d+),\s*2\)")
 _RULE = re.compile(r"(\w+) *(<=|>=) *(-?\d+(?:\.\d{1,2})?)")
 _MONEY = re.compile(r"[+-]?\d{1,16}(?:\.\d{1,2})?", re.ASCII)
 
@@ -107,19 +107,13 @@ def door(use_case: UseCase, *, now: Callable[[], int], any_time: bool = False) -
     )
 
 
-def micros(instant: datetime) -> int:
-    """Microseconds since 1970 UTC of an instant with a zone, exactly."""
-    since = instant - EPOCH
-    return since.days * 86_400_000_000 + since.seconds * 1_000_000 + since.microseconds
-
-
 def _range(feed: Feed, amount: str) -> tuple[int, int]:
     """Least and largest cents: what the column's type can hold, narrowed by the feed's rules."""
     declared = {column.name: column.type for column in feed.columns}[amount]
-    digits = _DECIMAL.fullmatch(declared)
-    if digits is None:
+    column_type = parse_column_type(declared)
+    if column_type.kind != "decimal" or column_type.scale != 2:
         raise _not_held(f"{amount} {declared}", "decimal(p,2)")
-    highest = 10 ** int(digits[1]) - 1
+    highest = 10**column_type.precision - 1
     lowest = -highest
     for rule in feed.rules:
         parts = _RULE.fullmatch(rule.condition)
@@ -142,7 +136,7 @@ def _not_held(found: str, expected: str) -> ConfigurationError:
 
 def _told(instant: int) -> str:
     try:
-        return (EPOCH + timedelta(microseconds=instant)).isoformat()
+        return instant_of(instant).isoformat()
     except OverflowError:
         return f"{instant} µs after 1970"
 

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from features.timeline import MICROSECONDS_PER_DAY as DAY
+from features.instants import MICROSECONDS_PER_DAY as DAY
 from pipelines.parity.served import suspects as module
 from pipelines.parity.served.suspects import ByEntity, Suspects
 

@@ -10,7 +10,7 @@ import numpy as np
 from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.nightly.monitor.signals import Area, Past, Signal
 from pipelines.nightly.monitor.sketch import Sketch, Values, distances, matrix, shares_off, spreads
-from pipelines.nightly.monitor.weekday_baseline import TO_SIGMA
+from pipelines.nightly.weekday_baseline import TO_SIGMA, other_days_of_weekday, same_weekdays, window_before
 from pipelines.usecases.policies.watch import WatchPolicy
 
 UNPROVEN = 2.0
@@ -73,9 +73,9 @@ def _moved(
     odd: Collection[date],
 ) -> Iterator[Signal]:
     """Columns further from the median of the same weekdays than such days are from each other."""
-    window = {then: past[then] for then in past if 0 < (day - then).days <= 7 * policy.weeks}
+    window = {earlier: past[earlier] for earlier in window_before(day, past, policy)}
     names = [name for name in today if not today[name].empty and all(name in one for one in window.values())]
-    same = [then for then in window if then.weekday() == day.weekday()]
+    same = same_weekdays(day, window, policy)
     if not names or len(same) < policy.least:
         return
     known = {then: matrix([one[name] for name in names]) for then, one in window.items()}
@@ -127,7 +127,7 @@ def _own_distances(known: Mapping[date, Values], spread: Values, policy: WatchPo
     """Of each known day and column: how far it is from the median of the other days of its weekday."""
     rows = []
     for then, mine in known.items():
-        others = [other for d, other in known.items() if d != then and d.weekday() == then.weekday()]
+        others = [known[other] for other in other_days_of_weekday(then, known)]
         if len(others) >= policy.least:
             rows.append(distances(mine, np.median(others, axis=0), spread))
     return np.array(rows)

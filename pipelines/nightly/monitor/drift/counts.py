@@ -10,7 +10,7 @@ import numpy as np
 
 from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.nightly.monitor.signals import Past, Signal
-from pipelines.nightly.monitor.weekday_baseline import usual
+from pipelines.nightly.weekday_baseline import usual
 from pipelines.usecases.policies.watch import WatchPolicy
 
 MOST_MISSING = 0.9
@@ -83,7 +83,7 @@ def rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> I
     if today.rejected is None:
         return
     series = {then: one.rejected for then, one in past.items() if one.rejected is not None}
-    found = usual(day, series, weeks=policy.weeks, least=policy.least, odd=past.odd)
+    found = usual(day, series, policy, odd=past.odd)
     if found is None:
         return
     limit = found.center + max(policy.nulls, policy.sigmas * found.sigma)
@@ -110,7 +110,7 @@ def _count(
     The departure allows for chance in so many `rows` (by default the usual count), too. Where both the count and the
     usual one are small (`policy.count`) it is not judged: chance alone may take them all.
     """
-    found = usual(day, series, weeks=policy.weeks, least=policy.least, odd=odd)
+    found = usual(day, series, policy, odd=odd)
     if found is None or found.center <= 0 or max(value, found.center) < policy.count:
         return None
     chance = 1 / np.sqrt(max(found.center if rows is None else rows, 1.0))

@@ -12,14 +12,15 @@ from pipelines.nightly.monitor.drift.columns import columns, constants, torn
 from pipelines.nightly.monitor.drift.counts import cells, labels, rejected, tail, units, volume
 from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.nightly.monitor.signals import Past, Reading, Signal
-from pipelines.nightly.monitor.weekday_baseline import same_weekdays
+from pipelines.nightly.weekday_baseline import same_weekdays
 from pipelines.usecases.policies.watch import WatchPolicy
 
 
 def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Reading:
     """The signals of `day`; `past` are the profiles of the days before that can be trusted."""
     weekday = f"{day:%A}"
-    usual_rows = [past[then].rows for then in same_weekdays(day, past, policy.weeks)]
+    before = [past[earlier] for earlier in same_weekdays(day, past, policy)]
+    usual_rows = [profile.rows for profile in before]
     if not today.rows and len(usual_rows) >= policy.least and median(usual_rows) < policy.count:
         few = f"not a single row, where {median(usual_rows):.0f} are usual: too few to tell from chance"
         return Reading(unjudged=[few])
@@ -30,7 +31,6 @@ def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Readi
     unjudged = []
     if today.rows < policy.minimum:
         unjudged.append(f"{today.rows} rows, fewer than the {policy.minimum} that a judgement of columns needs")
-    before = [past[then] for then in same_weekdays(day, past, policy.weeks)]
     if len(before) < policy.least:
         unjudged.append(f"{len(before)} {weekday}s known before, {policy.least} are needed to say what is usual")
         return Reading(signals=list(constants(today)), unjudged=unjudged)

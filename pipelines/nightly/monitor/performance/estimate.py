@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.nightly.monitor.performance.review_outcome import Array, Worth, best_scores, score_bins
+from pipelines.nightly.monitor.performance.review_outcome import Array, Worth, score_bins
+from pipelines.problems.unit_ranking import UnitRanking
 
 LEAST_DAYS = 5
 _Z = 1.96
@@ -53,8 +54,7 @@ def estimate(
 
     The interval holds chance among the listed units, and how far the same estimate was off on the `past` days' lists.
     """
-    units, place = np.unique(unit, return_inverse=True)
-    chance = probability[score_bins(best_scores(score, place, len(units)))]
+    chance = probability[score_bins(UnitRanking.of(unit, score).best)]
     listed = np.sort(chance)[::-1][:capacity]
     expected = float(listed.sum()) / capacity
     spread = np.sqrt(float((listed * (1 - listed)).sum())) / capacity

@@ -11,7 +11,7 @@ import numpy as np
 
 from pipelines.nightly.monitor.performance.review_outcome import Worth
 from pipelines.nightly.monitor.signals import Signal
-from pipelines.nightly.monitor.weekday_baseline import robust_sigma
+from pipelines.nightly.weekday_baseline import robust_sigma
 from pipelines.usecases.policies.watch import WatchPolicy
 
 _MEDIAN = pi / 2

@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.problems.unit_ranking import UnitRanking
+
 Array = NDArray[Any]
 EDGES = np.linspace(-8.0, 8.0, 33)
 """Edges of the bins of the score's logit: 34 bins, the first and the last open."""
@@ -48,12 +50,12 @@ class Worth:
 
 def worth(*, unit: Array, score: Array, label: Array, amount: Array, capacity: int) -> Worth:
     """The worth of a day; the arrays are parallel, one entry for each event: `label` 0/1, `score` 0 to 1."""
-    units, place = np.unique(unit, return_inverse=True)
-    best = best_scores(score, place, len(units))
-    money = np.bincount(place, weights=np.where(label == 1, amount, 0.0), minlength=len(units))
-    positive = np.bincount(place, weights=(label == 1).astype(float), minlength=len(units)) > 0
-    listed = _listed(units, best, capacity)
-    bins = score_bins(best)
+    ranking = UnitRanking.of(unit, score)
+    weights = np.where(label == 1, amount, 0.0)
+    money = np.bincount(ranking.place, weights=weights, minlength=len(ranking.units))
+    positive = ranking.any_by_unit(label == 1)
+    listed = ranking.listed(capacity)
+    bins = score_bins(ranking.best)
     return Worth(
         listed=capacity,
         hits=int((listed & positive).sum()),
@@ -67,21 +69,8 @@ def worth(*, unit: Array, score: Array, label: Array, amount: Array, capacity: i
 
 def on_list(unit: Array, score: Array, capacity: int) -> Array:
     """For each event whether its unit is among the first `capacity` by highest score (ties by unit): bool."""
-    units, place = np.unique(unit, return_inverse=True)
-    return np.asarray(_listed(units, best_scores(score, place, len(units)), capacity)[place])
-
-
-def _listed(units: Array, best: Array, capacity: int) -> Array:
-    listed = np.zeros(len(units), dtype=bool)
-    listed[np.lexsort((units, -best))[:capacity]] = True
-    return listed
-
-
-def best_scores(score: Array, place: Array, units: int) -> Array:
-    """The highest score of each unit, in the order of `place` (each event's unit, from 0 on)."""
-    best = np.zeros(units)
-    np.maximum.at(best, place, score)
-    return best
+    ranking = UnitRanking.of(unit, score)
+    return np.asarray(ranking.listed(capacity)[ranking.place])
 
 
 def logit(score: Array) -> Array:

@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import date, datetime, timedelta
-from statistics import median
+from datetime import date, datetime
 from typing import Any
 
-WEEKS = 4
-LEAST_WEEKS = 2
+from pipelines.nightly.weekday_baseline import usual
+from pipelines.usecases.policies.watch import WatchPolicy
 
 
-def volume_ratio(day: date, rows: Mapping[date, int]) -> float | None:
-    """The day's rows over the median of the same weekday in the four weeks before.
+def volume_ratio(day: date, rows: Mapping[date, int], policy: WatchPolicy) -> float | None:
+    """The day's rows over what is usual for its weekday (`pipelines.nightly.weekday_baseline`); None without enough history.
 
-    None where fewer than two of these days are known: a Sunday is no anomaly, and one week is no history.
+    Days on which nothing came are no measure of it: a feed had failed, or there was nothing to send.
     """
-    before = [rows[then] for week in range(1, WEEKS + 1) if (then := day - timedelta(weeks=week)) in rows]
-    usual = median(before) if len(before) >= LEAST_WEEKS else 0
-    return rows[day] / usual if usual and day in rows else None
+    baseline = usual(day, {earlier: count for earlier, count in rows.items() if count}, policy)
+    return rows[day] / baseline.center if baseline is not None and day in rows else None
 
 
 def quarantine_rate(account: Mapping[str, Any] | None) -> float | None:
