@@ -11,7 +11,7 @@ from pipelines.usecases.policies.watch import WatchPolicy
 
 
 def volume_ratio(day: date, rows: Mapping[date, int], policy: WatchPolicy) -> float | None:
-    """The day's rows over what is usual for its weekday (`pipelines.nightly.weekday_baseline`); None without enough history.
+    """The day's rows over what is usual for its weekday (`weekday_baseline`); None without enough history.
 
     Days on which nothing came are no measure of it: a feed had failed, or there was nothing to send.
     """
