@@ -210,12 +210,13 @@ def stores_outside(settings: Settings) -> dict[str, str]:
 
 
 def shared_stores(settings: Settings, original: Home) -> list[str]:
-    """Settings by which this home would use a store of the home that it was copied from."""
+    """Settings by which this home would use a store of the home that it was copied from, or of one before that."""
     own = _digests(settings)
+    earlier = foreign_stores(settings, original)
     return [
         name
         for name, place in stores_outside(settings).items()
-        if set(own[name]) & set(original.stores.get(name, ())) or _is_within(place, original.path)
+        if set(own[name]) & set(original.stores.get(name, ())) or name in earlier or _is_within(place, original.path)
     ]
 
 
