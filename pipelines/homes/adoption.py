@@ -28,6 +28,7 @@ from pipelines.platform.home import (
     read_home,
     require_own_home,
     shared_stores,
+    still_there,
     stores_inside,
     write_home,
 )
@@ -109,15 +110,8 @@ def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
     with home_locked(settings.home):
         found = placement(settings)
         home = found.home
-        if found.original_exists and home is not None:
-            raise ConfigurationError(
-                "this home was not moved: the other one is still there",
-                where=str(settings.home),
-                expected=f"nothing at {home.path}",
-                found=f"home {home.short_id}",
-                next_step="`tollgate home adopt` makes this a home of its own; or remove the other one first",
-                runbook=RUNBOOK,
-            )
+        if home is not None:
+            require_gone(settings, home, what="this home was not moved: the other one is still there")
         taken = _identity_of_ledger(settings, home) if found.acts else None
         if found.state == "here" and home is not None and taken is None:
             return Adoption(event="nothing", home=home)
@@ -136,6 +130,19 @@ def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
         _record(settings, kept, "moved", actor=actor, at=at)
         write_home(settings.home, kept)
         return Adoption(event="moved", home=kept, paths=paths, stopped=stopped)
+
+
+def require_gone(settings: Settings, home: Home, *, what: str) -> None:
+    """Raise `ConfigurationError` where the registered place still holds the home, and that is not this folder."""
+    if still_there(home, settings.home):
+        raise ConfigurationError(
+            what,
+            where=str(settings.home),
+            expected=f"nothing at {home.path}",
+            found=f"home {home.short_id}",
+            next_step="without the option this becomes a home of its own; or remove the other one first",
+            runbook=RUNBOOK,
+        )
 
 
 def _require_folder(settings: Settings) -> None:

@@ -17,7 +17,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pipelines.homes.adoption import Adoption, adopt, adopt_moved, allowed_stores, refuse_shared
+from pipelines.homes.adoption import Adoption, adopt, adopt_moved, allowed_stores, refuse_shared, require_gone
 from pipelines.homes.archive import opened, take_out
 from pipelines.homes.backup import FILES, FOLDERS, LEDGER
 from pipelines.platform.addresses import canonical_address
@@ -79,6 +79,8 @@ def restore_home(
         original = _original(tar, kept)
         ledger_kept = same_home and LEDGER in kept and _is_the_homes_ledger(settings, original)
         filled = [*places.filled, *(["ledger"] if LEDGER in kept and not _has_ledger(settings) else [])]
+        if same_home and original is not None:
+            require_gone(settings, original, what="nothing was restored: the home that was backed up is still there")
         if not same_home:
             shared = _shared(settings, original, document["settings"])
             refuse_shared([name for name in shared if name not in {*allowed, *filled}], restored=True)

@@ -150,7 +150,7 @@ def placement(settings: Settings) -> Placement:
         return Placement(state="unfinished", home=home)
     if _is_here(home, settings.home):
         return Placement(state="here", home=home)
-    return Placement(state="elsewhere", home=home, original_exists=_still_there(home, settings.home))
+    return Placement(state="elsewhere", home=home, original_exists=still_there(home, settings.home))
 
 
 def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
@@ -262,7 +262,7 @@ def _variables(names: Sequence[str]) -> str:
 
 def stores_inside(settings: Settings, original: Home) -> list[str]:
     """Settings that name a folder or file within the home that this one was copied from, which is still there."""
-    if not _still_there(original, settings.home):
+    if not still_there(original, settings.home):
         return []
     return [name for name, place in stores_outside(settings).items() if _is_within(place, original.path)]
 
@@ -353,7 +353,7 @@ def _is_here(home: Home, folder: Path) -> bool:
     return False
 
 
-def _still_there(home: Home, folder: Path) -> bool:
+def still_there(home: Home, folder: Path) -> bool:
     """Whether the registered place holds a home of this identity that is not this folder."""
     try:
         if home.path.samefile(folder):
