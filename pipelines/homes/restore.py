@@ -262,9 +262,9 @@ def _require_empty(settings: Settings) -> None:
     """Nothing may be where the home goes, nor where its stores outside it go."""
     places = [settings.home]
     for name in (*FOLDERS, *FILES, "ledger"):
-        place = _place(settings, name)
-        local = Path(place.removeprefix("sqlite:///"))
-        if "://" not in place.removeprefix("sqlite:///") and not local.is_relative_to(settings.home):
+        address = _place(settings, name)
+        local = Path(address.removeprefix("sqlite:///"))
+        if "://" not in address.removeprefix("sqlite:///") and not local.is_relative_to(settings.home):
             places.append(local)
     for place in places:
         try:

@@ -356,7 +356,7 @@ def _is_here(home: Home, folder: Path) -> bool:
 def still_there(home: Home, folder: Path) -> bool:
     """Whether the registered place holds a home of this identity that is not this folder."""
     try:
-        if home.path.samefile(folder):
+        if folder.exists() and home.path.samefile(folder):
             return False
         original = read_home(home.path)
     except (FileNotFoundError, NotADirectoryError):

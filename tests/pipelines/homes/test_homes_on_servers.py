@@ -321,8 +321,9 @@ def test_databases_and_folders_outside_the_home_are_in_the_backup_or_named(tmp_p
     assert done.elsewhere == {"lake": f"{tmp_path / 'not mounted'}: nothing is there"}
     two = Settings.build(home=tmp_path / "two")
     restore_home(two, tmp_path / "home.tar", actor="test", at=AT)
-    for name, path in {"airflow_database": "airflow/airflow.db", "online_registry": "online/registry.sqlite"}.items():
-        with closing(sqlite3.connect(two.home / path)) as connection:
+    inside = {"airflow_database": "airflow/airflow.db", "online_registry": "online/registry.sqlite"}
+    for name, below in inside.items():
+        with closing(sqlite3.connect(two.home / below)) as connection:
             assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [(name,)]
 
 
