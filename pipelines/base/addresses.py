@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
 
 import sqlalchemy as sa
 
@@ -33,6 +35,41 @@ def for_mlflow(url: str) -> str:
 def is_redis(location: str) -> bool:
     """Whether an online store is a Redis rather than a folder."""
     return location.startswith(("redis://", "rediss://"))
+
+
+_THIS_MACHINE = {"localhost": "127.0.0.1", "::1": "127.0.0.1"}
+
+
+def canonical_address(place: str) -> str:
+    """One spelling of where a store is, whoever asks it and by which driver: to tell whether two are the same.
+
+    Left out are user, password and driver, and what is the default: ports, Redis's database 0, a slash at the end. What
+    cannot be taken apart stays as it is.
+    """
+    try:
+        if re.match(r"s3a?://", place):
+            return re.sub(r"^s3a://", "s3://", place).rstrip("/")
+        if is_redis(place):
+            parts = urlsplit(place)
+            number = parts.path.strip("/") or parse_qs(parts.query).get("db", ["0"])[0]
+            return f"redis://{_host(parts.hostname)}:{parts.port or 6379}/{int(number)}"
+        if re.match(r"postgres(ql)?(\+\w+)?://", place):
+            url = sa.make_url(with_our_driver(place))
+            host = url.host or url.query.get("host") or "localhost"
+            return f"postgresql://{_host(str(host))}:{url.port or 5432}/{url.database or ''}"
+        if re.match(r"https?://", place):
+            parts = urlsplit(place)
+            port = parts.port or (443 if parts.scheme == "https" else 80)
+            return f"http://{_host(parts.hostname)}:{port}{parts.path.rstrip('/')}"
+        path = place.removeprefix(SQLITE)
+        return place if "://" in path else str(Path(path).expanduser().resolve())
+    except (ValueError, sa.exc.ArgumentError):
+        return place
+
+
+def _host(name: str | None) -> str:
+    plain = (name or "localhost").lower().rstrip(".")
+    return _THIS_MACHINE.get(plain, plain)
 
 
 def unusable(what: str, address: str, *, setting: str, expected: str, because: str = "") -> ConfigurationError:

@@ -16,12 +16,13 @@ import os
 import re
 import sqlite3
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
+from pipelines.base.addresses import canonical_address
 from pipelines.base.atomic_files import write_once, write_whole
 from pipelines.base.errors import ConfigurationError, StoreError
 from pipelines.base.masking import mask_passwords
@@ -30,6 +31,7 @@ from pipelines.base.settings import Settings, is_remote
 FILE = "home.json"
 RUNBOOK = "docs/runbooks/home.md"
 MACHINE_ID = Path("/etc/machine-id")
+_FOREIGN = "the settings name stores of the home that this one was copied from"
 
 STORES = (
     "landing",
@@ -51,8 +53,9 @@ class Home:
 
     `path`, `machine` (None: not known, as in containers) and `disk_entry` (the folder's inode) are the place. `stores`
     holds digests of the addresses outside the home that it has used, by setting; `ledgers` of the ledgers that have
-    recorded it. `copied_from` is the identity that a copy had before. `adopting` is set while `tollgate home adopt` is
-    at work: the identity that the home will have.
+    recorded it. `copied_from` is the identity that a copy had before, `copied_from_path` where that home was, and
+    `foreign` holds the digests of that home's addresses, on which this one never acts but for those that are `allowed`.
+    `adopting` is set while `tollgate home adopt` is at work: the identity that the home will have.
     """
 
     home_id: str
@@ -63,6 +66,9 @@ class Home:
     stores: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     ledgers: tuple[str, ...] = ()
     copied_from: str | None = None
+    copied_from_path: str | None = None
+    foreign: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    allowed: tuple[str, ...] = ()
     adopting: str | None = None
 
     @property
@@ -95,13 +101,7 @@ def read_home(folder: Path) -> Home | None:
     """
     path = folder / FILE
     try:
-        document = json.loads(path.read_text())
-        stores = {name: tuple(digests) for name, digests in document["stores"].items()}
-        changed = {"path": Path(document["path"]), "stores": stores, "ledgers": tuple(document["ledgers"])}
-        home = Home(**{**document, **changed})
-        if not re.fullmatch("[0-9a-f]{32}", home.home_id):
-            raise ValueError(f"identity {home.home_id!r}")
-        return home
+        return parse_home(path.read_text())
     except (FileNotFoundError, NotADirectoryError):
         return None
     except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
@@ -113,6 +113,26 @@ def read_home(folder: Path) -> Home | None:
             next_step="put it back from a backup; where there is none, delete it and run `tollgate home adopt`",
             runbook=RUNBOOK,
         ) from error
+
+
+def parse_home(text: str) -> Home:
+    """The home that a `home.json` of this text speaks of; raises `ValueError`, `KeyError`, `TypeError` or the like."""
+    document = json.loads(text)
+    changed = {
+        "path": Path(document["path"]),
+        "stores": _digests_by_setting(document["stores"]),
+        "ledgers": tuple(document["ledgers"]),
+        "foreign": _digests_by_setting(document.get("foreign", {})),
+        "allowed": tuple(document.get("allowed", ())),
+    }
+    home = Home(**{**document, **changed})
+    if not re.fullmatch("[0-9a-f]{32}", home.home_id):
+        raise ValueError(f"identity {home.home_id!r}")
+    return home
+
+
+def _digests_by_setting(digests: Mapping[str, Sequence[str]]) -> dict[str, tuple[str, ...]]:
+    return {name: tuple(each) for name, each in digests.items()}
 
 
 def write_home(folder: Path, home: Home) -> None:
@@ -130,7 +150,7 @@ def placement(settings: Settings) -> Placement:
         return Placement(state="unfinished", home=home)
     if _is_here(home, settings.home):
         return Placement(state="here", home=home)
-    return Placement(state="elsewhere", home=home, original_exists=_still_there(home, settings.home))
+    return Placement(state="elsewhere", home=home, original_exists=still_there(home, settings.home))
 
 
 def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
@@ -143,6 +163,7 @@ def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
     if not found.acts:
         raise _not_its_place(settings, found)
     if found.home is not None:
+        _require_own_stores(settings, found.home)
         return _with_stores(settings, found.home)
     if not may_make and not settings.home.is_dir():
         raise ConfigurationError(
@@ -163,7 +184,8 @@ def place_warning(settings: Settings) -> str | None:
     except ConfigurationError as error:
         return f"{error.what}: {error.where}"
     if found.acts:
-        return None
+        foreign = foreign_stores(settings, found.home) if found.home else []
+        return f"{_FOREIGN}: {_variables(foreign)}" if foreign else None
     refusal = _not_its_place(settings, found)
     return f"{refusal.what} ({refusal.where}; {refusal.found}); {refusal.next_step}"
 
@@ -188,13 +210,61 @@ def stores_outside(settings: Settings) -> dict[str, str]:
 
 
 def shared_stores(settings: Settings, original: Home) -> list[str]:
-    """Settings by which this home would use a store of the home that it was copied from."""
+    """Settings by which this home would use a store of the home that it was copied from, or of one before that."""
     own = _digests(settings)
+    earlier = foreign_stores(settings, original)
     return [
         name
         for name, place in stores_outside(settings).items()
-        if set(own[name]) & set(original.stores.get(name, ())) or _is_within(place, original.path)
+        if set(own[name]) & set(original.stores.get(name, ())) or name in earlier or _is_within(place, original.path)
     ]
+
+
+def foreign_stores(settings: Settings, home: Home) -> list[str]:
+    """Settings that name a store of the home that this one was copied from, and that nobody has allowed."""
+    own = _digests(settings)
+    original = Path(home.copied_from_path) if home.copied_from_path else None
+    return [
+        name
+        for name, place in stores_outside(settings).items()
+        if not set(own[name]) & set(home.allowed)
+        and (
+            set(own[name]) & set(home.foreign.get(name, ()))
+            or (original is not None and original != settings.home and _is_within(place, original))
+        )
+    ]
+
+
+def allow_stores(settings: Settings, home: Home, names: Sequence[str]) -> Home:
+    """The home, not written yet, that may act on what these settings name, whoever else does."""
+    own = _digests(settings)
+    digests = [digest for name in names for digest in own.get(name, ())]
+    return replace(home, allowed=tuple(dict.fromkeys((*home.allowed, *digests))))
+
+
+def _require_own_stores(settings: Settings, home: Home) -> None:
+    foreign = foreign_stores(settings, home)
+    if foreign:
+        raise ConfigurationError(
+            _FOREIGN,
+            where=_variables(foreign),
+            expected="stores of this home's own",
+            found=f"those of home {str(home.copied_from)[:12]}",
+            next_step="set these variables to stores of this home's own; a landing zone may be read by both: "
+            "`tollgate home adopt --share landing`; another store under the same address: --separate STORE",
+            runbook=RUNBOOK,
+        )
+
+
+def _variables(names: Sequence[str]) -> str:
+    return ", ".join(f"TOLLGATE_{name.upper()}" for name in names)
+
+
+def stores_inside(settings: Settings, original: Home) -> list[str]:
+    """Settings that name a folder or file within the home that this one was copied from, which is still there."""
+    if not still_there(original, settings.home):
+        return []
+    return [name for name, place in stores_outside(settings).items() if _is_within(place, original.path)]
 
 
 def machine_id() -> str | None:
@@ -248,9 +318,15 @@ def _with_stores(settings: Settings, home: Home) -> Home:
 
 
 def _digests(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """A digest of each address outside the home, without its password: passwords change, stores stay."""
+    """Digests of each address outside the home, as it is written and in one spelling that all writings share.
+
+    The first has no password: passwords change, stores stay. It is the one that homes of earlier versions hold.
+    """
     outside = stores_outside(settings)
-    return {name: (address_digest(place),) for name, place in outside.items()}
+    return {
+        name: tuple(dict.fromkeys((address_digest(place), address_digest(canonical_address(place)))))
+        for name, place in outside.items()
+    }
 
 
 def address_digest(place: str) -> str:
@@ -277,10 +353,10 @@ def _is_here(home: Home, folder: Path) -> bool:
     return False
 
 
-def _still_there(home: Home, folder: Path) -> bool:
+def still_there(home: Home, folder: Path) -> bool:
     """Whether the registered place holds a home of this identity that is not this folder."""
     try:
-        if home.path.samefile(folder):
+        if folder.exists() and home.path.samefile(folder):
             return False
         original = read_home(home.path)
     except (FileNotFoundError, NotADirectoryError):

@@ -15,16 +15,20 @@ from pathlib import Path
 
 from pipelines.airflow.api import passwords_file
 from pipelines.airflow.configuration import configuration_file, make_configuration
-from pipelines.base.errors import ConfigurationError, StoreError
+from pipelines.base.errors import ConfigurationError, StoreError, UsageError
 from pipelines.base.home import (
     RUNBOOK,
+    STORES,
     Home,
+    allow_stores,
     home_locked,
     new_home,
     placement,
     read_home,
     require_own_home,
     shared_stores,
+    still_there,
+    stores_inside,
     write_home,
 )
 from pipelines.base.settings import Settings
@@ -42,7 +46,7 @@ MAY_BE_SHARED = ("landing",)
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """What was done: `event` is `adopted`, `moved`, `registered` or `nothing` (it was at its place already).
+    """What was done: `event` is `adopted`, `moved`, `registered`, `allowed` or `nothing` (it was at its place already).
 
     `removed` are key files that are made anew on first use; `withdrawn` notices that are not sent any more; `paths`
     addresses that were stored with a path and are relative now; `stopped` services that had been started in the folder
@@ -57,20 +61,44 @@ class Adoption:
     stopped: Sequence[str] = ()
 
 
-def adopt(settings: Settings, *, actor: str, at: datetime, share: Sequence[str] = ()) -> Adoption:
+def adopt(
+    settings: Settings, *, actor: str, at: datetime, share: Sequence[str] = (), separate: Sequence[str] = ()
+) -> Adoption:
     """Make a copy a home of its own, with a new identity and new keys; nothing where it is one already.
 
-    `share` names stores outside the home that it may use together with the original. Raises `ConfigurationError` where
-    it would use others together, `StoreError` where another adoption is at work or a disk does not take it.
+    `share` names stores outside the home that it may use together with the original (`MAY_BE_SHARED`), `separate`
+    stores that have the address of one of the original's and are others, on another machine or network. Raises
+    `ConfigurationError` where it would use others together, `UsageError` for a name that is none, `StoreError` where
+    another adoption is at work or a disk does not take it.
     """
     _require_folder(settings)
+    allowed = allowed_stores(share, separate)
     with home_locked(settings.home):
         found = placement(settings)
         if found.state == "here" and found.home is not None:
-            return Adoption(event="nothing", home=found.home)
+            home = allow_stores(settings, found.home, allowed)
+            if home == found.home:
+                return Adoption(event="nothing", home=home)
+            write_home(settings.home, home)
+            return Adoption(event="allowed", home=home)
         if found.home is None:
             return Adoption(event="registered", home=require_own_home(settings))
-        return _become(settings, _begun(settings, found.home, share), actor=actor, at=at)
+        return _become(settings, _begun(settings, found.home, allowed), actor=actor, at=at, allowed=allowed)
+
+
+def allowed_stores(share: Sequence[str], separate: Sequence[str]) -> tuple[str, ...]:
+    """The stores that a person has named; raises `UsageError` for one that is none, or may not be shared."""
+    wrong = [name for name in share if name not in MAY_BE_SHARED]
+    wrong += [name for name in separate if name not in STORES]
+    if wrong:
+        raise UsageError(
+            f"{wrong[0]!r} is no store that can be named here",
+            where="--share and --separate",
+            expected=f"--share {' or '.join(MAY_BE_SHARED)}; --separate one of {', '.join(STORES)}",
+            next_step="give one of these names",
+            runbook=RUNBOOK,
+        )
+    return (*share, *separate)
 
 
 def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
@@ -82,26 +110,39 @@ def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
     with home_locked(settings.home):
         found = placement(settings)
         home = found.home
-        if found.original_exists and home is not None:
-            raise ConfigurationError(
-                "this home was not moved: the other one is still there",
-                where=str(settings.home),
-                expected=f"nothing at {home.path}",
-                found=f"home {home.short_id}",
-                next_step="`tollgate home adopt` makes this a home of its own; or remove the other one first",
-                runbook=RUNBOOK,
-            )
+        if home is not None:
+            require_gone(settings, home, what="this home was not moved: the other one is still there")
         taken = _identity_of_ledger(settings, home) if found.acts else None
         if found.state == "here" and home is not None and taken is None:
             return Adoption(event="nothing", home=home)
         base = home or new_home(settings)
         here = new_home(settings, home_id=taken or base.home_id, copied_from=base.copied_from)
-        kept = replace(here, made_at=base.made_at, ledgers=base.ledgers)
+        kept = replace(
+            here,
+            made_at=base.made_at,
+            ledgers=base.ledgers,
+            copied_from_path=base.copied_from_path,
+            foreign=base.foreign,
+            allowed=base.allowed,
+        )
         stopped = _end_processes(settings)
         paths = _forget_paths(settings)
         _record(settings, kept, "moved", actor=actor, at=at)
         write_home(settings.home, kept)
         return Adoption(event="moved", home=kept, paths=paths, stopped=stopped)
+
+
+def require_gone(settings: Settings, home: Home, *, what: str) -> None:
+    """Raise `ConfigurationError` where the registered place still holds the home, and that is not this folder."""
+    if still_there(home, settings.home):
+        raise ConfigurationError(
+            what,
+            where=str(settings.home),
+            expected=f"nothing at {home.path}",
+            found=f"home {home.short_id}",
+            next_step="without the option this becomes a home of its own; or remove the other one first",
+            runbook=RUNBOOK,
+        )
 
 
 def _require_folder(settings: Settings) -> None:
@@ -116,30 +157,43 @@ def _require_folder(settings: Settings) -> None:
         )
 
 
-def _begun(settings: Settings, home: Home, share: Sequence[str]) -> Home:
+def refuse_shared(shared: Sequence[str], *, restored: bool = False) -> None:
+    """Raise `ConfigurationError` where a copy, or a home that would be restored, has stores of the original."""
+    if not shared:
+        return
+    gone = "; where the original is gone for good and this home takes its place: --same-home" if restored else ""
+    raise ConfigurationError(
+        f"the copy would use stores of the home that it was copied from{'; nothing was restored' if restored else ''}",
+        where=", ".join(f"TOLLGATE_{name.upper()}" for name in shared),
+        expected="stores of its own: folders, databases and buckets that the other home does not use",
+        found="the same as the other home's",
+        next_step="set these variables to stores of this home's own (docs/runbooks/home.md says how to fill them); "
+        "a landing zone may be read by both: --share landing; "
+        f"another store under the same address: --separate STORE{gone}",
+        runbook=RUNBOOK,
+    )
+
+
+def _begun(settings: Settings, home: Home, allowed: Sequence[str]) -> Home:
     """The home with the identity that it is going to have; said in its file before anything else is changed."""
-    shared = [name for name in shared_stores(settings, home) if name not in share or name not in MAY_BE_SHARED]
-    if shared:
-        variables = ", ".join(f"TOLLGATE_{name.upper()}" for name in shared)
-        raise ConfigurationError(
-            "the copy would use stores of the home that it was copied from",
-            where=variables,
-            expected="stores of its own: folders, databases and buckets that the other home does not use",
-            found="the same as the other home's",
-            next_step="set these variables to stores of this home's own (docs/runbooks/home.md says how to fill them); "
-            "a landing zone may be read by both: --share landing",
-            runbook=RUNBOOK,
-        )
+    inside = [name for name in stores_inside(settings, home) if name not in MAY_BE_SHARED]
+    shared = shared_stores(settings, home)
+    refuse_shared([name for name in shared if name not in allowed or name in inside])
     begun = replace(home, adopting=home.adopting or uuid.uuid4().hex)
     write_home(settings.home, begun)
     return begun
 
 
-def _become(settings: Settings, begun: Home, *, actor: str, at: datetime) -> Adoption:
+def _become(settings: Settings, begun: Home, *, actor: str, at: datetime, allowed: Sequence[str]) -> Adoption:
     stopped = _end_processes(settings)
     removed = _remove_keys(settings)
     paths = _forget_paths(settings, new_keys=True)
-    own = new_home(settings, home_id=begun.adopting, copied_from=begun.home_id)
+    fresh = new_home(settings, home_id=begun.adopting, copied_from=begun.home_id)
+    names = {*begun.stores, *begun.foreign}
+    foreign = {name: (*begun.stores.get(name, ()), *begun.foreign.get(name, ())) for name in names}
+    own = allow_stores(
+        settings, replace(fresh, copied_from_path=str(begun.path), foreign=foreign, allowed=begun.allowed), allowed
+    )
     withdrawn = _record(settings, own, "adopted", actor=actor, at=at)
     write_home(settings.home, own)
     return Adoption(event="adopted", home=own, removed=removed, withdrawn=withdrawn, paths=paths, stopped=stopped)

@@ -87,6 +87,16 @@ def restore(path: Path, url: str) -> dict[str, int]:
     return counted
 
 
+def has_rows(url: str) -> bool:
+    """Whether a ledger holds anything but the note whose it is; raises `StoreError` where it does not answer."""
+    engine = open_ledger(url)
+    try:
+        with answering(mask_passwords(url)), engine.connect() as connection:
+            return any(connection.execute(_told_rows(table).limit(1)).first() for table in TABLES)
+    finally:
+        engine.dispose()
+
+
 def _told_rows(table: sa.Table) -> sa.Select[Any]:
     """Rows that a restore must not cover: all but the note whose ledger it is, which a new one gets by itself."""
     query = sa.select(table)

@@ -7,15 +7,20 @@ that was copied or moved back to where it was made; so what is stored is relativ
 from __future__ import annotations
 
 import re
+import warnings
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
 import sqlalchemy as sa
-from mlflow.store.artifact import artifact_repository_registry
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 from pipelines.base.addresses import with_our_driver
 from pipelines.base.settings import Settings, is_remote
+
+with warnings.catch_warnings():
+    # where MLflow is imported here first, it looks for this module's class, by its entry point, before it is there
+    warnings.filterwarnings("ignore", message="Failure attempting to register artifact repository", append=False)
+    from mlflow.store.artifact import artifact_repository_registry
+    from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
 
 SCHEME = "tollgate"
 

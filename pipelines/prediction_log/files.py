@@ -36,6 +36,11 @@ def answers_folder(home: Path, use_case: str) -> Path:
     return home / "serving" / "answers" / use_case
 
 
+def answers_folders(home: Path) -> list[Path]:
+    """Those of all use cases of a home."""
+    return sorted(path for path in (home / "serving" / "answers").glob("*") if path.is_dir())
+
+
 def hour_of(at: datetime) -> str:
     """The folder of an hour (UTC), below the log's."""
     return f"day={at:%Y-%m-%d}/hour={at:%H}"
@@ -74,6 +79,23 @@ def settle(folder: Path) -> int:
             path.unlink()
             count += 1
     return count
+
+
+def keep_furthest(folder: Path) -> int:
+    """Of each file that was copied twice on its way, as a backup may do, keep the later one; how many were removed.
+
+    The earlier one may lack rows. A writer that starts would give it a name of its own, and its rows would count twice.
+    """
+    removed = 0
+    further = {path.stem for path in folder.glob("day=*/hour=*/*.parquet")}
+    for place in (CLOSED, OPEN):
+        streams = sorted((folder / place).glob(f"*{STREAM}"))
+        for path in streams:
+            if path.stem in further:
+                path.unlink()
+                removed += 1
+        further |= {path.stem for path in streams}
+    return removed
 
 
 def read_answers(

@@ -39,6 +39,9 @@ LOST = "lost_store"
 """Kind of the incident of a store that came back empty or older; its subject is the store."""
 
 RUNBOOK = "docs/runbooks/lost-stores.md"
+WITNESS = "ledger-witness.json"
+"""File of the home that notes how far its ledger has come."""
+
 MARKED = "marked"
 """In a materialisation's account: the online store bears a mark of that build since."""
 
@@ -125,7 +128,7 @@ def released(run: Run) -> list[Release]:
 
 def witness_file(run: Run) -> Path:
     """Where the home notes how far its ledger has come: the ledger itself cannot say that it is an older one."""
-    return run.settings.home / "ledger-witness.json"
+    return run.settings.home / WITNESS
 
 
 def note_ledger(run: Run) -> None:

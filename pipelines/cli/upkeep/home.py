@@ -10,6 +10,7 @@ from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
+    from pipelines.base.settings import Settings
     from pipelines.homes.adoption import Adoption
 
 GROUP = typer.Typer(no_args_is_help=True, help="Which home this is; what becomes of one that was copied or moved.")
@@ -58,6 +59,9 @@ def adopt_command(
     share: Annotated[
         list[str] | None, typer.Option("--share", help="a store that is used with the other home: landing")
     ] = None,
+    separate: Annotated[
+        list[str] | None, typer.Option("--separate", help="a store that only has the address of the other home's")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Make a copied home one of its own: new identity, new keys, history kept. Done again, it changes nothing."""
@@ -70,11 +74,26 @@ def adopt_command(
     if moved:
         done = adopt_moved(settings, actor=actor_name(), at=utc_now())
     else:
-        done = adopt(settings, actor=actor_name(), at=utc_now(), share=share or ())
+        done = adopt(settings, actor=actor_name(), at=utc_now(), share=share or (), separate=separate or ())
+    lacking = lacking_stores(settings)
     if as_json:
-        print_json(adoption_document(done))
-    else:
-        print_adoption(done)
+        print_json({**adoption_document(done), "stores_lacking": lacking})
+        return
+    print_adoption(done)
+    print_lacking(lacking)
+
+
+def lacking_stores(settings: Settings) -> list[str]:
+    """What the home's stores lack of what its ledger expects, each with what to do; nothing where all is there."""
+    from pipelines.stores.checks import stores
+
+    return [f"{finding.name}: {finding.found}; {finding.advice}" for finding in stores(settings) if not finding.ok]
+
+
+def print_lacking(lacking: list[str]) -> None:
+    """The same for people."""
+    for line in lacking:
+        console.print(line, style="yellow", highlight=False, markup=False, soft_wrap=True)
 
 
 def adoption_document(done: Adoption) -> dict[str, Any]:
@@ -97,6 +116,7 @@ def print_adoption(done: Adoption) -> None:
         "adopted": "a home of its own now",
         "moved": "known at its new place; identity and keys are as before",
         "registered": "registered here",
+        "allowed": "may use these stores from now on",
         "nothing": "at its place already: nothing was changed",
     }
     lines = [f"home {done.home.short_id} at {done.home.path}: {sentences[done.event]}"]

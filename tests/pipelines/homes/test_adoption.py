@@ -133,7 +133,7 @@ def test_notices_that_wait_are_withdrawn_in_the_copy_only(one: Settings, tmp_pat
 def test_a_copy_that_would_use_the_originals_stores_is_not_adopted(one: Settings, two: Settings) -> None:
     inside = two.model_copy(update={"lake": str(one.home / "lake"), "landing": str(one.home / "landing")})
     with pytest.raises(ConfigurationError, match="stores of the home") as refused:
-        adopt(inside, actor="test", at=AT, share=("landing", "lake"))
+        adopt(inside, actor="test", at=AT, share=("landing",), separate=("lake",))
     assert refused.value.where == "TOLLGATE_LAKE"
     landing_only = two.model_copy(update={"landing": str(one.home / "landing")})
     assert adopt(landing_only, actor="test", at=AT, share=("landing",)).event == "adopted"

@@ -114,7 +114,7 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> Non
     path = tmp_path / "evil.tar"
     writer = ArchiveWriter(path)
     writer.add_bytes(name, b"evil", mode=0o600, changed=0)
-    writer.finish({"folders": {}, "made_at": "", "elsewhere": {}})
+    writer.finish({"folders": {}, "made_at": "", "elsewhere": {}, "settings": {}})
     with pytest.raises(PermanentError, match="no whole backup"):
         restore_home(Settings.build(home=tmp_path / "two"), path, actor="test", at=AT)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["evil.tar"]
@@ -136,7 +136,7 @@ def test_links_and_other_kinds_of_files_are_refused(
     path = tmp_path / "evil.tar"
     writer = ArchiveWriter(path)
     writer.add_bytes("home/link", b"", mode=0o600, changed=0)
-    writer.finish({"folders": {}, "made_at": "", "elsewhere": {}})
+    writer.finish({"folders": {}, "made_at": "", "elsewhere": {}, "settings": {}})
     with pytest.raises(PermanentError, match="no whole backup"):
         restore_home(Settings.build(home=tmp_path / "two"), path, actor="test", at=AT)
     assert sorted(each.name for each in tmp_path.iterdir()) == ["evil.tar"]
