@@ -133,6 +133,22 @@ class ReleaseLedger(IncidentLedger):
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def states_by_release(self) -> dict[str, list[dict[str, str]]]:
+        """The states of every release that has any, as `states` gives them, in one query."""
+        columns = (release_states.c[name] for name in ("state", "reason", "actor", "recorded_at"))
+        query = (
+            sa.select(release_states.c.release_id, *columns)
+            .join(releases, releases.c.release_id == release_states.c.release_id)
+            .where(releases.c.use_case == self.use_case)
+            .order_by(release_states.c.id)
+        )
+        histories: dict[str, list[dict[str, str]]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                entry = dict(row)
+                histories.setdefault(entry.pop("release_id"), []).append(entry)
+        return histories
+
     def champion(self) -> Pointer | None:
         """The pointer, or None before the first promotion; champion and challenger are of one moment."""
         query = sa.select(pointers).where(pointers.c.use_case == self.use_case)
