@@ -23,6 +23,7 @@ from pipelines.stages.deciding import decided_alike, deciding
 from pipelines.stages.known_units import KnownUnits, known_units
 from pipelines.stages.result import StageResult
 from pipelines.stages.scored_rows import ScoredRows, score_rows
+from pipelines.stages.scoring_lease import one_scoring
 from pipelines.stages.upstream import Upstream
 
 if TYPE_CHECKING:
@@ -47,9 +48,17 @@ def score(run: Run, days: DayRange) -> StageResult:
     fallback (and why), score_mean, positive_share, units (at the threshold), comparison (with the challenger), gate,
     inputs.
 
+    One call scores at a time: a second one waits, and reads the champion when its turn comes.
+
     Raises `TransientError` where features are not built yet, `GateError` where the predictions are refused (nothing is
     committed then), `PermanentError` where rows go missing on the way.
     """
+    with one_scoring(run):
+        return _score(run, days)
+
+
+def _score(run: Run, days: DayRange) -> StageResult:
+    """`score`, by the holder of the lease."""
     version = run.lake.version("features")
     rows = FEATURES.rows(run, days, version)
     loaded, spans = load_contenders(run), fallbacks(run.ledger)
