@@ -8,6 +8,7 @@ import subprocess
 import sys
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import PackageNotFoundError, requires, version
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,9 @@ from pipelines.object_store.storage import open_storage
 from pipelines.online.address import PATIENCE, OnlineAddress
 from pipelines.spark.jars import jars_of, missing_jars
 from pipelines.spark.session import JAVA_VERSIONS, require_java
+
+CLOCK_TOLERANCE = timedelta(minutes=5)
+"""By how much the clocks of several machines may differ."""
 
 FREE_DISK = 5 * 1024**3
 """Bytes below which a day's run may not find room: a demo home takes about 1 GiB."""
@@ -123,8 +127,19 @@ def _ledger(settings: Settings) -> Iterator[Finding]:
     if settings.ledger.startswith("sqlite:///") and not Path(settings.ledger.removeprefix("sqlite:///")).exists():
         yield Finding("ledger", ok=True, found="not made yet")
         return
-    champion = Ledger(settings.ledger, settings.use_case).champion()
+    ledger = Ledger(settings.ledger, settings.use_case)
+    champion = ledger.champion()
     yield Finding("ledger", ok=True, found=f"champion {champion.release_id}" if champion else "no champion yet")
+    yield from _clock(ledger.newest_instant(), datetime.now(UTC))
+
+
+def _clock(newest: datetime | None, now: datetime) -> Iterator[Finding]:
+    """Whether the ledger knows instants that are still to come: a clock was ahead then, or is behind now."""
+    if newest is None or newest - now < CLOCK_TOLERANCE:
+        return
+    found = f"the clock says {now:%Y-%m-%d %H:%M} UTC, and the ledger was written to at {newest:%Y-%m-%d %H:%M} UTC"
+    advice = "set the clock (timedatectl) on every machine that runs Tollgate; docs/runbooks/clock.md"
+    yield Finding("clock", ok=False, found=found, advice=advice)
 
 
 def _landing(settings: Settings) -> Iterator[Finding]:

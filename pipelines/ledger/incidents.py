@@ -19,13 +19,18 @@ Severity = Literal["warning", "critical"]
 
 @dataclass(frozen=True, kw_only=True)
 class NewIncident:
-    """What an incident says when it is opened. Of one `kind` and `subject` one is open at a time."""
+    """What an incident says when it is opened. Of one `kind` and `subject` one is open at a time.
+
+    Days and sources of later reports are added to those of earlier ones, unless it says the `whole_truth`: then the
+    newest report alone counts.
+    """
 
     kind: str
     subject: str
     severity: Severity
     summary: str
     detail: Mapping[str, Any] = field(default_factory=dict)
+    whole_truth: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +111,7 @@ class IncidentLedger(OutboxLedger):
             return None
         graver = new.severity == "critical" and row["severity"] != "critical"
         detail = {**row["detail"], **new.detail}
-        for name in (_DAYS, _SOURCES):
+        for name in () if new.whole_truth else (_DAYS, _SOURCES):
             every = [*row["detail"].get(name, ()), *new.detail.get(name, ())]
             if every:
                 detail[name] = sorted(dict.fromkeys(every))

@@ -13,6 +13,9 @@ import sqlalchemy as sa
 from pipelines.ledger.store import LedgerStore
 from pipelines.ledger.tables import leases
 
+CLOCK_TOLERANCE_SECONDS = 5.0
+"""How far beyond its length a lease may lie ahead before the clock is taken to have gone back."""
+
 
 @dataclass(frozen=True)
 class Lease:
@@ -35,8 +38,20 @@ class LeaseLedger(LedgerStore):
         with self._writing() as connection:
             token = connection.execute(taken).scalar()
         if token is None and not self._made(name, holder, seconds):
+            self._shorten(name, seconds)
             return None
         return Lease(name, int(token or 1), holder, seconds)
+
+    def _shorten(self, name: str, seconds: float) -> None:
+        """Let a lease that lies further ahead than any lease is taken for expire like a fresh one.
+
+        It was taken before the database's clock went back; a dead holder would keep the others waiting for as long as
+        the clock went back. A living holder renews it in time.
+        """
+        limit = self._now() + seconds + CLOCK_TOLERANCE_SECONDS
+        with self._writing() as connection:
+            too_far = leases.update().where(leases.c.name == name, leases.c.expires_at > limit)
+            connection.execute(too_far.values(expires_at=self._now() + seconds))
 
     def renew_lease(self, lease: Lease, seconds: float) -> bool:
         """Hold it for `seconds` from now; False where another has taken it."""

@@ -167,13 +167,18 @@ class Ledger(ReleaseLedger):
         """The newest record of every stage and day there is, withdrawn ones not; reads no payloads."""
         of_record = stage_records.c
         columns = (of_record.stage, of_record.day, of_record.status, of_record.run_id, of_record.recorded_at)
-        query = sa.select(*columns, of_record.id).where(of_record.use_case == self.use_case).order_by(of_record.id)
+        # The newest record of a stage and day decides, a withdrawal included: the index finds it without the others.
+        newest = (
+            sa.select(sa.func.max(of_record.id))
+            .where(of_record.use_case == self.use_case)
+            .group_by(of_record.stage, of_record.day)
+        )
+        query = sa.select(*columns, of_record.id).where(of_record.id.in_(newest)).order_by(of_record.id)
         heads: dict[tuple[str, date], StageHead] = {}
         with self._reading() as connection:
             for stage, day, status, run_id, at, number in connection.execute(query):
                 key = (stage, date.fromisoformat(day))
                 if status == WITHDRAWN:
-                    heads.pop(key, None)
                     continue
                 made = datetime.fromisoformat(at)
                 heads[key] = StageHead(status=status, run_id=run_id, recorded_at=made, sequence=number)
@@ -185,6 +190,18 @@ class Ledger(ReleaseLedger):
         with self._reading() as connection:
             found = connection.execute(query.order_by(stage_records.c.id.desc()).limit(limit)).scalars().all()
         return list(reversed(found))
+
+    def newest_instant(self) -> datetime | None:
+        """The latest instant at which a stage was recorded or a release moved, by the clocks of then; None if never.
+
+        The numbers of records only grow, but their instants do not where a clock is set back.
+        """
+        latest = []
+        with self._reading() as connection:
+            for table in (stage_records, moves):
+                query = sa.select(sa.func.max(table.c.recorded_at)).where(table.c.use_case == self.use_case)
+                latest.append(connection.execute(query).scalar())
+        return max((datetime.fromisoformat(text) for text in latest if text), default=None)
 
     def extent(self) -> dict[str, int]:
         """How far the ledger has come, as numbers that only grow: one that is behind was restored from before."""

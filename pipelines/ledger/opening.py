@@ -32,6 +32,15 @@ _LAYOUT_LOCK = 0x746F6C6C
 
 RUNBOOK = "docs/runbooks/ledger.md"
 
+PATIENT_CONNECTION = {
+    "connect_timeout": 10,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 60_000,
+}
+"""libpq's settings: a machine that vanished (power, network) is given up after a minute, not after two hours."""
+
 
 def open_ledger(url: str) -> sa.Engine:
     """An engine whose database has the ledger's layout.
@@ -87,7 +96,7 @@ def _engine(url: str) -> sa.Engine:
         return sa.create_engine(
             with_our_driver(url),
             module=psycopg,
-            connect_args={"connect_timeout": 10},
+            connect_args=PATIENT_CONNECTION,
             pool_pre_ping=True,
         )
     except (sa.exc.ArgumentError, ValueError) as error:

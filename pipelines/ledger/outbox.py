@@ -38,10 +38,15 @@ class OutboxLedger(LedgerStore):
     """The messages of a use case."""
 
     def waiting_messages(self, *, due: datetime | None = None) -> list[Message]:
-        """Messages that nobody has taken yet, oldest first; with `due` those whose next attempt has come by then."""
+        """Messages that nobody has taken yet, oldest first; with `due` those whose next attempt has come by then.
+
+        An attempt that lies further ahead than any wait was set by a clock that has gone back since: it is due.
+        """
         query = sa.select(outbox).where(outbox.c.use_case == self.use_case, outbox.c.sent_at.is_(None))
         if due is not None:
-            query = query.where(outbox.c.next_attempt_at <= as_text(due))
+            has_come = outbox.c.next_attempt_at <= as_text(due)
+            clock_went_back = outbox.c.next_attempt_at > as_text(due + LONGEST_WAIT)
+            query = query.where(sa.or_(has_come, clock_went_back))
         with self._reading() as connection:
             rows = connection.execute(query.order_by(outbox.c.id)).mappings().all()
         return [

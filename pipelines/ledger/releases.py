@@ -6,6 +6,8 @@ is kept (`moves`, one row for each generation), so that what decided when can be
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -13,10 +15,23 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.base.errors import PermanentError
+from pipelines.base.errors import PermanentError, StoreError
 from pipelines.ledger.incidents import IncidentLedger, NewIncident
 from pipelines.ledger.store import as_text
 from pipelines.ledger.tables import moves, pointers, release_states, releases
+
+LOGGER = logging.getLogger("tollgate.ledger")
+
+OUTCOME_PATIENCE = 30.0
+"""Seconds for which a database that went away during a move is asked whether it took the move."""
+
+OUTCOME_PAUSE = 0.5
+"""Seconds between two such questions."""
+
+LOCK_PATIENCE_SECONDS = 10
+"""How long one such question waits for transactions that are still under way."""
+
+LEDGER_RUNBOOK = "docs/runbooks/ledger.md"
 
 STATES = ("candidate", "refused", "shadow", "canary", "champion", "retired")
 
@@ -118,6 +133,22 @@ class ReleaseLedger(IncidentLedger):
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
+    def states_by_release(self) -> dict[str, list[dict[str, str]]]:
+        """The states of every release that has any, as `states` gives them, in one query."""
+        columns = (release_states.c[name] for name in ("state", "reason", "actor", "recorded_at"))
+        query = (
+            sa.select(release_states.c.release_id, *columns)
+            .join(releases, releases.c.release_id == release_states.c.release_id)
+            .where(releases.c.use_case == self.use_case)
+            .order_by(release_states.c.id)
+        )
+        histories: dict[str, list[dict[str, str]]] = {}
+        with self._reading() as connection:
+            for row in connection.execute(query).mappings():
+                entry = dict(row)
+                histories.setdefault(entry.pop("release_id"), []).append(entry)
+        return histories
+
     def champion(self) -> Pointer | None:
         """The pointer, or None before the first promotion; champion and challenger are of one moment."""
         query = sa.select(pointers).where(pointers.c.use_case == self.use_case)
@@ -154,27 +185,101 @@ class ReleaseLedger(IncidentLedger):
         """Move the pointer if it still is what the caller saw: pointer, history, states, audit, incident, or nothing.
 
         `states` are (release, new state); `channels` are told of the incident (see
-        `report_incident`). Raises `PermanentError` where somebody else moved it first: of two at once one wins.
+        `report_incident`). Raises `PermanentError` where somebody else moved it first: of two at once one wins. Where
+        the database goes away before it has answered, it is asked again whether it took the move: `StoreError` says
+        that nothing was moved, or that this is not known.
         """
         generation = expected.generation + 1 if expected else 1
+        connected = False
         try:
             with self._writing() as connection:
-                if not self._swap(connection, move, expected):
-                    raise _LostError
-                connection.execute(self._move_row(move, generation))
-                for release_id, state in states:
-                    connection.execute(_state_row(release_id, state, move.reason, move.actor, move.at))
-                detail = {**move.detail, "reason": move.reason, "generation": generation, "champion": move.champion}
-                connection.execute(self._audit_row(move.kind, move.subject, move.actor, move.at, detail))
+                connected = True
+                self._write_move(connection, move, generation, expected, states)
                 if incident is not None:
                     self._report(connection, incident, at=move.at, actor=move.actor, channels=channels)
         except (_LostError, sa.exc.IntegrityError) as error:
             raise self._lost(expected) from error
+        except StoreError as error:
+            # A file of SQLite answers or is unchanged; a server may have committed what it could not say any more.
+            if not connected or self._engine.dialect.name == "sqlite":
+                raise
+            if not self._was_taken(move, generation, error):
+                raise self._not_moved(move, expected, error) from error
+            LOGGER.warning("the ledger went away while move %d was written; it took the move", generation)
         return Pointer(
             release_id=move.champion,
             generation=generation,
             challenger=move.challenger,
             challenger_state=move.challenger_state,
+        )
+
+    def _write_move(
+        self,
+        connection: sa.Connection,
+        move: Move,
+        generation: int,
+        expected: Pointer | None,
+        states: Sequence[tuple[str, str]],
+    ) -> None:
+        """Pointer, history, states and audit; raises `_LostError` where the pointer is another by now."""
+        if not self._swap(connection, move, expected):
+            raise _LostError
+        connection.execute(self._move_row(move, generation))
+        for release_id, state in states:
+            connection.execute(_state_row(release_id, state, move.reason, move.actor, move.at))
+        detail = {**move.detail, "reason": move.reason, "generation": generation, "champion": move.champion}
+        connection.execute(self._audit_row(move.kind, move.subject, move.actor, move.at, detail))
+
+    def _was_taken(self, move: Move, generation: int, error: StoreError) -> bool:
+        """Whether the database took a move that it did not confirm; asks until it answers, `OUTCOME_PATIENCE` long.
+
+        Whoever typed the command again after a move that was taken would move the pointer twice. Raises `StoreError`
+        where the database does not come back in time.
+        """
+        end = time.monotonic() + OUTCOME_PATIENCE
+        while True:
+            try:
+                return self._has_move(move, generation)
+            except StoreError as again:
+                if time.monotonic() > end:
+                    raise self._outcome_unknown(move, again) from error
+                time.sleep(OUTCOME_PAUSE)
+
+    def _has_move(self, move: Move, generation: int) -> bool:
+        """Whether the history has this very move, once no other transaction is writing to the pointers."""
+        mine = sa.and_(moves.c.use_case == self.use_case, moves.c.generation == generation)
+        with self._writing() as connection:
+            if connection.dialect.name == "postgresql":
+                # The server may still be at work for a client that it believes to be there: wait for the end of that.
+                connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'")
+                connection.exec_driver_sql("LOCK TABLE pointers IN SHARE ROW EXCLUSIVE MODE")
+            row = connection.execute(sa.select(moves).where(mine)).mappings().first()
+        if row is None:
+            return False
+        same = ("kind", "subject", "champion", "challenger", "challenger_state", "reason", "actor")
+        written_by_us = all(row[name] == getattr(move, name) for name in same)
+        return written_by_us and row["recorded_at"] == as_text(move.at)
+
+    def _not_moved(self, move: Move, expected: Pointer | None, error: StoreError) -> StoreError:
+        stays = f"{expected.release_id} still decides" if expected else "no release decides yet"
+        return StoreError(
+            f"the ledger went away: the move was not made ({move.kind} of {move.subject}), {stays}",
+            where=self.where,
+            expected="a database that takes the move",
+            found=error.found,
+            next_step="nothing was moved: run the same command again",
+            runbook=LEDGER_RUNBOOK,
+        )
+
+    def _outcome_unknown(self, move: Move, error: StoreError) -> StoreError:
+        return StoreError(
+            f"the ledger went away: it is not known whether the move was made ({move.kind} of {move.subject})",
+            where=self.where,
+            expected=f"an answer within {OUTCOME_PATIENCE:.0f} s",
+            found=error.found,
+            next_step="bring the database back and look first: tollgate which; run the same command again only where"
+            f" it does not show {move.subject} as {move.challenger_state or 'champion'}",
+            runbook=LEDGER_RUNBOOK,
         )
 
     def move_champion(

@@ -9,6 +9,7 @@ from typing import Any
 
 from pipelines.base.days import DayRange
 from pipelines.run import Run
+from pipelines.usecases.definition import POLICIES_KEY
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,8 +22,10 @@ class StageResult:
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def record(self, run: Run, status: str = "done") -> StageResult:
-        """Append the accounts to the ledger and return self."""
-        run.ledger.record_stages(self.stage, self.accounts, status, run_id=run.run_id, at=run.clock())
+        """Append the accounts to the ledger, each with the digests of the policies in force, and return self."""
+        policies = dict(run.use_case.policy_digests)
+        accounts = {day: {**account, POLICIES_KEY: policies} for day, account in self.accounts.items()}
+        run.ledger.record_stages(self.stage, accounts, status, run_id=run.run_id, at=run.clock())
         return self
 
     def to_json(self) -> dict[str, Any]:

@@ -11,12 +11,16 @@ from typing import Any
 
 from pipelines.base.days import DayRange
 from pipelines.ledger.ledger import Incident, Move, Pointer, Release, StageRecord
+from pipelines.releases.facts import ReleaseRow, release_rows
 from pipelines.run import Run
 from pipelines.status.days import DayRow, day_rows
+from pipelines.status.deadlines import Heads
 from pipelines.status.status import Standing, newest_day, standing
 from pipelines.usecases.definition import UseCase
 
 SHOWN_DAYS = 28
+MOST_DAYS = 366
+"""Days that a table holds at most: a page of three years would have 1 MB and take seconds."""
 SCORED_DAYS = 90
 """How many days back the scorecard looks."""
 
@@ -39,14 +43,27 @@ class Facts:
         return self.run.clock()
 
     @cached_property
+    def heads(self) -> Heads:
+        """The newest record of every stage and day, without its payload."""
+        return self.run.ledger.stage_heads()
+
+    @cached_property
     def newest(self) -> date | None:
         """The newest day that is over and that any stage has a record of."""
-        return newest_day(self.run)
+        return newest_day(self.run, self.heads)
 
     @cached_property
     def shown(self) -> DayRange | None:
-        """The days of the tables; None in a ledger without days."""
-        return self.days or self.back(SHOWN_DAYS)
+        """The days of the tables; None in a ledger without days. Of a longer range the newest `MOST_DAYS`."""
+        days = self.days or self.back(SHOWN_DAYS)
+        if days is None or len(days) <= MOST_DAYS:
+            return days
+        return DayRange(days.last - timedelta(days=MOST_DAYS - 1), days.last)
+
+    @property
+    def not_shown(self) -> int:
+        """How many of the days that were asked for the tables leave out, the oldest ones."""
+        return len(self.days) - len(self.shown) if self.days and self.shown else 0
 
     def back(self, count: int) -> DayRange | None:
         """The `count` days that end with the newest one."""
@@ -55,7 +72,7 @@ class Facts:
     @cached_property
     def standing(self) -> Standing:
         """Where things stand, with the rows of `shown`."""
-        return standing(self.run, self.shown)
+        return standing(self.run, self.shown, heads=self.heads)
 
     @property
     def rows(self) -> Sequence[DayRow]:
@@ -88,7 +105,12 @@ class Facts:
     @cached_property
     def states(self) -> Mapping[str, list[dict[str, str]]]:
         """The states of each release, oldest first."""
-        return {release.release_id: self.run.ledger.states(release.release_id) for release in self.releases}
+        return self.run.ledger.states_by_release()
+
+    @cached_property
+    def release_rows(self) -> Mapping[str, ReleaseRow]:
+        """What is to be known wherever a release is shown, by its name."""
+        return {row.release: row for row in release_rows(self.run)}
 
     def state(self, release_id: str) -> str:
         """A release's state now."""

@@ -23,7 +23,7 @@ NEWEST_DAYS = 14
 def now_content(facts: Facts) -> dict[str, Any]:
     """What the page shows. `health` is `good`, `warn` or `bad`, with the sentence that says why."""
     rows = list(facts.rows)[-NEWEST_DAYS:]
-    good = good_days(facts.run.ledger.stage_statuses())
+    good = good_days({key: head.status for key, head in facts.heads.items()})
     waiting = waiting_releases(facts)
     health, why = _health(facts, waiting)
     timed = {one.stage for one in facts.standing.timeliness.fresh}

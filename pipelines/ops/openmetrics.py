@@ -64,7 +64,7 @@ def _incidents(facts: Facts) -> list[Figure]:
 
 def _days(facts: Facts) -> list[Figure]:
     """The newest day of each stage; volume, alerts, quarantine and drift of the newest day that has them."""
-    known, today = facts.run.ledger.stage_statuses(), facts.at.date()
+    known, today = {key: head.status for key, head in facts.heads.items()}, facts.at.date()
     statuses = {key: status for key, status in known.items() if key[1] < today}
     good = good_days(statuses)
     newest = {stage: max(done) for stage in STAGES if (done := _done(statuses, stage))}

@@ -12,19 +12,28 @@ from pipelines.ledger.ledger import Release
 from pipelines.ops.facts import Facts
 from pipelines.ops.now import waits
 from pipelines.pages.charts import Bar, bars
-from pipelines.releases.facts import release_row
 from pipelines.releases.inventory import LINEAGE
 from pipelines.releases.succession import line_of_champions, was_champion
 
+NEWEST = 200
+"""Releases, and moves, that the list shows at most: four years of weekly trainings."""
 CANDIDATE = "candidate"
 
 
 def releases_content(facts: Facts) -> dict[str, Any]:
-    """A line for each release, newest first, and every move of the pointer."""
+    """A line for each of the newest releases and of the newest moves of the pointer, newest first.
+
+    The champion and the challenger have a line however old they are.
+    """
+    live = {facts.pointer.release_id, facts.pointer.challenger} if facts.pointer else set()
+    older = [release for release in facts.releases[NEWEST:] if release.release_id in live]
+    moves = list(reversed(facts.moves))
     return {
-        "releases": [_line(facts, release) for release in facts.releases],
+        "releases": [_line(facts, release) for release in (*facts.releases[:NEWEST], *older)],
+        "releases_left_out": max(0, len(facts.releases) - NEWEST - len(older)),
+        "moves_left_out": max(0, len(moves) - NEWEST),
         "metric": facts.use_case.model.primary_metric,
-        "moves": list(reversed(facts.moves)),
+        "moves": moves[:NEWEST],
         "pointer": facts.pointer,
     }
 
@@ -47,7 +56,7 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
         "chart": _chart(facts, metrics),
         "history": list(reversed(facts.states.get(key, []))),
         "lineage": {name: release.payload[name] for name in LINEAGE if release.payload.get(name) is not None},
-        "row": release_row(facts.run, release),
+        "row": facts.release_rows[key],
         "answers": [entry for entry in facts.answers if entry["subject"] == key],
         "back": rolls_back_to(facts, key),
         "waits": waits(facts, release),
@@ -83,7 +92,7 @@ def _line(facts: Facts, release: Release) -> Mapping[str, Any]:
         "because": payload.get("trained_because", ""),
         "champion_since": reached[-1]["recorded_at"] if reached else None,
         "signed": bool(payload.get("signed_by")),
-        "notes": release_row(facts.run, release).notes,
+        "notes": facts.release_rows[release.release_id].notes,
     }
 
 

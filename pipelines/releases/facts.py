@@ -62,13 +62,17 @@ class ReleaseRow:
 def release_rows(run: Run) -> list[ReleaseRow]:
     """Every release, oldest first."""
     moves, incidents = run.ledger.moves(), run.ledger.incidents()
-    approvals = run.ledger.audit_entries("approval")
-    return [_row(run, release, moves, incidents, approvals) for release in run.ledger.releases()]
+    approvals, states = run.ledger.audit_entries("approval"), run.ledger.states_by_release()
+    return [
+        _row(release, states.get(release.release_id, []), moves, incidents, approvals)
+        for release in run.ledger.releases()
+    ]
 
 
 def release_row(run: Run, release: Release) -> ReleaseRow:
     """One release."""
-    return _row(run, release, run.ledger.moves(), run.ledger.incidents(), run.ledger.audit_entries("approval"))
+    approvals, states = run.ledger.audit_entries("approval"), run.ledger.states(release.release_id)
+    return _row(release, states, run.ledger.moves(), run.ledger.incidents(), approvals)
 
 
 def overrides(moves: Iterable[Move], release_id: str) -> list[Mapping[str, Any]]:
@@ -87,14 +91,13 @@ def overrides(moves: Iterable[Move], release_id: str) -> list[Mapping[str, Any]]
 
 
 def _row(
-    run: Run,
     release: Release,
+    states: Sequence[Mapping[str, str]],
     moves: Sequence[Move],
     incidents: Sequence[Incident],
     approvals: Sequence[Mapping[str, Any]],
 ) -> ReleaseRow:
     unjudged = {"state": "candidate", "reason": "not judged to the end", "recorded_at": release.created_at.isoformat()}
-    states = run.ledger.states(release.release_id)
     state = (states or [unjudged])[-1]
     against = overrides(moves, release.release_id)
     people = [str(one["actor"]) for one in against]

@@ -53,6 +53,9 @@ def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, 
     pointer = run.ledger.champion()
     release = run.ledger.release(release_id)
     if pointer is not None and release_id == pointer.release_id:
+        settle_superseded(run, release_id)
+        return standing_of(run, release_id, reason)
+    if pointer is not None and pointer.challenger == release_id and to == pointer.challenger_state:
         return standing_of(run, release_id, reason)
     chosen = to or next_state(run, pointer, release_id)
     against = _against(run, pointer, release_id, chosen)

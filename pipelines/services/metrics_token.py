@@ -56,4 +56,5 @@ def is_fresh(settings: Settings) -> bool:
         age = time.time() - token_file(settings).stat().st_mtime
     except FileNotFoundError:
         return False
-    return age < 2 * RENEWED
+    # A file from the future was written before the clock went back: how old it is cannot be told.
+    return abs(age) < 2 * RENEWED

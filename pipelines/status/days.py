@@ -11,6 +11,7 @@ from pipelines.base.days import DayRange
 from pipelines.ledger.ledger import StageRecord
 from pipelines.run import Run
 from pipelines.status.gate_warnings import GateWarning, gate_results, gate_warnings
+from pipelines.status.mixed_policies import mixed_policies
 
 STAGES = ("ingest", "features", "materialize", "score", "monitor", "parity", "served")
 """The stages of a day, in order; the last two are checks beside the chain."""
@@ -107,7 +108,7 @@ def _row(
         drift_summary=drift.get("summary", ""),
         retrain_asked=retrain.get("asked"),
         retrain_reason=retrain.get("reason", ""),
-        problems=(*_watched(watched), *_problems(of_day, score, drift)),
+        problems=(*_watched(watched), *_problems(of_day, score, drift), *_mixed(day, of_day, monitor)),
         warnings=_warnings(of_day),
     )
 
@@ -153,6 +154,27 @@ def _problems(of_day: Mapping[str, StageRecord], score: Mapping[str, Any], drift
         if record.status != "done"
     ]
     return [*told, *_fallback(score), *_drifted(drift)]
+
+
+def _mixed(day: date, of_day: Mapping[str, StageRecord], monitor: Mapping[str, Any] | None) -> list[str]:
+    """What does not fit together in the day: another release or other policies than an earlier stage had.
+
+    `monitor` is the account that counts: of a run that is still going on, the ledger has an older one.
+    """
+    done = {stage: record.payload for stage, record in of_day.items() if record.status == "done"}
+    if monitor is not None:
+        done["monitor"] = monitor
+    told = mixed_policies(day, done)
+    if "score" not in done or "monitor" not in done:
+        return told
+    decides, judged = done["score"].get("release"), done["monitor"].get("release")
+    # The rule may stand in for the champion, whose scores are watched all the same.
+    if done["score"].get("fallback") or not (decides and judged):
+        return told
+    if judged != decides:
+        command = f"tollgate run monitor --from {day} --to {day}"
+        told.append(f"scored again by {decides} after the watch had judged {judged}: {command}")
+    return told
 
 
 def _fallback(score: Mapping[str, Any]) -> list[str]:

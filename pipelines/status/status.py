@@ -18,7 +18,7 @@ from pipelines.releases.facts import ReleaseRow, release_rows
 from pipelines.releases.fallback import goes_on, in_force
 from pipelines.run import Run
 from pipelines.status.days import STAGES, DayRow, day_rows
-from pipelines.status.deadlines import Timeliness, timeliness
+from pipelines.status.deadlines import Heads, Timeliness, timeliness
 from pipelines.status.gate_warnings import by_warning
 from pipelines.status.halted_days import Look
 from pipelines.status.late_reports import late_reports, late_warning
@@ -76,23 +76,29 @@ class Standing:
 
 
 def standing(
-    run: Run, days: DayRange | None = None, *, look: Look | None = None, lost: Sequence[LostStore] = ()
+    run: Run,
+    days: DayRange | None = None,
+    *,
+    look: Look | None = None,
+    lost: Sequence[LostStore] = (),
+    heads: Heads | None = None,
 ) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
 
     `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
-    hold less than the ledger expects, where the caller has looked at them.
+    hold less than the ledger expects, where the caller has looked at them, `heads` the ledger's newest records, where
+    the caller has read them.
     """
-    heads = run.ledger.stage_heads()
+    heads = run.ledger.stage_heads() if heads is None else heads
     statuses = {key: head.status for key, head in heads.items()}
     done = [key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()]
     by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
     newest = {stage: max(found) for stage, found in by_stage.items() if found}
-    known = newest_day(run)
+    known = newest_day(run, heads)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
     champion, releases, timely = _champion(run), release_rows(run), timeliness(run, heads, look=look)
-    reports = late_reports(run, newest.get("features"))
+    reports = late_reports(run, newest.get("features"), heads)
     return Standing(
         use_case=run.use_case.name,
         champion=champion,
@@ -137,13 +143,14 @@ def _damaged(run: Run) -> list[tuple[date | None, str]]:
     ]
 
 
-def newest_day(run: Run) -> date | None:
+def newest_day(run: Run, heads: Heads | None = None) -> date | None:
     """The newest day that is over and that any stage of a day has a record of, or None.
 
     A day that is not over has records by a slip of the keyboard only: it must not push the true days out of sight.
+    `heads` are the ledger's newest records, where the caller has read them.
     """
     today = run.clock().date()
-    days = {day for stage, day in run.ledger.stage_statuses() if stage in STAGES}
+    days = {day for stage, day in (run.ledger.stage_heads() if heads is None else heads) if stage in STAGES}
     return max((day for day in days if day < today), default=None)
 
 

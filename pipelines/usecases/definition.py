@@ -134,6 +134,9 @@ class ModelPolicy:
     fixed: Mapping[str, ParameterValue] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
 
 
+POLICIES_KEY = "policies"
+"""Under which name an account holds the `policy_digests` that its stage ran with."""
+
 _ADDED = frozenset({"late_share", "late_reports", "late_consequence"})
 """Fields that policies did not have from the first: while they have their defaults, the digests stay as they were."""
 
@@ -190,6 +193,23 @@ class UseCase:
                 next_step="choose one of these",
             )
         return self.feature_sets[name]
+
+    @cached_property
+    def policy_digests(self) -> Mapping[str, str]:
+        """The first 12 hex digits of the SHA-256 of each policy that a night reads, by the policy's name."""
+        names = (
+            "rule",
+            "model",
+            "review",
+            "ingest",
+            "drift",
+            "watch",
+            "label",
+            "rollout",
+            "evidence",
+        )
+        texts = {name: json.dumps(_decisive(getattr(self, name)), sort_keys=True, default=str) for name in names}
+        return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in texts.items()}
 
     @cached_property
     def policy_digest(self) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import http.server
 import socketserver
 import threading
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from pipelines.base.settings import Settings
 from pipelines.doctor.machine import Finding, diagnose
+from pipelines.ledger.ledger import Ledger
 from pipelines.services import local as services
 from pipelines.services import processes
 from tests.ports import free_port
@@ -34,6 +36,18 @@ def test_a_machine_that_was_set_up_is_fit(settings: Settings) -> None:
     assert {name for name, finding in found.items() if not finding.ok} <= {"disk"}
     services = ("spark connect", "mlflow ui", "airflow", "scorer")
     assert all(found[name].found.startswith("nothing listens on ") for name in services)
+
+
+def test_a_ledger_that_was_written_to_tomorrow_is_told(settings: Settings) -> None:
+    ledger = Ledger(settings.ledger, "fraud")
+    ledger.record_stage("ingest", date(2026, 11, 7), "done", run_id="r", at=datetime.now(UTC), payload={})
+    assert "clock" not in _by_name(settings)
+    ahead = datetime.now(UTC) + timedelta(days=1)
+    ledger.record_stage("features", date(2026, 11, 7), "done", run_id="r", at=ahead, payload={})
+    told = _by_name(settings)["clock"]
+    assert not told.ok
+    assert f"{ahead:%Y-%m-%d %H:%M}" in told.found
+    assert "timedatectl" in told.advice
 
 
 def test_what_asks_for_no_password_or_is_no_mlflow_is_told(settings: Settings) -> None:

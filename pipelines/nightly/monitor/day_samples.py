@@ -20,7 +20,8 @@ class DaySample:
     """A day of `rows` events.
 
     `frame` holds stored features, entity keys, the event's time and `score` of at most `size` of them, always the same.
-    `tail` is the share of all rows that the champion would call positive, whoever decided.
+    `tail` is the share of all rows that the champion would call positive, whoever decided; `deciders` are the releases
+    that the rows name, in order.
     """
 
     frame: pd.DataFrame
@@ -30,17 +31,20 @@ class DaySample:
     newest_event: datetime
     score_mean: float
     tail: float | None = None
+    deciders: tuple[str, ...] = ()
 
 
-def day_samples(run: Run, days: DayRange, size: int) -> dict[date, DaySample]:
+def day_samples(run: Run, days: DayRange, size: int, *, version: int | None = None) -> dict[date, DaySample]:
     """A sample of each of `days` that has predictions; two Spark jobs, whatever the number of days.
+
+    `version` of `predictions` is read throughout (by default the newest, which may change in between).
 
     Rows are chosen by a hash of the event key, so that a day's sample is the same in every run.
     """
-    counts = _counts(run, days)
+    counts = _counts(run, days, version)
     if not counts:
         return {}
-    frame = _sampled(run, days, size)
+    frame = _sampled(run, days, size, version)
     by_day = dict(tuple(frame.groupby("day")))
     return {
         day: DaySample(
@@ -51,22 +55,24 @@ def day_samples(run: Run, days: DayRange, size: int) -> dict[date, DaySample]:
             newest_event=row["newest"],
             score_mean=row["mean"],
             tail=row["tail"],
+            deciders=tuple(sorted(row["deciders"])),
         )
         for day, row in counts.items()
     }
 
 
-def _counts(run: Run, days: DayRange) -> dict[date, dict[str, Any]]:
+def _counts(run: Run, days: DayRange, version: int | None) -> dict[date, dict[str, Any]]:
     from pyspark.sql import functions as sf
 
     time = run.use_case.stored_features.schema.time
-    predictions = run.lake.read("predictions", days=days)
+    predictions = run.lake.read("predictions", days=days, version=version)
     columns = predictions.columns
     rows = (
         predictions.groupBy("day")
         .agg(
             sf.count("*").alias("rows"),
             sf.max(_championed(columns, "champion", "release")).alias("release"),
+            sf.collect_set("release").alias("deciders"),
             sf.max("fallback").alias("fallback"),
             sf.max(time).alias("newest"),
             sf.avg("score").alias("mean"),
@@ -78,7 +84,7 @@ def _counts(run: Run, days: DayRange) -> dict[date, dict[str, Any]]:
     return {row["day"]: row for row in rows}
 
 
-def _sampled(run: Run, days: DayRange, size: int) -> pd.DataFrame:
+def _sampled(run: Run, days: DayRange, size: int, version: int | None) -> pd.DataFrame:
     from pyspark.sql import Window
     from pyspark.sql import functions as sf
 
@@ -86,7 +92,7 @@ def _sampled(run: Run, days: DayRange, size: int) -> pd.DataFrame:
     features = run.lake.read("features", days=days)
     stored = [name for name in run.use_case.stored_features.names if name in features.columns]
     order = Window.partitionBy("day").orderBy(sf.xxhash64(*key), *key)
-    predictions = run.lake.read("predictions", days=days)
+    predictions = run.lake.read("predictions", days=days, version=version)
     score = _championed(predictions.columns, "champion_score", "score").alias("score")
     scores = predictions.select("day", *key, score)
     chosen = scores.withColumn("place", sf.row_number().over(order)).where(sf.col("place") <= size)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
+from pipelines.airflow.names import CHAIN
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.base.errors import GateError, NotArrivedError, StoreError, TollgateError, TooEarlyError
 from pipelines.lake.errors import spark_said
@@ -144,6 +145,7 @@ def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewInci
 def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
     paged = [one for one in late if one.stage in run.use_case.schedule.paged and not one.early]
     days = sorted({str(one.day) for one in late})
+    first = _first_left_out(run, min(one.day for one in late))
     detail = {
         "by": "deadline",
         "first_day": days[0],
@@ -151,7 +153,7 @@ def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
         "sources": sorted({one.stage for one in late}),
         "consequence": f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not there",
         "evidence": [one.told for one in late[:LATE_TOLD]],
-        "next_step": f"tollgate status; if nothing runs: tollgate backfill --from {days[0]} --to {days[-1]}",
+        "next_step": f"tollgate status; if nothing runs: tollgate backfill --from {first} --to {days[-1]}",
         "runbook": "docs/runbooks/late.md",
     }
     return NewIncident(
@@ -160,7 +162,23 @@ def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
         severity="critical" if paged else "warning",
         summary=(paged or late)[0].told,
         detail=detail,
+        # Days that were caught up with meanwhile, or that a clock ahead had called late, are late no more.
+        whole_truth=True,
     )
+
+
+def _first_left_out(run: Run, late: date) -> date:
+    """The first of the days without a gap before `late` that were left out; those long ago have no deadline any more.
+
+    After a month off, a backfill of the late days alone would wait for the days before them.
+    """
+    ingest = CHAIN[0]
+    heads = run.ledger.stage_heads()
+    ingested = {day for (stage, day), head in heads.items() if stage == ingest and head.status == "done"}
+    earlier = [day for day in ingested if day < late]
+    if late in ingested or not earlier:
+        return late
+    return max(earlier) + timedelta(days=1)
 
 
 def _subject(run: Run, found: Diagnosis) -> str:

@@ -43,6 +43,7 @@ from pipelines.nightly.monitor.restated import restate
 from pipelines.nightly.monitor.stores import watch_stores
 from pipelines.nightly.monitor.watched_days import WatchedDays
 from pipelines.nightly.result import StageResult
+from pipelines.nightly.scored_as_recorded import require_scored_as_recorded
 from pipelines.nightly.upstream import Upstream
 from pipelines.nightly.volume import quarantine_rate, quiet_hours, volume_ratio
 from pipelines.releases.scorer import load_release
@@ -58,12 +59,15 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     Earlier days whose labels were corrected since are told again first. Drift is measured against the reference sample
     of the release that scored the day. `evidently` asks for Evidently's own page of each day beside ours; by default a
     single day gets one and a longer range, which would pay some 2 s a day, does not. The figures are the same. Raises
-    `TransientError` where predictions are not made yet, `GateError` where they were refused.
+    `TransientError` where predictions are not made yet, or name another release than the day's account (somebody is
+    scoring the day, or was stopped while doing so), `GateError` where they were refused.
     """
-    rows = PREDICTIONS.rows(run, days, run.lake.version("predictions"))
+    version = run.lake.version("predictions")
+    rows = PREDICTIONS.rows(run, days, version)
     restate(run, days.first)
     pages = len(days) == 1 if evidently is None else evidently
-    samples = day_samples(run, days, run.use_case.drift.sample)
+    samples = day_samples(run, days, run.use_case.drift.sample, version=version)
+    require_scored_as_recorded(run, days, samples)
     references = References(run)
     drifts = _drifts(run, references, days, samples, pages)
     subjects = DayRange(matured_day(run, days.first), matured_day(run, days.last))
@@ -77,9 +81,9 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
-    version = run.lake.replace_days(frame, "metrics", days, provenance=run.provenance("monitor", inputs))
+    written = run.lake.replace_days(frame, "metrics", days, provenance=run.provenance("monitor", inputs))
     write_pages(run, days, accounts)
-    result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": version}).record(run)
+    result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": written}).record(run)
     for day in days:
         follow(run, diagnoses[day], accounts[day]["answers"])
     watch_stores(run)

@@ -19,6 +19,7 @@ from pipelines.nightly.rollout.guardrails import compare
 from pipelines.nightly.score.alert_file import write_alert_file
 from pipelines.nightly.score.deciding import decided_alike, deciding
 from pipelines.nightly.score.scored_rows import ScoredRows, score_rows
+from pipelines.nightly.score.scoring_lease import one_scoring
 from pipelines.nightly.upstream import Upstream
 from pipelines.releases.contenders import Contenders, load_contenders
 from pipelines.releases.fallback import fallbacks
@@ -47,9 +48,17 @@ def score(run: Run, days: DayRange) -> StageResult:
     fallback (and why), score_mean, positive_share, units (at the threshold), comparison (with the challenger), gate,
     inputs.
 
+    One call scores at a time: a second one waits, and reads the champion when its turn comes.
+
     Raises `TransientError` where features are not built yet, `GateError` where the predictions are refused (nothing is
     committed then), `PermanentError` where rows go missing on the way.
     """
+    with one_scoring(run):
+        return _score(run, days)
+
+
+def _score(run: Run, days: DayRange) -> StageResult:
+    """`score`, by the holder of the lease."""
     version = run.lake.version("features")
     rows = FEATURES.rows(run, days, version)
     loaded, spans = load_contenders(run), fallbacks(run.ledger)

@@ -41,6 +41,19 @@ def never() -> None:
     raise AssertionError("the lease was not lost")
 
 
+def test_a_dead_holders_lease_ends_though_the_clock_went_back(url: str) -> None:
+    """A holder that took it while the clock was an hour ahead, and died, keeps nobody waiting for an hour."""
+    ledger = LeaseLedger(url, "fraud")
+    hour = 3600.0
+    assert ledger.take_lease(NAME, "dead", hour) is not None
+    assert ledger.take_lease(NAME, "next", SHORT) is None
+    taken = ledger.lease(NAME)
+    assert taken is not None
+    assert taken.seconds <= SHORT
+    with leases(url, "next", seconds=SHORT).held(NAME, stop=never) as token:
+        assert token == 2
+
+
 @pytest.mark.guarantee("two drivers on one lake", fault="eight writers want one lease at once, ten times each")
 def test_of_many_one_holds_it_and_tokens_only_grow(url: str, tried: Tried) -> None:
     inside, tokens = [0], []

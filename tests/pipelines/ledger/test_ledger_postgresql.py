@@ -9,12 +9,15 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from sqlalchemy import event
 
 from pipelines.base.errors import ConfigurationError, StoreError
 from pipelines.base.settings import Settings
 from pipelines.drills.race import race
+from pipelines.ledger import releases as ledger_releases
 from pipelines.ledger.ledger import Ledger, Pointer
 from tests.guarantees.plugin import Tried
+from tests.pipelines.ledger.commit_proxy import commit_proxy
 from tests.pipelines.ledger.test_ledger_versions import VERSION_1
 from tests.servers import Server, new_database, postgresql
 
@@ -97,3 +100,58 @@ def test_a_server_that_goes_and_comes_back_loses_nothing(own_server: Server) -> 
     own_server.start()
     ledger.add_release("r2", {"n": 2}, at=AT)
     assert [release.release_id for release in ledger.releases()] == ["r1", "r2"]
+
+
+def _with_champions(ledger: Ledger, *names: str) -> Pointer:
+    """Make each release champion in turn; returns the pointer, which names the last."""
+    pointer: Pointer | None = None
+    for name in names:
+        ledger.add_release(name, {}, at=AT)
+        pointer = ledger.move_champion(name, expected=pointer, reason="first", actor="ann", at=AT)
+    assert pointer is not None
+    return pointer
+
+
+def test_a_move_whose_answer_is_lost_is_not_said_to_have_failed(postgresql_server: Server) -> None:
+    """Told that it failed, a person would roll back once more, one release further than meant."""
+    address = new_database(postgresql_server)
+    before = _with_champions(Ledger(address, "fraud"), "a", "b", "c")
+    with commit_proxy(postgresql_server.port) as proxy:
+        through_proxy = Ledger(address.replace(f":{postgresql_server.port}/", f":{proxy.port}/"), "fraud")
+        assert through_proxy.champion() == before
+        proxy.arm()
+        moved = through_proxy.move_champion("b", expected=before, reason="back", actor="ann", at=AT)
+    assert proxy.cut == 1
+    assert moved == Ledger(address, "fraud").champion() == Pointer(release_id="b", generation=4)
+    assert [move.champion for move in Ledger(address, "fraud").moves()] == ["a", "b", "c", "b"]
+
+
+@pytest.mark.parametrize("statement", ["UPDATE pointers", "INSERT INTO audit"])
+def test_a_move_during_which_the_server_goes_is_made_whole_or_said_not_to_be_made(
+    own_server: Server, statement: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ledger = Ledger(new_database(own_server), "fraud")
+    before = _with_champions(ledger, "a", "b")
+    stopped: list[str] = []
+
+    def stop_before(_connection: object, _cursor: object, text: str, *_rest: object) -> None:
+        if text.startswith(statement) and not stopped:
+            stopped.append(text)
+            own_server.stop()
+            own_server.start()
+
+    event.listen(ledger._engine, "before_cursor_execute", stop_before)
+    with pytest.raises(StoreError, match="b still decides") as caught:
+        ledger.move_champion("a", expected=before, reason="back", actor="ann", at=AT)
+    assert "nothing was moved: run the same command again" in caught.value.next_step
+    assert ledger.champion() == before
+    assert ledger.states("a")[-1]["state"] == "retired"
+    again = ledger.move_champion("a", expected=before, reason="back", actor="ann", at=AT)
+    assert (again.release_id, again.generation) == ("a", 3)
+
+    monkeypatch.setattr(ledger_releases, "OUTCOME_PATIENCE", 0.0)
+    stopped.clear()
+    event.listen(ledger._engine, "before_cursor_execute", lambda *_: own_server.stop())
+    with pytest.raises(StoreError, match="it is not known whether the move was made") as unknown:
+        ledger.move_champion("b", expected=again, reason="back", actor="ann", at=AT)
+    assert "look first: tollgate which" in unknown.value.next_step

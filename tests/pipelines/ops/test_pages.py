@@ -6,13 +6,15 @@ from datetime import timedelta
 from html.parser import HTMLParser
 
 import pytest
+from sqlalchemy import event
 
 from pipelines.base.days import DayRange
 from pipelines.base.errors import UsageError
 from pipelines.base.settings import Settings
-from pipelines.ops.facts import Facts
+from pipelines.ops.facts import MOST_DAYS, Facts
 from pipelines.ops.links import Served
 from pipelines.ops.pages import DETAILS, LISTS, Page, whole_page
+from pipelines.ops.release import NEWEST
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.pipelines.ops.ledger_year import AT, LAST, REFUSED, write_days, write_incidents, write_releases
@@ -110,6 +112,48 @@ def test_days_can_be_asked_for(run: Run) -> None:
     html = whole_page(LISTS[2], Facts(run, days), Served("/ops"))
     assert str(days.first) in html
     assert f"/ops/days/{LAST}" not in html
+
+
+def test_a_range_of_years_is_cut_to_its_newest_year(run: Run) -> None:
+    days = DayRange(LAST - timedelta(days=1099), LAST)
+    facts = Facts(run, days)
+    html = whole_page(LISTS[2], facts, Served("/ops"))
+    assert facts.shown == DayRange(LAST - timedelta(days=MOST_DAYS - 1), LAST)
+    assert f"{1100 - MOST_DAYS} older ones are on earlier pages" in html
+    assert f"/ops/days/{LAST}" in html
+
+
+def test_years_of_releases_cost_no_more_queries_and_the_old_champion_has_its_line(settings: Settings) -> None:
+    """The list asked the ledger for all moves and incidents once for each release: 8 seconds after three years."""
+    made = Run(settings, load("fraud"), run_id="r", actor="test", clock=lambda: AT)
+    _add_releases(made, range(3))
+    champion = "fraud-0001"
+    made.ledger.move_champion(champion, expected=None, reason="first", actor="ann", at=AT)
+    few = _queries_of(made)
+    _add_releases(made, range(3, NEWEST + 20))
+    assert _queries_of(made) == few
+    html = whole_page(LISTS[1], Facts(made), Served("/ops"))
+    assert f"/ops/releases/{champion}" in html
+    assert "/ops/releases/fraud-0000" not in html
+    assert "19 older ones" in html
+
+
+def _add_releases(run: Run, numbers: range) -> None:
+    for number in numbers:
+        made_at = AT - timedelta(days=7 * (NEWEST + 20 - number))
+        run.ledger.add_release(f"fraud-{number:04d}", {"as_of": "2026-11-09"}, at=made_at)
+
+
+def _queries_of(run: Run) -> int:
+    asked: list[str] = []
+
+    def count(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
+        asked.append(statement)
+
+    event.listen(run.ledger._engine, "before_cursor_execute", count)
+    whole_page(LISTS[1], Facts(run), Served("/ops"))
+    event.remove(run.ledger._engine, "before_cursor_execute", count)
+    return len(asked)
 
 
 def test_the_day_page_tells_attempts_gate_and_quarantine(run: Run) -> None:

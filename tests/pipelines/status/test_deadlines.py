@@ -98,6 +98,48 @@ def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(at: Ca
     assert [one for one in of_nights(monitored_late) if one.resolved_at is None] == []
 
 
+def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(at: Callable[[datetime], Run]) -> None:
+    """A laptop that slept for six nights: one cause, the days that are still missing, closed after the last of them."""
+    night(at(NIGHT), FIRST, *STAGES)
+    back = at(NIGHT + timedelta(days=6, hours=6))
+    follow_deadlines(back)
+    (one,) = of_nights(back)
+    assert one.detail["days"] == [str(FIRST + timedelta(days=number)) for number in range(1, 7)]
+    assert one.detail["next_step"].endswith("tollgate backfill --from 2026-11-11 --to 2026-11-16")
+    for number in (5, 1, 2, 3):
+        night(back, FIRST + timedelta(days=number), *STAGES)
+    follow_deadlines(back)
+    (one,) = of_nights(back)
+    assert one.detail["days"] == ["2026-11-14", "2026-11-16"], "those that are done are late no more"
+    for number in (4, 6):
+        night(back, FIRST + timedelta(days=number), *STAGES)
+    follow_deadlines(back)
+    assert [one.resolution for one in of_nights(back)] == ["nothing is late any more"]
+
+
+def test_after_more_nights_off_than_are_watched_the_backfill_begins_with_the_first(
+    at: Callable[[datetime], Run],
+) -> None:
+    night(at(NIGHT), FIRST, *STAGES)
+    back = at(NIGHT + timedelta(days=LOOKED_BACK + 12, hours=6))
+    follow_deadlines(back)
+    (one,) = of_nights(back)
+    assert "tollgate backfill --from 2026-11-11 --to 2026-12-20" in one.detail["next_step"]
+
+
+def test_a_clock_that_was_ahead_leaves_no_late_days(at: Callable[[datetime], Run]) -> None:
+    night(at(NIGHT), FIRST, *STAGES)
+    night(at(NIGHT), FIRST + timedelta(days=1), "ingest")
+    true_time = NIGHT + timedelta(days=1, hours=6)
+    follow_deadlines(at(true_time + timedelta(days=3)))
+    follow_deadlines(at(true_time))
+    (one,) = of_nights(at(true_time))
+    assert one.detail["days"] == ["2026-11-11"]
+    night(at(true_time), FIRST + timedelta(days=1), *STAGES)
+    follow_deadlines(at(true_time))
+    assert [one for one in of_nights(at(true_time)) if one.resolved_at is None] == []
+
+
 def test_a_stage_that_nobody_waits_for_is_a_ticket(at: Callable[[datetime], Run]) -> None:
     run = at(NIGHT + timedelta(hours=5))
     night(run, FIRST, "ingest", "features", "materialize", "score")

@@ -163,6 +163,16 @@ def test_a_receiver_that_is_down_is_tried_again_shown_and_nothing_is_lost(
         assert [body["event"] for body in hook.bodies] == ["opened"]
 
 
+def test_a_message_is_tried_again_though_the_clock_went_back(at: Callable[..., Run]) -> None:
+    """Tried while the clock was a day ahead, it must not wait for that day to come."""
+    with receiving() as hook:
+        hook.status = 503
+        follow(at(AT + timedelta(days=1), notify_webhook=hook.address), found(DAY, "bug", "page", FEED))
+        hook.status = 200
+        assert deliver(at(AT, notify_webhook=hook.address)) == 1
+        assert [body["event"] for body in hook.bodies] == ["opened"]
+
+
 def test_a_person_closes_an_incident_with_a_reason(at: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
     run = at()
     follow(run, found(DAY, "bug", "page", FEED))

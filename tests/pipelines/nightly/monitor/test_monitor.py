@@ -104,7 +104,7 @@ def test_a_fortnight_is_watched_in_one_commit_and_only_the_shifted_day_drifts(
     assert account["quarantine_rate"] == pytest.approx(2 / 603)
     assert 0 <= account["quiet_hours"] < 1
     stored = run.ledger.latest("monitor")
-    assert stored[LAST].payload == account
+    assert stored[LAST].payload == {**account, "policies": run.use_case.policy_digests}
     for day in SCORED:
         assert (run.settings.home / "reports" / f"{day}.html").stat().st_size > 10_000
     assert not list((run.settings.home / "reports").glob("*-drift.html"))
@@ -251,6 +251,16 @@ def test_a_day_that_is_not_scored_yet_can_be_tried_again(run: Run) -> None:
     with pytest.raises(TransientError, match="predictions are not made yet"):
         monitor(run, DayRange.single(LAST + timedelta(days=1)))
     assert not run.lake.exists("metrics")
+
+
+def test_predictions_of_another_release_than_recorded_are_not_judged(run: Run) -> None:
+    """A scoring by hand was stopped between its predictions and its account: nobody judges the mixture."""
+    account = {**run.ledger.latest("score")[LAST].payload, "release": "fraud-20260906-4567cdef"}
+    run.ledger.record_stage("score", LAST, "done", run_id="by-hand", at=AT, payload=account)
+    with pytest.raises(TransientError, match="not those of its account") as caught:
+        monitor(run, DayRange.single(LAST))
+    assert f"tollgate run score --from {LAST} --to {LAST}" in caught.value.next_step
+    assert LAST not in run.ledger.latest("monitor")
 
 
 def test_a_day_whose_predictions_were_refused_is_held_back(run: Run) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
@@ -343,3 +344,36 @@ def test_predictions_from_before_challengers_go_on(run: Run, world: World) -> No
     found = run.lake.read("predictions").groupBy("day").agg({"champion": "count", "score": "count"}).collect()
     assert {row["day"]: row["count(champion)"] for row in found} == {day(7): 0, day(8): 600}
     assert {row["day"]: row["count(score)"] for row in found} == {day(7): 600, day(8): 600}
+
+
+def test_a_day_that_two_score_at_once_is_by_the_release_of_the_later_call(
+    run: Run, world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A person puts the old release back and scores again while the night writes: nothing of the day is mixed."""
+    release_model(run, world)
+    newer = "fraud-20260906-4567cdef"
+    release_model(run, world, release_id=newer, rounds=5)
+    write = stage.write_alert_file
+    by_hand: list[threading.Thread] = []
+    single = DayRange.single(day(7))
+
+    def rolled_back_meanwhile(*arguments: Any) -> object:
+        if not by_hand:
+            other = replace(run, run_id="by-hand")
+            rollback(other, reason="while it scores")
+            by_hand.append(threading.Thread(target=score, args=(other, single)))
+            by_hand[0].start()
+            by_hand[0].join(3)
+            assert by_hand[0].is_alive(), "the second call has to wait for the first"
+        return write(*arguments)
+
+    monkeypatch.setattr(stage, "write_alert_file", rolled_back_meanwhile)
+    assert score(run, single).accounts[day(7)]["release"] == newer
+    by_hand[0].join()
+
+    assert set(run.lake.read("predictions").toPandas()["release"]) == {RELEASE}
+    assert set(run.lake.read("alerts").toPandas()["release"]) == {RELEASE}
+    with (run.settings.home / "alerts" / f"{day(7)}.csv").open(newline="") as file:
+        assert {row["release"] for row in csv.DictReader(file)} == {RELEASE}
+    account = run.ledger.latest("score")[day(7)]
+    assert (account.run_id, account.payload["release"]) == ("by-hand", RELEASE)

@@ -1,0 +1,43 @@
+"""A day whose stages ran under different policies: which policy changed between which stages, and what to type."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+from pipelines.usecases.definition import POLICIES_KEY
+
+READERS: Mapping[str, tuple[str, ...]] = {
+    "label": ("features", "score", "monitor"),
+    "review": ("score", "monitor"),
+    "rule": ("score", "monitor"),
+    "ingest": ("ingest", "score"),
+    "rollout": ("score", "monitor"),
+}
+"""Policies that several stages of one day read, and these stages in the order of the chain.
+
+A policy that a single stage reads cannot be mixed: the stage's account says which one it was.
+"""
+
+
+def mixed_policies(day: date, accounts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """A sentence for each policy of which the day's stages read different versions; `accounts` by stage.
+
+    Accounts from before policies were recorded say nothing.
+    """
+    told = []
+    for policy, stages in READERS.items():
+        digests = {
+            stage: str(accounts[stage][POLICIES_KEY][policy])
+            for stage in stages
+            if policy in (accounts.get(stage, {}).get(POLICIES_KEY) or {})
+        }
+        if len(set(digests.values())) > 1:
+            first = next(iter(digests))
+            others = [stage for stage, digest in digests.items() if digest != digests[first]]
+            told.append(
+                f"the {policy} policy changed within the day: {', '.join(others)} ran with another one than {first}; "
+                f"one policy for the whole day: tollgate backfill --from {day} --to {day} --rerun"
+            )
+    return told
