@@ -17,7 +17,13 @@ from packaging.requirements import Requirement
 
 from pipelines.platform.addresses import is_redis, with_our_driver
 from pipelines.platform.code_identity import identify
-from pipelines.platform.delta_health import RUNBOOK, damages, tables_of
+from pipelines.platform.delta_health import (
+    RUNBOOK,
+    checksum_damages,
+    damages,
+    landed_checksum_damages,
+    tables_of,
+)
 from pipelines.platform.diagnosis_services import scorer, services
 from pipelines.platform.findings import Check, Finding, guarded
 from pipelines.platform.home import place_warning, placement
@@ -133,6 +139,10 @@ def _landing(settings: Settings) -> Iterator[Finding]:
     else:
         found = settings.landing if Path(settings.landing).is_dir() else f"{settings.landing} (not made yet)"
         yield Finding("landing", ok=True, found=found)
+        # ingest passes them over; whoever reads the folder with Spark does not
+        for damage in landed_checksum_damages(Path(settings.landing)):
+            told = f"{damage.table.name}: {damage.told}; {damage.last_whole}"
+            yield Finding("landing", ok=False, found=told, advice=f"`tollgate repair lake` ({RUNBOOK})")
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:
@@ -141,7 +151,10 @@ def _lake(settings: Settings) -> Iterator[Finding]:
             yield _bucket(name, settings, address)
     if not is_remote(settings.lake):
         tables = tables_of(Path(settings.lake))
-        found = list(damages(Path(settings.lake)))
+        lake = Path(settings.lake)
+        found = list(damages(lake))
+        damaged_files = {damage.file for damage in found}
+        found += [each for each in checksum_damages(lake) if each.file not in damaged_files]
         for damage in found:
             told = f"{damage.table.name}: {damage.told}; {damage.last_whole}"
             yield Finding("lake", ok=False, found=told, advice=f"`tollgate repair lake` ({RUNBOOK})")
