@@ -6,18 +6,23 @@ import os
 import pkgutil
 import sys
 from importlib import import_module
+from typing import TYPE_CHECKING, NoReturn
 
-import typer
+from pipelines.cli.interruption import Interruption, heeded_signals
 
-from pipelines import cli
-from pipelines.cli.home_guard import guard_commands
-from pipelines.cli.net import end_in_block, never_fail_to_print, one_line_logs
+if TYPE_CHECKING:
+    import typer
 
-_NOT_GROUPS = {"import_check", "home_guard", "main", "net", "output", "person"}
+_NOT_GROUPS = {"import_check", "home_guard", "interruption", "main", "net", "output", "person"}
 
 
 def build_app() -> typer.Typer:
     """The whole command line: every module of this package that has `register(app)`, one file per group of commands."""
+    import typer
+
+    from pipelines import cli
+    from pipelines.cli.home_guard import guard_commands
+
     app = typer.Typer(
         name="tollgate",
         help="A gated, self-watching machine-learning pipeline on Airflow, Spark and Delta.",
@@ -33,11 +38,27 @@ def build_app() -> typer.Typer:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, 130 after Ctrl-C, else 1.
+    """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, else 1.
 
-    Whatever it ends in, nobody reads a traceback: `pipelines.cli.net`.
+    130 after Ctrl-C and 143 after SIGTERM: `pipelines.cli.interruption`. Whatever it ends in, nobody reads a traceback:
+    `pipelines.cli.net`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    with heeded_signals() as interruption:
+        try:
+            _run(arguments, interruption)
+        except BaseException as error:
+            finished = isinstance(error, SystemExit) and not error.code
+            if interruption.came and not finished:
+                interruption.end(arguments)
+            raise
+
+
+def _run(arguments: list[str], interruption: Interruption) -> NoReturn:
+    """Run a command; raises `SystemExit`, and after an interruption whatever that came out as."""
+    # what takes time to import is imported where an interruption is heeded already
+    from pipelines.cli.net import end_in_block, never_fail_to_print, one_line_logs
+
     never_fail_to_print()
     with one_line_logs(arguments):
         try:
@@ -45,7 +66,10 @@ def main(arguments: list[str] | None = None) -> None:
         except SystemExit as ended:
             raise SystemExit(_flushed(ended.code)) from None
         except BaseException as error:
+            if interruption.came:
+                raise
             raise SystemExit(end_in_block(error, arguments)) from error
+    raise SystemExit(0)
 
 
 def _flushed(code: int | str | None) -> int | str | None:
