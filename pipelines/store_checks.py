@@ -24,6 +24,7 @@ from pipelines.platform.errors import StoreError, TollgateError
 from pipelines.platform.findings import Finding
 from pipelines.platform.ledger import Release
 from pipelines.platform.masking import mask_passwords
+from pipelines.platform.mlflow_http import deleted_experiment_served, read_registry_served
 from pipelines.platform.mlflow_tables import SQLITE, deleted_experiment, has_tables, read_registry
 from pipelines.platform.online_address import OnlineAddress
 from pipelines.platform.online_marker import held
@@ -109,9 +110,11 @@ def stores(settings: Settings) -> Iterator[Finding]:
     for one in look.lost:
         evidence = "; ".join(one.evidence)
         yield Finding(f"store {one.store}", ok=False, found=f"{one.summary} ({evidence})", advice=one.next_step)
-    if not look.lost:
-        silent = f"; not looked at: {', '.join(look.silent)}" if look.silent else ""
-        yield Finding("stores", ok=True, found=f"as the ledger expects{silent}")
+    if look.silent:
+        advice = "start or correct what does not answer (the log above says why), then look again"
+        yield Finding("stores", ok=False, found=f"not looked at: {', '.join(look.silent)}", advice=advice)
+    elif not look.lost:
+        yield Finding("stores", ok=True, found="as the ledger expects")
 
 
 def released(run: Run) -> list[Release]:
@@ -171,11 +174,14 @@ def _ledger(run: Run) -> Iterator[LostStore]:
 
 
 def _mlflow(run: Run) -> Iterator[LostStore]:
-    if not has_tables(run.settings.mlflow):
-        return
+    url, name = run.settings.mlflow, run.use_case.name
     try:
-        deleted = deleted_experiment(run.settings.mlflow, run.use_case.name)
-        registry = read_registry(run.settings.mlflow, run.use_case.name, "champion")
+        if has_tables(url):
+            deleted = deleted_experiment(url, name)
+            registry = read_registry(url, name, "champion")
+        else:
+            deleted = deleted_experiment_served(url, name)
+            registry = read_registry_served(url, name, "champion")
     except StoreError as error:
         if "malformed" in error.found or "not a database" in error.found:
             yield _lost_mlflow("MLflow's database is damaged", (error.found,))

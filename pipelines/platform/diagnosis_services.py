@@ -15,6 +15,7 @@ from pipelines.platform.airflow_api import USER, AirflowApi, passwords_file
 from pipelines.platform.airflow_secrets import known_secret, secret_file
 from pipelines.platform.airflow_server import spark_remote
 from pipelines.platform.certificates import certificate_of
+from pipelines.platform.chain_state import paused_dags, paused_told
 from pipelines.platform.errors import ConfigurationError, PermanentError, StoreError
 from pipelines.platform.findings import Finding, guarded
 from pipelines.platform.mlflow_gate import SECRET
@@ -130,6 +131,8 @@ def airflow(settings: Settings) -> Iterator[Finding]:
         api.token()
         found = f"{api.url}, takes our password" + "".join(f"; {each}" for each in ill)
         yield Finding("airflow", not ill, found, "docs/runbooks/services.md")
+        if paused := paused_dags(settings, settings.use_case):
+            yield Finding("airflow dags", False, paused_told(settings, paused), "docs/runbooks/services.md")
     except ConfigurationError:
         found = f"{api.url} asks for a password, and {passwords_file(settings)} has none"
         yield Finding("airflow", ok=False, found=found, advice=ANOTHER_HOME)

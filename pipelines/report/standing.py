@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.platform.chain_state import paused_told
 from pipelines.platform.commands import as_typed
 from pipelines.platform.days import DayRange
 from pipelines.platform.delta_health import log_damage, tables_of
@@ -76,12 +77,17 @@ class Standing:
 
 
 def standing(
-    run: Run, days: DayRange | None = None, *, look: Look | None = None, lost: Sequence[LostStore] = ()
+    run: Run,
+    days: DayRange | None = None,
+    *,
+    look: Look | None = None,
+    lost: Sequence[LostStore] = (),
+    paused: Sequence[str] = (),
 ) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
 
     `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
-    hold less than the ledger expects, where the caller has looked at them.
+    hold less than the ledger expects, where the caller has looked at them; `paused` are DAGs that are so in Airflow.
     """
     heads = run.ledger.stage_heads()
     statuses = {key: head.status for key, head in heads.items()}
@@ -105,6 +111,7 @@ def standing(
             *_damaged(run),
             *_incidents(run),
             *_lost(run, lost),
+            *[(None, paused_told(run.settings, paused)) for _ in paused[:1]],
             *_late(timely),
             *_not_over(run, statuses),
             *_fallback(run),
