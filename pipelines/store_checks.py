@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -22,6 +23,7 @@ from pipelines.platform.addresses import is_redis, with_our_driver
 from pipelines.platform.delta_log import commit_versions
 from pipelines.platform.errors import StoreError, TollgateError
 from pipelines.platform.findings import Finding
+from pipelines.platform.landed_accounts import landing_differences
 from pipelines.platform.ledger import Release
 from pipelines.platform.masking import mask_passwords
 from pipelines.platform.mlflow_http import deleted_experiment_served, read_registry_served
@@ -33,6 +35,7 @@ from pipelines.platform.sqlite_reading import open_for_reading
 from pipelines.platform.storage import open_storage
 from pipelines.platform.whole_files import write_whole
 from pipelines.run import Run
+from pipelines.usecases.policies.retention import LANDING
 
 log = logging.getLogger("tollgate.stores")
 
@@ -45,6 +48,9 @@ MARKED = "marked"
 
 ENOUGH = 0.9
 """Share of the keys of the newest materialisation that the online store must hold; some were deleted by key since."""
+
+DAYS_COMPARED = 60
+"""Newest ingested days whose landed files are compared with their accounts."""
 
 NEWEST_RUNS = 20
 """How many of Airflow's runs that the ledger names are looked for in Airflow's database."""
@@ -110,11 +116,36 @@ def stores(settings: Settings) -> Iterator[Finding]:
     for one in look.lost:
         evidence = "; ".join(one.evidence)
         yield Finding(f"store {one.store}", ok=False, found=f"{one.summary} ({evidence})", advice=one.next_step)
+    yield from _landing(run)
     if look.silent:
         advice = "start or correct what does not answer (the log above says why), then look again"
         yield Finding("stores", ok=False, found=f"not looked at: {', '.join(look.silent)}", advice=advice)
     elif not look.lost:
         yield Finding("stores", ok=True, found="as the ledger expects")
+
+
+def _landing(run: Run) -> Iterator[Finding]:
+    """Days of a landing zone on disk whose files are gone or others than were ingested; of the newest days."""
+    if is_remote(run.settings.landing):
+        return
+    kept = run.use_case.retention.days.get(LANDING)
+    first = run.clock().date() - timedelta(days=kept) if kept else date.min
+    records = {day: each for day, each in run.ledger.latest("ingest", status="done").items() if day >= first}
+    ingested = {
+        day: {name: int(feed["rows_in"]) for name, feed in records[day].payload.get("feeds", {}).items()}
+        for day in sorted(records)[-DAYS_COMPARED:]
+    }
+    deletions = [str(entry["recorded_at"]) for entry in run.ledger.audit_entries("retain")]
+    newest = max(deletions, default="")
+    thinned = frozenset(day for day in ingested if records[day].recorded_at.isoformat() < newest)
+    landing = Path(run.settings.landing)
+    for day, different in landing_differences(landing, ingested, deleted_since=thinned):
+        found = f"{day} is not there as it was ingested: {different}"
+        advice = (
+            "bring the files back (a backup, the sender); if they are right as they are: "
+            f"tollgate run ingest --from {day} --to {day}; the lake has the day as it was"
+        )
+        yield Finding("landed day", ok=False, found=found, advice=advice)
 
 
 def released(run: Run) -> list[Release]:

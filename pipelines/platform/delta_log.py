@@ -43,7 +43,7 @@ def last_writers(table: Path, days: Collection[str]) -> dict[str, dict[str, Any]
             break
         commit = table / "_delta_log" / f"{version:020d}.json"
         actions = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines() if line.strip()]
-        info = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
         for day in _changed_days(actions):
             if day in days and day not in writers:
                 writers[day] = _metadata(info)
