@@ -245,7 +245,8 @@ def _is_readable(file: Path) -> bool:
 
     try:
         with pq.ParquetFile(file) as opened:
-            return sum(batch.num_rows for batch in opened.iter_batches()) == opened.metadata.num_rows
+            rows = sum(batch.num_rows for batch in opened.iter_batches())
+            return bool(rows == opened.metadata.num_rows)
     except (pa.ArrowException, OSError, ValueError):
         return False
 
