@@ -103,6 +103,8 @@ class SmallAirflow:
         if path == "/auth/token":
             self.tokens.append(f"token-{len(self.tokens) + 1}")
             return 201, {"access_token": self.tokens[-1]}
+        if path == "/api/v2/monitor/health":
+            return 200, {"scheduler": {"status": "healthy"}}
         if path == "/api/v2/dags":
             return 200, {"dags": [{"dag_id": dag_id, "is_paused": dag_id in self.paused} for dag_id in self.dags]}
         if path == "/api/v2/backfills":
@@ -145,6 +147,9 @@ def _task(task: Task) -> dict[str, Any]:
     }
 
 
+_OPEN = ("/auth/token", "/api/v2/monitor/health")
+
+
 class _Handler(BaseHTTPRequestHandler):
     airflow: SmallAirflow
     protocol_version = "HTTP/1.1"
@@ -166,7 +171,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.rfile.read(int(self.headers.get("content-length", 0)))
         airflow.requests.append(f"{self.command} {parts.path}")
         token = self.headers.get("authorization", "")
-        if parts.path != "/auth/token" and token != f"Bearer {airflow.tokens[-1]}":
+        if parts.path not in _OPEN and token != f"Bearer {airflow.tokens[-1]}":
             self._send(401, b'{"detail": "who are you?"}')
             return
         failure = airflow.failures.pop(0) if airflow.failures and parts.path != "/auth/token" else ""

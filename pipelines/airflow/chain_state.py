@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import date
 from functools import cache
 
 from pipelines.airflow.api import AirflowApi
 from pipelines.airflow.names import Orchestration
 from pipelines.base.errors import TollgateError
+from pipelines.base.ports import answers
 from pipelines.base.settings import Settings
 
 
@@ -42,3 +43,25 @@ def airflow_look(settings: Settings, use_case: str) -> Callable[[str, date], str
         return f"no run of it in Airflow: {paused}" if paused else "no run of it in Airflow"
 
     return look
+
+
+def paused_dags(settings: Settings, use_case: str) -> tuple[str, ...]:
+    """The use case's DAGs that somebody has paused; none where no Airflow answers, which is another check's matter.
+
+    An event that comes while a DAG is paused is lost: what it would have started has to be started by hand later.
+    """
+    if settings.airflow_url is None and not answers(settings.airflow_port):
+        return ()
+    try:
+        known = AirflowApi(settings).dags()
+    except TollgateError:
+        return ()
+    return tuple(dag_id for dag_id in Orchestration(use_case).dag_ids if known.get(dag_id))
+
+
+def paused_told(settings: Settings, dag_ids: Sequence[str]) -> str:
+    """What paused DAGs mean, and where they are switched on."""
+    url = AirflowApi(settings).url
+    pages = ", ".join(f"{url}/dags/{dag_id}" for dag_id in dag_ids)
+    days = "then `tollgate backfill` of the days that they missed"
+    return f"paused in Airflow, so that they start nothing: {', '.join(dag_ids)}; switch them on ({pages}), {days}"

@@ -8,12 +8,12 @@ import sys
 from collections.abc import Iterator
 from importlib import import_module
 from types import ModuleType
+from typing import TYPE_CHECKING, NoReturn
 
-import typer
+from pipelines.cli.interruption import Interruption, heeded_signals
 
-from pipelines.cli import version
-from pipelines.cli.error_handling import end_in_block, never_fail_to_print, one_line_logs
-from pipelines.cli.home_guard import guard_commands
+if TYPE_CHECKING:
+    import typer
 
 GROUPS = ("nights", "releases", "data", "services", "upkeep")
 """Packages of commands, in the order in which a home meets them."""
@@ -21,6 +21,11 @@ GROUPS = ("nights", "releases", "data", "services", "upkeep")
 
 def build_app() -> typer.Typer:
     """The whole command line: every module of the groups that has `register(app)`."""
+    import typer
+
+    from pipelines.cli import version
+    from pipelines.cli.home_guard import guard_commands
+
     app = typer.Typer(
         name="tollgate",
         help="A gated, self-watching machine-learning pipeline on Airflow, Spark and Delta.",
@@ -45,11 +50,27 @@ def _command_modules() -> Iterator[ModuleType]:
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, 130 after Ctrl-C, else 1.
+    """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, else 1.
 
-    Whatever it ends in, nobody reads a traceback: `pipelines.cli.error_handling`.
+    130 after Ctrl-C and 143 after SIGTERM: `pipelines.cli.interruption`. Whatever it ends in, nobody reads a traceback:
+    `pipelines.cli.error_handling`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
+    with heeded_signals() as interruption:
+        try:
+            _run(arguments, interruption)
+        except BaseException as error:
+            finished = isinstance(error, SystemExit) and not error.code
+            if interruption.came and not finished:
+                interruption.end(arguments)
+            raise
+
+
+def _run(arguments: list[str], interruption: Interruption) -> NoReturn:
+    """Run a command; raises `SystemExit`, and after an interruption whatever that came out as."""
+    # what takes time to import is imported where an interruption is heeded already
+    from pipelines.cli.error_handling import end_in_block, never_fail_to_print, one_line_logs
+
     never_fail_to_print()
     with one_line_logs(arguments):
         try:
@@ -57,7 +78,10 @@ def main(arguments: list[str] | None = None) -> None:
         except SystemExit as ended:
             raise SystemExit(_flushed(ended.code)) from None
         except BaseException as error:
+            if interruption.came:
+                raise
             raise SystemExit(end_in_block(error, arguments)) from error
+    raise SystemExit(0)
 
 
 def _flushed(code: int | str | None) -> int | str | None:

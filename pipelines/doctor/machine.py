@@ -24,7 +24,13 @@ from pipelines.base.masking import mask_passwords
 from pipelines.base.settings import CHECKOUT, Settings, is_remote
 from pipelines.base.user_name import WAY_OUT, user_name
 from pipelines.doctor.services import scorer, services
-from pipelines.lake.delta_health import RUNBOOK, damages, tables_of
+from pipelines.lake.delta_health import (
+    RUNBOOK,
+    checksum_damages,
+    damages,
+    landed_checksum_damages,
+    tables_of,
+)
 from pipelines.ledger.ledger import Ledger
 from pipelines.object_store.storage import open_storage
 from pipelines.online.address import PATIENCE, OnlineAddress
@@ -148,6 +154,10 @@ def _landing(settings: Settings) -> Iterator[Finding]:
     else:
         found = settings.landing if Path(settings.landing).is_dir() else f"{settings.landing} (not made yet)"
         yield Finding("landing", ok=True, found=found)
+        # ingest passes them over; whoever reads the folder with Spark does not
+        for damage in landed_checksum_damages(Path(settings.landing)):
+            told = f"{damage.table.name}: {damage.told}; {damage.last_whole}"
+            yield Finding("landing", ok=False, found=told, advice=f"`tollgate repair lake` ({RUNBOOK})")
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:
@@ -156,7 +166,10 @@ def _lake(settings: Settings) -> Iterator[Finding]:
             yield _bucket(name, settings, address)
     if not is_remote(settings.lake):
         tables = tables_of(Path(settings.lake))
-        found = list(damages(Path(settings.lake)))
+        lake = Path(settings.lake)
+        found = list(damages(lake))
+        damaged_files = {damage.file for damage in found}
+        found += [each for each in checksum_damages(lake) if each.file not in damaged_files]
         for damage in found:
             told = f"{damage.table.name}: {damage.told}; {damage.last_whole}"
             yield Finding("lake", ok=False, found=told, advice=f"`tollgate repair lake` ({RUNBOOK})")

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from pipelines.airflow.api import USER, AirflowApi, passwords_file
+from pipelines.airflow.chain_state import paused_dags, paused_told
 from pipelines.airflow.server import spark_remote
 from pipelines.base.certificates import certificate_of
 from pipelines.base.errors import ConfigurationError, PermanentError, StoreError
@@ -130,6 +131,8 @@ def airflow(settings: Settings) -> Iterator[Finding]:
         api.token()
         found = f"{api.url}, takes our password" + "".join(f"; {each}" for each in ill)
         yield Finding("airflow", not ill, found, "docs/runbooks/services.md")
+        if paused := paused_dags(settings, settings.use_case):
+            yield Finding("airflow dags", False, paused_told(settings, paused), "docs/runbooks/services.md")
     except ConfigurationError:
         found = f"{api.url} asks for a password, and {passwords_file(settings)} has none"
         yield Finding("airflow", ok=False, found=found, advice=ANOTHER_HOME)

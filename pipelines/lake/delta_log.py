@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 _COMMIT_FILE = re.compile(r"(\d{20})\.json")
 _CHECKPOINT_FILE = re.compile(r"(\d{20})\.checkpoint(\.\d{10}\.\d{10})?\.parquet")
+_DAY_FOLDER = re.compile(r"day=(\d{4}-\d{2}-\d{2})/")
 
 
 def commit_versions(table: Path) -> list[int]:
@@ -28,6 +29,43 @@ def commit_infos(table: Path, limit: int | None = None) -> Iterator[tuple[int, d
         with (table / "_delta_log" / f"{version:020d}.json").open(encoding="utf-8") as lines:
             actions = (json.loads(line) for line in lines if '"commitInfo"' in line)
             yield version, next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+
+
+def last_writers(table: Path, days: Collection[str]) -> dict[str, dict[str, Any]]:
+    """By day (YYYY-MM-DD) what the newest commit that changed its rows says of itself: its `userMetadata`.
+
+    Empty for a commit that says nothing: one that Tollgate has not made. A day that no commit of the log changed, or
+    whose commits the log has dropped since, has no entry. Compaction changes no rows.
+    """
+    writers: dict[str, dict[str, Any]] = {}
+    for version in commit_versions(table):
+        if len(writers) == len(days):
+            break
+        commit = table / "_delta_log" / f"{version:020d}.json"
+        actions = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines() if line.strip()]
+        info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        for day in _changed_days(actions):
+            if day in days and day not in writers:
+                writers[day] = _metadata(info)
+    return writers
+
+
+def _changed_days(actions: Sequence[dict[str, Any]]) -> set[str]:
+    """The days whose rows a commit has added or removed, by the folders of its files."""
+    changed: set[str] = set()
+    for action in actions:
+        file = action.get("add") or action.get("remove")
+        if file and file.get("dataChange", True):
+            changed.update(_DAY_FOLDER.findall(file["path"]))
+    return changed
+
+
+def _metadata(info: dict[str, Any]) -> dict[str, Any]:
+    try:
+        metadata = json.loads(info.get("userMetadata") or "{}")
+    except ValueError:
+        return {}
+    return metadata if isinstance(metadata, dict) else {}
 
 
 def live_files(table: Path) -> dict[str, int]:

@@ -17,11 +17,8 @@ from pathlib import Path
 
 from pipelines.base.atomic_files import write_once, write_whole
 from pipelines.base.errors import PermanentError, StoreError
-from pipelines.lake.delta_health import RUNBOOK, Damage, damages
+from pipelines.lake.delta_health import RUNBOOK, SET_ASIDE, Damage, damages
 from pipelines.lake.delta_log import commit_versions
-
-FOLDER = "_set_aside"
-"""Folder below the lake's root that takes what is moved; no use case can have such a name."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +84,7 @@ def remaining(lake: Path, handled: Iterable[Damage] = ()) -> list[Damage]:
 
 def folder_for(lake: Path, damage: Damage, at: datetime) -> Path:
     """Where the damaged file goes: `<lake>/_set_aside/<use case>/<table>/<time>`."""
-    return lake / FOLDER / damage.table.parent.name / damage.table.name / f"{at:%Y%m%dT%H%M%SZ}"
+    return lake / SET_ASIDE / damage.table.parent.name / damage.table.name / f"{at:%Y%m%dT%H%M%SZ}"
 
 
 def _without_file(damage: Damage, aside: Path, said: str, at: datetime) -> TakenAway:
@@ -121,8 +118,9 @@ def _moved(files: Iterable[Path], aside: Path) -> tuple[Path, ...]:
         aside.mkdir(parents=True, exist_ok=True)
         for file in files:
             if file.exists():
-                shutil.move(file, aside / file.name)
-                places.append(aside / file.name)
+                place = _free_place(aside, file)
+                shutil.move(file, place)
+                places.append(place)
     except OSError as error:
         raise StoreError(
             "a damaged file cannot be moved aside",
@@ -131,3 +129,13 @@ def _moved(files: Iterable[Path], aside: Path) -> tuple[Path, ...]:
             next_step="make room or correct the permissions, then run the same command again",
         ) from error
     return tuple(places)
+
+
+def _free_place(aside: Path, file: Path) -> Path:
+    """A place below `aside` that nothing lies at: files of two days may have one name."""
+    place = aside / file.name
+    number = 1
+    while place.exists():
+        number += 1
+        place = aside / f"{file.name}.{number}"
+    return place

@@ -14,7 +14,7 @@ from features.state import entities_with_state
 from pipelines.base.days import grouped
 from pipelines.base.errors import ConfigurationError, PermanentError
 from pipelines.base.settings import is_remote
-from pipelines.lake.delta_health import RUNBOOK, Damage
+from pipelines.lake.delta_health import RUNBOOK, Damage, checksum_damages, landed_checksum_damages
 from pipelines.lake.delta_repair import TakenAway, folder_for, remaining, repair
 from pipelines.nightly.freshness import FEATURES
 from pipelines.nightly.ingest.quarantine import TABLE as QUARANTINE
@@ -61,16 +61,33 @@ def repair_lake(run: Run) -> LakeRepair:
     while (found := remaining(lake, handled)) and len(handled) < _MOST:
         damage = found[0]
         handled.append(damage)
-        said = json.dumps({"stage": "repair", "run_id": run.run_id, "code": code_version(), "days": list(damage.days)})
-        try:
-            done = repair(damage, folder_for(lake, damage, run.clock()), said=said, at=run.clock())
-        except PermanentError as error:
-            refused.append(error)
-            continue
-        taken.append(done)
-        detail = {"found": damage.told, "done": done.done, "moved": [str(path) for path in done.moved]}
-        run.ledger.audit("repair", damage.table.name, actor=run.actor, at=run.clock(), detail=detail)
+        _take_away(run, lake, damage, taken, refused)
+    # after the tables: what was taken away above took its checksum along
+    checksums = list(checksum_damages(lake))
+    if not is_remote(run.settings.landing):
+        checksums += landed_checksum_damages(Path(run.settings.landing))
+    for damage in checksums:
+        _take_away(run, lake, damage, taken, refused)
     return LakeRepair(taken=taken, refused=refused, commands=_commands(run, taken))
+
+
+def _take_away(
+    run: Run,
+    lake: Path,
+    damage: Damage,
+    taken: list[TakenAway],
+    refused: list[PermanentError],
+) -> None:
+    """Repair one damage and write it into the audit; adds to `taken`, or to `refused` where it is not safe."""
+    metadata = {"stage": "repair", "run_id": run.run_id, "code": code_version(), "days": list(damage.days)}
+    try:
+        done = repair(damage, folder_for(lake, damage, run.clock()), said=json.dumps(metadata), at=run.clock())
+    except PermanentError as error:
+        refused.append(error)
+        return
+    taken.append(done)
+    detail = {"found": damage.told, "done": done.done, "moved": [str(path) for path in done.moved]}
+    run.ledger.audit("repair", damage.table.name, actor=run.actor, at=run.clock(), detail=detail)
 
 
 def _require_no_server(run: Run) -> None:

@@ -3,10 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import date
+from pathlib import Path
+from typing import Any
 
 from pipelines.airflow.names import CHAIN
 from pipelines.base.days import DayRange
+from pipelines.base.settings import is_remote
+from pipelines.lake.delta_health import require_whole_log
+from pipelines.lake.delta_log import commit_versions, last_writers
 from pipelines.ledger.ledger import StageRecord
 from pipelines.object_store.storage import Storage, open_storage
 from pipelines.run import Run
@@ -14,31 +20,67 @@ from pipelines.run import Run
 _ROWS_IN = {"features": "features", "score": "predictions"}
 """The table in which a stage leaves as many rows of the day as its account says."""
 
+_REPAIR = "repair"
+"""What a commit says that took damaged files out of a table: their rows are gone."""
+
 
 def missing_stages(run: Run, days: DayRange) -> dict[date, tuple[str, ...]]:
     """For each of `days` the stages of the chain whose result is not there, in order; empty for a complete day.
 
     A result is there where the stage's newest record says `done`, is younger than that of the stage before it, and the
-    lake holds rows of the day where the account counts some. Needs no engine. Raises `StoreError`.
+    lake holds rows of the day where the account counts some: in the version that the account names or a later one, and
+    last written by Tollgate (a lake on an object store is not asked that). Needs no engine. Raises `StoreError`, and
+    `DamagedTableError` where a table's log is not whole.
     """
     records = {stage: run.ledger.latest(stage, first=days.first, last=days.last) for stage in CHAIN}
-    lake = open_storage(run.settings, f"{run.settings.lake}/{run.use_case.name}")
-    return {day: _missing({stage: records[stage].get(day) for stage in CHAIN}, day, lake) for day in days}
+    tables = {stage: _Table.of(run, table, days) for stage, table in _ROWS_IN.items()}
+    return {day: _missing({stage: records[stage].get(day) for stage in CHAIN}, day, tables) for day in days}
 
 
-def _missing(records: Mapping[str, StageRecord | None], day: date, lake: Storage) -> tuple[str, ...]:
+@dataclass(frozen=True)
+class _Table:
+    """A table of days: `newest` version and last writers by day where its log can be read here, else None."""
+
+    name: str
+    lake: Storage
+    newest: int | None
+    writers: Mapping[str, Mapping[str, Any]]
+
+    @classmethod
+    def of(cls, run: Run, name: str, days: DayRange) -> _Table:
+        root = f"{run.settings.lake}/{run.use_case.name}"
+        lake = open_storage(run.settings, root)
+        path = Path(root, name)
+        if is_remote(run.settings.lake) or not (path / "_delta_log").is_dir():
+            return cls(name, lake, None, {})
+        require_whole_log(path)
+        newest = next(iter(commit_versions(path)), -1)
+        return cls(name, lake, newest, last_writers(path, {str(day) for day in days}))
+
+    def holds(self, record: StageRecord, day: date) -> bool:
+        """Whether the rows that an account of the day counts are there."""
+        if not any(path.endswith(".parquet") for path in self.lake.files(f"{self.name}/day={day}")):
+            return False
+        if self.newest is None:
+            return True
+        version = record.payload.get("version")
+        if isinstance(version, int) and version > self.newest:
+            return False
+        writer = self.writers.get(str(day))
+        return writer is None or writer.get("stage", _REPAIR) != _REPAIR
+
+
+def _missing(records: Mapping[str, StageRecord | None], day: date, tables: Mapping[str, _Table]) -> tuple[str, ...]:
     found: list[str] = []
     before = 0
     for stage, record in records.items():
-        if record is None or record.status != "done" or record.sequence < before or not _has_rows(record, day, lake):
+        if record is None or record.status != "done" or record.sequence < before or not _has_rows(record, day, tables):
             found.append(stage)
         before = max(before, record.sequence if record else 0)
     return tuple(found)
 
 
-def _has_rows(record: StageRecord, day: date, lake: Storage) -> bool:
-    """Whether the day has a folder in the stage's table, where its account counts rows."""
-    table = _ROWS_IN.get(record.stage)
-    if table is None or not record.payload.get("rows"):
-        return True
-    return any(path.endswith(".parquet") for path in lake.files(f"{table}/day={day}"))
+def _has_rows(record: StageRecord, day: date, tables: Mapping[str, _Table]) -> bool:
+    """Whether the stage's table holds the day, where its account counts rows."""
+    table = tables.get(record.stage)
+    return table is None or not record.payload.get("rows") or table.holds(record, day)

@@ -7,7 +7,9 @@ import os
 import re
 import shlex
 import shutil
+import signal
 import sys
+import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -220,6 +222,18 @@ def _java_reads_names() -> Iterator[None]:
                 os.environ[name] = value
 
 
+@contextmanager
+def _signals_stay_ours() -> Iterator[None]:
+    """PySpark answers Ctrl-C with a handler of its own; whoever runs a command has said what is to happen."""
+    is_main = threading.current_thread() is threading.main_thread()
+    before = signal.getsignal(signal.SIGINT)
+    try:
+        yield
+    finally:
+        if is_main and before is not None:
+            signal.signal(signal.SIGINT, before)
+
+
 def _local(settings: Settings) -> SparkSession:
     from pyspark.errors import PySparkRuntimeError
     from pyspark.sql import SparkSession
@@ -232,7 +246,7 @@ def _local(settings: Settings) -> SparkSession:
     builder = SparkSession.builder
     for key, value in options.items():
         builder = builder.config(key, value)
-    with _stdout_is_stderr(), _java_reads_names():
+    with _stdout_is_stderr(), _java_reads_names(), _signals_stay_ours():
         try:
             session = builder.getOrCreate()
         except PySparkRuntimeError as error:

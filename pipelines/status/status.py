@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.airflow.chain_state import paused_told
 from pipelines.base.commands import as_typed
 from pipelines.base.days import DayRange
 from pipelines.base.home import place_warning
@@ -82,12 +83,13 @@ def standing(
     look: Look | None = None,
     lost: Sequence[LostStore] = (),
     heads: Heads | None = None,
+    paused: Sequence[str] = (),
 ) -> Standing:
     """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
 
     `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
-    hold less than the ledger expects, where the caller has looked at them, `heads` the ledger's newest records, where
-    the caller has read them.
+    hold less than the ledger expects, where the caller has looked at them; `paused` are DAGs that are so in Airflow.
+    `heads` are the ledger's newest records, where the caller has read them.
     """
     heads = run.ledger.stage_heads() if heads is None else heads
     statuses = {key: head.status for key, head in heads.items()}
@@ -111,6 +113,7 @@ def standing(
             *_damaged(run),
             *_incidents(run),
             *_lost(run, lost),
+            *[(None, paused_told(run.settings, paused)) for _ in paused[:1]],
             *_late(timely),
             *_not_over(run, statuses),
             *_fallback(run),

@@ -14,6 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
+from datetime import date, timedelta
 from pathlib import Path
 
 import sqlalchemy as sa
@@ -26,12 +27,15 @@ from pipelines.base.masking import mask_passwords
 from pipelines.base.settings import Settings, is_remote
 from pipelines.base.sqlite_reading import open_for_reading
 from pipelines.lake.delta_log import commit_versions
+from pipelines.landing.landed_accounts import landing_differences
 from pipelines.ledger.ledger import Release
+from pipelines.mlflow.http_health import deleted_experiment_served, read_registry_served
 from pipelines.mlflow.tables import SQLITE, deleted_experiment, has_tables, read_registry
 from pipelines.object_store.storage import open_storage
 from pipelines.online.address import OnlineAddress
 from pipelines.online.marker import held
 from pipelines.run import Run
+from pipelines.usecases.policies.retention import LANDING
 
 log = logging.getLogger("tollgate.stores")
 
@@ -47,6 +51,9 @@ MARKED = "marked"
 
 ENOUGH = 0.9
 """Share of the keys of the newest materialisation that the online store must hold; some were deleted by key since."""
+
+DAYS_COMPARED = 60
+"""Newest ingested days whose landed files are compared with their accounts."""
 
 NEWEST_RUNS = 20
 """How many of Airflow's runs that the ledger names are looked for in Airflow's database."""
@@ -112,9 +119,36 @@ def stores(settings: Settings) -> Iterator[Finding]:
     for one in look.lost:
         evidence = "; ".join(one.evidence)
         yield Finding(f"store {one.store}", ok=False, found=f"{one.summary} ({evidence})", advice=one.next_step)
-    if not look.lost:
-        silent = f"; not looked at: {', '.join(look.silent)}" if look.silent else ""
-        yield Finding("stores", ok=True, found=f"as the ledger expects{silent}")
+    yield from _landing(run)
+    if look.silent:
+        advice = "start or correct what does not answer (the log above says why), then look again"
+        yield Finding("stores", ok=False, found=f"not looked at: {', '.join(look.silent)}", advice=advice)
+    elif not look.lost:
+        yield Finding("stores", ok=True, found="as the ledger expects")
+
+
+def _landing(run: Run) -> Iterator[Finding]:
+    """Days of a landing zone on disk whose files are gone or others than were ingested; of the newest days."""
+    if is_remote(run.settings.landing):
+        return
+    kept = run.use_case.retention.days.get(LANDING)
+    first = run.clock().date() - timedelta(days=kept) if kept else date.min
+    records = {day: each for day, each in run.ledger.latest("ingest", status="done").items() if day >= first}
+    ingested = {
+        day: {name: int(feed["rows_in"]) for name, feed in records[day].payload.get("feeds", {}).items()}
+        for day in sorted(records)[-DAYS_COMPARED:]
+    }
+    deletions = [str(entry["recorded_at"]) for entry in run.ledger.audit_entries("retain")]
+    newest = max(deletions, default="")
+    thinned = frozenset(day for day in ingested if records[day].recorded_at.isoformat() < newest)
+    landing = Path(run.settings.landing)
+    for day, different in landing_differences(landing, ingested, deleted_since=thinned):
+        found = f"{day} is not there as it was ingested: {different}"
+        advice = (
+            "bring the files back (a backup, the sender); if they are right as they are: "
+            f"tollgate run ingest --from {day} --to {day}; the lake has the day as it was"
+        )
+        yield Finding("landed day", ok=False, found=found, advice=advice)
 
 
 def released(run: Run) -> list[Release]:
@@ -174,11 +208,14 @@ def _ledger(run: Run) -> Iterator[LostStore]:
 
 
 def _mlflow(run: Run) -> Iterator[LostStore]:
-    if not has_tables(run.settings.mlflow):
-        return
+    url, name = run.settings.mlflow, run.use_case.name
     try:
-        deleted = deleted_experiment(run.settings.mlflow, run.use_case.name)
-        registry = read_registry(run.settings.mlflow, run.use_case.name, "champion")
+        if has_tables(url):
+            deleted = deleted_experiment(url, name)
+            registry = read_registry(url, name, "champion")
+        else:
+            deleted = deleted_experiment_served(url, name)
+            registry = read_registry_served(url, name, "champion")
     except StoreError as error:
         if "malformed" in error.found or "not a database" in error.found:
             yield _lost_mlflow("MLflow's database is damaged", (error.found,))

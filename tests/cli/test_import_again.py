@@ -208,3 +208,53 @@ def test_the_account_ends_with_labels_rules_and_shares(importing: Caller) -> Non
     assert Path(told["rejected_file"]).read_text().splitlines() == [
         "file,row,rule,column,value", "tx.csv,101,event_time_unreadable,time,soon",
     ]  # fmt: skip
+
+
+def _checked(importing: Caller, name: str, *options: str) -> tuple[int, dict[str, Any], list[str]]:
+    """Exit code, document and the states of the days of `import --check --json`; nothing may have been written."""
+    before = importing.contents()
+    code, said = importing(name, 1, 4, "--check", "--json", *options)
+    document: dict[str, Any] = json.JSONDecoder().raw_decode(said)[0]
+    assert importing.contents() == before
+    return code, document, [each["state"] for each in document["landed"]]
+
+
+def test_a_check_says_which_days_are_new_the_same_or_added_to(importing: Caller) -> None:
+    importing.write("north", *(event(n, 1 + n // 4, 1, hour=n % 4) for n in range(12)))
+    code, document, states = _checked(importing, "north")
+    assert (code, states) == (0, ["new", "new", "new"])
+    assert importing("north", 1, 2)[0] == 0
+    importing.write("north", *(event(n, 1 + n // 4, 1, hour=n % 4) for n in range(12)), event(20, 2, 1))
+    code, document, states = _checked(importing, "north")
+    assert (code, states) == (0, ["same", "added to", "new"])
+    added = [(each["events_added"], each["reports_added"]) for each in document["landed"]]
+    assert added == [(0, 0), (1, 1), (4, 4)]
+    assert importing("north", 1, 3)[0] == 0
+    assert _checked(importing, "north")[2] == ["same", "same", "same"]
+
+
+@pytest.mark.parametrize("name", ["north", "south"])
+def test_a_check_refuses_the_contradictions_that_the_import_refuses(importing: Caller, name: str) -> None:
+    importing.write("north", event(1, 1, 0), event(2, 2, 1), event(3, 3, 0))
+    assert importing("north", 1, 3)[0] == 0
+    importing.write(name, event(1, 1, 0), event(2, 2, 1, amount="9.00"), event(3, 3, 1))
+    code, document, states = _checked(importing, name)
+    assert (code, states) == (1, ["same", "refused", "refused"])
+    assert [each["refused"]["what"].split()[-1] for each in document["landed"][1:]] == ["content", "label"]
+    refused, said = importing(name, 1, 3)
+    assert refused == 1
+    assert document["refused"]["found"] in said
+    if name == "north":
+        code, document, states = _checked(importing, name, "--replace")
+        assert (code, states) == (0, ["same", "corrected", "added to"])
+        assert (document["landed"][1]["events_added"], document["landed"][1]["events_removed"]) == (1, 1)
+
+
+def test_a_check_without_days_compares_a_source_that_it_has_read_whole(importing: Caller) -> None:
+    importing.write("north", event(1, 1, 0), event(2, 3, 1))
+    assert importing("north", 1, 3)[0] == 0
+    folder = importing.folder
+    with pytest.raises(SystemExit):
+        main(["import", "--check", "--mapping", str(folder / "map.toml"), "--path", str(folder / "north")])
+    said = importing.capture.readouterr().out
+    assert [row.split("│")[2].strip() for row in said.splitlines() if "│ 2024-03-0" in row] == ["same"] * 3

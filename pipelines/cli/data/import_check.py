@@ -12,33 +12,112 @@ from rich.markup import escape
 from pipelines.cli.output import console, print_error, print_json, print_table
 
 if TYPE_CHECKING:
+    from pipelines.base.days import DayRange
+    from pipelines.base.settings import Settings
     from pipelines.importing.landed.account import BrokenRule
+    from pipelines.importing.landed.landed_comparison import DayComparison
+    from pipelines.importing.mapping.definition import Mapping
     from pipelines.importing.proposal.preview import Preview
+    from pipelines.usecases.definition import UseCase
 
 _BAR = 40
 _DAYS = 62
 _VALUES = 12
 
 
-def check(mapping: str, path: Path, first: str | None, last: str | None, *, as_json: bool) -> None:
-    """Print the preview of an import; raises `typer.Exit` with 1 where it would be refused. Nothing is written."""
+def check(
+    mapping: str,
+    path: Path,
+    first: str | None,
+    last: str | None,
+    *,
+    source: str = "",
+    replace: bool = False,
+    as_json: bool,
+) -> None:
+    """Print the preview of an import, and what it would do to each day that has landed; nothing is written.
+
+    Raises `typer.Exit` with 1 where it would be refused.
+    """
     from pipelines.base.days import DayRange
     from pipelines.base.settings import Settings
     from pipelines.importing.mapping.definition import load_mapping
     from pipelines.importing.proposal.preview import preview
     from pipelines.usecases.registry import load
 
-    use_case = load(Settings.from_environment().use_case)
+    settings = Settings.from_environment()
+    use_case = load(settings.use_case)
     days = DayRange.parse(first or last or "", last or first or "") if first or last else None
+    how = load_mapping(mapping, use_case)
     # A key that is thrown away: what ids are called in the home is for the import itself.
-    seen = preview(path, load_mapping(mapping, use_case), use_case, secrets.token_bytes(32), days)
+    seen = preview(path, how, use_case, secrets.token_bytes(32), days)
+    span = days or (_span(seen) if seen.is_whole else None)
+    compared: list[DayComparison] | None = None
+    if span is not None and seen.refusal is None:
+        compared = _compared(settings, path, how, use_case, span, name=source, replace=replace)
+    refusal = seen.refusal or next((each.refusal for each in compared or () if each.refusal), None)
     if as_json:
-        print_json(seen.to_json())
+        landed = None if compared is None else [each.to_json() for each in compared]
+        refused = refusal.fields() if refusal else None
+        print_json(seen.to_json() | {"landed": landed, "refused": refused})
     else:
         _print(seen)
-    if seen.refusal is not None:
-        print_error(seen.refusal)
+        _print_compared(compared)
+        verdict = "would be refused, see below" if refusal else "would go through, as far as the sample shows"
+        console.print(f"an import {verdict}; nothing was written", soft_wrap=True)
+    if refusal is not None:
+        print_error(refusal)
         raise typer.Exit(1)
+
+
+def _span(seen: Preview) -> DayRange | None:
+    from pipelines.base.days import DayRange
+
+    return DayRange.parse(min(seen.days), max(seen.days)) if seen.days else None
+
+
+def _compared(
+    settings: Settings,
+    path: Path,
+    mapping: Mapping,
+    use_case: UseCase,
+    days: DayRange,
+    *,
+    name: str,
+    replace: bool,
+) -> list[DayComparison]:
+    """The whole source beside the landing zone; ids are hashed with the home's key, where it has one."""
+    from pipelines.importing.conversion.source import Source
+    from pipelines.importing.landed.claims import Claims
+    from pipelines.importing.landed.landed_comparison import compared_days
+    from pipelines.importing.mapping.keyed_ids import id_key
+    from pipelines.landing.landing import Landing
+
+    has_key = settings.id_key is not None or (settings.home / "keys" / "ids.key").is_file()
+    key = id_key(settings, may_make=False) if mapping.keyed and has_key else secrets.token_bytes(32)
+    source = Source(path, mapping, use_case.events, key, name=name)
+    claims = Claims.of(settings.home, use_case.events.name)
+    landing = Landing.of(settings)
+    return list(compared_days(landing, source, use_case, days, claims, replace=replace))
+
+
+def _print_compared(compared: list[DayComparison] | None) -> None:
+    if compared is None:
+        console.print("not compared with what has landed: give --from and --to", soft_wrap=True)
+        return
+    rows = [
+        [
+            str(each.day),
+            each.state,
+            each.events_added,
+            each.events_removed,
+            each.reports_added,
+            each.reports_removed,
+        ]
+        for each in compared
+    ]
+    columns = ("day", "would be", "events added", "taken away", "reports added", "taken back")
+    print_table("beside what has landed", columns, rows)
 
 
 def _print(seen: Preview) -> None:
@@ -69,8 +148,6 @@ def _print(seen: Preview) -> None:
                 console.print(f"values of {name} that look like card numbers: {found:,} of {values:,}", soft_wrap=True)
         for warning in seen.account.warnings:
             console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
-    verdict = "would be refused, see below" if seen.refusal else "would go through, as far as the sample shows"
-    console.print(f"an import {verdict}; nothing was written", soft_wrap=True)
 
 
 def _print_rules(rules: list[BrokenRule]) -> None:

@@ -36,7 +36,7 @@ def import_files(
     ] = False,
     source: Annotated[str, typer.Option(help="what to call the source (else the mapping's name, or its files)")] = "",
     only_check: Annotated[
-        bool, typer.Option("--check", help="read a sample, print what each column becomes, write nothing")
+        bool, typer.Option("--check", help="print what columns and days would become, write nothing")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
@@ -50,7 +50,7 @@ def import_files(
     from pipelines.base.errors import UsageError
 
     if only_check:
-        check(mapping, path, first, last, as_json=as_json)
+        check(mapping, path, first, last, source=source, replace=replace, as_json=as_json)
         return
     if first is None or last is None:
         raise UsageError(

@@ -44,15 +44,16 @@ def status(
 ) -> None:
     """Where things stand: champion, newest days, a table of days, what needs attention, lost stores included.
 
-    Airflow is asked only why a day has stopped half-way; one that does not answer is done without.
+    Airflow is asked why a day has stopped half-way and which DAGs are paused; one that does not answer is done without.
     """
-    from pipelines.airflow.chain_state import airflow_look
+    from pipelines.airflow.chain_state import airflow_look, paused_dags
     from pipelines.status.status import standing
     from pipelines.stores.checks import look_at_stores
 
     run = reading_run()
     look, lost = airflow_look(run.settings, run.use_case.name), look_at_stores(run).lost
-    now = standing(run, _days(run, first, last), look=look, lost=lost)
+    paused = paused_dags(run.settings, run.use_case.name)
+    now = standing(run, _days(run, first, last), look=look, lost=lost, paused=paused)
     if as_json:
         print_json(now.to_json())
     else:

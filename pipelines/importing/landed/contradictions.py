@@ -84,14 +84,14 @@ def _different_rows(addition: DayAddition, feed: Feed) -> list[str]:
     if not addition.kept.rows or not addition.new.rows or addition.content.rows == addition.kept.rows:
         return []
     before = pa.concat_arrays([one.cast(pa.string()) for one in row_keys(addition.kept, feed)]).drop_null()
-    typed = _news(addition.kept.typed, addition.new.typed)
-    texts = _news(addition.kept.texts, addition.new.texts)
+    typed = rows_not_in(addition.kept.typed, addition.new.typed)
+    texts = rows_not_in(addition.kept.texts, addition.new.texts)
     keys = pa.concat_arrays([one.cast(pa.string()) for one in row_keys(LandedDay(typed, texts), feed)])
     return [key for key in keys.filter(pc.is_in(keys, value_set=before)).to_pylist() if key is not None]
 
 
-def _news(before: Any, new: Any) -> Any:
-    """The rows of `new` that are not in `before`."""
+def rows_not_in(before: Any, new: Any) -> Any:
+    """The rows of the table `new` that are not in `before`, each once; both have the same columns."""
     names = before.column_names
     flagged = pa.concat_tables(
         [before.append_column("_there", pa.array([True] * before.num_rows, pa.bool_())),

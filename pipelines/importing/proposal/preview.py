@@ -67,6 +67,11 @@ class Preview:
     malformed: list[BrokenRule] = field(default_factory=list)
     refusal: TollgateError | None = None
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the sample is all of the source."""
+        return len(self.files) == self.of_files and self.rows < ROWS
+
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         return {

@@ -29,21 +29,27 @@ def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[
     made = f.to_date("_reported")
     asked = first.where((made >= f.lit(days.first)) & (made <= f.lit(days.last)))
     micros = f.unix_micros("_reported") - f.unix_micros(time)
-    delay_class = f.when(f.col(time).isNotNull(), f.lit(0))
+    delay_class = f.lit(0)
     for end in class_ends(use_case.label.delay_days):
         delay_class = delay_class + (micros > end * MICROSECONDS_PER_DAY).cast("int")
-    counted = (
-        asked.join(events.select(*key, time), key, "left")
+    # The reports of a few days fit into every task: so the many events are read once and never shuffled.
+    matched = (
+        events.select(*key, time)
+        .join(f.broadcast(asked), key)
         .groupBy(made.alias("_day"), delay_class.alias("_class"))
         .agg(f.count("*").alias("_reports"))
     )
+    every = asked.groupBy(made.alias("_day"), f.lit(None).cast("int").alias("_class")).agg(
+        f.count("*").alias("_reports")
+    )
     found: dict[date, dict[int | None, int]] = {}
-    for row in counted.collect():
+    for row in matched.unionByName(every).collect():
         found.setdefault(row["_day"], {})[row["_class"]] = row["_reports"]
     delay_days = use_case.label.delay_days
     delays = {}
     for day, classes in sorted(found.items()):
-        unmatched = classes.pop(None, 0)
+        reported = classes.pop(None, 0)
         counts = {place: count for place, count in classes.items() if place is not None}
+        unmatched = reported - sum(counts.values())
         delays[day] = LabelDelays.of(delay_days, counts, unmatched=unmatched)
     return delays

@@ -234,3 +234,92 @@ def test_a_server_that_may_know_the_table_is_to_be_stopped_first(
 
 def test_what_is_told_is_an_error_of_ours() -> None:
     assert issubclass(DamagedTableError, TollgateError)
+
+
+def _sums(content: bytes) -> bytes:
+    parts = [zlib.crc32(content[place : place + 512]) for place in range(0, len(content), 512)]
+    return b"crc\0" + struct.pack(f">i{len(parts)}I", 512, *parts)
+
+
+STALE: dict[str, bytes] = {
+    "of other bytes": b"crc\0" + struct.pack(">iI", 512, 1),
+    "cut off": b"crc\0" + struct.pack(">i", 512),
+    "empty": b"",
+    "no checksum": b"something else",
+}
+
+
+def _one_data_file(table: Path, day: str) -> Path:
+    (file,) = (table / f"day={day}").glob("*.parquet")
+    return file
+
+
+@pytest.mark.parametrize("how", STALE)
+def test_a_stale_checksum_of_a_whole_data_file_is_named_and_taken_away(
+    how: str,
+    lake: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
+    for name in ("features", "quarantine"):
+        table = lake / "fraud" / name
+        if name == "quarantine":
+            _write(table, DAYS[1], 7)
+        for file in table.glob("day=*/*.parquet"):
+            file.with_name(f".{file.name}.crc").write_bytes(_sums(file.read_bytes()))
+    code, out, _ = called(capsys, "doctor", "--json")
+    assert [each["ok"] for each in json.loads(out) if each["name"] == "lake"] == [True]
+    stale = [_one_data_file(lake / "fraud" / name, DAYS[1]) for name in ("features", "quarantine")]
+    for file in stale:
+        file.with_name(f".{file.name}.crc").write_bytes(STALE[how])
+
+    code, out, _ = called(capsys, "doctor", "--json")
+    named = [each["found"] for each in json.loads(out) if each["name"] == "lake" and not each["ok"]]
+    assert code == 1
+    assert len(named) == 2
+    assert all(f".{file.name}.crc" in told for file, told in zip(stale, named, strict=True))
+
+    code, out, _ = called(capsys, "repair", "lake", "--json")
+    document = json.loads(out)
+    assert (code, len(document["taken_away"]), document["run_again"]) == (0, 2, [])
+    assert all(file.exists() and not file.with_name(f".{file.name}.crc").exists() for file in stale)
+    assert _rows(lake / "fraud" / "features") == 60
+    code, out, _ = called(capsys, "repair", "lake")
+    assert (code, out) == (0, "every table is whole\n")
+
+
+def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
+    files = [Path(settings.landing) / "transactions" / day / "part-0.parquet" for day in DAYS]
+    for number, file in enumerate(files):
+        file.parent.mkdir(parents=True)
+        file.write_bytes(b"some rows")
+        good = _sums(b"some rows")
+        file.with_name(".part-0.parquet.crc").write_bytes(good if number == 0 else _sums(b"a day before"))
+    code, out, _ = called(capsys, "doctor", "--json")
+    named = [each["found"] for each in json.loads(out) if each["name"] == "landing" and not each["ok"]]
+    assert [told.split(":")[1].strip() for told in named] == [f"{day}/.part-0.parquet.crc" for day in DAYS[1:]]
+    code, out, _ = called(capsys, "repair", "lake", "--json")
+    moved = [path for each in json.loads(out)["taken_away"] for path in each["moved"]]
+    assert (code, len(set(moved))) == (0, 2)
+    assert all(Path(path).read_bytes() == _sums(b"a day before") for path in moved)
+    assert all(file.exists() for file in files)
+
+
+def test_a_data_file_that_fits_no_checksum_and_cannot_be_read_is_taken_out_of_the_table(
+    lake: Path, table: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
+    file = _one_data_file(table, DAYS[1])
+    content = file.read_bytes()
+    file.with_name(f".{file.name}.crc").write_bytes(_sums(content))
+    file.write_bytes(b"\0" * len(content))
+    code, out, _ = called(capsys, "repair", "lake", "--json")
+    document = json.loads(out)
+    assert (code, [each["file"] for each in document["taken_away"]]) == (0, [str(file)])
+    assert document["run_again"][0] == f"tollgate run features --from {DAYS[1]} --to {DAYS[1]}"
+    assert _rows(table) == 40

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -79,3 +80,36 @@ def test_a_day_without_rows_needs_none(run: Run) -> None:
     for stage in CHAIN:
         record(run, stage, rows=0)
     assert missing(run) == ()
+
+
+def _commit(run: Run, table: str, stage: str | None, file: str = "a.parquet", **more: object) -> None:
+    """One more commit of a table, whose file is of the day; `stage` None: somebody else has made it."""
+    log = Path(run.settings.lake) / "fraud" / table / "_delta_log"
+    log.mkdir(exist_ok=True)
+    info = {"operation": "WRITE", **({"userMetadata": json.dumps({"stage": stage})} if stage else {})}
+    add = {"path": f"day={DAY}/{file}", "size": 1, "dataChange": True, **more}
+    lines = [json.dumps({"commitInfo": info}), json.dumps({"add": add})]
+    (log / f"{len(list(log.iterdir())):020d}.json").write_text("\n".join(lines) + "\n")
+
+
+def test_a_version_that_is_gone_and_rows_that_a_stranger_wrote_are_missing(run: Run) -> None:
+    whole(run)
+    _commit(run, "features", "features")
+    _commit(run, "predictions", "score")
+    assert missing(run) == ()
+    _commit(run, "predictions", None, dataChange=False)
+    assert missing(run) == (), "compaction changes no rows"
+    _commit(run, "predictions", None)
+    assert missing(run) == ("score",)
+    _commit(run, "predictions", "score")
+    assert missing(run) == ()
+    _commit(run, "predictions", "repair")
+    assert missing(run) == ("score",)
+    _commit(run, "predictions", "retain")
+    assert missing(run) == ()
+
+    payload = {"rows": 5, "version": 7}
+    run.ledger.record_stage("features", DAY, "done", run_id="r", at=AT, payload=payload)
+    for stage in ("score", "monitor"):
+        record(run, stage)
+    assert missing(run) == ("features",), "version 7 is gone: the table was set back"

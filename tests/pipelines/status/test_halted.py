@@ -7,9 +7,11 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
-from pipelines.airflow.chain_state import airflow_look
+from pipelines.airflow.api import AirflowApi
+from pipelines.airflow.chain_state import airflow_look, paused_dags
 from pipelines.airflow.names import CHAIN, Orchestration
 from pipelines.base.settings import Settings
+from pipelines.doctor import services as diagnosis_services
 from pipelines.ledger.ledger import Incident
 from pipelines.nightly.monitor.incidents import follow_deadlines
 from pipelines.run import Run
@@ -97,3 +99,20 @@ def test_without_airflow_the_ledger_alone_says_it_later_and_within_the_hour(
     assert late(at(55), asked=True) == late(at(55), asked=False) == [("score", DAY)]
     follow_deadlines(at(55))
     assert [one.severity for one in lateness(at(55))] == ["warning"], "its deadline is no page's before its time"
+
+
+def test_doctor_and_status_name_a_paused_dag_before_a_day_stops_at_it(
+    airflow: tuple[SmallAirflow, Settings], at: Callable[[float], Run]
+) -> None:
+    server, settings = airflow
+    settings = settings.model_copy(update={"airflow_url": AirflowApi(settings).url})
+    assert [each.name for each in diagnosis_services.airflow(settings)] == ["airflow"]
+    server.paused = {"score", "somebody's own"}
+    paused = [each for each in diagnosis_services.airflow(settings) if each.name == "airflow dags"]
+    assert [each.ok for each in paused] == [False]
+    assert "score" in paused[0].found
+    assert "somebody's own" not in paused[0].found
+    ran(at(0), *CHAIN, day=DAY - timedelta(days=1))
+    run = at(1)
+    told = [what for _, what in standing(run, paused=paused_dags(settings, "fraud")).attention]
+    assert any("paused in Airflow" in what and "/dags/score" in what for what in told)
