@@ -9,7 +9,7 @@ from pipelines import usecases
 from pipelines.platform.errors import UsageError
 from pipelines.usecases.definition import UseCase
 
-_NOT_USE_CASES = {"definition", "registry"}
+_NOT_USE_CASES = {"definition", "feeds", "registry"}
 
 
 def names() -> list[str]:

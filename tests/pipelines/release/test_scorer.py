@@ -16,10 +16,10 @@ from pipelines.platform.settings import Settings
 from pipelines.release.bundle import MODEL, releases_folder
 from pipelines.release.scorer import RULE_RELEASE, load_booster, load_champion, rule_scorer
 from pipelines.run import Run
-from pipelines.usecases.fraud import USE_CASE
+from tests.pipelines.baseline_use_case import baseline_use_case
 from tests.pipelines.release.boosters import make_bundle, make_champion, matrix
 
-USE = replace(USE_CASE, feature_sets={"baseline": BASELINE}, model=replace(USE_CASE.model, feature_set="baseline"))
+USE = baseline_use_case()
 
 
 @pytest.fixture

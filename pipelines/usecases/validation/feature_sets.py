@@ -1,0 +1,78 @@
+"""Feature sets: they are made of the columns of the events, agree with each other, and name only what there is."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+
+from features.definition import EventSchema, Feature, FeatureSet
+from features.feature import EntityFeature
+from pipelines.usecases.feeds import DAY, Feed
+from pipelines.usecases.validation.problems import Problems
+from pipelines.usecases.validation.values import check_values
+
+_WHOLE = ("bigint", "int")
+
+
+def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, problems: Problems) -> bool:
+    """Report what is wrong with the feature sets; whether they can be laid together."""
+    problems.require(bool(sets), "one feature set or more", "none")
+    if not sets:
+        return False
+    schema = next(iter(sets.values())).schema
+    _check_schema(schema, events, problems.at("schema"))
+    definitions: dict[str, Feature] = {}
+    sound = True
+    for name, feature_set in sets.items():
+        place = problems.at(f"[{name}]")
+        place.at("name").require(feature_set.name == name, f"{name}, as it is declared under", feature_set.name)
+        place.at("schema").require(feature_set.schema == schema, "the schema of the other sets", "another schema")
+        for feature in feature_set.features:
+            same = definitions.setdefault(feature.name, feature) == feature
+            place.at(f"[{feature.name}]").require(same, "one definition in every set", "another definition")
+            sound = sound and same
+            _check_feature(feature, schema, place.at(f"[{feature.name}]"))
+    return sound
+
+
+def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None:
+    types = {column.name: column.type for column in events.columns}
+    what = f"a column of {events.name}"
+    problems.at("id").require((schema.id,) == events.key, f"the key of the events ({', '.join(events.key)})", schema.id)
+    problems.at("id").require(
+        types.get(schema.id, "bigint") in _WHOLE, "a column of whole numbers", f"{schema.id} {types.get(schema.id)}"
+    )
+    problems.at("time").require(schema.time == events.time, f"the time of the events ({events.time})", schema.time)
+    problems.at("amount").require_name(schema.amount, types, what)
+    problems.at("amount").require(
+        types.get(schema.amount, "decimal(1,2)").replace(" ", "").endswith(",2)"),
+        "a column of type decimal(p,2)",
+        f"{schema.amount} {types.get(schema.amount)}",
+    )
+    problems.at("entities").require_unique([entity.name for entity in schema.entities], "entity")
+    for entity in schema.entities:
+        place = problems.at(f"entities[{entity.name}].key")
+        place.require_name(entity.key, types, what)
+        place.require(
+            types.get(entity.key, "bigint") in (*_WHOLE, "string"),
+            "a column of whole numbers or text",
+            f"{entity.key} {types.get(entity.key)}",
+        )
+
+
+def _check_feature(feature: Feature, schema: EventSchema, problems: Problems) -> None:
+    check_values(feature, problems)
+    if isinstance(feature, EntityFeature):
+        entities = [entity.name for entity in schema.entities]
+        problems.at("entity").require_name(feature.entity, entities, "an entity of the schema")
+    taken = {DAY, schema.id, schema.time, *schema.keys}
+    problems.at("name").require(feature.name not in taken, "a name that no key or time has", feature.name)
+    for part in feature.inputs:
+        _check_feature(part, schema, problems.at(f"[{part.name}]"))
+
+
+def stored_names(sets: Mapping[str, FeatureSet]) -> Collection[str]:
+    """The names of every feature of every set."""
+    names: dict[str, None] = {}
+    for feature_set in sets.values():
+        names |= dict.fromkeys(feature_set.names)
+    return names
