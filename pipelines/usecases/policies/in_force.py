@@ -9,10 +9,11 @@ import sys
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, fields, is_dataclass
 from functools import cache
-from typing import Any, get_type_hints
+from typing import Any
 
 from pipelines.usecases.definition import POLICIES, UseCase
 from pipelines.usecases.policies.value_types import unit_of
+from pipelines.usecases.validation.values import field_types
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +45,7 @@ def policy_values(use_case: UseCase) -> list[PolicyValue]:
     for section in POLICIES:
         policy = getattr(use_case, section)
         kind = type(policy)
-        hints = get_type_hints(kind, include_extras=True)
+        types = field_types(kind)
         sentences = field_sentences(kind)
         for field in fields(kind):
             value = getattr(policy, field.name)
@@ -56,7 +57,7 @@ def policy_values(use_case: UseCase) -> list[PolicyValue]:
                     section=section,
                     name=field.name,
                     value=_plain(value),
-                    unit=unit_of(hints[field.name]),
+                    unit=unit_of(types[field.name]),
                     is_default=is_default,
                     set_in=f"{own.replace('.', '/')}.py",
                     meaning=sentences.get(field.name, ""),
@@ -66,7 +67,7 @@ def policy_values(use_case: UseCase) -> list[PolicyValue]:
 
 
 @cache
-def field_sentences(kind: type) -> Mapping[str, str]:
+def field_sentences(kind: Any) -> Mapping[str, str]:
     """The sentence that stands below each field of a class, by the field's name; read from its source."""
     source = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
     for statement in source.body:

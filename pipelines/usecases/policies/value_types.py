@@ -121,4 +121,4 @@ def _is_plainly(kind: Any, value: Any) -> bool:
 
 def _named(kind: Any) -> str:
     names = {int: "a whole number", float: "a number", str: "a text", bool: "True or False"}
-    return names.get(kind) or getattr(kind, "__name__", str(kind))
+    return names[kind] if kind in names else str(getattr(kind, "__name__", kind))

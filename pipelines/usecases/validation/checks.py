@@ -18,7 +18,7 @@ def check_checks(
         place = problems.at(f"[{suite}]")
         place.require_name(suite, columns, "the suite of a table")
         for number, check in enumerate(declared):
-            _check_one(check, columns.get(suite), place.at(f"[{number}]"))
+            place.at(f"[{number}]").look(_check_one, check, columns.get(suite))
 
 
 def _check_one(check: Check, columns: Collection[str] | None, problems: Problems) -> None:

@@ -13,15 +13,14 @@ from pipelines.usecases.validation.values import check_values
 _WHOLE = ("bigint", "int")
 
 
-def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, problems: Problems) -> bool:
-    """Report what is wrong with the feature sets; whether they can be laid together."""
+def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, problems: Problems) -> None:
+    """Report what is wrong with the feature sets, each by itself and beside the others."""
     problems.require(bool(sets), "one feature set or more", "none")
     if not sets:
-        return False
+        return
     schema = next(iter(sets.values())).schema
-    _check_schema(schema, events, problems.at("schema"))
+    problems.at("schema").look(_check_schema, schema, events)
     definitions: dict[str, Feature] = {}
-    sound = True
     for name, feature_set in sets.items():
         place = problems.at(f"[{name}]")
         place.at("name").require(feature_set.name == name, f"{name}, as it is declared under", feature_set.name)
@@ -29,9 +28,7 @@ def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, problems: P
         for feature in feature_set.features:
             same = definitions.setdefault(feature.name, feature) == feature
             place.at(f"[{feature.name}]").require(same, "one definition in every set", "another definition")
-            sound = sound and same
-            _check_feature(feature, schema, place.at(f"[{feature.name}]"))
-    return sound
+            place.at(f"[{feature.name}]").look(_check_feature, feature, schema)
 
 
 def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None:

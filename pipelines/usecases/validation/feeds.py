@@ -33,9 +33,9 @@ def check_feed(feed: Feed, problems: Problems) -> None:
     names = [column.name for column in feed.columns]
     problems.at("columns").require_unique(names, "column")
     for column in feed.columns:
-        _check_column(column, problems.at(f"columns[{column.name}]"))
-    _check_key(feed, names, problems)
-    _check_rules(feed, names, problems)
+        problems.at(f"columns[{column.name}]").look(_check_column, column)
+    problems.look(_check_key, feed, names)
+    problems.look(_check_rules, feed, names)
 
 
 def check_label(events: Feed, labels: Feed, label: LabelPolicy, problems: Problems) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from pipelines.usecases.feeds import Feed
 from pipelines.usecases.policies.evidence import Band, EvidencePolicy, KeyGroup, Slice
-from pipelines.usecases.policies.model import ModelPolicy
+from pipelines.usecases.policies.model import ModelPolicy, ParameterValue
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.usecases.policies.upkeep import UpkeepPolicy
 from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
@@ -30,7 +30,7 @@ def check_slices(
     types = {column.name: column.type for column in events.columns}
     problems.at("slices").require_unique([piece.name for piece in evidence.slices], "slice")
     for piece in evidence.slices:
-        _check_slice(piece, stored, keys, types, problems.at(f"slices[{piece.name}]"))
+        problems.at(f"slices[{piece.name}]").look(_check_slice, piece, stored, keys, types)
 
 
 def _check_slice(
@@ -66,26 +66,35 @@ def _check_group(group: KeyGroup, keys: Collection[str], types: Mapping[str, str
 def check_model(model: ModelPolicy, feature_sets: Collection[str], stored: Collection[str], problems: Problems) -> None:
     """Report parameters that XGBoost would pass over, constraints of no feature, a search that compares nothing."""
     problems.at("feature_set").require_name(model.feature_set, feature_sets, "a declared feature set")
-    named = [("fixed", model.fixed)]
-    named += [(f"search[{number}]", candidate) for number, candidate in enumerate(model.search)]
-    for place, parameters in named:
-        for name, value in parameters.items():
-            problems.at(place).require_name(name, PARAMETERS, "a parameter of XGBoost")
-            if name == _CONSTRAINTS:
-                _check_constraints(value, stored, problems.at(f"{place}[{name}]"))
-    candidates = model.search or ({},)
-    for number, candidate in enumerate(candidates):
-        rounds = {**model.fixed, **candidate}.get(ROUNDS)
-        place = "fixed" if ROUNDS not in candidate else f"search[{number}]"
-        problems.at(f"{place}[{ROUNDS}]").require(
-            isinstance(rounds, int) and not isinstance(rounds, bool) and rounds >= 1,
-            "a whole number, 1 or more",
-            rounds,
-        )
-        if ROUNDS not in candidate:
-            break
-    problems.at("search_folds").require(
-        len(model.search) < 2 or model.search_folds >= 1, "1 or more, where there is something to choose from", 0
+    problems.at("fixed").look(_check_parameters, model.fixed, stored)
+    for number, candidate in enumerate(model.search):
+        problems.at(f"search[{number}]").look(_check_parameters, candidate, stored)
+    problems.look(_check_rounds, model)
+    problems.at("search_folds").look(_check_folds, model)
+
+
+def _check_parameters(parameters: Mapping[str, ParameterValue], stored: Collection[str], problems: Problems) -> None:
+    for name, value in parameters.items():
+        problems.require_name(name, PARAMETERS, "a parameter of XGBoost")
+        if name == _CONSTRAINTS:
+            problems.at(f"[{name}]").look(_check_constraints, value, stored)
+        elif name == ROUNDS:
+            is_whole = isinstance(value, int) and not isinstance(value, bool)
+            problems.at(f"[{name}]").require(is_whole and value >= 1, "a whole number, 1 or more", value)
+
+
+def _check_rounds(model: ModelPolicy, problems: Problems) -> None:
+    """Each candidate says how many rounds it has, by itself or by what all have."""
+    without = [number for number, candidate in enumerate(model.search) if ROUNDS not in candidate]
+    needs_own = ROUNDS not in model.fixed and (without or not model.search)
+    problems.at("fixed").require(not needs_own, ROUNDS, "no such parameter, and none in a candidate of the search")
+
+
+def _check_folds(model: ModelPolicy, problems: Problems) -> None:
+    problems.require(
+        len(model.search) < 2 or model.search_folds >= 1,
+        "1 or more, where there is something to choose from",
+        model.search_folds,
     )
 
 
@@ -107,29 +116,45 @@ def check_drift(drift: DriftPolicy, problems: Problems) -> None:
 
 def check_watch(watch: WatchPolicy, drift: DriftPolicy, problems: Problems) -> None:
     """Report limits of the watch that never take effect beside each other."""
-    _require_reachable(watch.least, watch.weeks, "least", "watch.weeks", problems)
-    _require_reachable(watch.least_matured, watch.matured_days, "least_matured", "watch.matured_days", problems)
-    _require_reachable(watch.slow_days, watch.matured_days, "slow_days", "watch.matured_days", problems)
-    problems.at("retrain_of").require(
+    problems.at("least").look(_require_reachable, watch.least, watch.weeks, "weeks")
+    problems.at("least_matured").look(_require_reachable, watch.least_matured, watch.matured_days, "matured_days")
+    problems.at("slow_days").look(_require_reachable, watch.slow_days, watch.matured_days, "matured_days")
+    problems.at("retrain_of").look(_check_retrain_of, watch, drift)
+    for name, causes in (("fall_back_on", watch.fall_back_on), ("roll_back_on", watch.roll_back_on)):
+        problems.at(name).look(_require_causes_once, causes)
+
+
+def _require_reachable(least: int, most: int, of: str, problems: Problems) -> None:
+    problems.require(least <= most, f"at most watch.{of} ({most}), else nothing is ever judged", least)
+
+
+def _check_retrain_of(watch: WatchPolicy, drift: DriftPolicy, problems: Problems) -> None:
+    problems.require(
         watch.retrain_of == 0 or watch.retrain_of >= drift.confirm_days,
         f"0, or drift.confirm_days ({drift.confirm_days}) or more",
         watch.retrain_of,
     )
-    for name, causes in (("fall_back_on", watch.fall_back_on), ("roll_back_on", watch.roll_back_on)):
-        problems.at(name).require_unique(causes, "cause")
 
 
-def _require_reachable(least: int, most: int, name: str, of: str, problems: Problems) -> None:
-    problems.at(name).require(least <= most, f"at most {of} ({most}), else nothing is ever judged", least)
+def _require_causes_once(causes: Sequence[str], problems: Problems) -> None:
+    problems.require_unique(causes, "cause")
 
 
 def check_rollout(rollout: RolloutPolicy, upkeep: UpkeepPolicy, problems: Problems) -> None:
     """Report a canary that is none, and a way to champion that outlasts what a release is reproduced from."""
-    problems.at("canary_share").require(
+    problems.at("canary_share").look(_check_canary, rollout)
+    problems.look(_check_way, rollout, upkeep)
+
+
+def _check_canary(rollout: RolloutPolicy, problems: Problems) -> None:
+    problems.require(
         not rollout.canary_days or rollout.canary_share < 1,
         "less than 1: the champion decides for the others",
         rollout.canary_share,
     )
+
+
+def _check_way(rollout: RolloutPolicy, upkeep: UpkeepPolicy, problems: Problems) -> None:
     days = rollout.shadow_days + rollout.canary_days + rollout.guard_days
     problems.require(
         days <= upkeep.versions_days,
@@ -147,7 +172,7 @@ def least_retention(
     `matured`: the days until the labels of a scored day are known.
     """
     least = {feed.name: reach + learnt for feed in feeds} | {"features": learnt}
-    least |= dict.fromkeys(("predictions",), matured)
+    least["predictions"] = matured
     return least | dict.fromkeys(("alerts", "metrics", "quarantine", *others), 1)
 
 
@@ -155,6 +180,8 @@ def check_retention(days: Mapping[str, int], least: Mapping[str, int], problems:
     """Report tables that there are not, and days that features, training or labels still need."""
     for name, kept in days.items():
         problems.require_name(name, least, "a table or folder that has days")
-        problems.at(f"[{name}]").require(
-            kept >= least.get(name, 1), f"{least.get(name, 1)} or more, which is still read", kept
-        )
+        problems.at(f"[{name}]").look(_check_kept, kept, least.get(name, 1))
+
+
+def _check_kept(kept: int, least: int, problems: Problems) -> None:
+    problems.require(kept >= least, f"{least} days or more: features, training or labels still read them", kept)

@@ -58,7 +58,7 @@ class Problems:
         """The name has to be one of those that are known; the nearest is suggested."""
         names = [*known]
         if name not in names:
-            self.add(f"{what}: {_shown(str(name), names)}", str(name))
+            self.add(f"{what} ({_shown(str(name), names)})", str(name))
 
     def look(self, check: Callable[..., object], *arguments: Any) -> None:
         """Call `check(*arguments, self)`; what it cannot look into, for a value of a wrong type, is passed over.
@@ -95,6 +95,6 @@ def raise_for(problems: Sequence[Problem], use_case: str) -> None:
 def _shown(name: str, known: Sequence[str]) -> str:
     near = get_close_matches(name, known, n=2)
     if near:
-        return f"{' or '.join(near)} comes near"
+        return f"did you mean {' or '.join(near)}?"
     more = f", and {len(known) - _NAMES_SHOWN} more" if len(known) > _NAMES_SHOWN else ""
     return f"{', '.join(known[:_NAMES_SHOWN])}{more}" if known else "there is none"

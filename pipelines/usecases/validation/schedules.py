@@ -15,7 +15,7 @@ _RANGES = ((0, 59), (0, 23), (1, 31), (1, 12), (0, 7))
 
 _MONTHS = {name.lower(): number for number, name in enumerate(month_abbr) if name}
 _WEEKDAYS = {name.lower(): (number + 1) % 7 for number, name in enumerate(day_abbr)}
-_WORDS = ({}, {}, {}, _MONTHS, _WEEKDAYS)
+_WORDS: tuple[dict[str, int], ...] = ({}, {}, {}, _MONTHS, _WEEKDAYS)
 _PART = re.compile(r"(\*|[a-z0-9]+)(?:-([a-z0-9]+))?(?:/(\d+))?")
 _DEADLINE = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
@@ -30,7 +30,7 @@ def check_schedule(schedule: Schedule, problems: Problems) -> None:
                 "a cron expression of five fields (minute, hour, day, month, weekday) or a preset such as @daily",
                 expression,
             )
-    _check_deadlines(schedule, problems)
+    problems.look(_check_deadlines, schedule)
 
 
 def is_cron(expression: str) -> bool:

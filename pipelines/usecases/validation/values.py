@@ -11,7 +11,7 @@ from pipelines.usecases.validation.problems import Problems
 
 
 @cache
-def field_types(kind: type) -> dict[str, Any]:
+def field_types(kind: Any) -> dict[str, Any]:
     """The declared types of a dataclass's fields, with their bounds."""
     hints = get_type_hints(kind, include_extras=True)
     return {field.name: hints[field.name] for field in fields(kind)}
