@@ -15,7 +15,6 @@ READING = frozenset(
     {
         "backup",
         "doctor",
-        "golden list",
         "golden show",
         "incidents",
         "keyed-ids",

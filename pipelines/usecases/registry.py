@@ -6,7 +6,7 @@ import pkgutil
 from importlib import import_module
 
 from pipelines import usecases
-from pipelines.platform.errors import UsageError
+from pipelines.platform.errors import ConfigurationError, UsageError
 from pipelines.usecases.definition import UseCase
 
 _NOT_USE_CASES = {"definition", "feeds", "registry"}
@@ -19,7 +19,11 @@ def names() -> list[str]:
 
 
 def load(name: str) -> UseCase:
-    """The use case of that name; raises `UsageError` that lists those there are."""
+    """The use case of that name.
+
+    Raises `UsageError` that lists those there are, `DeclarationError` for one that is wrong, `ConfigurationError` for a
+    module that declares none, or one of another name: its DAGs, tables and records would go by that.
+    """
     if name not in names():
         raise UsageError(
             "unknown use case",
@@ -28,5 +32,13 @@ def load(name: str) -> UseCase:
             found=name,
             next_step="choose one of these, or declare it in pipelines/usecases/",
         )
-    use_case: UseCase = import_module(f"pipelines.usecases.{name}").USE_CASE
+    use_case = getattr(import_module(f"pipelines.usecases.{name}"), "USE_CASE", None)
+    if not isinstance(use_case, UseCase) or use_case.name != name:
+        raise ConfigurationError(
+            "a module of use cases does not declare the use case of its name",
+            where=f"pipelines/usecases/{name}.py",
+            expected=f"USE_CASE = UseCase(name={name!r}, …)",
+            found=f"a use case called {use_case.name!r}" if isinstance(use_case, UseCase) else "no USE_CASE",
+            next_step="give the file and the use case one name",
+        )
     return use_case

@@ -44,7 +44,7 @@ def policy_values(use_case: UseCase) -> list[PolicyValue]:
     values: list[PolicyValue] = []
     for section in POLICIES:
         policy = getattr(use_case, section)
-        kind = type(policy)
+        kind: Any = type(policy)
         types = field_types(kind)
         sentences = field_sentences(kind)
         for field in fields(kind):

@@ -79,8 +79,8 @@ def _check_parameters(parameters: Mapping[str, ParameterValue], stored: Collecti
         if name == _CONSTRAINTS:
             problems.at(f"[{name}]").look(_check_constraints, value, stored)
         elif name == ROUNDS:
-            is_whole = isinstance(value, int) and not isinstance(value, bool)
-            problems.at(f"[{name}]").require(is_whole and value >= 1, "a whole number, 1 or more", value)
+            is_count = isinstance(value, int) and not isinstance(value, bool) and value >= 1
+            problems.at(f"[{name}]").require(is_count, "a whole number, 1 or more", value)
 
 
 def _check_rounds(model: ModelPolicy, problems: Problems) -> None:

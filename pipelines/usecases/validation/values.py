@@ -20,7 +20,8 @@ def field_types(kind: Any) -> dict[str, Any]:
 def check_values(declared: Any, problems: Problems) -> bool:
     """Report each field whose value is not what its type says; whether all of them are."""
     good = True
-    for name, kind in field_types(type(declared)).items():
+    declared_by: Any = type(declared)
+    for name, kind in field_types(declared_by).items():
         value = getattr(declared, name)
         expected = wanted(kind, value)
         if expected:
