@@ -24,7 +24,7 @@ DAY_PROFILE = (
 class Bound:
     """The least or the largest value that a column can have; `rule` is the name of the rule that holds it."""
 
-    value: int
+    value: float
     rule: str
     description: str
 
@@ -100,7 +100,7 @@ class Feed:
         return ", ".join(f"{column.name} {column.type}" for column in self.columns)
 
     @property
-    def ranges(self) -> Mapping[str, tuple[int | None, int | None]]:
+    def ranges(self) -> Mapping[str, tuple[float | None, float | None]]:
         """Least and largest value of each column that has one of them."""
         return {
             column.name: (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pkgutil
 from importlib import import_module
 
+from features.errors import FeatureError
 from pipelines import usecases
 from pipelines.platform.errors import ConfigurationError, UsageError
 from pipelines.usecases.definition import UseCase
@@ -32,7 +33,17 @@ def load(name: str) -> UseCase:
             found=name,
             next_step="choose one of these, or declare it in pipelines/usecases/",
         )
-    use_case = getattr(import_module(f"pipelines.usecases.{name}"), "USE_CASE", None)
+    try:
+        use_case = getattr(import_module(f"pipelines.usecases.{name}"), "USE_CASE", None)
+    except FeatureError as error:
+        # a feature checks itself when it is made, before there is a use case that could gather what is wrong
+        raise ConfigurationError(
+            error.what,
+            where=f"the features of use case {name}",
+            expected=error.expected,
+            found=error.found,
+            next_step="correct the declaration of the feature",
+        ) from error
     if not isinstance(use_case, UseCase) or use_case.name != name:
         raise ConfigurationError(
             "a module of use cases does not declare the use case of its name",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Collection
 
@@ -75,15 +76,18 @@ def _check_column(column: Column, problems: Problems) -> None:
     for bound, place in ((column.least, "least"), (column.most, "most")):
         if bound is not None:
             _check_bound(bound, is_decimal or column.type in _NUMBERS, column.type, problems.at(place))
-    if column.least and column.most and isinstance(column.most.value, int):
-        problems.at("most.value").require(
-            column.least.value <= column.most.value, f"{column.least.value} or more", column.most.value
-        )
+    if column.least and column.most:
+        problems.at("most.value").look(_check_order, column.least, column.most)
+
+
+def _check_order(least: Bound, most: Bound, problems: Problems) -> None:
+    problems.require(least.value <= most.value, f"{least.value:g} or more", most.value)
 
 
 def _check_bound(bound: Bound, is_number: bool, kind: str, problems: Problems) -> None:
     problems.require(is_number, f"no bound of a column of type {kind}", bound.value)
-    check_values(bound, problems)
+    if check_values(bound, problems):
+        problems.at("value").require(math.isfinite(bound.value), "a finite number", bound.value)
 
 
 def _check_key(feed: Feed, names: Collection[str], problems: Problems) -> None:
