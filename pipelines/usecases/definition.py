@@ -214,7 +214,7 @@ class UseCase:
         problems.at("events").look(check_feed, self.events)
         problems.at("labels").look(check_feed, self.labels)
         problems.look(check_label, self.events, self.labels, self.label)
-        problems.at("feature_sets").look(check_feature_sets, self.feature_sets, self.events)
+        problems.at("feature_sets").look(check_feature_sets, self.feature_sets, self.events, self.label)
         problems.at("checks").look(check_checks, self.checks, self._judged_columns())
 
     def _check_policies(self, problems: Problems) -> None:

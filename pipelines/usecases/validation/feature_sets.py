@@ -7,13 +7,14 @@ from collections.abc import Collection, Mapping
 from features.definition import EventSchema, Feature, FeatureSet
 from features.feature import EntityFeature
 from pipelines.usecases.feeds import DAY, Feed
+from pipelines.usecases.policies.label import LabelPolicy
 from pipelines.usecases.validation.problems import Problems
 from pipelines.usecases.validation.values import check_values
 
 _WHOLE = ("bigint", "int")
 
 
-def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, problems: Problems) -> None:
+def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, label: LabelPolicy, problems: Problems) -> None:
     """Report what is wrong with the feature sets, each by itself and beside the others."""
     problems.require(bool(sets), "one feature set or more", "none")
     if not sets:
@@ -28,7 +29,7 @@ def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, problems: P
         for feature in feature_set.features:
             same = definitions.setdefault(feature.name, feature) == feature
             place.at(f"[{feature.name}]").require(same, "one definition in every set", "another definition")
-            place.at(f"[{feature.name}]").look(_check_feature, feature, schema)
+            place.at(f"[{feature.name}]").look(_check_feature, feature, schema, label)
 
 
 def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None:
@@ -56,15 +57,26 @@ def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None
         )
 
 
-def _check_feature(feature: Feature, schema: EventSchema, problems: Problems) -> None:
+def _check_feature(feature: Feature, schema: EventSchema, label: LabelPolicy, problems: Problems) -> None:
     check_values(feature, problems)
     if isinstance(feature, EntityFeature):
         entities = [entity.name for entity in schema.entities]
         problems.at("entity").require_name(feature.entity, entities, "an entity of the schema")
+        problems.at("delay_days").look(_check_label_delay, feature, label)
     taken = {DAY, schema.id, schema.time, *schema.keys}
     problems.at("name").require(feature.name not in taken, "a name that no key or time has", feature.name)
     for part in feature.inputs:
-        _check_feature(part, schema, problems.at(f"[{part.name}]"))
+        problems.at(f"[{part.name}]").look(_check_feature, part, schema, label)
+
+
+def _check_label_delay(feature: EntityFeature, label: LabelPolicy, problems: Problems) -> None:
+    """A window of labels that are not known yet: the evidence would refuse every model that has it."""
+    delay = getattr(feature, "delay_days", 0)
+    problems.require(
+        "reported" not in feature.reads or delay >= label.delay_days,
+        f"label.delay_days ({label.delay_days}) or more: it reads labels",
+        delay,
+    )
 
 
 def stored_names(sets: Mapping[str, FeatureSet]) -> Collection[str]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from expectations.definition import Check
-from features.definition import Calendar, WindowCount
+from features.definition import Calendar, LabelRate, WindowCount
 from pipelines.usecases.definition import POLICIES, Column, Feed, Rule, UseCase
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.evidence import Band, KeyGroup, Slice
@@ -133,10 +133,16 @@ def feature_breaks() -> list[Break]:
     """Features of no entity or period, and sets that contradict each other."""
     texts = {"owner": "a", "description": "b", "unit": "c", "reason": "d"}
     stray = WindowCount(entity="shop", days=3, **texts)
+    early = LabelRate(entity="terminal", days=5, delay_days=1, **texts)
     weekdays = Calendar(period="weekday", **texts)  # type: ignore[arg-type]
     return [
         Break("feature_sets[baseline].name", "feature_sets", _set("baseline", name="base")),
         Break("feature_sets[extended][shop_tx_count_3d].entity", "feature_sets", _set("extended", stray)),
+        Break(
+            "feature_sets[extended][terminal_positive_rate_5d].delay_days",
+            "feature_sets",
+            _set("extended", early),
+        ),
         Break("feature_sets[extended][is_weekday].period", "feature_sets", _set("extended", weekdays)),
         Break("feature_sets.schema.amount", "feature_sets", _schema(amount="sum")),
         Break("feature_sets.schema.time", "feature_sets", _schema(time="time")),
