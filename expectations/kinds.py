@@ -17,7 +17,7 @@ _LIST = frozenset({"column_list", "mostly", "ignore_row_if"})
 CHECK_ARGUMENTS: Mapping[str, frozenset[str]] = {
     "ExpectTableColumnsToMatchSet": frozenset({"column_set", "exact_match"}),
     "ExpectTableColumnsToMatchOrderedList": frozenset({"column_list"}),
-    "ExpectTableColumnCountToBeBetween": _BETWEEN,
+    "ExpectTableColumnCountToBeBetween": frozenset({"min_value", "max_value"}),
     "ExpectTableColumnCountToEqual": frozenset({"value"}),
     "ExpectTableRowCountToBeBetween": _BETWEEN,
     "ExpectTableRowCountToEqual": frozenset({"value"}),
