@@ -6,6 +6,7 @@ import os
 import re
 import unicodedata
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,13 @@ PAGES_ONLY = frozenset({"pagerduty"})
 
 _OTHER_NAMES = {"spark_remote": ("SPARK_REMOTE",), "s3_region": ("AWS_REGION", "AWS_DEFAULT_REGION")}
 """Variables of other programs that are read where ours is not set."""
+
+
+_FOR_TESTS = frozenset({"TOLLGATE_REAL_DATA", "TOLLGATE_REQUIRE_REAL_DATA"})
+"""Variables that begin like ours and are no settings."""
+
+_OF_KUBERNETES = re.compile(r"TOLLGATE_\w+_(SERVICE_HOST|SERVICE_PORT(_\w+)?|PORT(_\d+_(TCP|UDP)(_\w+)?)?)")
+"""Variables that Kubernetes sets in every pod for a service whose name begins with `tollgate-`."""
 
 
 class Settings(BaseModel):
@@ -186,11 +194,17 @@ class Settings(BaseModel):
             found = next(filter(None, map(source.get, others)), None)
             if found and name not in given:
                 given[name] = found
-        return cls.build(**given)
+        unknown = _unknown_variables(source, [f"TOLLGATE_{name.upper()}" for name in cls.model_fields])
+        return cls._checked(given, unknown)
 
     @classmethod
     def build(cls, **given: Any) -> Settings:
         """Settings from keyword arguments, the rest derived from `home` (default: `.tollgate/` in the checkout)."""
+        return cls._checked(given, [])
+
+    @classmethod
+    def _checked(cls, given: Mapping[str, Any], problems: list[str]) -> Settings:
+        """The settings; raises `ConfigurationError` that lists `problems` and what is wrong with the values."""
         home = Path(given.get("home") or CHECKOUT / ".tollgate").expanduser().resolve()
         defaults: dict[str, Any] = {
             "home": home,
@@ -203,9 +217,12 @@ class Settings(BaseModel):
             "jars": Path("~/.cache/tollgate/jars"),
         }
         try:
-            return cls(**(defaults | given))
+            settings = cls(**(defaults | dict(given)))
         except ValidationError as error:
-            raise _configuration_error(error) from error
+            raise _configuration_error([*_value_problems(error), *problems]) from error
+        if problems:
+            raise _configuration_error(problems)
+        return settings
 
     def channels(self, severity: str) -> tuple[str, ...]:
         """The configured channels for an incident of that severity (`warning` or `critical`)."""
@@ -225,10 +242,24 @@ class Settings(BaseModel):
         return {name: str(value) for name, value in values.items()}
 
 
-def _configuration_error(error: ValidationError) -> ConfigurationError:
-    problems = [
+def _unknown_variables(source: Mapping[str, str], known: list[str]) -> list[str]:
+    """Variables that begin with TOLLGATE_ and are no setting: a misspelled receiver would never be told of anything."""
+    unknown = []
+    for name in sorted(source):
+        if not name.startswith("TOLLGATE_") or name in known or name in _FOR_TESTS or _OF_KUBERNETES.fullmatch(name):
+            continue
+        near = get_close_matches(name, known, n=1)
+        unknown.append(f"{name}: no such setting" + (f", {near[0]} comes near" if near else ""))
+    return unknown
+
+
+def _value_problems(error: ValidationError) -> list[str]:
+    return [
         f"TOLLGATE_{str(item['loc'][0]).upper()}={item['input']!r}: {item['msg'].lower()}" for item in error.errors()
     ]
+
+
+def _configuration_error(problems: list[str]) -> ConfigurationError:
     return ConfigurationError(
         f"{len(problems)} setting{'s are' if len(problems) > 1 else ' is'} not usable",
         where="environment variables TOLLGATE_*",

@@ -15,7 +15,6 @@ READING = frozenset(
     {
         "backup",
         "doctor",
-        "golden list",
         "golden show",
         "incidents",
         "keyed-ids",
@@ -31,8 +30,8 @@ READING = frozenset(
 )
 """Commands that change nothing, or nothing but files of their own in this home's folder."""
 
-FREE = frozenset({"home show", "home adopt", "restore", "ledger restore", "drill"})
-"""Commands that are about the place itself, fill what is empty, or work in a scratch home."""
+FREE = frozenset({"home show", "home adopt", "restore", "ledger restore", "drill", "policy"})
+"""Commands that are about the place itself, fill what is empty, work in a scratch home, or look at no home."""
 
 ACTING_OPTIONS = {"oncall": ("send", "resolve")}
 """Options with which a command that reads acts."""

@@ -1,4 +1,4 @@
-"""When fraud is reported: after seven days exactly, or spread around that, or never."""
+"""When fraud is reported: after the label delay exactly, or spread around that, or never."""
 
 from __future__ import annotations
 
@@ -13,8 +13,10 @@ from pipelines.base.errors import UsageError
 from pipelines.simulate.incidents import Effects
 from pipelines.simulate.transactions import Transactions
 from pipelines.simulate.world import Stream, WorldSize
+from pipelines.usecases.fraud import USE_CASE
 
-DELAY_DAYS = 7.0
+DELAY_DAYS = float(USE_CASE.label.delay_days)
+"""Reports come when the use case stops waiting for them, or spread around that."""
 LONGEST_DELAY_DAYS = 30
 _SHORTEST_DELAY_DAYS = 0.25
 _NIGHT_ENDS_HOUR = 7
@@ -23,9 +25,9 @@ _SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True)
 class Reporting:
-    """`spread`: standard deviation of the delay in days (0: seven days exactly); `unreported`: share never reported.
+    """`spread`: standard deviation of the delay in days, 0 for the label delay exactly; `unreported`: share never told.
 
-    Spread delays are normal around seven days, cut off at a quarter of a day and at 30 days. Raises `UsageError`.
+    Spread delays are normal around the label delay, cut off at a quarter of a day and at 30 days. Raises `UsageError`.
     """
 
     spread: float = 0.0

@@ -52,11 +52,11 @@ def _event_columns(events: Transactions) -> dict[str, Any]:
         "event_time": pa.array(events.event_time).cast(pa.timestamp("us", tz="UTC")),
         "customer_id": pa.array(events.customer_id),
         "terminal_id": pa.array(events.terminal_id),
-        "amount": _decimals(events.cents),
+        "amount": _decimals(events.cents, schema_of(EVENTS).field("amount").type),
     }
 
 
-def _decimals(cents: Ints) -> Any:
-    """Whole cents as decimal(12,2) without a detour: Arrow keeps decimals as 128-bit integers, low word first."""
+def _decimals(cents: Ints, kind: pa.DataType) -> Any:
+    """Whole cents as decimals without a detour: Arrow keeps decimals as 128-bit integers, low word first."""
     words = np.stack([cents, cents >> 63], axis=1)
-    return pa.Array.from_buffers(pa.decimal128(12, 2), len(cents), [None, pa.py_buffer(words)])
+    return pa.Array.from_buffers(kind, len(cents), [None, pa.py_buffer(words)])

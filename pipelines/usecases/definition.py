@@ -12,127 +12,79 @@ from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
 from typing import Any
 
-from expectations.definition import Suite
+from expectations.definition import Check, Suite
+from expectations.from_columns import PREDICTED, feed_suite, predictions_suite
+from expectations.from_features import features_suite
 from features.definition import FeatureSet, union
 from pipelines.base.errors import UsageError
+from pipelines.usecases.feeds import DAY, DAY_PROFILE, Bound, Column, Feed, Rule
 from pipelines.usecases.policies.evidence import EvidencePolicy
-from pipelines.usecases.policies.retention import RetentionPolicy
+from pipelines.usecases.policies.ingest import IngestPolicy
+from pipelines.usecases.policies.label import LabelPolicy
+from pipelines.usecases.policies.model import ModelPolicy, ParameterValue
+from pipelines.usecases.policies.retention import (
+    ALERT_LISTS,
+    ANSWERS,
+    LANDING,
+    REPORTS,
+    RetentionPolicy,
+)
+from pipelines.usecases.policies.review import ReviewPolicy
 from pipelines.usecases.policies.rollout import RolloutPolicy
+from pipelines.usecases.policies.rule import RuleModel
 from pipelines.usecases.policies.schedule import Schedule
 from pipelines.usecases.policies.serving import ServingPolicy
 from pipelines.usecases.policies.upkeep import UpkeepPolicy
 from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
+from pipelines.usecases.validation.checks import check_checks
+from pipelines.usecases.validation.feature_sets import check_feature_sets, stored_names
+from pipelines.usecases.validation.feeds import NAME, check_feed, check_label
+from pipelines.usecases.validation.policies import (
+    check_drift,
+    check_model,
+    check_retention,
+    check_rollout,
+    check_slices,
+    check_watch,
+    least_retention,
+)
+from pipelines.usecases.validation.problems import Problems, raise_for
+from pipelines.usecases.validation.schedules import check_schedule
+from pipelines.usecases.validation.values import check_values
 
-ParameterValue = float | int | str | Mapping[str, int]
-"""A parameter of the model: a number, a word, or a value for each column."""
+__all__ = [
+    "Bound",
+    "Column",
+    "Feed",
+    "IngestPolicy",
+    "LabelPolicy",
+    "ModelPolicy",
+    "ParameterValue",
+    "ReviewPolicy",
+    "Rule",
+    "RuleModel",
+    "UseCase",
+]
 
+FEATURES, PREDICTIONS = "features", "predictions"
+"""The suites that are not those of a feed."""
 
-@dataclass(frozen=True, kw_only=True)
-class Column:
-    """A column of a feed: its Spark SQL type and what it holds.
-
-    `not_card_numbers` says what the values of a text column are, where they may pass for card numbers and are none
-    (device numbers have the same check digit): ingest then takes them.
-    """
-
-    name: str
-    type: str
-    description: str
-    not_card_numbers: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Rule:
-    """A rule that every accepted row meets: `condition` is Spark SQL that is true for a good row."""
-
-    name: str
-    condition: str
-    description: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Feed:
-    """A feed of the landing zone and the lake table that it becomes (of the same name).
-
-    `key` identifies a row, `time` is the column whose UTC date is the row's `day`.
-    """
-
-    name: str
-    description: str
-    columns: tuple[Column, ...]
-    key: tuple[str, ...]
-    time: str
-    rules: tuple[Rule, ...] = ()
-
-    @property
-    def ddl(self) -> str:
-        """The feed's schema as Spark DDL."""
-        return ", ".join(f"{column.name} {column.type}" for column in self.columns)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LabelPolicy:
-    """How an event gets its label: 1 once a row of `feed` names it, 0 once `delay_days` have passed without one."""
-
-    feed: str
-    reported_at: str
-    delay_days: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class IngestPolicy:
-    """`bad_row_budget`: largest share of quarantined rows of a day; `lateness_days`: how late a row may arrive."""
-
-    bad_row_budget: float = 0.005
-    lateness_days: int = 30
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReviewPolicy:
-    """What the alert list holds: the `capacity` units (values of `unit`) with the highest scores of a day.
-
-    `detected_days`: units with a positive reported within so many days before are known already and left out.
-    """
-
-    unit: str
-    capacity: int
-    reasons: int = 3
-    detected_days: int = 28
-
-
-@dataclass(frozen=True, kw_only=True)
-class RuleModel:
-    """The declared rule: the baseline to beat and the fallback when no model can be loaded.
-
-    Its score for an event is min(1, column / scale); the decision is score >= threshold.
-    """
-
-    column: str
-    scale: float
-    threshold: float
-    description: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ModelPolicy:
-    """How a candidate is trained and judged.
-
-    Train days end `delay_days` of the label before the test days begin; `history_days` is how many days before the test
-    window (delay excluded) the model may learn from. `search` holds the candidates of the prequential search (each laid
-    over `fixed`), compared on the newest `search_folds` weeks before the test days. `champion_margin` is how much of
-    the primary metric a candidate may lose against the champion and still replace it (fresh data is worth something).
-    """
-
-    feature_set: str
-    history_days: int = 28
-    test_days: int = 7
-    seed: int = 20260101
-    primary_metric: str = "average_precision"
-    champion_margin: float = 0.02
-    search: tuple[Mapping[str, ParameterValue], ...] = ()
-    search_folds: int = 2
-    fixed: Mapping[str, ParameterValue] = field(default_factory=lambda: {"num_boost_round": 100, "max_depth": 5})
-
+POLICIES = (
+    "rule",
+    "model",
+    "review",
+    "evidence",
+    "ingest",
+    "drift",
+    "label",
+    "rollout",
+    "serving",
+    "watch",
+    "upkeep",
+    "retention",
+    "schedule",
+)
+"""The parts of a use case that hold values which a person may change."""
 
 POLICIES_KEY = "policies"
 """Under which name an account holds the `policy_digests` that its stage ran with."""
@@ -149,7 +101,10 @@ def _decisive(policy: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True, kw_only=True)
 class UseCase:
-    """Everything that is particular to one use case."""
+    """Everything that is particular to one use case; raises `DeclarationError` that lists all that is wrong with it.
+
+    `checks` are those that do not follow from columns, bounds and features, by suite (see `suites`).
+    """
 
     name: str
     description: str
@@ -158,7 +113,6 @@ class UseCase:
     labels: Feed
     label: LabelPolicy
     feature_sets: Mapping[str, FeatureSet]
-    suites: Mapping[str, Suite]
     rule: RuleModel
     model: ModelPolicy
     review: ReviewPolicy
@@ -171,6 +125,16 @@ class UseCase:
     serving: ServingPolicy = field(default_factory=ServingPolicy)
     retention: RetentionPolicy = field(default_factory=RetentionPolicy)
     schedule: Schedule = field(default_factory=Schedule)
+    checks: Mapping[str, tuple[Check, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        problems = Problems()
+        check_values(self, problems)
+        for name in POLICIES:
+            problems.at(name).look(check_values, getattr(self, name))
+        problems.look(self._check_data)
+        problems.look(self._check_policies)
+        raise_for(problems.collected, self.name)
 
     @property
     def feeds(self) -> tuple[Feed, Feed]:
@@ -181,6 +145,37 @@ class UseCase:
     def stored_features(self) -> FeatureSet:
         """The columns of the lake's `features` table: every feature of every set, once."""
         return union("stored", f"all features of {self.name}", self.feature_sets.values())
+
+    @cached_property
+    def suites(self) -> Mapping[str, Suite]:
+        """What gates what: a suite for each feed, for its days where checks are declared, features and predictions.
+
+        Types, keys and bounds of the columns and the definitions of the features give most of the checks; `checks` adds
+        the others.
+        """
+        key, row = self.events.key, self.events.row
+        return {
+            **self._feed_suites(),
+            FEATURES: features_suite(self.stored_features, self.checks.get(FEATURES, ())),
+            PREDICTIONS: predictions_suite(key, row=row, extra=self.checks.get(PREDICTIONS, ())),
+        }
+
+    def _feed_suites(self) -> dict[str, Suite]:
+        suites: dict[str, Suite] = {}
+        for feed in self.feeds:
+            suites[feed.name] = feed_suite(
+                feed.name,
+                [*(column.name for column in feed.columns), DAY],
+                key=feed.key,
+                row=feed.row,
+                repeated=feed.repeated,
+                ranges=feed.ranges,
+                extra=self.checks.get(feed.name, ()),
+            )
+            by_day = f"{feed.name}_by_day"
+            if by_day in self.checks:
+                suites[by_day] = Suite(name=by_day, checks=self.checks[by_day])
+        return suites
 
     def feature_set(self, name: str) -> FeatureSet:
         """The feature set of that name; raises `UsageError` that lists those there are."""
@@ -217,3 +212,59 @@ class UseCase:
         parts = (self.rule, self.model, self.review, self.evidence, self.ingest, self.drift, self.label, self.rollout)
         policies = [_decisive(part) for part in (*parts, self.serving)]
         return hashlib.sha256(json.dumps(policies, sort_keys=True, default=str).encode()).hexdigest()
+
+    @property
+    def least_retention(self) -> dict[str, int]:
+        """The fewest days for which each table and folder has to be kept: what features, training and labels read."""
+        model = self.model
+        reach = max((part.reach_days for part in self.feature_sets.values()), default=0)
+        return least_retention(
+            self.feeds,
+            reach=reach + self.ingest.lateness_days,
+            learnt=self.label.delay_days + model.test_days * (1 + model.search_folds) + model.history_days,
+            matured=self.label.delay_days + 1,
+            others=(LANDING, ALERT_LISTS, REPORTS, ANSWERS),
+        )
+
+    def _check_data(self, problems: Problems) -> None:
+        """Feeds, features and checks."""
+        problems.at("name").require(
+            NAME.fullmatch(self.name) is not None, "a name of small letters, digits and _", self.name
+        )
+        problems.at("events").look(check_feed, self.events)
+        problems.at("labels").look(check_feed, self.labels)
+        problems.look(check_label, self.events, self.labels, self.label)
+        problems.at("feature_sets").look(check_feature_sets, self.feature_sets, self.events, self.label)
+        problems.at("checks").look(check_checks, self.checks, self._judged_columns())
+
+    def _check_policies(self, problems: Problems) -> None:
+        """What the policies name, and how their values fit each other."""
+        stored, keys = stored_names(self.feature_sets), self._keys()
+        problems.at("review.unit").require_name(self.review.unit, keys, "the key of an entity")
+        problems.at("rule.column").require_name(self.rule.column, stored, "a stored feature")
+        problems.at("evidence").look(check_slices, self.evidence, stored, keys, self.events)
+        problems.at("model").look(check_model, self.model, self.feature_sets, stored)
+        problems.at("drift").look(check_drift, self.drift)
+        problems.at("watch").look(check_watch, self.watch, self.drift)
+        problems.at("rollout").look(check_rollout, self.rollout, self.upkeep)
+        problems.at("schedule").look(check_schedule, self.schedule)
+        problems.at("retention.days").look(self._check_retention)
+
+    def _check_retention(self, problems: Problems) -> None:
+        check_retention(self.retention.days, self.least_retention, problems)
+
+    def _keys(self) -> tuple[str, ...]:
+        """The keys of the entities."""
+        schemas = [part.schema for part in self.feature_sets.values()]
+        return schemas[0].keys if schemas else ()
+
+    def _judged_columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of the table that each suite judges."""
+        columns: dict[str, tuple[str, ...]] = {}
+        for feed in self.feeds:
+            columns[feed.name] = (*(column.name for column in feed.columns), DAY)
+            columns[f"{feed.name}_by_day"] = DAY_PROFILE
+        carried = (DAY, *self.events.key, self.events.time, *self._keys())
+        columns[FEATURES] = (*carried, *stored_names(self.feature_sets))
+        columns[PREDICTIONS] = (*carried, *(part.schema.amount for part in self.feature_sets.values()), *PREDICTED)
+        return columns

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from expectations.fraud import FRAUD_REPORTS, PREDICTIONS, TRANSACTIONS, TRANSACTIONS_BY_DAY
-from expectations.from_features import features_suite
-from features.definition import union
-from features.fraud import BASELINE, EXTENDED
-from pipelines.usecases.definition import Column, Feed, LabelPolicy, ModelPolicy, ReviewPolicy, Rule, RuleModel, UseCase
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+
+from expectations.fraud import CHECKS
+from features.fraud import BASELINE, EXTENDED, LABEL_DELAY_DAYS
+from pipelines.usecases.definition import (
+    Bound,
+    Column,
+    Feed,
+    LabelPolicy,
+    ModelPolicy,
+    ReviewPolicy,
+    RuleModel,
+    UseCase,
+)
 from pipelines.usecases.policies.evidence import Band, EvidencePolicy, KeyGroup, Slice
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.usecases.policies.watch import DriftPolicy
@@ -19,16 +29,21 @@ _TRANSACTIONS = Feed(
         Column(name="event_time", type="timestamp", description="when the card was used, UTC"),
         Column(name="customer_id", type="bigint", description="the holder of the card"),
         Column(name="terminal_id", type="bigint", description="the point of sale"),
-        Column(name="amount", type="decimal(12,2)", description="amount, currency units"),
+        Column(
+            name="amount",
+            type="decimal(12,2)",
+            description="amount, currency units",
+            least=Bound(value=0, rule="amount_not_negative", description="amounts are never negative"),
+            most=Bound(
+                value=100_000,
+                rule="amount_plausible",
+                description="no card pays more than 100,000 at once",
+            ),
+        ),
     ),
     key=("transaction_id",),
     time="event_time",
-    rules=(
-        Rule(name="amount_not_negative", condition="amount >= 0", description="amounts are never negative"),
-        Rule(
-            name="amount_plausible", condition="amount <= 100000", description="no card pays more than 100,000 at once"
-        ),
-    ),
+    row="transaction",
 )
 
 _FRAUD_REPORTS = Feed(
@@ -40,17 +55,11 @@ _FRAUD_REPORTS = Feed(
     ),
     key=("transaction_id",),
     time="reported_at",
+    row="report",
+    repeated="a transaction is reported twice on a day",
 )
 
 _FEATURE_SETS = {"baseline": BASELINE, "extended": EXTENDED}
-
-_SUITES = {
-    "transactions": TRANSACTIONS,
-    "transactions_by_day": TRANSACTIONS_BY_DAY,
-    "fraud_reports": FRAUD_REPORTS,
-    "features": features_suite(union("stored", "all features", _FEATURE_SETS.values())),
-    "predictions": PREDICTIONS,
-}
 
 _MONOTONE = {
     "terminal_tx_count_1d": -1,
@@ -64,11 +73,20 @@ _MONOTONE = {
 
 _TERMINAL_GROUPS = 8
 
+_LARGE_AMOUNT = 220
+"""Beyond this the declared rule suspects a transaction."""
+
+
+def _amount_slices(edges: Sequence[int]) -> Iterator[Slice]:
+    """The amounts below the first edge, between each two, and above the last."""
+    yield Slice(name=f"amount_below_{edges[0]}", where=(Band(column="amount", high=edges[0]),))
+    for low, high in pairwise(edges):
+        yield Slice(name=f"amount_{low}_to_{high}", where=(Band(column="amount", low=low, high=high),))
+    yield Slice(name=f"amount_above_{edges[-1]}", where=(Band(column="amount", low=edges[-1]),))
+
+
 _SLICES = (
-    Slice(name="amount_below_25", where=(Band(column="amount", high=25),)),
-    Slice(name="amount_25_to_75", where=(Band(column="amount", low=25, high=75),)),
-    Slice(name="amount_75_to_220", where=(Band(column="amount", low=75, high=220),)),
-    Slice(name="amount_above_220", where=(Band(column="amount", low=220),)),
+    *_amount_slices((25, 75, _LARGE_AMOUNT)),
     Slice(name="night", where=(Band(column="is_night", low=1),)),
     Slice(name="weekend", where=(Band(column="is_weekend", low=1),)),
     Slice(name="new_customers", where=(Band(column="customer_tx_count_30d", high=30),)),
@@ -90,10 +108,15 @@ USE_CASE = UseCase(
     owner="fraud-team",
     events=_TRANSACTIONS,
     labels=_FRAUD_REPORTS,
-    label=LabelPolicy(feed="fraud_reports", reported_at="reported_at", delay_days=7),
+    label=LabelPolicy.of(_FRAUD_REPORTS, delay_days=LABEL_DELAY_DAYS),
     feature_sets=_FEATURE_SETS,
-    suites=_SUITES,
-    rule=RuleModel(column="amount", scale=440.0, threshold=0.5, description="amounts above 220 are suspect"),
+    checks=CHECKS,
+    rule=RuleModel(
+        column="amount",
+        scale=2.0 * _LARGE_AMOUNT,
+        threshold=0.5,
+        description=f"amounts above {_LARGE_AMOUNT} are suspect",
+    ),
     model=ModelPolicy(
         feature_set="extended",
         fixed={

@@ -25,7 +25,12 @@ class PartitionKeyError(UsageError):
 
 
 def partition_day(context: Mapping[str, Any]) -> date:
-    """The day that this run is for; raises `PartitionKeyError` for a run without one, or with a key that is no day."""
+    """The day that this run is for.
+
+    Raises `PartitionKeyError` for a run without one, with a key that is no day, or with a parameter that the DAG does
+    not have.
+    """
+    _require_known_parameters(context)
     key = context["dag_run"].partition_key
     if not (key or "").strip():
         what = "this run has no partition, so it is not known which day it is for"
@@ -37,6 +42,16 @@ def partition_day(context: Mapping[str, Any]) -> date:
     if day < EARLIEST:
         raise _slip(context, "no day of this pipeline", expected=f"a day from {EARLIEST} on", found=key)
     return day
+
+
+def _require_known_parameters(context: Mapping[str, Any]) -> None:
+    """Airflow takes any JSON as a run's configuration; a misspelled `span_days` would be passed over."""
+    declared = getattr(context.get("dag"), "params", None)
+    given = getattr(context["dag_run"], "conf", None) or {}
+    unknown = [] if declared is None else sorted(set(given) - set(declared))
+    if unknown:
+        expected = ", ".join(sorted(declared or ())) or "no parameters"
+        raise _slip(context, "a parameter that this DAG does not have", expected=expected, found=", ".join(unknown))
 
 
 def require_ended(context: Mapping[str, Any], today: date, *, today_too: bool = False) -> None:

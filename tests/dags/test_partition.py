@@ -44,6 +44,17 @@ def test_a_day_that_is_not_over_is_refused_but_for_what_runs_on_its_own_day() ->
         assert caught.value.found == key
 
 
+def test_a_parameter_that_the_dag_does_not_have_is_refused() -> None:
+    context = _context("2026-11-07", span_days=1, span_day=7)
+    context["dag"] = SimpleNamespace(params={"span_days": 1})
+    context["dag_run"].conf = {"span_day": 7}
+    with pytest.raises(PartitionKeyError, match="does not have") as caught:
+        partition_days(context)
+    assert (caught.value.expected, caught.value.found) == ("span_days", "span_day")
+    context["dag_run"].conf = {"span_days": 1}
+    assert partition_days(context) == DayRange.single(date(2026, 11, 7))
+
+
 def test_span_days_end_with_the_partition() -> None:
     assert partition_days(_context("2026-03-01", span_days=3)) == DayRange(date(2026, 2, 27), date(2026, 3, 1))
     assert partition_days(_context("2026-03-01")) == DayRange.single(date(2026, 3, 1))

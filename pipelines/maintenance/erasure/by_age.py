@@ -9,7 +9,6 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-from pipelines.base.errors import ConfigurationError
 from pipelines.lake.deletion import count_where, delete_where
 from pipelines.landing.landing import Landing
 from pipelines.maintenance.erasure.alert_lists import delete_old_rows
@@ -20,7 +19,6 @@ from pipelines.maintenance.erasure.predictions import answered_days
 from pipelines.maintenance.erasure.unread import Unread, strangers
 from pipelines.maintenance.kept_tables import kept_days
 from pipelines.run import Run
-from pipelines.usecases.definition import UseCase
 from pipelines.usecases.policies.retention import ALERT_LISTS, ANSWERS, LANDING, REPORTS
 
 AUDIT = "retain"
@@ -34,10 +32,9 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
     so that they may be too old. What an earlier version of a table holds goes with the next upkeep after
     `versions_days`. An audit entry is made where anything was deleted.
 
-    Raises `ConfigurationError` for a policy that names what there is not or deletes what features or training still
-    read, `StoreError` where a store does not answer.
+    A policy that names what there is not, or deletes what features or training still read, is no valid declaration.
+    Raises `StoreError` where a store does not answer.
     """
-    require_sound(run.use_case)
     policy = run.use_case.retention.days
     first = {name: today - timedelta(days=days) for name, days in policy.items()}
     told: dict[str, dict[str, Any]] = {}
@@ -59,29 +56,6 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
         detail |= {"tables": tables, "elsewhere": others}
         run.ledger.audit(AUDIT, "by age", actor=run.actor, at=run.clock(), detail=detail)
     return told
-
-
-def require_sound(use_case: UseCase) -> None:
-    """The policy names what there is and keeps what features and training read; raises `ConfigurationError`."""
-    policy, model = use_case.retention.days, use_case.model
-    reach = use_case.stored_features.reach_days + use_case.ingest.lateness_days
-    learnt = use_case.label.delay_days + model.test_days * (1 + model.search_folds) + model.history_days
-    least = {feed.name: reach + learnt for feed in use_case.feeds} | {"features": learnt, LANDING: 1}
-    least |= dict.fromkeys(("predictions", "alerts", "metrics", "quarantine", ALERT_LISTS, REPORTS, ANSWERS), 1)
-    wrong = [
-        f"{name} = {days}: at least {least[name]}" if name in least else f"{name}: no such name"
-        for name, days in policy.items()
-        if days < least.get(name, days + 1)
-    ]
-    if wrong:
-        raise ConfigurationError(
-            "the retention policy would delete what is still read, or names what there is not",
-            where=f"use case {use_case.name}, RetentionPolicy",
-            expected=", ".join(f"{name} >= {days}" for name, days in least.items()),
-            found="; ".join(wrong),
-            next_step="correct the days in the use case's declaration; nothing was deleted",
-            runbook="docs/runbooks/retention.md",
-        )
 
 
 def _of_table(run: Run, table: str, first: date, dry_run: bool) -> dict[str, Any]:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from pipelines.base.errors import ConfigurationError
 from pipelines.problems.metrics import Array, average_precision
 from pipelines.training.evidence.bootstrap import Interval, Resampling, average_precisions, interval
 from pipelines.usecases.definition import UseCase
@@ -16,8 +15,6 @@ from pipelines.usecases.policies.evidence import EvidencePolicy
 
 if TYPE_CHECKING:
     import pandas as pd
-
-SUPPORTED = "average_precision"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,16 +30,8 @@ class Contest:
 
     @classmethod
     def of(cls, rows: pd.DataFrame, label: Array, scores: Mapping[str, Array], use_case: UseCase) -> Contest:
-        """The contest with weights by the policy's unit; raises `ConfigurationError` for a metric without intervals."""
-        metric, policy = use_case.model.primary_metric, use_case.evidence
-        if metric != SUPPORTED:
-            raise ConfigurationError(
-                "the primary metric has no interval, so nothing can be proven about a candidate",
-                where=f"use case {use_case.name}, ModelPolicy.primary_metric",
-                expected=SUPPORTED,
-                found=metric,
-                next_step=f"declare {SUPPORTED} as the primary metric",
-            )
+        """The contest with weights by the policy's unit; no other primary metric than this one can be declared."""
+        policy = use_case.evidence
         unit = rows[use_case.review.unit].to_numpy()
         resampling = Resampling.by_unit(unit, replicates=policy.replicates, seed=policy.seed)
         return cls(use_case=use_case, rows=rows, label=label, scores=scores, resampling=resampling)

@@ -3,7 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
+
+from pipelines.usecases.policies.value_types import (
+    AtLeastADay,
+    Bounds,
+    Count,
+    Metric,
+    Money,
+    NoneOrMore,
+    Positives,
+    RowsPerSecond,
+    Seconds,
+    Seed,
+    Share,
+    ShareAboveNone,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +38,8 @@ class KeyGroup:
     """
 
     key: str
-    of: int
-    number: int
+    of: Count
+    number: NoneOrMore
     by: Literal["range", "remainder"] = "range"
 
 
@@ -42,50 +57,51 @@ Consequence = Literal["refuse", "ask"]
 
 @dataclass(frozen=True, kw_only=True)
 class EvidencePolicy:
-    """What a candidate's evidence must show, beyond `ModelPolicy.champion_margin`; `docs/decisions/0180` to `0184`.
+    """What a candidate's evidence must show, beyond `ModelPolicy.champion_margin`; `docs/decisions/0180` to `0184`."""
 
-    Intervals: `replicates` of the bootstrap, two-sided `level` (slices share theirs), `seed`. `inconclusive` is what
-    follows where the interval of candidate - champion neither excludes a loss beyond the margin nor proves one.
-
-    Slices: `slice_margin` is the loss of the primary metric that, once proven, blocks; one with fewer positives on the
-    test days than `slice_positives` is not judged.
-
-    Label health: a week's rate of positives of a slice is implausible where it is off its history's by more than
-    `label_move` (0.5: half as many again, or a third fewer) and chance gives such a week in any slice with a
-    probability of at most `label_chance`; `label_expected` positives must be expected at least.
-
-    Golden set: `golden_margin` is the loss of the primary metric that blocks. Money: `review_cost` is what the review
-    of a unit costs, `loss_share` the share of a missed positive's amount that is lost, `cost_margin` the proven rise of
-    cost per day, as a share of the champion's, that blocks. `brier_margin`: the same for the Brier score.
-
-    Leaks: `single_share` of the model's primary metric, or an area under the ROC curve of `single_auc`, is what no
-    feature may reach alone; `parity_days`: how old the newest parity may be. Loading: at least `rows_per_second`, and
-    at most `p99_seconds` for a batch of a thousand rows.
-
-    Late reports: `late_share` of the reports may come later than `label.delay_days` after their event; beyond it,
-    `late_consequence` follows (`warn`: said, and let pass). Fewer than `late_reports` of them are not judged.
-    """
-
-    replicates: int = 1000
-    level: float = 0.95
-    seed: int = 20260102
+    replicates: Count = 1000
+    """How many replicates the bootstrap draws for an interval."""
+    level: Annotated[float, Bounds("probability", 0.5, 0.9999)] = 0.95
+    """The two-sided level of the intervals; slices share theirs."""
+    seed: Seed = 20260102
+    """The seed of the bootstrap."""
     inconclusive: Consequence = "ask"
+    """What follows where an interval neither excludes a loss beyond the margin nor proves one."""
     slices: tuple[Slice, ...] = ()
-    slice_margin: float = 0.05
-    slice_positives: int = 20
-    label_move: float = 0.5
-    label_chance: float = 0.005
-    label_expected: float = 10.0
-    golden_margin: float = 0.05
-    review_cost: float = 5.0
-    loss_share: float = 1.0
-    cost_margin: float = 0.1
-    brier_margin: float = 0.1
-    single_share: float = 0.9
-    single_auc: float = 0.98
-    parity_days: int = 14
-    rows_per_second: float = 2000.0
-    p99_seconds: float = 1.0
-    late_share: float = 0.1
-    late_reports: int = 50
+    """The parts of the events that a model must serve as well as the rest."""
+    slice_margin: Metric = 0.05
+    """The loss of the primary metric on a slice that, once proven, blocks."""
+    slice_positives: Count = 20
+    """A slice with fewer positives on the test days is not judged."""
+    label_move: Annotated[float, Bounds("share", 0, above=True)] = 0.5
+    """How far a week's rate of positives may be off its history's: 0.5 is half as many again, or a third fewer."""
+    label_chance: Annotated[float, Bounds("probability", 0, 1, above=True)] = 0.005
+    """Such a week is implausible where chance gives one in any slice with at most this probability."""
+    label_expected: Positives = 10.0
+    """A week of a slice is judged where at least so many positives are expected."""
+    golden_margin: Metric = 0.05
+    """The loss of the primary metric on the golden set that blocks."""
+    review_cost: Money = 5.0
+    """What the review of a unit costs."""
+    loss_share: Share = 1.0
+    """The share of a missed positive's amount that is lost."""
+    cost_margin: Annotated[float, Bounds("share", 0)] = 0.1
+    """The proven rise of cost per day, as a share of the champion's, that blocks."""
+    brier_margin: Annotated[float, Bounds("share", 0)] = 0.1
+    """The proven rise of the Brier score, as a share of the champion's, that blocks."""
+    single_share: ShareAboveNone = 0.9
+    """The share of the model's primary metric that no feature may reach alone."""
+    single_auc: Annotated[float, Bounds("area", 0.5, 1)] = 0.98
+    """The area under the ROC curve that no feature may reach alone."""
+    parity_days: AtLeastADay = 14
+    """How old the newest comparison of online and batch features may be."""
+    rows_per_second: RowsPerSecond = 2000.0
+    """How many rows a second the candidate must score at least."""
+    p99_seconds: Seconds = 1.0
+    """How long a batch of a thousand rows may take at the 99th percentile."""
+    late_share: Share = 0.1
+    """The share of the reports that may come later than `label.delay_days` after their event."""
+    late_reports: Count = 50
+    """Fewer reports than this are not judged."""
     late_consequence: Literal["warn"] | Consequence = "ask"
+    """What follows where too many reports come late; `warn` says so and lets pass."""

@@ -5,28 +5,40 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from pipelines.usecases.policies.value_types import (
+    Days,
+    Deviations,
+    Metric,
+    Rows,
+    Seconds,
+    ShareAboveNone,
+    TimesMore,
+)
+
 
 @dataclass(frozen=True, kw_only=True)
 class RolloutPolicy:
-    """How an approved release becomes champion, in logical (scored) days; the first of a home is champion at once.
-
-    It is scored beside the champion for `shadow_days` without deciding, then decides for `canary_share` of the review
-    units for `canary_days`; 0 leaves a state out. For `guard_days` after its promotion the champion before is put back
-    by itself where a guardrail fails. Limits: `score_drift` is how much further (Wasserstein, in standard deviations)
-    its scores may be from its own reference than the champion's from its own; `score_distance` the same between the two
-    on the same rows; `positive_ratio` how many times more or fewer units may reach its threshold; `seconds_per_row` how
-    long scoring may take; `precision_loss` how much review precision it may lose on matured days. Days with fewer than
-    `minimum` rows do not count. In the `high` risk tier an approved release waits for a person all the same.
-    """
+    """How an approved release becomes champion, in logical (scored) days; the first of a home is champion at once."""
 
     risk_tier: Literal["standard", "high"] = "standard"
-    shadow_days: int = 0
-    canary_days: int = 0
-    canary_share: float = 0.1
-    guard_days: int = 10
-    score_drift: float = 0.5
-    score_distance: float = 1.0
-    positive_ratio: float = 3.0
-    seconds_per_row: float = 0.001
-    precision_loss: float = 0.1
-    minimum: int = 200
+    """In the `high` tier an approved release waits for a person all the same."""
+    shadow_days: Days = 0
+    """How many days a release is scored beside the champion without deciding; 0 leaves the state out."""
+    canary_days: Days = 0
+    """How many days a release decides for a part of the review units; 0 leaves the state out."""
+    canary_share: ShareAboveNone = 0.1
+    """The share of the review units that a release in canary decides for."""
+    guard_days: Days = 10
+    """For how many days after a promotion a failed guardrail puts the champion before back by itself."""
+    score_drift: Deviations = 0.5
+    """How much further a release's scores may be from its own reference than the champion's from its own."""
+    score_distance: Deviations = 1.0
+    """How far a release's scores may be from the champion's on the same rows."""
+    positive_ratio: TimesMore = 3.0
+    """How many times more or fewer units than with the champion may reach a release's threshold."""
+    seconds_per_row: Seconds = 0.001
+    """How long a release may take to score a row."""
+    precision_loss: Metric = 0.1
+    """How much review precision a release may lose on matured days."""
+    minimum: Rows = 200
+    """A day with fewer rows counts neither for a release nor against it."""

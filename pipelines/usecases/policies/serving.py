@@ -4,19 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.usecases.policies.value_types import AtLeastADay, Hours, Share
+
 
 @dataclass(frozen=True, kw_only=True)
 class ServingPolicy:
-    """`logged_share` of the review units have their answers logged with features, by hash: 1 logs every answer.
+    """What is logged of the online scorer's answers, and how they are compared every morning (decision 0262)."""
 
-    Every morning the answers to a day's events are compared with the batch (decision 0262). `unexplained_share` and
-    `mismatch_share` are the shares of the compared events that may differ for no known cause, and for any. An answer
-    counts that was given up to `late_hours` after the day. The newest figure stands for `parity_days`: beyond the
-    shares it refuses the next release.
-    """
-
-    logged_share: float = 1.0
-    unexplained_share: float = 0.0
-    mismatch_share: float = 0.01
-    late_hours: int = 24
-    parity_days: int = 7
+    logged_share: Share = 1.0
+    """The share of the review units, by hash, whose answers are logged with features: 1 logs every answer."""
+    unexplained_share: Share = 0.0
+    """The share of the compared events that may differ from the batch for no known cause."""
+    mismatch_share: Share = 0.01
+    """The share of the compared events that may differ from the batch for any cause."""
+    late_hours: Hours = 24
+    """Up to how long after its day an answer to an event still counts."""
+    parity_days: AtLeastADay = 7
+    """For how long the newest figure stands: beyond the shares it refuses the next release."""

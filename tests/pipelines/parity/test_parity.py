@@ -19,6 +19,7 @@ from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
 from tests.conftest import NOW
+from tests.pipelines.baseline_use_case import baseline_use_case
 from tests.pipelines.online_lake import DAY, EVENTS_A_DAY, store_events, store_features
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def with_mean(make: Callable[..., Feature], run: Run) -> UseCase:
     honest = BASELINE[LEAKY]
     leaky = make(**{name: getattr(honest, name) for name in ("owner", "description", "unit", "reason")})
     features = tuple(leaky if feature.name == LEAKY else feature for feature in BASELINE.features)
-    return replace(run.use_case, feature_sets={"baseline": replace(BASELINE, features=features)})
+    return baseline_use_case(replace(BASELINE, features=features))
 
 
 def peeking(**texts: str) -> Feature:

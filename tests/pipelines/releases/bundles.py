@@ -13,16 +13,11 @@ import sqlalchemy as sa
 from features.fraud import BASELINE
 from pipelines.releases.bundle import Bundle, releases_folder, sha256, write_bundle
 from pipelines.run import Run
-from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.rollout import RolloutPolicy
+from tests.pipelines.baseline_use_case import baseline_use_case
 from tests.pipelines.releases.boosters import matrix, train_booster
 
-USE = replace(
-    USE_CASE,
-    feature_sets={"baseline": BASELINE},
-    model=replace(USE_CASE.model, feature_set="baseline"),
-    rollout=RolloutPolicy(shadow_days=1, canary_days=2),
-)
+USE = replace(baseline_use_case(), rollout=RolloutPolicy(shadow_days=1, canary_days=2))
 
 
 def stored_release(run: Run, seed: int, decision: str, as_of: str = "2026-11-09", more: Any = None) -> Bundle:

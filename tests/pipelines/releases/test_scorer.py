@@ -16,10 +16,10 @@ from pipelines.base.settings import Settings
 from pipelines.releases.bundle import MODEL, releases_folder
 from pipelines.releases.scorer import RULE_RELEASE, load_booster, load_champion, rule_scorer
 from pipelines.run import Run
-from pipelines.usecases.fraud import USE_CASE
+from tests.pipelines.baseline_use_case import baseline_use_case
 from tests.pipelines.releases.boosters import make_bundle, make_champion, matrix
 
-USE = replace(USE_CASE, feature_sets={"baseline": BASELINE}, model=replace(USE_CASE.model, feature_set="baseline"))
+USE = baseline_use_case()
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ from datetime import timedelta
 
 import pytest
 
-from pipelines.base.errors import ConfigurationError
 from pipelines.landing.landing import Landing
-from pipelines.maintenance.erasure.by_age import delete_by_age, require_sound, unread_of
+from pipelines.maintenance.erasure.by_age import delete_by_age, unread_of
 from pipelines.run import Run
 from pipelines.usecases.policies.retention import RetentionPolicy
-from pipelines.usecases.registry import load
 from tests.pipelines.nightly.ingest.landing_days import events, land
 from tests.pipelines.watched_lake import FIRST, make_world, store
 
@@ -61,16 +59,3 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     assert entry["tables"]["features"] == told["features"]
     assert not any(one["deleted"] for one in delete_by_age(run, TODAY).values())
     assert len(run.ledger.audit_entries("retain")) == 1
-
-
-@pytest.mark.parametrize(
-    ("days", "said"),
-    [({"transactions": 30}, "transactions = 30: at least"), ({"cellar": 400}, "cellar: no such name")],
-)
-def test_a_policy_that_takes_what_is_still_read_or_names_nothing_is_refused(days: dict[str, int], said: str) -> None:
-    use_case = replace(load("fraud"), retention=RetentionPolicy(days=days))
-    with pytest.raises(ConfigurationError) as error:
-        require_sound(use_case)
-    assert said in error.value.found
-    with pytest.raises(ValueError, match="at least one day"):
-        RetentionPolicy(days={"alerts": 0})

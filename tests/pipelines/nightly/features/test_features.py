@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from expectations.definition import Check, Suite
+from expectations.definition import Check
 from features.definition import WindowMax
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import GateError, TransientError
@@ -216,9 +216,7 @@ def test_a_refused_gate_leaves_the_table_as_it_was(run: Run) -> None:
         arguments={"column": "amount", "max_value": -1},
         meaning="amounts are never positive",
     )
-    strict = replace(
-        run.use_case, suites={**run.use_case.suites, "features": Suite(name="strict", checks=(impossible,))}
-    )
+    strict = replace(run.use_case, checks={**run.use_case.checks, "features": (impossible,)})
     with pytest.raises(GateError) as caught:
         build_features(replace(run, use_case=strict), DayRange.single(DAY))
     assert "amounts are never positive" in str(caught.value)

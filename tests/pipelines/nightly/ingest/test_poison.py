@@ -164,8 +164,7 @@ def with_notes(run: Run, *, not_card_numbers: str = "") -> Run:
     """The run's use case with a column of text."""
     note = Column(name="note", type="string", description="what the sender wrote", not_card_numbers=not_card_numbers)
     feed = replace(run.use_case.events, columns=(*run.use_case.events.columns, note))
-    suites = {name: suite for name, suite in run.use_case.suites.items() if name != feed.name}
-    return replace(run, use_case=replace(run.use_case, events=feed, suites=suites))
+    return replace(run, use_case=replace(run.use_case, events=feed))
 
 
 def require_no_trace(run: Run) -> int:

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from expectations.definition import Check, Suite
+from expectations.definition import Check
 from pipelines.base.days import DayRange
 from pipelines.base.errors import GateError, PermanentError, TransientError
 from pipelines.base.settings import Settings
@@ -248,7 +248,7 @@ def test_refused_predictions_leave_the_tables_at_their_versions(run: Run, world:
         arguments={"column": "score", "max_value": 0.0},
         meaning="the model finds fraud everywhere",
     )
-    strict = replace(run.use_case, suites={**run.use_case.suites, "predictions": Suite(name="strict", checks=(check,))})
+    strict = replace(run.use_case, checks={**run.use_case.checks, "predictions": (check,)})
     with pytest.raises(GateError, match="the model finds fraud everywhere") as caught:
         score(replace(run, use_case=strict), DayRange(day(7), day(8)))
     assert caught.value.runbook == "docs/runbooks/predictions-refused.md"

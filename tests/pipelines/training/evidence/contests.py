@@ -18,7 +18,7 @@ SLICES = (
     Slice(name="large", where=(Band(column="amount", low=50),)),
     Slice(name="first_keys", where=(KeyGroup(key="terminal_id", of=4, number=0),)),
     Slice(name="tiny", where=(Band(column="amount", high=0.5),)),
-    Slice(name="unknown", where=(Band(column="not_there", low=1),)),
+    Slice(name="unknown", where=(Band(column="is_night", low=1),)),
 )
 
 

@@ -6,11 +6,9 @@ from dataclasses import replace
 
 import pytest
 
-from pipelines.base.errors import ConfigurationError
 from pipelines.releases.scorer import Scorer, rule_scorer
 from pipelines.releases.verdict import CANDIDATE, CHAMPION, RULE, Verdict
 from pipelines.training.evidence.champion import beats_logistic, beats_rule, keeps_up
-from pipelines.training.evidence.contest import Contest
 from pipelines.training.evidence.slices import slices_hold
 from tests.pipelines.training.evidence.contests import contest, use_case
 
@@ -46,13 +44,6 @@ def test_the_rule_must_be_beaten_for_sure() -> None:
     assert beats_logistic(contest()).outcome == "passed"
 
 
-def test_a_metric_without_intervals_is_told() -> None:
-    found = contest()
-    other = replace(found.use_case, model=replace(found.use_case.model, primary_metric="auc_roc"))
-    with pytest.raises(ConfigurationError, match="no interval"):
-        Contest.of(found.rows, found.label, found.scores, other)
-
-
 def test_a_hurt_slice_blocks_and_is_named() -> None:
     found = contest({CANDIDATE: 0.8}, where=lambda frame: (frame["amount"] < 50).to_numpy())
     check = slices_hold(found, CHAMPION_SCORER, found.rows)
@@ -74,7 +65,7 @@ def test_slices_without_enough_to_go_by_are_said_to_be_so() -> None:
     assert check.outcome == "passed", check.found
     assert outcome["small"] == outcome["large"] == outcome["first_keys"] == "passed"
     assert outcome["tiny"].endswith("positives of at least 20")
-    assert outcome["unknown"] == "not applicable: no column not_there"
+    assert outcome["unknown"] == "not applicable: no column is_night"
     assert check.figures["tested"] == 3
 
 
