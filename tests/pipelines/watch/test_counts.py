@@ -1,0 +1,44 @@
+"""Hours and blocks that are nearly empty or too full: what the signal says of how much was there and is usual."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from pipelines.usecases.policies.watch import WatchPolicy
+from pipelines.watch.counts import cells
+from pipelines.watch.diagnosis import Signal
+from pipelines.watch.profile import DayProfile
+
+POLICY = WatchPolicy()
+
+
+def day_of(hours: Sequence[int]) -> DayProfile:
+    """A day with so many rows in each hour, nothing else known."""
+    return DayProfile(rows=sum(hours), hours=tuple(hours))
+
+
+def signals(today: Sequence[int], usual: Sequence[int]) -> list[Signal]:
+    """What a day says after six days that were all alike."""
+    return list(cells(day_of(today), [day_of(usual)] * 6, POLICY))
+
+
+def test_a_day_as_usual_says_nothing() -> None:
+    assert signals([1000] * 24, [1000] * 24) == []
+
+
+def test_a_hole_and_a_crowd_say_how_much_of_the_usual_was_there() -> None:
+    hole = [1000] * 24
+    hole[7] = 20
+    (signal,) = signals(hole, [1000] * 24)
+    assert (signal.area, signal.name, signal.limit) == ("feed", "hours 7", POLICY.hole)
+    assert signal.value == pytest.approx(0.02)
+    assert signal.told == "07:00 to 08:00 UTC: 20 rows where 1,000 are usual"
+    assert signal.strength == pytest.approx(980 / (1000 + 50**2) ** 0.5 / POLICY.sigmas)
+    crowd = [1000] * 24
+    crowd[23] = 20_000
+    (signal,) = signals(crowd, [1000] * 24)
+    assert (signal.area, signal.name, signal.limit) == ("inputs", "hours 23", POLICY.crowd)
+    assert signal.value == pytest.approx(20.0)
+    assert "20,000 rows where 1,000 are usual" in signal.told
