@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import date, timedelta
 
 import pytest
 
 from pipelines.usecases.policies.watch import WatchPolicy
-from pipelines.watch.counts import cells
-from pipelines.watch.diagnosis import Signal
+from pipelines.watch.counts import cells, units
 from pipelines.watch.profile import DayProfile
+from pipelines.watch.signals import Past, Signal
 
 POLICY = WatchPolicy()
 
@@ -42,3 +43,14 @@ def test_a_hole_and_a_crowd_say_how_much_of_the_usual_was_there() -> None:
     assert (signal.area, signal.name, signal.limit) == ("inputs", "hours 23", POLICY.crowd)
     assert signal.value == pytest.approx(20.0)
     assert "20,000 rows where 1,000 are usual" in signal.told
+
+
+def test_fewer_keys_say_what_share_of_the_usual_came() -> None:
+    today = date(2026, 11, 30)
+    usual = DayProfile(rows=9000, units={"card": 1000})
+    past = Past({today - timedelta(days=n): usual for n in range(1, 36)})
+    assert list(units(today, usual, past, POLICY)) == []
+    (signal,) = units(today, DayProfile(rows=9000, units={"card": 400}), past, POLICY)
+    assert (signal.area, signal.name, signal.value) == ("inputs", "cards", 0.4)
+    assert signal.told == "400 different cards, 40% of the usual Monday"
+    assert signal.strength == pytest.approx(0.6 / signal.limit)
