@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -29,8 +30,9 @@ def test_help_lists_the_commands_of_the_design(capsys: pytest.CaptureFixture[str
         "doctor",
         "demo",
     ]
+    listed = re.findall(r"^\W*([a-z-]+)  ", out, re.MULTILINE)
     assert code == 0
-    assert [name for name in wanted if name not in out] == []
+    assert [name for name in wanted if name not in listed] == []
 
 
 def test_a_wrong_call_ends_with_2_and_says_what_is_right(capsys: pytest.CaptureFixture[str]) -> None:

@@ -58,16 +58,11 @@ def test_which_says_all_of_the_champion(run: Run, capsys: pytest.CaptureFixture[
     assert account["loadable"]
     assert account["promoted_because"] == "for the test"
     assert account["promoted_at"] == AT.isoformat()
-    for name in (
-        "model_version",
-        "model_digest",
-        "training",
-        "data_versions",
-        "feature_set",
-        "code_version",
-        "metrics",
-    ):
-        assert account[name]
+    for name in ("model_digest", "training", "data_versions", "code_version"):
+        assert account[name] == RECORD[name], name
+    assert account["model_version"] == "4"
+    assert account["feature_set"]["name"] == run.use_case.model.feature_set
+    assert account["metrics"]["candidate"] == RECORD["evaluation"]["metrics"]["candidate"]
 
 
 def test_which_reads_well(run: Run, capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -143,14 +144,10 @@ def test_hot_key_costs_no_more_than_many_keys() -> None:
     """The counts of 200,000 events of one key in 7 days are those of arithmetic: one event every 3.024 s."""
     size = 200_000
     step = 7 * 86_400_000_000 // size
-    events = Events(
-        id=np.arange(size),
-        time=np.arange(size) * step,
-        cents=np.full(size, 150),
-        reported=np.full(size, NEVER),
-        keys={"customer": np.zeros(size, dtype=np.int64), "terminal": np.zeros(size, dtype=np.int64)},
-    )
-    found = compute(EVERY_KIND.features, events, np.arange(size))
+    keys = np.zeros(size, dtype=np.int64)
+    found, hot = _timed(_every(step, keys))
+    _, spread = _timed(_every(step, np.arange(size) % 10_000))
+    assert hot < 8 * spread, "looking at every pair of events takes a thousand times as long"
     in_a_day = -(-86_400_000_000 // step)
     assert np.array_equal(found["customer_tx_count_1d"], np.minimum(np.arange(size) + 1, in_a_day))
     assert np.all(found["customer_amount_mean_30d"] == 1.5)
@@ -183,6 +180,28 @@ def test_a_kind_without_a_function_says_so() -> None:
     events = columns([Event(0, START, 100, {"customer": 0, "terminal": 0})])
     with pytest.raises(FeatureError, match=r"features/values\.py"):
         compute([_Unknown(entity="customer", days=1, **TEXTS)], events, [0])
+
+
+def _every(step: int, keys: np.ndarray) -> Events:
+    """An event every `step` µs, of customers and terminals with those keys."""
+    size = len(keys)
+    return Events(
+        id=np.arange(size),
+        time=np.arange(size) * step,
+        cents=np.full(size, 150),
+        reported=np.full(size, NEVER),
+        keys={"customer": keys, "terminal": keys},
+    )
+
+
+def _timed(events: Events) -> tuple[dict[str, np.ndarray], float]:
+    """Every kind of feature of all events, and the seconds of computing that it took: the better of two times."""
+    seconds = []
+    for _ in range(2):
+        began = time.process_time()
+        found = compute(EVERY_KIND.features, events, np.arange(len(events)))
+        seconds.append(time.process_time() - began)
+    return found, min(seconds)
 
 
 @pytest.mark.parametrize(

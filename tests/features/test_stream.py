@@ -172,8 +172,13 @@ def test_a_hot_entity_keeps_its_newest_events_and_says_so() -> None:
     assert stream.figures()["customer_events_dropped"] == 500 - len(kept)
 
 
-def test_a_hot_entity_gets_the_bits_of_the_batch() -> None:
-    """Thousands of events of one terminal, whose windows are made of tiles: late ones, repeats and reports too."""
+@pytest.mark.parametrize("share", [0.05, 0.5])
+def test_a_hot_entity_gets_the_bits_of_the_batch(share: float) -> None:
+    """Thousands of events of one terminal, whose windows are made of tiles: late ones, repeats and reports too.
+
+    Reports come newest first: where an earlier event of a tile is told before a later one, the later one would make
+    good what the earlier one has left undone. Half of all events reported: the first cell of some tile among them.
+    """
     rng = np.random.default_rng(8)
     count = 6_000
     time = np.sort(rng.integers(0, 40 * DAY, count))
@@ -181,7 +186,7 @@ def test_a_hot_entity_gets_the_bits_of_the_batch() -> None:
         id=rng.permutation(count),
         time=time,
         cents=rng.integers(0, 90_000, count),
-        reported=np.where(rng.random(count) < 0.05, time + rng.integers(0, 14 * DAY, count), NEVER),
+        reported=np.where(rng.random(count) < share, time + rng.integers(0, 14 * DAY, count), NEVER),
         keys={"customer": np.where(rng.random(count) < 0.7, 1, 2), "terminal": np.zeros(count, dtype=np.int64)},
     )
     stream = StreamFeatures(EVERY_KIND)
@@ -190,7 +195,7 @@ def test_a_hot_entity_gets_the_bits_of_the_batch() -> None:
     for chosen in (np.flatnonzero(~late), np.flatnonzero(late)):
         stream.move(taken(unreported(events), chosen))
     told = np.flatnonzero((events.reported != NEVER) & (np.arange(count) < half))
-    known = told[events.reported[told] <= events.time[half]]
+    known = told[events.reported[told] <= events.time[half]][::-1]
     assert all(report(stream, events.id[known].tolist(), events.reported[known].tolist()))
     asked_again = half - 1
     rows = np.append(np.arange(half, count), asked_again)

@@ -117,7 +117,7 @@ def test_a_new_night_is_taken_over_and_sets_right_what_the_stream_had_wrong(run:
         time=sent.time[-1:],
         cents=np.array([77]),
         reported=asked(sent).reported[-1:],
-        keys={name: keys[-1:] for name, keys in sent.keys.items()},
+        keys={name: keys[:1] for name, keys in missed.keys.items()},
     )
     score(engine, phantom)
     assert len(missed) == 3

@@ -200,7 +200,12 @@ NEAR = st.fixed_dictionaries(
     {},
     optional={
         "transaction_id": st.integers(),
-        "event_time": st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat) | st.text(max_size=25) | ANY,
+        "event_time": st.one_of(
+            st.integers(0, 3600).map(lambda seconds: (NOW - timedelta(seconds=seconds)).isoformat()),
+            st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
+            st.text(max_size=25),
+            ANY,
+        ),
         "customer_id": st.integers() | ANY,
         "terminal_id": st.integers(-(2**64), 2**64) | ANY,
         "amount": st.floats() | st.decimals(allow_nan=False).map(str) | ANY,

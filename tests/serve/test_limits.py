@@ -6,13 +6,14 @@ import select
 import socket
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
+from pathlib import Path
 
 import psutil
 import pytest
 
 from pipelines.serve.http import connection
 from tests.serve.processes import until
-from tests.serve.serving import Served
+from tests.serve.serving import Served, served
 
 MIB = 1024**2
 
@@ -162,16 +163,19 @@ def test_what_is_not_http_is_refused(scorer: Served) -> None:
             assert b"application/problem+json" in found
 
 
-def test_a_connection_too_many_is_closed(scorer: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_connection_too_many_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a service that nobody else asks: of six connections the first three are served, the others closed."""
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
-    with ExitStack() as stack:
-        many = [stack.enter_context(connected(scorer)) for _ in range(6)]
+    with served(tmp_path / "home") as alone, ExitStack() as stack:
+        many = [stack.enter_context(connected(alone)) for _ in range(6)]
         for to in many:
             to.settimeout(0.05)
-        until(lambda: sum(_ended(to) for to in many) >= 3)
+        until(lambda: [_ended(to) for to in many] == [False] * 3 + [True] * 3)
+        for to in many[:3]:
+            to.settimeout(60)
+            to.sendall(b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n")
+            assert b" 200 " in answered_once(to)
     monkeypatch.undo()
-    with scorer.http("") as http:
-        assert http.get("/health").is_success
 
 
 def _ended(to: socket.socket) -> bool:

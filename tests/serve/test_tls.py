@@ -67,7 +67,7 @@ def test_a_client_that_does_not_trust_it_sends_nothing_and_does_not_try_again(tm
     with served(tmp_path / "home", RuleEngine(load("fraud")), **told) as scorer:
         with scorer.client() as client, pytest.raises(PermanentError, match="not trusted") as caught:
             client.score([event(1)])
-        assert "self-signed certificate in certificate chain" in caught.value.found or "issuer" in caught.value.found
+        assert caught.value.found == "unable to get local issuer certificate"
         with ScorerClient(scorer.url.replace("127.0.0.1", "localhost"), "tg_key", ca=authority.pem) as client:
             assert not client.ready()
             with pytest.raises(PermanentError, match="not trusted"):

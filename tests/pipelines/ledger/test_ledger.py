@@ -161,11 +161,14 @@ class Promotions(RuleBasedStateMachine):
     def promote(self, n: int, back: int) -> None:
         expected = self.seen[max(0, len(self.seen) - 1 - back)]
         try:
-            self.seen.append(self.ledger.move_champion(f"r{n}", expected=expected, reason="", actor="t", at=AT))
-            self.model.append(f"r{n}")
+            moved = self.ledger.move_champion(f"r{n}", expected=expected, reason="", actor="t", at=AT)
         except PermanentError:
             type(self).lost += 1
             assert expected != self.seen[-1]
+            return
+        assert expected == self.seen[-1], "a stale pointer wins nothing"
+        self.seen.append(moved)
+        self.model.append(f"r{n}")
 
     @invariant()
     def the_pointer_is_the_last_winner(self) -> None:

@@ -101,9 +101,9 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "pickle added": (lambda place: (place / "model.pkl").write_bytes(pickle.dumps([1])), "added: 'model.pkl'"),
     "folder added": (lambda place: (place / "more").mkdir(), "added: 'more'"),
     "file removed": (lambda place: (place / REFERENCE).unlink(), "missing: reference.parquet"),
-    "model is a symlink": (lambda place: _link_elsewhere(place / MODEL), "model.ubj"),
-    "model is a folder": (lambda place: _as_folder(place / MODEL), "model.ubj"),
-    "model is a pipe": (lambda place: _as_pipe(place / MODEL), "model.ubj"),
+    "model is a symlink": (lambda place: _link_elsewhere(place / MODEL), "/model.ubj: Too many levels of"),
+    "model is a folder": (lambda place: _as_folder(place / MODEL), "/model.ubj: something else"),
+    "model is a pipe": (lambda place: _as_pipe(place / MODEL), "/model.ubj: something else"),
     "folder is a symlink": (_link_elsewhere, "a symlink"),
     "signature flipped": (lambda place: _flip(place / SIGNATURE), "not of this manifest"),
     "unsigned": (lambda place: (place / SIGNATURE).unlink(), "missing: manifest.sig"),
@@ -123,7 +123,7 @@ def test_a_tampered_bundle_is_refused(tampering: str, bundle: Bundle, place: Pat
     tamper(place)
     with pytest.raises(BundleError, match="refused") as caught:
         load_bundle(place.parent, bundle.release_id)
-    assert told in str(caught.value)
+    assert told in f"{caught.value.where}: {caught.value.found}", "what is expected names every file"
 
 
 @pytest.mark.guarantee(
@@ -237,10 +237,12 @@ def test_writing_the_same_model_again_keeps_the_first_bundle(bundle: Bundle, tmp
 
 
 def test_another_model_never_takes_a_releases_place(bundle: Bundle, place: Path) -> None:
-    with pytest.raises(BundleError):
+    with pytest.raises(BundleError) as caught:
         write_bundle(
             place.parent, bundle.release_id, model=b"{other", record=bundle.record, reference=bundle.reference()
         )
+    assert caught.value.expected == f"model {sha256(b'{other')}"
+    assert caught.value.found == f"model {bundle.model_digest}"
     assert load_bundle(place.parent, bundle.release_id) == bundle
 
 

@@ -38,7 +38,6 @@ def test_the_days_of_a_training_are_those_of_the_design() -> None:
     assert split.test == DayRange(as_of - timedelta(days=14), as_of - timedelta(days=8))
     assert split.train.last == as_of - timedelta(days=22)
     assert split.known_at.date() == split.test.first
+    weeks_searched = timedelta(days=7 * USE_CASE.model.search_folds + USE_CASE.label.delay_days)
     history = split.history(USE_CASE.model.history_days)
-    days = training_days(USE_CASE, as_of)
-    assert days.last == split.test.last
-    assert days.first <= history.first
+    assert training_days(USE_CASE, as_of) == DayRange(history.first - weeks_searched, split.test.last)

@@ -126,32 +126,32 @@ def hit_scores(rows: dict[str, np.ndarray]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "cause", "evidence"),
+    ("change", "cause", "evidence", "severity"),
     [
-        (lambda rows: only(rows, (rows["hour"] < 12) | (rows["hour"] > 14)), "feed", "hours 12"),
-        (lambda rows: only(rows, rows["key"] >= 25), "feed", "keys 0"),
-        (lambda rows: only(rows, np.arange(len(rows["key"])) % 4 > 0), "feed", "volume"),
-        (lambda rows: rows["amount"].__setitem__(slice(0, 800), np.nan), "feed", "amount"),
-        (lambda rows: rows.update(count_30d=np.zeros(len(rows["key"]))), "bug", "count_30d"),
-        (lambda rows: rows.update(ratio=rows["ratio"] * 100), "bug", "ratio"),
+        (lambda rows: only(rows, (rows["hour"] < 12) | (rows["hour"] > 14)), "feed", "hours 12", "ticket"),
+        (lambda rows: only(rows, rows["key"] >= 25), "feed", "keys 0", "ticket"),
+        (lambda rows: only(rows, np.arange(len(rows["key"])) % 4 > 0), "feed", "volume", "ticket"),
+        (lambda rows: rows["amount"].__setitem__(slice(0, 800), np.nan), "feed", "amount", "ticket"),
+        (lambda rows: rows.update(count_30d=np.zeros(len(rows["key"]))), "bug", "count_30d", "page"),
+        (lambda rows: rows.update(ratio=rows["ratio"] * 100), "bug", "ratio", "page"),
         (
             lambda rows: rows.update(count_30d=np.random.default_rng(1).permutation(rows["count_30d"])),
             "bug",
             "count_30d",
+            "page",
         ),
-        (lambda rows: rows.update(score=np.clip(rows["score"] * 5, 0, 0.99)), "bug", "score"),
-        (holiday, "inputs", "volume"),
-        (hit_scores, "harmful", "tail"),
+        (lambda rows: rows.update(score=np.clip(rows["score"] * 5, 0, 0.99)), "bug", "score", "page"),
+        (holiday, "inputs", "volume", "note"),
+        (hit_scores, "harmful", "tail", "ticket"),
     ],
 )
 def test_each_trouble_has_its_name(
-    past: Mapping[date, DayProfile], change: Change, cause: Cause, evidence: str
+    past: Mapping[date, DayProfile], change: Change, cause: Cause, evidence: str, severity: str
 ) -> None:
     found = told(past, damaged(change))
-    assert found.cause == cause, found.describe()
+    assert (found.cause, found.severity) == (cause, severity), found.describe()
     assert evidence in {one.name for one in found.evidence}, found.describe()
     assert found.runbook
-    assert found.severity in {"feed": ("ticket", "page"), "bug": ("page",), "inputs": ("note",)}.get(cause, ("ticket",))
 
 
 def test_fallen_performance_is_a_concept_where_all_else_was_still(past: Mapping[date, DayProfile]) -> None:

@@ -32,6 +32,22 @@ def test_a_sample_has_not_moved_from_itself(sample: np.ndarray) -> None:
     assert psi(sample, sample) == pytest.approx(0, abs=1e-12)
 
 
+def test_a_bin_that_is_empty_counts_as_nearly_empty() -> None:
+    """By hand: half and half against all in one; the empty bin has a share of 1 in 10,000."""
+    reference, current = np.array([0.0, 1.0] * 50), np.zeros(80)
+    expected = (0.5 - 1) * np.log(0.5 / 1) + (0.5 - 0.0001) * np.log(0.5 / 0.0001)
+    assert psi(reference, current) == pytest.approx(expected, rel=1e-12)
+
+
+def test_the_empty_bin_among_a_million_is_far_below_the_smallest_share() -> None:
+    """By hand: where a share itself is below 1 in 10,000, an empty bin has a millionth of it."""
+    reference = np.append(np.zeros(99_999), [1.0])
+    current = np.append(np.zeros(99_999), [2.0])
+    share = 1 / 100_000
+    expected = 2 * (share - share / 10**6) * np.log(10**6)
+    assert psi(reference, current) == pytest.approx(expected, rel=1e-9)
+
+
 @pytest.mark.slow
 def test_both_methods_give_evidentlys_figures() -> None:
     from evidently.legacy.calculations.stattests.psi import _psi

@@ -65,6 +65,18 @@ def test_a_sharp_drop_blocks_and_an_equal_model_passes(golden: GoldenSet) -> Non
     assert golden_holds(golden, USE_CASE, good, bad).outcome == "passed"
 
 
+def test_a_drop_that_chance_explains_does_not_block(tmp_path: Path) -> None:
+    """Between two weak models: the drop is over the margin, but its interval does not exclude none."""
+    cases = _cases(400)
+    cases["amount"] -= 60 * cases["label"]
+    manifest = {"cases": 400, "features": declaration_digests(USE_CASE.stored_features)}
+    few = write_golden(tmp_path, "few", cases, manifest)
+    check = golden_holds(few, USE_CASE, _model("customer_tx_count_30d"), _model("amount"))
+    assert check.figures["difference"] <= -USE_CASE.evidence.golden_margin, check.found
+    assert 0 < check.figures["difference_high"] < 1
+    assert check.outcome == "passed"
+
+
 def test_where_there_is_nothing_to_compare_the_reason_and_the_next_step_are_told(golden: GoldenSet) -> None:
     good = _model("amount")
     assert "tollgate golden freeze" in golden_holds(None, USE_CASE, good, good).found

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from pipelines.base.days import DayRange
-from pipelines.training.evidence.label_health import labels_are_plausible
+from pipelines.training.evidence.label_health import _Weeks, labels_are_plausible
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.evidence import Band, KeyGroup, Slice
 
@@ -150,3 +150,10 @@ def test_a_slice_whose_windows_are_still_filling_is_left_out_and_named() -> None
     assert "windows are still filling, not judged: quiet_terminals" in check.found
     older = labels_are_plausible(frame, label, use, EXAMINED, first_day=FIRST - timedelta(days=37))
     assert "quiet_terminals" in {row["slice"] for row in older.table}
+
+
+def test_weeks_are_judged_from_the_first_whole_one_on() -> None:
+    weeks = _Weeks(FIRST, np.zeros(0, dtype=np.int64), WEEKS, 0, ())
+    days = (None, FIRST - timedelta(days=30), FIRST, FIRST + timedelta(days=1))
+    later = (FIRST + timedelta(days=7), FIRST + timedelta(days=8))
+    assert [weeks.week_from(day) for day in (*days, *later)] == [0, 0, 0, 1, 1, 2]
