@@ -234,7 +234,7 @@ def test_ctrl_c_in_the_middle_of_a_command_ends_it_quietly(new_home: Path) -> No
 
 def test_a_terminal_without_our_letters_gets_escapes(new_home: Path) -> None:
     new_home.mkdir()
-    code = "import sys; from pipelines.platform import diagnosis;"
+    code = "import sys; from pipelines.doctor import machine as diagnosis;"
     code += r"diagnosis.diagnose = lambda _: [print('Gr\xf6\xdfe \u2192 5'), sys.exit(0)];" + SCRIPT
     done = subprocess.run(
         [sys.executable, "-c", code, "doctor"],
