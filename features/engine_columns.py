@@ -1,4 +1,4 @@
-"""Spark columns of events as the engine has them: the same two expressions in batch, states, replay and parity."""
+"""Spark columns of events as the engine has them, for batch, states, replay and parity alike."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Instants as the engine has them: int64 microseconds since 1970 UTC, and days as numbers since 1970."""
+"""Instants as the engine has them: int64 microseconds since 1970 UTC; days are numbers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ MICROSECONDS_PER_SECOND = 1_000_000
 
 
 def microseconds_of(instant: datetime) -> int:
-    """Microseconds since 1970 UTC of an instant with a zone, exactly (a float of seconds is not)."""
+    """Microseconds since 1970 UTC of an instant with a zone, exactly; a float is not."""
     since = instant - EPOCH
     return since.days * MICROSECONDS_PER_DAY + since.seconds * MICROSECONDS_PER_SECOND + since.microseconds
 
 
 def arrow_microseconds(column: Any) -> NDArray[np.int64]:
-    """The same of an Arrow column of timestamps, of any unit; one without a zone is taken for UTC."""
+    """The same of an Arrow column of timestamps, of any unit; without a zone it is UTC."""
     import pyarrow as pa
 
     microseconds: NDArray[np.int64] = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
@@ -29,7 +29,7 @@ def arrow_microseconds(column: Any) -> NDArray[np.int64]:
 
 
 def instant_of(microseconds: int) -> datetime:
-    """The instant (UTC) of a number of microseconds; raises `OverflowError` beyond Python's calendar."""
+    """The instant (UTC) of that many microseconds; raises `OverflowError` past year 9999."""
     return EPOCH + timedelta(microseconds=int(microseconds))
 
 

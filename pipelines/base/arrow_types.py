@@ -1,4 +1,4 @@
-"""Arrow types of the types that feeds are declared with, so that files are written with exactly those."""
+"""Arrow types of the types that feeds are declared with, for the files that are written."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from pipelines.base.column_types import parse_column_type
 
 
 def arrow_type(declared: str) -> Any:
-    """The `pyarrow.DataType` of a declared type; timestamps are microseconds in UTC. Raises `ConfigurationError`."""
+    """The `pyarrow.DataType` of a declared type; timestamps are microseconds in UTC.
+
+    Raises `ConfigurationError`.
+    """
     import pyarrow as pa
 
     column_type = parse_column_type(declared)

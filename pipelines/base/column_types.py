@@ -23,7 +23,7 @@ _DECIMAL = re.compile(r"decimal\(\s*(\d+)\s*,\s*(\d+)\s*\)")
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnType:
-    """A declared type. `precision` and `scale` are the digits, and those behind the point, of a decimal; else 0."""
+    """A declared type. `precision` and `scale` are a decimal's digits, all and behind the point."""
 
     kind: Kind
     precision: int = 0
@@ -42,7 +42,7 @@ class ColumnType:
 
 @lru_cache(maxsize=256)
 def parse_column_type(declared: str) -> ColumnType:
-    """Read a declared type, in capitals or small letters; raises `ConfigurationError` for any that is not known."""
+    """Read a declared type, in capitals or small letters; raises `ConfigurationError`."""
     text = declared.strip().lower()
     if text in PLAIN_KINDS:
         return ColumnType(kind=cast(Kind, text))

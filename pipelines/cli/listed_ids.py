@@ -10,8 +10,8 @@ import typer
 def read_ids(path: Path, option: str) -> list[str]:
     """The lines of the file (of the input for `-`) that hold anything, blanks around them gone.
 
-    The mark that Windows' editors put before UTF-8 is no part of the first id. Raises `UsageError`, which names the
-    `option`, where the file cannot be read.
+    The mark that Windows' editors put before UTF-8 is no part of the first id. Raises `UsageError`,
+    which names the `option`, where the file cannot be read.
     """
     from pipelines.base.errors import UsageError
 

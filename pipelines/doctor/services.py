@@ -87,11 +87,9 @@ def _takes_any_token(where: str, settings: Settings) -> bool:
 def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     """Whether MLflow's server takes our password, and asks for one."""
     where = settings.mlflow_url or f"http://{LOCALHOST}:{settings.mlflow_port}"
-    if absent := _absence("mlflow ui", where, settings, "mlflow_url", settings.mlflow_port):
-        yield absent
-        return
-    if stranger_home := _of_another_home(settings, settings.mlflow_port):
-        yield Finding("mlflow ui", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
+    not_ours = _absent_or_of_another_home("mlflow ui", where, settings, "mlflow_url", settings.mlflow_port)
+    if not_ours is not None:
+        yield not_ours
         return
     password = known_secret(settings, SECRET)
     try:
@@ -116,11 +114,9 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
 def airflow(settings: Settings) -> Iterator[Finding]:
     """Whether Airflow's parts are healthy, and whether it takes our password."""
     api = AirflowApi(settings)
-    if absent := _absence("airflow", api.url, settings, "airflow_url", settings.airflow_port):
-        yield absent
-        return
-    if not settings.airflow_url and (stranger_home := _of_another_home(settings, settings.airflow_port)):
-        yield Finding("airflow", ok=False, found=f"{api.url} {stranger_home}", advice=ANOTHER_HOME)
+    not_ours = _absent_or_of_another_home("airflow", api.url, settings, "airflow_url", settings.airflow_port)
+    if not_ours is not None:
+        yield not_ours
         return
     try:
         ill = [f"{name} is {state}" for name, state in api.health().items() if state != "healthy"]
@@ -146,11 +142,9 @@ def scorer(settings: Settings) -> Iterator[Finding]:
     """The online scorer, where one runs: whether it answers as it should; its certificate, where it has one."""
     where = settings.serve_url or f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
     yield from guarded(certificate, settings)
-    if absent := _absence("scorer", where, settings, "serve_url", settings.serve_port):
-        yield absent
-        return
-    if stranger_home := _of_another_home(settings, settings.serve_port):
-        yield Finding("scorer", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
+    not_ours = _absent_or_of_another_home("scorer", where, settings, "serve_url", settings.serve_port)
+    if not_ours is not None:
+        yield not_ours
         return
     try:
         told = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
@@ -197,6 +191,20 @@ def _reached(url: str) -> bool:
     except OSError:
         return False
     return True
+
+
+def _absent_or_of_another_home(name: str, where: str, settings: Settings, setting: str, port: int) -> Finding | None:
+    """What to say of a service that does not answer, or is another home's; None for one to look into.
+
+    A service that `setting` finds at an address of its own has nothing to do with who listens at `port` here.
+    """
+    absent = _absence(name, where, settings, setting, port)
+    if absent is not None:
+        return absent
+    stranger_home = "" if getattr(settings, setting) else _of_another_home(settings, port)
+    if not stranger_home:
+        return None
+    return Finding(name, ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
 
 
 def _absence(name: str, where: str, settings: Settings, setting: str, port: int) -> Finding | None:

@@ -16,11 +16,12 @@ SETTLED = frozenset({"done", "refused"})
 
 @dataclass(frozen=True, kw_only=True)
 class SettledDays:
-    """How days stand with a stage, by its records that settled them: `done`, or `refused` by a gate.
+    """How days stand with a stage, by its records that settled them: `done` or `refused`.
 
-    `newest` is the newest such record of each day. `accepted` are the days that were done at any time: a later refusal
-    leaves the tables as they were, so their rows are there, for windows, labels and trainings of other days. What is
-    made of a day itself waits while its newest files are refused. An attempt that failed settles nothing.
+    `newest` is the newest such record of each day. `accepted` are the days that were done at any
+    time: a later refusal leaves the tables as they were, so their rows are there, for windows,
+    labels and trainings of other days. What is made of a day itself waits while its newest files
+    are refused. An attempt that failed settles nothing.
     """
 
     newest: Mapping[date, StageRecord]
@@ -55,8 +56,8 @@ class Upstream:
     def rows(self, run: Run, days: DayRange, version: int | None) -> dict[date, int]:
         """Rows of the table at that version for each of `days`; 0 for a day that the ledger knows to be empty.
 
-        Raises `TransientError` for a day that is not made yet, `GateError` for one that was refused, `PermanentError`
-        where the ledger counts rows that the lake does not hold.
+        Raises `TransientError` for a day that is not made yet, `GateError` for one that was
+        refused, `PermanentError` where the ledger counts rows that the lake does not hold.
         """
         standing = settled_days(run, self.stage, days.first, days.last)
         refused = standing.refused(days)

@@ -1,7 +1,7 @@
-"""What is usual on such a day: the same weekday's recent past, robustly, so that a Sunday is not an anomaly.
+"""What is usual on such a day: the same weekday's recent past, so that no Sunday is an anomaly.
 
-The one definition for the gate of ingest, the figures of monitor and the diagnosis: `weeks` and `least` of the watch
-policy say how far it looks back and how many days it needs (decision 0323).
+The one definition for the gate of ingest, the figures of monitor and the diagnosis: `weeks` and
+`least` of the watch policy say how far it looks back and how many days it needs (decision 0323).
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def window_before(day: date, known: Iterable[date], policy: WatchPolicy) -> list
 
 
 def same_weekdays(day: date, known: Iterable[date], policy: WatchPolicy) -> list[date]:
-    """The days of that window that say what is usual: those of the same weekday, the newest first."""
+    """The days of that window that are the same weekday, the newest first."""
     window = window_before(day, known, policy)
     return sorted((earlier for earlier in window if earlier.weekday() == day.weekday()), reverse=True)
 
@@ -47,7 +47,7 @@ def other_days_of_weekday(day: date, known: Iterable[date]) -> list[date]:
 
 
 def usual(day: date, series: Mapping[date, float], policy: WatchPolicy, *, odd: Collection[date] = ()) -> Usual | None:
-    """What is usual for `day` by the same weekdays of the policy's `weeks` before it; None for fewer than `least`.
+    """What is usual for `day` by the same weekdays before it; None for fewer than the policy's `least`.
 
     The spread is that of the window's days that are not `odd`.
     """

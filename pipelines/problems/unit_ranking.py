@@ -1,7 +1,7 @@
-"""How review units rank on a day: by their highest score; the alert list, its figures and metrics all rank by this.
+"""How review units rank on a day, by their highest score: for the alert list, its worth and metrics.
 
-Equal scores are ordered by unit, so the ranking does not depend on the order of rows. A score that is not a number
-counts for nothing: a unit that has no other is ranked last.
+Equal scores are ordered by unit, so the ranking does not depend on the order of rows. A score that
+is not a number counts for nothing: a unit that has no other is ranked last.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ Array = NDArray[Any]
 
 @dataclass(frozen=True)
 class UnitRanking:
-    """`units` holds each unit once, ascending, `best` (float64) its highest score, -inf without a number.
+    """`units` holds each unit once, ascending; `best` (float64) its highest score, or -inf.
 
-    `place` is each event's unit as a place in `units`, `scores` (float64) each event's score as it was ranked.
+    `place` is each event's unit as a place in `units`, `scores` (float64) each event's score as it
+    was ranked.
     """
 
     units: Array
@@ -50,12 +51,12 @@ class UnitRanking:
         return listed
 
     def any_by_unit(self, events: Array) -> NDArray[np.bool_]:
-        """For each unit whether any of its events is true in `events` (bool, parallel to the events)."""
+        """For each unit whether any of its `events` (bool, parallel to the events) is true."""
         found = np.bincount(self.place, weights=events.astype(float), minlength=len(self.units))
         return np.asarray(found > 0)
 
     def riskiest_events(self, event: Array, capacity: int) -> NDArray[np.intp]:
-        """For each of the first `capacity` units, the highest rank first, the index of the event with its best score.
+        """For each of the first `capacity` units, by rank, the index of the event with its best score.
 
         Of several such events it is the one with the lowest `event` id.
         """

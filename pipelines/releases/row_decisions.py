@@ -1,4 +1,4 @@
-"""Who decides each row, with which score, and what the decision is: for nightly scoring and the scorer alike."""
+"""Who decides each row, by which score, and how: for nightly scoring and the scorer alike."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class RuledRows:
-    """The rows that the declared rule decides: a mask, and the rule's scores of all rows of the batch."""
+    """The rows that the declared rule decides: a mask, and its scores of all rows."""
 
     rule: RuleScorer
     rows: Mask
@@ -31,8 +31,8 @@ class RuledRows:
 class RowDecisions:
     """Parallel arrays, one entry for each row.
 
-    `scores` float64 of whoever decides the row, `decisions` bool (the score reaches that scorer's threshold),
-    `decided_by` int8: `CHAMPION`, `CHALLENGER` or `RULE`.
+    `scores` float64 of whoever decides the row, `decisions` bool (the score reaches that scorer's
+    threshold), `decided_by` int8: `CHAMPION`, `CHALLENGER` or `RULE`.
     """
 
     scores: Scores
@@ -51,9 +51,9 @@ def decide_rows(
 ) -> RowDecisions:
     """Decide every row by the release policy.
 
-    The champion decides, but for the units of a challenger in canary, `canary_share` (0 to 1) of all `units` (the
-    review unit of each row), where the challenger gave a number. The declared rule decides the rows of `ruled` in
-    place of both.
+    The champion decides, but for the units of a challenger in canary, `canary_share` (0 to 1) of
+    all `units` (the review unit of each row), where the challenger gave a number. The declared rule
+    decides the rows of `ruled` in place of both.
     """
     scores = champion_scores
     decisions = contenders.champion.reaches_threshold(champion_scores)

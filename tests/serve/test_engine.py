@@ -16,6 +16,7 @@ import pytest
 from features.kernel import Events, compute
 from pipelines.prediction_log.files import answers_folder, read_answers
 from pipelines.releases.bundle import releases_folder
+from pipelines.releases.contenders import load_contenders
 from pipelines.releases.fallback import begin, end
 from pipelines.releases.promotion import put
 from pipelines.releases.scorer import load_champion
@@ -168,6 +169,29 @@ def test_a_release_that_will_not_load_leaves_the_last_good_one_and_says_so(run: 
     assert answers.deciders[answers.decided_by[0]].release_id == good
     assert not answers.flags[0] & Flag.FALLBACK
     assert other.release_id in " ".join(engine.readiness().problems)
+
+
+def test_a_scorer_that_starts_without_its_champion_decides_as_the_night_does(run: Run) -> None:
+    """The rule stands in for the champion, and a canary keeps its share, look after look."""
+    champion = run.ledger.champion()
+    assert champion is not None
+    other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
+    seals = {"manifest_digest": other.manifest_digest, "signed_by": other.signed_by, "model_version": "5"}
+    run.ledger.add_release(other.release_id, {**other.record, **seals}, at=AT)
+    put(run, champion, other.release_id, "canary", reason="for the test")
+    model = releases_folder(run.settings.home) / champion.release_id / "model.ubj"
+    model.write_bytes(model.read_bytes()[:-1] + b"!")
+
+    nightly = load_contenders(run)
+    engine = LiveEngine(run)
+    engine.look_at_ledger()
+    engine.look_at_ledger()
+    answers = score(engine, TODAY)
+    engine.close()
+    told = {answers.deciders[i].release_id for i in answers.decided_by.tolist()}
+    assert nightly.champion.fallback
+    assert nightly.challenger is not None
+    assert told == {nightly.champion.release_id, nightly.challenger.release_id}
 
 
 def test_without_a_release_the_declared_rule_answers_flagged(tmp_path: Path) -> None:

@@ -38,8 +38,9 @@ class Deciding:
 def load_deciding(run: Run, before: Deciding | None) -> Deciding:
     """What the ledger says now, loaded and verified; what is loaded already is taken over.
 
-    A champion that cannot be loaded leaves the one before in place, or the declared rule where there is none; a
-    challenger that cannot is left out. Raises `StoreError` where the ledger does not answer.
+    A champion that cannot be loaded leaves the one before in place; where there is none, the declared rule
+    decides in its place, beside a challenger as at night. A challenger that cannot be loaded is left out.
+    Raises `StoreError` where the ledger does not answer.
     """
     pointer, spans = run.ledger.champion(), fallbacks(run.ledger)
     if before is not None and before.pointer == pointer and not before.problem:
@@ -51,13 +52,32 @@ def load_deciding(run: Run, before: Deciding | None) -> Deciding:
         champion = load_release(run, pointer.release_id)
     except BundleError as error:
         problem = f"champion {pointer.release_id} cannot be loaded: {error}"
-        kept = before.contenders.without_challenger(problem) if before is not None else _rule(run, problem)
-        return Deciding(contenders=kept, pointer=pointer, spans=spans, problem=problem)
-    contenders = with_challenger(run, champion, pointer)
+        return _without_champion(run, before, pointer, spans, problem)
+    contenders = _single_threaded(with_challenger(run, champion, pointer))
+    return Deciding(contenders=contenders, pointer=pointer, spans=spans)
+
+
+def _without_champion(
+    run: Run, before: Deciding | None, pointer: Pointer, spans: Sequence[Fallback], problem: str
+) -> Deciding:
+    """The last model that was loaded goes on; where there is none, the rule stands in for the champion, as at night."""
+    if before is not None and before.pointer == pointer:
+        same = before.problem == problem and list(before.spans) == list(spans)
+        return before if same else replace(before, spans=spans, problem=problem)
+    if before is not None and not before.contenders.champion.fallback:
+        kept = before.contenders.without_challenger(problem)
+    else:
+        rule = rule_scorer(run.use_case, reason=problem)
+        kept = _single_threaded(with_challenger(run, rule, pointer))
+    return Deciding(contenders=kept, pointer=pointer, spans=spans, problem=problem)
+
+
+def _single_threaded(contenders: Contenders) -> Contenders:
+    """The same, whose models score on one core each: workers are processes."""
     for scorer in (contenders.champion, contenders.challenger):
         if isinstance(scorer, BoosterScorer):
             scorer.booster.set_param({"nthread": 1})
-    return Deciding(contenders=contenders, pointer=pointer, spans=spans)
+    return contenders
 
 
 class Follower:

@@ -1,4 +1,4 @@
-"""Declared column types: one spelling is as good as another, and what nobody knows is refused by name."""
+"""Declared column types: any spelling is read, and what nobody knows is refused by name."""
 
 from __future__ import annotations
 

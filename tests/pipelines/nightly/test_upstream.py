@@ -1,4 +1,4 @@
-"""How days stand with a stage, from the ledger alone: done, refused, failed, withdrawn, in any order."""
+"""How days stand with a stage, from the ledger alone: done, refused, failed, withdrawn."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The ranking of units against a plain sort: ties, numbers that are none, and the event that stands for a unit."""
+"""The ranking of units against a plain sort: ties, NaN, and the event that stands for a unit."""
 
 from __future__ import annotations
 
