@@ -18,7 +18,7 @@ from tests.serve.nights import START, asked, history, make_run, on_day, taken
 
 def signatures() -> dict[str, int]:
     """How many signatures of each compiled function are there."""
-    loaded = [module for name, module in sys.modules.items() if name.startswith("features.online.state_store")]
+    loaded = [module for name, module in sys.modules.items() if name.startswith("features.online.")]
     loops = [each for module in loaded for each in vars(module).values() if isinstance(each, Dispatcher)]
     return {loop.__name__: len(loop.signatures) for loop in loops}
 
