@@ -116,7 +116,7 @@ GOOD = table([HEADER, MINE, OTHER])
         ("2026-11-02.csv", (f"all about {CARD}\n" + GOOD).encode(), "line 1 names what is to be deleted"),
         ("2026-11-02.csv", GOOD.replace(str(CARD), f'"{CARD}').encode(), "unexpected end of data"),
         ("2026-11-02.csv", GOOD.encode("utf-16-le")[:-1], "no text"),
-        ("2026-11-02.csv", GOOD.encode("cp037"), "no "),
+        ("2026-11-02.csv", GOOD.encode("cp037"), "no column customer_id"),
     ],
 )
 def test_what_cannot_be_read_with_certainty_is_named_and_the_other_lists_are_cleaned(

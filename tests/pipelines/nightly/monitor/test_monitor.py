@@ -95,7 +95,9 @@ def test_a_fortnight_is_watched_in_one_commit_and_only_the_shifted_day_drifts(
     assert metric(run, "drift_detected") == {day: float(found) for day, found in detected.items()}
     account = result.accounts[LAST]
     assert account["retrain"]["asked"] is True
-    assert "customer_amount_mean_7d" in account["retrain"]["reason"]
+    harm = account["diagnosis"]
+    why = {"harmful": harm["summary"]}.get(harm["cause"], account["drift"]["summary"])
+    assert account["retrain"]["reason"] == f"drift on {LAST}: {why}"
     assert account["drift"]["release"] == RELEASE
     assert set(account["drift"]["drifted"]) >= {"customer_amount_mean_7d", "customer_amount_mean_30d"}
     assert "is_weekend" in account["drift"]["skipped"]

@@ -157,3 +157,16 @@ def test_weeks_are_judged_from_the_first_whole_one_on() -> None:
     days = (None, FIRST - timedelta(days=30), FIRST, FIRST + timedelta(days=1))
     later = (FIRST + timedelta(days=7), FIRST + timedelta(days=8))
     assert [weeks.week_from(day) for day in (*days, *later)] == [0, 0, 0, 1, 1, 2]
+
+
+def test_a_week_without_events_says_nothing_of_the_rate() -> None:
+    """Ten of a hundred are positive each day; one week has no events at all, another no positives."""
+    day = np.repeat(np.arange(7 * WEEKS), 100)
+    there = day // 7 != 2
+    label = (np.arange(len(day)) % 10 == 0) & (day // 7 != 5)
+    entity = (np.arange(len(day)) % 50, 50)
+    weeks = _Weeks(FIRST, day, WEEKS, 21, (entity,))
+    worst = weeks.worst(label.astype(float), there, USE.evidence)
+    assert worst is not None
+    assert worst.days == DayRange.of_length(FIRST + timedelta(days=35), 7)
+    assert (worst.events, worst.expected, worst.usual, worst.found) == (700, 70.0, 70.0, 0)
