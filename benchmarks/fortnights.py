@@ -23,10 +23,10 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarks.fortnight_banks import DemoBank
+    from pipelines.accounts.performance import Worth
     from pipelines.watch.causes import Cause
     from pipelines.watch.diagnosis import Diagnosis
     from pipelines.watch.profile import DayProfile
-    from pipelines.watch.worth import Worth
 
 BANKS, FIRST_SEED, TUNING_SEED = 200, 50_000, 30_000
 """Limits were tuned on the banks 40,000 to 40,059 and, after a first report had failed on them, 30,000 to 30,199."""
@@ -72,14 +72,15 @@ class WatchedFortnight:
 def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
     """The watched days of the bank with that seed, from `folder` where they are kept there, else simulated."""
     from benchmarks.fortnight_banks import DemoBank
+    from pipelines.accounts.performance import Worth
+    from pipelines.accounts.profile import ProfileAccount
     from pipelines.watch.profile import DayProfile
-    from pipelines.watch.worth import Worth
 
     kept = folder / f"{seed}-{source_digest()}.json"
     if not kept.exists():
         bank = model_of if seed == model_of.seed else DemoBank(seed, learns=model_of)
         days = [
-            {"day": str(one.day), "profile": one.profile.to_json(), "worth": one.worth.to_json()}
+            {"day": str(one.day), "profile": one.profile.account().to_json(), "worth": one.worth.to_json()}
             for one in bank.fortnights()
         ]
         partial = kept.with_suffix(".partial")
@@ -88,7 +89,7 @@ def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
     return [
         KeptDay(
             day=date.fromisoformat(one["day"]),
-            profile=DayProfile.from_json(one["profile"]),
+            profile=DayProfile.of_account(ProfileAccount.from_json(one["profile"])),
             worth=Worth.from_json(one["worth"]),
         )
         for one in json.loads(kept.read_text())

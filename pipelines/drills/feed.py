@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.drills.drill import Drill, Finding
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import NotArrivedError
@@ -81,8 +82,8 @@ def _told(during: list[Incident]) -> Finding:
 
 
 def _whole(run: Run, done: list[date]) -> Finding:
-    records = run.ledger.latest(STAGE, first=DAYS.first, last=DAYS.last, status="done")
-    rows = {day: records[day].payload["rows_in"] for day in DAYS if day in records}
+    records = run.ledger.latest(IngestAccount, first=DAYS.first, last=DAYS.last, status="done")
+    rows = {day: records[day].account.rows_in for day in DAYS if day in records}
     return Finding(
         expected="once sent, every day is ingested whole",
         happened=f"{len(done)} of the nights done, rows by day {', '.join(map(str, rows.values()))}",

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.drills.drill import Drill, Finding
 from pipelines.platform.errors import PermanentError
 from pipelines.platform.ledger import Ledger
@@ -37,7 +38,7 @@ def race(settings: Settings, *, races: int = RACES) -> Sequence[Finding]:
     contenders = [f"{process}-{thread}" for process in range(PROCESSES) for thread in range(THREADS)]
     for number in range(races):
         for contender in contenders:
-            ledger.add_release(_release_id(number, contender), {}, at=AT)
+            ledger.add_release(_release_id(number, contender), ReleaseAccount(), at=AT)
     attempts = _run(settings, races)
     return _findings(ledger, attempts, races, len(contenders))
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.parity import ParityAccount
 from pipelines.drills.bank import DAYS, FIRST_TRAINING, bank
 from pipelines.drills.drill import Drill, Finding
 from pipelines.drills.leak import leaking_feature, let_it_leak
@@ -21,7 +22,7 @@ from pipelines.release.scorer import booster_scorer
 from pipelines.release.verdict import CANDIDATE
 from pipelines.run import Run
 from pipelines.stages.features import build_features
-from pipelines.stages.parity import ParityResult, parity
+from pipelines.stages.parity import parity
 from pipelines.stages.score import score
 from pipelines.stages.train import TrainResult, train
 from pipelines.stages.training_data import current_versions, read_training_data
@@ -65,7 +66,7 @@ def _served_by(run: Run, result: TrainResult, rows: pd.DataFrame, label: Array) 
     return average_precision(label, scorer.score(matrix_of(rows, scorer.feature_names)))
 
 
-def _parity_names(told: ParityResult, leaky: str) -> Finding:
+def _parity_names(told: ParityAccount, leaky: str) -> Finding:
     named = [name for name, count in told.mismatches.items() if count]
     return Finding(
         expected=f"parity fails and names the feature: {leaky}",
@@ -105,7 +106,7 @@ def _differs(result: TrainResult, served: float) -> Finding:
 
 
 def _one_definition(
-    run: Run, clean: ParityResult, released: TrainResult, rows: pd.DataFrame, label: Array
+    run: Run, clean: ParityAccount, released: TrainResult, rows: pd.DataFrame, label: Array
 ) -> tuple[Finding, ...]:
     offline = released.evaluation.figures[CANDIDATE]["average_precision"]
     served = _served(run, rows, label) if released.in_production else float("nan")

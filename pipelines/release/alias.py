@@ -67,8 +67,8 @@ def _mirror(run: Run, tracking: Tracking, pointer: Pointer | None) -> str | None
     """Let the alias name the champion's version, or nothing; returns the champion where MLflow does not know it."""
     named, wanted = tracking.champion_version(), None
     if pointer is not None:
-        digest = run.ledger.release(pointer.release_id).payload.get("model_digest")
-        wanted = tracking.registered(pointer.release_id, str(digest) if digest else None)
+        digest = run.ledger.release(pointer.release_id).account.model_digest
+        wanted = tracking.registered(pointer.release_id, digest or None)
     if wanted is None:
         if named is not None:
             tracking.forget_champion()

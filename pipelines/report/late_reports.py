@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from pipelines.accounts.features import FeaturesAccount
 from pipelines.run import Run
 from pipelines.usecases.policies.label_delays import LabelDelays
 
 LAST_DAYS = 56
-STAGE, ACCOUNT = "features", "reports"
-"""Where the counts of a day stand: the stage, and their name in its account."""
 
 
 def late_reports(run: Run, newest: date | None) -> LabelDelays | None:
     """The reports made on the `LAST_DAYS` days that end with the newest day of `features`; None where none are."""
     if newest is None:
         return None
-    records = run.ledger.latest(STAGE, first=newest - timedelta(days=LAST_DAYS - 1), last=newest, status="done")
+    records = run.ledger.latest(
+        FeaturesAccount, first=newest - timedelta(days=LAST_DAYS - 1), last=newest, status="done"
+    )
     whole_from = _first_day(run) + timedelta(days=run.use_case.stored_features.reach_days)
     counted = []
     for day, record in records.items():
-        if found := record.payload.get(ACCOUNT):
-            delays = LabelDelays.from_json(found)
+        if record.account.reports is not None:
+            delays = LabelDelays.of_account(record.account.reports)
             counted.append(delays.unmatched_as_late() if day >= whole_from else delays)
     total = LabelDelays.total(run.use_case.label.delay_days, counted)
     return total if total.reported else None
@@ -29,7 +30,7 @@ def late_reports(run: Run, newest: date | None) -> LabelDelays | None:
 
 def _first_day(run: Run) -> date:
     """The first day whose features were made: what was reported of events before it says nothing of delays."""
-    return min(day for stage, day in run.ledger.stage_statuses() if stage == STAGE)
+    return min(day for stage, day in run.ledger.stage_statuses() if stage == FeaturesAccount.STAGE)
 
 
 def late_warning(run: Run, delays: LabelDelays | None) -> str:

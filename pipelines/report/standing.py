@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.train import TrainAccount
 from pipelines.platform.commands import as_typed
 from pipelines.platform.days import DayRange
 from pipelines.platform.delta_health import log_damage, tables_of
@@ -27,7 +28,7 @@ from pipelines.usecases.policies.first_training import too_early
 from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
-TRAINING = "train"
+TRAINING = TrainAccount.STAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -152,10 +153,10 @@ def _champion(run: Run) -> Champion | None:
     if pointer is None:
         return None
     promoted = next(s for s in reversed(run.ledger.states(pointer.release_id)) if s["state"] == "champion")
-    version = run.ledger.release(pointer.release_id).payload.get("model_version", "")
+    version = run.ledger.release(pointer.release_id).account.model_version
     return Champion(
         release=pointer.release_id,
-        model_version=str(version),
+        model_version=version,
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
@@ -218,10 +219,11 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
         told.append((None, f"no model has been released: the rule would score ({run.use_case.rule.description})"))
     if champion is None:
         told += _too_early(run)
-    trainings = run.ledger.latest(TRAINING)
+    trainings = run.ledger.latest(TrainAccount)
     last = trainings[max(trainings)] if trainings else None
     if last is not None and last.status == "refused":
-        reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
+        verdict = last.account.verdict
+        reasons = "; ".join(verdict.reasons if verdict else ()) or "see `tollgate releases`"
         told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
     return told
 
@@ -281,4 +283,4 @@ def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
 
 
 def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
-    return [(row.day, problem) for row in rows for problem in row.problems]
+    return [(row.day, problem.text) for row in rows for problem in row.problems]

@@ -32,7 +32,7 @@ def decider(scorer: Scorer, *, reason: str = "") -> Decider:
     return Decider(
         release_id=scorer.release_id,
         model_version=scorer.model_version,
-        feature_digest=str(bundle.record["feature_set"]["digest"]) if bundle is not None else "",
+        feature_digest=bundle.record.feature_set.digest if bundle is not None else "",
         threshold=scorer.threshold,
         fallback=scorer.fallback,
         reason=reason or scorer.reason,

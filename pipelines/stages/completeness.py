@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import date
 
+from pipelines.accounts.account import Account
 from pipelines.platform.days import DayRange
 from pipelines.platform.ledger import StageRecord
 from pipelines.platform.orchestration import CHAIN
@@ -26,7 +27,7 @@ def missing_stages(run: Run, days: DayRange) -> dict[date, tuple[str, ...]]:
     return {day: _missing({stage: records[stage].get(day) for stage in CHAIN}, day, lake) for day in days}
 
 
-def _missing(records: Mapping[str, StageRecord | None], day: date, lake: Storage) -> tuple[str, ...]:
+def _missing(records: Mapping[str, StageRecord[Account] | None], day: date, lake: Storage) -> tuple[str, ...]:
     found: list[str] = []
     before = 0
     for stage, record in records.items():
@@ -36,9 +37,9 @@ def _missing(records: Mapping[str, StageRecord | None], day: date, lake: Storage
     return tuple(found)
 
 
-def _has_rows(record: StageRecord, day: date, lake: Storage) -> bool:
+def _has_rows(record: StageRecord[Account], day: date, lake: Storage) -> bool:
     """Whether the day has a folder in the stage's table, where its account counts rows."""
     table = _ROWS_IN.get(record.stage)
-    if table is None or not record.payload.get("rows"):
+    if table is None or not record.account.rows_handled():
         return True
     return any(path.endswith(".parquet") for path in lake.files(f"{table}/day={day}"))

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import date, timedelta
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.platform.days import DayRange, grouped
 from pipelines.platform.errors import GateError, TransientError
 from pipelines.platform.ledger import StageRecord
 from pipelines.run import Run
 
-INGEST = "ingest"
+INGEST = IngestAccount.STAGE
 HELD_BACK = ("features", "online state", "predictions", "alerts")
 RUNBOOK = "docs/runbooks/features-waiting.md"
 
@@ -38,7 +39,7 @@ def require_ingested(run: Run, days: DayRange) -> None:
             where=run.use_case.events.name,
             day=_named(refused),
             expected="events that passed their gate",
-            found=f"refused in run {settled[refused[0]].run_id}: {settled[refused[0]].payload.get('reason', '')}",
+            found=f"refused in run {settled[refused[0]].run_id}: {settled[refused[0]].account.reason}",
             held_back=HELD_BACK,
             next_step="put right what the reason names (files, mapping or rule), then "
             f"tollgate run {INGEST} --from {refused[0]} --to {refused[-1]}",
@@ -53,7 +54,7 @@ def require_no_gap(run: Run, first: date) -> None:
     """
     eve = first - timedelta(days=1)
     reach = DayRange(first - timedelta(days=max(run.use_case.stored_features.reach_days, 1)), eve)
-    before = run.ledger.latest(INGEST, first=reach.first, last=reach.last, status="done")
+    before = run.ledger.latest(IngestAccount, first=reach.first, last=reach.last, status="done")
     if before and eve not in before:
         raise TransientError(
             "the day before is not ingested, and the windows would miss its events",
@@ -67,9 +68,9 @@ def require_no_gap(run: Run, first: date) -> None:
         )
 
 
-def _settled(run: Run, days: DayRange) -> Mapping[date, StageRecord]:
+def _settled(run: Run, days: DayRange) -> Mapping[date, StageRecord[IngestAccount]]:
     """The newest record of each day that either let it in or refused it."""
-    records = run.ledger.stage_records(INGEST, first=days.first, last=days.last)
+    records = run.ledger.stage_records(IngestAccount, first=days.first, last=days.last)
     return {record.day: record for record in records if record.status in {"done", "refused"}}
 
 

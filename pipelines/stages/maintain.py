@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from pipelines.accounts.maintain import MaintainAccount
 from pipelines.incidents import deliver, report, settle
 from pipelines.platform.airflow_upkeep import tend_airflow
 from pipelines.platform.days import DayRange
@@ -26,12 +27,12 @@ from pipelines.stages.stores import watch_stores
 
 LOGGER = logging.getLogger("tollgate.maintain")
 
-STAGE = "maintain"
+STAGE = MaintainAccount.STAGE
 TOLD = 10
 """Files that an incident names."""
 
 
-def maintain(run: Run, days: DayRange) -> StageResult:
+def maintain(run: Run, days: DayRange) -> StageResult[MaintainAccount]:
     """Tend every table and back the ledger up; recorded for the last of `days`, from which the age of days is counted.
 
     The backup comes first, then what the retention policy says is deleted. Airflow's old logs and rows go last; where
@@ -54,14 +55,14 @@ def maintain(run: Run, days: DayRange) -> StageResult:
     if airflow.problem:
         LOGGER.warning("old rows of Airflow's database stay: %s", airflow.problem)
     watch_stores(run)
-    account = {
-        "tables": {table: done.to_json() for table, done in tended.items()},
-        "deleted": deleted,
-        "backup": str(backup.relative_to(run.settings.home)),
-        "ledger_rows": sum(rows.values()),
-        "backups_dropped": dropped,
-        "airflow": airflow.to_json(),
-    }
+    account = MaintainAccount(
+        tables={table: done.account() for table, done in tended.items()},
+        deleted=deleted,
+        backup=str(backup.relative_to(run.settings.home)),
+        ledger_rows=sum(rows.values()),
+        backups_dropped=tuple(dropped),
+        airflow=airflow.account(),
+    )
     return StageResult(stage=STAGE, days=DayRange.single(day), accounts={day: account}).record(run)
 
 

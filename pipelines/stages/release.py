@@ -5,10 +5,9 @@ Each step finds what an earlier attempt left and goes on from there; the ledger 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.incidents import deliver, report
 from pipelines.platform.errors import StoreError, TransientError
 from pipelines.platform.fallback import goes_on
@@ -40,7 +39,7 @@ class Released:
     state: str
     promoted: bool
     known: bool
-    payload: Mapping[str, Any]
+    account: ReleaseAccount
     why: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -49,7 +48,7 @@ def release(
     run: Run,
     candidate: Candidate,
     evaluation: Evaluation,
-    record: Mapping[str, Any],
+    record: ReleaseAccount,
     *,
     champion: Pointer | None,
     reason: str,
@@ -73,12 +72,12 @@ def release(
         why=run.ledger.states(release_id)[-1]["reason"],
         promoted=promoted,
         known=known,
-        payload=run.ledger.release(release_id).payload,
+        account=run.ledger.release(release_id).account,
         warnings=(*warnings, *follow(run), *refresh_release_pages(run, cards)),
     )
 
 
-def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: Mapping[str, Any], reason: str) -> str:
+def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: ReleaseAccount, reason: str) -> str:
     """Bundle, MLflow's entry and the ledger's row of a new release; returns its model card (HTML)."""
     bundle = write_bundle(
         releases_folder(run.settings.home),
@@ -90,17 +89,17 @@ def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: Ma
     )
     entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
     registered = Tracking(run.settings, run.use_case.name).record(entry, taken=taken_versions(run, entry.release_id))
-    run.ledger.add_release(candidate.release_id, _payload(bundle, registered, reason), at=run.clock())
+    run.ledger.add_release(candidate.release_id, _account(bundle, registered, reason), at=run.clock())
     return entry.files["card.html"].decode()
 
 
 def _record_again(
-    run: Run, candidate: Candidate, evaluation: Evaluation, record: Mapping[str, Any], reason: str
+    run: Run, candidate: Candidate, evaluation: Evaluation, record: ReleaseAccount, reason: str
 ) -> tuple[str, ...]:
     """Record a release that the ledger knows and MLflow has lost, whole; returns warnings, as nothing hangs on it."""
     tracking = Tracking(run.settings, run.use_case.name)
-    released = run.ledger.release(candidate.release_id).payload
-    if not released.get("mlflow_run_id"):
+    released = run.ledger.release(candidate.release_id).account
+    if not released.mlflow_run_id:
         return ()
     try:
         if tracking.registered(candidate.release_id, candidate.model_digest) is None:
@@ -111,16 +110,15 @@ def _record_again(
     return ()
 
 
-def _payload(bundle: Bundle, registered: RegisteredModel, reason: str) -> dict[str, Any]:
+def _account(bundle: Bundle, registered: RegisteredModel, reason: str) -> ReleaseAccount:
     """What the ledger keeps: the record inside the bundle, and what vouches for it."""
-    return {
-        **bundle.record,
-        "manifest_digest": bundle.manifest_digest,
-        "signed_by": bundle.signed_by,
-        "model_version": registered.version,
-        "mlflow_run_id": registered.run_id,
-        "trained_because": reason,
-    }
+    return bundle.record.replaced(
+        manifest_digest=bundle.manifest_digest,
+        signed_by=bundle.signed_by,
+        model_version=registered.version,
+        mlflow_run_id=registered.run_id,
+        trained_because=reason,
+    )
 
 
 def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer | None) -> tuple[str, bool]:

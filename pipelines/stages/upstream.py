@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.score import ScoreAccount
 from pipelines.platform.days import DayRange, grouped
 from pipelines.platform.errors import GateError, PermanentError, TransientError
 from pipelines.platform.ledger import StageRecord
@@ -14,11 +17,16 @@ from pipelines.run import Run
 
 @dataclass(frozen=True, kw_only=True)
 class Upstream:
-    """The table that `stage` makes (its account counts the day's `rows`), and what is held back without it."""
+    """The table that a stage makes whose account counts the day's rows, and what is held back without it."""
 
-    stage: str
+    account: type[FeaturesAccount] | type[ScoreAccount]
     table: str
     held_back: tuple[str, ...]
+
+    @property
+    def stage(self) -> str:
+        """The stage that makes the table."""
+        return self.account.STAGE
 
     def rows(self, run: Run, days: DayRange, version: int | None) -> dict[date, int]:
         """Rows of the table at that version for each of `days`; 0 for a day that the ledger knows to be empty.
@@ -26,7 +34,7 @@ class Upstream:
         Raises `TransientError` for a day that is not made yet, `GateError` for one that was refused, `PermanentError`
         where the ledger counts rows that the lake does not hold.
         """
-        records = run.ledger.latest(self.stage, first=days.first, last=days.last)
+        records = run.ledger.latest(self.account, first=days.first, last=days.last)
         refused = [day for day in days if day in records and records[day].status == "refused"]
         if refused:
             raise self._refused(refused, records[refused[0]])
@@ -34,7 +42,7 @@ class Upstream:
         missing = [day for day in days if day not in counts]
         if unmade := [day for day in missing if day not in records or records[day].status != "done"]:
             raise self._unmade(unmade)
-        if lost := [day for day in missing if records[day].payload.get("rows", 0) > 0]:
+        if lost := [day for day in missing if records[day].account.rows_handled() > 0]:
             raise self._lost(run, lost, records[lost[0]])
         return {day: counts.get(day, 0) for day in days}
 
@@ -58,23 +66,23 @@ class Upstream:
             next_step=f"{self._command(days)}, then run this again",
         )
 
-    def _refused(self, days: list[date], record: StageRecord) -> GateError:
+    def _refused(self, days: list[date], record: StageRecord[Account]) -> GateError:
         return GateError(
             f"the day's {self.table} were refused, so nothing is built on them",
             where=self.table,
             day=_named(days),
             expected=f"{self.table} that passed their gate",
-            found=f"refused in run {record.run_id}: {record.payload.get('reason', 'see its gate')}",
+            found=f"refused in run {record.run_id}: {record.account.reason or 'see its gate'}",
             held_back=self.held_back,
             next_step=f"mend what was refused, then {self._command(days)}",
         )
 
-    def _lost(self, run: Run, days: list[date], record: StageRecord) -> PermanentError:
+    def _lost(self, run: Run, days: list[date], record: StageRecord[Account]) -> PermanentError:
         return PermanentError(
             f"the ledger counts {self.table} that the lake does not hold",
             where=run.lake.path(self.table),
             day=_named(days),
-            expected=f"{record.payload['rows']:,} rows on {days[0]} (run {record.run_id})",
+            expected=f"{record.account.rows_handled():,} rows on {days[0]} (run {record.run_id})",
             found="0 rows",
             held_back=self.held_back,
             next_step=f"{self._command(days)}, then run this again",

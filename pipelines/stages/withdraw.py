@@ -12,11 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.withdrawal import WithdrawalAccount
 from pipelines.incidents import deliver, settle
 from pipelines.platform.days import DayRange
 from pipelines.platform.errors import UsageError
 from pipelines.platform.lake_deletion import delete_where
-from pipelines.platform.ledger import WITHDRAWN
 from pipelines.platform.storage import open_storage
 from pipelines.report.alerts import alert_file
 from pipelines.report.day_page import page_path
@@ -87,9 +87,8 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
         delete_where(run.lake, table, f"day = DATE'{day}'", run.provenance(AUDIT, day=str(day)))
     for path in _files(run, day):
         path.unlink(missing_ok=True)
-    payload = {"by": run.actor, "reason": reason}
-    for stage in stages:
-        run.ledger.record_stage(stage, day, WITHDRAWN, run_id=run.run_id, at=run.clock(), payload=payload)
+    taken_back = WithdrawalAccount(by=run.actor, reason=reason)
+    run.ledger.withdraw_stages(list(stages), day, taken_back, run_id=run.run_id, at=run.clock())
     run.ledger.audit(AUDIT, str(day), actor=run.actor, at=run.clock(), detail=found.to_json())
     for one in concerned:
         settle(run, one, f"{day} was withdrawn: {reason}")

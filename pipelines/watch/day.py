@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from pipelines.accounts.performance import Worth
 from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.causes import Cause
 from pipelines.watch.diagnosis import Diagnosis, Memory, diagnose
@@ -13,7 +14,6 @@ from pipelines.watch.matured import fallen
 from pipelines.watch.profile import DayProfile
 from pipelines.watch.reading import read
 from pipelines.watch.signals import Past
-from pipelines.watch.worth import Worth
 
 UNTRUSTED: frozenset[Cause] = frozenset({"feed", "bug"})
 """Days that were found to be these are no measure of what is usual."""

@@ -9,10 +9,10 @@ from math import pi, sqrt
 
 import numpy as np
 
+from pipelines.accounts.performance import Worth
 from pipelines.usecases.policies.watch import WatchPolicy
 from pipelines.watch.signals import Signal
 from pipelines.watch.usual import robust_sigma
-from pipelines.watch.worth import Worth
 
 _MEDIAN = pi / 2
 """Variance of a median over that of a mean, for normal values."""

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.frame import gate_frame
 from expectations.gate import run_suite
 from expectations.result import GateResult
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.platform.errors import GateError
 from pipelines.run import Run
 from pipelines.stages.ingest.account import FeedAccount
@@ -127,6 +128,6 @@ def _profile(day: date, account: FeedAccount, known: Mapping[date, int]) -> dict
 def _known_volumes(run: Run, feed: Prepared) -> dict[date, int]:
     """Accepted rows of each landing day: of this run, and of the weeks before from the ledger."""
     first, last = min(feed.accounts), max(feed.accounts)
-    records = run.ledger.latest("ingest", first=first - timedelta(weeks=_WEEKS), last=last, status="done")
-    counts = {day: record.payload["feeds"][feed.feed.name]["accepted"] for day, record in records.items()}
+    records = run.ledger.latest(IngestAccount, first=first - timedelta(weeks=_WEEKS), last=last, status="done")
+    counts = {day: record.account.feeds[feed.feed.name].accepted for day, record in records.items()}
     return counts | {day: account.accepted for day, account in feed.accounts.items()}

@@ -14,6 +14,7 @@ from pipelines.platform.home_ledger import require_own_ledger
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import Settings
 from pipelines.release.signing import sign
+from tests.accounts import ingest_account
 
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
@@ -51,7 +52,7 @@ def run_day(settings: Settings, day: date) -> None:
     _write(folder / "_MANIFEST.json", json.dumps({"files": files}))
     _write(settings.home / f"lake/fraud/transactions/day={day}/part-0.parquet", content.decode())
     ledger = Ledger(settings.ledger, "fraud")
-    ledger.record_stage("ingest", day, "done", run_id=settings.home.name, at=AT, payload={})
+    ledger.record_stage(day, ingest_account(), "done", run_id=settings.home.name, at=AT)
     ledger._engine.dispose()
 
 

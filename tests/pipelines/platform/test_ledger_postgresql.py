@@ -14,6 +14,7 @@ from pipelines.drills.race import race
 from pipelines.platform.errors import ConfigurationError, StoreError
 from pipelines.platform.ledger import Ledger, Pointer
 from pipelines.platform.settings import Settings
+from tests.accounts import release_account
 from tests.guarantees.plugin import Tried
 from tests.pipelines.platform.test_ledger_versions import VERSION_1
 from tests.servers import Server, new_database, postgresql
@@ -87,13 +88,13 @@ def test_a_wrong_password_and_a_wrong_base_are_said_without_the_password(address
 
 def test_a_server_that_goes_and_comes_back_loses_nothing(own_server: Server) -> None:
     ledger = Ledger(new_database(own_server), "fraud")
-    ledger.add_release("r1", {"n": 1}, at=AT)
+    ledger.add_release("r1", release_account(rounds=1), at=AT)
     own_server.stop()
     with pytest.raises(StoreError, match="does not answer") as caught:
-        ledger.add_release("r2", {"n": 2}, at=AT)
+        ledger.add_release("r2", release_account(rounds=2), at=AT)
     assert own_server.password not in str(caught.value)
     with pytest.raises(StoreError, match="cannot be opened"):
         Ledger(ledger.url, "fraud")
     own_server.start()
-    ledger.add_release("r2", {"n": 2}, at=AT)
+    ledger.add_release("r2", release_account(rounds=2), at=AT)
     assert [release.release_id for release in ledger.releases()] == ["r1", "r2"]

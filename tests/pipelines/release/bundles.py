@@ -15,6 +15,7 @@ from pipelines.release.bundle import Bundle, releases_folder, sha256, write_bund
 from pipelines.run import Run
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.rollout import RolloutPolicy
+from tests.accounts import release_account
 from tests.pipelines.release.boosters import matrix, train_booster
 
 USE = replace(
@@ -28,27 +29,29 @@ USE = replace(
 def stored_release(run: Run, seed: int, decision: str, as_of: str = "2026-11-09", more: Any = None) -> Bundle:
     model = bytes(train_booster(BASELINE, seed=seed).save_raw("ubj"))
     release_id = f"fraud-202611{seed:02d}-{sha256(model)[:8]}"
-    record = {
-        "release_id": release_id,
-        "as_of": as_of,
-        "feature_set": {"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
-        "threshold": seed / 100,
-        "rounds": 12,
-        "policy_digest": "p" * 64,
-        "evaluation": {
+    record = release_account(
+        release_id=release_id,
+        as_of=as_of,
+        feature_set={"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
+        threshold=seed / 100,
+        rounds=12,
+        policy_digest="p" * 64,
+        evaluation={
             "metrics": {"candidate": {"average_precision": 0.5 + seed / 100}, "rule": {"average_precision": 0.2}},
             "verdict": {"decision": decision, "summary": f"{decision}: told", "reasons": [], "checks": []},
         },
-        "trained_because": "a test's",
+        trained_because="a test's",
         **(more or {}),
-    }
+    )
     import pandas as pd
 
     reference = pd.DataFrame(matrix(BASELINE, 20), columns=list(BASELINE.names)).assign(score=0.5)
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
-    stamp = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": str(seed)}
-    run.ledger.add_release(release_id, {**record, **stamp}, at=run.clock())
+    account = record.replaced(
+        manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version=str(seed)
+    )
+    run.ledger.add_release(release_id, account, at=run.clock())
     return bundle
 
 

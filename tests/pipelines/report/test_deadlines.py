@@ -24,6 +24,7 @@ from pipelines.run import Run, utc_now
 from pipelines.stages.incidents import follow_deadlines, stage_failed
 from pipelines.store_checks import LOST
 from pipelines.usecases.registry import load
+from tests.accounts import account_of, ingest_account
 
 FRAUD = load("fraud")
 STAGES = tuple(FRAUD.schedule.deadlines)
@@ -41,7 +42,7 @@ def night(run: Run, day: date, *stages: str) -> None:
     """The stages of a scheduled night as the ledger keeps them; behind ingest by command, so that none follows."""
     for stage in stages:
         run_id = "ingest/scheduled__x" if stage == "ingest" else "by hand"
-        run.ledger.record_stage(stage, day, "done", run_id=run_id, at=NIGHT, payload={})
+        run.ledger.record_stage(day, account_of(stage, {}), "done", run_id=run_id, at=NIGHT)
 
 
 def of_nights(run: Run) -> list[Incident]:
@@ -71,7 +72,7 @@ def test_late_is_what_is_not_done_after_its_time(moment: datetime, done: set[tup
 
 def test_a_home_without_a_schedule_is_never_late(at: Callable[[datetime], Run]) -> None:
     run = at(NIGHT + timedelta(days=400))
-    run.ledger.record_stage("ingest", FIRST, "done", run_id="manual-1", at=NIGHT, payload={})
+    run.ledger.record_stage(FIRST, ingest_account(), "done", run_id="manual-1", at=NIGHT)
     found = timeliness(run)
     assert (found.since, found.late, follow_deadlines(run)) == (None, (), ())
     assert {one.table: one.newest for one in found.fresh if one.newest} == dict.fromkeys(

@@ -16,6 +16,7 @@ from pipelines.report.standing import standing
 from pipelines.run import Run
 from pipelines.stages.incidents import follow_deadlines
 from pipelines.usecases.registry import load
+from tests.accounts import account_of
 from tests.small_airflow import DagRun, SmallAirflow, small_airflow
 
 DAY = date(2026, 11, 19)
@@ -39,7 +40,7 @@ def at(airflow: tuple[SmallAirflow, Settings]) -> Callable[[float], Run]:
 
 def ran(run: Run, *stages: str, day: date = DAY, by: str = "{}/manual__1", at: datetime = DONE) -> None:
     for stage in stages:
-        run.ledger.record_stage(stage, day, "done", run_id=by.format(stage), at=at, payload={})
+        run.ledger.record_stage(day, account_of(stage, {}), "done", run_id=by.format(stage), at=at)
 
 
 def lateness(run: Run) -> list[Incident]:

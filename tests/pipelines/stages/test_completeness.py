@@ -14,6 +14,7 @@ from pipelines.platform.settings import Settings
 from pipelines.run import Run
 from pipelines.stages.completeness import missing_stages
 from pipelines.usecases.registry import load
+from tests.accounts import account_of
 
 DAY = date(2026, 11, 19)
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -25,7 +26,8 @@ def run(settings: Settings) -> Run:
 
 
 def record(run: Run, stage: str, status: str = "done", rows: int = 5) -> None:
-    run.ledger.record_stage(stage, DAY, status, run_id="r", at=AT, payload={"rows": rows})
+    counted = {"rows": rows} if stage in ("features", "score", "monitor") else {}
+    run.ledger.record_stage(DAY, account_of(stage, counted), status, run_id="r", at=AT)
 
 
 def missing(run: Run) -> tuple[str, ...]:

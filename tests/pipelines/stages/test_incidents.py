@@ -24,6 +24,7 @@ from pipelines.usecases.registry import load
 from pipelines.watch.causes import Cause, Severity
 from pipelines.watch.diagnosis import Diagnosis
 from pipelines.watch.signals import Signal
+from tests.accounts import ingest_account
 from tests.pipelines.receivers import mailbox, receiving
 
 DAY = date(2026, 11, 2)
@@ -87,7 +88,7 @@ def test_failures_of_one_cause_share_an_incident_until_their_days_are_done(at: C
     assert opened["gate", "score"].detail["next_step"] == "mend it"
     for day in days:
         assert ("feed", "transactions") in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
-        run.ledger.record_stage("ingest", day, "done", run_id="r", at=AT, payload={})
+        run.ledger.record_stage(day, ingest_account(), "done", run_id="r", at=AT)
         stage_done(run, "ingest", day)
     assert ("feed", "transactions") not in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
 
@@ -194,7 +195,7 @@ def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_whe
     run, first = at(), DAY - timedelta(days=3)
     assert not any("too young" in what for _, what in standing(run).attention)
     for day in (first, DAY):
-        run.ledger.record_stage("ingest", day, "done", run_id="test", at=AT, payload={})
+        run.ledger.record_stage(day, ingest_account(), "done", run_id="test", at=AT)
     stage_failed(run, "train", DAY, TooEarlyError("there is nothing to train on yet"))
     assert run.ledger.incidents() == []
     possible = first_training(run.use_case, first)
@@ -202,7 +203,7 @@ def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_whe
     assert len(told) == 1
     assert str(possible) in told[0]
     for day in (possible - timedelta(days=1), possible):
-        run.ledger.record_stage("ingest", day, "done", run_id="test", at=AT, payload={})
+        run.ledger.record_stage(day, ingest_account(), "done", run_id="test", at=AT)
     late = at(AT + (possible - DAY))
     assert not any("too young" in what for _, what in standing(late).attention)
     stage_failed(late, "train", possible, PermanentError("there are not enough days to train"))

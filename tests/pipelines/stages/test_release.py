@@ -33,7 +33,7 @@ def run(settings: Settings, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def champion(run: Run) -> str:
-    return _released(run, _candidate(run, 1, "2026-11-02")).payload["release_id"]
+    return _released(run, _candidate(run, 1, "2026-11-02")).account.release_id
 
 
 def _candidate(run: Run, seed: int, as_of: str) -> str:

@@ -32,6 +32,7 @@ from pipelines.run import Run
 from pipelines.stages import materialize as stage
 from pipelines.stages.materialize import Watermark, materialize, watermark
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account
 from tests.conftest import NOW
 from tests.guarantees.plugin import Tried
 from tests.pipelines.release.bundles import failing_write
@@ -92,7 +93,7 @@ class Nights(RuleBasedStateMachine):
         self.now, self.store, self.known = NOW, Store(), None
         self.run = Run(Settings.build(home="/nowhere", ledger="sqlite://"), load("fraud"), clock=lambda: self.now)
         for n in range(7):
-            self.run.ledger.record_stage("ingest", FIRST + timedelta(days=n), "done", run_id="r", at=NOW, payload={})
+            self.run.ledger.record_stage(FIRST + timedelta(days=n), ingest_account(), "done", run_id="r", at=NOW)
 
     @rule(minutes=st.sampled_from([1, 60, -1, -600]))
     def time_passes(self, minutes: int) -> None:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from pipelines.accounts.performance import Worth
 from pipelines.watch.estimate import calibration, estimate, realised
 from pipelines.watch.explanation import explain
-from pipelines.watch.worth import Worth, worth
+from pipelines.watch.worth import worth
 
 CAPACITY = 100
 
@@ -31,8 +32,8 @@ def test_intervals_hold_what_comes_true_also_where_the_inputs_move() -> None:
         for _ in range(60):
             rows, truth = a_day(rng, shift=shift)
             found = estimate(**rows, capacity=CAPACITY, probability=probability, past=past)
-            checked = realised(found.to_json(), truth)
-            within += checked["within"]
+            checked = realised(found, truth)
+            within += checked.within
             assert found.low <= found.precision <= found.high
             assert abs(found.positives - (truth.hits + truth.missed)) < 6 * np.sqrt(found.positives)
         assert within >= 51, f"{within} of 60 within their 95 % intervals, shift {shift}"
