@@ -23,7 +23,7 @@ from pipelines.accounts.ingest import IngestAccount
 from pipelines.accounts.materialize import MaterializeAccount
 from pipelines.platform.addresses import is_redis, with_our_driver
 from pipelines.platform.delta_log import commit_versions
-from pipelines.platform.errors import StoreError, TollgateError
+from pipelines.platform.errors import DamagedStoreError, StoreError, TollgateError
 from pipelines.platform.findings import Finding
 from pipelines.platform.ledger import Release
 from pipelines.platform.masking import mask_passwords
@@ -176,11 +176,9 @@ def _mlflow(run: Run) -> Iterator[LostStore]:
     try:
         deleted = deleted_experiment(run.settings.mlflow, run.use_case.name)
         registry = read_registry(run.settings.mlflow, run.use_case.name, "champion")
-    except StoreError as error:
-        if "malformed" in error.found or "not a database" in error.found:
-            yield _lost_mlflow("MLflow's database is damaged", (error.found,))
-            return
-        raise
+    except DamagedStoreError as error:
+        yield _lost_mlflow("MLflow's database is damaged", (error.found,))
+        return
     if deleted is not None:
         yield LostStore(
             store="mlflow",

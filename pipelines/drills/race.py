@@ -12,7 +12,7 @@ from typing import Any
 
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.drills.drill import Drill, Finding
-from pipelines.platform.errors import PermanentError
+from pipelines.platform.errors import OvertakenError, PermanentError
 from pipelines.platform.ledger import Ledger
 from pipelines.platform.settings import Settings
 
@@ -20,7 +20,6 @@ RACES = 100
 PROCESSES, THREADS = 4, 2
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 _PATIENCE_SECONDS = 300.0
-_TOLD = "another promotion was faster"
 
 
 @dataclass(frozen=True)
@@ -81,8 +80,10 @@ def _compete(contender: str, ledger: Ledger, races: int, start: Any, attempts: l
                 _release_id(number, contender), expected=seen, reason=f"race {number}", actor=contender, at=AT
             )
             outcome = "won"
+        except OvertakenError:
+            outcome = "lost"
         except PermanentError as error:
-            outcome = "lost" if _TOLD in str(error) else str(error)
+            outcome = str(error)
         except Exception as error:
             outcome = f"{type(error).__name__}: {error}"
         attempts.append(Attempt(number, contender, outcome))

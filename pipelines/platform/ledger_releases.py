@@ -15,7 +15,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from pipelines.accounts.release import ReleaseAccount
-from pipelines.platform.errors import PermanentError
+from pipelines.platform.errors import OvertakenError, PermanentError
 from pipelines.platform.ledger_documents import read_document
 from pipelines.platform.ledger_incidents import IncidentLedger, NewIncident
 from pipelines.platform.ledger_store import as_text
@@ -242,7 +242,7 @@ class ReleaseLedger(IncidentLedger):
 
     def _lost(self, expected: Pointer | None) -> PermanentError:
         now = self.champion()
-        return PermanentError(
+        return OvertakenError(
             "another promotion was faster",
             where=self.where,
             expected=f"champion {expected.release_id}, move {expected.generation}" if expected else "no champion",

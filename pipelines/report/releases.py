@@ -37,14 +37,18 @@ class ReleaseRow:
         return self.overrides[-1] if self.overrides else None
 
     @property
-    def notes(self) -> list[str]:
-        """What must not be overlooked, in sentences: overrides, and incidents that are open."""
-        told = [
+    def override_notes(self) -> list[str]:
+        """What persons let pass against the rules, in sentences."""
+        return [
             f"override by {one['actor']} on {one['at'][:16].replace('T', ' ')} UTC, against: {one['against']}; "
             f"{one['reason']}"
             for one in self.overrides
         ]
-        return told + [
+
+    @property
+    def notes(self) -> list[str]:
+        """What must not be overlooked, in sentences: overrides, and incidents that are open."""
+        return self.override_notes + [
             f"open incident ({one.severity}, {one.kind}) since {one.opened_at:%Y-%m-%d %H:%M} UTC: {one.summary}"
             for one in self.incidents
             if one.resolved_at is None

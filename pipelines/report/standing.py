@@ -206,7 +206,7 @@ def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]
     told: list[tuple[date | None, str]] = []
     for row in releases:
         live = row.state in {"shadow", "canary", "champion"}
-        notes = [note for note in row.notes if live and not note.startswith("open incident")]
+        notes = row.override_notes if live else []
         told += [(None, f"{row.release} ({row.state}): {note}") for note in notes]
     if releases and releases[-1].state == "candidate":
         told.append((None, f"{releases[-1].release} is a candidate: {releases[-1].state_reason}"))

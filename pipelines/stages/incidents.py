@@ -175,8 +175,7 @@ def _subject(run: Run, found: Diagnosis) -> str:
 def _cause(run: Run, stage: str, error: BaseException | None) -> tuple[str, str]:
     """Kind and subject under which failures of one cause meet."""
     if isinstance(error, NotArrivedError):
-        feed = next((one.name for one in run.use_case.feeds if one.name in str(error)), run.use_case.events.name)
-        return "feed", feed
+        return "feed", error.feed or run.use_case.events.name
     if isinstance(error, GateError):
         return "gate", stage
     if isinstance(error, StoreError):

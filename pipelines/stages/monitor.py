@@ -196,7 +196,8 @@ def _accounts(
         retrain = decide(day, drifted, asked, run.use_case.drift, summary=summary, watch=run.use_case.watch)
         asked |= {day} if retrain.asked else set()
         arrived = ingested.get(day)
-        accounts[day] = watched[day].replaced(
+        seen = watched[day]
+        accounts[day] = MonitorAccount(
             rows=rows[day],
             score_mean=sample.score_mean if sample else None,
             release=sample.release if sample else "",
@@ -204,6 +205,13 @@ def _accounts(
             quarantine_rate=quarantine_rate(arrived.account if arrived else None),
             quiet_hours=quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
             drift=drift.account(),
+            performance=seen.performance,
+            profile=seen.profile,
+            diagnosis=seen.diagnosis,
+            explained=seen.explained,
+            estimate=seen.estimate,
+            checked=seen.checked,
+            slices=seen.slices,
             retrain=RetrainAccount(asked=retrain.asked, reason=_waiting(diagnosis, waits) or retrain.reason),
             page=str(page_path(Path(), day)),
         )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from pipelines.platform.errors import PermanentError
+from pipelines.platform.errors import OvertakenError, PermanentError
 from pipelines.platform.ledger import Ledger
 from tests.pipelines.release.boosters import AT
 
@@ -20,7 +20,7 @@ def race(arguments: tuple[str, str, int]) -> bool:
     try:
         ledger.move_champion(release_id, expected=expected, reason="race", actor="t", at=AT)
     except PermanentError as error:
-        if error.what != "another promotion was faster":
+        if not isinstance(error, OvertakenError):
             raise
         return False
     return True
