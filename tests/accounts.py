@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from pipelines.accounts.account import Account
 from pipelines.accounts.cost import CostAccount
 from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.accounts.materialize import MaterializeAccount
 from pipelines.accounts.monitor import MonitorAccount
@@ -78,6 +79,11 @@ def train_account(**members: Any) -> TrainAccount:
 def cost_account(**members: Any) -> CostAccount:
     """What a run cost."""
     return checked(CostAccount, members)
+
+
+def incident_detail(**members: Any) -> IncidentDetail:
+    """What is kept of an incident beside its summary."""
+    return checked(IncidentDetail, members)
 
 
 def release_account(**members: Any) -> ReleaseAccount:

@@ -36,10 +36,8 @@ def bug(settings: Settings) -> Sequence[Finding]:
         _gave_way(run, account, before, deployed),
         Finding(
             expected="a person is paged, and told what was done",
-            happened="; ".join(f"{one.severity} {one.kind}: {one.detail.get('done', [])}" for one in opened)
-            or "nothing",
-            holds=[(one.kind, one.severity, bool(one.detail.get("done"))) for one in opened]
-            == [("bug", "critical", True)],
+            happened="; ".join(f"{one.severity} {one.kind}: {list(one.detail.done)}" for one in opened) or "nothing",
+            holds=[(one.kind, one.severity, bool(one.detail.done)) for one in opened] == [("bug", "critical", True)],
         ),
         _no_training(account),
         Finding(

@@ -41,7 +41,7 @@ def concept(settings: Settings) -> Sequence[Finding]:
         ),
         Finding(
             expected="a person is paged, and told to look at what was missed",
-            happened="; ".join(f"{one.severity}: {one.detail.get('next_step')}" for one in opened) or "nobody",
+            happened="; ".join(f"{one.severity}: {one.detail.next_step}" for one in opened) or "nobody",
             holds=[one.severity for one in opened] == ["critical"],
         ),
         Finding(

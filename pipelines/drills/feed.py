@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.drills.drill import Drill, Finding
 from pipelines.platform.days import DayRange
@@ -72,12 +73,11 @@ def _named(run: Run, during: list[Incident]) -> Finding:
 
 
 def _told(during: list[Incident]) -> Finding:
-    detail = during[0].detail if during else {}
-    days = detail.get("days", [])
+    detail = during[0].detail if during else IncidentDetail()
     return Finding(
         expected="it lists the days, and says what to type",
-        happened=f"{', '.join(days)}; {detail.get('next_step', '')}",
-        holds=days == [str(day) for day in MISSING] and bool(detail.get("next_step")),
+        happened=f"{', '.join(map(str, detail.days))}; {detail.next_step}",
+        holds=detail.days == tuple(MISSING) and bool(detail.next_step),
     )
 
 

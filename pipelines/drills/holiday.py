@@ -132,7 +132,7 @@ def _closed(run: Run) -> Finding:
     return Finding(
         expected="all of it is one incident, that says what was done and closes by itself",
         happened=told or "none",
-        holds=len(every) == 1 and every[0].resolved_at is not None and bool(every[0].detail.get("done")),
+        holds=len(every) == 1 and every[0].resolved_at is not None and bool(every[0].detail.done),
     )
 
 

@@ -125,15 +125,5 @@ def _drift_chart(drift: DriftAccount | None, limit: float) -> Markup:
 
 
 def incident_day(incident: Incident) -> date | None:
-    """The (first) day that an incident is about, by its detail or its subject; None where it names none."""
-    days = [str(day) for day in incident.detail.get("days") or ()]
-    for text in (
-        incident.detail.get("day"),
-        *sorted(days)[:1],
-        *incident.subject.replace("/", " ").replace(":", " ").split(),
-    ):
-        try:
-            return date.fromisoformat(str(text))
-        except ValueError:
-            continue
-    return None
+    """The (first) day that an incident is about; None where it names none."""
+    return incident.detail.first

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.incidents import deliver, report, settle
 from pipelines.platform.errors import StoreError
 from pipelines.platform.ledger import NewIncident, Pointer
@@ -80,13 +81,13 @@ def _mirror(run: Run, tracking: Tracking, pointer: Pointer | None) -> str | None
 
 def _report(run: Run, kind: str, told: str, *, evidence: str, next_step: str) -> tuple[str, ...]:
     """Open the incident of the alias, or go on with it; returns what it says, as a warning."""
-    detail = {
-        "sources": ["release"],
-        "consequence": "MLflow shows an older champion or none; the ledger decides, and scoring does not ask MLflow",
-        "evidence": [evidence],
-        "next_step": next_step,
-        "runbook": RUNBOOK,
-    }
+    detail = IncidentDetail(
+        sources=("release",),
+        consequence="MLflow shows an older champion or none; the ledger decides, and scoring does not ask MLflow",
+        evidence=(evidence,),
+        next_step=next_step,
+        runbook=RUNBOOK,
+    )
     report(run, NewIncident(kind=kind, subject=SUBJECT, severity="warning", summary=told, detail=detail))
     deliver(run)
     return (told,)

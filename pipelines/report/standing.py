@@ -242,7 +242,7 @@ def _incidents(run: Run) -> list[tuple[date | None, str]]:
     """Open incidents, and how many notices nobody has taken yet."""
     told: list[tuple[date | None, str]] = []
     for one in run.ledger.incidents(open_only=True):
-        next_step = one.detail.get("next_step") or "tollgate oncall"
+        next_step = one.detail.next_step or "tollgate oncall"
         level = "page" if one.severity == "critical" else "ticket"
         told.append((None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}"))
     waiting = run.ledger.waiting_messages()

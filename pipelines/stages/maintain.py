@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.maintain import MaintainAccount
 from pipelines.incidents import deliver, report, settle
 from pipelines.platform.airflow_upkeep import tend_airflow
@@ -71,13 +72,13 @@ def _tell_of_unread(run: Run, unread: Sequence[Unread]) -> None:
     kind, subject = "retention", "files of the home"
     if unread:
         named = [f"{one.path}: {one.why}" for one in unread]
-        detail = {
-            "by": "maintain",
-            "consequence": "these files may be older than the retention policy allows, and stay",
-            "evidence": named[:TOLD],
-            "next_step": "look into them, then tollgate retain --older-than-policy",
-            "runbook": "docs/runbooks/retention.md",
-        }
+        detail = IncidentDetail(
+            by="maintain",
+            consequence="these files may be older than the retention policy allows, and stay",
+            evidence=tuple(named[:TOLD]),
+            next_step="look into them, then tollgate retain --older-than-policy",
+            runbook="docs/runbooks/retention.md",
+        )
         summary = f"the day of {len(unread)} files cannot be told: {named[0]}"
         report(run, NewIncident(kind=kind, subject=subject, severity="warning", summary=summary, detail=detail))
     else:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.incidents import deliver, report
 from pipelines.platform.errors import StoreError, TransientError
@@ -180,14 +181,14 @@ def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
     failed = [check for check in verdict.checks if check.outcome == "failed" and check.name in TELLING_CHECKS]
     if failed:
         evidence = [f"{check.name}: {check.found}" for check in failed]
-        detail = {
-            "sources": ["release"],
-            "consequence": f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is suspect",
-            "evidence": evidence,
-            "checks": [check.to_json() for check in failed],
-            "next_step": "tollgate releases",
-            "runbook": RUNBOOK,
-        }
+        detail = IncidentDetail(
+            sources=("release",),
+            consequence=f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is suspect",
+            evidence=tuple(evidence),
+            checks=tuple(check.account() for check in failed),
+            next_step="tollgate releases",
+            runbook=RUNBOOK,
+        )
         summary = "; ".join(evidence)
         report(
             run, NewIncident(kind="refused", subject=release_id, severity="critical", summary=summary, detail=detail)

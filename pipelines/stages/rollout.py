@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.rollout import GuardAccount, MaturedPair, RolloutAccount
 from pipelines.accounts.score import ScoreAccount
 from pipelines.incidents import deliver, report
@@ -222,17 +223,17 @@ def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, found: Finding
 
 
 def _incident(release: str, day: date, reason: str, found: Finding, done: str) -> NewIncident:
-    detail = {
-        "first_day": str(day),
-        "days": [str(day)],
-        "sources": [STAGE],
-        "consequence": f"of {release}: {done}",
-        "evidence": found.failed,
-        "checks": [check.to_json() for check in found.checks],
-        "done": [done],
-        "next_step": "tollgate releases",
-        "runbook": RUNBOOK,
-    }
+    detail = IncidentDetail(
+        first_day=day,
+        days=(day,),
+        sources=(STAGE,),
+        consequence=f"of {release}: {done}",
+        evidence=tuple(found.failed),
+        checks=tuple(check.account() for check in found.checks),
+        done=(done,),
+        next_step="tollgate releases",
+        runbook=RUNBOOK,
+    )
     return NewIncident(
         kind="guardrail", subject=release, severity="critical", summary=f"{reason}; {done}", detail=detail
     )

@@ -72,7 +72,7 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
         )
         many = f"{len(set(later))} later days, up to {max(later)}"
         raise _refused(day, "later days were computed with this day's rows", "the newest day with features", many, step)
-    concerned = [one for one in run.ledger.incidents(open_only=True) if one.detail.get("days") == [str(day)]]
+    concerned = [one for one in run.ledger.incidents(open_only=True) if one.detail.days == (day,)]
     found = Withdrawal(
         day=day,
         reason=reason,

@@ -26,7 +26,7 @@ from pipelines.release.bundle import load_bundle
 from pipelines.release.evidence.golden_store import load_golden
 from pipelines.run import Run
 from pipelines.usecases.registry import load
-from tests.accounts import ingest_account, release_account
+from tests.accounts import incident_detail, ingest_account, release_account
 from tests.servers import new_database
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -99,7 +99,9 @@ def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> 
     counted = len(ledger.audit_entries())
     try:
         ledger.record_stage(DAY, ingest_account(reason=text, rules={text: 1}), "refused", run_id=text, at=AT)
-        new = NewIncident(kind="drift", subject=text, severity="warning", summary=text, detail={"told": text})
+        new = NewIncident(
+            kind="drift", subject=text, severity="warning", summary=text, detail=incident_detail(next_step=text)
+        )
         number = ledger.report_incident(new, at=AT, actor=text)[0].incident_id
         ledger.settle_incident("drift", text, resolution=text, at=AT, actor=text)
     except PermanentError:
@@ -108,7 +110,7 @@ def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> 
     assert ledger.latest("ingest")[DAY].account.reason == text
     assert ledger.latest("ingest")[DAY].run_id == text
     kept = next(one for one in ledger.incidents() if one.incident_id == number)
-    assert (kept.subject, kept.summary, kept.resolution, kept.detail) == (text, text, text, {"told": text})
+    assert (kept.subject, kept.summary, kept.resolution, kept.detail.next_step) == (text, text, text, text)
     assert [release.release_id for release in ledger.releases()] == ["known"]
     with pytest.raises(PermanentError):
         ledger.release(text)
@@ -133,7 +135,7 @@ def pages(text: str) -> list[str]:
         made = Run(Settings.build(home=folder, ledger="sqlite://"), load("fraud"), clock=lambda: AT)
         made.ledger.record_stage(DAY, ingest_account(reason=text), "refused", run_id=text, at=AT)
         incident = NewIncident(
-            kind="drift", subject=text, severity="critical", summary=text, detail={"next_step": text}
+            kind="drift", subject=text, severity="critical", summary=text, detail=incident_detail(next_step=text)
         )
         made.ledger.report_incident(incident, at=AT, actor=text)
         facts = Facts(made)

@@ -12,6 +12,7 @@ import numpy as np
 
 from features.timeline import Ints
 from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.materialize import MaterializeAccount
 from pipelines.accounts.served import ServedAccount
 from pipelines.incidents import deliver, report, settle
@@ -107,15 +108,15 @@ def _record(run: Run, day: date, result: ServedAccount) -> None:
     status = "refused" if reason else "done"
     run.ledger.record_stage(day, account, status, run_id=run.run_id, at=run.clock())
     if reason:
-        report(run, _incident(run, result, reason))
+        report(run, _incident(run, day, result, reason))
     else:
         for one in run.ledger.incidents(open_only=True):
-            if one.kind == KIND and max(one.detail.get("days") or [""]) <= str(result.day):
+            if one.kind == KIND and (one.detail.last is None or one.detail.last <= day):
                 settle(run, one, f"the answers of {result.day} are within the policy")
     deliver(run)
 
 
-def _incident(run: Run, result: ServedAccount, reason: str) -> NewIncident:
+def _incident(run: Run, day: date, result: ServedAccount, reason: str) -> NewIncident:
     """A page where values differ for no known cause, else a ticket. It names no event: incidents are kept for good."""
     named = unexplained_by_feature(result)
     shown = [f"{cause}: {count:,} of {result.compared:,} answers" for cause, count in result.causes.items()]
@@ -123,17 +124,17 @@ def _incident(run: Run, result: ServedAccount, reason: str) -> NewIncident:
         example = result.examples[name][0]
         values = f"batch {example.batch!r}, answered {example.online!r}"
         shown.append(f"{name}, for instance: {values} ({example.cause})")
-    detail = {
-        "by": STAGE,
-        "first_day": str(result.day),
-        "cause": CAUSES[UNEXPLAINED] if named else max(result.causes, key=lambda cause: result.causes[cause]),
-        "days": [str(result.day)],
-        "sources": [STAGE],
-        "consequence": "answers were given on other features than the model's; the next release is refused",
-        "evidence": shown,
-        "next_step": f"tollgate parity --served --day {result.day}",
-        "runbook": RUNBOOK,
-    }
+    detail = IncidentDetail(
+        by=STAGE,
+        first_day=day,
+        cause=CAUSES[UNEXPLAINED] if named else max(result.causes, key=lambda cause: result.causes[cause]),
+        days=(day,),
+        sources=(STAGE,),
+        consequence="answers were given on other features than the model's; the next release is refused",
+        evidence=tuple(shown),
+        next_step=f"tollgate parity --served --day {day}",
+        runbook=RUNBOOK,
+    )
     severity: Severity = "critical" if result.unexplained_share > run.use_case.serving.unexplained_share else "warning"
     return NewIncident(
         kind=KIND, subject=run.use_case.name, severity=severity, summary=f"{result.day}: {reason}", detail=detail

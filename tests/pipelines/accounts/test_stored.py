@@ -11,6 +11,7 @@ import pytest
 import sqlalchemy as sa
 
 from pipelines.accounts.account import Account
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.accounts.journal import JournalAccount
 from pipelines.accounts.monitor import MonitorAccount
@@ -139,3 +140,11 @@ def test_instants_and_numbers_are_stored_as_before() -> None:
     account = account_type("materialize_begun").from_stored(begun)
     assert account.to_stored()["built_at"].endswith("+00:00")
     assert json.dumps(MonitorAccount(score_mean=float("inf")).to_stored()) == '{"score_mean": Infinity}'
+
+
+def test_the_detail_of_an_earlier_incident_is_read_and_an_empty_day_is_none() -> None:
+    stored = {"by": "stage", "first_day": "", "days": [], "sources": ["ingest"], "next_step": "mend it"}
+    detail = IncidentDetail.from_stored(stored)
+    assert (detail.first, detail.last, detail.next_step) == (None, None, "mend it")
+    older = IncidentDetail.from_stored({"day": "2026-11-07", "rows": [{"a": 1}]})
+    assert (older.first, older.to_stored()) == (DAY, {"day": "2026-11-07", "rows": [{"a": 1}]})

@@ -9,6 +9,7 @@ from typing import Any
 
 from features.fraud import EXTENDED
 from pipelines.accounts.account import Account
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.platform.days import DayRange, midnight
 from pipelines.platform.ledger import Move, NewIncident
@@ -64,7 +65,9 @@ def write_incidents(run: Run) -> None:
     """One that is over, one that is open; both speak markup."""
     opened = midnight(REFUSED + timedelta(days=1)) + timedelta(hours=3)
     subject = f"features:{REFUSED}"
-    evidence = {"day": str(REFUSED), "next_step": f"tollgate status {EVIL}", "rows": [{"a": EVIL}]}
+    evidence = IncidentDetail.from_json(
+        {"day": str(REFUSED), "next_step": f"tollgate status {EVIL}", "rows": [{"a": EVIL}]}
+    )
     held = NewIncident(kind="gate", subject=subject, severity="critical", summary=f"held {EVIL}", detail=evidence)
     run.ledger.report_incident(held, at=opened, actor="x")
     over = opened + timedelta(hours=5)

@@ -16,7 +16,7 @@ from pipelines.accounts.monitor import MonitorAccount
 from pipelines.platform.errors import ConfigurationError, PermanentError
 from pipelines.platform.ledger import Ledger, NewIncident
 from pipelines.platform.ledger_opening import open_ledger
-from tests.accounts import ingest_account, monitor_account, release_account
+from tests.accounts import incident_detail, ingest_account, monitor_account, release_account
 from tests.guarantees.plugin import Tried
 from tests.servers import new_database
 from tests.state_machines import play
@@ -103,7 +103,9 @@ def test_a_ledger_of_another_version_is_refused(ledger: Ledger) -> None:
 def test_an_incident_is_open_once_until_it_is_resolved(ledger: Ledger) -> None:
 
     def open_one(n: int) -> int:
-        new = NewIncident(kind="drift", subject="amount", severity="warning", summary=f"{n}", detail={"n": n})
+        new = NewIncident(
+            kind="drift", subject="amount", severity="warning", summary=f"{n}", detail=incident_detail(next_step=f"{n}")
+        )
         return ledger.report_incident(new, at=AT, actor="t")[0].incident_id
 
     with ThreadPoolExecutor(6) as pool:
@@ -116,14 +118,23 @@ def test_an_incident_is_open_once_until_it_is_resolved(ledger: Ledger) -> None:
     assert [i.subject for i in ledger.incidents(open_only=True)] == ["other"]
     open_one(99)
     first, _, third = ledger.incidents()
-    assert (first.resolution, first.resolved_by, third.summary, third.detail) == ("it passed", "ann", "99", {"n": 99})
+    assert (first.resolution, first.resolved_by, third.summary, third.detail.next_step) == (
+        "it passed",
+        "ann",
+        "99",
+        "99",
+    )
     assert Ledger(ledger.url, "bike").incidents() == []
 
 
 def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanwhile(ledger: Ledger) -> None:
     def report_and_settle(n: int) -> int:
         new = NewIncident(
-            kind="late", subject="feed", severity="warning", summary="-", detail={"days": [f"2026-11-{n + 1:02d}"]}
+            kind="late",
+            subject="feed",
+            severity="warning",
+            summary="-",
+            detail=incident_detail(days=[f"2026-11-{n + 1:02d}"]),
         )
         incident, _ = ledger.report_incident(new, at=AT, actor="t")
         if n % 5 == 4:
@@ -134,7 +145,7 @@ def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanw
         told = set(pool.map(report_and_settle, range(30)))
     kept = ledger.incidents()
     assert told == {incident.incident_id for incident in kept}
-    assert sorted(day for incident in kept for day in incident.detail["days"]) == [
+    assert sorted(day for incident in kept for day in map(str, incident.detail.days)) == [
         f"2026-11-{n + 1:02d}" for n in range(30)
     ]
     assert len(ledger.incidents(open_only=True)) <= 1

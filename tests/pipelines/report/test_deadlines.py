@@ -91,7 +91,11 @@ def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(at: Ca
     follow_deadlines(monitored_late)
     follow_deadlines(at(NIGHT + timedelta(days=1, hours=2)))
     (one,) = of_nights(monitored_late)
-    assert (one.kind, one.severity, one.detail["days"]) == ("late", "critical", ["2026-11-10", "2026-11-11"])
+    assert (one.kind, one.severity, [str(day) for day in one.detail.days]) == (
+        "late",
+        "critical",
+        ["2026-11-10", "2026-11-11"],
+    )
     assert one.summary == "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 22 h 30 min ago (not run)"
     night(monitored_late, FIRST, "score", "monitor")
     night(monitored_late, FIRST + timedelta(days=1), *STAGES)

@@ -62,14 +62,14 @@ def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself
     run = at(30)
     follow_deadlines(run)
     (one,) = lateness(run)
-    assert (one.kind, one.severity, one.detail["days"], one.detail["sources"]) == (
+    assert (one.kind, one.severity, [str(day) for day in one.detail.days], list(one.detail.sources)) == (
         "late",
         "warning",
         [str(DAY)],
         ["features"],
     )
     assert "ingest is done since 09:00 UTC, no run of it in Airflow: the DAG features is paused" in one.summary
-    assert f"tollgate backfill --from {DAY} --to {DAY}" in one.detail["next_step"]
+    assert f"tollgate backfill --from {DAY} --to {DAY}" in one.detail.next_step
     told = [what for day, what in standing(run, look=airflow_look(run.settings, "fraud")).attention if day == DAY]
     assert any("the DAG features is paused" in what for what in told)
     ran(run, "features", "score", "monitor")

@@ -54,7 +54,7 @@ def test_one_cause_is_one_incident_that_escalates_and_resolves_by_itself(at: Cal
             follow(run, found(DAY + timedelta(days=number), "feed", "ticket", FEED))
         (one,) = run.ledger.incidents()
         assert (one.kind, one.subject, one.severity) == ("feed", "transactions", "critical"), "three days: a page"
-        assert one.detail["days"] == ["2026-11-02", "2026-11-03", "2026-11-04"]
+        assert [str(day) for day in one.detail.days] == ["2026-11-02", "2026-11-03", "2026-11-04"]
         follow(run, found(DAY + timedelta(days=2), "feed", "ticket", FEED))
         follow(run, found(DAY + timedelta(days=3), "unjudged", "note"))
         follow(run, found(DAY + timedelta(days=1), "well", "none"))
@@ -83,9 +83,9 @@ def test_failures_of_one_cause_share_an_incident_until_their_days_are_done(at: C
     stage_failed(run, "score", DAY, GateError("refused", next_step="mend it", runbook="docs/runbooks/x"))
     opened = {(one.kind, one.subject): one for one in run.ledger.incidents()}
     assert set(opened) == {("feed", "transactions"), ("store", "postgres"), ("gate", "score")}
-    assert opened["feed", "transactions"].detail["days"] == [str(day) for day in days]
-    assert opened["store", "postgres"].detail["sources"] == ["features", "score"]
-    assert opened["gate", "score"].detail["next_step"] == "mend it"
+    assert opened["feed", "transactions"].detail.days == tuple(days)
+    assert opened["store", "postgres"].detail.sources == ("features", "score")
+    assert opened["gate", "score"].detail.next_step == "mend it"
     for day in days:
         assert ("feed", "transactions") in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
         run.ledger.record_stage(day, ingest_account(), "done", run_id="r", at=AT)

@@ -235,8 +235,8 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     assert record.status == "refused"
     assert f"differ for no known cause: {MEAN} (" in record.account.reason
     incident = next(one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity")
-    assert (incident.severity, incident.detail["runbook"]) == ("critical", "docs/runbooks/served-parity.md")
-    assert any(MEAN in line for line in incident.detail["evidence"])
+    assert (incident.severity, incident.detail.runbook) == ("critical", "docs/runbooks/served-parity.md")
+    assert any(MEAN in line for line in incident.detail.evidence)
     check = served_holds(record.account, run.use_case.serving)
     assert (check.outcome, check.consequence) == ("failed", "refuse")
     assert MEAN in check.found
