@@ -26,7 +26,7 @@ UNSURE = "the states of its entities could not be had in time"
 Scores = NDArray[np.float64]
 
 
-def decider(scorer: Scorer, *, reason: str = "") -> Decider:
+def decider(scorer: Scorer, *, reason: str = "", by_policy: bool = False) -> Decider:
     """A scorer as an answer names it; the rule has no feature set."""
     bundle = scorer.bundle
     return Decider(
@@ -36,6 +36,7 @@ def decider(scorer: Scorer, *, reason: str = "") -> Decider:
         threshold=scorer.threshold,
         fallback=scorer.fallback,
         reason=reason or scorer.reason,
+        by_policy=by_policy,
     )
 
 
@@ -123,7 +124,7 @@ class Judge:
             decider(contenders.champion),
             decider(contenders.challenger or contenders.champion),
             decider(self._rule),
-            decider(self._rule, reason=told),
+            decider(self._rule, reason=told, by_policy=span is not None),
         )
 
     def _champion_scores(self, matrix: NDArray[np.float64]) -> Scores:
