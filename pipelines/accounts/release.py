@@ -13,8 +13,8 @@ from pipelines.accounts.stored import Stored
 class FeatureSetAccount(Part):
     """The features that the model takes: the set's name and digest, the features' names in their order."""
 
-    name: str = ""
     digest: str = ""
+    name: str = ""
     names: tuple[str, ...] = ()
 
 
@@ -25,13 +25,13 @@ class TrainingAccount(Part):
     none.
     """
 
-    train_days: tuple[date, ...] = ()
-    test_days: tuple[date, ...] = ()
-    labels_known_at: Instant | None = None
-    days_without_rows: tuple[date, ...] = ()
     data_digest: str = ""
+    days_without_rows: tuple[date, ...] = ()
+    labels_known_at: Instant | None = None
     n_train: int = 0
     n_train_positive: int = 0
+    test_days: tuple[date, ...] = ()
+    train_days: tuple[date, ...] = ()
 
 
 class GoldenAccount(Part):
