@@ -302,7 +302,7 @@ def test_a_day_with_history_is_told_apart_estimated_and_explained(
     assert account.retrain.asked is True
     page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
     assert "Inputs moved" in page
-    assert f"Runbook: {found['runbook']}" in page
+    assert f"Runbook: {found.runbook}" in page
     severities = [row["value"] for row in run.lake.read("metrics").where("metric = 'severity'").collect()]
     assert len(severities) == len(SCORED)
     assert [one.kind for one in run.ledger.incidents()] == ["harmful"]

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.platform.errors import TransientError
 from pipelines.platform.ledger import Pointer
 from pipelines.platform.settings import Settings
@@ -48,7 +49,9 @@ def _released(run: Run, release_id: str, decision: str = "approved", *, judged: 
         figures={}, verdict=Verdict(checks=[failed] if consequence else []), label=np.empty(0), scores={}
     )
     candidate: Any = SimpleNamespace(release_id=release_id)
-    return release(run, candidate, evaluation, {}, champion=judged or run.ledger.champion(), reason="a test's")
+    return release(
+        run, candidate, evaluation, ReleaseAccount(), champion=judged or run.ledger.champion(), reason="a test's"
+    )
 
 
 def _pointer(run: Run) -> Pointer:

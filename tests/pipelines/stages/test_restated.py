@@ -64,7 +64,7 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Ca
     assert [row.value for row in stored] == [fresh.positives]
     assert run.lake.versions(["predictions", "alerts"]) == decided
     told_again = page.read_text()
-    assert f"events {first['performance']['positives']} turned out positive" in told_first
+    assert f"events {first.performance.positives} turned out positive" in told_first
     assert f"events {fresh.positives} turned out positive" in told_again
     assert f"<b>Told again:</b> the labels that came in on {BEFORE}" in told_again
     for card in ("What moved", "Scores", "Gates", "Every feature"):

@@ -163,8 +163,8 @@ def test_a_corrected_amount_is_other_content_for_the_event_and_those_after_it(
     found = measured(run)
     assert found.causes == {"other content": int((customers[first:] == customers[first]).sum())}
     assert found.mismatches["amount"] == 1
-    assert found.examples["amount"][0]["event_id"] == day.events.id[first]
-    assert found.examples["amount"][0]["online"] == cents[first] / 100
+    assert found.examples["amount"][0].event_id == day.events.id[first]
+    assert found.examples["amount"][0].online == cents[first] / 100
 
 
 def test_two_workers_that_answer_in_one_moment(world: tuple[Run, DayStream, Clock]) -> None:

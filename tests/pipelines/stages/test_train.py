@@ -181,7 +181,7 @@ def test_the_reference_is_a_sample_of_the_train_days(
     assert reference["amount"].isin(train_days["amount"]).all()
     scores = scorer.score(reference[list(scorer.feature_names)].to_numpy(dtype=float))
     assert np.array_equal(scores, reference["score"])
-    assert scorer.bundle.record.volume["by_iso_weekday"] == {str(n): float(ROWS_A_DAY) for n in range(1, 8)}
+    assert scorer.bundle.record.volume.by_iso_weekday == {str(n): float(ROWS_A_DAY) for n in range(1, 8)}
     assert result.released.account.volume == scorer.bundle.record.volume
 
 

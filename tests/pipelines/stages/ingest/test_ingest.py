@@ -82,12 +82,12 @@ def test_a_home_of_any_name_and_checksums_that_somebody_left_change_nothing(
     first, second = landing.fetch("transactions", D, tmp_path)
     first.with_name(f".{first.name}.crc").write_bytes(b"crc\0\0\0\2\0\1\2\3\4")
     second.with_name(f".{second.name}.crc").write_bytes(b"")
-    assert ingest_day(run, D)["rows_in"] == 21
+    assert ingest_day(run, D).rows_in == 21
     land_text(landing, D, [as_text(row) for row in rows])
     land(landing, D, reports(D, [5]), feed="fraud_reports")
     (text,) = landing.fetch("transactions", D, tmp_path)
     text.with_name(f".{text.name}.crc").write_bytes(b"crc\0\0\0\2\0\1\2\3\4")
-    assert ingest_day(run, D)["changed_days"] == []
+    assert ingest_day(run, D).changed_days == ()
     assert len(table(run)) == 20
 
 
@@ -121,7 +121,7 @@ def test_text_and_parquet_give_the_same_rows(run: Run, landing: Landing) -> None
     ingest_day(run, D)
     before = content_hash(run)
     land_text(landing, D, [as_text(row) for row in rows])
-    assert ingest_day(run, D)["changed_days"] == []
+    assert ingest_day(run, D).changed_days == ()
     assert content_hash(run) == before
 
 
@@ -138,7 +138,7 @@ def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: 
     ingest(run, DayRange(day(0), day(1)))
     once, made, first_day = content_hash(run), versions(run), content_hash(run, days={day(0)})
     for _ in range(4):
-        assert ingest_day(run, day(1))["changed_days"] == []
+        assert ingest_day(run, day(1)).changed_days == ()
     assert (content_hash(run), versions(run)) == (once, made)
 
     second[7]["amount"] = Decimal("12.34")
@@ -162,7 +162,7 @@ def test_a_day_without_rows_is_empty_and_says_so(run: Run, landing: Landing) -> 
     assert (account.state, account.rows_in, account.changed_days) == ("empty", 0, ())
     assert table(run, "transactions") == table(run, "fraud_reports") == table(run, "quarantine") == []
     land(landing, D, events(D, 50))
-    assert ingest_day(run, D)["changed_days"] == [str(D)]
+    assert ingest_day(run, D).changed_days == (D,)
     land(landing, D, [])
     account = ingest_day(run, D)
     assert (account.state, account.changed_days, table(run)) == ("empty", (D,), [])
@@ -183,9 +183,9 @@ def test_a_gate_warning_is_recorded_and_lets_pass(run: Run, landing: Landing) ->
     for row in rows:
         row["amount"] *= 100
     land(landing, D, rows)
-    gate = ingest_day(run, D)["gate"]["transactions"]
-    assert (gate["passed"], gate["severity"]) == (True, "warning")
-    assert gate["failures"][0]["meaning"] == "amounts may be in another unit (cents, another currency)"
+    gate = ingest_day(run, D).gate["transactions"]
+    assert (gate.passed, gate.severity) == (True, "warning")
+    assert gate.failures[0].meaning == "amounts may be in another unit (cents, another currency)"
 
 
 def test_commits_say_where_they_come_from(run: Run, landing: Landing) -> None:
