@@ -29,20 +29,20 @@ USE = replace(
 def stored_release(run: Run, seed: int, decision: str, as_of: str = "2026-11-09", more: Any = None) -> Bundle:
     model = bytes(train_booster(BASELINE, seed=seed).save_raw("ubj"))
     release_id = f"fraud-202611{seed:02d}-{sha256(model)[:8]}"
-    record = release_account(
-        release_id=release_id,
-        as_of=as_of,
-        feature_set={"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
-        threshold=seed / 100,
-        rounds=12,
-        policy_digest="p" * 64,
-        evaluation={
+    members: dict[str, Any] = {
+        "release_id": release_id,
+        "as_of": as_of,
+        "feature_set": {"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
+        "threshold": seed / 100,
+        "rounds": 12,
+        "policy_digest": "p" * 64,
+        "evaluation": {
             "metrics": {"candidate": {"average_precision": 0.5 + seed / 100}, "rule": {"average_precision": 0.2}},
             "verdict": {"decision": decision, "summary": f"{decision}: told", "reasons": [], "checks": []},
         },
-        trained_because="a test's",
-        **(more or {}),
-    )
+        "trained_because": "a test's",
+    }
+    record = release_account(**{**members, **(more or {})})
     import pandas as pd
 
     reference = pd.DataFrame(matrix(BASELINE, 20), columns=list(BASELINE.names)).assign(score=0.5)
