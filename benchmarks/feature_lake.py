@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.run import Run
@@ -67,5 +68,5 @@ def lake_of(home: Path, length: int = LENGTH) -> BenchLake:
 
 def _record_ingest(lake: BenchLake) -> None:
     versions = lake.run.lake.versions(FEEDS)
-    accounts = {day: {"state": "arrived", "changed_days": [str(day)], "versions": versions} for day in lake.days}
-    lake.run.ledger.record_stages("ingest", accounts, "done", run_id="bench", at=lake.run.clock())
+    accounts = {day: IngestAccount(state="arrived", changed_days=(day,), versions=versions) for day in lake.days}
+    lake.run.ledger.record_stages(accounts, "done", run_id="bench", at=lake.run.clock())

@@ -23,9 +23,9 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from benchmarks.fortnight_banks import DemoBank
+    from pipelines.accounts.performance import Worth
     from pipelines.nightly.monitor.diagnosis.causes import Cause
     from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
-    from pipelines.nightly.monitor.performance.review_outcome import Worth
     from pipelines.nightly.monitor.profile import DayProfile
 
 BANKS, FIRST_SEED, TUNING_SEED = 200, 50_000, 30_000
@@ -72,14 +72,15 @@ class WatchedFortnight:
 def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
     """The watched days of the bank with that seed, from `folder` where they are kept there, else simulated."""
     from benchmarks.fortnight_banks import DemoBank
-    from pipelines.nightly.monitor.performance.review_outcome import Worth
+    from pipelines.accounts.performance import Worth
+    from pipelines.accounts.profile import ProfileAccount
     from pipelines.nightly.monitor.profile import DayProfile
 
     kept = folder / f"{seed}-{source_digest()}.json"
     if not kept.exists():
         bank = model_of if seed == model_of.seed else DemoBank(seed, learns=model_of)
         days = [
-            {"day": str(one.day), "profile": one.profile.to_json(), "worth": one.worth.to_json()}
+            {"day": str(one.day), "profile": one.profile.account().to_json(), "worth": one.worth.to_json()}
             for one in bank.fortnights()
         ]
         partial = kept.with_suffix(".partial")
@@ -88,7 +89,7 @@ def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
     return [
         KeptDay(
             day=date.fromisoformat(one["day"]),
-            profile=DayProfile.from_json(one["profile"]),
+            profile=DayProfile.of_account(ProfileAccount.from_json(one["profile"])),
             worth=Worth.from_json(one["worth"]),
         )
         for one in json.loads(kept.read_text())

@@ -66,12 +66,16 @@ def prepare(home: str, rows: int) -> None:
     release_model(run, world)
     for day in (MATURED, LAST):
         score(run, DayRange.single(day))
-    account = dict(monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST])
+    account = monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST]
+    assert account.performance is not None
+    assert account.diagnosis is not None
     for back in range(1, REMEMBERED):
         day = LAST - timedelta(days=back)
-        worth = {**account["performance"], "subject_day": str(day - timedelta(days=7))}
-        watched = account | {"performance": worth, "diagnosis": account["diagnosis"] | {"cause": "well"}}
-        run.ledger.record_stage("monitor", day, "done", run_id="bench", at=AT, payload=watched)
+        watched = account.replaced(
+            performance=account.performance.replaced(subject_day=day - timedelta(days=7)),
+            diagnosis=account.diagnosis.replaced(cause="well"),
+        )
+        run.ledger.record_stage(day, watched, "done", run_id="bench", at=AT)
 
 
 def measure(home: str, started: float) -> None:

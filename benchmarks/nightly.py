@@ -81,7 +81,7 @@ def _night(settings: Settings, day: date) -> Night:
     begun, ended = found["ingest"][0].started, found["monitor"][1].ended
     assert begun is not None
     assert ended is not None
-    rows = Ledger(settings.ledger, settings.use_case).latest("ingest", first=day, last=day)[day].payload["rows_in"]
+    rows = Ledger(settings.ledger, settings.use_case).latest("ingest", first=day, last=day)[day].account.rows_in
     stages = {stage: _seconds(api, run, task) for stage, (run, task) in found.items()}
     return Night(day=day, rows=rows, wall=(ended - begun).total_seconds(), stages=stages)
 

@@ -18,6 +18,8 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from pipelines.accounts.ingest import FeedCounts, IngestAccount
+from pipelines.accounts.release import FeatureSetAccount, ReleaseAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.settings import Settings
 from pipelines.landing.landing import Landing
@@ -116,16 +118,16 @@ def _write_history(run: Run, days: Iterator[tuple[date, Any]], folder: Path, his
         run.lake.replace_days(rows, feed, history, provenance=run.provenance("setup"))
     versions = run.lake.versions([EVENTS.name, LABELS.name])
     accounts = {
-        day: {
-            "state": "arrived",
-            "rows_in": counts[day],
-            "feeds": {EVENTS.name: {"rows_in": counts[day], "accepted": counts[day]}},
-            "changed_days": [],
-            "versions": versions,
-        }
+        day: IngestAccount(
+            state="arrived",
+            rows_in=counts[day],
+            feeds={EVENTS.name: FeedCounts(rows_in=counts[day], accepted=counts[day])},
+            changed_days=(),
+            versions=versions,
+        )
         for day in history
     }
-    run.ledger.record_stages("ingest", accounts, "done", run_id="bench", at=AT)
+    run.ledger.record_stages(accounts, "done", run_id="bench", at=AT)
 
 
 def _write(folder: Path, day: date, table: Any) -> None:
@@ -146,13 +148,13 @@ def _release(run: Run, days: DayRange) -> None:
     reference = reference.assign(score=booster.inplace_predict(reference.to_numpy()).astype(float))
     model = bytes(booster.save_raw("ubj"))
     release_id = f"fraud-20260923-{sha256(model)[:8]}"
-    declared = {"name": feature_set.name, "names": names, "digest": feature_set.digest}
-    record = {"feature_set": declared, "threshold": 0.5, "rounds": policy.fixed["num_boost_round"]}
+    declared = FeatureSetAccount(name=feature_set.name, names=tuple(names), digest=feature_set.digest)
+    record = ReleaseAccount(feature_set=declared, threshold=0.5, rounds=policy.fixed["num_boost_round"])
     bundle = write_bundle(
         releases_folder(run.settings.home), release_id, model=model, record=record, reference=reference
     )
-    payload = {**record, "manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": "1"}
-    run.ledger.add_release(release_id, payload, at=AT)
+    account = record.replaced(manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="1")
+    run.ledger.add_release(release_id, account, at=AT)
     run.ledger.move_champion(release_id, expected=None, reason="benchmark", actor="benchmark", at=AT)
 
 

@@ -17,6 +17,7 @@ import pandas as pd
 import pyarrow as pa
 
 from features.definition import FeatureSet
+from pipelines.accounts.release import FeatureSetAccount, ReleaseAccount
 from pipelines.base.settings import Settings
 from pipelines.nightly.score.scored_rows import feature_matrix
 from pipelines.releases.bundle import releases_folder, sha256, write_bundle
@@ -49,13 +50,13 @@ def release(run: Run, feature_set: FeatureSet) -> None:
     booster = fit_booster(matrix, label, names, {"num_boost_round": ROUNDS, "max_depth": 5}, seed=1)
     model = bytes(booster.save_raw("ubj"))
     release_id = f"fraud-20261120-{sha256(model)[:8]}"
-    declared = {"name": feature_set.name, "names": names, "digest": feature_set.digest}
-    record = {"feature_set": declared, "threshold": 0.5, "rounds": ROUNDS}
+    declared = FeatureSetAccount(name=feature_set.name, names=tuple(names), digest=feature_set.digest)
+    record = ReleaseAccount(feature_set=declared, threshold=0.5, rounds=ROUNDS)
     reference = pd.DataFrame(matrix[:100], columns=names).assign(score=0.0)
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
-    payload = {**record, "manifest_digest": bundle.manifest_digest, "model_version": "1"}
-    run.ledger.add_release(release_id, payload, at=AT)
+    account = record.replaced(manifest_digest=bundle.manifest_digest, model_version="1")
+    run.ledger.add_release(release_id, account, at=AT)
     run.ledger.move_champion(release_id, expected=None, reason="benchmark", actor="benchmark", at=AT)
 
 

@@ -14,10 +14,11 @@ from features.kernel import NEVER, Events
 from features.state import AMOUNTS, IDS, REPORTED, TIMES, entities_with_state, state_columns
 from features.states_table import StatesTable
 from features.stream import StreamFeatures
+from pipelines.accounts.materialize import MaterializeAccount
+from pipelines.accounts.release import FeatureSetAccount, ReleaseAccount
 from pipelines.base.days import midnight
 from pipelines.releases.bundle import releases_folder, sha256, write_bundle
 from pipelines.run import Run
-from pipelines.stores.watermark import STAGE
 from pipelines.training.fitting import fit_booster
 
 LAST = date(2026, 11, 19)
@@ -82,8 +83,8 @@ def make_home(run: Run, history: Events) -> None:
         stamps = {BUILT_AT: pa.array([AT] * len(table), pa.timestamp("us", "UTC"))}
         path = f"{run.settings.lake}/{run.use_case.name}/{view_name(entity)}"
         write_deltalake(path, pa.table(keys | lists | stamps), mode="overwrite")
-    payload = {"watermark": str(LAST), BUILT_AT: AT.isoformat()}
-    run.ledger.record_stage(STAGE, LAST, "done", run_id="benchmark", at=AT, payload=payload)
+    account = MaterializeAccount(watermark=LAST, built_at=AT)
+    run.ledger.record_stage(LAST, account, "done", run_id="benchmark", at=AT)
     release(run, history)
 
 
@@ -101,12 +102,12 @@ def release(run: Run, history: Events) -> None:
     booster = fit_booster(matrix, label, list(features.names), parameters, seed=1)
     model = bytes(booster.save_raw("ubj"))
     release_id = f"{run.use_case.name}-{LAST:%Y%m%d}-{sha256(model)[:8]}"
-    declared = {"name": features.name, "names": list(features.names), "digest": features.digest}
-    record = {"feature_set": declared, "threshold": 0.5, "rounds": int(parameters["num_boost_round"])}
+    declared = FeatureSetAccount(name=features.name, names=tuple(features.names), digest=features.digest)
+    record = ReleaseAccount(feature_set=declared, threshold=0.5, rounds=int(parameters["num_boost_round"]))
     reference = pd.DataFrame(matrix[:100], columns=list(features.names)).assign(score=0.0)
     bundle = write_bundle(
         releases_folder(run.settings.home), release_id, model=model, record=record, reference=reference
     )
-    seals = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": "1"}
-    run.ledger.add_release(release_id, {**record, **seals}, at=AT)
+    account = record.replaced(manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="1")
+    run.ledger.add_release(release_id, account, at=AT)
     run.ledger.move_champion(release_id, expected=run.ledger.champion(), reason="benchmark", actor="benchmark", at=AT)

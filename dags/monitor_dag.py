@@ -59,12 +59,13 @@ def build(use_case: UseCase) -> DAG:
             @task(outlets=[drift], task_display_name="ask for a retrain")
             def ask_for_training(account: dict[str, Any]) -> str:
                 """Emit the drift asset where the day asks for a retrain, and be skipped elsewhere."""
-                retrain = account.get("retrain") or {}
-                if not retrain.get("asked"):
+                from pipelines.accounts.monitor import MonitorAccount
+
+                watched = MonitorAccount.from_json(account)
+                if not watched.asks_for_training:
                     raise AirflowSkipException("no retrain asked for")
-                reason = str(retrain["reason"])
-                get_current_context()["outlet_events"][drift].extra = {"reason": reason}
-                return reason
+                get_current_context()["outlet_events"][drift].extra = {"reason": watched.retrain_reason}
+                return watched.retrain_reason
 
             ask_for_training(account)
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import subprocess
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
 
+from pipelines.accounts.maintain import AirflowUpkeepAccount
 from pipelines.airflow import server as airflow_server
 from pipelines.base.masking import mask_passwords
 from pipelines.base.settings import Settings
@@ -44,9 +44,14 @@ class AirflowTended:
     rows_cleaned: bool
     problem: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return asdict(self)
+    def account(self) -> AirflowUpkeepAccount:
+        """What the ledger keeps."""
+        return AirflowUpkeepAccount(
+            log_files=self.log_files,
+            log_bytes=self.log_bytes,
+            rows_cleaned=self.rows_cleaned,
+            problem=self.problem,
+        )
 
 
 def tend_airflow(settings: Settings, *, before: datetime) -> AirflowTended:

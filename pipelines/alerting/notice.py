@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.base.commands import as_typed
 
 LINES = (
@@ -27,7 +28,7 @@ def notice(
     `key` names the incident to a receiver that groups messages: with the home's identity, as a copy of the home has
     incidents of the same number. `text` is the whole of it for people.
     """
-    detail = incident.get("detail") or {}
+    detail = IncidentDetail.from_stored(incident.get("detail") or {})
     found: dict[str, Any] = {
         "event": event,
         "use_case": use_case,
@@ -36,12 +37,12 @@ def notice(
         "subject": incident["subject"],
         "what": incident["summary"],
         "since": incident["opened_at"],
-        "days": _text(detail.get("days", ())),
-        "consequence": detail.get("consequence", ""),
-        "evidence": list(detail.get("evidence", ())),
-        "done": list(detail.get("done", ())),
-        "next_step": "" if event == "resolved" else as_typed(detail.get("next_step", "")),
-        "runbook": detail.get("runbook", ""),
+        "days": _text([str(day) for day in detail.days]),
+        "consequence": detail.consequence,
+        "evidence": list(detail.evidence),
+        "done": list(detail.done),
+        "next_step": "" if event == "resolved" else as_typed(detail.next_step),
+        "runbook": detail.runbook,
         "resolution": incident.get("resolution") or "",
         "key": "/".join(filter(None, ("tollgate", home_id[:12], use_case, str(incident["incident_id"])))),
         "link": f"{link.rstrip('/')}/incidents" if link else "",

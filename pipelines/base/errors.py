@@ -7,6 +7,7 @@ Two families, because the orchestrator treats them differently: a `TransientErro
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any, Self
 
 from pipelines.base.printable import escaped
 
@@ -99,7 +100,16 @@ class TooEarlyError(PermanentError):
 
 
 class NotArrivedError(TransientError):
-    """A day of a feed is not in the landing zone yet (no folder, or a folder without its manifest)."""
+    """A day of a feed is not in the landing zone yet (no folder, or a folder without its manifest); `feed` names it."""
+
+    feed: str = ""
+
+    @classmethod
+    def of_feed(cls, feed: str, what: str, **fields: Any) -> Self:
+        """The error for a feed, with the fields of any error."""
+        error = cls(what, **fields)
+        error.feed = feed
+        return error
 
 
 class ContractError(PermanentError):
@@ -110,8 +120,16 @@ class GateError(PermanentError):
     """A gate refused to let data pass; the evidence is in `found`."""
 
 
+class OvertakenError(PermanentError):
+    """Another process moved the pointer first: what was decided on its old place must be decided again."""
+
+
 class StoreError(TransientError):
     """A store (lake, ledger, MLflow, online store) could not be reached or refused a write."""
+
+
+class DamagedStoreError(StoreError):
+    """The file of a store is damaged: asking again gives the same, the file has to be put aside or restored."""
 
 
 class UnexpectedError(TollgateError):

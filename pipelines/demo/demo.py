@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.monitor import MonitorAccount
+from pipelines.accounts.train import TrainAccount
 from pipelines.base.days import DayRange
 from pipelines.base.errors import ConfigurationError, PermanentError
 from pipelines.base.settings import Settings
@@ -138,8 +140,10 @@ def _ingest(run: Run, plan: DemoPlan) -> str:
     from pipelines.nightly.ingest import ingest
 
     accounts = ingest(run, plan.history).accounts.values()
-    total = {key: sum(account[key] for account in accounts) for key in ("rows_in", "accepted", "quarantined")}
-    return f"{total['rows_in']:,} rows in, {total['accepted']:,} accepted, {total['quarantined']:,} quarantined"
+    rows_in = sum(account.rows_in for account in accounts)
+    accepted = sum(account.accepted for account in accounts)
+    quarantined = sum(account.quarantined for account in accounts)
+    return f"{rows_in:,} rows in, {accepted:,} accepted, {quarantined:,} quarantined"
 
 
 def _features(run: Run, plan: DemoPlan) -> str:
@@ -147,7 +151,7 @@ def _features(run: Run, plan: DemoPlan) -> str:
 
     accounts = build_features(run, plan.history).accounts.values()
     columns = len(run.use_case.stored_features.names)
-    return f"{sum(account['rows'] for account in accounts):,} rows of {columns} features"
+    return f"{sum(account.rows for account in accounts):,} rows of {columns} features"
 
 
 def _train(run: Run, plan: DemoPlan) -> str:
@@ -175,7 +179,8 @@ def _score(run: Run, plan: DemoPlan) -> str:
     monitor(run, plan.scored)
     run.spark.stop()
     del run.__dict__["spark"], run.__dict__["lake"]
-    rows, alerts = (sum(account[key] for account in accounts) for key in ("rows", "alerts"))
+    rows = sum(account.rows or 0 for account in accounts)
+    alerts = sum(account.alerts or 0 for account in accounts)
     return f"{rows:,} predictions, {alerts:,} alerts"
 
 
@@ -227,16 +232,16 @@ def _retrain(run: Run, plan: DemoPlan, report: Report) -> str:
 
     asked = [
         day
-        for day, record in run.ledger.latest("monitor", first=plan.live.first, last=plan.live.last).items()
-        if (record.payload.get("retrain") or {}).get("asked")
+        for day, record in run.ledger.latest(MonitorAccount, first=plan.live.first, last=plan.live.last).items()
+        if record.account.asks_for_training
     ]
     if not asked:
         return "no day asked for it"
     state = _await_training(run, AirflowApi(run.settings), asked[0], report)
-    trained = run.ledger.latest("train").get(asked[0] + timedelta(days=1))
+    trained = run.ledger.latest(TrainAccount).get(asked[0] + timedelta(days=1))
     if trained is None:
         return f"asked for on {asked[0]}, {state}"
-    release = str(trained.payload["release"])
+    release = trained.account.release
     last = run.ledger.states(release)[-1]
     return f"asked for on {asked[0]}, {state}: {release} {_standing(run, last['state'])} ({last['reason']})"
 

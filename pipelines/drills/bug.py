@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from features.definition import EntityFeature
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
@@ -36,19 +36,15 @@ def bug(settings: Settings) -> Sequence[Finding]:
         _gave_way(run, account, before, deployed),
         Finding(
             expected="a person is paged, and told what was done",
-            happened="; ".join(f"{one.severity} {one.kind}: {one.detail.get('done', [])}" for one in opened)
-            or "nothing",
-            holds=[(one.kind, one.severity, bool(one.detail.get("done"))) for one in opened]
-            == [("bug", "critical", True)],
+            happened="; ".join(f"{one.severity} {one.kind}: {list(one.detail.done)}" for one in opened) or "nothing",
+            holds=[(one.kind, one.severity, bool(one.detail.done)) for one in opened] == [("bug", "critical", True)],
         ),
         _no_training(account),
         Finding(
             expected="with the feature job put right the next day is well, nothing is moved and the incident closes",
-            happened=f"{later['diagnosis']['summary']}; {len(run.ledger.incidents(open_only=True))} open; "
-            f"done: {'; '.join(later['answers']) or 'nothing'}",
-            holds=later["diagnosis"]["cause"] in ("well", "echo")
-            and not run.ledger.incidents(open_only=True)
-            and not later["answers"],
+            happened=f"{later.summary}; {len(run.ledger.incidents(open_only=True))} open; "
+            f"done: {'; '.join(later.answers) or 'nothing'}",
+            holds=later.cause in ("well", "echo") and not run.ledger.incidents(open_only=True) and not later.answers,
         ),
     )
 
@@ -59,14 +55,18 @@ def _deploy(run: Run) -> str:
     old = run.ledger.release(pointer.release_id)
     bundle = release_bundle(run, old)
     name = f"{pointer.release_id[:-8]}{DEPLOYED}"
-    record = {**bundle.record, "release_id": name}
+    record = bundle.record.replaced(release_id=name)
     made = write_bundle(
         releases_folder(run.settings.home), name, model=bundle.model, record=record, reference=bundle.reference()
     )
-    signed = {"manifest_digest": made.manifest_digest, "signed_by": made.signed_by}
     # MLflow knows nothing of a deploy by drill: nobody may look for it there.
-    payload = {**old.payload, **record, **signed, "mlflow_run_id": ""}
-    run.ledger.add_release(name, payload, at=run.clock())
+    account = old.account.replaced(
+        release_id=name,
+        manifest_digest=made.manifest_digest,
+        signed_by=made.signed_by,
+        mlflow_run_id="",
+    )
+    run.ledger.add_release(name, account, at=run.clock())
     run.ledger.move_champion(name, expected=pointer, reason="the drill's deploy", actor=run.actor, at=run.clock())
     return name
 
@@ -94,31 +94,31 @@ def make_constant(run: Run, days: DayRange, feature: str) -> None:
     run.lake.replace_days(constant, "features", days, provenance=run.provenance("drill"))
 
 
-def _named(account: Mapping[str, Any], broken: str) -> Finding:
-    found = account["diagnosis"]
+def _named(account: MonitorAccount, broken: str) -> Finding:
+    evidence = account.diagnosis.evidence if account.diagnosis else ()
     return Finding(
         expected=f"the first day's run calls it a bug, and names the feature {broken}",
-        happened=f"{found['cause']}: {found['summary']}",
-        holds=found["cause"] == "bug" and found["evidence"][0]["name"] == broken,
+        happened=f"{account.cause}: {account.summary}",
+        holds=account.cause == "bug" and bool(evidence) and evidence[0].name == broken,
     )
 
 
-def _gave_way(run: Run, account: Mapping[str, Any], before: str, deployed: str) -> Finding:
+def _gave_way(run: Run, account: MonitorAccount, before: str, deployed: str) -> Finding:
     pointer = run.ledger.champion()
     return Finding(
         expected="it began with the release, which gives way to the one before",
-        happened="; ".join(account["answers"]) or "nothing was done",
+        happened="; ".join(account.answers) or "nothing was done",
         holds=pointer is not None
         and pointer.release_id == before
         and run.ledger.states(deployed)[-1]["state"] == "retired",
     )
 
 
-def _no_training(account: Mapping[str, Any]) -> Finding:
+def _no_training(account: MonitorAccount) -> Finding:
     return Finding(
         expected="no training is asked for on broken features",
-        happened=account["retrain"]["reason"],
-        holds=not account["retrain"]["asked"],
+        happened=account.retrain_reason,
+        holds=not account.asks_for_training,
     )
 
 

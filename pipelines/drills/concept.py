@@ -23,16 +23,16 @@ def concept(settings: Settings) -> Sequence[Finding]:
     champion = run.ledger.champion()
     write_days(run, DAYS, dict.fromkeys(DAYS, DayPlan((NAME,))))
     accounts = nights(run, DAYS)
-    found = accounts[TOLD.first]["diagnosis"]
+    found = accounts[TOLD.first]
     opened = [one for one in run.ledger.incidents(open_only=True) if one.kind == "concept"]
-    early = {day: account["diagnosis"]["cause"] for day, account in accounts.items() if day < TOLD.first}
-    done = [line for account in accounts.values() for line in account["answers"]]
-    asked = [day for day, account in accounts.items() if account["retrain"]["asked"]]
+    early = {day: account.cause for day, account in accounts.items() if day < TOLD.first}
+    done = [line for account in accounts.values() for line in account.answers]
+    asked = [day for day, account in accounts.items() if account.asks_for_training]
     return (
         Finding(
             expected="on the first run that knows labels of such a day it is called a new pattern",
-            happened=f"{found['cause']}: {found['summary']}",
-            holds=found["cause"] == "concept",
+            happened=f"{found.cause}: {found.summary}",
+            holds=found.cause == "concept",
         ),
         Finding(
             expected="before that no other cause is blamed",
@@ -41,7 +41,7 @@ def concept(settings: Settings) -> Sequence[Finding]:
         ),
         Finding(
             expected="a person is paged, and told to look at what was missed",
-            happened="; ".join(f"{one.severity}: {one.detail.get('next_step')}" for one in opened) or "nobody",
+            happened="; ".join(f"{one.severity}: {one.detail.next_step}" for one in opened) or "nobody",
             holds=[one.severity for one in opened] == ["critical"],
         ),
         Finding(

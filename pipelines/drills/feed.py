@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date, timedelta
 
+from pipelines.accounts.incident import IncidentDetail
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.base.errors import NotArrivedError
 from pipelines.base.settings import Settings
@@ -71,18 +73,17 @@ def _named(run: Run, during: list[Incident]) -> Finding:
 
 
 def _told(during: list[Incident]) -> Finding:
-    detail = during[0].detail if during else {}
-    days = detail.get("days", [])
+    detail = during[0].detail if during else IncidentDetail()
     return Finding(
         expected="it lists the days, and says what to type",
-        happened=f"{', '.join(days)}; {detail.get('next_step', '')}",
-        holds=days == [str(day) for day in MISSING] and bool(detail.get("next_step")),
+        happened=f"{', '.join(map(str, detail.days))}; {detail.next_step}",
+        holds=detail.days == tuple(MISSING) and bool(detail.next_step),
     )
 
 
 def _whole(run: Run, done: list[date]) -> Finding:
-    records = run.ledger.latest(STAGE, first=DAYS.first, last=DAYS.last, status="done")
-    rows = {day: records[day].payload["rows_in"] for day in DAYS if day in records}
+    records = run.ledger.latest(IngestAccount, first=DAYS.first, last=DAYS.last, status="done")
+    rows = {day: records[day].account.rows_in for day in DAYS if day in records}
     return Finding(
         expected="once sent, every day is ingested whole",
         happened=f"{len(done)} of the nights done, rows by day {', '.join(map(str, rows.values()))}",

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
-from typing import Any
 
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
@@ -23,7 +23,7 @@ NAME = "holiday"
 HOLIDAY, FIRST, REST = days_after(0, 3), days_after(0), days_after(1, 3)
 CALM, BACK = days_after(4, 5), days_after(6)
 
-Accounts = Mapping[date, Mapping[str, Any]]
+Accounts = Mapping[date, MonitorAccount]
 
 
 def holiday(settings: Settings) -> Sequence[Finding]:
@@ -48,11 +48,11 @@ def holiday(settings: Settings) -> Sequence[Finding]:
 
 
 def _named(first: Accounts) -> Finding:
-    found = first[FIRST.first]["diagnosis"]
+    found = first[FIRST.first]
     return Finding(
         expected="the first day's run says that inputs moved and that it does harm",
-        happened=f"{found['cause']}: {found['summary']}",
-        holds=found["cause"] == "harmful" and found["subject_day"] == str(FIRST.first),
+        happened=f"{found.cause}: {found.summary}",
+        holds=found.cause == "harmful" and found.diagnosis is not None and found.diagnosis.subject_day == FIRST.first,
     )
 
 
@@ -60,7 +60,7 @@ def _taken_over(run: Run, first: Accounts) -> Finding:
     known = fallbacks(run.ledger)
     return Finding(
         expected=f"by policy the declared rule decides from the next day, {REST.first}, on; the ledger says why",
-        happened="; ".join(first[FIRST.first]["answers"]) or "nothing was done",
+        happened="; ".join(first[FIRST.first].answers) or "nothing was done",
         holds=len(known) == 1 and known[0].first == REST.first and known[0].begun_by == run.actor,
     )
 
@@ -103,11 +103,11 @@ def _caught(run: Run) -> Finding:
 
 
 def _waits(accounts: Accounts) -> Finding:
-    reasons = {account["retrain"]["reason"] for account in accounts.values()}
+    reasons = {account.retrain_reason for account in accounts.values()}
     return Finding(
         expected="no training is asked for on what has no labels yet",
         happened="; ".join(sorted(reasons)),
-        holds=not any(account["retrain"]["asked"] for account in accounts.values()) and "wait" in " ".join(reasons),
+        holds=not any(account.asks_for_training for account in accounts.values()) and "wait" in " ".join(reasons),
     )
 
 
@@ -115,7 +115,7 @@ def _returns(run: Run, after: Accounts) -> Finding:
     known = fallbacks(run.ledger)
     champion = run.ledger.champion()
     stamps = _stamps(run, BACK)
-    told = [line for account in after.values() for line in account["answers"]]
+    told = [line for account in after.values() for line in account.answers]
     return Finding(
         expected=f"after {run.use_case.watch.return_days} calm days the champion decides again by itself",
         happened="; ".join([*told, ", ".join(f"{BACK}: {release}" for release, _ in stamps)]),
@@ -132,7 +132,7 @@ def _closed(run: Run) -> Finding:
     return Finding(
         expected="all of it is one incident, that says what was done and closes by itself",
         happened=told or "none",
-        holds=len(every) == 1 and every[0].resolved_at is not None and bool(every[0].detail.get("done")),
+        holds=len(every) == 1 and every[0].resolved_at is not None and bool(every[0].detail.done),
     )
 
 

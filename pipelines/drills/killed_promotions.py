@@ -9,13 +9,13 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import date, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
 from pipelines.drills.kill import Ended, Steps, in_child
@@ -62,7 +62,7 @@ class Promotion:
     use_case: UseCase
     candidate: Candidate
     evaluation: Evaluation
-    record: Mapping[str, Any]
+    record: ReleaseAccount
 
     def perform(self, settings: Settings) -> str:
         """Release the candidate against the champion of now; returns its state."""

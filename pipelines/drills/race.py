@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
-from pipelines.base.errors import PermanentError
+from pipelines.accounts.release import ReleaseAccount
+from pipelines.base.errors import OvertakenError, PermanentError
 from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
 from pipelines.ledger.ledger import Ledger
@@ -19,7 +20,6 @@ RACES = 100
 PROCESSES, THREADS = 4, 2
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 _PATIENCE_SECONDS = 300.0
-_TOLD = "another promotion was faster"
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def race(settings: Settings, *, races: int = RACES) -> Sequence[Finding]:
     contenders = [f"{process}-{thread}" for process in range(PROCESSES) for thread in range(THREADS)]
     for number in range(races):
         for contender in contenders:
-            ledger.add_release(_release_id(number, contender), {}, at=AT)
+            ledger.add_release(_release_id(number, contender), ReleaseAccount(), at=AT)
     attempts = _run(settings, races)
     return _findings(ledger, attempts, races, len(contenders))
 
@@ -80,8 +80,10 @@ def _compete(contender: str, ledger: Ledger, races: int, start: Any, attempts: l
                 _release_id(number, contender), expected=seen, reason=f"race {number}", actor=contender, at=AT
             )
             outcome = "won"
+        except OvertakenError:
+            outcome = "lost"
         except PermanentError as error:
-            outcome = "lost" if _TOLD in str(error) else str(error)
+            outcome = str(error)
         except Exception as error:
             outcome = f"{type(error).__name__}: {error}"
         attempts.append(Attempt(number, contender, outcome))

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.parity import ParityAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.settings import Settings
 from pipelines.drills.bank import DAYS, FIRST_TRAINING, bank
@@ -14,7 +15,7 @@ from pipelines.drills.leak import leaking_feature, let_it_leak
 from pipelines.ledger.ledger import Pointer
 from pipelines.nightly.features.stage import build_features
 from pipelines.nightly.score.stage import score
-from pipelines.parity.stage import ParityResult, parity
+from pipelines.parity.stage import parity
 from pipelines.problems.metrics import Array, average_precision
 from pipelines.releases.loading import release_bundle
 from pipelines.releases.scorer import booster_scorer
@@ -65,7 +66,7 @@ def _served_by(run: Run, result: TrainResult, rows: pd.DataFrame, label: Array) 
     return average_precision(label, scorer.score(matrix_of(rows, scorer.feature_names)))
 
 
-def _parity_names(told: ParityResult, leaky: str) -> Finding:
+def _parity_names(told: ParityAccount, leaky: str) -> Finding:
     named = [name for name, count in told.mismatches.items() if count]
     return Finding(
         expected=f"parity fails and names the feature: {leaky}",
@@ -105,7 +106,7 @@ def _differs(result: TrainResult, served: float) -> Finding:
 
 
 def _one_definition(
-    run: Run, clean: ParityResult, released: TrainResult, rows: pd.DataFrame, label: Array
+    run: Run, clean: ParityAccount, released: TrainResult, rows: pd.DataFrame, label: Array
 ) -> tuple[Finding, ...]:
     offline = released.evaluation.figures[CANDIDATE]["average_precision"]
     served = _served(run, rows, label) if released.in_production else float("nan")

@@ -10,8 +10,11 @@ from collections.abc import Mapping
 from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.ingest import FeedCounts, IngestAccount
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
 from pipelines.drills.bank import drill_use_case, first_champion
@@ -75,10 +78,12 @@ def _world() -> World:
     return build_world(SIZE)
 
 
-def nights(run: Run, days: DayRange) -> dict[date, Mapping[str, Any]]:
+def nights(run: Run, days: DayRange) -> dict[date, MonitorAccount]:
     """Score and watch the days, in one go each; returns the monitor's accounts."""
     score(run, days)
-    return dict(monitor(run, days, evidently=False).accounts)
+    monitor(run, days, evidently=False)
+    records = run.ledger.latest(MonitorAccount, first=days.first, last=days.last)
+    return {day: record.account for day, record in records.items()}
 
 
 def days_after(number: int, last: int | None = None) -> DayRange:
@@ -122,24 +127,25 @@ def _record(run: Run, days: DayRange, events: pd.DataFrame, reports: pd.DataFram
     rows, told = (found.groupby(found["day"].dt.date).size() for found in (events, reports))
     counts = {day: (int(rows.get(day, 0)), int(told.get(day, 0))) for day in days}
     accounts = {
-        day: {
-            "state": "arrived",
-            "rows_in": n,
-            "accepted": n,
-            "quarantined": 0,
-            "duplicates": 0,
-            "late": 0,
-            "feeds": {
-                case.events.name: {"rows_in": n, "accepted": n, "quarantined": 0},
-                case.labels.name: {"rows_in": labels, "accepted": labels, "quarantined": 0},
+        day: IngestAccount(
+            state="arrived",
+            rows_in=n,
+            accepted=n,
+            quarantined=0,
+            duplicates=0,
+            late=0,
+            feeds={
+                case.events.name: FeedCounts(rows_in=n, accepted=n, quarantined=0),
+                case.labels.name: FeedCounts(rows_in=labels, accepted=labels, quarantined=0),
             },
-            "rules": {},
-        }
+            rules={},
+        )
         for day, (n, labels) in counts.items()
     }
-    run.ledger.record_stages("ingest", accounts, "done", run_id=run.run_id, at=run.clock())
-    built = {day: {"rows": n, "feature_digest": case.stored_features.digest} for day, (n, _) in counts.items()}
-    run.ledger.record_stages("features", built, "done", run_id=run.run_id, at=run.clock())
+    run.ledger.record_stages(accounts, "done", run_id=run.run_id, at=run.clock())
+    digest = case.stored_features.digest
+    built = {day: FeaturesAccount(rows=n, feature_digest=digest) for day, (n, _) in counts.items()}
+    run.ledger.record_stages(built, "done", run_id=run.run_id, at=run.clock())
 
 
 def _by_report(case: UseCase, reports: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+from pipelines.accounts.journal import JournalAccount
 from pipelines.base.errors import StoreError
 from pipelines.base.settings import Settings
 from pipelines.journal.files import FileJournal
@@ -17,7 +18,7 @@ from pipelines.journal.redis_stream import RedisJournal
 from pipelines.ledger.ledger import Ledger
 from pipelines.online.address import OnlineAddress
 
-STAGE = "journal"
+STAGE = JournalAccount.STAGE
 """Stage under which the ledger knows a use case's journals: `key` of its installation, then each stream that began."""
 
 
@@ -47,12 +48,12 @@ def installation(settings: Settings, use_case: str) -> str:
         return named
     ledger = Ledger(settings.ledger, use_case)
     for _ in range(2):
-        keys = [record.payload["key"] for record in ledger.stage_records(STAGE) if "key" in record.payload]
+        keys = [record.account.key for record in ledger.stage_records(JournalAccount) if record.account.key]
         if keys:
             return str(keys[0])
         now = datetime.now(UTC)
-        made = {"key": uuid4().hex[:16]}
-        ledger.record_stage(STAGE, now.date(), "begun", run_id=f"journal-{os.getpid()}", at=now, payload=made)
+        made = JournalAccount(key=uuid4().hex[:16])
+        ledger.record_stage(now.date(), made, "begun", run_id=f"journal-{os.getpid()}", at=now)
     raise StoreError("the ledger does not keep what it was given", where=ledger.where)
 
 

@@ -9,10 +9,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pipelines.accounts.maintain import TableUpkeepAccount
 from pipelines.base.errors import TollgateError
 from pipelines.lake.errors import write_error
 from pipelines.lake.lake import FENCE, Lake, Provenance
@@ -36,9 +37,9 @@ class TableUpkeep:
     into: int
     removed: int
 
-    def to_json(self) -> dict[str, int]:
-        """Plain data for the ledger."""
-        return asdict(self)
+    def account(self) -> TableUpkeepAccount:
+        """What the ledger keeps."""
+        return TableUpkeepAccount(compacted=self.compacted, into=self.into, removed=self.removed)
 
 
 def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenance: Provenance) -> TableUpkeep:

@@ -44,7 +44,8 @@ class Arrival:
     def required(self) -> Manifest:
         """The manifest; raises `NotArrivedError` where there is none."""
         if self.manifest is None:
-            raise NotArrivedError(
+            raise NotArrivedError.of_feed(
+                self.feed,
                 f"{self.feed} of {self.day} have not arrived",
                 where=self.where,
                 day=str(self.day),

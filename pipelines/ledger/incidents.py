@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Literal
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
 
+from pipelines.accounts.incident import IncidentDetail
+from pipelines.ledger.documents import read_document
 from pipelines.ledger.outbox import OutboxLedger
 from pipelines.ledger.store import as_text
 from pipelines.ledger.tables import incidents
@@ -29,32 +32,49 @@ class NewIncident:
     subject: str
     severity: Severity
     summary: str
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: IncidentDetail = field(default_factory=IncidentDetail)
     whole_truth: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """An incident; `resolved_at` is None while it is open. Instants are UTC."""
+    """An incident; `resolved_at` is None while it is open. Instants are UTC.
+
+    `document` is the detail as it is stored; it is read when `detail` is first asked for.
+    """
 
     incident_id: int
     kind: str
     subject: str
     severity: str
     summary: str
-    detail: Mapping[str, Any]
+    document: Mapping[str, Any] = field(repr=False)
     opened_at: datetime
     opened_by: str
     resolved_at: datetime | None
     resolved_by: str | None
     resolution: str | None
 
+    @cached_property
+    def detail(self) -> IncidentDetail:
+        """The days, what it means, the evidence, what to do; raises `PermanentError` where this code cannot read it."""
+        return read_document(IncidentDetail, self.document, what=f"incident {self.incident_id}")
+
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        ends = {"opened_at": self.opened_at.isoformat(), "resolved_at": None}
-        if self.resolved_at:
-            ends["resolved_at"] = self.resolved_at.isoformat()
-        return {**vars(self), "detail": dict(self.detail), **ends}
+        return {
+            "incident_id": self.incident_id,
+            "kind": self.kind,
+            "subject": self.subject,
+            "severity": self.severity,
+            "summary": self.summary,
+            "detail": dict(self.document),
+            "opened_at": self.opened_at.isoformat(),
+            "opened_by": self.opened_by,
+            "resolved_at": self.resolved_at.isoformat() if self.resolved_at else None,
+            "resolved_by": self.resolved_by,
+            "resolution": self.resolution,
+        }
 
 
 Event = Literal["opened", "escalated", "resolved", "seen"]
@@ -110,9 +130,10 @@ class IncidentLedger(OutboxLedger):
         if row is None:
             return None
         graver = new.severity == "critical" and row["severity"] != "critical"
-        detail = {**row["detail"], **new.detail}
+        earlier, newer = row["detail"], new.detail.to_stored()
+        detail = {**earlier, **newer}
         for name in () if new.whole_truth else (_DAYS, _SOURCES):
-            every = [*row["detail"].get(name, ()), *new.detail.get(name, ())]
+            every = [*earlier.get(name, ()), *newer.get(name, ())]
             if every:
                 detail[name] = sorted(dict.fromkeys(every))
         if detail.get(_DAYS):
@@ -147,7 +168,7 @@ class IncidentLedger(OutboxLedger):
             subject=new.subject,
             severity=new.severity,
             summary=new.summary,
-            detail=dict(new.detail),
+            detail=new.detail.to_stored(),
             opened_at=as_text(at),
             opened_by=actor,
         )
@@ -158,7 +179,12 @@ def _incident(row: sa.RowMapping | dict[str, Any]) -> Incident:
     resolved = row["resolved_at"]
     return Incident(
         incident_id=row["id"],
-        **{name: row[name] for name in ("kind", "subject", "severity", "summary", "detail", "opened_by")},
+        kind=row["kind"],
+        subject=row["subject"],
+        severity=row["severity"],
+        summary=row["summary"],
+        document=row["detail"],
+        opened_by=row["opened_by"],
         opened_at=datetime.fromisoformat(row["opened_at"]),
         resolved_at=datetime.fromisoformat(resolved) if resolved else None,
         resolved_by=row["resolved_by"],

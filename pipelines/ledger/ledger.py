@@ -3,18 +3,24 @@
 Tables: `stage_records` (what each stage did for each day), `releases` (immutable), `release_states` (their history),
 `pointers` (which release is champion, which one is tried out beside it), `moves` (every move of the pointer),
 `incidents`, `audit` (who did what and why), `leases` (who may write to what now). SQLite by default, any SQLAlchemy URL
-otherwise. Times are UTC, ISO 8601 text; payloads are JSON.
+otherwise. Times are UTC, ISO 8601 text. What a stage did is stored as JSON; what goes in and comes out is its account,
+a typed value (`pipelines.accounts`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from functools import cached_property
+from typing import Any, Generic, TypeVar, overload
 
 import sqlalchemy as sa
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.stages import account_type
+from pipelines.accounts.withdrawal import WithdrawalAccount
+from pipelines.ledger.documents import read_document
 from pipelines.ledger.incidents import Incident, NewIncident
 from pipelines.ledger.releases import Move, Pointer, Release, ReleaseLedger
 from pipelines.ledger.store import as_text
@@ -26,11 +32,15 @@ WITHDRAWN = "withdrawn"
 __all__ = ["Incident", "Ledger", "Move", "NewIncident", "Pointer", "Release", "StageRecord"]
 
 
+AnyAccount = TypeVar("AnyAccount", bound=Account)
+Of = TypeVar("Of", bound=Account, covariant=True)
+
+
 @dataclass(frozen=True, kw_only=True)
-class StageRecord:
+class StageRecord(Generic[Of]):
     """What a stage did for a day: `status` is `done`, `refused`, `failed`, `begun` or `withdrawn`.
 
-    `payload` is the stage's own account; of a withdrawal, who made it and why.
+    `document` is the account as it is stored, of the type `kind`; it is read when `account` is first asked for.
     """
 
     stage: str
@@ -38,13 +48,19 @@ class StageRecord:
     status: str
     run_id: str
     recorded_at: datetime
-    payload: Mapping[str, Any]
     sequence: int
+    kind: type[Of]
+    document: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def account(self) -> Of:
+        """The stage's own account; raises `PermanentError` where this code cannot read it."""
+        return read_document(self.kind, self.document, what=f"the account of {self.stage} of {self.day}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class StageHead:
-    """A record without its payload."""
+    """A record without its account."""
 
     status: str
     run_id: str
@@ -55,16 +71,24 @@ class StageHead:
 class Ledger(ReleaseLedger):
     """One use case's view of the ledger: releases and incidents (see the parent classes), and the stages' records."""
 
-    def record_stage(
-        self, stage: str, day: date, status: str, *, run_id: str, at: datetime, payload: Mapping[str, Any]
-    ) -> None:
-        """Append what a stage did for a day."""
-        self.record_stages(stage, {day: payload}, status, run_id=run_id, at=at)
+    def record_stage(self, day: date, account: Account, status: str, *, run_id: str, at: datetime) -> None:
+        """Append what a stage did for a day; the account says which stage."""
+        self.record_stages({day: account}, status, run_id=run_id, at=at)
 
-    def record_stages(
-        self, stage: str, days: Mapping[date, Mapping[str, Any]], status: str, *, run_id: str, at: datetime
+    def record_stages(self, accounts: Mapping[date, Account], status: str, *, run_id: str, at: datetime) -> None:
+        """Append what a stage did for several days, all or none; the accounts say which stage."""
+        documents = [(account.STAGE, day, account) for day, account in accounts.items()]
+        self._record(documents, status, run_id=run_id, at=at)
+
+    def withdraw_stages(
+        self, stages: Sequence[str], day: date, account: WithdrawalAccount, *, run_id: str, at: datetime
     ) -> None:
-        """Append what a stage did for several days, all or none."""
+        """Take back what these stages had recorded of a day: their records before this one go out of sight."""
+        self._record([(stage, day, account) for stage in stages], WITHDRAWN, run_id=run_id, at=at)
+
+    def _record(
+        self, documents: Sequence[tuple[str, date, Account]], status: str, *, run_id: str, at: datetime
+    ) -> None:
         rows = [
             {
                 "use_case": self.use_case,
@@ -73,14 +97,25 @@ class Ledger(ReleaseLedger):
                 "status": status,
                 "run_id": run_id,
                 "recorded_at": as_text(at),
-                "payload": dict(payload),
+                "payload": account.to_stored(),
             }
-            for day, payload in days.items()
+            for stage, day, account in documents
         ]
         if rows:
             with self._writing() as connection:
                 connection.execute(stage_records.insert(), rows)
 
+    @overload
+    def stage_records(
+        self,
+        stage: type[AnyAccount],
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        withdrawn_too: bool = False,
+    ) -> list[StageRecord[AnyAccount]]: ...
+
+    @overload
     def stage_records(
         self,
         stage: str | None = None,
@@ -88,15 +123,25 @@ class Ledger(ReleaseLedger):
         first: date | None = None,
         last: date | None = None,
         withdrawn_too: bool = False,
-    ) -> list[StageRecord]:
+    ) -> list[StageRecord[Account]]: ...
+
+    def stage_records(
+        self,
+        stage: type[Account] | str | None = None,
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        withdrawn_too: bool = False,
+    ) -> list[StageRecord[Any]]:
         """All records in the order they were made, of one stage and of days from `first` to `last` where given.
 
-        A withdrawal takes the records before it of its stage and day out of sight, and itself; `withdrawn_too` shows
-        them all.
+        The stage is named by the type of its accounts, which the records then have, or by its name. A withdrawal takes
+        the records before it of its stage and day out of sight, and itself; `withdrawn_too` shows them all.
         """
         query = sa.select(stage_records).where(stage_records.c.use_case == self.use_case)
         if stage is not None:
-            query = query.where(stage_records.c.stage == stage)
+            name = stage if isinstance(stage, str) else stage.STAGE
+            query = query.where(stage_records.c.stage == name)
         if first is not None:
             query = query.where(stage_records.c.day >= str(first))
         if last is not None:
@@ -113,20 +158,41 @@ class Ledger(ReleaseLedger):
                 status=row["status"],
                 run_id=row["run_id"],
                 recorded_at=datetime.fromisoformat(row["recorded_at"]),
-                payload=row["payload"],
                 sequence=row["id"],
+                kind=account_type(row["stage"]),
+                document=row["payload"],
             )
             for row in rows
         ]
 
+    @overload
+    def latest(
+        self,
+        stage: type[AnyAccount],
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        status: str | None = None,
+    ) -> dict[date, StageRecord[AnyAccount]]: ...
+
+    @overload
     def latest(
         self, stage: str, *, first: date | None = None, last: date | None = None, status: str | None = None
-    ) -> dict[date, StageRecord]:
+    ) -> dict[date, StageRecord[Account]]: ...
+
+    def latest(
+        self,
+        stage: type[Account] | str,
+        *,
+        first: date | None = None,
+        last: date | None = None,
+        status: str | None = None,
+    ) -> dict[date, StageRecord[Any]]:
         """The newest record of each day of a stage (of one status where given)."""
         records = self.stage_records(stage, first=first, last=last)
         return {record.day: record for record in records if status is None or record.status == status}
 
-    def replace_payload(self, sequence: int, payload: Mapping[str, Any]) -> None:
+    def replace_account(self, sequence: int, account: Account) -> None:
         """Change what a record says: for nothing but to delete what may no longer be kept (`tollgate retain`).
 
         SQLite overwrites what was there; PostgreSQL does so with its next VACUUM.
@@ -136,7 +202,7 @@ class Ledger(ReleaseLedger):
         with self._reading() as connection:
             if sqlite:
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
-            connection.execute(stage_records.update().where(*mine).values(payload=dict(payload)))
+            connection.execute(stage_records.update().where(*mine).values(payload=account.to_stored()))
             connection.commit()
             if sqlite:
                 connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")

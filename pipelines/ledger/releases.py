@@ -11,11 +11,14 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 import sqlalchemy as sa
 
-from pipelines.base.errors import PermanentError, StoreError
+from pipelines.accounts.release import ReleaseAccount
+from pipelines.base.errors import OvertakenError, PermanentError, StoreError
+from pipelines.ledger.documents import read_document
 from pipelines.ledger.incidents import IncidentLedger, NewIncident
 from pipelines.ledger.store import as_text
 from pipelines.ledger.tables import moves, pointers, release_states, releases
@@ -38,11 +41,19 @@ STATES = ("candidate", "refused", "shadow", "canary", "champion", "retired")
 
 @dataclass(frozen=True, kw_only=True)
 class Release:
-    """An immutable release; `payload` holds digests, versions, evidence and verdict."""
+    """An immutable release; its account holds digests, versions, evidence and verdict.
+
+    `document` is the account as it is stored; it is read when `account` is first asked for.
+    """
 
     release_id: str
     created_at: datetime
-    payload: Mapping[str, Any]
+    document: Mapping[str, Any] = field(repr=False)
+
+    @cached_property
+    def account(self) -> ReleaseAccount:
+        """What the ledger keeps of the release; raises `PermanentError` where this code cannot read it."""
+        return read_document(ReleaseAccount, self.document, what=f"release {self.release_id}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,10 +93,10 @@ class Move:
 class ReleaseLedger(IncidentLedger):
     """The releases of a use case, their states, and the pointer."""
 
-    def add_release(self, release_id: str, payload: Mapping[str, Any], *, at: datetime) -> None:
+    def add_release(self, release_id: str, account: ReleaseAccount, *, at: datetime) -> None:
         """Add an immutable release; raises `PermanentError` where the id is taken."""
         row = releases.insert().values(
-            release_id=release_id, use_case=self.use_case, created_at=as_text(at), payload=dict(payload)
+            release_id=release_id, use_case=self.use_case, created_at=as_text(at), payload=account.to_stored()
         )
         try:
             with self._writing() as connection:
@@ -336,7 +347,7 @@ class ReleaseLedger(IncidentLedger):
 
     def _lost(self, expected: Pointer | None) -> PermanentError:
         now = self.champion()
-        return PermanentError(
+        return OvertakenError(
             "another promotion was faster",
             where=self.where,
             expected=f"champion {expected.release_id}, move {expected.generation}" if expected else "no champion",
@@ -357,5 +368,5 @@ def _state_row(release_id: str, state: str, reason: str, actor: str, at: datetim
 
 def _release(row: sa.RowMapping) -> Release:
     return Release(
-        release_id=row["release_id"], created_at=datetime.fromisoformat(row["created_at"]), payload=row["payload"]
+        release_id=row["release_id"], created_at=datetime.fromisoformat(row["created_at"]), document=row["payload"]
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -144,19 +144,9 @@ def _days_of(run: Run, stage: str, damage: Damage) -> set[date]:
         return named
     accounts = run.ledger.latest(stage, status="done")
     gone = {
-        day
-        for day, record in accounts.items()
-        if any(version == damage.version for version in _versions(record.payload, damage.table.name))
+        day for day, record in accounts.items() if record.account.written_version(damage.table.name) == damage.version
     }
     return named | gone
-
-
-def _versions(payload: Mapping[str, Any], table: str) -> Iterator[int]:
-    """The version of the table that an account says it wrote."""
-    written = payload.get("versions")
-    found = written.get(table) if isinstance(written, Mapping) else payload.get("version")
-    if isinstance(found, int):
-        yield found
 
 
 def _plain(taken: TakenAway) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from pipelines.base.settings import is_remote
 from pipelines.lake.delta_log import commit_infos
 from pipelines.ledger.ledger import Release
 from pipelines.mlflow.tables import SQLITE, has_tables, read_registry
-from pipelines.mlflow.tracking import Tracking
+from pipelines.mlflow.tracking import RegisteredModel, Tracking
 from pipelines.nightly.materialize.stage import materialize
 from pipelines.nightly.monitor.stores import watch_stores
 from pipelines.releases.alias import follow
@@ -65,9 +65,9 @@ def repair_mlflow(run: Run) -> Repaired:
             continue
         if known is not None:
             tracking.withdraw(known)
-        entry = record_from_bundle(bundle, release.payload)
+        entry = record_from_bundle(bundle, release.account)
         made = tracking.record(entry, taken=taken_versions(run, release.release_id))
-        before = str(release.payload.get("model_version"))
+        before = release.account.model_version
         number = "" if made.version == before else f" (the ledger calls it version {before})"
         done.append(f"{release.release_id} is registered again as version {made.version}{number}")
         without_pictures += 1
@@ -99,7 +99,7 @@ def repair_online(run: Run) -> Repaired:
             next_step="tollgate run materialize --from DAY --to DAY",
         )
     account = materialize(run, DayRange.single(before.day)).accounts[before.day]
-    told = ", ".join(f"{count} of {entity}" for entity, count in account["entities"].items())
+    told = ", ".join(f"{count} of {entity}" for entity, count in account.entities.items())
     watch_stores(run)
     return Repaired(store="online", done=(f"states as of the end of {before.day} are online: {told}",), not_done=())
 
@@ -123,7 +123,7 @@ def repair_ledger(run: Run) -> Repaired:
         if registered is None:
             lacking.append(f"{name}: MLflow does not know it either; training as of its day again makes the same")
             continue
-        _take_up(run, bundle, {"model_version": registered.version, "mlflow_run_id": registered.run_id})
+        _take_up(run, bundle, registered)
         done.append(f"{name} is in the ledger again, retired: tollgate promote {name} --override --reason WHY")
     if days := _days_unknown(run):
         first, last = min(days), max(days)
@@ -175,7 +175,7 @@ REPAIRS: Mapping[str, Callable[[Run], Repaired]] = {
 
 def _number(release: Release) -> tuple[int, str]:
     """By the version's number, so that a new MLflow gives the same ones again."""
-    version = str(release.payload.get("model_version", ""))
+    version = release.account.model_version
     return (int(version) if version.isdecimal() else 0, release.release_id)
 
 
@@ -203,17 +203,17 @@ def _unknown_bundles(run: Run, known: set[str]) -> list[str]:
     return [name for name in names if not name.startswith(".") and name not in known]
 
 
-def _take_up(run: Run, bundle: Bundle, registered: Mapping[str, str]) -> None:
-    payload = {
-        **bundle.record,
-        "manifest_digest": bundle.manifest_digest,
-        "signed_by": bundle.signed_by,
-        **registered,
-        "trained_because": "not known: found again by `tollgate repair ledger`",
-    }
+def _take_up(run: Run, bundle: Bundle, registered: RegisteredModel) -> None:
+    account = bundle.record.replaced(
+        manifest_digest=bundle.manifest_digest,
+        signed_by=bundle.signed_by,
+        model_version=registered.version,
+        mlflow_run_id=registered.run_id,
+        trained_because="not known: found again by `tollgate repair ledger`",
+    )
     reason = "found again by `tollgate repair ledger`: what had become of it is not known"
     now = run.clock()
-    run.ledger.add_release(bundle.release_id, payload, at=now)
+    run.ledger.add_release(bundle.release_id, account, at=now)
     run.ledger.set_state(bundle.release_id, "retired", reason=reason, actor=run.actor, at=now)
 
 

@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 
+from pipelines.accounts.incident import IncidentDetail
+from pipelines.accounts.maintain import MaintainAccount
 from pipelines.airflow.upkeep import tend_airflow
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.base.days import DayRange
@@ -26,12 +28,12 @@ from pipelines.run import Run
 
 LOGGER = logging.getLogger("tollgate.maintain")
 
-STAGE = "maintain"
+STAGE = MaintainAccount.STAGE
 TOLD = 10
 """Files that an incident names."""
 
 
-def maintain(run: Run, days: DayRange) -> StageResult:
+def maintain(run: Run, days: DayRange) -> StageResult[MaintainAccount]:
     """Tend every table and back the ledger up; recorded for the last of `days`, from which the age of days is counted.
 
     The backup comes first, then what the retention policy says is deleted. Airflow's old logs and rows go last; where
@@ -54,14 +56,14 @@ def maintain(run: Run, days: DayRange) -> StageResult:
     if airflow.problem:
         LOGGER.warning("old rows of Airflow's database stay: %s", airflow.problem)
     watch_stores(run)
-    account = {
-        "tables": {table: done.to_json() for table, done in tended.items()},
-        "deleted": deleted,
-        "backup": str(backup.relative_to(run.settings.home)),
-        "ledger_rows": sum(rows.values()),
-        "backups_dropped": dropped,
-        "airflow": airflow.to_json(),
-    }
+    account = MaintainAccount(
+        tables={table: done.account() for table, done in tended.items()},
+        deleted=deleted,
+        backup=str(backup.relative_to(run.settings.home)),
+        ledger_rows=sum(rows.values()),
+        backups_dropped=tuple(dropped),
+        airflow=airflow.account(),
+    )
     return StageResult(stage=STAGE, days=DayRange.single(day), accounts={day: account}).record(run)
 
 
@@ -70,13 +72,13 @@ def _tell_of_unread(run: Run, unread: Sequence[Unread]) -> None:
     kind, subject = "retention", "files of the home"
     if unread:
         named = [f"{one.path}: {one.why}" for one in unread]
-        detail = {
-            "by": "maintain",
-            "consequence": "these files may be older than the retention policy allows, and stay",
-            "evidence": named[:TOLD],
-            "next_step": "look into them, then tollgate retain --older-than-policy",
-            "runbook": "docs/runbooks/retention.md",
-        }
+        detail = IncidentDetail(
+            by="maintain",
+            consequence="these files may be older than the retention policy allows, and stay",
+            evidence=tuple(named[:TOLD]),
+            next_step="look into them, then tollgate retain --older-than-policy",
+            runbook="docs/runbooks/retention.md",
+        )
         summary = f"the day of {len(unread)} files cannot be told: {named[0]}"
         report(run, NewIncident(kind=kind, subject=subject, severity="warning", summary=summary, detail=detail))
     else:

@@ -12,11 +12,11 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.withdrawal import WithdrawalAccount
 from pipelines.alerting.incidents import deliver, settle
 from pipelines.base.days import DayRange
 from pipelines.base.errors import UsageError
 from pipelines.lake.deletion import delete_where
-from pipelines.ledger.ledger import WITHDRAWN
 from pipelines.nightly.materialize.stage import materialize
 from pipelines.nightly.metering import STAGE as COST
 from pipelines.nightly.monitor.day_page import page_path
@@ -73,7 +73,7 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
         )
         many = f"{len(set(later))} later days, up to {max(later)}"
         raise _refused(day, "later days were computed with this day's rows", "the newest day with features", many, step)
-    concerned = [one for one in run.ledger.incidents(open_only=True) if one.detail.get("days") == [str(day)]]
+    concerned = [one for one in run.ledger.incidents(open_only=True) if one.detail.days == (day,)]
     found = Withdrawal(
         day=day,
         reason=reason,
@@ -88,9 +88,8 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
         delete_where(run.lake, table, f"day = DATE'{day}'", run.provenance(AUDIT, day=str(day)))
     for path in _files(run, day):
         path.unlink(missing_ok=True)
-    payload = {"by": run.actor, "reason": reason}
-    for stage in stages:
-        run.ledger.record_stage(stage, day, WITHDRAWN, run_id=run.run_id, at=run.clock(), payload=payload)
+    taken_back = WithdrawalAccount(by=run.actor, reason=reason)
+    run.ledger.withdraw_stages(list(stages), day, taken_back, run_id=run.run_id, at=run.clock())
     run.ledger.audit(AUDIT, str(day), actor=run.actor, at=run.clock(), detail=found.to_json())
     for one in concerned:
         settle(run, one, f"{day} was withdrawn: {reason}")

@@ -13,7 +13,7 @@ from pathlib import Path
 import sqlalchemy as sa
 
 from pipelines.base.addresses import with_our_driver
-from pipelines.base.errors import StoreError
+from pipelines.base.errors import DamagedStoreError, StoreError
 from pipelines.base.masking import mask_passwords
 from pipelines.base.sqlite_reading import open_for_reading
 
@@ -69,7 +69,7 @@ def deleted_experiment(url: str, name: str) -> str | None:
                 return None
             found = connection.execute(sa.text(_DELETED_EXPERIMENT), {"name": name}).scalar()
     except sa.exc.SQLAlchemyError as error:
-        raise unreadable(url, str(getattr(error, "orig", error)).strip()) from error
+        raise _unanswered(url, error) from error
     finally:
         engine.dispose()
     return None if found is None else str(found)
@@ -101,7 +101,7 @@ def read_registry(url: str, name: str, alias: str) -> Registry:
             rows = connection.execute(sa.text(_VERSIONS), {"name": name, "deleted": _DELETED}).all()
             named = connection.execute(sa.text(_ALIAS), {"name": name, "alias": alias}).scalar()
     except sa.exc.SQLAlchemyError as error:
-        raise unreadable(url, str(getattr(error, "orig", error)).strip()) from error
+        raise _unanswered(url, error) from error
     finally:
         engine.dispose()
     tags: dict[str, dict[str, str]] = {}
@@ -121,9 +121,16 @@ def read_registry(url: str, name: str, alias: str) -> Registry:
     return Registry(versions=versions, alias=str(named) if named is not None else None)
 
 
-def unreadable(url: str, found: str) -> StoreError:
-    """The error for a database that does not answer, or whose file is damaged."""
-    return StoreError(
+def _unanswered(url: str, error: sa.exc.SQLAlchemyError) -> StoreError:
+    """The error for what the database's own library says."""
+    cause = getattr(error, "orig", None)
+    return unreadable(url, str(cause or error).strip(), damaged=is_damage(cause))
+
+
+def unreadable(url: str, found: str, *, damaged: bool = False) -> StoreError:
+    """The error for a database that does not answer, or whose file is damaged (`DamagedStoreError`)."""
+    kind = DamagedStoreError if damaged else StoreError
+    return kind(
         "MLflow's database cannot be read",
         where=mask_passwords(url),
         found=mask_passwords(found),
@@ -138,6 +145,13 @@ def _require_sound(path: Path, url: str) -> None:
         with closing(open_for_reading(path)) as database:
             found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
-        raise unreadable(url, str(error)) from error
+        raise unreadable(url, str(error), damaged=is_damage(error)) from error
     if found != "ok":
-        raise unreadable(url, f"database disk image is malformed: {' '.join(found.split())}")
+        raise unreadable(url, f"database disk image is malformed: {' '.join(found.split())}", damaged=True)
+
+
+def is_damage(error: BaseException | None) -> bool:
+    """Whether SQLite says that the file is damaged, or no database at all."""
+    code = getattr(error, "sqlite_errorcode", None)
+    # The low byte is the error, what stands above it says more of where it was met.
+    return code is not None and code & 0xFF in (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)

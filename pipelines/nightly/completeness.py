@@ -8,6 +8,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.account import Account
 from pipelines.airflow.names import CHAIN
 from pipelines.base.days import DayRange
 from pipelines.base.settings import is_remote
@@ -57,20 +58,22 @@ class _Table:
         newest = next(iter(commit_versions(path)), -1)
         return cls(name, lake, newest, last_writers(path, {str(day) for day in days}))
 
-    def holds(self, record: StageRecord, day: date) -> bool:
+    def holds(self, record: StageRecord[Account], day: date) -> bool:
         """Whether the rows that an account of the day counts are there."""
         if not any(path.endswith(".parquet") for path in self.lake.files(f"{self.name}/day={day}")):
             return False
         if self.newest is None:
             return True
-        version = record.payload.get("version")
-        if isinstance(version, int) and version > self.newest:
+        version = record.account.written_version(self.name)
+        if version is not None and version > self.newest:
             return False
         writer = self.writers.get(str(day))
         return writer is None or writer.get("stage", _REPAIR) != _REPAIR
 
 
-def _missing(records: Mapping[str, StageRecord | None], day: date, tables: Mapping[str, _Table]) -> tuple[str, ...]:
+def _missing(
+    records: Mapping[str, StageRecord[Account] | None], day: date, tables: Mapping[str, _Table]
+) -> tuple[str, ...]:
     found: list[str] = []
     before = 0
     for stage, record in records.items():
@@ -80,7 +83,7 @@ def _missing(records: Mapping[str, StageRecord | None], day: date, tables: Mappi
     return tuple(found)
 
 
-def _has_rows(record: StageRecord, day: date, tables: Mapping[str, _Table]) -> bool:
+def _has_rows(record: StageRecord[Account], day: date, tables: Mapping[str, _Table]) -> bool:
     """Whether the stage's table holds the day, where its account counts rows."""
     table = tables.get(record.stage)
-    return table is None or not record.payload.get("rows") or table.holds(record, day)
+    return table is None or not record.account.rows_handled() or table.holds(record, day)

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.ledger.ledger import StageRecord
-from pipelines.nightly.ingested import INGEST
 from pipelines.run import Run
 
-FEATURES = "features"
+FEATURES = FeaturesAccount.STAGE
 
 
 def stale_days(run: Run) -> dict[date, str]:
@@ -23,7 +24,7 @@ def stale_days(run: Run) -> dict[date, str]:
     A day whose features were never built is not stale; neither is one whose last build was refused, as long as the
     build before it is fresh.
     """
-    built = run.ledger.latest(FEATURES, status="done")
+    built = run.ledger.latest(FeaturesAccount, status="done")
     reasons = _by_definition(built, run.use_case.stored_features.digest)
     for landed, changed, versions in _changes(run):
         for day in _reaching(run, changed):
@@ -32,17 +33,17 @@ def stale_days(run: Run) -> dict[date, str]:
     return dict(sorted(reasons.items()))
 
 
-def _by_definition(built: Mapping[date, StageRecord], digest: str) -> dict[date, str]:
-    outdated = (day for day, record in built.items() if record.payload["feature_digest"] != digest)
+def _by_definition(built: Mapping[date, StageRecord[FeaturesAccount]], digest: str) -> dict[date, str]:
+    outdated = (day for day, record in built.items() if record.account.feature_digest != digest)
     return dict.fromkeys(outdated, "computed by other definitions than today's")
 
 
 def _changes(run: Run) -> Iterator[tuple[date, date, Mapping[str, int]]]:
     """Landing day, day that it changed, and the versions of the tables that hold the change."""
-    for record in run.ledger.stage_records(INGEST):
+    for record in run.ledger.stage_records(IngestAccount):
         if record.status == "done":
-            for changed in record.payload.get("changed_days", ()):
-                yield record.day, date.fromisoformat(changed), record.payload["versions"]
+            for changed in record.account.changed_days:
+                yield record.day, changed, record.account.versions
 
 
 def _reaching(run: Run, changed: date) -> Iterator[date]:
@@ -50,7 +51,7 @@ def _reaching(run: Run, changed: date) -> Iterator[date]:
     return (changed + timedelta(days=n) for n in range(run.use_case.stored_features.reach_days + 1))
 
 
-def _older(run: Run, built: StageRecord, versions: Mapping[str, int]) -> bool:
+def _older(run: Run, built: StageRecord[FeaturesAccount], versions: Mapping[str, int]) -> bool:
     """Whether the features were computed from an older version of a feed's table."""
-    inputs: Mapping[str, int] = built.payload["inputs"]
+    inputs = built.account.inputs
     return any(inputs.get(feed.name, -1) < versions.get(feed.name, -1) for feed in run.use_case.feeds)

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange, in_words
 from pipelines.base.errors import GateError, TransientError
 from pipelines.nightly.upstream import settled_days
 from pipelines.run import Run
 
-INGEST = "ingest"
+INGEST = IngestAccount.STAGE
 HELD_BACK = ("features", "online state", "predictions", "alerts")
 RUNBOOK = "docs/runbooks/features-waiting.md"
 
@@ -19,7 +20,7 @@ def require_ingested(run: Run, days: DayRange) -> None:
 
     Raises `TransientError` that names the days that are not, `GateError` for days whose newest files were refused.
     """
-    standing = settled_days(run, INGEST, days.first, days.last)
+    standing = settled_days(run, IngestAccount, days.first, days.last)
     refused = standing.refused(days)
     missing = [day for day in standing.lacking(days) if day not in refused]
     if missing:
@@ -40,7 +41,7 @@ def require_ingested(run: Run, days: DayRange) -> None:
             where=run.use_case.events.name,
             day=in_words(refused),
             expected="events that passed their gate",
-            found=f"refused in run {record.run_id}: {record.payload.get('reason', '')}",
+            found=f"refused in run {record.run_id}: {record.account.reason}",
             held_back=HELD_BACK,
             next_step="put right what the reason names (files, mapping or rule), then "
             f"tollgate run {INGEST} --from {refused[0]} --to {refused[-1]}",
@@ -55,7 +56,7 @@ def require_no_gap(run: Run, first: date) -> None:
     """
     eve = first - timedelta(days=1)
     reach = DayRange(first - timedelta(days=max(run.use_case.stored_features.reach_days, 1)), eve)
-    before = settled_days(run, INGEST, reach.first, reach.last).accepted
+    before = settled_days(run, IngestAccount, reach.first, reach.last).accepted
     if before and eve not in before:
         raise TransientError(
             "the day before is not ingested, and the windows would miss its events",

@@ -8,6 +8,8 @@ from collections.abc import Callable
 from datetime import date
 from typing import TypeVar
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.cost import CostAccount
 from pipelines.base.errors import TollgateError
 from pipelines.lake.delta_health import damage_behind, damaged
 from pipelines.nightly.result import StageResult
@@ -15,7 +17,7 @@ from pipelines.run import Run
 
 log = logging.getLogger("tollgate.cost")
 
-STAGE = "cost"
+STAGE = CostAccount.STAGE
 Made = TypeVar("Made")
 
 
@@ -35,18 +37,18 @@ def metered(run: Run, stage: str, day: date, call: Callable[[], Made]) -> Made:
         if (damage := damage_behind(error, run.settings.lake)) is None:
             raise
         raise damaged(damage) from error
-    account = {
-        "stage": made.stage if isinstance(made, StageResult) else stage,
-        "rows": _rows(made) if isinstance(made, StageResult) else 0,
-        "wall_seconds": round(time.monotonic() - wall, 3),
-        "cpu_seconds": round(time.process_time() - cpu, 3),
-    }
+    account = CostAccount(
+        stage=made.stage if isinstance(made, StageResult) else stage,
+        rows=_rows(made) if isinstance(made, StageResult) else 0,
+        wall_seconds=round(time.monotonic() - wall, 3),
+        cpu_seconds=round(time.process_time() - cpu, 3),
+    )
     try:
-        run.ledger.record_stage(STAGE, day, "done", run_id=run.run_id, at=run.clock(), payload=account)
+        run.ledger.record_stage(day, account, "done", run_id=run.run_id, at=run.clock())
     except TollgateError as error:
         log.warning("what %s cost on %s is not recorded: %s", stage, day, error.what)
     return made
 
 
-def _rows(result: StageResult) -> int:
-    return sum(int(account.get("rows") or account.get("rows_in") or 0) for account in result.accounts.values())
+def _rows(result: StageResult[Account]) -> int:
+    return sum(account.rows_handled() for account in result.accounts.values())

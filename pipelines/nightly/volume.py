@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.nightly.weekday_baseline import usual
 from pipelines.usecases.policies.watch import WatchPolicy
 
@@ -19,10 +19,9 @@ def volume_ratio(day: date, rows: Mapping[date, int], policy: WatchPolicy) -> fl
     return rows[day] / baseline.center if baseline is not None and day in rows else None
 
 
-def quarantine_rate(account: Mapping[str, Any] | None) -> float | None:
+def quarantine_rate(account: IngestAccount | None) -> float | None:
     """Share (0 to 1) of the day's incoming rows that were quarantined; None where nothing came in."""
-    rows_in = (account or {}).get("rows_in") or 0
-    return (account or {}).get("quarantined", 0) / rows_in if rows_in else None
+    return account.quarantined / account.rows_in if account is not None and account.rows_in else None
 
 
 def quiet_hours(day_end: datetime, newest_event: datetime | None) -> float | None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange, grouped, midnight
 from pipelines.ledger.ledger import Incident, StageRecord
 from pipelines.ops.day import incident_day
@@ -20,7 +22,7 @@ MITIGATE_HOURS = 24.0
 ACTED_SHARE = 0.5
 
 
-def answer_measures(facts: Facts, history: Sequence[StageRecord]) -> list[Measure]:
+def answer_measures(facts: Facts, history: Sequence[StageRecord[Account]]) -> list[Measure]:
     """Time to detect, time to mitigate, share of alerts that led to action."""
     days = [record.day for record in history]
     period = DayRange(min(days), max(days)) if days else None
@@ -32,7 +34,7 @@ def answer_measures(facts: Facts, history: Sequence[StageRecord]) -> list[Measur
     return [_detect(recent, history), _mitigate(recent), _acted(facts, recent, history)]
 
 
-def _detect(incidents: Sequence[Incident], history: Sequence[StageRecord]) -> Measure:
+def _detect(incidents: Sequence[Incident], history: Sequence[StageRecord[Account]]) -> Measure:
     scheduled = scheduled_days(history)
     hours = [
         (incident.opened_at - midnight(day + timedelta(days=1))).total_seconds() / 3600
@@ -72,15 +74,19 @@ def _mitigate(incidents: Sequence[Incident]) -> Measure:
     )
 
 
-def _acted(facts: Facts, incidents: Sequence[Incident], history: Sequence[StageRecord]) -> Measure:
+def _acted(facts: Facts, incidents: Sequence[Incident], history: Sequence[StageRecord[Account]]) -> Measure:
     """Alerts are incidents, and stretches of consecutive days beyond the drift policy.
 
     A stretch led to action where a training was asked for within it; an incident where somebody or something closed it
     with a resolution, or where the pointer moved in the hour around its opening (a rollback, a withdrawal).
     """
-    newest = {record.day: record.payload for record in history if record.stage == "monitor" and record.status == "done"}
-    drifted = {day for day, account in newest.items() if (account.get("drift") or {}).get("detected")}
-    asked = {day for day, account in newest.items() if (account.get("retrain") or {}).get("asked")}
+    newest = {
+        record.day: record.account
+        for record in history
+        if isinstance(record.account, MonitorAccount) and record.status == "done"
+    }
+    drifted = {day for day, account in newest.items() if account.drift and account.drift.detected}
+    asked = {day for day, account in newest.items() if account.asks_for_training}
     stretches = grouped(drifted)
     acted = sum(any(day in asked for day in stretch) for stretch in stretches)
     answered = sum(bool(incident.resolution) or _moved(facts, incident) for incident in incidents)

@@ -2,40 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.cost import CostAccount
 from pipelines.ledger.ledger import StageRecord
 from pipelines.ops.measure import Measure, median_of, plural
 
 GROUP = "Cost"
-STAGE = "cost"
-"""The stage under which a run records what it cost (see `pipelines.nightly.metering`)."""
-
 NOT_RECORDED = "not recorded: only runs through Airflow or `tollgate run` record their time"
 SPARK_APART = "CPU of the task's own process; Spark's server works apart, so wall seconds are {wall:,.1f}"
 
 
-def cost_measures(history: Sequence[StageRecord]) -> list[Measure]:
+def cost_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
     """Medians over the runs of a stage; targets are not set before a site knows what a second costs it."""
-    runs = [record.payload for record in history if record.stage == STAGE]
-    training = [found for found in runs if found.get("stage") == "train"]
-    scoring = [found for found in runs if found.get("stage") == "score" and found.get("rows")]
+    runs = [record.account for record in history if isinstance(record.account, CostAccount)]
+    training = [found for found in runs if found.stage == "train"]
+    scoring = [found for found in runs if found.stage == "score" and found.rows]
     return [
         _measure("CPU per training", "seconds", training, [1.0] * len(training), "training"),
         _measure(
             "CPU per 1,000 predictions",
             "seconds per 1,000 predictions",
             scoring,
-            [1000 / float(found["rows"]) for found in scoring],
+            [1000 / found.rows for found in scoring],
             "scoring run",
         ),
     ]
 
 
-def _measure(name: str, unit: Any, runs: Sequence[Mapping[str, Any]], scales: Sequence[float], what: str) -> Measure:
-    cpu = [float(found["cpu_seconds"]) * scale for found, scale in zip(runs, scales, strict=True)]
-    wall = [float(found["wall_seconds"]) * scale for found, scale in zip(runs, scales, strict=True)]
+def _measure(name: str, unit: Any, runs: Sequence[CostAccount], scales: Sequence[float], what: str) -> Measure:
+    cpu = [found.cpu_seconds * scale for found, scale in zip(runs, scales, strict=True)]
+    wall = [found.wall_seconds * scale for found, scale in zip(runs, scales, strict=True)]
     told = median_of(wall)
     basis = (
         f"median of {plural(len(runs), what)}; {SPARK_APART.format(wall=told)}" if told is not None else NOT_RECORDED

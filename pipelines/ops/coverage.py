@@ -2,38 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.monitor import MonitorAccount
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.ledger.ledger import StageRecord
-from pipelines.ops.facts import Facts, gate_results
+from pipelines.ops.facts import Facts, counted_results
 from pipelines.ops.measure import Measure, plural, share_of
 
 GROUP = "Coverage"
 FULL = 1.0
-NEEDED = (
-    "model_digest",
-    "data_versions",
-    "code_version",
-    "environment",
-    "seed",
-    "parameters",
-    "training",
-    "feature_set",
-    "policy_digest",
-    "manifest_digest",
-)
-"""What a release record must hold so that `tollgate reproduce` can train the model again."""
 
 
-def coverage_measures(facts: Facts, history: Sequence[StageRecord]) -> list[Measure]:
+def can_be_made_again(account: ReleaseAccount) -> bool:
+    """Whether a release record holds all that `tollgate reproduce` needs to train the model again.
+
+    The seed is not looked at: 0 is one.
+    """
+    recorded = account.to_json()
+    return bool(
+        account.model_digest
+        and account.data_versions
+        and account.code_version
+        and account.environment
+        and account.parameters
+        and recorded.get("training")
+        and recorded.get("feature_set")
+        and account.policy_digest
+        and account.manifest_digest
+    )
+
+
+def coverage_measures(facts: Facts, history: Sequence[StageRecord[Account]]) -> list[Measure]:
     """Validation by suite, monitoring by feature, reproducibility by release."""
     return [_validation(facts, history), _monitoring(facts, history), _reproducible(facts)]
 
 
-def _validation(facts: Facts, history: Sequence[StageRecord]) -> Measure:
+def _validation(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measure:
     """Of the tables that are written each day (feeds, features, predictions): those that a suite has judged."""
-    judged = {str(result.get("suite")) for record in history for result in gate_results(record)}
+    judged = {result.suite for record in history for result in counted_results(record)}
     tables = [*(feed.name for feed in facts.use_case.feeds), "features", "predictions"]
     seen = [table for table in tables if table in judged]
     left = ", ".join(table for table in tables if table not in judged)
@@ -49,19 +57,18 @@ def _validation(facts: Facts, history: Sequence[StageRecord]) -> Measure:
     )
 
 
-def _monitoring(facts: Facts, history: Sequence[StageRecord]) -> Measure:
+def _monitoring(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measure:
     """Of the champion's features: those whose drift was measured on the newest day that was judged."""
     watched = [
         found
         for record in history
-        if record.stage == "monitor" and (found := record.payload.get("drift") or {}).get("judged")
+        if isinstance(record.account, MonitorAccount) and (found := record.account.drift) and found.judged
     ]
     names = _champion_features(facts)
     if not watched or not names:
         why = "no day was compared with a champion's training window yet"
         return Measure(group=GROUP, name="Features watched for drift", unit="share", value=None, target=FULL, basis=why)
-    columns: Mapping[str, Any] = watched[-1].get("columns") or {}
-    skipped: Mapping[str, str] = watched[-1].get("skipped") or {}
+    columns, skipped = watched[-1].columns, watched[-1].skipped
     seen = sum(name in columns for name in names)
     because = f"; {len(skipped)} cannot be compared, each with its reason on the day's page" if skipped else ""
     return Measure(
@@ -77,16 +84,14 @@ def _monitoring(facts: Facts, history: Sequence[StageRecord]) -> Measure:
 def _champion_features(facts: Facts) -> list[str]:
     if facts.pointer is None:
         return []
-    payload = next(r.payload for r in facts.releases if r.release_id == facts.pointer.release_id)
-    return list((payload.get("feature_set") or {}).get("names") or ())
+    account = next(release.account for release in facts.releases if release.release_id == facts.pointer.release_id)
+    return list(account.feature_set.names)
 
 
 def _reproducible(facts: Facts) -> Measure:
     """Releases whose record names all that a second training needs, made by code that was committed."""
-    whole = [
-        release for release in facts.releases if all(release.payload.get(name) for name in NEEDED if name != "seed")
-    ]
-    clean = [release for release in whole if not str(release.payload["code_version"]).endswith(("+dirty", "unknown"))]
+    whole = [release.account for release in facts.releases if can_be_made_again(release.account)]
+    clean = [account for account in whole if not account.code_version.endswith(("+dirty", "unknown"))]
     total = len(facts.releases)
     dirty = len(whole) - len(clean)
     because = f"; {dirty} trained by code that was not committed" if dirty else ""

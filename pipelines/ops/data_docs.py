@@ -10,7 +10,8 @@ from typing import Any
 from markupsafe import Markup
 
 from expectations.definition import Check, Suite
-from pipelines.ops.facts import Facts, gate_results
+from pipelines.accounts.gate import GateAccount
+from pipelines.ops.facts import Facts, counted_results
 from pipelines.pages.charts import lines
 
 NEWEST_FAILURES = 20
@@ -25,21 +26,21 @@ def data_docs_content(facts: Facts) -> dict[str, Any]:
     }
 
 
-def suite_results(facts: Facts) -> dict[str, dict[date, Mapping[str, Any]]]:
+def suite_results(facts: Facts) -> dict[str, dict[date, GateAccount]]:
     """The newest result of each suite and day of the days shown."""
-    found: dict[str, dict[date, Mapping[str, Any]]] = {}
+    found: dict[str, dict[date, GateAccount]] = {}
     for by_day in facts.records.values():
         for day, record in by_day.items():
-            for result in gate_results(record):
-                found.setdefault(str(result.get("suite", "")), {})[day] = result
+            for result in counted_results(record):
+                found.setdefault(result.suite, {})[day] = result
     return found
 
 
-def _suite(suite: Suite, results: Mapping[date, Mapping[str, Any]]) -> Mapping[str, Any]:
+def _suite(suite: Suite, results: Mapping[date, GateAccount]) -> Mapping[str, Any]:
     days = sorted(results)
-    failures = [(day, failure) for day in reversed(days) for failure in results[day].get("failures", ())]
-    checks = sum(int(results[day]["checks"]) for day in days)
-    often = Counter((str(failure.get("check")), str(failure.get("column") or "")) for _, failure in failures)
+    failures = [(day, failure) for day in reversed(days) for failure in results[day].failures]
+    checks = sum(results[day].checks or 0 for day in days)
+    often = Counter((failure.check, failure.column) for _, failure in failures)
     return {
         "name": suite.name,
         "checks": [_check(check, often) for check in suite.checks],
@@ -47,7 +48,7 @@ def _suite(suite: Suite, results: Mapping[date, Mapping[str, Any]]) -> Mapping[s
         "made": checks,
         "failed": len(failures),
         "share": (checks - len(failures)) / checks if checks else None,
-        "refused": sum(not results[day].get("passed", True) for day in days),
+        "refused": sum(not results[day].passed for day in days),
         "newest": results[days[-1]] if days else None,
         "newest_day": days[-1] if days else None,
         "failures": failures[:NEWEST_FAILURES],
@@ -69,6 +70,6 @@ def _check(check: Check, often: Mapping[tuple[str, str], int]) -> Mapping[str, A
     }
 
 
-def _chart(name: str, days: Sequence[date], results: Mapping[date, Mapping[str, Any]]) -> Markup:
-    failed: list[float | None] = [float(len(results[day].get("failures", ()))) for day in days]
+def _chart(name: str, days: Sequence[date], results: Mapping[date, GateAccount]) -> Markup:
+    failed: list[float | None] = [float(len(results[day].failures)) for day in days]
     return lines(days, {"failed": failed}, title=f"Failed checks of suite {name}", unit="checks that failed")

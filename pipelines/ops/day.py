@@ -8,13 +8,18 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.drift import DriftAccount
+from pipelines.accounts.ingest import IngestAccount
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange, parse_day
 from pipelines.base.errors import UsageError
 from pipelines.ledger.ledger import Incident, StageRecord
-from pipelines.ops.facts import SHOWN_DAYS, Facts, gate_results, newest_records
+from pipelines.ops.facts import SHOWN_DAYS, Facts, counted_results, newest_records
 from pipelines.ops.now import charts
 from pipelines.pages.charts import Bar, bars
-from pipelines.status.days import STAGES, gate_failures
+from pipelines.status.days import STAGES
+from pipelines.status.gate_warnings import gate_failures
 
 
 def days_content(facts: Facts) -> dict[str, Any]:
@@ -47,18 +52,19 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
     records = newest_records(history).items()
     order = {stage: number for number, stage in enumerate(STAGES)}
     newest = {stage: found[day] for stage, found in sorted(records, key=lambda item: order.get(item[0], 99))}
-    account = newest["monitor"].payload if "monitor" in newest else {}
-    drift = account.get("drift") or {}
+    account = _monitor_account(newest)
+    drift = account.drift
+    ingested = newest["ingest"].account if "ingest" in newest else None
     return {
         "day": day,
         "row": row,
         "stages": [_stage(record, history) for record in newest.values()],
-        "failures": {stage: found for stage, record in newest.items() if (found := gate_failures(record.payload))},
-        "rules": dict(newest["ingest"].payload.get("rules") or {}) if "ingest" in newest else {},
+        "failures": {stage: found for stage, record in newest.items() if (found := gate_failures(record.account))},
+        "rules": dict(ingested.rules) if isinstance(ingested, IngestAccount) else {},
         "account": account,
-        "diagnosis": account.get("diagnosis") or {},
-        "explained": account.get("explained") or [],
-        "estimate": account.get("estimate") or {},
+        "diagnosis": account.diagnosis,
+        "explained": account.explained,
+        "estimate": account.estimate,
         "drift": drift,
         "drift_chart": _drift_chart(drift, facts.use_case.drift.threshold),
         "incidents": [incident for incident in facts.incidents if incident_day(incident) == day],
@@ -69,17 +75,23 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
     }
 
 
+def _monitor_account(newest: Mapping[str, StageRecord[Account]]) -> MonitorAccount:
+    """The monitor's account of the day, an empty one where it has not run."""
+    account = newest["monitor"].account if "monitor" in newest else None
+    return account if isinstance(account, MonitorAccount) else MonitorAccount()
+
+
 def _slices(facts: Facts, day: date) -> list[Mapping[str, Any]]:
     """What the day's predictions were worth in each slice: the run on which its labels had matured says it."""
-    then = day + timedelta(days=facts.use_case.label.delay_days)
-    found = facts.run.ledger.latest("monitor", first=then, last=then, status="done").get(then)
+    matured = day + timedelta(days=facts.use_case.label.delay_days)
+    record = facts.run.ledger.latest(MonitorAccount, first=matured, last=matured, status="done").get(matured)
     return [
         {
-            **row,
-            "share": _share(row["caught"], row["positives"]),
-            "past": _share(row["past_caught"], row["past_positives"]),
+            "account": row,
+            "share": _share(row.caught, row.positives),
+            "past": _share(row.past_caught, row.past_positives),
         }
-        for row in (found.payload.get("slices") if found else None) or ()
+        for row in (record.account.slices if record else None) or ()
     ]
 
 
@@ -87,43 +99,31 @@ def _share(part: int, whole: int) -> float | None:
     return part / whole if whole else None
 
 
-def _stage(record: StageRecord, history: list[StageRecord]) -> Mapping[str, Any]:
+def _stage(record: StageRecord[Account], history: list[StageRecord[Account]]) -> Mapping[str, Any]:
     attempts = [other for other in history if other.stage == record.stage]
-    results = gate_results(record)
+    results = counted_results(record)
     return {
         "record": record,
         "attempts": len(attempts),
-        "checks": sum(int(result["checks"]) for result in results),
-        "failed": len(gate_failures(record.payload)),
-        "reason": str(record.payload.get("reason") or "").splitlines()[:1] if record.status != "done" else [],
+        "checks": sum(result.checks or 0 for result in results),
+        "failed": len(gate_failures(record.account)),
+        "reason": record.account.reason.splitlines()[:1] if record.status != "done" else [],
     }
 
 
-def _drift_chart(drift: Mapping[str, Any], limit: float) -> Markup:
-    columns = drift.get("columns") or {}
-    if not columns:
+def _drift_chart(drift: DriftAccount | None, limit: float) -> Markup:
+    if drift is None or not drift.columns:
         return Markup("")
-    moved = set(drift.get("drifted") or ())
-    limits = {column["name"]: float(column["threshold"]) for column in drift.get("compared") or ()}
+    limits = {column.name: column.threshold for column in drift.compared}
     items = [
-        Bar(label=name, value=value, limit=limits.get(name, limit), high=name in moved)
-        for name, value in sorted(columns.items(), key=lambda item: -(item[1] or 0.0))
+        Bar(label=name, value=value, limit=limits.get(name, limit), high=name in drift.drifted)
+        for name, value in sorted(drift.columns.items(), key=lambda item: -(item[1] or 0.0))
     ]
-    method = drift.get("method", "as declared")
+    method = drift.method or "as declared"
     unit = f"distance ({method}), or share of rows off a constant; the mark is the limit {limit:g}, or its own"
     return bars(items, title="Drift by feature", unit=unit)
 
 
 def incident_day(incident: Incident) -> date | None:
-    """The (first) day that an incident is about, by its detail or its subject; None where it names none."""
-    days = [str(day) for day in incident.detail.get("days") or ()]
-    for text in (
-        incident.detail.get("day"),
-        *sorted(days)[:1],
-        *incident.subject.replace("/", " ").replace(":", " ").split(),
-    ):
-        try:
-            return date.fromisoformat(str(text))
-        except ValueError:
-            continue
-    return None
+    """The (first) day that an incident is about; None where it names none."""
+    return incident.detail.first

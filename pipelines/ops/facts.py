@@ -9,6 +9,8 @@ from datetime import date, datetime, timedelta
 from functools import cached_property
 from typing import Any
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.gate import GateAccount
 from pipelines.base.days import DayRange
 from pipelines.ledger.ledger import Incident, Move, Pointer, Release, StageRecord
 from pipelines.releases.facts import ReleaseRow, release_rows
@@ -84,11 +86,11 @@ class Facts:
         return next(iter(day_rows(self.run, DayRange.single(day))), None)
 
     @cached_property
-    def records(self) -> Mapping[str, Mapping[date, StageRecord]]:
+    def records(self) -> Mapping[str, Mapping[date, StageRecord[Account]]]:
         """The newest record of each stage and day of `shown`."""
         return newest_records(self.history(self.shown)) if self.shown else {}
 
-    def history(self, days: DayRange) -> list[StageRecord]:
+    def history(self, days: DayRange) -> list[StageRecord[Account]]:
         """Every record of `days` in the order in which they were made, repeated attempts included."""
         return self.run.ledger.stage_records(first=days.first, last=days.last)
 
@@ -140,17 +142,15 @@ class Facts:
         return sorted(still, key=lambda incident: incident.severity != "critical")
 
 
-def newest_records(history: Sequence[StageRecord]) -> dict[str, dict[date, StageRecord]]:
+def newest_records(history: Sequence[StageRecord[Account]]) -> dict[str, dict[date, StageRecord[Account]]]:
     """The newest record of each stage and day; what was only begun is none."""
-    found: defaultdict[str, dict[date, StageRecord]] = defaultdict(dict)
+    found: defaultdict[str, dict[date, StageRecord[Account]]] = defaultdict(dict)
     for record in history:
         if record.status != "begun":
             found[record.stage][record.day] = record
     return dict(found)
 
 
-def gate_results(record: StageRecord) -> list[Mapping[str, Any]]:
-    """The results of a stage's gate: of one suite, or of several by name; those without counts are left out."""
-    gate = record.payload.get("gate") or {}
-    results = [gate] if "checks" in gate else [found for found in gate.values() if isinstance(found, Mapping)]
-    return [result for result in results if "checks" in result]
+def counted_results(record: StageRecord[Account]) -> list[GateAccount]:
+    """The results of a stage's gate, by suite; those that did not count their checks are left out."""
+    return [result for result in record.account.gates() if result.checks is not None]

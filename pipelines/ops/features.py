@@ -9,9 +9,13 @@ from typing import Any
 from markupsafe import Markup
 
 from features.feature import Feature
+from pipelines.accounts.account import Account
+from pipelines.accounts.drift import DriftAccount
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.materialize import MaterializeAccount
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange
 from pipelines.base.errors import UsageError
-from pipelines.ledger.ledger import StageRecord
 from pipelines.ops.facts import Facts
 from pipelines.pages.charts import lines, spark
 
@@ -40,14 +44,14 @@ def feature_content(facts: Facts, key: str) -> dict[str, Any]:
         raise UsageError("no feature has that name", found=key, next_step="the page Features lists them all")
     feature, drift = features[key], _drift(facts)
     days = sorted(drift)
-    newest = _compared(drift[days[-1]], key) if days else {}
-    limit = float(newest.get("threshold", facts.use_case.drift.threshold))
+    newest = drift[days[-1]].column(key) if days else None
+    limit = newest.threshold if newest else facts.use_case.drift.threshold
     values = [_distance(drift[day], key) for day in days]
     chart = lines(
         days,
         {"distance": values},
         title=f"Drift of {key}",
-        unit=str(newest.get("method", facts.use_case.drift.method)),
+        unit=(newest.method if newest else "") or facts.use_case.drift.method,
         limit=limit,
     )
     return {
@@ -69,32 +73,38 @@ def freshness(facts: Facts) -> list[Mapping[str, Any]]:
     for stage, what in tables:
         done = [record for record in facts.records.get(stage, {}).values() if record.status == "done"]
         newest = max(done, key=lambda record: record.day, default=None)
+        digest = _feature_digest(newest.account) if newest else ""
         told.append(
             {
                 "what": what,
                 "day": newest.day if newest else None,
                 "at": newest.recorded_at if newest else None,
-                "digest": str(newest.payload.get("feature_digest", ""))[:12] if newest else "",
-                "same": newest is not None
-                and newest.payload.get("feature_digest") == facts.use_case.stored_features.digest,
+                "digest": digest[:12],
+                "same": digest == facts.use_case.stored_features.digest,
             }
         )
     return told
 
 
-def _drift(facts: Facts) -> Mapping[date, Mapping[str, Any]]:
+def _feature_digest(account: Account) -> str:
+    """The digest of the definitions by which a table was made."""
+    return account.feature_digest if isinstance(account, FeaturesAccount | MaterializeAccount) else ""
+
+
+def _drift(facts: Facts) -> Mapping[date, DriftAccount]:
     """What the monitor measured on the newest days, by day."""
     days: DayRange | None = facts.back(DRIFT_DAYS)
     if days is None:
         return {}
-    records: Mapping[date, StageRecord] = facts.run.ledger.latest("monitor", first=days.first, last=days.last)
-    return {day: record.payload.get("drift") or {} for day, record in sorted(records.items())}
+    records = facts.run.ledger.latest(MonitorAccount, first=days.first, last=days.last)
+    return {day: record.account.drift or DriftAccount() for day, record in sorted(records.items())}
 
 
-def _line(facts: Facts, feature: Feature, drift: Mapping[date, Mapping[str, Any]], limit: float) -> Mapping[str, Any]:
+def _line(facts: Facts, feature: Feature, drift: Mapping[date, DriftAccount], limit: float) -> Mapping[str, Any]:
     values: Sequence[float | None] = [_distance(found, feature.name) for found in drift.values()]
-    newest = drift[max(drift)] if drift else {}
-    limit = float(_compared(newest, feature.name).get("threshold", limit))
+    newest = drift[max(drift)] if drift else DriftAccount()
+    compared = newest.column(feature.name)
+    limit = compared.threshold if compared else limit
     return {
         "name": feature.name,
         "owner": feature.owner,
@@ -103,23 +113,16 @@ def _line(facts: Facts, feature: Feature, drift: Mapping[date, Mapping[str, Any]
         "sets": [name for name, known in facts.use_case.feature_sets.items() if feature.name in known.names],
         "distance": values[-1] if values else None,
         "beyond": _beyond(newest, feature.name, limit),
-        "skipped": (newest.get("skipped") or {}).get(feature.name, ""),
+        "skipped": newest.skipped.get(feature.name, ""),
         "spark": spark(values, limit=limit, title=f"{feature.name}: distance on the last {len(values)} days"),
     }
 
 
-def _compared(drift: Mapping[str, Any], name: str) -> Mapping[str, Any]:
-    """What was measured of a feature on a day, and against which threshold; empty where it was not compared."""
-    columns: Sequence[Mapping[str, Any]] = drift.get("compared") or ()
-    return next((column for column in columns if column["name"] == name), {})
-
-
-def _beyond(drift: Mapping[str, Any], name: str, limit: float) -> bool:
+def _beyond(drift: DriftAccount, name: str, limit: float) -> bool:
     """Whether the day's value is beyond the threshold that held for it (`limit` where the account has none)."""
-    value = _distance(drift, name)
-    return value is not None and value >= float(_compared(drift, name).get("threshold", limit))
+    value, compared = _distance(drift, name), drift.column(name)
+    return value is not None and value >= (compared.threshold if compared else limit)
 
 
-def _distance(drift: Mapping[str, Any], name: str) -> float | None:
-    value = (drift.get("columns") or {}).get(name)
-    return float(value) if value is not None else None
+def _distance(drift: DriftAccount, name: str) -> float | None:
+    return drift.columns.get(name)

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from pipelines.accounts.account import Account
 from pipelines.airflow.names import CHAIN, SCHEDULED
 from pipelines.base.days import DayRange, midnight
 from pipelines.ledger.ledger import StageRecord
@@ -29,18 +30,18 @@ class Night:
         return self.finished_at is not None and self.finished_at <= midnight(self.day + timedelta(days=1)) + deadline
 
 
-def scheduled_days(history: Iterable[StageRecord]) -> set[date]:
+def scheduled_days(history: Iterable[StageRecord[Account]]) -> set[date]:
     """The days whose ingest the schedule started."""
     return {record.day for record in history if record.stage == CHAIN[0] and SCHEDULED in record.run_id}
 
 
-def nights(history: Iterable[StageRecord]) -> list[Night]:
+def nights(history: Iterable[StageRecord[Account]]) -> list[Night]:
     """Each day from the first that the schedule ran to the last; one that it left out counts as a night that failed."""
     records = list(history)
     started = scheduled_days(records)
     if not started:
         return []
-    by_day: defaultdict[date, defaultdict[str, list[StageRecord]]] = defaultdict(lambda: defaultdict(list))
+    by_day: defaultdict[date, defaultdict[str, list[StageRecord[Account]]]] = defaultdict(lambda: defaultdict(list))
     for record in records:
         by_day[record.day][record.stage].append(record)
     return [_night(day, by_day[day], day in started) for day in DayRange(min(started), max(started))]
@@ -58,7 +59,7 @@ def days_since_good(good: Iterable[date], at: datetime) -> int | None:
     return max(0, (at.date() - timedelta(days=1) - newest).days) if newest else None
 
 
-def _night(day: date, stages: Mapping[str, list[StageRecord]], started: bool) -> Night:
+def _night(day: date, stages: Mapping[str, list[StageRecord[Account]]], started: bool) -> Night:
     attempts = {name: stages.get(name, []) for name in CHAIN}
     good = all(records and records[-1].status == "done" for records in attempts.values())
     first = all(records and records[0].status == "done" for records in attempts.values())

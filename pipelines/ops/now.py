@@ -49,8 +49,8 @@ def production(facts: Facts) -> Mapping[str, Any] | None:
     champion, pointer = facts.standing.champion, facts.pointer
     if champion is None or pointer is None:
         return None
-    payload = next(r.payload for r in facts.releases if r.release_id == champion.release)
-    training = payload.get("training", {})
+    account = next(release.account for release in facts.releases if release.release_id == champion.release)
+    training = account.training
     return {
         "release": champion.release,
         "model_version": champion.model_version,
@@ -60,11 +60,11 @@ def production(facts: Facts) -> Mapping[str, Any] | None:
         "challenger": pointer.challenger,
         "challenger_state": pointer.challenger_state,
         "back": next(iter(line_of_champions(facts.moves)[-2:-1]), None),
-        "train_days": training.get("train_days"),
-        "n_train": training.get("n_train"),
-        "labels_known_at": training.get("labels_known_at"),
-        "data_versions": payload.get("data_versions", {}),
-        "code": payload.get("code_version"),
+        "train_days": training.train_days,
+        "n_train": training.n_train,
+        "labels_known_at": training.labels_known_at.isoformat() if training.labels_known_at else None,
+        "data_versions": account.data_versions,
+        "code": account.code_version,
     }
 
 

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
 
+from pipelines.accounts.monitor import MonitorAccount
+from pipelines.accounts.served import ServedAccount
 from pipelines.base.days import midnight
 from pipelines.base.openmetrics import CONTENT_TYPE, Family, exposition
 from pipelines.ops.facts import SHOWN_DAYS, Facts
@@ -117,18 +118,31 @@ def _performance(facts: Facts) -> list[Figure]:
 def _served(facts: Facts) -> list[Figure]:
     """The newest day whose answers were compared with the batch."""
     days = facts.back(SHOWN_DAYS)
-    found = facts.run.ledger.latest("served", first=days.first, last=days.last) if days else {}
+    found = facts.run.ledger.latest(ServedAccount, first=days.first, last=days.last) if days else {}
     if not found:
         return []
-    figures = found[max(found)].payload
+    figures = found[max(found)].account
+    newest = "answers to events of the newest day that was compared with the batch"
     return [
-        (f"served_{name}", "", meaning, [({}, figures.get(name))])
-        for name, meaning in (
-            ("answers", "answers to events of the newest day that was compared with the batch"),
-            ("mismatch_share", "share of its answers that differ from the batch"),
-            ("unexplained_share", "share of its answers that differ for no known cause"),
-            ("fallback_share", "share of its answers that the declared rule gave"),
-        )
+        ("served_answers", "", newest, [({}, figures.answers)]),
+        (
+            "served_mismatch_share",
+            "",
+            "share of its answers that differ from the batch",
+            [({}, figures.mismatch_share)],
+        ),
+        (
+            "served_unexplained_share",
+            "",
+            "share of its answers that differ for no known cause",
+            [({}, figures.unexplained_share)],
+        ),
+        (
+            "served_fallback_share",
+            "",
+            "share of its answers that the declared rule gave",
+            [({}, figures.fallback_share)],
+        ),
     ]
 
 
@@ -140,12 +154,12 @@ def _newest(facts: Facts, name: str) -> list[Sample]:
 
 def _estimated(facts: Facts) -> list[Sample]:
     days = facts.back(SHOWN_DAYS)
-    records = facts.run.ledger.latest("monitor", first=days.first, last=days.last) if days else {}
+    records = facts.run.ledger.latest(MonitorAccount, first=days.first, last=days.last) if days else {}
     for day in sorted(records, reverse=True):
-        estimate: Any = records[day].payload.get("estimate") or {}
-        if isinstance(estimate, Mapping) and "precision" in estimate:
-            named = {"estimate": "precision", "lower": "low", "upper": "high"}
-            return [({"bound": bound}, estimate.get(name)) for bound, name in named.items()]
+        estimate = records[day].account.estimate
+        if estimate is not None:
+            bounds = {"estimate": estimate.precision, "lower": estimate.low, "upper": estimate.high}
+            return [({"bound": bound}, value) for bound, value in bounds.items()]
     return []
 
 

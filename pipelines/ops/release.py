@@ -7,12 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
+from pipelines.accounts.evaluation import CheckAccount
 from pipelines.base.errors import UsageError
 from pipelines.ledger.ledger import Release
 from pipelines.ops.facts import Facts
 from pipelines.ops.now import waits
 from pipelines.pages.charts import Bar, bars
-from pipelines.releases.inventory import LINEAGE
+from pipelines.releases.inventory import lineage
 from pipelines.releases.succession import line_of_champions, was_champion
 
 NEWEST = 200
@@ -43,19 +44,18 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
     release = next((found for found in facts.releases if found.release_id == key), None)
     if release is None:
         raise UsageError("no release has that name", found=key, next_step="the page Releases lists them all")
-    evaluation = release.payload.get("evaluation") or {}
-    verdict = evaluation.get("verdict") or {}
-    metrics = evaluation.get("metrics") or {}
+    evaluation = release.account.evaluation
+    metrics = evaluation.metrics
     return {
         "release": release,
         "line": _line(facts, release),
-        "verdict": verdict,
-        "checks": [_check(check) for check in verdict.get("checks", ())],
+        "verdict": evaluation.verdict,
+        "checks": [_check(check) for check in evaluation.verdict.checks],
         "metrics": metrics,
         "metric_names": sorted({name for values in metrics.values() for name in values}),
         "chart": _chart(facts, metrics),
         "history": list(reversed(facts.states.get(key, []))),
-        "lineage": {name: release.payload[name] for name in LINEAGE if release.payload.get(name) is not None},
+        "lineage": _lineage(release),
         "row": facts.release_rows[key],
         "answers": [entry for entry in facts.answers if entry["subject"] == key],
         "back": rolls_back_to(facts, key),
@@ -78,38 +78,40 @@ def rolls_back_to(facts: Facts, release_id: str) -> str | None:
 
 
 def _line(facts: Facts, release: Release) -> Mapping[str, Any]:
-    payload = release.payload
-    evaluation = payload.get("evaluation") or {}
-    verdict = evaluation.get("verdict") or {}
+    account = release.account
     reached = [entry for entry in facts.states.get(release.release_id, []) if entry["state"] == "champion"]
     return {
         "id": release.release_id,
         "state": facts.state(release.release_id),
-        "as_of": payload.get("as_of"),
+        "as_of": str(account.as_of) if account.as_of else None,
         "created_at": release.created_at,
-        "decision": verdict.get("decision"),
-        "metric": (evaluation.get("metrics") or {}).get(CANDIDATE, {}).get(facts.use_case.model.primary_metric),
-        "because": payload.get("trained_because", ""),
+        "decision": account.evaluation.verdict.decision,
+        "metric": account.evaluation.metrics.get(CANDIDATE, {}).get(facts.use_case.model.primary_metric),
+        "because": account.trained_because,
         "champion_since": reached[-1]["recorded_at"] if reached else None,
-        "signed": bool(payload.get("signed_by")),
+        "signed": bool(account.signed_by),
         "notes": facts.release_rows[release.release_id].notes,
     }
 
 
-def _check(check: Mapping[str, Any]) -> Mapping[str, Any]:
-    """A check as data whose every key is there, whatever version of Tollgate wrote it."""
-    table = [dict(row) for row in check.get("table") or ()]
+def _lineage(release: Release) -> Mapping[str, Any]:
+    """Where the model comes from, as far as the release's record says it."""
+    recorded = release.account.to_json()
+    return {name: value for name, value in lineage(release.account).items() if recorded.get(name) is not None}
+
+
+def _check(check: CheckAccount) -> Mapping[str, Any]:
     return {
-        "name": check.get("name", ""),
-        "question": check.get("question", ""),
-        "outcome": check.get("outcome", ""),
-        "found": check.get("found", ""),
-        "table": table,
-        "columns": list(table[0]) if table else [],
+        "name": check.name,
+        "question": check.question,
+        "outcome": check.outcome,
+        "found": check.found,
+        "table": check.table,
+        "columns": list(check.table[0]) if check.table else [],
     }
 
 
-def _chart(facts: Facts, metrics: Mapping[str, Mapping[str, float]]) -> Markup:
+def _chart(facts: Facts, metrics: Mapping[str, Mapping[str, float | None]]) -> Markup:
     name = facts.use_case.model.primary_metric
     items = [
         Bar(label=contender.replace("_", " "), value=values.get(name))

@@ -8,13 +8,14 @@ from datetime import timedelta
 from itertools import groupby
 from typing import Any
 
+from pipelines.accounts.account import Account
 from pipelines.airflow.names import CHAIN
 from pipelines.ledger.ledger import StageRecord
 from pipelines.ops.answers import answer_measures
 from pipelines.ops.changes import change_measures
 from pipelines.ops.cost import cost_measures
 from pipelines.ops.coverage import coverage_measures
-from pipelines.ops.facts import SCORED_DAYS, Facts, gate_results
+from pipelines.ops.facts import SCORED_DAYS, Facts, counted_results
 from pipelines.ops.measure import Measure, plural, share_of
 from pipelines.ops.nights import nights
 
@@ -56,7 +57,7 @@ def scorecard(facts: Facts) -> list[Measure]:
     ]
 
 
-def night_measures(history: Sequence[StageRecord], deadline: timedelta) -> list[Measure]:
+def night_measures(history: Sequence[StageRecord[Account]], deadline: timedelta) -> list[Measure]:
     """How often the nightly run ended well, and within `deadline` of the end of its day (00:00 UTC)."""
     found = nights(history)
     none = "no night was run by the schedule yet: days loaded by hand or by a backfill do not count"
@@ -85,12 +86,12 @@ def night_measures(history: Sequence[StageRecord], deadline: timedelta) -> list[
     ]
 
 
-def quality_measures(history: Sequence[StageRecord]) -> list[Measure]:
+def quality_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
     """How many of the checks on data held."""
-    results = [result for record in history for result in gate_results(record)]
-    checks = sum(int(result["checks"]) for result in results)
-    failed = sum(len(result.get("failures", ())) for result in results)
-    refused = sum(not result.get("passed", True) for result in results)
+    results = [result for record in history for result in counted_results(record)]
+    checks = sum(result.checks or 0 for result in results)
+    failed = sum(len(result.failures) for result in results)
+    refused = sum(not result.passed for result in results)
     return [
         Measure(
             group="Data quality",

@@ -10,7 +10,6 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from datetime import date, timedelta
 from typing import Any
 
@@ -20,6 +19,8 @@ from numpy.typing import NDArray
 from features.definition import FeatureSet
 from features.instants import instant_of
 from features.kernel import Events
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.parity import ParityAccount, ParityExample
 from pipelines.base.days import DayRange
 from pipelines.base.errors import GateError, PermanentError, require_one_or_more
 from pipelines.lake.lake import Lake
@@ -31,50 +32,11 @@ from pipelines.online.store import OnlineStore
 from pipelines.parity.replay import DayStream, narrowed, read_stream, replay
 from pipelines.run import Run
 
-STAGE = "parity"
+STAGE = ParityAccount.STAGE
 _EXAMPLES = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Example:
-    """One value that differs: the event, its entity keys, its instant (UTC), and what either path says."""
-
-    event_id: Any
-    keys: Mapping[str, Any]
-    instant: str
-    batch: float | int | None
-    online: float | int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ParityResult:
-    """`mismatches` counts the events that differ by feature (all features are named), `examples` shows the first ones.
-
-    `compared` is the number of events asked about, of the day's `events`; `only_batch` and `only_online` count events
-    that are in one of `features` and the events table, not in the other.
-    """
-
-    day: date
-    feature_set: str
-    events: int
-    compared: int
-    only_batch: int
-    only_online: int
-    mismatches: Mapping[str, int]
-    examples: Mapping[str, list[Example]]
-    seconds: float
-
-    @property
-    def holds(self) -> bool:
-        """Whether every value of every event compared is the same in both."""
-        return not (self.only_batch or self.only_online or any(self.mismatches.values()))
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for `--json` and the ledger."""
-        return {**asdict(self), "day": str(self.day), "holds": self.holds}
-
-
-def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str | None = None) -> ParityResult:
+def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str | None = None) -> ParityAccount:
     """Replay `day` and compare with the lake's `features`, for `sample` of its events (seeded) or all.
 
     `feature_set` names one of the use case's sets; None takes all stored features. The result is recorded in the
@@ -89,30 +51,34 @@ def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str |
     asked = _sampled(len(stream.events), sample)
     online = _replayed(run, day, features, stream, asked)
     mismatches, examples, only_online = _compare(batch, features, stream.events, asked, online)
-    result = ParityResult(
+    only_batch = int(np.setdiff1d(batch[features.schema.id], stream.events.id).size)
+    result = ParityAccount(
         day=day,
         feature_set=features.name,
         events=len(stream.events),
         compared=len(asked),
-        only_batch=int(np.setdiff1d(batch[features.schema.id], stream.events.id).size),
+        only_batch=only_batch,
         only_online=only_online,
         mismatches=mismatches,
         examples=examples,
         seconds=round(time.monotonic() - started, 2),
+        holds=not (only_batch or only_online or any(mismatches.values())),
     )
     status = "done" if result.holds else "refused"
-    run.ledger.record_stage(STAGE, day, status, run_id=run.run_id, at=run.clock(), payload=result.to_json())
+    run.ledger.record_stage(day, result, status, run_id=run.run_id, at=run.clock())
     return result
 
 
-def sampled_parity(run: Run, days: DayRange) -> StageResult:
+def sampled_parity(run: Run, days: DayRange) -> StageResult[ParityAccount]:
     """Parity of a few events of the last of `days`, as many as the use case's watch says; raises `GateError` if off.
 
     A day whose features are not there yet is passed over: its lateness is told elsewhere.
     """
-    built = run.ledger.latest("features", first=days.last, last=days.last, status="done")
-    if not built or not built[days.last].payload.get("rows"):
-        return StageResult(stage=STAGE, days=days, accounts={days.last: {"passed_over": "no features of this day"}})
+    built = run.ledger.latest(FeaturesAccount, first=days.last, last=days.last, status="done")
+    if not built or not built[days.last].account.rows:
+        return StageResult(
+            stage=STAGE, days=days, accounts={days.last: ParityAccount(passed_over="no features of this day")}
+        )
     result = parity(run, days.last, sample=run.use_case.watch.parity_sample)
     if not result.holds:
         differing = [f"{name} {count}" for name, count in result.mismatches.items() if count]
@@ -126,7 +92,7 @@ def sampled_parity(run: Run, days: DayRange) -> StageResult:
             next_step=f"tollgate parity --day {days.last}",
             runbook="docs/runbooks/online-store.md",
         )
-    return StageResult(stage=STAGE, days=DayRange.single(days.last), accounts={days.last: result.to_json()})
+    return StageResult(stage=STAGE, days=DayRange.single(days.last), accounts={days.last: result})
 
 
 def _batch_rows(run: Run, day: date, features: FeatureSet) -> dict[str, NDArray[Any]]:
@@ -192,19 +158,19 @@ def _compare(
     events: Events,
     asked: NDArray[np.intp],
     online: Mapping[str, NDArray[Any]],
-) -> tuple[dict[str, int], dict[str, list[Example]], int]:
+) -> tuple[dict[str, int], dict[str, tuple[ParityExample, ...]], int]:
     """Mismatches and examples by feature, and how many of the events asked about the batch does not have."""
     ids = batch[features.schema.id]
     places = np.minimum(np.searchsorted(ids, events.id[asked]), len(ids) - 1)
     there = ids[places] == events.id[asked]
     mismatches: dict[str, int] = {}
-    examples: dict[str, list[Example]] = {}
+    examples: dict[str, tuple[ParityExample, ...]] = {}
     for name in features.names:
         ours, theirs = online[name][there], batch[name][places[there]]
         differing = np.flatnonzero(_bits(ours) != _bits(theirs)) if ours.dtype == theirs.dtype else np.arange(len(ours))
         mismatches[name] = len(differing)
         indices = asked[there]
-        examples[name] = [_example(events, indices[i], theirs[i], ours[i]) for i in differing[:_EXAMPLES]]
+        examples[name] = tuple(_example(events, indices[i], theirs[i], ours[i]) for i in differing[:_EXAMPLES])
     return mismatches, {name: some for name, some in examples.items() if some}, int(np.count_nonzero(~there))
 
 
@@ -212,8 +178,8 @@ def _bits(values: NDArray[Any]) -> NDArray[Any]:
     return values.view(np.int64) if values.dtype == np.float64 else values
 
 
-def _example(events: Events, index: int, batch: Any, online: Any) -> Example:
-    return Example(
+def _example(events: Events, index: int, batch: Any, online: Any) -> ParityExample:
+    return ParityExample(
         event_id=events.id[index].item(),
         keys={name: values[index].item() for name, values in events.keys.items()},
         instant=instant_of(events.time[index]).isoformat(),

@@ -13,6 +13,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.base.errors import StoreError
 from pipelines.base.settings import CHECKOUT, Settings
@@ -67,8 +68,8 @@ def _mirror(run: Run, tracking: Tracking, pointer: Pointer | None) -> str | None
     """Let the alias name the champion's version, or nothing; returns the champion where MLflow does not know it."""
     named, wanted = tracking.champion_version(), None
     if pointer is not None:
-        digest = run.ledger.release(pointer.release_id).payload.get("model_digest")
-        wanted = tracking.registered(pointer.release_id, str(digest) if digest else None)
+        digest = run.ledger.release(pointer.release_id).account.model_digest
+        wanted = tracking.registered(pointer.release_id, digest or None)
     if wanted is None:
         if named is not None:
             tracking.forget_champion()
@@ -80,13 +81,13 @@ def _mirror(run: Run, tracking: Tracking, pointer: Pointer | None) -> str | None
 
 def _report(run: Run, kind: str, told: str, *, evidence: str, next_step: str) -> tuple[str, ...]:
     """Open the incident of the alias, or go on with it; returns what it says, as a warning."""
-    detail = {
-        "sources": ["release"],
-        "consequence": "MLflow shows an older champion or none; the ledger decides, and scoring does not ask MLflow",
-        "evidence": [evidence],
-        "next_step": next_step,
-        "runbook": RUNBOOK,
-    }
+    detail = IncidentDetail(
+        sources=("release",),
+        consequence="MLflow shows an older champion or none; the ledger decides, and scoring does not ask MLflow",
+        evidence=(evidence,),
+        next_step=next_step,
+        runbook=RUNBOOK,
+    )
     report(run, NewIncident(kind=kind, subject=SUBJECT, severity="warning", summary=told, detail=detail))
     deliver(run)
     return (told,)

@@ -5,10 +5,11 @@ A release waits where its verdict asks for a person, or where it is approved in 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pipelines.accounts.evaluation import VerdictAccount
+from pipelines.accounts.train import TrainAccount
 from pipelines.base.errors import PermanentError
 from pipelines.pages.document import Document, Grid, Section, Text
 from pipelines.releases.promotion import Promoted, promote, standing_of
@@ -61,32 +62,32 @@ def why_a_person(use_case: UseCase, decision: str) -> str:
     return ""
 
 
-def request(use_case: UseCase, account: Mapping[str, Any]) -> dict[str, str] | None:
-    """What a person is asked after a training (its account, `TrainResult.to_json`): `release`, `subject`, `body`.
+def request(use_case: UseCase, account: TrainAccount) -> dict[str, str] | None:
+    """What a person is asked after a training (by its account): `release`, `subject`, `body`.
 
     The body is Markdown: why a person is asked, the verdict, what approval does, figures of all contenders, every check
     with what it found (differences with their intervals). None where nobody has to be asked.
     """
-    verdict = account["verdict"]
-    why = why_a_person(use_case, verdict["decision"])
-    if account["state"] != "candidate" or not why:
+    verdict = account.verdict or VerdictAccount()
+    why = why_a_person(use_case, verdict.decision or "")
+    if account.state != "candidate" or not why:
         return None
-    release = str(account["release"])
+    release = account.release
     body = Document(f"May {release} go into production?", _sections(use_case, account, verdict, why))
     return {"release": release, "subject": f"{use_case.name}: may {release} decide?", "body": body.to_markdown()}
 
 
-def _sections(use_case: UseCase, account: Mapping[str, Any], verdict: Mapping[str, Any], why: str) -> list[Section]:
-    metrics: Mapping[str, Mapping[str, Any]] = account["metrics"]
+def _sections(use_case: UseCase, account: TrainAccount, verdict: VerdictAccount, why: str) -> list[Section]:
+    metrics = account.metrics
     names = list(dict.fromkeys(name for figures in metrics.values() for name in figures))
-    first, last = account["training"]["test_days"]
-    tested = f"{account['n_test']:,} events of {first} to {last}, {account['n_test_positive']:,} of them positive."
+    days = account.training.test_days if account.training else ()
+    tested = (
+        f"{account.n_test:,} events of {' to '.join(map(str, days))}, {account.n_test_positive:,} of them positive."
+    )
     rows = [(name, *(figures.get(name) for figures in metrics.values())) for name in names]
-    checks = [(check["name"], check["outcome"], check["found"]) for check in verdict["checks"]]
+    checks = [(check.name, check.outcome, check.found) for check in verdict.checks]
     return [
-        Section(
-            "Question", (Text(f"A person is asked, as {why}."), Text(verdict["summary"]), Text(_follows(use_case)))
-        ),
+        Section("Question", (Text(f"A person is asked, as {why}."), Text(verdict.summary), Text(_follows(use_case)))),
         Section("Figures", (Text(tested), Grid(("metric", *metrics), rows))),
         Section("Checks", (Grid(("check", "outcome", "found"), checks),)),
     ]

@@ -21,6 +21,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pipelines.accounts.release import ReleaseAccount
+from pipelines.accounts.stored import NewerVersionError
 from pipelines.base.atomic_files import disk_remedy
 from pipelines.base.errors import PermanentError, StoreError
 from pipelines.releases.signing import sign, signer_of
@@ -50,7 +52,7 @@ class Bundle:
 
     release_id: str
     model: bytes
-    record: Mapping[str, Any]
+    record: ReleaseAccount
     reference_bytes: bytes
     manifest_digest: str
     signed_by: str | None = None
@@ -83,7 +85,7 @@ def write_bundle(
     release_id: str,
     *,
     model: bytes,
-    record: Mapping[str, Any],
+    record: ReleaseAccount,
     reference: pd.DataFrame,
     signing_key: Path | None = None,
 ) -> Bundle:
@@ -97,7 +99,7 @@ def write_bundle(
     target = _place(folder, release_id)
     buffer = io.BytesIO()
     reference.to_parquet(buffer, index=False)
-    files = {MODEL: model, RECORD: _json(record), REFERENCE: buffer.getvalue()}
+    files = {MODEL: model, RECORD: _json(record.to_stored()), REFERENCE: buffer.getvalue()}
     files[MANIFEST] = _json({"release_id": release_id, "files": {name: sha256(data) for name, data in files.items()}})
     if not target.exists():
         files[SIGNATURE] = sign(folder.parent, files[MANIFEST], signing_key)[0]
@@ -128,11 +130,21 @@ def load_bundle(
     return Bundle(
         release_id=release_id,
         model=files[MODEL],
-        record=json.loads(files[RECORD]),
+        record=_record(place, files[RECORD]),
         reference_bytes=files[REFERENCE],
         manifest_digest=found,
         signed_by=signer,
     )
+
+
+def _record(place: Path, content: bytes) -> ReleaseAccount:
+    """The release's record; raises `BundleError` for one that this code cannot read."""
+    try:
+        return ReleaseAccount.from_stored(json.loads(content))
+    except (ValueError, NewerVersionError) as error:
+        raise _refused(
+            place / RECORD, expected="a record that this version of Tollgate reads", found=str(error)
+        ) from error
 
 
 def _require_signature(home: Path, place: Path, files: Mapping[str, bytes], signed_by: str | None) -> str:

@@ -37,14 +37,18 @@ class ReleaseRow:
         return self.overrides[-1] if self.overrides else None
 
     @property
-    def notes(self) -> list[str]:
-        """What must not be overlooked, in sentences: overrides, and incidents that are open."""
-        told = [
+    def override_notes(self) -> list[str]:
+        """What persons let pass against the rules, in sentences."""
+        return [
             f"override by {one['actor']} on {one['at'][:16].replace('T', ' ')} UTC, against: {one['against']}; "
             f"{one['reason']}"
             for one in self.overrides
         ]
-        return told + [
+
+    @property
+    def notes(self) -> list[str]:
+        """What must not be overlooked, in sentences: overrides, and incidents that are open."""
+        return self.override_notes + [
             f"open incident ({one.severity}, {one.kind}) since {one.opened_at:%Y-%m-%d %H:%M} UTC: {one.summary}"
             for one in self.incidents
             if one.resolved_at is None
@@ -108,8 +112,8 @@ def _row(
         state=state["state"],
         state_reason=state["reason"],
         since=state["recorded_at"],
-        as_of=release.payload.get("as_of"),
-        decision=release.payload.get("evaluation", {}).get("verdict", {}).get("decision"),
+        as_of=str(release.account.as_of) if release.account.as_of else None,
+        decision=release.account.evaluation.verdict.decision,
         approver=people[-1] if people else "policy" if passed else None,
         overrides=against,
         incidents=[one for one in incidents if one.subject == release.release_id],

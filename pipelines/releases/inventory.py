@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.errors import PermanentError
 from pipelines.ledger.ledger import Release
 from pipelines.releases.bundle import BundleError
@@ -14,20 +15,22 @@ from pipelines.releases.succession import line_of_champions
 from pipelines.releases.verdict import CANDIDATE
 from pipelines.run import Run
 
-LINEAGE = (
-    "model_digest",
-    "threshold",
-    "training",
-    "data_versions",
-    "feature_set",
-    "policy_digest",
-    "code_version",
-    "environment",
-    "seed",
-    "parameters",
-    "mlflow_run_id",
-)
-"""What a release record says of where the model comes from, in the order in which it is shown."""
+
+def lineage(account: ReleaseAccount) -> dict[str, Any]:
+    """What a release record says of where the model comes from, as plain data, in the order in which it is shown."""
+    return {
+        "model_digest": account.model_digest,
+        "threshold": account.threshold,
+        "training": account.training.to_json(),
+        "data_versions": account.data_versions,
+        "feature_set": account.feature_set.to_json(),
+        "policy_digest": account.policy_digest,
+        "code_version": account.code_version,
+        "environment": account.environment,
+        "seed": account.seed,
+        "parameters": account.parameters,
+        "mlflow_run_id": account.mlflow_run_id,
+    }
 
 
 def champion_account(run: Run) -> dict[str, Any]:
@@ -61,9 +64,9 @@ def champion_account(run: Run) -> dict[str, Any]:
         "challenger": pointer.challenger,
         "challenger_state": pointer.challenger_state,
         "rolls_back_to": next(iter(line_of_champions(run.ledger.moves())[-2:-1]), None),
-        **{key: release.payload[key] for key in LINEAGE},
-        "metrics": release.payload["evaluation"]["metrics"],
-        "verdict": release.payload["evaluation"]["verdict"],
+        **lineage(release.account),
+        "metrics": release.account.evaluation.metrics,
+        "verdict": release.account.evaluation.verdict.to_json(),
     }
 
 
@@ -75,22 +78,22 @@ def all_releases(run: Run) -> list[dict[str, Any]]:
 
 
 def _summary(run: Run, release: Release, row: ReleaseRow) -> dict[str, Any]:
-    payload = release.payload
+    account = release.account
     return {
         "release": release.release_id,
         "state": row.state,
         "state_reason": row.state_reason,
-        "as_of": payload["as_of"],
-        "model_version": payload["model_version"],
-        "primary_metric": payload["evaluation"]["metrics"][CANDIDATE][run.use_case.model.primary_metric],
+        "as_of": str(account.as_of),
+        "model_version": account.model_version,
+        "primary_metric": account.evaluation.metrics[CANDIDATE][run.use_case.model.primary_metric],
         "created_at": release.created_at.isoformat(),
-        "trained_because": payload["trained_because"],
+        "trained_because": account.trained_because,
         "decision": row.decision,
         "approver": row.approver,
         "override": row.override,
         "notes": row.notes,
         "incidents": [incident.to_json() for incident in row.incidents],
-        "signed_by": payload.get("signed_by"),
+        "signed_by": account.signed_by,
         "history": run.ledger.states(release.release_id),
     }
 

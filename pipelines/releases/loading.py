@@ -14,10 +14,10 @@ def release_bundle(run: Run, release: Release | str) -> Bundle:
     vouches for it (decision 0192). Every other bundle must be signed by a key that this home trusts.
     """
     found = run.ledger.release(release) if isinstance(release, str) else release
-    signed_by = found.payload.get("signed_by")
+    account = found.account
     return load_bundle(
         releases_folder(run.settings.home),
         found.release_id,
-        manifest_digest=found.payload["manifest_digest"],
-        signed_by=str(signed_by) if signed_by else None,
+        manifest_digest=account.manifest_digest,
+        signed_by=account.signed_by or None,
     )

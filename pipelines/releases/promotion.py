@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipelines.accounts.evaluation import VerdictAccount
 from pipelines.alerting.incidents import settle_superseded
 from pipelines.base.errors import PermanentError, UsageError
 from pipelines.ledger.ledger import Move, Pointer
@@ -131,20 +132,20 @@ def put(
 def newest_decision(run: Run, release_id: str) -> str:
     """The newest verdict: a candidate that is trained again is judged again, against the champion of then."""
     verdicts = [entry["detail"] for entry in run.ledger.audit_entries("verdict") if entry["subject"] == release_id]
-    evaluation = run.ledger.release(release_id).payload.get("evaluation", {})
-    newest = verdicts[-1] if verdicts else evaluation.get("verdict", {})
-    return str(newest.get("decision", "approved"))
+    recorded = run.ledger.release(release_id).account.evaluation.verdict
+    newest = VerdictAccount.from_json(verdicts[-1]) if verdicts else recorded
+    return newest.decision or "approved"
 
 
 def older_than(run: Run, pointer: Pointer | None, release_id: str) -> str:
     """The champion or the challenger that was trained as of a later day than the release, in words; or nothing."""
     if pointer is None:
         return ""
-    mine = str(run.ledger.release(release_id).payload.get("as_of", ""))
+    mine = run.ledger.release(release_id).account.as_of
     rivals = [(pointer.release_id, "champion"), (pointer.challenger, f"in {pointer.challenger_state}")]
     for rival, state in rivals:
-        theirs = str(run.ledger.release(rival).payload.get("as_of", "")) if rival else ""
-        if mine and theirs > mine:
+        theirs = run.ledger.release(rival).account.as_of if rival else None
+        if mine is not None and theirs is not None and theirs > mine:
             return f"{rival}, as of the later {theirs}, is {state}"
     return ""
 

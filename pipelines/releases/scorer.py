@@ -32,7 +32,8 @@ class Scorer(ABC):
     """What turns feature rows into scores. Matrices are (rows, features), columns in the order of `feature_names`.
 
     `threshold`: a score at or above it is a positive decision. `fallback` is true where the rule stands in for a model,
-    and `reason` then says why. `bundle` is the release's bundle, None for the rule.
+    and `reason` then says why; `stands_in_for` is the champion that could not be loaded, if that is why. `bundle` is
+    the release's bundle, None for the rule.
     """
 
     release_id: str
@@ -41,6 +42,7 @@ class Scorer(ABC):
     threshold: float
     fallback: bool = False
     reason: str = ""
+    stands_in_for: str = ""
     bundle: Bundle | None = None
 
     def score(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -110,8 +112,11 @@ class RuleScorer(Scorer):
         return (_log_odds(self._score(matrix)) - _log_odds(np.array(self.rule.threshold))).reshape(-1, 1)
 
 
-def rule_scorer(use_case: UseCase, *, reason: str) -> RuleScorer:
-    """The rule as a scorer; its `model_version` carries the policy that declares it."""
+def rule_scorer(use_case: UseCase, *, reason: str, stands_in_for: str = "") -> RuleScorer:
+    """The rule as a scorer, for the champion `stands_in_for` if one cannot be loaded.
+
+    Its `model_version` carries the policy that declares it.
+    """
     rule = use_case.rule
     return RuleScorer(
         release_id=RULE_RELEASE,
@@ -120,6 +125,7 @@ def rule_scorer(use_case: UseCase, *, reason: str) -> RuleScorer:
         threshold=rule.threshold,
         fallback=True,
         reason=reason,
+        stands_in_for=stands_in_for,
         rule=rule,
     )
 
@@ -140,13 +146,20 @@ def booster_scorer(bundle: Bundle, use_case: UseCase, *, model_version: str) -> 
         release_id=bundle.release_id,
         model_version=model_version,
         feature_names=names,
-        threshold=float(bundle.record["threshold"]),
+        threshold=_threshold(bundle),
         bundle=bundle,
         booster=booster,
-        rounds=int(bundle.record["rounds"]),
+        rounds=bundle.record.rounds,
     )
     _try_out(scorer)
     return scorer
+
+
+def _threshold(bundle: Bundle) -> float:
+    """The score from which on a decision is positive; raises `BundleError` where the record does not say it."""
+    if bundle.record.threshold is None:
+        raise BundleError("the release's record has no threshold", where=bundle.release_id, next_step="train again")
+    return bundle.record.threshold
 
 
 def _try_out(scorer: BoosterScorer) -> None:
@@ -192,25 +205,26 @@ def champion_scorer(run: Run, pointer: Pointer | None) -> Scorer:
     try:
         return load_release(run, pointer.release_id)
     except BundleError as error:
-        return _fall_back(run.use_case, f"champion {pointer.release_id} cannot be loaded: {error}")
+        reason = f"champion {pointer.release_id} cannot be loaded: {error}"
+        return _fall_back(run.use_case, reason, stands_in_for=pointer.release_id)
 
 
 def load_release(run: Run, release_id: str) -> BoosterScorer:
     """A release of the ledger as a scorer; raises `BundleError` where its bundle or its features are not to be used."""
     release = run.ledger.release(release_id)
     bundle = release_bundle(run, release)
-    return booster_scorer(bundle, run.use_case, model_version=str(release.payload["model_version"]))
+    return booster_scorer(bundle, run.use_case, model_version=release.account.model_version)
 
 
 def require_same_features(bundle: Bundle, use_case: UseCase) -> tuple[str, ...]:
     """The model's features in order, after proving that the code of today defines each of them as it did then."""
-    declared = bundle.record["feature_set"]
+    declared = bundle.record.feature_set
     try:
-        features = tuple(use_case.stored_features[name] for name in declared["names"])
+        features = tuple(use_case.stored_features[name] for name in declared.names)
     except FeatureError as error:
         raise _other_features(bundle, found=str(error)) from error
-    today = FeatureSet(name=declared["name"], description="", schema=use_case.stored_features.schema, features=features)
-    if today.digest != declared["digest"]:
+    today = FeatureSet(name=declared.name, description="", schema=use_case.stored_features.schema, features=features)
+    if today.digest != declared.digest:
         raise _other_features(bundle, found=f"digest {today.digest}")
     return today.names
 
@@ -219,15 +233,15 @@ def _other_features(bundle: Bundle, *, found: str) -> BundleError:
     return BundleError(
         "the features that the release was trained on are no longer defined like that",
         where=bundle.release_id,
-        expected=f"feature set {bundle.record['feature_set']['name']}, digest {bundle.record['feature_set']['digest']}",
+        expected=f"feature set {bundle.record.feature_set.name}, digest {bundle.record.feature_set.digest}",
         found=found,
         next_step="bring the definitions back, or train again on the new ones",
     )
 
 
-def _fall_back(use_case: UseCase, reason: str) -> RuleScorer:
+def _fall_back(use_case: UseCase, reason: str, *, stands_in_for: str = "") -> RuleScorer:
     LOGGER.warning("scoring by the declared rule (%s): %s", use_case.rule.description, reason)
-    return rule_scorer(use_case, reason=reason)
+    return rule_scorer(use_case, reason=reason, stands_in_for=stands_in_for)
 
 
 def _log_odds(share: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.errors import PermanentError
 from pipelines.ledger.ledger import Move, NewIncident, Pointer
 from pipelines.releases.bundle import BundleError
@@ -54,7 +55,6 @@ def rollback(
     pointer = run.ledger.champion()
     target = _target(run, pointer, to)
     assert pointer is not None
-    payload = run.ledger.release(target).payload
     record = _usable(run, target)
     challenger = None if pointer.challenger == target else pointer.challenger
     move = Move(
@@ -76,9 +76,9 @@ def rollback(
         after=target,
         pointer=moved,
         reason=reason,
-        threshold=float(record["threshold"]),
-        feature_set=record["feature_set"]["digest"],
-        policy_digest=payload.get("policy_digest"),
+        threshold=record.threshold or 0.0,
+        feature_set=record.feature_set.digest,
+        policy_digest=run.ledger.release(target).account.policy_digest,
     )
 
 
@@ -110,17 +110,17 @@ def _target(run: Run, pointer: Pointer | None, to: str | None) -> str:
     return to
 
 
-def _usable(run: Run, release_id: str) -> dict[str, Any]:
+def _usable(run: Run, release_id: str) -> ReleaseAccount:
     """The bundle's record, after all that scoring asks of it; the model is parsed only by another XGBoost than then."""
     from importlib.metadata import version
 
     try:
         bundle = release_bundle(run, release_id)
         require_same_features(bundle, run.use_case)
-        if bundle.record.get("environment", {}).get("xgboost") != version("xgboost"):
+        if bundle.record.environment.get("xgboost") != version("xgboost"):
             booster_scorer(bundle, run.use_case, model_version="")
     except BundleError as error:
         error.next_step = f"restore it, or choose another: tollgate rollback --to RELEASE ({release_id} stays retired)"
         error.runbook = RUNBOOK
         raise
-    return dict(bundle.record)
+    return bundle.record

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from pipelines.accounts.evaluation import CheckAccount, EvaluationAccount, VerdictAccount
 from pipelines.problems.metrics import Array
 from pipelines.usecases.policies.evidence import Consequence
 
@@ -37,18 +38,22 @@ class Check:
         """The check and what it found, as a reason."""
         return f"{self.name}: {self.found}"
 
+    def account(self) -> CheckAccount:
+        """What the ledger keeps; None where a number is not defined."""
+        return CheckAccount(
+            name=self.name,
+            question=self.question,
+            outcome=self.outcome,
+            found=self.found,
+            figures={name: _plain(value) for name, value in self.figures.items()},
+            table=tuple({key: _plain(value) for key, value in row.items()} for row in self.table),
+            subjects=self.subjects,
+            consequence=self.consequence,
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data; None where a number is not defined."""
-        return {
-            "name": self.name,
-            "question": self.question,
-            "outcome": self.outcome,
-            "found": self.found,
-            "figures": {name: _plain(value) for name, value in self.figures.items()},
-            "table": [{key: _plain(value) for key, value in row.items()} for row in self.table],
-            "subjects": list(self.subjects),
-            "consequence": self.consequence,
-        }
+        """The same as plain data."""
+        return self.account().to_json()
 
 
 def not_applicable(name: str, question: str, reason: str) -> Check:
@@ -96,14 +101,18 @@ class Verdict:
         missing = f", not applicable: {', '.join(names)}" if names else ""
         return f"{passed} of {len(self.checks)} checks passed{missing}."
 
+    def account(self) -> VerdictAccount:
+        """What the ledger keeps."""
+        return VerdictAccount(
+            decision=self.decision,
+            summary=self.summary,
+            reasons=tuple(self.reasons),
+            checks=tuple(check.account() for check in self.checks),
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {
-            "decision": self.decision,
-            "summary": self.summary,
-            "reasons": self.reasons,
-            "checks": [check.to_json() for check in self.checks],
-        }
+        """The same as plain data."""
+        return self.account().to_json()
 
 
 _TELLING = ("beats_rule", "keeps_up_with_champion", "slices", "label_health", "golden_set", "money")
@@ -123,17 +132,21 @@ class Evaluation:
     scores: Mapping[str, Array]
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data: counts, figures by contender (None where a figure is not defined), verdict."""
-        return {
-            "n_test": len(self.label),
-            "n_test_positive": int(self.label.sum()),
-            "metrics": {
+    def account(self) -> EvaluationAccount:
+        """What the ledger keeps: counts, figures by contender (None where a figure is not defined), verdict."""
+        return EvaluationAccount(
+            n_test=len(self.label),
+            n_test_positive=int(self.label.sum()),
+            metrics={
                 name: {key: _plain(value) for key, value in values.items()} for name, values in self.figures.items()
             },
-            "inputs": dict(self.inputs),
-            "verdict": self.verdict.to_json(),
-        }
+            inputs=dict(self.inputs),
+            verdict=self.verdict.account(),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """The same as plain data."""
+        return self.account().to_json()
 
     def check(self, name: str) -> Check | None:
         """The check of that name, None where it was not made."""

@@ -32,7 +32,10 @@ class Flag(IntFlag):
 
 @dataclass(frozen=True, kw_only=True)
 class Decider:
-    """What decided a row: a release, or the declared rule (`release_id` "rule") and why."""
+    """What decided a row: a release, or the declared rule (`release_id` "rule") and why.
+
+    `by_policy`: the rule decided because the policy said so, not for want of a model or of states.
+    """
 
     release_id: str
     model_version: str
@@ -40,6 +43,7 @@ class Decider:
     threshold: float
     fallback: bool = False
     reason: str = ""
+    by_policy: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

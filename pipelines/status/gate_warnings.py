@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from typing import Any
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.gate import FailedCheck, GateAccount
 from pipelines.base.days import in_words
 
 
@@ -38,34 +40,31 @@ class GateWarning:
         return asdict(self)
 
 
-def gate_warnings(stage: str, payload: Mapping[str, Any]) -> tuple[GateWarning, ...]:
-    """The warnings in a stage's account, whose `gate` is the result of one suite or results by suite."""
-    return tuple(
+def gate_warnings(account: Account) -> tuple[GateWarning, ...]:
+    """The warnings of all suites in a stage's account."""
+    return tuple(warning for result in account.gates() for warning in _warnings(account.STAGE, result))
+
+
+def _warnings(stage: str, result: GateAccount) -> list[GateWarning]:
+    return [
         GateWarning(
             stage=stage,
-            suite=str(result.get("suite", "")),
-            check=str(failure.get("check", "")),
-            column=str(failure.get("column", "")),
-            severity=str(failure["severity"]),
-            expected=str(failure.get("expected", "")),
-            found=str(failure.get("observed", "")),
-            meaning=str(failure.get("meaning", "")),
+            suite=result.suite,
+            check=failure.check,
+            column=failure.column,
+            severity=failure.severity,
+            expected=failure.expected,
+            found=failure.observed,
+            meaning=failure.meaning,
         )
-        for result in gate_results(payload)
-        for failure in result["failures"]
-        if failure["severity"] != "critical"
-    )
+        for failure in result.failures
+        if failure.severity != "critical"
+    ]
 
 
-def gate_results(payload: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
-    """The results in a stage's account: of its one suite, or of several."""
-    gate = payload.get("gate") or {}
-    if "failures" in gate:
-        yield gate
-        return
-    for result in gate.values():
-        if isinstance(result, Mapping) and "failures" in result:
-            yield result
+def gate_failures(account: Account) -> list[FailedCheck]:
+    """The checks that failed, of all suites in a stage's account."""
+    return [failure for result in account.gates() for failure in result.failures]
 
 
 def by_warning(warned: Mapping[date, Sequence[GateWarning]]) -> list[tuple[GateWarning, list[date]]]:

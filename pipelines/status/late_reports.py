@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from datetime import date, timedelta
 
+from pipelines.accounts.features import FeaturesAccount
 from pipelines.run import Run
 from pipelines.status.deadlines import Heads
 from pipelines.usecases.policies.label_delays import LabelDelays
 
 LAST_DAYS = 56
-STAGE, ACCOUNT = "features", "reports"
-"""Where the counts of a day stand: the stage, and their name in its account."""
 
 
 def late_reports(run: Run, newest: date | None, heads: Heads) -> LabelDelays | None:
@@ -20,13 +19,15 @@ def late_reports(run: Run, newest: date | None, heads: Heads) -> LabelDelays | N
     """
     if newest is None:
         return None
-    records = run.ledger.latest(STAGE, first=newest - timedelta(days=LAST_DAYS - 1), last=newest, status="done")
-    first = min(day for stage, day in heads if stage == STAGE)
+    records = run.ledger.latest(
+        FeaturesAccount, first=newest - timedelta(days=LAST_DAYS - 1), last=newest, status="done"
+    )
+    first = min(day for stage, day in heads if stage == FeaturesAccount.STAGE)
     whole_from = first + timedelta(days=run.use_case.stored_features.reach_days)
     counted = []
     for day, record in records.items():
-        if found := record.payload.get(ACCOUNT):
-            delays = LabelDelays.from_json(found)
+        if record.account.reports is not None:
+            delays = LabelDelays.of_account(record.account.reports)
             counted.append(delays.unmatched_as_late() if day >= whole_from else delays)
     total = LabelDelays.total(run.use_case.label.delay_days, counted)
     return total if total.reported else None

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
-from pipelines.usecases.definition import POLICIES_KEY
+from pipelines.accounts.account import Account
 
 READERS: Mapping[str, tuple[str, ...]] = {
     "label": ("features", "score", "monitor"),
@@ -21,7 +20,7 @@ A policy that a single stage reads cannot be mixed: the stage's account says whi
 """
 
 
-def mixed_policies(day: date, accounts: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def mixed_policies(day: date, accounts: Mapping[str, Account]) -> list[str]:
     """A sentence for each policy of which the day's stages read different versions; `accounts` by stage.
 
     Accounts from before policies were recorded say nothing.
@@ -29,9 +28,9 @@ def mixed_policies(day: date, accounts: Mapping[str, Mapping[str, Any]]) -> list
     told = []
     for policy, stages in READERS.items():
         digests = {
-            stage: str(accounts[stage][POLICIES_KEY][policy])
+            stage: accounts[stage].policies[policy]
             for stage in stages
-            if policy in (accounts.get(stage, {}).get(POLICIES_KEY) or {})
+            if stage in accounts and policy in accounts[stage].policies
         }
         if len(set(digests.values())) > 1:
             first = next(iter(digests))

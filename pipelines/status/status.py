@@ -8,6 +8,7 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.train import TrainAccount
 from pipelines.airflow.chain_state import paused_told
 from pipelines.base.commands import as_typed
 from pipelines.base.days import DayRange
@@ -28,7 +29,7 @@ from pipelines.usecases.policies.first_training import too_early
 from pipelines.usecases.policies.label_delays import LabelDelays
 
 DAYS_SHOWN = 14
-TRAINING = "train"
+TRAINING = TrainAccount.STAGE
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -162,10 +163,10 @@ def _champion(run: Run) -> Champion | None:
     if pointer is None:
         return None
     promoted = next(s for s in reversed(run.ledger.states(pointer.release_id)) if s["state"] == "champion")
-    version = run.ledger.release(pointer.release_id).payload.get("model_version", "")
+    version = run.ledger.release(pointer.release_id).account.model_version
     return Champion(
         release=pointer.release_id,
-        model_version=str(version),
+        model_version=version,
         since=datetime.fromisoformat(promoted["recorded_at"]),
         reason=promoted["reason"],
     )
@@ -215,7 +216,7 @@ def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]
     told: list[tuple[date | None, str]] = []
     for row in releases:
         live = row.state in {"shadow", "canary", "champion"}
-        notes = [note for note in row.notes if live and not note.startswith("open incident")]
+        notes = row.override_notes if live else []
         told += [(None, f"{row.release} ({row.state}): {note}") for note in notes]
     if releases and releases[-1].state == "candidate":
         told.append((None, f"{releases[-1].release} is a candidate: {releases[-1].state_reason}"))
@@ -228,10 +229,11 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
         told.append((None, f"no model has been released: the rule would score ({run.use_case.rule.description})"))
     if champion is None:
         told += _too_early(run)
-    trainings = run.ledger.latest(TRAINING)
+    trainings = run.ledger.latest(TrainAccount)
     last = trainings[max(trainings)] if trainings else None
     if last is not None and last.status == "refused":
-        reasons = "; ".join(last.payload.get("verdict", {}).get("reasons", ())) or "see `tollgate releases`"
+        verdict = last.account.verdict
+        reasons = "; ".join(verdict.reasons if verdict else ()) or "see `tollgate releases`"
         told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
     return told
 
@@ -250,7 +252,7 @@ def _incidents(run: Run) -> list[tuple[date | None, str]]:
     """Open incidents, and how many notices nobody has taken yet."""
     told: list[tuple[date | None, str]] = []
     for one in run.ledger.incidents(open_only=True):
-        next_step = one.detail.get("next_step") or "tollgate oncall"
+        next_step = one.detail.next_step or "tollgate oncall"
         level = "page" if one.severity == "critical" else "ticket"
         told.append((None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}"))
     waiting = run.ledger.waiting_messages()
@@ -291,4 +293,4 @@ def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
 
 
 def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
-    return [(row.day, problem) for row in rows for problem in row.problems]
+    return [(row.day, problem.text) for row in rows for problem in row.problems]

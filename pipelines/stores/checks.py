@@ -19,9 +19,12 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.ingest import IngestAccount
+from pipelines.accounts.materialize import MaterializeAccount
 from pipelines.base.addresses import is_redis, with_our_driver
 from pipelines.base.atomic_files import write_whole
-from pipelines.base.errors import StoreError, TollgateError
+from pipelines.base.errors import DamagedStoreError, StoreError, TollgateError
 from pipelines.base.findings import Finding
 from pipelines.base.masking import mask_passwords
 from pipelines.base.settings import Settings, is_remote
@@ -45,9 +48,6 @@ LOST = "lost_store"
 RUNBOOK = "docs/runbooks/lost-stores.md"
 WITNESS = "ledger-witness.json"
 """File of the home that notes how far its ledger has come."""
-
-MARKED = "marked"
-"""In a materialisation's account: the online store bears a mark of that build since."""
 
 ENOUGH = 0.9
 """Share of the keys of the newest materialisation that the online store must hold; some were deleted by key since."""
@@ -133,9 +133,9 @@ def _landing(run: Run) -> Iterator[Finding]:
         return
     kept = run.use_case.retention.days.get(LANDING)
     first = run.clock().date() - timedelta(days=kept) if kept else date.min
-    records = {day: each for day, each in run.ledger.latest("ingest", status="done").items() if day >= first}
+    records = {day: each for day, each in run.ledger.latest(IngestAccount, status="done").items() if day >= first}
     ingested = {
-        day: {name: int(feed["rows_in"]) for name, feed in records[day].payload.get("feeds", {}).items()}
+        day: {name: feed.rows_in for name, feed in records[day].account.feeds.items()}
         for day in sorted(records)[-DAYS_COMPARED:]
     }
     deletions = [str(entry["recorded_at"]) for entry in run.ledger.audit_entries("retain")]
@@ -157,7 +157,7 @@ def released(run: Run) -> list[Release]:
     Those count that MLflow has recorded.
     """
     named = {name for move in run.ledger.moves() for name in (move.champion, move.challenger) if name}
-    return [one for one in run.ledger.releases() if one.release_id in named and one.payload.get("mlflow_run_id")]
+    return [one for one in run.ledger.releases() if one.release_id in named and one.account.mlflow_run_id]
 
 
 def witness_file(run: Run) -> Path:
@@ -216,11 +216,9 @@ def _mlflow(run: Run) -> Iterator[LostStore]:
         else:
             deleted = deleted_experiment_served(url, name)
             registry = read_registry_served(url, name, "champion")
-    except StoreError as error:
-        if "malformed" in error.found or "not a database" in error.found:
-            yield _lost_mlflow("MLflow's database is damaged", (error.found,))
-            return
-        raise
+    except DamagedStoreError as error:
+        yield _lost_mlflow("MLflow's database is damaged", (error.found,))
+        return
     if deleted is not None:
         yield LostStore(
             store="mlflow",
@@ -232,9 +230,7 @@ def _mlflow(run: Run) -> Iterator[LostStore]:
     expected = released(run)
     if not expected:
         return
-    versions = {
-        one.release_id: registry.version_of(one.release_id, str(one.payload.get("model_digest"))) for one in expected
-    }
+    versions = {one.release_id: registry.version_of(one.release_id, one.account.model_digest) for one in expected}
     pointer = run.ledger.champion()
     champion = versions.get(pointer.release_id) if pointer else None
     named = next((one.release for one in registry.versions if one.version == registry.alias), "an unknown version")
@@ -279,11 +275,12 @@ def _lost_mlflow(summary: str, evidence: tuple[str, ...], *, alias_is_wrong: boo
 
 
 def _online(run: Run) -> Iterator[LostStore]:
-    done = [record for record in run.ledger.stage_records("materialize") if record.status == "done"]
-    if not done or not done[-1].payload.get(MARKED):
+    done = [record for record in run.ledger.stage_records(MaterializeAccount) if record.status == "done"]
+    if not done or not done[-1].account.marked:
         return
-    account, address = done[-1].payload, OnlineAddress.of(run.settings)
-    entities, expected = account["entities"], str(account["built_at"])
+    account, address = done[-1].account, OnlineAddress.of(run.settings)
+    entities = account.entities
+    expected = account.built_at.isoformat() if account.built_at else ""
     found = held(address, run.use_case.name, list(entities))
     wanted = sum(entities.values())
     told = ""
@@ -297,7 +294,7 @@ def _online(run: Run) -> Iterator[LostStore]:
         what = "Redis" if is_redis(address.store) else "the file"
         yield LostStore(
             store="online",
-            summary=f"the online store does not hold the states of {account['watermark']}",
+            summary=f"the online store does not hold the states of {account.watermark}",
             consequence="a scorer that reads states there takes known cards and terminals for new ones",
             evidence=(f"{address.where}: {told}", f"{what} was asked"),
             next_step="tollgate repair online",
@@ -324,12 +321,12 @@ def _lake(run: Run) -> Iterator[LostStore]:
 def known_versions(run: Run) -> dict[str, int]:
     """The version of each table that the newest account of ingest and of features names."""
     known: dict[str, int] = {}
-    for stage in ("ingest", "features"):
-        done = [record for record in run.ledger.stage_records(stage) if record.status == "done"]
-        account = done[-1].payload if done else {}
-        known |= {table: int(version) for table, version in account.get("versions", {}).items()}
-        if stage == "features" and isinstance(account.get("version"), int):
-            known["features"] = int(account["version"])
+    ingested = [record for record in run.ledger.stage_records(IngestAccount) if record.status == "done"]
+    if ingested:
+        known |= ingested[-1].account.versions
+    built = [record for record in run.ledger.stage_records(FeaturesAccount) if record.status == "done"]
+    if built and built[-1].account.version is not None:
+        known["features"] = built[-1].account.version
     return known
 
 

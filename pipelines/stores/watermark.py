@@ -8,13 +8,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from features.feast_objects import BUILT_AT
+from pipelines.accounts.materialize import MaterializeAccount
 from pipelines.ledger.ledger import Ledger
 from pipelines.online.address import OnlineAddress
 from pipelines.online.store import OnlineStore
 from pipelines.run import Run
 
-STAGE = "materialize"
+STAGE = MaterializeAccount.STAGE
 
 
 @dataclass(frozen=True)
@@ -27,11 +27,13 @@ class Watermark:
 
 def watermark(ledger: Ledger) -> Watermark | None:
     """Where the online store stands, or None before the first complete materialisation."""
-    done = [record for record in ledger.stage_records(STAGE) if record.status == "done"]
+    done = [record for record in ledger.stage_records(MaterializeAccount) if record.status == "done"]
     if not done:
         return None
-    payload = done[-1].payload
-    return Watermark(date.fromisoformat(payload["watermark"]), datetime.fromisoformat(payload[BUILT_AT]))
+    newest = done[-1].account
+    if newest.watermark is None or newest.built_at is None:
+        return None
+    return Watermark(newest.watermark, newest.built_at)
 
 
 def online_store(run: Run, *, reading_only: bool = False) -> OnlineStore:

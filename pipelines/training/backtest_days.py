@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange, in_words, midnight
 from pipelines.base.errors import PermanentError, TransientError, UsageError
 from pipelines.nightly.freshness import FEATURES
@@ -67,7 +68,7 @@ def require_reports(run: Run, splits: Sequence[Split]) -> datetime:
     """
     delay = run.use_case.label.delay_days
     waited_for = {day for split in splits for day in split.test.widened(after=delay)}
-    standing = settled_days(run, INGEST)
+    standing = settled_days(run, IngestAccount)
     missing = standing.lacking(sorted(waited_for))
     if missing:
         raise TransientError(

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange, in_words, midnight
 from pipelines.base.errors import PermanentError, TooEarlyError, TransientError
 from pipelines.nightly.freshness import FEATURES, stale_days
-from pipelines.nightly.ingested import INGEST
 from pipelines.nightly.upstream import settled_days
 from pipelines.releases.fallback import goes_on
 from pipelines.run import Run
@@ -148,7 +148,7 @@ def _too_early(run: Run, as_of: date) -> str:
 
 def _require_ingested(run: Run, days: DayRange) -> None:
     """Every day's files are in the lake (an empty day counts), so that no report is missing that was made by then."""
-    standing = settled_days(run, INGEST, days.first, days.last)
+    standing = settled_days(run, IngestAccount, days.first, days.last)
     missing = standing.lacking(days)
     if missing:
         refused = standing.refused(missing)

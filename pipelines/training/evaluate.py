@@ -5,12 +5,13 @@ What is evaluated is the booster loaded back from the bytes that would be releas
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.accounts.parity import ParityAccount
+from pipelines.accounts.served import ServedAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.problems.metrics import Array
 from pipelines.releases.scorer import Scorer, rule_scorer
@@ -45,8 +46,8 @@ def evaluate(
     champion_as_of: date | None = None,
     *,
     golden: GoldenSet | None = None,
-    parity: Mapping[str, Any] | None = None,
-    served: Mapping[str, Any] | None = None,
+    parity: ParityAccount | None = None,
+    served: ServedAccount | None = None,
     rebuilt: Rebuilt | None = None,
     first_day: date | None = None,
 ) -> Evaluation:
@@ -55,7 +56,7 @@ def evaluate(
     `frame` is a training frame that also holds the champion's feature columns, the entity keys and what the use case's
     slices look at. `champion` is what scores now: the rule where there is no champion yet. `champion_as_of` is the day
     as of which the champion was trained. `golden`: the frozen cases; `parity`: the newest result of a parity within the
-    policy's days, as plain data; `served`: the newest comparison of what was answered online, likewise; `rebuilt`: the
+    policy's days; `served`: the newest comparison of what was answered online, likewise; `rebuilt`: the
     digests of the frame read twice; `first_day`: the first day that the lake holds, before which no window reaches.
     What is not handed in is a check that is not applicable. Nothing here reads a lake or a ledger.
     """
@@ -110,8 +111,8 @@ def _of_leaks(
     contest: Contest,
     use_case: UseCase,
     candidate: Candidate,
-    parity: Mapping[str, Any] | None,
-    served: Mapping[str, Any] | None,
+    parity: ParityAccount | None,
+    served: ServedAccount | None,
     rebuilt: Rebuilt | None,
 ) -> tuple[Check, ...]:
     """Whether what it learnt from is what it will be served."""

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import PermanentError, TransientError, require_one_or_more
-from pipelines.nightly.ingested import INGEST
 from pipelines.nightly.upstream import settled_days
 from pipelines.problems.metrics import Array
 from pipelines.run import Run
@@ -82,7 +82,7 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
 def _mature_at(run: Run, days: DayRange) -> datetime:
     """The moment from which all labels of the days are known; raises `TransientError` before its reports are in."""
     last = days.last + timedelta(days=run.use_case.label.delay_days)
-    missing = settled_days(run, INGEST, days.first, last).lacking(DayRange(days.first, last))
+    missing = settled_days(run, IngestAccount, days.first, last).lacking(DayRange(days.first, last))
     if missing:
         raise TransientError(
             "the labels of these days are not mature yet",

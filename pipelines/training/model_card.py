@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
-
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.pages.document import Block, Document, Grid, Picture, Section, Text
 from pipelines.releases.verdict import CANDIDATE, CHAMPION, Check, Evaluation
 from pipelines.training.candidate import Candidate
@@ -29,7 +27,7 @@ def pictures(candidate: Candidate, evaluation: Evaluation) -> tuple[Picture, ...
 
 
 def model_card(
-    record: Mapping[str, Any],
+    record: ReleaseAccount,
     candidate: Candidate,
     evaluation: Evaluation,
     use_case: UseCase,
@@ -37,7 +35,7 @@ def model_card(
 ) -> Document:
     """The card of a release record (`pipelines.training.record`)."""
     return Document(
-        f"Model card: {record['release_id']}",
+        f"Model card: {record.release_id}",
         (
             _purpose(use_case),
             _verdict(evaluation),
@@ -73,17 +71,17 @@ def _verdict(evaluation: Evaluation) -> Section:
     return Section("Verdict", (Text(verdict.summary), Grid(("check", "question", "outcome", "found"), rows)))
 
 
-def _results(record: Mapping[str, Any], evaluation: Evaluation) -> Section:
+def _results(record: ReleaseAccount, evaluation: Evaluation) -> Section:
     contenders = list(evaluation.figures)
     metrics = list(dict.fromkeys(metric for values in evaluation.figures.values() for metric in values))
     rows = [(metric, *(evaluation.figures[name].get(metric) for name in contenders)) for metric in metrics]
-    first, last = record["training"]["test_days"]
-    count = record["evaluation"]
+    first, last = record.training.test_days
+    count = record.evaluation
     return Section(
         "Results",
         (
             Text(
-                f"On {count['n_test']:,} events of {first} to {last}, {count['n_test_positive']:,} of them positive. "
+                f"On {count.n_test:,} events of {first} to {last}, {count.n_test_positive:,} of them positive. "
                 "All contenders see the same events. Units known to be positive before a test day are left out."
             ),
             Grid(("metric", *contenders), rows),
@@ -122,15 +120,15 @@ _SHOWN = {
 """Checks that have a section of their own, and its heading."""
 
 
-def _data(record: Mapping[str, Any], use_case: UseCase) -> Section:
-    training, label = record["training"], use_case.label
+def _data(record: ReleaseAccount, use_case: UseCase) -> Section:
+    training, label = record.training, use_case.label
     rows: list[tuple[str, object]] = [
-        ("train days", " to ".join(training["train_days"])),
-        ("train days without rows", ", ".join(training["days_without_rows"]) or "none"),
-        ("train events", training["n_train"]),
-        ("train events that are positive", training["n_train_positive"]),
-        ("labels as known at", training["labels_known_at"]),
-        *((f"Delta version of {table}", version) for table, version in record["data_versions"].items()),
+        ("train days", " to ".join(map(str, training.train_days))),
+        ("train days without rows", ", ".join(map(str, training.days_without_rows)) or "none"),
+        ("train events", training.n_train),
+        ("train events that are positive", training.n_train_positive),
+        ("labels as known at", training.labels_known_at.isoformat() if training.labels_known_at else None),
+        *((f"Delta version of {table}", version) for table, version in record.data_versions.items()),
     ]
     meaning = (
         f"An event is positive once a row of {label.feed} names it, and negative once {label.delay_days} days have "
@@ -144,10 +142,10 @@ def _features(candidate: Candidate) -> Section:
     return Section("Features", (Grid(("name", "description", "unit", "type", "reason"), rows),))
 
 
-def _training(record: Mapping[str, Any], use_case: UseCase) -> Section:
+def _training(record: ReleaseAccount, use_case: UseCase) -> Section:
     metric = use_case.model.primary_metric
-    parameters = [*record["parameters"].items(), ("seed", str(record["seed"]))]
-    trials = [(str(dict(trial["parameters"])), trial["mean"], len(trial["weeks"])) for trial in record["search"]]
+    parameters = [*record.parameters.items(), ("seed", str(record.seed))]
+    trials = [(str(dict(trial.parameters)), trial.mean, len(trial.weeks)) for trial in record.search]
     tried = (
         f"{len(trials)} candidates were compared on weeks before the test days."
         if trials
@@ -163,12 +161,12 @@ def _training(record: Mapping[str, Any], use_case: UseCase) -> Section:
     )
 
 
-def _limits(record: Mapping[str, Any], use_case: UseCase) -> Section:
+def _limits(record: ReleaseAccount, use_case: UseCase) -> Section:
     return Section(
         "Limits",
         (
             Text(
-                f"The threshold {record['threshold']:.4f} was chosen on an earlier week, with labels known by the "
+                f"The threshold {record.threshold or 0.0:.4f} was chosen on an earlier week, with labels known by the "
                 f"test days, so that about {use_case.review.capacity} values of {use_case.review.unit} a day reach it."
             ),
             Text(
@@ -182,14 +180,14 @@ def _limits(record: Mapping[str, Any], use_case: UseCase) -> Section:
     )
 
 
-def _lineage(record: Mapping[str, Any]) -> Section:
+def _lineage(record: ReleaseAccount) -> Section:
     rows = [
-        ("release", record["release_id"]),
-        ("as of", record["as_of"]),
-        ("model digest (SHA-256)", record["model_digest"]),
-        ("feature set", f"{record['feature_set']['name']}, digest {record['feature_set']['digest']}"),
-        ("policy digest", record["policy_digest"]),
-        ("code version", record["code_version"]),
-        *((f"{name} version", version) for name, version in record["environment"].items()),
+        ("release", record.release_id),
+        ("as of", str(record.as_of)),
+        ("model digest (SHA-256)", record.model_digest),
+        ("feature set", f"{record.feature_set.name}, digest {record.feature_set.digest}"),
+        ("policy digest", record.policy_digest),
+        ("code version", record.code_version),
+        *((f"{name} version", version) for name, version in record.environment.items()),
     ]
     return Section("Lineage", (Grid(("what", "value"), rows),))

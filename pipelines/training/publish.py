@@ -5,10 +5,10 @@ Each step finds what an earlier attempt left and goes on from there; the ledger 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
+from pipelines.accounts.incident import IncidentDetail
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.alerting.incidents import deliver, report
 from pipelines.base.errors import StoreError, TransientError
 from pipelines.ledger.ledger import NewIncident, Pointer
@@ -40,7 +40,7 @@ class Released:
     state: str
     promoted: bool
     known: bool
-    payload: Mapping[str, Any]
+    account: ReleaseAccount
     why: str = ""
     warnings: tuple[str, ...] = ()
 
@@ -49,7 +49,7 @@ def release(
     run: Run,
     candidate: Candidate,
     evaluation: Evaluation,
-    record: Mapping[str, Any],
+    record: ReleaseAccount,
     *,
     champion: Pointer | None,
     reason: str,
@@ -73,12 +73,12 @@ def release(
         why=run.ledger.states(release_id)[-1]["reason"],
         promoted=promoted,
         known=known,
-        payload=run.ledger.release(release_id).payload,
+        account=run.ledger.release(release_id).account,
         warnings=(*warnings, *follow(run), *refresh_release_pages(run, cards)),
     )
 
 
-def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: Mapping[str, Any], reason: str) -> str:
+def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: ReleaseAccount, reason: str) -> str:
     """Bundle, MLflow's entry and the ledger's row of a new release; returns its model card (HTML)."""
     bundle = write_bundle(
         releases_folder(run.settings.home),
@@ -90,17 +90,17 @@ def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: Ma
     )
     entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
     registered = Tracking(run.settings, run.use_case.name).record(entry, taken=taken_versions(run, entry.release_id))
-    run.ledger.add_release(candidate.release_id, _payload(bundle, registered, reason), at=run.clock())
+    run.ledger.add_release(candidate.release_id, _account(bundle, registered, reason), at=run.clock())
     return entry.files["card.html"].decode()
 
 
 def _record_again(
-    run: Run, candidate: Candidate, evaluation: Evaluation, record: Mapping[str, Any], reason: str
+    run: Run, candidate: Candidate, evaluation: Evaluation, record: ReleaseAccount, reason: str
 ) -> tuple[str, ...]:
     """Record a release that the ledger knows and MLflow has lost, whole; returns warnings, as nothing hangs on it."""
     tracking = Tracking(run.settings, run.use_case.name)
-    released = run.ledger.release(candidate.release_id).payload
-    if not released.get("mlflow_run_id"):
+    released = run.ledger.release(candidate.release_id).account
+    if not released.mlflow_run_id:
         return ()
     try:
         if tracking.registered(candidate.release_id, candidate.model_digest) is None:
@@ -111,16 +111,15 @@ def _record_again(
     return ()
 
 
-def _payload(bundle: Bundle, registered: RegisteredModel, reason: str) -> dict[str, Any]:
+def _account(bundle: Bundle, registered: RegisteredModel, reason: str) -> ReleaseAccount:
     """What the ledger keeps: the record inside the bundle, and what vouches for it."""
-    return {
-        **bundle.record,
-        "manifest_digest": bundle.manifest_digest,
-        "signed_by": bundle.signed_by,
-        "model_version": registered.version,
-        "mlflow_run_id": registered.run_id,
-        "trained_because": reason,
-    }
+    return bundle.record.replaced(
+        manifest_digest=bundle.manifest_digest,
+        signed_by=bundle.signed_by,
+        model_version=registered.version,
+        mlflow_run_id=registered.run_id,
+        trained_because=reason,
+    )
 
 
 def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer | None) -> tuple[str, bool]:
@@ -182,14 +181,14 @@ def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
     failed = [check for check in verdict.checks if check.outcome == "failed" and check.name in TELLING_CHECKS]
     if failed:
         evidence = [f"{check.name}: {check.found}" for check in failed]
-        detail = {
-            "sources": ["release"],
-            "consequence": f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is suspect",
-            "evidence": evidence,
-            "checks": [check.to_json() for check in failed],
-            "next_step": "tollgate releases",
-            "runbook": RUNBOOK,
-        }
+        detail = IncidentDetail(
+            sources=("release",),
+            consequence=f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is suspect",
+            evidence=tuple(evidence),
+            checks=tuple(check.account() for check in failed),
+            next_step="tollgate releases",
+            runbook=RUNBOOK,
+        )
         summary = "; ".join(evidence)
         report(
             run, NewIncident(kind="refused", subject=release_id, severity="critical", summary=summary, detail=detail)

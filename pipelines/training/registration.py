@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.mlflow.tracking import EARLIER_RUN, ModelRecord
 from pipelines.releases.bundle import Bundle
 from pipelines.releases.verdict import CANDIDATE, Evaluation
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def model_record(
-    record: Mapping[str, Any], candidate: Candidate, evaluation: Evaluation, use_case: UseCase, *, reason: str
+    record: ReleaseAccount, candidate: Candidate, evaluation: Evaluation, use_case: UseCase, *, reason: str
 ) -> ModelRecord:
     """The entry for a release record (`pipelines.training.record`); `reason` says why it was trained."""
     return ModelRecord(
@@ -38,43 +39,39 @@ def model_record(
     )
 
 
-def record_from_bundle(bundle: Bundle, released: Mapping[str, Any]) -> ModelRecord:
+def record_from_bundle(bundle: Bundle, released: ReleaseAccount) -> ModelRecord:
     """The entry for a release of which MLflow knows nothing any more, from its bundle and the ledger's row `released`.
 
     Pictures and model card were made of data that a bundle does not hold: they are left out.
     """
     record = bundle.record
     inputs = {name: str(dtype) for name, dtype in bundle.reference().dtypes.items() if name != "score"}
-    evaluation = record.get("evaluation", {})
-    files = {"release.json": json.dumps(record, indent=2, sort_keys=True).encode()}
+    verdict = record.evaluation.verdict
+    files = {"release.json": _release_json(record)}
     entry = ModelRecord(
         release_id=bundle.release_id,
         model=_booster(bundle.model),
         model_bytes=bundle.model,
-        inputs={name: inputs[name] for name in record["feature_set"]["names"]},
+        inputs={name: inputs[name] for name in record.feature_set.names},
         requirements=requirements(),
         parameters=_parameters(record),
-        metrics=_numbers(evaluation.get("metrics", {})),
-        tags=_tags(
-            record,
-            evaluation.get("verdict", {}).get("decision", "unknown"),
-            str(released.get("trained_because", "unknown")),
-        ),
+        metrics=_numbers(record.evaluation.metrics),
+        tags=_tags(record, verdict.decision or "unknown", released.trained_because or "unknown"),
         files=files,
     )
     return restored(entry, released)
 
 
-def restored(entry: ModelRecord, released: Mapping[str, Any]) -> ModelRecord:
+def restored(entry: ModelRecord, released: ReleaseAccount) -> ModelRecord:
     """The entry with the MLflow run that the ledger knows the release by, so that this name still leads to it."""
-    earlier = released.get("mlflow_run_id")
-    return replace(entry, tags={**entry.tags, EARLIER_RUN: str(earlier)}) if earlier else entry
+    earlier = released.mlflow_run_id
+    return replace(entry, tags={**entry.tags, EARLIER_RUN: earlier}) if earlier else entry
 
 
 def taken_versions(run: Run, release_id: str) -> frozenset[str]:
     """The version numbers that the ledger gave to other releases than this one."""
     others = (one for one in run.ledger.releases() if one.release_id != release_id)
-    return frozenset(str(one.payload["model_version"]) for one in others if "model_version" in one.payload)
+    return frozenset(one.account.model_version for one in others if one.account.model_version)
 
 
 def _booster(model: bytes) -> xgb.Booster:
@@ -83,15 +80,15 @@ def _booster(model: bytes) -> xgb.Booster:
     return xgb.Booster(model_file=bytearray(model))
 
 
-def _parameters(record: Mapping[str, Any]) -> dict[str, Any]:
-    training = record.get("training", {})
-    days = {name: " to ".join(training[name]) for name in ("train_days", "test_days") if name in training}
+def _parameters(record: ReleaseAccount) -> dict[str, Any]:
+    training, document = record.training, record.to_json()
+    days = {"train_days": training.train_days, "test_days": training.test_days}
     return {
-        **{name: record[name] for name in ("as_of", "seed", "threshold") if name in record},
-        "feature_set": record["feature_set"]["name"],
-        **days,
-        **{f"model.{name}": value for name, value in record.get("parameters", {}).items()},
-        **{f"data.{table}.version": version for table, version in record.get("data_versions", {}).items()},
+        **{name: document[name] for name in ("as_of", "seed", "threshold") if name in document},
+        "feature_set": record.feature_set.name,
+        **{name: " to ".join(map(str, ends)) for name, ends in days.items() if ends},
+        **{f"model.{name}": value for name, value in record.parameters.items()},
+        **{f"data.{table}.version": version for table, version in record.data_versions.items()},
     }
 
 
@@ -105,25 +102,31 @@ def _numbers(figures: Mapping[str, Mapping[str, float | None]]) -> dict[str, flo
     }
 
 
-def _tags(record: Mapping[str, Any], decision: str, reason: str) -> dict[str, str]:
-    told = {name: str(record[name]) for name in ("model_digest", "policy_digest", "code_version") if name in record}
+def _tags(record: ReleaseAccount, decision: str, reason: str) -> dict[str, str]:
+    digests = {
+        "model_digest": record.model_digest,
+        "policy_digest": record.policy_digest or "",
+        "code_version": record.code_version,
+    }
     return {
         "decision": decision,
-        **told,
-        "feature_set_digest": record["feature_set"]["digest"],
+        **{name: value for name, value in digests.items() if value},
+        "feature_set_digest": record.feature_set.digest,
         "trained_because": reason,
     }
 
 
-def _files(
-    record: Mapping[str, Any], candidate: Candidate, evaluation: Evaluation, use_case: UseCase
-) -> dict[str, bytes]:
+def _release_json(record: ReleaseAccount) -> bytes:
+    return json.dumps(record.to_stored(), indent=2, sort_keys=True).encode()
+
+
+def _files(record: ReleaseAccount, candidate: Candidate, evaluation: Evaluation, use_case: UseCase) -> dict[str, bytes]:
     plots = pictures(candidate, evaluation)
     card = model_card(record, candidate, evaluation, use_case, plots)
     return {
         "card.md": card.to_markdown().encode(),
         "card.html": card.to_html().encode(),
-        "release.json": json.dumps(record, indent=2, sort_keys=True).encode(),
+        "release.json": _release_json(record),
         NAME: json.dumps(bill_of_materials(record), indent=2).encode(),
         **{plot.path: plot.png for plot in plots},
     }

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.days import midnight
 from pipelines.base.errors import PermanentError, TransientError
 from pipelines.lake.errors import spark_said
+from pipelines.ledger.documents import read_document
 from pipelines.mlflow.tracking import Tracking
 from pipelines.run import Run, code_version
 from pipelines.training.candidate import make_candidate, training_days
@@ -57,7 +58,8 @@ def reproduce(run: Run, name: str) -> Reproduction:
     one thing only, where the models differ: whether rows that the release learnt from were deleted for good since.
     Raises `PermanentError` where MLflow knows no such run, `StoreError` where it does not answer.
     """
-    run_id, record = Tracking(run.settings, run.use_case.name).training_record(name)
+    run_id, document = Tracking(run.settings, run.use_case.name).training_record(name)
+    record = read_document(ReleaseAccount, document, what=f"the record of {name} in MLflow")
     differences = [*_code(run, record), *_environment(record), *_seed(run, record)]
     found: str | None = None
     try:
@@ -66,64 +68,71 @@ def reproduce(run: Run, name: str) -> Reproduction:
     except TransientError:
         raise
     except PermanentError as error:
-        differences = [("data", str(record["data_versions"]), f"{error.what}: {error.found}"), *differences]
+        differences = [("data", str(record.data_versions), f"{error.what}: {error.found}"), *differences]
     except Exception as error:
         if (told := spark_said(error)) is None:
             raise
         log.warning("the rows cannot be read", exc_info=True)
-        versions = ", ".join(f"{table} at version {version}" for table, version in record["data_versions"].items())
+        versions = ", ".join(f"{table} at version {version}" for table, version in record.data_versions.items())
         differences = [("data", versions, f"cannot be read any more: {told}"), *differences]
-    if found != record["model_digest"]:
+    if found != record.model_digest:
         differences = [*_deleted(run, record), *differences]
     return Reproduction(
-        release=record["release_id"],
+        release=record.release_id,
         mlflow_run_id=run_id,
-        expected=record["model_digest"],
+        expected=record.model_digest,
         found=found,
         differences=tuple(differences),
     )
 
 
-def _train_again(run: Run, record: Mapping[str, Any]) -> tuple[str, str | None]:
+def _train_again(run: Run, record: ReleaseAccount) -> tuple[str, str | None]:
     """The digests of the model, and of the rows that it learnt from."""
-    use_case, as_of = _as_recorded(run.use_case, record), date.fromisoformat(record["as_of"])
+    use_case, as_of = _as_recorded(run.use_case, record), _as_of(record)
     frame = read_training_frame(
         replace(run, use_case=use_case),
         training_days(use_case, as_of),
-        record["feature_set"]["names"],
+        record.feature_set.names,
         known_at=midnight(as_of),
-        versions=record["data_versions"],
+        versions=record.data_versions,
     )
-    if golden := record.get("golden"):
-        cases = load_golden(run.settings.home, golden["version"], digest=golden["digest"])
+    if golden := record.golden:
+        cases = load_golden(run.settings.home, golden.version, digest=golden.digest)
         key = use_case.stored_features.schema.id
         frame = frame[~frame[key].isin(cases.cases[key])].reset_index(drop=True)
     candidate = make_candidate(frame, use_case, as_of)
     return candidate.model_digest, frame_digest(candidate.rows, use_case.events.key)
 
 
-def _as_recorded(use_case: UseCase, record: Mapping[str, Any]) -> UseCase:
+def _as_of(record: ReleaseAccount) -> date:
+    """The day as of which the release was trained; raises `PermanentError` for a record that does not say it."""
+    if record.as_of is None:
+        raise PermanentError("the record does not say as of which day it was trained", where=record.release_id)
+    return record.as_of
+
+
+def _as_recorded(use_case: UseCase, record: ReleaseAccount) -> UseCase:
     """The use case with the features, parameters and seed of the record, and nothing left to search."""
     model = replace(
         use_case.model,
-        feature_set=record["feature_set"]["name"],
-        seed=record["seed"],
-        fixed=record["parameters"],
+        feature_set=record.feature_set.name,
+        seed=use_case.model.seed if record.seed is None else record.seed,
+        fixed=record.parameters,
         search=(),
     )
     return replace(use_case, model=model)
 
 
-def _data(record: Mapping[str, Any], found: str | None) -> list[tuple[str, str, str]]:
-    expected = record["training"].get("data_digest")
-    if expected is None or expected == found:
+def _data(record: ReleaseAccount, found: str | None) -> list[tuple[str, str, str]]:
+    expected = record.training.data_digest
+    if not expected or expected == found:
         return []
     return [("data", f"rows with digest {expected}", f"rows with digest {found} at the same versions")]
 
 
-def _deleted(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _deleted(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
     """The deletions since the release was trained that took rows out of the tables that it learnt from."""
-    then, golden = record["data_versions"], (record.get("golden") or {}).get("version")
+    then, golden = record.data_versions, record.golden.version if record.golden else None
     told: list[tuple[str, str, str]] = []
     for entry in run.ledger.audit_entries("retain"):
         detail = entry["detail"]
@@ -136,20 +145,20 @@ def _deleted(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     return list(dict.fromkeys(told))
 
 
-def _code(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    then, now = record["code_version"], code_version()
+def _code(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
+    then, now = record.code_version, code_version()
     told = [("code", then, now)] if then != now else []
-    features = run.use_case.feature_sets.get(record["feature_set"]["name"])
+    features = run.use_case.feature_sets.get(record.feature_set.name)
     digest = features.digest if features else "no such feature set"
-    if digest != record["feature_set"]["digest"]:
-        told.append(("code", f"features with digest {record['feature_set']['digest']}", digest))
-    if run.use_case.policy_digest != record["policy_digest"]:
-        told.append(("code", f"policy with digest {record['policy_digest']}", run.use_case.policy_digest))
+    if digest != record.feature_set.digest:
+        told.append(("code", f"features with digest {record.feature_set.digest}", digest))
+    if run.use_case.policy_digest != record.policy_digest:
+        told.append(("code", f"policy with digest {record.policy_digest}", run.use_case.policy_digest))
     return told
 
 
-def _environment(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    then, now = record["environment"], environment()
+def _environment(record: ReleaseAccount) -> list[tuple[str, str, str]]:
+    then, now = record.environment, environment()
     names = [name for name in dict.fromkeys([*then, *now]) if name not in NOT_COMPARED]
     return [
         ("environment", f"{name} {then.get(name, 'absent')}", f"{name} {now.get(name, 'absent')}")
@@ -158,7 +167,7 @@ def _environment(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     ]
 
 
-def _seed(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+def _seed(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
     """The recorded seed is the one that is used; that another is declared today is told."""
-    then, now = str(record["seed"]), str(run.use_case.model.seed)
+    then, now = str(record.seed), str(run.use_case.model.seed)
     return [("seed", then, now)] if then != now else []

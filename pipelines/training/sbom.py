@@ -8,10 +8,11 @@ number: the same release gives the same document.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from importlib.metadata import distributions
 from typing import Any
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.settings import CHECKOUT
 from pipelines.spark.jar_list import DELTA_JARS, Jar
 
@@ -20,7 +21,7 @@ LOCK = CHECKOUT / "requirements.txt"
 _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
-def bill_of_materials(record: Mapping[str, Any]) -> dict[str, Any]:
+def bill_of_materials(record: ReleaseAccount) -> dict[str, Any]:
     """The document for a release record (`pipelines.training.record`): the model, our code, Python packages, jars.
 
     Packages are those of the lock in the versions that are installed here; a version that is not the lock's is told as
@@ -29,7 +30,7 @@ def bill_of_materials(record: Mapping[str, Any]) -> dict[str, Any]:
     locked = dict(locked_packages(LOCK.read_text())) if LOCK.is_file() else {}
     installed = {_plain(found.name): found.version for found in distributions()}
     names = sorted(locked.keys() & installed.keys() if locked else installed.keys() - {"tollgate"})
-    code = {"type": "application", "bom-ref": "tollgate", "name": "tollgate", "version": record["code_version"]}
+    code = {"type": "application", "bom-ref": "tollgate", "name": "tollgate", "version": record.code_version}
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -40,7 +41,7 @@ def bill_of_materials(record: Mapping[str, Any]) -> dict[str, Any]:
             *(_package(name, installed[name], locked.get(name, installed[name])) for name in names),
             *(_jar(jar) for jar in DELTA_JARS),
         ],
-        "dependencies": [{"ref": record["release_id"], "dependsOn": ["tollgate"]}],
+        "dependencies": [{"ref": record.release_id, "dependsOn": ["tollgate"]}],
     }
 
 
@@ -49,13 +50,13 @@ def locked_packages(text: str) -> Iterable[tuple[str, str]]:
     return [(_plain(name), version) for name, version in _PINNED.findall(text)]
 
 
-def _model(record: Mapping[str, Any]) -> dict[str, Any]:
+def _model(record: ReleaseAccount) -> dict[str, Any]:
     return {
         "type": "machine-learning-model",
-        "bom-ref": record["release_id"],
-        "name": record["use_case"],
-        "version": record["release_id"],
-        "hashes": [{"alg": "SHA-256", "content": record["model_digest"]}],
+        "bom-ref": record.release_id,
+        "name": record.use_case,
+        "version": record.release_id,
+        "hashes": [{"alg": "SHA-256", "content": record.model_digest}],
     }
 
 

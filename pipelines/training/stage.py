@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
+from typing import Any, TypeVar
 
+from pipelines.accounts.parity import ParityAccount
+from pipelines.accounts.release import GoldenAccount
+from pipelines.accounts.served import ServedAccount
+from pipelines.accounts.train import TrainAccount
 from pipelines.ledger.ledger import Pointer
 from pipelines.mlflow.tracking import Tracking
 from pipelines.problems.slice_rows import slice_columns
@@ -20,7 +23,8 @@ from pipelines.training.golden import newest_golden
 from pipelines.training.publish import Released, release
 from pipelines.training.record import release_record
 
-STAGE = "train"
+STAGE = TrainAccount.STAGE
+Parity = TypeVar("Parity", ParityAccount, ServedAccount)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,25 +46,33 @@ class TrainResult:
         """Whether the release decides, or is on its way to: what a training asks for."""
         return self.released.state in {"shadow", "canary", "champion"}
 
+    def account(self) -> TrainAccount:
+        """What the ledger keeps, without the reason for which it was asked."""
+        record, evaluation = self.released.account, self.evaluation.account()
+        return TrainAccount(
+            as_of=self.as_of,
+            release=self.release_id,
+            state=self.released.state,
+            state_reason=self.released.why,
+            promoted=self.released.promoted,
+            same_as_before=self.released.known,
+            model_version=record.model_version,
+            model_digest=record.model_digest,
+            mlflow_run_id=record.mlflow_run_id,
+            training=record.training,
+            data_versions=record.data_versions,
+            threshold=record.threshold,
+            n_test=evaluation.n_test,
+            n_test_positive=evaluation.n_test_positive,
+            metrics=evaluation.metrics,
+            inputs=evaluation.inputs,
+            verdict=evaluation.verdict,
+            warnings=self.released.warnings,
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data for `--json` and for the ledger."""
-        payload = self.released.payload
-        return {
-            "as_of": str(self.as_of),
-            "release": self.release_id,
-            "state": self.released.state,
-            "state_reason": self.released.why,
-            "promoted": self.released.promoted,
-            "same_as_before": self.released.known,
-            "model_version": payload["model_version"],
-            "model_digest": payload["model_digest"],
-            "mlflow_run_id": payload["mlflow_run_id"],
-            "training": payload["training"],
-            "data_versions": payload["data_versions"],
-            "threshold": payload["threshold"],
-            **self.evaluation.to_json(),
-            "warnings": list(self.released.warnings),
-        }
+        """The same as plain data for `--json`."""
+        return self.account().to_json()
 
 
 def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
@@ -85,8 +97,8 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         scorer,
         _champion_as_of(run, pointer),
         golden=golden,
-        parity=_newest(run, "parity", as_of, run.use_case.evidence.parity_days),
-        served=_newest(run, "served", as_of, run.use_case.serving.parity_days),
+        parity=_newest(run, ParityAccount, as_of, run.use_case.evidence.parity_days),
+        served=_newest(run, ServedAccount, as_of, run.use_case.serving.parity_days),
         rebuilt=read_again(run, as_of, columns, data, golden),
         first_day=min(run.ledger.latest("ingest", status="done"), default=None),
     )
@@ -96,7 +108,7 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         evaluation=evaluation,
         data_versions=data.versions,
         code=code_version(),
-        golden={"version": golden.version, "digest": golden.digest} if golden else None,
+        golden=GoldenAccount(version=golden.version, digest=golden.digest) if golden else None,
     )
     released = release(run, candidate, evaluation, record, champion=pointer, reason=reason)
     result = TrainResult(as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released)
@@ -107,16 +119,16 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
 def _champion_as_of(run: Run, pointer: Pointer | None) -> date | None:
     if pointer is None:
         return None
-    return date.fromisoformat(run.ledger.release(pointer.release_id).payload["as_of"])
+    return run.ledger.release(pointer.release_id).account.as_of
 
 
-def _newest(run: Run, stage: str, as_of: date, days: int) -> Mapping[str, Any] | None:
+def _newest(run: Run, kind: type[Parity], as_of: date, days: int) -> Parity | None:
     """The newest day's account of a parity, of a day at most `days` before `as_of` (or later)."""
-    measured = run.ledger.latest(stage, first=as_of - timedelta(days=days))
-    return measured[max(measured)].payload if measured else None
+    measured = run.ledger.latest(kind, first=as_of - timedelta(days=days))
+    return measured[max(measured)].account if measured else None
 
 
 def _record(run: Run, result: TrainResult, reason: str) -> None:
-    account = {**result.to_json(), "reason": reason}
+    account = result.account().replaced(reason=reason)
     status = "done" if result.approved else "refused"
-    run.ledger.record_stage(STAGE, result.as_of, status, run_id=run.run_id, at=run.clock(), payload=account)
+    run.ledger.record_stage(result.as_of, account, status, run_id=run.run_id, at=run.clock())

@@ -86,9 +86,6 @@ POLICIES = (
 )
 """The parts of a use case that hold values which a person may change."""
 
-POLICIES_KEY = "policies"
-"""Under which name an account holds the `policy_digests` that its stage ran with."""
-
 _ADDED = frozenset({"late_share", "late_reports", "late_consequence"})
 """Fields that policies did not have from the first: while they have their defaults, the digests stay as they were."""
 

@@ -64,7 +64,8 @@ class ReleaseApproval(ApprovalOperator):
     def process_trigger_event_error(self, event: dict[str, Any]) -> None:
         """No answer came in time: told as such, and not asked again."""
         if event["error_type"] != "timeout":
-            return super().process_trigger_event_error(event)
+            super().process_trigger_event_error(event)
+            return
         raise PermanentError(
             "nobody has said whether the release may go on",
             where=f"{self.dag_id}.{self.task_id}",

@@ -17,6 +17,7 @@ from pipelines.run import Run
 from plugins.tollgate_airflow.partition import partition_days, require_ended, run_of
 
 if TYPE_CHECKING:
+    from pipelines.accounts.account import Account
     from pipelines.nightly.result import StageResult
 
 log = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ OF_TODAY = frozenset({"maintain"})
 
 
 def run_stage(
-    stage: Callable[[Run, DayRange], StageResult], use_case: str, outlets: Iterable[Asset] = ()
+    stage: Callable[[Run, DayRange], StageResult[Account]], use_case: str, outlets: Iterable[Asset] = ()
 ) -> dict[str, Any]:
     """Run a stage for the run's days and return the account of the partition's own day, as plain data.
 
@@ -57,7 +58,8 @@ def run_stage(
     finally:
         _release_spark(run)
     _done(run, stage.__name__, days.last)
-    account = dict(result.accounts.get(days.last, {}))
+    own_day = result.accounts.get(days.last)
+    account = own_day.to_json() if own_day is not None else {}
     _warn(result)
     _describe(context, outlets, days.last, result.versions)
     log.info("%s done in %.2f s: %s", stage.__name__, time.monotonic() - begun, _figures(account))
@@ -75,11 +77,11 @@ def _done(run: Run, stage: str, day: date) -> None:
         log.warning("open incidents of %s were not looked at", stage, exc_info=True)
 
 
-def _warn(result: StageResult) -> None:
+def _warn(result: StageResult[Account]) -> None:
     """Say in the task's log what the gate let pass."""
     from pipelines.status.gate_warnings import by_warning, gate_warnings
 
-    warned = {day: gate_warnings(result.stage, account) for day, account in result.accounts.items()}
+    warned = {day: gate_warnings(account) for day, account in result.accounts.items()}
     for warning, days in by_warning(warned):
         log.warning("gate %s: %s", warning.severity, warning.describe(days))
 

@@ -31,9 +31,9 @@ def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict
         result = metered(run, "train", as_of, lambda: train(run, as_of, reason=_reason(context)))
     except TooEarlyError as error:
         raise AirflowSkipException(f"{error.what}: {error.found}") from error
-    account = result.to_json()
+    account = result.account()
     context["outlet_events"][release].extra = {"as_of": str(as_of)}
-    return {**account, "approval": request(run.use_case, account)}
+    return {**account.to_json(), "approval": request(run.use_case, account)}
 
 
 def _reason(context: Mapping[str, Any]) -> str:

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.settings import Settings
 from pipelines.doctor.machine import Finding, diagnose
 from pipelines.ledger.ledger import Ledger
@@ -40,10 +42,10 @@ def test_a_machine_that_was_set_up_is_fit(settings: Settings) -> None:
 
 def test_a_ledger_that_was_written_to_tomorrow_is_told(settings: Settings) -> None:
     ledger = Ledger(settings.ledger, "fraud")
-    ledger.record_stage("ingest", date(2026, 11, 7), "done", run_id="r", at=datetime.now(UTC), payload={})
+    ledger.record_stage(date(2026, 11, 7), IngestAccount(), "done", run_id="r", at=datetime.now(UTC))
     assert "clock" not in _by_name(settings)
     ahead = datetime.now(UTC) + timedelta(days=1)
-    ledger.record_stage("features", date(2026, 11, 7), "done", run_id="r", at=ahead, payload={})
+    ledger.record_stage(date(2026, 11, 7), FeaturesAccount(), "done", run_id="r", at=ahead)
     told = _by_name(settings)["clock"]
     assert not told.ok
     assert f"{ahead:%Y-%m-%d %H:%M}" in told.found

@@ -16,6 +16,7 @@ from pipelines.base.settings import Settings
 from pipelines.cli.main import build_app
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 
@@ -26,9 +27,9 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("TOLLGATE_LEDGER", raising=False)
     run = Run(settings, load("fraud"), clock=lambda: AT)
     account = {"state": "arrived", "rows_in": 1234, "accepted": 1230, "quarantined": 4, "duplicates": 0}
-    run.ledger.record_stage("ingest", date(2026, 11, 7), "done", run_id="r", at=AT, payload=account)
+    run.ledger.record_stage(date(2026, 11, 7), ingest_account(**account), "done", run_id="r", at=AT)
     refused = {"reason": "too many bad rows: 31 of 1,000"}
-    run.ledger.record_stage("ingest", date(2026, 11, 8), "refused", run_id="r", at=AT, payload=refused)
+    run.ledger.record_stage(date(2026, 11, 8), ingest_account(**refused), "refused", run_id="r", at=AT)
     return settings.home
 
 

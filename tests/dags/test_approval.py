@@ -54,7 +54,7 @@ def _event(option: str, user: dict[str, str] | None, reason: str = "") -> dict[s
 def test_the_body_is_the_evidence(operator: ApprovalOperator) -> None:
     context = _context(request(USE, ACCOUNT))
     operator.render_template_fields(context, jinja2.Environment(undefined=jinja2.StrictUndefined))
-    assert operator.subject == f"fraud: may {ACCOUNT['release']} decide?"
+    assert operator.subject == f"fraud: may {ACCOUNT.release} decide?"
     assert "7,000 events" in str(operator.body)
     assert operator.response_timeout == PATIENCE
     operator.render_template_fields(_context(None), jinja2.Environment(undefined=jinja2.StrictUndefined))

@@ -140,33 +140,33 @@ def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: W
 
 def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> None:
     assert [world.newest("train", day) for day in DayRange(FIRST, BROKEN)] == [None] * 3
-    asked = world.ledger.latest("monitor", first=LAST, last=LAST)[LAST].payload["retrain"]
+    asked = world.ledger.latest("monitor", first=LAST, last=LAST)[LAST].account.retrain
     assert asked["asked"]
 
     as_of = LAST + timedelta(days=1)
     world.wait("the training", lambda: as_of in world.ledger.latest("train", first=as_of, last=as_of))
-    account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].payload
-    assert account["reason"] == asked["reason"]
+    account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].account
+    assert account.reason == asked.reason
     states = {"approved": "shadow", "needs a person": "candidate", "refused": "refused"}
-    assert account["state"] == states[account["verdict"]["decision"]]
+    assert account.state == states[account.verdict.decision]
     pointer = world.ledger.champion()
     assert pointer is not None
-    assert pointer.release_id != account["release"], "it is tried out first"
-    assert pointer.challenger == (account["release"] if account["state"] == "shadow" else None)
+    assert pointer.release_id != account.release, "it is tried out first"
+    assert pointer.challenger == (account.release if account.state == "shadow" else None)
     run = world.newest("train", LAST)
     assert run is not None
 
     def asked_of_a_person() -> str | None:
         return {task.task_id: task.state for task in world.api.tasks(run)}["person.approve"]
 
-    if account["state"] != "candidate":
+    if account.state != "candidate":
         world.wait("nobody being asked", lambda: asked_of_a_person() == "skipped")
         return
     world.wait("a person being asked", lambda: asked_of_a_person() == "awaiting_input")
     world.approve(run, "person.approve", "the test has looked at it")
     world.wait("the approved release to go on", lambda: world.api.run("train", run.run_id).finished)
     move = world.ledger.moves()[-1]
-    assert (move.subject, move.kind, move.actor) == (account["release"], "shadow", USER)
+    assert (move.subject, move.kind, move.actor) == (account.release, "shadow", USER)
     assert move.reason == f"approved by {USER}: the test has looked at it"
 
 

@@ -19,6 +19,7 @@ from pipelines.ops.facts import Facts
 from pipelines.ops.openmetrics import openmetrics
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account
 from tests.docker.stack import DOCKER
 from tests.pipelines.ops.ledger_year import AT, write_days, write_incidents, write_releases
 
@@ -57,7 +58,7 @@ def emitted(settings: Settings) -> dict[str, set[str]]:
     run.ledger.move(move, expected=run.ledger.champion(), states=[(challenger, "shadow")])
     write_incidents(run)
     yesterday = AT.date() - timedelta(days=1)
-    run.ledger.record_stage("ingest", yesterday, "done", run_id="ingest/scheduled__x", at=AT, payload={})
+    run.ledger.record_stage(yesterday, ingest_account(), "done", run_id="ingest/scheduled__x", at=AT)
     found: dict[str, set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(openmetrics(Facts(run))):
         for sample in family.samples:

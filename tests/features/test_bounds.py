@@ -11,9 +11,9 @@ import numpy as np
 import pytest
 
 from features.fraud import BASELINE
+from features.instants import MICROSECONDS_PER_DAY as DAY
 from features.kernel import NEVER, Events, compute
 from features.stream import StreamFeatures
-from features.timeline import MICROSECONDS_PER_DAY as DAY
 from tests.features.streams import unreported
 
 

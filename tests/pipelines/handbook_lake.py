@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from pipelines.base.days import DayRange
 from pipelines.run import Run
+from tests.accounts import ingest_account
 from tests.pipelines.lake_rows import replace_rows
 
 
@@ -33,5 +34,5 @@ def store_handbook(run: Run, folder: Path, days: DayRange) -> None:
     replace_rows(run, "transactions", pa.table(events), days)
     known = reports[reports["day"] <= days.last]
     replace_rows(run, "fraud_reports", pa.Table.from_pandas(known, preserve_index=False), days)
-    accounts = {day: {"state": "arrived"} for day in days}
-    run.ledger.record_stages("ingest", accounts, "done", run_id=run.run_id, at=run.clock())
+    accounts = {day: ingest_account(state="arrived") for day in days}
+    run.ledger.record_stages(accounts, "done", run_id=run.run_id, at=run.clock())

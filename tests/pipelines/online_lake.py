@@ -15,6 +15,7 @@ from features.definition import FeatureSet
 from pipelines.base.days import DayRange, midnight
 from pipelines.nightly.materialize.states import known_events
 from pipelines.run import Run
+from tests.accounts import ingest_account
 from tests.pipelines.lake_rows import replace_rows
 
 DAY = date(2026, 11, 10)
@@ -52,8 +53,8 @@ def store_events(run: Run, days: DayRange = DAYS, *, seed: int = 3) -> None:
     reports["day"] = reports["reported_at"].dt.date
     store(run, "transactions", events, days)
     store(run, "fraud_reports", reports[reports["day"] <= days.last], days)
-    accounts = {day: {"state": "arrived", "rows_in": EVENTS_A_DAY} for day in days}
-    run.ledger.record_stages("ingest", accounts, "done", run_id=run.run_id, at=run.clock())
+    accounts = {day: ingest_account(state="arrived", rows_in=EVENTS_A_DAY) for day in days}
+    run.ledger.record_stages(accounts, "done", run_id=run.run_id, at=run.clock())
 
 
 def store(run: Run, table: str, rows: pd.DataFrame, days: DayRange) -> None:

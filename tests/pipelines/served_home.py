@@ -20,6 +20,7 @@ from pipelines.parity.replay import DayStream, read_stream
 from pipelines.releases.contenders import load_contenders
 from pipelines.run import Run
 from pipelines.serve.engine.engine import LiveEngine, open_engine
+from tests.accounts import features_account, materialize_account
 from tests.pipelines.online_lake import DAY, EVENTS_A_DAY, store_events, store_features
 from tests.pipelines.releases.bundles import stored_release
 
@@ -42,7 +43,7 @@ def make_home(run: Run) -> str:
     store_events(run)
     stored = run.use_case.stored_features
     store_features(run, TODAY, stored)
-    run.ledger.record_stage("features", DAY, "done", run_id="setup", at=run.clock(), payload={"rows": EVENTS_A_DAY})
+    run.ledger.record_stage(DAY, features_account(rows=EVENTS_A_DAY), "done", run_id="setup", at=run.clock())
     hold_states(run)
     bundle = stored_release(run, 7, "approved")
     run.ledger.move_champion(bundle.release_id, expected=None, reason="test", actor="test", at=run.clock())
@@ -54,8 +55,8 @@ def hold_states(run: Run) -> None:
     """The states as of the end of the day before, complete ten minutes before midnight, so that all of DAY has them."""
     before, at = DAY - timedelta(days=1), midnight(DAY) - timedelta(minutes=10)
     write_states(run, run.use_case.stored_features, before, lake=run.lake, built_at=at)
-    payload = {"watermark": str(before), "built_at": at.isoformat()}
-    run.ledger.record_stage("materialize", before, "done", run_id="setup", at=at, payload=payload)
+    account = materialize_account(watermark=before, built_at=at)
+    run.ledger.record_stage(before, account, "done", run_id="setup", at=at)
 
 
 def predict(run: Run) -> None:

@@ -21,6 +21,7 @@ from pipelines.object_store.storage import LocalStorage
 from pipelines.releases.bundle import load_bundle, releases_folder, write_bundle
 from pipelines.releases.signing import sign, signer_of
 from pipelines.training.golden_store import load_golden, write_golden
+from tests.accounts import release_account
 from tests.failing_calls import Calls, failing_call
 from tests.guarantees.plugin import Tried
 from tests.pipelines.releases.boosters import matrix, train_booster
@@ -61,12 +62,14 @@ REFERENCE = pd.DataFrame(matrix(BASELINE, 5), columns=list(BASELINE.names)).assi
 
 
 def bundle(home: Path, which: str) -> object:
-    return write_bundle(releases_folder(home), RELEASE, model=MODEL, record={"which": which}, reference=REFERENCE)
+    return write_bundle(
+        releases_folder(home), RELEASE, model=MODEL, record=release_account(use_case=which), reference=REFERENCE
+    )
 
 
 def bundled(home: Path) -> str | None:
     place = releases_folder(home)
-    return str(load_bundle(place, RELEASE).record["which"]) if (place / RELEASE).exists() else None
+    return load_bundle(place, RELEASE).record.use_case if (place / RELEASE).exists() else None
 
 
 def golden(home: Path, which: str) -> object:

@@ -26,6 +26,7 @@ from pipelines.releases.bundle import load_bundle
 from pipelines.run import Run
 from pipelines.training.golden_store import load_golden
 from pipelines.usecases.registry import load
+from tests.accounts import incident_detail, ingest_account, release_account
 from tests.servers import new_database
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -83,7 +84,7 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
     """One ledger for all texts: what one of them had broken, the next would see."""
     server = request.getfixturevalue("postgresql_server") if request.param == "postgresql" else None
     made = Ledger(new_database(server) if server else "sqlite://", "fraud")
-    made.add_release("known", {}, at=AT)
+    made.add_release("known", release_account(), at=AT)
     return made
 
 
@@ -97,17 +98,19 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> None:
     counted = len(ledger.audit_entries())
     try:
-        ledger.record_stage("ingest", DAY, "refused", run_id=text, at=AT, payload={"reason": text, text: 1})
-        new = NewIncident(kind="drift", subject=text, severity="warning", summary=text, detail={"told": text})
+        ledger.record_stage(DAY, ingest_account(reason=text, rules={text: 1}), "refused", run_id=text, at=AT)
+        new = NewIncident(
+            kind="drift", subject=text, severity="warning", summary=text, detail=incident_detail(next_step=text)
+        )
         number = ledger.report_incident(new, at=AT, actor=text)[0].incident_id
         ledger.settle_incident("drift", text, resolution=text, at=AT, actor=text)
     except PermanentError:
         assert "\x00" in text, "PostgreSQL's text has no NUL"
         return
-    assert ledger.latest("ingest")[DAY].payload["reason"] == text
+    assert ledger.latest("ingest")[DAY].account.reason == text
     assert ledger.latest("ingest")[DAY].run_id == text
     kept = next(one for one in ledger.incidents() if one.incident_id == number)
-    assert (kept.subject, kept.summary, kept.resolution, kept.detail) == (text, text, text, {"told": text})
+    assert (kept.subject, kept.summary, kept.resolution, kept.detail.next_step) == (text, text, text, text)
     assert [release.release_id for release in ledger.releases()] == ["known"]
     with pytest.raises(PermanentError):
         ledger.release(text)
@@ -130,9 +133,9 @@ def pages(text: str) -> list[str]:
     """All pages of a home whose ledger is full of the text."""
     with TemporaryDirectory() as folder:
         made = Run(Settings.build(home=folder, ledger="sqlite://"), load("fraud"), clock=lambda: AT)
-        made.ledger.record_stage("ingest", DAY, "refused", run_id=text, at=AT, payload={"reason": text})
+        made.ledger.record_stage(DAY, ingest_account(reason=text), "refused", run_id=text, at=AT)
         incident = NewIncident(
-            kind="drift", subject=text, severity="critical", summary=text, detail={"next_step": text}
+            kind="drift", subject=text, severity="critical", summary=text, detail=incident_detail(next_step=text)
         )
         made.ledger.report_incident(incident, at=AT, actor=text)
         facts = Facts(made)

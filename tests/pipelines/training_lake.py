@@ -12,6 +12,7 @@ import pyarrow as pa
 from pipelines.base.days import DayRange
 from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
+from tests.accounts import ingest_account
 from tests.pipelines.lake_rows import replace_rows
 
 AS_OF = date(2026, 11, 9)
@@ -76,8 +77,8 @@ def store_history(run: Run, history: History) -> None:
 
 def record_ingested(run: Run) -> None:
     """Say in the run's ledger that all days are ingested."""
-    ingested = {day: {"state": "arrived"} for day in DAYS}
-    run.ledger.record_stages("ingest", ingested, "done", run_id="setup", at=run.clock())
+    ingested = {day: ingest_account(state="arrived") for day in DAYS}
+    run.ledger.record_stages(ingested, "done", run_id="setup", at=run.clock())
 
 
 def store_table(run: Run, table: str, frame: pd.DataFrame) -> None:

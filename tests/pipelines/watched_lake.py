@@ -10,9 +10,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.releases.bundle import releases_folder, write_bundle
 from pipelines.run import Run
+from tests.accounts import features_account, ingest_account, release_account
 from tests.pipelines.lake_rows import replace_rows
 
 FIRST = date(2026, 9, 7)
@@ -95,25 +97,23 @@ def store(run: Run, world: World) -> DayRange:
     _write(run, "transactions", events, days)
     _write(run, "fraud_reports", reports, days.widened(after=60))
     counts = world.features.groupby("day").size()
-    accounts = {day: {"rows": int(counts[day])} for day in counts.index}
-    run.ledger.record_stages("features", accounts, "done", run_id="setup", at=AT)
-    ingested = {
-        day: {
-            "state": "arrived",
-            "rows_in": int(counts[day]) + 3,
-            "accepted": int(counts[day]),
-            "quarantined": 2,
-            "duplicates": 1,
-            "late": 0,
-            "feeds": {
-                "transactions": {"accepted": int(counts[day]), "quarantined": 2, "rows_in": int(counts[day]) + 3}
-            },
-            "rules": {"amount_not_negative": 2},
-        }
-        for day in counts.index
-    }
-    run.ledger.record_stages("ingest", ingested, "done", run_id="setup", at=AT)
+    accounts = {day: features_account(rows=int(counts[day])) for day in counts.index}
+    run.ledger.record_stages(accounts, "done", run_id="setup", at=AT)
+    ingested = {day: _ingested(int(counts[day])) for day in counts.index}
+    run.ledger.record_stages(ingested, "done", run_id="setup", at=AT)
     return days
+
+
+def _ingested(rows: int) -> IngestAccount:
+    counts = {"rows_in": rows + 3, "accepted": rows, "quarantined": 2}
+    return ingest_account(
+        state="arrived",
+        **counts,
+        duplicates=1,
+        late=0,
+        feeds={"transactions": counts},
+        rules={"amount_not_negative": 2},
+    )
 
 
 def _write(run: Run, table: str, frame: pd.DataFrame, days: DayRange) -> None:
@@ -133,15 +133,15 @@ def release_model(run: Run, world: World, *, release_id: str = RELEASE, rounds: 
     reference = (
         rows[list(feature_set.names)].assign(score=score.astype(float)).sample(4000, random_state=1, replace=True)
     )
-    record = {
-        "release_id": release_id,
-        "feature_set": {"name": feature_set.name, "names": list(feature_set.names), "digest": feature_set.digest},
-        "threshold": 0.5,
-        "rounds": rounds,
-    }
+    record = release_account(
+        release_id=release_id,
+        feature_set={"name": feature_set.name, "names": list(feature_set.names), "digest": feature_set.digest},
+        threshold=0.5,
+        rounds=rounds,
+    )
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=bytes(booster.save_raw("ubj")), record=record, reference=reference)
-    payload = {**record, "manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": "7"}
-    run.ledger.add_release(release_id, payload, at=AT)
+    account = record.replaced(manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="7")
+    run.ledger.add_release(release_id, account, at=AT)
     run.ledger.move_champion(release_id, expected=run.ledger.champion(), reason="test", actor="test", at=AT)
     return release_id

@@ -31,8 +31,8 @@ from pipelines.online.address import OnlineAddress
 from pipelines.online.states import FeastStates
 from pipelines.online.store import OnlineStore
 from pipelines.run import Run
-from pipelines.stores.watermark import STAGE
 from pipelines.usecases.registry import load
+from tests.accounts import materialize_account
 from tests.pipelines.releases.boosters import make_bundle, make_champion
 
 DAY = date(2026, 11, 19)
@@ -121,8 +121,8 @@ def write_night(run: Run, events: Events, last: date, built_at: datetime) -> Non
         table[BUILT_AT] = pa.array([built_at] * len(states), pa.timestamp("us", "UTC"))
         path = f"{run.settings.lake}/{run.use_case.name}/{view_name(entity)}"
         write_deltalake(path, pa.table(table), mode="overwrite")
-    payload = {"watermark": str(last), BUILT_AT: built_at.isoformat()}
-    run.ledger.record_stage(STAGE, last, "done", run_id="test", at=built_at, payload=payload)
+    account = materialize_account(watermark=last, built_at=built_at)
+    run.ledger.record_stage(last, account, "done", run_id="test", at=built_at)
 
 
 def fill_store(run: Run, events: Events, address: str) -> None:

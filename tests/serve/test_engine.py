@@ -176,8 +176,8 @@ def test_a_scorer_that_starts_without_its_champion_decides_as_the_night_does(run
     champion = run.ledger.champion()
     assert champion is not None
     other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
-    seals = {"manifest_digest": other.manifest_digest, "signed_by": other.signed_by, "model_version": "5"}
-    run.ledger.add_release(other.release_id, {**other.record, **seals}, at=AT)
+    account = other.record.replaced(manifest_digest=other.manifest_digest, signed_by=other.signed_by, model_version="5")
+    run.ledger.add_release(other.release_id, account, at=AT)
     put(run, champion, other.release_id, "canary", reason="for the test")
     model = releases_folder(run.settings.home) / champion.release_id / "model.ubj"
     model.write_bytes(model.read_bytes()[:-1] + b"!")
@@ -230,8 +230,8 @@ def test_a_canary_decides_for_its_share_and_a_shadow_for_nobody(run: Run, engine
     champion = run.ledger.champion()
     assert champion is not None
     other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
-    seals = {"manifest_digest": other.manifest_digest, "signed_by": other.signed_by, "model_version": "5"}
-    run.ledger.add_release(other.release_id, {**other.record, **seals}, at=AT)
+    account = other.record.replaced(manifest_digest=other.manifest_digest, signed_by=other.signed_by, model_version="5")
+    run.ledger.add_release(other.release_id, account, at=AT)
     deciders = {}
     for state in ("shadow", "canary"):
         put(run, run.ledger.champion(), other.release_id, state, reason="for the test")

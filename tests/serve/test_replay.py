@@ -154,7 +154,7 @@ def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(service:
         by = scorers[answer.release]
         assert tuple(answer.features) == by.feature_names
         assert by.bundle is not None
-        assert answer.feature_set == by.bundle.record["feature_set"]["digest"]
+        assert answer.feature_set == by.bundle.record.feature_set.digest
         assert answer.score == by.score(np.array([list(answer.features.values())]))[0]
 
 

@@ -61,11 +61,11 @@ def _by_age(run: Run, dry_run: bool, as_json: bool) -> None:
 
     told = delete_by_age(run, run.clock().date(), dry_run=dry_run)
     if as_json:
-        print_json({"dry_run": dry_run, "deleted": told})
+        print_json({"dry_run": dry_run, "deleted": {name: account.to_json() for name, account in told.items()}})
     elif not told:
         console.print("the use case's retention policy keeps everything")
     else:
-        rows = [(name, one["before"], f"{one['deleted']:,}") for name, one in told.items()]
+        rows = [(name, str(account.before), f"{account.deleted:,}") for name, account in told.items()]
         print_table("would be deleted" if dry_run else "deleted", ("what", "kept from", "rows or files"), rows)
     unread = unread_of(told)
     if not as_json:

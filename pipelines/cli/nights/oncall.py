@@ -80,12 +80,12 @@ def _resolve(run: Run, number: int, reason: str) -> None:
 def _print(one: Incident) -> None:
     lines = {
         "since": f"{one.opened_at:%Y-%m-%d %H:%M} UTC",
-        "days": ", ".join(one.detail.get("days", ())),
-        "means": one.detail.get("consequence", ""),
-        "evidence": "; ".join(one.detail.get("evidence", ())),
-        "done": "; ".join(one.detail.get("done", ())),
-        "next": one.detail.get("next_step", ""),
-        "runbook": one.detail.get("runbook", ""),
+        "days": ", ".join(map(str, one.detail.days)),
+        "means": one.detail.consequence,
+        "evidence": "; ".join(one.detail.evidence),
+        "done": "; ".join(one.detail.done),
+        "next": one.detail.next_step,
+        "runbook": one.detail.runbook,
         "resolved": f"{one.resolved_at:%Y-%m-%d %H:%M} UTC: {one.resolution}" if one.resolved_at else "",
     }
     level = "page" if one.severity == "critical" else "ticket"

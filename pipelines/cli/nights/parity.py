@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,8 +12,8 @@ from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json
 
 if TYPE_CHECKING:
-    from pipelines.parity.served.figures import ServedParity
-    from pipelines.parity.stage import ParityResult
+    from pipelines.accounts.parity import ParityAccount
+    from pipelines.accounts.served import ServedAccount, ServedExample
     from pipelines.run import Run
 
 
@@ -71,12 +71,13 @@ def _refuse_with_served(**given: Any) -> None:
 def _served(run: Run, day: date, *, as_json: bool) -> int:
     """Compare a day's answers and print what was found; the exit code."""
     from pipelines.parity.served import served_day
+    from pipelines.parity.served.figures import beyond_policy
 
     result = served_day(run, day)
     if isinstance(result, str):
         print_json({"day": str(day), "passed_over": result}) if as_json else _line(f"{day}: {result}")
         return 0
-    beyond = result.exceeds(run.use_case.serving)
+    beyond = beyond_policy(result, run.use_case.serving)
     if as_json:
         print_json({**result.to_json(), "beyond_policy": beyond})
     else:
@@ -84,7 +85,7 @@ def _served(run: Run, day: date, *, as_json: bool) -> int:
     return 1 if beyond else 0
 
 
-def _print_served(result: ServedParity, beyond: str) -> None:
+def _print_served(result: ServedAccount, beyond: str) -> None:
     for name, by_cause in result.by_feature.items():
         causes = ", ".join(f"{cause} {count:,}" for cause, count in by_cause.items())
         _line(f"[bold red]{name}[/] differs for {result.mismatches[name]:,} answers ({causes}), for instance")
@@ -103,18 +104,18 @@ def _print_served(result: ServedParity, beyond: str) -> None:
     )
 
 
-def _examples(examples: Any) -> None:
-    for e in examples:
-        keys = _keys(e["keys"])
-        values = f"batch {e['batch']!r}, answered {e['online']!r}"
-        _line(f"  {e['instant']}  event {e['event_id']} ({keys}): {values} ({e['cause']})")
+def _examples(examples: Sequence[ServedExample]) -> None:
+    for example in examples:
+        values = f"batch {example.batch!r}, answered {example.online!r}"
+        event = f"event {example.event_id} ({_keys(example.keys)})"
+        _line(f"  {example.instant}  {event}: {values} ({example.cause})")
 
 
 def _keys(keys: Mapping[str, Any]) -> str:
     return ", ".join(f"{entity} {key}" for entity, key in keys.items())
 
 
-def _print(result: ParityResult) -> None:
+def _print(result: ParityAccount) -> None:
     differing = {name: count for name, count in result.mismatches.items() if count}
     for name, count in differing.items():
         _line(f"[bold red]{name}[/] differs for {count:,} of {result.compared:,} events, for instance")

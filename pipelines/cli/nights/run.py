@@ -13,6 +13,7 @@ from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 
 if TYPE_CHECKING:
+    from pipelines.accounts.account import Account
     from pipelines.nightly.result import StageResult
 
 
@@ -70,32 +71,32 @@ def run_stage(
         print_result(result)
 
 
-def _function(stage: Stage) -> Callable[..., StageResult]:
+def _function(stage: Stage) -> Callable[..., StageResult[Account]]:
     module, name = _FUNCTIONS[stage]
-    function: Callable[..., StageResult] = getattr(import_module(module), name)
+    function: Callable[..., StageResult[Account]] = getattr(import_module(module), name)
     return function
 
 
-def print_result(result: StageResult) -> None:
+def print_result(result: StageResult[Account]) -> None:
     """The table of the days' accounts, then what the gate let pass and what a person should know of a day."""
-    from pipelines.status.days import stage_problems
+    from pipelines.status.days import account_problems
     from pipelines.status.gate_warnings import by_warning, gate_warnings
 
+    accounts = {day: account.to_json() for day, account in sorted(result.accounts.items())}
+    keys = dict.fromkeys(key for account in accounts.values() for key in account)
     plain = [
         key
-        for key in dict.fromkeys(key for account in result.accounts.values() for key in account)
-        if all(isinstance(account.get(key), str | int | float | None) for account in result.accounts.values())
+        for key in keys
+        if all(isinstance(account.get(key), str | int | float | None) for account in accounts.values())
     ]
-    rows: list[list[Any]] = [
-        [str(day), *(account.get(key) for key in plain)] for day, account in sorted(result.accounts.items())
-    ]
+    rows: list[list[Any]] = [[str(day), *(account.get(key) for key in plain)] for day, account in accounts.items()]
     print_table(f"{result.stage} {result.days}", ["day", *plain], rows)
-    for warning, days in by_warning({day: gate_warnings(result.stage, one) for day, one in result.accounts.items()}):
+    for warning, days in by_warning({day: gate_warnings(account) for day, account in result.accounts.items()}):
         console.print(
             f"gate {warning.severity}: {warning.describe(days)}", markup=False, soft_wrap=True, style="yellow"
         )
     for day, account in sorted(result.accounts.items()):
-        for problem in stage_problems(result.stage, account):
-            console.print(f"{day}: {problem}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+        for problem in account_problems(account):
+            console.print(f"{day}: {problem.text}", markup=False, highlight=False, soft_wrap=True, style="yellow")
     if result.versions:
         console.print("table versions: " + ", ".join(f"{table} {v}" for table, v in result.versions.items()))

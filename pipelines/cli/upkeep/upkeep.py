@@ -25,6 +25,7 @@ def maintain_command(as_json: AsJson = False) -> None:
 
     Exit code 1 where the retention policy deletes days, and a file does not say of which day it is.
     """
+    from pipelines.accounts.maintain import AirflowUpkeepAccount
     from pipelines.base.days import DayRange
     from pipelines.maintenance.erasure.by_age import unread_of
     from pipelines.maintenance.stage import maintain
@@ -32,20 +33,20 @@ def maintain_command(as_json: AsJson = False) -> None:
     run = person_run()
     result = maintain(run, DayRange.single(run.clock().date()))
     account = result.accounts[result.days.last]
-    unread = unread_of(account["deleted"])
+    unread = unread_of(account.deleted)
     if as_json:
         print_json(result.to_json())
     else:
-        rows = [(table, *done.values()) for table, done in account["tables"].items()]
+        rows = [(table, done.compacted, done.into, done.removed) for table, done in account.tables.items()]
         print_table("tables", ("table", "files put together", "into", "old files removed"), rows)
-        airflow = account["airflow"]
+        airflow = account.airflow or AirflowUpkeepAccount()
         rows_told = (
-            "old rows of its database removed" if airflow["rows_cleaned"] else airflow["problem"] or "no database here"
+            "old rows of its database removed" if airflow.rows_cleaned else airflow.problem or "no database here"
         )
         console.print(
-            f"airflow: {airflow['log_files']:,} old log files removed; {rows_told}", markup=False, soft_wrap=True
+            f"airflow: {airflow.log_files:,} old log files removed; {rows_told}", markup=False, soft_wrap=True
         )
-        console.print(f"ledger: {account['ledger_rows']:,} rows in {account['backup']} of the home", soft_wrap=True)
+        console.print(f"ledger: {account.ledger_rows:,} rows in {account.backup} of the home", soft_wrap=True)
         for one in unread:
             console.print(f"may be too old, its day is not known: {one.path}: {one.why}", soft_wrap=True, markup=False)
     if unread:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.maintain import DeletedByAge, UnreadFile
 from pipelines.lake.deletion import count_where, delete_where
 from pipelines.landing.landing import Landing
 from pipelines.maintenance.erasure.alert_lists import delete_old_rows
@@ -24,7 +24,7 @@ from pipelines.usecases.policies.retention import ALERT_LISTS, ANSWERS, LANDING,
 AUDIT = "retain"
 
 
-def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, dict[str, Any]]:
+def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, DeletedByAge]:
     """Delete the days that are older than the policy allows on `today`; doing it again deletes nothing more.
 
     Returns by name: `before` (the first day that is kept), `deleted` (rows of a table, files elsewhere), for a table
@@ -37,7 +37,7 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
     """
     policy = run.use_case.retention.days
     first = {name: today - timedelta(days=days) for name, days in policy.items()}
-    told: dict[str, dict[str, Any]] = {}
+    told: dict[str, DeletedByAge] = {}
     for table in kept_days(run):
         if table in first:
             told[table] = _of_table(run, table, first[table], dry_run)
@@ -49,24 +49,25 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
         told[REPORTS] = _of_reports(run.settings.home, first[REPORTS], dry_run)
     if ANSWERS in first:
         told[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
-    if not dry_run and any(one["deleted"] for one in told.values()):
+    if not dry_run and any(one.deleted for one in told.values()):
         detail: dict[str, Any] = {"state": "done", "reason": "older than the retention policy", "today": str(today)}
-        tables = {name: one for name, one in told.items() if "version" in one and one["deleted"]}
-        others = {name: one for name, one in told.items() if name not in tables}
+        tables = {name: one.to_json() for name, one in told.items() if one.version is not None and one.deleted}
+        others = {name: one.to_json() for name, one in told.items() if name not in tables}
         detail |= {"tables": tables, "elsewhere": others}
         run.ledger.audit(AUDIT, "by age", actor=run.actor, at=run.clock(), detail=detail)
     return told
 
 
-def _of_table(run: Run, table: str, first: date, dry_run: bool) -> dict[str, Any]:
+def _of_table(run: Run, table: str, first: date, dry_run: bool) -> DeletedByAge:
     condition = f"day < DATE'{first}'"
-    told: dict[str, Any] = {"before": str(first), "deleted": count_where(run.lake, table, condition)[1]}
-    if told["deleted"] and not dry_run:
-        told["version"] = delete_where(run.lake, table, condition, run.provenance(AUDIT, before=str(first)))
-    return told
+    old = DeletedByAge(before=first, deleted=count_where(run.lake, table, condition)[1])
+    if old.deleted and not dry_run:
+        version = delete_where(run.lake, table, condition, run.provenance(AUDIT, before=str(first)))
+        return old.replaced(version=version)
+    return old
 
 
-def _of_landing(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
+def _of_landing(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     """Whole folders of days, arrived or not, and what imports keep of them."""
     landing = Landing.of(run.settings)
     old = [(feed.name, day) for feed in run.use_case.feeds for day in landing.folders(feed.name) if day < first]
@@ -80,7 +81,7 @@ def _of_landing(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
     return _account(first, files, unread)
 
 
-def _of_answers(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
+def _of_answers(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     """Whole days of the scorer's log of answers."""
     old = [path for day, path in answered_days(run) if day < first]
     files = sum(1 for path in old for _ in path.rglob("*.parquet"))
@@ -91,22 +92,23 @@ def _of_answers(run: Run, first: date, dry_run: bool) -> dict[str, Any]:
     return _account(first, files, [one for one in beside if one.path.startswith("serving/answers/")])
 
 
-def _of_alert_lists(home: Path, first: date, dry_run: bool) -> dict[str, Any]:
+def _of_alert_lists(home: Path, first: date, dry_run: bool) -> DeletedByAge:
     """Lists by the day in their name, and of copies the rows of old days."""
     found = delete_old_rows(home, first, dry_run=dry_run)
     return _account(first, len(found.by_file), found.unread)
 
 
-def _of_reports(home: Path, first: date, dry_run: bool) -> dict[str, Any]:
+def _of_reports(home: Path, first: date, dry_run: bool) -> DeletedByAge:
     old = [path for day, path in _dated(home / "reports", ".html") if day < first]
     for path in () if dry_run else old:
         path.unlink(missing_ok=True)
     return _account(first, len(old), strangers(home, home / "reports", KNOWN["reports"]))
 
 
-def _account(first: date, deleted: int, unread: Iterable[Unread]) -> dict[str, Any]:
-    named = [asdict(one) for one in unread]
-    return {"before": str(first), "deleted": deleted, **({"unread": named} if named else {})}
+def _account(first: date, deleted: int, unread: Iterable[Unread]) -> DeletedByAge:
+    account = DeletedByAge(before=first, deleted=deleted)
+    named = tuple(UnreadFile(path=file.path, why=file.why) for file in unread)
+    return account.replaced(unread=named) if named else account
 
 
 def _dated(folder: Path, ending: str) -> Iterator[tuple[date, Path]]:
@@ -118,11 +120,11 @@ def _dated(folder: Path, ending: str) -> Iterator[tuple[date, Path]]:
             continue
 
 
-def unread_of(told: Mapping[str, Mapping[str, Any]]) -> list[Unread]:
+def unread_of(told: Mapping[str, DeletedByAge]) -> list[Unread]:
     """The files that were not understood, of all names."""
-    return [Unread(**named) for one in told.values() for named in one.get("unread", ())]
+    return [Unread(file.path, file.why) for one in told.values() for file in one.unread]
 
 
-def described(told: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str, int]]:
+def described(told: Mapping[str, DeletedByAge]) -> list[tuple[str, str, int]]:
     """What was deleted, as rows: name, first day that is kept, how much."""
-    return [(name, str(one["before"]), int(one["deleted"])) for name, one in told.items()]
+    return [(name, str(one.before), one.deleted) for name, one in told.items()]

@@ -1,15 +1,17 @@
-"""What the ledger was told of a subject by name: the examples of parity checks, its only payloads that name events."""
+"""What the ledger was told of a subject by name: the examples of parity checks, its only accounts that name events."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
+from pipelines.accounts.parity import ParityAccount, ParityExample
+from pipelines.accounts.served import ServedAccount, ServedExample
 from pipelines.maintenance.erasure.subject import Subject
-from pipelines.parity.served.stage import STAGE as SERVED
-from pipelines.parity.stage import STAGE as PARITY
 from pipelines.run import Run
+
+Example = TypeVar("Example", ParityExample, ServedExample)
 
 
 def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
@@ -17,14 +19,18 @@ def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
     found = 0
     entities = run.use_case.stored_features.schema.entities
     names = {subject.unit, *(entity.name for entity in entities if entity.key == subject.unit)}
-    for record in (
-        record for stage in (PARITY, SERVED) for record in run.ledger.stage_records(stage, withdrawn_too=True)
-    ):
-        kept = _without(record.payload, subject, names)
-        if kept != record.payload:
+    for record in run.ledger.stage_records(ParityAccount, withdrawn_too=True):
+        examples = _without(record.account.examples, subject, names)
+        if examples != record.account.examples:
             found += 1
             if not dry_run:
-                run.ledger.replace_payload(record.sequence, kept)
+                run.ledger.replace_account(record.sequence, record.account.replaced(examples=examples))
+    for served in run.ledger.stage_records(ServedAccount, withdrawn_too=True):
+        served_examples = _without(served.account.examples, subject, names)
+        if served_examples != served.account.examples:
+            found += 1
+            if not dry_run:
+                run.ledger.replace_account(served.sequence, served.account.replaced(examples=served_examples))
     return found
 
 
@@ -36,15 +42,17 @@ def delete_backups(home: Path, *, dry_run: bool) -> list[str]:
     return [path.name for path in paths]
 
 
-def _without(payload: Mapping[str, Any], subject: Subject, names: Collection[str]) -> dict[str, Any]:
-    examples = {
-        feature: [one for one in shown if not _names(one, subject, names)]
-        for feature, shown in payload.get("examples", {}).items()
+def _without(
+    examples: Mapping[str, tuple[Example, ...]], subject: Subject, names: Collection[str]
+) -> dict[str, tuple[Example, ...]]:
+    """The examples by feature that are not of the subject."""
+    return {
+        feature: tuple(example for example in shown if not _names(example, subject, names))
+        for feature, shown in examples.items()
     }
-    return {**payload, **({"examples": examples} if "examples" in payload else {})}
 
 
-def _names(example: Mapping[str, Any], subject: Subject, names: Collection[str]) -> bool:
+def _names(example: ParityExample | ServedExample, subject: Subject, names: Collection[str]) -> bool:
     """Whether an example is of the subject; its keys go by the entity's name."""
-    keys = [value for name, value in example["keys"].items() if name in names]
-    return subject.names(subject.event, example["event_id"]) or any(subject.names(subject.unit, key) for key in keys)
+    keys = [value for name, value in example.keys.items() if name in names]
+    return subject.names(subject.event, example.event_id) or any(subject.names(subject.unit, key) for key in keys)

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from expectations.gate import run_suite
 from expectations.result import GateResult
 from features.batch import compute_features
 from features.layout import Layout
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.gate import GateAccount
 from pipelines.base.days import DayRange, batched, grouped
 from pipelines.base.errors import GateError, PermanentError
 from pipelines.nightly.features.label_delays import label_delays
@@ -33,7 +35,9 @@ ROWS_AT_ONCE = 4_000_000
 RUNBOOK_REFUSED = "docs/runbooks/features-refused.md"
 
 
-def build_features(run: Run, days: DayRange, *, include_stale: bool = True, allow_gap: bool = False) -> StageResult:
+def build_features(
+    run: Run, days: DayRange, *, include_stale: bool = True, allow_gap: bool = False
+) -> StageResult[FeaturesAccount]:
     """Compute the features of `days` and put them into the lake's `features` table in place of what is there.
 
     The table holds event key, time (TIMESTAMP UTC), entity keys, every stored feature (BIGINT or DOUBLE) and `day`.
@@ -49,7 +53,7 @@ def build_features(run: Run, days: DayRange, *, include_stale: bool = True, allo
         require_no_gap(run, days.first)
     inputs = run.lake.versions(feed.name for feed in run.use_case.feeds)
     stale = stale_days(run) if include_stale else {}
-    accounts: dict[date, Mapping[str, Any]] = {}
+    accounts: dict[date, FeaturesAccount] = {}
     versions: dict[str, int] = {}
     for span in grouped({*days, *stale}):
         rows = _rows(run, span, inputs)
@@ -69,7 +73,7 @@ def _rows(run: Run, days: DayRange, inputs: Mapping[str, int]) -> dict[date, int
 
 def _build(
     run: Run, days: DayRange, rows: Mapping[date, int], inputs: Mapping[str, int], stale: Mapping[date, str]
-) -> StageResult:
+) -> StageResult[FeaturesAccount]:
     """Compute, judge and commit a range of days; every day of it gets an account."""
     total = sum(rows.values())
     with held(_computed(run, days, total, inputs), rows=total) as found:
@@ -79,16 +83,16 @@ def _build(
         version = run.lake.replace_days(found.to_write, FEATURES, days, provenance=provenance, add_columns=True)
     delays = label_delays(run, days, inputs)
     accounts = {
-        day: {
-            "rows": rows[day],
-            "version": version,
-            "inputs": dict(inputs),
-            "feature_digest": run.use_case.stored_features.digest,
-            "recomputed": day in stale,
-            "reason": stale.get(day, ""),
-            "gate": gate.to_json(),
-            "reports": delays[day].to_json() if day in delays else None,
-        }
+        day: FeaturesAccount(
+            rows=rows[day],
+            version=version,
+            inputs=dict(inputs),
+            feature_digest=run.use_case.stored_features.digest,
+            recomputed=day in stale,
+            reason=stale.get(day, ""),
+            gate=GateAccount.of(gate),
+            reports=delays[day].account() if day in delays else None,
+        )
         for day in days
     }
     return StageResult(stage=FEATURES, days=days, accounts=accounts, versions={FEATURES: version})
@@ -129,8 +133,8 @@ def _judge(run: Run, days: DayRange, found: HeldRows) -> GateResult:
     """The suite's verdict on the rows; records the refusal and raises `GateError` where it does not pass."""
     gate = run_suite(run.use_case.suites[FEATURES], found.to_judge, subject=f"features of {days}")
     if not gate.passed:
-        refusal = {"reason": gate.describe(), "gate": gate.to_json()}
-        run.ledger.record_stages(FEATURES, dict.fromkeys(days, refusal), "refused", run_id=run.run_id, at=run.clock())
+        refusal = FeaturesAccount(reason=gate.describe(), gate=GateAccount.of(gate))
+        run.ledger.record_stages(dict.fromkeys(days, refusal), "refused", run_id=run.run_id, at=run.clock())
         raise GateError(
             "the features were refused",
             where=run.lake.path(FEATURES),

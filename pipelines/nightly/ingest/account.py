@@ -7,8 +7,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from pipelines.accounts.ingest import FeedCounts
 from pipelines.base.errors import PermanentError
 from pipelines.nightly.ingest.duplicates import ACCEPTED, DUPLICATE, IN_LAKE, QUARANTINED, VERDICT, WINNER_DAY
 from pipelines.nightly.ingest.reading import SOURCE_DAY
@@ -55,10 +56,15 @@ class FeedAccount:
         """How many quarantined rows a budget (a share, 0 to 1) lets pass; one row alone never closes a day."""
         return max(1, math.floor(budget * self.rows_in + 1e-9)) if budget > 0 else 0
 
-    def to_json(self) -> dict[str, Any]:
-        """The counts, as plain data."""
-        counts = ("rows_in", "accepted", "quarantined", "duplicates", "late")
-        return {name: getattr(self, name) for name in counts}
+    def counts(self) -> FeedCounts:
+        """The counts, as the ledger keeps them."""
+        return FeedCounts(
+            rows_in=self.rows_in,
+            accepted=self.accepted,
+            quarantined=self.quarantined,
+            duplicates=self.duplicates,
+            late=self.late,
+        )
 
 
 def tallied(rows: DataFrame, feed: Feed) -> list[Tally]:

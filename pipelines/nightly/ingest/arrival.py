@@ -70,7 +70,8 @@ def not_arrived(absent: list[Arrival]) -> NotArrivedError:
     """The error that names every day that is not there, and how far it has come."""
     first, days = absent[0], sorted({arrival.day for arrival in absent})
     what = f"{first.feed} of {first.day} have not arrived"
-    return NotArrivedError(
+    return NotArrivedError.of_feed(
+        first.feed,
         what if len(absent) == 1 else f"{what}, nor have {len(absent) - 1} more",
         where=first.where,
         day=listed(days),

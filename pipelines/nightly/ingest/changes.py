@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.nightly.ingest.duplicates import ACCEPTED, IN_LAKE, VERDICT
 from pipelines.nightly.ingest.reading import SOURCE_DAY
@@ -123,8 +124,8 @@ def standing(run: Run, table: str) -> Standing:
 
 
 def _recorded(run: Run, table: str, version: int, landing_days: list[date]) -> bool:
-    records = run.ledger.latest("ingest", first=min(landing_days), last=max(landing_days), status="done")
-    return any(record.payload["versions"].get(table, -1) >= version for record in records.values())
+    records = run.ledger.latest(IngestAccount, first=min(landing_days), last=max(landing_days), status="done")
+    return any(record.account.versions.get(table, -1) >= version for record in records.values())
 
 
 def _hash(feed: Feed) -> Column:

@@ -12,9 +12,10 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
-from typing import Any
 
 from expectations.result import GateResult
+from pipelines.accounts.gate import GateAccount
+from pipelines.accounts.ingest import FeedCounts, IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.base.errors import PermanentError
 from pipelines.base.writable import require_writable
@@ -27,7 +28,7 @@ from pipelines.nightly.ingest.verdict import budget_error, gate_error, gates, ov
 from pipelines.nightly.result import StageResult
 from pipelines.run import Run
 
-STAGE = "ingest"
+STAGE = IngestAccount.STAGE
 
 
 @dataclass
@@ -42,7 +43,7 @@ class _Written:
     unrecorded: set[date] = field(default_factory=set)
 
 
-def ingest(run: Run, days: DayRange) -> StageResult:
+def ingest(run: Run, days: DayRange) -> StageResult[IngestAccount]:
     """Bring the landing days `days` into the lake, with the days of labels alone that follow them: all, or none.
 
     Each feed becomes the lake table of its name: the feed's columns, `day` DATE (UTC date of the feed's time) and
@@ -59,8 +60,8 @@ def ingest(run: Run, days: DayRange) -> StageResult:
         finally:
             for feed in feeds:
                 feed.release()
-    payloads = _payloads(feeds, verdicts, written)
-    return StageResult(stage=STAGE, days=days, accounts=payloads, versions=written.versions).record(run)
+    accounts = _accounts(feeds, verdicts, written)
+    return StageResult(stage=STAGE, days=days, accounts=accounts, versions=written.versions).record(run)
 
 
 def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list[Prepared]:
@@ -82,8 +83,8 @@ def _with_known_overlaps(run: Run, sources: set[date]) -> set[date]:
     reach = timedelta(days=run.use_case.ingest.lateness_days)
     found = set(sources)
     while True:
-        records = run.ledger.latest(STAGE, first=min(found), last=max(found) + reach, status="done")
-        lost = {day for day, record in records.items() if found & _days(record.payload.get("overlaps", ()))}
+        records = run.ledger.latest(IngestAccount, first=min(found), last=max(found) + reach, status="done")
+        lost = {day for day, record in records.items() if found.intersection(record.account.overlaps)}
         if lost <= found:
             return found
         found |= lost
@@ -91,8 +92,8 @@ def _with_known_overlaps(run: Run, sources: set[date]) -> set[date]:
 
 def _require_landed(run: Run, found: Landed) -> Landed:
     if found.absent:
-        states = {arrival.day: {"state": arrival.state, "feed": arrival.feed} for arrival in found.absent}
-        run.ledger.record_stages(STAGE, states, "failed", run_id=run.run_id, at=run.clock())
+        states = {arrival.day: IngestAccount(state=arrival.state, feed=arrival.feed) for arrival in found.absent}
+        run.ledger.record_stages(states, "failed", run_id=run.run_id, at=run.clock())
         raise not_arrived(found.absent)
     if found.refusals:
         reasons = {error.day: f"{error.what}: {error.where}: {error.found}" for error in found.refusals}
@@ -115,8 +116,8 @@ def _require_passable(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
 
 
 def _record_refused(run: Run, reasons: Mapping[date, str]) -> None:
-    payloads = {day: {"state": "refused", "reason": reason} for day, reason in reasons.items()}
-    run.ledger.record_stages(STAGE, payloads, "refused", run_id=run.run_id, at=run.clock())
+    accounts = {day: IngestAccount(state="refused", reason=reason) for day, reason in reasons.items()}
+    run.ledger.record_stages(accounts, "refused", run_id=run.run_id, at=run.clock())
 
 
 def _commit(run: Run, feeds: list[Prepared]) -> _Written:
@@ -150,53 +151,49 @@ def _either(run: Run, table: str, written: int | None, before: int | None) -> in
     return version
 
 
-def _payloads(
+def _accounts(
     feeds: list[Prepared], verdicts: Mapping[str, GateResult], written: _Written
-) -> dict[date, dict[str, Any]]:
-    return {
-        day: {
-            **_totals(feeds, day),
-            "changed_days": sorted(_changed(written, day)),
-            "changed": _changed_by_feed(written, day),
-            "gate": {name: verdict.of_day(str(day)).to_json() for name, verdict in verdicts.items()},
-            "versions": written.versions,
-        }
-        for day in sorted(feeds[0].accounts)
-    }
+) -> dict[date, IngestAccount]:
+    return {day: _account(feeds, day, verdicts, written) for day in sorted(feeds[0].accounts)}
 
 
-def _totals(feeds: list[Prepared], day: date) -> dict[str, Any]:
-    accounts = {feed.feed.name: feed.accounts[day] for feed in feeds}
-    counts = {name: account.to_json() for name, account in accounts.items()}
+def _account(feeds: list[Prepared], day: date, verdicts: Mapping[str, GateResult], written: _Written) -> IngestAccount:
+    of_feeds = {feed.feed.name: feed.accounts[day] for feed in feeds}
+    counts = {name: account.counts() for name, account in of_feeds.items()}
     rules: dict[str, int] = {}
-    for account in accounts.values():
+    for account in of_feeds.values():
         for rule, count in account.rules.items():
             rules[rule] = rules.get(rule, 0) + count
-    return {
-        "state": "arrived" if accounts[feeds[0].feed.name].rows_in else "empty",
-        **{key: sum(count[key] for count in counts.values()) for key in next(iter(counts.values()))},
-        "feeds": counts,
-        "rules": rules,
-        "overlaps": sorted({str(other) for account in accounts.values() for other in account.overlaps}),
-    }
+    total = FeedCounts.total(counts.values())
+    return IngestAccount(
+        state="arrived" if of_feeds[feeds[0].feed.name].rows_in else "empty",
+        rows_in=total.rows_in,
+        accepted=total.accepted,
+        quarantined=total.quarantined,
+        duplicates=total.duplicates,
+        late=total.late,
+        feeds=counts,
+        rules=rules,
+        overlaps=tuple(sorted({other for account in of_feeds.values() for other in account.overlaps})),
+        changed_days=tuple(sorted(_changed(written, day))),
+        changed=_changed_by_feed(written, day),
+        gate={name: GateAccount.of(verdict.of_day(str(day))) for name, verdict in verdicts.items()},
+        versions=written.versions,
+    )
 
 
-def _changed(written: _Written, source: date) -> set[str]:
+def _changed(written: _Written, source: date) -> set[date]:
     """Days of any table that this landing day changed, and those that no record names yet."""
     found = (change.by_source.get(source, frozenset()) for change in written.changes.values())
-    return {str(day) for days in (*found, written.unrecorded) for day in days}
+    return {day for days in (*found, written.unrecorded) for day in days}
 
 
-def _changed_by_feed(written: _Written, source: date) -> dict[str, list[str]]:
+def _changed_by_feed(written: _Written, source: date) -> dict[str, tuple[date, ...]]:
     """The same by feed; of days that no record names yet it is not known which feed changed."""
     return {
-        name: sorted({str(day) for day in (*change.by_source.get(source, frozenset()), *written.unrecorded)})
+        name: tuple(sorted({*change.by_source.get(source, frozenset()), *written.unrecorded}))
         for name, change in written.changes.items()
     }
-
-
-def _days(texts: Any) -> set[date]:
-    return {date.fromisoformat(text) for text in texts}
 
 
 @contextmanager

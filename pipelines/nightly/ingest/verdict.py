@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from expectations.frame import gate_frame
 from expectations.gate import run_suite
 from expectations.result import GateResult
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.errors import GateError
 from pipelines.nightly.ingest.account import FeedAccount
 from pipelines.nightly.ingest.arrival import HELD_BACK, REFUSED_PAGE, listed
@@ -126,8 +127,7 @@ def _profile(day: date, account: FeedAccount, known: Mapping[date, int], policy:
 def _known_volumes(run: Run, feed: Prepared) -> dict[date, int]:
     """Accepted rows of each landing day: of this run, and of the weeks before from the ledger."""
     first, last = min(feed.accounts), max(feed.accounts)
-    records = run.ledger.latest(
-        "ingest", first=first - timedelta(weeks=run.use_case.watch.weeks), last=last, status="done"
-    )
-    counts = {day: record.payload["feeds"][feed.feed.name]["accepted"] for day, record in records.items()}
+    earliest = first - timedelta(weeks=run.use_case.watch.weeks)
+    records = run.ledger.latest(IngestAccount, first=earliest, last=last, status="done")
+    counts = {day: record.account.feeds[feed.feed.name].accepted for day, record in records.items()}
     return counts | {day: account.accepted for day, account in feed.accounts.items()}

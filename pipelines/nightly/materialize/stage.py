@@ -11,21 +11,17 @@ from __future__ import annotations
 import time
 from datetime import date, datetime, timedelta
 
-from features.feast_objects import BUILT_AT
+from pipelines.accounts.materialize import BuildBegun, BuildSeconds, MaterializeAccount
 from pipelines.base.days import DayRange
 from pipelines.nightly.ingested import require_ingested
 from pipelines.nightly.materialize.states import publish, write_states
 from pipelines.nightly.result import StageResult
 from pipelines.online.marker import mark_build
 from pipelines.run import Run
-from pipelines.stores.checks import MARKED
 from pipelines.stores.watermark import STAGE, online_store, watermark
 
-BEGUN = "materialize_begun"
-"""Stage under which the ledger knows a build before it is made: its time, and no account of anything done."""
 
-
-def materialize(run: Run, days: DayRange) -> StageResult:
+def materialize(run: Run, days: DayRange) -> StageResult[MaterializeAccount]:
     """Bring the online store to the end of `days`, or of the watermark's day where that is later.
 
     Accounts (the same for each day): `entities` {name: keys}, `watermark` and `built_at` (ISO), `marked` (the store
@@ -44,14 +40,14 @@ def materialize(run: Run, days: DayRange) -> StageResult:
     store = online_store(run)
     entities = publish(store, run.lake, built_at)
     mark_build(store.address, store.project, built_at.isoformat())
-    account = {
-        "entities": entities,
-        "watermark": str(last),
-        BUILT_AT: built_at.isoformat(),
-        MARKED: True,
-        "feature_digest": stored.digest,
-        "seconds": {"state": round(written - started, 3), "online": round(time.monotonic() - written, 3)},
-    }
+    account = MaterializeAccount(
+        entities=entities,
+        watermark=last,
+        built_at=built_at,
+        marked=True,
+        feature_digest=stored.digest,
+        seconds=BuildSeconds(state=round(written - started, 3), online=round(time.monotonic() - written, 3)),
+    )
     result = StageResult(stage=STAGE, days=days, accounts=dict.fromkeys(days, account), versions=versions)
     return result.record(run)
 
@@ -63,10 +59,9 @@ def _begin(run: Run, last: date) -> datetime:
     is set back. The ledger knows it before the first row is written.
     """
     now = run.clock().replace(microsecond=0)
-    records = [record for stage in (STAGE, BEGUN) for record in run.ledger.stage_records(stage)]
-    begun = (datetime.fromisoformat(record.payload[BUILT_AT]) for record in records if BUILT_AT in record.payload)
-    newest = max(begun, default=None)
+    made = [record.account.built_at for record in run.ledger.stage_records(MaterializeAccount)]
+    begun = [record.account.built_at for record in run.ledger.stage_records(BuildBegun)]
+    newest = max((instant for instant in (*made, *begun) if instant is not None), default=None)
     built_at = max(now, newest + timedelta(seconds=1)) if newest else now
-    told = {BUILT_AT: built_at.isoformat()}
-    run.ledger.record_stage(BEGUN, last, "begun", run_id=run.run_id, at=run.clock(), payload=told)
+    run.ledger.record_stage(last, BuildBegun(built_at=built_at), "begun", run_id=run.run_id, at=run.clock())
     return built_at

@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 from markupsafe import Markup
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.drift import ComparedColumn, DriftAccount
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.ledger.ledger import StageRecord
 from pipelines.pages.charts import Bar, bars, histogram, lines
 from pipelines.pages.render import render, write_page
-from pipelines.status.days import DayRow, gate_failures
+from pipelines.status.days import DayRow
+from pipelines.status.gate_warnings import gate_failures
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,15 +24,15 @@ class DayPage:
     """What the page shows.
 
     `account` is the monitor's; `recent` holds the rows of the days up to this one, which stands last; `records` what
-    the gated stages put into the ledger; `columns` name, value, threshold, drifted, mean and reference_mean of each
-    feature; `score_counts` shares of rows in equal steps of the score, by series.
+    the gated stages put into the ledger; `columns` what was measured of each feature; `score_counts` shares of rows in
+    equal steps of the score, by series.
     """
 
     use_case: str
-    account: Mapping[str, Any]
+    account: MonitorAccount
     recent: Sequence[DayRow]
-    records: Mapping[str, StageRecord]
-    columns: Sequence[Mapping[str, Any]]
+    records: Mapping[str, StageRecord[Account]]
+    columns: Sequence[ComparedColumn]
     score_counts: Mapping[str, Sequence[float]]
     drift_page: bool
     made_by: str
@@ -53,25 +56,31 @@ def day_html(day: date, page: DayPage) -> str:
         page=page,
         row=page.recent[-1],
         account=page.account,
-        columns=sorted(page.columns, key=lambda column: -(column["value"] if column["value"] is not None else 1e9)),
-        gates=[(stage, gate_failures(record.payload), record) for stage, record in page.records.items()],
+        columns=_farthest_first(page.columns),
+        drift=page.account.drift or DriftAccount(),
+        gates=[(stage, gate_failures(record.account), record) for stage, record in page.records.items()],
         charts=_charts(page),
         drift_page=page_path(Path(), day, "-drift").name if page.drift_page else "",
         alert_file=f"../alerts/{day}.csv",
     )
 
 
+def _farthest_first(columns: Sequence[ComparedColumn]) -> list[ComparedColumn]:
+    """By their distance; columns without values on one side come first."""
+    return sorted(columns, key=lambda column: -(column.value if column.value is not None else 1e9))
+
+
 def _charts(page: DayPage) -> dict[str, Markup]:
     days = [row.day for row in page.recent]
-    drift = page.account["drift"]
+    method = page.account.drift.method if page.account.drift else ""
     return {
         "drift": bars(
             [
-                Bar(label=c["name"], value=c["value"], limit=c["threshold"], high=c["drifted"])
-                for c in sorted(page.columns, key=lambda c: -(c["value"] if c["value"] is not None else 1e9))
+                Bar(label=column.name, value=column.value, limit=column.threshold, high=bool(column.drifted))
+                for column in _farthest_first(page.columns)
             ],
             title="Drift by feature",
-            unit=f"distance ({drift['method']}), or share of rows off a constant; the mark is the limit",
+            unit=f"distance ({method}), or share of rows off a constant; the mark is the limit",
         ),
         "scores": histogram(
             page.score_counts, title="Scores of the day and of the training window", unit="score, 0 to 1"

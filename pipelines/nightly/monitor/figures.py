@@ -8,6 +8,10 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, Any
 
+from pipelines.accounts.drift import DriftAccount
+from pipelines.accounts.monitor import MonitorAccount
+from pipelines.accounts.performance import PerformanceAccount, SliceAccount
+
 if TYPE_CHECKING:
     import pyarrow as pa
 
@@ -28,98 +32,108 @@ class Figure:
     detail: Mapping[str, Any] = field(default_factory=dict)
 
 
-def figures(day: date, account: Mapping[str, Any]) -> Iterator[Figure]:
-    """Every figure of a day's account (see `pipelines.nightly.monitor.stage`); what is not known has no row."""
-    release = account["release"]
-    for metric in ("rows", "volume_ratio", "quarantine_rate", "quiet_hours", "score_mean"):
-        if account[metric] is not None:
-            yield Figure(day=day, subject_day=day, metric=metric, value=float(account[metric]), release=release)
-    yield from _drift(day, account["drift"])
+def figures(day: date, account: MonitorAccount) -> Iterator[Figure]:
+    """Every figure of a day's account; what is not known has no row."""
+    release = account.release
+    measured = {
+        "rows": account.rows,
+        "volume_ratio": account.volume_ratio,
+        "quarantine_rate": account.quarantine_rate,
+        "quiet_hours": account.quiet_hours,
+        "score_mean": account.score_mean,
+    }
+    for metric, value in measured.items():
+        if value is not None:
+            yield Figure(day=day, subject_day=day, metric=metric, value=float(value), release=release)
+    if account.drift is not None:
+        yield from _drift(day, account.drift)
     yield from _diagnosis(day, release, account)
-    asked = account["retrain"]["asked"]
-    yield Figure(
-        day=day,
-        subject_day=day,
-        metric="retrain_asked",
-        value=float(asked),
-        release=release,
-        detail={"reason": account["retrain"]["reason"]},
-    )
-    yield from _performance(day, account["performance"])
-    yield from _slices(day, account["performance"], account.get("slices") or ())
+    if account.retrain is not None:
+        yield Figure(
+            day=day,
+            subject_day=day,
+            metric="retrain_asked",
+            value=float(account.retrain.asked),
+            release=release,
+            detail={"reason": account.retrain.reason},
+        )
+    if account.performance is not None:
+        yield from _performance(day, account.performance)
+        yield from _slices(day, account.performance, account.slices or ())
 
 
-def _drift(day: date, drift: Mapping[str, Any]) -> Iterator[Figure]:
-    release = drift["release"]
-    common = {"day": day, "subject_day": day, "release": release}
-    yield Figure(
-        **common, metric="drift_detected", value=float(drift["detected"]), detail={"summary": drift["summary"]}
-    )
-    if drift["share"] is not None:
-        yield Figure(**common, metric="drift_share", value=drift["share"], detail={"drifted": drift["drifted"]})
-    columns = {**drift["columns"], "score": drift["score"]}
-    compared = [*(drift.get("compared") or ()), drift.get("score_column") or {}]
-    methods = {column["name"]: column["method"] for column in compared if "method" in column}
+def _drift(day: date, drift: DriftAccount) -> Iterator[Figure]:
+    common: dict[str, Any] = {"day": day, "subject_day": day, "release": drift.release}
+    yield Figure(**common, metric="drift_detected", value=float(drift.detected), detail={"summary": drift.summary})
+    if drift.share is not None:
+        yield Figure(**common, metric="drift_share", value=drift.share, detail={"drifted": list(drift.drifted)})
+    columns = {**drift.columns, "score": drift.score}
+    compared = [*drift.compared, *([drift.score_column] if drift.score_column else [])]
+    methods = {column.name: column.method for column in compared if column.method}
     for name, value in columns.items():
         if value is not None:
-            method = methods.get(name, drift["method"])
+            method = methods.get(name, drift.method)
             yield Figure(**common, metric="drift", segment=name, value=value, detail={"method": method})
 
 
-def _diagnosis(day: date, release: str, account: Mapping[str, Any]) -> Iterator[Figure]:
+def _diagnosis(day: date, release: str, account: MonitorAccount) -> Iterator[Figure]:
     """`severity` as 0 (none) to 3 (page) with the cause beside it; the estimate, its interval, and how it came out."""
-    found = account.get("diagnosis")
-    if found:
-        subject = date.fromisoformat(found["subject_day"])
-        detail = {name: found[name] for name in ("cause", "severity", "summary")}
-        rank = float(SEVERITIES.index(found["severity"]))
+    found = account.diagnosis
+    if found is not None:
+        detail = {"cause": found.cause, "severity": found.severity, "summary": found.summary}
+        rank = float(SEVERITIES.index(found.severity))
+        subject = found.subject_day or day
         yield Figure(day=day, subject_day=subject, metric="severity", value=rank, release=release, detail=detail)
-    for name, value in (account.get("estimate") or {}).items():
+    for name, value in account.estimate.to_json().items() if account.estimate else ():
         yield Figure(day=day, subject_day=day, metric=f"estimated_{name}", value=float(value), release=release)
-    if account.get("checked") and account.get("performance"):
-        subject = date.fromisoformat(account["performance"]["subject_day"])
-        within = float(account["checked"]["within"])
+    if account.checked is not None and account.performance is not None:
         yield Figure(
-            day=day, subject_day=subject, metric="estimate_within", value=within, release=release,
-            detail=account["checked"],
-        )  # fmt: skip
+            day=day,
+            subject_day=account.performance.subject_day,
+            metric="estimate_within",
+            value=float(account.checked.within),
+            release=release,
+            detail=account.checked.to_json(),
+        )
 
 
-def _performance(day: date, found: Mapping[str, Any] | None) -> Iterator[Figure]:
-    if found is None:
-        return
-    subject = date.fromisoformat(found["subject_day"])
-    for metric in ("average_precision", "card_precision", "n", "positives"):
-        if found[metric] is not None:
+def _performance(day: date, found: PerformanceAccount) -> Iterator[Figure]:
+    measured = {
+        "average_precision": found.average_precision,
+        "card_precision": found.card_precision,
+        "n": found.n,
+        "positives": found.positives,
+    }
+    for metric, value in measured.items():
+        if value is not None:
             yield Figure(
-                day=day, subject_day=subject, metric=metric, value=float(found[metric]), release=found["release"]
+                day=day, subject_day=found.subject_day, metric=metric, value=float(value), release=found.release
             )
 
 
-def _slices(day: date, found: Mapping[str, Any] | None, slices: Sequence[Mapping[str, Any]]) -> Iterator[Figure]:
+def _slices(day: date, found: PerformanceAccount, slices: Sequence[SliceAccount]) -> Iterator[Figure]:
     """By slice (the segment): `slice_positives` always, the others where there are enough positives for a figure.
 
     `slice_caught` is the share of the day's positives that were on the review list, `slice_caught_lately` the same over
     the matured days up to it.
     """
-    if found is None:
-        return
     for row in slices:
         common: dict[str, Any] = {
             "day": day,
-            "subject_day": date.fromisoformat(found["subject_day"]),
-            "segment": row["slice"],
-            "release": found["release"],
+            "subject_day": found.subject_day,
+            "segment": row.slice,
+            "release": found.release,
         }
-        said = {"note": row["note"]} if row["note"] else {}
-        yield Figure(**common, metric="slice_positives", value=float(row["positives"]), detail=said)
-        if not row["note"]:
-            yield Figure(**common, metric="slice_average_precision", value=float(row["average_precision"]))
-            yield Figure(**common, metric="slice_caught", value=row["caught"] / row["positives"])
-        if not row["past_note"]:
-            lately = row["past_caught"] / row["past_positives"]
-            told = {"positives": row["past_positives"]}
-            yield Figure(**common, metric="slice_caught_lately", value=lately, detail=told)
+        note = {"note": row.note} if row.note else {}
+        yield Figure(**common, metric="slice_positives", value=float(row.positives), detail=note)
+        if not row.note:
+            if row.average_precision is not None:
+                yield Figure(**common, metric="slice_average_precision", value=row.average_precision)
+            yield Figure(**common, metric="slice_caught", value=row.caught / row.positives)
+        if not row.past_note:
+            lately = row.past_caught / row.past_positives
+            detail = {"positives": row.past_positives}
+            yield Figure(**common, metric="slice_caught_lately", value=lately, detail=detail)
 
 
 def figure_table(rows: Iterator[Figure] | list[Figure]) -> pa.Table:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import date, timedelta
 from typing import Any
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.airflow.names import CHAIN
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.base.errors import GateError, NotArrivedError, StoreError, TollgateError, TooEarlyError
@@ -38,8 +39,8 @@ def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
         report(run, _of_diagnosis(run, found, answers))
     if found.cause != "unjudged":
         for one in _open(run, {found.cause}):
-            days = one.detail.get("days") or [""]
-            if one.kind in WATCHED and one.detail.get("by") == "watch" and max(days) < str(found.day):
+            last = one.detail.last
+            if one.kind in WATCHED and one.detail.by == "watch" and (last is None or last < found.day):
                 settle(run, one, f"the signal is gone on {found.day}: {found.title}")
     deliver(run)
 
@@ -55,16 +56,16 @@ def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | 
     fields = error.fields() if isinstance(error, TollgateError) else {}
     foreign = f"{type(error).__name__}: {spark_said(error) or error}" if error else "ended from outside"
     what = fields.get("what") or foreign
-    detail = {
-        "by": "stage",
-        "first_day": str(day) if day else "",
-        "days": [str(day)] if day else [],
-        "sources": [stage],
-        "consequence": f"what follows {stage} is held back" + (f" for {day}" if day else ""),
-        "evidence": [f"{label}: {fields[label]}" for label in ("where", "expected", "found") if label in fields],
-        "next_step": fields.get("next step", f"tollgate backfill --from {day} --to {day}" if day else ""),
-        "runbook": fields.get("runbook", FALLBACK_RUNBOOK),
-    }
+    detail = IncidentDetail(
+        by="stage",
+        first_day=day,
+        days=(day,) if day else (),
+        sources=(stage,),
+        consequence=f"what follows {stage} is held back" + (f" for {day}" if day else ""),
+        evidence=tuple(f"{label}: {fields[label]}" for label in ("where", "expected", "found") if label in fields),
+        next_step=fields.get("next step", f"tollgate backfill --from {day} --to {day}" if day else ""),
+        runbook=fields.get("runbook", FALLBACK_RUNBOOK),
+    )
     summary = what.splitlines()[0]
     report(run, NewIncident(kind=kind, subject=subject, severity="critical", summary=summary, detail=detail))
     deliver(run)
@@ -77,12 +78,12 @@ def stage_done(run: Run, stage: str, day: date | None) -> None:
     a stage that has no days.
     """
     for one in _open(run):
-        days = one.detail.get("days", ())
-        if one.detail.get("by") != "stage" or stage not in one.detail.get("sources", ()):
+        days = one.detail.days
+        if one.detail.by != "stage" or stage not in one.detail.sources:
             continue
-        if days and str(day) not in days:
+        if days and day not in days:
             continue
-        left = [other for other in days if other != str(day) and not _done(run, stage, other)]
+        left = [other for other in days if other != day and not _done(run, stage, other)]
         if not left:
             settle(run, one, f"{stage} of {day} is done" if day else f"{stage} is done")
     deliver(run)
@@ -100,8 +101,8 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     _settle_slips(run)
     look = airflow_look(run.settings, run.use_case.name)
     late, opened = timeliness(run, look=look).late, _open(run)
-    told = {day for one in opened if one.detail.get("by") == "stage" for day in one.detail.get("days", ())}
-    unknown = [one for one in late if str(one.day) not in told]
+    named = [one.detail.days for one in opened if one.detail.by == "stage"]
+    unknown = [one for one in late if not any(one.day in days for days in named)]
     if unknown:
         report(run, _of_lateness(run, unknown))
     for one in opened:
@@ -115,47 +116,47 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
 def _settle_slips(run: Run) -> None:
     """Close what earlier versions opened for runs that were started by hand without a day: nobody can do anything."""
     for one in _open(run):
-        if one.detail.get("by") == "stage" and not one.detail.get("days") and one.subject.endswith(f": {_SLIP}"):
+        if one.detail.by == "stage" and not one.detail.days and one.subject.endswith(f": {_SLIP}"):
             settle(run, one, "a run that was started by hand without a day: nothing is missing")
 
 
 def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
     subject = _subject(run, found)
     earlier = next((one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None)
-    days = {*(earlier.detail.get("days", ()) if earlier else ()), str(found.day)}
+    days = {*(earlier.detail.days if earlier else ()), found.day}
     lasting = len(days) >= run.use_case.watch.escalate_days
     severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
-    detail: dict[str, Any] = {
-        "by": "watch",
-        "first_day": str(found.day),
-        "cause": found.cause,
-        "days": [str(found.day)],
-        "sources": ["monitor"],
-        "consequence": found.consequence,
-        "evidence": [one.told for one in found.evidence],
-        "next_step": found.next_step,
-        "runbook": found.runbook,
-        "page": f"reports/{found.day}.html",
-    }
+    detail = IncidentDetail(
+        by="watch",
+        first_day=found.day,
+        cause=found.cause,
+        days=(found.day,),
+        sources=("monitor",),
+        consequence=found.consequence,
+        evidence=tuple(signal.told for signal in found.evidence),
+        next_step=found.next_step,
+        runbook=found.runbook,
+        page=f"reports/{found.day}.html",
+    )
     if answers:
-        detail["done"] = list(answers)
+        detail = detail.replaced(done=tuple(answers))
     return NewIncident(kind=found.cause, subject=subject, severity=severity, summary=found.describe(), detail=detail)
 
 
 def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
     paged = [one for one in late if one.stage in run.use_case.schedule.paged and not one.early]
-    days = sorted({str(one.day) for one in late})
-    first = _first_left_out(run, min(one.day for one in late))
-    detail = {
-        "by": "deadline",
-        "first_day": days[0],
-        "days": days,
-        "sources": sorted({one.stage for one in late}),
-        "consequence": f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not there",
-        "evidence": [one.told for one in late[:LATE_TOLD]],
-        "next_step": f"tollgate status; if nothing runs: tollgate backfill --from {first} --to {days[-1]}",
-        "runbook": "docs/runbooks/late.md",
-    }
+    days = sorted({one.day for one in late})
+    first = _first_left_out(run, days[0])
+    detail = IncidentDetail(
+        by="deadline",
+        first_day=days[0],
+        days=tuple(days),
+        sources=tuple(sorted({one.stage for one in late})),
+        consequence=f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not there",
+        evidence=tuple(one.told for one in late[:LATE_TOLD]),
+        next_step=f"tollgate status; if nothing runs: tollgate backfill --from {first} --to {days[-1]}",
+        runbook="docs/runbooks/late.md",
+    )
     return NewIncident(
         kind=LATE,
         subject=run.use_case.name,
@@ -193,8 +194,7 @@ def _subject(run: Run, found: Diagnosis) -> str:
 def _cause(run: Run, stage: str, error: BaseException | None) -> tuple[str, str]:
     """Kind and subject under which failures of one cause meet."""
     if isinstance(error, NotArrivedError):
-        feed = next((one.name for one in run.use_case.feeds if one.name in str(error)), run.use_case.events.name)
-        return "feed", feed
+        return "feed", error.feed or run.use_case.events.name
     if isinstance(error, GateError):
         return "gate", stage
     if isinstance(error, StoreError):
@@ -206,7 +206,6 @@ def _open(run: Run, but: set[Any] | None = None) -> list[Incident]:
     return [one for one in run.ledger.incidents(open_only=True) if one.kind not in (but or ())]
 
 
-def _done(run: Run, stage: str, day: str) -> bool:
-    then = date.fromisoformat(day)
-    found: Mapping[date, Any] = run.ledger.latest(stage, first=then, last=then)
-    return then in found and found[then].status == "done"
+def _done(run: Run, stage: str, day: date) -> bool:
+    records = run.ledger.latest(stage, first=day, last=day)
+    return day in records and records[day].status == "done"

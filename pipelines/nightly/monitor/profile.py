@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from pipelines.accounts.profile import ProfileAccount
 from pipelines.nightly.monitor.sketch import Sketch
 
 HOURS = 24
@@ -37,39 +37,39 @@ class DayProfile:
     rejected: float | None = None
     release: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for the ledger."""
-        return {
-            "rows": self.rows,
-            "hours": list(self.hours),
-            "blocks": {name: list(counts) for name, counts in self.blocks.items()},
-            "edges": {name: list(edges) for name, edges in self.edges.items()},
-            "units": dict(self.units),
-            "inputs": {name: one.to_json() for name, one in self.inputs.items()},
-            "features": {name: one.to_json() for name, one in self.features.items()},
-            "coherence": dict(self.coherence),
-            "score": self.score.to_json() if self.score else None,
-            "tail": self.tail,
-            "reports": self.reports,
-            "rejected": self.rejected,
-            "release": self.release,
-        }
+    def account(self) -> ProfileAccount:
+        """What the ledger keeps."""
+        return ProfileAccount(
+            rows=self.rows,
+            hours=self.hours,
+            blocks=dict(self.blocks),
+            edges=dict(self.edges),
+            units=dict(self.units),
+            inputs={name: column.account() for name, column in self.inputs.items()},
+            features={name: column.account() for name, column in self.features.items()},
+            coherence=dict(self.coherence),
+            score=self.score.account() if self.score else None,
+            tail=self.tail,
+            reports=self.reports,
+            rejected=self.rejected,
+            release=self.release,
+        )
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> DayProfile:
-        """The profile that `to_json` wrote."""
+    def of_account(cls, account: ProfileAccount) -> DayProfile:
+        """The profile that `account` made."""
         return cls(
-            rows=found["rows"],
-            hours=tuple(found["hours"]),
-            blocks={name: tuple(counts) for name, counts in found["blocks"].items()},
-            edges={name: tuple(edges) for name, edges in found["edges"].items()},
-            units=found["units"],
-            inputs={name: Sketch.from_json(one) for name, one in found["inputs"].items()},
-            features={name: Sketch.from_json(one) for name, one in found["features"].items()},
-            coherence=found.get("coherence", {}),
-            score=Sketch.from_json(found["score"]) if found["score"] else None,
-            tail=found["tail"],
-            reports=found["reports"],
-            rejected=found["rejected"],
-            release=found["release"],
+            rows=account.rows,
+            hours=account.hours,
+            blocks=account.blocks,
+            edges=account.edges,
+            units=account.units,
+            inputs={name: Sketch.of_account(column) for name, column in account.inputs.items()},
+            features={name: Sketch.of_account(column) for name, column in account.features.items()},
+            coherence=account.coherence,
+            score=Sketch.of_account(account.score) if account.score else None,
+            tail=account.tail,
+            reports=account.reports,
+            rejected=account.rejected,
+            release=account.release,
         )

@@ -7,6 +7,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 from features.definition import EntityFeature, FeatureSet
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.column_types import parse_column_type
 from pipelines.base.days import DayRange
 from pipelines.nightly.monitor.day_samples import DaySample
@@ -37,9 +38,9 @@ def profiles(run: Run, days: DayRange, samples: Mapping[date, DaySample], edges:
     known = {name: tuple(found) for name, found in edges.items()} or _edges(run, events)
     raw = _raw_columns(run, events.columns)
     counted = {row["day"]: row for row in _counted(run, events, known, raw)}
-    accounts = run.ledger.latest("ingest", first=days.first, last=days.last)
-    ingested = {day: record.payload for day, record in accounts.items()}
-    return {day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day) or {}) for day in days}
+    accounts = run.ledger.latest(IngestAccount, first=days.first, last=days.last)
+    ingested = {day: record.account for day, record in accounts.items()}
+    return {day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day)) for day in days}
 
 
 def _profile(
@@ -48,13 +49,12 @@ def _profile(
     raw: Sequence[str],
     row: Mapping[str, Any] | None,
     sample: DaySample | None,
-    ingested: Mapping[str, Any],
+    ingested: IngestAccount | None,
 ) -> DayProfile:
     if row is None:
         return DayProfile(rows=0, edges=edges)
-    labels = (ingested.get("feeds") or {}).get(run.use_case.labels.name) or {}
-    events = (ingested.get("feeds") or {}).get(run.use_case.events.name) or {}
-    incoming = events.get("rows_in") or 0
+    feeds = ingested.feeds if ingested else {}
+    labels, events = feeds.get(run.use_case.labels.name), feeds.get(run.use_case.events.name)
     frame = sample.frame if sample else None
     names = [name for name in frame.columns if name in run.use_case.stored_features.names] if frame is not None else []
     return DayProfile(
@@ -68,8 +68,8 @@ def _profile(
         coherence=_coherence(run, frame) if frame is not None else {},
         score=sketch(logit(frame[SCORE].to_numpy())) if frame is not None else None,
         tail=sample.tail if sample else None,
-        reports=labels.get("accepted"),
-        rejected=events.get("quarantined", 0) / incoming if incoming else None,
+        reports=labels.accepted if labels else None,
+        rejected=events.quarantined / events.rows_in if events and events.rows_in else None,
         release=sample.release if sample else "",
     )
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import date
 from typing import TYPE_CHECKING
 
 from features.definition import FeatureSet
+from pipelines.accounts.features import FeaturesAccount
 from pipelines.base.errors import PermanentError
 from pipelines.releases.bundle import Bundle
 from pipelines.releases.loading import release_bundle
@@ -43,19 +43,19 @@ class References:
         if release == RULE_RELEASE:
             raise PermanentError("the rule scored, which has no training window to compare with")
         bundle = release_bundle(self.run, release)
-        declared, stored = bundle.record["feature_set"], self.run.use_case.stored_features
+        declared, stored = bundle.record.feature_set, self.run.use_case.stored_features
         features = FeatureSet(
-            name=declared["name"],
+            name=declared.name,
             description=f"inputs of {release}",
             schema=stored.schema,
-            features=tuple(stored[name] for name in declared["names"] if name in stored.names),
+            features=tuple(stored[name] for name in declared.names if name in stored.names),
         )
         return Reference(frame=bundle.reference(), features=features, history_days=self._history_days(bundle))
 
     def _history_days(self, bundle: Bundle) -> int | None:
         """Days of features in the ledger before the first training day; None where that day is not recorded."""
-        training = bundle.record.get("training")
-        built = self.run.ledger.latest("features", status="done")
-        if not training or not built:
+        train_days = bundle.record.training.train_days
+        built = self.run.ledger.latest(FeaturesAccount, status="done")
+        if not train_days or not built:
             return None
-        return max(0, (date.fromisoformat(training["train_days"][0]) - min(built)).days)
+        return max(0, (train_days[0] - min(built)).days)

@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
+from pipelines.accounts.monitor import DiagnosisAccount
+from pipelines.accounts.score import ScoreAccount
 from pipelines.base.errors import PermanentError
 from pipelines.nightly.monitor.diagnosis.remedies import calm_days, falls_back, rolls_back
 from pipelines.releases import fallback
@@ -17,7 +19,7 @@ from pipelines.releases.undo import rollback
 from pipelines.run import Run
 
 log = logging.getLogger("tollgate.answers")
-Diagnoses = Mapping[date, Mapping[str, Any]]
+Diagnoses = Mapping[date, DiagnosisAccount]
 UNDO_ROLLBACK = 'tollgate rollback --to {} --reason "…"'
 UNDO_FALLBACK = 'tollgate fallback --off --reason "…"'
 
@@ -29,7 +31,7 @@ def answer(run: Run, day: date, told: Diagnoses) -> None:
     a person began a person ends. A champion that the trouble began with gives way to the one before. Doing it again
     does nothing.
     """
-    scored = run.ledger.latest("score", first=day - timedelta(days=35))
+    scored = run.ledger.latest(ScoreAccount, first=day - timedelta(days=35))
     champion = run.ledger.champion()
     if champion is None or day not in told or any(then > day and one.status == "done" for then, one in scored.items()):
         return
@@ -37,18 +39,18 @@ def answer(run: Run, day: date, told: Diagnoses) -> None:
     standing_in = fallback.in_force(run.ledger)
     if standing_in is None:
         if falls_back(day, told[day], policy) and not _a_person_said_no(run, told):
-            fallback.begin(run.ledger, following, reason=str(told[day]["title"]), told_on=day, **_by(run))
-            log.warning("the declared rule decides from %s on: %s", following, told[day]["summary"])
+            fallback.begin(run.ledger, following, reason=told[day].title, told_on=day, **_by(run))
+            log.warning("the declared rule decides from %s on: %s", following, told[day].summary)
     elif standing_in.told_on is not None and calm_days(day, told) >= policy.return_days:
         reason = f"{policy.return_days} days in a row are calm"
         fallback.end(run.ledger, following, reason=reason, told_on=day, **_by(run))
         log.warning("the champion decides again from %s on: %s", following, reason)
-    decided = {then: str(record.payload.get("release")) for then, record in scored.items()}
+    decided = {then: record.account.release for then, record in scored.items()}
     if decided.get(day) == champion.release_id and rolls_back(day, told[day], told, decided, policy):
-        _roll_back(run, day, str(told[day]["summary"]))
+        _roll_back(run, day, told[day].summary)
 
 
-def answers_on(run: Run, day: date) -> list[str]:
+def answers_on(run: Run, day: date) -> tuple[str, ...]:
     """What was done because of a day, in sentences, each with the way to take it back."""
     told = []
     for entry in run.ledger.audit_entries(fallback.KIND):
@@ -62,7 +64,7 @@ def answers_on(run: Run, day: date) -> list[str]:
         if move.kind == "rollback" and move.detail.get("told_on") == str(day):
             left = move.detail["before"]
             told.append(f"{left} gave way to {move.champion} (take back: {UNDO_ROLLBACK.format(left)})")
-    return told
+    return tuple(told)
 
 
 def _a_person_said_no(run: Run, told: Diagnoses) -> bool:

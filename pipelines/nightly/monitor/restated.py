@@ -7,13 +7,13 @@ again, in the ledger and in `metrics`.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
-from typing import Any
 
+from pipelines.accounts.ingest import IngestAccount
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange, grouped
 from pipelines.ledger.ledger import StageRecord
-from pipelines.nightly.ingested import INGEST
 from pipelines.nightly.monitor.day_pages import write_pages
 from pipelines.nightly.monitor.figures import figure_table, figures
 from pipelines.nightly.monitor.performance.estimate import realised
@@ -23,7 +23,7 @@ from pipelines.nightly.monitor.watched_days import WatchedDays
 from pipelines.run import Run
 
 log = logging.getLogger("tollgate.watch")
-STAGE = "monitor"
+STAGE = MonitorAccount.STAGE
 
 
 def restate(run: Run, before: date) -> list[date]:
@@ -34,15 +34,15 @@ def restate(run: Run, before: date) -> list[date]:
     its page is written again, unless the account is of a version that did not keep what the page shows.
     """
     first = before - timedelta(days=run.use_case.watch.matured_days)
-    watched = run.ledger.latest(STAGE, first=first, last=before - timedelta(days=1), status="done")
+    watched = run.ledger.latest(MonitorAccount, first=first, last=before - timedelta(days=1), status="done")
     ingested = _label_changes(run, first - timedelta(days=2 * run.use_case.label.delay_days)) if watched else []
     stale = {day: changed for day, record in watched.items() if (changed := _changed(run, record, ingested))}
-    subjects = {day: date.fromisoformat(watched[day].payload["performance"]["subject_day"]) for day in stale}
+    subjects = {day: known.subject_day for day in stale if (known := watched[day].account.performance) is not None}
     found: dict[date, Performance] = {}
     for span in grouped(set(subjects.values())):
         found |= performance(run, span)
     accounts = {
-        day: {**_judged_again(run, day, watched[day].payload, found[subject]), "restated": sorted(map(str, stale[day]))}
+        day: _judged_again(run, day, watched[day].account, found[subject], changed=stale[day])
         for day, subject in subjects.items()
         if subject in found
     }
@@ -56,43 +56,45 @@ def _label_changes(run: Run, since: date) -> list[tuple[int, set[date]]]:
     """Of each ingest of landing days from `since` on: its place in the ledger, the days whose reports it changed."""
     labels = run.use_case.labels.name
     return [
-        (record.sequence, {date.fromisoformat(day) for day in (record.payload.get("changed") or {}).get(labels, ())})
-        for record in run.ledger.stage_records(INGEST, first=since)
+        (record.sequence, set(record.account.changed.get(labels, ())))
+        for record in run.ledger.stage_records(IngestAccount, first=since)
         if record.status == "done"
     ]
 
 
-def _changed(run: Run, record: StageRecord, ingested: Sequence[tuple[int, set[date]]]) -> set[date]:
+def _changed(run: Run, record: StageRecord[MonitorAccount], ingested: Sequence[tuple[int, set[date]]]) -> set[date]:
     """The days of reports, among those that decided this record's labels, that were ingested anew after it."""
-    known = record.payload.get("performance")
-    if not known:
+    known = record.account.performance
+    if known is None:
         return set()
-    subject = date.fromisoformat(known["subject_day"])
+    subject = known.subject_day
     decisive = DayRange(subject, subject + timedelta(days=run.use_case.label.delay_days))
     after = (days for sequence, days in ingested if sequence > record.sequence)
     return {day for days in after for day in days if day in decisive}
 
 
-def _judged_again(run: Run, day: date, account: Mapping[str, Any], found: Performance) -> dict[str, Any]:
+def _judged_again(
+    run: Run, day: date, account: MonitorAccount, found: Performance, *, changed: Collection[date]
+) -> MonitorAccount:
     memory = WatchedDays.of(run, day)
     expected = memory.estimated(found.subject_day)
     least = run.use_case.evidence.slice_positives
-    return {
-        **account,
-        "performance": found.to_json(),
-        "slices": with_past(found.slices, memory.sliced(found.subject_day), least=least),
-        "checked": realised(expected, found.worth) if expected else None,
-    }
+    return account.replaced(
+        performance=found.account(),
+        slices=with_past(found.slices, memory.sliced(found.subject_day), least=least),
+        checked=realised(expected, found.worth) if expected else None,
+        restated=tuple(sorted(changed)),
+    )
 
 
-def _write(run: Run, accounts: Mapping[date, Mapping[str, Any]]) -> None:
+def _write(run: Run, accounts: Mapping[date, MonitorAccount]) -> None:
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
     run.lake.replace_listed_days(frame, "metrics", accounts, provenance=run.provenance(STAGE, inputs))
-    for span in grouped({day for day, account in accounts.items() if "shown" in account}):
+    for span in grouped({day for day, account in accounts.items() if account.shown is not None}):
         write_pages(run, span, accounts)
-    run.ledger.record_stages(STAGE, accounts, "done", run_id=run.run_id, at=run.clock())
+    run.ledger.record_stages(accounts, "done", run_id=run.run_id, at=run.clock())
 
 
 def _listed(days: Iterable[date]) -> str:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any, Literal
+from typing import Literal
 
+from pipelines.accounts.monitor import SignalAccount
 from pipelines.nightly.monitor.profile import DayProfile
 
 Area = Literal["feed", "inputs", "labels", "features", "scores", "performance"]
@@ -47,9 +48,16 @@ class Signal:
     told: str
     strength: float = 1.0
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return dict(vars(self))
+    def account(self) -> SignalAccount:
+        """What the ledger keeps."""
+        return SignalAccount(
+            area=self.area,
+            name=self.name,
+            value=self.value,
+            limit=self.limit,
+            told=self.told,
+            strength=self.strength,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

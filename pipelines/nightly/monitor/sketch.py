@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from pipelines.accounts.profile import SketchAccount
 
 Values = NDArray[np.float64]
 GRID = np.array([0, 0.01, 0.03, *np.arange(0.05, 0.96, 0.05), 0.97, 0.98, 0.99, 0.995, 1.0])
@@ -37,17 +39,15 @@ class Sketch:
         """Whether every value is the same."""
         return not self.empty and self.quantiles[0] == self.quantiles[-1]
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data, numbers to six digits."""
-        short = [_short(value) for value in self.quantiles]
-        return {"n": self.rows, "null": _short(self.null), "mean": self.mean, "std": self.std, "q": short}
+    def account(self) -> SketchAccount:
+        """What the ledger keeps: quantiles to six digits."""
+        short = tuple(_short(value) for value in self.quantiles)
+        return SketchAccount(n=self.rows, null=_short(self.null), mean=self.mean, std=self.std, q=short)
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Sketch:
-        """The sketch that `to_json` wrote."""
-        return cls(
-            rows=found["n"], null=found["null"], mean=found["mean"], std=found["std"], quantiles=tuple(found["q"])
-        )
+    def of_account(cls, account: SketchAccount) -> Sketch:
+        """The sketch that `account` made."""
+        return cls(rows=account.n, null=account.null, mean=account.mean, std=account.std, quantiles=account.q)
 
 
 def sketch(values: Any) -> Sketch:

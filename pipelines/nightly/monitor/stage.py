@@ -1,12 +1,6 @@
 """Monitor: is the input still the world that the model knows, and was it right where that is known by now?
 
-A day's account: rows, score_mean, release; volume_ratio, quarantine_rate, quiet_hours; drift (see `watch.drift`);
-diagnosis (see `watch.diagnosis`), explained (the features that moved the scores), estimate of the day's performance;
-performance of the day whose labels have just matured, or null, the same by slice (slices, or null; see
-`watch.slice_worth`), and what was estimated of it (checked, or null);
-retrain (asked, reason); answers (what was done about it, in sentences); profile (what later days are compared with);
-page (below the home) and what only it shows (shown). Where labels were corrected later: restated (see
-`stages.restated`).
+What a day's account holds is said in `pipelines.accounts.monitor`.
 """
 
 from __future__ import annotations
@@ -16,8 +10,12 @@ from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import cache
 from pathlib import Path
-from typing import Any
 
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.ingest import IngestAccount
+from pipelines.accounts.monitor import DiagnosisAccount, MonitorAccount, RetrainAccount, ScoreShare
+from pipelines.accounts.performance import SliceAccount
+from pipelines.accounts.score import ScoreAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import PermanentError
 from pipelines.nightly.known_units import KnownUnits, known_units
@@ -50,10 +48,10 @@ from pipelines.releases.scorer import load_release
 from pipelines.run import Run
 
 log = logging.getLogger("tollgate.watch")
-PREDICTIONS = Upstream(stage="score", table="predictions", held_back=("metrics", "report pages"))
+PREDICTIONS = Upstream(account=ScoreAccount, table="predictions", held_back=("metrics", "report pages"))
 
 
-def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> StageResult:
+def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> StageResult[MonitorAccount]:
     """Watch `days`: figures to `metrics` (one commit), an account and a page `<home>/reports/<day>.html` for each.
 
     Earlier days whose labels were corrected since are told again first. Drift is measured against the reference sample
@@ -74,10 +72,12 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     known = cache(lambda: known_units(run, DayRange(subjects.first, days.last)))
     worth = performance(run, subjects, known)
     watched, diagnoses, remembered = _watched(run, references, days, samples, worth, known)
-    accounts = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, worth, watched)
+    judged = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, watched)
     answer(run, days.last, remembered)
-    for day, account in accounts.items():
-        account |= {"answers": answers_on(run, day), "shown": shown(drifts[day][1], evidently=pages)}
+    accounts = {
+        day: account.replaced(answers=answers_on(run, day), shown=shown(drifts[day][1], evidently=pages))
+        for day, account in judged.items()
+    }
     table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
@@ -85,7 +85,7 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     write_pages(run, days, accounts)
     result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": written}).record(run)
     for day in days:
-        follow(run, diagnoses[day], accounts[day]["answers"])
+        follow(run, diagnoses[day], accounts[day].answers)
     watch_stores(run)
     return result
 
@@ -123,55 +123,60 @@ def _watched(
     samples: Mapping[date, DaySample],
     worth: Mapping[date, Performance],
     known_then: Callable[[], KnownUnits],
-) -> tuple[dict[date, dict[str, Any]], dict[date, Diagnosis], dict[date, Mapping[str, Any]]]:
-    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before (third)."""
+) -> tuple[dict[date, MonitorAccount], dict[date, Diagnosis], dict[date, DiagnosisAccount]]:
+    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before (third).
+
+    The accounts (first) hold only what is found here: profile, diagnosis, what explains it, estimate, matured day.
+    """
     memory = WatchedDays.of(run, days.first)
     seen = profiles(run, days, samples, memory.edges())
     matured = {day: worth.get(matured_day(run, day)) for day in days}
-    memory.accounts |= {day: {"performance": one.to_json() if one else None} for day, one in matured.items()}
+    memory.accounts |= {
+        day: MonitorAccount(performance=known.account() if known else None) for day, known in matured.items()
+    }
     calibrations = {
         day: memory.calibration(day, sample.release) for day, sample in samples.items() if not sample.fallback
     }
     expected = estimates(run, days, {day: known for day, known in calibrations.items() if known}, known_then)
-    found: dict[date, dict[str, Any]] = {}
+    found: dict[date, MonitorAccount] = {}
     diagnoses: dict[date, Diagnosis] = {}
     for day in days:
         known, estimated = matured[day], expected.get(day)
         diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.watched if known else None)
         explained = _explained(run, references, diagnosis, samples.get(day))
-        tell(diagnosis, explained_by=[f"{one['feature']} ({one['share']:.0%})" for one in explained])
+        tell(diagnosis, explained_by=[f"{share.feature} ({share.share:.0%})" for share in explained])
         before = memory.estimated(known.subject_day) if known else None
-        found[day] = {
-            "profile": seen[day].to_json(),
-            "diagnosis": diagnosis.to_json(),
-            "explained": explained,
-            "estimate": estimated.to_json() if estimated else None,
-            "checked": realised(before, known.worth) if known and before else None,
-            "slices": _sliced(run, memory, known) if known else None,
-        }
-        memory.accounts[day] = found[day] | {"performance": known.to_json() if known else None}
+        found[day] = memory.accounts[day] = MonitorAccount(
+            performance=known.account() if known else None,
+            profile=seen[day].account(),
+            diagnosis=diagnosis.account(),
+            explained=explained,
+            estimate=estimated,
+            checked=realised(before, known.worth) if known and before else None,
+            slices=_sliced(run, memory, known) if known else None,
+        )
     return found, diagnoses, memory.diagnoses()
 
 
-def _sliced(run: Run, memory: WatchedDays, known: Performance) -> list[dict[str, Any]]:
+def _sliced(run: Run, memory: WatchedDays, known: Performance) -> tuple[SliceAccount, ...]:
     """The slices of a matured day, each with what it caught of late."""
     return with_past(known.slices, memory.sliced(known.subject_day), least=run.use_case.evidence.slice_positives)
 
 
 def _explained(
     run: Run, references: References, diagnosis: Diagnosis, sample: DaySample | None
-) -> list[dict[str, Any]]:
+) -> tuple[ScoreShare, ...]:
     """The features that moved the scores, where moved scores are part of what was found."""
     if sample is None or diagnosis.cause not in ("bug", "harmful", "inputs", "feed"):
-        return []
+        return ()
     try:
         reference, scorer = references.of(sample.release).frame, load_release(run, sample.release)
     except PermanentError as error:
         log.warning("what moved the scores of %s is not explained: %s", sample.release, error.what)
-        return []
+        return ()
     if any(name not in reference or name not in sample.frame for name in scorer.feature_names):
-        return []
-    return [one.to_json() for one in explain(reference, sample.frame, scorer.feature_names, scorer.score)]
+        return ()
+    return tuple(explain(reference, sample.frame, scorer.feature_names, scorer.score))
 
 
 def _accounts(
@@ -179,67 +184,73 @@ def _accounts(
     rows: Mapping[date, int],
     samples: Mapping[date, DaySample],
     drifts: Mapping[date, Drift],
-    worth: Mapping[date, Performance],
-    watched: Mapping[date, Mapping[str, Any]],
-) -> dict[date, dict[str, Any]]:
+    watched: Mapping[date, MonitorAccount],
+) -> dict[date, MonitorAccount]:
     first, last = min(rows), max(rows)
-    ingested = run.ledger.latest("ingest", first=first, last=last)
+    ingested = run.ledger.latest(IngestAccount, first=first, last=last)
     counted = _rows_by_day(run, first, last) | dict(rows)
     drifted, asked = _history(run, first, last)
-    accounts = {}
+    accounts: dict[date, MonitorAccount] = {}
     for day in sorted(rows):
-        sample, drift, known = samples.get(day), drifts[day], worth.get(matured_day(run, day))
-        waits = waits_for_labels(watched[day]["diagnosis"], run.use_case.watch)
-        drifted[day] = hurts(watched[day]["diagnosis"]["cause"], drift_detected=drift.detected, waits=waits)
-        told = _reason(watched[day]["diagnosis"], drift)
-        retrain = decide(day, drifted, asked, run.use_case.drift, summary=told, watch=run.use_case.watch)
+        sample, drift = samples.get(day), drifts[day]
+        diagnosis = watched[day].diagnosis or DiagnosisAccount()
+        waits = waits_for_labels(diagnosis, run.use_case.watch)
+        drifted[day] = hurts(diagnosis.cause, drift_detected=drift.detected, waits=waits)
+        summary = _reason(diagnosis, drift)
+        retrain = decide(day, drifted, asked, run.use_case.drift, summary=summary, watch=run.use_case.watch)
         asked |= {day} if retrain.asked else set()
         arrived = ingested.get(day)
-        accounts[day] = {
-            "rows": rows[day],
-            "score_mean": sample.score_mean if sample else None,
-            "release": sample.release if sample else "",
-            "volume_ratio": volume_ratio(day, counted, run.use_case.watch),
-            "quarantine_rate": quarantine_rate(arrived.payload if arrived else None),
-            "quiet_hours": quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
-            "drift": drift.to_json(),
-            "performance": known.to_json() if known else None,
-            **watched[day],
-            "retrain": {"asked": retrain.asked, "reason": _waiting(watched[day], waits) or retrain.reason},
-            "page": str(page_path(Path(), day)),
-        }
+        seen = watched[day]
+        accounts[day] = MonitorAccount(
+            rows=rows[day],
+            score_mean=sample.score_mean if sample else None,
+            release=sample.release if sample else "",
+            volume_ratio=volume_ratio(day, counted, run.use_case.watch),
+            quarantine_rate=quarantine_rate(arrived.account if arrived else None),
+            quiet_hours=quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
+            drift=drift.account(),
+            performance=seen.performance,
+            profile=seen.profile,
+            diagnosis=seen.diagnosis,
+            explained=seen.explained,
+            estimate=seen.estimate,
+            checked=seen.checked,
+            slices=seen.slices,
+            retrain=RetrainAccount(asked=retrain.asked, reason=_waiting(diagnosis, waits) or retrain.reason),
+            page=str(page_path(Path(), day)),
+        )
     return accounts
 
 
-def _waiting(watched: Mapping[str, Any], waits: bool) -> str:
-    if not waits or watched["diagnosis"]["cause"] != "harmful":
+def _waiting(diagnosis: DiagnosisAccount, waits: bool) -> str:
+    if not waits or diagnosis.cause != "harmful":
         return ""
     return "a training waits until labels say so too"
 
 
-def _reason(diagnosis: Mapping[str, Any], drift: Drift) -> str:
-    return str(diagnosis["summary"]) if diagnosis["cause"] == "harmful" else drift.describe()
+def _reason(diagnosis: DiagnosisAccount, drift: Drift) -> str:
+    return diagnosis.summary if diagnosis.cause == "harmful" else drift.describe()
 
 
 def _rows_by_day(run: Run, first: date, last: date) -> dict[date, int]:
     """Rows of features by day for the weeks before, from the ledger."""
     before = timedelta(weeks=run.use_case.watch.weeks)
-    records = run.ledger.latest("features", first=first - before, last=last, status="done")
-    return {day: int(record.payload["rows"]) for day, record in records.items() if "rows" in record.payload}
+    records = run.ledger.latest(FeaturesAccount, first=first - before, last=last, status="done")
+    return {day: record.account.rows for day, record in records.items()}
 
 
 def _history(run: Run, first: date, last: date) -> tuple[dict[date, bool], set[date]]:
     """Days around whose drift hurts, and days on which a training was asked for; not those from first to last."""
     policy, watch = run.use_case.drift, run.use_case.watch
     near = timedelta(days=max(policy.cooldown_days, policy.confirm_days, watch.retrain_of, watch.retrain_cap_days))
-    records = run.ledger.latest("monitor", first=first - near, last=last + near, status="done")
-    others = {day: record.payload for day, record in records.items() if not first <= day <= last}
+    records = run.ledger.latest(MonitorAccount, first=first - near, last=last + near, status="done")
+    others = {day: record.account for day, record in records.items() if not first <= day <= last}
     drifted = {
         day: hurts(
-            (payload.get("diagnosis") or {}).get("cause", "unjudged"),
-            drift_detected=payload["drift"]["detected"],
-            waits=waits_for_labels(payload.get("diagnosis") or {}, watch),
+            account.cause,
+            drift_detected=account.drift is not None and account.drift.detected,
+            waits=waits_for_labels(account.diagnosis, watch),
         )
-        for day, payload in others.items()
+        for day, account in others.items()
     }
-    return drifted, {day for day, payload in others.items() if payload["retrain"]["asked"]}
+    return drifted, {day for day, account in others.items() if account.asks_for_training}

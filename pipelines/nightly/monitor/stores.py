@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pipelines.accounts.incident import IncidentDetail
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.ledger.ledger import NewIncident
 from pipelines.releases.alias import follow
@@ -33,13 +34,13 @@ def watch_stores(run: Run) -> tuple[LostStore, ...]:
 def _incident(found: list[LostStore]) -> NewIncident:
     """One incident for all that is wrong with a store."""
     first = found[0]
-    detail = {
-        "by": "stores",
-        "sources": ["stores"],
-        "consequence": first.consequence,
-        "evidence": [line for one in found for line in one.evidence],
-        "next_step": first.next_step,
-        "runbook": RUNBOOK,
-    }
+    detail = IncidentDetail(
+        by="stores",
+        sources=("stores",),
+        consequence=first.consequence,
+        evidence=tuple(line for one in found for line in one.evidence),
+        next_step=first.next_step,
+        runbook=RUNBOOK,
+    )
     summary = "; ".join(one.summary for one in found)
     return NewIncident(kind=LOST, subject=first.store, severity="critical", summary=summary, detail=detail)

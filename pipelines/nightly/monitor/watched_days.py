@@ -5,17 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.accounts.monitor import DiagnosisAccount, MonitorAccount
+from pipelines.accounts.performance import Estimate, SliceAccount, Worth
 from pipelines.nightly.monitor.diagnosis.causes import Cause
 from pipelines.nightly.monitor.diagnosis.day import Known, watch_day
 from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
 from pipelines.nightly.monitor.performance.estimate import calibration
 from pipelines.nightly.monitor.performance.performance import matured_day
-from pipelines.nightly.monitor.performance.review_outcome import Worth
 from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.run import Run
 
@@ -25,7 +26,7 @@ class WatchedDays:
     """Accounts of the monitor by day: those of the ledger before the days at hand, and theirs as they come."""
 
     run: Run
-    accounts: dict[date, Mapping[str, Any]] = field(default_factory=dict)
+    accounts: dict[date, MonitorAccount] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Run, first: date) -> WatchedDays:
@@ -33,23 +34,29 @@ class WatchedDays:
         policy = run.use_case.watch
         reach = max(7 * policy.weeks, policy.matured_days, run.use_case.stored_features.reach_days) + 1
         records = run.ledger.latest(
-            "monitor", first=first - timedelta(days=reach), last=first - timedelta(days=1), status="done"
+            MonitorAccount, first=first - timedelta(days=reach), last=first - timedelta(days=1), status="done"
         )
-        return cls(run, {day: record.payload for day, record in records.items()})
+        return cls(run, {day: record.account for day, record in records.items()})
 
     def edges(self) -> Mapping[str, Sequence[int]]:
         """The key blocks of the newest remembered day; empty where none is known."""
-        known = [day for day, account in self.accounts.items() if (account.get("profile") or {}).get("edges")]
-        return self.accounts[max(known)]["profile"]["edges"] if known else {}
+        known = {
+            day: account.profile.edges
+            for day, account in self.accounts.items()
+            if account.profile is not None and account.profile.edges
+        }
+        return known[max(known)] if known else {}
 
     def worths(self, day: date, release: str = "") -> dict[date, Worth]:
         """Matured days that are known when `day` begins, by what the champion said (of one release where given)."""
-        found = [account.get("performance") or {} for then, account in self.accounts.items() if then < day]
-        models = [(one["subject_day"], one.get("model") or one) for one in found if one.get("worth")]
+        matured = [account.performance for then, account in self.accounts.items() if then < day]
         return {
-            date.fromisoformat(subject): Worth.from_json(one["worth"])
-            for subject, one in models
-            if not release or one["release"] == release
+            found.subject_day: found.watched
+            for found in matured
+            if found is not None
+            and found.worth is not None
+            and found.watched is not None
+            and (not release or found.watched_release == release)
         }
 
     def calibration(self, day: date, release: str) -> tuple[NDArray[np.float64], Sequence[Worth]] | None:
@@ -75,30 +82,31 @@ class WatchedDays:
             reach=lambda name: features[name].reach_days if name in names else 0,
         )
 
-    def estimated(self, subject: date) -> Mapping[str, Any] | None:
+    def estimated(self, subject: date) -> Estimate | None:
         """What was estimated of a day before its labels came."""
-        return (self.accounts.get(subject) or {}).get("estimate")
+        account = self.accounts.get(subject)
+        return account.estimate if account else None
 
-    def sliced(self, subject: date) -> list[Sequence[Mapping[str, Any]]]:
+    def sliced(self, subject: date) -> list[Sequence[SliceAccount]]:
         """What was found of each slice on the matured days before `subject` that performance is compared with."""
         first = subject - timedelta(days=self.run.use_case.watch.matured_days)
         return [
-            account["slices"]
+            account.slices
             for account in self.accounts.values()
-            if account.get("slices") and first <= date.fromisoformat(account["performance"]["subject_day"]) < subject
+            if account.slices and account.performance and first <= account.performance.subject_day < subject
         ]
 
-    def diagnoses(self) -> dict[date, Mapping[str, Any]]:
+    def diagnoses(self) -> dict[date, DiagnosisAccount]:
         """What was found of each remembered day."""
-        return {day: one["diagnosis"] for day, one in self.accounts.items() if one.get("diagnosis")}
+        return {day: account.diagnosis for day, account in self.accounts.items() if account.diagnosis}
 
     def _profiles(self, day: date) -> dict[date, DayProfile]:
         first = day - timedelta(weeks=self.run.use_case.watch.weeks)
         return {
-            then: DayProfile.from_json(one["profile"])
-            for then, one in self.accounts.items()
-            if first <= then < day and one.get("profile")
+            then: DayProfile.of_account(account.profile)
+            for then, account in self.accounts.items()
+            if first <= then < day and account.profile
         }
 
     def _causes(self) -> dict[date, Cause]:
-        return {day: one["diagnosis"]["cause"] for day, one in self.accounts.items() if one.get("diagnosis")}
+        return {day: cast("Cause", diagnosis.cause) for day, diagnosis in self.diagnoses().items()}

@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.accounts.rollout import MaturedPair
+from pipelines.accounts.score import ContenderComparison
 from pipelines.nightly.monitor.drift.distances import wasserstein
 from pipelines.releases.contenders import Contenders, Scored
+from pipelines.releases.scorer import Scorer
 from pipelines.releases.verdict import Check
 from pipelines.usecases.policies.rollout import RolloutPolicy
 
-Figures = Mapping[str, Any]
 FEWEST_UNITS = 20
 """Fewer units at the thresholds than this are too few to compare."""
 
 
 def compare(
     contenders: Contenders, champion: Scored, challenger: Scored, units: NDArray[Any], decided: NDArray[Any]
-) -> dict[str, Any]:
+) -> ContenderComparison:
     """Figures of both contenders on the same rows of a day; parallel arrays, one entry for each event.
 
     `decided`: rows that the challenger decided. Distances are Wasserstein's in standard deviations of the first sample:
@@ -28,42 +31,68 @@ def compare(
     """
     finite = np.isfinite(challenger.scores)
     mine, theirs = challenger.scores[finite], champion.scores[finite]
-    releases = (("champion", contenders.champion, champion), ("challenger", contenders.challenger, challenger))
-    found: dict[str, Any] = {
-        "rows": len(units),
-        "not_finite": int((~finite).sum()),
-        "distance": wasserstein(theirs, mine) if len(mine) else None,
-        "decided_share": float(decided.mean()) if len(decided) else 0.0,
-    }
-    for name, scorer, scored in releases:
-        assert scorer is not None
-        known = scored.scores[np.isfinite(scored.scores)]
-        reference = scorer.bundle.reference()["score"].to_numpy() if scorer.bundle else np.empty(0)
-        found[f"{name}_mean"] = float(known.mean()) if len(known) else None
-        found[f"{name}_units"] = len(np.unique(units[scorer.reaches_threshold(scored.scores)]))
-        found[f"{name}_drift"] = wasserstein(reference, known) if len(reference) and len(known) else None
-        found[f"{name}_seconds_per_row"] = scored.seconds / max(1, len(units))
-    return found
+    before = _contender_figures(contenders.champion, champion, units)
+    beside = _contender_figures(contenders.challenger or contenders.champion, challenger, units)
+    return ContenderComparison(
+        challenger=contenders.named or "",
+        state="rule" if contenders.rule else contenders.state,
+        champion=contenders.champion.release_id,
+        problem="",
+        rows=len(units),
+        not_finite=int((~finite).sum()),
+        distance=wasserstein(theirs, mine) if len(mine) else None,
+        decided_share=float(decided.mean()) if len(decided) else 0.0,
+        champion_mean=before.mean,
+        champion_units=before.units,
+        champion_drift=before.drift,
+        champion_seconds_per_row=before.seconds_per_row,
+        challenger_mean=beside.mean,
+        challenger_units=beside.units,
+        challenger_drift=beside.drift,
+        challenger_seconds_per_row=beside.seconds_per_row,
+    )
 
 
-def judge(figures: Figures, policy: RolloutPolicy) -> list[Check]:
+@dataclass(frozen=True, kw_only=True)
+class _ContenderFigures:
+    """One contender: mean score, units at its threshold, distance from its reference, seconds for a row."""
+
+    mean: float | None
+    units: int
+    drift: float | None
+    seconds_per_row: float
+
+
+def _contender_figures(scorer: Scorer, scored: Scored, units: NDArray[Any]) -> _ContenderFigures:
+    known = scored.scores[np.isfinite(scored.scores)]
+    reference = scorer.bundle.reference()["score"].to_numpy() if scorer.bundle else np.empty(0)
+    return _ContenderFigures(
+        mean=float(known.mean()) if len(known) else None,
+        units=len(np.unique(units[scorer.reaches_threshold(scored.scores)])),
+        drift=wasserstein(reference, known) if len(reference) and len(known) else None,
+        seconds_per_row=scored.seconds / max(1, len(units)),
+    )
+
+
+def judge(figures: ContenderComparison, policy: RolloutPolicy) -> list[Check]:
     """The guardrails on a day's figures (see `compare`); a day with fewer rows than the policy's minimum has none."""
     return [
         _errors(figures),
         _distribution(figures, policy),
         _drift(figures, policy),
-        _volume(figures["challenger_units"], figures["champion_units"], policy),
+        _volume(figures.challenger_units, figures.champion_units, policy),
         _latency(figures, policy),
     ]
 
 
-def precision(pairs: Sequence[Mapping[str, Any]], policy: RolloutPolicy) -> Check:
-    """Review precision on matured days that both have scored; `pairs` hold `day`, `champion`, `challenger`."""
+def precision(pairs: Sequence[MaturedPair], policy: RolloutPolicy) -> Check:
+    """Review precision on matured days that both have scored."""
     question = f"Does it lose at most {policy.precision_loss} of review precision on matured days?"
     if not pairs:
         return Check(name="precision", question=question, outcome="not applicable", found="no labels have matured yet")
-    loss = float(np.mean([pair["champion"] - pair["challenger"] for pair in pairs]))
-    mine, theirs = (float(np.mean([pair[name] for pair in pairs])) for name in ("challenger", "champion"))
+    loss = float(np.mean([pair.champion - pair.challenger for pair in pairs]))
+    mine = float(np.mean([pair.challenger for pair in pairs]))
+    theirs = float(np.mean([pair.champion for pair in pairs]))
     return _check(
         "precision",
         question,
@@ -73,15 +102,15 @@ def precision(pairs: Sequence[Mapping[str, Any]], policy: RolloutPolicy) -> Chec
     )
 
 
-def _errors(figures: Figures) -> Check:
-    bad = figures["not_finite"]
+def _errors(figures: ContenderComparison) -> Check:
+    bad = figures.not_finite
     return _check(
-        "errors", "Is every score a number?", bad == 0, f"{bad:,} of {figures['rows']:,} scores are none", {"bad": bad}
+        "errors", "Is every score a number?", bad == 0, f"{bad:,} of {figures.rows:,} scores are none", {"bad": bad}
     )
 
 
-def _distribution(figures: Figures, policy: RolloutPolicy) -> Check:
-    distance = figures["distance"]
+def _distribution(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
+    distance = figures.distance
     return _check(
         "score_distance",
         f"Are its scores within {policy.score_distance} standard deviations of the champion's on the same rows?",
@@ -91,10 +120,10 @@ def _distribution(figures: Figures, policy: RolloutPolicy) -> Check:
     )
 
 
-def _drift(figures: Figures, policy: RolloutPolicy) -> Check:
+def _drift(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
     """A day that is new to the champion too does not speak against the challenger: only what exceeds it counts."""
     question = f"Are its scores no more than {policy.score_drift} further from their reference than the champion's?"
-    mine, theirs = figures["challenger_drift"], figures["champion_drift"]
+    mine, theirs = figures.challenger_drift, figures.champion_drift
     if mine is None:
         return Check(name="score_drift", question=question, outcome="not applicable", found="no reference")
     found = f"{mine:.3f} from its reference, the champion {theirs or 0.0:.3f} from its own"
@@ -110,8 +139,8 @@ def _volume(mine: int, theirs: int, policy: RolloutPolicy) -> Check:
     return _check("alert_volume", question, ratio <= policy.positive_ratio, found, {"ratio": ratio})
 
 
-def _latency(figures: Figures, policy: RolloutPolicy) -> Check:
-    seconds = figures["challenger_seconds_per_row"]
+def _latency(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
+    seconds = figures.challenger_seconds_per_row
     return _check(
         "latency",
         f"Does it score a row in at most {policy.seconds_per_row * 1e6:,.0f} microseconds?",

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from datetime import date, timedelta
-from typing import Any
 
 import numpy as np
 
+from pipelines.accounts.rollout import MaturedPair
+from pipelines.accounts.score import ScoreAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.nightly.known_units import known_units
 from pipelines.nightly.monitor.performance.performance import matured_day
@@ -15,16 +16,16 @@ from pipelines.problems.metrics import card_precision_by_day
 from pipelines.run import Run
 
 
-def matured_pair(run: Run, day: date, challenger: str) -> dict[str, Any] | None:
-    """`day`, `release`, `challenger` and `champion` (review precision of each), `n`, `positives` of the matured day.
+def matured_pair(run: Run, day: date, challenger: str) -> MaturedPair | None:
+    """The review precision of both on the matured day.
 
     The day is the newest whose labels are all known when `day` is over; None where `challenger` did not score it beside
     a champion. Labels are as they were known then; units that were known already are left out.
     """
     subject, use_case = matured_day(run, day), run.use_case
-    scored = run.ledger.latest("score", first=subject, last=subject, status="done").get(subject)
-    compared = (scored.payload.get("comparison") or {}) if scored else {}
-    if compared.get("challenger") != challenger or not run.lake.exists(use_case.labels.name):
+    scored = run.ledger.latest(ScoreAccount, first=subject, last=subject, status="done").get(subject)
+    compared = scored.account.comparison if scored else None
+    if compared is None or compared.challenger != challenger or not run.lake.exists(use_case.labels.name):
         return None
     columns = ["day", *use_case.events.key, use_case.review.unit, "champion_score", "challenger_score"]
     single = DayRange.single(subject)
@@ -45,11 +46,11 @@ def matured_pair(run: Run, day: date, challenger: str) -> dict[str, Any] | None:
         found = card_precision_by_day(np.zeros(len(label)), units[judged], score, label, use_case.review.capacity)
         return float(next(iter(found.values()), 0.0))
 
-    return {
-        "day": str(subject),
-        "release": challenger,
-        "challenger": precision("challenger_score"),
-        "champion": precision("champion_score"),
-        "n": len(label),
-        "positives": int(label.sum()),
-    }
+    return MaturedPair(
+        day=subject,
+        release=challenger,
+        challenger=precision("challenger_score"),
+        champion=precision("champion_score"),
+        n=len(label),
+        positives=int(label.sum()),
+    )

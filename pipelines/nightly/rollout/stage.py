@@ -7,11 +7,13 @@ While a challenger is tried out, `guard` holds what was found of a champion that
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
-from typing import Any
 
+from pipelines.accounts.incident import IncidentDetail
+from pipelines.accounts.rollout import GuardAccount, MaturedPair, RolloutAccount
+from pipelines.accounts.score import ScoreAccount
 from pipelines.alerting.incidents import deliver, report
 from pipelines.base.days import DayRange
 from pipelines.base.errors import PermanentError, TransientError
@@ -26,7 +28,7 @@ from pipelines.releases.undo import rollback
 from pipelines.releases.verdict import Check
 from pipelines.run import Run
 
-STAGE = "rollout"
+STAGE = RolloutAccount.STAGE
 RUNBOOK = "docs/runbooks/rollout.md"
 
 
@@ -37,8 +39,8 @@ class Finding:
     checks: Sequence[Check] = ()
     counts: bool = True
     note: str = ""
-    matured: Mapping[str, Any] | None = None
-    pairs: Sequence[Mapping[str, Any]] = field(default_factory=tuple)
+    matured: MaturedPair | None = None
+    pairs: Sequence[MaturedPair] = ()
 
     @property
     def failed(self) -> list[str]:
@@ -46,29 +48,29 @@ class Finding:
         return [f"{check.name}: {check.found}" for check in self.checks if check.outcome == "failed"]
 
 
-def rollout(run: Run, days: DayRange) -> StageResult:
+def rollout(run: Run, days: DayRange) -> StageResult[RolloutAccount]:
     """Judge `days` in order, each as `advance` does; running a day again never counts it twice.
 
     Raises `TransientError` where a day is not scored yet.
     """
-    accounts = {}
+    accounts: dict[date, RolloutAccount] = {}
     for day in days:
         accounts[day] = advance(run, day)
-        if accounts[day]["step"] in {"advance", "withdraw", "restore"}:
+        if accounts[day].step in {"advance", "withdraw", "restore"}:
             refresh_release_pages(run)
             deliver(run)
-        run.ledger.record_stage(STAGE, day, "done", run_id=run.run_id, at=run.clock(), payload=accounts[day])
+        run.ledger.record_stage(day, accounts[day], "done", run_id=run.run_id, at=run.clock())
     return StageResult(stage=STAGE, days=days, accounts=accounts)
 
 
-def advance(run: Run, day: date) -> dict[str, Any]:
+def advance(run: Run, day: date) -> RolloutAccount:
     """Judge the champion, if it was promoted lately, and the release that is tried out; do what the policy says.
 
     A guardrail that fails: a champion within its guard days gives way to the one before, a challenger is withdrawn, and
     an incident says why. Enough clean days: the challenger's next state, by compare-and-swap. On a day on which the
     champion gives way the challenger is not judged: its days count anew beside the one that is put back.
     """
-    record = run.ledger.latest("score", first=day, last=day).get(day)
+    record = run.ledger.latest(ScoreAccount, first=day, last=day).get(day)
     if record is None:
         raise TransientError(
             "the day is not scored yet",
@@ -82,13 +84,13 @@ def advance(run: Run, day: date) -> dict[str, Any]:
     if pointer is None:
         return _account(None, "none", "no release has been promoted yet")
     guarded = _guarded(run, day, pointer, record)
-    if pointer.challenger is None or guarded["step"] == "restore":
+    if pointer.challenger is None or guarded.step == "restore":
         return guarded
-    guard = {name: guarded[name] for name in ("reason", "checks", "matured")}
-    return {**_tried_out(run, day, pointer, record), "guard": guard if guarded["step"] == "hold" else None}
+    guard = GuardAccount(reason=guarded.reason, checks=guarded.checks, matured=guarded.matured)
+    return _tried_out(run, day, pointer, record).replaced(guard=guard if guarded.step == "hold" else None)
 
 
-def _tried_out(run: Run, day: date, pointer: Pointer, record: StageRecord) -> dict[str, Any]:
+def _tried_out(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]) -> RolloutAccount:
     challenger, state = str(pointer.challenger), str(pointer.challenger_state)
     found = _finding(run, day, pointer, record)
     if found.failed:
@@ -108,7 +110,7 @@ def _tried_out(run: Run, day: date, pointer: Pointer, record: StageRecord) -> di
     return _account(pointer, "advance", f"{reason}: now {following}", found)
 
 
-def _guarded(run: Run, day: date, pointer: Pointer, record: StageRecord) -> dict[str, Any]:
+def _guarded(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]) -> RolloutAccount:
     line = line_of_champions(run.ledger.moves())
     if len(line) < 2:
         return _account(pointer, "none", "no champion before this one: nothing to compare with, nothing to put back")
@@ -129,80 +131,79 @@ def _guarded(run: Run, day: date, pointer: Pointer, record: StageRecord) -> dict
     return _account(pointer, "restore", reason, found)
 
 
-def _finding(run: Run, day: date, pointer: Pointer, record: StageRecord) -> Finding:
+def _finding(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]) -> Finding:
     """The guardrails of the challenger on a day."""
-    figures, policy = record.payload.get("comparison") or {}, run.use_case.rollout
-    expected = (pointer.challenger, pointer.challenger_state, pointer.release_id)
-    if figures.get("problem") and figures.get("challenger") == pointer.challenger:
-        told = str(figures["problem"]).splitlines()[0]
-        check = Check(name="errors", question="Can it be loaded and score?", outcome="failed", found=told)
+    figures, policy = record.account.comparison, run.use_case.rollout
+    if figures is not None and figures.problem and figures.challenger == pointer.challenger:
+        problem = figures.problem.splitlines()[0]
+        check = Check(name="errors", question="Can it be loaded and score?", outcome="failed", found=problem)
         return Finding(checks=[check])
-    if tuple(figures.get(name) for name in ("challenger", "state", "champion")) != expected:
+    expected = (pointer.challenger, pointer.challenger_state, pointer.release_id)
+    if figures is None or (figures.challenger, figures.state, figures.champion) != expected:
         return Finding(counts=False, note=f"{day} was not scored by this pair in this state")
-    if figures["rows"] < policy.minimum:
-        return Finding(counts=False, note=f"{figures['rows']} rows are too few to judge")
-    as_of = run.ledger.release(str(pointer.challenger)).payload.get("as_of")
-    if as_of and day < date.fromisoformat(as_of):
+    if figures.rows < policy.minimum:
+        return Finding(counts=False, note=f"{figures.rows} rows are too few to judge")
+    as_of = run.ledger.release(str(pointer.challenger)).account.as_of
+    if as_of is not None and day < as_of:
         return Finding(counts=False, note=f"{day} is before {as_of}, as of which it was trained")
     matured, pairs = _matured(run, day, str(pointer.challenger))
     return Finding(checks=[*judge(figures, policy), precision(pairs, policy)], matured=matured, pairs=pairs)
 
 
-def _champion_finding(run: Run, day: date, release: str, before: str, record: StageRecord) -> Finding:
+def _champion_finding(run: Run, day: date, release: str, before: str, record: StageRecord[ScoreAccount]) -> Finding:
     """The guardrails of a champion that was promoted lately: it scores, as much as before, as precisely as before."""
-    payload, policy = record.payload, run.use_case.rollout
-    refused = record.status == "refused" and payload.get("release") == release
-    lost = bool(payload.get("fallback")) and release in str(payload.get("fallback_reason"))
+    account, policy = record.account, run.use_case.rollout
+    refused = record.status == "refused" and account.release == release
+    lost = account.fallback and account.stands_in_for == release
     scores = Check(
         name="errors",
         question="Does it score, and do its predictions pass their gate?",
         outcome="failed" if refused or lost else "passed",
-        found=str(payload.get("reason") or payload.get("fallback_reason")).splitlines()[0]
-        if refused or lost
-        else "yes",
+        found=(account.reason or account.fallback_reason).splitlines()[0] if refused or lost else "yes",
     )
     if refused or lost:
         return Finding(checks=[scores])
-    if payload.get("release") != release or payload.get("rows", 0) < policy.minimum:
+    if account.release != release or (account.rows or 0) < policy.minimum:
         return Finding(counts=False, note=f"{day} was not scored by it, or has too few rows")
     earlier = [
-        int(r.payload["units"])
-        for r in run.ledger.latest("score", status="done").values()
-        if r.payload.get("release") == before and "units" in r.payload and r.payload.get("rows", 0) >= policy.minimum
+        past.account.units
+        for past in run.ledger.latest(ScoreAccount, status="done").values()
+        if past.account.release == before
+        and past.account.units is not None
+        and (past.account.rows or 0) >= policy.minimum
     ]
     matured, pairs = _matured(run, day, release)
-    volume = volume_against(int(payload["units"]), earlier[-7:], policy)
+    volume = volume_against(account.units or 0, earlier[-7:], policy)
     return Finding(checks=[scores, volume, precision(pairs, policy)], matured=matured, pairs=pairs)
 
 
-def _matured(run: Run, day: date, release: str) -> tuple[Mapping[str, Any] | None, list[Mapping[str, Any]]]:
+def _matured(run: Run, day: date, release: str) -> tuple[MaturedPair | None, list[MaturedPair]]:
     """Review precision of both on the day whose labels matured with `day`, and on all matured days so far."""
     newest = matured_pair(run, day, release)
-    told = [
-        account["matured"]
-        for record in run.ledger.latest(STAGE, status="done").values()
-        for account in (record.payload, record.payload.get("guard") or {})
-        if account.get("matured")
-    ]
-    others = {matured["day"]: matured for matured in told if matured["release"] == release}
+    pairs: dict[date, MaturedPair] = {}
+    for record in run.ledger.latest(RolloutAccount, status="done").values():
+        guard = record.account.guard
+        for pair in (record.account.matured, guard.matured if guard else None):
+            if pair is not None and pair.release == release:
+                pairs[pair.day] = pair
     if newest is not None:
-        others[newest["day"]] = newest
-    return newest, list(others.values())
+        pairs[newest.day] = newest
+    return newest, list(pairs.values())
 
 
 def _clean_days(run: Run, pointer: Pointer) -> set[date]:
     """Days on which this challenger was clean in this state beside this champion."""
-    same = {"champion": pointer.release_id, "challenger": pointer.challenger, "state": pointer.challenger_state}
+    same = (pointer.release_id, pointer.challenger, pointer.challenger_state)
     return {
         day
-        for day, record in run.ledger.latest(STAGE, status="done").items()
-        if record.payload.get("clean") and all(record.payload.get(name) == value for name, value in same.items())
+        for day, record in run.ledger.latest(RolloutAccount, status="done").items()
+        if record.account.clean and (record.account.champion, record.account.challenger, record.account.state) == same
     }
 
 
 def _days_of(run: Run, release: str) -> set[date]:
-    records = run.ledger.latest("score").items()
-    return {day for day, record in records if record.payload.get("release") == release}
+    records = run.ledger.latest(ScoreAccount).items()
+    return {day for day, record in records if record.account.release == release}
 
 
 def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, found: Finding) -> None:
@@ -222,30 +223,30 @@ def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, found: Finding
 
 
 def _incident(release: str, day: date, reason: str, found: Finding, done: str) -> NewIncident:
-    detail = {
-        "first_day": str(day),
-        "days": [str(day)],
-        "sources": [STAGE],
-        "consequence": f"of {release}: {done}",
-        "evidence": found.failed,
-        "checks": [check.to_json() for check in found.checks],
-        "done": [done],
-        "next_step": "tollgate releases",
-        "runbook": RUNBOOK,
-    }
+    detail = IncidentDetail(
+        first_day=day,
+        days=(day,),
+        sources=(STAGE,),
+        consequence=f"of {release}: {done}",
+        evidence=tuple(found.failed),
+        checks=tuple(check.account() for check in found.checks),
+        done=(done,),
+        next_step="tollgate releases",
+        runbook=RUNBOOK,
+    )
     return NewIncident(
         kind="guardrail", subject=release, severity="critical", summary=f"{reason}; {done}", detail=detail
     )
 
 
-def _account(pointer: Pointer | None, step: str, reason: str, found: Finding | None = None) -> dict[str, Any]:
-    return {
-        "champion": pointer.release_id if pointer else None,
-        "challenger": pointer.challenger if pointer else None,
-        "state": pointer.challenger_state if pointer else None,
-        "step": step,
-        "reason": reason,
-        "clean": bool(found and found.counts and not found.failed),
-        "checks": [check.to_json() for check in found.checks] if found else [],
-        "matured": dict(found.matured) if found and found.matured else None,
-    }
+def _account(pointer: Pointer | None, step: str, reason: str, found: Finding | None = None) -> RolloutAccount:
+    return RolloutAccount(
+        champion=pointer.release_id if pointer else None,
+        challenger=pointer.challenger if pointer else None,
+        state=pointer.challenger_state if pointer else None,
+        step=step,
+        reason=reason,
+        clean=bool(found and found.counts and not found.failed),
+        checks=tuple(check.account() for check in found.checks) if found else (),
+        matured=found.matured if found else None,
+    )

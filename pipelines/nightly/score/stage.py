@@ -10,6 +10,9 @@ import numpy as np
 
 from expectations.gate import run_suite
 from expectations.result import GateResult
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.gate import GateAccount
+from pipelines.accounts.score import ContenderComparison, ScoreAccount
 from pipelines.base.days import DayRange
 from pipelines.base.errors import GateError, PermanentError
 from pipelines.decisions.alert_list import alert_table
@@ -32,11 +35,11 @@ if TYPE_CHECKING:
 ROWS_AT_ONCE = 1_500_000
 """Rows that are held in memory and committed at once: about 0.5 GB with thirty features. A larger day stands alone."""
 
-FEATURES = Upstream(stage="features", table="features", held_back=("predictions", "alerts", "monitor"))
+FEATURES = Upstream(account=FeaturesAccount, table="features", held_back=("predictions", "alerts", "monitor"))
 RUNBOOK_REFUSED = "docs/runbooks/predictions-refused.md"
 
 
-def score(run: Run, days: DayRange) -> StageResult:
+def score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
     """Score the features of `days` with the champion, or with the declared rule where none can be loaded.
 
     On days of a fallback by policy (see `platform.fallback`) the rule decides, and what the champion says is stored. A
@@ -57,7 +60,7 @@ def score(run: Run, days: DayRange) -> StageResult:
         return _score(run, days)
 
 
-def _score(run: Run, days: DayRange) -> StageResult:
+def _score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
     """`score`, by the holder of the lease."""
     version = run.lake.version("features")
     rows = FEATURES.rows(run, days, version)
@@ -67,7 +70,7 @@ def _score(run: Run, days: DayRange) -> StageResult:
         return _result(days, empty, {}).record(run)
     known = known_units(run, days)
     inputs = run.lake.versions(["features", run.use_case.labels.name, run.use_case.events.name])
-    accounts: dict[date, Mapping[str, Any]] = {}
+    accounts: dict[date, ScoreAccount] = {}
     versions: dict[str, int] = {}
     for part in decided_alike(days, rows, spans, ROWS_AT_ONCE):
         contenders = deciding(run, loaded, spans, part.first)
@@ -109,12 +112,22 @@ def _judge(run: Run, scorer: Scorer, by_day: Mapping[date, ScoredRows]) -> dict[
     }
     refused = {day: gate for day, gate in gates.items() if not gate.passed}
     if refused:
-        payloads = {
-            day: {"reason": gate.describe(), "gate": gate.to_json(), **_stamp(scorer)} for day, gate in refused.items()
-        }
-        run.ledger.record_stages("score", payloads, "refused", run_id=run.run_id, at=run.clock())
+        accounts = {day: _refused_account(scorer, gate) for day, gate in refused.items()}
+        run.ledger.record_stages(accounts, "refused", run_id=run.run_id, at=run.clock())
         raise _refusal(run, scorer, refused)
     return gates
+
+
+def _refused_account(scorer: Scorer, gate: GateResult) -> ScoreAccount:
+    return ScoreAccount(
+        reason=gate.describe(),
+        gate=GateAccount.of(gate),
+        release=scorer.release_id,
+        model_version=scorer.model_version,
+        fallback=scorer.fallback,
+        fallback_reason=scorer.reason,
+        stands_in_for=scorer.stands_in_for,
+    )
 
 
 def _refusal(run: Run, scorer: Scorer, refused: Mapping[date, GateResult]) -> GateError:
@@ -174,40 +187,51 @@ def _account(
     alerts: int = 0,
     gate: GateResult | None = None,
     inputs: Mapping[str, int] | None = None,
-) -> dict[str, Any]:
+) -> ScoreAccount:
     """What the ledger keeps of a day; a day without rows has neither gate nor mean."""
     scores = scored.predictions["score"].to_numpy() if scored else np.empty(0)
     decided = scored.predictions["decision"].to_numpy(zero_copy_only=False) if scored else np.empty(0, dtype=bool)
     units = scored.predictions[run.use_case.review.unit].to_numpy() if scored else np.empty(0)
-    return {
-        "rows": len(scores),
-        "alerts": alerts,
-        **_stamp(contenders.decides),
-        "score_mean": float(scores.mean()) if len(scores) else None,
-        "positive_share": float(decided.mean()) if len(scores) else None,
-        "units": len(np.unique(units[decided])),
-        "comparison": _comparison(contenders, scored, units),
-        "gate": gate.to_json() if gate else None,
-        "inputs": dict(inputs or {}),
-    }
+    scorer = contenders.decides
+    return ScoreAccount(
+        rows=len(scores),
+        alerts=alerts,
+        release=scorer.release_id,
+        model_version=scorer.model_version,
+        fallback=scorer.fallback,
+        fallback_reason=scorer.reason,
+        stands_in_for=scorer.stands_in_for,
+        score_mean=float(scores.mean()) if len(scores) else None,
+        positive_share=float(decided.mean()) if len(scores) else None,
+        units=len(np.unique(units[decided])),
+        comparison=_comparison(contenders, scored, units),
+        gate=GateAccount.of(gate) if gate else None,
+        inputs=dict(inputs or {}),
+    )
 
 
-def _comparison(contenders: Contenders, scored: ScoredRows | None, units: Any) -> dict[str, Any] | None:
+def _comparison(contenders: Contenders, scored: ScoredRows | None, units: Any) -> ContenderComparison | None:
     """Figures of champion and challenger on the day's rows; None without a challenger."""
     if contenders.named is None:
         return None
-    state = "rule" if contenders.rule else contenders.state
-    told = {"challenger": contenders.named, "state": state, "champion": contenders.champion.release_id}
     if contenders.challenger is None or scored is None or not len(units):
-        return {**told, "problem": contenders.problem, "rows": 0}
+        return ContenderComparison(
+            challenger=contenders.named,
+            state="rule" if contenders.rule else contenders.state,
+            champion=contenders.champion.release_id,
+            problem=contenders.problem,
+            rows=0,
+        )
     decided = np.array(scored.predictions["release"].to_pylist(), dtype=object) == contenders.challenger.release_id
     champion, challenger = (
         scored.scored[release] for release in (contenders.champion.release_id, contenders.challenger.release_id)
     )
-    return {**told, "problem": "", **compare(contenders, champion, challenger, units, decided)}
+    return compare(contenders, champion, challenger, units, decided)
 
 
-def _result(days: DayRange, accounts: Mapping[date, Mapping[str, Any]], versions: Mapping[str, int]) -> StageResult:
+def _result(
+    days: DayRange, accounts: Mapping[date, ScoreAccount], versions: Mapping[str, int]
+) -> StageResult[ScoreAccount]:
     return StageResult(stage="score", days=days, accounts=accounts, versions=versions)
 
 

@@ -13,12 +13,9 @@ import numpy as np
 from features.definition import FeatureSet, WindowCount
 from pipelines.parity.served.codes import CONTENT, FALLBACK, NOT_WHOLE, UNEXPLAINED, UNKNOWN, Codes
 from pipelines.parity.served.differences import DECISION, SCORE, Differences, Places, located
-from pipelines.parity.served.predictions import BOUNDED, UNKNOWN_ENTITY
+from pipelines.parity.served.predictions import BOUNDED, BY_POLICY, UNKNOWN_ENTITY
 from pipelines.parity.served.stored import History
 from pipelines.parity.served.windows import Known, by_windows, windows_of
-
-BY_POLICY = "by policy"
-"""How the reason of a fallback begins in which the rule decides, but features are as they should be."""
 
 
 def causes(found: Differences, features: FeatureSet, known: Known) -> dict[str, Codes]:
@@ -64,9 +61,10 @@ def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes,
     """What an answer itself says: causes for all of its values, and for those over its entities' histories."""
     answered, row, place = found.answered, found.row[rows], found.place[rows]
     rank = found.rank[rows]
-    told = answered.told.select(["fallback", "reason"]).take(row)
+    told = answered.told.select(["fallback", BY_POLICY]).take(row)
     fallback = told["fallback"].to_numpy(zero_copy_only=False).astype(np.bool_)
-    by_policy = np.array([str(reason or "").startswith(BY_POLICY) for reason in told["reason"].to_pylist()], dtype=bool)
+    # By policy the rule decides, but the features are as they should be.
+    by_policy = told[BY_POLICY].to_numpy(zero_copy_only=False).astype(np.bool_)
     order = np.argsort(history.id)
     at, there = located(history.id[order], answered.id[rank])
     content = answered.time[rank] != found.stored.time[place]

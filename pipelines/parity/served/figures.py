@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
 import numpy as np
 
 from features.instants import instant_of
+from pipelines.accounts.served import ServedAccount, ServedExample
 from pipelines.parity.served.causes import by_row
 from pipelines.parity.served.codes import CAUSES, UNEXPLAINED, Codes
 from pipelines.parity.served.differences import Differences, Places
@@ -19,75 +19,35 @@ from pipelines.usecases.policies.serving import ServingPolicy
 EXAMPLES = 3
 
 
-@dataclass(frozen=True, kw_only=True)
-class ServedParity:
-    """The answers to a day's events beside the batch. Shares are of `compared`, between 0 and 1.
-
-    `answers` counts first answers to events of the day, `repeated` further ones, `compared` those that are in the lake,
-    `not_in_lake` those that are not, `not_answered` the lake's events that were never asked about (of the share that is
-    logged), `fallback_share` the answers that the declared rule gave. `mismatching` events differ in any value;
-    `mismatches` counts them by feature (all that were compared are named, and `score` and `decision` of `scored`
-    events), `causes` by cause, `by_feature` by feature and cause. `examples` shows the first of a feature, those that
-    nothing explains before others.
-    """
-
-    day: date
-    answers: int
-    repeated: int
-    compared: int
-    scored: int
-    not_in_lake: int
-    not_answered: int
-    fallback_share: float
-    releases: Mapping[str, int]
-    mismatching: int
-    mismatch_share: float
-    unexplained: int
-    unexplained_share: float
-    mismatches: Mapping[str, int]
-    causes: Mapping[str, int]
-    by_feature: Mapping[str, Mapping[str, int]]
-    examples: Mapping[str, Sequence[Mapping[str, Any]]]
-    seconds: float
-
-    def exceeds(self, policy: ServingPolicy) -> str:
-        """What is beyond the policy, in words; nothing where all is within."""
-        return beyond(self.to_json(), policy)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for `--json` and the ledger."""
-        return {**asdict(self), "day": str(self.day)}
-
-
-def beyond(figures: Mapping[str, Any], policy: ServingPolicy) -> str:
-    """The same of figures as plain data."""
+def beyond_policy(figures: ServedAccount, policy: ServingPolicy) -> str:
+    """What is beyond the policy, in words; nothing where all is within."""
     told = []
-    if figures["unexplained_share"] > policy.unexplained_share:
+    if figures.unexplained_share > policy.unexplained_share:
         named = ", ".join(f"{name} ({count:,})" for name, count in unexplained_by_feature(figures).items())
-        told.append(f"{figures['unexplained']:,} of {figures['compared']:,} answers differ for no known cause: {named}")
-    if figures["mismatch_share"] > policy.mismatch_share:
-        causes = ", ".join(f"{cause} {count:,}" for cause, count in figures["causes"].items())
-        share = f"{figures['mismatch_share']:.2%} of the answers differ from the batch"
+        told.append(f"{figures.unexplained:,} of {figures.compared:,} answers differ for no known cause: {named}")
+    if figures.mismatch_share > policy.mismatch_share:
+        causes = ", ".join(f"{cause} {count:,}" for cause, count in figures.causes.items())
+        share = f"{figures.mismatch_share:.2%} of the answers differ from the batch"
         told.append(f"{share} (tolerated: {policy.mismatch_share:.2%}; {causes})")
     return "; ".join(told)
 
 
-def unexplained_by_feature(figures: Mapping[str, Any]) -> dict[str, int]:
+def unexplained_by_feature(figures: ServedAccount) -> dict[str, int]:
     """How many events differ in a feature for no known cause, most first."""
-    counts = {name: found.get(CAUSES[UNEXPLAINED], 0) for name, found in figures["by_feature"].items()}
+    counts = {name: found.get(CAUSES[UNEXPLAINED], 0) for name, found in figures.by_feature.items()}
     return dict(sorted(((n, c) for n, c in counts.items() if c), key=lambda item: (-item[1], item[0])))
 
 
 def figures_of(
     day: date, found: Differences, coded: Mapping[str, Codes], *, not_answered: int, seconds: float
-) -> ServedParity:
+) -> ServedAccount:
     """The figures of differences and their causes."""
     answered, rows, compared = found.answered, found.rows(), len(found.row)
     codes = by_row(rows, found.differing, coded)
     unexplained = int((codes == UNEXPLAINED).sum())
     fallback = answered.told["fallback"].to_numpy(zero_copy_only=False).astype(bool)
     releases = Counter(answered.told["release"].to_pylist())
-    return ServedParity(
+    return ServedAccount(
         day=day,
         answers=len(answered.today),
         repeated=answered.repeated,
@@ -115,7 +75,7 @@ def _counted(codes: Codes) -> dict[str, int]:
     return {cause: count for cause, count in zip(CAUSES, counts, strict=True) if count}
 
 
-def _examples(found: Differences, name: str, numbers: Places, codes: Codes) -> list[dict[str, Any]]:
+def _examples(found: Differences, name: str, numbers: Places, codes: Codes) -> tuple[ServedExample, ...]:
     """The first events that differ in a feature, unexplained ones before others."""
     answered = found.answered
     shown = []
@@ -123,17 +83,17 @@ def _examples(found: Differences, name: str, numbers: Places, codes: Codes) -> l
         number, rank = int(numbers[i]), int(found.rank[numbers[i]])
         batch, online = found.values(name, number)
         shown.append(
-            {
-                "event_id": answered.id[rank].item(),
-                "keys": {entity: _plain(values[rank]) for entity, values in answered.keys.items()},
-                "instant": instant_of(answered.time[rank]).isoformat(),
-                "answered_at": instant_of(answered.stamp[rank]).isoformat(),
-                "batch": batch,
-                "online": online,
-                "cause": CAUSES[int(codes[i])],
-            }
+            ServedExample(
+                event_id=answered.id[rank].item(),
+                keys={entity: _plain(values[rank]) for entity, values in answered.keys.items()},
+                instant=instant_of(answered.time[rank]).isoformat(),
+                answered_at=instant_of(answered.stamp[rank]).isoformat(),
+                batch=batch,
+                online=online,
+                cause=CAUSES[int(codes[i])],
+            )
         )
-    return shown
+    return tuple(shown)
 
 
 def _plain(value: Any) -> Any:

@@ -25,7 +25,10 @@ UNKNOWN_ENTITY, BOUNDED = 1, 8
 
 FEATURE = "feature."
 HOUR = timedelta(hours=1)
-_TOLD = ("release", "fallback", "reason", "score", "decision")
+BY_POLICY = "by_policy"
+_TOLD = ("release", "fallback", "reason", BY_POLICY, "score", "decision")
+_POLICY_REASON = "by policy"
+"""How the reason begins of an answer by policy; logs of earlier versions say it in these words alone."""
 _FLAGS, _CENTS, _AT = "flags", "cents", "answered_at"
 
 
@@ -36,7 +39,7 @@ class Answered:
     Events of the day and of its neighbours, as far as they were answered in the hours that were read. `id`, `time`
     (µs), `cents`, `stamp` (when it was answered, µs) int64; `keys` by the entity's name; `writer` a worker's number;
     `flags` uint8. `today` holds the places of the answers to events of the day, `told` their further columns in the
-    same order: release, fallback, reason, score, decision and `feature.<name>`, null where one was not
+    same order: release, fallback, reason, by_policy, score, decision and `feature.<name>`, null where one was not
     computed. `repeated` counts the day's answers that were not the first of their event.
     """
 
@@ -82,7 +85,20 @@ def read_answered(run: Run, day: date) -> Answered | None:
             told.append(table.select(kept).filter(pa.array(chosen)))
     if not sum(table.num_rows for table in told):
         return None
-    return _answered(parts, pa.concat_tables(told, promote_options="default"), schema, begin, end)
+    every = _with_policy(pa.concat_tables(told, promote_options="default"))
+    return _answered(parts, every, schema, begin, end)
+
+
+def _with_policy(told: pa.Table) -> pa.Table:
+    """The table with `by_policy` in every row, for those of an earlier version by what their reason says."""
+    import pyarrow as pa
+    import pyarrow.compute as pc
+
+    said = pc.fill_null(pc.starts_with(told["reason"], _POLICY_REASON), False)
+    if BY_POLICY not in told.column_names:
+        return told.append_column(BY_POLICY, said)
+    known = told[BY_POLICY].cast(pa.bool_())
+    return told.set_column(told.column_names.index(BY_POLICY), BY_POLICY, pc.coalesce(known, said))
 
 
 def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:

@@ -12,6 +12,10 @@ import numpy as np
 
 from features.instants import day_number, microseconds_of
 from features.timeline import Ints
+from pipelines.accounts.features import FeaturesAccount
+from pipelines.accounts.incident import IncidentDetail
+from pipelines.accounts.materialize import MaterializeAccount
+from pipelines.accounts.served import ServedAccount
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.base.days import DayRange
 from pipelines.ledger.incidents import Severity
@@ -20,7 +24,7 @@ from pipelines.nightly.result import StageResult
 from pipelines.parity.served.causes import causes
 from pipelines.parity.served.codes import CAUSES, UNEXPLAINED
 from pipelines.parity.served.differences import Differences, differences
-from pipelines.parity.served.figures import ServedParity, figures_of, unexplained_by_feature
+from pipelines.parity.served.figures import beyond_policy, figures_of, unexplained_by_feature
 from pipelines.parity.served.predictions import Answered, read_answered
 from pipelines.parity.served.stored import Stored, read_history, read_reports, read_stored
 from pipelines.parity.served.windows import Known
@@ -30,31 +34,31 @@ from pipelines.prediction_log.writer import SALT
 from pipelines.releases.canary import in_canary
 from pipelines.run import Run
 
-STAGE, KIND = "served", "served parity"
+STAGE, KIND = ServedAccount.STAGE, "served parity"
 RUNBOOK = "docs/runbooks/served-parity.md"
 TAKEN_OVER = timedelta(minutes=5)
 """How long after a night's states are complete every scorer may still answer from those of the night before."""
 
 
-def served_parity(run: Run, days: DayRange) -> StageResult:
-    """Compare the answers to the events of each of `days` with the batch, bit by bit; accounts: see `ServedParity`.
+def served_parity(run: Run, days: DayRange) -> StageResult[ServedAccount]:
+    """Compare the answers to the events of each of `days` with the batch, bit by bit; accounts: see `ServedAccount`.
 
     A day beyond the use case's serving policy is recorded as `refused` and opens an incident; nothing is held back by
     it but the next release. A day without answers or features is passed over, and not recorded.
     """
-    accounts = {}
+    accounts: dict[date, ServedAccount] = {}
     settle_answers(answers_folder(run.settings.home, run.use_case.name))
     for day in days:
         found = served_day(run, day)
-        accounts[day] = {"passed_over": found} if isinstance(found, str) else found.to_json()
+        accounts[day] = ServedAccount(passed_over=found) if isinstance(found, str) else found
     return StageResult(stage=STAGE, days=days, accounts=accounts)
 
 
-def served_day(run: Run, day: date) -> ServedParity | str:
+def served_day(run: Run, day: date) -> ServedAccount | str:
     """One day, recorded in the ledger; in words why there is nothing to compare."""
     began = time.monotonic()
-    built = run.ledger.latest("features", first=day, last=day, status="done")
-    if not built or not built[day].payload.get("rows"):
+    built = run.ledger.latest(FeaturesAccount, first=day, last=day, status="done")
+    if not built or not built[day].account.rows:
         return "no features of this day"
     answered = read_answered(run, day)
     if answered is None:
@@ -65,7 +69,7 @@ def served_day(run: Run, day: date) -> ServedParity | str:
     coded = causes(found, run.use_case.stored_features, known)
     silent = _not_answered(run, answered, stored)
     result = figures_of(day, found, coded, not_answered=silent, seconds=time.monotonic() - began)
-    _record(run, result)
+    _record(run, day, result)
     return result
 
 
@@ -78,9 +82,10 @@ def _known(run: Run, day: date, found: Differences) -> Known:
 def _nights(run: Run, day: date, found: Differences) -> Ints:
     """For each compared event the number of the last day whose end the states stood on when it was answered."""
     before = day_number(day) - 1
-    done = [record for record in run.ledger.stage_records("materialize") if record.status == "done"]
-    begun = np.array([microseconds_of(one.recorded_at + TAKEN_OVER) for one in done], dtype=np.int64)
-    ends = [day_number(date.fromisoformat(one.payload["watermark"])) for one in done]
+    done = [record for record in run.ledger.stage_records(MaterializeAccount) if record.status == "done"]
+    whole = [(record.recorded_at, mark) for record in done if (mark := record.account.watermark) is not None]
+    begun = np.array([microseconds_of(at + TAKEN_OVER) for at, _ in whole], dtype=np.int64)
+    ends = [day_number(mark) for _, mark in whole]
     nights = np.array([before - run.use_case.stored_features.reach_days, *ends], dtype=np.int64)
     places = np.searchsorted(begun, found.answered.stamp[found.rank], side="right")
     known: Ints = np.minimum(nights[places], before)
@@ -97,39 +102,40 @@ def _not_answered(run: Run, answered: Answered, stored: Stored) -> int:
     return int(silent.sum())
 
 
-def _record(run: Run, result: ServedParity) -> None:
+def _record(run: Run, day: date, result: ServedAccount) -> None:
     """Into the ledger; an incident where the day is beyond the policy, and its end where a day is not."""
-    reason = result.exceeds(run.use_case.serving)
-    payload = {**result.to_json(), **({"reason": reason} if reason else {})}
+    reason = beyond_policy(result, run.use_case.serving)
+    account = result.replaced(reason=reason) if reason else result
     status = "refused" if reason else "done"
-    run.ledger.record_stage(STAGE, result.day, status, run_id=run.run_id, at=run.clock(), payload=payload)
+    run.ledger.record_stage(day, account, status, run_id=run.run_id, at=run.clock())
     if reason:
-        report(run, _incident(run, result, reason))
+        report(run, _incident(run, day, result, reason))
     else:
         for one in run.ledger.incidents(open_only=True):
-            if one.kind == KIND and max(one.detail.get("days") or [""]) <= str(result.day):
+            if one.kind == KIND and (one.detail.last is None or one.detail.last <= day):
                 settle(run, one, f"the answers of {result.day} are within the policy")
     deliver(run)
 
 
-def _incident(run: Run, result: ServedParity, reason: str) -> NewIncident:
+def _incident(run: Run, day: date, result: ServedAccount, reason: str) -> NewIncident:
     """A page where values differ for no known cause, else a ticket. It names no event: incidents are kept for good."""
-    named = unexplained_by_feature(result.to_json())
+    named = unexplained_by_feature(result)
     shown = [f"{cause}: {count:,} of {result.compared:,} answers" for cause, count in result.causes.items()]
     for name in [*named, *(name for name in result.examples if name not in named)][:3]:
-        e = result.examples[name][0]
-        shown.append(f"{name}, for instance: batch {e['batch']!r}, answered {e['online']!r} ({e['cause']})")
-    detail = {
-        "by": STAGE,
-        "first_day": str(result.day),
-        "cause": CAUSES[UNEXPLAINED] if named else max(result.causes, key=lambda cause: result.causes[cause]),
-        "days": [str(result.day)],
-        "sources": [STAGE],
-        "consequence": "answers were given on other features than the model's; the next release is refused",
-        "evidence": shown,
-        "next_step": f"tollgate parity --served --day {result.day}",
-        "runbook": RUNBOOK,
-    }
+        example = result.examples[name][0]
+        values = f"batch {example.batch!r}, answered {example.online!r}"
+        shown.append(f"{name}, for instance: {values} ({example.cause})")
+    detail = IncidentDetail(
+        by=STAGE,
+        first_day=day,
+        cause=CAUSES[UNEXPLAINED] if named else max(result.causes, key=lambda cause: result.causes[cause]),
+        days=(day,),
+        sources=(STAGE,),
+        consequence="answers were given on other features than the model's; the next release is refused",
+        evidence=tuple(shown),
+        next_step=f"tollgate parity --served --day {day}",
+        runbook=RUNBOOK,
+    )
     severity: Severity = "critical" if result.unexplained_share > run.use_case.serving.unexplained_share else "warning"
     return NewIncident(
         kind=KIND, subject=run.use_case.name, severity=severity, summary=f"{result.day}: {reason}", detail=detail

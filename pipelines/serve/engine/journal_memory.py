@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.journal.choice import STAGE
+from pipelines.accounts.journal import JournalAccount
 from pipelines.journal.journal import Journal
 from pipelines.run import Run
 
@@ -65,18 +63,18 @@ class BegunStream:
 
 def newest_stream(run: Run) -> BegunStream | None:
     """What the ledger says, None before the first; raises `StoreError`."""
-    told = [record for record in run.ledger.stage_records(STAGE) if "stream" in record.payload]
-    if not told:
+    begun = [record for record in run.ledger.stage_records(JournalAccount) if record.account.stream is not None]
+    if not begun:
         return None
-    payload: Mapping[str, Any] = told[-1].payload
-    return BegunStream(stream=payload["stream"], whole=payload["whole"], at=told[-1].recorded_at)
+    newest = begun[-1].account
+    return BegunStream(stream=newest.stream or "", whole=newest.whole, at=begun[-1].recorded_at)
 
 
 def record_stream(run: Run, journal: Journal, *, whole: bool) -> None:
     """Let the ledger know that a stream began; raises `StoreError`."""
     now = run.clock()
-    payload = {"stream": journal.stream, "previous": journal.previous, "whole": whole, "why": journal.why}
-    run.ledger.record_stage(STAGE, now.date(), "done", run_id=run.run_id, at=now, payload=payload)
+    account = JournalAccount(stream=journal.stream, previous=journal.previous, whole=whole, why=journal.why)
+    run.ledger.record_stage(now.date(), account, "done", run_id=run.run_id, at=now)
 
 
 def is_whole(run: Run, journal: Journal, built_at: datetime | None) -> bool:

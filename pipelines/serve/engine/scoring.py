@@ -24,16 +24,17 @@ UNSURE = "the states of its entities could not be had in time"
 Scores = NDArray[np.float64]
 
 
-def decider(scorer: Scorer, *, reason: str = "") -> Decider:
+def decider(scorer: Scorer, *, reason: str = "", by_policy: bool = False) -> Decider:
     """A scorer as an answer names it; the rule has no feature set."""
     bundle = scorer.bundle
     return Decider(
         release_id=scorer.release_id,
         model_version=scorer.model_version,
-        feature_digest=str(bundle.record["feature_set"]["digest"]) if bundle is not None else "",
+        feature_digest=bundle.record.feature_set.digest if bundle is not None else "",
         threshold=scorer.threshold,
         fallback=scorer.fallback,
         reason=reason or scorer.reason,
+        by_policy=by_policy,
     )
 
 

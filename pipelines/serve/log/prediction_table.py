@@ -38,8 +38,8 @@ class Logged:
 def answer_table(batches: Sequence[Logged], schema: EventSchema) -> pa.Table:
     """One row for each answer of batches that are alike.
 
-    Columns: event id, time, entity keys, `cents`; score, decision, release, model_version, fallback, reason, flags;
-    champion, challenger, challenger_score; answered_at; and the features that any of them reads, DOUBLE, as
+    Columns: event id, time, entity keys, `cents`; score, decision, release, model_version, fallback, reason, by_policy,
+    flags; champion, challenger, challenger_score; answered_at; and the features that any of them reads, DOUBLE, as
     `feature.<name>`.
     """
     import pyarrow as pa
@@ -81,6 +81,7 @@ def _decided(deciders: Sequence[Decider], place: pa.Array) -> dict[str, pa.Array
         "model_version": pa.array(texts["model_version"], pa.string()).take(place),
         "fallback": pa.array([one.fallback for one in deciders], pa.bool_()).take(place),
         "reason": pa.array(texts["reason"], pa.string()).take(place),
+        "by_policy": pa.array([one.by_policy for one in deciders], pa.bool_()).take(place),
     }
 
 

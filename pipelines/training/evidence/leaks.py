@@ -6,7 +6,6 @@ and a training frame that is another one when it is read again from the same tab
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +14,7 @@ import numpy as np
 from features import kinds
 from features.definition import FeatureSet
 from features.feature import EntityFeature, Feature
+from pipelines.accounts.parity import ParityAccount
 from pipelines.base.days import DayRange
 from pipelines.problems.metrics import Array, auc_roc, average_precision
 from pipelines.releases.verdict import CANDIDATE, Check, not_applicable
@@ -98,26 +98,26 @@ def _alone(name: str, value: Array, label: Array) -> dict[str, Any]:
     }
 
 
-def parity_holds(parity: Mapping[str, Any] | None, features: FeatureSet, days: int) -> Check:
-    """`parity` is the newest result of `pipelines.parity.stage` as plain data, None where there is none so new."""
+def parity_holds(parity: ParityAccount | None, features: FeatureSet, days: int) -> Check:
+    """`parity` is the newest account of `pipelines.parity.stage`, None where there is none so new."""
     question = f"Did the online path give the batch's features, bit for bit, in the last {days} days?"
     if parity is None:
         reason = f"no parity was measured in the last {days} days; next: tollgate parity --day D"
         return not_applicable("parity", question, reason)
-    differing = {name: count for name, count in parity["mismatches"].items() if count}
-    absent = [name for name in features.names if name not in parity["mismatches"]]
+    differing = {name: count for name, count in parity.mismatches.items() if count}
+    absent = [name for name in features.names if name not in parity.mismatches]
     if absent:
-        return not_applicable("parity", question, f"on {parity['day']} it was not measured for {', '.join(absent)}")
-    lost = parity["only_batch"] + parity["only_online"]
+        return not_applicable("parity", question, f"on {parity.day} it was not measured for {', '.join(absent)}")
+    lost = parity.only_batch + parity.only_online
     named = ", ".join(f"{name} ({count:,})" for name, count in differing.items())
     return Check(
         name="parity",
         question=question,
         outcome="failed" if differing or lost else "passed",
-        found=f"{parity['day']}: {parity['compared']:,} events x {len(parity['mismatches'])} features, "
+        found=f"{parity.day}: {parity.compared:,} events x {len(parity.mismatches)} features, "
         + (f"differing: {named}; on one side only: {lost} events" if differing or lost else "0 mismatches"),
         figures={
-            "compared": float(parity["compared"]),
+            "compared": float(parity.compared),
             "mismatches": float(sum(differing.values())),
             "lost": float(lost),
         },

@@ -3,42 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
+from pipelines.accounts.served import ServedAccount
 from pipelines.releases.verdict import Check, not_applicable
 from pipelines.usecases.policies.serving import ServingPolicy
 
 NAME = "served_parity"
 
 
-def served_holds(served: Mapping[str, Any] | None, policy: ServingPolicy) -> Check:
-    """`served` is the newest figure of `pipelines.parity.served` as plain data, None where there is none so new."""
+def served_holds(served: ServedAccount | None, policy: ServingPolicy) -> Check:
+    """`served` is the newest account of `pipelines.parity.served`, None where there is none so new."""
     question = f"Were the answers of the last {policy.parity_days} days those of the batch, but for what is tolerated?"
     if served is None:
         return not_applicable(NAME, question, f"nothing was served in the last {policy.parity_days} days")
-    beyond = served.get("reason") or ""
-    unexplained, share = served["unexplained_share"], served["mismatch_share"]
+    beyond = served.reason
+    unexplained, share = served.unexplained_share, served.mismatch_share
     failed = unexplained > policy.unexplained_share or share > policy.mismatch_share
-    causes = ", ".join(f"{cause} {count:,}" for cause, count in served["causes"].items())
-    told = f"{served['mismatching']:,} differ" + (f" ({causes})" if causes else "")
+    causes = ", ".join(f"{cause} {count:,}" for cause, count in served.causes.items())
+    told = f"{served.mismatching:,} differ" + (f" ({causes})" if causes else "")
     return Check(
         name=NAME,
         question=question,
         outcome="failed" if failed else "passed",
-        found=f"{served['day']}: of {served['compared']:,} answers {beyond if failed and beyond else told}",
+        found=f"{served.day}: of {served.compared:,} answers {beyond if failed and beyond else told}",
         figures={
-            "compared": float(served["compared"]),
+            "compared": float(served.compared),
             "mismatch_share": share,
             "mismatch_limit": policy.mismatch_share,
             "unexplained_share": unexplained,
             "unexplained_limit": policy.unexplained_share,
-            "fallback_share": served["fallback_share"],
+            "fallback_share": served.fallback_share,
         },
         table=[
-            {"feature": name, "differ": sum(by_cause.values()), **_named(served["causes"], by_cause)}
-            for name, by_cause in sorted(served["by_feature"].items())
+            {"feature": name, "differ": sum(by_cause.values()), **_named(served.causes, by_cause)}
+            for name, by_cause in sorted(served.by_feature.items())
         ],
-        subjects=tuple(name for name, by_cause in sorted(served["by_feature"].items()) if by_cause.get("unexplained")),
+        subjects=tuple(name for name, by_cause in sorted(served.by_feature.items()) if by_cause.get("unexplained")),
     )
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from pipelines.accounts.features import ReportDelays
+
 _STEPS = (3, 7, 23)
 """Days beyond the label delay at which the classes of late reports end."""
 
@@ -35,10 +37,9 @@ class LabelDelays:
         return cls(delay_days=delay_days, counts=found, unmatched=unmatched)
 
     @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> LabelDelays:
-        """What `to_json` made."""
-        counts = tuple(int(count) for count in found["counts"])
-        return cls(delay_days=int(found["delay_days"]), counts=counts, unmatched=int(found["unmatched"]))
+    def of_account(cls, account: ReportDelays) -> LabelDelays:
+        """What `account` made."""
+        return cls(delay_days=account.delay_days, counts=account.counts, unmatched=account.unmatched)
 
     @classmethod
     def total(cls, delay_days: int, parts: Iterable[LabelDelays]) -> LabelDelays:
@@ -81,14 +82,18 @@ class LabelDelays:
         late = ", ".join(f"{name} {count:,}" for name, count in list(self.named().items())[1:] if count)
         return f"{told} label.delay_days ({self.delay_days})" + (f": {late}" if late else "")
 
+    def account(self) -> ReportDelays:
+        """What the ledger keeps, with the numbers by class in words beside them."""
+        return ReportDelays(
+            delay_days=self.delay_days,
+            counts=self.counts,
+            unmatched=self.unmatched,
+            reported=self.reported,
+            late=self.late,
+            late_share=self.late_share,
+            by_delay=self.named(),
+        )
+
     def to_json(self) -> dict[str, Any]:
-        """Plain data, with the numbers by class in words beside them."""
-        return {
-            "delay_days": self.delay_days,
-            "counts": list(self.counts),
-            "unmatched": self.unmatched,
-            "reported": self.reported,
-            "late": self.late,
-            "late_share": self.late_share,
-            "by_delay": self.named(),
-        }
+        """The same as plain data."""
+        return self.account().to_json()

@@ -10,6 +10,7 @@ from pipelines.base.settings import Settings
 from pipelines.demo.demo import DemoPlan, steps
 from pipelines.releases.promotion import promote
 from pipelines.run import Run
+from tests.accounts import monitor_account, train_account
 from tests.conftest import NOW
 from tests.pipelines.releases.boosters import AT
 from tests.pipelines.releases.bundles import USE, stored_release
@@ -23,8 +24,8 @@ def run(settings: Settings) -> Run:
     run = Run(settings, USE, actor="demo", clock=lambda: AT)
     promote(run, stored_release(run, 1, "approved").release_id, reason="first")
     for day in PLAN.live:
-        asked = {"retrain": {"asked": day == PLAN.incident.first}}
-        run.ledger.record_stage("monitor", day, "done", run_id="r", at=AT, payload=asked)
+        account = monitor_account(retrain={"asked": day == PLAN.incident.first})
+        run.ledger.record_stage(day, account, "done", run_id="r", at=AT)
     return run
 
 
@@ -36,7 +37,7 @@ def test_the_last_step_says_where_the_retrained_release_stands(run: Run, state: 
     else:
         run.ledger.set_state(release, state, reason="refused: worse", actor="train", at=AT)
     as_of = PLAN.incident.first + timedelta(days=1)
-    run.ledger.record_stage("train", as_of, "done", run_id="r", at=AT, payload={"release": release})
+    run.ledger.record_stage(as_of, train_account(release=release), "done", run_id="r", at=AT)
     champion = run.ledger.champion()
     assert champion is not None
     told = [steps(run, PLAN)[-1].run(lambda _: None) for _ in range(2)]

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from pipelines.drills.kill import Steps, in_child
 from pipelines.ledger.ledger import Ledger
+from tests.accounts import release_account
 from tests.conftest import NOW
 
 
@@ -16,7 +17,7 @@ def _work(folder: Path, ledger: str) -> None:
     (folder / "other").mkdir()
     for number in range(5):
         (folder / "other" / str(number)).write_text("?")
-    Ledger(ledger, "fraud").add_release("fraud-20261109-00000000", {}, at=NOW)
+    Ledger(ledger, "fraud").add_release("fraud-20261109-00000000", release_account(), at=NOW)
     (folder / "a").rename(folder / "b")
 
 

@@ -9,6 +9,7 @@ import pytest
 from pipelines.base.settings import Settings
 from pipelines.drills.race import AT, Attempt, _findings, race
 from pipelines.ledger.ledger import Ledger
+from tests.accounts import release_account
 from tests.guarantees.plugin import Tried
 
 GOOD = (Attempt(0, "0-0", "won"), Attempt(0, "0-1", "lost"))
@@ -26,7 +27,7 @@ def test_every_race_has_one_winner_and_the_losers_are_told(settings: Settings, t
 
 def _held(settings: Settings, *attempts: Attempt) -> list[bool]:
     ledger = Ledger(settings.ledger, settings.use_case)
-    ledger.add_release("race-000-0-0", {}, at=AT)
+    ledger.add_release("race-000-0-0", release_account(), at=AT)
     ledger.move_champion("race-000-0-0", expected=None, reason="", actor="", at=AT)
     return [finding.holds for finding in _findings(ledger, attempts, 1, 2)]
 

@@ -14,6 +14,7 @@ from pipelines.base.settings import Settings
 from pipelines.ledger.homes import require_own_ledger
 from pipelines.ledger.ledger import Ledger
 from pipelines.releases.signing import sign
+from tests.accounts import ingest_account
 
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 
@@ -51,7 +52,7 @@ def run_day(settings: Settings, day: date) -> None:
     _write(folder / "_MANIFEST.json", json.dumps({"files": files}))
     _write(settings.home / f"lake/fraud/transactions/day={day}/part-0.parquet", content.decode())
     ledger = Ledger(settings.ledger, "fraud")
-    ledger.record_stage("ingest", day, "done", run_id=settings.home.name, at=AT, payload={})
+    ledger.record_stage(day, ingest_account(), "done", run_id=settings.home.name, at=AT)
     ledger._engine.dispose()
 
 

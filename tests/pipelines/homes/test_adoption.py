@@ -121,7 +121,7 @@ def test_an_adoption_that_was_killed_goes_on_with_the_same_identity(
 
 
 def test_notices_that_wait_are_withdrawn_in_the_copy_only(one: Settings, tmp_path: Path) -> None:
-    new = NewIncident(kind="late", subject="x", severity="warning", summary="late", detail={})
+    new = NewIncident(kind="late", subject="x", severity="warning", summary="late")
     Ledger(one.ledger, "fraud").report_incident(new, at=AT, actor="test", channels=("webhook",))
     shutil.copytree(one.home, tmp_path / "two")
     two = Settings.build(home=tmp_path / "two")

@@ -25,6 +25,7 @@ from pipelines.ledger.homes import HomeLedger
 from pipelines.ledger.ledger import Ledger
 from pipelines.online.address import OnlineAddress
 from pipelines.online.marker import mark_build
+from tests.accounts import features_account, materialize_account
 from tests.cli.calling import called
 from tests.object_store import REGION, make_bucket, s3
 from tests.pipelines.homes.example_home import AT, act
@@ -110,9 +111,9 @@ def places(endpoint: str, postgresql_server: Server, redis_server: Server, tmp_p
     act(original)
     bucket.put_object(Key=COMMIT, Body=b'{"commitInfo": {}}')
     ledger = Ledger(original.ledger, "fraud")
-    ledger.record_stage("features", DAY, "done", run_id="night", at=AT, payload={"version": 3, "rows": 1})
-    built = {"marked": True, "entities": {"customer": 1}, "built_at": BUILD, "watermark": str(DAY)}
-    ledger.record_stage("materialize", DAY, "done", run_id="night", at=AT, payload=built)
+    ledger.record_stage(DAY, features_account(version=3, rows=1), "done", run_id="night", at=AT)
+    built = materialize_account(marked=True, entities={"customer": 1}, built_at=BUILD, watermark=str(DAY))
+    ledger.record_stage(DAY, built, "done", run_id="night", at=AT)
     client = redis.Redis(port=redis_server.port, password=redis_server.password)
     client.flushall()
     client.set("customer 1", "its states")
@@ -248,7 +249,7 @@ def test_a_lost_folder_comes_back_to_its_servers_with_the_ledger_as_it_is(
     original = places.original
     identity = require_own_home(original).home_id
     Ledger(original.ledger, "fraud").record_stage(
-        "features", date(2026, 11, 2), "done", run_id="since", at=AT, payload={"version": 3, "rows": 1}
+        date(2026, 11, 2), features_account(version=3, rows=1), "done", run_id="since", at=AT
     )
     before = places.content()
     shutil.rmtree(original.home)

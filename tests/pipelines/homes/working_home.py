@@ -10,6 +10,7 @@ import numpy as np
 import pyarrow as pa
 from deltalake import DeltaTable, write_deltalake
 
+from pipelines.accounts.features import FeaturesAccount
 from pipelines.base.settings import Settings
 from pipelines.journal.choice import journal_folder
 from pipelines.journal.files import FileJournal
@@ -59,8 +60,8 @@ class WorkingHome:
             table.create_checkpoint()
         if self.deletes:
             table.vacuum(retention_hours=0, enforce_retention_duration=False, dry_run=False)
-        account = {"version": table.version(), "rows": number}
-        self.run.ledger.record_stage("features", DAY, "done", run_id=f"night-{number}", at=AT, payload=account)
+        account = FeaturesAccount(version=table.version(), rows=number)
+        self.run.ledger.record_stage(DAY, account, "done", run_id=f"night-{number}", at=AT)
         note_ledger(self.run)
         records = np.zeros((RECORDS, WIDTH), dtype=np.int64)
         records[:, KIND] = EVENT
@@ -87,22 +88,22 @@ def require_consistent(settings: Settings) -> int:
     look = look_at_stores(run)
     assert look.silent == ()
     assert look.lost == ()
-    accounts = [record.payload for record in run.ledger.stage_records("features")]
+    accounts = [record.account for record in run.ledger.stage_records(FeaturesAccount)]
     run.ledger._engine.dispose()
-    known = accounts[-1] if accounts else {"version": -1, "rows": 0}
+    known = accounts[-1] if accounts else FeaturesAccount(version=-1, rows=0)
 
     table = DeltaTable(str(Path(settings.lake, "fraud", TABLE)))
-    assert table.version() >= known["version"]
+    assert table.version() >= known.version
     rows = table.to_pyarrow_table()
     assert sorted(rows["id"].to_pylist()) == list(range(rows.num_rows))
-    assert rows.num_rows >= known["rows"]
+    assert rows.num_rows >= known.rows
 
     journal = FileJournal(journal_folder(settings.home, "fraud"), WIDTH, segment_bytes=SEGMENT)
     try:
         records = journal.news()
         assert (journal.losses, journal.why) == (0, "")
         assert records[:, ID].tolist() == list(range(len(records)))
-        assert len(records) >= known["rows"] * RECORDS
+        assert len(records) >= known.rows * RECORDS
     finally:
         journal.close()
 
@@ -111,7 +112,7 @@ def require_consistent(settings: Settings) -> int:
         tables = read_answers(answers, [AT])
         ids = sorted(number for each in tables for number in each["id"].to_pylist())
         assert ids == list(range(1, len(ids) + 1))
-        assert len(ids) >= known["rows"]
+        assert len(ids) >= known.rows
         AnswerLog(answers, "worker-0").close()
         settle(answers)
-    return int(known["rows"])
+    return int(known.rows)

@@ -19,6 +19,7 @@ from pipelines.base.settings import Settings
 from pipelines.lake.delta_health import DamagedTableError, damages, log_damage
 from pipelines.lake.delta_repair import folder_for, repair
 from pipelines.ledger.ledger import Ledger
+from tests.accounts import features_account
 from tests.cli.calling import called
 
 DAYS = ("2024-03-01", "2024-03-02", "2024-03-03")
@@ -197,8 +198,8 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     ledger = Ledger(settings.ledger, "fraud")
     for version, day in enumerate(DAYS):
-        account = {"version": version, "feature_digest": "x", "inputs": {}, "rows": 1}
-        ledger.record_stages("features", {date.fromisoformat(day): account}, "done", run_id="a", at=AT)
+        account = features_account(version=version, feature_digest="x", inputs={}, rows=1)
+        ledger.record_stage(date.fromisoformat(day), account, "done", run_id="a", at=AT)
     _commit(table, 2).write_bytes(b"")
     _, out, _ = called(capsys, "doctor", "--json")
     (found,) = [each for each in json.loads(out) if each["name"] == "lake"]

@@ -14,6 +14,7 @@ from pipelines.landing.landing import Landing
 from pipelines.run import Run
 from pipelines.stores.checks import stores
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 DAYS = [date(2026, 11, day) for day in (17, 18, 19)]
@@ -27,8 +28,8 @@ def run(settings: Settings) -> Run:
     for day in DAYS:
         for feed in FEEDS:
             Landing.of(settings).write_day(feed, day, [pa.table({"a": [1, 2, 3]})])
-        payload = {"feeds": {feed: {"rows_in": 3} for feed in FEEDS}}
-        made.ledger.record_stage("ingest", day, "done", run_id="r", at=AT, payload=payload)
+        account = ingest_account(feeds={feed: {"rows_in": 3} for feed in FEEDS})
+        made.ledger.record_stage(day, account, "done", run_id="r", at=AT)
     return made
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
 from pathlib import Path
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from pipelines.accounts.ingest import IngestAccount
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.errors import ConfigurationError, PermanentError
 from pipelines.ledger.ledger import Ledger, NewIncident
 from pipelines.ledger.opening import open_ledger
+from tests.accounts import incident_detail, ingest_account, monitor_account, release_account
 from tests.guarantees.plugin import Tried
 from tests.servers import new_database
 from tests.state_machines import play
@@ -35,14 +39,14 @@ def ledger(address: str) -> Ledger:
 def test_the_newest_record_of_a_day_counts_and_none_is_lost(ledger: Ledger) -> None:
     day = date(2026, 11, 7)
     for n in range(3):
-        ledger.record_stage("ingest", day, "done", run_id=f"r{n}", at=AT, payload={"rows_in": n})
-    assert [record.payload["rows_in"] for record in ledger.stage_records("ingest")] == [0, 1, 2]
-    assert ledger.latest("ingest")[day].payload == {"rows_in": 2}
+        ledger.record_stage(day, ingest_account(rows_in=n), "done", run_id=f"r{n}", at=AT)
+    assert [record.account.rows_in for record in ledger.stage_records("ingest")] == [0, 1, 2]
+    assert ledger.latest(IngestAccount)[day].account == ingest_account(rows_in=2)
     assert ledger.latest("ingest", first=date(2026, 11, 8)) == {}
 
 
 def test_use_cases_do_not_see_each_other(ledger: Ledger) -> None:
-    ledger.record_stage("ingest", date(2026, 11, 7), "done", run_id="r", at=AT, payload={})
+    ledger.record_stage(date(2026, 11, 7), ingest_account(), "done", run_id="r", at=AT)
     assert Ledger(ledger.url, "bike").stage_records() == []
 
 
@@ -53,7 +57,7 @@ def test_use_cases_do_not_see_each_other(ledger: Ledger) -> None:
 )
 def test_one_of_many_promotions_at_once_wins_and_the_others_are_told(ledger: Ledger) -> None:
     for n in range(8):
-        ledger.add_release(f"r{n}", {"n": n}, at=AT)
+        ledger.add_release(f"r{n}", release_account(rounds=n), at=AT)
     first = ledger.move_champion("r0", expected=None, reason="first", actor="test", at=AT)
 
     def promote(n: int) -> bool:
@@ -73,10 +77,10 @@ def test_one_of_many_promotions_at_once_wins_and_the_others_are_told(ledger: Led
 
 
 def test_a_release_is_immutable_and_an_unknown_one_is_named(ledger: Ledger) -> None:
-    ledger.add_release("r1", {"digest": "a"}, at=AT)
+    ledger.add_release("r1", release_account(model_digest="a"), at=AT)
     with pytest.raises(PermanentError, match="already in the ledger"):
-        ledger.add_release("r1", {"digest": "b"}, at=AT)
-    assert ledger.release("r1").payload == {"digest": "a"}
+        ledger.add_release("r1", release_account(model_digest="b"), at=AT)
+    assert ledger.release("r1").account == release_account(model_digest="a")
     with pytest.raises(PermanentError) as caught:
         ledger.release("r2")
     assert (caught.value.expected, caught.value.found) == ("r1", "r2")
@@ -99,7 +103,9 @@ def test_a_ledger_of_another_version_is_refused(ledger: Ledger) -> None:
 def test_an_incident_is_open_once_until_it_is_resolved(ledger: Ledger) -> None:
 
     def open_one(n: int) -> int:
-        new = NewIncident(kind="drift", subject="amount", severity="warning", summary=f"{n}", detail={"n": n})
+        new = NewIncident(
+            kind="drift", subject="amount", severity="warning", summary=f"{n}", detail=incident_detail(next_step=f"{n}")
+        )
         return ledger.report_incident(new, at=AT, actor="t")[0].incident_id
 
     with ThreadPoolExecutor(6) as pool:
@@ -112,14 +118,23 @@ def test_an_incident_is_open_once_until_it_is_resolved(ledger: Ledger) -> None:
     assert [i.subject for i in ledger.incidents(open_only=True)] == ["other"]
     open_one(99)
     first, _, third = ledger.incidents()
-    assert (first.resolution, first.resolved_by, third.summary, third.detail) == ("it passed", "ann", "99", {"n": 99})
+    assert (first.resolution, first.resolved_by, third.summary, third.detail.next_step) == (
+        "it passed",
+        "ann",
+        "99",
+        "99",
+    )
     assert Ledger(ledger.url, "bike").incidents() == []
 
 
 def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanwhile(ledger: Ledger) -> None:
     def report_and_settle(n: int) -> int:
         new = NewIncident(
-            kind="late", subject="feed", severity="warning", summary="-", detail={"days": [f"2026-11-{n + 1:02d}"]}
+            kind="late",
+            subject="feed",
+            severity="warning",
+            summary="-",
+            detail=incident_detail(days=[f"2026-11-{n + 1:02d}"]),
         )
         incident, _ = ledger.report_incident(new, at=AT, actor="t")
         if n % 5 == 4:
@@ -130,7 +145,7 @@ def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanw
         told = set(pool.map(report_and_settle, range(30)))
     kept = ledger.incidents()
     assert told == {incident.incident_id for incident in kept}
-    assert sorted(day for incident in kept for day in incident.detail["days"]) == [
+    assert sorted(day for incident in kept for day in map(str, incident.detail.days)) == [
         f"2026-11-{n + 1:02d}" for n in range(30)
     ]
     assert len(ledger.incidents(open_only=True)) <= 1
@@ -138,10 +153,11 @@ def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanw
 
 def test_what_is_no_number_comes_back_as_it_was_written(ledger: Ledger) -> None:
     day = date(2026, 11, 7)
-    ledger.record_stage("monitor", day, "done", run_id="r", at=AT, payload={"ap": float("nan"), "name": "Zoë"})
-    payload = ledger.latest("monitor")[day].payload
-    assert payload["name"] == "Zoë"
-    assert payload["ap"] != payload["ap"]
+    ledger.record_stage(day, monitor_account(score_mean=float("nan"), page="Zoë"), "done", run_id="r", at=AT)
+    account = ledger.latest(MonitorAccount)[day].account
+    assert account.page == "Zoë"
+    assert account.score_mean is not None
+    assert math.isnan(account.score_mean)
 
 
 class Promotions(RuleBasedStateMachine):
@@ -153,7 +169,7 @@ class Promotions(RuleBasedStateMachine):
     def start(self) -> None:
         self.ledger = Ledger("sqlite://", "fraud")
         for n in range(4):
-            self.ledger.add_release(f"r{n}", {}, at=AT)
+            self.ledger.add_release(f"r{n}", release_account(), at=AT)
         self.seen = [None]
         self.model: list[str] = []
 

@@ -19,6 +19,7 @@ from pipelines.ledger.ledger import Ledger, NewIncident
 from pipelines.ledger.opening import open_ledger
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account
 from tests.cli.calling import called
 from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases
 from tests.servers import Server, new_database
@@ -84,14 +85,14 @@ def _goes_on(url: str) -> None:
     """What is recorded next has a number after all that were restored."""
     numbers = {row["id"] for row in _rows(url)["stage_records"]}
     day = LAST + timedelta(days=1)
-    Ledger(url, "fraud").record_stage("ingest", day, "done", run_id="next", at=AT, payload={})
+    Ledger(url, "fraud").record_stage(day, ingest_account(), "done", run_id="next", at=AT)
     (new,) = {row["id"] for row in _rows(url)["stage_records"]} - numbers
     assert new > max(numbers)
 
 
 def test_a_ledger_with_rows_is_not_touched(backup: Path, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    Ledger(url, "fraud").record_stage("ingest", date(2026, 1, 1), "done", run_id="r", at=AT, payload={})
+    Ledger(url, "fraud").record_stage(date(2026, 1, 1), ingest_account(), "done", run_id="r", at=AT)
     before = _rows(url)
     with pytest.raises(UsageError, match="rows in stage_records"):
         restore(backup, url)
@@ -111,7 +112,7 @@ def test_what_is_written_meanwhile_is_not_in_it(
         if table == "stage_records":
             incident = NewIncident(kind="late", subject=f"row {row['id']}", severity="warning", summary="s")
             ledger.report_incident(incident, at=AT, actor="another")
-            ledger.record_stage("ingest", LAST, "done", run_id="another", at=AT, payload={})
+            ledger.record_stage(LAST, ingest_account(), "done", run_id="another", at=AT)
         return line(table, row)
 
     monkeypatch.setattr(ledger_backup, "_line", writing)

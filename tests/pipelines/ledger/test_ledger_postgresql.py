@@ -16,6 +16,7 @@ from pipelines.base.settings import Settings
 from pipelines.drills.race import race
 from pipelines.ledger import releases as ledger_releases
 from pipelines.ledger.ledger import Ledger, Pointer
+from tests.accounts import release_account
 from tests.guarantees.plugin import Tried
 from tests.pipelines.ledger.commit_proxy import commit_proxy
 from tests.pipelines.ledger.test_ledger_versions import VERSION_1
@@ -90,15 +91,15 @@ def test_a_wrong_password_and_a_wrong_base_are_said_without_the_password(address
 
 def test_a_server_that_goes_and_comes_back_loses_nothing(own_server: Server) -> None:
     ledger = Ledger(new_database(own_server), "fraud")
-    ledger.add_release("r1", {"n": 1}, at=AT)
+    ledger.add_release("r1", release_account(rounds=1), at=AT)
     own_server.stop()
     with pytest.raises(StoreError, match="does not answer") as caught:
-        ledger.add_release("r2", {"n": 2}, at=AT)
+        ledger.add_release("r2", release_account(rounds=2), at=AT)
     assert own_server.password not in str(caught.value)
     with pytest.raises(StoreError, match="cannot be opened"):
         Ledger(ledger.url, "fraud")
     own_server.start()
-    ledger.add_release("r2", {"n": 2}, at=AT)
+    ledger.add_release("r2", release_account(rounds=2), at=AT)
     assert [release.release_id for release in ledger.releases()] == ["r1", "r2"]
 
 
@@ -106,7 +107,7 @@ def _with_champions(ledger: Ledger, *names: str) -> Pointer:
     """Make each release champion in turn; returns the pointer, which names the last."""
     pointer: Pointer | None = None
     for name in names:
-        ledger.add_release(name, {}, at=AT)
+        ledger.add_release(name, release_account(), at=AT)
         pointer = ledger.move_champion(name, expected=pointer, reason="first", actor="ann", at=AT)
     assert pointer is not None
     return pointer

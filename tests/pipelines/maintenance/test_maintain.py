@@ -15,6 +15,7 @@ from pipelines.base.errors import StoreError
 from pipelines.ledger.backup import restore
 from pipelines.maintenance.stage import maintain
 from pipelines.run import Run
+from tests.accounts import ingest_account
 from tests.pipelines.watched_lake import FIRST, make_world, store
 
 pytestmark = pytest.mark.slow
@@ -42,13 +43,13 @@ def test_files_are_put_together_and_only_versions_beyond_the_policy_go(make_run:
     table = Path(run.lake.path("transactions"))
 
     account = maintain(run, LATER).accounts[LATER.last]
-    done = account["tables"]["transactions"]
-    assert (done["compacted"], done["into"], done["removed"]) == (4, 1, 0), "the other days are left alone"
+    done = account.tables["transactions"]
+    assert (done.compacted, done.into, done.removed) == (4, 1, 0), "the other days are left alone"
     assert _content(run, "transactions") == before
     assert run.lake.read("transactions", version=old).count() == len(before), "an earlier version can be read"
     newest = run.lake.history("transactions", limit=1)[0]
     assert (newest.operation, newest.metadata["stage"]) == ("OPTIMIZE", "maintain")
-    assert maintain(run, LATER).accounts[LATER.last]["tables"]["transactions"] == {
+    assert maintain(run, LATER).accounts[LATER.last].tables["transactions"].to_json() == {
         "compacted": 0,
         "into": 0,
         "removed": 0,
@@ -56,22 +57,22 @@ def test_files_are_put_together_and_only_versions_beyond_the_policy_go(make_run:
 
     files = len(list(table.rglob("day=*/*.parquet")))
     run = _with_policy(run, versions_days=0)
-    again = maintain(run, LATER).accounts[LATER.last]["tables"]["transactions"]
-    assert again["removed"] == files - len(list(table.rglob("day=*/*.parquet"))) > 0
+    again = maintain(run, LATER).accounts[LATER.last].tables["transactions"]
+    assert again.removed == files - len(list(table.rglob("day=*/*.parquet"))) > 0
     assert _content(run, "transactions") == before
 
 
 def test_the_ledger_is_backed_up_first_and_so_many_backups_are_kept(make_run: Callable[..., Run]) -> None:
     run = make_run()
     run = _with_policy(run, backups=2)
-    run.ledger.record_stage("ingest", FIRST, "done", run_id="r", at=run.clock(), payload={"rows": 7})
+    run.ledger.record_stage(FIRST, ingest_account(rows_in=7), "done", run_id="r", at=run.clock())
     days = [LATER.last + timedelta(days=7 * week) for week in range(3)]
     runs = [replace(run, clock=partial(midnight, day)) for day in days]
     accounts = [maintain(one, LATER).accounts[LATER.last] for one in runs]
-    assert accounts[-1]["backups_dropped"] == [Path(accounts[0]["backup"]).name]
+    assert accounts[-1].backups_dropped == (Path(accounts[0].backup).name,)
     assert len(list((run.settings.home / "backups").iterdir())) == 2
     other = f"sqlite:///{run.settings.home / 'other.sqlite'}"
-    assert restore(run.settings.home / accounts[-1]["backup"], other)["stage_records"] == accounts[-1]["ledger_rows"]
+    assert restore(run.settings.home / accounts[-1].backup, other)["stage_records"] == accounts[-1].ledger_rows
 
 
 def test_where_the_backup_cannot_be_written_nothing_else_is_done(make_run: Callable[..., Run]) -> None:

@@ -15,6 +15,7 @@ from pipelines.ops.facts import Facts
 from pipelines.run import Run
 from pipelines.status.status import newest_day, standing
 from pipelines.usecases.registry import load
+from tests.accounts import account_of, ingest_account, train_account
 from tests.pipelines.watched_lake import FIRST, make_world, store
 
 AT = datetime(2026, 11, 30, 8, tzinfo=UTC)
@@ -27,9 +28,9 @@ def run(settings: Settings) -> Run:
     run = Run(settings, load("fraud"), run_id="test", actor="ana", clock=lambda: AT)
     for number in range(1, 10):
         day = AT.date() - timedelta(days=number)
-        run.ledger.record_stage("ingest", day, "done", run_id="ingest/manual__1", at=AT, payload={"rows_in": 7})
+        run.ledger.record_stage(day, ingest_account(rows_in=7), "done", run_id="ingest/manual__1", at=AT)
     reason = {"reason": "transactions have not arrived"}
-    run.ledger.record_stage("ingest", SLIP, "failed", run_id="ingest/scheduled__1", at=AT, payload=reason)
+    run.ledger.record_stage(SLIP, ingest_account(**reason), "failed", run_id="ingest/scheduled__1", at=AT)
     return run
 
 
@@ -42,13 +43,13 @@ def test_a_day_in_the_future_pushes_no_window(run: Run) -> None:
     facts = Facts(run)
     assert facts.shown is not None
     assert facts.shown.last == yesterday
-    run.ledger.record_stage("ingest", SLIP, "done", run_id="r", at=AT, payload={"rows_in": 7})
+    run.ledger.record_stage(SLIP, ingest_account(rows_in=7), "done", run_id="r", at=AT)
     assert standing(run).newest == {"ingest": yesterday}
     assert {one.newest for one in standing(run).timeliness.fresh if one.stage == "ingest"} == {yesterday}
 
 
 def test_a_withdrawn_day_is_out_of_sight_its_incident_closed_and_the_ledger_keeps_both(run: Run) -> None:
-    run.ledger.record_stage("train", SLIP, "done", run_id="r", at=AT, payload={})
+    run.ledger.record_stage(SLIP, train_account(), "done", run_id="r", at=AT)
     stage_failed(run, "ingest", SLIP, NotArrivedError("transactions have not arrived"))
     counted = withdraw(run, SLIP, reason="", dry_run=True)
     assert ("ingest", SLIP) in run.ledger.stage_statuses()
@@ -65,11 +66,11 @@ def test_a_withdrawn_day_is_out_of_sight_its_incident_closed_and_the_ledger_keep
     assert not any("2026-12-25" in what for _, what in standing(run).attention)
     kept = run.ledger.stage_records("ingest", first=SLIP, withdrawn_too=True)
     assert [record.status for record in kept] == ["failed", "withdrawn"]
-    assert kept[1].payload == {"by": "ana", "reason": "meant November"}
+    assert kept[1].document == {"by": "ana", "reason": "meant November"}
     assert run.ledger.audit_entries("withdraw")[0]["subject"] == "2026-12-25"
     with pytest.raises(UsageError, match="nothing is recorded"):
         withdraw(run, SLIP, reason="again")
-    run.ledger.record_stage("ingest", SLIP, "done", run_id="ingest/scheduled__2", at=AT, payload={})
+    run.ledger.record_stage(SLIP, ingest_account(), "done", run_id="ingest/scheduled__2", at=AT)
     assert run.ledger.stage_statuses()["ingest", SLIP] == "done", "a later record counts"
     assert SLIP in run.ledger.days_run_as("ingest", "/scheduled__")
 
@@ -81,7 +82,7 @@ def test_the_rows_of_the_newest_day_go_and_an_earlier_one_is_refused(make_run: C
     days = [FIRST + timedelta(days=n) for n in range(3)]
     for day in days:
         for stage in ("ingest", "features"):
-            run.ledger.record_stage(stage, day, "done", run_id="r", at=run.clock(), payload={})
+            run.ledger.record_stage(day, account_of(stage, {}), "done", run_id="r", at=run.clock())
     (run.settings.home / "alerts").mkdir(exist_ok=True)
     listed = run.settings.home / "alerts" / f"{days[2]}.csv"
     listed.write_text("x")

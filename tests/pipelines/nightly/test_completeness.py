@@ -15,6 +15,7 @@ from pipelines.base.settings import Settings
 from pipelines.nightly.completeness import missing_stages
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import account_of, features_account
 
 DAY = date(2026, 11, 19)
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -26,7 +27,8 @@ def run(settings: Settings) -> Run:
 
 
 def record(run: Run, stage: str, status: str = "done", rows: int = 5) -> None:
-    run.ledger.record_stage(stage, DAY, status, run_id="r", at=AT, payload={"rows": rows})
+    counted = {"rows": rows} if stage in ("features", "score", "monitor") else {}
+    run.ledger.record_stage(DAY, account_of(stage, counted), status, run_id="r", at=AT)
 
 
 def missing(run: Run) -> tuple[str, ...]:
@@ -108,8 +110,7 @@ def test_a_version_that_is_gone_and_rows_that_a_stranger_wrote_are_missing(run: 
     _commit(run, "predictions", "retain")
     assert missing(run) == ()
 
-    payload = {"rows": 5, "version": 7}
-    run.ledger.record_stage("features", DAY, "done", run_id="r", at=AT, payload=payload)
+    run.ledger.record_stage(DAY, features_account(rows=5, version=7), "done", run_id="r", at=AT)
     for stage in ("score", "monitor"):
         record(run, stage)
     assert missing(run) == ("features",), "version 7 is gone: the table was set back"

@@ -11,6 +11,7 @@ from pipelines.base.settings import Settings
 from pipelines.nightly.freshness import stale_days
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import features_account, ingest_account
 from tests.conftest import NOW
 
 DAY = date(2026, 6, 1)
@@ -26,17 +27,16 @@ def after(days: int) -> date:
 
 
 def ingested(run: Run, landed: date, changed: Iterable[date], transactions: int, reports: int = 0) -> None:
-    payload = {
-        "changed_days": [str(day) for day in changed],
-        "versions": {"transactions": transactions, "fraud_reports": reports, "quarantine": 99},
-    }
-    run.ledger.record_stage("ingest", landed, "done", run_id="i", at=NOW, payload=payload)
+    versions = {"transactions": transactions, "fraud_reports": reports, "quarantine": 99}
+    account = ingest_account(changed_days=tuple(changed), versions=versions)
+    run.ledger.record_stage(landed, account, "done", run_id="i", at=NOW)
 
 
 def built(run: Run, days: Iterable[date], transactions: int, reports: int = 0, **changes: str) -> None:
     inputs = {"transactions": transactions, "fraud_reports": reports}
-    payload = {"inputs": inputs, "feature_digest": run.use_case.stored_features.digest, **changes}
-    run.ledger.record_stages("features", dict.fromkeys(days, payload), "done", run_id="f", at=NOW)
+    members = {"feature_digest": run.use_case.stored_features.digest, **changes}
+    account = features_account(inputs=inputs, **members)
+    run.ledger.record_stages(dict.fromkeys(days, account), "done", run_id="f", at=NOW)
 
 
 def test_a_change_reaches_37_days_and_no_further(run: Run) -> None:
@@ -86,7 +86,7 @@ def test_days_never_built_and_days_built_again_are_not_stale(run: Run) -> None:
 def test_a_refused_build_does_not_cure(run: Run) -> None:
     built(run, [DAY], transactions=1)
     ingested(run, after(5), [DAY], transactions=2)
-    run.ledger.record_stage("features", DAY, "refused", run_id="f", at=NOW, payload={"reason": "gate"})
+    run.ledger.record_stage(DAY, features_account(reason="gate"), "refused", run_id="f", at=NOW)
     assert list(stale_days(run)) == [DAY]
 
 

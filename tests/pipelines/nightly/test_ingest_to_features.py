@@ -56,6 +56,6 @@ def test_nights_in_any_order_give_the_tables_of_one_bulk_run(make_run: Callable[
     ingest(other, DayRange.single(day(1)))
     build_features(other, DayRange.single(day(2)))
     result = build_features(other, DayRange.single(day(1)))
-    assert result.accounts[day(1)]["rows"] == ROWS
+    assert result.accounts[day(1)].rows == ROWS
     assert stale_days(other) == {}
     pd.testing.assert_frame_equal(table(other), expected, check_exact=True)

@@ -14,6 +14,7 @@ from pipelines.nightly.metering import STAGE, metered
 from pipelines.nightly.result import StageResult
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import features_account
 from tests.conftest import NOW
 from tests.servers import new_database
 
@@ -26,7 +27,7 @@ def run(settings: Settings) -> Run:
 
 
 def test_rows_and_seconds_are_kept(run: Run) -> None:
-    result = StageResult(stage="features", days=None, accounts={DAY: {"rows": 3}}, versions={})  # type: ignore[arg-type]
+    result = StageResult(stage="features", days=None, accounts={DAY: features_account(rows=3)}, versions={})  # type: ignore[arg-type]
 
     def work() -> StageResult:
         end = time.thread_time() + 0.02
@@ -35,7 +36,7 @@ def test_rows_and_seconds_are_kept(run: Run) -> None:
         return result
 
     assert metered(run, "asked", DAY, work) is result
-    kept = run.ledger.latest(STAGE)[DAY].payload
+    kept = run.ledger.latest(STAGE)[DAY].account.to_json()
     assert (kept["stage"], kept["rows"]) == ("features", 3)
     assert min(kept["cpu_seconds"], kept["wall_seconds"]) >= 0.02
 

@@ -33,6 +33,7 @@ from pipelines.nightly.materialize.stage import materialize
 from pipelines.run import Run
 from pipelines.stores.watermark import Watermark, watermark
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account
 from tests.conftest import NOW
 from tests.guarantees.plugin import Tried
 from tests.pipelines.releases.bundles import failing_write
@@ -93,7 +94,7 @@ class Nights(RuleBasedStateMachine):
         self.now, self.store, self.known = NOW, Store(), None
         self.run = Run(Settings.build(home="/nowhere", ledger="sqlite://"), load("fraud"), clock=lambda: self.now)
         for n in range(7):
-            self.run.ledger.record_stage("ingest", FIRST + timedelta(days=n), "done", run_id="r", at=NOW, payload={})
+            self.run.ledger.record_stage(FIRST + timedelta(days=n), ingest_account(), "done", run_id="r", at=NOW)
 
     @rule(minutes=st.sampled_from([1, 60, -1, -600]))
     def time_passes(self, minutes: int) -> None:

@@ -3,16 +3,26 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from features.fraud import EXTENDED
+from pipelines.accounts.account import Account
+from pipelines.accounts.incident import IncidentDetail
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.ledger.ledger import Move, NewIncident
 from pipelines.releases.bundle import releases_folder, sha256, write_bundle
 from pipelines.run import Run
+from tests.accounts import (
+    features_account,
+    ingest_account,
+    materialize_account,
+    monitor_account,
+    release_account,
+    score_account,
+)
 from tests.pipelines.releases.boosters import matrix, train_booster
 
 LAST = date(2026, 11, 20)
@@ -34,28 +44,30 @@ def write_days(run: Run, count: int) -> None:
             continue
         night = midnight(day + timedelta(days=1)) + timedelta(hours=2)
         if day == REFUSED:
-            reason = {"reason": f"amount is null {EVIL}", "gate": _gate("features", 67, "critical")}
-            _record(run, "ingest", day, night, _ingest(chance))
-            run.ledger.record_stage("features", day, "refused", run_id=_id("features"), at=night, payload=reason)
+            refused = features_account(reason=f"amount is null {EVIL}", gate=_gate("features", 67, "critical"))
+            _record(run, day, night, _ingest(chance))
+            run.ledger.record_stage(day, refused, "refused", run_id=_id("features"), at=night)
             night += timedelta(hours=7)
         if day == LATE:
             night += timedelta(hours=5)
-        accounts = {
-            "ingest": _ingest(chance),
-            "features": _features(run),
-            "materialize": {"watermark": str(day), "feature_digest": run.use_case.stored_features.digest},
-            "score": _score(chance, "warning" if day == LAST else ""),
-            "monitor": _monitor(run, day, chance),
-        }
-        for number, (stage, account) in enumerate(accounts.items()):
-            _record(run, stage, day, night + timedelta(minutes=2 * number), account)
+        accounts = (
+            _ingest(chance),
+            _features(run),
+            materialize_account(watermark=day, feature_digest=run.use_case.stored_features.digest),
+            _score(chance, "warning" if day == LAST else ""),
+            _monitor(run, day, chance),
+        )
+        for number, account in enumerate(accounts):
+            _record(run, day, night + timedelta(minutes=2 * number), account)
 
 
 def write_incidents(run: Run) -> None:
     """One that is over, one that is open; both speak markup."""
     opened = midnight(REFUSED + timedelta(days=1)) + timedelta(hours=3)
     subject = f"features:{REFUSED}"
-    evidence = {"day": str(REFUSED), "next_step": f"tollgate status {EVIL}", "rows": [{"a": EVIL}]}
+    evidence = IncidentDetail.from_json(
+        {"day": str(REFUSED), "next_step": f"tollgate status {EVIL}", "rows": [{"a": EVIL}]}
+    )
     held = NewIncident(kind="gate", subject=subject, severity="critical", summary=f"held {EVIL}", detail=evidence)
     run.ledger.report_incident(held, at=opened, actor="x")
     over = opened + timedelta(hours=5)
@@ -77,9 +89,14 @@ def write_releases(run: Run, count: int = 2) -> list[str]:
 
         reference = pd.DataFrame(matrix(EXTENDED, 20), columns=list(EXTENDED.names)).assign(score=0.5)
         bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
-        stamp = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": number}
-        payload = {**record, **stamp, "mlflow_run_id": "m", "trained_because": f"drift {EVIL}"}
-        run.ledger.add_release(release_id, payload, at=at)
+        account = record.replaced(
+            manifest_digest=bundle.manifest_digest,
+            signed_by=bundle.signed_by,
+            model_version=str(number),
+            mlflow_run_id="m",
+            trained_because=f"drift {EVIL}",
+        )
+        run.ledger.add_release(release_id, account, at=at)
         run.ledger.move_champion(
             release_id,
             expected=run.ledger.champion(),
@@ -95,16 +112,20 @@ def write_waiting(run: Run) -> str:
     """A release whose verdict asks for a person, with a real bundle."""
     model = bytes(train_booster(EXTENDED, seed=77).save_raw("ubj"))
     release_id = f"fraud-20261119-{sha256(model)[:8]}"
-    record = _release_record(run, release_id, model, 7)
-    record["as_of"] = "2026-11-19"
-    record["evaluation"]["verdict"]["decision"] = "needs a person"
+    record = _release_record(run, release_id, model, 7, as_of="2026-11-19", decision="needs a person")
     import pandas as pd
 
     reference = pd.DataFrame(matrix(EXTENDED, 20), columns=list(EXTENDED.names)).assign(score=0.5)
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
-    stamp = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": 77}
-    run.ledger.add_release(release_id, {**record, **stamp, "mlflow_run_id": "m", "trained_because": "weekly"}, at=AT)
+    account = record.replaced(
+        manifest_digest=bundle.manifest_digest,
+        signed_by=bundle.signed_by,
+        model_version="77",
+        mlflow_run_id="m",
+        trained_because="weekly",
+    )
+    run.ledger.add_release(release_id, account, at=AT)
     run.ledger.set_state(release_id, "candidate", reason="a person is asked", actor="train", at=AT)
     return release_id
 
@@ -130,8 +151,8 @@ def at(run: Run, moment: datetime) -> Run:
     return replace(run, clock=lambda: moment)
 
 
-def _record(run: Run, stage: str, day: date, when: datetime, payload: Mapping[str, Any]) -> None:
-    run.ledger.record_stage(stage, day, "done", run_id=_id(stage), at=when, payload=payload)
+def _record(run: Run, day: date, when: datetime, account: Account) -> None:
+    run.ledger.record_stage(day, account, "done", run_id=_id(account.STAGE), at=when)
 
 
 def _id(stage: str) -> str:
@@ -159,23 +180,23 @@ def _gate(suite: str, checks: int, severity: str = "") -> dict[str, Any]:
     }
 
 
-def _ingest(chance: random.Random) -> dict[str, Any]:
+def _ingest(chance: random.Random) -> Account:
     rows = 9500 + chance.randrange(1000)
     gates = {name: _gate(name, 10) for name in ("transactions", "transactions_by_day", "fraud_reports")}
     counts = {"rows_in": rows, "accepted": rows - 3, "quarantined": 2, "duplicates": 1, "late": 0}
-    return {"state": "arrived", **counts, "rules": {f"amount {EVIL}": 2}, "gate": gates, "versions": {}}
+    return ingest_account(state="arrived", **counts, rules={f"amount {EVIL}": 2}, gate=gates, versions={})
 
 
-def _features(run: Run) -> dict[str, Any]:
-    return {"rows": 9500, "feature_digest": run.use_case.stored_features.digest, "gate": _gate("features", 67)}
+def _features(run: Run) -> Account:
+    return features_account(rows=9500, feature_digest=run.use_case.stored_features.digest, gate=_gate("features", 67))
 
 
-def _score(chance: random.Random, severity: str) -> dict[str, Any]:
+def _score(chance: random.Random, severity: str) -> Account:
     plain = {"rows": 9500, "alerts": 100, "release": f"fraud-1 {EVIL}", "fallback": False, "fallback_reason": ""}
-    return {**plain, "score_mean": 0.01 + chance.random() / 100, "gate": _gate("predictions", 9, severity)}
+    return score_account(**plain, score_mean=0.01 + chance.random() / 100, gate=_gate("predictions", 9, severity))
 
 
-def _monitor(run: Run, day: date, chance: random.Random) -> dict[str, Any]:
+def _monitor(run: Run, day: date, chance: random.Random) -> Account:
     drifted = day in DRIFTED
     columns = {feature.name: chance.random() * 0.1 for feature in run.use_case.stored_features.features}
     columns["amount"] = 0.6 if drifted else 0.02
@@ -195,18 +216,18 @@ def _monitor(run: Run, day: date, chance: random.Random) -> dict[str, Any]:
     }
     worth = {"subject_day": str(day - timedelta(days=7)), "average_precision": 0.7, "card_precision": 0.35}
     diagnosis = {"cause": "harmful", "severity": "page", "summary": f"d {EVIL}", "explained": [f"e {EVIL}"]}
-    return {
-        "rows": 9500,
-        "volume_ratio": 1.0,
-        "quarantine_rate": 0.0002,
-        "drift": drift,
-        "performance": {**worth, "release": "fraud-1", "n": 9500, "positives": 60},
-        "slices": [_slice(f"night {EVIL}", 30), _slice(f"weekend {EVIL}", 7)],
-        "diagnosis": {**diagnosis, "runbook": "docs/runbooks/drift.md"},
-        "explained": [{"feature": f"amount {EVIL}", "share": 0.6}],
-        "estimate": {"precision": 0.33, "low": 0.21, "high": 0.45, "positives": 60.0},
-        "retrain": {"asked": day == DRIFTED[0], "reason": f"drift {EVIL}"},
-    }
+    return monitor_account(
+        rows=9500,
+        volume_ratio=1.0,
+        quarantine_rate=0.0002,
+        drift=drift,
+        performance={**worth, "release": "fraud-1", "n": 9500, "positives": 60},
+        slices=[_slice(f"night {EVIL}", 30), _slice(f"weekend {EVIL}", 7)],
+        diagnosis={**diagnosis, "runbook": "docs/runbooks/drift.md"},
+        explained=[{"feature": f"amount {EVIL}", "share": 0.6}],
+        estimate={"precision": 0.33, "low": 0.21, "high": 0.45, "positives": 60.0},
+        retrain={"asked": day == DRIFTED[0], "reason": f"drift {EVIL}"},
+    )
 
 
 def _slice(name: str, positives: int) -> dict[str, Any]:
@@ -216,26 +237,34 @@ def _slice(name: str, positives: int) -> dict[str, Any]:
     return {**told, "average_precision": None if note else 0.61, **pooled}
 
 
-def _release_record(run: Run, release_id: str, model: bytes, number: int) -> dict[str, Any]:
+def _release_record(
+    run: Run,
+    release_id: str,
+    model: bytes,
+    number: int,
+    *,
+    as_of: str = "2026-11-09",
+    decision: str = "approved",
+) -> ReleaseAccount:
     figures = {"average_precision": 0.7 + number / 100, "card_precision_at_100": 0.35}
     check = {"name": "beats_rule", "question": f"q {EVIL}", "outcome": "passed", "found": f"f {EVIL}"}
     table = [{"slice": EVIL, "value": 0.5}]
-    return {
-        "release_id": release_id,
-        "as_of": "2026-11-09",
-        "model_digest": sha256(model),
-        "threshold": 0.25,
-        "rounds": 12,
-        "feature_set": {"name": EXTENDED.name, "names": list(EXTENDED.names), "digest": EXTENDED.digest},
-        "policy_digest": run.use_case.policy_digest,
-        "training": {"train_days": ["2026-10-01", "2026-10-28"], "n_train": 270_000, "labels_known_at": AT.isoformat()},
-        "data_versions": {"features": 4},
-        "code_version": "0ac390e48578" if number > 1 else "0ac390e48578+dirty",
-        "environment": {"python": "3.11.7"},
-        "seed": 0,
-        "parameters": {"eta": 0.07},
-        "evaluation": {
+    return release_account(
+        release_id=release_id,
+        as_of=as_of,
+        model_digest=sha256(model),
+        threshold=0.25,
+        rounds=12,
+        feature_set={"name": EXTENDED.name, "names": list(EXTENDED.names), "digest": EXTENDED.digest},
+        policy_digest=run.use_case.policy_digest,
+        training={"train_days": ["2026-10-01", "2026-10-28"], "n_train": 270_000, "labels_known_at": AT.isoformat()},
+        data_versions={"features": 4},
+        code_version="0ac390e48578" if number > 1 else "0ac390e48578+dirty",
+        environment={"python": "3.11.7"},
+        seed=0,
+        parameters={"eta": 0.07},
+        evaluation={
             "metrics": {"candidate": figures, "rule": {"average_precision": 0.23}},
-            "verdict": {"decision": "approved", "summary": f"s {EVIL}", "checks": [{**check, "table": table}]},
+            "verdict": {"decision": decision, "summary": f"s {EVIL}", "checks": [{**check, "table": table}]},
         },
-    }
+    )

@@ -11,6 +11,7 @@ from pipelines.ops.facts import Facts
 from pipelines.ops.openmetrics import openmetrics
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import served_account
 from tests.pipelines.ops.ledger_year import AT, write_days, write_incidents, write_releases
 
 
@@ -43,12 +44,11 @@ def test_values_are_those_of_the_newest_day(settings: Settings) -> None:
     write_releases(run)
     write_incidents(run)
     run.ledger.record_stage(
-        "served",
         AT.date() - timedelta(days=1),
+        served_account(answers=900, mismatch_share=0.02, unexplained_share=0.01, fallback_share=0.0),
         "refused",
         run_id="test",
         at=AT,
-        payload={"answers": 900, "mismatch_share": 0.02, "unexplained_share": 0.01, "fallback_share": 0.0},
     )
     found = parsed(run)
     assert found["tollgate_served_answers", ""] == 900

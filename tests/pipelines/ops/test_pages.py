@@ -17,6 +17,7 @@ from pipelines.ops.pages import DETAILS, LISTS, Page, whole_page
 from pipelines.ops.release import NEWEST
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import release_account
 from tests.pipelines.ops.ledger_year import AT, LAST, REFUSED, write_days, write_incidents, write_releases
 
 KEYS = {"releases": "", "days": str(REFUSED), "features": "amount"}
@@ -141,7 +142,7 @@ def test_years_of_releases_cost_no_more_queries_and_the_old_champion_has_its_lin
 def _add_releases(run: Run, numbers: range) -> None:
     for number in numbers:
         made_at = AT - timedelta(days=7 * (NEWEST + 20 - number))
-        run.ledger.add_release(f"fraud-{number:04d}", {"as_of": "2026-11-09"}, at=made_at)
+        run.ledger.add_release(f"fraud-{number:04d}", release_account(as_of="2026-11-09"), at=made_at)
 
 
 def _queries_of(run: Run) -> int:

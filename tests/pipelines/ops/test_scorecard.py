@@ -12,6 +12,7 @@ from pipelines.ops.measure import Measure
 from pipelines.ops.scorecard import scorecard
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import account_of, cost_account, ingest_account
 from tests.pipelines.ops.ledger_year import AT, LAST, undo, write_days, write_incidents, write_releases
 
 DAYS = 40
@@ -46,7 +47,7 @@ def test_nights(run: Run) -> None:
 
 def test_days_loaded_by_hand_are_no_nights(run: Run) -> None:
     for stage in ("ingest", "features", "score", "monitor"):
-        run.ledger.record_stage(stage, LAST, "done", run_id="manual-1", at=AT, payload={})
+        run.ledger.record_stage(LAST, account_of(stage, {}), "done", run_id="manual-1", at=AT)
     found = measures(run)["Nights that ended well"]
     assert found.value is None
     assert "no night was run by the schedule" in found.basis
@@ -89,8 +90,8 @@ def test_coverage(run: Run) -> None:
 def test_cost_is_the_median_of_what_runs_recorded(run: Run) -> None:
     for stage, rows, cpu in (("train", 0, 40.0), ("train", 0, 60.0), ("score", 10_000, 2.0)):
         payload = {"stage": stage, "rows": rows, "cpu_seconds": cpu, "wall_seconds": 2 * cpu}
-        run.ledger.record_stage("cost", LAST, "done", run_id="r", at=AT, payload=payload)
-    run.ledger.record_stage("ingest", LAST, "done", run_id="r", at=AT, payload={})
+        run.ledger.record_stage(LAST, cost_account(**payload), "done", run_id="r", at=AT)
+    run.ledger.record_stage(LAST, ingest_account(), "done", run_id="r", at=AT)
     found = measures(run)
     assert found["CPU per training"].value == 50.0
     assert found["CPU per 1,000 predictions"].value == pytest.approx(0.2)

@@ -18,6 +18,7 @@ from pipelines.parity.stage import parity, sampled_parity
 from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
+from tests.accounts import features_account
 from tests.conftest import NOW
 from tests.pipelines.baseline_use_case import baseline_use_case
 from tests.pipelines.online_lake import DAY, EVENTS_A_DAY, store_events, store_features
@@ -81,7 +82,7 @@ def test_a_day_replayed_equals_the_batch(lake_run: Run) -> None:
     assert result.holds, result.to_json()
     assert (result.events, result.compared) == (EVENTS_A_DAY, EVENTS_A_DAY)
     assert set(result.mismatches) == set(stored(lake_run).names)
-    assert lake_run.ledger.latest("parity", status="done")[DAY].payload["holds"] is True
+    assert lake_run.ledger.latest("parity", status="done")[DAY].account.holds is True
     assert not list(Path(lake_run.settings.home).glob("parity-*")), "the scratch store is gone"
     assert not Path(lake_run.settings.online_store).exists(), "production is not touched"
 
@@ -142,11 +143,11 @@ def test_the_command_names_the_feature_of_a_table_that_was_made_by_another_defin
 def test_the_morning_sample_replays_what_reaches_it_and_stops_a_leak(lake_run: Run) -> None:
     watch = replace(lake_run.use_case.watch, parity_sample=4)
     run = replace(lake_run, use_case=replace(lake_run.use_case, watch=watch))
-    assert "no features" in sampled_parity(run, TODAY).accounts[DAY]["passed_over"]
-    run.ledger.record_stage("features", DAY, "done", run_id="r", at=NOW, payload={"rows": EVENTS_A_DAY})
+    assert "no features" in sampled_parity(run, TODAY).accounts[DAY].passed_over
+    run.ledger.record_stage(DAY, features_account(rows=EVENTS_A_DAY), "done", run_id="r", at=NOW)
     store_features(run, TODAY, stored(run))
     account = sampled_parity(run, TODAY).accounts[DAY]
-    assert (account["compared"], account["events"], account["holds"]) == (4, EVENTS_A_DAY, True), account
+    assert (account.compared, account.events, account.holds) == (4, EVENTS_A_DAY, True), account
     store_features(run, TODAY, with_mean(without_the_event, run).stored_features)
     with pytest.raises(GateError, match="other features than the batch") as stopped:
         sampled_parity(run, TODAY)

@@ -52,7 +52,7 @@ def test_every_customer_and_terminal_of_a_real_day_gets_online(run: Run, real_da
         name: distinct(real_data / "handbook", column, state_reach_days(features, name))
         for name, column in columns.items()
     }
-    assert account["entities"] == expected
+    assert account.entities == expected
 
 
 def distinct(folder: Path, column: str, days: int) -> int:

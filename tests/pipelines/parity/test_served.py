@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import timedelta
@@ -16,11 +15,12 @@ from features import stream
 from features.context import Context
 from features.feature import Feature
 from features.stacked import Stack
+from pipelines.accounts.served import ServedAccount
 from pipelines.base.days import midnight
 from pipelines.base.settings import Settings
 from pipelines.parity.replay import DayStream
 from pipelines.parity.served import served_day, served_parity
-from pipelines.parity.served.figures import ServedParity
+from pipelines.parity.served.figures import beyond_policy
 from pipelines.parity.served.predictions import BOUNDED, UNKNOWN_ENTITY
 from pipelines.prediction_log.writer import SALT
 from pipelines.releases.canary import in_canary
@@ -73,9 +73,9 @@ def world(home: tuple[Run, DayStream], tmp_path: Path) -> tuple[Run, DayStream, 
     return run, day, Clock(midnight(DAY))
 
 
-def measured(run: Run) -> ServedParity:
+def measured(run: Run) -> ServedAccount:
     found = served_day(run, DAY)
-    assert isinstance(found, ServedParity), found
+    assert isinstance(found, ServedAccount), found
     return found
 
 
@@ -89,17 +89,17 @@ def test_answers_in_order_are_the_batch_bit_by_bit(world: tuple[Run, DayStream, 
     assert (found.repeated, found.not_in_lake, found.not_answered, found.fallback_share) == (2, 0, 0, 0)
     assert found.mismatching == 0, found.to_json()
     assert set(found.mismatches) == {*_names(run), "score", "decision"}
-    record = run.ledger.latest("served")[DAY]
+    record = run.ledger.latest(ServedAccount)[DAY]
     assert record.status == "done"
-    assert json.loads(json.dumps(record.payload))["day"] == str(DAY)
+    assert record.account == found
 
 
 def test_where_nothing_was_served_the_day_is_passed_over(world: tuple[Run, DayStream, Clock]) -> None:
     run, _, _ = world
     before = run.ledger.latest("served")
-    assert served_parity(run, TODAY).accounts[DAY] == {"passed_over": "nothing was served on this day"}
+    assert served_parity(run, TODAY).accounts[DAY].passed_over == "nothing was served on this day"
     other = TODAY.widened(after=1)
-    assert served_parity(run, other).accounts[other.last] == {"passed_over": "no features of this day"}
+    assert served_parity(run, other).accounts[other.last].passed_over == "no features of this day"
     assert run.ledger.latest("served") == before
 
 
@@ -128,7 +128,7 @@ def test_events_that_overtook_each_other_are_explained(world: tuple[Run, DayStre
     found = measured(run)
     assert found.mismatching > 0
     assert found.causes == {"later event first": found.mismatching}
-    assert "tolerated" in found.exceeds(run.use_case.serving), "explained, and far more than the policy takes"
+    assert "tolerated" in beyond_policy(found, run.use_case.serving), "explained, and far more than the policy takes"
     assert found.unexplained == 0
 
 
@@ -163,8 +163,8 @@ def test_a_corrected_amount_is_other_content_for_the_event_and_those_after_it(
     found = measured(run)
     assert found.causes == {"other content": int((customers[first:] == customers[first]).sum())}
     assert found.mismatches["amount"] == 1
-    assert found.examples["amount"][0]["event_id"] == day.events.id[first]
-    assert found.examples["amount"][0]["online"] == cents[first] / 100
+    assert found.examples["amount"][0].event_id == day.events.id[first]
+    assert found.examples["amount"][0].online == cents[first] / 100
 
 
 def test_two_workers_that_answer_in_one_moment(world: tuple[Run, DayStream, Clock]) -> None:
@@ -229,15 +229,15 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     with serving(run.settings, clock) as engine:
         ask(engine, clock, day.events, reports=day.reports)
     account = served_parity(run, TODAY).accounts[DAY]
-    assert account["by_feature"][MEAN] == {"unexplained": account["mismatches"][MEAN]}
-    assert set(account["by_feature"]) <= {MEAN, "score", "decision"}
-    record = run.ledger.latest("served")[DAY]
+    assert account.by_feature[MEAN] == {"unexplained": account.mismatches[MEAN]}
+    assert set(account.by_feature) <= {MEAN, "score", "decision"}
+    record = run.ledger.latest(ServedAccount)[DAY]
     assert record.status == "refused"
-    assert f"differ for no known cause: {MEAN} (" in record.payload["reason"]
+    assert f"differ for no known cause: {MEAN} (" in record.account.reason
     incident = next(one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity")
-    assert (incident.severity, incident.detail["runbook"]) == ("critical", "docs/runbooks/served-parity.md")
-    assert any(MEAN in line for line in incident.detail["evidence"])
-    check = served_holds(record.payload, run.use_case.serving)
+    assert (incident.severity, incident.detail.runbook) == ("critical", "docs/runbooks/served-parity.md")
+    assert any(MEAN in line for line in incident.detail.evidence)
+    check = served_holds(record.account, run.use_case.serving)
     assert (check.outcome, check.consequence) == ("failed", "refuse")
     assert MEAN in check.found
     _command_says(run, monkeypatch, capsys)

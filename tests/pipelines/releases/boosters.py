@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ import xgboost as xgb
 from features.definition import FeatureSet
 from pipelines.releases.bundle import Bundle, releases_folder, sha256, write_bundle
 from pipelines.run import Run
+from tests.accounts import release_account
 
 AT = datetime(2026, 11, 20, 2, 0, tzinfo=UTC)
 ROUNDS = 12
@@ -29,33 +30,25 @@ def train_booster(feature_set: FeatureSet, *, seed: int = 3) -> xgb.Booster:
     return xgb.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "seed": seed}, data, ROUNDS)
 
 
-def make_bundle(home: Path, features: FeatureSet, **record: Any) -> Bundle:
+def make_bundle(home: Path, features: FeatureSet, **more: Any) -> Bundle:
     model = bytes(train_booster(features).save_raw("ubj"))
     release_id = f"fraud-20261109-{sha256(model)[:8]}"
-    content = {
-        "release_id": release_id,
-        "feature_set": {
-            "name": features.name,
-            "names": list(features.names),
-            "digest": features.digest,
-        },
-        "threshold": 0.25,
-        "rounds": ROUNDS,
-        **record,
-    }
+    declared = {"name": features.name, "names": list(features.names), "digest": features.digest}
+    content = {"release_id": release_id, "feature_set": declared, "threshold": 0.25, "rounds": ROUNDS, **more}
     reference = pd.DataFrame(matrix(features, 50), columns=list(features.names)).assign(score=0.5)
-    return write_bundle(releases_folder(home), release_id, model=model, record=content, reference=reference)
+    return write_bundle(
+        releases_folder(home), release_id, model=model, record=release_account(**content), reference=reference
+    )
 
 
 def make_champion(run: Run, bundle: Bundle) -> None:
-    payload = {
-        **bundle.record,
-        "manifest_digest": bundle.manifest_digest,
-        "signed_by": bundle.signed_by,
-        "model_version": "4",
-        "as_of": "2026-11-09",
-    }
-    run.ledger.add_release(bundle.release_id, payload, at=AT)
+    account = bundle.record.replaced(
+        manifest_digest=bundle.manifest_digest,
+        signed_by=bundle.signed_by,
+        model_version="4",
+        as_of=date(2026, 11, 9),
+    )
+    run.ledger.add_release(bundle.release_id, account, at=AT)
     run.ledger.move_champion(
         bundle.release_id, expected=run.ledger.champion(), reason="for the test", actor="test", at=AT
     )

@@ -14,6 +14,7 @@ from features.fraud import BASELINE
 from pipelines.releases.bundle import Bundle, releases_folder, sha256, write_bundle
 from pipelines.run import Run
 from pipelines.usecases.policies.rollout import RolloutPolicy
+from tests.accounts import release_account
 from tests.pipelines.baseline_use_case import baseline_use_case
 from tests.pipelines.releases.boosters import matrix, train_booster
 
@@ -23,7 +24,7 @@ USE = replace(baseline_use_case(), rollout=RolloutPolicy(shadow_days=1, canary_d
 def stored_release(run: Run, seed: int, decision: str, as_of: str = "2026-11-09", more: Any = None) -> Bundle:
     model = bytes(train_booster(BASELINE, seed=seed).save_raw("ubj"))
     release_id = f"fraud-202611{seed:02d}-{sha256(model)[:8]}"
-    record = {
+    members: dict[str, Any] = {
         "release_id": release_id,
         "as_of": as_of,
         "feature_set": {"name": BASELINE.name, "names": list(BASELINE.names), "digest": BASELINE.digest},
@@ -35,15 +36,17 @@ def stored_release(run: Run, seed: int, decision: str, as_of: str = "2026-11-09"
             "verdict": {"decision": decision, "summary": f"{decision}: told", "reasons": [], "checks": []},
         },
         "trained_because": "a test's",
-        **(more or {}),
     }
+    record = release_account(**{**members, **(more or {})})
     import pandas as pd
 
     reference = pd.DataFrame(matrix(BASELINE, 20), columns=list(BASELINE.names)).assign(score=0.5)
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
-    stamp = {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by, "model_version": str(seed)}
-    run.ledger.add_release(release_id, {**record, **stamp}, at=run.clock())
+    account = record.replaced(
+        manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version=str(seed)
+    )
+    run.ledger.add_release(release_id, account, at=run.clock())
     return bundle
 
 

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
+from pipelines.accounts.evaluation import VerdictAccount
 from pipelines.base.errors import PermanentError
 from pipelines.base.settings import Settings
 from pipelines.releases.approval import approve, reject, request
 from pipelines.releases.inventory import all_releases
 from pipelines.releases.promotion import promote
 from pipelines.run import Run
+from tests.accounts import train_account
 from tests.pipelines.releases.boosters import AT
 from tests.pipelines.releases.bundles import USE, stored_release
 
@@ -95,27 +96,27 @@ def test_a_late_approval_of_what_is_older_by_now_moves_nothing(run: Run) -> None
     assert _placed(run) == (newer, None, None)
 
 
-ACCOUNT: dict[str, Any] = {
-    "release": "fraud-20261109-0123abcd",
-    "state": "candidate",
-    "training": {"test_days": ["2026-10-26", "2026-11-01"]},
-    "n_test": 7000,
-    "n_test_positive": 61,
-    "metrics": {"candidate": {"average_precision": 0.71}, "champion": {"average_precision": 0.69}},
-    "verdict": {
+ACCOUNT = train_account(
+    release="fraud-20261109-0123abcd",
+    state="candidate",
+    training={"test_days": ["2026-10-26", "2026-11-01"]},
+    n_test=7000,
+    n_test_positive=61,
+    metrics={"candidate": {"average_precision": 0.71}, "champion": {"average_precision": 0.69}},
+    verdict={
         "decision": "needs a person",
         "summary": "needs a person: slices: too little to tell | <b>",
         "checks": [
             {"name": "keeps_up_with_champion", "outcome": "failed", "found": "0.71 against 0.69, +0.02 (-0.03 to 0.07)"}
         ],
     },
-}
+)
 
 
 def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
     asked = request(USE, ACCOUNT)
     assert asked is not None
-    assert asked["release"] == ACCOUNT["release"]
+    assert asked["release"] == ACCOUNT.release
     for told in ("0.7100", "7,000 events of 2026-10-26", "(-0.03 to 0.07)", "1 days in shadow", r"\<b\>", r"\|"):
         assert told in asked["body"], told
     assert "the verdict asks for a person" in asked["body"]
@@ -125,6 +126,7 @@ def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
     ("state", "decision", "asks"), [("candidate", "approved", True), ("shadow", "approved", False)]
 )
 def test_only_a_high_risk_release_is_asked_about_when_it_is_approved(state: str, decision: str, asks: bool) -> None:
-    account = ACCOUNT | {"state": state, "verdict": ACCOUNT["verdict"] | {"decision": decision}}
+    verdict = ACCOUNT.verdict or VerdictAccount()
+    account = ACCOUNT.replaced(state=state, verdict=verdict.replaced(decision=decision))
     assert (request(HIGH, account) is not None) == asks
     assert request(USE, account) is None

@@ -46,7 +46,7 @@ def place(bundle: Bundle, tmp_path: Path) -> Path:
 def test_a_bundle_comes_back_as_it_was_written(bundle: Bundle, tmp_path: Path) -> None:
     loaded = load_bundle(releases_folder(tmp_path), bundle.release_id, manifest_digest=bundle.manifest_digest)
     assert loaded == bundle
-    assert loaded.record["threshold"] == 0.25
+    assert loaded.record.threshold == 0.25
     assert list(loaded.reference().columns) == [*BASELINE.names, "score"]
     assert len(loaded.reference()) == 50
 

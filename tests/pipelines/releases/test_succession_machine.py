@@ -57,7 +57,7 @@ class Succession(RuleBasedStateMachine):
         ledger = f"sqlite:///{home}/{uuid.uuid4().hex}.sqlite"
         self.run = Run(Settings.build(home=home, ledger=ledger), USE, actor="ann", clock=lambda: AT)
         for release in self.releases:
-            self.run.ledger.add_release(release.release_id, release.payload, at=AT)
+            self.run.ledger.add_release(release.release_id, release.account, at=AT)
         self.known = self._all()
 
     def _all(self) -> dict[str, Any]:

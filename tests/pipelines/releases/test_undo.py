@@ -24,6 +24,7 @@ from pipelines.releases.scorer import load_champion
 from pipelines.releases.succession import line_of_champions
 from pipelines.releases.undo import rollback
 from pipelines.run import Run
+from tests.accounts import release_account
 from tests.pipelines.releases.boosters import AT
 from tests.pipelines.releases.bundles import USE, failing_write, stored_release
 from tests.pipelines.training.racing import race
@@ -186,7 +187,7 @@ def test_one_hundred_races_have_one_winner_each(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path}/ledger.sqlite"
     ledger = Ledger(url, "fraud")
     for n in range(4):
-        ledger.add_release(f"r{n}", {}, at=AT)
+        ledger.add_release(f"r{n}", release_account(), at=AT)
     ledger.move_champion("r0", expected=None, reason="first", actor="t", at=AT)
     context = multiprocessing.get_context("forkserver")
     winners = []

@@ -20,6 +20,7 @@ from pipelines.run import Run
 from pipelines.status.days import day_rows
 from pipelines.status.status import standing
 from pipelines.usecases.registry import load
+from tests.accounts import account_of, features_account, ingest_account, monitor_account, score_account
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 FIRST = date(2026, 11, 1)
@@ -36,7 +37,7 @@ def run(settings: Settings) -> Run:
 
 
 def record(run: Run, stage: str, number: int, status: str = "done", **payload: Any) -> None:
-    run.ledger.record_stage(stage, day(number), status, run_id="r1", at=AT, payload=payload)
+    run.ledger.record_stage(day(number), account_of(stage, payload), status, run_id="r1", at=AT)
 
 
 def monitored(subject: int | None = None, *, detected: bool = False, asked: bool = False) -> dict[str, Any]:
@@ -70,7 +71,7 @@ def fill(run: Run) -> None:
             quarantined=3,
             duplicates=2,
             late=0,
-            gate=passed,
+            gate={"transactions": passed},
         )
         if number == 5:
             record(run, "features", number, "refused", reason=f"amount is null {EVIL}", gate={"passed": False})
@@ -94,7 +95,7 @@ def test_a_row_gathers_what_every_stage_said(run: Run) -> None:
     assert rows[day(5)].gates == {"ingest": "passed", "features": "refused"}
     assert rows[day(5)].scored is None
     assert rows[day(9)].retrain_asked
-    assert any("the rule scored" in problem for problem in rows[day(3)].problems)
+    assert any("the rule scored" in problem.text for problem in rows[day(3)].problems)
 
 
 def test_precision_stands_with_the_day_it_speaks_of(run: Run) -> None:
@@ -173,12 +174,18 @@ def test_the_overview_is_self_contained_and_values_are_inert(run: Run, tmp_path:
 
 
 def test_the_status_of_a_year_asks_the_ledger_as_often_as_that_of_a_day(run: Run) -> None:
-    gate = {"passed": True, "failures": [], "checks": ["x" * 100] * 20}
+    gate = {"passed": True, "failures": [{"check": "x" * 100, "severity": "warning"}] * 20}
     asked: list[int] = []
     for days in (1, 366):
-        for stage in ("ingest", "features", "score", "monitor"):
-            payloads = {day(n): {**monitored(), "rows": 1, "gate": gate} for n in range(days)}
-            run.ledger.record_stages(stage, payloads, "done", run_id="r1", at=AT)
+        accounts = (
+            ingest_account(rows_in=1, gate={"transactions": gate}),
+            features_account(rows=1, gate=gate),
+            score_account(rows=1, gate=gate),
+            monitor_account(**monitored(), rows=1),
+        )
+        for account in accounts:
+            every_day = [day(number) for number in range(days)]
+            run.ledger.record_stages(dict.fromkeys(every_day, account), "done", run_id="r1", at=AT)
         with _statements() as seen:
             now = standing(run)
         asked.append(len(seen))

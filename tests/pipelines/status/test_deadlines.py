@@ -24,6 +24,7 @@ from pipelines.status.deadlines import LOOKED_BACK, judge, timeliness, words
 from pipelines.status.status import standing
 from pipelines.stores.checks import LOST
 from pipelines.usecases.registry import load
+from tests.accounts import account_of, ingest_account
 
 FRAUD = load("fraud")
 STAGES = tuple(FRAUD.schedule.deadlines)
@@ -41,7 +42,7 @@ def night(run: Run, day: date, *stages: str) -> None:
     """The stages of a scheduled night as the ledger keeps them; behind ingest by command, so that none follows."""
     for stage in stages:
         run_id = "ingest/scheduled__x" if stage == "ingest" else "by hand"
-        run.ledger.record_stage(stage, day, "done", run_id=run_id, at=NIGHT, payload={})
+        run.ledger.record_stage(day, account_of(stage, {}), "done", run_id=run_id, at=NIGHT)
 
 
 def of_nights(run: Run) -> list[Incident]:
@@ -71,7 +72,7 @@ def test_late_is_what_is_not_done_after_its_time(moment: datetime, done: set[tup
 
 def test_a_home_without_a_schedule_is_never_late(at: Callable[[datetime], Run]) -> None:
     run = at(NIGHT + timedelta(days=400))
-    run.ledger.record_stage("ingest", FIRST, "done", run_id="manual-1", at=NIGHT, payload={})
+    run.ledger.record_stage(FIRST, ingest_account(), "done", run_id="manual-1", at=NIGHT)
     found = timeliness(run)
     assert (found.since, found.late, follow_deadlines(run)) == (None, (), ())
     assert {one.table: one.newest for one in found.fresh if one.newest} == dict.fromkeys(
@@ -90,7 +91,11 @@ def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(at: Ca
     follow_deadlines(monitored_late)
     follow_deadlines(at(NIGHT + timedelta(days=1, hours=2)))
     (one,) = of_nights(monitored_late)
-    assert (one.kind, one.severity, one.detail["days"]) == ("late", "critical", ["2026-11-10", "2026-11-11"])
+    assert (one.kind, one.severity, [str(day) for day in one.detail.days]) == (
+        "late",
+        "critical",
+        ["2026-11-10", "2026-11-11"],
+    )
     assert one.summary == "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 22 h 30 min ago (not run)"
     night(monitored_late, FIRST, "score", "monitor")
     night(monitored_late, FIRST + timedelta(days=1), *STAGES)
@@ -104,13 +109,13 @@ def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(at: Calla
     back = at(NIGHT + timedelta(days=6, hours=6))
     follow_deadlines(back)
     (one,) = of_nights(back)
-    assert one.detail["days"] == [str(FIRST + timedelta(days=number)) for number in range(1, 7)]
-    assert one.detail["next_step"].endswith("tollgate backfill --from 2026-11-11 --to 2026-11-16")
+    assert list(one.detail.days) == [FIRST + timedelta(days=number) for number in range(1, 7)]
+    assert one.detail.next_step.endswith("tollgate backfill --from 2026-11-11 --to 2026-11-16")
     for number in (5, 1, 2, 3):
         night(back, FIRST + timedelta(days=number), *STAGES)
     follow_deadlines(back)
     (one,) = of_nights(back)
-    assert one.detail["days"] == ["2026-11-14", "2026-11-16"], "those that are done are late no more"
+    assert [str(day) for day in one.detail.days] == ["2026-11-14", "2026-11-16"], "those that are done are late no more"
     for number in (4, 6):
         night(back, FIRST + timedelta(days=number), *STAGES)
     follow_deadlines(back)
@@ -124,7 +129,7 @@ def test_after_more_nights_off_than_are_watched_the_backfill_begins_with_the_fir
     back = at(NIGHT + timedelta(days=LOOKED_BACK + 12, hours=6))
     follow_deadlines(back)
     (one,) = of_nights(back)
-    assert "tollgate backfill --from 2026-11-11 --to 2026-12-20" in one.detail["next_step"]
+    assert "tollgate backfill --from 2026-11-11 --to 2026-12-20" in one.detail.next_step
 
 
 def test_a_clock_that_was_ahead_leaves_no_late_days(at: Callable[[datetime], Run]) -> None:
@@ -134,7 +139,7 @@ def test_a_clock_that_was_ahead_leaves_no_late_days(at: Callable[[datetime], Run
     follow_deadlines(at(true_time + timedelta(days=3)))
     follow_deadlines(at(true_time))
     (one,) = of_nights(at(true_time))
-    assert one.detail["days"] == ["2026-11-11"]
+    assert [str(day) for day in one.detail.days] == ["2026-11-11"]
     night(at(true_time), FIRST + timedelta(days=1), *STAGES)
     follow_deadlines(at(true_time))
     assert [one for one in of_nights(at(true_time)) if one.resolved_at is None] == []

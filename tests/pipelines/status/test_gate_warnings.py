@@ -9,6 +9,8 @@ from typing import Any
 
 import pytest
 
+from pipelines.accounts.account import Account
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
 from pipelines.cli.nights.run import print_result
@@ -16,6 +18,7 @@ from pipelines.nightly.result import StageResult
 from pipelines.run import Run
 from pipelines.status.status import standing
 from pipelines.usecases.registry import load
+from tests.accounts import account_of, ingest_account, monitor_account, score_account
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 DAYS = DayRange(date(2026, 11, 1), date(2026, 11, 4))
@@ -34,23 +37,23 @@ def gate(suite: str, *failures: Mapping[str, Any]) -> dict[str, Any]:
     return {"suite": suite, "passed": True, "checks": 4, "failures": list(failures)}
 
 
-def ingested(day: date) -> dict[str, Any]:
+def ingested(day: date) -> IngestAccount:
     failures = [MIDNIGHTS] if day != DAYS.last else []
-    return {
-        "rows_in": 100,
-        "accepted": 100,
-        "gate": {
+    return ingest_account(
+        rows_in=100,
+        accepted=100,
+        gate={
             "transactions": gate("transactions"),
             "transactions_by_day": gate("transactions_by_day", *failures),
         },
-    }
+    )
 
 
 @pytest.fixture
 def run(settings: Settings) -> Run:
     run = Run(settings, load("fraud"), run_id="r1", clock=lambda: AT)
     for day in DAYS:
-        run.ledger.record_stage("ingest", day, "done", run_id="r1", at=AT, payload=ingested(day))
+        run.ledger.record_stage(day, ingested(day), "done", run_id="r1", at=AT)
     return run
 
 
@@ -69,32 +72,32 @@ def test_run_prints_each_warning_once_with_its_days(capsys: pytest.CaptureFixtur
 @pytest.mark.parametrize("stage", ["features", "score"])
 def test_stages_with_one_suite_print_theirs_too(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
     failure = {**MIDNIGHTS, "column": "amount", "severity": "info"}
-    accounts = {DAYS.first: {"rows": 3, "gate": gate(stage, failure)}}
+    accounts = {DAYS.first: account_of(stage, {"rows": 3, "gate": gate(stage, failure)})}
     print_result(StageResult(stage=stage, days=DayRange.single(DAYS.first), accounts=accounts))
     assert f"gate info: {stage}, amount" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
-    ("stage", "account", "words"),
+    ("account", "words"),
     [
         (
-            "score",
-            {"rows": 1, "fallback": True, "fallback_reason": "no model"},
+            score_account(rows=1, fallback=True, fallback_reason="no model"),
             "the rule scored, not a model: no model",
         ),
         (
-            "monitor",
-            {"rows": 1, "diagnosis": {"severity": "ticket", "summary": "labels are missing", "runbook": "r.md"}},
+            monitor_account(
+                rows=1, diagnosis={"severity": "ticket", "summary": "labels are missing", "runbook": "r.md"}
+            ),
             "watch: labels are missing (r.md)",
         ),
-        ("monitor", {"rows": 1, "drift": {"detected": True, "summary": "amount moved"}}, "drift: amount moved"),
+        (monitor_account(rows=1, drift={"detected": True, "summary": "amount moved"}), "drift: amount moved"),
     ],
 )
 def test_run_prints_what_a_person_should_know_of_a_day(
-    stage: str, account: dict[str, Any], words: str, capsys: pytest.CaptureFixture[str]
+    account: Account, words: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     days = DayRange.single(DAYS.first)
-    print_result(StageResult(stage=stage, days=days, accounts={DAYS.first: account}))
+    print_result(StageResult(stage=account.STAGE, days=days, accounts={DAYS.first: account}))
     assert f"{DAYS.first}: {words}" in capsys.readouterr().out
 
 

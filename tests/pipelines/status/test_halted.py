@@ -18,6 +18,7 @@ from pipelines.run import Run
 from pipelines.status.deadlines import timeliness
 from pipelines.status.status import standing
 from pipelines.usecases.registry import load
+from tests.accounts import account_of
 from tests.small_airflow import DagRun, SmallAirflow, small_airflow
 
 DAY = date(2026, 11, 19)
@@ -41,7 +42,7 @@ def at(airflow: tuple[SmallAirflow, Settings]) -> Callable[[float], Run]:
 
 def ran(run: Run, *stages: str, day: date = DAY, by: str = "{}/manual__1", at: datetime = DONE) -> None:
     for stage in stages:
-        run.ledger.record_stage(stage, day, "done", run_id=by.format(stage), at=at, payload={})
+        run.ledger.record_stage(day, account_of(stage, {}), "done", run_id=by.format(stage), at=at)
 
 
 def lateness(run: Run) -> list[Incident]:
@@ -63,14 +64,14 @@ def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself
     run = at(30)
     follow_deadlines(run)
     (one,) = lateness(run)
-    assert (one.kind, one.severity, one.detail["days"], one.detail["sources"]) == (
+    assert (one.kind, one.severity, [str(day) for day in one.detail.days], list(one.detail.sources)) == (
         "late",
         "warning",
         [str(DAY)],
         ["features"],
     )
     assert "ingest is done since 09:00 UTC, no run of it in Airflow: the DAG features is paused" in one.summary
-    assert f"tollgate backfill --from {DAY} --to {DAY}" in one.detail["next_step"]
+    assert f"tollgate backfill --from {DAY} --to {DAY}" in one.detail.next_step
     told = [what for day, what in standing(run, look=airflow_look(run.settings, "fraud")).attention if day == DAY]
     assert any("the DAG features is paused" in what for what in told)
     ran(run, "features", "score", "monitor")

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from pipelines.accounts.stages import ACCOUNTS
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
 from pipelines.nightly.result import StageResult
@@ -15,6 +16,7 @@ from pipelines.run import Run
 from pipelines.status.days import day_rows
 from pipelines.status.status import standing
 from pipelines.usecases.registry import load
+from tests.accounts import account_of
 
 DAY = date(2026, 11, 7)
 AT = datetime(2026, 11, 8, 3, tzinfo=UTC)
@@ -33,11 +35,11 @@ def with_capacity(run: Run, capacity: int) -> Run:
 
 def record(run: Run, stage: str, **account: Any) -> None:
     """What a stage leaves, as it leaves it."""
-    StageResult(stage=stage, days=DayRange.single(DAY), accounts={DAY: account}).record(run)
+    StageResult(stage=stage, days=DayRange.single(DAY), accounts={DAY: account_of(stage, account)}).record(run)
 
 
 def problems(run: Run) -> tuple[str, ...]:
-    return day_rows(run, DayRange.single(DAY))[0].problems
+    return tuple(problem.text for problem in day_rows(run, DayRange.single(DAY))[0].problems)
 
 
 def test_a_policy_that_changed_between_score_and_monitor_is_named(run: Run) -> None:
@@ -59,13 +61,13 @@ def test_a_policy_that_one_stage_alone_reads_mixes_nothing(run: Run) -> None:
     other = replace(FRAUD, drift=replace(FRAUD.drift, threshold=0.3))
     record(replace(run, use_case=other), "monitor", release="a")
     assert problems(run) == ()
-    recorded = run.ledger.latest("monitor")[DAY].payload["policies"]["drift"]
+    recorded = run.ledger.latest("monitor")[DAY].account.policies["drift"]
     assert recorded == other.policy_digests["drift"] != FRAUD.policy_digests["drift"]
 
 
 def test_accounts_from_before_policies_were_recorded_say_nothing(run: Run) -> None:
     for stage in ("features", "score"):
-        run.ledger.record_stage(stage, DAY, "done", run_id="old", at=AT, payload={"release": "a"})
+        run.ledger.record_stage(DAY, ACCOUNTS[stage](), "done", run_id="old", at=AT)
     record(with_capacity(run, 50), "monitor", release="a")
     assert problems(run) == ()
 

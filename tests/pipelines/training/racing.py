@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from pipelines.base.errors import PermanentError
+from pipelines.base.errors import OvertakenError, PermanentError
 from pipelines.ledger.ledger import Ledger
 from tests.pipelines.releases.boosters import AT
 
@@ -20,7 +20,7 @@ def race(arguments: tuple[str, str, int]) -> bool:
     try:
         ledger.move_champion(release_id, expected=expected, reason="race", actor="t", at=AT)
     except PermanentError as error:
-        if error.what != "another promotion was faster":
+        if not isinstance(error, OvertakenError):
             raise
         return False
     return True

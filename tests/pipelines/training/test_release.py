@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.errors import TransientError
 from pipelines.base.settings import Settings
 from pipelines.ledger.ledger import Pointer
@@ -33,7 +34,7 @@ def run(settings: Settings, tmp_path: Path) -> Run:
 
 @pytest.fixture
 def champion(run: Run) -> str:
-    return _released(run, _candidate(run, 1, "2026-11-02")).payload["release_id"]
+    return _released(run, _candidate(run, 1, "2026-11-02")).account.release_id
 
 
 def _candidate(run: Run, seed: int, as_of: str) -> str:
@@ -48,7 +49,9 @@ def _released(run: Run, release_id: str, decision: str = "approved", *, judged: 
         figures={}, verdict=Verdict(checks=[failed] if consequence else []), label=np.empty(0), scores={}
     )
     candidate: Any = SimpleNamespace(release_id=release_id)
-    return release(run, candidate, evaluation, {}, champion=judged or run.ledger.champion(), reason="a test's")
+    return release(
+        run, candidate, evaluation, ReleaseAccount(), champion=judged or run.ledger.champion(), reason="a test's"
+    )
 
 
 def _pointer(run: Run) -> Pointer:

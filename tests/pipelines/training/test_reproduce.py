@@ -54,7 +54,7 @@ def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(trained: t
     run, result = trained
     settings = run.settings.model_copy(update={"ledger": f"sqlite:///{run.settings.home}/no.sqlite"})
     done = subprocess.run(
-        [sys.executable, "-c", FRESH, *(result.released.payload[name] for name in ("mlflow_run_id", "code_version"))],
+        [sys.executable, "-c", FRESH, result.released.account.mlflow_run_id, result.released.account.code_version],
         env={**os.environ, **settings.environment()},
         cwd=CHECKOUT,
         capture_output=True,
@@ -63,7 +63,7 @@ def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(trained: t
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     assert found["equal"], found
-    assert found["found"] == result.released.payload["model_digest"]
+    assert found["found"] == result.released.account.model_digest
     assert found["release"] == result.release_id
     assert [item["what"] for item in found["differences"]] == []
 
@@ -71,8 +71,8 @@ def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(trained: t
 def test_a_release_is_found_by_its_name_and_an_unknown_one_is_told(trained: tuple[Run, TrainResult]) -> None:
     run, result = trained
     run_id, record = Tracking(run.settings, "fraud").training_record(result.release_id)
-    assert run_id == result.released.payload["mlflow_run_id"]
-    assert record["model_digest"] == result.released.payload["model_digest"]
+    assert run_id == result.released.account.mlflow_run_id
+    assert record["model_digest"] == result.released.account.model_digest
     for name in ("fraud-20200101-00000000", "0" * 32, "' or 1=1"):
         with pytest.raises(PermanentError, match="no training of that name"):
             reproduce(run, name)
@@ -117,7 +117,7 @@ def test_rows_that_were_deleted_for_good_are_named_as_the_reason(
     shutil.copytree(known.settings.lake, tmp_path / "lake")
     run = on_ledger_copy(known, tmp_path)
     run = replace(run, settings=run.settings.model_copy(update={"lake": str(tmp_path / "lake")}))
-    row: Any = run.lake.read("features", version=result.released.payload["data_versions"]["features"]).first()
+    row: Any = run.lake.read("features", version=result.released.account.data_versions["features"]).first()
     assert delete_units(run, [str(row["customer_id"])], reason="the court said so").tables["features"]["deleted"]
     found = reproduce(run, result.release_id)
     assert not found.equal

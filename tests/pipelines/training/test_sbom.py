@@ -11,14 +11,17 @@ import pytest
 from pipelines.spark.jar_list import DELTA_JARS
 from pipelines.training import sbom
 from pipelines.training.sbom import bill_of_materials, locked_packages
+from tests.accounts import release_account
 
-RECORD = {"release_id": "fraud-20260906-0123abcd", "use_case": "fraud", "model_digest": "ab" * 32, "code_version": "c0"}
+RECORD = release_account(
+    release_id="fraud-20260906-0123abcd", use_case="fraud", model_digest="ab" * 32, code_version="c0"
+)
 
 
 def test_it_names_what_is_installed_of_the_lock_the_jars_and_the_model() -> None:
     told = bill_of_materials(RECORD)
     assert (told["bomFormat"], told["specVersion"], told["version"]) == ("CycloneDX", "1.6", 1)
-    assert told["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": RECORD["model_digest"]}]
+    assert told["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": RECORD.model_digest}]
     purls = [one["purl"] for one in told["components"] if "purl" in one]
     assert len(purls) > 200
     assert all(re.fullmatch(r"pkg:(pypi/[a-z0-9-]+|maven/[\w.-]+/[\w.-]+)@[^\s@]+", purl) for purl in purls)

@@ -24,6 +24,7 @@ from pipelines.training.data import current_versions, read_training_data
 from pipelines.training.golden import freeze_golden, newest_golden
 from pipelines.training.golden_store import GoldenError
 from pipelines.training.stage import TrainResult, train
+from tests.accounts import features_account, served_account
 from tests.conftest import NOW
 from tests.pipelines.ledger_copy import on_ledger_copy
 from tests.pipelines.training_lake import (
@@ -128,28 +129,28 @@ def _judged_by_hand(history: History) -> tuple[pd.DataFrame, np.ndarray]:
 
 def test_one_digest_from_ledger_to_mlflow(trained: tuple[Run, TrainResult]) -> None:
     run, result = trained
-    payload = run.ledger.release(result.release_id).payload
+    recorded = run.ledger.release(result.release_id).account
     bundle = load_bundle(
-        releases_folder(run.settings.home), result.release_id, manifest_digest=payload["manifest_digest"]
+        releases_folder(run.settings.home), result.release_id, manifest_digest=recorded.manifest_digest
     )
     client = Tracking(run.settings, "fraud")._client()
     kept = {sha256(path.read_bytes()) for path in (run.settings.home / "mlflow").rglob("model.ubj")}
-    assert bundle.model_digest == payload["model_digest"]
+    assert bundle.model_digest == recorded.model_digest
     assert bundle.model_digest in kept
     assert result.release_id == f"fraud-20261109-{bundle.model_digest[:8]}"
     version = client.get_model_version_by_alias("fraud", "champion")
-    assert str(version.version) == payload["model_version"]
+    assert str(version.version) == recorded.model_version
     assert version.tags["model_digest"] == bundle.model_digest
-    assert payload["data_versions"] == {"features": 0, "transactions": 0, "fraud_reports": 0}
-    assert payload["training"]["train_days"] == ["2026-09-21", "2026-10-18"]
-    assert payload["training"]["test_days"] == ["2026-10-26", "2026-11-01"]
-    assert payload["trained_because"] == "the first one"
+    assert recorded.data_versions == {"features": 0, "transactions": 0, "fraud_reports": 0}
+    assert recorded.training.train_days == (date(2026, 9, 21), date(2026, 10, 18))
+    assert recorded.training.test_days == (date(2026, 10, 26), date(2026, 11, 1))
+    assert recorded.trained_because == "the first one"
 
 
 def test_mlflow_holds_what_made_the_model(trained: tuple[Run, TrainResult]) -> None:
     run, result = trained
     client = Tracking(run.settings, "fraud")._client()
-    run_id = result.released.payload["mlflow_run_id"]
+    run_id = result.released.account.mlflow_run_id
     kept = client.get_run(run_id)
     assert kept.data.params["as_of"] == str(AS_OF)
     assert kept.data.params["data.features.version"] == "0"
@@ -163,7 +164,7 @@ def test_mlflow_holds_what_made_the_model(trained: tuple[Run, TrainResult]) -> N
     card = next(path for path in (run.settings.home / "mlflow").rglob("card.md") if run_id in path.parts).read_text()
     for section in ("Purpose", "Verdict", "Results", "Plots", "Data", "Features", "Training", "Limits", "Lineage"):
         assert f"## {section}" in card
-    assert result.released.payload["model_digest"] in card
+    assert result.released.account.model_digest in card
 
 
 def test_the_reference_is_a_sample_of_the_train_days(
@@ -180,8 +181,8 @@ def test_the_reference_is_a_sample_of_the_train_days(
     assert reference["amount"].isin(train_days["amount"]).all()
     scores = scorer.score(reference[list(scorer.feature_names)].to_numpy(dtype=float))
     assert np.array_equal(scores, reference["score"])
-    assert scorer.bundle.record["volume"]["by_iso_weekday"] == {str(n): float(ROWS_A_DAY) for n in range(1, 8)}
-    assert result.released.payload["volume"] == scorer.bundle.record["volume"]
+    assert scorer.bundle.record.volume.by_iso_weekday == {str(n): float(ROWS_A_DAY) for n in range(1, 8)}
+    assert result.released.account.volume == scorer.bundle.record.volume
 
 
 def test_training_again_gives_the_same_release_and_changes_nothing(trained: tuple[Run, TrainResult]) -> None:
@@ -233,7 +234,7 @@ def test_a_refused_candidate_leaves_the_champion(
     }
     assert load_champion(run).release_id == trained[1].release_id
     version = Tracking(run.settings, "fraud").champion_version()
-    assert version == trained[1].released.payload["model_version"]
+    assert version == trained[1].released.account.model_version
 
 
 def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(
@@ -244,7 +245,7 @@ def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(
     shares = {"compared": 200, "mismatching": 2, "mismatch_share": 0.01, "unexplained_share": 0.01, "fallback_share": 0}
     by_cause = {"causes": {"unexplained": 2}, "by_feature": {"amount": {"unexplained": 2}}}
     newest = {"day": str(AS_OF - timedelta(days=3)), "reason": "2 of 200 differ: amount (2)", **shares, **by_cause}
-    run.ledger.record_stage("served", AS_OF - timedelta(days=3), "refused", run_id="t", at=NOW, payload=newest)
+    run.ledger.record_stage(AS_OF - timedelta(days=3), served_account(**newest), "refused", run_id="t", at=NOW)
     result = train(run, AS_OF - timedelta(days=1))
     assert {"not_older", "served_parity"} <= {reason.split(":")[0] for reason in result.evaluation.verdict.reasons}
     assert result.evaluation.verdict.decision == "refused"
@@ -287,7 +288,7 @@ def test_the_alias_follows_when_mlflow_is_back(trained: tuple[Run, TrainResult],
     assert [one.subject for one in run.ledger.incidents(open_only=True) if one.kind == "alias"] == ["mlflow"]
     assert load_champion(away).release_id == result.release_id
     assert follow(run) == ()
-    assert tracking.champion_version() == result.released.payload["model_version"]
+    assert tracking.champion_version() == result.released.account.model_version
     assert "alias" not in {one.kind for one in run.ledger.incidents(open_only=True)}
 
 
@@ -303,11 +304,11 @@ def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_aga
     assert again.released.known
     assert again.released.warnings == ()
     tracking = Tracking(settings, "fraud")
-    payload = first.released.payload
-    registered = tracking.registered(first.release_id, payload["model_digest"])
+    recorded = first.released.account
+    registered = tracking.registered(first.release_id, recorded.model_digest)
     assert registered is not None
     assert tracking.champion_version() == registered.version
-    assert tracking.training_record(payload["mlflow_run_id"])[0] == registered.run_id, "its earlier name leads to it"
+    assert tracking.training_record(recorded.mlflow_run_id)[0] == registered.run_id, "its earlier name leads to it"
     assert follow(run) == ()
 
 
@@ -329,9 +330,9 @@ def test_missing_days_are_named(as_of: object, told: list[str], world: tuple[Run
 
 def test_stale_features_are_not_learnt_from(world: tuple[Run, History], settings: Settings) -> None:
     run = _elsewhere(world[0], settings)
-    outdated = {"feature_digest": "of other definitions", "inputs": {}}
+    outdated = features_account(feature_digest="of other definitions", inputs={})
     day = AS_OF - timedelta(days=30)
-    run.ledger.record_stage("features", day, "done", run_id="setup", at=NOW, payload=outdated)
+    run.ledger.record_stage(day, outdated, "done", run_id="setup", at=NOW)
     with pytest.raises(TransientError, match="stale") as caught:
         train(run, AS_OF)
     assert f"{day}: computed by other definitions" in caught.value.found

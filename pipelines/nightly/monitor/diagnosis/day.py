@@ -6,11 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 
+from pipelines.accounts.performance import Worth
 from pipelines.nightly.monitor.diagnosis.causes import Cause
 from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis, Memory, diagnose
 from pipelines.nightly.monitor.drift.reading import read
 from pipelines.nightly.monitor.performance.matured import fallen
-from pipelines.nightly.monitor.performance.review_outcome import Worth
 from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.nightly.monitor.signals import Past
 from pipelines.usecases.policies.watch import WatchPolicy

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
+from pipelines.accounts.monitor import DiagnosisAccount
 from pipelines.nightly.monitor.diagnosis.causes import CONSEQUENCES, RUNBOOKS, TITLES, Cause, Severity, next_step
 from pipelines.nightly.monitor.signals import Reading, Signal
 
@@ -64,21 +64,21 @@ class Diagnosis:
         told = "; ".join(one.told for one in self.evidence) or "; ".join(self.unjudged)
         return f"{self.title}: {told}" if told else self.title
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for the ledger."""
-        return {
-            "cause": self.cause,
-            "severity": self.severity,
-            "title": self.title,
-            "summary": self.describe(),
-            "consequence": self.consequence,
-            "subject_day": str(self.subject_day),
-            "evidence": [one.to_json() for one in self.evidence],
-            "explained": list(self.explained),
-            "unjudged": list(self.unjudged),
-            "next_step": self.next_step,
-            "runbook": self.runbook,
-        }
+    def account(self) -> DiagnosisAccount:
+        """What the ledger keeps."""
+        return DiagnosisAccount(
+            cause=self.cause,
+            severity=self.severity,
+            title=self.title,
+            summary=self.describe(),
+            consequence=self.consequence,
+            subject_day=self.subject_day,
+            evidence=tuple(signal.account() for signal in self.evidence),
+            explained=tuple(self.explained),
+            unjudged=tuple(self.unjudged),
+            next_step=self.next_step,
+            runbook=self.runbook,
+        )
 
 
 def diagnose(

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import Any
 
+from pipelines.accounts.monitor import DiagnosisAccount
 from pipelines.usecases.policies.watch import DriftPolicy, WatchPolicy
 
 _NO_CURE = frozenset({"feed", "bug", "concept", "inputs", "echo"})
@@ -32,10 +32,10 @@ def hurts(cause: str, *, drift_detected: bool, waits: bool = False) -> bool:
     return cause == "harmful" or (drift_detected and cause not in _NO_CURE)
 
 
-def waits_for_labels(diagnosis: Mapping[str, Any], watch: WatchPolicy) -> bool:
+def waits_for_labels(diagnosis: DiagnosisAccount | None, watch: WatchPolicy) -> bool:
     """Whether a day's harm is told by its inputs alone, where policy lets a training wait until labels tell it too."""
-    evidence = diagnosis.get("evidence", ())
-    return watch.retrain_waits and not any(one["area"] == "performance" for one in evidence)
+    evidence = diagnosis.evidence if diagnosis else ()
+    return watch.retrain_waits and not any(signal.area == "performance" for signal in evidence)
 
 
 def decide(

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.accounts.drift import ConstantShare
+
 if TYPE_CHECKING:
     import pandas as pd
 
@@ -36,6 +38,10 @@ class ConstantColumn:
     def moved(self) -> float:
         """How far the share of rows off the constant is from the reference's, 0 to 1."""
         return abs(self.share - self.reference_share)
+
+    def account(self) -> ConstantShare:
+        """What the ledger keeps."""
+        return ConstantShare(constant=self.constant, reference_share=self.reference_share, share=self.share)
 
 
 def constant_column(reference: pd.Series, current: pd.Series, most: float) -> ConstantColumn | None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.accounts.drift import ComparedColumn, DriftAccount
 from pipelines.nightly.monitor.drift.comparison import SCORE, Comparison
 from pipelines.nightly.monitor.drift.constant_columns import METHOD, ConstantColumn
 from pipelines.nightly.monitor.drift.distances import Values, method
@@ -50,6 +51,19 @@ class ColumnDrift:
         means = " → ".join("none" if mean is None else f"{mean:.3g}" for mean in (self.reference_mean, self.mean))
         value = "no values" if self.value is None else f"{self.value:.2f}"
         return f"{self.name}: mean {means} ({value}, limit {self.threshold:g})"
+
+    def account(self) -> ComparedColumn:
+        """What the ledger keeps."""
+        constant = self.constant
+        return ComparedColumn(
+            name=self.name,
+            value=self.value,
+            threshold=self.threshold,
+            reference_mean=self.reference_mean,
+            mean=self.mean,
+            method=self.method,
+            constant=constant.account() if constant is not None else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -99,25 +113,25 @@ class Drift:
         parts += [column.describe() for column in self.drifted[:3]]
         return "; ".join(parts)
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for the ledger."""
-        return {
-            "detected": self.detected,
-            "judged": self.judged,
-            "summary": self.describe(),
-            "share": self.share,
-            "columns": {column.name: column.value for column in self.columns},
-            "compared": [asdict(column) | {"drifted": column.drifted} for column in self.columns],
-            "score": self.score.value if self.score else None,
-            "score_column": asdict(self.score) if self.score else None,
-            "drifted": [column.name for column in self.drifted],
-            "moved": [column.describe() for column in self.drifted[:3]],
-            "skipped": dict(self.skipped),
-            "method": self.policy.method,
-            "release": self.release,
-            "rows": self.rows,
-            "reference_rows": self.reference_rows,
-        }
+    def account(self) -> DriftAccount:
+        """What the ledger keeps."""
+        return DriftAccount(
+            detected=self.detected,
+            judged=self.judged,
+            summary=self.describe(),
+            share=self.share,
+            columns={column.name: column.value for column in self.columns},
+            compared=tuple(column.account().replaced(drifted=column.drifted) for column in self.columns),
+            score=self.score.value if self.score else None,
+            score_column=self.score.account() if self.score else None,
+            drifted=tuple(column.name for column in self.drifted),
+            moved=tuple(column.describe() for column in self.drifted[:3]),
+            skipped=dict(self.skipped),
+            method=self.policy.method,
+            release=self.release,
+            rows=self.rows,
+            reference_rows=self.reference_rows,
+        )
 
 
 def measure(comparison: Comparison, policy: DriftPolicy) -> dict[str, float]:

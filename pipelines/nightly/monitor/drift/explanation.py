@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.accounts.monitor import ScoreShare
 from pipelines.nightly.monitor.drift.distances import Values, wasserstein
 from pipelines.nightly.monitor.performance.review_outcome import logit
 
@@ -20,24 +20,12 @@ MOST = 3
 LEAST_SHARE = 0.1
 
 
-@dataclass(frozen=True, kw_only=True)
-class Share:
-    """The share of the scores' distance (0 to 1) that is gone where this feature is as it was in the reference."""
-
-    feature: str
-    share: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return dict(vars(self))
-
-
 def explain(
     reference: pd.DataFrame,
     current: pd.DataFrame,
     names: Sequence[str],
     score: Callable[[NDArray[np.float64]], Values],
-) -> list[Share]:
+) -> list[ScoreShare]:
     """The features that explain most of the scores' move, at most three, strongest first.
 
     Both frames hold the features `names` (float64), `score` takes them in that order. A feature is put back by rank:
@@ -56,7 +44,7 @@ def explain(
         healed = now.copy()
         healed[:, index] = _put_back(then[:, index], now[:, index])
         left = wasserstein(usual, logit(score(healed)))
-        shares.append(Share(feature=name, share=round(float(1 - left / distance), 3)))
+        shares.append(ScoreShare(feature=name, share=round(float(1 - left / distance), 3)))
     strongest = sorted(shares, key=lambda one: -one.share)[:MOST]
     return [one for one in strongest if one.share >= LEAST_SHARE]
 

@@ -7,32 +7,17 @@ so it is shown as an estimate and checked once the labels are there.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipelines.nightly.monitor.performance.review_outcome import Array, Worth, score_bins
+from pipelines.accounts.performance import Estimate, RealisedEstimate, Worth
+from pipelines.nightly.monitor.performance.review_outcome import Array, score_bins
 from pipelines.problems.unit_ranking import UnitRanking
 
 LEAST_DAYS = 5
 _Z = 1.96
-
-
-@dataclass(frozen=True, kw_only=True)
-class Estimate:
-    """Expected share of the review list that is well spent, its 95 % interval, and the expected number of positives."""
-
-    precision: float
-    low: float
-    high: float
-    positives: float
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return dict(vars(self))
 
 
 def calibration(past: Sequence[Worth]) -> NDArray[np.float64] | None:
@@ -79,16 +64,15 @@ def expected_precision(counts: Sequence[int], probability: NDArray[np.float64], 
     return found / capacity if capacity else 0.0
 
 
-def realised(estimated: Mapping[str, Any], found: Worth) -> dict[str, Any]:
-    """An estimate beside what came true: `estimated`, `low`, `high`, `realised`, and whether it lay within."""
-    low, high = estimated["low"], estimated["high"]
-    return {
-        "estimated": estimated["precision"],
-        "low": low,
-        "high": high,
-        "realised": found.precision,
-        "within": bool(low <= found.precision <= high),
-    }
+def realised(estimated: Estimate, found: Worth) -> RealisedEstimate:
+    """An estimate beside what came true, and whether that lay within the interval."""
+    return RealisedEstimate(
+        estimated=estimated.precision,
+        low=estimated.low,
+        high=estimated.high,
+        realised=found.precision,
+        within=bool(estimated.low <= found.precision <= estimated.high),
+    )
 
 
 def _never_falling(rates: NDArray[np.float64], weights: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,7 +9,7 @@ from math import pi, sqrt
 
 import numpy as np
 
-from pipelines.nightly.monitor.performance.review_outcome import Worth
+from pipelines.accounts.performance import Worth
 from pipelines.nightly.monitor.signals import Signal
 from pipelines.nightly.weekday_baseline import robust_sigma
 from pipelines.usecases.policies.watch import WatchPolicy

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.accounts.performance import ChampionPerformance, Estimate, PerformanceAccount, Worth
 from pipelines.base.days import DayRange, batched, midnight
 from pipelines.nightly.known_units import KnownUnits, known_units
-from pipelines.nightly.monitor.performance.estimate import Estimate, estimate
-from pipelines.nightly.monitor.performance.review_outcome import Worth, on_list, worth
+from pipelines.nightly.monitor.performance.estimate import estimate
+from pipelines.nightly.monitor.performance.review_outcome import on_list, worth
 from pipelines.nightly.monitor.performance.slice_outcome import SliceWorth
 from pipelines.nightly.monitor.performance.slices import slice_keys, slice_worths, with_slice_columns
 from pipelines.problems.labels import with_reports
@@ -34,7 +35,7 @@ class Performance:
 
     `average_precision` is None without a positive; `card_precision` is the share of the review capacity that was well
     spent; `n` events and `positives` were judged, and each of the declared `slices`. Where by policy the rule decided,
-    `model` is what the champion would have done: release, card_precision, worth.
+    `model` is what the champion would have done.
     """
 
     subject_day: date
@@ -45,17 +46,25 @@ class Performance:
     positives: int
     worth: Worth
     slices: tuple[SliceWorth, ...] = ()
-    model: Mapping[str, Any] | None = None
+    model: ChampionPerformance | None = None
 
     @property
     def watched(self) -> Worth:
         """The worth that says how the model does: the champion's, whoever decided."""
-        return Worth.from_json(self.model["worth"]) if self.model else self.worth
+        return self.model.worth if self.model else self.worth
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data for the ledger, without the slices, which have their own place there."""
-        found = {name: value for name, value in vars(self).items() if name != "slices"}
-        return {**found, "subject_day": str(self.subject_day), "worth": self.worth.to_json()}
+    def account(self) -> PerformanceAccount:
+        """What the ledger keeps, without the slices, which have their own place there."""
+        return PerformanceAccount(
+            subject_day=self.subject_day,
+            release=self.release,
+            average_precision=self.average_precision,
+            card_precision=self.card_precision,
+            n=self.n,
+            positives=self.positives,
+            worth=self.worth,
+            model=self.model,
+        )
 
 
 def matured_day(run: Run, day: date) -> date:
@@ -167,7 +176,7 @@ def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Perf
     champion, model = _champion(rows, release), None
     if champion:
         theirs, other = judged_by(rows["champion_score"].to_numpy())
-        model = {"release": champion, "card_precision": theirs, "worth": other.to_json()}
+        model = ChampionPerformance(release=champion, card_precision=theirs, worth=other)
     return Performance(
         subject_day=day,
         release=release,

@@ -2,50 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipelines.accounts.performance import Worth
 from pipelines.problems.unit_ranking import UnitRanking
 
 Array = NDArray[Any]
 EDGES = np.linspace(-8.0, 8.0, 33)
 """Edges of the bins of the score's logit: 34 bins, the first and the last open."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Worth:
-    """A day's review list and scores against its labels.
-
-    Of `listed` units (the capacity) `hits` had a positive; `missed` ones with a positive were not. `caught_money`
-    and `missed_money` are the amounts of their positives. `counts` and `positives` are by bin of the logit of a
-    unit's highest score (see `EDGES`).
-    """
-
-    listed: int
-    hits: int
-    missed: int
-    caught_money: float
-    missed_money: float
-    counts: Sequence[int]
-    positives: Sequence[int]
-
-    @property
-    def precision(self) -> float:
-        """Share of the capacity that was well spent."""
-        return self.hits / self.listed if self.listed else 0.0
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain data."""
-        return {**vars(self), "counts": list(self.counts), "positives": list(self.positives)}
-
-    @classmethod
-    def from_json(cls, found: Mapping[str, Any]) -> Worth:
-        """What `to_json` wrote."""
-        return cls(**found)
 
 
 def worth(*, unit: Array, score: Array, label: Array, amount: Array, capacity: int) -> Worth:

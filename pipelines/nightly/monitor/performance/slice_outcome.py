@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+
+from pipelines.accounts.performance import SliceAccount
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,11 +24,6 @@ class SliceWorth:
     average_precision: float | None = None
     note: str = ""
 
-    def to_json(self) -> dict[str, Any]:
-        """Plain data; the name stands as `slice`."""
-        found = dict(vars(self))
-        return {"slice": found.pop("name"), **found}
-
 
 def few(positives: int, least: int) -> str:
     """What is said of a slice with too few positives; nothing where there are enough."""
@@ -35,21 +31,31 @@ def few(positives: int, least: int) -> str:
 
 
 def with_past(
-    found: Sequence[SliceWorth], before: Iterable[Sequence[Mapping[str, Any]]], *, least: int
-) -> list[dict[str, Any]]:
-    """The slices as plain data, each with `past_positives` and `past_caught` pooled over `before` and the day itself.
+    found: Sequence[SliceWorth], before: Iterable[Sequence[SliceAccount]], *, least: int
+) -> tuple[SliceAccount, ...]:
+    """What the ledger keeps of the slices, each with its positives and those caught pooled over `before` and the day.
 
-    `before` are the same rows of earlier matured days; `past_note` says that even together they are too few.
+    `before` are the slices of earlier matured days; `past_note` says that even together they have too few positives.
     """
-    pooled = {one.name: [one.positives, one.caught] for one in found}
+    positives = {worth.name: worth.positives for worth in found}
+    caught = {worth.name: worth.caught for worth in found}
     for rows in before:
         for row in rows:
-            if row["slice"] in pooled:
-                pooled[row["slice"]][0] += int(row["positives"])
-                pooled[row["slice"]][1] += int(row["caught"])
-    told = []
-    for one in found:
-        positives, caught = pooled[one.name]
-        past = {"past_positives": positives, "past_caught": caught, "past_note": few(positives, least)}
-        told.append(one.to_json() | past)
-    return told
+            if row.slice in positives:
+                positives[row.slice] += row.positives
+                caught[row.slice] += row.caught
+    return tuple(
+        SliceAccount(
+            slice=worth.name,
+            events=worth.events,
+            positives=worth.positives,
+            caught=worth.caught,
+            missed_money=worth.missed_money,
+            average_precision=worth.average_precision,
+            note=worth.note,
+            past_positives=positives[worth.name],
+            past_caught=caught[worth.name],
+            past_note=few(positives[worth.name], least),
+        )
+        for worth in found
+    )

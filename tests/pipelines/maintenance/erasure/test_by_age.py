@@ -40,13 +40,13 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     counted = delete_by_age(run, TODAY, dry_run=True)
     assert run.lake.versions(["features", "transactions"]) == versions
     told = delete_by_age(run, TODAY)
-    assert {name: one["deleted"] for name, one in told.items()} == {
+    assert {name: one.deleted for name, one in told.items()} == {
         "features": 60,
         "landing": 3,
         "alert_lists": 2,
         "reports": 0,
     }
-    assert {name: one["deleted"] for name, one in counted.items()} == {n: one["deleted"] for n, one in told.items()}
+    assert {name: one.deleted for name, one in counted.items()} == {n: one.deleted for n, one in told.items()}
     assert [one.path for one in unread_of(told)] == ["alerts/old.xlsx", "reports/old.pdf"]
     assert unread_of(told) == unread_of(counted)
     left = run.lake.read("features").groupBy("day").count().toArrow().to_pylist()
@@ -56,6 +56,6 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     assert sorted(path.name for path in (home / "alerts").iterdir()) == [f"{days[2]}.csv", "old.xlsx"]
     assert len(list((home / "reports").iterdir())) == 8
     entry = run.ledger.audit_entries("retain")[0]["detail"]
-    assert entry["tables"]["features"] == told["features"]
-    assert not any(one["deleted"] for one in delete_by_age(run, TODAY).values())
+    assert entry["tables"]["features"] == told["features"].to_json()
+    assert not any(one.deleted for one in delete_by_age(run, TODAY).values())
     assert len(run.ledger.audit_entries("retain")) == 1

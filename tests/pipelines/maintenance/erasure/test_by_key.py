@@ -30,6 +30,7 @@ from pipelines.nightly.materialize.stage import materialize
 from pipelines.nightly.score.stage import score
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import account_of
 from tests.conftest import NOW
 from tests.guarantees.plugin import Tried
 from tests.pipelines.nightly.ingest.landing_days import as_text, day, events, land, land_text, reports
@@ -160,7 +161,7 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     parity = {"examples": {"f": [{"event_id": IDS[0], "keys": {"customer_id": CARD}}, {"event_id": 3, "keys": {}}]}}
     served = {"examples": {"f": [{"event_id": 0, "keys": {"customer": CARD}}]}}
     for stage, payload in (("parity", parity), ("served", served)):
-        run.ledger.record_stage(stage, day(0), "refused", run_id="p", at=NOW, payload=payload)
+        run.ledger.record_stage(day(0), account_of(stage, payload), "refused", run_id="p", at=NOW)
     people_touch(home)
     before, versions, holding = others(run), run.lake.versions(TABLES), found_in(home)
     places = {path.split("/")[0].removesuffix("-wal") for path in holding}
@@ -195,7 +196,7 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in done.keys)
 
     assert stale_days(run) == {}
-    assert ingest(run, DAYS).accounts[day(2)]["changed_days"] == []
+    assert ingest(run, DAYS).accounts[day(2)].changed_days == ()
     land(Landing.of(run.settings), day(3), events(day(3), 60))
     night(run, DayRange.single(day(3)))
     assert len(rows(run, "features")) == len(before["features"]) + 60

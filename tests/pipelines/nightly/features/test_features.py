@@ -19,6 +19,7 @@ from pipelines.base.errors import GateError, TransientError
 from pipelines.nightly.features.stage import build_features
 from pipelines.nightly.freshness import stale_days
 from pipelines.run import Run
+from tests.accounts import ingest_account
 from tests.features.kinds import TEXTS
 from tests.pipelines.online_lake import DAY, DAYS, EVENTS_A_DAY, add_event, store_events
 
@@ -47,8 +48,8 @@ def digest(rows: pd.DataFrame) -> str:
 
 def record_change(run: Run, landed: date, *changed: date) -> None:
     """The ledger's word of an ingest that changed these days."""
-    payload = {"state": "arrived", "changed_days": [str(day) for day in changed], "versions": run.lake.versions(FEEDS)}
-    run.ledger.record_stage("ingest", landed, "done", run_id="later", at=run.clock(), payload=payload)
+    account = ingest_account(state="arrived", changed_days=changed, versions=run.lake.versions(FEEDS))
+    run.ledger.record_stage(landed, account, "done", run_id="later", at=run.clock())
 
 
 @pytest.mark.guarantee("a re-run has one effect", fault="features of a day built five times", seen="one content")
@@ -59,14 +60,14 @@ def test_five_runs_of_a_day_leave_one_content(run: Run, thorough: bool) -> None:
         result = build_features(run, day)
         rows = table(run)
         digests.add(digest(rows))
-        assert len(rows) == result.accounts[DAY]["rows"] == EVENTS_A_DAY
+        assert len(rows) == result.accounts[DAY].rows == EVENTS_A_DAY
     assert len(digests) == 1
     account, commit = result.accounts[DAY], run.lake.history("features", limit=1)[0]
-    assert account["inputs"] == commit.metadata["inputs"] == run.lake.versions(FEEDS)
-    assert account["version"] == commit.version == result.versions["features"]
-    assert account["feature_digest"] == commit.metadata["feature_digest"] == run.use_case.stored_features.digest
-    assert account["gate"]["passed"]
-    assert not account["recomputed"]
+    assert account.inputs == commit.metadata["inputs"] == run.lake.versions(FEEDS)
+    assert account.version == commit.version == result.versions["features"]
+    assert account.feature_digest == commit.metadata["feature_digest"] == run.use_case.stored_features.digest
+    assert account.gate.passed
+    assert not account.recomputed
     assert len(list(Path(run.lake.path("features")).glob(f"day={DAY}/*.parquet"))) == runs  # one file a commit
 
 
@@ -79,13 +80,13 @@ def test_reports_are_counted_by_their_delay(run: Run) -> None:
         made = first[first.dt.date == day]
         delays = made - events.reindex(made.index)
         late = int((delays > timedelta(days=7)).sum())
-        found = account["reports"]
+        found = account.reports
         if made.empty:
             assert found is None
             continue
-        assert (found["reported"], found["late"]) == (len(made), late)
-        assert found["unmatched"] == 0
-    assert any(account["reports"] and account["reports"]["late"] for account in accounts.values())
+        assert (found.reported, found.late) == (len(made), late)
+        assert found.unmatched == 0
+    assert any(account.reports and account.reports.late for account in accounts.values())
 
 
 def test_a_night_needs_only_the_days_within_reach(run: Run) -> None:
@@ -133,7 +134,7 @@ def test_a_late_event_is_named_and_changes_only_what_reaches_back_to_it(run: Run
 
     result = build_features(run, DayRange.single(DAY + timedelta(days=1)))
 
-    assert [day for day, account in result.accounts.items() if account["recomputed"]] == changed
+    assert [day for day, account in result.accounts.items() if account.recomputed] == changed
     assert stale_days(run) == {}
     after = table(run)
     old = after[after.transaction_id.isin(before.transaction_id)].reset_index(drop=True)
@@ -180,7 +181,7 @@ def test_a_gap_before_the_day_waits_unless_it_is_waived(make_run: MakeRun) -> No
     assert f"{DAY - timedelta(days=1)} ingested" in message
     assert f"tollgate run ingest --from {DAY - timedelta(days=1)}" in message
     assert not run.lake.exists("features")
-    assert build_features(run, DayRange.single(DAY), allow_gap=True).accounts[DAY]["rows"] == 1
+    assert build_features(run, DayRange.single(DAY), allow_gap=True).accounts[DAY].rows == 1
 
 
 def store_events_of(run: Run, day: date) -> None:
@@ -194,7 +195,7 @@ def test_days_that_are_missing_or_refused_are_named(run: Run) -> None:
     with pytest.raises(TransientError, match=f"(?s)not ingested yet.*{missing}"):
         build_features(run, DayRange(DAY, missing))
     refusal = {"state": "refused", "reason": "too many bad rows"}
-    run.ledger.record_stage("ingest", DAY, "refused", run_id="r-7", at=run.clock(), payload=refusal)
+    run.ledger.record_stage(DAY, ingest_account(**refusal), "refused", run_id="r-7", at=run.clock())
     with pytest.raises(GateError, match=r"(?s)refused in run r-7: too many bad rows"):
         build_features(run, DayRange.single(DAY))
     assert not run.lake.exists("features")
@@ -203,8 +204,8 @@ def test_days_that_are_missing_or_refused_are_named(run: Run) -> None:
 @pytest.mark.guarantee("empty day", fault="features of a day without rows", seen="an account of nothing, no rows")
 def test_an_empty_day_has_an_account_and_no_rows(run: Run) -> None:
     empty = DAYS.last + timedelta(days=1)
-    run.ledger.record_stage("ingest", empty, "done", run_id="r", at=run.clock(), payload={"state": "empty"})
-    assert build_features(run, DayRange.single(empty)).accounts[empty]["rows"] == 0
+    run.ledger.record_stage(empty, ingest_account(state="empty"), "done", run_id="r", at=run.clock())
+    assert build_features(run, DayRange.single(empty)).accounts[empty].rows == 0
     assert table(run).empty
 
 
@@ -223,4 +224,4 @@ def test_a_refused_gate_leaves_the_table_as_it_was(run: Run) -> None:
     assert run.lake.version("features") == before
     newest = run.ledger.latest("features")[DAY]
     assert newest.status == "refused"
-    assert not newest.payload["gate"]["passed"]
+    assert not newest.account.gate.passed

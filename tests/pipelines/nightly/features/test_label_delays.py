@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from pipelines.accounts.features import ReportDelays
 from pipelines.base.settings import Settings
 from pipelines.cli.nights.report import status
 from pipelines.releases.verdict import Verdict
@@ -18,6 +19,7 @@ from pipelines.status.status import standing
 from pipelines.training.evidence.late_reports import reports_are_in_time
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.label_delays import LabelDelays
+from tests.accounts import features_account
 from tests.pipelines.training.training_frames import frame_of
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
@@ -85,8 +87,8 @@ def test_few_reports_are_not_judged() -> None:
 def recorded(settings: Settings, by_day: dict[date, LabelDelays]) -> Run:
     run = Run(settings, USE_CASE, run_id="r1", clock=lambda: AT)
     for day, delays in by_day.items():
-        account = {"rows": 10, "reports": delays.to_json()}
-        run.ledger.record_stage("features", day, "done", run_id="r1", at=AT, payload=account)
+        account = features_account(rows=10, reports=delays.to_json())
+        run.ledger.record_stage(day, account, "done", run_id="r1", at=AT)
     return run
 
 
@@ -132,7 +134,7 @@ def test_reports_of_events_before_the_first_day_are_not_taken_for_late(settings:
 def test_without_any_report_nothing_is_told(settings: Settings) -> None:
     run = Run(settings, USE_CASE, run_id="r1", clock=lambda: AT)
     assert standing(run).reports is None
-    run.ledger.record_stage("features", date(2026, 11, 1), "done", run_id="r1", at=AT, payload={"rows": 1})
+    run.ledger.record_stage(date(2026, 11, 1), features_account(rows=1), "done", run_id="r1", at=AT)
     assert standing(run).reports is None
 
 
@@ -140,7 +142,7 @@ def test_counts_of_another_delay_are_left_out_of_the_sum() -> None:
     parts = [LabelDelays.of(7, {0: 1, 2: 2}), LabelDelays.of(10, {0: 5}), LabelDelays.of(7, {4: 3}, unmatched=1)]
     total = LabelDelays.total(7, parts)
     assert (total.counts, total.unmatched) == ((1, 0, 2, 0, 3), 1)
-    assert LabelDelays.from_json(json.loads(json.dumps(total.to_json()))) == total
+    assert LabelDelays.of_account(ReportDelays.from_json(json.loads(json.dumps(total.to_json())))) == total
 
 
 def test_the_policy_keeps_its_digest_while_nothing_is_declared_anew() -> None:

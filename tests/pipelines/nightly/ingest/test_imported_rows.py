@@ -80,8 +80,8 @@ def test_each_is_quarantined_under_its_rule(make_run: Callable[..., Run], tmp_pa
     account = ingest(run, DAY).accounts[DAY.first]
     # `0042` alone is an id as good as any other where ids may be text.
     expected = Counter(rule for number, (_, _, rule) in BAD.items() if not (keyed and number == 50))
-    assert account["rules"] == dict(expected)
-    events = account["feeds"]["transactions"]
-    assert (events["rows_in"], events["accepted"], events["duplicates"]) == (ROWS, ROWS - expected.total(), 0)
+    assert account.rules == dict(expected)
+    events = account.feeds["transactions"]
+    assert (events.rows_in, events.accepted, events.duplicates) == (ROWS, ROWS - expected.total(), 0)
     raw = " ".join(row["raw"] for row in run.lake.read("quarantine").select("raw").toArrow().to_pylist())
     assert ("4.95683E+18" in raw) == (not keyed)

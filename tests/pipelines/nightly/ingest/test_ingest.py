@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
 from pipelines.lake.delta_health import DamagedTableError
@@ -35,11 +35,11 @@ def landing(run: Run) -> Landing:
     return Landing.of(run.settings)
 
 
-def ingest_day(run: Run, on: date) -> dict[str, object]:
+def ingest_day(run: Run, on: date) -> IngestAccount:
     account = ingest(run, DayRange.single(on)).accounts[on]
-    for feed in account["feeds"].values():
-        assert feed["rows_in"] == feed["accepted"] + feed["quarantined"] + feed["duplicates"]
-    return dict(account)
+    for feed in account.feeds.values():
+        assert feed.rows_in == feed.accepted + feed.quarantined + feed.duplicates
+    return account
 
 
 def test_a_days_rows_are_in_the_lake_as_they_landed(run: Run, landing: Landing) -> None:
@@ -47,11 +47,11 @@ def test_a_days_rows_are_in_the_lake_as_they_landed(run: Run, landing: Landing) 
     land(landing, D, rows[:100], rows[100:])
     land(landing, D, reports(D, [5, 7]), feed="fraud_reports")
     account = ingest_day(run, D)
-    assert account["feeds"] == {
+    assert {name: counts.to_json() for name, counts in account.feeds.items()} == {
         "transactions": {"rows_in": 300, "accepted": 300, "quarantined": 0, "duplicates": 0, "late": 0},
         "fraud_reports": {"rows_in": 2, "accepted": 2, "quarantined": 0, "duplicates": 0, "late": 0},
     }
-    assert (account["state"], account["rows_in"], account["changed_days"]) == ("arrived", 302, [str(D)])
+    assert (account.state, account.rows_in, account.changed_days) == ("arrived", 302, (D,))
     assert run.lake.read("transactions").dtypes == [
         ("transaction_id", "bigint"),
         ("event_time", "timestamp"),
@@ -66,8 +66,8 @@ def test_a_days_rows_are_in_the_lake_as_they_landed(run: Run, landing: Landing) 
     assert [(*row[:1], row[1], *row[2:]) for row in found] == [
         (row[0], row[1].isoformat(), *row[2:]) for row in expected
     ]
-    record = run.ledger.latest("ingest")[D]
-    assert (record.status, record.payload) == ("done", json.loads(json.dumps(account)))
+    record = run.ledger.latest(IngestAccount)[D]
+    assert (record.status, record.account) == ("done", account)
 
 
 def test_a_home_of_any_name_and_checksums_that_somebody_left_change_nothing(
@@ -82,12 +82,12 @@ def test_a_home_of_any_name_and_checksums_that_somebody_left_change_nothing(
     first, second = landing.fetch("transactions", D, tmp_path)
     first.with_name(f".{first.name}.crc").write_bytes(b"crc\0\0\0\2\0\1\2\3\4")
     second.with_name(f".{second.name}.crc").write_bytes(b"")
-    assert ingest_day(run, D)["rows_in"] == 21
+    assert ingest_day(run, D).rows_in == 21
     land_text(landing, D, [as_text(row) for row in rows])
     land(landing, D, reports(D, [5]), feed="fraud_reports")
     (text,) = landing.fetch("transactions", D, tmp_path)
     text.with_name(f".{text.name}.crc").write_bytes(b"crc\0\0\0\2\0\1\2\3\4")
-    assert ingest_day(run, D)["changed_days"] == []
+    assert ingest_day(run, D).changed_days == ()
     assert len(table(run)) == 20
 
 
@@ -121,7 +121,7 @@ def test_text_and_parquet_give_the_same_rows(run: Run, landing: Landing) -> None
     ingest_day(run, D)
     before = content_hash(run)
     land_text(landing, D, [as_text(row) for row in rows])
-    assert ingest_day(run, D)["changed_days"] == []
+    assert ingest_day(run, D).changed_days == ()
     assert content_hash(run) == before
 
 
@@ -138,13 +138,13 @@ def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: 
     ingest(run, DayRange(day(0), day(1)))
     once, made, first_day = content_hash(run), versions(run), content_hash(run, days={day(0)})
     for _ in range(4):
-        assert ingest_day(run, day(1))["changed_days"] == []
+        assert ingest_day(run, day(1)).changed_days == ()
     assert (content_hash(run), versions(run)) == (once, made)
 
     second[7]["amount"] = Decimal("12.34")
     land(landing, day(1), second, with_reports=False)
     account = ingest_day(run, day(1))
-    assert account["changed_days"] == [str(day(1))]
+    assert account.changed_days == (day(1),)
     corrected = {row[0]: row for row in table(run)}
     assert corrected[second[7]["transaction_id"]][4] == Decimal("12.34")
     assert content_hash(run) != once
@@ -159,13 +159,13 @@ def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: 
 def test_a_day_without_rows_is_empty_and_says_so(run: Run, landing: Landing) -> None:
     land(landing, D)
     account = ingest_day(run, D)
-    assert (account["state"], account["rows_in"], account["changed_days"]) == ("empty", 0, [])
+    assert (account.state, account.rows_in, account.changed_days) == ("empty", 0, ())
     assert table(run, "transactions") == table(run, "fraud_reports") == table(run, "quarantine") == []
     land(landing, D, events(D, 50))
-    assert ingest_day(run, D)["changed_days"] == [str(D)]
+    assert ingest_day(run, D).changed_days == (D,)
     land(landing, D, [])
     account = ingest_day(run, D)
-    assert (account["state"], account["changed_days"], table(run)) == ("empty", [str(D)], [])
+    assert (account.state, account.changed_days, table(run)) == ("empty", (D,), [])
 
 
 def test_days_of_labels_alone_come_with_the_days_before_them(run: Run, landing: Landing) -> None:
@@ -183,9 +183,9 @@ def test_a_gate_warning_is_recorded_and_lets_pass(run: Run, landing: Landing) ->
     for row in rows:
         row["amount"] *= 100
     land(landing, D, rows)
-    gate = ingest_day(run, D)["gate"]["transactions"]
-    assert (gate["passed"], gate["severity"]) == (True, "warning")
-    assert gate["failures"][0]["meaning"] == "amounts may be in another unit (cents, another currency)"
+    gate = ingest_day(run, D).gate["transactions"]
+    assert (gate.passed, gate.severity) == (True, "warning")
+    assert gate.failures[0].meaning == "amounts may be in another unit (cents, another currency)"
 
 
 def test_commits_say_where_they_come_from(run: Run, landing: Landing) -> None:

@@ -83,7 +83,7 @@ def test_a_killed_ingest_leaves_old_or_new_and_the_next_one_completes(
         found["all old" if left == old else "all new" if left == new else "some tables old, some new"] += 1
         account = ingest(run, DAYS).accounts[day(1)]
         assert content(run) == new
-        assert (account["rows_in"], account["accepted"]) == (401, 401)
+        assert (account.rows_in, account.accepted) == (401, 401)
         shutil.rmtree(run.settings.home)
     assert found["all new"] < found.total(), "no kill came before the end"
     told = ", ".join(f"{what} {count} times" for what, count in found.items())

@@ -81,13 +81,13 @@ def require_equal(run: Run, expected: World) -> None:
     )
     records = run.ledger.latest("ingest", status="done")
     for on, books in expected.books.items():
-        account = records[on].payload
-        found = {name: account[name] for name in ("accepted", "quarantined", "duplicates")}
+        account = records[on].account
+        found = {name: getattr(account, name) for name in ("accepted", "quarantined", "duplicates")}
         assert (on, found) == (
             on,
             {"accepted": books.accepted, "quarantined": books.quarantined, "duplicates": books.duplicates},
         )
-        assert account["rules"] == dict(books.rules)
+        assert account.rules == dict(books.rules)
     counted = Counter((row["day"], row["rule"]) for row in quarantine(run))
     assert counted == {(on, rule): count for on, books in expected.books.items() for rule, count in books.rules.items()}
 
@@ -167,8 +167,8 @@ def test_six_files_in_several_orders_one_twice_one_late_have_one_content(
         counts = {0: (120, 0), 2: (0, 120)}
         for number in (0, 2) if attempt % 2 else (2, 0):
             account = ingest(run, DayRange.single(day(number))).accounts[day(number)]
-            assert account["changed_days"] == [str(day(0))]
-            assert (account["duplicates"], account["late"]) == counts[number], number
+            assert account.changed_days == (day(0),)
+            assert (account.duplicates, account.late) == counts[number], number
         hashes.add(content_hash(run))
         assert sum(row[4] for row in table(run)) == sum((row["amount"] for part in files for row in part), Decimal(0))
     assert len(hashes) == 1
@@ -187,8 +187,8 @@ def test_a_change_that_the_ledger_has_lost_is_named_again(make_run: Callable[...
     ingest(run, DayRange.single(day(0)))
     forgetful = in_home(make_run, tmp_path / "home", ledger=f"sqlite:///{tmp_path}/other.sqlite")
     account = ingest(forgetful, DayRange.single(day(1))).accounts[day(1)]
-    assert account["changed_days"] == [str(day(0)), str(day(1))]
-    assert ingest(forgetful, DayRange.single(day(1))).accounts[day(1)]["changed_days"] == []
+    assert account.changed_days == (day(0), day(1))
+    assert ingest(forgetful, DayRange.single(day(1))).accounts[day(1)].changed_days == ()
 
 
 def in_home(make_run: Callable[..., Run], home: Path, **changes: object) -> Run:

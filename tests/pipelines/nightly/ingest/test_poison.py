@@ -64,12 +64,12 @@ def test_every_kind_of_poison_is_quarantined_under_its_rule(run: Run, tried: Tri
     land_text(Landing.of(run.settings), D, rows, short, long)
     account = ingest(run, DayRange.single(D)).accounts[D]
     bad = len(POISON) + 2
-    assert account["feeds"]["transactions"] == {
+    assert account.feeds["transactions"].to_json() == {
         "rows_in": 4202, "accepted": 4202 - bad, "quarantined": bad, "duplicates": 0, "late": 0,
     }  # fmt: skip
     rules = Counter(rule for _, rule in POISON.values()) + Counter(malformed_row=2)
     found = quarantine(run)
-    assert account["rules"] == dict(rules) == dict(Counter(row["rule"] for row in found))
+    assert account.rules == dict(rules) == dict(Counter(row["rule"] for row in found))
     assert {row["transaction_id"] for row in map(as_row, table(run))} == {
         int(row["transaction_id"] or 0) for row in rows[len(POISON) :]
     }
@@ -128,7 +128,7 @@ def test_a_card_number_in_the_text_of_a_good_row_is_quarantined_and_masked(run: 
     header = ",".join([*EVENTS.names, "note"])
     put(landing, D, {"part-0.csv.gz": (gzip.compress("\n".join([header, *rows, ""]).encode()), 600)})
     account = ingest(run, DayRange.single(D)).accounts[D]
-    assert account["rules"] == {"note_card_number": 2}
+    assert account.rules == {"note_card_number": 2}
     assert {row["reason"] for row in quarantine(run)} == {"note holds a card number"}
     assert [row for row in quarantine(run) if "call about ************1111 12/27" in row["raw"]]
     assert len(table(run)) == 598
@@ -157,7 +157,7 @@ def test_text_that_is_declared_to_be_no_card_number_is_taken(run: Run) -> None:
     header = ",".join([*EVENTS.names, "note"])
     content = gzip.compress("\n".join([header, *rows, ""]).encode())
     put(Landing.of(run.settings), D, {"part-0.csv.gz": (content, 20)})
-    assert ingest(run, DayRange.single(D)).accounts[D]["accepted"] == 20
+    assert ingest(run, DayRange.single(D)).accounts[D].accepted == 20
 
 
 def with_notes(run: Run, *, not_card_numbers: str = "") -> Run:

@@ -66,10 +66,10 @@ def test_three_kinds_of_nothing_are_told_apart(run: Run, landing: Landing) -> No
     (Path(landing.address) / "fraud_reports" / str(D)).mkdir(parents=True)
     assert refusal(run, NotArrivedError).fields()["found"] == f"fraud_reports {D}: no manifest"  # type: ignore[attr-defined]
     record = run.ledger.latest("ingest")[D]
-    assert (record.status, record.payload["state"]) == ("failed", "no manifest")
+    assert (record.status, record.account.state) == ("failed", "no manifest")
     assert versions(run) == {}
     landing.write_day("fraud_reports", D, [])
-    assert ingest(run, DayRange.single(D)).accounts[D]["state"] == "empty"
+    assert ingest(run, DayRange.single(D)).accounts[D].state == "empty"
 
 
 @pytest.mark.guarantee(
@@ -111,7 +111,7 @@ def test_a_file_that_is_not_whole_is_named_and_nothing_is_read(run: Run, landing
     assert versions(run) == {}
     record = run.ledger.latest("ingest")[D]
     assert record.status == "refused"
-    assert name in record.payload["reason"]
+    assert name in record.account.reason
 
 
 @pytest.mark.guarantee(
@@ -225,7 +225,7 @@ def test_narrower_types_that_lose_nothing_are_accepted(run: Run, landing: Landin
     ingest(run, DayRange.single(D))
     plain = content_hash(run)
     land(landing, D, events(D, 40))
-    assert ingest(run, DayRange.single(D)).accounts[D]["changed_days"] == []
+    assert ingest(run, DayRange.single(D)).accounts[D].changed_days == ()
     assert content_hash(run) == plain
 
 
@@ -252,4 +252,4 @@ def test_over_budget_the_day_is_refused_whole(run: Run, landing: Landing) -> Non
     assert "bad_row_budget in pipelines/usecases/fraud.py" in message
     assert (content_hash(run), versions(run)) == (before, made)
     record = run.ledger.latest("ingest")[D]
-    assert (record.status, record.payload["state"]) == ("refused", "refused")
+    assert (record.status, record.account.state) == ("refused", "refused")

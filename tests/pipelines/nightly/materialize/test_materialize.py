@@ -105,8 +105,8 @@ def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_
     assert watermark(run.ledger) is None
     first = materialize(run, DayRange(BEFORE, DAY))
     assert set(first.accounts) == {BEFORE, DAY}
-    assert first.accounts[DAY]["entities"] == {"customer": CUSTOMERS, "terminal": TERMINALS}
-    assert first.accounts[DAY]["watermark"] == str(DAY)
+    assert first.accounts[DAY].entities == {"customer": CUSTOMERS, "terminal": TERMINALS}
+    assert first.accounts[DAY].watermark == DAY
     assert first.versions == {"customer_state": 0, "terminal_state": 0}
     assert microseconds(instant(DAY)) <= newest(run) < microseconds(instant(NEXT))
     assert capsys.readouterr().out == ""
@@ -118,7 +118,7 @@ def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_
     corrected = instant(BEFORE, 12, 7)
     add_event(run, 9_999, corrected, customer=4, terminal=2, amount=12.5)
     again = materialize(run, day(BEFORE))
-    assert again.accounts[BEFORE]["watermark"] == str(NEXT)
+    assert again.accounts[BEFORE].watermark == NEXT
     assert newest(run) >= microseconds(instant(NEXT)), "the older day did not put older state over newer"
     customer = states(run)["customer"][3]
     place = customer.event_ids.tolist().index(9_999)
@@ -146,7 +146,7 @@ def test_a_failure_half_way_leaves_the_watermark_and_a_retry_fills_every_key(run
     assert EMPTY not in half["customer"] + half["terminal"], "what is there is served on"
     assert max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
 
-    assert materialize(run, day(DAY)).accounts[DAY]["watermark"] == str(DAY)
+    assert materialize(run, day(DAY)).accounts[DAY].watermark == DAY
     whole = states(run)
     assert EMPTY not in whole["customer"] + whole["terminal"]
     assert max(s.event_times[-1] for s in whole["terminal"]) == newest(run)
@@ -187,7 +187,7 @@ def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fi
         assert watermark(run.ledger) == before
     finally:
         redis_server.start()
-    assert materialize(run, day(DAY)).accounts[DAY]["watermark"] == str(DAY)
+    assert materialize(run, day(DAY)).accounts[DAY].watermark == DAY
     whole = states(run)
     assert EMPTY not in whole["customer"] + whole["terminal"]
     assert max(s.event_times[-1] for s in whole["terminal"]) == newest(run)

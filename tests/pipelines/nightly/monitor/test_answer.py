@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import date, timedelta
-from typing import Any
 
 import pytest
 
+from pipelines.accounts.monitor import DiagnosisAccount
 from pipelines.nightly.monitor.diagnosis.remedies import calm_days, falls_back, rolls_back
 from pipelines.usecases.policies.watch import WatchPolicy
 
@@ -19,8 +19,8 @@ def on(number: int) -> date:
     return DAY + timedelta(days=number)
 
 
-def told(cause: str, day: date = DAY, *, subject: date | None = None, severity: str = "page") -> dict[str, Any]:
-    return {"cause": cause, "severity": severity, "subject_day": str(subject or day)}
+def told(cause: str, day: date = DAY, *, subject: date | None = None, severity: str = "page") -> DiagnosisAccount:
+    return DiagnosisAccount(cause=cause, severity=severity, subject_day=subject or day)
 
 
 @pytest.mark.parametrize("cause", ["well", "feed", "bug", "inputs", "harmful", "concept", "echo", "unjudged"])

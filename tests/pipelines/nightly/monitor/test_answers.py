@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
-from typing import Any
 
 import pytest
 
+from pipelines.accounts.monitor import DiagnosisAccount
 from pipelines.base.settings import Settings
 from pipelines.cli.main import main
 from pipelines.nightly.monitor.remediation import answer, answers_on
@@ -16,6 +16,7 @@ from pipelines.run import Run
 from pipelines.status.status import standing
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.watch import WatchPolicy
+from tests.accounts import score_account
 from tests.pipelines.releases.bundles import stored_release
 
 DAY = date(2026, 11, 9)
@@ -44,17 +45,13 @@ class Nights:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.told: dict[date, dict[str, Any]] = {}
+        self.told: dict[date, DiagnosisAccount] = {}
 
     def come(self, day: date, cause: str, *, by: str = "") -> None:
-        self.run.ledger.record_stage("score", day, "done", run_id="r", at=AT, payload={"release": by})
-        self.told[day] = {
-            "cause": cause,
-            "severity": "page",
-            "subject_day": str(day),
-            "title": f"{cause} days",
-            "summary": cause,
-        }
+        self.run.ledger.record_stage(day, score_account(release=by), "done", run_id="r", at=AT)
+        self.told[day] = DiagnosisAccount(
+            cause=cause, severity="page", subject_day=day, title=f"{cause} days", summary=cause
+        )
         answer(self.run, day, self.told)
 
 
@@ -68,14 +65,14 @@ def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> Non
     (one,) = fallbacks(run.ledger)
     assert (one.first, one.last, one.begun_by) == (on(1), None, "monitor")
     assert answers_on(run, on(0))[0].startswith("from 2026-11-10 on the declared rule decides: harmful days")
-    assert answers_on(run, on(1)) == []
+    assert answers_on(run, on(1)) == ()
     assert any("tollgate fallback --off" in what for _, what in standing(run).attention)
     nights.come(on(3), "echo")
     assert in_force(run.ledger) is not None, "one calm day is not two"
     nights.come(on(4), "well")
     answer(run, on(4), nights.told)
     assert [(one.first, one.last) for one in fallbacks(run.ledger)] == [(on(1), on(4))]
-    assert answers_on(run, on(4)) == ["from 2026-11-14 on the champion decides again: 2 days in a row are calm"]
+    assert list(answers_on(run, on(4))) == ["from 2026-11-14 on the champion decides again: 2 days in a row are calm"]
     assert not any("the declared rule decides" in what for _, what in standing(run).attention)
 
 
@@ -83,7 +80,7 @@ def test_an_old_day_changes_nobodys_tomorrow(run: Run) -> None:
     nights = Nights(run)
     nights.come(on(0), "well")
     nights.come(on(1), "well")
-    nights.told[on(0)] |= {"cause": "harmful"}
+    nights.told[on(0)] = nights.told[on(0)].replaced(cause="harmful")
     answer(run, on(0), nights.told)
     assert fallbacks(run.ledger) == []
 
@@ -125,7 +122,7 @@ def test_a_release_that_the_bug_began_with_gives_way_once(run: Run) -> None:
     assert after is not None
     assert after.release_id != new
     assert [move.kind for move in run.ledger.moves()] == ["promote", "promote", "rollback"]
-    assert answers_on(run, on(0)) == [
+    assert list(answers_on(run, on(0))) == [
         f'{new} gave way to {after.release_id} (take back: tollgate rollback --to {new} --reason "…")'
     ]
     nights.come(on(1), "bug", by=after.release_id)

@@ -63,7 +63,7 @@ def test_one_moved_feature_is_shown_but_is_below_the_policys_share() -> None:
     today["amount"] *= 3
     drift = verdict(sample(5000, 1), today)
     assert not drift.detected
-    assert drift.to_json()["drifted"] == ["amount"]
+    assert drift.account().drifted == ("amount",)
 
 
 def test_moved_scores_alone_are_drift() -> None:
@@ -131,7 +131,7 @@ def test_account_is_plain_data() -> None:
 
     today = sample(4000, 2)
     today["amount"] = np.nan
-    account = verdict(sample(5000, 1), today).to_json()
+    account = verdict(sample(5000, 1), today).account().to_json()
     assert json.loads(json.dumps(account, allow_nan=False)) == account
 
 
@@ -159,8 +159,9 @@ def test_a_few_rows_that_leave_a_constant_are_no_drift(reference_off: int, base:
 def test_many_rows_that_leave_a_constant_are_drift_and_the_verdict_says_their_share() -> None:
     drift = verdict(nearly_constant(5000, 0, 1), nearly_constant(5000, 150, 2))
     assert {column.name for column in drift.drifted} == set(CONSTANT)
-    column = next(column for column in drift.to_json()["compared"] if column["name"] == CONSTANT[0])
-    assert (column["value"], column["threshold"], column["method"]) == (0.03, 0.02, "share off the constant")
+    column = drift.account().column(CONSTANT[0])
+    assert column is not None
+    assert (column.value, column.threshold, column.method) == (0.03, 0.02, "share off the constant")
     assert "0 in all but 0.00% of the reference's rows, in all but 3.00% today (limit: 2.00%" in drift.describe()
 
 

@@ -24,6 +24,7 @@ from pipelines.status.status import standing
 from pipelines.training.candidate import training_split
 from pipelines.usecases.policies.first_training import first_training, too_early
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account
 from tests.pipelines.receivers import mailbox, receiving
 
 DAY = date(2026, 11, 2)
@@ -53,7 +54,7 @@ def test_one_cause_is_one_incident_that_escalates_and_resolves_by_itself(at: Cal
             follow(run, found(DAY + timedelta(days=number), "feed", "ticket", FEED))
         (one,) = run.ledger.incidents()
         assert (one.kind, one.subject, one.severity) == ("feed", "transactions", "critical"), "three days: a page"
-        assert one.detail["days"] == ["2026-11-02", "2026-11-03", "2026-11-04"]
+        assert [str(day) for day in one.detail.days] == ["2026-11-02", "2026-11-03", "2026-11-04"]
         follow(run, found(DAY + timedelta(days=2), "feed", "ticket", FEED))
         follow(run, found(DAY + timedelta(days=3), "unjudged", "note"))
         follow(run, found(DAY + timedelta(days=1), "well", "none"))
@@ -82,12 +83,12 @@ def test_failures_of_one_cause_share_an_incident_until_their_days_are_done(at: C
     stage_failed(run, "score", DAY, GateError("refused", next_step="mend it", runbook="docs/runbooks/x"))
     opened = {(one.kind, one.subject): one for one in run.ledger.incidents()}
     assert set(opened) == {("feed", "transactions"), ("store", "postgres"), ("gate", "score")}
-    assert opened["feed", "transactions"].detail["days"] == [str(day) for day in days]
-    assert opened["store", "postgres"].detail["sources"] == ["features", "score"]
-    assert opened["gate", "score"].detail["next_step"] == "mend it"
+    assert opened["feed", "transactions"].detail.days == tuple(days)
+    assert opened["store", "postgres"].detail.sources == ("features", "score")
+    assert opened["gate", "score"].detail.next_step == "mend it"
     for day in days:
         assert ("feed", "transactions") in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
-        run.ledger.record_stage("ingest", day, "done", run_id="r", at=AT, payload={})
+        run.ledger.record_stage(day, ingest_account(), "done", run_id="r", at=AT)
         stage_done(run, "ingest", day)
     assert ("feed", "transactions") not in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
 
@@ -204,7 +205,7 @@ def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_whe
     run, first = at(), DAY - timedelta(days=3)
     assert not any("too young" in what for _, what in standing(run).attention)
     for day in (first, DAY):
-        run.ledger.record_stage("ingest", day, "done", run_id="test", at=AT, payload={})
+        run.ledger.record_stage(day, ingest_account(), "done", run_id="test", at=AT)
     stage_failed(run, "train", DAY, TooEarlyError("there is nothing to train on yet"))
     assert run.ledger.incidents() == []
     possible = first_training(run.use_case, first)
@@ -212,7 +213,7 @@ def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_whe
     assert len(told) == 1
     assert str(possible) in told[0]
     for day in (possible - timedelta(days=1), possible):
-        run.ledger.record_stage("ingest", day, "done", run_id="test", at=AT, payload={})
+        run.ledger.record_stage(day, ingest_account(), "done", run_id="test", at=AT)
     late = at(AT + (possible - DAY))
     assert not any("too young" in what for _, what in standing(late).attention)
     stage_failed(late, "train", possible, PermanentError("there are not enough days to train"))

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pipelines.accounts.score import ScoreAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import GateError, TransientError
 from pipelines.base.settings import Settings
@@ -21,6 +22,7 @@ from pipelines.releases.bundle import releases_folder
 from pipelines.run import Run
 from pipelines.usecases.policies.watch import DriftPolicy
 from pipelines.usecases.registry import load
+from tests.accounts import ingest_account, monitor_account, score_account
 from tests.oracles.alert_list import known_on
 from tests.oracles.performance import average_precision, list_precision
 from tests.pipelines.watched_lake import AT, FIRST, RELEASE, World, make_world, release_model, store
@@ -90,23 +92,23 @@ def test_a_fortnight_is_watched_in_one_commit_and_only_the_shifted_day_drifts(
 ) -> None:
     run, result = fortnight
     assert run.lake.version("metrics") == 0
-    detected = {day: account["drift"]["detected"] for day, account in result.accounts.items()}
+    detected = {day: account.drift.detected for day, account in result.accounts.items()}
     assert detected == {day: day == LAST for day in SCORED}, "weekends among them"
     assert metric(run, "drift_detected") == {day: float(found) for day, found in detected.items()}
     account = result.accounts[LAST]
-    assert account["retrain"]["asked"] is True
-    harm = account["diagnosis"]
-    why = {"harmful": harm["summary"]}.get(harm["cause"], account["drift"]["summary"])
-    assert account["retrain"]["reason"] == f"drift on {LAST}: {why}"
-    assert account["drift"]["release"] == RELEASE
-    assert set(account["drift"]["drifted"]) >= {"customer_amount_mean_7d", "customer_amount_mean_30d"}
-    assert "is_weekend" in account["drift"]["skipped"]
-    assert not result.accounts[SCORED.first]["retrain"]["asked"]
-    assert account["volume_ratio"] == 1.0
-    assert account["quarantine_rate"] == pytest.approx(2 / 603)
-    assert 0 <= account["quiet_hours"] < 1
+    assert account.retrain.asked is True
+    harm = account.diagnosis
+    why = harm.summary if harm.cause == "harmful" else account.drift.summary
+    assert account.retrain.reason == f"drift on {LAST}: {why}"
+    assert account.drift.release == RELEASE
+    assert set(account.drift.drifted) >= {"customer_amount_mean_7d", "customer_amount_mean_30d"}
+    assert "is_weekend" in account.drift.skipped
+    assert not result.accounts[SCORED.first].retrain.asked
+    assert account.volume_ratio == 1.0
+    assert account.quarantine_rate == pytest.approx(2 / 603)
+    assert 0 <= account.quiet_hours < 1
     stored = run.ledger.latest("monitor")
-    assert stored[LAST].payload == {**account, "policies": run.use_case.policy_digests}
+    assert stored[LAST].account == account.replaced(policies=dict(run.use_case.policy_digests))
     for day in SCORED:
         assert (run.settings.home / "reports" / f"{day}.html").stat().st_size > 10_000
     assert not list((run.settings.home / "reports").glob("*-drift.html"))
@@ -122,7 +124,7 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
     predictions = run.lake.read("predictions").toPandas()
     judged = 0
     for day, account in result.accounts.items():
-        subject, found = day - delay, account["performance"]
+        subject, found = day - delay, account.performance
         if subject not in SCORED:
             assert found is None
             continue
@@ -135,17 +137,15 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
             for row in rows.itertuples()
         ]
         openly = [(value, positive) for unit, value, positive in told if unit not in known]
-        assert found["subject_day"] == str(subject)
-        assert found["n"] == len(openly) < len(told)
-        assert found["positives"] == sum(positive for _, positive in openly) > 0
-        assert found["average_precision"] == pytest.approx(average_precision(openly))
-        assert found["card_precision"] == pytest.approx(list_precision(told, known, 20))
+        assert found.subject_day == subject
+        assert found.n == len(openly) < len(told)
+        assert found.positives == sum(positive for _, positive in openly) > 0
+        assert found.average_precision == pytest.approx(average_precision(openly))
+        assert found.card_precision == pytest.approx(list_precision(told, known, 20))
         judged += 1
     assert judged == len(SCORED) - 7
     assert metric(run, "card_precision") == {
-        date.fromisoformat(a["performance"]["subject_day"]): a["performance"]["card_precision"]
-        for a in result.accounts.values()
-        if a["performance"]
+        a.performance.subject_day: a.performance.card_precision for a in result.accounts.values() if a.performance
     }
 
 
@@ -159,8 +159,8 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
     reports = [(owner[event], at) for event, at in reported.items()]
     pooled: dict[str, int] = {}
     outcomes = set()
-    for account in (a for a in result.accounts.values() if a["slices"]):
-        subject = date.fromisoformat(account["performance"]["subject_day"])
+    for account in (a for a in result.accounts.values() if a.slices):
+        subject = account.performance.subject_day
         known = known_on(subject, reports, run.use_case.review.detected_days)
         until = midnight(subject + timedelta(days=8))
         rows = world.of(subject)
@@ -179,24 +179,24 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
             "new_customers": [row for row in rows if row["customer_tx_count_30d"] < 30],
             "terminals_3_of_8": [row for row in rows if ranks[row["terminal_id"]] * 8 // len(ranks) == 2],
         }
-        found = {row["slice"]: row for row in account["slices"]}
+        found = {row.slice: row for row in account.slices}
         assert list(found) == [piece.name for piece in run.use_case.evidence.slices]
         for name, mine in expected.items():
             frauds, row = [one for one in mine if one["fraud"]], found[name]
-            assert (row["events"], row["positives"]) == (len(mine), len(frauds)), name
-            assert row["caught"] == sum(one["customer_id"] in listed for one in frauds)
+            assert (row.events, row.positives) == (len(mine), len(frauds)), name
+            assert row.caught == sum(one["customer_id"] in listed for one in frauds)
             missed = sum(one["amount"] for one in frauds if one["customer_id"] not in listed)
-            assert row["missed_money"] == pytest.approx(missed)
+            assert row.missed_money == pytest.approx(missed)
             enough = len(frauds) >= FEW
             outcomes.add(enough)
             precision = average_precision([(one["score"], one["fraud"]) for one in mine]) if enough else None
-            assert row["average_precision"] == (pytest.approx(precision) if enough else None)
-            assert row["note"] == ("" if enough else f"{len(frauds)} positives of at least {FEW}")
+            assert row.average_precision == (pytest.approx(precision) if enough else None)
+            assert row.note == ("" if enough else f"{len(frauds)} positives of at least {FEW}")
             pooled[name] = pooled.get(name, 0) + len(frauds)
-            assert row["past_positives"] == pooled[name]
+            assert row.past_positives == pooled[name]
     assert outcomes == {True, False}
     rows = run.lake.read("metrics").where("metric = 'slice_average_precision'").select("segment", "value").collect()
-    told = [(r["slice"], r["average_precision"]) for a in result.accounts.values() for r in a["slices"] or ()]
+    told = [(r.slice, r.average_precision) for a in result.accounts.values() for r in a.slices or ()]
     assert sorted(map(tuple, rows)) == sorted((name, value) for name, value in told if value is not None)
 
 
@@ -204,13 +204,13 @@ def test_evidently_gives_the_same_figures_and_its_page(run: Run, fortnight: tupl
     bulk = fortnight[1].accounts[LAST]
     alone = monitor(run, DayRange.single(LAST)).accounts[LAST]
 
-    assert alone["drift"]["columns"] == pytest.approx(bulk["drift"]["columns"])
-    assert alone["drift"]["score"] == pytest.approx(bulk["drift"]["score"])
-    assert (alone["shown"]["drift_page"], bulk["shown"]["drift_page"]) == (True, False)
-    assert alone["shown"]["score_counts"] == bulk["shown"]["score_counts"]
+    assert alone.drift.columns == pytest.approx(bulk.drift.columns)
+    assert alone.drift.score == pytest.approx(bulk.drift.score)
+    assert (alone.shown.drift_page, bulk.shown.drift_page) == (True, False)
+    assert alone.shown.score_counts == bulk.shown.score_counts
     of_the_past = {"drift", "diagnosis", "explained", "estimate", "checked", "profile", "slices", "shown"}
-    assert {key: value for key, value in alone.items() if key not in of_the_past} == {
-        key: value for key, value in bulk.items() if key not in of_the_past
+    assert {key: value for key, value in alone.to_json().items() if key not in of_the_past} == {
+        key: value for key, value in bulk.to_json().items() if key not in of_the_past
     }
     page = (run.settings.home / "reports" / f"{LAST}-drift.html").read_text()
     assert 'src="http' not in page
@@ -229,23 +229,23 @@ def test_a_day_watched_again_leaves_the_same_rows_and_the_same_wish(
     rows = sorted(map(str, run.lake.read("metrics").collect()))
     again = monitor(run, DayRange(LAST - timedelta(days=1), LAST))
     assert sorted(map(str, run.lake.read("metrics").collect())) == rows
-    assert again.accounts[LAST]["retrain"] == first.accounts[LAST]["retrain"]
+    assert again.accounts[LAST].retrain == first.accounts[LAST].retrain
 
 
 def test_the_cool_down_knows_what_was_asked_for_before(run: Run) -> None:
     asked = LAST - timedelta(days=3)
-    account = {"drift": {"detected": True}, "retrain": {"asked": True, "reason": "x"}}
-    run.ledger.record_stage("monitor", asked, "done", run_id="r", at=AT, payload=account)
-    retrain = monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST]["retrain"]
-    assert retrain["asked"] is False
-    assert str(asked) in retrain["reason"]
+    account = monitor_account(drift={"detected": True}, retrain={"asked": True, "reason": "x"})
+    run.ledger.record_stage(asked, account, "done", run_id="r", at=AT)
+    retrain = monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST].retrain
+    assert retrain.asked is False
+    assert str(asked) in retrain.reason
 
 
 def test_without_a_reference_drift_is_not_judged_and_says_why(run: Run) -> None:
     shutil.rmtree(releases_folder(run.settings.home) / RELEASE)
     account = monitor(run, DayRange.single(LAST)).accounts[LAST]
-    assert (account["drift"]["judged"], account["retrain"]["asked"]) == (False, False)
-    assert "bundle" in account["drift"]["summary"]
+    assert (account.drift.judged, account.retrain.asked) == (False, False)
+    assert "bundle" in account.drift.summary
     assert "Drift was not judged" in (run.settings.home / "reports" / f"{LAST}.html").read_text()
 
 
@@ -257,8 +257,8 @@ def test_a_day_that_is_not_scored_yet_can_be_tried_again(run: Run) -> None:
 
 def test_predictions_of_another_release_than_recorded_are_not_judged(run: Run) -> None:
     """A scoring by hand was stopped between its predictions and its account: nobody judges the mixture."""
-    account = {**run.ledger.latest("score")[LAST].payload, "release": "fraud-20260906-4567cdef"}
-    run.ledger.record_stage("score", LAST, "done", run_id="by-hand", at=AT, payload=account)
+    account = run.ledger.latest(ScoreAccount)[LAST].account.replaced(release="fraud-20260906-4567cdef")
+    run.ledger.record_stage(LAST, account, "done", run_id="by-hand", at=AT)
     with pytest.raises(TransientError, match="not those of its account") as caught:
         monitor(run, DayRange.single(LAST))
     assert f"tollgate run score --from {LAST} --to {LAST}" in caught.value.next_step
@@ -266,7 +266,7 @@ def test_predictions_of_another_release_than_recorded_are_not_judged(run: Run) -
 
 
 def test_a_day_whose_predictions_were_refused_is_held_back(run: Run) -> None:
-    run.ledger.record_stage("score", LAST, "refused", run_id="r", at=AT, payload={"reason": "scores are not numbers"})
+    run.ledger.record_stage(LAST, score_account(reason="scores are not numbers"), "refused", run_id="r", at=AT)
     with pytest.raises(GateError, match="scores are not numbers"):
         monitor(run, DayRange.single(LAST))
 
@@ -276,20 +276,18 @@ def test_a_day_whose_predictions_were_refused_is_held_back(run: Run) -> None:
 )
 def test_an_empty_day_is_watched_to_nothing(run: Run) -> None:
     after = LAST + timedelta(days=1)
-    run.ledger.record_stage("score", after, "done", run_id="r", at=AT, payload={"rows": 0, "alerts": 0})
+    run.ledger.record_stage(after, score_account(rows=0, alerts=0), "done", run_id="r", at=AT)
     account = monitor(run, DayRange.single(after)).accounts[after]
-    assert (account["rows"], account["score_mean"], account["quiet_hours"]) == (0, None, None)
-    assert account["drift"]["summary"] == "not judged: the day has no rows"
-    assert account["volume_ratio"] == 0.0
-    assert account["performance"]["subject_day"] == str(after - timedelta(days=7))
+    assert (account.rows, account.score_mean, account.quiet_hours) == (0, None, None)
+    assert account.drift.summary == "not judged: the day has no rows"
+    assert account.volume_ratio == 0.0
+    assert account.performance.subject_day == after - timedelta(days=7)
 
 
 @pytest.mark.guarantee("injection", fault="markup in the values of a day's page", seen="text")
 def test_values_that_are_markup_are_inert_on_the_page(run: Run) -> None:
     evil = '<script>alert("1")</script>'
-    run.ledger.record_stage(
-        "ingest", LAST, "refused", run_id=evil, at=AT, payload={"reason": evil, "rows_in": 1, "quarantined": 1}
-    )
+    run.ledger.record_stage(LAST, ingest_account(reason=evil, rows_in=1, quarantined=1), "refused", run_id=evil, at=AT)
     monitor(run, DayRange.single(LAST), evidently=False)
     page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
     assert "<script" not in page
@@ -302,22 +300,22 @@ def test_a_day_with_history_is_told_apart_estimated_and_explained(
     run = make_run()
     shutil.copytree(fortnight[0].settings.home, run.settings.home)
     run = watched(run)
-    assert fortnight[1].accounts[LAST]["diagnosis"]["cause"] == "unjudged", "one such weekday is no history"
-    alike = dict(fortnight[1].accounts[LAST - timedelta(weeks=1)]) | {"performance": None}
+    assert fortnight[1].accounts[LAST].diagnosis.cause == "unjudged", "one such weekday is no history"
+    alike = fortnight[1].accounts[LAST - timedelta(weeks=1)].replaced(performance=None)
     for week in (2, 3, 4):
-        run.ledger.record_stage("monitor", LAST - timedelta(weeks=week), "done", run_id="r", at=AT, payload=alike)
+        run.ledger.record_stage(LAST - timedelta(weeks=week), alike, "done", run_id="r", at=AT)
 
     account = monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST]
 
-    found = account["diagnosis"]
-    assert found["cause"] == "harmful", found["summary"]
-    assert "amount" in {one["name"] for one in found["evidence"]}
-    assert account["explained"], "amounts and their means moved the scores"
-    assert 0 <= account["estimate"]["low"] <= account["estimate"]["precision"] <= account["estimate"]["high"] <= 1
-    assert account["retrain"]["asked"] is True
+    found = account.diagnosis
+    assert found.cause == "harmful", found.summary
+    assert "amount" in {signal.name for signal in found.evidence}
+    assert account.explained, "amounts and their means moved the scores"
+    assert 0 <= account.estimate.low <= account.estimate.precision <= account.estimate.high <= 1
+    assert account.retrain.asked is True
     page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
     assert "Inputs moved" in page
-    assert f"Runbook: {found['runbook']}" in page
+    assert f"Runbook: {found.runbook}" in page
     severities = [row["value"] for row in run.lake.read("metrics").where("metric = 'severity'").collect()]
     assert len(severities) == len(SCORED)
     assert [one.kind for one in run.ledger.incidents()] == ["harmful"]

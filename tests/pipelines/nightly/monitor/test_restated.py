@@ -7,6 +7,8 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.accounts.ingest import IngestAccount
+from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange
 from pipelines.nightly.monitor.day_page import page_path
 from pipelines.nightly.monitor.performance.performance import performance
@@ -29,9 +31,9 @@ def _correct_labels(run: Run) -> None:
     reports = run.lake.read("fraud_reports", days=DayRange.single(BEFORE))
     kept = reports.where("transaction_id % 2 = 0").localCheckpoint()
     run.lake.replace_days(kept, "fraud_reports", DayRange.single(BEFORE), provenance=run.provenance("ingest"))
-    known = run.ledger.latest("ingest", first=BEFORE, last=BEFORE)[BEFORE].payload
-    corrected = {**known, "changed": {"fraud_reports": [str(BEFORE)], "transactions": []}}
-    run.ledger.record_stage("ingest", BEFORE, "done", run_id="again", at=AT, payload=corrected)
+    known = run.ledger.latest(IngestAccount, first=BEFORE, last=BEFORE)[BEFORE].account
+    corrected = known.replaced(changed={"fraud_reports": (BEFORE,), "transactions": ()})
+    run.ledger.record_stage(BEFORE, corrected, "done", run_id="again", at=AT)
 
 
 def _card(page: str, title: str) -> str:
@@ -51,18 +53,18 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Ca
     page = page_path(run.settings.home, BEFORE)
     told_first = page.read_text()
     monitor(run, DayRange.single(LAST), evidently=False)
-    again = run.ledger.latest("monitor", first=BEFORE, last=BEFORE)[BEFORE].payload
+    again = run.ledger.latest(MonitorAccount, first=BEFORE, last=BEFORE)[BEFORE].account
     fresh = performance(run, DayRange.single(SUBJECT))[SUBJECT]
-    assert again["restated"] == [str(BEFORE)]
-    assert 0 < fresh.positives < first["performance"]["positives"]
-    assert again["performance"] == fresh.to_json()
-    assert again["slices"] != first["slices"]
-    assert {name: again[name] for name in TOLD} == {name: first[name] for name in TOLD}
+    assert again.restated == (BEFORE,)
+    assert 0 < fresh.positives < first.performance.positives
+    assert again.performance == fresh.account()
+    assert again.slices != first.slices
+    assert {name: getattr(again, name) for name in TOLD} == {name: getattr(first, name) for name in TOLD}
     stored = run.lake.read("metrics", days=DayRange.single(BEFORE)).where("metric = 'positives'").collect()
     assert [row.value for row in stored] == [fresh.positives]
     assert run.lake.versions(["predictions", "alerts"]) == decided
     told_again = page.read_text()
-    assert f"events {first['performance']['positives']} turned out positive" in told_first
+    assert f"events {first.performance.positives} turned out positive" in told_first
     assert f"events {fresh.positives} turned out positive" in told_again
     assert f"<b>Told again:</b> the labels that came in on {BEFORE}" in told_again
     for card in ("What moved", "Scores", "Gates", "Every feature"):

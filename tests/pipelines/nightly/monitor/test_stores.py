@@ -25,6 +25,7 @@ from pipelines.run import Run
 from pipelines.stores.checks import look_at_stores, note_ledger
 from pipelines.training.registration import record_from_bundle, taken_versions
 from tests import servers
+from tests.accounts import account_of
 from tests.pipelines.releases.boosters import AT
 from tests.pipelines.releases.bundles import USE, stored_release
 
@@ -39,9 +40,9 @@ def run(settings: Settings) -> Run:
 def _release(run: Run, seed: int) -> Bundle:
     """A release that MLflow and the ledger know, as `stages.release` leaves it, with a pointer that may be moved."""
     made = stored_release(run, seed, "approved", more={"model_digest": _digest(seed)})
-    payload = run.ledger.release(made.release_id).payload
+    account = run.ledger.release(made.release_id).account
     registered = Tracking(run.settings, "fraud").record(
-        record_from_bundle(made, payload), taken=taken_versions(run, made.release_id)
+        record_from_bundle(made, account), taken=taken_versions(run, made.release_id)
     )
     _change_payload(run, made.release_id, {"mlflow_run_id": registered.run_id, "model_version": registered.version})
     return made
@@ -57,7 +58,7 @@ def _digest(seed: int) -> str:
 def _change_payload(run: Run, release_id: str, more: dict[str, str]) -> None:
     import json
 
-    payload = {**run.ledger.release(release_id).payload, **more}
+    payload = {**run.ledger.release(release_id).account.to_stored(), **more}
     with closing(sqlite3.connect(run.settings.ledger.removeprefix("sqlite:///"))) as database, database:
         database.execute("UPDATE releases SET payload = ? WHERE release_id = ?", (json.dumps(payload), release_id))
 
@@ -109,12 +110,12 @@ def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run)
     assert follow(run) == ()
     assert _alias(run) == second.release_id
     assert watch_stores(run) == ()
-    numbers = {one.release_id: one.payload["model_version"] for one in run.ledger.releases()}
+    numbers = {one.release_id: one.account.model_version for one in run.ledger.releases()}
 
     _lose_mlflow(run)
     assert "MLflow does not know 2 of 2 releases" in _lost(run)["mlflow"]
     waiting = _release(run, 3)  # a candidate that nobody has approved
-    assert run.ledger.release(waiting.release_id).payload["model_version"] not in numbers.values()
+    assert run.ledger.release(waiting.release_id).account.model_version not in numbers.values()
     assert "names nothing until it does" in follow(run)[0]
     assert _alias(run) is None
     assert [one.subject for one in run.ledger.incidents(open_only=True)] == ["mlflow"]
@@ -124,7 +125,7 @@ def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run)
     assert any("pictures" in one for one in repaired.not_done)
     assert (_alias(run), _lost(run)) == (second.release_id, {})
     assert not run.ledger.incidents(open_only=True)
-    earlier = str(run.ledger.release(first.release_id).payload["mlflow_run_id"])
+    earlier = str(run.ledger.release(first.release_id).account.mlflow_run_id)
     for name in (first.release_id, earlier):
         assert Tracking(run.settings, "fraud").training_record(name)[1]["release_id"] == first.release_id
     assert repair_mlflow(run).done == (f"the alias champion names {second.release_id}",), "once more changes nothing"
@@ -139,7 +140,7 @@ def test_version_numbers_come_back_where_mlflow_has_them_free(run: Run) -> None:
     repair_mlflow(run)
     registry = read_registry(run.settings.mlflow, "fraud", "champion")
     assert {one.release: one.version for one in registry.versions} == {
-        one.release_id: one.payload["model_version"] for one in run.ledger.releases()
+        one.release_id: one.account.model_version for one in run.ledger.releases()
     }
 
 
@@ -209,7 +210,7 @@ def test_a_ledger_from_an_older_backup_is_told_and_taken_up_again(run: Run, tmp_
 
 
 def _stage(run: Run, stage: str, payload: dict[str, object], run_id: str = "manual-1") -> None:
-    run.ledger.record_stage(stage, FIRST, "done", run_id=run_id, at=AT, payload=payload)
+    run.ledger.record_stage(FIRST, account_of(stage, payload), "done", run_id=run_id, at=AT)
 
 
 def test_a_lake_that_is_older_than_an_account_is_told(run: Run) -> None:

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from pipelines.nightly.volume import quarantine_rate, quiet_hours, volume_ratio
 from pipelines.usecases.policies.watch import WatchPolicy
+from tests.accounts import ingest_account
 
 SUNDAY = date(2026, 11, 8)
 POLICY = WatchPolicy()
@@ -46,8 +47,8 @@ def test_a_day_without_rows_is_nothing_of_the_usual() -> None:
 
 
 def test_rates_of_nothing_are_not_known() -> None:
-    assert quarantine_rate({"rows_in": 200, "quarantined": 3}) == 0.015
-    assert quarantine_rate({"rows_in": 0, "quarantined": 0}) is None
+    assert quarantine_rate(ingest_account(rows_in=200, quarantined=3)) == 0.015
+    assert quarantine_rate(ingest_account(rows_in=0, quarantined=0)) is None
     assert quarantine_rate(None) is None
     assert quiet_hours(datetime(2026, 11, 9, tzinfo=UTC), datetime(2026, 11, 8, 12, 30, tzinfo=UTC)) == 11.5
     assert quiet_hours(datetime(2026, 11, 9, tzinfo=UTC), None) is None

@@ -23,6 +23,7 @@ from pipelines.releases.scorer import load_release
 from pipelines.releases.undo import rollback
 from pipelines.run import Run
 from pipelines.usecases.policies.rollout import RolloutPolicy
+from tests.accounts import score_account
 from tests.pipelines.receivers import receiving
 from tests.pipelines.releases.boosters import AT
 from tests.pipelines.releases.bundles import USE, stored_release
@@ -79,7 +80,7 @@ def _score(run: Run, number: int, **changes: Any) -> None:
     pair = {"champion": pointer.release_id, "challenger": pointer.challenger, "state": pointer.challenger_state}
     payload: dict[str, Any] = {"rows": 5000, "release": pointer.release_id, "units": 100, "fallback": False}
     payload["comparison"] = {**pair, **CLEAN, **changes} if pointer.challenger else None
-    run.ledger.record_stage("score", day(number), "done", run_id="r", at=AT, payload=payload)
+    run.ledger.record_stage(day(number), score_account(**payload), "done", run_id="r", at=AT)
 
 
 def _state(run: Run) -> tuple[str, str | None]:
@@ -92,7 +93,7 @@ def test_clean_days_lead_from_shadow_through_canary_to_champion(run: Run, ids: l
     seen = []
     for number in range(4):
         _score(run, number)
-        seen.append((advance_and_record(run, number)["step"], *_state(run)))
+        seen.append((advance_and_record(run, number).step, *_state(run)))
     old, new = ids
     assert seen == [
         ("advance", old, "canary"),
@@ -114,15 +115,15 @@ def test_a_day_that_runs_again_counts_once(run: Run, ids: list[str]) -> None:
     advance_and_record(run, 0)
     for _ in range(3):
         _score(run, 1)
-        assert advance_and_record(run, 1)["step"] == "hold"
+        assert advance_and_record(run, 1).step == "hold"
     assert _state(run) == (ids[0], "canary")
 
 
 def test_a_day_of_another_pair_or_with_few_rows_does_not_count(run: Run, ids: list[str]) -> None:
     _score(run, 0, challenger="fraud-20261101-00000000")
-    assert "not scored by this pair" in advance_and_record(run, 0)["reason"]
+    assert "not scored by this pair" in advance_and_record(run, 0).reason
     _score(run, 1, rows=20)
-    assert "too few" in advance_and_record(run, 1)["reason"]
+    assert "too few" in advance_and_record(run, 1).reason
     assert _state(run) == (ids[0], "shadow")
 
 
@@ -134,8 +135,8 @@ def test_a_breach_withdraws_the_challenger_and_says_why(run: Run, ids: list[str]
     changes, told = BREACHES[breach]
     _score(run, 0, **changes)
     account = advance_and_record(run, 0)
-    assert account["step"] == "withdraw"
-    assert told in account["reason"]
+    assert account.step == "withdraw"
+    assert told in account.reason
     assert _state(run) == (ids[0], None)
     assert run.ledger.states(ids[1])[-1]["state"] == "retired"
     incident = run.ledger.incidents(open_only=True)[0]
@@ -143,7 +144,7 @@ def test_a_breach_withdraws_the_challenger_and_says_why(run: Run, ids: list[str]
     assert told in incident.summary
     assert incident.opened_at == AT
     _score(run, 1)
-    assert advance_and_record(run, 1)["step"] == "none"
+    assert advance_and_record(run, 1).step == "none"
 
 
 def test_a_breach_is_told_and_closed_by_a_later_champion(settings: Settings, run: Run, ids: list[str]) -> None:
@@ -186,9 +187,9 @@ def test_a_champion_that_fails_lately_gives_way_to_the_one_before(run: Run, ids:
     else:
         payload |= {"units": 400}
     status = "refused" if fault == "refused" else "done"
-    run.ledger.record_stage("score", day(3), status, run_id="r", at=AT, payload=payload)
+    run.ledger.record_stage(day(3), score_account(**payload), status, run_id="r", at=AT)
     account = advance_and_record(run, 3)
-    assert account["step"] == "restore"
+    assert account.step == "restore"
     assert _state(run) == (ids[0], None)
     move = run.ledger.moves()[-1]
     assert (move.kind, move.actor) == ("rollback", "rollout")
@@ -199,8 +200,8 @@ def test_where_the_one_before_cannot_be_used_the_champion_stays_and_it_is_told(r
     _promoted(run, ids)
     (releases_folder(run.settings.home) / ids[0] / MODEL).write_bytes(b"{")
     payload = {"rows": 5000, "release": ids[1], "units": 400, "fallback": False}
-    run.ledger.record_stage("score", day(3), "done", run_id="r", at=AT, payload=payload)
-    assert advance_and_record(run, 3)["step"] == "hold"
+    run.ledger.record_stage(day(3), score_account(**payload), "done", run_id="r", at=AT)
+    assert advance_and_record(run, 3).step == "hold"
     assert _state(run) == (ids[1], None)
     assert "it stays" in run.ledger.incidents(open_only=True)[0].summary
 
@@ -210,10 +211,10 @@ def test_after_the_guard_days_a_champion_is_left_alone(run: Run, ids: list[str])
     _promoted(run, ids)
     for number in range(3, 6):
         _score(run, number)
-        assert advance_and_record(run, number)["step"] == "hold"
+        assert advance_and_record(run, number).step == "hold"
     payload = {"rows": 5000, "release": ids[1], "units": 400, "fallback": False}
-    run.ledger.record_stage("score", day(6), "done", run_id="r", at=AT, payload=payload)
-    assert advance_and_record(run, 6)["step"] == "none"
+    run.ledger.record_stage(day(6), score_account(**payload), "done", run_id="r", at=AT)
+    assert advance_and_record(run, 6).step == "none"
 
 
 def _third(run: Run) -> str:
@@ -229,17 +230,17 @@ def test_a_champion_is_guarded_while_the_next_one_is_tried_out(run: Run, ids: li
     third = _third(run)
     _score(run, 3)
     account = advance_and_record(run, 3)
-    assert (account["step"], account["guard"]["reason"]) == ("advance", "clean")
-    assert {check["name"] for check in account["guard"]["checks"]} == {"errors", "alert_volume", "precision"}
+    assert (account.step, account.guard.reason) == ("advance", "clean")
+    assert {check.name for check in account.guard.checks} == {"errors", "alert_volume", "precision"}
     pair = {"champion": ids[1], "challenger": third, "state": "canary"}
     flood = {"rows": 5000, "release": ids[1], "units": 400, "fallback": False, "comparison": {**CLEAN, **pair}}
-    run.ledger.record_stage("score", day(4), "done", run_id="r", at=AT, payload=flood)
-    assert advance_and_record(run, 4)["step"] == "restore"
+    run.ledger.record_stage(day(4), score_account(**flood), "done", run_id="r", at=AT)
+    assert advance_and_record(run, 4).step == "restore"
     pointer = run.ledger.champion()
     assert pointer is not None
     assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (ids[0], third, "canary")
     _score(run, 5)
-    assert advance_and_record(run, 5)["reason"] == "1 of 2 clean days in canary", "it starts anew beside another"
+    assert advance_and_record(run, 5).reason == "1 of 2 clean days in canary", "it starts anew beside another"
 
 
 def test_a_rollback_by_hand_leaves_the_release_in_shadow_where_it_is(run: Run, ids: list[str]) -> None:
@@ -250,7 +251,7 @@ def test_a_rollback_by_hand_leaves_the_release_in_shadow_where_it_is(run: Run, i
     assert pointer is not None
     assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (ids[0], third, "shadow")
     _score(run, 3)
-    assert advance_and_record(run, 3)["step"] == "advance"
+    assert advance_and_record(run, 3).step == "advance"
 
 
 def test_a_day_that_is_not_scored_can_be_tried_again(run: Run, ids: list[str]) -> None:
@@ -262,7 +263,7 @@ def test_a_day_of_a_pair_that_a_person_has_ended_changes_nothing(run: Run, ids: 
     _score(run, 0, distance=9.9)
     promote(run, ids[1], to="champion", reason="now", override=True)
     rollback(run, reason="no, not now")
-    assert advance_and_record(run, 0)["step"] == "none"
+    assert advance_and_record(run, 0).step == "none"
     assert _state(run) == (ids[0], None)
     assert run.ledger.incidents() == []
 
@@ -301,9 +302,9 @@ def test_figures_of_a_day_and_what_the_guardrails_make_of_them(run: Run, ids: li
     mine[:4] = [np.nan, np.inf, 0.5, 0.5]
     decided = np.zeros(4000, dtype=bool)
     found = compare(pair, Scored(scores=theirs, seconds=0.01), Scored(scores=mine, seconds=0.02), units, decided)
-    assert found["not_finite"] == 2
-    assert found["challenger_seconds_per_row"] == pytest.approx(0.02 / 4000)
-    assert found["champion_units"] == len({u for u, s in zip(units, theirs, strict=True) if s >= 0.01})
+    assert found.not_finite == 2
+    assert found.challenger_seconds_per_row == pytest.approx(0.02 / 4000)
+    assert found.champion_units == len({u for u, s in zip(units, theirs, strict=True) if s >= 0.01})
     outcomes = {check.name: check.outcome for check in judge(found, RolloutPolicy())}
     assert outcomes["errors"] == "failed"
     assert outcomes["score_distance"] == outcomes["latency"] == outcomes["alert_volume"] == "passed"

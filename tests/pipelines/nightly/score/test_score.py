@@ -29,6 +29,7 @@ from pipelines.releases.undo import rollback
 from pipelines.run import Run
 from pipelines.usecases.policies.rollout import RolloutPolicy
 from pipelines.usecases.registry import load
+from tests.accounts import features_account
 from tests.oracles.alert_list import Scored, alert_list, known_on
 from tests.pipelines.watched_lake import AT, FIRST, RELEASE, World, make_world, release_model, store
 
@@ -91,8 +92,8 @@ def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(run: Ru
     alerts = run.lake.read("alerts", days=DayRange.single(day(8))).toPandas()
     assert set(alerts["release"]) == {"rule"}
     assert alerts["reasons"].map(lambda found: found[0]["feature"]).eq("amount").all()
-    assert accounts[day(8)]["fallback_reason"] == f"by policy since {day(8)}: a holiday"
-    assert [accounts[day(number)]["fallback"] for number in (7, 8, 9)] == [False, True, False]
+    assert accounts[day(8)].fallback_reason == f"by policy since {day(8)}: a holiday"
+    assert [accounts[day(number)].fallback for number in (7, 8, 9)] == [False, True, False]
 
 
 def test_every_row_gets_a_score_a_decision_and_the_stamp_of_one_release(run: Run, world: World) -> None:
@@ -110,9 +111,9 @@ def test_every_row_gets_a_score_a_decision_and_the_stamp_of_one_release(run: Run
     assert (rows["decision"] == (rows["score"] >= 0.5)).all()
     assert rows["score"].between(0, 1).all()
     account = result.accounts[day(7)]
-    assert (account["rows"], account["alerts"], account["release"], account["fallback"]) == (600, 20, RELEASE, False)
-    assert account["score_mean"] == pytest.approx(rows[rows["day"] == day(7)]["score"].mean())
-    assert run.ledger.latest("score")[day(8)].payload["gate"]["passed"] is True
+    assert (account.rows, account.alerts, account.release, account.fallback) == (600, 20, RELEASE, False)
+    assert account.score_mean == pytest.approx(rows[rows["day"] == day(7)]["score"].mean())
+    assert run.ledger.latest("score")[day(8)].account.gate.passed is True
 
 
 def test_the_alert_list_is_the_oracles(run: Run, world: World) -> None:
@@ -174,15 +175,15 @@ def test_a_range_in_parts_gives_what_the_range_in_one_gives(
     parts = score(run, days)
     assert sorted(map(str, run.lake.read("predictions").collect())) == rows
     assert run.lake.version("predictions") == (versions or 0) + 3, "three days, each too large to share a part"
-    assert {d: a["alerts"] for d, a in parts.accounts.items()} == {d: a["alerts"] for d, a in whole.accounts.items()}
+    assert {d: a.alerts for d, a in parts.accounts.items()} == {d: a.alerts for d, a in whole.accounts.items()}
 
 
 def test_without_a_model_the_declared_rule_scores_and_says_so(run: Run, world: World) -> None:
     result = score(run, DayRange.single(day(7)))
     account = result.accounts[day(7)]
-    assert account["fallback"] is True
-    assert account["release"] == "rule"
-    assert "no release" in account["fallback_reason"]
+    assert account.fallback is True
+    assert account.release == "rule"
+    assert "no release" in account.fallback_reason
     rows = run.lake.read("predictions").toPandas()
     assert rows["fallback"].all()
     assert rows["score"].to_numpy() == pytest.approx((rows["amount"] / 440).clip(upper=1).to_numpy())
@@ -202,8 +203,8 @@ def test_a_tampered_champion_does_not_score(run: Run, world: World) -> None:
     content[100] ^= 1
     model.write_bytes(bytes(content))
     account = score(run, DayRange.single(day(7))).accounts[day(7)]
-    assert account["fallback"] is True
-    assert RELEASE in account["fallback_reason"]
+    assert account.fallback is True
+    assert RELEASE in account.fallback_reason
 
 
 def test_a_day_whose_features_are_not_built_can_be_tried_again_later(run: Run) -> None:
@@ -215,7 +216,7 @@ def test_a_day_whose_features_are_not_built_can_be_tried_again_later(run: Run) -
 
 
 def test_a_day_whose_features_were_refused_is_not_scored(run: Run) -> None:
-    run.ledger.record_stage("features", day(9), "refused", run_id="r", at=AT, payload={"reason": "amount is null"})
+    run.ledger.record_stage(day(9), features_account(reason="amount is null"), "refused", run_id="r", at=AT)
     with pytest.raises(GateError, match="amount is null"):
         score(run, DayRange.single(day(9)))
 
@@ -225,16 +226,16 @@ def test_a_day_whose_features_were_refused_is_not_scored(run: Run) -> None:
 )
 def test_an_empty_day_is_scored_to_nothing(run: Run, world: World) -> None:
     release_model(run, world)
-    run.ledger.record_stage("features", day(10), "done", run_id="r", at=AT, payload={"rows": 0})
+    run.ledger.record_stage(day(10), features_account(rows=0), "done", run_id="r", at=AT)
     result = score(run, DayRange(day(9), day(10)))
-    assert (result.accounts[day(10)]["rows"], result.accounts[day(10)]["alerts"]) == (0, 0)
-    assert result.accounts[day(9)]["rows"] == 600
+    assert (result.accounts[day(10)].rows, result.accounts[day(10)].alerts) == (0, 0)
+    assert result.accounts[day(9)].rows == 600
     lines = (run.settings.home / "alerts" / f"{day(10)}.csv").read_text().splitlines()
     assert len(lines) == 1
 
 
 def test_features_that_the_lake_lost_are_not_taken_for_an_empty_day(run: Run) -> None:
-    run.ledger.record_stage("features", day(10), "done", run_id="r", at=AT, payload={"rows": 5})
+    run.ledger.record_stage(day(10), features_account(rows=5), "done", run_id="r", at=AT)
     with pytest.raises(PermanentError, match="ledger counts features"):
         score(run, DayRange.single(day(10)))
 
@@ -255,7 +256,7 @@ def test_refused_predictions_leave_the_tables_at_their_versions(run: Run, world:
     assert run.lake.versions(["predictions", "alerts"]) == versions
     record = run.ledger.latest("score")[day(8)]
     assert record.status == "refused"
-    assert record.payload["gate"]["passed"] is False
+    assert record.account.gate.passed is False
 
 
 def test_the_analysts_file_holds_the_ranked_list(run: Run, world: World) -> None:
@@ -286,7 +287,7 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
     assert (set(rows["release"]), set(rows["challenger"])) == ({RELEASE}, {rival})
     assert (rows["score"] == rows["champion_score"]).all()
     assert (rows["challenger_score"] != rows["champion_score"]).any()
-    assert (shadow["comparison"]["state"], shadow["comparison"]["decided_share"]) == ("shadow", 0.0)
+    assert (shadow.comparison.state, shadow.comparison.decided_share) == ("shadow", 0.0)
 
     promote(run, rival, reason="on")
     account = score(run, DayRange(day(7), day(8))).accounts[day(8)]
@@ -296,7 +297,7 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
     assert (rows["release"] == np.where(theirs, rival, RELEASE)).all()
     assert (rows["score"] == np.where(theirs, rows["challenger_score"], rows["champion_score"])).all()
     assert (rows["decision"] == (rows["score"] >= 0.5)).all()
-    assert account["comparison"]["decided_share"] == pytest.approx(theirs[rows["day"] == day(8)].mean())
+    assert account.comparison.decided_share == pytest.approx(theirs[rows["day"] == day(8)].mean())
     alerts = run.lake.read("alerts").toPandas()
     assert set(alerts["release"]) == {RELEASE, rival}
     assert all(len(reasons) == 3 for reasons in alerts["reasons"])
@@ -327,8 +328,8 @@ def test_a_rollback_in_the_middle_of_a_run_mixes_no_rows(
     rows = run.lake.read("predictions").toPandas()
     assert moved == [RELEASE]
     assert set(rows["release"]) == set(rows["champion"]) == {newer}
-    assert {account["release"] for account in accounts.values()} == {newer}
-    assert score(run, DayRange.single(day(8))).accounts[day(8)]["release"] == RELEASE
+    assert {account.release for account in accounts.values()} == {newer}
+    assert score(run, DayRange.single(day(8))).accounts[day(8)].release == RELEASE
     rows = run.lake.read("predictions").toPandas()
     assert rows.groupby("day")["release"].unique().map(list).to_list() == [[newer], [RELEASE]]
 
@@ -368,7 +369,7 @@ def test_a_day_that_two_score_at_once_is_by_the_release_of_the_later_call(
         return write(*arguments)
 
     monkeypatch.setattr(stage, "write_alert_file", rolled_back_meanwhile)
-    assert score(run, single).accounts[day(7)]["release"] == newer
+    assert score(run, single).accounts[day(7)].release == newer
     by_hand[0].join()
 
     assert set(run.lake.read("predictions").toPandas()["release"]) == {RELEASE}
@@ -376,4 +377,4 @@ def test_a_day_that_two_score_at_once_is_by_the_release_of_the_later_call(
     with (run.settings.home / "alerts" / f"{day(7)}.csv").open(newline="") as file:
         assert {row["release"] for row in csv.DictReader(file)} == {RELEASE}
     account = run.ledger.latest("score")[day(7)]
-    assert (account.run_id, account.payload["release"]) == ("by-hand", RELEASE)
+    assert (account.run_id, account.account.release) == ("by-hand", RELEASE)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from features.definition import FeatureSet, LabelRate, Ratio, WindowMean
 from features.fraud import BASELINE, EXTENDED, SCHEMA
+from pipelines.accounts.parity import ParityAccount
 from pipelines.base.days import DayRange
 from pipelines.training.evidence.contest import Contest
 from pipelines.training.evidence.frame_digest import frame_digest
@@ -73,9 +74,9 @@ def test_a_feature_that_knows_too_much_alone_is_named_whichever_way_it_points() 
         assert check.found.startswith("amount alone: average_precision ")
 
 
-def _parity(**mismatches: int) -> dict[str, object]:
+def _parity(**mismatches: int) -> ParityAccount:
     counts = dict.fromkeys(BASELINE.names, 0) | mismatches
-    return {"day": "2026-11-07", "compared": 900, "mismatches": counts, "only_batch": 0, "only_online": 0}
+    return ParityAccount(day=date(2026, 11, 7), compared=900, mismatches=counts, only_batch=0, only_online=0)
 
 
 def test_parity_is_told_as_it_was_measured() -> None:
@@ -83,7 +84,7 @@ def test_parity_is_told_as_it_was_measured() -> None:
     broken = parity_holds(_parity(customer_amount_mean_30d=12), BASELINE, 14)
     assert broken.subjects == ("customer_amount_mean_30d",)
     assert "customer_amount_mean_30d (12)" in broken.found
-    assert parity_holds({**_parity(), "only_batch": 3}, BASELINE, 14).outcome == "failed"
+    assert parity_holds(_parity().replaced(only_batch=3), BASELINE, 14).outcome == "failed"
     for reason, check in (
         ("tollgate parity", parity_holds(None, BASELINE, 14)),
         ("not measured for", parity_holds(_parity(), EXTENDED, 14)),

@@ -3,30 +3,31 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import pytest
 
+from pipelines.accounts.served import ServedAccount
 from pipelines.training.evidence.served import served_holds
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.serving import ServingPolicy
+from tests.accounts import served_account
 
 POLICY = ServingPolicy()
 
 
-def _figures(compared: int = 1000, **causes: int) -> dict[str, Any]:
+def _figures(compared: int = 1000, **causes: int) -> ServedAccount:
     named = {name.replace("_", " "): count for name, count in causes.items()}
     total = sum(causes.values())
-    return {
-        "day": "2026-11-10",
-        "compared": compared,
-        "mismatching": total,
-        "mismatch_share": total / compared,
-        "unexplained_share": causes.get("unexplained", 0) / compared,
-        "fallback_share": 0.0,
-        "causes": named,
-        "by_feature": {"amount": named} if causes else {},
-    }
+    return served_account(
+        day="2026-11-10",
+        compared=compared,
+        mismatching=total,
+        mismatch_share=total / compared,
+        unexplained_share=causes.get("unexplained", 0) / compared,
+        fallback_share=0.0,
+        causes=named,
+        by_feature={"amount": named} if causes else {},
+    )
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_what_the_policy_tolerates(causes: dict[str, int], outcome: str) -> None
 
 
 def test_the_policy_of_today_judges_not_that_of_the_day_it_was_measured() -> None:
-    figures = {**_figures(unexplained=1), "reason": "1 of 1,000 answers differ for no known cause: amount (1)"}
+    figures = _figures(unexplained=1).replaced(reason="1 of 1,000 answers differ for no known cause: amount (1)")
     assert "for no known cause: amount (1)" in served_holds(figures, POLICY).found
     assert served_holds(figures, replace(POLICY, unexplained_share=0.01)).outcome == "passed"
 

@@ -19,6 +19,7 @@ from pipelines.nightly.score.scoring_lease import one_scoring
 from pipelines.nightly.scored_as_recorded import require_scored_as_recorded
 from pipelines.run import Run
 from pipelines.usecases.registry import load
+from tests.accounts import release_account, score_account
 
 DAY = date(2026, 11, 7)
 AT = datetime(2026, 11, 8, 3, tzinfo=UTC)
@@ -35,7 +36,7 @@ def test_a_second_scoring_waits_and_reads_the_champion_when_its_turn_comes(
     run: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name in ("a", "b"):
-        run.ledger.add_release(name, {}, at=AT)
+        run.ledger.add_release(name, release_account(), at=AT)
     first = run.ledger.move_champion("a", expected=None, reason="r", actor="t", at=AT)
     decided: list[str] = []
 
@@ -59,8 +60,8 @@ def test_a_second_scoring_waits_and_reads_the_champion_when_its_turn_comes(
     [(("a",), True), (("a", "b"), True), (("c",), False), (("a", "c"), False)],
 )
 def test_a_day_whose_rows_name_a_stranger_is_not_watched(run: Run, deciders: tuple[str, ...], holds: bool) -> None:
-    account = {"release": "a", "comparison": {"challenger": "b"}}
-    run.ledger.record_stage("score", DAY, "done", run_id="night", at=AT, payload=account)
+    account = score_account(release="a", comparison={"challenger": "b"})
+    run.ledger.record_stage(DAY, account, "done", run_id="night", at=AT)
     sample = DaySample(
         frame=pd.DataFrame(),
         rows=1,

@@ -1,0 +1,1 @@
+"""Accounts: what the ledger keeps, one frozen type for each stage. What passes between rooms is one of these."""
