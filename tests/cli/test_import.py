@@ -61,3 +61,25 @@ def test_a_wrong_call_is_explained_and_writes_nothing(
     assert _import(folder, "--from", first, "--to", last, mapping=mapping) == code
     assert message in capsys.readouterr().err
     assert not new_home.exists()
+
+
+def test_a_rejected_row_comes_with_what_to_write_in_the_mapping(
+    new_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "source"
+    folder.mkdir()
+    rows = ("7,2024-10-27 09:00:00,31,4,8.00,0", "8,2024-10-27 02:15:00,31,4,9.00,0", "9,2024-10-27")
+    (folder / "pay.csv").write_text("\n".join(["no,at,holder,till,sum,bad", *rows, ""]))
+    mapping = tmp_path / "october.toml"
+    mapping.write_text(
+        '[source]\nfiles = "pay.csv"\nformat = "csv"\ntime_zone = "Europe/Vienna"\n[events]\n'
+        'transaction_id = "no"\nevent_time = "at"\ncustomer_id = "holder"\nterminal_id = "till"\namount = "sum"\n'
+        '[labels]\ncolumn = "bad"\npositive = [1]\nnegative = [0]\ndelay_hours = 24\n'
+    )
+    assert _import(folder, "--from", "2024-10-27", "--to", "2024-10-27", mapping=str(mapping)) == 0
+    said = capsys.readouterr().out
+    assert "rows rejected, as they cannot be put on a day: 2\n" in said
+    assert 'to import them: say which one is meant: events.event_time = { column = "at", ambiguous = "' in said
+    assert "to import them: check source.delimiter, source.quote and source.encoding in the mapping\n" in said
+    assert "nothing was written" not in said
+    assert "1 day: 1 events" in said

@@ -107,6 +107,13 @@ def test_one_day_again_takes_no_report_of_the_next(importing: Caller, delay: int
     assert importing.contents() == before
 
 
+def test_the_share_in_the_home_counts_each_event_with_its_report(importing: Caller) -> None:
+    importing.write("north", *(event(n, 1 + n // 4, int(n % 4 == 0)) for n in range(12)))
+    assert "of the events landed before" not in importing("north", 1, 3)[1]
+    for day in (1, 3):
+        assert "of the events landed before, 25.00% have a report" in importing("north", day, day)[1]
+
+
 @pytest.mark.parametrize(
     ("changed", "what"),
     [

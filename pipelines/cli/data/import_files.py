@@ -95,7 +95,7 @@ def _import(
     claims = Claims.of(settings.home, use_case.events.name)
     emptied = claimed_days(claims, source, days) if replace else frozenset()
     account = judged(source, use_case, days, emptied=emptied)
-    share = landed_share(landing, use_case, days)
+    share = landed_share(landing, use_case)
     importing = import_days(landing, source, use_case, days, claims=claims, replace=replace, is_judged=True)
     progress = track(importing, "importing", total=len(days), console=errors, transient=True, disable=quiet)
     imported = list(progress)
@@ -128,15 +128,18 @@ def _print(summary: dict[str, Any], account: ImportAccount) -> None:
         console.print(f"and {len(rows) - _VALUES} more values")
     console.print(_shares(summary, account), soft_wrap=True)
     _print_rules("rows with a value that ingest will quarantine", account.quarantinable, account.rules)
-    _print_rules("rows rejected, as they have no readable time", account.rejected, account.rejected_rules)
+    _print_rules("rows rejected, as they cannot be put on a day", account.rejected, account.rejected_rules)
+    for advice in account.rejected_advice:
+        console.print(f"to import them: {_plain(advice)}", soft_wrap=True)
     if summary["rejected_file"]:
         console.print(f"all of them: {summary['rejected_file']}", soft_wrap=True)
     for note, count in [*account.notes.items(), *_counts(account)]:
         console.print(f"{note}: {count:,}", soft_wrap=True)
     for warning in account.warnings:
         console.print(f"[yellow]warning:[/] {_plain(warning)}", soft_wrap=True)
+    unit = "day" if summary["days"] == 1 else "days"
     console.print(
-        f"{summary['days']} days: {summary['events']:,} events, {summary['positives']:,} of them positive, "
+        f"{summary['days']} {unit}: {summary['events']:,} events, {summary['positives']:,} of them positive, "
         f"{summary['reports']:,} reports up to {summary['reports_until']}, in {summary['seconds']} s",
         soft_wrap=True,
     )

@@ -56,10 +56,11 @@ class ImportAccount:
     """What an import found, in rows.
 
     `read` rows of the files looked at, `filtered` of them left out by the mapping's filters, `rejected` without a
-    readable time (they belong to no day). Of the range that was asked for: `events`, among them `quarantinable` with a
-    value that ingest will quarantine, and `repeated`, which are there more than once and land once. `card_numbers` are,
-    by column of ids, how many different values look like card numbers and how many there are. `notes` count values that
-    were changed as the mapping declares.
+    readable time (they belong to no day); `rejected_advice` says what to do about each of `rejected_rules`. Of the
+    range that was asked for: `events`, among them `quarantinable` with a value that ingest will quarantine, and
+    `repeated`, which are there more than once and land once. `card_numbers` are, by column of ids, how many different
+    values look like card numbers and how many there are. `notes` count values that were changed as the mapping
+    declares.
     """
 
     source: str
@@ -72,6 +73,7 @@ class ImportAccount:
     midnight: int = 0
     rules: Sequence[BrokenRule] = ()
     rejected_rules: Sequence[BrokenRule] = ()
+    rejected_advice: Sequence[str] = ()
     labels: LabelCounts = field(default_factory=LabelCounts)
     card_numbers: dict[str, tuple[int, int]] = field(default_factory=dict)
     notes: Counter[str] = field(default_factory=Counter)

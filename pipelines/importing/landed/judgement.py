@@ -90,13 +90,14 @@ def _count_rejected(source: Source, account: ImportAccount) -> None:
     )
     account.rejected = rows_of(timeless)
     account.rejected_rules = broken_rules(timeless)
+    account.rejected_advice = [_time_advice(rule, source) for rule in account.rejected_rules]
     if account.rejected > REJECTED_ROWS and account.rejected > REJECTED_SHARE * account.read:
         raise _refused(
             f"{account.rejected:,} of {account.read:,} rows have no time that can be read",
             source,
             expected=f"a readable time in all rows but {100 * REJECTED_SHARE:g} % (or {REJECTED_ROWS})",
             found=" | ".join(rule.described() for rule in account.rejected_rules),
-            next_step=_time_advice(account.rejected_rules[0], source),
+            next_step=f"{account.rejected_advice[0]}; nothing was written",
         )
 
 
@@ -214,7 +215,7 @@ def _time_advice(rule: BrokenRule, source: Source) -> str:
         f'say how times are written: events.{time} = {{ column = "{column}", format = "%d.%m.%Y %H:%M" }}, or what '
         'they count: unit = "s"; and source.time_zone where they are not UTC'
     )
-    return f"{ways.get(rule.rule, default)}; nothing was written"
+    return ways.get(rule.rule, default)
 
 
 def _id_advice(rule: str, column: str) -> str:
