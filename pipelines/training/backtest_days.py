@@ -46,7 +46,9 @@ def require_days(run: Run, splits: Sequence[Split], versions: Mapping[str, int])
     """
     counts = run.lake.read(FEATURES, version=versions[FEATURES]).select("day").distinct().collect()
     held = sorted(row["day"] for row in counts)
-    needed = {day for split in splits for days in (split.train, split.test) for day in days}
+    needed: set[date] = set()
+    for split in splits:
+        needed.update(split.train, split.test)
     missing = sorted(needed.difference(held))
     if missing:
         raise PermanentError(
@@ -66,7 +68,9 @@ def require_reports(run: Run, splits: Sequence[Split]) -> datetime:
     Raises `TransientError` where a day is not ingested on which a test day's label may still be reported.
     """
     delay = run.use_case.label.delay_days
-    waited_for = {day for split in splits for day in split.test.widened(after=delay)}
+    waited_for: set[date] = set()
+    for split in splits:
+        waited_for.update(split.test.widened(after=delay))
     standing = settled_days(run, INGEST)
     missing = standing.lacking(sorted(waited_for))
     if missing:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from pipelines.pages.document import Block, Document, Grid, Picture, Section, Text
@@ -75,7 +76,7 @@ def _verdict(evaluation: Evaluation) -> Section:
 
 def _results(record: Mapping[str, Any], evaluation: Evaluation) -> Section:
     contenders = list(evaluation.figures)
-    metrics = list(dict.fromkeys(metric for values in evaluation.figures.values() for metric in values))
+    metrics = list(dict.fromkeys(chain.from_iterable(evaluation.figures.values())))
     rows = [(metric, *(evaluation.figures[name].get(metric) for name in contenders)) for metric in metrics]
     first, last = record["training"]["test_days"]
     count = record["evaluation"]

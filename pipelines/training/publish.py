@@ -33,13 +33,13 @@ TELLING_CHECKS = ("slices", "label_health")
 class Released:
     """What became of a candidate: `state` is its state in the ledger (`candidate` waits, `why` says for what).
 
-    `promoted`: this call made it champion. `known`: the ledger had this very release before. `warnings` say what did
-    not stop the release but has to be put right.
+    `promoted`: this call made it champion. `registered_before`: the ledger had this very release before. `warnings`
+    say what did not stop the release but has to be put right.
     """
 
     state: str
     promoted: bool
-    known: bool
+    registered_before: bool
     payload: Mapping[str, Any]
     why: str = ""
     warnings: tuple[str, ...] = ()
@@ -62,8 +62,8 @@ def release(
     whatever was done until then is found and used by the next attempt.
     """
     release_id = candidate.release_id
-    known = release_id in {earlier.release_id for earlier in run.ledger.releases()}
-    if known:
+    registered_before = release_id in {earlier.release_id for earlier in run.ledger.releases()}
+    if registered_before:
         cards, warnings = {}, _record_again(run, candidate, evaluation, record, reason)
     else:
         cards, warnings = {release_id: _register(run, candidate, evaluation, record, reason)}, ()
@@ -72,7 +72,7 @@ def release(
         state=state,
         why=run.ledger.states(release_id)[-1]["reason"],
         promoted=promoted,
-        known=known,
+        registered_before=registered_before,
         payload=run.ledger.release(release_id).payload,
         warnings=(*warnings, *follow(run), *refresh_release_pages(run, cards)),
     )
@@ -157,8 +157,8 @@ def _held(run: Run, pointer: Pointer | None, release_id: str, verdict: Verdict) 
     """The state in which a candidate stays that does not go on by itself, and why; None for one that does."""
     if verdict.decision == "refused":
         return "refused", verdict.summary
-    if asked := why_a_person(run.use_case, verdict.decision):
-        return "candidate", f"waits for approval, as {asked}: {verdict.summary}"
+    if reason := why_a_person(run.use_case, verdict.decision):
+        return "candidate", f"waits for approval, as {reason}: {verdict.summary}"
     older = older_than(run, pointer, release_id)
     return ("candidate", older) if older else None
 

@@ -73,8 +73,8 @@ def restored(entry: ModelRecord, released: Mapping[str, Any]) -> ModelRecord:
 
 def taken_versions(run: Run, release_id: str) -> frozenset[str]:
     """The version numbers that the ledger gave to other releases than this one."""
-    others = (one for one in run.ledger.releases() if one.release_id != release_id)
-    return frozenset(str(one.payload["model_version"]) for one in others if "model_version" in one.payload)
+    others = (other for other in run.ledger.releases() if other.release_id != release_id)
+    return frozenset(str(other.payload["model_version"]) for other in others if "model_version" in other.payload)
 
 
 def _booster(model: bytes) -> xgb.Booster:
@@ -97,19 +97,19 @@ def _parameters(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _numbers(figures: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
     """The candidate's figures by their names, those of the others with the contender's name in front."""
-    return {
-        metric if name == CANDIDATE else f"{name}.{metric}": value
-        for name, values in figures.items()
-        for metric, value in values.items()
-        if value is not None and value == value
-    }
+    numbers: dict[str, float] = {}
+    for name, values in figures.items():
+        for metric, value in values.items():
+            if value is not None and value == value:
+                numbers[metric if name == CANDIDATE else f"{name}.{metric}"] = value
+    return numbers
 
 
 def _tags(record: Mapping[str, Any], decision: str, reason: str) -> dict[str, str]:
-    told = {name: str(record[name]) for name in ("model_digest", "policy_digest", "code_version") if name in record}
+    versions = {name: str(record[name]) for name in ("model_digest", "policy_digest", "code_version") if name in record}
     return {
         "decision": decision,
-        **told,
+        **versions,
         "feature_set_digest": record["feature_set"]["digest"],
         "trained_because": reason,
     }

@@ -30,24 +30,32 @@ log = logging.getLogger("tollgate.reproduce")
 class Reproduction:
     """`equal`: the same bytes. `differences` are (what, expected, found), `what` one of data, code, environment, seed.
 
-    They are told where the model is equal too: a difference that did no harm. `found` is None where training failed.
+    They are told where the model is equal too: a difference that did no harm. `retrained` is the
+    digest of the model trained again, None where training failed.
     """
 
     release: str
     mlflow_run_id: str
     expected: str
-    found: str | None
+    retrained: str | None
     differences: tuple[tuple[str, str, str], ...]
 
     @property
     def equal(self) -> bool:
-        return self.found == self.expected
+        return self.retrained == self.expected
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         names = ("what", "expected", "found")
-        told = [dict(zip(names, difference, strict=True)) for difference in self.differences]
-        return {**vars(self), "equal": self.equal, "differences": told}
+        differences = [dict(zip(names, difference, strict=True)) for difference in self.differences]
+        return {
+            "release": self.release,
+            "mlflow_run_id": self.mlflow_run_id,
+            "expected": self.expected,
+            "found": self.retrained,
+            "differences": differences,
+            "equal": self.equal,
+        }
 
 
 def reproduce(run: Run, name: str) -> Reproduction:
@@ -59,27 +67,27 @@ def reproduce(run: Run, name: str) -> Reproduction:
     """
     run_id, record = Tracking(run.settings, run.use_case.name).training_record(name)
     differences = [*_code(run, record), *_environment(record), *_seed(run, record)]
-    found: str | None = None
+    digest: str | None = None
     try:
-        found, data = _train_again(run, record)
+        digest, data = _train_again(run, record)
         differences = [*_data(record, data), *differences]
     except TransientError:
         raise
     except PermanentError as error:
         differences = [("data", str(record["data_versions"]), f"{error.what}: {error.found}"), *differences]
     except Exception as error:
-        if (told := spark_said(error)) is None:
+        if (reason := spark_said(error)) is None:
             raise
         log.warning("the rows cannot be read", exc_info=True)
         versions = ", ".join(f"{table} at version {version}" for table, version in record["data_versions"].items())
-        differences = [("data", versions, f"cannot be read any more: {told}"), *differences]
-    if found != record["model_digest"]:
+        differences = [("data", versions, f"cannot be read any more: {reason}"), *differences]
+    if digest != record["model_digest"]:
         differences = [*_deleted(run, record), *differences]
     return Reproduction(
         release=record["release_id"],
         mlflow_run_id=run_id,
         expected=record["model_digest"],
-        found=found,
+        retrained=digest,
         differences=tuple(differences),
     )
 
@@ -114,51 +122,55 @@ def _as_recorded(use_case: UseCase, record: Mapping[str, Any]) -> UseCase:
     return replace(use_case, model=model)
 
 
-def _data(record: Mapping[str, Any], found: str | None) -> list[tuple[str, str, str]]:
+def _data(record: Mapping[str, Any], digest: str | None) -> list[tuple[str, str, str]]:
     expected = record["training"].get("data_digest")
-    if expected is None or expected == found:
+    if expected is None or expected == digest:
         return []
-    return [("data", f"rows with digest {expected}", f"rows with digest {found} at the same versions")]
+    return [("data", f"rows with digest {expected}", f"rows with digest {digest} at the same versions")]
 
 
 def _deleted(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The deletions since the release was trained that took rows out of the tables that it learnt from."""
-    then, golden = record["data_versions"], (record.get("golden") or {}).get("version")
-    told: list[tuple[str, str, str]] = []
+    versions, golden = record["data_versions"], (record.get("golden") or {}).get("version")
+    deletions: list[tuple[str, str, str]] = []
     for entry in run.ledger.audit_entries("retain"):
         detail = entry["detail"]
-        gone = [t for t, row in detail["tables"].items() if t in then and then[t] < row.get("version", then[t] + 1)]
+        gone = [
+            table
+            for table, row in detail["tables"].items()
+            if table in versions and versions[table] < row.get("version", versions[table] + 1)
+        ]
         gone += [f"golden set {golden}"] if golden in detail.get("golden_sets", {}) else []
         if gone and detail["state"] in {"begun", "done"}:
             said = f"rows of {', '.join(gone)} were deleted for good on {entry['recorded_at'][:10]}"
             why = f"(`tollgate retain`, {detail['reason']}): what it learnt from is not kept any more"
-            told.append(("data", f"{then}", f"{said} {why}"))
-    return list(dict.fromkeys(told))
+            deletions.append(("data", f"{versions}", f"{said} {why}"))
+    return list(dict.fromkeys(deletions))
 
 
 def _code(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    then, now = record["code_version"], code_version()
-    told = [("code", then, now)] if then != now else []
+    recorded, now = record["code_version"], code_version()
+    differences = [("code", recorded, now)] if recorded != now else []
     features = run.use_case.feature_sets.get(record["feature_set"]["name"])
     digest = features.digest if features else "no such feature set"
     if digest != record["feature_set"]["digest"]:
-        told.append(("code", f"features with digest {record['feature_set']['digest']}", digest))
+        differences.append(("code", f"features with digest {record['feature_set']['digest']}", digest))
     if run.use_case.policy_digest != record["policy_digest"]:
-        told.append(("code", f"policy with digest {record['policy_digest']}", run.use_case.policy_digest))
-    return told
+        differences.append(("code", f"policy with digest {record['policy_digest']}", run.use_case.policy_digest))
+    return differences
 
 
 def _environment(record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
-    then, now = record["environment"], environment()
-    names = [name for name in dict.fromkeys([*then, *now]) if name not in NOT_COMPARED]
+    recorded, now = record["environment"], environment()
+    names = [name for name in dict.fromkeys([*recorded, *now]) if name not in NOT_COMPARED]
     return [
-        ("environment", f"{name} {then.get(name, 'absent')}", f"{name} {now.get(name, 'absent')}")
+        ("environment", f"{name} {recorded.get(name, 'absent')}", f"{name} {now.get(name, 'absent')}")
         for name in names
-        if then.get(name) != now.get(name)
+        if recorded.get(name) != now.get(name)
     ]
 
 
 def _seed(run: Run, record: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """The recorded seed is the one that is used; that another is declared today is told."""
-    then, now = str(record["seed"]), str(run.use_case.model.seed)
-    return [("seed", then, now)] if then != now else []
+    recorded, now = str(record["seed"]), str(run.use_case.model.seed)
+    return [("seed", recorded, now)] if recorded != now else []

@@ -51,7 +51,7 @@ class TrainResult:
             "state": self.released.state,
             "state_reason": self.released.why,
             "promoted": self.released.promoted,
-            "same_as_before": self.released.known,
+            "same_as_before": self.released.registered_before,
             "model_version": payload["model_version"],
             "model_digest": payload["model_digest"],
             "mlflow_run_id": payload["mlflow_run_id"],
@@ -72,12 +72,15 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     """
     use_case = run.use_case
     Tracking(run.settings, use_case.name).require_experiment()  # told now, not after minutes of training
+
     pointer, scorer = run.ledger.champion(), load_champion(run)
     names = use_case.feature_sets[use_case.model.feature_set].names
     columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))
+
     golden = newest_golden(run)
     data = read_training_data(run, as_of, columns, versions=current_versions(run, as_of), golden=golden)
     candidate = make_candidate(data.frame, use_case, as_of, forbidden=golden.keys_of(use_case) if golden else None)
+
     evaluation = evaluate(
         data.frame,
         use_case,
@@ -90,6 +93,7 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         rebuilt=read_again(run, as_of, columns, data, golden),
         first_day=min(run.ledger.latest("ingest", status="done"), default=None),
     )
+
     record = release_record(
         candidate,
         use_case,
@@ -98,6 +102,7 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         code=code_version(),
         golden={"version": golden.version, "digest": golden.digest} if golden else None,
     )
+
     released = release(run, candidate, evaluation, record, champion=pointer, reason=reason)
     result = TrainResult(as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released)
     _record(run, result, reason)

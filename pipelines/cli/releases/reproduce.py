@@ -28,7 +28,9 @@ def reproduce_command(
         print_json(found.to_json())
     else:
         title = f"{found.release}: {'the same model' if found.equal else 'ANOTHER model'}"
-        print_table(title, ("model digest", "value"), [("expected", found.expected), ("found", found.found or "none")])
+        print_table(
+            title, ("model digest", "value"), [("expected", found.expected), ("found", found.retrained or "none")]
+        )
         if found.differences:
             print_table("what differs from then", ("what", "expected", "found"), found.differences)
         elif not found.equal:

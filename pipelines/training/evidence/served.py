@@ -20,12 +20,12 @@ def served_holds(served: Mapping[str, Any] | None, policy: ServingPolicy) -> Che
     unexplained, share = served["unexplained_share"], served["mismatch_share"]
     failed = unexplained > policy.unexplained_share or share > policy.mismatch_share
     causes = ", ".join(f"{cause} {count:,}" for cause, count in served["causes"].items())
-    told = f"{served['mismatching']:,} differ" + (f" ({causes})" if causes else "")
+    summary = f"{served['mismatching']:,} differ" + (f" ({causes})" if causes else "")
     return Check(
         name=NAME,
         question=question,
         outcome="failed" if failed else "passed",
-        found=f"{served['day']}: of {served['compared']:,} answers {beyond if failed and beyond else told}",
+        found=f"{served['day']}: of {served['compared']:,} answers {beyond if failed and beyond else summary}",
         figures={
             "compared": float(served["compared"]),
             "mismatch_share": share,
@@ -42,7 +42,7 @@ def served_holds(served: Mapping[str, Any] | None, policy: ServingPolicy) -> Che
     )
 
 
-def _named(causes: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
+def _named(causes: Mapping[str, int], by_cause: Mapping[str, int]) -> dict[str, int]:
     """A feature's counts by every cause that occurs, so that all rows have the same keys."""
     every = dict.fromkeys([*causes, "unexplained"])
-    return {cause: found.get(cause, 0) for cause in every}
+    return {cause: by_cause.get(cause, 0) for cause in every}
