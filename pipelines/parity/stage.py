@@ -86,14 +86,14 @@ def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str |
         require_one_or_more(sample, "sample", where="--sample", next_step="leave --sample out to take all events")
     batch = _batch_rows(run, day, features)
     stream = read_stream(run, day, features)
-    asked = _sampled(len(stream.events), sample)
-    online = _replayed(run, day, features, stream, asked)
-    mismatches, examples, only_online = _compare(batch, features, stream.events, asked, online)
+    sampled = _sampled(len(stream.events), sample)
+    online = _replayed(run, day, features, stream, sampled)
+    mismatches, examples, only_online = _compare(batch, features, stream.events, sampled, online)
     result = ParityResult(
         day=day,
         feature_set=features.name,
         events=len(stream.events),
-        compared=len(asked),
+        compared=len(sampled),
         only_batch=int(np.setdiff1d(batch[features.schema.id], stream.events.id).size),
         only_online=only_online,
         mismatches=mismatches,
@@ -153,7 +153,7 @@ def _sampled(events: int, sample: int | None) -> NDArray[np.intp]:
 
 
 def _replayed(
-    run: Run, day: date, features: FeatureSet, stream: DayStream, asked: NDArray[np.intp]
+    run: Run, day: date, features: FeatureSet, stream: DayStream, sampled: NDArray[np.intp]
 ) -> dict[str, NDArray[Any]]:
     """The online values of the events asked about, from a scratch lake and a scratch store that are gone afterwards.
 
@@ -162,8 +162,8 @@ def _replayed(
     from features.stream import StreamFeatures
 
     only: Mapping[str, list[Any]] | None = None
-    if len(asked) < len(stream.events):
-        stream, asked, only = narrowed(stream, asked)
+    if len(sampled) < len(stream.events):
+        stream, sampled, only = narrowed(stream, sampled)
     run.settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="parity-", dir=run.settings.home) as scratch:
         lake = Lake(run.spark, f"{scratch}/lake")
@@ -183,28 +183,34 @@ def _replayed(
         live = StreamFeatures(features)
         for entity, table in states.tables({name: stream.events.keys[name] for name in live.arenas}):
             live.load(entity, table)
-        return replay(stream, live, asked)
+        return replay(stream, live, sampled)
 
 
 def _compare(
     batch: Mapping[str, NDArray[Any]],
     features: FeatureSet,
     events: Events,
-    asked: NDArray[np.intp],
+    sampled: NDArray[np.intp],
     online: Mapping[str, NDArray[Any]],
 ) -> tuple[dict[str, int], dict[str, list[Example]], int]:
     """Mismatches and examples by feature, and how many of the events asked about the batch does not have."""
     ids = batch[features.schema.id]
-    places = np.minimum(np.searchsorted(ids, events.id[asked]), len(ids) - 1)
-    there = ids[places] == events.id[asked]
+    places = np.minimum(np.searchsorted(ids, events.id[sampled]), len(ids) - 1)
+    there = ids[places] == events.id[sampled]
     mismatches: dict[str, int] = {}
     examples: dict[str, list[Example]] = {}
     for name in features.names:
-        ours, theirs = online[name][there], batch[name][places[there]]
-        differing = np.flatnonzero(_bits(ours) != _bits(theirs)) if ours.dtype == theirs.dtype else np.arange(len(ours))
+        online_values, batch_values = online[name][there], batch[name][places[there]]
+        differing = (
+            np.flatnonzero(_bits(online_values) != _bits(batch_values))
+            if online_values.dtype == batch_values.dtype
+            else np.arange(len(online_values))
+        )
         mismatches[name] = len(differing)
-        indices = asked[there]
-        examples[name] = [_example(events, indices[i], theirs[i], ours[i]) for i in differing[:_EXAMPLES]]
+        indices = sampled[there]
+        examples[name] = [
+            _example(events, indices[i], batch_values[i], online_values[i]) for i in differing[:_EXAMPLES]
+        ]
     return mismatches, {name: some for name, some in examples.items() if some}, int(np.count_nonzero(~there))
 
 

@@ -21,28 +21,28 @@ BY_POLICY = "by policy"
 """How the reason of a fallback begins in which the rule decides, but features are as they should be."""
 
 
-def causes(found: Differences, features: FeatureSet, known: Known) -> dict[str, Codes]:
-    """For each name in `found.differing` the cause (place in `CAUSES`) of each event listed there.
+def causes(compared: Differences, features: FeatureSet, evidence: Known) -> dict[str, Codes]:
+    """For each name in `compared.differing` the cause (place in `CAUSES`) of each event listed there.
 
     A score that differs has the cause of its features; with none that differs it is unexplained.
     """
-    rows = found.rows()
-    whole, bounded = _of_rows(found, rows, known.history)
-    names = [name for name in found.features if len(found.differing[name])]
+    rows = compared.rows()
+    whole, bounded = _of_rows(compared, rows, evidence.history)
+    names = [name for name in compared.features if len(compared.differing[name])]
     windows = {name: windows_of(features[name]) for name in names}
-    unknown = _unknown(found, rows, features)
-    explained = by_windows(found, rows, windows, known)
+    unknown = _unknown(compared, rows, features)
+    explained = by_windows(compared, rows, windows, evidence)
     coded: dict[str, Codes] = {}
     for name in names:
-        at = np.searchsorted(rows, found.differing[name])
+        at = np.searchsorted(rows, compared.differing[name])
         codes = whole[at]
         for window in windows[name]:
             codes = np.minimum.reduce([codes, bounded[at], unknown[window[0]][at], explained[window][at]])
         coded[name] = codes
-    worst = by_row(rows, found.differing, coded)
+    worst = by_row(rows, compared.differing, coded)
     for name in (SCORE, DECISION):
-        if len(found.differing.get(name, ())):
-            coded[name] = worst[np.searchsorted(rows, found.differing[name])]
+        if len(compared.differing.get(name, ())):
+            coded[name] = worst[np.searchsorted(rows, compared.differing[name])]
     return coded
 
 
@@ -60,19 +60,21 @@ def by_row(rows: Places, differing: Mapping[str, Places], coded: Mapping[str, Co
     return np.where(unexplained, np.int8(UNEXPLAINED), least)
 
 
-def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes, Codes]:
+def _of_rows(compared: Differences, rows: Places, history: History) -> tuple[Codes, Codes]:
     """What an answer itself says: causes for all of its values, and for those over its entities' histories."""
-    answered, row, place = found.answered, found.row[rows], found.place[rows]
-    rank = found.rank[rows]
-    told = answered.told.select(["fallback", "reason"]).take(row)
-    fallback = told["fallback"].to_numpy(zero_copy_only=False).astype(np.bool_)
-    by_policy = np.array([str(reason or "").startswith(BY_POLICY) for reason in told["reason"].to_pylist()], dtype=bool)
+    answered, row, place = compared.answered, compared.row[rows], compared.place[rows]
+    rank = compared.rank[rows]
+    details = answered.details.select(["fallback", "reason"]).take(row)
+    fallback = details["fallback"].to_numpy(zero_copy_only=False).astype(np.bool_)
+    by_policy = np.array(
+        [str(reason or "").startswith(BY_POLICY) for reason in details["reason"].to_pylist()], dtype=bool
+    )
     order = np.argsort(history.id)
     at, there = located(history.id[order], answered.id[rank])
-    content = answered.time[rank] != found.stored.time[place]
+    content = answered.time[rank] != compared.stored.time[place]
     if len(order):
         content |= there & (answered.cents[rank] != history.cents[order[at]])
-    for name, values in found.stored.keys.items():
+    for name, values in compared.stored.keys.items():
         content |= answered.keys[name][rank] != values[place]
     whole = np.full(len(rows), UNEXPLAINED, dtype=np.int8)
     whole[content] = CONTENT
@@ -81,21 +83,21 @@ def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes,
     return whole, bounded
 
 
-def _unknown(found: Differences, rows: Places, features: FeatureSet) -> dict[str, Codes]:
+def _unknown(compared: Differences, rows: Places, features: FeatureSet) -> dict[str, Codes]:
     """By entity: where the answer says that nothing was known of an entity, and the batch counted more of its events.
 
     Where no count of that entity's events is logged, the flag alone says it.
     """
-    flagged = found.answered.flags[found.rank[rows]] & UNKNOWN_ENTITY != 0
+    flagged = compared.answered.flags[compared.rank[rows]] & UNKNOWN_ENTITY != 0
     codes: dict[str, Codes] = {}
     for entity in features.schema.entities:
         counts = [
             name
-            for name in found.features
+            for name in compared.features
             if isinstance(features[name], WindowCount) and windows_of(features[name])[0][0] == entity.name
         ]
         more = np.full(len(rows), not counts)
         for name in counts:
-            more[np.searchsorted(rows, found.differing[name])] = True
+            more[np.searchsorted(rows, compared.differing[name])] = True
         codes[entity.name] = np.where(flagged & more, np.int8(UNKNOWN), np.int8(UNEXPLAINED))
     return codes

@@ -61,50 +61,54 @@ class ServedParity:
 
 def beyond(figures: Mapping[str, Any], policy: ServingPolicy) -> str:
     """The same of figures as plain data."""
-    told = []
+    reasons = []
     if figures["unexplained_share"] > policy.unexplained_share:
         named = ", ".join(f"{name} ({count:,})" for name, count in unexplained_by_feature(figures).items())
-        told.append(f"{figures['unexplained']:,} of {figures['compared']:,} answers differ for no known cause: {named}")
+        reasons.append(
+            f"{figures['unexplained']:,} of {figures['compared']:,} answers differ for no known cause: {named}"
+        )
     if figures["mismatch_share"] > policy.mismatch_share:
         causes = ", ".join(f"{cause} {count:,}" for cause, count in figures["causes"].items())
         share = f"{figures['mismatch_share']:.2%} of the answers differ from the batch"
-        told.append(f"{share} (tolerated: {policy.mismatch_share:.2%}; {causes})")
-    return "; ".join(told)
+        reasons.append(f"{share} (tolerated: {policy.mismatch_share:.2%}; {causes})")
+    return "; ".join(reasons)
 
 
 def unexplained_by_feature(figures: Mapping[str, Any]) -> dict[str, int]:
     """How many events differ in a feature for no known cause, most first."""
-    counts = {name: found.get(CAUSES[UNEXPLAINED], 0) for name, found in figures["by_feature"].items()}
-    return dict(sorted(((n, c) for n, c in counts.items() if c), key=lambda item: (-item[1], item[0])))
+    counts = {name: by_cause.get(CAUSES[UNEXPLAINED], 0) for name, by_cause in figures["by_feature"].items()}
+    return dict(
+        sorted(((name, count) for name, count in counts.items() if count), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def figures_of(
-    day: date, found: Differences, coded: Mapping[str, Codes], *, not_answered: int, seconds: float
+    day: date, compared: Differences, coded: Mapping[str, Codes], *, not_answered: int, seconds: float
 ) -> ServedParity:
     """The figures of differences and their causes."""
-    answered, rows, compared = found.answered, found.rows(), len(found.row)
-    codes = by_row(rows, found.differing, coded)
+    answered, rows, count = compared.answered, compared.rows(), len(compared.row)
+    codes = by_row(rows, compared.differing, coded)
     unexplained = int((codes == UNEXPLAINED).sum())
-    fallback = answered.told["fallback"].to_numpy(zero_copy_only=False).astype(bool)
-    releases = Counter(answered.told["release"].to_pylist())
+    fallback = answered.details["fallback"].to_numpy(zero_copy_only=False).astype(bool)
+    releases = Counter(answered.details["release"].to_pylist())
     return ServedParity(
         day=day,
         answers=len(answered.today),
         repeated=answered.repeated,
-        compared=compared,
-        scored=found.scored,
-        not_in_lake=len(answered.today) - compared,
+        compared=count,
+        scored=compared.scored,
+        not_in_lake=len(answered.today) - count,
         not_answered=not_answered,
         fallback_share=float(fallback.mean()),
         releases=dict(releases),
         mismatching=len(rows),
-        mismatch_share=len(rows) / max(1, compared),
+        mismatch_share=len(rows) / max(1, count),
         unexplained=unexplained,
-        unexplained_share=unexplained / max(1, compared),
-        mismatches={name: len(numbers) for name, numbers in found.differing.items()},
+        unexplained_share=unexplained / max(1, count),
+        mismatches={name: len(numbers) for name, numbers in compared.differing.items()},
         causes=_counted(codes),
         by_feature={name: _counted(some) for name, some in coded.items()},
-        examples={name: _examples(found, name, found.differing[name], some) for name, some in coded.items()},
+        examples={name: _examples(compared, name, compared.differing[name], some) for name, some in coded.items()},
         seconds=round(seconds, 2),
     )
 
@@ -115,13 +119,13 @@ def _counted(codes: Codes) -> dict[str, int]:
     return {cause: count for cause, count in zip(CAUSES, counts, strict=True) if count}
 
 
-def _examples(found: Differences, name: str, numbers: Places, codes: Codes) -> list[dict[str, Any]]:
+def _examples(compared: Differences, name: str, numbers: Places, codes: Codes) -> list[dict[str, Any]]:
     """The first events that differ in a feature, unexplained ones before others."""
-    answered = found.answered
+    answered = compared.answered
     shown = []
-    for i in np.argsort(codes != UNEXPLAINED, kind="stable")[:EXAMPLES].tolist():
-        number, rank = int(numbers[i]), int(found.rank[numbers[i]])
-        batch, online = found.values(name, number)
+    for place in np.argsort(codes != UNEXPLAINED, kind="stable")[:EXAMPLES].tolist():
+        number, rank = int(numbers[place]), int(compared.rank[numbers[place]])
+        batch, online = compared.values(name, number)
         shown.append(
             {
                 "event_id": answered.id[rank].item(),
@@ -130,7 +134,7 @@ def _examples(found: Differences, name: str, numbers: Places, codes: Codes) -> l
                 "answered_at": instant_of(answered.stamp[rank]).isoformat(),
                 "batch": batch,
                 "online": online,
-                "cause": CAUSES[int(codes[i])],
+                "cause": CAUSES[int(codes[place])],
             }
         )
     return shown

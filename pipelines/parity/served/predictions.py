@@ -35,7 +35,7 @@ class Answered:
 
     Events of the day and of its neighbours, as far as they were answered in the hours that were read. `id`, `time`
     (µs), `cents`, `stamp` (when it was answered, µs) int64; `keys` by the entity's name; `writer` a worker's number;
-    `flags` uint8. `today` holds the places of the answers to events of the day, `told` their further columns in the
+    `flags` uint8. `today` holds the places of the answers to events of the day, `details` their further columns in the
     same order: release, fallback, reason, score, decision and `feature.<name>`, null where one was not
     computed. `repeated` counts the day's answers that were not the first of their event.
     """
@@ -48,7 +48,7 @@ class Answered:
     writer: NDArray[np.intp]
     flags: NDArray[np.uint8]
     today: NDArray[np.intp]
-    told: pa.Table
+    details: pa.Table
     repeated: int
 
     def __len__(self) -> int:
@@ -57,7 +57,7 @@ class Answered:
     @property
     def features(self) -> list[str]:
         """The features that were logged."""
-        return [name.removeprefix(FEATURE) for name in self.told.column_names if name.startswith(FEATURE)]
+        return [name.removeprefix(FEATURE) for name in self.details.column_names if name.startswith(FEATURE)]
 
 
 def read_answered(run: Run, day: date) -> Answered | None:
@@ -72,17 +72,17 @@ def read_answered(run: Run, day: date) -> Answered | None:
     folder = answers_folder(run.settings.home, run.use_case.name)
     begin, end = day_start(day), day_start(day + timedelta(days=1))
     parts: list[dict[str, NDArray[Any]]] = []
-    told: list[pa.Table] = []
+    details: list[pa.Table] = []
     for number in range(48 + run.use_case.serving.late_hours):
         for table in read_answers(folder, [midnight(day - timedelta(days=1)) + number * HOUR], writers=True):
             columns = _columns(table, schema)
             chosen = (columns[schema.time] >= begin) & (columns[schema.time] < end)
             kept = [name for name in table.column_names if name in _TOLD or name.startswith(FEATURE)]
             parts.append(columns)
-            told.append(table.select(kept).filter(pa.array(chosen)))
-    if not sum(table.num_rows for table in told):
+            details.append(table.select(kept).filter(pa.array(chosen)))
+    if not sum(table.num_rows for table in details):
         return None
-    return _answered(parts, pa.concat_tables(told, promote_options="default"), schema, begin, end)
+    return _answered(parts, pa.concat_tables(details, promote_options="default"), schema, begin, end)
 
 
 def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:
@@ -97,19 +97,19 @@ def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:
 
 
 def _answered(
-    parts: list[dict[str, NDArray[Any]]], told: pa.Table, schema: EventSchema, begin: int, end: int
+    parts: list[dict[str, NDArray[Any]]], details: pa.Table, schema: EventSchema, begin: int, end: int
 ) -> Answered:
     """The rows of all tables by when they were answered, without those of later days and repetitions."""
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    time = found[schema.time]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    time = columns[schema.time]
     of_day = (time >= begin) & (time < end)
-    order = np.argsort(found[_AT], kind="stable")
+    order = np.argsort(columns[_AT], kind="stable")
     order = order[time[order] < end]
-    _, first = np.unique(found[schema.id][order], return_index=True)
+    _, first = np.unique(columns[schema.id][order], return_index=True)
     order = order[np.sort(first)]
     today = np.flatnonzero(of_day[order])
     places = np.cumsum(of_day) - 1
-    rows = {name: values[order] for name, values in found.items()}
+    rows = {name: values[order] for name, values in columns.items()}
     return Answered(
         id=rows[schema.id],
         time=rows[schema.time],
@@ -119,6 +119,6 @@ def _answered(
         writer=np.unique(rows[WRITER], return_inverse=True)[1],
         flags=rows[_FLAGS].astype(np.uint8),
         today=today,
-        told=told.take(places[order[today]]),
+        details=details.take(places[order[today]]),
         repeated=int(of_day.sum()) - len(today),
     )

@@ -45,8 +45,8 @@ def served_parity(run: Run, days: DayRange) -> StageResult:
     accounts = {}
     settle_answers(answers_folder(run.settings.home, run.use_case.name))
     for day in days:
-        found = served_day(run, day)
-        accounts[day] = {"passed_over": found} if isinstance(found, str) else found.to_json()
+        outcome = served_day(run, day)
+        accounts[day] = {"passed_over": outcome} if isinstance(outcome, str) else outcome.to_json()
     return StageResult(stage=STAGE, days=days, accounts=accounts)
 
 
@@ -60,31 +60,31 @@ def served_day(run: Run, day: date) -> ServedParity | str:
     if answered is None:
         return "nothing was served on this day"
     stored = read_stored(run, day)
-    found = differences(answered, stored)
-    known = _known(run, day, found)
-    coded = causes(found, run.use_case.stored_features, known)
+    compared = differences(answered, stored)
+    evidence = _known(run, day, compared)
+    coded = causes(compared, run.use_case.stored_features, evidence)
     silent = _not_answered(run, answered, stored)
-    result = figures_of(day, found, coded, not_answered=silent, seconds=time.monotonic() - began)
+    result = figures_of(day, compared, coded, not_answered=silent, seconds=time.monotonic() - began)
     _record(run, result)
     return result
 
 
-def _known(run: Run, day: date, found: Differences) -> Known:
-    night = _nights(run, day, found)
+def _known(run: Run, day: date, compared: Differences) -> Known:
+    night = _nights(run, day, compared)
     oldest = int(night.min(initial=day_number(day) - 1))
     return Known(history=read_history(run, day, oldest), night=night, reports=lambda: read_reports(run, day, oldest))
 
 
-def _nights(run: Run, day: date, found: Differences) -> Ints:
+def _nights(run: Run, day: date, compared: Differences) -> Ints:
     """For each compared event the number of the last day whose end the states stood on when it was answered."""
     before = day_number(day) - 1
     done = [record for record in run.ledger.stage_records("materialize") if record.status == "done"]
-    begun = np.array([microseconds_of(one.recorded_at + TAKEN_OVER) for one in done], dtype=np.int64)
-    ends = [day_number(date.fromisoformat(one.payload["watermark"])) for one in done]
+    begun = np.array([microseconds_of(record.recorded_at + TAKEN_OVER) for record in done], dtype=np.int64)
+    ends = [day_number(date.fromisoformat(record.payload["watermark"])) for record in done]
     nights = np.array([before - run.use_case.stored_features.reach_days, *ends], dtype=np.int64)
-    places = np.searchsorted(begun, found.answered.stamp[found.rank], side="right")
-    known: Ints = np.minimum(nights[places], before)
-    return known
+    places = np.searchsorted(begun, compared.answered.stamp[compared.rank], side="right")
+    stood_on: Ints = np.minimum(nights[places], before)
+    return stood_on
 
 
 def _not_answered(run: Run, answered: Answered, stored: Stored) -> int:
@@ -92,7 +92,9 @@ def _not_answered(run: Run, answered: Answered, stored: Stored) -> int:
     silent = ~np.isin(stored.id, answered.id[answered.today])
     share, unit = run.use_case.serving.logged_share, run.use_case.review.unit
     if share < 1:
-        entity = next(one.name for one in run.use_case.stored_features.schema.entities if one.key == unit)
+        entity = next(
+            declared.name for declared in run.use_case.stored_features.schema.entities if declared.key == unit
+        )
         silent &= in_canary(stored.keys[entity], SALT, share)
     return int(silent.sum())
 
@@ -106,9 +108,9 @@ def _record(run: Run, result: ServedParity) -> None:
     if reason:
         report(run, _incident(run, result, reason))
     else:
-        for one in run.ledger.incidents(open_only=True):
-            if one.kind == KIND and max(one.detail.get("days") or [""]) <= str(result.day):
-                settle(run, one, f"the answers of {result.day} are within the policy")
+        for incident in run.ledger.incidents(open_only=True):
+            if incident.kind == KIND and max(incident.detail.get("days") or [""]) <= str(result.day):
+                settle(run, incident, f"the answers of {result.day} are within the policy")
     deliver(run)
 
 
