@@ -25,20 +25,25 @@ def bug(settings: Settings) -> Sequence[Finding]:
     run = watched_bank(settings)
     before = _champion(run).release_id
     write_days(run, DayRange(FIRST.first, AFTER.last), {})
+
     deployed, broken = _deploy(run), broken_feature(run)
     make_constant(run, FIRST, broken)
     account = nights(run, FIRST)[FIRST.first]
     opened = run.ledger.incidents(open_only=True)
+
     write_days(run, FIRST, {})
     later = nights(run, AFTER)[AFTER.first]
+
     return (
         _named(account, broken),
         _gave_way(run, account, before, deployed),
         Finding(
             expected="a person is paged, and told what was done",
-            happened="; ".join(f"{one.severity} {one.kind}: {one.detail.get('done', [])}" for one in opened)
+            happened="; ".join(
+                f"{incident.severity} {incident.kind}: {incident.detail.get('done', [])}" for incident in opened
+            )
             or "nothing",
-            holds=[(one.kind, one.severity, bool(one.detail.get("done"))) for one in opened]
+            holds=[(incident.kind, incident.severity, bool(incident.detail.get("done"))) for incident in opened]
             == [("bug", "critical", True)],
         ),
         _no_training(account),
@@ -81,7 +86,7 @@ def _champion(run: Run) -> Pointer:
 def broken_feature(run: Run) -> str:
     """The feature that the deploy breaks: the champion's first one that looks back in time."""
     features = run.use_case.feature_sets[run.use_case.model.feature_set].features
-    return next(one.name for one in features if isinstance(one, EntityFeature))
+    return next(feature.name for feature in features if isinstance(feature, EntityFeature))
 
 
 def make_constant(run: Run, days: DayRange, feature: str) -> None:
@@ -95,11 +100,11 @@ def make_constant(run: Run, days: DayRange, feature: str) -> None:
 
 
 def _named(account: Mapping[str, Any], broken: str) -> Finding:
-    found = account["diagnosis"]
+    diagnosis = account["diagnosis"]
     return Finding(
         expected=f"the first day's run calls it a bug, and names the feature {broken}",
-        happened=f"{found['cause']}: {found['summary']}",
-        holds=found["cause"] == "bug" and found["evidence"][0]["name"] == broken,
+        happened=f"{diagnosis['cause']}: {diagnosis['summary']}",
+        holds=diagnosis["cause"] == "bug" and diagnosis["evidence"][0]["name"] == broken,
     )
 
 

@@ -23,16 +23,20 @@ def concept(settings: Settings) -> Sequence[Finding]:
     champion = run.ledger.champion()
     write_days(run, DAYS, dict.fromkeys(DAYS, DayPlan((NAME,))))
     accounts = nights(run, DAYS)
-    found = accounts[TOLD.first]["diagnosis"]
-    opened = [one for one in run.ledger.incidents(open_only=True) if one.kind == "concept"]
+
+    diagnosis = accounts[TOLD.first]["diagnosis"]
+    opened = [incident for incident in run.ledger.incidents(open_only=True) if incident.kind == "concept"]
     early = {day: account["diagnosis"]["cause"] for day, account in accounts.items() if day < TOLD.first}
-    done = [line for account in accounts.values() for line in account["answers"]]
-    asked = [day for day, account in accounts.items() if account["retrain"]["asked"]]
+    done: list[str] = []
+    for account in accounts.values():
+        done += account["answers"]
+    requested = [day for day, account in accounts.items() if account["retrain"]["asked"]]
+
     return (
         Finding(
             expected="on the first run that knows labels of such a day it is called a new pattern",
-            happened=f"{found['cause']}: {found['summary']}",
-            holds=found["cause"] == "concept",
+            happened=f"{diagnosis['cause']}: {diagnosis['summary']}",
+            holds=diagnosis["cause"] == "concept",
         ),
         Finding(
             expected="before that no other cause is blamed",
@@ -41,13 +45,14 @@ def concept(settings: Settings) -> Sequence[Finding]:
         ),
         Finding(
             expected="a person is paged, and told to look at what was missed",
-            happened="; ".join(f"{one.severity}: {one.detail.get('next_step')}" for one in opened) or "nobody",
-            holds=[one.severity for one in opened] == ["critical"],
+            happened="; ".join(f"{incident.severity}: {incident.detail.get('next_step')}" for incident in opened)
+            or "nobody",
+            holds=[incident.severity for incident in opened] == ["critical"],
         ),
         Finding(
             expected="no training is asked for: old labels do not know the pattern",
-            happened=", ".join(map(str, asked)) or "none",
-            holds=not asked,
+            happened=", ".join(map(str, requested)) or "none",
+            holds=not requested,
         ),
         Finding(
             expected="the champion goes on deciding: neither the rule nor an older release knows better",

@@ -89,7 +89,7 @@ def days_after(number: int, last: int | None = None) -> DayRange:
 def _features(run: Run, rows: pd.DataFrame) -> DataFrame:
     """The rows as the `features` table has them."""
     features = run.use_case.stored_features
-    whole = {one.name: "int64" for one in features.features if one.dtype == "int64"}
+    whole = {feature.name: "int64" for feature in features.features if feature.dtype == "int64"}
     keys = [*run.use_case.events.key, run.use_case.events.time, *features.schema.keys]
     return _frame(run, rows[[*dict.fromkeys(keys), *features.names, "day"]].astype(whole))
 
@@ -119,26 +119,28 @@ def _replace(run: Run, table: str, rows: DataFrame, days: DayRange) -> None:
 def _record(run: Run, days: DayRange, events: pd.DataFrame, reports: pd.DataFrame) -> None:
     """What ingest and features would have put into the ledger."""
     case = run.use_case
-    rows, told = (found.groupby(found["day"].dt.date).size() for found in (events, reports))
-    counts = {day: (int(rows.get(day, 0)), int(told.get(day, 0))) for day in days}
+    rows, reported = (frame.groupby(frame["day"].dt.date).size() for frame in (events, reports))
+    counts = {day: (int(rows.get(day, 0)), int(reported.get(day, 0))) for day in days}
     accounts = {
         day: {
             "state": "arrived",
-            "rows_in": n,
-            "accepted": n,
+            "rows_in": accepted,
+            "accepted": accepted,
             "quarantined": 0,
             "duplicates": 0,
             "late": 0,
             "feeds": {
-                case.events.name: {"rows_in": n, "accepted": n, "quarantined": 0},
+                case.events.name: {"rows_in": accepted, "accepted": accepted, "quarantined": 0},
                 case.labels.name: {"rows_in": labels, "accepted": labels, "quarantined": 0},
             },
             "rules": {},
         }
-        for day, (n, labels) in counts.items()
+        for day, (accepted, labels) in counts.items()
     }
     run.ledger.record_stages("ingest", accounts, "done", run_id=run.run_id, at=run.clock())
-    built = {day: {"rows": n, "feature_digest": case.stored_features.digest} for day, (n, _) in counts.items()}
+    built = {
+        day: {"rows": accepted, "feature_digest": case.stored_features.digest} for day, (accepted, _) in counts.items()
+    }
     run.ledger.record_stages("features", built, "done", run_id=run.run_id, at=run.clock())
 
 
