@@ -19,7 +19,8 @@ def features_suite(feature_set: FeatureSet, extra: tuple[Check, ...] = ()) -> Su
     keys = (schema.id, schema.time, *(entity.key for entity in schema.entities))
     checks = [Check(type="ExpectColumnValuesToBeUnique", arguments={"column": schema.id}, meaning=_TWICE)]
     checks += [Check(type=_NOT_NULL, arguments={"column": key}, meaning=_NOBODY) for key in keys]
-    checks += [check for feature in feature_set.features for check in feature_checks(feature)]
+    for feature in feature_set.features:
+        checks += feature_checks(feature)
     return Suite(name="features", checks=(*checks, *extra))
 
 

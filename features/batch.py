@@ -49,36 +49,36 @@ def compute_features(
 
 def _narrowed(events: DataFrame, schema: EventSchema, days: Days, reported_at: str) -> DataFrame:
     """Event id, entity keys, time and report in microseconds, cents, and `DAY` as a number of days since the first."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions
 
     return events.select(
         schema.id,
         *schema.keys,
         microseconds(schema.time).alias(TIME),
         cents(schema.amount).alias(CENTS),
-        f.coalesce(microseconds(reported_at), f.lit(NEVER)).alias(REPORTED),
-        f.date_diff(f.to_date(schema.time), f.lit(days.first)).alias(DAY),
+        functions.coalesce(microseconds(reported_at), functions.lit(NEVER)).alias(REPORTED),
+        functions.date_diff(functions.to_date(schema.time), functions.lit(days.first)).alias(DAY),
     )
 
 
 def _striped(frame: DataFrame, days: Days, reach_days: int, layout: Layout) -> DataFrame:
     """A copy of each row, with its day, for each stripe that holds or reaches back to it, numbered in `STRIPE`."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions
 
-    day, length = f.col(DAY), layout.stripe_length(days)
+    day, length = functions.col(DAY), layout.stripe_length(days)
     within = frame.where((day >= -reach_days) & (day < count(days)))
     if layout.stripes == 1:
-        return within.withColumn(STRIPE, f.lit(0))
-    first = f.greatest(f.lit(0), f.floor(day / length)).cast("int")
-    last = f.least(f.lit(layout.stripes - 1), f.floor((day + reach_days) / length)).cast("int")
-    return within.withColumn(STRIPE, f.explode(f.sequence(first, last)))
+        return within.withColumn(STRIPE, functions.lit(0))
+    first = functions.greatest(functions.lit(0), functions.floor(day / length)).cast("int")
+    last = functions.least(functions.lit(layout.stripes - 1), functions.floor((day + reach_days) / length)).cast("int")
+    return within.withColumn(STRIPE, functions.explode(functions.sequence(first, last)))
 
 
 def _history(rows: DataFrame, days: Days, layout: Layout) -> DataFrame:
     """The rows that a stripe only looks back at: those of the days before its own."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions
 
-    return rows.where(f.col(DAY) < f.col(STRIPE) * layout.stripe_length(days)).drop(DAY)
+    return rows.where(functions.col(DAY) < functions.col(STRIPE) * layout.stripe_length(days)).drop(DAY)
 
 
 def _passes(feature_set: FeatureSet, layout: Layout) -> list[Pass]:
@@ -89,21 +89,22 @@ def _passes(feature_set: FeatureSet, layout: Layout) -> list[Pass]:
     passes: list[Pass] = []
     given: tuple[Feature, ...] = ()
     for entity in entities:
-        found = entity_features(feature_set, entity)
-        passes.append(Pass(entity=entity, features=(*given, *found), given=given))
-        given += found
+        own = entity_features(feature_set, entity)
+        passes.append(Pass(entity=entity, features=(*given, *own), given=given))
+        given += own
     passes[-1] = Pass(entity=entities[-1], features=feature_set.features, given=passes[-1].given)
     return passes
 
 
 def _dealt(frame: DataFrame, schema: EventSchema, work: Pass, layout: Layout) -> DataFrame:
     """The rows where their task finds them: by stripe and, where there are buckets, by the hash of the entity's key."""
-    from pyspark.sql import functions as f
+    from pyspark.sql import functions
 
-    number: Column = f.col(STRIPE)
+    number: Column = functions.col(STRIPE)
     if work.entity is not None:
         key = schema.entity(work.entity).key
-        number = number * layout.buckets + f.pmod(f.xxhash64(key), f.lit(layout.buckets)).cast("int")
+        bucket = functions.pmod(functions.xxhash64(key), functions.lit(layout.buckets)).cast("int")
+        number = number * layout.buckets + bucket
     return frame.repartitionById(layout.stripes * layout.buckets, number)
 
 
@@ -125,7 +126,7 @@ def _result_type(events: DataFrame, feature_set: FeatureSet) -> StructType:
 def _fields(features: Iterable[Feature]) -> list[StructField]:
     from pyspark.sql.types import DoubleType, LongType, StructField
 
-    return [StructField(f.name, LongType() if f.dtype == "int64" else DoubleType()) for f in features]
+    return [StructField(feature.name, LongType() if feature.dtype == "int64" else DoubleType()) for feature in features]
 
 
 def _type(fields: Iterable[StructField]) -> StructType:

@@ -54,11 +54,11 @@ class Context:
 
     def work_out(self, plan: Plan) -> dict[str, NDArray[Any]]:
         """The values of a plan's features by name, stack by stack."""
-        found = self._values
+        by_name = self._values
         for stack in plan.stacks:
             if isinstance(stack, Stack):
                 raw = self._compute(stack, self).astype(stack.dtype, copy=False)
-                found.update(zip(stack.names, raw, strict=True))
+                by_name.update(zip(stack.names, raw, strict=True))
             else:
                 self.value(stack)
-        return {name: found[name] for name in plan.names}
+        return {name: by_name[name] for name in plan.names}

@@ -74,14 +74,14 @@ def feast_objects(
     }
     views = {name: _view(stored, name, entities[name], source(view_name(name)), owner) for name in names}
     services = {
-        s.name: FeatureService(
-            name=s.name,
-            features=[views[name][list(state_columns(s, name))] for name in entities_with_state(s)],
-            description=f"{s.description}: the states that it needs",
-            tags={"feature_set": s.name, "digest": s.digest},
+        feature_set.name: FeatureService(
+            name=feature_set.name,
+            features=[views[name][list(state_columns(feature_set, name))] for name in entities_with_state(feature_set)],
+            description=f"{feature_set.description}: the states that it needs",
+            tags={"feature_set": feature_set.name, "digest": feature_set.digest},
             owner=owner,
         )
-        for s in feature_sets
+        for feature_set in feature_sets
     }
     return FeastObjects(entities=entities, views=views, services=services)
 

@@ -6,6 +6,8 @@ was tried for the extended set, and what it is worth, is in `docs/decisions/0130
 
 from __future__ import annotations
 
+from itertools import chain
+
 from features.definition import (
     Calendar,
     Difference,
@@ -85,8 +87,8 @@ BASELINE = FeatureSet(
             period="night", owner=OWNER, unit="flag", description="1 where the UTC hour is 0 to 6",
             reason="spending differs at night",
         ),
-        *(feature for days in WINDOWS for feature in _customer(days)),
-        *(feature for days in WINDOWS for feature in _terminal(days)),
+        *chain.from_iterable(map(_customer, WINDOWS)),
+        *chain.from_iterable(map(_terminal, WINDOWS)),
     ),
 )  # fmt: skip
 
@@ -143,7 +145,7 @@ def _spending() -> tuple[Feature, ...]:
 def _terminal_past() -> tuple[Feature, ...]:
     """The terminal's known frauds at several distances: one that is compromised stays so for weeks, then is clean."""
 
-    def known(kind: type[LabelCount | LabelRate], days: int) -> Feature:
+    def labelled(kind: type[LabelCount | LabelRate], days: int) -> Feature:
         share = kind is LabelRate
         return kind(
             positive="fraud",
@@ -171,9 +173,9 @@ def _terminal_past() -> tuple[Feature, ...]:
         )  # fmt: skip
 
     return (
-        *(known(LabelRate, days) for days in (3, 14)),
+        *(labelled(LabelRate, days) for days in (3, 14)),
         *(risk(days) for days in (7, 30)),
-        *(known(LabelCount, days) for days in (7, 14, 21, 30)),
+        *(labelled(LabelCount, days) for days in (7, 14, 21, 30)),
         *(largest(days) for days in (7, 30)),
     )
 

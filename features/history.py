@@ -140,9 +140,9 @@ class EntityHistory:
         return self._search(self._places, self._starts + self._timeline.bound(days))
 
     def _search(self, places: Ints, wanted: Ints, side: Any = "left") -> Ints:
-        found = np.empty(len(wanted), dtype=np.int64)
-        found[self._by_place] = np.searchsorted(places, wanted[self._by_place], side=side)
-        return found
+        positions = np.empty(len(wanted), dtype=np.int64)
+        positions[self._by_place] = np.searchsorted(places, wanted[self._by_place], side=side)
+        return positions
 
 
 def _codes(keys: NDArray[Any], *, limit: int) -> Ints:

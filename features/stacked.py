@@ -27,18 +27,18 @@ class Stack:
         self.names = tuple(member.name for member in self.members)
 
     def __getattr__(self, name: str) -> Any:
-        found = [getattr(member, name) for member in self.members]
-        if isinstance(found[0], Feature):
-            answer: Any = Stack(found)
-        elif isinstance(found[0], int | float) and not isinstance(found[0], bool):
-            answer = np.array(found).reshape(-1, 1)
-        elif all(each == found[0] for each in found):
-            answer = found[0]
+        attributes = [getattr(member, name) for member in self.members]
+        if isinstance(attributes[0], Feature):
+            answer: Any = Stack(attributes)
+        elif isinstance(attributes[0], int | float) and not isinstance(attributes[0], bool):
+            answer = np.array(attributes).reshape(-1, 1)
+        elif all(each == attributes[0] for each in attributes):
+            answer = attributes[0]
         else:
             raise FeatureError(
                 f"a stack of features does not agree on {name}",
                 expected="numbers, features, or one and the same value",
-                found=", ".join(map(str, found)),
+                found=", ".join(map(str, attributes)),
             )
         setattr(self, name, answer)
         return answer
@@ -64,7 +64,7 @@ class Plan:
 def _place(feature: Feature, levels: dict[str, int], stacks: dict[tuple[Any, ...], dict[str, Feature]]) -> int:
     """Put a feature on the stack of its kind, above all that it is computed from; its level."""
     if feature.name not in levels:
-        levels[feature.name] = 1 + max((_place(one, levels, stacks) for one in feature.inputs), default=-1)
+        levels[feature.name] = 1 + max((_place(part, levels, stacks) for part in feature.inputs), default=-1)
     alike = (levels[feature.name], type(feature), *_words(feature))
     stacks.setdefault(alike, {})[feature.name] = feature
     return levels[feature.name]

@@ -25,12 +25,12 @@ _READ_BY = {"amount": AMOUNTS, "reported": REPORTED}
 
 def entity_features(feature_set: FeatureSet, entity: str) -> tuple[EntityFeature, ...]:
     """The features over that entity's history that the set has or is computed from, each name once."""
-    found = {
+    by_name = {
         feature.name: feature
         for feature in _with_inputs(feature_set.features)
         if isinstance(feature, EntityFeature) and feature.entity == entity
     }
-    return tuple(found.values())
+    return tuple(by_name.values())
 
 
 def entities_with_state(feature_set: FeatureSet) -> tuple[str, ...]:
@@ -40,7 +40,9 @@ def entities_with_state(feature_set: FeatureSet) -> tuple[str, ...]:
 
 def state_columns(feature_set: FeatureSet, entity: str) -> tuple[str, ...]:
     """The arrays that the entity's features need, in a fixed order."""
-    reads = {read for feature in entity_features(feature_set, entity) for read in feature.reads}
+    reads: set[str] = set()
+    for feature in entity_features(feature_set, entity):
+        reads.update(feature.reads)
     return (IDS, TIMES, *(column for read, column in _READ_BY.items() if read in reads))
 
 
@@ -110,8 +112,8 @@ class EntityState:
         return type(self)(*(array[which] for array in self._arrays()))
 
     def _index(self, event_id: int) -> int | None:
-        found = np.flatnonzero(self.event_ids == event_id)
-        return int(found[0]) if len(found) else None
+        places = np.flatnonzero(self.event_ids == event_id)
+        return int(places[0]) if len(places) else None
 
 
 def build_states(

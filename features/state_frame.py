@@ -22,21 +22,24 @@ def state_frame(events: DataFrame, feature_set: FeatureSet, entity: str, as_of: 
     reports with reported_at < as_of. The result has the entity's key and the arrays of `state_columns`, ARRAY<BIGINT>,
     sorted by (time, id).
     """
-    from pyspark.sql import functions as F  # noqa: N812
+    from pyspark.sql import functions
 
     schema = feature_set.schema
     key, names = schema.entity(entity).key, state_columns(feature_set, entity)
     start = as_of - timedelta(days=state_reach_days(feature_set, entity))
-    recent = events.where((F.col(schema.time) > F.lit(start)) & (F.col(schema.time) < F.lit(as_of)))
+    recent = events.where(
+        (functions.col(schema.time) > functions.lit(start)) & (functions.col(schema.time) < functions.lit(as_of))
+    )
     values: dict[str, Column] = {
         TIMES: microseconds(schema.time),
-        IDS: F.col(schema.id).cast("bigint"),
+        IDS: functions.col(schema.id).cast("bigint"),
         AMOUNTS: cents(schema.amount),
-        REPORTED: F.coalesce(
-            F.when(F.col(REPORTED) < F.lit(as_of), microseconds(REPORTED)), F.lit(NEVER).cast("bigint")
+        REPORTED: functions.coalesce(
+            functions.when(functions.col(REPORTED) < functions.lit(as_of), microseconds(REPORTED)),
+            functions.lit(NEVER).cast("bigint"),
         ),
     }
     ordered = (TIMES, IDS, *(name for name in names if name not in (TIMES, IDS)))
-    event = F.struct(*(values[name].alias(name) for name in ordered))
-    gathered = recent.groupBy(key).agg(F.array_sort(F.collect_list(event)).alias("events"))
-    return gathered.select(key, *(F.col(f"events.{name}").alias(name) for name in names))
+    event = functions.struct(*(values[name].alias(name) for name in ordered))
+    gathered = recent.groupBy(key).agg(functions.array_sort(functions.collect_list(event)).alias("events"))
+    return gathered.select(key, *(functions.col(f"events.{name}").alias(name) for name in names))

@@ -87,9 +87,9 @@ class StreamFeatures:
         """
         there = np.zeros(len(ids), dtype=np.bool_)
         for name in self.reported:
-            keys, found = self.arenas[name].locate(ids)
-            self.arenas[name].report(keys[found], ids[found], reported_at[found])
-            there |= found
+            keys, located = self.arenas[name].locate(ids)
+            self.arenas[name].report(keys[located], ids[located], reported_at[located])
+            there |= located
         for event, at in zip(ids[~there].tolist(), reported_at[~there].tolist(), strict=True):
             if event in self.waiting or len(self.waiting) < MOST_WAITING:
                 self.waiting[event] = min(at, self.waiting.get(event, at))
@@ -110,14 +110,14 @@ class StreamFeatures:
 
     def figures(self) -> Mapping[str, float]:
         """How much is held, by name."""
-        found: dict[str, float] = {}
+        figures: dict[str, float] = {}
         for name, arena in self.arenas.items():
-            found[f"{name}_entities"] = arena.entities
-            found[f"{name}_events"] = arena.events
-            found[f"{name}_events_dropped"] = arena.dropped
-            found[f"{name}_state_bytes"] = arena.nbytes
-        found["waiting_reports"] = len(self.waiting)
-        return found
+            figures[f"{name}_entities"] = arena.entities
+            figures[f"{name}_events"] = arena.events
+            figures[f"{name}_events_dropped"] = arena.dropped
+            figures[f"{name}_state_bytes"] = arena.nbytes
+        figures["waiting_reports"] = len(self.waiting)
+        return figures
 
     def _planned(self, features: tuple[Feature, ...]) -> Plan:
         """The plan for those features; who asks with one and the same tuple again and again has it made once."""
@@ -151,12 +151,14 @@ def warm_up(feature_set: FeatureSet, features: Iterable[Feature]) -> tuple[Event
     longer than a request may take. Returns what it asked at last, and the features that it got.
     """
     stream = StreamFeatures(feature_set)
-    many, none, one = (np.arange(count, dtype=np.int64) for count in (BEYOND_FIRST_ROOM, 0, 1))
+    many, none, single = (np.arange(count, dtype=np.int64) for count in (BEYOND_FIRST_ROOM, 0, 1))
     for name in stream.arenas:
-        for keys in (many, one):
+        for keys in (many, single):
             stream.load(name, StatesTable(keys, np.zeros(len(keys) + 1, dtype=np.int64), none, none, none, none))
-    entities = {entity.name: one for entity in feature_set.schema.entities}
-    request = Events(id=one, time=one + MICROSECONDS_PER_DAY, cents=one + 100, reported=one + NEVER, keys=entities)
+    entities = {entity.name: single for entity in feature_set.schema.entities}
+    request = Events(
+        id=single, time=single + MICROSECONDS_PER_DAY, cents=single + 100, reported=single + NEVER, keys=entities
+    )
     stream.move(request)
     stream.report(request.id, request.time)
     return request, stream.serve(request, features)[0]

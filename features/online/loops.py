@@ -37,13 +37,13 @@ REPEATED, EMPTY, LATE, BOUNDED = 1, 2, 4, 8
 def _drop(arrays: Arrays, slot: int, count: int) -> None:
     """Let the oldest events of a slot go."""
     start, length = arrays.start[slot], arrays.length[slot]
-    for i in range(start, start + length - count):
-        arrays.ids[i] = arrays.ids[i + count]
-        arrays.times[i] = arrays.times[i + count]
+    for cell in range(start, start + length - count):
+        arrays.ids[cell] = arrays.ids[cell + count]
+        arrays.times[cell] = arrays.times[cell + count]
         if len(arrays.cents) > 1:
-            arrays.cents[i] = arrays.cents[i + count]
+            arrays.cents[cell] = arrays.cents[cell + count]
         if len(arrays.reported) > 1:
-            arrays.reported[i] = arrays.reported[i + count]
+            arrays.reported[cell] = arrays.reported[cell + count]
     arrays.length[slot] = length - count
     arrays.counters[EVENTS] -= count
     arrays.counters[DROPPED] += count
@@ -81,13 +81,13 @@ def _moved(arrays: Arrays, slot: int, number: int) -> Any:
     if first < 0:
         return False
     start = arrays.start[slot]
-    for i in range(arrays.length[slot]):
-        arrays.ids[first + i] = arrays.ids[start + i]
-        arrays.times[first + i] = arrays.times[start + i]
+    for offset in range(arrays.length[slot]):
+        arrays.ids[first + offset] = arrays.ids[start + offset]
+        arrays.times[first + offset] = arrays.times[start + offset]
         if len(arrays.cents) > 1:
-            arrays.cents[first + i] = arrays.cents[start + i]
+            arrays.cents[first + offset] = arrays.cents[start + offset]
         if len(arrays.reported) > 1:
-            arrays.reported[first + i] = arrays.reported[start + i]
+            arrays.reported[first + offset] = arrays.reported[start + offset]
     if arrays.size_class[slot] >= 0:
         arrays.ids[start] = arrays.free[arrays.size_class[slot]]
         arrays.free[arrays.size_class[slot]] = start
@@ -101,13 +101,13 @@ def _moved(arrays: Arrays, slot: int, number: int) -> Any:
 def _insert(arrays: Arrays, slot: int, place: int, row: Any, reported: int) -> None:
     """Put an event in front of a cell; there must be room."""
     past = arrays.start[slot] + arrays.length[slot]
-    for i in range(past, place, -1):
-        arrays.ids[i] = arrays.ids[i - 1]
-        arrays.times[i] = arrays.times[i - 1]
+    for cell in range(past, place, -1):
+        arrays.ids[cell] = arrays.ids[cell - 1]
+        arrays.times[cell] = arrays.times[cell - 1]
         if len(arrays.cents) > 1:
-            arrays.cents[i] = arrays.cents[i - 1]
+            arrays.cents[cell] = arrays.cents[cell - 1]
         if len(arrays.reported) > 1:
-            arrays.reported[i] = arrays.reported[i - 1]
+            arrays.reported[cell] = arrays.reported[cell - 1]
     arrays.ids[place] = row[0]
     arrays.times[place] = row[1]
     if len(arrays.cents) > 1:
@@ -128,7 +128,7 @@ def serve(
     first: int,
     limits: Any,
     windows: Any,
-    found: Any,
+    results: Any,
     previous: Any,
     marks: Any,
 ) -> Any:
@@ -137,60 +137,60 @@ def serve(
     `events` int64 (4, n): ids, times, cents, reported. `limits`: events before limits[0] may go, a slot holds at most
     limits[1]. A row whose mark has `REPEATED` set already moves nothing. Without `windows` rows only move.
     """
-    for i in range(first, len(keys)):
-        row = (events[0, i], events[1, i], events[2, i])
-        slot = new_slot(arrays, keys[i])
+    for number in range(first, len(keys)):
+        row = (events[0, number], events[1, number], events[2, number])
+        slot = new_slot(arrays, keys[number])
         if slot < 0 or not _room(arrays, slot, limits[0], limits[1]):
-            return i
+            return number
         again = repeated(arrays, slot, row[1], row[0])
-        mark = marks[i] | (arrays.marks[slot] & BOUNDED)
+        mark = marks[number] | (arrays.marks[slot] & BOUNDED)
         if arrays.length[slot] == 0:
             mark |= EMPTY
-            ask_nothing(row, windows, found, i)
+            ask_nothing(row, windows, results, number)
         elif len(windows) > 0:
-            ask(arrays, slot, row, again, windows, found, i)
+            ask(arrays, slot, row, again, windows, results, number)
         place = position(arrays, slot, row[1], row[0])
         before = place - 1 if place - 1 != again else place - 2
-        previous[i] = arrays.times[before] if before >= arrays.start[slot] else NO_TIME
+        previous[number] = arrays.times[before] if before >= arrays.start[slot] else NO_TIME
         if place < arrays.start[slot] + arrays.length[slot] and again < 0:
             mark |= LATE
         if again >= 0:
             mark |= REPEATED
         elif mark & REPEATED == 0:
-            _insert(arrays, slot, place, row, events[3, i])
-        marks[i] = mark
+            _insert(arrays, slot, place, row, events[3, number])
+        marks[number] = mark
     return len(keys)
 
 
 @compiled
 def report(arrays: Arrays, keys: Any, ids: Any, at: Any) -> Any:
     """File reports (µs) of events by their entities' keys: the earliest stays; returns how many events are there."""
-    known = 0
-    for i in range(len(keys)):
-        slot = arrays.index_slots[place_of(arrays.index_keys, arrays.index_slots, keys[i])]
+    filed = 0
+    for number in range(len(keys)):
+        slot = arrays.index_slots[place_of(arrays.index_keys, arrays.index_slots, keys[number])]
         if slot >= 0:
-            for j in range(arrays.start[slot], arrays.start[slot] + arrays.length[slot]):
-                if arrays.ids[j] == ids[i]:
-                    arrays.reported[j] = min(arrays.reported[j], at[i])
-                    make_tiles(arrays, slot, j, j + 1)
-                    known += 1
+            for cell in range(arrays.start[slot], arrays.start[slot] + arrays.length[slot]):
+                if arrays.ids[cell] == ids[number]:
+                    arrays.reported[cell] = min(arrays.reported[cell], at[number])
+                    make_tiles(arrays, slot, cell, cell + 1)
+                    filed += 1
                     break
-    return known
+    return filed
 
 
 @compiled
-def locate(arrays: Arrays, wanted: Any, keys: Any, found: Any) -> Any:
+def locate(arrays: Arrays, wanted: Any, keys: Any, located: Any) -> Any:
     """The keys of the entities whose events have the ids `wanted` (ascending), in one pass over all states."""
     count = 0
     for slot in range(arrays.counters[SLOTS]):
-        for i in range(arrays.start[slot], arrays.start[slot] + arrays.length[slot]):
-            identity = arrays.ids[i]
+        for cell in range(arrays.start[slot], arrays.start[slot] + arrays.length[slot]):
+            identity = arrays.ids[cell]
             if wanted[0] <= identity <= wanted[-1]:
                 place = np.searchsorted(wanted, identity)
                 if wanted[place] == identity:
                     keys[place] = arrays.key[slot]
-                    count += not found[place]
-                    found[place] = True
+                    count += not located[place]
+                    located[place] = True
                     if count == len(wanted):
                         return count
     return count
@@ -202,23 +202,23 @@ def load(arrays: Arrays, keys: Any, offsets: Any, ids: Any, times: Any, cents: A
 
     The events of a state are in order. Returns the state at which there was no room left, or the number of states.
     """
-    for i in range(first, len(keys)):
-        count = offsets[i + 1] - offsets[i]
-        number = class_of(count + 1)
-        slot = new_slot(arrays, keys[i])
-        begin = block(arrays, number) if slot >= 0 else -1
+    for number in range(first, len(keys)):
+        count = offsets[number + 1] - offsets[number]
+        size = class_of(count + 1)
+        slot = new_slot(arrays, keys[number])
+        begin = block(arrays, size) if slot >= 0 else -1
         if begin < 0:
-            return i
+            return number
         arrays.start[slot] = begin
-        arrays.size_class[slot] = number
+        arrays.size_class[slot] = size
         arrays.length[slot] = count
-        for j in range(count):
-            arrays.ids[begin + j] = ids[offsets[i] + j]
-            arrays.times[begin + j] = times[offsets[i] + j]
+        for cell in range(count):
+            arrays.ids[begin + cell] = ids[offsets[number] + cell]
+            arrays.times[begin + cell] = times[offsets[number] + cell]
             if len(arrays.cents) > 1:
-                arrays.cents[begin + j] = cents[offsets[i] + j]
+                arrays.cents[begin + cell] = cents[offsets[number] + cell]
             if len(arrays.reported) > 1:
-                arrays.reported[begin + j] = reported[offsets[i] + j]
+                arrays.reported[begin + cell] = reported[offsets[number] + cell]
         arrays.counters[EVENTS] += count
         make_tiles(arrays, slot, begin, begin + count)
     return len(keys)

@@ -77,7 +77,7 @@ class Arena:
             except MemoryError:
                 room >>= 1
 
-    def known(self, keys: Ints) -> NDArray[np.bool_]:
+    def holds(self, keys: Ints) -> NDArray[np.bool_]:
         """Which of the keys are there."""
         slots = np.empty(len(keys), dtype=np.int32)
         arrays.find_slots(self._arrays, keys, slots)
@@ -85,7 +85,7 @@ class Arena:
 
     def load(self, table: StatesTable) -> None:
         """Put states; of an entity that is there already both sets of events stay, each event once."""
-        there = self.known(table.keys)
+        there = self.holds(table.keys)
         if there.any():
             self._merge(table, np.flatnonzero(there))
             table = table.taken(np.flatnonzero(~there))
@@ -116,10 +116,10 @@ class Arena:
         One pass over everything that is held: 1 ms for 350,000 events.
         """
         wanted, back = np.unique(ids, return_inverse=True)
-        keys, found = np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
+        keys, located = np.zeros(len(wanted), dtype=np.int64), np.zeros(len(wanted), dtype=np.bool_)
         if len(wanted):
-            loops.locate(self._arrays, wanted, keys, found)
-        return keys[back], found[back]
+            loops.locate(self._arrays, wanted, keys, located)
+        return keys[back], located[back]
 
     def state(self, key: int) -> EntityState:
         """The state of one entity, empty for an unknown one."""
@@ -139,14 +139,14 @@ class Arena:
     def _run(
         self, keys: Ints, events: NDArray[np.int64], marks: NDArray[np.uint8], windows: NDArray[np.int64], oldest: int
     ) -> ArenaAnswers:
-        found = np.empty((len(windows), 5, len(keys)), dtype=np.int64)
+        results = np.empty((len(windows), 5, len(keys)), dtype=np.int64)
         previous = np.empty(len(keys), dtype=np.int64)
         limits = np.array([oldest, self._most_events], dtype=np.int64)
         done = 0
         while True:
-            done = loops.serve(self._arrays, keys, events, done, limits, windows, found, previous, marks)
+            done = loops.serve(self._arrays, keys, events, done, limits, windows, results, previous, marks)
             if done == len(keys):
-                return ArenaAnswers(self._windows, found, previous, events[1])
+                return ArenaAnswers(self._windows, results, previous, events[1])
             self._grow(min(len(keys) - done, 1 << 16), 1 << 17)
 
     def _taken(self) -> dict[str, int]:
@@ -165,8 +165,8 @@ class Arena:
         keys = np.repeat(taken.keys, np.diff(taken.offsets))
         self.move(keys, events, oldest=np.iinfo(np.int64).min)
         if self._keeps[1]:
-            told = taken.reported != NEVER
-            self.report(keys[told], taken.ids[told], taken.reported[told])
+            is_reported = taken.reported != NEVER
+            self.report(keys[is_reported], taken.ids[is_reported], taken.reported[is_reported])
 
     def _grow(self, slots: int, cells: int) -> None:
         """Make room for so many slots and cells more, at least by half of what there is."""

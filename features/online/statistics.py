@@ -44,16 +44,16 @@ class Windows:
         if not isinstance(feature, Stack):
             return self._places[_window(feature)]
         if feature not in self._stacks:
-            self._stacks[feature] = _together([self._places[_window(one)] for one in feature.members])
+            self._stacks[feature] = _together([self._places[_window(member)] for member in feature.members])
         return self._stacks[feature]
 
 
 class ArenaAnswers:
     """What a batch of rows found: the `Statistics` behind the features of that kind of entity."""
 
-    def __init__(self, windows: Windows, found: NDArray[np.int64], previous: Ints, at: Ints) -> None:
+    def __init__(self, windows: Windows, results: NDArray[np.int64], previous: Ints, at: Ints) -> None:
         self._windows = windows
-        self._found = found
+        self._results = results
         self._previous = previous
         self._at = at
 
@@ -82,8 +82,8 @@ class ArenaAnswers:
         return self._of(feature, windows.POSITIVE)
 
     def _of(self, feature: WindowFeature, what: int) -> Ints:
-        found: Ints = self._found[self._windows.place(feature), what]
-        return found
+        results: Ints = self._results[self._windows.place(feature), what]
+        return results
 
 
 def _together(places: list[int]) -> slice | NDArray[np.intp]:

@@ -78,10 +78,10 @@ def make_tiles(arrays: Arrays, slot: int, first: int, past: int) -> None:
             arrays.tile_square[tile] = squares
             arrays.tile_largest[tile] = largest
         if len(arrays.reported) > 1:
-            positives, told = 0, 0
-            for i in range(low, high):
-                if arrays.reported[i] != NEVER and arrays.reported[i] >= arrays.times[i]:
+            positives, latest = 0, 0
+            for cell in range(low, high):
+                if arrays.reported[cell] != NEVER and arrays.reported[cell] >= arrays.times[cell]:
                     positives += 1
-                    told = max(told, arrays.reported[i])
+                    latest = max(latest, arrays.reported[cell])
             arrays.tile_positive[tile] = positives
-            arrays.tile_told[tile] = told
+            arrays.tile_told[tile] = latest

@@ -52,48 +52,48 @@ def repeated(arrays: Arrays, slot: int, time: int, identity: int) -> Any:
 
 
 @compiled
-def ask(arrays: Arrays, slot: int, row: Any, again: int, windows: Any, found: Any, i: int) -> None:
-    """What the windows of a request hold, into `found[:, :, i]`; the cell `again` is the request itself, if any.
+def ask(arrays: Arrays, slot: int, row: Any, again: int, windows: Any, results: Any, number: int) -> None:
+    """What the windows of a request hold, into `results[:, :, number]`; the cell `again` is the request itself, if any.
 
     `row` is (id, time, cents).
     """
     identity, time, cents = row
     start, past = arrays.start[slot], arrays.start[slot] + arrays.length[slot]
     place = position(arrays, slot, time, identity)
-    for w in range(len(windows)):
-        delay = windows[w, DELAY] * MICROSECONDS_PER_DAY
-        begin = after(arrays.times, start, past, time - delay - windows[w, DAYS] * MICROSECONDS_PER_DAY)
+    for window in range(len(windows)):
+        delay = windows[window, DELAY] * MICROSECONDS_PER_DAY
+        begin = after(arrays.times, start, past, time - delay - windows[window, DAYS] * MICROSECONDS_PER_DAY)
         end = after(arrays.times, start, past, time - delay) if delay > 0 else place
         repeats = begin <= again < end
         by_tiles = end - begin > SCANNED_WHOLE and not repeats
         count, total, squares, largest, positives = end - begin - repeats, 0, 0, 0, 0
-        if windows[w, SUMS] + windows[w, SQUARES] + windows[w, MAXIMA] > 0:
+        if windows[window, SUMS] + windows[window, SQUARES] + windows[window, MAXIMA] > 0:
             total, squares, largest = gather(arrays, begin, end) if by_tiles else scan(arrays.cents, begin, end, again)
-        if windows[w, POSITIVES] > 0:
+        if windows[window, POSITIVES] > 0:
             if by_tiles:
                 positives = gather_positives(arrays, begin, end, time)
             else:
                 positives = positives_of(arrays.times, arrays.reported, begin, end, time, again)
-        if delay == 0 and windows[w, INCLUDED] > 0:
+        if delay == 0 and windows[window, INCLUDED] > 0:
             count += 1
             total += cents
             squares += cents * cents
             largest = max(largest, cents)
-        found[w, COUNT, i] = count
-        found[w, TOTAL, i] = total
-        found[w, SQUARE, i] = squares
-        found[w, LARGEST, i] = largest
-        found[w, POSITIVE, i] = positives
+        results[window, COUNT, number] = count
+        results[window, TOTAL, number] = total
+        results[window, SQUARE, number] = squares
+        results[window, LARGEST, number] = largest
+        results[window, POSITIVE, number] = positives
 
 
 @compiled
-def ask_nothing(row: Any, windows: Any, found: Any, i: int) -> None:
+def ask_nothing(row: Any, windows: Any, results: Any, number: int) -> None:
     """The same for an entity that nobody knows."""
     cents = row[2]
-    for w in range(len(windows)):
-        own = 1 if windows[w, DELAY] == 0 and windows[w, INCLUDED] > 0 else 0
-        found[w, COUNT, i] = own
-        found[w, TOTAL, i] = own * cents
-        found[w, SQUARE, i] = own * cents * cents
-        found[w, LARGEST, i] = max(0, own * cents)
-        found[w, POSITIVE, i] = 0
+    for window in range(len(windows)):
+        own = 1 if windows[window, DELAY] == 0 and windows[window, INCLUDED] > 0 else 0
+        results[window, COUNT, number] = own
+        results[window, TOTAL, number] = own * cents
+        results[window, SQUARE, number] = own * cents * cents
+        results[window, LARGEST, number] = max(0, own * cents)
+        results[window, POSITIVE, number] = 0

@@ -21,7 +21,7 @@ def bad_retrain(settings: Settings) -> Sequence[Finding]:
     champion = first_champion(run)
     result = train(run, RETRAIN, reason="drill: the weekly training")
     pointer = run.ledger.champion()
-    opened = [one for one in run.ledger.incidents() if one.subject == result.release_id]
+    opened = [incident for incident in run.ledger.incidents() if incident.subject == result.release_id]
     return (
         _looks_better(result),
         Finding(
@@ -37,8 +37,9 @@ def bad_retrain(settings: Settings) -> Sequence[Finding]:
         ),
         Finding(
             expected="an incident is open that says so",
-            happened="; ".join(f"{one.severity} {one.kind}: {one.summary}" for one in opened) or "none",
-            holds=any(HURT in one.summary for one in opened),
+            happened="; ".join(f"{incident.severity} {incident.kind}: {incident.summary}" for incident in opened)
+            or "none",
+            holds=any(HURT in incident.summary for incident in opened),
         ),
     )
 
@@ -46,11 +47,11 @@ def bad_retrain(settings: Settings) -> Sequence[Finding]:
 def _looks_better(result: TrainResult) -> Finding:
     """On the rolling validation, where the labels are damaged alike, the candidate beats the champion."""
     metric = "auc_roc"
-    mine, theirs = (result.evaluation.figures[name][metric] for name in (CANDIDATE, CHAMPION))
+    candidate_figure, champion_figure = (result.evaluation.figures[name][metric] for name in (CANDIDATE, CHAMPION))
     return Finding(
         expected="on the test days, whose labels are damaged alike, it looks better than the champion",
-        happened=f"{metric} {mine:.4f} against {theirs:.4f}",
-        holds=mine > theirs,
+        happened=f"{metric} {candidate_figure:.4f} against {champion_figure:.4f}",
+        holds=candidate_figure > champion_figure,
     )
 
 

@@ -34,6 +34,7 @@ def _findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
     unusable = [ending for ending in endings if ending["loaded"] != ending["champion"]]
     stuck = [ending for ending in endings if ending["again"] != new or ending["problem"]]
     killed = sum(ending["killed"] for ending in endings)
+
     return (
         Finding(
             expected=f"{len(endings)} promotions are killed, each before another of their {len(steps)} steps",

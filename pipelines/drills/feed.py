@@ -64,11 +64,11 @@ def _noticed(refused: list[date], during: list[Incident]) -> Finding:
 
 
 def _named(run: Run, during: list[Incident]) -> Finding:
-    found = [(one.kind, one.subject) for one in during]
+    named = [(incident.kind, incident.subject) for incident in during]
     return Finding(
         expected="the incident names the cause, a feed, and which",
-        happened=", ".join(f"{kind} {subject}" for kind, subject in found) or "nothing",
-        holds=found == [("feed", run.use_case.events.name)],
+        happened=", ".join(f"{kind} {subject}" for kind, subject in named) or "nothing",
+        holds=named == [("feed", run.use_case.events.name)],
     )
 
 
@@ -92,7 +92,7 @@ def _whole(run: Run, done: list[date]) -> Finding:
 
 
 def _closed(run: Run) -> Finding:
-    closed = [one.resolution or "" for one in run.ledger.incidents() if one.resolved_at]
+    closed = [incident.resolution or "" for incident in run.ledger.incidents() if incident.resolved_at]
     still = run.ledger.incidents(open_only=True)
     return Finding(
         expected="the incident closes by itself with the last of the days, and no other stays",

@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Any
 
 from pipelines.accounts.release import ReleaseAccount
@@ -34,7 +35,7 @@ class Attempt:
 def race(settings: Settings, *, races: int = RACES) -> Sequence[Finding]:
     """So many races of `PROCESSES` x `THREADS` contenders on one ledger, the first of them for an empty throne."""
     ledger = Ledger(settings.ledger, settings.use_case)
-    contenders = [f"{process}-{thread}" for process in range(PROCESSES) for thread in range(THREADS)]
+    contenders = [f"{process}-{thread}" for process, thread in product(range(PROCESSES), range(THREADS))]
     for number in range(races):
         for contender in contenders:
             ledger.add_release(_release_id(number, contender), ReleaseAccount(), at=AT)
@@ -50,7 +51,9 @@ def _run(settings: Settings, races: int) -> list[Attempt]:
     processes = [context.Process(target=_contend, args=(number, *arguments)) for number in range(PROCESSES)]
     for process in processes:
         process.start()
-    attempts = [attempt for _ in processes for attempt in results.get()]
+    attempts: list[Attempt] = []
+    for _ in processes:
+        attempts += results.get()
     for process in processes:
         process.join()
     return attempts
@@ -94,11 +97,13 @@ def _findings(ledger: Ledger, attempts: Sequence[Attempt], races: int, contender
     winners = Counter(attempt.race for attempt in attempts if attempt.outcome == "won")
     losers = Counter(attempt.race for attempt in attempts if attempt.outcome == "lost")
     others = sorted({attempt.outcome for attempt in attempts} - {"won", "lost"})
+
     pointer = ledger.champion()
     generation = pointer.generation if pointer else 0
     won = [_release_id(attempt.race, attempt.contender) for attempt in attempts if attempt.outcome == "won"]
     crowned = [release.release_id for release in ledger.releases() if _was_champion(ledger, release.release_id)]
     last = [release_id for release_id in won if release_id.startswith(f"{_release_id(races - 1, '')}")]
+
     return (
         Finding(
             expected=f"each of {races} races has one winner",

@@ -189,10 +189,10 @@ def _of_requests(good: str, bad: str, requests: Requests, answer_of: Mapping[str
 
 def _stamps(run: Run) -> dict[str, dict[str, int]]:
     """Rows of `predictions` by night and release."""
-    found: dict[str, dict[str, int]] = {}
+    stamps: dict[str, dict[str, int]] = {}
     for row in run.lake.read("predictions", days=NIGHTS).groupBy("day", "release").count().collect():
-        found.setdefault(str(row["day"]), {})[row["release"]] = int(row["count"])
-    return found
+        stamps.setdefault(str(row["day"]), {})[row["release"]] = int(row["count"])
+    return stamps
 
 
 def _is(pointer: Any, release_id: str) -> bool:

@@ -45,10 +45,10 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
 
     schema = feature_set.schema
     versions = run.lake.versions(feed.name for feed in run.use_case.feeds)
-    known = known_events(run, DayRange(day - timedelta(days=feature_set.reach_days), day), versions)
+    lake_events = known_events(run, DayRange(day - timedelta(days=feature_set.reach_days), day), versions)
     today = functions.col(schema.time) >= functions.lit(midnight(day))
     news = functions.col(REPORTED).isNotNull() & (functions.col(REPORTED) >= functions.lit(midnight(day)))
-    table: Any = _engine_columns(known.where(today | news), schema).toArrow().to_pydict()
+    table: Any = _engine_columns(lake_events.where(today | news), schema).toArrow().to_pydict()
     columns = {name: np.asarray(values) for name, values in table.items()}
     reported = np.array([NEVER if at is None else at for at in table[REPORTED]], dtype=np.int64)
     start = day_start(day)
@@ -67,13 +67,15 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
     )
 
 
-def narrowed(stream: DayStream, asked: NDArray[np.intp]) -> tuple[DayStream, NDArray[np.intp], dict[str, list[Any]]]:
-    """The part of the stream that can reach the events `asked` (indices): what shares an entity with one of them.
+def narrowed(
+    stream: DayStream, requested: NDArray[np.intp]
+) -> tuple[DayStream, NDArray[np.intp], dict[str, list[Any]]]:
+    """The part of the stream that can reach the events `requested` (indices): what shares an entity with one of them.
 
     Returns that stream, the places of those events in it, and the entities' keys by the entity's name.
     """
     events = stream.events
-    keys = {name: np.unique(values[asked]) for name, values in events.keys.items()}
+    keys = {name: np.unique(values[requested]) for name, values in events.keys.items()}
     near = np.zeros(len(events), dtype=np.bool_)
     for name, values in events.keys.items():
         near |= np.isin(values, keys[name])
@@ -89,24 +91,24 @@ def narrowed(stream: DayStream, asked: NDArray[np.intp]) -> tuple[DayStream, NDA
         ),
         reports=stream.reports,
     )
-    return part, np.searchsorted(kept, asked), wanted
+    return part, np.searchsorted(kept, requested), wanted
 
 
-def replay(stream: DayStream, live: StreamFeatures, asked: NDArray[np.intp]) -> Values:
-    """Let the day happen; the features of the events `asked` (ascending indices), each as it was at its own instant.
+def replay(stream: DayStream, live: StreamFeatures, requested: NDArray[np.intp]) -> Values:
+    """Let the day happen; the features of the events `requested` (ascending indices), each at its own instant.
 
     Every event and report moves the states; a report comes before the events of its instant. What lies between two
     reports goes in one batch.
     """
     events, features = stream.events, live.feature_set.features
-    told = np.array([at for at, _ in stream.reports], dtype=np.int64)
+    report_times = np.array([at for at, _ in stream.reports], dtype=np.int64)
     ids = np.array([event for _, event in stream.reports], dtype=np.int64)
-    cuts = np.unique(np.searchsorted(events.time, told, side="left"))
+    cuts = np.unique(np.searchsorted(events.time, report_times, side="left"))
     answers: list[Values] = []
     filed = 0
     for first, past in pairwise(np.unique([0, *cuts.tolist(), len(events)]).tolist()):
-        due = int(np.searchsorted(told, events.time[first], side="right"))
-        live.report(ids[filed:due], told[filed:due])
+        due = int(np.searchsorted(report_times, events.time[first], side="right"))
+        live.report(ids[filed:due], report_times[filed:due])
         filed = due
         keys = {name: values[first:past] for name, values in events.keys.items()}
         columns = (events.id, events.time, events.cents, events.reported)
@@ -114,7 +116,7 @@ def replay(stream: DayStream, live: StreamFeatures, asked: NDArray[np.intp]) -> 
         batch = Events(id=identity, time=time, cents=amounts, reported=reported, keys=keys)
         answers.append(live.serve(batch, features)[0])
     names = answers[0] if answers else ()
-    return {name: np.concatenate([answer[name] for answer in answers])[asked] for name in names}
+    return {name: np.concatenate([answer[name] for answer in answers])[requested] for name in names}
 
 
 def _engine_columns(events: DataFrame, schema: EventSchema) -> DataFrame:

@@ -31,11 +31,12 @@ class Sent:
     """What was sent for one day, and what really happened on it.
 
     `transactions` and `frauds` happened on the day. Its files hold `rows`: of these `bad` ones, `repeated` ones, and
-    `late_in` ones of earlier days; `late_out` of the day's own come later. `asked` is False for a day after the range.
+    `late_in` ones of earlier days; `late_out` of the day's own come later. `requested` is False for a day
+    after the range.
     """
 
     day: date
-    asked: bool
+    requested: bool
     incidents: tuple[str, ...]
     transactions: int
     frauds: int
@@ -88,10 +89,10 @@ def _send(landing: Landing, truth: Truth, made: SimulatedDay, consignment: Consi
     truth.record(made.day, made.plan)
 
 
-def _account(made: SimulatedDay, asked: bool, consignment: Consignment | None, reports: int) -> Sent:
+def _account(made: SimulatedDay, requested: bool, consignment: Consignment | None, reports: int) -> Sent:
     return Sent(
         day=made.day,
-        asked=asked,
+        requested=requested,
         incidents=made.plan.incidents,
         transactions=len(made.events),
         frauds=int((made.events.scenario > 0).sum()),

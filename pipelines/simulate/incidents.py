@@ -134,13 +134,13 @@ def combined(names: Iterable[str]) -> Effects:
     """The effects of several incidents on one day: factors multiply, of shares the largest counts."""
     effects = [Effects(), *(INCIDENTS[name].effects for name in names)]
     return Effects(
-        volume=prod(e.volume for e in effects),
-        amounts=prod(e.amounts for e in effects),
-        tested_cards=max(e.tested_cards for e in effects),
-        hidden_fraud=max(e.hidden_fraud for e in effects),
-        flipped_labels=max(e.flipped_labels for e in effects),
-        bad_rows=max(e.bad_rows for e in effects),
-        late=max(e.late for e in effects),
-        repeated=max(e.repeated for e in effects),
-        delivered=all(e.delivered for e in effects),
+        volume=prod(effect.volume for effect in effects),
+        amounts=prod(effect.amounts for effect in effects),
+        tested_cards=max(effect.tested_cards for effect in effects),
+        hidden_fraud=max(effect.hidden_fraud for effect in effects),
+        flipped_labels=max(effect.flipped_labels for effect in effects),
+        bad_rows=max(effect.bad_rows for effect in effects),
+        late=max(effect.late for effect in effects),
+        repeated=max(effect.repeated for effect in effects),
+        delivered=all(effect.delivered for effect in effects),
     )

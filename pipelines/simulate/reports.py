@@ -53,11 +53,11 @@ def reported_at(
     """When a fraud report of each transaction of the day comes (datetime64[us], UTC); NaT where none ever does."""
     stream = size.stream(Stream.REPORTS, day)
     draws, delays = stream.random(len(events)), stream.normal(DELAY_DAYS, reporting.spread, len(events))
-    told = (events.scenario > 0) & (draws >= reporting.unreported)
-    told ^= _flipped(size, day, events, effects.flipped_labels)
+    is_reported = (events.scenario > 0) & (draws >= reporting.unreported)
+    is_reported ^= _flipped(size, day, events, effects.flipped_labels)
     delays = np.clip(delays, _SHORTEST_DELAY_DAYS, LONGEST_DELAY_DAYS)
     seconds = np.rint(delays * _SECONDS_A_DAY).astype("timedelta64[s]")
-    times = np.where(told, events.event_time + seconds, np.datetime64("NaT", "us"))
+    times = np.where(is_reported, events.event_time + seconds, np.datetime64("NaT", "us"))
     return cast("npt.NDArray[np.datetime64]", times)
 
 

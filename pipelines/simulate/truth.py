@@ -58,21 +58,21 @@ class Truth:
             raise self._another_world(size)
         return plans
 
-    def _damaged(self, found: str) -> ConfigurationError:
+    def _damaged(self, problem: str) -> ConfigurationError:
         return ConfigurationError(
             "the record of the simulated world cannot be read",
             where=f"{self.storage.address}/{_RECORD}",
             expected="the file that `tollgate simulate` wrote",
-            found=found,
+            found=problem,
             next_step="put the file back, or simulate into another TOLLGATE_HOME",
         )
 
-    def _another_world(self, found: WorldSize) -> ConfigurationError:
+    def _another_world(self, recorded: WorldSize) -> ConfigurationError:
         return ConfigurationError(
             "this home holds days of another simulated world",
             where=f"{self.storage.address}/{_RECORD}",
             expected=f"--customers {self.size.customers} --terminals {self.size.terminals} --seed {self.size.seed}",
-            found=f"--customers {found.customers} --terminals {found.terminals} --seed {found.seed}",
+            found=f"--customers {recorded.customers} --terminals {recorded.terminals} --seed {recorded.seed}",
             next_step="give those numbers to go on with that world, or use another TOLLGATE_HOME for a new one",
         )
 

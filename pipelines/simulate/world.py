@@ -115,8 +115,8 @@ def _within_reach(homes: Floats, shops: Floats) -> tuple[Ints, Ints]:
         owner, position = _candidates(block, cell_start)
         shop = by_cell[position]
         near = ((block[owner] - shops[shop]) ** 2).sum(axis=1) < RADIUS**2
-        found = np.bincount(owner[near], minlength=len(block))
-        lists += np.split(shop[near], np.cumsum(found)[:-1])
+        counts = np.bincount(owner[near], minlength=len(block))
+        lists += np.split(shop[near], np.cumsum(counts)[:-1])
     lists = [near if len(near) else _nearest(home, shops) for near, home in zip(lists, homes, strict=True)]
     return np.concatenate([[0], np.cumsum([len(near) for near in lists])]), np.concatenate(lists)
 

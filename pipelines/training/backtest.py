@@ -133,7 +133,9 @@ def _logistic(frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], spli
 
 def _days_to_read(splits: Sequence[Split], use_case: UseCase, held: DayRange) -> DayRange:
     """From the first day that any fold's search may look at, as far as the lake reaches back, to the last test day."""
-    looked_at = [week for split in splits for week in (split, *validation_splits(split, use_case))]
+    looked_at: list[Split] = []
+    for split in splits:
+        looked_at += (split, *validation_splits(split, use_case))
     first = min(week.history(use_case.model.history_days).first for week in looked_at)
     return DayRange(max(first, held.first), max(split.test.last for split in splits))
 

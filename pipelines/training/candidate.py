@@ -79,9 +79,11 @@ def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date, *, forbi
     `forbidden` are event keys that must not be learnt from (the golden set's): `PermanentError` where one is there.
     """
     _require_without(frame, use_case, forbidden)
+
     policy = use_case.model
     feature_set = use_case.feature_sets[policy.feature_set]
     names, split = feature_set.names, training_split(use_case, as_of)
+
     search = choose_parameters(frame, use_case, names, split)
     model = bytes(fit_for(frame, use_case, names, split, search.parameters).save_raw("ubj"))
     scorer = BoosterScorer(
@@ -92,8 +94,10 @@ def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date, *, forbi
         booster=load_booster(model),
         rounds=rounds_of(search.parameters),
     )
+
     history = split.history(policy.history_days)
     rows, label = learnable(frame, use_case, history, split.known_at)
+
     return Candidate(
         as_of=as_of,
         feature_set=feature_set,
@@ -111,13 +115,13 @@ def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date, *, forbi
 
 def _require_without(frame: pd.DataFrame, use_case: UseCase, forbidden: Array | None) -> None:
     key = use_case.stored_features.schema.id
-    found = frame[key].isin(forbidden) if forbidden is not None else None
-    if found is not None and found.any():
+    is_forbidden = frame[key].isin(forbidden) if forbidden is not None else None
+    if is_forbidden is not None and is_forbidden.any():
         raise PermanentError(
             "golden cases are among the training rows",
             where="training frame",
             expected="no event that is in the golden set",
-            found=f"{int(found.sum()):,}, for instance {key} {frame[key][found].iloc[0]}",
+            found=f"{int(is_forbidden.sum()):,}, for instance {key} {frame[key][is_forbidden].iloc[0]}",
             held_back=("the new release",),
             next_step="read the frame through pipelines.training.data, which leaves them out",
             runbook="docs/runbooks/golden-set.md",

@@ -173,19 +173,19 @@ def _enough_evidence(label: Array, candidate: Candidate) -> Check:
 def _scores_are_probabilities(score: Array) -> Check:
     good = bool(len(score)) and bool(np.all(np.isfinite(score) & (score >= 0) & (score <= 1)))
     varied = len(np.unique(score)) > 1
-    found = f"{len(score):,} scores from {score.min():.4f} to {score.max():.4f}" if len(score) else "no scores"
+    summary = f"{len(score):,} scores from {score.min():.4f} to {score.max():.4f}" if len(score) else "no scores"
     return Check(
         name="scores_are_probabilities",
         question="Loaded as in production, does it give finite scores in [0, 1] that differ?",
         outcome="passed" if good and varied else "failed",
-        found=found,
+        found=summary,
     )
 
 
 def _label_health(frame: pd.DataFrame, use_case: UseCase, candidate: Candidate, first_day: date | None) -> Check:
-    known = labels_at(frame, use_case, midnight(candidate.as_of))
+    label = labels_at(frame, use_case, midnight(candidate.as_of))
     examined = DayRange(candidate.history.first, candidate.split.test.last)
-    return labels_are_plausible(frame, known, use_case, examined, first_day=first_day)
+    return labels_are_plausible(frame, label, use_case, examined, first_day=first_day)
 
 
 def _not_older(candidate: Candidate, champion_as_of: date | None) -> Check:

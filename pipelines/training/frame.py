@@ -27,9 +27,11 @@ def read_training_frame(
     """
     use_case = run.use_case
     reports = run.lake.read(use_case.labels.name, version=versions[use_case.labels.name])
-    known = reports.where(reports[use_case.label.reported_at] <= known_at)
+    known_reports = reports.where(reports[use_case.label.reported_at] <= known_at)
     rows = _feature_rows(run, days, columns, versions[FEATURES])
-    frame = _to_pandas(with_reports(rows, known.select(*use_case.labels.key, use_case.label.reported_at), use_case))
+    frame = _to_pandas(
+        with_reports(rows, known_reports.select(*use_case.labels.key, use_case.label.reported_at), use_case)
+    )
     return frame.sort_values(list(use_case.events.key), kind="stable", ignore_index=True)
 
 

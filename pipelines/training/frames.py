@@ -84,8 +84,8 @@ def learnable(frame: pd.DataFrame, use_case: UseCase, days: DayRange, as_of: dat
     """The rows of `days` whose label was known at `as_of`, and these labels (0.0 or 1.0)."""
     rows = rows_of(frame, days)
     label = labels_at(rows, use_case, as_of)
-    known = ~np.isnan(label)
-    return (rows, label) if known.all() else (rows[known], label[known])
+    labelled = ~np.isnan(label)
+    return (rows, label) if labelled.all() else (rows[labelled], label[labelled])
 
 
 def judged(frame: pd.DataFrame, use_case: UseCase, split: Split, as_of: datetime) -> tuple[pd.DataFrame, Array]:

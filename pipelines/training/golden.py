@@ -50,10 +50,12 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
     require_one_or_more(
         cases, "number of cases", where="--cases", next_step="leave --cases out, or give some thousands"
     )
+
     known_at = _mature_at(run, days)
     use_case, versions = run.use_case, current_versions(run)
     features = use_case.stored_features
     frame = read_training_frame(run, days, features.names, known_at=known_at, versions=versions)
+
     chosen = _whole_units(frame, use_case.review.unit, cases)
     label = labels_at(chosen, use_case, known_at)
     frozen = chosen.drop(columns=use_case.label.reported_at).assign(**{LABEL: label}).reset_index(drop=True)
@@ -63,6 +65,7 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
             where=run.lake.path("features"), day=str(days), expected="positives and negatives with mature labels",
             found=f"{len(label):,} cases, {int(np.nansum(label)):,} positive", next_step=_other_days(label),
         )  # fmt: skip
+
     manifest = {
         "use_case": use_case.name,
         "days": [str(days.first), str(days.last)],
@@ -73,6 +76,7 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
         "feature_set_digest": features.digest,
         "features": declaration_digests(features),
     }
+
     golden = write_golden(run.settings.home, version, frozen, manifest)
     detail = {"digest": golden.digest, **{key: manifest[key] for key in ("days", "cases", "positives")}}
     run.ledger.audit(AUDIT, version, actor=run.actor, at=run.clock(), detail=detail)

@@ -122,21 +122,23 @@ def load_golden(home: Path, version: str, *, digest: str | None = None) -> Golde
         manifest_bytes, cases_bytes = (place / MANIFEST).read_bytes(), (place / CASES).read_bytes()
     except OSError as error:
         raise _damaged(place, "both of its files", str(error)) from error
-    found = sha256(manifest_bytes)
-    if digest is not None and found != digest:
-        raise _damaged(place / MANIFEST, f"SHA-256 {digest} (ledger)", f"SHA-256 {found}")
+    manifest_digest = sha256(manifest_bytes)
+    if digest is not None and manifest_digest != digest:
+        raise _damaged(place / MANIFEST, f"SHA-256 {digest} (ledger)", f"SHA-256 {manifest_digest}")
     manifest = json.loads(manifest_bytes)
     if sha256(cases_bytes) != manifest["cases_sha256"]:
         raise _damaged(place / CASES, f"SHA-256 {manifest['cases_sha256']}", f"SHA-256 {sha256(cases_bytes)}")
-    return GoldenSet(version=version, digest=found, manifest=manifest, cases=pd.read_parquet(io.BytesIO(cases_bytes)))
+    return GoldenSet(
+        version=version, digest=manifest_digest, manifest=manifest, cases=pd.read_parquet(io.BytesIO(cases_bytes))
+    )
 
 
-def _damaged(place: Path, expected: str, found: str) -> GoldenError:
+def _damaged(place: Path, expected: str, observed: str) -> GoldenError:
     return GoldenError(
         "the golden set is not the one that was frozen",
         where=str(place),
         expected=expected,
-        found=found,
+        found=observed,
         held_back=("the new release",),
         next_step="bring its folder back from a backup, or freeze another: tollgate golden freeze --from D --to D",
         runbook=RUNBOOK,

@@ -42,7 +42,10 @@ def precision_recall(label: Array, scores: Mapping[str, Array]) -> Picture:
 def calibration(label: Array, scores: Mapping[str, Array]) -> Picture:
     """Observed share of positives over the mean score, in ten groups of rows with the same number of positives."""
     lines = {name: reliability(label, score) for name, score in scores.items()}
-    values = [value for line in lines.values() for mean, share, _ in line for value in (mean, share) if value > 0]
+    values: list[float] = []
+    for line in lines.values():
+        for mean, share, _ in line:
+            values += (value for value in (mean, share) if value > 0)
 
     def draw(axes: Axes) -> None:
         low = max(1e-5, min(values) / 2)
@@ -55,10 +58,10 @@ def calibration(label: Array, scores: Mapping[str, Array]) -> Picture:
         )  # fmt: skip
         axes.legend()
 
-    told = {
+    descriptions = {
         name: "; ".join(f"{mean:.4f} against {share:.4f}" for mean, share, _ in line) for name, line in lines.items()
     }
-    pairs = ". ".join(f"{name}: {text}" for name, text in told.items())
+    pairs = ". ".join(f"{name}: {text}" for name, text in descriptions.items())
     return _picture(
         "calibration", "Calibration on the test days (log scales)", f"Mean score against observed share: {pairs}.", draw
     )

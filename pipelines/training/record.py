@@ -73,9 +73,12 @@ def release_record(
 
 def environment() -> dict[str, str]:
     """Versions of Python and of the packages that take part in training."""
-    return {"python": platform.python_version(), "machine": platform.machine()} | {
-        name: found for name in PACKAGES if (found := _version(name))
-    }
+    versions = {"python": platform.python_version(), "machine": platform.machine()}
+    for name in PACKAGES:
+        installed = _version(name)
+        if installed:
+            versions[name] = installed
+    return versions
 
 
 def requirements() -> tuple[str, ...]:

@@ -28,7 +28,7 @@ def bill_of_materials(record: ReleaseAccount) -> dict[str, Any]:
     property `tollgate:locked`. Where there is no lock, all that is installed.
     """
     locked = dict(locked_packages(LOCK.read_text())) if LOCK.is_file() else {}
-    installed = {_plain(found.name): found.version for found in distributions()}
+    installed = {_plain(distribution.name): distribution.version for distribution in distributions()}
     names = sorted(locked.keys() & installed.keys() if locked else installed.keys() - {"tollgate"})
     code = {"type": "application", "bom-ref": "tollgate", "name": "tollgate", "version": record.code_version}
     return {
@@ -62,8 +62,10 @@ def _model(record: ReleaseAccount) -> dict[str, Any]:
 
 def _package(name: str, version: str, locked: str) -> dict[str, Any]:
     purl = f"pkg:pypi/{name}@{version}"
-    told = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
-    return told if version == locked else {**told, "properties": [{"name": "tollgate:locked", "value": locked}]}
+    component = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
+    return (
+        component if version == locked else {**component, "properties": [{"name": "tollgate:locked", "value": locked}]}
+    )
 
 
 def _jar(jar: Jar) -> dict[str, Any]:

@@ -104,7 +104,7 @@ def _totals(sent: list[Sent], seconds: float) -> dict[str, Any]:
 
 
 def _print(sent: list[Sent], totals: dict[str, Any], places: dict[str, str]) -> None:
-    eventful = [day for day in sent if day.incidents or not day.asked]
+    eventful = [day for day in sent if day.incidents or not day.requested]
     if eventful:
         columns = ["day", "incidents", "events", "rows", "bad", "twice", "late", "reports"]
         print_table("days that differ", columns, [_row(day) for day in eventful])

@@ -51,8 +51,8 @@ def problem(
     rows = np.flatnonzero(mask)
     if not len(rows):
         return ()
-    found = [text or "" for text in texts.take(pa.array(rows)).to_pylist()]
-    return (Problem(rule, rows, tuple(map(landed, found)), tuple(map(shown, found))),)
+    refused_texts = [text or "" for text in texts.take(pa.array(rows)).to_pylist()]
+    return (Problem(rule, rows, tuple(map(landed, refused_texts)), tuple(map(shown, refused_texts))),)
 
 
 def one_array(values: Any) -> Any:
@@ -79,5 +79,5 @@ def without_declared_empty(texts: Any, empty: tuple[str, ...]) -> Any:
 
     if not empty:
         return texts
-    meant = pc.is_in(texts, value_set=pa.array([one.strip() for one in empty], texts.type))
+    meant = pc.is_in(texts, value_set=pa.array([text.strip() for text in empty], texts.type))
     return pc.if_else(meant, pa.scalar(None, texts.type), texts)

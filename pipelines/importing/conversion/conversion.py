@@ -72,6 +72,7 @@ def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: 
     content = read_file(path, mapping, limit=limit)
     kept = _kept(content.table, mapping)
     table, numbers = content.table.filter(pa.array(kept)), content.numbers[kept]
+
     columns: dict[str, ColumnValues] = {}
     mistakes = []
     for column in feed.columns:
@@ -81,13 +82,16 @@ def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: 
             mistakes.append(
                 f"{_typed(table, mapping, column.name)} as {column.name} {column.type}: {shown(str(error))}"
             )
+
     try:
         labels, values = labels_of(table[mapping.labels.column], mapping.labels)
     except (pa.ArrowException, ValueError) as error:
         kind = table[mapping.labels.column].type
         mistakes.append(f"{mapping.labels.column} ({kind}) against labels.positive: {shown(str(error))}")
+
     if mistakes:
         raise misfit(path, mapping, "; ".join(mistakes))
+
     findings = pa.concat_tables(
         [
             _broken_lines(content),
@@ -96,6 +100,7 @@ def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: 
         ]
     )
     good, unreadable = _split(columns, labels, values, feed)
+
     notes: dict[str, int] = {}
     for converted in columns.values():
         notes.update(converted.notes)
@@ -166,7 +171,7 @@ def _findings(
     path: Path, numbers: Any, columns: dict[str, ColumnValues], name: str, mapping: Mapping, feed: Feed
 ) -> Any:
     """What was wrong with the values of one column."""
-    tables = [_finding(path, numbers, columns[feed.time], mapping, name, one) for one in columns[name].problems]
+    tables = [_finding(path, numbers, columns[feed.time], mapping, name, problem) for problem in columns[name].problems]
     return pa.concat_tables(tables) if tables else FINDINGS.empty_table()
 
 
@@ -185,16 +190,16 @@ def _missing(
     return _finding(path, numbers, columns[feed.time], mapping, name, missing)
 
 
-def _finding(path: Path, numbers: Any, times: ColumnValues, mapping: Mapping, name: str, one: Problem) -> Any:
-    rows = pa.array(one.rows)
-    count = len(one.rows)
+def _finding(path: Path, numbers: Any, times: ColumnValues, mapping: Mapping, name: str, problem: Problem) -> Any:
+    rows = pa.array(problem.rows)
+    count = len(problem.rows)
     return pa.table(
         {
             "file": pa.array([path.name] * count, pa.string()),
-            "row": pa.array(numbers[one.rows], pa.int64()),
-            "rule": pa.array([one.rule] * count, pa.string()),
+            "row": pa.array(numbers[problem.rows], pa.int64()),
+            "rule": pa.array([problem.rule] * count, pa.string()),
             "column": pa.array([mapping.described(name)] * count, pa.string()),
-            "shown": pa.array(one.shown, pa.string()),
+            "shown": pa.array(problem.shown, pa.string()),
             "time": times.values.take(rows),
         },
         schema=FINDINGS,
@@ -241,7 +246,7 @@ def _fits_value(text: str | None, row_filter: RowFilter) -> bool:
     value = label_value(text)
     if not value:
         return row_filter.empty
-    if value in {label_value(one) for one in row_filter.values}:
+    if value in {label_value(listed) for listed in row_filter.values}:
         return True
     try:
         number = float(value)

@@ -46,7 +46,7 @@ def convert_id(raw: list[Any], column: IdColumn, name: str, wanted: Any, key: by
     integers = pa.types.is_integer(wanted)
     # An id that is hashed may be a whole number or text, unless the mapping says which.
     whole = column.kind == "whole" or (column.kind is None and key is None and integers)
-    parts = [_identities(one, column, whole=whole) for one in raw]
+    parts = [_identities(values, column, whole=whole) for values in raw]
     texts, refusals = parts[0] if len(parts) == 1 else _joined(parts)
     if column.default is not None:
         texts = texts.fill_null(composed(str(column.default)))
@@ -167,8 +167,8 @@ def _clashing_zeros(texts: Any) -> Any:
 def _beyond_exact(texts: Any, pointed: Any) -> Any:
     beyond = np.zeros(len(texts), dtype=bool)
     rows = np.flatnonzero(pointed)
-    found = texts.take(pa.array(rows)).to_pylist()
-    beyond[rows] = [abs(int(text)) > EXACT for text in found]
+    pointed_texts = texts.take(pa.array(rows)).to_pylist()
+    beyond[rows] = [abs(int(text)) > EXACT for text in pointed_texts]
     return beyond
 
 
@@ -184,8 +184,8 @@ def _joined(parts: list[tuple[Any, dict[str, tuple[Any, str]]]]) -> tuple[Any, d
     columns = [texts.to_pylist() for texts, _ in parts]
     texts = [None if None in row else joined_id(row) for row in zip(*columns, strict=True)]
     refused: dict[str, tuple[Any, str]] = {}
-    for _, found in parts:
-        for rule, (mask, reason) in found.items():
+    for _, refusals in parts:
+        for rule, (mask, reason) in refusals.items():
             before = refused[rule][0] if rule in refused else np.zeros(len(texts), dtype=bool)
             refused[rule] = (before | mask, reason)
     return pa.array(texts, pa.string()), refused
@@ -196,8 +196,8 @@ def _as_integers(texts: Any, wanted: Any, name: str, problems: tuple[Problem, ..
     long = mask_of(pc.greater(pc.utf8_length(texts), 18))
     beyond = np.zeros(len(texts), dtype=bool)
     rows = np.flatnonzero(long)
-    found = texts.take(pa.array(rows)).to_pylist()
-    beyond[rows] = [not -_INT64 <= int(text) < _INT64 for text in found]
+    long_texts = texts.take(pa.array(rows)).to_pylist()
+    beyond[rows] = [not -_INT64 <= int(text) < _INT64 for text in long_texts]
     problems += problem(
         f"{name}_unreadable", beyond, texts, landed=_landed(hashed=False, integers=True)(""), shown=shape
     )
@@ -206,9 +206,9 @@ def _as_integers(texts: Any, wanted: Any, name: str, problems: tuple[Problem, ..
 
 
 def _hashed(texts: Any, key: bytes, name: str, wanted: Any) -> Any:
-    known = pc.unique(texts).drop_null()
-    hashes = pa.array([keyed_id(key, name, one) for one in known.to_pylist()], pa.int64())
-    return pc.take(hashes, pc.index_in(texts, value_set=known)).cast(wanted)
+    distinct = pc.unique(texts).drop_null()
+    hashes = pa.array([keyed_id(key, name, text) for text in distinct.to_pylist()], pa.int64())
+    return pc.take(hashes, pc.index_in(texts, value_set=distinct)).cast(wanted)
 
 
 def _landed(*, hashed: bool, integers: bool) -> Callable[[str], Callable[[str], str | None]]:

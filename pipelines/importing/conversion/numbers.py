@@ -47,10 +47,12 @@ def convert_number(values: Any, column: NumberColumn, name: str, wanted: Any) ->
         factor = pc.if_else(raw.is_valid(), pa.scalar(column.factor), pa.scalar(Decimal(1)))
     else:
         factor = pa.scalar(column.factor)
+
     there = mask_of(texts.is_valid())
     plain = mask_of(pc.match_substring_regex(texts, _PLAIN))
     if pa.types.is_floating(wanted):
         return _as_doubles(texts, there, column, name, wanted)
+
     scale = wanted.scale if pa.types.is_decimal(wanted) else 0
     digits = (wanted.precision - wanted.scale) if pa.types.is_decimal(wanted) else 9
     exact = pc.if_else(pa.array(plain), texts, pa.scalar(None, texts.type)).cast(_WIDE)
@@ -62,13 +64,16 @@ def convert_number(values: Any, column: NumberColumn, name: str, wanted: Any) ->
     result = pc.if_else(pa.array(good), rounded, pa.scalar(None, rounded.type)).cast(
         pa.decimal128(digits + scale, scale)
     )
-    found = np.array(result.to_numpy(zero_copy_only=False), dtype=object) if (there & ~plain).any() else None
+
+    numbers = np.array(result.to_numpy(zero_copy_only=False), dtype=object) if (there & ~plain).any() else None
     changed = plain & good & ~same
-    if found is not None:
-        _read_one_by_one(found, texts, np.flatnonzero(there & ~plain), column, scale, digits, good, changed)
-        result = pa.array(found, pa.decimal128(digits + scale, scale))
+    if numbers is not None:
+        _read_one_by_one(numbers, texts, np.flatnonzero(there & ~plain), column, scale, digits, good, changed)
+        result = pa.array(numbers, pa.decimal128(digits + scale, scale))
+
     if not pa.types.is_decimal(wanted):
         result = result.cast(wanted)
+
     finer = plain & small & ~same & (column.round is None)
     problems = problem(f"{name}_decimals", finer, texts, landed=str, shown=shown)
     problems += problem(f"{name}_unreadable", there & ~good & ~finer, texts, landed=str, shown=shown)
@@ -123,7 +128,7 @@ def _doubles_as_texts(values: Any, column: NumberColumn) -> Any:
 
 
 def _read_one_by_one(
-    found: Any, texts: Any, rows: Any, column: NumberColumn, scale: int, digits: int, good: Any, changed: Any
+    numbers: Any, texts: Any, rows: Any, column: NumberColumn, scale: int, digits: int, good: Any, changed: Any
 ) -> None:
     """Fill in the numbers that are long or in scientific notation; `good` and `changed` say what came of each."""
     import re
@@ -138,7 +143,7 @@ def _read_one_by_one(
         except InvalidOperation:
             continue
         if abs(rounded) < Decimal(10) ** digits and (rounded == number or column.round is not None):
-            found[row], good[row], changed[row] = rounded, True, rounded != number
+            numbers[row], good[row], changed[row] = rounded, True, rounded != number
 
 
 def _as_doubles(texts: Any, there: Any, column: NumberColumn, name: str, wanted: Any) -> ColumnValues:

@@ -19,10 +19,10 @@ _FLAGS = {"1": True, "0": False, "yes": True, "no": False, "y": True, "n": False
 def convert_plain(values: Any, column: PlainColumn, name: str, wanted: Any) -> ColumnValues:
     """Flags (bool) or dates (date32) as `wanted`; other text is a problem of its row."""
     texts = without_declared_empty(one_array(values).cast(pa.string()), column.empty)
-    found = texts.to_pylist()
+    raw_texts = texts.to_pylist()
     read = _flag if pa.types.is_boolean(wanted) else _date
-    converted = [read(text if text is not None else _text(column.default)) for text in found]
-    bad = np.array([text is not None and value is None for text, value in zip(found, converted, strict=True)], bool)
+    converted = [read(text if text is not None else _text(column.default)) for text in raw_texts]
+    bad = np.array([text is not None and value is None for text, value in zip(raw_texts, converted, strict=True)], bool)
     problems = problem(f"{name}_unreadable", bad, texts, landed=str, shown=shown)
     return ColumnValues(pa.array(converted, wanted), problems)
 

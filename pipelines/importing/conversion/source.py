@@ -6,6 +6,7 @@ from collections.abc import Set
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from functools import cached_property
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +89,13 @@ class Source:
             return None
         if not self.mapping.source.daily:
             return self._on(day, list(self._all_files))
-        near = [path for file_day in self._days_of_files(day) for path in self._paths(file_day)]
-        if not near:
+        near: dict[date, list[Path]] = {file_day: self._paths(file_day) for file_day in self._days_of_files(day)}
+        if not any(near.values()):
             return None
-        for file_day in self._days_of_files(day):
-            for path in self._paths(file_day):
+        for file_day, paths in near.items():
+            for path in paths:
                 self._require_own_days(path, file_day)
-        return self._on(day, [self._file(path) for path in near])
+        return self._on(day, [self._file(path) for path in chain.from_iterable(near.values())])
 
     def files_read(self) -> list[FileRows]:
         """What was read so far, by file."""
@@ -140,7 +141,7 @@ class Source:
     def _file(self, path: Path) -> FileRows:
         if path not in self._kept:
             rows = read_events(path, self.mapping, self.feed, self._key)
-            while self._kept and sum(one.rows for one in self._kept.values()) + rows.rows > _KEPT_ROWS:
+            while self._kept and sum(kept.rows for kept in self._kept.values()) + rows.rows > _KEPT_ROWS:
                 del self._kept[next(iter(self._kept))]
             self._kept[path] = rows
             nothing = {"good": rows.good.slice(0, 0), "unreadable": rows.unreadable.slice(0, 0)}
@@ -152,12 +153,12 @@ class Source:
         return self._matching([pattern.replace("{day}", day.isoformat()) for pattern in self.mapping.source.patterns])
 
     def _matching(self, patterns: list[str]) -> list[Path]:
-        found: set[Path] = set()
+        paths: set[Path] = set()
         for pattern in patterns:
             literal = self.folder / pattern
             # A name may hold the signs of a pattern: `tx [1].csv`.
-            found |= {literal} if literal.is_file() else set(self.folder.glob(pattern))
-        return sorted(path for path in found if path.is_file() and not path.name.startswith("."))
+            paths |= {literal} if literal.is_file() else set(self.folder.glob(pattern))
+        return sorted(path for path in paths if path.is_file() and not path.name.startswith("."))
 
     def sample_paths(self) -> list[Path]:
         """All files of the source, in order."""
@@ -180,13 +181,17 @@ class Source:
     def _span(self) -> DayRange | None:
         if self.mapping.source.daily:
             return None
-        spans = [span for file in self._all_files if (span := _span(file, self.feed)) is not None]
-        return DayRange(min(s.first for s in spans), max(s.last for s in spans)) if spans else None
+        spans: list[DayRange] = []
+        for file in self._all_files:
+            span = _span(file, self.feed)
+            if span is not None:
+                spans.append(span)
+        return DayRange(min(span.first for span in spans), max(span.last for span in spans)) if spans else None
 
 
 def _span(file: FileRows, feed: Feed) -> DayRange | None:
     """The first and last UTC day of a file's events."""
     bounds = [pc.min_max(file.good[feed.time]), pc.min_max(file.unreadable[TIME])]
-    first = [one["min"].as_py() for one in bounds if one["min"].is_valid]
-    last = [one["max"].as_py() for one in bounds if one["max"].is_valid]
+    first = [bound["min"].as_py() for bound in bounds if bound["min"].is_valid]
+    last = [bound["max"].as_py() for bound in bounds if bound["max"].is_valid]
     return DayRange(min(first).date(), max(last).date()) if first else None

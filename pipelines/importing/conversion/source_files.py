@@ -76,13 +76,13 @@ def header(path: Path, mapping: Mapping) -> list[str]:
         return list(reader.schema.names)
 
 
-def misfit(path: Path, mapping: Mapping, found: str, *, next_step: str = "") -> ConfigurationError:
+def misfit(path: Path, mapping: Mapping, problem: str, *, next_step: str = "") -> ConfigurationError:
     """The error for a file that does not fit the mapping."""
     return ConfigurationError(
         "a source file does not fit the mapping",
         where=str(path),
         expected=f"a {mapping.source.format} file with {', '.join(mapping.source_columns)}",
-        found=found,
+        found=problem,
         next_step=next_step or "correct the mapping or the file; nothing was written",
     )
 
@@ -194,7 +194,7 @@ def _texts(values: Any) -> Any:
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid:
-        texts = [None if one is None else one.decode("utf-8", errors="replace") for one in values.to_pylist()]
+        texts = [None if value is None else value.decode("utf-8", errors="replace") for value in values.to_pylist()]
         return pa.chunked_array([pa.array(texts, pa.string())])
 
 

@@ -84,10 +84,10 @@ def _of_texts(texts: Any, column: TimeColumn, source: SourceFiles, name: str) ->
         pandas_format = "ISO8601"
         clean = pc.replace_substring(pc.replace_substring_regex(texts, r"\s+(Z|z|[+-]\d)", r"\1"), ",", ".")
     else:
-        hours = any(one in time_format for one in _HAS_HOUR)
+        hours = any(directive in time_format for directive in _HAS_HOUR)
         dates = ~missing & (not hours)
         readable = ~missing
-        zoned = np.full(len(texts), any(one in time_format for one in _HAS_ZONE))
+        zoned = np.full(len(texts), any(directive in time_format for directive in _HAS_ZONE))
         # Fractions that a format names with %S alone are not passed over in silence: such a row is unreadable.
         pandas_format, clean = _spelt_out(time_format), texts
     local = pd.Series(np.full(len(texts), np.datetime64("NaT", "ns")))

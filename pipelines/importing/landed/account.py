@@ -41,9 +41,9 @@ def broken_rules(findings: Any) -> list[BrokenRule]:
     for entry in findings.group_by("rule").aggregate([([], "count_all")]).to_pylist():
         rows = findings.filter(pc.equal(findings["rule"], entry["rule"]))
         first = rows.sort_by([("file", "ascending"), ("row", "ascending")]).slice(0, _SHOWN).to_pylist()
-        shown = tuple((one["file"], one["row"], one["column"], one["shown"]) for one in first)
+        shown = tuple((row["file"], row["row"], row["column"], row["shown"]) for row in first)
         rules.append(BrokenRule(entry["rule"], entry["count_all"], shown))
-    return sorted(rules, key=lambda one: (-one.rows, one.rule))
+    return sorted(rules, key=lambda rule: (-rule.rows, rule.rule))
 
 
 def rows_of(findings: Any) -> int:
@@ -82,8 +82,8 @@ class ImportAccount:
     @property
     def positive_share(self) -> float | None:
         """The share of positive labels among those known; None where none is."""
-        known = self.labels.of("positive") + self.labels.of("negative")
-        return self.labels.of("positive") / known if known else None
+        labelled = self.labels.of("positive") + self.labels.of("negative")
+        return self.labels.of("positive") / labelled if labelled else None
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
@@ -101,9 +101,9 @@ class ImportAccount:
             "labels": self.labels.table(),
             "positive_share": self.positive_share,
             "card_numbers": {
-                name: {"look_like_one": found, "values": values}
-                for name, (found, values) in self.card_numbers.items()
-                if found
+                name: {"look_like_one": look_alikes, "values": values}
+                for name, (look_alikes, values) in self.card_numbers.items()
+                if look_alikes
             },
             "notes": dict(self.notes),
             "warnings": list(self.warnings),
@@ -113,8 +113,8 @@ class ImportAccount:
 def _as_json(rules: Iterable[BrokenRule]) -> list[dict[str, Any]]:
     keys = ("file", "row", "column", "value")
     return [
-        {"rule": one.rule, "rows": one.rows, "first": [dict(zip(keys, row, strict=True)) for row in one.first]}
-        for one in rules
+        {"rule": rule.rule, "rows": rule.rows, "first": [dict(zip(keys, row, strict=True)) for row in rule.first]}
+        for rule in rules
     ]
 
 

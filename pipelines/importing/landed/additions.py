@@ -54,12 +54,12 @@ def day_addition(
     new = together(feed, LandedDay(unlabelled(content.good), unlabelled(content.unreadable)))
     now = _claims(content, feed, source)
     before = claims.read(day)
-    mine = pc.equal(before["source"], source.name) if replace else pa.array([False] * before.num_rows, pa.bool_())
-    kept_claims = before.filter(pc.invert(mine))
-    gone = _only_in(before.filter(mine), kept_claims, "key")
+    own = pc.equal(before["source"], source.name) if replace else pa.array([False] * before.num_rows, pa.bool_())
+    kept_claims = before.filter(pc.invert(own))
+    gone = _only_in(before.filter(own), kept_claims, "key")
     landed = read_day(landing, feed, day) or empty_day(feed)
     kept = _without(landed, feed, gone["key"]) if gone.num_rows else landed
-    taken_back = _reports_taken_back(before.filter(mine), pa.concat_tables([kept_claims, now]), use_case)
+    taken_back = _reports_taken_back(before.filter(own), pa.concat_tables([kept_claims, now]), use_case)
     return DayAddition(
         content=together(feed, kept, new),
         kept=kept,
@@ -108,10 +108,10 @@ def _complete(keys: Any, table: Any, feed: Feed) -> Any:
     """Keys as text; in the place of a missing one a digest of the whole row."""
     if not keys.null_count:
         return keys
-    found = keys.to_pylist()
+    texts = keys.to_pylist()
     columns = [table[column.name].cast(pa.string()).to_pylist() for column in feed.columns]
     rows = list(zip(*columns, strict=True))
-    return pa.array([_digest(row) if key is None else key for key, row in zip(found, rows, strict=True)], pa.string())
+    return pa.array([_digest(row) if key is None else key for key, row in zip(texts, rows, strict=True)], pa.string())
 
 
 def _digest(row: tuple[str | None, ...]) -> str:
@@ -149,10 +149,10 @@ def _reports_of(events: Any, use_case: UseCase, delay: timedelta) -> Any:
     return pa.table(columns).cast(typed_schema(use_case.labels))
 
 
-def _reports_taken_back(mine: Any, others: Any, use_case: UseCase) -> dict[date, Any]:
+def _reports_taken_back(own_claims: Any, others: Any, use_case: UseCase) -> dict[date, Any]:
     """The reports that this source had brought and that no claim asks for any more, by their day."""
     feed = use_case.labels
-    reported = mine.filter(mine["due"].is_valid())
+    reported = own_claims.filter(own_claims["due"].is_valid())
     if not reported.num_rows:
         return {}
     if list(feed.key) != list(use_case.events.key) or len(feed.key) != 1:
@@ -163,8 +163,8 @@ def _reports_taken_back(mine: Any, others: Any, use_case: UseCase) -> dict[date,
             found=f"{', '.join(feed.key)} and {', '.join(use_case.events.key)}",
             next_step=f"take the reports of these days out of {feed.name} by hand; nothing was written",
         )
-    asked = others.filter(others["due"].is_valid()).select(["key", "due"])
-    gone = reported.select(["key", "due"]).join(asked, keys=["key", "due"], join_type="left anti")
+    still_due = others.filter(others["due"].is_valid()).select(["key", "due"])
+    gone = reported.select(["key", "due"]).join(still_due, keys=["key", "due"], join_type="left anti")
     columns = {feed.key[0]: gone["key"], use_case.label.reported_at: gone["due"]}
     schema = typed_schema(feed)
     return _by_day(pa.table({name: columns[name].cast(schema.field(name).type) for name in schema.names}), use_case)

@@ -40,15 +40,15 @@ def other_days(landing: Landing, source: Source, use_case: UseCase, days: DayRan
     if claims.folder is None:
         return OtherDays({})
     reach = use_case.ingest.lateness_days
-    found: dict[date, Any] = {}
+    claims_by_day: dict[date, Any] = {}
     for day in days.widened(before=reach, after=reach):
         claimed = claims.read(day)
-        theirs = claimed.filter(pc.not_equal(claimed["source"], source.name))
+        other_claims = claimed.filter(pc.not_equal(claimed["source"], source.name))
         if not claimed.num_rows:
-            theirs = _unclaimed(landing, use_case.events, day)
-        if theirs.num_rows:
-            found[day] = theirs
-    return OtherDays(found)
+            other_claims = _unclaimed(landing, use_case.events, day)
+        if other_claims.num_rows:
+            claims_by_day[day] = other_claims
+    return OtherDays(claims_by_day)
 
 
 def require_no_contradiction(
@@ -74,7 +74,7 @@ def _unclaimed(landing: Landing, feed: Feed, day: date) -> Any:
     landed = read_day(landing, feed, day)
     if landed is None or not landed.rows:
         return SCHEMA.empty_table()
-    keys = pa.concat_arrays([one.cast(pa.string()) for one in row_keys(landed, feed)]).drop_null()
+    keys = pa.concat_arrays([part.cast(pa.string()) for part in row_keys(landed, feed)]).drop_null()
     nothing = {name: pa.nulls(len(keys), SCHEMA.field(name).type) for name in ("label", "due")}
     return pa.table({"key": keys, "source": pa.array([UNRECORDED] * len(keys)), **nothing}, schema=SCHEMA)
 
@@ -83,10 +83,10 @@ def _different_rows(addition: DayAddition, feed: Feed) -> list[str]:
     """Keys of new rows that are there with another content."""
     if not addition.kept.rows or not addition.new.rows or addition.content.rows == addition.kept.rows:
         return []
-    before = pa.concat_arrays([one.cast(pa.string()) for one in row_keys(addition.kept, feed)]).drop_null()
+    before = pa.concat_arrays([part.cast(pa.string()) for part in row_keys(addition.kept, feed)]).drop_null()
     typed = rows_not_in(addition.kept.typed, addition.new.typed)
     texts = rows_not_in(addition.kept.texts, addition.new.texts)
-    keys = pa.concat_arrays([one.cast(pa.string()) for one in row_keys(LandedDay(typed, texts), feed)])
+    keys = pa.concat_arrays([part.cast(pa.string()) for part in row_keys(LandedDay(typed, texts), feed)])
     return [key for key in keys.filter(pc.is_in(keys, value_set=before)).to_pylist() if key is not None]
 
 
@@ -105,11 +105,11 @@ def _different_labels(addition: DayAddition) -> list[str]:
     """Keys that another claim gives another label, or another time of the report."""
     others = addition.claims_kept.select(["key", "label", "due"]).rename_columns(["key", "other", "other_due"])
     both = addition.claims.select(["key", "label", "due"]).join(others, keys="key", join_type="inner")
-    known = pc.and_(pc.not_equal(both["label"], UNKNOWN), pc.not_equal(both["other"], UNKNOWN))
+    both_known = pc.and_(pc.not_equal(both["label"], UNKNOWN), pc.not_equal(both["other"], UNKNOWN))
     unequal = pc.not_equal(both["label"], both["other"])
     moved = pc.fill_null(pc.not_equal(both["due"], both["other_due"]), False)
     # A file may hold an event twice with two labels: what it says itself is no contradiction of another source.
-    keys = pc.unique(both.filter(pc.and_(known, pc.or_(unequal, moved)))["key"])
+    keys = pc.unique(both.filter(pc.and_(both_known, pc.or_(unequal, moved)))["key"])
     agreed = pc.unique(both.filter(pc.and_(pc.equal(both["label"], both["other"]), pc.invert(moved)))["key"])
     return [key for key in keys.filter(pc.invert(pc.is_in(keys, value_set=agreed))).to_pylist() if key is not None]
 
@@ -117,13 +117,13 @@ def _different_labels(addition: DayAddition) -> list[str]:
 def _shared(addition: DayAddition, keys: Any, feed: Feed) -> list[str]:
     if not len(keys):
         return []
-    mine = pa.concat_arrays([one.cast(pa.string()) for one in row_keys(addition.new, feed)]).drop_null()
-    return list(mine.filter(pc.is_in(mine, value_set=keys.combine_chunks())).to_pylist())
+    new_keys = pa.concat_arrays([part.cast(pa.string()) for part in row_keys(addition.new, feed)]).drop_null()
+    return list(new_keys.filter(pc.is_in(new_keys, value_set=keys.combine_chunks())).to_pylist())
 
 
 def _holders(claims: Any, keys: list[str]) -> str:
-    theirs = claims.filter(pc.is_in(claims["key"], value_set=pa.array(keys, pa.string())))
-    return ", ".join(sorted(set(theirs["source"].to_pylist()))) or UNRECORDED
+    matching = claims.filter(pc.is_in(claims["key"], value_set=pa.array(keys, pa.string())))
+    return ", ".join(sorted(set(matching["source"].to_pylist()))) or UNRECORDED
 
 
 def _contradiction(source: Source, day: date, keys: list[str], holder: str, what: str) -> ConfigurationError:

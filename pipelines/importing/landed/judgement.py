@@ -96,7 +96,7 @@ def _count_rejected(source: Source, account: ImportAccount) -> None:
             f"{account.rejected:,} of {account.read:,} rows have no time that can be read",
             source,
             expected=f"a readable time in all rows but {100 * REJECTED_SHARE:g} % (or {REJECTED_ROWS})",
-            found=" | ".join(rule.described() for rule in account.rejected_rules),
+            observed=" | ".join(rule.described() for rule in account.rejected_rules),
             next_step=f"{account.rejected_advice[0]}; nothing was written",
         )
 
@@ -104,26 +104,26 @@ def _count_rejected(source: Source, account: ImportAccount) -> None:
 def _require_ids(source: Source, account: ImportAccount) -> None:
     for rule in account.rules:
         column = next(
-            (name for name in source.mapping.events if rule.rule in {f"{name}_{one}" for one in _ID_RULES}), None
+            (name for name in source.mapping.events if rule.rule in {f"{name}_{suffix}" for suffix in _ID_RULES}), None
         )
         if column and rule.rows > REJECTED_ROWS and rule.rows > REJECTED_SHARE * account.events:
             raise _refused(
                 f"{rule.rows:,} of {account.events:,} rows have an id that was altered on its way into the file",
                 source,
                 expected=f"{source.mapping.described(column)}: ids as they were given",
-                found=rule.described(),
+                observed=rule.described(),
                 next_step=_id_advice(rule.rule.removeprefix(f"{column}_"), column),
             )
 
 
 def _require_no_card_numbers(source: Source, account: ImportAccount) -> None:
-    for name, (found, values) in account.card_numbers.items():
-        if values and found > CARD_NUMBER_SHARE * values:
+    for name, (look_alikes, values) in account.card_numbers.items():
+        if values and look_alikes > CARD_NUMBER_SHARE * values:
             raise _refused(
-                f"{found:,} of {values:,} values of {source.mapping.described(name)} look like card numbers",
+                f"{look_alikes:,} of {values:,} values of {source.mapping.described(name)} look like card numbers",
                 source,
                 expected="no card numbers in clear text: they would reach lake, online store and alert lists",
-                found=f"{source.mapping.described(name)}, for {name}: 13 to 19 digits whose check digit is right "
+                observed=f"{source.mapping.described(name)}, for {name}: 13 to 19 digits whose check digit is right "
                 "(by chance, one in ten is)",
                 next_step=f'hash them: keyed = ["{name}"] in the mapping; or, if they are something else, say what: '
                 f'events.{name}.not_card_numbers, for instance "device numbers"',
@@ -142,7 +142,7 @@ def _require_known_labels(source: Source, account: ImportAccount) -> None:
         expected=f"{labels.column} to be one of {_listed(labels.positive_values)} (positive) or "
         f"{_listed(labels.negative_values)} (negative), in all rows but {100 * labels.unknown_share:g} % "
         "(labels.unknown_share)",
-        found=values,
+        observed=values,
         next_step="list the others in labels.positive or labels.negative, or say negative = 'everything else'; "
         "rows that are no event can be left out: [[drop]] column = …, values = […]; nothing was written",
     )
@@ -195,8 +195,8 @@ def _card_numbers(chunks: list[Any]) -> tuple[int, int]:
     if len(values) <= _SAMPLE:
         return card_number_share(values)
     step = len(values) // _SAMPLE
-    found, looked_at = card_number_share(values.take(pa.array(range(0, len(values), step))))
-    return round(found * len(values) / looked_at), len(values)
+    look_alikes, looked_at = card_number_share(values.take(pa.array(range(0, len(values), step))))
+    return round(look_alikes * len(values) / looked_at), len(values)
 
 
 def _time_advice(rule: BrokenRule, source: Source) -> str:
@@ -231,9 +231,9 @@ def _id_advice(rule: str, column: str) -> str:
     return f"{ways[rule]}; nothing was written"
 
 
-def _refused(what: str, source: Source, *, expected: str, found: str, next_step: str) -> ConfigurationError:
+def _refused(what: str, source: Source, *, expected: str, observed: str, next_step: str) -> ConfigurationError:
     return ConfigurationError(
-        what, where=source.name, expected=expected, found=found, next_step=next_step, runbook=RUNBOOK
+        what, where=source.name, expected=expected, found=observed, next_step=next_step, runbook=RUNBOOK
     )
 
 

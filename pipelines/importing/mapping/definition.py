@@ -7,6 +7,7 @@ import tomllib
 from collections.abc import Iterable
 from datetime import timedelta
 from importlib import resources
+from itertools import chain
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
@@ -191,7 +192,7 @@ class Mapping(Section):
     def source_columns(self) -> list[str]:
         """Every column that the source must have, once."""
         filters = [row_filter.column for row_filter in (*self.keep, *self.drop)]
-        columns = [name for column in self.events.values() for name in column.sources]
+        columns = chain.from_iterable(column.sources for column in self.events.values())
         return list(dict.fromkeys([*columns, self.labels.column, *filters]))
 
     def described(self, column: str) -> str:
@@ -237,9 +238,12 @@ def parse_mapping(document: dict[str, Any], use_case: UseCase, *, where: str) ->
 def _left_open(document: Any, place: str = "") -> list[str]:
     """Where in the document something is still to be filled in."""
     if isinstance(document, dict):
-        return [one for key, value in document.items() for one in _left_open(value, f"{place}.{key}".lstrip("."))]
+        places: list[str] = []
+        for key, value in document.items():
+            places += _left_open(value, f"{place}.{key}".lstrip("."))
+        return places
     if isinstance(document, list):
-        return [one for value in document for one in _left_open(value, place)]
+        return list(chain.from_iterable(_left_open(value, place) for value in document))
     return [place] if document == FILL_IN else []
 
 
@@ -271,7 +275,9 @@ def _unknown_columns(events: Any, use_case: UseCase) -> list[str]:
 
 def _unkeyable(columns: Any, use_case: UseCase) -> list[str]:
     listed = columns if isinstance(columns, list) else []
-    return [f"keyed: {problem}" for problem in (unkeyable(str(one), use_case.events) for one in listed) if problem]
+    return [
+        f"keyed: {problem}" for problem in (unkeyable(str(column), use_case.events) for column in listed) if problem
+    ]
 
 
 def _contradictions(mapping: Mapping, use_case: UseCase) -> list[str]:
@@ -285,7 +291,7 @@ def _contradictions(mapping: Mapping, use_case: UseCase) -> list[str]:
             if column.kind == "text":
                 problems.append(f"events.{name}: {name} is a whole number here; an id that is text has to be in keyed")
         if isinstance(column, IdColumn) and column.not_card_numbers and kinds[name] == "string":
-            declared = next(one for one in use_case.events.columns if one.name == name)
+            declared = next(candidate for candidate in use_case.events.columns if candidate.name == name)
             if name not in mapping.keyed and not declared.not_card_numbers:
                 problems.append(
                     f"events.{name}.not_card_numbers: ingest quarantines text that looks like a card number; say "
@@ -305,7 +311,7 @@ def _contradictions(mapping: Mapping, use_case: UseCase) -> list[str]:
 
 def unkeyable(column: str, feed: Feed) -> str | None:
     """Why a column of a feed cannot hold keyed ids; None where it can."""
-    types = {one.name: one.type for one in feed.columns}
+    types = {declared.name: declared.type for declared in feed.columns}
     if column not in types:
         return f"{column} is not a column of {feed.name}"
     if parse_column_type(types[column]).kind in KINDS:

@@ -67,11 +67,11 @@ def id_key(settings: Settings, *, may_make: bool) -> bytes:
     return key
 
 
-def _unusable(where: str, found: str) -> ConfigurationError:
+def _unusable(where: str, problem: str) -> ConfigurationError:
     return ConfigurationError(
         "the key of ids cannot be used",
         where=where,
         expected=f"a file of {LEAST_KEY_BYTES} bytes or more that this user may read",
-        found=found,
+        found=problem,
         next_step="let TOLLGATE_ID_KEY name that file; unset, the home has a key of its own from its first import on",
     )

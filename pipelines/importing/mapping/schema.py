@@ -37,7 +37,7 @@ def mapping_schema(use_case: UseCase) -> dict[str, Any]:
     }
     keyable = [column.name for column in use_case.events.columns if parse_column_type(column.type).kind in KINDS]
     schema["properties"]["keyed"]["items"] = {"enum": keyable}
-    schema["definitions"] = {name: one for name, one in definitions.items() if name not in unused}
+    schema["definitions"] = {name: definition for name, definition in definitions.items() if name not in unused}
     title = f"Tollgate: a mapping of files to the {use_case.name} use case"
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": title}
 

@@ -100,7 +100,7 @@ def texts_of(values: Any) -> list[str | None]:
     try:
         return list(values.cast(pa.string()).to_pylist())
     except pa.ArrowException:
-        return [None if one is None else str(one) for one in values.to_pylist()]
+        return [None if value is None else str(value) for value in values.to_pylist()]
 
 
 def _csv(path: Path, data: bytes) -> FileForm:
@@ -111,7 +111,7 @@ def _csv(path: Path, data: bytes) -> FileForm:
         raise _unusable(path, "text with NUL bytes: another encoding, or no text file")
     if len(data) >= _SAMPLE_BYTES:
         text = text[: text.rfind("\n") + 1] or text
-    delimiter = max(_DELIMITERS, key=lambda one: _fields(text, one))
+    delimiter = max(_DELIMITERS, key=lambda candidate: _fields(text, candidate))
     quote = "'" if text.count(f"'{delimiter}'") > text.count(f'"{delimiter}"') else '"'
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quotechar=quote)
     names = next(rows)
@@ -158,11 +158,11 @@ def _unpacked(path: Path) -> bytes:
         return file.read(_SAMPLE_BYTES)
 
 
-def _unusable(path: Path, found: str) -> ConfigurationError:
+def _unusable(path: Path, problem: str) -> ConfigurationError:
     return ConfigurationError(
         "no mapping can be proposed for the file",
         where=str(path),
         expected="a CSV file with a header (gzipped or not), or a Parquet file",
-        found=shown(found, longest=200),
+        found=shown(problem, longest=200),
         next_step="save it as CSV or Parquet, or write the mapping by hand: docs/importing.md",
     )

@@ -101,7 +101,9 @@ class SampledSource(Source):
         every = self.sample_paths()
         if days is not None and mapping.source.daily:
             self.require(days)
-            of_days = {path for day in days for path in self._paths(day)}
+            of_days: set[Path] = set()
+            for day in days:
+                of_days.update(self._paths(day))
             every = [path for path in every if path in of_days]
         self.of_files = len(every)
         self.chosen = _evenly(every, FILES)
@@ -153,14 +155,16 @@ def preview(folder: Path, mapping: Mapping, use_case: UseCase, key: bytes, days:
     asks for it; any will do.
     """
     source = SampledSource(folder, mapping, use_case.events, key, days)
-    asked = days or DayRange.parse("2000-01-01", "2000-01-01")
-    content = source.events(asked.first)
+    requested = days or DayRange.parse("2000-01-01", "2000-01-01")
+    content = source.events(requested.first)
     files = source.sampled()
+
     account, refusal = None, None
     try:
-        account = judged(source, use_case, DayRange.single(asked.first))
+        account = judged(source, use_case, DayRange.single(requested.first))
     except TollgateError as error:
         refusal = error
+
     if refusal is None and not content.good.num_rows + content.unreadable.num_rows:
         refusal = UsageError(
             "the sample holds no event",
@@ -169,12 +173,14 @@ def preview(folder: Path, mapping: Mapping, use_case: UseCase, key: bytes, days:
             found=f"{sum(file.rows for file in files):,} rows in the sample, none of them an event",
             next_step="give a folder or a range of days with events, or correct the mapping",
         )
+
     findings = pa.concat_tables([FINDINGS.empty_table(), *(file.findings for file in files)])
     labels = LabelCounts()
     for table in (content.good, content.unreadable):
         labels.add(counted(table[LABEL].combine_chunks(), table[VALUE].combine_chunks()))
     times = pa.chunked_array([*content.good[use_case.events.time].chunks, *content.unreadable[TIME].chunks])
     flags = pa.chunked_array([*content.good[LABEL].chunks, *content.unreadable[LABEL].chunks], pa.int8())
+
     return Preview(
         files=[path.name for path in source.chosen],
         of_files=source.of_files,
@@ -232,7 +238,7 @@ def _first_values(columns: list[Any], *, by_shape: bool) -> list[str]:
 
 def _texts(values: Any) -> list[str | None]:
     if pa.types.is_timestamp(values.type) and values.type.tz == "UTC" and values.type.unit == "us":
-        return [None if one is None else f"{one:%Y-%m-%d %H:%M:%S}Z" for one in values.to_pylist()]
+        return [None if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}Z" for moment in values.to_pylist()]
     return texts_of(values)
 
 
@@ -245,8 +251,8 @@ def _by_day(times: Any, labels: Any) -> dict[str, tuple[int, int]]:
     if not len(times):
         return {}
     table = pa.table({"day": times.cast(pa.date32()), "positive": pc.equal(labels, 1)})
-    found = table.group_by("day").aggregate([([], "count_all"), ("positive", "sum")]).sort_by("day").to_pylist()
-    return {str(row["day"]): (row["count_all"], row["positive_sum"] or 0) for row in found}
+    counts = table.group_by("day").aggregate([([], "count_all"), ("positive", "sum")]).sort_by("day").to_pylist()
+    return {str(row["day"]): (row["count_all"], row["positive_sum"] or 0) for row in counts}
 
 
 def _evenly(paths: list[Path], count: int) -> list[Path]:

@@ -86,9 +86,11 @@ def propose(
     form = form_of(path)
     given = {**(chosen or {}), **({use_case.events.key[0]: key} if key else {})}
     _require(form, use_case, [*time, *given.values(), *([label] if label else [])], list(given))
+
     draft = _Draft()
     draft.taken |= {*time, *given.values(), *([label] if label else [])}
     label_column, label_others = _label(form, use_case, label, draft)
+
     lines: dict[str, list[str]] = {}
     time_name = use_case.events.time
     zoned, lines[time_name] = _time(form, use_case, list(time), draft)
@@ -97,6 +99,7 @@ def propose(
             lines[column.name] = _column(form, use_case, column, given.get(column.name, ""), draft)
     for column in use_case.events.columns:
         draft.events += lines[column.name]
+
     label_lines = _label_lines(label_column, label_others, use_case, draft)
     text = "\n".join(
         [
@@ -112,6 +115,7 @@ def propose(
             "",
         ]
     )
+
     return Proposal(text, tuple(draft.to_fill_in))
 
 
@@ -179,20 +183,20 @@ def _in_order(use_case: UseCase) -> list[Column]:
 def _column(form: FileForm, use_case: UseCase, column: Column, given: str, draft: _Draft) -> list[str]:
     model = column_model(column.type)
     is_key = column.name == use_case.events.key[0]
-    found = [one for one in form.columns if one.name == given]
+    matches = [sample for sample in form.columns if sample.name == given]
     others: list[str] = []
-    if not found:
+    if not matches:
         ranked = _ranked(form, column, draft, model, is_key=is_key)
-        found, others = [one for _, one in ranked[:1]], _close(ranked)
-    if not found:
+        matches, others = [sample for _, sample in ranked[:1]], _close(ranked)
+    if not matches:
         return [_open(f"events.{column.name}", column.name, draft, _usable(form, draft))]
-    draft.taken.add(found[0].name)
+    draft.taken.add(matches[0].name)
     hint = _alternatives(others)
     if model is IdColumn:
-        return _id_lines(column, found[0], draft, hint, is_key=is_key)
+        return _id_lines(column, matches[0], draft, hint, is_key=is_key)
     if model is NumberColumn:
-        return _number_lines(column, found[0], hint)
-    return [f"{column.name} = {_toml(found[0].name)}{hint}"]
+        return _number_lines(column, matches[0], hint)
+    return [f"{column.name} = {_toml(matches[0].name)}{hint}"]
 
 
 def _ranked(
@@ -200,33 +204,33 @@ def _ranked(
 ) -> list[tuple[float, SampleColumn]]:
     """Columns that may be meant, the likeliest first: by name, among those whose values fit."""
     ranked = []
-    for one in form.columns:
-        if one.name in draft.taken or not _fits(one, column, model, is_key=is_key):
+    for sample in form.columns:
+        if sample.name in draft.taken or not _fits(sample, column, model, is_key=is_key):
             continue
-        score = likeness(column.name, one.name)
-        if is_key and _meanings(one.name) == {_AN_ID}:
+        score = likeness(column.name, sample.name)
+        if is_key and _meanings(sample.name) == {_AN_ID}:
             score = max(score, _NAME)
         if score >= _NAME:
-            ranked.append((score, one))
+            ranked.append((score, sample))
     return sorted(ranked, key=lambda item: -item[0])
 
 
-def _fits(one: SampleColumn, column: Column, model: type, *, is_key: bool) -> bool:
-    values = one.there
+def _fits(sample: SampleColumn, column: Column, model: type, *, is_key: bool) -> bool:
+    values = sample.there
     if not values:
         return False
     if model is NumberColumn:
-        return number_form(values, one.kind) is not None
+        return number_form(values, sample.kind) is not None
     if model is IdColumn:
-        if one.kind.startswith(("timestamp", "date", "bool", "decimal")):
+        if sample.kind.startswith(("timestamp", "date", "bool", "decimal")):
             return False
         fractions = any(re.fullmatch(r"[+-]?\d+[.,]0*[1-9]\d*", text) for text in values)
-        return not fractions and (not is_key or len(set(values)) == len(values) == len(one.values))
-    return not one.kind.startswith("timestamp") or parse_column_type(column.type).kind == "date"
+        return not fractions and (not is_key or len(set(values)) == len(values) == len(sample.values))
+    return not sample.kind.startswith("timestamp") or parse_column_type(column.type).kind == "date"
 
 
-def _id_lines(column: Column, one: SampleColumn, draft: _Draft, hint: str, *, is_key: bool) -> list[str]:
-    values = one.there
+def _id_lines(column: Column, sample: SampleColumn, draft: _Draft, hint: str, *, is_key: bool) -> list[str]:
+    values = sample.there
     whole = all(re.fullmatch(r"-?\d{1,18}(\.0*)?", text) for text in values)
     zeros = any(re.match(r"-?0\d", text) for text in values)
     cards, different = card_number_share(pa.array(values, pa.string()))
@@ -237,20 +241,20 @@ def _id_lines(column: Column, one: SampleColumn, draft: _Draft, hint: str, *, is
     lines = []
     if zeros and whole:
         lines.append("# unsure: ids with leading zeros are taken for text; where they are whole numbers:")
-        lines.append(f'#   {column.name} = {{ column = {_toml(one.name)}, kind = "whole", leading_zeros = "drop" }}')
+        lines.append(f'#   {column.name} = {{ column = {_toml(sample.name)}, kind = "whole", leading_zeros = "drop" }}')
     if any(re.fullmatch(r"[+-]?\d+(\.\d+)?[eE][+-]\d+", text) for text in values):
         lines.append("# Some ids are in scientific notation: their last digits are lost. Export them as text.")
     if is_key:
         hint = hint or "  # different in every row of the sample"
     if is_text and column.name in draft.keyed:
-        return [*lines, f'{column.name} = {{ column = {_toml(one.name)}, kind = "text" }}{hint}']
-    return [*lines, f"{column.name} = {_toml(one.name)}{hint}"]
+        return [*lines, f'{column.name} = {{ column = {_toml(sample.name)}, kind = "text" }}{hint}']
+    return [*lines, f"{column.name} = {_toml(sample.name)}{hint}"]
 
 
-def _number_lines(column: Column, one: SampleColumn, hint: str) -> list[str]:
-    form = number_form(one.there, one.kind)
+def _number_lines(column: Column, sample: SampleColumn, hint: str) -> list[str]:
+    form = number_form(sample.there, sample.kind)
     assert form is not None
-    keys = [f"column = {_toml(one.name)}"]
+    keys = [f"column = {_toml(sample.name)}"]
     keys += [f"decimal = {_toml(form.decimal)}"] if form.decimal != "." else []
     keys += [f"thousands = {_toml(form.thousands)}"] if form.thousands else []
     keys += [f"currency = {_toml(form.currency)}"] if form.currency else []
@@ -266,7 +270,7 @@ def _number_lines(column: Column, one: SampleColumn, hint: str) -> list[str]:
         lines.append("# unsure: the comma is taken for a sign between thousands; or is it the decimal sign?")
     if scale and form.decimals == 0:
         hint = hint or '  # whole numbers: where they are hundredths, { column = "…", unit = "cents" }'
-    value = _toml(one.name) if len(keys) == 1 else f"{{ {', '.join(keys)} }}"
+    value = _toml(sample.name) if len(keys) == 1 else f"{{ {', '.join(keys)} }}"
     return [*lines, f"{column.name} = {value}{hint}"]
 
 
@@ -274,24 +278,32 @@ def _time(form: FileForm, use_case: UseCase, given: list[str], draft: _Draft) ->
     """Whether the times name their zone, and the lines of the time column."""
     name = use_case.events.time
     forms: dict[str, TimeForm] = {}
-    for one in form.columns:
-        if (one.name not in draft.taken or one.name in given) and (found := time_form(one.there, one.kind)):
-            forms[one.name] = found
+    for sample in form.columns:
+        if (sample.name not in draft.taken or sample.name in given) and (
+            sample_form := time_form(sample.there, sample.kind)
+        ):
+            forms[sample.name] = sample_form
+
     if given:
-        if any(one not in forms for one in given):
+        if any(column not in forms for column in given):
             return True, [_open(f"events.{name}", name, draft, given)]
         return _time_lines(name, given, forms, draft, [])
-    likely = {one: likeness(name, one) for one in forms if not _tokens(one) & _OTHER_TIMES}
-    ranked = sorted(likely, key=lambda one: -likely[one])
-    alone = [one for one in ranked if forms[one].kind in {"timestamp", "text"}]
-    dates = [one for one in ranked if forms[one].kind == "date"]
-    clocks = [one for one in ranked if forms[one].kind == "clock" and likely[one] >= _LITTLE]
-    hours = [one for one in ranked if forms[one].kind == "hour" and _tokens(one) & {"hour", "hr", "hh", "stunde"}]
-    epochs = [one for one in ranked if forms[one].kind == "epoch" and likely[one] >= _NAME]
-    ways = [[one] for one in alone]
+
+    likely = {column: likeness(name, column) for column in forms if not _tokens(column) & _OTHER_TIMES}
+    ranked = sorted(likely, key=lambda column: -likely[column])
+    alone = [column for column in ranked if forms[column].kind in {"timestamp", "text"}]
+    dates = [column for column in ranked if forms[column].kind == "date"]
+    clocks = [column for column in ranked if forms[column].kind == "clock" and likely[column] >= _LITTLE]
+    hours = [
+        column for column in ranked if forms[column].kind == "hour" and _tokens(column) & {"hour", "hr", "hh", "stunde"}
+    ]
+    epochs = [column for column in ranked if forms[column].kind == "epoch" and likely[column] >= _NAME]
+
+    ways = [[column] for column in alone]
     ways += [[dates[0], clocks[0]]] if dates and clocks else []
-    ways += [[one] for one in epochs]
+    ways += [[column] for column in epochs]
     ways += [[dates[0], hours[0]]] if dates and hours else []
+
     if not ways and dates:
         draft.to_fill_in.append(f"events.{name}")
         return True, [
@@ -301,7 +313,9 @@ def _time(form: FileForm, use_case: UseCase, given: list[str], draft: _Draft) ->
         ]
     if not ways:
         numbers = [
-            one.name for one in form.columns if number_form(one.there, one.kind) and likeness(name, one.name) > 0
+            sample.name
+            for sample in form.columns
+            if number_form(sample.there, sample.kind) and likeness(name, sample.name) > 0
         ]
         line = _open(f"events.{name}", name, draft, numbers or _usable(form, draft))
         return True, [
@@ -316,7 +330,7 @@ def _time_lines(
 ) -> tuple[bool, list[str]]:
     draft.taken |= set(columns)
     hint, first = _alternatives(others), forms[columns[0]]
-    lines = _day_or_month_first([forms[one] for one in columns])
+    lines = _day_or_month_first([forms[column] for column in columns])
     if len(columns) == 1:
         keys = [f"column = {_toml(columns[0])}"]
         keys += [f"format = {_toml(first.format)}"] if first.format else []
@@ -342,50 +356,54 @@ def _time_lines(
 
 def _day_or_month_first(forms: list[TimeForm]) -> list[str]:
     """A comment where the sample reads in two ways, each another day: 03/04/2026."""
-    swapped = [
-        other
-        for form in forms
-        for other in form.others
-        if form.format
-        and {"%d", "%m"} <= set(re.findall("%[dm]", other))
-        and other.index("%d") != form.format.find("%d")
-    ]
+    swapped: list[str] = []
+    for form in forms:
+        if not form.format:
+            continue
+        for other in form.others:
+            both_named = {"%d", "%m"} <= set(re.findall("%[dm]", other))
+            if both_named and other.index("%d") != form.format.find("%d"):
+                swapped.append(other)
+
     return [f"# unsure: the sample also reads as {swapped[0]}: is the day or the month first?"] if swapped else []
 
 
 def _label(form: FileForm, use_case: UseCase, given: str, draft: _Draft) -> tuple[SampleColumn | None, list[str]]:
     if given:
-        return next(one for one in form.columns if one.name == given), []
+        return next(sample for sample in form.columns if sample.name == given), []
     words = _LABEL_WORDS | _tokens(use_case.labels.name) | _tokens(use_case.name)
     words -= {"reports", "reported", "at", "id"}
     ranked = []
-    for one in form.columns:
-        different = {label_value(text) for text in one.there}
-        if one.name in draft.taken or not 1 <= len(different) <= 5:
+    for sample in form.columns:
+        different = {label_value(text) for text in sample.there}
+        if sample.name in draft.taken or not 1 <= len(different) <= 5:
             continue
-        named = any(token in words or any(len(w) > 3 and w in token for w in words) for token in _tokens(one.name))
+        named = any(token in words or any(len(w) > 3 and w in token for w in words) for token in _tokens(sample.name))
         if named:
-            score = 1.0 + (len(different) == 2) + bool(different & _LABEL_VALUES) - ("flagged" in one.name.lower())
-            ranked.append((score, one))
+            score = 1.0 + (len(different) == 2) + bool(different & _LABEL_VALUES) - ("flagged" in sample.name.lower())
+            ranked.append((score, sample))
     ranked.sort(key=lambda item: -item[0])
     if not ranked:
-        return None, [one.name for one in form.columns if 2 <= len(set(one.there)) <= 3]
+        return None, [sample.name for sample in form.columns if 2 <= len(set(sample.there)) <= 3]
     draft.taken.add(ranked[0][1].name)
-    return ranked[0][1], [one.name for _, one in ranked[1:]]
+    return ranked[0][1], [sample.name for _, sample in ranked[1:]]
 
 
-def _label_lines(one: SampleColumn | None, others: list[str], use_case: UseCase, draft: _Draft) -> list[str]:
+def _label_lines(sample: SampleColumn | None, others: list[str], use_case: UseCase, draft: _Draft) -> list[str]:
     hours = use_case.label.delay_days * 24
     delay = (
         f"delay_hours = {hours}  # unsure: how long after the event its report comes; at most what the use case waits"
     )
-    if one is None:
+
+    if sample is None:
         return [_open("labels.column", "column", draft, others), "positive = [1]", "negative = [0]", delay]
-    lines = [f"column = {_toml(one.name)}{_alternatives(others)}"]
-    by_value = {label_value(text): text for text in one.there}
+    lines = [f"column = {_toml(sample.name)}{_alternatives(others)}"]
+
+    by_value = {label_value(text): text for text in sample.there}
     positives = sorted(value for value in by_value if value in _LABEL_VALUES)
     negatives = sorted(value for value in by_value if opposite(value) in _LABEL_VALUES and value not in _LABEL_VALUES)
     rest = sorted(set(by_value) - set(positives) - set(negatives))
+
     if not positives and len(negatives) == 1 and not rest:
         meant = opposite(negatives[0]) or "1"
         lines.append(f"positive = [{_label_text(meant)}]  # unsure: the sample holds no such label")
@@ -395,10 +413,12 @@ def _label_lines(one: SampleColumn | None, others: list[str], use_case: UseCase,
         values = ", ".join(_label_text(shown(by_value[value])) for value in sorted(by_value))
         lines.append(f"positive = [{_toml(FILL_IN)}]  # which of {values}?")
         return [*lines, 'negative = "everything else"  # or a list: any other value is an unknown label then', delay]
+
     lines.append(f"positive = [{', '.join(_label_text(by_value[value]) for value in positives)}]")
     fallback = [opposite(value) or "" for value in positives[:1]]
     written = [by_value[value] for value in negatives] or fallback
     lines.append(f"negative = [{', '.join(map(_label_text, written))}]")
+
     if rest:
         values = ", ".join(_label_text(shown(by_value[value])) for value in rest)
         lines.append(f"# unsure: neither positive nor negative so far: {values}")
@@ -434,11 +454,11 @@ def _tokens(name: str) -> set[str]:
 
 
 def _close(ranked: list[tuple[float, SampleColumn]]) -> list[str]:
-    return [one.name for score, one in ranked[1:] if ranked[0][0] - score <= 0.25]
+    return [sample.name for score, sample in ranked[1:] if ranked[0][0] - score <= 0.25]
 
 
 def _usable(form: FileForm, draft: _Draft) -> list[str]:
-    return [one.name for one in form.columns if one.name not in draft.taken]
+    return [sample.name for sample in form.columns if sample.name not in draft.taken]
 
 
 def _open(key: str, name: str, draft: _Draft, others: Sequence[str]) -> str:
@@ -450,7 +470,7 @@ def _alternatives(others: Sequence[str], word: str = "unsure; or") -> str:
     if not others:
         return ""
     more = ", …" if len(others) > _SHOWN_OTHERS else ""
-    return f"  # {word}: {', '.join(shown(one) for one in others[:_SHOWN_OTHERS])}{more}"
+    return f"  # {word}: {', '.join(shown(other) for other in others[:_SHOWN_OTHERS])}{more}"
 
 
 def _toml(value: str | Sequence[str]) -> str:
@@ -459,7 +479,7 @@ def _toml(value: str | Sequence[str]) -> str:
 
 
 def _require(form: FileForm, use_case: UseCase, names: Sequence[str], columns: Sequence[str]) -> None:
-    there = [one.name for one in form.columns]
+    there = [sample.name for sample in form.columns]
     declared = [column.name for column in use_case.events.columns]
     problems = [f"no column {shown(name)}" for name in names if name not in there]
     problems += [f"{name} is not a column of {use_case.events.name}" for name in columns if name not in declared]
@@ -467,7 +487,7 @@ def _require(form: FileForm, use_case: UseCase, names: Sequence[str], columns: S
         raise UsageError(
             "a column that was named is not there",
             where="--time, --id, --label, --column",
-            expected=f"columns of the file ({', '.join(shown(one) for one in there[:30])})",
+            expected=f"columns of the file ({', '.join(shown(name) for name in there[:30])})",
             found="; ".join(problems),
             next_step="correct the name; upper and lower case count",
         )

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import product
 from typing import Literal
 
 TimeKind = Literal["timestamp", "text", "date", "clock", "hour", "epoch"]
@@ -52,12 +53,12 @@ def time_form(values: Sequence[str], kind: str) -> TimeForm | None:
     looked_at = list(dict.fromkeys(values))[:_LOOKED_AT]
     if not looked_at or kind in {"double", "float", "bool"} or kind.startswith("decimal"):
         return None
-    if _most(bool(_ISO.fullmatch(one)) for one in looked_at):
+    if _most(bool(_ISO.fullmatch(text)) for text in looked_at):
         return TimeForm("text", zoned=bool(re.search(r"(Z|z|[+-]\d{2}:?\d{2})$", looked_at[0])))
     for unit, per_second in _EPOCHS.items():
-        if _most(one.isdigit() and _FIRST <= int(one) / per_second <= _LAST for one in looked_at):
+        if _most(text.isdigit() and _FIRST <= int(text) / per_second <= _LAST for text in looked_at):
             return TimeForm("epoch", unit=unit)
-    if _most(one.isdigit() and int(one) <= 23 for one in looked_at) and len(looked_at) > 2:
+    if _most(text.isdigit() and int(text) <= 23 for text in looked_at) and len(looked_at) > 2:
         return TimeForm("hour")
     dates = [form for form in _DATES if _reads(form, looked_at)]
     if dates:
@@ -65,7 +66,7 @@ def time_form(values: Sequence[str], kind: str) -> TimeForm | None:
     clocks = [form for form in _CLOCKS if _reads(form, looked_at)]
     if clocks:
         return TimeForm("clock", clocks[0], others=tuple(clocks[1:]))
-    joined = [f"{day}{joint}{clock}" for day in _DATES for clock in _CLOCKS for joint in _JOINTS]
+    joined = [f"{day}{joint}{clock}" for day, clock, joint in product(_DATES, _CLOCKS, _JOINTS)]
     both = [form for form in [*joined, "%Y%m%d%H%M%S"] if _reads(form, looked_at)]
     return TimeForm("text", both[0], others=tuple(both[1:])) if both else None
 
@@ -79,9 +80,9 @@ def number_form(values: Sequence[str], kind: str) -> NumberForm | None:
     if not looked_at:
         return None
     currency = _currency(looked_at)
-    bare = [one.replace(currency, "", 1).strip() if currency else one for one in looked_at]
+    bare = [text.replace(currency, "", 1).strip() if currency else text for text in looked_at]
     for decimal, thousands in ((".", ""), (",", ""), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'")):
-        if _most(_is_number(one, decimal, thousands) for one in bare):
+        if _most(_is_number(text, decimal, thousands) for text in bare):
             return NumberForm(decimal, thousands, currency, _decimals(bare, decimal))
     return None
 
@@ -94,21 +95,22 @@ def _is_number(text: str, decimal: str, thousands: str) -> bool:
 
 def _decimals(values: Sequence[str], decimal: str) -> int:
     """Decimals of the longest number; those of a double by its shortest text."""
-    parts = [one.rpartition(decimal)[2] for one in values if decimal in one and "e" not in one.lower()]
+    parts = [number.rpartition(decimal)[2] for number in values if decimal in number and "e" not in number.lower()]
     return max((len(part) for part in parts), default=0)
 
 
 def _currency(values: Sequence[str]) -> str:
     """The sign that most values have before or behind the number: no digit, no sign of a number."""
     for pattern in (r"[+-]?\s*([^\d\s.,+'-]{1,8})\s*[+-]?\d.*", r".*\d\s*([^\d\s.,+'-]{1,8})"):
-        found = [match[1] for one in values if (match := re.fullmatch(pattern, one))]
-        if len(found) >= _MOST * len(values) and len(set(found)) == 1:
-            return found[0]
+        matches = [re.fullmatch(pattern, text) for text in values]
+        signs = [match[1] for match in matches if match]
+        if len(signs) >= _MOST * len(values) and len(set(signs)) == 1:
+            return signs[0]
     return ""
 
 
 def _reads(form: str, values: Sequence[str]) -> bool:
-    return _most(_is_time(form, one) for one in values)
+    return _most(_is_time(form, text) for text in values)
 
 
 def _is_time(form: str, text: str) -> bool:
@@ -120,5 +122,5 @@ def _is_time(form: str, text: str) -> bool:
 
 
 def _most(fits: Iterable[bool]) -> bool:
-    found = list(fits)
-    return sum(found) >= _MOST * len(found)
+    outcomes = list(fits)
+    return sum(outcomes) >= _MOST * len(outcomes)

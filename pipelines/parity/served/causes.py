@@ -61,7 +61,7 @@ def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes,
     """What an answer itself says: causes for all of its values, and for those over its entities' histories."""
     answered, row, place = found.answered, found.row[rows], found.place[rows]
     rank = found.rank[rows]
-    told = answered.told.select(["fallback", BY_POLICY]).take(row)
+    told = answered.details.select(["fallback", BY_POLICY]).take(row)
     fallback = told["fallback"].to_numpy(zero_copy_only=False).astype(np.bool_)
     # By policy the rule decides, but the features are as they should be.
     by_policy = told[BY_POLICY].to_numpy(zero_copy_only=False).astype(np.bool_)

@@ -18,7 +18,8 @@ Places = NDArray[np.intp]
 
 @dataclass(frozen=True, kw_only=True)
 class Differences:
-    """The compared events, by the order in which they were answered: event i is `told[row[i]]` and `stored[place[i]]`.
+    """The compared events, by the order in which they were answered: event i is `details[row[i]]`,
+    `stored[place[i]]`.
 
     `differing`: the events (numbers i, ascending) in which a feature differs, by its name; every feature that was
     compared is named. `scored` is how many scores and decisions were compared, `SCORE` and `DECISION` in `differing`.
@@ -47,13 +48,13 @@ class Differences:
 
     def values(self, name: str, number: int) -> tuple[float, float]:
         """What the batch and the answer say of an event."""
-        online = self.answered.told[name if name in (SCORE, DECISION) else FEATURE + name]
-        found = online[int(self.row[number])].as_py()
+        online = self.answered.details[name if name in (SCORE, DECISION) else FEATURE + name]
+        value = online[int(self.row[number])].as_py()
         if name not in (SCORE, DECISION):
-            return float(self.stored.features[name][int(self.place[number])].as_py()), float(found)
+            return float(self.stored.features[name][int(self.place[number])].as_py()), float(value)
         ids = self.stored.predictions.column(0).to_numpy()
         there = int(np.searchsorted(ids, self.stored.id[self.place[number]]))
-        return float(self.stored.predictions[name][there].as_py()), float(found)
+        return float(self.stored.predictions[name][there].as_py()), float(value)
 
 
 def differences(answered: Answered, stored: Stored) -> Differences:
@@ -65,7 +66,7 @@ def differences(answered: Answered, stored: Stored) -> Differences:
     differing: dict[str, Places] = {}
     for name in answered.features:
         if name in stored.features.column_names:
-            column = answered.told[FEATURE + name]
+            column = answered.details[FEATURE + name]
             online = column.to_numpy()[row].astype(np.float64, copy=False)
             batch = stored.features[name].to_numpy()[place].astype(np.float64)
             made = column.is_valid().to_numpy()[row]
@@ -86,17 +87,17 @@ def located(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[Places, 
 
 def _scores(answered: Answered, stored: Stored, row: Places, place: Places) -> tuple[int, dict[str, Places]]:
     """How many scores were compared; the events whose score or decision differs."""
-    predicted, told = stored.predictions, answered.told
+    predicted, details = stored.predictions, answered.details
     if not predicted.num_rows:
         return 0, {}
     at, there = located(predicted.column(0).to_numpy(), stored.id[place])
-    release = told["release"].to_numpy(zero_copy_only=False)[row]
-    theirs = predicted["release"].to_numpy(zero_copy_only=False)[at]
-    same = there & (release == theirs)
-    mine, other = told[SCORE].to_numpy()[row], predicted[SCORE].to_numpy()[at]
-    decided, batch = (one[DECISION].to_numpy(zero_copy_only=False) for one in (told, predicted))
+    release = details["release"].to_numpy(zero_copy_only=False)[row]
+    batch_release = predicted["release"].to_numpy(zero_copy_only=False)[at]
+    same = there & (release == batch_release)
+    online_score, batch_score = details[SCORE].to_numpy()[row], predicted[SCORE].to_numpy()[at]
+    decided, batch = (table[DECISION].to_numpy(zero_copy_only=False) for table in (details, predicted))
     return int(same.sum()), {
-        SCORE: np.flatnonzero(same & (_bits(mine) != _bits(other))),
+        SCORE: np.flatnonzero(same & (_bits(online_score) != _bits(batch_score))),
         DECISION: np.flatnonzero(same & (decided[row] != batch[at])),
     }
 

@@ -45,8 +45,8 @@ def figures_of(
     answered, rows, compared = found.answered, found.rows(), len(found.row)
     codes = by_row(rows, found.differing, coded)
     unexplained = int((codes == UNEXPLAINED).sum())
-    fallback = answered.told["fallback"].to_numpy(zero_copy_only=False).astype(bool)
-    releases = Counter(answered.told["release"].to_pylist())
+    fallback = answered.details["fallback"].to_numpy(zero_copy_only=False).astype(bool)
+    releases = Counter(answered.details["release"].to_pylist())
     return ServedAccount(
         day=day,
         answers=len(answered.today),

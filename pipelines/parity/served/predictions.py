@@ -51,7 +51,7 @@ class Answered:
     writer: NDArray[np.intp]
     flags: NDArray[np.uint8]
     today: NDArray[np.intp]
-    told: pa.Table
+    details: pa.Table
     repeated: int
 
     def __len__(self) -> int:
@@ -60,7 +60,7 @@ class Answered:
     @property
     def features(self) -> list[str]:
         """The features that were logged."""
-        return [name.removeprefix(FEATURE) for name in self.told.column_names if name.startswith(FEATURE)]
+        return [name.removeprefix(FEATURE) for name in self.details.column_names if name.startswith(FEATURE)]
 
 
 def read_answered(run: Run, day: date) -> Answered | None:
@@ -135,6 +135,6 @@ def _answered(
         writer=np.unique(rows[WRITER], return_inverse=True)[1],
         flags=rows[_FLAGS].astype(np.uint8),
         today=today,
-        told=told.take(places[order[today]]),
+        details=told.take(places[order[today]]),
         repeated=int(of_day.sum()) - len(today),
     )

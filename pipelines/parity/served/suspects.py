@@ -52,27 +52,27 @@ def gathered(answered: Answered, history: History, night: int) -> Suspects:
     place, there = located(answered.id[order], history.id)
     rank = order[place] if len(order) else place
     other = there & _changed(answered, rank, history)
-    _, known = located(np.sort(history.id), answered.id)
-    gone = ~known & (answered.time >= (night + 1) * MICROSECONDS_PER_DAY)
+    _, in_history = located(np.sort(history.id), answered.id)
+    gone = ~in_history & (answered.time >= (night + 1) * MICROSECONDS_PER_DAY)
     changed = np.zeros(len(answered), dtype=np.bool_)
     changed[rank[other]] = True
-    mine = np.flatnonzero(gone | changed)
-    since = np.maximum(answered.time, answered.stamp)[mine] // MICROSECONDS_PER_DAY
+    suspicious = np.flatnonzero(gone | changed)
+    since = np.maximum(answered.time, answered.stamp)[suspicious] // MICROSECONDS_PER_DAY
 
     def both(lake: NDArray[Any], ours: NDArray[Any]) -> NDArray[Any]:
         return np.concatenate([lake, ours])
 
     ranks = np.where(there, rank, NEVER)
     return Suspects(
-        id=both(history.id, answered.id[mine]),
-        time=both(history.time, answered.time[mine]),
-        keys={name: both(history.keys[name], answered.keys[name][mine]) for name in history.keys},
-        rank=both(ranks, mine),
-        stamp=both(np.where(there, answered.stamp[rank], NEVER) if len(order) else ranks, answered.stamp[mine]),
-        writer=both(np.where(there, answered.writer[rank], -1) if len(order) else ranks, answered.writer[mine]),
+        id=both(history.id, answered.id[suspicious]),
+        time=both(history.time, answered.time[suspicious]),
+        keys={name: both(history.keys[name], answered.keys[name][suspicious]) for name in history.keys},
+        rank=both(ranks, suspicious),
+        stamp=both(np.where(there, answered.stamp[rank], NEVER) if len(order) else ranks, answered.stamp[suspicious]),
+        writer=both(np.where(there, answered.writer[rank], -1) if len(order) else ranks, answered.writer[suspicious]),
         since=both(history.since, since),
-        gone=both(np.zeros(len(history.id), dtype=np.bool_), gone[mine]),
-        other=both(other, changed[mine]),
+        gone=both(np.zeros(len(history.id), dtype=np.bool_), gone[suspicious]),
+        other=both(other, changed[suspicious]),
     )
 
 
@@ -103,10 +103,10 @@ class ByEntity:
         for begin, end in _blocks(counts):
             number = np.repeat(np.arange(begin, end), counts[begin:end])
             before = np.repeat(np.cumsum(counts[begin:end]) - counts[begin:end], counts[begin:end])
-            one = first[number] + np.arange(len(number)) - before
-            at, limit = held.time[one], times[number]
-            earlier = (at < limit) | ((at == limit) & (held.id[one] < ids[number]))
-            yield number[earlier], one[earlier]
+            nearby = first[number] + np.arange(len(number)) - before
+            at, limit = held.time[nearby], times[number]
+            earlier = (at < limit) | ((at == limit) & (held.id[nearby] < ids[number]))
+            yield number[earlier], nearby[earlier]
 
     def _past(self, code: NDArray[np.intp], bound: Ints) -> NDArray[np.intp]:
         """The first place after the suspects of those entities whose time is at or before the bound."""
@@ -118,17 +118,17 @@ def _changed(answered: Answered, rank: NDArray[np.intp], history: History) -> Bo
     """Where an answer's time, amount or keys are not those of the lake."""
     if not len(answered):
         return np.zeros(len(history.id), dtype=np.bool_)
-    found: Bools = (answered.time[rank] != history.time) | (answered.cents[rank] != history.cents)
+    changed: Bools = (answered.time[rank] != history.time) | (answered.cents[rank] != history.cents)
     for name, values in history.keys.items():
-        found = found | (answered.keys[name][rank] != values)
-    return found
+        changed = changed | (answered.keys[name][rank] != values)
+    return changed
 
 
-def _coded(known: NDArray[Any], keys: NDArray[Any]) -> tuple[NDArray[np.intp], Bools]:
-    if not len(known):
+def _coded(sorted_keys: NDArray[Any], keys: NDArray[Any]) -> tuple[NDArray[np.intp], Bools]:
+    if not len(sorted_keys):
         return np.zeros(len(keys), dtype=np.intp), np.zeros(len(keys), dtype=np.bool_)
-    code = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-    return code, np.asarray(known[code] == keys)
+    code = np.minimum(np.searchsorted(sorted_keys, keys), len(sorted_keys) - 1)
+    return code, np.asarray(sorted_keys[code] == keys)
 
 
 def _blocks(counts: NDArray[np.intp]) -> Iterator[tuple[int, int]]:

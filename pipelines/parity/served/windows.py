@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -47,65 +48,67 @@ def windows_of(feature: Feature) -> tuple[Window, ...]:
     if isinstance(feature, EntityFeature):
         labels = "reported" in feature.reads
         own = ((feature.entity, feature.days, int(getattr(feature, "delay_days", 0)), labels),)
-    return tuple(dict.fromkeys((*own, *(window for part in feature.inputs for window in windows_of(part)))))
+    inputs = chain.from_iterable(windows_of(part) for part in feature.inputs)
+    return tuple(dict.fromkeys((*own, *inputs)))
 
 
 def by_windows(
-    found: Differences, rows: Places, windows: Mapping[str, Sequence[Window]], known: Known
+    compared: Differences, rows: Places, windows: Mapping[str, Sequence[Window]], evidence: Known
 ) -> dict[Window, Codes]:
     """For each window the first cause, in it, that can have changed what the events of `rows` say."""
-    wanted = dict.fromkeys(window for some in windows.values() for window in some)
+    wanted = dict.fromkeys(chain.from_iterable(windows.values()))
     explained: dict[Window, Codes] = {}
     if not wanted:
         return explained
-    suspects = gathered(found.answered, known.history, int(known.night.min(initial=NEVER)))
+    suspects = gathered(compared.answered, evidence.history, int(evidence.night.min(initial=NEVER)))
     events = {entity: ByEntity(suspects, entity) for entity in {window[0] for window in wanted}}
-    reported = known.reports() if any(window[3] for window in wanted) else None
-    told = {window[0]: ByEntity(_as_suspects(reported), window[0]) for window in wanted if reported and window[3]}
+    reported = evidence.reports() if any(window[3] for window in wanted) else None
+    reports = {window[0]: ByEntity(_as_suspects(reported), window[0]) for window in wanted if reported and window[3]}
     for window in wanted:
         using = [name for name, some in windows.items() if window in some]
-        places = np.unique(np.concatenate([found.differing[name] for name in using]))
+        places = np.unique(np.concatenate([compared.differing[name] for name in using]))
         codes = np.full(len(rows), UNEXPLAINED, dtype=np.int8)
         at = np.searchsorted(rows, places)
-        for number, code in _in_window(found, places, events[window[0]], window, known.night):
+        for number, code in _in_window(compared, places, events[window[0]], window, evidence.night):
             np.minimum.at(codes, at[number], np.int8(code))
-        if window[3] and window[0] in told:
-            late = at[_reported(found, places, told[window[0]], window, known.night)]
+        if window[3] and window[0] in reports:
+            late = at[_reported(compared, places, reports[window[0]], window, evidence.night)]
             codes[late] = np.minimum(codes[late], np.int8(REPORT))
         explained[window] = codes
     return explained
 
 
 def _in_window(
-    found: Differences, places: Places, events: ByEntity, window: Window, night: Ints
+    compared: Differences, places: Places, events: ByEntity, window: Window, night: Ints
 ) -> Iterator[tuple[Places, int]]:
     """Events (numbers into `places`) and a cause that the window holds for them."""
-    answered, rank = found.answered, found.rank[places]
-    for number, suspect in _near(found, places, events, window):
-        mine, one = rank[number], events.suspects.of(suspect)
-        unknown = one.since > night[places[number]]
-        before, asked_later = unknown & (one.rank < mine), unknown & (one.rank > mine) & (one.rank != NEVER)
-        moment = answered.stamp[mine] - one.stamp < SAME_MOMENT
-        yield number[before & one.other], CONTENT
-        yield number[asked_later & ~one.gone], LATER
-        yield number[unknown & (one.rank == NEVER)], NEVER_ASKED
-        yield number[before & one.gone], NEVER_ARRIVED
-        yield number[before & moment & (one.writer != answered.writer[mine])], CONCURRENT
+    answered, rank = compared.answered, compared.rank[places]
+    for number, suspect in _near(compared, places, events, window):
+        own, suspects = rank[number], events.suspects.of(suspect)
+        unknown = suspects.since > night[places[number]]
+        before = unknown & (suspects.rank < own)
+        asked_later = unknown & (suspects.rank > own) & (suspects.rank != NEVER)
+        moment = answered.stamp[own] - suspects.stamp < SAME_MOMENT
+        yield number[before & suspects.other], CONTENT
+        yield number[asked_later & ~suspects.gone], LATER
+        yield number[unknown & (suspects.rank == NEVER)], NEVER_ASKED
+        yield number[before & suspects.gone], NEVER_ARRIVED
+        yield number[before & moment & (suspects.writer != answered.writer[own])], CONCURRENT
 
 
-def _reported(found: Differences, places: Places, reports: ByEntity, window: Window, night: Ints) -> Places:
+def _reported(compared: Differences, places: Places, reports: ByEntity, window: Window, night: Ints) -> Places:
     """Events whose window holds one that was reported by then, which the states of their night did not say."""
-    answered, rank, held = found.answered, found.rank[places], reports.suspects
-    told = [np.empty(0, dtype=np.intp)]
-    for number, report in _near(found, places, reports, window):
+    answered, rank, held = compared.answered, compared.rank[places], reports.suspects
+    late = [np.empty(0, dtype=np.intp)]
+    for number, report in _near(compared, places, reports, window):
         by_then = held.rank[report] <= answered.time[rank[number]]
-        told.append(number[by_then & (held.since[report] > night[places[number]])])
-    return np.unique(np.concatenate(told))
+        late.append(number[by_then & (held.since[report] > night[places[number]])])
+    return np.unique(np.concatenate(late))
 
 
-def _near(found: Differences, places: Places, held: ByEntity, window: Window) -> Iterator[tuple[Places, Places]]:
+def _near(compared: Differences, places: Places, held: ByEntity, window: Window) -> Iterator[tuple[Places, Places]]:
     entity, days, delay, _ = window
-    answered, rank = found.answered, found.rank[places]
+    answered, rank = compared.answered, compared.rank[places]
     keys, times, ids = answered.keys[entity][rank], answered.time[rank], answered.id[rank]
     return held.near(keys, times, ids, days=days, delay_days=delay)
 

@@ -206,7 +206,7 @@ class LiveStates:
             if name in self.whole or self.reader is None:
                 continue
             keys = requests.keys[name]
-            lacking = ~arena.known(keys) | self.reader.pending(name, keys)
+            lacking = ~arena.holds(keys) | self.reader.pending(name, keys)
             if lacking.any():
                 missing[name] = np.unique(keys[lacking]).tolist()
         if not missing or self.reader is None:

@@ -80,15 +80,15 @@ def average_precisions(label: Array, score: Array, resampling: Resampling) -> Ar
     if not positive.any():
         return np.full(resampling.replicates, np.nan)
     ranking = _Ranking.of(positive, score, resampling.index)
-    found = np.empty(resampling.replicates)
+    precisions = np.empty(resampling.replicates)
     for first in range(0, resampling.replicates, BLOCK):
         block = slice(first, min(first + BLOCK, resampling.replicates))
         weights = np.ascontiguousarray(resampling.weights[:, block])
         hits = ranking.hits.sums(weights)
         seen = np.cumsum(ranking.all.sums(weights), axis=0, dtype=np.float64)
         caught = np.cumsum(hits, axis=0, dtype=np.float64)
-        found[block] = (hits * (caught / seen)).sum(axis=0) / caught[-1]
-    return found
+        precisions[block] = (hits * (caught / seen)).sum(axis=0) / caught[-1]
+    return precisions
 
 
 @dataclass(frozen=True)

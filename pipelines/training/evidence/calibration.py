@@ -44,22 +44,25 @@ def calibration_holds(contest: Contest, champion: Scorer) -> Check:
     question = f"Is a Brier score of more than {share:.0%} above the champion's not proven?"
     if not 0 < contest.label.sum() < len(contest.label):
         return not_applicable(NAME, question, "the test days do not have events of both kinds")
-    mine = (contest.scores[CANDIDATE] - contest.label) ** 2
+
+    candidate_error = (contest.scores[CANDIDATE] - contest.label) ** 2
     constant = np.full(len(contest.label), contest.label.mean())
-    theirs = ((constant if champion.fallback else contest.scores[CHAMPION]) - contest.label) ** 2
-    rise = _mean_difference(contest, mine - theirs)
+    rival_error = ((constant if champion.fallback else contest.scores[CHAMPION]) - contest.label) ** 2
+    rise = _mean_difference(contest, candidate_error - rival_error)
     against = "always the mean share" if champion.fallback else "the champion"
+
     expected = float(contest.scores[CANDIDATE].sum())
     errors = {CANDIDATE: reliability_error(contest.label, contest.scores[CANDIDATE])}
     if not champion.fallback:
         errors[CHAMPION] = reliability_error(contest.label, contest.scores[CHAMPION])
+
     return Check(
         name=NAME,
         question=question,
-        outcome="failed" if rise.low > share * float(theirs.mean()) else "passed",
-        found=f"Brier score {mine.mean():.5f} against {theirs.mean():.5f} of {against}; scores expect {expected:,.0f} "
-        f"positives, {contest.label.sum():,.0f} were there",
-        figures={"brier_score": float(mine.mean()), "against": float(theirs.mean()), "margin": share,
+        outcome="failed" if rise.low > share * float(rival_error.mean()) else "passed",
+        found=f"Brier score {candidate_error.mean():.5f} against {rival_error.mean():.5f} of {against}; "
+        f"scores expect {expected:,.0f} positives, {contest.label.sum():,.0f} were there",
+        figures={"brier_score": float(candidate_error.mean()), "against": float(rival_error.mean()), "margin": share,
                  "expected_positives": expected, "positives": float(contest.label.sum()),
                  **{f"reliability_error_{name}": value for name, value in errors.items()},
                  **rise.figures("difference")},

@@ -13,24 +13,24 @@ NAME = "keeps_up_with_champion"
 def beats_rule(contest: Contest) -> Check:
     """Passed where the interval of candidate - rule lies above 0."""
     gain = contest.difference(CANDIDATE, RULE)
-    return _baseline(contest, RULE, gain, passed=gain.low > 0, asked="surely higher than")
+    return _baseline(contest, RULE, gain, passed=gain.low > 0, comparison="surely higher than")
 
 
 def beats_logistic(contest: Contest) -> Check:
     """Passed where the candidate's figure is higher: the same features without trees must not do as well."""
     gain = contest.difference(CANDIDATE, LOGISTIC)
-    return _baseline(contest, LOGISTIC, gain, passed=gain.point > 0, asked="higher than")
+    return _baseline(contest, LOGISTIC, gain, passed=gain.point > 0, comparison="higher than")
 
 
-def _baseline(contest: Contest, name: str, gain: Interval, *, passed: bool, asked: str) -> Check:
+def _baseline(contest: Contest, name: str, gain: Interval, *, passed: bool, comparison: str) -> Check:
     words, metric = name.replace("_", " "), contest.metric
-    mine, theirs = contest.point(CANDIDATE), contest.point(name)
+    candidate_figure, baseline_figure = contest.point(CANDIDATE), contest.point(name)
     return Check(
         name=f"beats_{name}",
-        question=f"Is its {metric} {asked} that of the {words} on the same days?",
+        question=f"Is its {metric} {comparison} that of the {words} on the same days?",
         outcome="passed" if passed else "failed",
-        found=f"{metric} {mine:.4f} against {theirs:.4f} of the {words}, {gain.words}",
-        figures={CANDIDATE: mine, name: theirs, **gain.figures("difference")},
+        found=f"{metric} {candidate_figure:.4f} against {baseline_figure:.4f} of the {words}, {gain.words}",
+        figures={CANDIDATE: candidate_figure, name: baseline_figure, **gain.figures("difference")},
     )
 
 
@@ -44,15 +44,20 @@ def keeps_up(contest: Contest, champion: Scorer) -> Check:
     if champion.fallback:
         return not_applicable(NAME, question, champion.reason)
     gain = contest.difference(CANDIDATE, CHAMPION)
-    mine, theirs = contest.point(CANDIDATE), contest.point(CHAMPION)
+    candidate_figure, champion_figure = contest.point(CANDIDATE), contest.point(CHAMPION)
     passed, worse = gain.low > -margin, gain.high < -margin
     meaning = "excluded" if passed else "proven" if worse else "neither excluded nor proven"
     return Check(
         name=NAME,
         question=question,
         outcome="passed" if passed else "failed",
-        found=f"{metric} {mine:.4f} against {theirs:.4f} of champion {champion.release_id}, {gain.words}: "
-        f"a loss beyond {margin} is {meaning}",
-        figures={CANDIDATE: mine, CHAMPION: theirs, "margin": margin, **gain.figures("difference")},
+        found=f"{metric} {candidate_figure:.4f} against {champion_figure:.4f} of champion {champion.release_id}, "
+        f"{gain.words}: a loss beyond {margin} is {meaning}",
+        figures={
+            CANDIDATE: candidate_figure,
+            CHAMPION: champion_figure,
+            "margin": margin,
+            **gain.figures("difference"),
+        },
         consequence="refuse" if worse else contest.policy.inconclusive,
     )

@@ -54,10 +54,10 @@ class Contest:
         """The contender's primary metric on all rows."""
         return average_precision(self.label, self.scores[name])
 
-    def difference(self, mine: str, theirs: str) -> Interval:
-        """The interval of how much better the primary metric of `mine` is, in the same weights for both."""
-        point = self.point(mine) - self.point(theirs)
-        return interval(point, self.drawn(mine) - self.drawn(theirs), level=self.policy.level)
+    def difference(self, contender: str, rival: str) -> Interval:
+        """The interval of how much better the primary metric of `contender` is, in the same weights for both."""
+        point = self.point(contender) - self.point(rival)
+        return interval(point, self.drawn(contender) - self.drawn(rival), level=self.policy.level)
 
     def part(self, mask: Array) -> Contest:
         """The contest on some of the rows, in the same weights."""

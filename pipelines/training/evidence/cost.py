@@ -30,15 +30,15 @@ def money_holds(contest: Contest, candidate: Scorer, champion: Scorer) -> Check:
     if amount not in contest.rows:
         return not_applicable(NAME, question, f"the test rows have no {amount}")
     rival = RULE if champion.fallback else CHAMPION
-    mine, theirs = (
+    candidate_costs, rival_costs = (
         row_costs(contest, contest.scores[name], scorer.threshold, amount)
         for name, scorer in ((CANDIDATE, candidate), (rival, champion))
     )
     days = max(1, contest.rows["day"].nunique())
-    rise = _difference(contest, (mine - theirs) / days)
-    ours, other = float(mine.sum()) / days, float(theirs.sum()) / days
-    worse = rise.low > share * other
-    words = f"{ours:,.0f} a day against {other:,.0f} of the {rival}, {rise.point:+,.0f}"
+    rise = _difference(contest, (candidate_costs - rival_costs) / days)
+    candidate_daily, rival_daily = float(candidate_costs.sum()) / days, float(rival_costs.sum()) / days
+    worse = rise.low > share * rival_daily
+    words = f"{candidate_daily:,.0f} a day against {rival_daily:,.0f} of the {rival}, {rise.point:+,.0f}"
     return Check(
         name=NAME,
         question=question,
@@ -46,7 +46,7 @@ def money_holds(contest: Contest, candidate: Scorer, champion: Scorer) -> Check:
         found=f"{champion.reason}; {words}"
         if rival == RULE
         else f"{words} ({rise.low:+,.0f} to {rise.high:+,.0f}): reviews and missed positives",
-        figures={CANDIDATE: ours, rival: other, "margin": share, "review_cost": policy.review_cost,
+        figures={CANDIDATE: candidate_daily, rival: rival_daily, "margin": share, "review_cost": policy.review_cost,
                  "loss_share": policy.loss_share, **rise.figures("difference")},
     )  # fmt: skip
 

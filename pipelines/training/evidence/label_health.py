@@ -58,7 +58,7 @@ class Suspicion:
     expected: float
     usual: float
     usual_events: float
-    found: int
+    positives: int
     dispersion: float
     chance: float
 
@@ -72,7 +72,7 @@ class Suspicion:
             "usual_events": round(self.usual_events, 1),
             "expected": round(self.expected, 1),
             "usual": round(self.usual, 1),
-            "found": self.found,
+            "found": self.positives,
             "dispersion": round(self.dispersion, 2),
             "chance": self.chance,
             "moved": self.moved,
@@ -82,14 +82,14 @@ class Suspicion:
     @property
     def moved(self) -> str:
         """Which of the two is further from the slice's usual week: its positives, or its events."""
-        positives = abs(math.log((self.found + 0.5) / (self.usual + 0.5)))
+        positives = abs(math.log((self.positives + 0.5) / (self.usual + 0.5)))
         events = abs(math.log((self.events + 0.5) / (self.usual_events + 0.5)))
         return "positives" if positives >= events else "events"
 
     def words(self, name: str) -> str:
         events = f"of {self.events:,} events where {self.usual_events:,.0f} are usual"
         return (
-            f"{name} on {self.days}: expected about {self.expected:.0f} positives, found {self.found} "
+            f"{name} on {self.days}: expected about {self.expected:.0f} positives, found {self.positives} "
             f"(usual {self.usual:.0f}; {events}: the {self.moved} moved)"
         )
 
@@ -103,15 +103,17 @@ def labels_are_plausible(
     `first_day` is the first day that the lake holds: where it is not given, no window is taken to be filling.
     """
     policy = use_case.evidence
-    known = ~np.isnan(label) & (frame["day"].to_numpy() <= np.datetime64(examined.last))
-    rows, label = frame[known], label[known]
+    judged = ~np.isnan(label) & (frame["day"].to_numpy() <= np.datetime64(examined.last))
+    rows, label = frame[judged], label[judged]
     weeks = _Weeks.of(rows, use_case, examined)
     if weeks is None:
         return not_applicable(NAME, QUESTION, f"fewer than {FEWEST_WEEKS} weeks of labels to compare")
+
     selected = SliceRows.of(frame, use_case)
     masks = {EVERYTHING: np.ones(len(rows), dtype=np.bool_)} | {
         piece.name: selected.mask(rows, piece) for piece in policy.slices if not selected.missing(rows, piece)
     }
+
     filled = _filled_from(use_case, first_day)
     worst: dict[str, Suspicion] = {}
     filling = []
@@ -119,20 +121,23 @@ def labels_are_plausible(
         since = weeks.week_from(filled.get(name))
         if weeks.count - since < FEWEST_WEEKS:
             filling.append(name)
-        elif (found := weeks.worst(label, mask, policy, since)) is not None:
-            worst[name] = found
+        elif (suspicion := weeks.worst(label, mask, policy, since)) is not None:
+            worst[name] = suspicion
+
     if not worst:
         return not_applicable(NAME, QUESTION, f"no slice lets expect {policy.label_expected:g} positives in a week")
+
     allowed = policy.label_chance / (len(worst) * _OVERLAP * max(1.0, len(examined) / WEEK))
-    suspect = {name: found for name, found in worst.items() if found.chance <= allowed}
+    suspect = {name: suspicion for name, suspicion in worst.items() if suspicion.chance <= allowed}
     named = dict(sorted(suspect.items(), key=lambda item: item[1].chance))
+
     return Check(
         name=NAME,
         question=QUESTION,
         outcome="failed" if suspect else "passed",
         found=_found(named, worst, filling),
         figures={"slices": float(len(worst)), "weeks": float(weeks.count), "chance_allowed": allowed},
-        table=[found.to_json(name, suspect=name in suspect) for name, found in worst.items()],
+        table=[suspicion.to_json(name, suspect=name in suspect) for name, suspicion in worst.items()],
         subjects=tuple(named),
     )
 
@@ -142,10 +147,10 @@ def _filled_from(use_case: UseCase, first_day: date | None) -> dict[str, date]:
     if first_day is None:
         return {}
     features = use_case.stored_features
-    known = set(features.names)
+    stored_names = set(features.names)
     days = {}
     for piece in use_case.evidence.slices:
-        columns = [part.column for part in piece.where if isinstance(part, Band) and part.column in known]
+        columns = [part.column for part in piece.where if isinstance(part, Band) and part.column in stored_names]
         reach = max((features[column].reach_days for column in columns), default=0)
         if reach > 1:  # the reach of what looks at no other day is at most its own
             days[piece.name] = first_day + timedelta(days=reach)
@@ -155,7 +160,7 @@ def _filled_from(use_case: UseCase, first_day: date | None) -> dict[str, date]:
 def _found(suspect: Mapping[str, Suspicion], worst: Mapping[str, Suspicion], filling: Sequence[str]) -> str:
     left_out = f"; windows are still filling, not judged: {', '.join(filling)}" if filling else ""
     if suspect:
-        words = "; ".join(found.words(name) for name, found in list(suspect.items())[:3])
+        words = "; ".join(suspicion.words(name) for name, suspicion in list(suspect.items())[:3])
         return f"suspect labels: {words}{left_out}"
     name = min(worst, key=lambda key: worst[key].chance)
     return f"the labels of {len(worst)} slices are plausible; least so: {worst[name].words(name)}{left_out}"
@@ -198,31 +203,42 @@ class _Weeks:
         """
         inside = mask & (self.day >= WEEK * since)
         day, hit = self.day[inside], label[inside]
+
         events = np.bincount(day, minlength=WEEK * self.count)
         positives = np.bincount(day, weights=hit, minlength=WEEK * self.count)
         weekly = tuple(values.reshape(-1, WEEK).sum(axis=1)[since:] for values in (events, positives))
         rate = float(np.median(weekly[1][weekly[0] > 0] / weekly[0][weekly[0] > 0])) if weekly[0].any() else 0.0
         from_day = max(self.from_day, WEEK * since)
-        n, y = (np.convolve(values, np.ones(WEEK), mode="valid")[from_day:] for values in (events, positives))
-        expected, usual = n * rate, float(np.median(weekly[1]))
-        if not len(n) or expected.max() < policy.label_expected:
+
+        window_events, window_positives = (
+            np.convolve(values, np.ones(WEEK), mode="valid")[from_day:] for values in (events, positives)
+        )
+        expected, usual = window_events * rate, float(np.median(weekly[1]))
+        if not len(window_events) or expected.max() < policy.label_expected:
             return None
+
         dispersion = self._dispersion(day // WEEK, hit, inside, rate)
-        counted = np.full(len(y), usual)
+        counted = np.full(len(window_positives), usual)
         weeks = self.count - since
-        chance = np.maximum(_chance(y, expected, dispersion, weeks), _chance(y, counted, dispersion, weeks))
-        off_rate, off_count = np.log((y + 0.5) / (expected + 0.5)), np.log((y + 0.5) / (usual + 0.5))
+        chance = np.maximum(
+            _chance(window_positives, expected, dispersion, weeks),
+            _chance(window_positives, counted, dispersion, weeks),
+        )
+
+        off_rate = np.log((window_positives + 0.5) / (expected + 0.5))
+        off_count = np.log((window_positives + 0.5) / (usual + 0.5))
         move = math.log1p(policy.label_move)
         moved = (np.minimum(off_rate, off_count) >= move) | (np.maximum(off_rate, off_count) <= -move)
+
         at = int(np.argmin(np.where(moved & (expected >= policy.label_expected), chance, 1 + chance)))
         begins = self.first + timedelta(days=from_day + at)
         return Suspicion(
             days=DayRange.of_length(begins, WEEK),
-            events=int(n[at]),
+            events=int(window_events[at]),
             expected=float(expected[at]),
             usual=usual,
             usual_events=float(np.median(weekly[0])),
-            found=int(y[at]),
+            positives=int(window_positives[at]),
             dispersion=dispersion,
             chance=float(chance[at]) if moved[at] else 1.0,
         )
@@ -240,10 +256,10 @@ class _Weeks:
         return largest
 
 
-def _chance(found: Array, expected: Array, dispersion: float, weeks: int) -> Array:
+def _chance(positives: Array, expected: Array, dispersion: float, weeks: int) -> Array:
     """Two-sided chance of so large a deviance of an overdispersed count, the expected one known from so many weeks."""
     with np.errstate(divide="ignore", invalid="ignore"):
-        logs = np.where(found > 0, found * np.log(found / expected), 0.0)
-        deviance = 2 * (logs - (found - expected)) / (dispersion * (1 + _MEDIAN / weeks))
+        logs = np.where(positives > 0, positives * np.log(positives / expected), 0.0)
+        deviance = 2 * (logs - (positives - expected)) / (dispersion * (1 + _MEDIAN / weeks))
     root = np.sqrt(np.maximum(deviance, 0.0))
     return np.array([math.erfc(value / math.sqrt(2)) if math.isfinite(value) else 1.0 for value in root])

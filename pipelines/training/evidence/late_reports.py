@@ -34,12 +34,12 @@ def reports_are_in_time(frame: pd.DataFrame, use_case: UseCase, known_at: dateti
         f"pipelines/usecases/{use_case.name}.py, or have reports come sooner"
     )
     warned = too_many and policy.late_consequence == "warn"
-    found = f"{'warning: ' if warned else ''}{delays.describe()}{advice if too_many else ''}"
+    summary = f"{'warning: ' if warned else ''}{delays.describe()}{advice if too_many else ''}"
     return Check(
         name=NAME,
         question=QUESTION,
         outcome="failed" if too_many and not warned else "passed",
-        found=found,
+        found=summary,
         figures={"reports": float(delays.reported), "late_share": delays.late_share, "late_allowed": policy.late_share},
         table=[{"reported after": name, "reports": count} for name, count in delays.named().items()],
         consequence="refuse" if policy.late_consequence == "refuse" else "ask",
@@ -49,8 +49,8 @@ def reports_are_in_time(frame: pd.DataFrame, use_case: UseCase, known_at: dateti
 def _delays(frame: pd.DataFrame, use_case: UseCase, known_at: datetime) -> LabelDelays:
     """Of the frame's events that have a report; a class ends with the very instant of its last day."""
     delay_days, reported_at = use_case.label.delay_days, frame[use_case.label.reported_at]
-    known = reported_at.where(reported_at <= known_at)
-    delay = (known - frame[use_case.events.time]).dropna().to_numpy()
+    known_reports = reported_at.where(reported_at <= known_at)
+    delay = (known_reports - frame[use_case.events.time]).dropna().to_numpy()
     ends = np.array(class_ends(delay_days), dtype="timedelta64[D]")
     places, counts = np.unique(np.searchsorted(ends, delay, side="left"), return_counts=True)
     return LabelDelays.of(delay_days, dict(zip(places.tolist(), counts.tolist(), strict=True)))

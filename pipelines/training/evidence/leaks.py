@@ -35,9 +35,12 @@ class Rebuilt:
 
 def known_in_time(features: FeatureSet, label_delay_days: int) -> Check:
     """By declaration: every window ends at or before the event, and every label in one is at least mature."""
-    problems = {
-        feature.name: problem for feature in features.features if (problem := _problem(feature, label_delay_days))
-    }
+    problems: dict[str, str] = {}
+    for feature in features.features:
+        problem = _problem(feature, label_delay_days)
+        if problem:
+            problems[feature.name] = problem
+
     labelled = sum("reported" in getattr(feature, "reads", ()) for feature in features.features)
     named = "; ".join(f"{name} {problem}" for name, problem in problems.items())
     waiting = f"the {labelled} that read labels wait {label_delay_days} days"
@@ -60,7 +63,8 @@ def _problem(feature: Feature, label_delay_days: int) -> str:
         return f"reads events that come {-delay} days after the decision"
     if "reported" in getattr(feature, "reads", ()) and delay < label_delay_days:
         return f"reads labels of the last {label_delay_days} days (delay {delay}), before they are known"
-    return next((problem for part in feature.inputs if (problem := _problem(part, label_delay_days))), "")
+    problems = (_problem(part, label_delay_days) for part in feature.inputs)
+    return next(filter(None, problems), "")
 
 
 def no_feature_alone(contest: Contest, features: FeatureSet) -> Check:

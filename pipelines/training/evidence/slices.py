@@ -32,10 +32,12 @@ def slices_hold(contest: Contest, champion: Scorer, frame: pd.DataFrame) -> Chec
     question = f"Does no slice lose more than {margin} of {contest.metric} against the champion, for sure?"
     if not policy.slices:
         return not_applicable(NAME, question, "the use case declares no slices")
+
     rival = RULE if champion.fallback else CHAMPION
     family, table = _measure(contest, SliceRows.of(frame, contest.use_case), rival)
     intervals = family.intervals(policy.level) if family.points else {}
     rows = [row | _shown(intervals.get(row["slice"]), margin, judged=rival == CHAMPION) for row in table]
+
     hurt = [row for row in rows if row["outcome"] in (HURT, DOUBTFUL)]
     proven = any(row["outcome"] == HURT for row in hurt)
     if rival == RULE:
@@ -46,6 +48,7 @@ def slices_hold(contest: Contest, champion: Scorer, frame: pd.DataFrame) -> Chec
     if not intervals:
         reason = f"none of {len(rows)} slices has {policy.slice_positives} positives"
         return Check(name=NAME, question=question, outcome="not applicable", found=reason, table=rows)
+
     return Check(
         name=NAME,
         question=question,
@@ -73,37 +76,37 @@ def _measure(contest: Contest, selected: SliceRows, rival: str) -> tuple[Family,
             few = f"not applicable: {positives} positives of at least {contest.policy.slice_positives}"
             table.append(_row(piece.name, len(part.label), positives, few))
             continue
-        mine, theirs = part.point(CANDIDATE), part.point(rival)
-        points[piece.name] = mine - theirs
+        candidate_figure, rival_figure = part.point(CANDIDATE), part.point(rival)
+        points[piece.name] = candidate_figure - rival_figure
         drawn[piece.name] = part.drawn(CANDIDATE) - part.drawn(rival)
-        table.append(_row(piece.name, len(part.label), positives, "", mine, theirs))
+        table.append(_row(piece.name, len(part.label), positives, "", candidate_figure, rival_figure))
     return Family(points, drawn), table
 
 
 def _row(
-    name: str, events: int, positives: int, outcome: str, mine: float | None = None, theirs: float | None = None
+    name: str, events: int, positives: int, outcome: str, candidate: float | None = None, against: float | None = None
 ) -> dict[str, Any]:
     return {
         "slice": name,
         "events": events,
         "positives": positives,
-        CANDIDATE: mine,
-        "against": theirs,
+        CANDIDATE: candidate,
+        "against": against,
         "outcome": outcome,
     }
 
 
-def _shown(found: Interval | None, margin: float, *, judged: bool) -> dict[str, Any]:
+def _shown(gain: Interval | None, margin: float, *, judged: bool) -> dict[str, Any]:
     """What the interval adds to a slice's row."""
-    if found is None:
+    if gain is None:
         return {"difference": None, "low": None, "high": None}
     if not judged:
         outcome = "not applicable: no champion"
-    elif found.high < -margin:
+    elif gain.high < -margin:
         outcome = HURT
     else:
-        outcome = DOUBTFUL if found.high < 0 and found.low < -margin else "passed"
-    return {"difference": found.point, "low": found.low, "high": found.high, "outcome": outcome}
+        outcome = DOUBTFUL if gain.high < 0 and gain.low < -margin else "passed"
+    return {"difference": gain.point, "low": gain.low, "high": gain.high, "outcome": outcome}
 
 
 def _found(hurt: list[dict[str, Any]], intervals: dict[str, Interval], declared: int, margin: float) -> str:

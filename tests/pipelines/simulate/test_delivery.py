@@ -51,7 +51,7 @@ def test_a_day_simulated_anew_changes_what_comes_due_later(tmp_path: Path) -> No
     home.simulate(0, 12)
     before = home.rows("fraud_reports", 9)
     again = home.simulate(2, 2, {2: DayPlan(reporting=Reporting(unreported=1.0))})
-    assert [(sent.day, sent.asked) for sent in again] == [(day(n), n == 2) for n in range(2, 13)]
+    assert [(sent.day, sent.requested) for sent in again] == [(day(n), n == 2) for n in range(2, 13)]
     assert set(before.transaction_id) & set(home.truth(2).transaction_id)
     assert not set(home.rows("fraud_reports", 9).transaction_id) & set(home.truth(2).transaction_id)
 

@@ -64,7 +64,7 @@ def test_the_first_decides_at_once_the_next_one_begins_in_shadow(run: Run, champ
     assert run.ledger.states(champion)[-1]["state"] == "champion"
     candidate = _candidate(run, 2, "2026-11-09")
     done = _released(run, candidate)
-    assert (done.state, done.promoted, done.known) == ("shadow", False, True)
+    assert (done.state, done.promoted, done.registered_before) == ("shadow", False, True)
     assert _pointer(run) == Pointer(release_id=champion, generation=2, challenger=candidate, challenger_state="shadow")
     assert _released(run, candidate).state == "shadow"
     assert _pointer(run).generation == 2, "the same data trained again moves nothing"

@@ -190,7 +190,7 @@ def test_training_again_gives_the_same_release_and_changes_nothing(trained: tupl
     before = run.ledger.champion(), run.ledger.releases(), _versions(run)
     again = train(run, AS_OF)
     assert again.release_id == first.release_id
-    assert again.released.known
+    assert again.released.registered_before
     assert not again.released.promoted
     assert again.in_production
     assert (run.ledger.champion(), run.ledger.releases(), _versions(run)) == before
@@ -301,7 +301,7 @@ def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_aga
     )
     elsewhere = replace(run, settings=settings)
     again = train(elsewhere, AS_OF)
-    assert again.released.known
+    assert again.released.registered_before
     assert again.released.warnings == ()
     tracking = Tracking(settings, "fraud")
     recorded = first.released.account
