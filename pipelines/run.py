@@ -48,7 +48,7 @@ def code_version() -> str:
     That it is not known is logged, once in a process: it is evidence that will be missing.
     """
     found = code_identity.__wrapped__()
-    if not found.known:
+    if not found.is_known:
         LOGGER.warning(
             "the code cannot be named, and nothing made now says what made it: %s; %s", found.problem, found.remedy
         )

@@ -121,8 +121,8 @@ class AirflowApi:
     def health(self) -> dict[str, str]:
         """State of each component (`metadatabase`, `scheduler`, `dag_processor`, `triggerer`); needs no password."""
         with _client_of(self.url) as client:
-            found = self._checked(_sent(client, "GET", "/api/v2/monitor/health"))
-        return {name: str(component.get("status")) for name, component in found.items() if component}
+            components = self._checked(_sent(client, "GET", "/api/v2/monitor/health"))
+        return {name: str(component.get("status")) for name, component in components.items() if component}
 
     def dags(self) -> dict[str, bool]:
         """DAG ids that Airflow knows, and whether each is paused."""
@@ -141,8 +141,8 @@ class AirflowApi:
 
     def runs(self, dag_id: str, partition: str) -> list[DagRun]:
         """The runs of a DAG for one day, oldest first."""
-        found = self._get(f"/dags/{dag_id}/dagRuns", partition_key_prefix_pattern=partition, limit=PAGE)
-        runs = [_dag_run(item) for item in found["dag_runs"] if item["partition_key"] == partition]
+        page = self._get(f"/dags/{dag_id}/dagRuns", partition_key_prefix_pattern=partition, limit=PAGE)
+        runs = [_dag_run(item) for item in page["dag_runs"] if item["partition_key"] == partition]
         return sorted(runs, key=lambda run: (run.run_after, run.started or run.run_after))
 
     def run(self, dag_id: str, run_id: str) -> DagRun:
@@ -151,8 +151,8 @@ class AirflowApi:
 
     def tasks(self, run: DagRun) -> list[TaskRun]:
         """The tasks of a run."""
-        found = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", limit=PAGE)
-        return [_task_run(item) for item in found["task_instances"]]
+        page = self._get(f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances", limit=PAGE)
+        return [_task_run(item) for item in page["task_instances"]]
 
     def log(self, run: DagRun, task: TaskRun) -> str:
         """The log of a task's newest try, one line per record."""
@@ -174,8 +174,8 @@ class AirflowApi:
             "reset_dag_runs": True,
             "include_downstream": True,
         }
-        found = self._checked(self._raw("POST", f"/dags/{run.dag_id}/clearTaskInstances", json=body))
-        return len(found["task_instances"])
+        cleared = self._checked(self._raw("POST", f"/dags/{run.dag_id}/clearTaskInstances", json=body))
+        return len(cleared["task_instances"])
 
     def create_backfill(self, dag_id: str, first: str, last: str, *, reprocess: str, active: int) -> bool:
         """Start a backfill over instants `first` to `last` (ISO 8601, both included).
@@ -222,12 +222,12 @@ class AirflowApi:
             runbook="docs/runbooks/services.md",
         )
 
-    def _failed(self, response: httpx.Response, found: str) -> StoreError:
+    def _failed(self, response: httpx.Response, problem: str) -> StoreError:
         return StoreError(
             "Airflow failed to answer a request",
             where=f"{response.request.method} {response.request.url}",
             expected="an answer of its API",
-            found=found,
+            found=problem,
             next_step="run the same command again; if it stays so, look at the log of Airflow's API server",
             runbook="docs/runbooks/services.md",
         )

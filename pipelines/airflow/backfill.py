@@ -46,7 +46,7 @@ class DayPlan:
     action: str
     position: int = 0
     run: DagRun | None = None
-    known: frozenset[str] = frozenset()
+    run_ids: frozenset[str] = frozenset()
     reason: str = ""
 
     @property
@@ -113,8 +113,12 @@ def plan(
             next_step="leave out the days that have not ended",
         )
     _require_ready(api, names)
-    known = missing or {}
-    return [waiting.ask(partial(_plan_day, api, names, day, rerun=rerun, missing=known.get(day))) for day in days]
+    missing_by_day = missing or {}
+    plans = []
+    for day in days:
+        plan_day = partial(_plan_day, api, names, day, rerun=rerun, missing=missing_by_day.get(day))
+        plans.append(waiting.ask(plan_day))
+    return plans
 
 
 def patience(days: DayRange, *, clock: Callable[[], datetime], pause: Callable[[float], None] = time.sleep) -> Patience:
@@ -196,7 +200,7 @@ def _trigger(api: AirflowApi, dag_id: str, item: DayPlan, waiting: Patience) -> 
     """Start a DAG whose event was lost; where the answer was, look for a new run before it is asked for again."""
 
     def trigger() -> None:
-        if unsure and any(run.run_id not in item.known for run in api.runs(dag_id, str(item.day))):
+        if unsure and any(run.run_id not in item.run_ids for run in api.runs(dag_id, str(item.day))):
             return
         unsure.append(True)
         api.trigger(dag_id, str(item.day))
@@ -221,7 +225,7 @@ def _create_backfill(api: AirflowApi, dag_id: str, fresh: Sequence[DayPlan], rep
         if api.create_backfill(dag_id, first, last, reprocess=reprocess, active=1):
             return True
         runs = api.runs(dag_id, str(days.first)) if tries > 1 else []
-        return any(run.run_id not in fresh[0].known for run in runs)
+        return any(run.run_id not in fresh[0].run_ids for run in runs)
 
     deadline = waiting.clock() + OTHERS_GRACE
     while not waiting.ask(create):
@@ -261,27 +265,29 @@ def _plan_day(
     api: AirflowApi, names: Orchestration, day: date, *, rerun: bool, missing: Sequence[str] | None
 ) -> DayPlan:
     runs = [api.runs(dag_id, str(day)) for dag_id in names.chain]
-    known = frozenset(run.run_id for found in runs for run in found)
-    latest = [found[-1] if found else None for found in runs]
-    busy = next((i for i, run in enumerate(latest) if run is not None and not run.finished), None)
+    run_ids: frozenset[str] = frozenset()
+    for dag_runs in runs:
+        run_ids |= {run.run_id for run in dag_runs}
+    latest = [dag_runs[-1] if dag_runs else None for dag_runs in runs]
+    busy = next((place for place, run in enumerate(latest) if run is not None and not run.finished), None)
     if busy is not None:
-        known -= _following(api, runs, busy)
-        return DayPlan(day=day, action="busy", position=busy, run=latest[busy], known=known)
+        run_ids -= _following(api, runs, busy)
+        return DayPlan(day=day, action="busy", position=busy, run=latest[busy], run_ids=run_ids)
     if latest[0] is None:
-        return DayPlan(day=day, action="run", known=known)
+        return DayPlan(day=day, action="run", run_ids=run_ids)
     if rerun or latest[0].state == "failed":
-        return DayPlan(day=day, action="again", known=known)
-    broken = next((i for i, run in enumerate(latest) if run is not None and run.state == "failed"), None)
+        return DayPlan(day=day, action="again", run_ids=run_ids)
+    broken = next((place for place, run in enumerate(latest) if run is not None and run.state == "failed"), None)
     if broken is not None:
         return DayPlan(
-            day=day, action="resume", position=broken, run=latest[broken], known=known, reason="which failed"
+            day=day, action="resume", position=broken, run=latest[broken], run_ids=run_ids, reason="which failed"
         )
     absent = _absent(names, latest, missing)
     if absent is None:
-        return DayPlan(day=day, action="skip", known=known)
+        return DayPlan(day=day, action="skip", run_ids=run_ids)
     run = latest[absent]
     reason = "which has not run" if run is None else "whose result is not there"
-    return DayPlan(day=day, action="resume", position=absent, run=run, known=known, reason=reason)
+    return DayPlan(day=day, action="resume", position=absent, run=run, run_ids=run_ids, reason=reason)
 
 
 def _absent(names: Orchestration, latest: Sequence[DagRun | None], missing: Sequence[str] | None) -> int | None:
@@ -298,7 +304,7 @@ def _following(api: AirflowApi, runs: Sequence[Sequence[DagRun]], busy: int) -> 
     `features` goes on with the online store while `score` runs. A run is behind another one where it was made after
     the first task of that one had succeeded: a cleared task has not, so what follows it is still to come.
     """
-    found: set[str] = set()
+    run_ids: set[str] = set()
     before = runs[busy][-1]
     for later in runs[busy + 1 :]:
         succeeded = [task.ended for task in api.tasks(before) if task.state == "success" and task.ended is not None]
@@ -306,8 +312,8 @@ def _following(api: AirflowApi, runs: Sequence[Sequence[DagRun]], busy: int) -> 
         if not behind:
             break
         before = behind[-1]
-        found.add(before.run_id)
-    return found
+        run_ids.add(before.run_id)
+    return run_ids
 
 
 def _advance(
@@ -347,7 +353,7 @@ def _find(api: AirflowApi, dag_id: str, followed: _Followed) -> DagRun | None:
         run = followed.plan.run
     if run is not None:
         return api.run(dag_id, run.run_id)
-    fresh = [run for run in api.runs(dag_id, str(followed.plan.day)) if run.run_id not in followed.plan.known]
+    fresh = [run for run in api.runs(dag_id, str(followed.plan.day)) if run.run_id not in followed.plan.run_ids]
     return fresh[-1] if fresh else None
 
 

@@ -28,8 +28,8 @@ def airflow_look(settings: Settings, use_case: str) -> Callable[[str, date], str
             return None
 
     def look(stage: str, day: date) -> str | None:
-        known, dag_id = dags(), names.dag_id(stage)
-        if known is None:
+        paused_by_dag, dag_id = dags(), names.dag_id(stage)
+        if paused_by_dag is None:
             return None
         try:
             runs = api.runs(dag_id, str(day))
@@ -37,7 +37,7 @@ def airflow_look(settings: Settings, use_case: str) -> Callable[[str, date], str
             return None
         if runs and not runs[-1].finished:
             return "running"
-        paused = f"the DAG {dag_id} is paused" if known.get(dag_id) else ""
+        paused = f"the DAG {dag_id} is paused" if paused_by_dag.get(dag_id) else ""
         if runs:
             return f"its run in Airflow ended as {runs[-1].state}" + (f", and {paused}" if paused else "")
         return f"no run of it in Airflow: {paused}" if paused else "no run of it in Airflow"
@@ -53,10 +53,10 @@ def paused_dags(settings: Settings, use_case: str) -> tuple[str, ...]:
     if settings.airflow_url is None and not answers(settings.airflow_port):
         return ()
     try:
-        known = AirflowApi(settings).dags()
+        paused_by_dag = AirflowApi(settings).dags()
     except TollgateError:
         return ()
-    return tuple(dag_id for dag_id in Orchestration(use_case).dag_ids if known.get(dag_id))
+    return tuple(dag_id for dag_id in Orchestration(use_case).dag_ids if paused_by_dag.get(dag_id))
 
 
 def paused_told(settings: Settings, dag_ids: Sequence[str]) -> str:

@@ -109,7 +109,7 @@ def is_healthy(settings: Settings) -> bool:
         if set(api.health().values()) != {"healthy"}:
             return False
         broken = api.import_errors()
-        known = api.dags()
+        dags = api.dags()
     except StoreError:
         return False
     if broken:
@@ -119,7 +119,7 @@ def is_healthy(settings: Settings) -> bool:
             found=next(iter(broken.values())).strip().splitlines()[-1],
             next_step="correct the file; `tollgate up` checks them all",
         )
-    return set(Orchestration(settings.use_case).dag_ids) <= known.keys()
+    return set(Orchestration(settings.use_case).dag_ids) <= dags.keys()
 
 
 def make_pools(settings: Settings) -> None:

@@ -18,9 +18,9 @@ USERS = {USER: "admin", SCRAPER: "viewer"}
 def make_passwords(settings: Settings) -> Path:
     """Give each user a random password, once; the file is readable by its owner alone."""
     path = passwords_file(settings)
-    known: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
-    if missing := [name for name in USERS if name not in known]:
+    passwords: dict[str, str] = json.loads(path.read_text()) if path.is_file() else {}
+    if missing := [name for name in USERS if name not in passwords]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        whole = json.dumps(known | {name: secrets.token_urlsafe(18) for name in missing})
+        whole = json.dumps(passwords | {name: secrets.token_urlsafe(18) for name in missing})
         write_whole(path, lambda partial: write_private(partial, whole), what="the passwords of Airflow's users")
     return path

@@ -48,7 +48,9 @@ def _masked(run: re.Match[str]) -> str:
     """The run of groups, every stretch of them masked that card numbers cover."""
     text = run.group()
     groups, marks = _SEPARATORS.split(text), _SEPARATORS.findall(text)
-    covered = {place for first, last in _card_numbers(groups) for place in range(first, last)}
+    covered: set[int] = set()
+    for first, last in _card_numbers(groups):
+        covered.update(range(first, last))
     parts, stretch = [], ""
     for place, group in enumerate(groups):
         if place in covered:
@@ -65,7 +67,7 @@ def _masked(run: re.Match[str]) -> str:
 
 def _card_numbers(groups: list[str]) -> list[tuple[int, int]]:
     """First place and end of every series of groups that is a card number."""
-    found = []
+    spans = []
     for first in range(len(groups)):
         digits = ""
         for last in range(first, len(groups)):
@@ -73,8 +75,8 @@ def _card_numbers(groups: list[str]) -> list[tuple[int, int]]:
             if len(digits) > _LONGEST:
                 break
             if len(digits) >= _SHORTEST and _luhn(digits):
-                found.append((first, last + 1))
-    return found
+                spans.append((first, last + 1))
+    return spans
 
 
 def _luhn(digits: str) -> bool:

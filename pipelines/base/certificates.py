@@ -57,14 +57,14 @@ def certificate_of(settings: Settings) -> Certificate | None:
     return _read(certificate, key)
 
 
-def require_valid(found: Certificate, now: datetime) -> None:
+def require_valid(certificate: Certificate, now: datetime) -> None:
     """Raises `ConfigurationError` for a certificate that has ended or not begun; `now` is UTC."""
-    if not found.begins <= now < found.ends:
+    if not certificate.begins <= now < certificate.ends:
         raise _unusable(
             "the certificate is not valid now",
-            found.certificate,
-            expected=f"{found.begins:%Y-%m-%d %H:%M} to {found.ends:%Y-%m-%d %H:%M} UTC",
-            found=f"{now:%Y-%m-%d %H:%M} UTC",
+            certificate.certificate,
+            expected=f"{certificate.begins:%Y-%m-%d %H:%M} to {certificate.ends:%Y-%m-%d %H:%M} UTC",
+            problem=f"{now:%Y-%m-%d %H:%M} UTC",
             next_step="put one that is valid in its place, or correct this machine's clock",
         )
 
@@ -81,7 +81,7 @@ def _require_private(key: Path) -> None:
             "others may read the key of the certificate",
             key,
             expected="mode 0600, or 0640 where root owns it",
-            found=f"mode {stat.S_IMODE(status.st_mode):04o}",
+            problem=f"mode {stat.S_IMODE(status.st_mode):04o}",
             next_step=f"chmod 600 {key}, and have a new key made if others were on this machine",
         )
 
@@ -91,23 +91,23 @@ def _read(certificate: Path, key: Path) -> Certificate:
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    told = _parsed(certificate, "the certificate", lambda content: x509.load_pem_x509_certificates(content)[0])
+    parsed = _parsed(certificate, "the certificate", lambda content: x509.load_pem_x509_certificates(content)[0])
     secret = _parsed(key, "the key of the certificate", lambda content: load_pem_private_key(content, password=None))
-    if told.public_key() != secret.public_key():
+    if parsed.public_key() != secret.public_key():
         raise _unusable(
             "the key belongs to another certificate",
             key,
             expected=f"the key of {certificate}",
-            found="another one",
+            problem="another one",
             next_step="put the two that were made together in their places",
         )
     return Certificate(
         certificate=certificate,
         key=key,
-        names=_names(told),
-        begins=told.not_valid_before_utc,
-        ends=told.not_valid_after_utc,
-        sha256=told.fingerprint(SHA256()).hex(),
+        names=_names(parsed),
+        begins=parsed.not_valid_before_utc,
+        ends=parsed.not_valid_after_utc,
+        sha256=parsed.fingerprint(SHA256()).hex(),
     )
 
 
@@ -121,7 +121,7 @@ def _parsed(path: Path, what: str, parse: Any) -> Any:
             f"{what} cannot be used",
             path,
             expected="PEM; a key without a password",
-            found=next(iter(str(error).splitlines()), type(error).__name__),
+            problem=next(iter(str(error).splitlines()), type(error).__name__),
             next_step="put such a file in its place",
         ) from error
 
@@ -131,10 +131,12 @@ def _names(certificate: Any) -> tuple[str, ...]:
     from cryptography import x509
 
     try:
-        told = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
         return (certificate.subject.rfc4514_string(),)
-    return (*told.get_values_for_type(x509.DNSName), *map(str, told.get_values_for_type(x509.IPAddress)))
+    names = alternatives.get_values_for_type(x509.DNSName)
+    addresses = alternatives.get_values_for_type(x509.IPAddress)
+    return (*names, *map(str, addresses))
 
 
 def _unreadable(path: Path, error: OSError) -> ConfigurationError:
@@ -142,12 +144,12 @@ def _unreadable(path: Path, error: OSError) -> ConfigurationError:
         "a file that TLS needs cannot be read",
         path,
         expected="a file that this user may read",
-        found=error.strerror or str(error),
+        problem=error.strerror or str(error),
         next_step=f"correct {' or '.join(SETTINGS)}, or who may read it",
     )
 
 
-def _unusable(what: str, path: Path, *, expected: str, found: str, next_step: str) -> ConfigurationError:
+def _unusable(what: str, path: Path, *, expected: str, problem: str, next_step: str) -> ConfigurationError:
     return ConfigurationError(
-        what, where=str(path), expected=expected, found=found, next_step=next_step, runbook=RUNBOOK
+        what, where=str(path), expected=expected, found=problem, next_step=next_step, runbook=RUNBOOK
     )

@@ -29,7 +29,7 @@ class CodeIdentity:
     remedy: str = ""
 
     @property
-    def known(self) -> bool:
+    def is_known(self) -> bool:
         """Whether a commit is named."""
         return self.version != UNKNOWN
 
@@ -50,13 +50,13 @@ def identify(checkout: Path, built_from: Path) -> CodeIdentity:
                 problem=f"git does not name the commit of {checkout}: {_said(error)}",
                 remedy=f"install git, and let this user read {checkout / '.git'}",
             )
-    told = built_from.read_text().strip() if built_from.is_file() else ""
-    if told and told != UNKNOWN:
-        return CodeIdentity(version=told)
+    built_commit = built_from.read_text().strip() if built_from.is_file() else ""
+    if built_commit and built_commit != UNKNOWN:
+        return CodeIdentity(version=built_commit)
     return CodeIdentity(
         version=UNKNOWN,
         problem="the image was built without the commit that it is made of"
-        if told
+        if built_commit
         else f"{checkout} is no git checkout",
         remedy="build the image with --build-arg CODE_VERSION=$(git rev-parse --short=12 HEAD), or use a checkout",
     )
@@ -71,8 +71,8 @@ def _git(checkout: Path, *arguments: str) -> str:
 
 
 def _said(error: Exception) -> str:
-    told = getattr(error, "stderr", None) or str(error)
-    return " ".join(str(told).split())[:200]
+    output = getattr(error, "stderr", None) or str(error)
+    return " ".join(str(output).split())[:200]
 
 
 def _read_commit(checkout: Path) -> str | None:
@@ -89,8 +89,8 @@ def _read_commit(checkout: Path) -> str | None:
         if (folder / "commondir").is_file():
             common = (folder / (folder / "commondir").read_text().strip()).resolve()
         if (common / name).is_file():
-            found = (common / name).read_text().strip()
-            return found if _COMMIT.fullmatch(found) else None
+            commit = (common / name).read_text().strip()
+            return commit if _COMMIT.fullmatch(commit) else None
         lines = (common / "packed-refs").read_text().splitlines()
         return next((line.split()[0] for line in lines if line.endswith(f" {name}")), None)
     except (OSError, IndexError):

@@ -22,6 +22,6 @@ def as_typed(text: str, prefix: str | None = None) -> str:
     before = command_prefix() if prefix is None else prefix
     if not before or "tollgate " not in text:
         return text
-    supervised = _SUPERVISED.sub(lambda found: _DONE_BY[found[1]], text)
+    supervised = _SUPERVISED.sub(lambda match: _DONE_BY[match[1]], text)
     plain = supervised.replace(f"{before} tollgate ", "tollgate ")
     return _OURS.sub(lambda _: f"{before} tollgate ", plain)

@@ -18,9 +18,9 @@ def files_below(folder: Path) -> Iterator[Path]:
         if not isinstance(error, FileNotFoundError):
             closed.append(Path(str(error.filename)))
 
-    found: list[Path] = []
+    paths: list[Path] = []
     for parent, folders, files in os.walk(folder, onerror=remember):
         place = Path(parent)
-        found += [place / name for name in files]
-        found += [place / name for name in folders if (place / name).is_symlink()]
-    yield from sorted([*found, *closed])
+        paths += [place / name for name in files]
+        paths += [place / name for name in folders if (place / name).is_symlink()]
+    yield from sorted([*paths, *closed])

@@ -28,5 +28,5 @@ def guarded(check: Check, settings: Settings) -> Iterator[Finding]:
         yield from check(settings)
     except Exception as error:
         advice = getattr(error, "next_step", "") or "correct what it names; docs/settings.md"
-        found = mask_passwords(next(iter(str(error).splitlines()), type(error).__name__))
-        yield Finding(check.__name__.strip("_").replace("_", " "), ok=False, found=found, advice=advice)
+        problem = mask_passwords(next(iter(str(error).splitlines()), type(error).__name__))
+        yield Finding(check.__name__.strip("_").replace("_", " "), ok=False, found=problem, advice=advice)

@@ -159,12 +159,12 @@ def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
     A home without an identity gets one, where its folder is there: a wrong call leaves nothing behind. Where `may_make`
     is false the folder must be there (a task's was moved away, and the task must not make another in its place).
     """
-    found = placement(settings)
-    if not found.acts:
-        raise _not_its_place(settings, found)
-    if found.home is not None:
-        _require_own_stores(settings, found.home)
-        return _with_stores(settings, found.home)
+    placed = placement(settings)
+    if not placed.acts:
+        raise _not_its_place(settings, placed)
+    if placed.home is not None:
+        _require_own_stores(settings, placed.home)
+        return _with_stores(settings, placed.home)
     if not may_make and not settings.home.is_dir():
         raise ConfigurationError(
             "the home is not there",
@@ -180,13 +180,13 @@ def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
 def place_warning(settings: Settings) -> str | None:
     """What a command that only reads says of a home that is not at its place; None where all is well."""
     try:
-        found = placement(settings)
+        placed = placement(settings)
     except ConfigurationError as error:
         return f"{error.what}: {error.where}"
-    if found.acts:
-        foreign = foreign_stores(settings, found.home) if found.home else []
+    if placed.acts:
+        foreign = foreign_stores(settings, placed.home) if placed.home else []
         return f"{_FOREIGN}: {_variables(foreign)}" if foreign else None
-    refusal = _not_its_place(settings, found)
+    refusal = _not_its_place(settings, placed)
     return f"{refusal.what} ({refusal.where}; {refusal.found}); {refusal.next_step}"
 
 
@@ -238,7 +238,9 @@ def foreign_stores(settings: Settings, home: Home) -> list[str]:
 def allow_stores(settings: Settings, home: Home, names: Sequence[str]) -> Home:
     """The home, not written yet, that may act on what these settings name, whoever else does."""
     own = _digests(settings)
-    digests = [digest for name in names for digest in own.get(name, ())]
+    digests: list[str] = []
+    for name in names:
+        digests += own.get(name, ())
     return replace(home, allowed=tuple(dict.fromkeys((*home.allowed, *digests))))
 
 
@@ -310,11 +312,11 @@ def _with_stores(settings: Settings, home: Home) -> Home:
     """The home with the addresses outside it that these settings name added to those that it has used."""
     own = _digests(settings)
     added = {name: tuple(dict.fromkeys((*home.stores.get(name, ()), *digests))) for name, digests in own.items()}
-    known = replace(home, stores={**home.stores, **added})
-    if known != home:
+    extended = replace(home, stores={**home.stores, **added})
+    if extended != home:
         with suppress(StoreError):
-            write_home(settings.home, known)
-    return known
+            write_home(settings.home, extended)
+    return extended
 
 
 def _digests(settings: Settings) -> dict[str, tuple[str, ...]]:
@@ -418,10 +420,10 @@ def _copied_before_it_had_an_identity(settings: Settings, older: Path) -> Placem
     return Placement(state="elsewhere", home=home, original_exists=True)
 
 
-def _not_its_place(settings: Settings, found: Placement) -> ConfigurationError:
-    assert found.home is not None
-    home = found.home
-    if found.state == "unfinished":
+def _not_its_place(settings: Settings, placed: Placement) -> ConfigurationError:
+    assert placed.home is not None
+    home = placed.home
+    if placed.state == "unfinished":
         return ConfigurationError(
             "this home is being adopted, and that was not finished",
             where=str(settings.home),
@@ -431,7 +433,7 @@ def _not_its_place(settings: Settings, found: Placement) -> ConfigurationError:
             runbook=RUNBOOK,
         )
     at = f"{home.path}" + (" on another machine" if home.path == settings.home else "")
-    if found.original_exists:
+    if placed.original_exists:
         what, seen = "this is a copy of another home, and acts for none yet", f"a copy; the home itself is at {at}"
         next_step = "`tollgate home adopt` makes this a home of its own; or let TOLLGATE_HOME name the home itself"
     else:

@@ -28,18 +28,20 @@ class Family:
 
 def exposition(families: Iterable[Family], labels: Mapping[str, str]) -> str:
     """The whole text; every sample carries `labels` besides its own."""
-    lines = [line for family in families for line in _lines(family, labels)]
+    lines: list[str] = []
+    for family in families:
+        lines += _lines(family, labels)
     return "\n".join([*lines, "# EOF", ""])
 
 
 def _lines(family: Family, labels: Mapping[str, str]) -> list[str]:
-    known = [(suffix, own, value) for suffix, own, value in family.samples if value is not None]
-    if not known:
+    samples = [(suffix, own, value) for suffix, own, value in family.samples if value is not None]
+    if not samples:
         return []
     name = family.name
     unit = [f"# UNIT {name} {family.unit}"] if family.unit else []
     head = [f"# TYPE {name} {family.kind}", *unit, f"# HELP {name} {family.meaning}"]
-    return head + [f"{name}{suffix}{_labels({**labels, **own})} {float(value):.10g}" for suffix, own, value in known]
+    return head + [f"{name}{suffix}{_labels({**labels, **own})} {float(value):.10g}" for suffix, own, value in samples]
 
 
 def _labels(labels: Mapping[str, str]) -> str:

@@ -13,7 +13,11 @@ _LETTER = re.compile(r"[^\W\d_]")
 
 def escaped(text: str) -> str:
     """The text with every character that could command a terminal written as an escape (`\\x1b`); line ends stay."""
-    return "".join(one if one.isprintable() or one in "\n\t" else one.encode("unicode_escape").decode() for one in text)
+    characters = []
+    for character in text:
+        plain = character.isprintable() or character in "\n\t"
+        characters.append(character if plain else character.encode("unicode_escape").decode())
+    return "".join(characters)
 
 
 def shown(text: str, *, longest: int = _LONGEST) -> str:

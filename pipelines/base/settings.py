@@ -191,9 +191,9 @@ class Settings(BaseModel):
             if source.get(f"TOLLGATE_{name.upper()}")
         }
         for name, others in _OTHER_NAMES.items():
-            found = next(filter(None, map(source.get, others)), None)
-            if found and name not in given:
-                given[name] = found
+            value = next(filter(None, map(source.get, others)), None)
+            if value and name not in given:
+                given[name] = value
         unknown = _unknown_variables(source, [f"TOLLGATE_{name.upper()}" for name in cls.model_fields])
         return cls._checked(given, unknown)
 
@@ -242,13 +242,14 @@ class Settings(BaseModel):
         return {name: str(value) for name, value in values.items()}
 
 
-def _unknown_variables(source: Mapping[str, str], known: list[str]) -> list[str]:
+def _unknown_variables(source: Mapping[str, str], variables: list[str]) -> list[str]:
     """Variables that begin with TOLLGATE_ and are no setting: a misspelled receiver would never be told of anything."""
     unknown = []
     for name in sorted(source):
-        if not name.startswith("TOLLGATE_") or name in known or name in _FOR_TESTS or _OF_KUBERNETES.fullmatch(name):
+        known_name = name in variables or name in _FOR_TESTS
+        if not name.startswith("TOLLGATE_") or known_name or _OF_KUBERNETES.fullmatch(name):
             continue
-        near = get_close_matches(name, known, n=1)
+        near = get_close_matches(name, variables, n=1)
         unknown.append(f"{name}: no such setting" + (f", {near[0]} comes near" if near else ""))
     return unknown
 

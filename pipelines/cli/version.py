@@ -31,7 +31,7 @@ def _print(asked: bool) -> None:
 
     found = code_identity()
     commit, _, state = found.version.partition("+")
-    if found.known:
+    if found.is_known:
         meaning = {"dirty": ", files differ from it", "unchecked": ", whether files differ is not known"}
         told = f"commit {commit}{meaning.get(state, '')}"
     else:

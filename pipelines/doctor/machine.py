@@ -63,12 +63,15 @@ def diagnose(settings: Settings) -> list[Finding]:
         services,
         scorer,
     )
-    return [finding for check in checks for finding in guarded(check, settings)]
+    findings: list[Finding] = []
+    for check in checks:
+        findings += guarded(check, settings)
+    return findings
 
 
 def _python(_: Settings) -> Iterator[Finding]:
-    found = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", sys.version_info[:2] == (3, 11), found, "use Python 3.11 (make setup PYTHON=…)")
+    running = ".".join(map(str, sys.version_info[:3]))
+    yield Finding("python", sys.version_info[:2] == (3, 11), running, "use Python 3.11 (make setup PYTHON=…)")
 
 
 def _packages(_: Settings) -> Iterator[Finding]:
@@ -78,18 +81,18 @@ def _packages(_: Settings) -> Iterator[Finding]:
         if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
             continue
         try:
-            found = version(requirement.name)
+            installed = version(requirement.name)
         except PackageNotFoundError:
-            found = "missing"
-        if found == "missing" or not requirement.specifier.contains(found, prereleases=True):
-            wrong.append(f"{requirement} (found {found})")
+            installed = "missing"
+        if installed == "missing" or not requirement.specifier.contains(installed, prereleases=True):
+            wrong.append(f"{requirement} (found {installed})")
     yield Finding("packages", not wrong, ", ".join(wrong) or "as locked", "run `make setup`")
 
 
 def _code(_: Settings) -> Iterator[Finding]:
     """Whether commits of the lake, releases and pages can name the code that made them."""
-    found = identify(CHECKOUT, CHECKOUT / ".code-version")
-    yield Finding("code", found.known, f"commit {found.version}" if found.known else found.problem, found.remedy)
+    code = identify(CHECKOUT, CHECKOUT / ".code-version")
+    yield Finding("code", code.is_known, f"commit {code.version}" if code.is_known else code.problem, code.remedy)
 
 
 def _user(_: Settings) -> Iterator[Finding]:
@@ -107,8 +110,8 @@ def _java(_: Settings) -> Iterator[Finding]:
 
 def _jars(settings: Settings) -> Iterator[Finding]:
     missing = [jar.file_name for jar in missing_jars(settings.jars, jars_of(settings))]
-    found = f"missing or altered in {settings.jars}: {', '.join(missing)}" if missing else str(settings.jars)
-    yield Finding("spark jars", not missing, found, "run `make setup`")
+    detail = f"missing or altered in {settings.jars}: {', '.join(missing)}" if missing else str(settings.jars)
+    yield Finding("spark jars", not missing, detail, "run `make setup`")
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
@@ -143,21 +146,21 @@ def _clock(newest: datetime | None, now: datetime) -> Iterator[Finding]:
     """Whether the ledger knows instants that are still to come: a clock was ahead then, or is behind now."""
     if newest is None or newest - now < CLOCK_TOLERANCE:
         return
-    found = f"the clock says {now:%Y-%m-%d %H:%M} UTC, and the ledger was written to at {newest:%Y-%m-%d %H:%M} UTC"
+    detail = f"the clock says {now:%Y-%m-%d %H:%M} UTC, and the ledger was written to at {newest:%Y-%m-%d %H:%M} UTC"
     advice = "set the clock (timedatectl) on every machine that runs Tollgate; docs/runbooks/clock.md"
-    yield Finding("clock", ok=False, found=found, advice=advice)
+    yield Finding("clock", ok=False, found=detail, advice=advice)
 
 
 def _landing(settings: Settings) -> Iterator[Finding]:
     if is_remote(settings.landing):
         yield _bucket("landing", settings, settings.landing)
     else:
-        found = settings.landing if Path(settings.landing).is_dir() else f"{settings.landing} (not made yet)"
-        yield Finding("landing", ok=True, found=found)
+        detail = settings.landing if Path(settings.landing).is_dir() else f"{settings.landing} (not made yet)"
+        yield Finding("landing", ok=True, found=detail)
         # ingest passes them over; whoever reads the folder with Spark does not
         for damage in landed_checksum_damages(Path(settings.landing)):
-            told = f"{damage.table.name}: {damage.told}; {damage.last_whole}"
-            yield Finding("landing", ok=False, found=told, advice=f"`tollgate repair lake` ({RUNBOOK})")
+            damage_detail = f"{damage.table.name}: {damage.description}; {damage.last_whole}"
+            yield Finding("landing", ok=False, found=damage_detail, advice=f"`tollgate repair lake` ({RUNBOOK})")
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:
@@ -167,15 +170,15 @@ def _lake(settings: Settings) -> Iterator[Finding]:
     if not is_remote(settings.lake):
         tables = tables_of(Path(settings.lake))
         lake = Path(settings.lake)
-        found = list(damages(lake))
-        damaged_files = {damage.file for damage in found}
-        found += [each for each in checksum_damages(lake) if each.file not in damaged_files]
-        for damage in found:
-            told = f"{damage.table.name}: {damage.told}; {damage.last_whole}"
-            yield Finding("lake", ok=False, found=told, advice=f"`tollgate repair lake` ({RUNBOOK})")
-        if not found:
-            told = f"{len(tables)} tables, every file whole" if tables else "not made yet"
-            yield Finding("lake", ok=True, found=told)
+        damaged = list(damages(lake))
+        damaged_files = {damage.file for damage in damaged}
+        damaged += [each for each in checksum_damages(lake) if each.file not in damaged_files]
+        for damage in damaged:
+            detail = f"{damage.table.name}: {damage.description}; {damage.last_whole}"
+            yield Finding("lake", ok=False, found=detail, advice=f"`tollgate repair lake` ({RUNBOOK})")
+        if not damaged:
+            detail = f"{len(tables)} tables, every file whole" if tables else "not made yet"
+            yield Finding("lake", ok=True, found=detail)
 
 
 def _bucket(name: str, settings: Settings, address: str) -> Finding:
@@ -230,8 +233,8 @@ def _journal(settings: Settings) -> Iterator[Finding]:
     advice = "set maxmemory-policy to noeviction: the journal is one key, which would be dropped whole"
     if not drops:
         advice = "set appendonly to yes: a restart would empty the journal, and scorers forget the day"
-    found = f"{address.where}, maxmemory-policy {policy}, {keeps}"
-    yield Finding("scorer's journal", ok=not drops and keeps != _NOTHING_KEPT, found=found, advice=advice)
+    detail = f"{address.where}, maxmemory-policy {policy}, {keeps}"
+    yield Finding("scorer's journal", ok=not drops and keeps != _NOTHING_KEPT, found=detail, advice=advice)
 
 
 _NOTHING_KEPT = "keeps nothing over a restart"
@@ -281,8 +284,8 @@ def _database(name: str, url: str) -> Finding:
             version = ".".join(map(str, connection.dialect.server_version_info or ()))
         return Finding(name, ok=True, found=f"{mask_passwords(url)}, version {version}")
     except sa.exc.SQLAlchemyError as error:
-        found = " ".join(str(getattr(error, "orig", error)).split())
+        problem = " ".join(str(getattr(error, "orig", error)).split())
         advice = f"start the server, or correct TOLLGATE_{name.upper().replace(' ', '_')}"
-        return Finding(name, ok=False, found=mask_passwords(f"{url}: {found}"), advice=advice)
+        return Finding(name, ok=False, found=mask_passwords(f"{url}: {problem}"), advice=advice)
     finally:
         engine.dispose()

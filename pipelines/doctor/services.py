@@ -40,12 +40,12 @@ def services(settings: Settings) -> Iterator[Finding]:
     """Those that `tollgate up` has started and that are gone; then each that answers: whether it takes our password."""
     for each in status(settings):
         if each.state == "another home's":
-            found = f"its record came along in a copy: pid and port are those of {_owner_of(each.address)}"
-            yield Finding(f"{each.name} service", ok=False, found=found, advice="`tollgate home adopt`")
+            detail = f"its record came along in a copy: pid and port are those of {_owner_of(each.address)}"
+            yield Finding(f"{each.name} service", ok=False, found=detail, advice="`tollgate home adopt`")
         if each.state in {"dead", "starting"}:
-            told = "it ended by itself" if each.state == "dead" else f"no answer at {each.address}"
-            found = f"{told}; its log is {each.log}"
-            yield Finding(f"{each.name} service", ok=False, found=found, advice="docs/runbooks/services.md")
+            state = "it ended by itself" if each.state == "dead" else f"no answer at {each.address}"
+            detail = f"{state}; its log is {each.log}"
+            yield Finding(f"{each.name} service", ok=False, found=detail, advice="docs/runbooks/services.md")
     for check in (spark_connect, mlflow_ui, airflow):
         yield from guarded(check, settings)
 
@@ -68,12 +68,12 @@ def spark_connect(settings: Settings) -> Iterator[Finding]:
         version = server_version(url, settings)
     except (ConfigurationError, StoreError) as error:
         stranger = isinstance(error, ConfigurationError)
-        found, advice = (error.what, ANOTHER_HOME) if stranger else (error.found, error.next_step)
-        yield Finding("spark connect", ok=False, found=f"{where}: {found}", advice=advice)
+        detail, advice = (error.what, ANOTHER_HOME) if stranger else (error.found, error.next_step)
+        yield Finding("spark connect", ok=False, found=f"{where}: {detail}", advice=advice)
         return
     anybody = ";" not in url and _takes_any_token(where, settings)
-    found = f"{where}, Spark {version}, takes {'any' if anybody else 'our'} token"
-    yield Finding("spark connect", not anybody, found, "`tollgate down`, `tollgate up`")
+    detail = f"{where}, Spark {version}, takes {'any' if anybody else 'our'} token"
+    yield Finding("spark connect", not anybody, detail, "`tollgate down`, `tollgate up`")
 
 
 def _takes_any_token(where: str, settings: Settings) -> bool:
@@ -102,13 +102,13 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     if not asks:
         yield Finding("mlflow ui", ok=False, found=f"{where} does not ask for a password", advice=IN_ITS_PLACE)
     elif ours is None:
-        found = f"{where} asks for a password, and {secret_file(settings, SECRET)} does not exist"
-        yield Finding("mlflow ui", ok=False, found=found, advice=ANOTHER_HOME)
+        detail = f"{where} asks for a password, and {secret_file(settings, SECRET)} does not exist"
+        yield Finding("mlflow ui", ok=False, found=detail, advice=ANOTHER_HOME)
     else:
-        found = (
+        detail = (
             f"{where}, MLflow {ours.text}, takes our password" if ours.is_success else f"{where} refuses our password"
         )
-        yield Finding("mlflow ui", ours.is_success, found, ANOTHER_HOME)
+        yield Finding("mlflow ui", ours.is_success, detail, ANOTHER_HOME)
 
 
 def airflow(settings: Settings) -> Iterator[Finding]:
@@ -125,13 +125,13 @@ def airflow(settings: Settings) -> Iterator[Finding]:
         return
     try:
         api.token()
-        found = f"{api.url}, takes our password" + "".join(f"; {each}" for each in ill)
-        yield Finding("airflow", not ill, found, "docs/runbooks/services.md")
+        detail = f"{api.url}, takes our password" + "".join(f"; {each}" for each in ill)
+        yield Finding("airflow", not ill, detail, "docs/runbooks/services.md")
         if paused := paused_dags(settings, settings.use_case):
             yield Finding("airflow dags", False, paused_told(settings, paused), "docs/runbooks/services.md")
     except ConfigurationError:
-        found = f"{api.url} asks for a password, and {passwords_file(settings)} has none"
-        yield Finding("airflow", ok=False, found=found, advice=ANOTHER_HOME)
+        detail = f"{api.url} asks for a password, and {passwords_file(settings)} has none"
+        yield Finding("airflow", ok=False, found=detail, advice=ANOTHER_HOME)
     except PermanentError:
         yield Finding("airflow", ok=False, found=f"{api.url} refuses our password", advice=ANOTHER_HOME)
     except StoreError as error:
@@ -147,10 +147,10 @@ def scorer(settings: Settings) -> Iterator[Finding]:
         yield not_ours
         return
     try:
-        told = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
-        problems = "; ".join(told["problems"])
-        found = f"{where}, {told['release'] or 'no release'}" + (f": {problems}" if problems else "")
-        yield Finding("scorer", ok=bool(told["ready"]), found=found, advice="docs/runbooks/serving.md")
+        readiness = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
+        problems = "; ".join(readiness["problems"])
+        detail = f"{where}, {readiness['release'] or 'no release'}" + (f": {problems}" if problems else "")
+        yield Finding("scorer", ok=bool(readiness["ready"]), found=detail, advice="docs/runbooks/serving.md")
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         advice = "end what listens there, or choose another port with TOLLGATE_SERVE_PORT"
         yield Finding("scorer", ok=False, found=f"{where}: {type(error).__name__}", advice=advice)
@@ -158,15 +158,17 @@ def scorer(settings: Settings) -> Iterator[Finding]:
 
 def certificate(settings: Settings) -> Iterator[Finding]:
     """The scorer's certificate: whom it is for, how long still, and whether it is the one that is shown to callers."""
-    found = certificate_of(settings)
-    if found is None:
+    on_disk = certificate_of(settings)
+    if on_disk is None:
         return
-    left = int(found.days_left(datetime.now(UTC)))
-    told = f"{', '.join(found.names)}: {left} days left"
-    yield Finding("certificate", left >= CERTIFICATE_DAYS, told, "have it renewed; a running scorer takes it by itself")
+    left = int(on_disk.days_left(datetime.now(UTC)))
+    detail = f"{', '.join(on_disk.names)}: {left} days left"
+    yield Finding(
+        "certificate", left >= CERTIFICATE_DAYS, detail, "have it renewed; a running scorer takes it by itself"
+    )
     if answers(settings.serve_port):
         shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((LOCALHOST, settings.serve_port), timeout=5))
-        same = sha256(shown).hexdigest() == found.sha256
+        same = sha256(shown).hexdigest() == on_disk.sha256
         yield Finding("certificate shown", same, "as on disk" if same else "another one", "docs/runbooks/serving.md")
 
 

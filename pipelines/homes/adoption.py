@@ -74,16 +74,16 @@ def adopt(
     _require_folder(settings)
     allowed = allowed_stores(share, separate)
     with home_locked(settings.home):
-        found = placement(settings)
-        if found.state == "here" and found.home is not None:
-            home = allow_stores(settings, found.home, allowed)
-            if home == found.home:
+        placed = placement(settings)
+        if placed.state == "here" and placed.home is not None:
+            home = allow_stores(settings, placed.home, allowed)
+            if home == placed.home:
                 return Adoption(event="nothing", home=home)
             write_home(settings.home, home)
             return Adoption(event="allowed", home=home)
-        if found.home is None:
+        if placed.home is None:
             return Adoption(event="registered", home=require_own_home(settings))
-        return _become(settings, _begun(settings, found.home, allowed), actor=actor, at=at, allowed=allowed)
+        return _become(settings, _begun(settings, placed.home, allowed), actor=actor, at=at, allowed=allowed)
 
 
 def allowed_stores(share: Sequence[str], separate: Sequence[str]) -> tuple[str, ...]:
@@ -108,12 +108,12 @@ def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
     """
     _require_folder(settings)
     with home_locked(settings.home):
-        found = placement(settings)
-        home = found.home
+        placed = placement(settings)
+        home = placed.home
         if home is not None:
             require_gone(settings, home, what="this home was not moved: the other one is still there")
-        taken = _identity_of_ledger(settings, home) if found.acts else None
-        if found.state == "here" and home is not None and taken is None:
+        taken = _identity_of_ledger(settings, home) if placed.acts else None
+        if placed.state == "here" and home is not None and taken is None:
             return Adoption(event="nothing", home=home)
         base = home or new_home(settings)
         here = new_home(settings, home_id=taken or base.home_id, copied_from=base.copied_from)
@@ -202,7 +202,11 @@ def _become(settings: Settings, begun: Home, *, actor: str, at: datetime, allowe
 def _end_processes(settings: Settings) -> list[str]:
     """End services that were started in this folder, wherever it was then; those of another home are only forgotten."""
     folder = services_folder(settings)
-    records = [record for service in SERVICES if (record := processes.read(folder, service.name)) is not None]
+    records = []
+    for service in SERVICES:
+        record = processes.read(folder, service.name)
+        if record is not None:
+            records.append(record)
     return processes.stop(folder, records, patience=STOP_PATIENCE)
 
 

@@ -57,8 +57,8 @@ class ArchiveWriter:
         Raises `FileNotFoundError` where it is not there (any more), `TransientError` where it shrinks meanwhile.
         """
         with source.open("rb") as file:
-            found = os.fstat(file.fileno())
-            self._add(name, file, size=found.st_size, mode=found.st_mode & 0o777, changed=found.st_mtime_ns)
+            status = os.fstat(file.fileno())
+            self._add(name, file, size=status.st_size, mode=status.st_mode & 0o777, changed=status.st_mtime_ns)
 
     def add_bytes(self, name: str, content: bytes, *, mode: int, changed: int) -> None:
         """Add a file whose content is at hand."""
@@ -66,7 +66,7 @@ class ArchiveWriter:
 
     def finish(self, document: dict[str, Any]) -> None:
         """Write the manifest, the document in it, and the digest of all; force it to the disk."""
-        whole = {**document, "format": FORMAT, "files": [vars(one) for one in self.kept]}
+        whole = {**document, "format": FORMAT, "files": [vars(file) for file in self.kept]}
         content = json.dumps(whole, indent=1).encode()
         self._tar.addfile(_header(MANIFEST, len(content), 0o600, 0), io.BytesIO(content))
         self._tar.close()
@@ -115,8 +115,8 @@ def take_out(path: Path, tar: tarfile.TarFile, kept: dict[str, Kept], target: Ca
     for member in tar:
         if member.name == MANIFEST:
             continue
-        one = kept[member.name]
-        to = target(one.name)
+        entry = kept[member.name]
+        to = target(entry.name)
         to.parent.mkdir(parents=True, exist_ok=True)
         source = tar.extractfile(member)
         assert source is not None
@@ -126,19 +126,19 @@ def take_out(path: Path, tar: tarfile.TarFile, kept: dict[str, Kept], target: Ca
             while block := source.read(_BLOCK):
                 digest.update(block)
                 file.write(block)
-        if digest.hexdigest() != one.sha256:
-            raise unusable(path, f"{one.name} has other bytes than were backed up")
-        to.chmod(one.mode & 0o777)
-        os.utime(to, ns=(one.changed, one.changed))
+        if digest.hexdigest() != entry.sha256:
+            raise unusable(path, f"{entry.name} has other bytes than were backed up")
+        to.chmod(entry.mode & 0o777)
+        os.utime(to, ns=(entry.changed, entry.changed))
 
 
-def unusable(path: Path, found: str) -> PermanentError:
+def unusable(path: Path, problem: str) -> PermanentError:
     """The error for a file that is no whole backup."""
     return PermanentError(
         "this is no whole backup of a home; nothing was restored",
         where=str(path),
         expected=f"a file that `tollgate backup` wrote, format {FORMAT}, every byte as it was written",
-        found=found,
+        found=problem,
         next_step="take another copy of the backup, or an older one",
         runbook=RUNBOOK,
     )
@@ -211,7 +211,7 @@ def _manifest(path: Path, tar: tarfile.TarFile) -> tuple[dict[str, Any], dict[st
     document = json.loads(content.read())
     if document["format"] != FORMAT:
         raise unusable(path, f"format {document['format']}")
-    kept = {one["name"]: Kept(**one) for one in document.pop("files")}
+    kept = {entry["name"]: Kept(**entry) for entry in document.pop("files")}
     names = [member.name for member in members[:-1]]
     odd = [member.name for member in members if member.type != tarfile.REGTYPE or not _PLAIN.fullmatch(member.name)]
     if odd:

@@ -151,10 +151,10 @@ class _Collector:
             path=path,
             home_id=home.home_id if home else None,
             files=len(kept),
-            size=sum(one.size for one in kept),
+            size=sum(file.size for file in kept),
             rows=rows,
             elsewhere=elsewhere | dict.fromkeys(self._links, "a link, not followed"),
-            keys=sum(one.name.endswith((".key", ".pem", "passwords.json", "keys.json")) for one in kept),
+            keys=sum(file.name.endswith((".key", ".pem", "passwords.json", "keys.json")) for file in kept),
             damaged=tuple(self._damaged),
         )
 
@@ -222,7 +222,7 @@ class _Collector:
     def _require_files(self, folder: Path, prefix: str, named: set[str]) -> None:
         """All data files that the log names were there to be taken; those that the table lacks anyhow are noted."""
         start = len(prefix) + 1
-        taken = {one.name[start:] for one in self._writer.kept if one.name.startswith(f"{prefix}/")}
+        taken = {file.name[start:] for file in self._writer.kept if file.name.startswith(f"{prefix}/")}
         lacking = {name for name in named if unquote(name) not in taken}
         if not lacking:
             return
@@ -269,8 +269,8 @@ class _Collector:
                 next_step="run the same command again; if it stays, `tollgate doctor`",
                 runbook=RUNBOOK,
             ) from error
-        found = path.stat()
-        copy.chmod(found.st_mode & 0o777)
+        status = path.stat()
+        copy.chmod(status.st_mode & 0o777)
         self._writer.add(name, copy)
         copy.unlink()
 

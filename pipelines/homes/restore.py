@@ -151,10 +151,10 @@ class _Places:
         self.unused: dict[str, str] = {}
         self.filled: list[str] = []
         for name in (*FOLDERS, *FILES):
-            if any(one == f"stores/{name}" or one.startswith(f"stores/{name}/") for one in kept):
+            if any(file == f"stores/{name}" or file.startswith(f"stores/{name}/") for file in kept):
                 self._stores[name] = self._store(name, _place(settings, name))
         for name, below in IN_HOME.items():
-            in_backup = any(each == f"home/{below}" or each.startswith(f"home/{below}/") for each in kept)
+            in_backup = any(file == f"home/{below}" or file.startswith(f"home/{below}/") for file in kept)
             place = getattr(settings, name)
             if in_backup and place is not None and str(settings.home / below) not in place:
                 self.unused[name] = below

@@ -241,10 +241,10 @@ class FileJournal(Journal):
     def _lock_is_in_place(self) -> bool:
         held = os.fstat(self._lock)
         try:
-            found = (self._folder / "lock").stat()
+            in_place = (self._folder / "lock").stat()
         except FileNotFoundError:
             return False
-        return (held.st_dev, held.st_ino) == (found.st_dev, found.st_ino)
+        return (held.st_dev, held.st_ino) == (in_place.st_dev, in_place.st_ino)
 
     def _status(self, number: int) -> os.stat_result | None:
         try:
@@ -313,8 +313,8 @@ class FileJournal(Journal):
         return records[: len(records) // self._width * self._width].reshape(-1, self._width)
 
     def _segments(self) -> list[int]:
-        found = (_SEGMENT.fullmatch(path.name) for path in self._folder.iterdir())
-        return [int(match.group(1)) for match in found if match]
+        matches = (_SEGMENT.fullmatch(path.name) for path in self._folder.iterdir())
+        return [int(match.group(1)) for match in matches if match]
 
     def _path(self, number: int) -> str:
         return f"{self._folder}/{number:012d}.journal"

@@ -159,26 +159,26 @@ class RedisJournal(Journal):
         if now - self._counted_at < COUNT_EVERY:
             return ""
         self._counted_at = now
-        removed, known = self._removed(), self._client.get(self._removed_key)
-        if removed is None or known is None:
+        removed, counted = self._removed(), self._client.get(self._removed_key)
+        if removed is None or counted is None:
             self._note_removed()
             return ""
-        self._too_many = self._too_many + 1 if removed > int(known) else 0
+        self._too_many = self._too_many + 1 if removed > int(counted) else 0
         if self._too_many < 2:
             return ""
         self._note_removed()
-        return f"{removed - int(known)} entries were removed by somebody else"
+        return f"{removed - int(counted)} entries were removed by somebody else"
 
     def _removed(self) -> int | None:
         """How many entries were ever removed; None where this Redis (before 7.0) does not count them."""
         import redis
 
         try:
-            told = self._client.xinfo_stream(self._key)
+            stream = self._client.xinfo_stream(self._key)
         except redis.ResponseError:
             return None
-        added = told.get("entries-added")
-        return None if added is None else int(added) - int(told["length"])
+        added = stream.get("entries-added")
+        return None if added is None else int(added) - int(stream["length"])
 
     def _note_removed(self) -> None:
         """Say that all that was removed until now was ours to remove."""

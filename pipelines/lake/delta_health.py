@@ -51,7 +51,7 @@ class Damage:
     table: Path
     file: Path
     kind: Kind
-    found: str
+    problem: str
     version: int | None = None
     whole: int | None = None
     newest: bool = True
@@ -60,9 +60,9 @@ class Damage:
     """What the log calls a data file."""
 
     @property
-    def told(self) -> str:
+    def description(self) -> str:
         """What is wrong, in one line without the table's path."""
-        return f"{self.file.relative_to(self.table)}: {self.found}"
+        return f"{self.file.relative_to(self.table)}: {self.problem}"
 
     @property
     def last_whole(self) -> str:
@@ -86,7 +86,7 @@ def damaged(damage: Damage) -> DamagedTableError:
         f"the table {damage.table.name!r} is damaged: a file of it is not whole",
         where=str(damage.file),
         expected="a file that was written to its end",
-        found=f"{damage.found}; {damage.last_whole}",
+        found=f"{damage.problem}; {damage.last_whole}",
         next_step="`tollgate repair lake` takes it away (nothing is deleted) and says what to run again",
         runbook=RUNBOOK,
     )
@@ -116,15 +116,20 @@ def _log_damage(table: Path, stamps: tuple[tuple[str, int, int], ...]) -> Damage
     """As `log_damage`; a log whose names, sizes and times are as before is not read again."""
     log = table / "_delta_log"
     names = [name for name, _, _ in stamps]
-    commits = sorted(int(match.group(1)) for name in names if (match := _COMMIT.fullmatch(name)))
+    commits = []
+    for name in names:
+        match = _COMMIT.fullmatch(name)
+        if match is not None:
+            commits.append(int(match.group(1)))
+    commits.sort()
     if not commits:
         return None
     checkpoints = sorted(_checkpoints(names), key=lambda pair: pair[1], reverse=True)
-    if checkpoints and (found := _parquet_problem(log / checkpoints[0][0])):
+    if checkpoints and (problem := _parquet_problem(log / checkpoints[0][0])):
         name, version = checkpoints[0]
         earlier = [of for other, of in checkpoints[1:] if of < version and not _parquet_problem(log / other)]
         whole = commits[-1] if _replayable(commits, earlier[0] if earlier else -1) else None
-        return Damage(table=table, file=log / name, kind="checkpoint", found=found, version=version, whole=whole)
+        return Damage(table=table, file=log / name, kind="checkpoint", problem=problem, version=version, whole=whole)
     before = checkpoints[0][1] if checkpoints else -1
     for version in (version for version in commits if version > before):
         if version != before + 1:
@@ -133,23 +138,29 @@ def _log_damage(table: Path, stamps: tuple[tuple[str, int, int], ...]) -> Damage
         file = log / f"{version:020d}.json"
         content = file.read_bytes()
         newest = version == commits[-1]
-        if found := _commit_problem(content):
-            return _damage_of_commit(table, file, "commit", found, version, newest=newest, days=_days(content))
-        if found := checksum_problem(file, content):
+        if problem := _commit_problem(content):
+            return _damage_of_commit(table, file, "commit", problem, version, newest=newest, days=_days(content))
+        if problem := checksum_problem(file, content):
             checksum = checksum_of(file)
             return Damage(
-                table=table, file=checksum, kind="checksum", found=found, version=version, whole=version, newest=newest
+                table=table,
+                file=checksum,
+                kind="checksum",
+                problem=problem,
+                version=version,
+                whole=version,
+                newest=newest,
             )
         before = version
     return None
 
 
 def _damage_of_commit(
-    table: Path, file: Path, kind: Kind, found: str, version: int, *, newest: bool, days: tuple[str, ...] = ()
+    table: Path, file: Path, kind: Kind, problem: str, version: int, *, newest: bool, days: tuple[str, ...] = ()
 ) -> Damage:
     whole = version - 1 if version > 0 else None
     return Damage(
-        table=table, file=file, kind=kind, found=found, version=version, whole=whole, newest=newest, days=days
+        table=table, file=file, kind=kind, problem=problem, version=version, whole=whole, newest=newest, days=days
     )
 
 
@@ -164,13 +175,13 @@ def data_damages(table: Path) -> Iterator[Damage]:
     for path, size in live_files(table).items():
         file = table / unquote(path)
         if not file.is_file():
-            found = "the file is missing"
+            problem = "the file is missing"
         elif file.stat().st_size != size:
-            found = f"{file.stat().st_size:,} bytes where the commit says {size:,}"
+            problem = f"{file.stat().st_size:,} bytes where the commit says {size:,}"
         else:
             continue
         days = tuple(_DAY.findall(path)[:1])
-        yield Damage(table=table, file=file, kind="data", found=found, version=versions[0], logged=path, days=days)
+        yield Damage(table=table, file=file, kind="data", problem=problem, version=versions[0], logged=path, days=days)
 
 
 def tables_of(lake: Path) -> list[Path]:
@@ -210,7 +221,7 @@ def landed_checksum_damages(landing: Path) -> Iterator[Damage]:
         for file, checksum in checksums_below(feed):
             if problem := _problem_of(file):
                 days = tuple(_DAY.findall(file.parent.name)[:1])
-                yield Damage(table=feed, file=checksum, kind="checksum", found=problem, days=days)
+                yield Damage(table=feed, file=checksum, kind="checksum", problem=problem, days=days)
 
 
 def _checksum_damage(table: Path, file: Path) -> Damage | None:
@@ -220,12 +231,12 @@ def _checksum_damage(table: Path, file: Path) -> Damage | None:
         return None
     days = tuple(_DAY.findall(file.parent.name)[:1])
     if file.suffix != ".parquet" or _is_readable(file):
-        return Damage(table=table, file=checksum_of(file), kind="checksum", found=problem, days=days)
+        return Damage(table=table, file=checksum_of(file), kind="checksum", problem=problem, days=days)
     for path in live_files(table):
         if table / unquote(path) == file:
             version = commit_versions(table)[0]
-            found = "it does not fit its checksum, and cannot be read"
-            return Damage(table=table, file=file, kind="data", found=found, version=version, logged=path, days=days)
+            problem = "it does not fit its checksum, and cannot be read"
+            return Damage(table=table, file=file, kind="data", problem=problem, version=version, logged=path, days=days)
     return None
 
 
@@ -266,8 +277,8 @@ def damage_behind(error: BaseException, lake: str) -> Damage | None:
     if spark_said(error) is None or is_remote(lake):
         return None
     root = Path(lake)
-    if (found := next(damages(root), None)) is not None:
-        return found
+    if (first_damage := next(damages(root), None)) is not None:
+        return first_damage
     for match in _READING.finditer(str(error)):
         file = Path(unquote(match.group(1)))
         table = next((table for table in tables_of(root) if file.is_relative_to(table)), None)

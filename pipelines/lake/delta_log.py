@@ -77,13 +77,17 @@ def live_files(table: Path) -> dict[str, int]:
     import pyarrow.parquet as pq
 
     log = table / "_delta_log"
-    parts = {entry: match for entry in log.iterdir() if (match := _CHECKPOINT_FILE.fullmatch(entry.name))}
-    base = max((int(match.group(1)) for match in parts.values()), default=-1)
-    found: dict[str, int] = {}
-    for entry, match in parts.items():
-        if int(match.group(1)) == base:
+    checkpoint_versions: dict[Path, int] = {}
+    for entry in log.iterdir():
+        match = _CHECKPOINT_FILE.fullmatch(entry.name)
+        if match is not None:
+            checkpoint_versions[entry] = int(match.group(1))
+    base = max(checkpoint_versions.values(), default=-1)
+    sizes: dict[str, int] = {}
+    for entry, version in checkpoint_versions.items():
+        if version == base:
             adds = pq.ParquetFile(entry).read(columns=["add.path", "add.size"]).column("add").to_pylist()
-            found |= {add["path"]: int(add["size"]) for add in adds if add and add["path"]}
+            sizes |= {add["path"]: int(add["size"]) for add in adds if add and add["path"]}
     for version in sorted(commit_versions(table)):
         if version <= base:
             continue
@@ -91,6 +95,6 @@ def live_files(table: Path) -> dict[str, int]:
             actions = [json.loads(line) for line in lines if line.strip()]
         for action in actions:
             if "remove" in action:
-                found.pop(action["remove"]["path"], None)
-        found |= {action["add"]["path"]: int(action["add"]["size"]) for action in actions if "add" in action}
-    return found
+                sizes.pop(action["remove"]["path"], None)
+        sizes |= {action["add"]["path"]: int(action["add"]["size"]) for action in actions if "add" in action}
+    return sizes

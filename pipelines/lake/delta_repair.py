@@ -55,7 +55,7 @@ def repair(damage: Damage, aside: Path, *, said: str, at: datetime) -> TakenAway
         return TakenAway(
             damage=damage, moved=moved, done=f"version {damage.version} is taken away: the table is {state}"
         )
-    if damage.kind == "commit" and damage.found.endswith("without content"):
+    if damage.kind == "commit" and damage.problem.endswith("without content"):
         moved = _moved(parts, aside)
         info = {
             "timestamp": int(at.timestamp() * 1000),
@@ -70,7 +70,7 @@ def repair(damage: Damage, aside: Path, *, said: str, at: datetime) -> TakenAway
         "this file cannot be taken away safely",
         where=str(damage.file),
         expected="a commit that nothing comes after, or a file that the others make again",
-        found=f"{damage.found}; {damage.last_whole}",
+        found=f"{damage.problem}; {damage.last_whole}",
         next_step="restore the table's folder from a backup, or move it away and run all its days again",
         runbook=RUNBOOK,
     )

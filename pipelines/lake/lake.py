@@ -183,8 +183,8 @@ class Lake:
 
     def versions(self, tables: Iterable[str]) -> dict[str, int]:
         """Newest versions of those tables that exist."""
-        found = {table: self.version(table) for table in tables}
-        return {table: version for table, version in found.items() if version is not None}
+        versions = {table: self.version(table) for table in tables}
+        return {table: version for table, version in versions.items() if version is not None}
 
     @contextmanager
     def writing(self, table: str) -> Iterator[int | None]:

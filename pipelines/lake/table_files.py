@@ -34,11 +34,11 @@ def table_batches(settings: Settings, use_case: str, table: str, columns: Sequen
         require_whole_log(Path(where))
     try:
         if not is_remote(settings.lake) and _DECODED.search(where):
-            found = _files_of(Path(where))
+            dataset = _files_of(Path(where))
         else:
             opened = DeltaTable(where.replace("s3a://", "s3://", 1), storage_options=_options(settings))
-            found = opened.to_pyarrow_dataset()
-        yield from found.to_batches(columns=list(columns))
+            dataset = opened.to_pyarrow_dataset()
+        yield from dataset.to_batches(columns=list(columns))
     except (DeltaError, OSError) as error:
         raise StoreError(
             f"the table {table!r} cannot be read",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
@@ -76,12 +76,12 @@ class Landing:
         """Days of the feed that have arrived, in order; folders that are not named after a day are passed over."""
         folder = _checked(feed)
         manifests = (path.split("/") for path in self.storage.files(folder) if path.endswith(f"/{MANIFEST_NAME}"))
-        return sorted(day for parts in manifests if len(parts) == 3 and (day := _day(parts[1])))
+        return _days_of(manifests)
 
     def folders(self, feed: str) -> list[date]:
         """Days of the feed that have a file, whether they have arrived or not, in order."""
         paths = (path.split("/") for path in self.storage.files(_checked(feed)))
-        return sorted({day for parts in paths if len(parts) == 3 and (day := _day(parts[1]))})
+        return _days_of(paths)
 
     def arrival(self, feed: str, day: date) -> Arrival:
         """How far the day has come; raises `ContractError` where there is a manifest that cannot be understood."""
@@ -211,6 +211,16 @@ def _folder(feed: str, day: date) -> str:
     return f"{_checked(feed)}/{day.isoformat()}"
 
 
+def _days_of(paths: Iterable[Sequence[str]]) -> list[date]:
+    """The days of the files `<feed>/<day>/<name>`, each once, in order; other paths are passed over."""
+    days = set()
+    for parts in paths:
+        day = _day(parts[1]) if len(parts) == 3 else None
+        if day is not None:
+            days.add(day)
+    return sorted(days)
+
+
 def _day(text: str) -> date | None:
     try:
         return parse_day(text)
@@ -222,12 +232,12 @@ def _sha256(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
 
 
-def _broken(what: str, where: str, day: date, expected: str, found: str) -> ContractError:
+def _broken(what: str, where: str, day: date, expected: str, given: str) -> ContractError:
     return ContractError(
         what,
         where=where,
         day=str(day),
         expected=expected,
-        found=found,
+        found=given,
         next_step="ask the sender to send the day again; nothing of it was read",
     )

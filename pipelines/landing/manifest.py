@@ -53,7 +53,9 @@ class Manifest:
         entries = document.get("files") if isinstance(document, dict) else None
         if not isinstance(entries, list):
             raise _broken(where, ['no list "files"'])
-        problems = [problem for index, entry in enumerate(entries) for problem in _problems(index, entry)]
+        problems: list[str] = []
+        for index, entry in enumerate(entries):
+            problems += _problems(index, entry)
         names = [entry["name"] for entry in entries] if not problems else []
         problems += [f"{name!r} is listed twice" for name in sorted({n for n in names if names.count(n) > 1})]
         if problems:

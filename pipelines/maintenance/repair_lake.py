@@ -86,7 +86,7 @@ def _take_away(
         refused.append(error)
         return
     taken.append(done)
-    detail = {"found": damage.told, "done": done.done, "moved": [str(path) for path in done.moved]}
+    detail = {"found": damage.description, "done": done.done, "moved": [str(path) for path in done.moved]}
     run.ledger.audit("repair", damage.table.name, actor=run.actor, at=run.clock(), detail=detail)
 
 
@@ -154,7 +154,7 @@ def _plain(taken: TakenAway) -> dict[str, Any]:
     return {
         "table": damage.table.name,
         "file": str(damage.file),
-        "found": damage.found,
+        "found": damage.problem,
         "version": damage.version,
         "days": list(damage.days),
         "moved": [str(path) for path in taken.moved],

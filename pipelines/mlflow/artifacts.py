@@ -71,10 +71,10 @@ def forget_paths(settings: Settings) -> int:
         with engine.begin() as connection:
             if not sa.inspect(connection).has_table("experiments"):
                 return 0
-            known = connection.execute(sa.text("SELECT name, artifact_location FROM experiments")).all()
+            experiments = connection.execute(sa.text("SELECT name, artifact_location FROM experiments")).all()
             return sum(
                 _forget(connection, location, f"{SCHEME}:/{name}")
-                for name, location in known
+                for name, location in experiments
                 if _is_ours(location or "", name, Path(root))
             )
     finally:

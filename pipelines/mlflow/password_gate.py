@@ -63,7 +63,7 @@ class PasswordGate:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
         kind, _, encoded = given[0].partition(b" ") if len(given) == 1 else (b"", b"", b"")
         try:
-            found = base64.b64decode(encoded.strip(), validate=True)
+            credentials = base64.b64decode(encoded.strip(), validate=True)
         except binascii.Error:
             return False
-        return kind.lower() == b"basic" and hmac.compare_digest(found, self._expected)
+        return kind.lower() == b"basic" and hmac.compare_digest(credentials, self._expected)

@@ -47,7 +47,10 @@ class Registry:
 
     def version_of(self, release: str, digest: str) -> RegisteredVersion | None:
         """The version that is this very model."""
-        return next((one for one in self.versions if (one.release, one.model_digest) == (release, digest)), None)
+        for version in self.versions:
+            if (version.release, version.model_digest) == (release, digest):
+                return version
+        return None
 
 
 def has_tables(url: str) -> bool:
@@ -67,12 +70,12 @@ def deleted_experiment(url: str, name: str) -> str | None:
         with engine.connect() as connection:
             if not sa.inspect(connection).has_table("experiments"):
                 return None
-            found = connection.execute(sa.text(_DELETED_EXPERIMENT), {"name": name}).scalar()
+            experiment_id = connection.execute(sa.text(_DELETED_EXPERIMENT), {"name": name}).scalar()
     except sa.exc.SQLAlchemyError as error:
         raise _unanswered(url, error) from error
     finally:
         engine.dispose()
-    return None if found is None else str(found)
+    return None if experiment_id is None else str(experiment_id)
 
 
 def _reader(url: str) -> sa.Engine | None:
@@ -112,11 +115,11 @@ def read_registry(url: str, name: str, alias: str) -> Registry:
     versions = tuple(
         RegisteredVersion(
             version=version,
-            release=told.get("release", ""),
-            model_digest=told.get("model_digest", ""),
+            release=version_tags.get("release", ""),
+            model_digest=version_tags.get("model_digest", ""),
             location=places[version],
         )
-        for version, told in tags.items()
+        for version, version_tags in tags.items()
     )
     return Registry(versions=versions, alias=str(named) if named is not None else None)
 
@@ -127,13 +130,13 @@ def _unanswered(url: str, error: sa.exc.SQLAlchemyError) -> StoreError:
     return unreadable(url, str(cause or error).strip(), damaged=is_damage(cause))
 
 
-def unreadable(url: str, found: str, *, damaged: bool = False) -> StoreError:
+def unreadable(url: str, problem: str, *, damaged: bool = False) -> StoreError:
     """The error for a database that does not answer, or whose file is damaged (`DamagedStoreError`)."""
     kind = DamagedStoreError if damaged else StoreError
     return kind(
         "MLflow's database cannot be read",
         where=mask_passwords(url),
-        found=mask_passwords(found),
+        found=mask_passwords(problem),
         next_step="`tollgate repair mlflow` puts a damaged file aside and makes a new one; a server: start it",
         runbook="docs/runbooks/lost-stores.md",
     )
@@ -143,11 +146,11 @@ def _require_sound(path: Path, url: str) -> None:
     """Raises `StoreError` for a file that SQLite finds damaged: pages that nobody reads now are looked at too."""
     try:
         with closing(open_for_reading(path)) as database:
-            found = database.execute("PRAGMA quick_check(1)").fetchone()[0]
+            verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise unreadable(url, str(error), damaged=is_damage(error)) from error
-    if found != "ok":
-        raise unreadable(url, f"database disk image is malformed: {' '.join(found.split())}", damaged=True)
+    if verdict != "ok":
+        raise unreadable(url, f"database disk image is malformed: {' '.join(verdict.split())}", damaged=True)
 
 
 def is_damage(error: BaseException | None) -> bool:

@@ -91,8 +91,8 @@ def artifact_store_environment(settings: Settings) -> dict[str, str]:
     """How MLflow reaches artefacts in an object store: it knows our settings by these variables alone."""
     if not is_remote(settings.mlflow_artifacts):
         return {}
-    found = {"MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint, "AWS_DEFAULT_REGION": settings.s3_region}
-    return {name: value for name, value in found.items() if value}
+    variables = {"MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint, "AWS_DEFAULT_REGION": settings.s3_region}
+    return {name: value for name, value in variables.items() if value}
 
 
 class Tracking:
@@ -112,11 +112,11 @@ class Tracking:
         self.require_experiment()
         with _reaching(self._where):
             client = self._client()
-            known = self._registered(client, record.release_id, record.model_digest)
-            if known is not None and known.version not in taken:
-                return known
-            if known is not None:  # a crash came between making this version and giving its number up
-                client.delete_model_version(self.name, known.version)
+            registered = self._registered(client, record.release_id, record.model_digest)
+            if registered is not None and registered.version not in taken:
+                return registered
+            if registered is not None:  # a crash came between making this version and giving its number up
+                client.delete_model_version(self.name, registered.version)
             return self._record(client, record, taken)
 
     def require_experiment(self) -> None:
@@ -124,30 +124,32 @@ class Tracking:
 
         A database is asked without importing MLflow. Raises `StoreError` where MLflow does not answer.
         """
-        if (found := self._deleted_experiment()) is not None:
+        if (deleted := self._deleted_experiment()) is not None:
             raise PermanentError(
                 f"MLflow's experiment {self.name!r} was deleted: a training could not be recorded",
                 where=self._where,
                 expected=f"an active experiment {self.name!r}, or none",
-                found=f"experiment {found}, deleted",
+                found=f"experiment {deleted}, deleted",
                 next_step="`tollgate repair mlflow` restores it (or restore it in MLflow's UI), then train again",
                 runbook="docs/runbooks/lost-stores.md",
             )
 
     def restore_experiment(self) -> str | None:
         """Restore the experiment where it was deleted; returns its id then. Raises `StoreError`."""
-        found = self._deleted_experiment()
-        if found is not None:
+        experiment_id = self._deleted_experiment()
+        if experiment_id is not None:
             with _reaching(self._where):
-                self._client().restore_experiment(found)
-        return found
+                self._client().restore_experiment(experiment_id)
+        return experiment_id
 
     def _deleted_experiment(self) -> str | None:
         if has_tables(self.settings.mlflow):
             return deleted_experiment(self.settings.mlflow, self.name)
         with _reaching(self._where):
-            known = self._client().get_experiment_by_name(self.name)
-        return str(known.experiment_id) if known is not None and known.lifecycle_stage == "deleted" else None
+            experiment = self._client().get_experiment_by_name(self.name)
+        if experiment is None or experiment.lifecycle_stage != "deleted":
+            return None
+        return str(experiment.experiment_id)
 
     def registered(self, release_id: str, model_digest: str | None) -> RegisteredModel | None:
         """Where MLflow keeps this very model, None where it does not know it.
@@ -165,8 +167,10 @@ class Tracking:
         """
         with _reaching(self._where):
             client = self._client()
-            known = self._registered(client, name, None)
-            run_id = known.run_id if known else self._run_named(client, name) or self._restored_as(client, name)
+            registered = self._registered(client, name, None)
+            run_id = (
+                registered.run_id if registered else self._run_named(client, name) or self._restored_as(client, name)
+            )
             text = _downloaded(run_id, "release.json") if run_id else None
         if run_id is None or text is None:
             raise PermanentError(
@@ -208,8 +212,8 @@ class Tracking:
     def champion_version(self) -> str | None:
         """The version that the alias `champion` names, or None; raises `StoreError`."""
         with _reaching(self._where):
-            found = self._client().search_registered_models(f"name = '{self.name}'")
-            version = found[0].aliases.get(CHAMPION_ALIAS) if found else None
+            models = self._client().search_registered_models(f"name = '{self.name}'")
+            version = models[0].aliases.get(CHAMPION_ALIAS) if models else None
             return str(version) if version is not None else None
 
     def _client(self) -> MlflowClient:
@@ -251,8 +255,8 @@ class Tracking:
     def _registered(self, client: MlflowClient, release_id: str, digest: str | None) -> RegisteredModel | None:
         if not _RELEASE.fullmatch(release_id):
             return None
-        found = client.search_model_versions(f"name = '{self.name}' and tag.release = '{release_id}'")
-        same = [version for version in found if digest is None or version.tags.get(DIGEST) == digest]
+        versions = client.search_model_versions(f"name = '{self.name}' and tag.release = '{release_id}'")
+        same = [version for version in versions if digest is None or version.tags.get(DIGEST) == digest]
         if not same:
             return None
         newest = max(same, key=lambda version: int(version.version))
@@ -278,9 +282,9 @@ class Tracking:
         return RegisteredModel(name=self.name, version=version, run_id=run.info.run_id)
 
     def _experiment(self, client: MlflowClient) -> str:
-        known = client.get_experiment_by_name(self.name)
-        if known is not None:
-            return str(known.experiment_id)
+        experiment = client.get_experiment_by_name(self.name)
+        if experiment is not None:
+            return str(experiment.experiment_id)
         from pipelines.mlflow.artifacts import artifact_location
 
         return str(client.create_experiment(self.name, artifact_location=artifact_location(self.settings, self.name)))
@@ -308,12 +312,12 @@ def _reaching(uri: str) -> Iterator[None]:
     except StoreError:
         raise
     except Exception as error:
-        found = next(iter(str(error).splitlines()), type(error).__name__)
-        damaged = any(sign in found for sign in _DAMAGED)
+        problem = next(iter(str(error).splitlines()), type(error).__name__)
+        damaged = any(sign in problem for sign in _DAMAGED)
         raise StoreError(
             "MLflow could not be reached or refused a write",
             where=uri,
-            found=found,
+            found=problem,
             next_step="the file is damaged: `tollgate repair mlflow` makes a new one from the ledger and the bundles"
             if damaged
             else "check that the server or folder is there, then run the same command again",

@@ -61,8 +61,10 @@ class S3Storage:
         pages = self.client.get_paginator("list_objects_v2")
         skip = len(self.prefix) + 1 if self.prefix else 0
         with self._guarded(folder):
-            found = pages.paginate(Bucket=self.bucket, Prefix=f"{self._key(folder)}/")
-            return sorted(entry["Key"][skip:] for page in found for entry in page.get("Contents", []))
+            files: list[str] = []
+            for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self._key(folder)}/"):
+                files += (entry["Key"][skip:] for entry in page.get("Contents", []))
+            return sorted(files)
 
     def read(self, path: str) -> bytes | None:
         from botocore.exceptions import ClientError
@@ -132,21 +134,21 @@ class S3Storage:
         except BotoCoreError as error:
             raise self._failed(where, str(error)) from error
 
-    def _misconfigured(self, where: str, found: str) -> ConfigurationError:
+    def _misconfigured(self, where: str, problem: str) -> ConfigurationError:
         return ConfigurationError(
             "the object store does not let us in",
             where=where,
             expected="an existing bucket, a region and credentials that may list, read, write and delete",
-            found=found,
+            found=problem,
             next_step="check the bucket's name, AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_DEFAULT_REGION",
         )
 
-    def _failed(self, where: str, found: str) -> StoreError:
+    def _failed(self, where: str, problem: str) -> StoreError:
         return StoreError(
             "the object store did not answer as it should",
             where=where,
             expected="an answer to an S3 request",
-            found=found,
+            found=problem,
             next_step="check that the object store is reachable (TOLLGATE_S3_ENDPOINT; none: AWS), then run the same "
             "command again",
         )

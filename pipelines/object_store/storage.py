@@ -71,8 +71,10 @@ class LocalStorage:
 
     def files(self, folder: str) -> list[str]:
         with self._guarded("list", folder):
-            found = (path for path in self._inside(folder).rglob("*") if path.is_file())
-            return sorted(p.relative_to(self.root).as_posix() for p in found if not p.name.startswith(_TEMPORARY))
+            files = (path for path in self._inside(folder).rglob("*") if path.is_file())
+            return sorted(
+                file.relative_to(self.root).as_posix() for file in files if not file.name.startswith(_TEMPORARY)
+            )
 
     def read(self, path: str) -> bytes | None:
         with self._guarded("read", path):

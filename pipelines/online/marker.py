@@ -54,8 +54,8 @@ def held(address: OnlineAddress, project: str, entities: list[str]) -> Held:
             import redis
 
             with closing(redis.Redis(**address.redis_options())) as client:
-                found = client.get(_name(project))
-                return Held(build=found.decode() if isinstance(found, bytes) else None, keys=int(str(client.dbsize())))
+                mark = client.get(_name(project))
+                return Held(build=mark.decode() if isinstance(mark, bytes) else None, keys=int(str(client.dbsize())))
         return _in_file(_file(address), project, entities)
     except Exception as error:
         raise _away(address, error) from error
@@ -66,15 +66,15 @@ def _in_file(path: Path, project: str, entities: list[str]) -> Held:
         return Held(build=None, keys=0)
     with closing(open_for_reading(path)) as database:
         tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
-        found = None
+        row = None
         if _TABLE in tables:
-            found = database.execute(f"SELECT build FROM {_TABLE} WHERE project = ?", (project,)).fetchone()
+            row = database.execute(f"SELECT build FROM {_TABLE} WHERE project = ?", (project,)).fetchone()
         keys = 0
         for entity in entities:
             table = f"{project}_{view_name(entity)}"
             if table in tables:
                 keys += database.execute(f'SELECT count(DISTINCT entity_key) FROM "{table}"').fetchone()[0]
-    return Held(build=found[0] if found else None, keys=keys)
+    return Held(build=row[0] if row else None, keys=keys)
 
 
 def _file(address: OnlineAddress) -> Path:

@@ -67,12 +67,15 @@ class FeastStates:
         return self.store.feast.get_feature_service(self.feature_set.name)
 
     def _references(self, keys: Mapping[str, Any]) -> list[str]:
-        return [f"{view_name(name)}:{column}" for name in keys for column in self._columns[name]]
+        references: list[str] = []
+        for name in keys:
+            references += (f"{view_name(name)}:{column}" for column in self._columns[name])
+        return references
 
-    def _state(self, name: str, answer: Mapping[str, Sequence[Any]], i: int) -> EntityState:
+    def _state(self, name: str, answer: Mapping[str, Sequence[Any]], place: int) -> EntityState:
         view = view_name(name)
-        columns = {column: answer[f"{view}__{column}"][i] for column in self._columns[name]}
-        if columns[IDS] is None or answer[f"{view}__{IDS}__ts"][i] < self._not_before.timestamp():
+        columns = {column: answer[f"{view}__{column}"][place] for column in self._columns[name]}
+        if columns[IDS] is None or answer[f"{view}__{IDS}__ts"][place] < self._not_before.timestamp():
             return EMPTY
         absent = [column for column, values in columns.items() if values is None]
         if absent:

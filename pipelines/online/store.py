@@ -108,16 +108,16 @@ class OnlineStore:
 
     def present(self, entity: str, keys: Sequence[Any], built_at: datetime) -> Present:
         """Read an entity's keys back: how many are there as built at that second or later, and with how many events."""
-        found = events = 0
+        present = events = 0
         join_key = self.stored.schema.entity(entity).key
         column = f"{view_name(entity)}__{IDS}"
         for first in range(0, len(keys), _READ_BATCH):
             answer = self.read([f"{view_name(entity)}:{IDS}"], {join_key: list(keys[first : first + _READ_BATCH])})
             for ids, built in zip(answer[column], answer[f"{column}__ts"], strict=True):
                 if ids is not None and built >= built_at.timestamp():
-                    found += 1
+                    present += 1
                     events += len(ids)
-        return Present(found, events)
+        return Present(present, events)
 
     def read(self, features: Any, keys: dict[str, list[Any]]) -> dict[str, list[Any]]:
         """Feast's answer for a service or feature names: columns `<view>__<array>`, each with `…__ts` (epoch seconds).

@@ -107,10 +107,10 @@ def read_answers(
     """
     import pyarrow as pa
 
-    found = _tables(folder, {hour_of(hour) for hour in hours}, list(columns) if columns else None)
+    tables = _tables(folder, {hour_of(hour) for hour in hours}, list(columns) if columns else None)
     if not writers:
-        return list(found.values())
-    named = ((stem.rpartition("-")[0], table) for stem, table in found.items())
+        return list(tables.values())
+    named = ((stem.rpartition("-")[0], table) for stem, table in tables.items())
     return [table.append_column(WRITER, pa.repeat(pa.scalar(writer), table.num_rows)) for writer, table in named]
 
 
@@ -118,16 +118,16 @@ def _tables(folder: Path, wanted: set[str], columns: list[str] | None) -> dict[s
     """Tables by the files' names. Looked for in the order in which a file moves on, so that none is missed or twice."""
     import pyarrow.parquet as pq
 
-    found: dict[str, pa.Table] = {}
+    tables: dict[str, pa.Table] = {}
     for place in (OPEN, CLOSED):
         for path in sorted((folder / place).glob(f"*{STREAM}")):
             table = _readable(path)
             if table is not None and table.schema.metadata[b"hour"].decode() in wanted:
-                found[path.stem] = table.select(columns) if columns else table
+                tables[path.stem] = table.select(columns) if columns else table
     for hour in sorted(wanted):
         for path in sorted((folder / hour).glob("*.parquet")):
-            found[path.stem] = pq.ParquetFile(path).read(columns=columns)
-    return found
+            tables[path.stem] = pq.ParquetFile(path).read(columns=columns)
+    return tables
 
 
 def _readable(path: Path) -> pa.Table | None:

@@ -22,7 +22,7 @@ SALT = "answers"
 """With it the units are drawn of which a share is logged (`pipelines.releases.canary.in_canary`)."""
 
 
-class AnswerLog:
+class PredictionLog:
     """One writer's log; for one thread. `writer` names it among the workers of a machine.
 
     A stream is complete when the hour ends, when it is large, when the writer closes, or when the next writer of that

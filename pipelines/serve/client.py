@@ -37,7 +37,7 @@ class Reason(msgspec.Struct, frozen=True):
     contribution: float
 
 
-class _Told(msgspec.Struct):
+class _PredictionFields(msgspec.Struct):
     score: float
     decision: bool
     release: str
@@ -51,14 +51,14 @@ class _Told(msgspec.Struct):
     features: dict[str, float | None] = {}
 
 
-class Answer(_Told):
-    """The answer to one event, in the order that the events were sent in; `threshold` is that of the release."""
+class Prediction(_PredictionFields):
+    """The prediction of one event, in the order that the events were sent in; `threshold` is that of the release."""
 
 
-class Answers(msgspec.Struct):
-    """The answers to a request."""
+class Predictions(msgspec.Struct):
+    """The predictions of a request; the wire calls them `answers`."""
 
-    answers: list[Answer]
+    predictions: list[Prediction] = msgspec.field(name="answers")
 
 
 @dataclass(frozen=True)
@@ -96,11 +96,11 @@ class ScorerClient:
         """Close the connections."""
         self._http.close()
 
-    def score(self, events: Sequence[Event], *, reasons: bool = False, features: bool = False) -> list[Answer]:
+    def score(self, events: Sequence[Event], *, reasons: bool = False, features: bool = False) -> list[Prediction]:
         """Score events in their order."""
         body = msgspec.json.encode({"events": events, "reasons": reasons, "features": features})
-        answered = self._post("/v1/score", body, "application/json")
-        return msgspec.json.decode(answered.content, type=Answers).answers
+        response = self._post("/v1/score", body, "application/json")
+        return msgspec.json.decode(response.content, type=Predictions).predictions
 
     def score_table(self, table: Any, *, reasons: bool = False, features: bool = False) -> Any:
         """Score a `pyarrow.Table` of the feed's columns; a table with a row for each, its key first."""
@@ -109,19 +109,19 @@ class ScorerClient:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        asked = {"reasons": str(reasons).lower(), "features": str(features).lower()}
-        answered = self._post("/v1/score", sink.getvalue().to_pybytes(), ARROW, params=asked)
-        with pa.ipc.open_stream(answered.content) as reader:
+        options = {"reasons": str(reasons).lower(), "features": str(features).lower()}
+        response = self._post("/v1/score", sink.getvalue().to_pybytes(), ARROW, params=options)
+        with pa.ipc.open_stream(response.content) as reader:
             return reader.read_all()
 
     def report(self, reports: Sequence[Event]) -> Reported:
         """Tell which events turned out to be positive; a report counts once."""
-        answered = self._post("/v1/reports", msgspec.json.encode({"reports": reports}), "application/json")
-        return msgspec.json.decode(answered.content, type=Reported)
+        response = self._post("/v1/reports", msgspec.json.encode({"reports": reports}), "application/json")
+        return msgspec.json.decode(response.content, type=Reported)
 
     def release(self) -> dict[str, Any]:
         """What decides now."""
-        return dict(self._asked("GET", "/v1/release").json())
+        return dict(self._request("GET", "/v1/release").json())
 
     def ready(self) -> bool:
         """Whether it answers as it should; False also where it cannot be reached."""
@@ -131,31 +131,31 @@ class ScorerClient:
             return False
 
     def _post(self, path: str, body: bytes, content_type: str, **more: Any) -> httpx.Response:
-        return self._asked("POST", path, content=body, headers={"content-type": content_type}, **more)
+        return self._request("POST", path, content=body, headers={"content-type": content_type}, **more)
 
-    def _asked(self, method: str, path: str, **how: Any) -> httpx.Response:
-        found = ""
+    def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
+        problem = ""
         for attempt in range(self._attempts):
             wait = 0.1 * 2**attempt
             try:
-                answered = self._http.request(method, path, **how)
+                response = self._http.request(method, path, **options)
             except httpx.TransportError as error:
                 _require_trusted(error, str(self._http.base_url))
-                found = f"{type(error).__name__}: {error}"
+                problem = f"{type(error).__name__}: {error}"
             else:
-                if answered.is_success:
-                    return answered
-                if answered.status_code not in AGAIN:
-                    raise _refused(answered)
-                found = f"status {answered.status_code}"
-                wait = _told_wait(answered, wait)
+                if response.is_success:
+                    return response
+                if response.status_code not in AGAIN:
+                    raise _refused(response)
+                problem = f"status {response.status_code}"
+                wait = _seconds_to_wait(response, wait)
             if attempt + 1 < self._attempts:
                 time.sleep(min(wait, LONGEST_WAIT))
         raise TransientError(
             "the scorer does not answer",
             where=str(self._http.base_url),
             expected=f"an answer in one of {self._attempts} tries",
-            found=found,
+            found=problem,
             next_step="look at its /ready, or ask again",
             runbook=RUNBOOK,
         )
@@ -177,21 +177,21 @@ def _require_trusted(error: BaseException, where: str) -> None:
         ) from error
 
 
-def _told_wait(answered: httpx.Response, otherwise: float) -> float:
-    told = answered.headers.get("retry-after", "")
-    return float(told) if told.isdigit() else otherwise
+def _seconds_to_wait(response: httpx.Response, otherwise: float) -> float:
+    seconds = response.headers.get("retry-after", "")
+    return float(seconds) if seconds.isdigit() else otherwise
 
 
-def _refused(answered: httpx.Response) -> PermanentError:
+def _refused(response: httpx.Response) -> PermanentError:
     try:
-        told = answered.json()
+        document = response.json()
     except ValueError:
-        told = {"title": "the scorer refused the request"}
+        document = {"title": "the scorer refused the request"}
     return PermanentError(
-        told.get("title", ""),
-        where=", ".join(f"{name} {told[name]}" for name in ("row", "field") if name in told),
-        expected=told.get("expected", ""),
-        found=told.get("found", f"status {answered.status_code}"),
-        next_step=told.get("next_step", ""),
+        document.get("title", ""),
+        where=", ".join(f"{name} {document[name]}" for name in ("row", "field") if name in document),
+        expected=document.get("expected", ""),
+        found=document.get("found", f"status {response.status_code}"),
+        next_step=document.get("next_step", ""),
         runbook=RUNBOOK,
     )

@@ -47,8 +47,8 @@ class Decider:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Answers:
-    """Answers to a batch of n requests, in the order of its rows.
+class Predictions:
+    """Predictions for a batch of n requests, in the order of its rows.
 
     `scores` float64 in [0, 1], `decisions` bool (score >= the decider's threshold), `decided_by` int8 (the place in
     `deciders` of each row's decider), `flags` uint8 (`Flag`). `names` and `features` (float64, n x names) are what all
@@ -71,14 +71,14 @@ class Answers:
         return len(self.scores)
 
     @property
-    def told(self) -> tuple[str, ...]:
+    def shown_names(self) -> tuple[str, ...]:
         """The names of the features that callers are told."""
         return self.names[: len(self.names) - self.untold]
 
-    def part(self, first: int, past: int) -> Answers:
-        """The answers of the rows from `first` up to `past`."""
+    def part(self, first: int, past: int) -> Predictions:
+        """The predictions of the rows from `first` up to `past`."""
         rows = slice(first, past)
-        return Answers(
+        return Predictions(
             scores=self.scores[rows],
             decisions=self.decisions[rows],
             decided_by=self.decided_by[rows],
@@ -87,7 +87,7 @@ class Answers:
             names=self.names,
             features=self.features[rows] if self.names else self.features,
             untold=self.untold,
-            reasons={row - first: told for row, told in self.reasons.items() if first <= row < past},
+            reasons={row - first: weights for row, weights in self.reasons.items() if first <= row < past},
         )
 
 
@@ -107,14 +107,14 @@ class Readiness:
 class Engine(Protocol):
     """What stands behind the service. `score` and `report` are for one thread at a time, the others for any."""
 
-    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
+    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Predictions:
         """Score requests in their order; each moves the state that the next one sees. `explained`: who gets reasons.
 
         Never raises for a store or a model that fails: those rows are answered by the rule, flagged.
         """
         ...
 
-    def fall_back(self, requests: Events, reason: str) -> Answers:
+    def fall_back(self, requests: Events, reason: str) -> Predictions:
         """The declared rule's answers, at once and without any store; nothing moves."""
         ...
 

@@ -45,13 +45,13 @@ class RefusalError(PermanentError):
 
     def document(self) -> dict[str, Any]:
         """The problem document; members beyond the RFC's: `row`, `field`, `expected`, `found`, `next_step`."""
-        told = {
+        named = {
             name: getattr(self, name) for name in ("field", "expected", "found", "next_step") if getattr(self, name)
         }
         row = {} if self.row is None else {"row": self.row}
         head = {"type": f"urn:tollgate:{self.kind}", "title": self.what, "status": self.status}
         detail = "; ".join(f"{name}: {text}" for name, text in self.fields().items() if name != "what")
-        return head | ({"detail": detail} if detail else {}) | row | told
+        return head | ({"detail": detail} if detail else {}) | row | named
 
     def body(self) -> bytes:
         """The document as JSON."""

@@ -10,14 +10,14 @@ from numpy.typing import NDArray
 
 from features.kernel import NEVER, Events
 from features.schema import EventSchema
-from pipelines.serve.predictions import Answers
+from pipelines.serve.predictions import Predictions
 
 Rows = NDArray[np.int64]
 """n x (3 + entities): id, time (µs), cents, and the key of each entity in the order of the schema."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Asked:
+class ScoreRequest:
     """What one request asks: its rows, whether reasons and feature values are told, whether it was one bare event."""
 
     rows: Rows
@@ -29,7 +29,7 @@ class Asked:
 class Share(NamedTuple):
     """The part of a batch's answers that belongs to one request: rows from `first` up to `past`."""
 
-    answers: Answers
+    predictions: Predictions
     first: int
     past: int
 

@@ -45,16 +45,16 @@ class Component:
 
 def component(name: str) -> Component:
     """The component of that name; raises `ConfigurationError` that lists them all."""
-    found = {component.name: component for component in COMPONENTS}
-    if name not in found:
+    by_name = {component.name: component for component in COMPONENTS}
+    if name not in by_name:
         raise ConfigurationError(
             "there is no such component",
-            expected=", ".join(found),
+            expected=", ".join(by_name),
             found=name,
             next_step="name one of them",
             runbook=RUNBOOK,
         )
-    return found[name]
+    return by_name[name]
 
 
 def _become(

@@ -206,8 +206,8 @@ def _stop_all(settings: Settings) -> list[str]:
 
 
 def _records(settings: Settings) -> dict[str, ProcessRecord]:
-    found = {service.name: processes.read(folder(settings), service.name) for service in SERVICES}
-    return {name: record for name, record in found.items() if record is not None}
+    records = {service.name: processes.read(folder(settings), service.name) for service in SERVICES}
+    return {name: record for name, record in records.items() if record is not None}
 
 
 @contextmanager

@@ -133,11 +133,15 @@ def read(folder: Path, name: str) -> ProcessRecord | None:
 def stop(folder: Path, records: Sequence[ProcessRecord], *, patience: float) -> list[str]:
     """Stop processes with all that they started, killing them after `patience` seconds; names of those that ran."""
     members = {record.name: record.members() for record in records}
-    asked = [process for group in members.values() for process in group]
-    for process in asked:
+    running: list[psutil.Process] = []
+    for group in members.values():
+        running += group
+    for process in running:
         _signal(process, kill=False)
-    psutil.wait_procs(asked, timeout=patience)
-    left = [process for record in records for process in record.members()]
+    psutil.wait_procs(running, timeout=patience)
+    left: list[psutil.Process] = []
+    for record in records:
+        left += record.members()
     for process in left:
         _signal(process, kill=True)
     psutil.wait_procs(left, timeout=patience)

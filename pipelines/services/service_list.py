@@ -53,7 +53,9 @@ def _spark_command(settings: Settings) -> list[str]:
     )
     submit = Path(str(find_spec("pyspark").origin)).parent / "bin" / "spark-submit"  # type: ignore[union-attr]
     server = "org.apache.spark.sql.connect.service.SparkConnectServer"
-    arguments = [part for key, value in options.items() for part in ("--conf", f"{key}={value}")]
+    arguments: list[str] = []
+    for key, value in options.items():
+        arguments += ["--conf", f"{key}={value}"]
     return [str(submit), "--class", server, *secret_arguments(settings), *arguments, "spark-internal"]
 
 

@@ -49,13 +49,13 @@ def fetch_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Path]:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(dir=folder) as scratch:
             for jar, path in _resolve(wanted, Path(scratch)).items():
-                found = _digest(path)
-                if found != jar.sha256:
+                digest = _digest(path)
+                if digest != jar.sha256:
                     raise ConfigurationError(
                         "a fetched jar is not the one we know",
                         where=jar.coordinate,
                         expected=f"SHA-256 {jar.sha256}",
-                        found=f"SHA-256 {found}",
+                        found=f"SHA-256 {digest}",
                         next_step="check what your Maven repository serves; nothing was kept",
                     )
                 shutil.move(path, folder / jar.file_name)

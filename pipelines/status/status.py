@@ -141,7 +141,7 @@ def _damaged(run: Run) -> list[tuple[date | None, str]]:
         return []
     found = (log_damage(table) for table in tables_of(Path(run.settings.lake)))
     return [
-        (None, f"the table {one.table.name} is damaged: {one.told}; {one.last_whole}: `tollgate repair lake`")
+        (None, f"the table {one.table.name} is damaged: {one.description}; {one.last_whole}: `tollgate repair lake`")
         for one in found
         if one is not None
     ]

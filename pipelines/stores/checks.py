@@ -111,14 +111,14 @@ def stores(settings: Settings) -> Iterator[Finding]:
     path = Path(settings.ledger.removeprefix(SQLITE))
     if settings.ledger.startswith(SQLITE) and not path.exists():
         if witness_file(run).exists():
-            found = f"{path} is gone; the home knows of a ledger that was there"
+            detail = f"{path} is gone; the home knows of a ledger that was there"
             advice = "tollgate ledger restore FILE with the newest of <home>/backups, then tollgate repair ledger"
-            yield Finding("store ledger", ok=False, found=found, advice=advice)
+            yield Finding("store ledger", ok=False, found=detail, advice=advice)
         return
     look = look_at_stores(run)
-    for one in look.lost:
-        evidence = "; ".join(one.evidence)
-        yield Finding(f"store {one.store}", ok=False, found=f"{one.summary} ({evidence})", advice=one.next_step)
+    for lost in look.lost:
+        evidence = "; ".join(lost.evidence)
+        yield Finding(f"store {lost.store}", ok=False, found=f"{lost.summary} ({evidence})", advice=lost.next_step)
     yield from _landing(run)
     if look.silent:
         advice = "start or correct what does not answer (the log above says why), then look again"
@@ -143,12 +143,12 @@ def _landing(run: Run) -> Iterator[Finding]:
     thinned = frozenset(day for day in ingested if records[day].recorded_at.isoformat() < newest)
     landing = Path(run.settings.landing)
     for day, different in landing_differences(landing, ingested, deleted_since=thinned):
-        found = f"{day} is not there as it was ingested: {different}"
+        detail = f"{day} is not there as it was ingested: {different}"
         advice = (
             "bring the files back (a backup, the sender); if they are right as they are: "
             f"tollgate run ingest --from {day} --to {day}; the lake has the day as it was"
         )
-        yield Finding("landed day", ok=False, found=found, advice=advice)
+        yield Finding("landed day", ok=False, found=detail, advice=advice)
 
 
 def released(run: Run) -> list[Release]:
@@ -156,8 +156,12 @@ def released(run: Run) -> list[Release]:
 
     Those count that MLflow has recorded.
     """
-    named = {name for move in run.ledger.moves() for name in (move.champion, move.challenger) if name}
-    return [one for one in run.ledger.releases() if one.release_id in named and one.account.mlflow_run_id]
+    named: set[str] = set()
+    for move in run.ledger.moves():
+        named.update(name for name in (move.champion, move.challenger) if name)
+    return [
+        release for release in run.ledger.releases() if release.release_id in named and release.account.mlflow_run_id
+    ]
 
 
 def witness_file(run: Run) -> Path:
@@ -170,8 +174,9 @@ def note_ledger(run: Run) -> None:
     path = witness_file(run)
     try:
         before, now = _witnessed(path), {run.use_case.name: run.ledger.extent()}
-        if any(now[name][what] < number for name in now for what, number in before.get(name, {}).items()):
-            return
+        for name, counts in now.items():
+            if any(counts[what] < number for what, number in before.get(name, {}).items()):
+                return
         if {**before, **now} != before:
             content = json.dumps({**before, **now}, indent=2, sort_keys=True)
             write_whole(path, lambda partial: partial.write_text(content), what="the ledger's witness")
@@ -187,8 +192,8 @@ def forget_witness(run: Run) -> None:
 
 def _witnessed(path: Path) -> dict[str, dict[str, int]]:
     try:
-        found = json.loads(path.read_text())
-        return {name: {what: int(number) for what, number in numbers.items()} for name, numbers in found.items()}
+        counts = json.loads(path.read_text())
+        return {name: {what: int(number) for what, number in numbers.items()} for name, numbers in counts.items()}
     except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return {}
 
@@ -230,21 +235,26 @@ def _mlflow(run: Run) -> Iterator[LostStore]:
     expected = released(run)
     if not expected:
         return
-    versions = {one.release_id: registry.version_of(one.release_id, one.account.model_digest) for one in expected}
+    versions = {
+        release.release_id: registry.version_of(release.release_id, release.account.model_digest)
+        for release in expected
+    }
     pointer = run.ledger.champion()
     champion = versions.get(pointer.release_id) if pointer else None
-    named = next((one.release for one in registry.versions if one.version == registry.alias), "an unknown version")
+    named = next(
+        (version.release for version in registry.versions if version.version == registry.alias), "an unknown version"
+    )
     wrong = registry.alias is not None and (champion is None or registry.alias != champion.version)
-    told = (f"its alias champion names {named}, version {registry.alias}",) if wrong else ()
+    alias_evidence = (f"its alias champion names {named}, version {registry.alias}",) if wrong else ()
     missing = [name for name, version in versions.items() if version is None]
     without = [name for name, version in versions.items() if version and not _has_files(run, version.location)]
     if missing:
         what = f"MLflow does not know {len(missing)} of {len(expected)} releases that decide or have decided"
         summary = f"{what}: its database was lost or is another one"
-        yield _lost_mlflow(summary, (*missing[:10], *told), alias_is_wrong=wrong)
+        yield _lost_mlflow(summary, (*missing[:10], *alias_evidence), alias_is_wrong=wrong)
     elif champion is not None and registry.alias != champion.version:
         what = f"MLflow's alias champion names {named if wrong else 'nothing'}, and {champion.release} decides"
-        yield _lost_mlflow(what, told, alias_is_wrong=True)
+        yield _lost_mlflow(what, alias_evidence, alias_is_wrong=True)
     if without:
         what = f"MLflow's files of {len(without)} of {len(expected)} releases are gone"
         yield _lost_mlflow(what, tuple(without[:10]))
@@ -281,22 +291,22 @@ def _online(run: Run) -> Iterator[LostStore]:
     account, address = done[-1].account, OnlineAddress.of(run.settings)
     entities = account.entities
     expected = account.built_at.isoformat() if account.built_at else ""
-    found = held(address, run.use_case.name, list(entities))
+    stored = held(address, run.use_case.name, list(entities))
     wanted = sum(entities.values())
-    told = ""
-    if found.build is None:
-        told = "it bears no mark of any build: it was emptied, or is another one"
-    elif found.build != expected:
-        told = f"it holds the build of {found.build}, not that of {expected}"
-    elif found.keys < ENOUGH * wanted:
-        told = f"it holds {found.keys} keys of {wanted}"
-    if told:
+    difference = ""
+    if stored.build is None:
+        difference = "it bears no mark of any build: it was emptied, or is another one"
+    elif stored.build != expected:
+        difference = f"it holds the build of {stored.build}, not that of {expected}"
+    elif stored.keys < ENOUGH * wanted:
+        difference = f"it holds {stored.keys} keys of {wanted}"
+    if difference:
         what = "Redis" if is_redis(address.store) else "the file"
         yield LostStore(
             store="online",
             summary=f"the online store does not hold the states of {account.watermark}",
             consequence="a scorer that reads states there takes known cards and terminals for new ones",
-            evidence=(f"{address.where}: {told}", f"{what} was asked"),
+            evidence=(f"{address.where}: {difference}", f"{what} was asked"),
             next_step="tollgate repair online",
         )
 
@@ -304,10 +314,10 @@ def _online(run: Run) -> Iterator[LostStore]:
 def _lake(run: Run) -> Iterator[LostStore]:
     """Tables whose newest version is below one that the ledger has an account of."""
     behind = []
-    for table, known in known_versions(run).items():
-        found = _newest_version(run, table)
-        if found < known:
-            behind.append(f"{table}: version {found if found >= 0 else 'none'}, the ledger knows {known}")
+    for table, recorded in known_versions(run).items():
+        newest = _newest_version(run, table)
+        if newest < recorded:
+            behind.append(f"{table}: version {newest if newest >= 0 else 'none'}, the ledger knows {recorded}")
     if behind:
         yield LostStore(
             store="lake",
@@ -320,14 +330,14 @@ def _lake(run: Run) -> Iterator[LostStore]:
 
 def known_versions(run: Run) -> dict[str, int]:
     """The version of each table that the newest account of ingest and of features names."""
-    known: dict[str, int] = {}
+    versions: dict[str, int] = {}
     ingested = [record for record in run.ledger.stage_records(IngestAccount) if record.status == "done"]
     if ingested:
-        known |= ingested[-1].account.versions
+        versions |= ingested[-1].account.versions
     built = [record for record in run.ledger.stage_records(FeaturesAccount) if record.status == "done"]
     if built and built[-1].account.version is not None:
-        known["features"] = built[-1].account.version
-    return known
+        versions["features"] = built[-1].account.version
+    return versions
 
 
 def _newest_version(run: Run, table: str) -> int:
@@ -336,21 +346,26 @@ def _newest_version(run: Run, table: str) -> int:
     if not is_remote(root):
         return max(commit_versions(Path(root, table)), default=-1)
     names = open_storage(run.settings, root).files(f"{table}/_delta_log")
-    return max((int(match[1]) for name in names if (match := _COMMIT.search(name))), default=-1)
+    matches = (_COMMIT.search(name) for name in names)
+    return max((int(match[1]) for match in matches if match), default=-1)
 
 
 def _airflow(run: Run) -> Iterator[LostStore]:
     """Of the newest runs that the ledger names, Airflow's database must know one at least."""
-    named = [match for one in reversed(run.ledger.newest_run_ids()) if (match := _AIRFLOW_RUN.fullmatch(one))]
+    named = []
+    for run_id in reversed(run.ledger.newest_run_ids()):
+        match = _AIRFLOW_RUN.fullmatch(run_id)
+        if match is not None:
+            named.append(match)
     runs = list(dict.fromkeys((match[1], match[2]) for match in named))[:NEWEST_RUNS]
     elsewhere = run.settings.airflow_url is not None and run.settings.airflow_database is None
     if not runs or elsewhere:
         return
     engine = _airflow_engine(run)
-    known: set[tuple[str, str]] = set()
+    known_runs: set[tuple[str, str]] = set()
     if engine is not None:
-        known = _known_runs(engine, runs)
-    if not known:
+        known_runs = _known_runs(engine, runs)
+    if not known_runs:
         dag, newest = runs[0]
         yield LostStore(
             store="airflow",

@@ -14,7 +14,7 @@ from features.kernel import Events
 from features.stream import StreamFeatures
 from pipelines.base.settings import Settings
 from pipelines.releases.scorer import RuleScorer, rule_scorer
-from pipelines.serve.predictions import Answers, Decider, Flag, Readiness
+from pipelines.serve.predictions import Decider, Flag, Predictions, Readiness
 from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
 
@@ -35,7 +35,7 @@ class SmallEngine:
         self.scorer: RuleScorer = rule_scorer(self.use_case, reason="")
         self.seen: set[int] = set()
 
-    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
+    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Predictions:
         if self.pause:
             time.sleep(self.pause)
         if self.fails:
@@ -50,13 +50,13 @@ class SmallEngine:
         reasons = {int(i): [(self.scorer.rule.column, float(weights[i, 0]))] for i in np.flatnonzero(explained)}
         return self._answers(requests, np.array(flags, dtype=np.uint8), "", matrix, reasons)
 
-    def fall_back(self, requests: Events, reason: str) -> Answers:
+    def fall_back(self, requests: Events, reason: str) -> Predictions:
         flags = np.full(len(requests), int(Flag.FALLBACK), dtype=np.uint8)
         return self._answers(requests, flags, reason, None, {})
 
     def _answers(
         self, requests: Events, flags: NDArray[np.uint8], reason: str, matrix: Any, reasons: Mapping[int, Any]
-    ) -> Answers:
+    ) -> Predictions:
         scores = self.scorer.score((requests.cents / 100).reshape(-1, 1))
         decider = Decider(
             release_id=self.scorer.release_id if reason else "small",
@@ -67,7 +67,7 @@ class SmallEngine:
             reason=reason,
         )
         told = {} if matrix is None else {"names": self.set.names, "features": matrix}
-        return Answers(
+        return Predictions(
             scores=scores,
             decisions=scores >= decider.threshold,
             decided_by=np.zeros(len(scores), dtype=np.int8),
@@ -100,7 +100,7 @@ def open_small(settings: Settings, *, worker: int = 0) -> SmallEngine:
 class RuleEngine(SmallEngine):
     """The rule alone, without features: what the wire and the batches cost."""
 
-    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
+    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Predictions:
         return self._answers(requests, np.zeros(len(requests), dtype=np.uint8), "", None, {})
 
 

@@ -14,9 +14,9 @@ import pytest
 
 from features.kernel import Events
 from pipelines.prediction_log.files import answers_folder, read_answers
-from pipelines.prediction_log.writer import AnswerLog
+from pipelines.prediction_log.writer import PredictionLog
 from pipelines.serve.log.prediction_table import Logged
-from pipelines.serve.log.prediction_writer import AnswerWriter
+from pipelines.serve.log.prediction_writer import PredictionWriter
 from pipelines.usecases.registry import load
 from tests.serve.nights import NOW, START
 from tests.serve.processes import until
@@ -46,8 +46,8 @@ def logged(engine: SmallEngine, first: int) -> Logged:
     return Logged(some, engine.score(some, np.zeros(3, dtype=bool)), "small", "", None, NOW)
 
 
-def writer_on(log: AnswerLog) -> AnswerWriter:
-    return AnswerWriter(log, FRAUD.stored_features.schema, FRAUD.review.unit)
+def writer_on(log: PredictionLog) -> PredictionWriter:
+    return PredictionWriter(log, FRAUD.stored_features.schema, FRAUD.review.unit)
 
 
 def rows_in(home: Path) -> list[int]:
@@ -56,7 +56,7 @@ def rows_in(home: Path) -> list[int]:
 
 
 def test_every_row_is_written_and_none_waits_in_the_end(tmp_path: Path, eager: None) -> None:
-    writer, engine = writer_on(AnswerLog(answers_folder(tmp_path, "fraud"), "one")), SmallEngine(FRAUD)
+    writer, engine = writer_on(PredictionLog(answers_folder(tmp_path, "fraud"), "one")), SmallEngine(FRAUD)
     batches = [logged(engine, 3 * number) for number in range(4000)]
     for batch in batches:
         writer.put(batch)
@@ -69,7 +69,7 @@ def test_every_row_is_written_and_none_waits_in_the_end(tmp_path: Path, eager: N
 def test_a_log_that_fails_in_a_way_of_its_own_is_told_and_the_next_rows_are_written(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    class FailsOnce(AnswerLog):
+    class FailsOnce(PredictionLog):
         failed = False
 
         def append(self, batch: pa.RecordBatch, at: datetime) -> None:

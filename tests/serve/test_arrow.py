@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from features.instants import microseconds_of
-from pipelines.serve.predictions import Answers, Decider
+from pipelines.serve.predictions import Decider, Predictions
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.score_request import Share
 from pipelines.serve.wire.arrow_wire import ArrowWire
@@ -84,7 +84,7 @@ def test_a_mixture_of_deciders_and_flags_is_told_by_row() -> None:
         )
         for name, reason in (("a", ""), ("b", ""), ("rule", "down"))
     )
-    answers = Answers(
+    answers = Predictions(
         scores=np.arange(6) / 10,
         decisions=np.arange(6) >= 5,
         decided_by=np.array([0, 1, 2, 0, 1, 2], dtype=np.int8),

@@ -17,7 +17,7 @@ from features.kernel import Events
 from pipelines.serve.engine.batching import Batcher, Bounds
 from pipelines.serve.engine.engine_thread import EngineThread
 from pipelines.serve.metrics.gauges import Gauges
-from pipelines.serve.predictions import Answers
+from pipelines.serve.predictions import Predictions
 from pipelines.usecases.registry import load
 from tests.serve.processes import until
 from tests.serve.serving import Served, event, served
@@ -32,7 +32,7 @@ class Gate(RuleEngine):
         self.entered, self.open = threading.Event(), threading.Event()
         self.open.set()
 
-    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
+    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Predictions:
         self.entered.set()
         self.open.wait(300)
         self.calls.append(len(requests))

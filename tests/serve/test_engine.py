@@ -22,8 +22,8 @@ from pipelines.releases.promotion import put
 from pipelines.releases.scorer import load_champion
 from pipelines.run import Run
 from pipelines.serve.engine.engine import LiveEngine
-from pipelines.serve.predictions import Answers, Flag
-from pipelines.serve.score_request import Asked, Share
+from pipelines.serve.predictions import Flag, Predictions
+from pipelines.serve.score_request import ScoreRequest, Share
 from pipelines.serve.wire.json_wire import JsonWire
 from pipelines.serve.wire.request_bounds import door
 from tests.pipelines.releases.boosters import AT, make_bundle, make_champion
@@ -45,7 +45,7 @@ def engine(run: Run) -> Iterator[LiveEngine]:
     engine.close()
 
 
-def score(engine: LiveEngine, events: Events, *, explained: bool = False) -> Answers:
+def score(engine: LiveEngine, events: Events, *, explained: bool = False) -> Predictions:
     return engine.score(asked(events), np.full(len(events), explained))
 
 
@@ -53,7 +53,7 @@ def serve_day(engines: list[LiveEngine], events: Events, size: int = 16) -> dict
     """The day in order, batches and reports dealt to the engines in turn; the features by name, and the scores."""
     known = taken(EVENTS, np.flatnonzero(EVENTS.reported < START + 86_400_000_000))
     due = sorted((int(at), int(i)) for i, at in zip(known.id, known.reported, strict=True) if at >= START)
-    answers: list[Answers] = []
+    answers: list[Predictions] = []
     first, turn = 0, 0
     while first < len(events):
         while due and due[0][0] <= events.time[first]:
@@ -252,11 +252,11 @@ def test_what_only_the_challenger_reads_is_logged_and_not_told(run: Run) -> None
     answers = score(engine, TODAY)
     engine.fall_back(asked(taken(TODAY, slice(0, 2))), "the deadline has passed")
     engine.close()
-    assert answers.told == small.names
-    assert answers.part(1, 3).told == small.names
+    assert answers.shown_names == small.names
+    assert answers.part(1, 3).shown_names == small.names
     wire = JsonWire(run.use_case, door(run.use_case, now=lambda: 0), most_rows=len(TODAY))
     rows = np.column_stack([TODAY.id, TODAY.time, TODAY.cents, *TODAY.keys.values()])
-    told = json.loads(wire.write(Asked(rows=rows, features=True), Share(answers, 0, len(TODAY))))["answers"]
+    told = json.loads(wire.write(ScoreRequest(rows=rows, features=True), Share(answers, 0, len(TODAY))))["answers"]
     assert {tuple(one["features"]) for one in told} == {small.names}
     logged = {table.num_rows: table for table in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])}
     table = pa.concat_tables(logged.values()).filter(pc.equal(pc.field("reason"), "")).sort_by("transaction_id")

@@ -20,7 +20,7 @@ import pytest
 
 from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.prediction_log.files import answers_folder, waiting
-from pipelines.prediction_log.writer import AnswerLog
+from pipelines.prediction_log.writer import PredictionLog
 from tests.serve.certificates import with_certificate
 from tests.serve.processes import PATIENCE, Running, lives, running, until
 from tests.serve.serving import event
@@ -60,7 +60,7 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
 
 def test_a_complete_stream_of_answers_becomes_parquet_beside_the_service(tmp_path: Path) -> None:
     folder = answers_folder(tmp_path / "home", "fraud")
-    log = AnswerLog(folder, "worker-7")
+    log = PredictionLog(folder, "worker-7")
     log.append(pa.record_batch({"transaction_id": pa.array([1, 2])}), datetime(2026, 11, 22, 10, tzinfo=UTC))
     log.close()
     with running(tmp_path / "home"):

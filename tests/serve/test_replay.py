@@ -16,7 +16,7 @@ from features.kernel import NEVER, Events, compute
 from pipelines.base.days import midnight
 from pipelines.releases.scorer import Scorer, load_champion, load_release
 from pipelines.run import Run
-from pipelines.serve.client import Answer, ScorerClient
+from pipelines.serve.client import Prediction, ScorerClient
 from pipelines.serve.engine.engine import LiveEngine
 from pipelines.serve.predictions import Flag
 from tests import servers
@@ -70,7 +70,7 @@ def reports_until(time: int, told: set[int]) -> list[dict[str, Any]]:
     ]
 
 
-def mismatches(answers: list[Answer], expected: list[Expected]) -> list[int]:
+def mismatches(answers: list[Prediction], expected: list[Expected]) -> list[int]:
     return [
         number
         for number, (answer, (features, score)) in enumerate(zip(answers, expected, strict=True))
@@ -122,7 +122,7 @@ def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(service:
     run, scorer = service
     first = str(load_champion(run).release_id)
     other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
-    answers: list[Answer] = []
+    answers: list[Prediction] = []
     ended = threading.Event()
     rows = rows_of(TODAY)
 
@@ -158,7 +158,7 @@ def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(service:
         assert answer.score == by.score(np.array([list(answer.features.values())]))[0]
 
 
-def _settled(answers: list[Answer], release: str) -> bool:
+def _settled(answers: list[Prediction], release: str) -> bool:
     """The last hundred answers are of that release."""
     return len(answers) >= 100 and {answer.release for answer in answers[-100:]} == {release}
 

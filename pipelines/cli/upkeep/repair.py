@@ -31,7 +31,7 @@ def lake(as_json: AsJson = False) -> None:
         print_json(found.to_json())
     else:
         for each in found.taken:
-            told = f"{each.damage.table.name}: {each.damage.told}; {each.done}"
+            told = f"{each.damage.table.name}: {each.damage.description}; {each.done}"
             console.print(told, highlight=False, markup=False, soft_wrap=True)
             for path in each.moved:
                 console.print(f"  now in {path}", highlight=False, markup=False, soft_wrap=True)

@@ -19,7 +19,7 @@ import numpy as np
 from features.kernel import Events
 from features.schema import EventSchema
 from pipelines.serve.engine.engine_thread import EngineThread
-from pipelines.serve.predictions import Answers, Engine
+from pipelines.serve.predictions import Engine, Predictions
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.score_request import Rows, Share, events
 
@@ -50,7 +50,7 @@ class _Waiting:
     rows: Rows
     explained: bool
     arrived: float
-    answer: asyncio.Future[Share]
+    future: asyncio.Future[Share]
 
 
 class Batcher:
@@ -82,17 +82,17 @@ class Batcher:
         """The answers to some rows, at the latest when their deadline passes; raises `RefusalError` (429) when full."""
         if self.rows + len(rows) > self.bounds.queue_rows:
             raise overloaded()
-        asked = _Waiting(rows, explained, perf_counter(), self._loop.create_future())
+        request = _Waiting(rows, explained, perf_counter(), self._loop.create_future())
         if self.stuck:
-            self._fall_back([asked], "the scorer is at an earlier batch for too long")
-            return asked.answer
+            self._fall_back([request], "the scorer is at an earlier batch for too long")
+            return request.future
         self.rows += len(rows)
-        self._waiting.append(asked)
-        self._open.append(asked)
+        self._waiting.append(request)
+        self._open.append(request)
         if self._watch is None:
             self._watch = self._loop.call_later(self.bounds.deadline, self._pass_deadlines)
         self._arrange()
-        return asked.answer
+        return request.future
 
     def _arrange(self) -> None:
         """See to it that what waits is dispatched: at once, or when the wait is over."""
@@ -117,36 +117,36 @@ class Batcher:
             return
         self._last = len(batch)
         now = self._began = perf_counter()
-        for asked in batch:
-            self.seen.queued(now - asked.arrived)
-        requests, explained = _together(batch, self.schema)
-        done = self.thread.begin(lambda: self.engine.score(requests, explained))
+        for request in batch:
+            self.seen.queued(now - request.arrived)
+        rows, explained = _together(batch, self.schema)
+        done = self.thread.begin(lambda: self.engine.score(rows, explained))
         done.add_done_callback(lambda future: self._finish(batch, future))
 
     def _taken(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         rows = 0
         while self._waiting and (not batch or rows + len(self._waiting[0].rows) <= self.bounds.batch_rows):
-            asked = self._waiting.popleft()
-            if not asked.answer.done():
-                batch.append(asked)
-                rows += len(asked.rows)
+            request = self._waiting.popleft()
+            if not request.future.done():
+                batch.append(request)
+                rows += len(request.rows)
         return batch
 
-    def _finish(self, batch: list[_Waiting], future: asyncio.Future[Answers]) -> None:
+    def _finish(self, batch: list[_Waiting], future: asyncio.Future[Predictions]) -> None:
         now = perf_counter()
-        rows = sum(len(asked.rows) for asked in batch)
+        rows = sum(len(request.rows) for request in batch)
         self.seen.scored(now - (self._began or now), rows)
         self._began, self._ended = None, now
-        open_ones = [asked for asked in batch if not asked.answer.done()]
+        unanswered_requests = [request for request in batch if not request.future.done()]
         error = future.exception()
         if error is None:
             _share(batch, future.result())
-            self.rows -= sum(len(asked.rows) for asked in open_ones)
+            self.rows -= sum(len(request.rows) for request in unanswered_requests)
         else:
             LOGGER.error("the engine failed", exc_info=error)
-            self._settle(open_ones, f"the engine failed: {type(error).__name__}")
-        while self._open and self._open[0].answer.done():
+            self._settle(unanswered_requests, f"the engine failed: {type(error).__name__}")
+        while self._open and self._open[0].future.done():
             self._open.popleft()
         self._arrange()
 
@@ -154,48 +154,48 @@ class Batcher:
         """Answer by the rule what has waited for too long, and look again when the next deadline passes."""
         late = perf_counter() - self.bounds.deadline
         expired = []
-        while self._open and (self._open[0].answer.done() or self._open[0].arrived <= late):
-            asked = self._open.popleft()
-            if not asked.answer.done():
-                expired.append(asked)
+        while self._open and (self._open[0].future.done() or self._open[0].arrived <= late):
+            request = self._open.popleft()
+            if not request.future.done():
+                expired.append(request)
         if expired:
             self._settle(expired, "the deadline has passed")
         self._watch = None
         if self._open:
             self._watch = self._loop.call_later(max(0.001, self._open[0].arrived - late), self._pass_deadlines)
 
-    def _settle(self, asked: Sequence[_Waiting], reason: str) -> None:
-        self.rows -= sum(len(one.rows) for one in asked)
-        self._fall_back(asked, reason)
+    def _settle(self, requests: Sequence[_Waiting], reason: str) -> None:
+        self.rows -= sum(len(request.rows) for request in requests)
+        self._fall_back(requests, reason)
 
-    def _fall_back(self, asked: Sequence[_Waiting], reason: str) -> None:
-        if not asked:
+    def _fall_back(self, requests: Sequence[_Waiting], reason: str) -> None:
+        if not requests:
             return
-        requests, _ = _together(asked, self.schema)
+        rows, _ = _together(requests, self.schema)
         try:
-            _share(asked, self.engine.fall_back(requests, reason))
+            _share(requests, self.engine.fall_back(rows, reason))
         except Exception:
             LOGGER.exception("the declared rule failed")
-            for one in asked:
-                one.answer.set_exception(unanswered())
+            for request in requests:
+                request.future.set_exception(unanswered())
 
 
 def _together(
     batch: Sequence[_Waiting], schema: EventSchema
 ) -> tuple[Events, np.ndarray[tuple[int], np.dtype[np.bool_]]]:
-    tables = [asked.rows for asked in batch]
-    requests = events(tables[0] if len(tables) == 1 else np.concatenate(tables), schema)
-    if not any(asked.explained for asked in batch):
-        return requests, np.zeros(len(requests), dtype=np.bool_)
-    return requests, np.repeat([asked.explained for asked in batch], [len(table) for table in tables])
+    tables = [request.rows for request in batch]
+    rows = events(tables[0] if len(tables) == 1 else np.concatenate(tables), schema)
+    if not any(request.explained for request in batch):
+        return rows, np.zeros(len(rows), dtype=np.bool_)
+    return rows, np.repeat([request.explained for request in batch], [len(table) for table in tables])
 
 
-def _share(batch: Sequence[_Waiting], answers: Answers) -> None:
+def _share(batch: Sequence[_Waiting], predictions: Predictions) -> None:
     first = 0
-    for asked in batch:
-        past = first + len(asked.rows)
-        if not asked.answer.done():
-            asked.answer.set_result(Share(answers, first, past))
+    for request in batch:
+        past = first + len(request.rows)
+        if not request.future.done():
+            request.future.set_result(Share(predictions, first, past))
         first = past
 
 

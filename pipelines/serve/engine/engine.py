@@ -20,7 +20,7 @@ from pipelines.base.errors import TollgateError
 from pipelines.base.settings import Settings
 from pipelines.journal.choice import open_journal
 from pipelines.prediction_log.files import answers_folder
-from pipelines.prediction_log.writer import AnswerLog
+from pipelines.prediction_log.writer import PredictionLog
 from pipelines.run import Run
 from pipelines.serve.engine.deciding import Follower
 from pipelines.serve.engine.live_states import LOOK_EVERY, LiveStates, build
@@ -28,8 +28,8 @@ from pipelines.serve.engine.nightly_states import Nightly, newest, online_states
 from pipelines.serve.engine.scoring import Judge
 from pipelines.serve.engine.state_reader import StateReader
 from pipelines.serve.log.prediction_table import Logged
-from pipelines.serve.log.prediction_writer import AnswerWriter
-from pipelines.serve.predictions import Answers, Flag, Readiness
+from pipelines.serve.log.prediction_writer import PredictionWriter
+from pipelines.serve.predictions import Flag, Predictions, Readiness
 from pipelines.usecases.registry import load
 
 LOGGER = logging.getLogger(__name__)
@@ -56,9 +56,9 @@ class LiveEngine:
         self._states = _build(run)
         self._next: LiveStates | None = None
         self._night_problem = ""
-        log = AnswerLog(answers_folder(run.settings.home, run.use_case.name), f"worker-{worker}")
+        log = PredictionLog(answers_folder(run.settings.home, run.use_case.name), f"worker-{worker}")
         share = run.use_case.serving.logged_share
-        self._writer = AnswerWriter(log, schema, run.use_case.review.unit, share=share)
+        self._writer = PredictionWriter(log, schema, run.use_case.review.unit, share=share)
         self._counts = dict.fromkeys(("scored", "fallback", "repeated", "unknown", "late", "bounded", "errors"), 0)
         self._told_defect = -TELL_EVERY
         self._warm_up()
@@ -66,29 +66,29 @@ class LiveEngine:
         self._watch = threading.Thread(target=self._watch_nights, name="nights", daemon=True)
         self._watch.start()
 
-    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Answers:
+    def score(self, requests: Events, explained: NDArray[np.bool_]) -> Predictions:
         """Score requests in their order; see `Engine`."""
         self._take_over()
         judge = self._judge
         try:
             served = self._states.serve(requests, judge.features)
-            answers, challenger = judge.answers(requests, served.values, served.flags, served.unsure, explained)
+            predictions, challenger = judge.predictions(requests, served.values, served.flags, served.unsure, explained)
         except Exception as error:  # a defect must not hang or refuse: the declared rule answers, and it is counted
             self._counts["errors"] += 1
             self._tell_defect()
             return self.fall_back(requests, f"{type(error).__name__} while scoring")
-        self._log(judge, requests, answers, challenger)
-        return answers
+        self._log(judge, requests, predictions, challenger)
+        return predictions
 
-    def fall_back(self, requests: Events, reason: str) -> Answers:
+    def fall_back(self, requests: Events, reason: str) -> Predictions:
         """The declared rule's answers, at once and without any store; nothing moves."""
         judge = self._judge
-        answers = judge.by_rule(requests.cents / 100, reason)
+        predictions = judge.by_rule(requests.cents / 100, reason)
         untold = len(judge.names) - len(judge.contenders.champion.feature_names)
-        nothing = np.full((len(answers), len(judge.names)), np.nan)
-        unseen = replace(answers, names=judge.names, features=nothing, untold=untold)
+        nothing = np.full((len(predictions), len(judge.names)), np.nan)
+        unseen = replace(predictions, names=judge.names, features=nothing, untold=untold)
         self._log(judge, requests, unseen, None)
-        return answers
+        return predictions
 
     def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
         """Positive labels; how many name an event that is known here."""
@@ -150,11 +150,11 @@ class LiveEngine:
 
     def look_for_night(self) -> None:
         """Build the states of a newer night, if there is one; the next batch changes to them."""
-        found = newest(self._run)
-        if found is not None and found != (self._next or self._states).nightly:
+        nightly = newest(self._run)
+        if nightly is not None and nightly != (self._next or self._states).nightly:
             began = time.monotonic()
             self._next = _build(self._run)
-            LOGGER.info("the states of %s are in after %.1f s", found.day, time.monotonic() - began)
+            LOGGER.info("the states of %s are in after %.1f s", nightly.day, time.monotonic() - began)
 
     def look_at_ledger(self) -> None:
         """Follow the ledger's pointer now; the next batch changes to what it names."""
@@ -176,7 +176,7 @@ class LiveEngine:
         judge = self._judge
         request, values = warm_up(self._run.use_case.stored_features, judge.features)
         flags = np.zeros(len(request), dtype=np.uint8)
-        judge.answers(request, values, flags, flags > 0, flags == 0)
+        judge.predictions(request, values, flags, flags > 0, flags == 0)
 
     def _forget(self, nightly: Nightly) -> None:
         try:
@@ -194,13 +194,15 @@ class LiveEngine:
                 self._night_problem = f"{type(error).__name__}: {error}"
                 LOGGER.exception("the states of a new night could not be built")
 
-    def _log(self, judge: Judge, requests: Events, answers: Answers, challenger: NDArray[np.float64] | None) -> None:
+    def _log(
+        self, judge: Judge, requests: Events, predictions: Predictions, challenger: NDArray[np.float64] | None
+    ) -> None:
         """Hand an answered batch to the log, and count it; features that were not had are no numbers there."""
         contenders = judge.contenders
         rival = contenders.challenger.release_id if contenders.challenger else ""
         champion = contenders.champion.release_id
-        self._writer.put(Logged(requests, answers, champion, rival, challenger, self._run.clock()))
-        self._count(answers)
+        self._writer.put(Logged(requests, predictions, champion, rival, challenger, self._run.clock()))
+        self._count(predictions)
 
     def _tell_defect(self) -> None:
         """Log the exception at hand; at most one in ten seconds."""
@@ -208,8 +210,8 @@ class LiveEngine:
             self._told_defect = time.monotonic()
             LOGGER.exception("a batch could not be scored, the rule answers (%d so far)", self._counts["errors"])
 
-    def _count(self, answers: Answers) -> None:
-        flags, counts = answers.flags, self._counts
+    def _count(self, predictions: Predictions) -> None:
+        flags, counts = predictions.flags, self._counts
         counts["scored"] += len(flags)
         if not flags.any():
             return

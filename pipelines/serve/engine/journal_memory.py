@@ -42,14 +42,14 @@ class KnownRecords:
 
     def lacking(self, records: NDArray[np.int64]) -> NDArray[np.int64]:
         """Those known here that are not among `records`, each once, in their order."""
-        known = self.rows()
+        rows = self.rows()
         there = set(map(bytes, np.ascontiguousarray(records)))
         kept = []
-        for place, row in enumerate(map(bytes, np.ascontiguousarray(known))):
+        for place, row in enumerate(map(bytes, np.ascontiguousarray(rows))):
             if row not in there:
                 there.add(row)
                 kept.append(place)
-        return known[kept]
+        return rows[kept]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,11 +63,11 @@ class BegunStream:
 
 def newest_stream(run: Run) -> BegunStream | None:
     """What the ledger says, None before the first; raises `StoreError`."""
-    begun = [record for record in run.ledger.stage_records(JournalAccount) if record.account.stream is not None]
-    if not begun:
+    records = [record for record in run.ledger.stage_records(JournalAccount) if record.account.stream is not None]
+    if not records:
         return None
-    newest = begun[-1].account
-    return BegunStream(stream=newest.stream or "", whole=newest.whole, at=begun[-1].recorded_at)
+    newest = records[-1].account
+    return BegunStream(stream=newest.stream or "", whole=newest.whole, at=records[-1].recorded_at)
 
 
 def record_stream(run: Run, journal: Journal, *, whole: bool) -> None:
@@ -86,13 +86,13 @@ def is_whole(run: Run, journal: Journal, built_at: datetime | None) -> bool:
     """
     if not journal.stream:
         return False
-    known = newest_stream(run)
-    if known is None or known.stream == journal.stream:
-        if known is None or (journal.losses and known.whole):
+    recorded = newest_stream(run)
+    if recorded is None or recorded.stream == journal.stream:
+        if recorded is None or (journal.losses and recorded.whole):
             record_stream(run, journal, whole=not journal.losses)
-        whole = not journal.losses and (known is None or known.whole)
+        whole = not journal.losses and (recorded is None or recorded.whole)
     else:
-        whole = journal.previous == known.stream and not journal.losses
+        whole = journal.previous == recorded.stream and not journal.losses
         record_stream(run, journal, whole=whole)
-    lost_at = known.at if known is not None and known.stream == journal.stream and not known.whole else None
+    lost_at = recorded.at if recorded is not None and recorded.stream == journal.stream and not recorded.whole else None
     return whole or (lost_at is not None and built_at is not None and built_at > lost_at and not journal.losses)

@@ -77,7 +77,7 @@ class LiveStates:
     """Whether all that was taken in since the night is known here: not for a newcomer to a journal that was lost."""
 
     def __post_init__(self) -> None:
-        self.known = KnownRecords(KEYS + len(self.entities))
+        self.taken_in = KnownRecords(KEYS + len(self.entities))
         self.settled_at = 0.0
         self.looked_at = 0.0
         self.unrecorded = False
@@ -125,7 +125,7 @@ class LiveStates:
             self._write_again(records)
         elif len(records):
             self._take_in(records)
-            self.known.add(records)
+            self.taken_in.add(records)
 
     @property
     def unsettled(self) -> bool:
@@ -136,13 +136,13 @@ class LiveStates:
         """Take in what the states before these have moved by and the journal has not taken yet."""
         for records in before.unwritten:
             self._take_in(records)
-            self.known.add(records)
+            self.taken_in.add(records)
         self.unwritten = [*before.unwritten]
         self.journal_problem = before.journal_problem
         if before.journal.losses or before.journal.stream != self.journal.stream:
-            lacking = before.known.lacking(self.known.rows())
+            lacking = before.taken_in.lacking(self.taken_in.rows())
             self._take_in(lacking)
-            self.known.add(lacking)
+            self.taken_in.add(lacking)
             self.unwritten.append(lacking)
             self.complete = self.complete or before.complete
         before.close()
@@ -167,9 +167,9 @@ class LiveStates:
 
         Every process does so within `SETTLE` seconds, in which answers say that something may be missing.
         """
-        lacking = self.known.lacking(records)
+        lacking = self.taken_in.lacking(records)
         self._take_in(records)
-        self.known.add(records)
+        self.taken_in.add(records)
         self.settled_at = time.monotonic() + SETTLE
         self.unrecorded = True
         at = self.run.clock()
@@ -186,17 +186,17 @@ class LiveStates:
             record_stream(self.run, self.journal, whole=self.complete)
             self.unrecorded = False
         elif not self.complete:
-            known = newest_stream(self.run)
-            self.complete = known is not None and known.stream == self.journal.stream and known.whole
+            recorded = newest_stream(self.run)
+            self.complete = recorded is not None and recorded.stream == self.journal.stream and recorded.whole
 
     def _take_in(self, records: NDArray[np.int64]) -> None:
         if self.nightly is not None:
             built = microseconds_of(self.nightly.built_at)
             records = records[(records[:, TIME] >= self.nightly.as_of) | (records[:, ARRIVED] >= built)]
         self.stream.move(events_of(records, self.entities))
-        told = records[records[:, KIND] == REPORT]
-        if len(told):
-            self.stream.report(told[:, ID].copy(), told[:, TIME].copy())
+        reports = records[records[:, KIND] == REPORT]
+        if len(reports):
+            self.stream.report(reports[:, ID].copy(), reports[:, TIME].copy())
 
     def _fetch(self, requests: Events) -> NDArray[np.bool_]:
         """Fetch the states that are missing, one read for each kind of entity; which rows lack one all the same."""
@@ -219,7 +219,7 @@ class LiveStates:
 
     def _write(self, records: NDArray[np.int64]) -> None:
         """Into the journal; what it does not take now goes with the next batch, in order."""
-        self.known.add(records)
+        self.taken_in.add(records)
         self._put(records)
 
     def _put(self, records: NDArray[np.int64]) -> None:

@@ -39,8 +39,8 @@ class Nightly:
 
 def newest(run: Run) -> Nightly | None:
     """The newest materialisation, None before the first; raises `StoreError` where the ledger does not answer."""
-    found = watermark(run.ledger)
-    return Nightly(found.day, found.built_at) if found else None
+    mark = watermark(run.ledger)
+    return Nightly(mark.day, mark.built_at) if mark else None
 
 
 def all_states(run: Run, nightly: Nightly, entity: str) -> Iterator[StatesTable]:

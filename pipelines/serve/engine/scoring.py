@@ -17,7 +17,7 @@ from pipelines.releases.fallback import Fallback, fallback_on
 from pipelines.releases.row_decisions import RULE, RuledRows, decide_rows
 from pipelines.releases.scorer import RuleScorer, Scorer, rule_scorer
 from pipelines.serve.engine.deciding import Deciding
-from pipelines.serve.predictions import Answers, Decider, Flag
+from pipelines.serve.predictions import Decider, Flag, Predictions
 from pipelines.usecases.definition import UseCase
 
 UNSURE = "the states of its entities could not be had in time"
@@ -44,7 +44,10 @@ def needed_features(deciding: Deciding, stored: FeatureSet, rule: RuleScorer) ->
     readers: list[Scorer] = [contenders.champion, rule]
     if contenders.challenger is not None:
         readers.append(contenders.challenger)
-    return tuple(stored[name] for name in dict.fromkeys(name for one in readers for name in one.feature_names))
+    names: dict[str, None] = {}
+    for reader in readers:
+        names |= dict.fromkeys(reader.feature_names)
+    return tuple(stored[name] for name in names)
 
 
 class Judge:
@@ -62,14 +65,14 @@ class Judge:
         self.deciders = self._deciders()
         self._by_spans: dict[tuple[Fallback, ...], tuple[Decider, ...]] = {}
 
-    def answers(
+    def predictions(
         self,
         requests: Events,
         values: Values,
         flags: NDArray[np.uint8],
         unsure: NDArray[np.bool_],
         explained: NDArray[np.bool_],
-    ) -> tuple[Answers, Scores | None]:
+    ) -> tuple[Predictions, Scores | None]:
         """The answers, and the challenger's scores beside them (None without one)."""
         contenders = self.contenders
         matrix = _matrix(values, self.names)
@@ -92,7 +95,7 @@ class Judge:
             matrix = np.where(unsure[:, np.newaxis], np.nan, matrix)
         fallback = np.array([decider.fallback for decider in deciders])[decided_by]
         flags = flags | np.where(fallback, np.uint8(Flag.FALLBACK), np.uint8(0))
-        answers = Answers(
+        predictions = Predictions(
             scores=decided.scores,
             decisions=decided.decisions,
             decided_by=decided_by,
@@ -103,12 +106,12 @@ class Judge:
             untold=len(self.names) - len(contenders.champion.feature_names),
             reasons=self._reasons(values, decided.decided_by, np.flatnonzero(explained)),
         )
-        return answers, challenger_scores
+        return predictions, challenger_scores
 
-    def by_rule(self, amounts: NDArray[np.float64], reason: str) -> Answers:
+    def by_rule(self, amounts: NDArray[np.float64], reason: str) -> Predictions:
         """The declared rule's answers from the events' amounts alone."""
         scores = self._rule.score(amounts.reshape(-1, 1))
-        return Answers(
+        return Predictions(
             scores=scores,
             decisions=self._rule.reaches_threshold(scores),
             decided_by=np.zeros(len(scores), dtype=np.int8),
@@ -144,9 +147,9 @@ class Judge:
 
     def _champion_scores(self, matrix: NDArray[np.float64]) -> Scores:
         """The champion's scores of a matrix whose first columns are its features."""
-        told = len(self.contenders.champion.feature_names)
+        columns = len(self.contenders.champion.feature_names)
         return self.contenders.champion.score(
-            matrix if told == len(self.names) else np.ascontiguousarray(matrix[:, :told])
+            matrix if columns == len(self.names) else np.ascontiguousarray(matrix[:, :columns])
         )
 
     def _challenger_scores(self, values: Values) -> Scores | None:
@@ -161,20 +164,20 @@ class Judge:
         spans: list[Fallback] = []
         numbers, places = np.unique(requests.time // MICROSECONDS_PER_DAY, return_inverse=True)
         span_of_day = np.full(len(numbers), -1, dtype=np.int8)
-        for i, number in enumerate(numbers.tolist()):
+        for place, number in enumerate(numbers.tolist()):
             span = fallback_on(self.deciding.spans, day_of(number))
             if span is None:
                 continue
             if span not in spans:
                 spans.append(span)
-            span_of_day[i] = spans.index(span)
+            span_of_day[place] = spans.index(span)
         return tuple(spans), span_of_day[places]
 
     def _reasons(
         self, values: Values, decided_by: NDArray[np.int8], rows: NDArray[np.intp]
     ) -> dict[int, Sequence[tuple[str, float]]]:
         """What weighed most in the score of those rows, most first."""
-        found: dict[int, Sequence[tuple[str, float]]] = {}
+        reasons_by_row: dict[int, Sequence[tuple[str, float]]] = {}
         scorers: tuple[Scorer, ...] = (
             self.contenders.champion,
             self.contenders.challenger or self.contenders.champion,
@@ -183,9 +186,11 @@ class Judge:
         for place in np.unique(decided_by[rows]).tolist():
             which, scorer = rows[decided_by[rows] == place], scorers[place]
             matrix = _matrix(values, scorer.feature_names)[which]
-            for row, told in zip(which.tolist(), reasons(scorer, matrix, self._use_case.review.reasons), strict=True):
-                found[row] = [(reason["feature"], reason["contribution"]) for reason in told]
-        return found
+            for row, row_reasons in zip(
+                which.tolist(), reasons(scorer, matrix, self._use_case.review.reasons), strict=True
+            ):
+                reasons_by_row[row] = [(reason["feature"], reason["contribution"]) for reason in row_reasons]
+        return reasons_by_row
 
 
 def _matrix(values: Values, names: Sequence[str]) -> NDArray[np.float64]:

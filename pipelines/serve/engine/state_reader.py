@@ -74,15 +74,15 @@ class StateReader:
 
     def arrived(self) -> list[tuple[str, StatesTable]]:
         """What has come since it was last asked."""
-        found: list[tuple[str, StatesTable]] = []
+        arrived: list[tuple[str, StatesTable]] = []
         while True:
             try:
                 tables = self._done.get_nowait()
             except Empty:
-                return found
+                return arrived
             for entity, table in tables:
                 self._pending[entity].difference_update(table.keys.tolist())
-                found.append((entity, table))
+                arrived.append((entity, table))
 
     def _next(self, entity: str, keys: Mapping[str, Sequence[int]]) -> list[int]:
         """What to read now: what this batch needs, and of what earlier ones missed as much as one read takes."""

@@ -64,8 +64,8 @@ class Keys:
     def refresh(self) -> None:
         """Read the file again where it has changed; one that cannot be read is logged and leaves no key valid."""
         try:
-            found = self.path.stat()
-            seen = (found.st_mtime_ns, found.st_size, found.st_ino)
+            status = self.path.stat()
+            seen = (status.st_mtime_ns, status.st_size, status.st_ino)
             if seen != self._seen:
                 self._known = tuple((bytes.fromhex(key.sha256), key) for key in read(self.path))
                 self._seen = seen
@@ -79,13 +79,13 @@ class Keys:
     def allow(self, authorization: bytes, roles: Sequence[str]) -> Key:
         """The key of an `Authorization` header; raises `RefusalError`: 401 without one, 403 without such a role."""
         scheme, _, token = authorization.partition(b" ")
-        found = None
+        valid_key = None
         if scheme.lower() == b"bearer":
             digest = hashlib.sha256(token.strip()).digest()
-            for known, key in self._known:
-                if hmac.compare_digest(known, digest):
-                    found = key
-        if found is None:
+            for sha256, key in self._known:
+                if hmac.compare_digest(sha256, digest):
+                    valid_key = key
+        if valid_key is None:
             raise RefusalError(
                 "no valid key",
                 status=401,
@@ -96,16 +96,16 @@ class Keys:
                 next_step="send the key that `tollgate serve keys add` has told",
                 headers=[(b"www-authenticate", b'Bearer realm="tollgate"')],
             )
-        if not set(roles) & set(found.roles):
+        if not set(roles) & set(valid_key.roles):
             raise RefusalError(
                 "the key may not do this",
                 status=403,
                 kind="forbidden",
                 expected=f"the role {' or '.join(roles)}",
-                found=", ".join(found.roles) or "none",
+                found=", ".join(valid_key.roles) or "none",
                 next_step="ask with another key",
             )
-        return found
+        return valid_key
 
 
 def keys_file(settings: Settings) -> Path:
@@ -153,7 +153,7 @@ def add(settings: Settings, name: str, roles: Sequence[str], *, made_at: str) ->
     )
 
     def with_it(keys: tuple[Key, ...]) -> tuple[Key, ...]:
-        if any(known.name == name for known in keys):
+        if any(other.name == name for other in keys):
             raise UsageError(
                 "there is a key of that name", found=name, next_step="revoke it first, or choose another name"
             )
@@ -172,8 +172,8 @@ def limit(settings: Settings, name: str, rows_per_second: float | None, burst_ro
 
     def limited(keys: tuple[Key, ...]) -> tuple[Key, ...]:
         _require_known(keys, name)
-        told = {"rows_per_second": rows_per_second, "burst_rows": burst_rows}
-        return tuple(msgspec.structs.replace(key, **told) if key.name == name else key for key in keys)
+        limits = {"rows_per_second": rows_per_second, "burst_rows": burst_rows}
+        return tuple(msgspec.structs.replace(key, **limits) if key.name == name else key for key in keys)
 
     _change(keys_file(settings), limited)
 
@@ -183,7 +183,7 @@ def revoke(settings: Settings, name: str) -> None:
 
     def without_it(keys: tuple[Key, ...]) -> tuple[Key, ...]:
         _require_known(keys, name)
-        return tuple(known for known in keys if known.name != name)
+        return tuple(key for key in keys if key.name != name)
 
     _change(keys_file(settings), without_it)
     if name == FIRST:
@@ -199,10 +199,10 @@ def ensure_first(settings: Settings, *, made_at: str) -> Path | None:
 
 
 def _require_known(keys: tuple[Key, ...], name: str) -> None:
-    if all(known.name != name for known in keys):
+    if all(key.name != name for key in keys):
         raise UsageError(
             "there is no key of that name",
-            expected=", ".join(known.name for known in keys) or "none exist",
+            expected=", ".join(key.name for key in keys) or "none exist",
             found=name,
             next_step="run `tollgate serve keys list`",
         )

@@ -75,12 +75,12 @@ class Lifetime:
         """How it stands; not ready before the engine is open, while it hangs, and from the drain on."""
         if self._batcher is None:
             return Readiness(ready=False, release="", problems=("the scorer is not open yet",))
-        found = self._batcher.engine.readiness()
+        readiness = self._batcher.engine.readiness()
         stuck = ["the scorer is at one batch for longer than the deadline"] if self._batcher.stuck else []
         draining = ["it is ending"] if self.draining else []
         if not stuck and not draining:
-            return replace(found, problems=(*found.problems, *self.notices)) if self.notices else found
-        return replace(found, ready=False, problems=(*found.problems, *stuck, *draining, *self.notices))
+            return replace(readiness, problems=(*readiness.problems, *self.notices)) if self.notices else readiness
+        return replace(readiness, ready=False, problems=(*readiness.problems, *stuck, *draining, *self.notices))
 
     def figures(self) -> list[Family]:
         """What is counted here and by the engine."""

@@ -47,30 +47,30 @@ async def body(receive: Receive, headers: dict[bytes, bytes], *, largest: int) -
     return content
 
 
-def require_type(headers: dict[bytes, bytes], known: dict[bytes, Any]) -> Any:
+def require_type(headers: dict[bytes, bytes], wires: dict[bytes, Any]) -> Any:
     """The wire of the request's content type; raises `RefusalError` (415) that lists those there are."""
     given = headers.get(b"content-type", b"")
-    wire = known.get(given) or known.get(given.split(b";")[0].strip().lower())
+    wire = wires.get(given) or wires.get(given.split(b";")[0].strip().lower())
     if wire is None:
         raise RefusalError(
             "this type of content is not taken",
             status=415,
             kind="unsupported",
             field="Content-Type",
-            expected=" or ".join(name.decode() for name in known),
+            expected=" or ".join(name.decode() for name in wires),
             found=given.decode("latin-1") or "none",
             headers=[CLOSE],
         )
     return wire
 
 
-def _too_large(largest: int, found: str) -> RefusalError:
+def _too_large(largest: int, size: str) -> RefusalError:
     return RefusalError(
         "the body is too large; the rest of it was not read",
         status=413,
         kind="too-large",
         expected=f"at most {largest} bytes",
-        found=found,
+        found=size,
         next_step="send fewer rows in a request",
         headers=[CLOSE],
     )

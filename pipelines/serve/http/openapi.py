@@ -50,20 +50,20 @@ def document(wire: JsonWire, use_case: UseCase) -> dict[str, Any]:
 def _with_range(schemas: Mapping[str, Any], wire: JsonWire) -> dict[str, Any]:
     """The amount's range, which the door holds and not the decoder."""
     event = schemas["Event"]
-    told = {**event["properties"][wire.door.amount]}
-    told["anyOf"] = [
-        {**one, "minimum": wire.door.lowest / 100, "maximum": wire.door.highest / 100}
-        if one["type"] == "number"
-        else one
-        for one in told["anyOf"]
+    amount = {**event["properties"][wire.door.amount]}
+    amount["anyOf"] = [
+        {**kind, "minimum": wire.door.lowest / 100, "maximum": wire.door.highest / 100}
+        if kind["type"] == "number"
+        else kind
+        for kind in amount["anyOf"]
     ]
-    return {**schemas, "Event": {**event, "properties": {**event["properties"], wire.door.amount: told}}}
+    return {**schemas, "Event": {**event, "properties": {**event["properties"], wire.door.amount: amount}}}
 
 
 def _paths() -> dict[str, Any]:
-    asked = [_option("reasons", "tell what weighed most"), _option("features", "tell the values of the features")]
+    options = [_option("reasons", "tell what weighed most"), _option("features", "tell the values of the features")]
     several = {"content": {**_json("Event", "Events"), ARROW: {"schema": {"type": "string", "format": "binary"}}}}
-    answered = {**_json("Answer", "Answers"), ARROW: {"schema": {"type": "string", "format": "binary"}}}
+    predictions = {**_json("Answer", "Answers"), ARROW: {"schema": {"type": "string", "format": "binary"}}}
     return {
         "/v1/score": {
             "post": {
@@ -72,9 +72,9 @@ def _paths() -> dict[str, Any]:
                 "description": "An id that was answered before counts once and is flagged `repeated`. Times are let in"
                 " from the reach of the features until five minutes from now. Send whole numbers beyond 2^53 as they"
                 " are; where your JSON library rounds them, use Arrow.",
-                "parameters": asked,
+                "parameters": options,
                 "requestBody": {"required": True, **several},
-                "responses": _responses(answered, 400, 401, 403, 408, 413, 415, 422, 429, 431, 503),
+                "responses": _responses(predictions, 400, 401, 403, 408, 413, 415, 422, 429, 431, 503),
             }
         },
         "/v1/reports": {
@@ -112,13 +112,13 @@ def _get(
 
 def _responses(content: Mapping[str, Any], *refusals: int) -> dict[str, Any]:
     problem = {PROBLEM: {"schema": {"$ref": "#/components/schemas/Problem"}}}
-    told = {str(status): {"description": _WHY[status], "content": problem} for status in refusals}
-    return {"200": {"description": "answered", "content": content}, **told}
+    problems = {str(status): {"description": _WHY[status], "content": problem} for status in refusals}
+    return {"200": {"description": "answered", "content": content}, **problems}
 
 
 def _json(*names: str) -> dict[str, Any]:
-    found = [{"$ref": f"#/components/schemas/{name}"} for name in names]
-    return {"application/json": {"schema": found[0] if len(found) == 1 else {"oneOf": found}}}
+    references = [{"$ref": f"#/components/schemas/{name}"} for name in names]
+    return {"application/json": {"schema": references[0] if len(references) == 1 else {"oneOf": references}}}
 
 
 def _option(name: str, meaning: str) -> dict[str, Any]:

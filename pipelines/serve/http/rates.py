@@ -48,10 +48,10 @@ class Rates:
         """Take so many rows of the key's; raises `RefusalError` (429) where it has sent more than it may."""
         if key is None or key.rows_per_second is None:
             return
-        known = self._buckets.get(key.name)
-        if known is None or (known[0] is not key and known[0] != key):
-            known = self._buckets[key.name] = (key, self._bucket(key, key.rows_per_second))
-        seconds = known[1].take(rows, self._clock())
+        limited = self._buckets.get(key.name)
+        if limited is None or (limited[0] is not key and limited[0] != key):
+            limited = self._buckets[key.name] = (key, self._bucket(key, key.rows_per_second))
+        seconds = limited[1].take(rows, self._clock())
         if seconds > 0:
             self.refused[key.name] += 1
             raise self._too_many(key, seconds)

@@ -21,10 +21,10 @@ class Repeated:
             try:
                 step()
             except Exception as error:
-                found = f"{type(error).__name__}: {error}"
-                if self._told.get(name) != found:
+                problem = f"{type(error).__name__}: {error}"
+                if self._told.get(name) != problem:
                     LOGGER.exception("%s failed; it is tried again and again", name)
-                self._told[name] = found
+                self._told[name] = problem
             else:
                 if self._told.pop(name, None) is not None:
                     LOGGER.warning("%s succeeds again", name)

@@ -66,7 +66,9 @@ class _Server(uvicorn.Server):
         for server in self.servers:
             server.close()
         loop = asyncio.get_running_loop()
-        waiting = [each for queue in queues for each in _accepted(queue)]
+        waiting: list[socket.socket] = []
+        for queue in queues:
+            waiting += _accepted(queue)
         taken = [loop.connect_accepted_socket(self._protocol, each, **self._secured) for each in waiting]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*taken, return_exceptions=True), GOODBYE_SECONDS)
@@ -78,12 +80,12 @@ class _Server(uvicorn.Server):
 
 def _accepted(queue: socket.socket) -> list[socket.socket]:
     """The connections that wait in a listener's queue; the listener is closed."""
-    found = []
+    connections = []
     queue.setblocking(False)
     with queue, contextlib.suppress(BlockingIOError):
         while True:
-            found.append(queue.accept()[0])
-    return found
+            connections.append(queue.accept()[0])
+    return connections
 
 
 def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:

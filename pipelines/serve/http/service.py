@@ -24,7 +24,7 @@ from pipelines.serve.http.rates import Rates
 from pipelines.serve.metrics import metrics_shelf
 from pipelines.serve.metrics.gauges import Gauges
 from pipelines.serve.refusals import RefusalError
-from pipelines.serve.score_request import Asked, Share
+from pipelines.serve.score_request import ScoreRequest, Share
 from pipelines.serve.wire.arrow_wire import ArrowWire
 from pipelines.serve.wire.json_wire import JsonWire, Reported
 from pipelines.serve.wire.request_bounds import Door
@@ -62,7 +62,7 @@ class Route:
 
     method: str
     roles: tuple[str, ...]
-    answer: Callable[[Request], Awaitable[Reply]]
+    handler: Callable[[Request], Awaitable[Reply]]
 
     @property
     def methods(self) -> tuple[str, ...]:
@@ -107,7 +107,7 @@ class Service:
             raise ValueError(f"only HTTP is spoken here, not {scope['type']}")
         began = self.clock()
         try:
-            reply = await self._answer(scope, receive)
+            reply = await self._reply(scope, receive)
         except RefusalError as error:
             reply = _refusal(error, closing=scope["method"] == "POST" and error.kind in _BEFORE_BODY)
         except Exception:
@@ -123,7 +123,7 @@ class Service:
         path = scope["path"]
         self.gauges.answered(path if path in self.routes else "other", reply.status, self.clock() - began)
 
-    async def _answer(self, scope: Any, receive: limits.Receive) -> Reply:
+    async def _reply(self, scope: Any, receive: limits.Receive) -> Reply:
         route = self.routes.get(scope["path"])
         if route is None:
             raise RefusalError(
@@ -142,43 +142,50 @@ class Service:
         if len(headers) != len(scope["headers"]):
             _require_one_of_each(scope["headers"])
         key = self.keys.allow(headers.get(b"authorization", b""), route.roles) if route.roles else None
-        return await route.answer(Request(headers, scope["query_string"], receive, key))
+        return await route.handler(Request(headers, scope["query_string"], receive, key))
 
     async def _score(self, request: Request) -> Reply:
         wire = limits.require_type(request.headers, self.wires)
         body = await limits.body(request.receive, request.headers, largest=self.limits.body_bytes)
-        asked: Asked = wire.read(body)
-        self.rates.require(request.key, len(asked.rows))
+        score_request: ScoreRequest = wire.read(body)
+        self.rates.require(request.key, len(score_request.rows))
         if request.query:
-            told = options(request.query)
-            asked = replace(
-                asked, reasons=asked.reasons or told["reasons"], features=asked.features or told["features"]
+            chosen = options(request.query)
+            score_request = replace(
+                score_request,
+                reasons=score_request.reasons or chosen["reasons"],
+                features=score_request.features or chosen["features"],
             )
-        share = await self.lifetime.batcher().ask(asked.rows, explained=asked.reasons)
+        share = await self.lifetime.batcher().ask(score_request.rows, explained=score_request.reasons)
         self._count(share)
-        return Reply(200, wire.content_type, wire.write(asked, share))
+        return Reply(200, wire.content_type, wire.write(score_request, share))
 
     async def _reports(self, request: Request) -> Reply:
         limits.require_type(request.headers, {JSON: self.json})
         body = await limits.body(request.receive, request.headers, largest=self.limits.body_bytes)
         rows = self.json.read_reports(body)
         self.rates.require(request.key, len(rows))
-        known = await self.lifetime.report(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
-        return _json(Reported(known=known, waiting=len(rows) - known))
+        matched = await self.lifetime.report(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
+        return _json(Reported(known=matched, waiting=len(rows) - matched))
 
     async def _release(self, _: Request) -> Reply:
-        found = self.lifetime.readiness()
+        readiness = self.lifetime.readiness()
         return _json(
-            {"release": found.release, "ready": found.ready, "problems": found.problems, "facts": dict(found.facts)}
+            {
+                "release": readiness.release,
+                "ready": readiness.ready,
+                "problems": readiness.problems,
+                "facts": dict(readiness.facts),
+            }
         )
 
     async def _health(self, _: Request) -> Reply:
         return _json({"status": "alive"})
 
     async def _ready(self, _: Request) -> Reply:
-        found = self.lifetime.readiness()
-        told = {"ready": found.ready, "release": found.release, "problems": found.problems}
-        return _json(told, status=200 if found.ready else 503)
+        readiness = self.lifetime.readiness()
+        document = {"ready": readiness.ready, "release": readiness.release, "problems": readiness.problems}
+        return _json(document, status=200 if readiness.ready else 503)
 
     async def _metrics(self, _: Request) -> Reply:
         figures = self.lifetime.figures()
@@ -190,11 +197,11 @@ class Service:
         return _json(document(self.json, self.use_case))
 
     def _count(self, share: Share) -> None:
-        answers, first, past = share
+        predictions, first, past = share
         self.gauges.rows += past - first
-        for place, decider in enumerate(answers.deciders):
+        for place, decider in enumerate(predictions.deciders):
             if decider.fallback:
-                self.gauges.fallback_rows += int(np.count_nonzero(answers.decided_by[first:past] == place))
+                self.gauges.fallback_rows += int(np.count_nonzero(predictions.decided_by[first:past] == place))
 
 
 _BEFORE_BODY = frozenset({"not-found", "method", "unauthorized", "forbidden", "unsupported", "too-large"})
@@ -207,15 +214,15 @@ _ONCE = {b"authorization": 401, b"content-type": 415, b"content-encoding": 415}
 def _require_one_of_each(headers: list[tuple[bytes, bytes]]) -> None:
     """Raise `RefusalError` where a header of `_ONCE` comes twice."""
     for name, status in _ONCE.items():
-        found = sum(given == name for given, _ in headers)
-        if found > 1:
+        times = sum(given == name for given, _ in headers)
+        if times > 1:
             raise RefusalError(
                 "a header that may come once comes twice",
                 status=status,
                 kind="unauthorized" if status == 401 else "unsupported",
                 field=name.decode().title(),
                 expected="one",
-                found=str(found),
+                found=str(times),
                 next_step="send one; look at what a proxy adds",
             )
 
@@ -225,32 +232,32 @@ _OPTIONS = {b"true": True, b"1": True, b"false": False, b"0": False}
 
 def options(query: bytes) -> dict[str, bool]:
     """What the query asks to be told; raises `RefusalError` (400) for anything but reasons and features."""
-    told = {"reasons": False, "features": False}
-    asked = set()
+    chosen = {"reasons": False, "features": False}
+    named = set()
     for part in query.split(b"&"):
         name, _, value = part.partition(b"=")
-        known = name.decode("latin-1")
-        if known in asked:
+        option = name.decode("latin-1")
+        if option in named:
             raise RefusalError(
                 "a question is there twice",
                 status=400,
                 kind="malformed",
-                field=known[:100],
+                field=option[:100],
                 expected="every option of the query once",
                 found=query.decode("latin-1"),
             )
-        asked.add(known)
-        if known not in told or value not in _OPTIONS:
+        named.add(option)
+        if option not in chosen or value not in _OPTIONS:
             raise RefusalError(
                 "a question that nobody understands",
                 status=400,
                 kind="malformed",
-                field=known[:100],
+                field=option[:100],
                 expected="reasons=true, features=true",
                 found=part.decode("latin-1"),
             )
-        told[known] = _OPTIONS[value]
-    return told
+        chosen[option] = _OPTIONS[value]
+    return chosen
 
 
 def _json(content: Any, *, status: int = 200) -> Reply:

@@ -47,8 +47,8 @@ class Tls:
             first = certificate_of(settings)
             return None if first is None else cls(settings, first, seen, now)
         except ConfigurationError as error:
-            told = {name: getattr(error, name) for name in ("where", "expected", "found", "next_step", "runbook")}
-            raise TransientError(error.what, **told) from error
+            fields = {name: getattr(error, name) for name in ("where", "expected", "found", "next_step", "runbook")}
+            raise TransientError(error.what, **fields) from error
 
     def refresh(self) -> None:
         """Take what was put in the files' place; one that cannot be used is told, and the one before goes on.
@@ -60,15 +60,15 @@ class Tls:
             self._problem = ""
             return
         try:
-            found = certificate_of(self._settings) or self.certificate
-            require_valid(found, self._now())
-            _context(found)
-            self.context.load_cert_chain(found.certificate, found.key)
+            certificate = certificate_of(self._settings) or self.certificate
+            require_valid(certificate, self._now())
+            _context(certificate)
+            self.context.load_cert_chain(certificate.certificate, certificate.key)
         except (ConfigurationError, OSError) as error:
             self._tell(str(error).splitlines()[0])
             return
-        self.certificate, self._problem, self._seen = found, "", seen
-        LOGGER.warning("the certificate was replaced; the new one ends on %s UTC", f"{found.ends:%Y-%m-%d %H:%M}")
+        self.certificate, self._problem, self._seen = certificate, "", seen
+        LOGGER.warning("the certificate was replaced; the new one ends on %s UTC", f"{certificate.ends:%Y-%m-%d %H:%M}")
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the certificate at this moment."""
@@ -81,17 +81,17 @@ class Tls:
         self._problem = problem
 
 
-def _context(found: Certificate) -> ssl.SSLContext:
+def _context(certificate: Certificate) -> ssl.SSLContext:
     """A context of TLS 1.2 and later; raises `ConfigurationError` for a certificate that OpenSSL does not take."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     try:
-        context.load_cert_chain(found.certificate, found.key)
+        context.load_cert_chain(certificate.certificate, certificate.key)
     except (OSError, ssl.SSLError) as error:
         raise ConfigurationError(
             "OpenSSL does not take the certificate",
-            where=str(found.certificate),
+            where=str(certificate.certificate),
             expected="one that OpenSSL holds for safe (2048 bits of RSA, or an elliptic curve)",
             found=getattr(error, "reason", "") or str(error),
             next_step="put such a certificate and its key in their places",
@@ -102,11 +102,11 @@ def _context(found: Certificate) -> ssl.SSLContext:
 
 def _seen(settings: Settings) -> Seen:
     """What tells that a file was replaced; a file that is away for a moment differs too."""
-    found = []
+    stamps = []
     for path in (settings.serve_tls_certificate, settings.serve_tls_key):
         try:
             status = path.stat() if path else None
         except OSError:
             status = None
-        found.append((status.st_mtime_ns, status.st_size, status.st_ino) if status else (0, 0, 0))
-    return tuple(found)
+        stamps.append((status.st_mtime_ns, status.st_size, status.st_ino) if status else (0, 0, 0))
+    return tuple(stamps)

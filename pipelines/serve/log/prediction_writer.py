@@ -12,9 +12,9 @@ import numpy as np
 
 from features.definition import EventSchema
 from pipelines.base.errors import TollgateError
-from pipelines.prediction_log.writer import SALT, AnswerLog
+from pipelines.prediction_log.writer import SALT, PredictionLog
 from pipelines.releases.canary import in_canary
-from pipelines.serve.log.prediction_table import Logged, answer_table
+from pipelines.serve.log.prediction_table import Logged, prediction_table
 
 LOGGER = logging.getLogger(__name__)
 WRITE_EVERY = 0.05
@@ -24,10 +24,10 @@ MOST_WAITING = 200_000
 """Rows that wait for a slow disk; beyond it answers go out unlogged, and are counted."""
 
 
-class AnswerWriter:
+class PredictionWriter:
     """Takes batches from one thread and writes them in another; `share` of the units (by hash of `unit`) are logged."""
 
-    def __init__(self, log: AnswerLog, schema: EventSchema, unit: str, *, share: float = 1.0) -> None:
+    def __init__(self, log: PredictionLog, schema: EventSchema, unit: str, *, share: float = 1.0) -> None:
         self._log = log
         self._schema = schema
         self._unit = next(entity.name for entity in schema.entities if entity.key == unit)
@@ -52,9 +52,9 @@ class AnswerWriter:
     def put(self, logged: Logged) -> None:
         """Log a batch, soon; at once returns."""
         if self.waiting > MOST_WAITING:
-            self._refused += len(logged.answers)
+            self._refused += len(logged.predictions)
             return
-        self._put += len(logged.answers)
+        self._put += len(logged.predictions)
         self._queue.put(logged)
 
     def close(self) -> None:
@@ -72,13 +72,13 @@ class AnswerWriter:
         batches: list[Logged] = []
         while not self._queue.empty():  # nobody else takes from it
             batches.append(self._queue.get_nowait())
-        self._taken += sum(len(batch.answers) for batch in batches)
+        self._taken += sum(len(batch.predictions) for batch in batches)
         for alike in _runs(batches):
-            rows = sum(len(batch.answers) for batch in alike)
+            rows = sum(len(batch.predictions) for batch in alike)
             self._guarded(partial(self._append, alike), rows)
 
     def _append(self, alike: list[Logged]) -> None:
-        table = answer_table(alike, self._schema)
+        table = prediction_table(alike, self._schema)
         if self._share < 1:
             keys = np.concatenate([batch.requests.keys[self._unit] for batch in alike])
             table = table.filter(in_canary(keys, SALT, self._share))
@@ -98,10 +98,10 @@ class AnswerWriter:
 
 def _runs(batches: list[Logged]) -> list[list[Logged]]:
     """Batches that go into one table."""
-    found: list[list[Logged]] = []
+    runs: list[list[Logged]] = []
     for batch in batches:
-        if found and found[-1][-1].alike(batch):
-            found[-1].append(batch)
+        if runs and runs[-1][-1].alike(batch):
+            runs[-1].append(batch)
         else:
-            found.append([batch])
-    return found
+            runs.append([batch])
+    return runs

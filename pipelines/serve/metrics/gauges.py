@@ -30,12 +30,12 @@ class Histogram:
 
     def samples(self, labels: Mapping[str, str]) -> list[Sample]:
         """Its buckets, cumulated, with count and sum."""
-        told: list[Sample] = []
+        buckets: list[Sample] = []
         total = 0
         for bound, count in zip((*map(str, SECONDS), "+Inf"), self.counts, strict=True):
             total += count
-            told.append(("_bucket", {**labels, "le": bound}, total))
-        return [*told, ("_count", labels, total), ("_sum", labels, self.sum)]
+            buckets.append(("_bucket", {**labels, "le": bound}, total))
+        return [*buckets, ("_count", labels, total), ("_sum", labels, self.sum)]
 
 
 class Gauges:
@@ -73,7 +73,9 @@ class Gauges:
         requests: list[Sample] = [
             ("_total", {"path": path, "status": str(status)}, count) for (path, status), count in self.requests.items()
         ]
-        seconds = [sample for stage, seen in self.stages.items() for sample in seen.samples({"stage": stage})]
+        seconds: list[Sample] = []
+        for stage, histogram in self.stages.items():
+            seconds += histogram.samples({"stage": stage})
         return [
             _counter("requests", "requests by path and status", requests),
             _counter("rows", "events that were answered", [("_total", {}, self.rows)]),

@@ -29,16 +29,16 @@ def leave(folder: Path, worker: int, families: Sequence[Family]) -> None:
 
 def together(folder: Path, worker: int, families: Sequence[Family]) -> list[Family]:
     """The families of one process and those that the others have left, each sample labelled with its worker."""
-    told: dict[int, Sequence[Family]] = {}
+    by_worker: dict[int, Sequence[Family]] = {}
     for path in folder.glob("[0-9]*.json"):
         try:
-            told[int(path.stem)] = msgspec.json.decode(path.read_bytes(), type=list[Family])
+            by_worker[int(path.stem)] = msgspec.json.decode(path.read_bytes(), type=list[Family])
         except (OSError, ValueError, msgspec.MsgspecError):
             continue
-    told[worker] = families
+    by_worker[worker] = families
     joined: dict[str, Family] = {}
-    for number in sorted(told):
-        for family in told[number]:
+    for number in sorted(by_worker):
+        for family in by_worker[number]:
             labelled = [(suffix, _of(number, labels), value) for suffix, labels, value in family.samples]
             before = joined[family.name].samples if family.name in joined else ()
             joined[family.name] = replace(family, samples=[*before, *labelled])

@@ -48,24 +48,24 @@ def record_batches(body: bytes, expected: Any, *, most_rows: int) -> list[Any]:
     return batches
 
 
-def malformed(found: str) -> RefusalError:
+def malformed(problem: str) -> RefusalError:
     """What a body is refused with that is not the stream it should be."""
     return RefusalError(
         "the body is not an Arrow IPC stream that is taken here",
         status=400,
         kind="malformed",
         expected="one stream of uncompressed record batches with the columns of the feed",
-        found=found,
+        found=problem,
         next_step="write it with pyarrow.ipc.new_stream and default options",
     )
 
 
-def _too_many(found: int, most: int) -> RefusalError:
+def _too_many(rows: int, most: int) -> RefusalError:
     return RefusalError(
         "too many rows in one request",
         kind="too-many-rows",
         expected=f"at most {most}",
-        found=str(found),
+        found=str(rows),
         next_step="send them in several requests",
     )
 
@@ -81,15 +81,15 @@ def _require_columns(schema: Any, expected: Any) -> None:
     for wanted in expected:
         if wanted.name not in schema.names:
             raise RefusalError("a field is missing", field=wanted.name, expected=str(wanted.type), next_step="send it")
-        found = schema.field(wanted.name).type
-        utc = pa.types.is_timestamp(found) and found.unit == "us" and found.tz is not None
-        same = utc if pa.types.is_timestamp(wanted.type) else found == wanted.type
-        if not same and not (pa.types.is_decimal(wanted.type) and found == pa.float64()):
+        given = schema.field(wanted.name).type
+        utc = pa.types.is_timestamp(given) and given.unit == "us" and given.tz is not None
+        same = utc if pa.types.is_timestamp(wanted.type) else given == wanted.type
+        if not same and not (pa.types.is_decimal(wanted.type) and given == pa.float64()):
             raise RefusalError(
                 "a column of the wrong type",
                 field=wanted.name,
                 expected=str(wanted.type),
-                found=str(found)[:100],
+                found=str(given)[:100],
                 next_step="cast the column",
             )
 

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipelines.base.arrow_types import arrow_type
-from pipelines.serve.predictions import Answers
+from pipelines.serve.predictions import Predictions
 from pipelines.serve.refusals import RefusalError
-from pipelines.serve.score_request import Asked, Rows, Share, columns
+from pipelines.serve.score_request import Rows, ScoreRequest, Share, columns
 from pipelines.serve.wire.arrow_messages import malformed, record_batches
 from pipelines.serve.wire.json_wire import WORDS
 from pipelines.serve.wire.request_bounds import Door
@@ -39,7 +39,7 @@ class ArrowWire:
         self.names = columns(use_case.stored_features.schema)
         self.schema = pa.schema([(column.name, arrow_type(column.type)) for column in use_case.events.columns])
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> ScoreRequest:
         """The request in a body; raises `RefusalError`."""
         batches = record_batches(body, self.schema, most_rows=self.most_rows)
         rows = np.empty((sum(batch.num_rows for batch in batches), len(self.names)), dtype=np.int64)
@@ -50,13 +50,13 @@ class ArrowWire:
             self._fill(rows[first : first + batch.num_rows], batch, first)
             first += batch.num_rows
         self._require_let_in(rows)
-        return Asked(rows=rows)
+        return ScoreRequest(rows=rows)
 
-    def write(self, asked: Asked, share: Share) -> bytes:
+    def write(self, request: ScoreRequest, share: Share) -> bytes:
         """The answers to a request, as one stream of one record batch."""
         import pyarrow as pa
 
-        batch = self._answered(asked, share)
+        batch = self._prediction_columns(request, share)
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, batch.schema) as writer:
             writer.write_batch(batch)
@@ -102,31 +102,31 @@ class ArrowWire:
         if len(wrong):
             raise self.door.wrong_amount(f"{int(cents[wrong[0]]) / 100:.2f}", int(wrong[0]))
 
-    def _answered(self, asked: Asked, share: Share) -> Any:
+    def _prediction_columns(self, request: ScoreRequest, share: Share) -> Any:
         import pyarrow as pa
 
-        answers, first, past = share
+        predictions, first, past = share
         part = slice(first, past)
-        by = pa.array(answers.decided_by[part])
-        deciders = answers.deciders
-        told = {
-            self.names[0]: pa.array(np.ascontiguousarray(asked.rows[:, 0])),
-            "score": pa.array(answers.scores[part]),
-            "decision": pa.array(answers.decisions[part]),
+        by = pa.array(predictions.decided_by[part])
+        deciders = predictions.deciders
+        arrays = {
+            self.names[0]: pa.array(np.ascontiguousarray(request.rows[:, 0])),
+            "score": pa.array(predictions.scores[part]),
+            "decision": pa.array(predictions.decisions[part]),
             "release": _text(by, [decider.release_id for decider in deciders]),
             "model_version": _text(by, [decider.model_version for decider in deciders]),
             "feature_set": _text(by, [decider.feature_digest for decider in deciders]),
-            "threshold": pa.array(np.array([d.threshold for d in deciders])[answers.decided_by[part]]),
-            "fallback": pa.array(np.array([d.fallback for d in deciders], dtype=bool)[answers.decided_by[part]]),
+            "threshold": pa.array(np.array([d.threshold for d in deciders])[predictions.decided_by[part]]),
+            "fallback": pa.array(np.array([d.fallback for d in deciders], dtype=bool)[predictions.decided_by[part]]),
             "fallback_reason": _text(by, [decider.reason for decider in deciders]),
-            "flags": _flags(answers.flags[part]),
+            "flags": _flags(predictions.flags[part]),
         }
-        if asked.reasons:
-            told["reasons"] = _reasons(answers, first, past)
-        if asked.features and answers.names:
-            values = np.ascontiguousarray(answers.features[part].T)
-            told |= {FEATURE + name: pa.array(values[place]) for place, name in enumerate(answers.told)}
-        return pa.RecordBatch.from_arrays(list(told.values()), names=list(told))
+        if request.reasons:
+            arrays["reasons"] = _reasons(predictions, first, past)
+        if request.features and predictions.names:
+            values = np.ascontiguousarray(predictions.features[part].T)
+            arrays |= {FEATURE + name: pa.array(values[place]) for place, name in enumerate(predictions.shown_names)}
+        return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 
 
 def _int64(column: Any) -> NDArray[np.int64]:
@@ -148,12 +148,12 @@ def _flags(flags: NDArray[np.uint8]) -> Any:
     return _text(pa.array(codes.astype(np.int8)), [",".join(WORDS[bits]) for bits in used.tolist()])
 
 
-def _reasons(answers: Answers, first: int, past: int) -> Any:
+def _reasons(predictions: Predictions, first: int, past: int) -> Any:
     import pyarrow as pa
 
-    told = [
-        [{"feature": name, "contribution": weight} for name, weight in answers.reasons.get(row, ())]
+    weights = [
+        [{"feature": name, "contribution": weight} for name, weight in predictions.reasons.get(row, ())]
         for row in range(first, past)
     ]
-    one = pa.struct([("feature", pa.string()), ("contribution", pa.float64())])
-    return pa.array(told, type=pa.list_(one))
+    weight_type = pa.struct([("feature", pa.string()), ("contribution", pa.float64())])
+    return pa.array(weights, type=pa.list_(weight_type))

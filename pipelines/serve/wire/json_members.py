@@ -49,7 +49,8 @@ class RepeatedMembers:
         quotes = _count_quotes(body)
         if quotes == 2 * texts_and_names:
             return
-        texts_and_names += sum(isinstance(value(row), str) for row in rows for value in self._either)
+        for value in self._either:
+            texts_and_names += sum(isinstance(value(row), str) for row in rows)
         if quotes != 2 * texts_and_names:
             _read_again(body, outer)
 

@@ -32,13 +32,13 @@ _WORDS = {
 def refusal(error: Exception) -> RefusalError:
     """What the decoder minded, for whoever sent it."""
     if not isinstance(error, msgspec.ValidationError):
-        found = "text that is not UTF-8" if isinstance(error, UnicodeError) else str(error)
+        problem = "text that is not UTF-8" if isinstance(error, UnicodeError) else str(error)
         return RefusalError(
             "the body is not JSON",
             status=400,
             kind="malformed",
             expected="one JSON document in UTF-8",
-            found=found,
+            found=problem,
             next_step="send it as a JSON library writes it",
         )
     text = str(error)
@@ -73,8 +73,8 @@ def _minded(minded: str, row: int | None, field: str) -> RefusalError:
         )
     got = _GOT.match(minded)
     if got:
-        expected, found = (_WORDS.get(got[name], got[name]) for name in ("expected", "found"))
-        return RefusalError("a value of the wrong type", row=row, field=field, expected=expected, found=found)
+        expected, given = (_WORDS.get(got[name], got[name]) for name in ("expected", "found"))
+        return RefusalError("a value of the wrong type", row=row, field=field, expected=expected, found=given)
     return RefusalError("a value that cannot be", row=row, field=field, expected=_told(minded))
 
 

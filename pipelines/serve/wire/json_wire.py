@@ -18,8 +18,8 @@ from msgspec import UNSET, Meta, Struct, UnsetType
 
 from features.instants import microseconds_of
 from pipelines.base.column_types import Kind, parse_column_type
-from pipelines.serve.predictions import Answers, Decider, Flag
-from pipelines.serve.score_request import Asked, Rows, Share, columns
+from pipelines.serve.predictions import Decider, Flag, Predictions
+from pipelines.serve.score_request import Rows, ScoreRequest, Share, columns
 from pipelines.serve.wire.json_members import RepeatedMembers
 from pipelines.serve.wire.json_refusals import refusal
 from pipelines.serve.wire.request_bounds import Door
@@ -88,8 +88,8 @@ class JsonWire:
         self.report = row_type(use_case.labels, "Report")
         self.events = _several(self.event, "Events", "events", most_rows, options=True)
         self.reports = _several(self.report, "Reports", "reports", most_rows)
-        self.answer = _answer(schema.id)
-        self.answers = msgspec.defstruct("Answers", [("answers", list[self.answer])])  # type: ignore[name-defined]
+        self.prediction = _prediction(schema.id)
+        self.predictions = msgspec.defstruct("Answers", [("answers", list[self.prediction])])  # type: ignore[name-defined]
         self._decoders = {
             kind: msgspec.json.Decoder(kind) for kind in (self.event, self.events, self.report, self.reports)
         }
@@ -100,23 +100,23 @@ class JsonWire:
         self._reported_at = use_case.label.reported_at
         self._label = attrgetter(*use_case.labels.key, use_case.label.reported_at)
 
-    def read(self, body: bytes) -> Asked:
+    def read(self, body: bytes) -> ScoreRequest:
         """The request in a body; raises `RefusalError`."""
         if _BATCH.search(body):
             batch: Any = self._decoded(self.events, body)
             options = [name for name in _OPTIONS if getattr(batch, name) is not UNSET]
             self._repeated_in_events.refuse(body, batch.events, ["events", *options])
             rows = self._rows(batch.events, 0)
-            return Asked(rows=rows, reasons=batch.reasons is True, features=batch.features is True)
+            return ScoreRequest(rows=rows, reasons=batch.reasons is True, features=batch.features is True)
         event = self._decoded(self.event, body)
         self._repeated_in_events.refuse(body, [event], [])
-        return Asked(rows=self._rows([event], None), single=True)
+        return ScoreRequest(rows=self._rows([event], None), single=True)
 
     def read_reports(self, body: bytes) -> Rows:
         """Ids and times (µs) of the reports in a body, n x 2; raises `RefusalError`."""
         several = re.search(rb'"reports"\s*:', body)
-        found: Any = self._decoded(self.reports if several else self.report, body)
-        reports = found.reports if several else [found]
+        document: Any = self._decoded(self.reports if several else self.report, body)
+        reports = document.reports if several else [document]
         self._repeated_in_reports.refuse(body, reports, ["reports"] if several else [])
         _, late = self.door.times()
         rows = []
@@ -128,10 +128,10 @@ class JsonWire:
             rows.append((identity, at))
         return np.array(rows, dtype=np.int64)
 
-    def write(self, asked: Asked, share: Share) -> bytes:
+    def write(self, request: ScoreRequest, share: Share) -> bytes:
         """The answers to a request."""
-        rows = self._answered(asked, share)
-        return self._encode(rows[0] if asked.single else {"answers": rows})
+        rows = self._prediction_rows(request, share)
+        return self._encode(rows[0] if request.single else {"answers": rows})
 
     def _decoded(self, kind: type[Struct], body: bytes) -> Any:
         try:
@@ -139,11 +139,11 @@ class JsonWire:
         except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             raise refusal(error) from error
 
-    def _rows(self, found: list[Any], first: int | None) -> Rows:
+    def _rows(self, events: list[Any], first: int | None) -> Rows:
         early, late = self.door.times()
         cents, taken = self.door.cents, self._taken
         rows = []
-        for place, event in enumerate(found):
+        for place, event in enumerate(events):
             identity, instant, amount, *keys = taken(event)
             row = None if first is None else place
             at = microseconds_of(instant)
@@ -152,27 +152,30 @@ class JsonWire:
             rows.append((identity, at, cents(amount, row), *keys))
         return np.array(rows, dtype=np.int64)
 
-    def _answered(self, asked: Asked, share: Share) -> list[Struct]:
-        answers, first, past = share
+    def _prediction_rows(self, request: ScoreRequest, share: Share) -> list[Struct]:
+        predictions, first, past = share
         part = slice(first, past)
-        told = [_of_decider(decider) for decider in answers.deciders]
-        columns = (a[part].tolist() for a in (answers.scores, answers.decisions, answers.decided_by, answers.flags))
-        new = self.answer
+        of_decider = [_of_decider(decider) for decider in predictions.deciders]
+        columns = (
+            values[part].tolist()
+            for values in (predictions.scores, predictions.decisions, predictions.decided_by, predictions.flags)
+        )
+        new = self.prediction
         rows = [
-            new(identity, score, decision, *told[by], WORDS[flags])
-            for identity, score, decision, by, flags in zip(asked.rows[:, 0].tolist(), *columns, strict=True)
+            new(identity, score, decision, *of_decider[by], WORDS[flags])
+            for identity, score, decision, by, flags in zip(request.rows[:, 0].tolist(), *columns, strict=True)
         ]
-        for by, decider in enumerate(answers.deciders):
+        for by, decider in enumerate(predictions.deciders):
             if decider.reason:
-                _explain_fallback(rows, answers.decided_by[part] == by, decider.reason)
-        if asked.reasons or asked.features:
-            _explain(rows, asked, answers, first)
+                _explain_fallback(rows, predictions.decided_by[part] == by, decider.reason)
+        if request.reasons or request.features:
+            _explain(rows, request, predictions, first)
         return rows
 
     @cached_property
     def kinds(self) -> tuple[type[Struct], ...]:
         """The structs that documents are made of, for their schemas."""
-        return (self.event, self.events, self.report, self.reports, self.answer, self.answers, Reason, Reported)
+        return (self.event, self.events, self.report, self.reports, self.prediction, self.predictions, Reason, Reported)
 
 
 def _of_decider(decider: Decider) -> tuple[str, str, str, float, bool]:
@@ -181,14 +184,14 @@ def _of_decider(decider: Decider) -> tuple[str, str, str, float, bool]:
 
 def _several(kind: type[Struct], name: str, member: str, most: int, *, options: bool = False) -> type[Struct]:
     rows = Annotated[list[kind], Meta(min_length=1, max_length=most)]  # type: ignore[valid-type]
-    asked = [
+    members = [
         (name, Annotated[bool | UnsetType, Meta(description=description)], UNSET)
         for name, description in _OPTIONS.items()
     ]
-    return msgspec.defstruct(name, [(member, rows), *(asked if options else [])], forbid_unknown_fields=True)
+    return msgspec.defstruct(name, [(member, rows), *(members if options else [])], forbid_unknown_fields=True)
 
 
-def _answer(key: str) -> type[Struct]:
+def _prediction(key: str) -> type[Struct]:
     share = Annotated[float, Meta(ge=0, le=1)]
     return msgspec.defstruct(
         "Answer",
@@ -214,10 +217,14 @@ def _explain_fallback(rows: list[Any], which: Any, reason: str) -> None:
         rows[place].fallback_reason = reason
 
 
-def _explain(rows: list[Any], asked: Asked, answers: Answers, first: int) -> None:
+def _explain(rows: list[Any], request: ScoreRequest, predictions: Predictions, first: int) -> None:
     for place, row in enumerate(rows):
-        if asked.reasons:
-            row.reasons = [Reason(name, weight) for name, weight in answers.reasons.get(first + place, ())]
-        if asked.features:
-            values = answers.features[first + place, : len(answers.told)].tolist() if answers.names else []
-            row.features = dict(zip(answers.told, values, strict=True))
+        if request.reasons:
+            row.reasons = [Reason(name, weight) for name, weight in predictions.reasons.get(first + place, ())]
+        if request.features:
+            values = (
+                predictions.features[first + place, : len(predictions.shown_names)].tolist()
+                if predictions.names
+                else []
+            )
+            row.features = dict(zip(predictions.shown_names, values, strict=True))

@@ -61,7 +61,7 @@ class Door:
             next_step="correct the clock or the zone of the sender" if ahead else "send it to the landing zone instead",
         )
 
-    def wrong_amount(self, found: str, row: int | None) -> RefusalError:
+    def wrong_amount(self, amount: str, row: int | None) -> RefusalError:
         """Why an amount is refused."""
         return RefusalError(
             "an amount that cannot be",
@@ -69,7 +69,7 @@ class Door:
             row=row,
             field=self.amount,
             expected=f"{_money(self.lowest)} to {_money(self.highest)}, at most two decimals",
-            found=found,
+            found=amount,
             next_step='send currency units as a number or as text, such as 12.34 or "12.34"',
         )
 
@@ -124,12 +124,12 @@ def _range(feed: Feed, amount: str) -> tuple[int, int]:
     return lowest, highest
 
 
-def _not_held(found: str, expected: str) -> ConfigurationError:
+def _not_held(rule: str, expected: str) -> ConfigurationError:
     return ConfigurationError(
         "the scorer cannot hold requests to a rule of the feed",
         where="the use case's events",
         expected=expected,
-        found=found,
+        found=rule,
         next_step="declare the rule in that form, or teach pipelines/serve/wire/request_bounds.py the other one",
     )
 

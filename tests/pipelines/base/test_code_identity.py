@@ -74,7 +74,7 @@ def test_what_cannot_be_named_is_told_with_the_remedy(
     if built:
         (tmp_path / ".code-version").write_text(built)
     found = identify(tmp_path, tmp_path / ".code-version")
-    assert (found.known, found.version) == (False, "unknown")
+    assert (found.is_known, found.version) == (False, "unknown")
     assert "CODE_VERSION" in found.remedy
     monkeypatch.setattr(run, "CHECKOUT", tmp_path)
     monkeypatch.setattr(run, "BUILT_FROM", tmp_path / ".code-version")

@@ -16,7 +16,7 @@ from pipelines.journal.choice import journal_folder
 from pipelines.journal.files import FileJournal
 from pipelines.journal.journal import EVENT, ID, KIND
 from pipelines.prediction_log.files import answers_folder, read_answers, settle
-from pipelines.prediction_log.writer import AnswerLog
+from pipelines.prediction_log.writer import PredictionLog
 from pipelines.run import Run
 from pipelines.stores.checks import note_ledger
 from pipelines.usecases.registry import load
@@ -39,14 +39,14 @@ class WorkingHome:
     """Whether old versions of the table go, files and all, as a deletion by key lets them go."""
 
     journal: FileJournal = field(init=False)
-    log: AnswerLog = field(init=False)
+    log: PredictionLog = field(init=False)
 
     def __post_init__(self) -> None:
         self.run = Run(self.settings, load("fraud"), run_id="night", actor="test", clock=lambda: AT)
         folder = journal_folder(self.settings.home, "fraud")
         self.journal = FileJournal(folder, WIDTH, segment_bytes=SEGMENT)
         self.answers = answers_folder(self.settings.home, "fraud")
-        self.log = AnswerLog(self.answers, "worker-0")
+        self.log = PredictionLog(self.answers, "worker-0")
 
     def step(self) -> None:
         """The table gets a version, the ledger its account, the journal and the log what was answered."""
@@ -113,6 +113,6 @@ def require_consistent(settings: Settings) -> int:
         ids = sorted(number for each in tables for number in each["id"].to_pylist())
         assert ids == list(range(1, len(ids) + 1))
         assert len(ids) >= known.rows
-        AnswerLog(answers, "worker-0").close()
+        PredictionLog(answers, "worker-0").close()
         settle(answers)
     return int(known.rows)

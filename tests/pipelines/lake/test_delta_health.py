@@ -100,7 +100,7 @@ def test_a_commit_that_ends_after_a_line_but_lacks_files_is_not_whole(table: Pat
     _commit(table, 3).write_text(json.dumps({"commitInfo": info}) + "\n" + json.dumps({"add": add}) + "\n")
     damage = log_damage(table)
     assert damage is not None
-    assert "1 of 2 files are named" in damage.found
+    assert "1 of 2 files are named" in damage.problem
 
 
 def test_an_empty_commit_in_the_middle_is_no_silent_loss(lake: Path, table: Path) -> None:
