@@ -1,4 +1,6 @@
-"""`make bench`: every benchmark in turn, each in a process of its own; their tables go to `benchmarks/README.md`."""
+"""`make bench`: every benchmark in turn, each in a process of its own; their tables go to
+`benchmarks/README.md`.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,20 @@ MODULES = (
 
 
 def measured(module: str) -> str:
-    """The Markdown tables that `python -m benchmarks.<module>` prints; raises `CalledProcessError` where it fails."""
+    """The Markdown tables that `python -m benchmarks.<module>` prints; raises `CalledProcessError`
+    where it fails.
+    """
     command = [sys.executable, "-m", f"benchmarks.{module}"]
     output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    return "\n".join(line for line in output.splitlines() if line.startswith("|") or not line).strip()
+    return "\n".join(
+        line for line in output.splitlines() if line.startswith("|") or not line
+    ).strip()
 
 
 def with_table(text: str, module: str, table: str) -> str:
-    """`text` with the table between the markers of `module`; raises `ValueError` where the markers are missing."""
+    """`text` with the table between the markers of `module`; raises `ValueError` where the markers
+    are missing.
+    """
     pattern = re.compile(rf"(<!-- {module} -->\n).*?(<!-- /{module} -->)", re.DOTALL)
     if not pattern.search(text):
         raise ValueError(f"{README} has no markers <!-- {module} --> and <!-- /{module} -->")
@@ -43,7 +51,10 @@ def with_table(text: str, module: str, table: str) -> str:
 
 def machine() -> str:
     """One line on where the figures come from."""
-    return f"Measured on {os.cpu_count()} cores, {platform.system()}, Python {platform.python_version()}."
+    return (
+        f"Measured on {os.cpu_count()} cores, {platform.system()}, Python"
+        f" {platform.python_version()}."
+    )
 
 
 def main(modules: list[str]) -> None:

@@ -32,7 +32,10 @@ class BenchLake:
 
 def handbook() -> Path:
     """Folder of the handbook's days; raises `FileNotFoundError` that says how to name another."""
-    folder = Path(os.environ.get("TOLLGATE_REAL_DATA") or CHECKOUT.parent / "shared" / "data") / "handbook"
+    folder = (
+        Path(os.environ.get("TOLLGATE_REAL_DATA") or CHECKOUT.parent / "shared" / "data")
+        / "handbook"
+    )
     if not folder.is_dir():
         raise FileNotFoundError(f"no handbook data at {folder}: set TOLLGATE_REAL_DATA")
     return folder
@@ -58,9 +61,14 @@ def lake_of(home: Path, length: int = LENGTH) -> BenchLake:
         "transaction_id", (f.col("event_time") + f.expr("INTERVAL 7 DAYS")).alias("reported_at")
     )
     reports = reports.withColumn("day", f.to_date("reported_at"))
-    for table, frame, last in (("transactions", events.drop("fraud"), 0), ("fraud_reports", reports, 7)):
+    for table, frame, last in (
+        ("transactions", events.drop("fraud"), 0),
+        ("fraud_reports", reports, 7),
+    ):
         written = frame.withColumn("source_day", f.col("day")).repartition(4, "day")
-        run.lake.replace_days(written, table, days.widened(after=last), provenance=run.provenance("setup"))
+        run.lake.replace_days(
+            written, table, days.widened(after=last), provenance=run.provenance("setup")
+        )
     made = BenchLake(run, days)
     _record_ingest(made)
     return made
@@ -68,5 +76,8 @@ def lake_of(home: Path, length: int = LENGTH) -> BenchLake:
 
 def _record_ingest(lake: BenchLake) -> None:
     versions = lake.run.lake.versions(FEEDS)
-    accounts = {day: IngestAccount(state="arrived", changed_days=(day,), versions=versions) for day in lake.days}
+    accounts = {
+        day: IngestAccount(state="arrived", changed_days=(day,), versions=versions)
+        for day in lake.days
+    }
     lake.run.ledger.record_stages(accounts, "done", run_id="bench", at=lake.run.clock())

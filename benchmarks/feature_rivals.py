@@ -1,7 +1,9 @@
-"""Other ways to the same fifteen features, for comparison: DuckDB, Spark's `rangeBetween`, and the handbook's pandas.
+"""Other ways to the same fifteen features, for comparison: DuckDB, Spark's `rangeBetween`, and the
+handbook's pandas.
 
-All three take the handbook's shortcut: reports come exactly seven days after the event, so that a rate is a plain
-window over the frauds, and events of one instant all see one another. The engine does neither.
+All three take the handbook's shortcut: reports come exactly seven days after the event, so that a
+rate is a plain window over the frauds, and events of one instant all see one another. The engine
+does neither.
 """
 
 from __future__ import annotations
@@ -22,8 +24,12 @@ DELAY = 7
 
 
 def duckdb_features(lake: BenchLake, target: Path, *, by_day: bool) -> None:
-    """Read the lake's Parquet files, compute, write Parquet: one file, or one folder a day; two threads."""
-    shape = "FORMAT parquet, PARTITION_BY (day), OVERWRITE_OR_IGNORE" if by_day else "FORMAT parquet"
+    """Read the lake's Parquet files, compute, write Parquet: one file, or one folder a day; two
+    threads.
+    """
+    shape = (
+        "FORMAT parquet, PARTITION_BY (day), OVERWRITE_OR_IGNORE" if by_day else "FORMAT parquet"
+    )
     entities = {"customer": 0, "terminal": DELAY}
     windows = ", ".join(
         f"{entity}_{days} AS ({_duckdb_window(entity, days, delay)})"
@@ -31,9 +37,10 @@ def duckdb_features(lake: BenchLake, target: Path, *, by_day: bool) -> None:
         for days in WINDOWS
     )
     with duckdb.connect() as connection:
-        connection.sql("SET threads = 2; SET TimeZone = 'UTC'; SET preserve_insertion_order = false")
         connection.sql(
-            f"""COPY (
+            "SET threads = 2; SET TimeZone = 'UTC'; SET preserve_insertion_order = false"
+        )
+        connection.sql(f"""COPY (
             WITH e AS (
               SELECT t.transaction_id, event_time, customer_id, terminal_id, (amount * 100)::BIGINT AS cents,
                      (reported_at IS NOT NULL)::BIGINT AS fraud, t.day
@@ -42,13 +49,18 @@ def duckdb_features(lake: BenchLake, target: Path, *, by_day: bool) -> None:
             SELECT transaction_id, event_time, customer_id, terminal_id, cents / 100 AS amount,
                    (isodow(event_time) >= 6)::BIGINT AS is_weekend, (hour(event_time) <= 6)::BIGINT AS is_night,
                    {_duckdb_columns()}, day
-            FROM e WINDOW {windows}) TO '{target}' ({shape})"""
-        )
+            FROM e WINDOW {windows}) TO '{target}' ({shape})""")  # noqa: E501
 
 
 def _duckdb_window(entity: str, days: int, delay: int) -> str:
-    first, last = f"INTERVAL '{days + delay} days' - INTERVAL 1 MICROSECOND", f"INTERVAL '{delay} days'"
-    return f"PARTITION BY {entity}_id ORDER BY event_time RANGE BETWEEN {first} PRECEDING AND {last} PRECEDING"
+    first, last = (
+        f"INTERVAL '{days + delay} days' - INTERVAL 1 MICROSECOND",
+        f"INTERVAL '{delay} days'",
+    )
+    return (
+        f"PARTITION BY {entity}_id ORDER BY event_time RANGE BETWEEN {first} PRECEDING AND {last}"
+        " PRECEDING"
+    )
 
 
 def _duckdb_columns() -> str:
@@ -69,7 +81,10 @@ def spark_range_features(events: DataFrame) -> DataFrame:
 
     day = 86_400_000_000
     narrow = events.withColumns(
-        {"micros": f.unix_micros("event_time"), "fraud": f.col("reported_at").isNotNull().cast("bigint")}
+        {
+            "micros": f.unix_micros("event_time"),
+            "fraud": f.col("reported_at").isNotNull().cast("bigint"),
+        }
     )
     columns: dict[str, Any] = {
         "is_weekend": (f.dayofweek("event_time").isin(1, 7)).cast("bigint"),
@@ -83,7 +98,9 @@ def spark_range_features(events: DataFrame) -> DataFrame:
         window = Window.partitionBy("terminal_id").orderBy("micros")
         window = window.rangeBetween(1 - (days + DELAY) * day, -DELAY * day)
         columns[f"terminal_tx_count_{days}d"] = f.count("*").over(window)
-        columns[f"terminal_fraud_rate_{days}d"] = f.coalesce(f.avg("fraud").over(window), f.lit(0.0))
+        columns[f"terminal_fraud_rate_{days}d"] = f.coalesce(
+            f.avg("fraud").over(window), f.lit(0.0)
+        )
     return narrow.withColumns(columns).drop("micros", "fraud", "reported_at", "source_day")
 
 
@@ -118,6 +135,8 @@ def _risk(at_terminal: pd.DataFrame) -> pd.DataFrame:
         frauds_longer = at_terminal["fraud"].rolling(f"{DELAY + days}d").sum()
         count_longer = at_terminal["fraud"].rolling(f"{DELAY + days}d").count()
         at_terminal[f"terminal_tx_count_{days}d"] = list(count_longer - count)
-        at_terminal[f"terminal_fraud_rate_{days}d"] = list((frauds_longer - frauds) / (count_longer - count))
+        at_terminal[f"terminal_fraud_rate_{days}d"] = list(
+            (frauds_longer - frauds) / (count_longer - count)
+        )
     at_terminal.index = at_terminal.transaction_id
     return at_terminal.fillna(0)

@@ -1,7 +1,9 @@
-"""Banks of the demo's size for the benchmark of uneventful fortnights: simulated, scored and profiled without Spark.
+"""Banks of the demo's size for the benchmark of uneventful fortnights: simulated, scored and
+profiled without Spark.
 
-As in the demo a day's list has a hundred places, cards that are known that morning are left out of what a matured day
-was worth, and the watch begins with an empty memory on the day that the model begins to score.
+As in the demo a day's list has a hundred places, cards that are known that morning are left out of
+what a matured day was worth, and the watch begins with an empty memory on the day that the model
+begins to score.
 """
 
 from __future__ import annotations
@@ -29,13 +31,17 @@ WATCHED_DAYS = 2 * FORTNIGHT
 
 
 def demo_use_case() -> UseCase:
-    """The fraud use case as it is, without the search for parameters (which costs nine tenths of a training)."""
+    """The fraud use case as it is, without the search for parameters (which costs nine tenths of a
+    training).
+    """
     return replace(USE_CASE, model=replace(USE_CASE.model, search=()))
 
 
 @dataclass(frozen=True)
 class DemoBank(WatchedBank):
-    """A bank of the demo's size; several share the model of the one that `learns`, which costs ten times a bank."""
+    """A bank of the demo's size; several share the model of the one that `learns`, which costs ten
+    times a bank.
+    """
 
     use_case: UseCase = USE_CASE
     customers: int = DEMO.customers
@@ -55,7 +61,9 @@ class DemoBank(WatchedBank):
 
     @cached_property
     def reported_cards(self) -> pd.DataFrame:
-        """`unit` and `reported_at` (UTC, without zone) of every fraud that may make a card known on a watched day."""
+        """`unit` and `reported_at` (UTC, without zone) of every fraud that may make a card known on
+        a watched day.
+        """
         reach = self.use_case.review.detected_days + self.use_case.label.delay_days + 1
         days = DayRange.of_length(STARTS, WATCHED_DAYS).widened(before=reach)
         made = [simulate_day(self.world, day, DayPlan()) for day in days]
@@ -68,6 +76,8 @@ class DemoBank(WatchedBank):
         """The rows of `frame` whose card had no fraud reported in the weeks before `day`."""
         end = pd.Timestamp(day)
         reported = self.reported_cards["reported_at"]
-        lately = (reported < end) & (reported >= end - timedelta(days=self.use_case.review.detected_days))
+        lately = (reported < end) & (
+            reported >= end - timedelta(days=self.use_case.review.detected_days)
+        )
         known = self.reported_cards["unit"][lately].unique()
         return ~frame[self.use_case.review.unit].isin(known).to_numpy()

@@ -1,9 +1,12 @@
-"""How often does an uneventful fortnight of a small bank call a person? The demo's size, the watch's own judgement.
+"""How often does an uneventful fortnight of a small bank call a person?
 
-`python -m benchmarks.fortnights` prints a table for `benchmarks/README.md`. Each bank comes from a seed and is watched
-for the first 28 days that its model scores: 14 in which the watch mostly gathers history, then 14 in which performance
-is judged too. Aim: a page in at most 1 % of the fortnights, with an exact interval. It may be stopped and started
-again: the days of a bank are simulated once and kept in `--keep`, and are judged by today's code each time.
+The demo's size, the watch's own judgement.
+
+`python -m benchmarks.fortnights` prints a table for `benchmarks/README.md`. Each bank comes from a
+seed and is watched for the first 28 days that its model scores: 14 in which the watch mostly
+gathers history, then 14 in which performance is judged too. Aim: a page in at most 1 % of the
+fortnights, with an exact interval. It may be stopped and started again: the days of a bank are
+simulated once and kept in `--keep`, and are judged by today's code each time.
 """
 
 from __future__ import annotations
@@ -29,7 +32,9 @@ if TYPE_CHECKING:
     from pipelines.nightly.monitor.profile import DayProfile
 
 BANKS, FIRST_SEED, TUNING_SEED = 200, 50_000, 30_000
-"""Limits were tuned on the banks 40,000 to 40,059 and, after a first report had failed on them, 30,000 to 30,199."""
+"""Limits were tuned on the banks 40,000 to 40,059 and, after a first report had failed on them,
+30,000 to 30,199.
+"""
 BANKS_A_MODEL = 10
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 CHECKOUT = Path(__file__).parents[1]
@@ -50,7 +55,9 @@ MAKES_DAYS = (
 
 @dataclass(frozen=True, kw_only=True)
 class KeptDay:
-    """A day as the monitor keeps it: its profile, and what it was worth once its labels had matured."""
+    """A day as the monitor keeps it: its profile, and what it was worth once its labels had
+    matured.
+    """
 
     day: date
     profile: DayProfile
@@ -59,7 +66,9 @@ class KeptDay:
 
 @dataclass(frozen=True, kw_only=True)
 class WatchedFortnight:
-    """A bank's first or second fortnight: how many days had a page, a ticket, a note, and the summaries of the loud."""
+    """A bank's first or second fortnight: how many days had a page, a ticket, a note, and the
+    summaries of the loud.
+    """
 
     seed: int
     second: bool
@@ -70,7 +79,9 @@ class WatchedFortnight:
 
 
 def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
-    """The watched days of the bank with that seed, from `folder` where they are kept there, else simulated."""
+    """The watched days of the bank with that seed, from `folder` where they are kept there, else
+    simulated.
+    """
     from benchmarks.fortnight_banks import DemoBank
     from pipelines.accounts.performance import Worth
     from pipelines.accounts.profile import ProfileAccount
@@ -80,7 +91,11 @@ def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
     if not kept.exists():
         bank = model_of if seed == model_of.seed else DemoBank(seed, learns=model_of)
         days = [
-            {"day": str(one.day), "profile": one.profile.account().to_json(), "worth": one.worth.to_json()}
+            {
+                "day": str(one.day),
+                "profile": one.profile.account().to_json(),
+                "worth": one.worth.to_json(),
+            }
             for one in bank.fortnights()
         ]
         partial = kept.with_suffix(".partial")
@@ -133,7 +148,8 @@ def judge_days(days: Sequence[KeptDay]) -> list[Diagnosis]:
 
 
 def page_days(diagnoses: Sequence[Diagnosis], escalate_days: int) -> set[date]:
-    """The days on which a person is called: by a page, or by a ticket of the same cause that has gone on for so long.
+    """The days on which a person is called: by a page, or by a ticket of the same cause that has
+    gone on for so long.
 
     As the incidents of the ledger do: an incident stays open until a judged day has another cause.
     """
@@ -173,7 +189,9 @@ def watched_fortnights(seed: int, days: Sequence[KeptDay]) -> list[WatchedFortni
 
 
 def measured(banks: int, first_seed: int, folder: Path) -> Iterator[WatchedFortnight]:
-    """The fortnights of so many banks, as they come; each tenth bank trains a model for itself and the nine after."""
+    """The fortnights of so many banks, as they come; each tenth bank trains a model for itself and
+    the nine after.
+    """
     from benchmarks.fortnight_banks import DemoBank, demo_use_case
 
     for number in range(banks):
@@ -187,7 +205,10 @@ def table(found: Sequence[WatchedFortnight]) -> str:
     """In Markdown: both fortnights, and days by what was said of them."""
     from benchmarks.intervals import clopper_pearson
 
-    lines = ["| uneventful fortnights | with a page | share, exact 95 % interval | with a ticket | with a note |"]
+    lines = [
+        "| uneventful fortnights | with a page | share, exact 95 % interval | with a ticket | with"
+        " a note |"
+    ]
     lines.append("|---|---|---|---|---|")
     for name, second in (("the first of a new home", False), ("the second", True)):
         part = [one for one in found if one.second is second]
@@ -203,8 +224,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print the table, and tell what was said of each fortnight that was not quiet."""
     os.environ |= ONE_THREAD
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--banks", type=int, default=BANKS, help="simulated banks, two fortnights each")
-    parser.add_argument("--tuning", action="store_true", help="the seeds that limits are tuned on, not reported ones")
+    parser.add_argument(
+        "--banks", type=int, default=BANKS, help="simulated banks, two fortnights each"
+    )
+    parser.add_argument(
+        "--tuning",
+        action="store_true",
+        help="the seeds that limits are tuned on, not reported ones",
+    )
     parser.add_argument(
         "--keep",
         type=Path,

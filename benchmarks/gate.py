@@ -1,7 +1,10 @@
-"""Is the gate any good? Its verdicts on pairs of models whose difference is known, beside a gate that compares points.
+"""Is the gate any good?
 
-`python -m benchmarks.gate` (`make bench-gate`) prints tables for `benchmarks/README.md`. Aims: of the candidates that
-are truly worse at most 1 % let through, of the truly better ones at most 20 % refused.
+Its verdicts on pairs of models whose difference is known, beside a gate that compares points.
+
+`python -m benchmarks.gate` (`make bench-gate`) prints tables for `benchmarks/README.md`. Aims: of
+the candidates that are truly worse at most 1 % let through, of the truly better ones at most 20 %
+refused.
 """
 
 from __future__ import annotations
@@ -32,8 +35,9 @@ ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 class Outcome:
     """A pair: the truth about the candidate, and what either gate decided.
 
-    `loss` is the primary metric that production would lose by it (negative: gain), `slice_losses` the same by slice.
-    `truth` is worse, equal or better by these; `verdict` the gate's decision, `failed` the checks behind it.
+    `loss` is the primary metric that production would lose by it (negative: gain), `slice_losses`
+    the same by slice. `truth` is worse, equal or better by these; `verdict` the gate's decision,
+    `failed` the checks behind it.
     """
 
     kind: str
@@ -60,7 +64,10 @@ def judge_bank(folder: str, number: int) -> list[Outcome]:
 
     use_case = bench_use_case()
     bank = BenchWorld(1_000 + number, use_case)
-    return [judge_pair(pair, read_truth(Path(folder), pair.condition)) for pair in pairs_of(bank, number)]
+    return [
+        judge_pair(pair, read_truth(Path(folder), pair.condition))
+        for pair in pairs_of(bank, number)
+    ]
 
 
 def judge_pair(pair: Pair, truth: Truth) -> Outcome:
@@ -72,7 +79,12 @@ def judge_pair(pair: Pair, truth: Truth) -> Outcome:
 
     use_case, bank, began = bench_use_case(), pair.bank, time.process_time()
     evaluation = evaluate(
-        bank.seen(pair.frame), use_case, pair.candidate, pair.champion.scorer, pair.champion.as_of, golden=bank.golden
+        bank.seen(pair.frame),
+        use_case,
+        pair.candidate,
+        pair.champion.scorer,
+        pair.champion.as_of,
+        golden=bank.golden,
     )
     seconds = time.process_time() - began
     metric = use_case.model.primary_metric
@@ -92,7 +104,9 @@ def judge_pair(pair: Pair, truth: Truth) -> Outcome:
 
 
 def truth_of(loss: float, slice_losses: dict[str, float], use_case: UseCase) -> str:
-    """Worse where more than the policy's margin is lost, overall or on a slice; better where more than it is gained."""
+    """Worse where more than the policy's margin is lost, overall or on a slice; better where more
+    than it is gained.
+    """
     margin, slice_margin = use_case.model.champion_margin, use_case.evidence.slice_margin
     if loss > margin or any(lost > slice_margin for lost in slice_losses.values()):
         return "worse"
@@ -119,13 +133,17 @@ def main(arguments: Sequence[str] | None = None) -> None:
     from benchmarks.gate_table import tables
 
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--banks", type=int, default=BANKS, help="simulated banks, three to five pairs each")
+    parser.add_argument(
+        "--banks", type=int, default=BANKS, help="simulated banks, three to five pairs each"
+    )
     parser.add_argument("--json", type=Path, help="write every pair's outcome to this file")
     chosen = parser.parse_args(arguments)
     found = []
     for outcome in outcomes(chosen.banks):
         found.append(outcome)
-        print(f"{outcome.truth:<7} {outcome.verdict:<15} {outcome.kind}", file=sys.stderr, flush=True)
+        print(
+            f"{outcome.truth:<7} {outcome.verdict:<15} {outcome.kind}", file=sys.stderr, flush=True
+        )
     print(tables(found))
     if chosen.json:
         chosen.json.write_text(json.dumps([asdict(outcome) for outcome in found], indent=1))

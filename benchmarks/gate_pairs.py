@@ -1,6 +1,8 @@
-"""Pairs of champion and candidate: for each bank one that should be worse, an equal one, and one that should be better.
+"""Pairs of champion and candidate: for each bank one that should be worse, an equal one, and one
+that should be better.
 
-What was meant is not what counts: whether a candidate is worse is measured (`benchmarks.gate_truth`).
+What was meant is not what counts: whether a candidate is worse is measured
+(`benchmarks.gate_truth`).
 """
 
 from __future__ import annotations
@@ -32,15 +34,19 @@ from pipelines.simulate.day import DayPlan
 from pipelines.training.candidate import Candidate
 
 BUG_AGES = (28, 35)
-"""How many days ago a bug in the logs began: the last one or two of four training weeks, delay and test days have it.
+"""How many days ago a bug in the logs began: the last one or two of four training weeks, delay and
+test days have it.
 
-Trainings are weekly: a bug that is older than that was there for the gate to see in an earlier candidate.
+Trainings are weekly: a bug that is older than that was there for the gate to see in an earlier
+candidate.
 """
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pair:
-    """A candidate and the champion that it would replace; `frame` is what the gate knows, `condition` where they go."""
+    """A candidate and the champion that it would replace; `frame` is what the gate knows,
+    `condition` where they go.
+    """
 
     kind: str
     bank: BenchWorld
@@ -52,7 +58,9 @@ class Pair:
 
 @dataclass(frozen=True)
 class Kind:
-    """A damage to the training data that the simulator can do; `trap`: the test days' labels are damaged alike."""
+    """A damage to the training data that the simulator can do; `trap`: the test days' labels are
+    damaged alike.
+    """
 
     name: str
     damage: Damage | None = None
@@ -79,7 +87,9 @@ KINDS = (
 
 
 def pairs_of(bank: BenchWorld, number: int) -> Iterator[Pair]:
-    """The pairs of one bank: two damages against sound models, the same the other way round, and an equal pair."""
+    """The pairs of one bank: two damages against sound models, the same the other way round, and an
+    equal pair.
+    """
     length = len(KINDS)
     for kind in (KINDS[number % length], KINDS[(number + 3 + number // length) % length]):
         yield from _trapped(bank, kind) if kind.trap else _damaged(bank, kind)
@@ -91,16 +101,30 @@ def pairs_of(bank: BenchWorld, number: int) -> Iterator[Pair]:
 
 
 def _damaged(bank: BenchWorld, kind: Kind) -> Iterator[Pair]:
-    """The damage is in what the training saw; the days on which both are judged are as they were."""
+    """The damage is in what the training saw; the days on which both are judged are as they
+    were.
+    """
     stale = kind.condition == "new-fraud"
     clean = bank.new_fraud if stale else bank.usual
     sound = (lambda as_of: bank.candidate(clean, as_of)) if stale else bank.sound
     hurt = _hurt(bank, kind, clean)
-    champion = bank.candidate(few_customers(4)(clean, _random(bank)), CHAMPION_AS_OF) if kind.poor_champion else None
+    champion = (
+        bank.candidate(few_customers(4)(clean, _random(bank)), CHAMPION_AS_OF)
+        if kind.poor_champion
+        else None
+    )
     facts = {"bank": bank, "frame": clean, "condition": kind.condition}
-    yield Pair(kind=kind.name, candidate=bank.candidate(hurt), champion=champion or sound(CHAMPION_AS_OF), **facts)
     yield Pair(
-        kind=f"cured: {kind.name}", candidate=sound(AS_OF), champion=bank.candidate(hurt, CHAMPION_AS_OF), **facts
+        kind=kind.name,
+        candidate=bank.candidate(hurt),
+        champion=champion or sound(CHAMPION_AS_OF),
+        **facts,
+    )
+    yield Pair(
+        kind=f"cured: {kind.name}",
+        candidate=sound(AS_OF),
+        champion=bank.candidate(hurt, CHAMPION_AS_OF),
+        **facts,
     )
 
 
@@ -113,7 +137,9 @@ def _hurt(bank: BenchWorld, kind: Kind, clean: pd.DataFrame) -> pd.DataFrame:
 
 
 def _trapped(bank: BenchWorld, kind: Kind) -> Iterator[Pair]:
-    """The bug is in the candidate's train days and in the days on which both are judged; the champion is older."""
+    """The bug is in the candidate's train days and in the days on which both are judged; the
+    champion is older.
+    """
     first = AS_OF - timedelta(days=BUG_AGES[bank.seed % len(BUG_AGES)])
     if kind.incident:
         bug = [day for day in bank.days if day >= first]
@@ -122,7 +148,9 @@ def _trapped(bank: BenchWorld, kind: Kind) -> Iterator[Pair]:
         assert kind.damage is not None
         seen = since(first, kind.damage)(bank.usual, _random(bank))
     champion = bank.sound(OLD_CHAMPION_AS_OF)
-    yield Pair(kind=kind.name, bank=bank, frame=seen, candidate=bank.candidate(seen), champion=champion)
+    yield Pair(
+        kind=kind.name, bank=bank, frame=seen, candidate=bank.candidate(seen), champion=champion
+    )
 
 
 def _random(bank: BenchWorld) -> np.random.Generator:

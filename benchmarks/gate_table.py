@@ -1,4 +1,6 @@
-"""The tables of the gate's benchmark: errors of both gates with intervals, and verdicts by kind of pair."""
+"""The tables of the gate's benchmark: errors of both gates with intervals, and verdicts by kind of
+pair.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +31,14 @@ def tables(found: Sequence[Outcome]) -> str:
 
 
 def _errors(found: Sequence[Outcome]) -> str:
-    verdicts = {"Tollgate": [one.verdict for one in found], "point values": [one.point_verdict for one in found]}
-    lines = [f"| {len(found)} pairs, {len({one.seed for one in found})} banks | Tollgate | gate of point values |"]
+    verdicts = {
+        "Tollgate": [one.verdict for one in found],
+        "point values": [one.point_verdict for one in found],
+    }
+    lines = [
+        f"| {len(found)} pairs, {len({one.seed for one in found})} banks | Tollgate | gate of point"
+        " values |"
+    ]
     lines.append("|---|---|---|")
     for what, truth, decision in (
         ("truly worse, let through", "worse", "approved"),
@@ -42,7 +50,10 @@ def _errors(found: Sequence[Outcome]) -> str:
         ("equal, put before a person", "equal", "needs a person"),
     ):
         rows = [index for index, one in enumerate(found) if one.truth == truth]
-        cells = [_share([given[index] for index in rows].count(decision), len(rows)) for given in verdicts.values()]
+        cells = [
+            _share([given[index] for index in rows].count(decision), len(rows))
+            for given in verdicts.values()
+        ]
         lines.append(f"| {what} | {' | '.join(cells)} |")
     seconds = np.median([one.seconds for one in found])
     lines.append(f"| CPU seconds of an evaluation, median | {seconds:.1f} | |")
@@ -55,19 +66,25 @@ def _share(hits: int, of: int) -> str:
 
 
 def _kinds(found: Sequence[Outcome]) -> str:
-    lines = ["| kind of pair | pairs | metric lost, median | truth: worse / equal / better |", "|---|---|---|---|"]
+    lines = [
+        "| kind of pair | pairs | metric lost, median | truth: worse / equal / better |",
+        "|---|---|---|---|",
+    ]
     lines[0] += " approved / person / refused | by point values approved | what failed |"
     lines[1] += "---|---|---|"
     for kind in dict.fromkeys(one.kind for one in found):
         of = [one for one in found if one.kind == kind]
         truth = [[one.truth for one in of].count(name) for name in ("worse", "equal", "better")]
-        decided = [[one.verdict for one in of].count(name) for name in ("approved", "needs a person", "refused")]
+        decided = [
+            [one.verdict for one in of].count(name)
+            for name in ("approved", "needs a person", "refused")
+        ]
         points = [one.point_verdict for one in of].count("approved")
         failed = [name for one in of for name in one.failed]
         named = ", ".join(f"{name} {failed.count(name)}" for name in dict.fromkeys(failed))
         lines.append(
-            f"| {kind} | {len(of)} | {np.median([one.loss for one in of]):+.3f} | {_slashed(truth)} | "
-            f"{_slashed(decided)} | {points} | {named} |"
+            f"| {kind} | {len(of)} | {np.median([one.loss for one in of]):+.3f} | {_slashed(truth)}"
+            f" | {_slashed(decided)} | {points} | {named} |"
         )
     return "\n".join(lines)
 

@@ -1,7 +1,8 @@
-"""The truth about two models: their metric on a very large later sample, with what really happened as the label.
+"""The truth about two models: their metric on a very large later sample, with what really happened
+as the label.
 
-The sample is made of later weeks of other banks of the same generator, so it has the distribution that the models meet
-in production. A card is out once its fraud was reported, as in the evaluation.
+The sample is made of later weeks of other banks of the same generator, so it has the distribution
+that the models meet in production. A card is out once its fraud was reported, as in the evaluation.
 """
 
 from __future__ import annotations
@@ -41,14 +42,23 @@ class Truth:
     rows: pd.DataFrame
     fraud: NDArray[np.bool_]
 
-    def metric(self, score: NDArray[np.float64], rows: NDArray[np.bool_] | slice = slice(None)) -> float:
+    def metric(
+        self, score: NDArray[np.float64], rows: NDArray[np.bool_] | slice = slice(None)
+    ) -> float:
         """Average precision (the primary metric), on some rows or on all."""
         return average_precision(self.fraud[rows], score[rows])
 
 
-def losses(truth: Truth, use_case: UseCase, candidate: Scorer, champion: Scorer) -> tuple[float, dict[str, float]]:
-    """How much of the metric production loses with the candidate in the champion's place: overall, and by slice."""
-    mine, theirs = (scorer.score(matrix_of(truth.rows, scorer.feature_names)) for scorer in (candidate, champion))
+def losses(
+    truth: Truth, use_case: UseCase, candidate: Scorer, champion: Scorer
+) -> tuple[float, dict[str, float]]:
+    """How much of the metric production loses with the candidate in the champion's place: overall,
+    and by slice.
+    """
+    mine, theirs = (
+        scorer.score(matrix_of(truth.rows, scorer.feature_names))
+        for scorer in (candidate, champion)
+    )
     selected = SliceRows.of(truth.rows, use_case)
     by_slice = {}
     for piece in use_case.evidence.slices:
@@ -75,7 +85,14 @@ def _weeks(seed: int, condition: str, use_case: UseCase) -> pd.DataFrame:
     """The later weeks of one bank, as a model of that time would be judged on them."""
     latest = AS_OF + timedelta(days=7 * WEEKS)
     splits = [training_split(use_case, latest - timedelta(days=7 * n)) for n in range(WEEKS)]
-    days = DayRange(min(split.train.first for split in splits), max(split.test.last for split in splits))
+    days = DayRange(
+        min(split.train.first for split in splits), max(split.test.last for split in splits)
+    )
     made = BenchWorld(seed, use_case).simulated(days, dict.fromkeys(days, CONDITIONS[condition]))
     frame = made.frame.assign(fraud=made.fraud)
-    return pd.concat([judged(frame, use_case, split, midnight(latest + timedelta(days=60)))[0] for split in splits])
+    return pd.concat(
+        [
+            judged(frame, use_case, split, midnight(latest + timedelta(days=60)))[0]
+            for split in splits
+        ]
+    )

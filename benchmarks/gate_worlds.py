@@ -1,7 +1,8 @@
-"""Worlds for the gate's benchmark: one small bank for each seed, and what can be wrong with the data of a training.
+"""Worlds for the gate's benchmark: one small bank for each seed, and what can be wrong with the
+data of a training.
 
-Everything is in memory: the simulator's days, the features by the one kernel, no Spark. A damage is a function of a
-training frame; it changes what a training sees, never what really happened.
+Everything is in memory: the simulator's days, the features by the one kernel, no Spark. A damage is
+a function of a training frame; it changes what a training sees, never what really happened.
 """
 
 from __future__ import annotations
@@ -32,13 +33,17 @@ OLD_CHAMPION_AS_OF = AS_OF - timedelta(days=28)
 CUSTOMERS, TERMINALS = 5_000, 10_000
 GOLDEN_DAYS, GOLDEN_ONE_IN = 14, 7
 QUICK = {"num_boost_round": 40, "num_parallel_tree": 1, "eta": 0.15}
-"""Fewer and faster rounds than a release has, so that hundreds of models can be fitted; nothing is searched."""
+"""Fewer and faster rounds than a release has, so that hundreds of models can be fitted; nothing is
+searched.
+"""
 
 Damage = Callable[[pd.DataFrame, np.random.Generator], pd.DataFrame]
 
 
 def bench_use_case() -> UseCase:
-    """The fraud use case with its own policy, but a model that is fitted in a second and people for a small bank."""
+    """The fraud use case with its own policy, but a model that is fitted in a second and people for
+    a small bank.
+    """
     model = replace(USE_CASE.model, search=(), fixed={**USE_CASE.model.fixed, **QUICK})
     capacity = USE_CASE.review.capacity * CUSTOMERS // USUAL_CUSTOMERS
     return replace(USE_CASE, model=model, review=replace(USE_CASE.review, capacity=capacity))
@@ -60,18 +65,24 @@ class BenchWorld:
     @cached_property
     def days(self) -> DayRange:
         """Every day that a training here may look at, and before them those of the golden set."""
-        oldest = training_split(self.use_case, OLD_CHAMPION_AS_OF).history(self.use_case.model.history_days)
+        oldest = training_split(self.use_case, OLD_CHAMPION_AS_OF).history(
+            self.use_case.model.history_days
+        )
         return DayRange(oldest.first - timedelta(days=GOLDEN_DAYS), AS_OF - timedelta(days=1))
 
     @cached_property
     def golden(self) -> GoldenSet:
-        """Cases of usual days before all trainings, whole cards, as `tollgate golden freeze` takes them."""
+        """Cases of usual days before all trainings, whole cards, as `tollgate golden freeze` takes
+        them.
+        """
         days = DayRange.of_length(self.days.first, GOLDEN_DAYS)
         rows = rows_of(self.usual, days)
         taken = rows[rows["customer_id"] % GOLDEN_ONE_IN == 0].reset_index(drop=True)
         label = labels_at(taken, self.use_case, midnight(AS_OF))
         manifest = {"features": declaration_digests(self.use_case.stored_features)}
-        return GoldenSet(version="bench", digest="", manifest=manifest, cases=taken.assign(**{LABEL: label}))
+        return GoldenSet(
+            version="bench", digest="", manifest=manifest, cases=taken.assign(**{LABEL: label})
+        )
 
     def seen(self, frame: pd.DataFrame) -> pd.DataFrame:
         """The part of a frame that a training as of today reads."""
@@ -84,7 +95,9 @@ class BenchWorld:
 
     @cached_property
     def new_fraud(self) -> pd.DataFrame:
-        """The same days, with a pattern of fraud that came three weeks before the newest training began."""
+        """The same days, with a pattern of fraud that came three weeks before the newest training
+        began.
+        """
         return self.frame(dict.fromkeys(self.days, DayPlan(("new-fraud",))))
 
     def frame(self, plans: Mapping[date, DayPlan]) -> pd.DataFrame:
@@ -93,7 +106,9 @@ class BenchWorld:
 
     def simulated(self, days: DayRange, plans: Mapping[date, DayPlan]) -> SimulatedFrame:
         """Any days of this bank."""
-        return simulated_frame(self.world, days, self.use_case, self.use_case.stored_features, plans)
+        return simulated_frame(
+            self.world, days, self.use_case, self.use_case.stored_features, plans
+        )
 
     def sound(self, as_of: date) -> Candidate:
         """A model as of a day that learnt from usual days; made once."""
@@ -101,7 +116,9 @@ class BenchWorld:
             self.made[as_of] = self.candidate(self.usual, as_of)
         return self.made[as_of]
 
-    def candidate(self, frame: pd.DataFrame, as_of: date = AS_OF, seed: int | None = None) -> Candidate:
+    def candidate(
+        self, frame: pd.DataFrame, as_of: date = AS_OF, seed: int | None = None
+    ) -> Candidate:
         """A model as of a day (with another seed where one is given)."""
         policy = self.use_case.model if seed is None else replace(self.use_case.model, seed=seed)
         return make_candidate(frame, replace(self.use_case, model=policy), as_of)
@@ -168,6 +185,8 @@ def since(day: date, damage: Damage) -> Damage:
 
     def damaged(frame: pd.DataFrame, random: np.random.Generator) -> pd.DataFrame:
         late = frame["day"] >= pd.Timestamp(day)
-        return frame.assign(reported_at=damage(frame, random)["reported_at"].where(late, frame["reported_at"]))
+        return frame.assign(
+            reported_at=damage(frame, random)["reported_at"].where(late, frame["reported_at"])
+        )
 
     return damaged

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 
 def clopper_pearson(hits: int, of: int, confidence: float = 0.95) -> tuple[float, float]:
-    """The exact two-sided interval of a share (Clopper and Pearson, 1934): 0 to 1 where nothing was counted."""
+    """The exact two-sided interval of a share (Clopper and Pearson, 1934): 0 to 1 where nothing was
+    counted.
+    """
     from scipy.stats import beta
 
     tail = (1 - confidence) / 2

@@ -1,8 +1,10 @@
-"""Monitoring one day: seconds in a process that has just started, Spark's start included, and in one that is warm.
+"""Monitoring one day: seconds in a process that has just started, Spark's start included, and in
+one that is warm.
 
-`python -m benchmarks.monitor` prints rows for the table in `benchmarks/README.md`. Aims: 15 s for 10,000 rows, 30 s for
-400,000. The lake holds what a night finds: the day, the day whose labels have just matured, and the events and reports
-of the weeks before that say which cards are known; the ledger remembers five watched weeks. Evidently's page is made.
+`python -m benchmarks.monitor` prints rows for the table in `benchmarks/README.md`. Aims: 15 s for
+10,000 rows, 30 s for 400,000. The lake holds what a night finds: the day, the day whose labels have
+just matured, and the events and reports of the weeks before that say which cards are known; the
+ledger remembers five watched weeks. Evidently's page is made.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ HISTORY, REMEMBERED = 60, 36
 """Days of events before the matured one, and of accounts before the last."""
 
 FRAUD_SHARE = 0.3
-"""Of the small world's frauds those that are kept, so that about one event in a hundred is reported."""
+"""Of the small world's frauds those that are kept, so that about one event in a hundred is
+reported.
+"""
 
 
 def main() -> None:
@@ -49,16 +53,23 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="bench-monitor-") as home:
             _child("prepare", home, str(rows))
             fresh, warm = _child("measure", home).split()[-2:]
-            print(f"| {rows:,} | {float(fresh):.1f} s | {float(warm):.1f} s | <= {aim} s |", flush=True)
+            print(
+                f"| {rows:,} | {float(fresh):.1f} s | {float(warm):.1f} s | <= {aim} s |",
+                flush=True,
+            )
 
 
 def _child(*arguments: str) -> str:
     command = [sys.executable, "-m", "benchmarks.monitor", *arguments, str(time.time())]
-    return subprocess.run(command, check=True, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True).stdout
+    return subprocess.run(
+        command, check=True, cwd=CHECKOUT, stdout=subprocess.PIPE, text=True
+    ).stdout
 
 
 def prepare(home: str, rows: int) -> None:
-    """Fill a home: events, features, predictions and reports of the days that a night reads, and watched weeks."""
+    """Fill a home: events, features, predictions and reports of the days that a night reads, and
+    watched weeks.
+    """
     run = _run(home)
     world = _world(rows)
     store(run, world)
@@ -79,7 +90,9 @@ def prepare(home: str, rows: int) -> None:
 
 
 def measure(home: str, started: float) -> None:
-    """Print the seconds from the start of this process to the end of its first monitoring; the median of the next."""
+    """Print the seconds from the start of this process to the end of its first monitoring; the
+    median of the next.
+    """
     run = _run(home)
     monitor(run, DayRange.single(LAST))
     fresh = time.time() - started
@@ -97,9 +110,14 @@ def _run(home: str) -> Run:
 
 
 def _world(rows: int) -> World:
-    """The matured day and the last one, with as many cards and terminals as belong to so many rows."""
+    """The matured day and the last one, with as many cards and terminals as belong to so many
+    rows.
+    """
     rng = np.random.default_rng(3)
-    days = [make_world(1, rows=rows, first=first, seed=seed) for seed, first in ((1, MATURED), (2, LAST))]
+    days = [
+        make_world(1, rows=rows, first=first, seed=seed)
+        for seed, first in ((1, MATURED), (2, LAST))
+    ]
     days[1].features["transaction_id"] += rows
     features = pd.concat([one.features for one in days], ignore_index=True)
     features["customer_id"] = rng.integers(1, rows // 2, len(features))
@@ -109,22 +127,30 @@ def _world(rows: int) -> World:
 
 
 def _write_history(run: Run) -> None:
-    """Events and reports of the other days: those of the matured day again, moved to days of their own."""
+    """Events and reports of the other days: those of the matured day again, moved to days of their
+    own.
+    """
     from pyspark.sql import functions as sf
 
     for days in (
         DayRange(MATURED - timedelta(days=HISTORY), MATURED - timedelta(days=1)),
         DayRange(MATURED + timedelta(days=1), LAST - timedelta(days=1)),
     ):
-        shifts = run.spark.range((days.first - MATURED).days, (days.last - MATURED).days + 1).toDF("shift")
+        shifts = run.spark.range((days.first - MATURED).days, (days.last - MATURED).days + 1).toDF(
+            "shift"
+        )
         for table, moments in (("transactions", "event_time"), ("fraud_reports", "reported_at")):
             kept = run.lake.read(table)
             kept = kept.where(sf.col("day") == (MATURED if table == "transactions" else LAST))
             moved = (
                 kept.crossJoin(shifts)
                 .withColumn("day", sf.date_add("day", sf.col("shift").cast("int")))
-                .withColumn(moments, sf.col(moments) + sf.make_dt_interval(sf.col("shift").cast("int")))
-                .withColumn("transaction_id", sf.col("transaction_id") + sf.col("shift") * 10_000_000)
+                .withColumn(
+                    moments, sf.col(moments) + sf.make_dt_interval(sf.col("shift").cast("int"))
+                )
+                .withColumn(
+                    "transaction_id", sf.col("transaction_id") + sf.col("shift") * 10_000_000
+                )
                 .withColumn("source_day", sf.col("day"))
                 .drop("shift")
             )

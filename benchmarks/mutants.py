@@ -86,7 +86,9 @@ CHILD_SECONDS = 300
 
 @dataclass(frozen=True)
 class Mutant:
-    """One change: where it is, the line of the function around it (0 where it is none), the texts."""
+    """One change: where it is, the line of the function around it (0 where it is none), the
+    texts.
+    """
 
     module: str
     line: int
@@ -105,7 +107,9 @@ class Mutant:
 class Site:
     """A node that can be changed, and the change."""
 
-    def __init__(self, node: ast.AST, field: str, index: int | None, new: ast.AST, function_line: int) -> None:
+    def __init__(
+        self, node: ast.AST, field: str, index: int | None, new: ast.AST, function_line: int
+    ) -> None:
         self.node = node
         self.field = field
         self.index = index
@@ -210,7 +214,9 @@ def sites(node: ast.AST, function_line: int = 0) -> Iterator[Site]:
             if not isinstance(child, ast.AST):
                 continue
             for new in variants(child):
-                yield Site(node, field, place if isinstance(value, list) else None, new, function_line)
+                yield Site(
+                    node, field, place if isinstance(value, list) else None, new, function_line
+                )
             yield from sites(child, function_line)
 
 
@@ -250,7 +256,11 @@ def pure_modules(root: Path) -> list[str]:
 def _without_typing(lines: list[str]) -> Iterator[str]:
     """Lines without the indented imports of Spark's types, which only type checkers read."""
     for line in lines:
-        if line.startswith("    from pyspark") and "import functions" not in line and "Window" not in line:
+        if (
+            line.startswith("    from pyspark")
+            and "import functions" not in line
+            and "Window" not in line
+        ):
             continue
         yield line
 
@@ -394,7 +404,9 @@ def tests_for(mutant: Mutant, calls: dict[str, dict[str, Any]], compiled: bool) 
     return sorted(chosen, key=lambda test: (not test.startswith(own), calls[test]["seconds"]))
 
 
-def judged(root: Path, mutant: Mutant, text: str, calls: dict[str, dict[str, Any]], caches: Path) -> dict[str, Any]:
+def judged(
+    root: Path, mutant: Mutant, text: str, calls: dict[str, dict[str, Any]], caches: Path
+) -> dict[str, Any]:
     """Whether the tests notice: `killed`, `timeout`, `survived` or `uncalled`; what they took."""
     path = root / mutant.module
     source = path.read_text()
@@ -433,14 +445,20 @@ def judged(root: Path, mutant: Mutant, text: str, calls: dict[str, dict[str, Any
 
 
 def main() -> None:
-    """Draw the sample, judge each mutant, write a line of JSON for each, and the shares at the end."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    """Draw the sample, judge each mutant, write a line of JSON for each, and the shares at the
+    end.
+    """
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--sample", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--scratch", type=Path, required=True)
     parser.add_argument("--tests", nargs="*", default=list(ROOMS.values()))
     parser.add_argument("--only", nargs="*", default=[], help="modules, by the start of their path")
-    parser.add_argument("--list", action="store_true", help="count the mutants of each room and stop")
+    parser.add_argument(
+        "--list", action="store_true", help="count the mutants of each room and stop"
+    )
     arguments = parser.parse_args()
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"

@@ -1,9 +1,11 @@
-"""One night through Airflow: wall-clock of the chain for about 10,000 rows, and how much of it is orchestration.
+"""One night through Airflow: wall-clock of the chain for about 10,000 rows, and how much of it is
+orchestration.
 
-`python -m benchmarks.nightly` prints rows for the table in `benchmarks/README.md`. Aim: at most 60 s a night on two
-cores. A world of 5,000 customers is loaded in bulk, a model trained, the services started; a first day warms the Spark
-server up, then each night is run alone. *Stages* is the time inside the stage functions on the way from ingest to
-monitor (materialize runs beside score); *orchestration* is all the rest: scheduling, forking, parsing, reporting.
+`python -m benchmarks.nightly` prints rows for the table in `benchmarks/README.md`. Aim: at most 60
+s a night on two cores. A world of 5,000 customers is loaded in bulk, a model trained, the services
+started; a first day warms the Spark server up, then each night is run alone. *Stages* is the time
+inside the stage functions on the way from ingest to monitor (materialize runs beside score);
+*orchestration* is all the rest: scheduling, forking, parsing, reporting.
 """
 
 from __future__ import annotations
@@ -27,13 +29,20 @@ from pipelines.ledger.ledger import Ledger
 START = date(2026, 1, 1)
 HISTORY_DAYS = 70
 NIGHTS = 3
-STAGES = {"ingest": "ingest", "features": "offline.build_features", "score": "score", "monitor": "watch.monitor"}
+STAGES = {
+    "ingest": "ingest",
+    "features": "offline.build_features",
+    "score": "score",
+    "monitor": "watch.monitor",
+}
 _SECONDS = re.compile(r"done in ([0-9.]+) s")
 
 
 @dataclass(frozen=True)
 class Night:
-    """A night's rows and seconds: from the first task's start to the last one's end, and inside each stage."""
+    """A night's rows and seconds: from the first task's start to the last one's end, and inside
+    each stage.
+    """
 
     day: date
     rows: int
@@ -53,15 +62,28 @@ class Night:
 
 
 def nights(home: Path) -> list[Night]:
-    """Set everything up in `home`, run a warm-up day and `NIGHTS` nights, and take it down again."""
+    """Set everything up in `home`, run a warm-up day and `NIGHTS` nights, and take it down
+    again.
+    """
     ports = dict(zip(("spark_port", "airflow_port", "mlflow_port"), _free_ports(3), strict=True))
     settings = Settings.build(home=home, **ports)
     live = DayRange.of_length(START + timedelta(days=HISTORY_DAYS), NIGHTS + 1)
     history = ("--from", str(START), "--to", str(live.first - timedelta(days=1)))
-    _tollgate(settings, "simulate", "--start", str(START), "--days", str(HISTORY_DAYS + NIGHTS + 1), "--seed", "1")
+    _tollgate(
+        settings,
+        "simulate",
+        "--start",
+        str(START),
+        "--days",
+        str(HISTORY_DAYS + NIGHTS + 1),
+        "--seed",
+        "1",
+    )
     try:
         _tollgate(settings, "up")
-        connected = settings.model_copy(update={"spark_remote": f"sc://127.0.0.1:{settings.spark_port}"})
+        connected = settings.model_copy(
+            update={"spark_remote": f"sc://127.0.0.1:{settings.spark_port}"}
+        )
         _tollgate(connected, "run", "ingest", *history)
         _tollgate(connected, "run", "features", *history)
         _tollgate(connected, "train", "--as-of", str(live.first))
@@ -81,7 +103,11 @@ def _night(settings: Settings, day: date) -> Night:
     begun, ended = found["ingest"][0].started, found["monitor"][1].ended
     assert begun is not None
     assert ended is not None
-    rows = Ledger(settings.ledger, settings.use_case).latest("ingest", first=day, last=day)[day].account.rows_in
+    rows = (
+        Ledger(settings.ledger, settings.use_case)
+        .latest("ingest", first=day, last=day)[day]
+        .account.rows_in
+    )
     stages = {stage: _seconds(api, run, task) for stage, (run, task) in found.items()}
     return Night(day=day, rows=rows, wall=(ended - begun).total_seconds(), stages=stages)
 
@@ -95,7 +121,13 @@ def _seconds(api: AirflowApi, run: DagRun, task: TaskRun) -> float:
 
 def _tollgate(settings: Settings, *arguments: str) -> None:
     command = [str(Path(sys.executable).parent / "tollgate"), *arguments]
-    subprocess.run(command, env={**os.environ, **settings.environment()}, cwd=CHECKOUT, check=True, stdout=sys.stderr)
+    subprocess.run(
+        command,
+        env={**os.environ, **settings.environment()},
+        cwd=CHECKOUT,
+        check=True,
+        stdout=sys.stderr,
+    )
 
 
 def _free_ports(count: int) -> list[int]:

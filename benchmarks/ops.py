@@ -1,4 +1,6 @@
-"""Model Ops over a ledger of a year of nights: seconds from asking for a page to its whole HTML, in a warm process."""
+"""Model Ops over a ledger of a year of nights: seconds from asking for a page to its whole HTML, in
+a warm process.
+"""
 
 from __future__ import annotations
 
@@ -45,7 +47,10 @@ def _pages(run: Run, release: str) -> dict[str, Callable[[], str]]:
     links = Served("/ops")
     return {
         **{page.title: lambda page=page: whole_page(page, Facts(run), links) for page in LISTS},
-        **{page.title: lambda page=page: whole_page(page, Facts(run), links, key=keys[page.name]) for page in DETAILS},
+        **{
+            page.title: lambda page=page: whole_page(page, Facts(run), links, key=keys[page.name])
+            for page in DETAILS
+        },
         "Days, all of the year": lambda: whole_page(LISTS[2], Facts(run, year), links),
         "metrics": lambda: openmetrics(Facts(run)),
         ONE_FILE: lambda: report_html(Facts(run)),

@@ -1,4 +1,6 @@
-"""What a command takes: seconds, and the memory of all its processes together, Java and Python workers included."""
+"""What a command takes: seconds, and the memory of all its processes together, Java and Python
+workers included.
+"""
 
 from __future__ import annotations
 
@@ -21,9 +23,11 @@ GIB = 1024**3
 
 @dataclass(frozen=True)
 class Usage:
-    """Wall-clock and CPU seconds, and the most memory that was held at one instant (bytes): all, Java's, Python's.
+    """Wall-clock and CPU seconds, and the most memory that was held at one instant (bytes): all,
+    Java's, Python's.
 
-    A page that processes share is divided among them (proportional set size), so that nothing counts twice.
+    A page that processes share is divided among them (proportional set size), so that nothing
+    counts twice.
     """
 
     seconds: float
@@ -34,7 +38,8 @@ class Usage:
 
 
 def measured(command: Sequence[str], environment: Mapping[str, str], *beside: int) -> Usage:
-    """Run a command to its end, looking at its processes five times a second; raises `CalledProcessError`.
+    """Run a command to its end, looking at its processes five times a second; raises
+    `CalledProcessError`.
 
     `beside` are processes that work for it: they and theirs count too.
     """
@@ -53,7 +58,9 @@ def measured(command: Sequence[str], environment: Mapping[str, str], *beside: in
 
 
 class _Sampler(threading.Thread):
-    """`seen`: bytes of all processes and of Java's among them, at each look; `cpu`: seconds, as last seen of each."""
+    """`seen`: bytes of all processes and of Java's among them, at each look; `cpu`: seconds, as
+    last seen of each.
+    """
 
     def __init__(self, *pids: int) -> None:
         super().__init__(daemon=True)

@@ -1,14 +1,16 @@
 """One night by size: seconds and memory of each stage, from 10,000 to 1,000,000 transactions a day.
 
-`python -m benchmarks.scale` prints rows for the table in `benchmarks/README.md`; `python -m benchmarks.scale 100000
-400000:hot` measures those sizes only (`hot`: a tenth of all transactions happen at one terminal; `cluster`: the server
-computes on a standalone cluster, two workers of one core; `alone`: without a server, each stage starts and ends a Spark
-of its own). Aim, at 400,000: five minutes and 6 GiB on two cores.
+`python -m benchmarks.scale` prints rows for the table in `benchmarks/README.md`; `python -m
+benchmarks.scale 100000 400000:hot` measures those sizes only (`hot`: a tenth of all transactions
+happen at one terminal; `cluster`: the server computes on a standalone cluster, two workers of one
+core; `alone`: without a server, each stage starts and ends a Spark of its own). Aim, at 400,000:
+five minutes and 6 GiB on two cores.
 
-As in a nightly run each stage is a process that asks the Spark Connect server, which has seen a night of a small bank
-before. Memory is that of the server and all its processes, Python's workers included, and of the stage's own; on the
-cluster also that of master, workers and executors. A bank's history (37 days: what the windows reach back to) is set up
-before and not counted; neither is the release.
+As in a nightly run each stage is a process that asks the Spark Connect server, which has seen a
+night of a small bank before. Memory is that of the server and all its processes, Python's workers
+included, and of the stage's own; on the cluster also that of master, workers and executors. A
+bank's history (37 days: what the windows reach back to) is set up before and not counted; neither
+is the release.
 """
 
 from __future__ import annotations
@@ -63,7 +65,10 @@ class Night:
         cells = [f"{one.seconds:.0f} s, {one.peak / GIB:.1f} GiB" for one in self.usages.values()]
         seconds = sum(one.seconds for one in self.usages.values())
         peak = max(one.peak for one in self.usages.values())
-        return f"| {int(rows):,}{told} | {' | '.join(cells)} | **{seconds:.0f} s, {peak / GIB:.1f} GiB** |"
+        return (
+            f"| {int(rows):,}{told} | {' | '.join(cells)} | **{seconds:.0f} s, {peak / GIB:.1f}"
+            " GiB** |"
+        )
 
 
 def night(size: str, folder: Path) -> Night:
@@ -79,12 +84,22 @@ def night(size: str, folder: Path) -> Night:
         key.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(secret_file(Settings.build(home=home), SECRET), key)
         _stages("warming up", Settings.build(home=small, spark_remote=remote).environment())
-        return Night(size, _stages(size, Settings.build(home=home, spark_remote=remote).environment(), *servers))
+        return Night(
+            size,
+            _stages(size, Settings.build(home=home, spark_remote=remote).environment(), *servers),
+        )
 
 
 def _prepare(home: Path, rows: str, *, hot: bool = False) -> None:
     if not (home / "landing").is_dir():
-        command = [sys.executable, "-m", "benchmarks.scale_home", str(home), rows, *(["hot"] if hot else [])]
+        command = [
+            sys.executable,
+            "-m",
+            "benchmarks.scale_home",
+            str(home),
+            rows,
+            *(["hot"] if hot else []),
+        ]
         subprocess.run(command, check=True, cwd=CHECKOUT, stdout=sys.stderr)
 
 
@@ -99,31 +114,44 @@ def _stages(name: str, settings: Mapping[str, str], *beside: int) -> dict[str, U
 
 @contextmanager
 def spark_server(home: Path, *, cluster: bool = False) -> Iterator[tuple[list[int], str]]:
-    """A Spark Connect server as `tollgate up` starts it, or one on a cluster: the processes, and its address."""
+    """A Spark Connect server as `tollgate up` starts it, or one on a cluster: the processes, and
+    its address.
+    """
     settings, folder = Settings.build(home=home, spark_port=free_port()), home.parent / "server"
     records: list[processes.ProcessRecord] = []
 
     def start(name: str, component: str, settings: Settings, **extras: str) -> None:
         environment = {**os.environ, **settings.environment(), **extras}
         command = [TOLLGATE, "component", component]
-        records.append(processes.start(name, command, environment=environment, folder=folder / name, port=0))
+        records.append(
+            processes.start(name, command, environment=environment, folder=folder / name, port=0)
+        )
 
     def wait_for(port: int) -> None:
         while not answers(port):
             record = records[-1]
-            assert record.leader(), processes.last_lines(processes.log_path(folder / record.name, record.name))
+            assert record.leader(), processes.last_lines(
+                processes.log_path(folder / record.name, record.name)
+            )
             time.sleep(0.2)
 
     try:
         if cluster:
             port = free_port()
-            changes = {"spark_master": f"spark://{LOCALHOST}:{port}", "spark_executor_memory": WORKER_MEMORY}
+            changes = {
+                "spark_master": f"spark://{LOCALHOST}:{port}",
+                "spark_executor_memory": WORKER_MEMORY,
+            }
             settings = settings.model_copy(update=changes)
-            start("spark-master", "spark-master", settings, SPARK_MASTER_WEBUI_PORT=str(free_port()))
+            start(
+                "spark-master", "spark-master", settings, SPARK_MASTER_WEBUI_PORT=str(free_port())
+            )
             wait_for(port)
             lent = {"SPARK_WORKER_CORES": "1", "SPARK_WORKER_MEMORY": WORKER_MEMORY}
             for name in WORKERS:
-                start(name, "spark-worker", settings, SPARK_WORKER_WEBUI_PORT=str(free_port()), **lent)
+                start(
+                    name, "spark-worker", settings, SPARK_WORKER_WEBUI_PORT=str(free_port()), **lent
+                )
         start("spark", "spark", settings)
         wait_for(settings.spark_port)
         yield [record.pid for record in records], f"sc://{LOCALHOST}:{settings.spark_port}"

@@ -1,7 +1,9 @@
-"""A bank of any size on the eve of a night: 37 days of history in the lake, a release, the day's files in the landing.
+"""A bank of any size on the eve of a night: 37 days of history in the lake, a release, the day's
+files in the landing.
 
-`python -m benchmarks.scale_home HOME ROWS [hot]` makes it. The history is written straight into the lake, by the same
-simulator whose files the night ingests; with `hot`, a tenth of all transactions happen at one terminal.
+`python -m benchmarks.scale_home HOME ROWS [hot]` makes it. The history is written straight into the
+lake, by the same simulator whose files the night ingests; with `hot`, a tenth of all transactions
+happen at one terminal.
 """
 
 from __future__ import annotations
@@ -40,7 +42,9 @@ HISTORY = 37
 MATURED = NIGHT - timedelta(days=7)
 AT = datetime(2026, 10, 1, 2, tzinfo=UTC)
 ROWS_A_CUSTOMER = 1.938
-"""Transactions of a customer a day, on average: two, less those that the simulator's day leaves out."""
+"""Transactions of a customer a day, on average: two, less those that the simulator's day leaves
+out.
+"""
 
 MOST_TERMINALS = 40_000
 LEARNT, REFERENCE = 100_000, 5_000
@@ -48,7 +52,9 @@ HOT_SHARE = 0.1
 
 
 def world_of(rows: int) -> World:
-    """A world with about `rows` transactions a day; the simulator takes 10,000,000,000 pairs of card and terminal."""
+    """A world with about `rows` transactions a day; the simulator takes 10,000,000,000 pairs of
+    card and terminal.
+    """
     customers = round(rows / ROWS_A_CUSTOMER)
     terminals = min(MOST_TERMINALS, 2 * customers, 9_900_000_000 // customers)
     return build_world(WorldSize(customers=customers, terminals=terminals, seed=1))
@@ -106,7 +112,9 @@ def _day(world: World, day: date, due: _Due, *, hot: bool) -> Transactions:
     return replace(events, terminal_id=np.where(there, 0, events.terminal_id))
 
 
-def _write_history(run: Run, days: Iterator[tuple[date, Any]], folder: Path, history: DayRange, due: _Due) -> None:
+def _write_history(
+    run: Run, days: Iterator[tuple[date, Any]], folder: Path, history: DayRange, due: _Due
+) -> None:
     counts: dict[date, int] = {}
     for day, table in days:
         counts[day] = table.num_rows
@@ -133,29 +141,54 @@ def _write_history(run: Run, days: Iterator[tuple[date, Any]], folder: Path, his
 def _write(folder: Path, day: date, table: Any) -> None:
     folder.mkdir(exist_ok=True)
     stamp = pa.repeat(pa.scalar(day, pa.date32()), table.num_rows)
-    pq.write_table(table.append_column("day", stamp).append_column("source_day", stamp), folder / f"{day}.parquet")
+    pq.write_table(
+        table.append_column("day", stamp).append_column("source_day", stamp),
+        folder / f"{day}.parquet",
+    )
 
 
 def _release(run: Run, days: DayRange) -> None:
-    """Fit a model of the released size to a matured day and make it champion; what it is worth is nobody's question."""
+    """Fit a model of the released size to a matured day and make it champion; what it is worth is
+    nobody's question.
+    """
     feature_set = run.use_case.feature_sets[run.use_case.model.feature_set]
     names, policy = list(feature_set.names), run.use_case.model
     rows = run.lake.read("features", days=days).orderBy(EVENTS.key[0]).limit(LEARNT).toPandas()
-    frauds = run.lake.read(LABELS.name).where(f"reported_at <= '{midnight(NIGHT):%Y-%m-%d}'").toPandas()
+    frauds = (
+        run.lake.read(LABELS.name).where(f"reported_at <= '{midnight(NIGHT):%Y-%m-%d}'").toPandas()
+    )
     label = rows[EVENTS.key[0]].isin(frauds[EVENTS.key[0]]).to_numpy(dtype=float)
-    booster = fit_booster(rows[names].to_numpy(dtype=float), label, names, {**policy.fixed, **policy.search[0]}, seed=1)
+    booster = fit_booster(
+        rows[names].to_numpy(dtype=float),
+        label,
+        names,
+        {**policy.fixed, **policy.search[0]},
+        seed=1,
+    )
     reference = rows[names].astype(float).head(REFERENCE)
     reference = reference.assign(score=booster.inplace_predict(reference.to_numpy()).astype(float))
     model = bytes(booster.save_raw("ubj"))
     release_id = f"fraud-20260923-{sha256(model)[:8]}"
-    declared = FeatureSetAccount(name=feature_set.name, names=tuple(names), digest=feature_set.digest)
-    record = ReleaseAccount(feature_set=declared, threshold=0.5, rounds=policy.fixed["num_boost_round"])
-    bundle = write_bundle(
-        releases_folder(run.settings.home), release_id, model=model, record=record, reference=reference
+    declared = FeatureSetAccount(
+        name=feature_set.name, names=tuple(names), digest=feature_set.digest
     )
-    account = record.replaced(manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="1")
+    record = ReleaseAccount(
+        feature_set=declared, threshold=0.5, rounds=policy.fixed["num_boost_round"]
+    )
+    bundle = write_bundle(
+        releases_folder(run.settings.home),
+        release_id,
+        model=model,
+        record=record,
+        reference=reference,
+    )
+    account = record.replaced(
+        manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="1"
+    )
     run.ledger.add_release(release_id, account, at=AT)
-    run.ledger.move_champion(release_id, expected=None, reason="benchmark", actor="benchmark", at=AT)
+    run.ledger.move_champion(
+        release_id, expected=None, reason="benchmark", actor="benchmark", at=AT
+    )
 
 
 if __name__ == "__main__":

@@ -1,7 +1,9 @@
-"""Scoring: from feature rows to scores as the score stage does it, against XGBoost's raw `inplace_predict`.
+"""Scoring: from feature rows to scores as the score stage does it, against XGBoost's raw
+`inplace_predict`.
 
-`python -m benchmarks.scoring` prints rows for the table in `benchmarks/README.md`. Aim: at most twice the raw time. The
-champion is loaded through ledger and verified bundle, as in production; the raw figure gets a ready matrix.
+`python -m benchmarks.scoring` prints rows for the table in `benchmarks/README.md`. Aim: at most
+twice the raw time. The champion is loaded through ledger and verified bundle, as in production; the
+raw figure gets a ready matrix.
 """
 
 from __future__ import annotations
@@ -36,7 +38,9 @@ def feature_rows(feature_set: FeatureSet, rows: int) -> pa.Table:
     rng = np.random.default_rng(1)
     return pa.table(
         {
-            feature.name: rng.poisson(5, rows) if feature.dtype == "int64" else rng.gamma(2.0, 30.0, rows)
+            feature.name: (
+                rng.poisson(5, rows) if feature.dtype == "int64" else rng.gamma(2.0, 30.0, rows)
+            )
             for feature in feature_set.features
         }
     )
@@ -50,18 +54,24 @@ def release(run: Run, feature_set: FeatureSet) -> None:
     booster = fit_booster(matrix, label, names, {"num_boost_round": ROUNDS, "max_depth": 5}, seed=1)
     model = bytes(booster.save_raw("ubj"))
     release_id = f"fraud-20261120-{sha256(model)[:8]}"
-    declared = FeatureSetAccount(name=feature_set.name, names=tuple(names), digest=feature_set.digest)
+    declared = FeatureSetAccount(
+        name=feature_set.name, names=tuple(names), digest=feature_set.digest
+    )
     record = ReleaseAccount(feature_set=declared, threshold=0.5, rounds=ROUNDS)
     reference = pd.DataFrame(matrix[:100], columns=names).assign(score=0.0)
     folder = releases_folder(run.settings.home)
     bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
     account = record.replaced(manifest_digest=bundle.manifest_digest, model_version="1")
     run.ledger.add_release(release_id, account, at=AT)
-    run.ledger.move_champion(release_id, expected=None, reason="benchmark", actor="benchmark", at=AT)
+    run.ledger.move_champion(
+        release_id, expected=None, reason="benchmark", actor="benchmark", at=AT
+    )
 
 
 def best_of(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
-    """Seconds of the fastest run of each; they take turns, so that what else the machine does hits all alike."""
+    """Seconds of the fastest run of each; they take turns, so that what else the machine does hits
+    all alike.
+    """
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
         for work, found in zip(works, seconds, strict=True):
@@ -82,7 +92,9 @@ def main() -> None:
         loading = time.perf_counter() - began
     if not isinstance(scorer, BoosterScorer):
         raise SystemExit(f"the champion was not loaded: {scorer.reason}")
-    print("| rows × features | raw `inplace_predict` | score stage: rows to scores | ratio | rows/s |")
+    print(
+        "| rows × features | raw `inplace_predict` | score stage: rows to scores | ratio | rows/s |"
+    )
     print("|---|---|---|---|---|")
     for rows, repeats in ((NIGHT, 50), (BULK, 8)):
         print(compared(scorer, feature_rows(feature_set, rows), repeats))
@@ -103,7 +115,8 @@ def compared(scorer: BoosterScorer, rows: pa.Table, repeats: int) -> str:
     )
     size = f"{rows.num_rows:,} × {len(names)}"
     return (
-        f"| {size} | {1000 * raw:.1f} ms | {1000 * stage:.1f} ms | {stage / raw:.2f} | {rows.num_rows / stage:,.0f} |"
+        f"| {size} | {1000 * raw:.1f} ms | {1000 * stage:.1f} ms | {stage / raw:.2f} |"
+        f" {rows.num_rows / stage:,.0f} |"
     )
 
 

@@ -1,8 +1,10 @@
-"""Serving: requests through HTTP, against the usual way to serve and against the model alone; latencies at half load.
+"""Serving: requests through HTTP, against the usual way to serve and against the model alone;
+latencies at half load.
 
-`python -m benchmarks.serve` prints the table of `benchmarks/README.md` (8 minutes). Server and client share the
-machine: both shares of it are told. `--soak MINUTES` prints one line a minute of a steady load; `--cards N` what states
-of so many cards take. Aims: 50,000 events a second at some size of request up to 256; p99 at half load at most 10 ms.
+`python -m benchmarks.serve` prints the table of `benchmarks/README.md` (8 minutes). Server and
+client share the machine: both shares of it are told. `--soak MINUTES` prints one line a minute of a
+steady load; `--cards N` what states of so many cards take. Aims: 50,000 events a second at some
+size of request up to 256; p99 at half load at most 10 ms.
 """
 
 from __future__ import annotations
@@ -62,7 +64,9 @@ def _ready(port: int) -> bool:
     import httpx
 
     try:
-        return httpx.get(f"http://127.0.0.1:{port}/ready", timeout=2, trust_env=False).status_code in {200, 404}
+        return httpx.get(
+            f"http://127.0.0.1:{port}/ready", timeout=2, trust_env=False
+        ).status_code in {200, 404}
     except httpx.HTTPError:
         return False
 
@@ -73,7 +77,9 @@ def scorer(settings: Settings) -> Iterator[tuple[psutil.Process, str]]:
     command = [sys.executable, "-m", "pipelines.cli", "serve"]
     program = Path(sys.executable).with_name("tollgate")
     with served(
-        [str(program), "serve"] if program.exists() else command, settings.serve_port, settings.environment()
+        [str(program), "serve"] if program.exists() else command,
+        settings.serve_port,
+        settings.environment(),
     ) as it:
         yield it, (settings.home / "serving" / "first-key").read_text().split()[-1]
 
@@ -91,7 +97,11 @@ def load(plan: Plan, server: psutil.Process) -> dict[str, Any]:
 
 def shown(what: str, found: dict[str, Any]) -> str:
     """A row of the table."""
-    load_kind = f"{found['rate']:,.0f} requests/s" if found["rate"] else f"{found['connections']} connections"
+    load_kind = (
+        f"{found['rate']:,.0f} requests/s"
+        if found["rate"]
+        else f"{found['connections']} connections"
+    )
     cells = [
         what,
         f"{found['rows']:,}",
@@ -112,8 +122,12 @@ COLUMNS = (
 )
 
 
-def measured(settings: Settings, name: str, shapes: list[tuple[str, int, int]], *, half: bool) -> None:
-    """Print the rows of a scorer: each shape (wire, rows, connections) in full, and at half of what it reached."""
+def measured(
+    settings: Settings, name: str, shapes: list[tuple[str, int, int]], *, half: bool
+) -> None:
+    """Print the rows of a scorer: each shape (wire, rows, connections) in full, and at half of what
+    it reached.
+    """
     with scorer(settings) as (server, key):
         for number, (wire, rows, connections) in enumerate(shapes):
             plan = _plan(settings.serve_port, key, wire, rows, connections, seed=2 * number + 1)
@@ -121,7 +135,13 @@ def measured(settings: Settings, name: str, shapes: list[tuple[str, int, int]], 
             print(shown(f"{name}, {wire}", full), flush=True)
             if half and (wire, rows) in {("json", 1), ("json", 256)}:
                 rate = full["requests_a_second"] / 2
-                least = replace(plan, rate=rate, connections=64, seed=2 * number + 2, most_requests=int(rate * SECONDS))
+                least = replace(
+                    plan,
+                    rate=rate,
+                    connections=64,
+                    seed=2 * number + 2,
+                    most_requests=int(rate * SECONDS),
+                )
                 print(shown(f"{name}, {wire}, half load", load(least, server)), flush=True)
 
 
@@ -138,7 +158,9 @@ def measure_rival(folder: Path, model: Path) -> None:
     command = [sys.executable, "-m", "benchmarks.serving_rival", str(folder), str(port)]
     with served(command, port, {}) as server:
         for rows, connections in ((1, 16), (256, 4)):
-            plan = replace(_plan(port, "", "rival", rows, connections, seed=99), most_requests=20_000 // rows)
+            plan = replace(
+                _plan(port, "", "rival", rows, connections, seed=99), most_requests=20_000 // rows
+            )
             print(shown("FastAPI, Feast, `predict_proba`", load(plan, server)), flush=True)
 
 
@@ -148,8 +170,16 @@ def measure_model(run: Run) -> None:
     champion.booster.set_param({"nthread": 1})  # type: ignore[attr-defined]
     for rows in (1, 256):
         matrix = np.random.default_rng(1).gamma(2.0, 30.0, (rows, len(champion.feature_names)))
-        seconds = best_of([lambda matrix=matrix: [champion.score(matrix) for _ in range(50)]], 5)[0] / 50
-        cells = ["`inplace_predict` alone", str(rows), "one core", f"{rows / seconds:,.0f}", *[""] * 5]
+        seconds = (
+            best_of([lambda matrix=matrix: [champion.score(matrix) for _ in range(50)]], 5)[0] / 50
+        )
+        cells = [
+            "`inplace_predict` alone",
+            str(rows),
+            "one core",
+            f"{rows / seconds:,.0f}",
+            *[""] * 5,
+        ]
         print(f"| {' | '.join(cells)} |", flush=True)
 
 
@@ -167,7 +197,9 @@ def measure_cards(cards: int, *, per_card: int = 12) -> None:
     figures = stream.figures()
     taken = sum(figures[f"{entity}_state_bytes"] for entity in stream.arenas)
     features = USE_CASE.feature_sets[USE_CASE.model.feature_set].features
-    batches = [requests(cards, cards // 5, 256, first_id=10**12 + 256 * i, seed=i) for i in range(300)]
+    batches = [
+        requests(cards, cards // 5, 256, first_id=10**12 + 256 * i, seed=i) for i in range(300)
+    ]
     for batch in batches[:50]:
         stream.serve(batch, features)
     began = time.perf_counter()
@@ -182,14 +214,17 @@ def measure_cards(cards: int, *, per_card: int = 12) -> None:
 def soak(settings: Settings, minutes: int) -> None:
     """Print a line a minute: rate, latency, memory of the server, and how much of it are states.
 
-    Cards of which more and more is known within the windows' reach take more and more; the rest has to stay flat.
+    Cards of which more and more is known within the windows' reach take more and more; the rest has
+    to stay flat.
     """
     with scorer(settings) as (server, key):
         for minute in range(minutes):
             plan = _plan(settings.serve_port, key, "json", 64, 8, seed=minute + 1)
             plan = replace(plan, seconds=55.0, rate=300.0, most_requests=300 * 55)
             found = load(plan, server)
-            memory = sum(each.memory_info().rss for each in [server, *server.children(recursive=True)])
+            memory = sum(
+                each.memory_info().rss for each in [server, *server.children(recursive=True)]
+            )
             kept = state_bytes(settings, key)
             told = f"{memory / 2**20:,.0f} MiB, of which states {kept / 2**20:,.0f}"
             print(f"{shown(f'minute {minute + 1}', found)} {told}", flush=True)
@@ -200,7 +235,9 @@ def state_bytes(settings: Settings, key: str) -> float:
     import httpx
 
     headers = {"authorization": f"Bearer {key}"}
-    told = httpx.get(f"http://127.0.0.1:{settings.serve_port}/metrics", headers=headers, trust_env=False).text
+    told = httpx.get(
+        f"http://127.0.0.1:{settings.serve_port}/metrics", headers=headers, trust_env=False
+    ).text
     return sum(float(line.split()[-1]) for line in told.splitlines() if "_state_bytes{" in line)
 
 
@@ -230,11 +267,22 @@ def main() -> None:
         measure_model(run)
         release = run.ledger.champion()
         assert release is not None
-        measure_rival(Path(folder) / "rival", releases_folder(settings.home) / release.release_id / "model.ubj")
-        shapes = [("json", 1, 32), ("json", 16, 16), ("json", 64, 8), ("json", 256, 8), ("arrow", 256, 8)]
+        measure_rival(
+            Path(folder) / "rival",
+            releases_folder(settings.home) / release.release_id / "model.ubj",
+        )
+        shapes = [
+            ("json", 1, 32),
+            ("json", 16, 16),
+            ("json", 64, 8),
+            ("json", 256, 8),
+            ("arrow", 256, 8),
+        ]
         measured(settings, "Tollgate", shapes, half=True)
         two = settings.model_copy(update={"serve_workers": 2})
-        measured(two, "two processes", [("json", 1, 32), ("json", 256, 8), ("arrow", 256, 8)], half=False)
+        measured(
+            two, "two processes", [("json", 1, 32), ("json", 256, 8), ("arrow", 256, 8)], half=False
+        )
         with redis() as server:
             over = settings.model_copy(update={"serve_journal": redis_url(server)})
             measured(over, "journal in Redis", [("json", 1, 32), ("arrow", 256, 8)], half=False)

@@ -1,4 +1,6 @@
-"""A home for the benchmarks of the scorer: cards and terminals with five weeks of events, a release as usual."""
+"""A home for the benchmarks of the scorer: cards and terminals with five weeks of events, a release
+as usual.
+"""
 
 from __future__ import annotations
 
@@ -34,17 +36,24 @@ def start() -> int:
 
 
 def events(cards: int, terminals: int, *, per_card: int, seed: int = 1) -> Events:
-    """`cards x per_card` events of the days up to `LAST`, in order of time; one in two hundred was reported."""
+    """`cards x per_card` events of the days up to `LAST`, in order of time; one in two hundred was
+    reported.
+    """
     rng = np.random.default_rng(seed)
     rows = cards * per_card
     time = np.sort(rng.integers(start() - DAYS * 86_400 * MICROSECONDS, start(), rows))
-    reported = np.where(rng.random(rows) < 0.005, np.minimum(time + 7 * 86_400 * MICROSECONDS, start() - 1), NEVER)
+    reported = np.where(
+        rng.random(rows) < 0.005, np.minimum(time + 7 * 86_400 * MICROSECONDS, start() - 1), NEVER
+    )
     return Events(
         id=np.arange(rows),
         time=time,
         cents=rng.integers(100, 30_000, rows),
         reported=np.maximum(reported, time),
-        keys={"customer": rng.integers(0, cards, rows), "terminal": rng.integers(0, terminals, rows)},
+        keys={
+            "customer": rng.integers(0, cards, rows),
+            "terminal": rng.integers(0, terminals, rows),
+        },
     )
 
 
@@ -56,7 +65,10 @@ def requests(cards: int, terminals: int, rows: int, *, first_id: int, seed: int)
         time=start() + np.sort(rng.integers(0, 86_400 * MICROSECONDS, rows)),
         cents=rng.integers(100, 30_000, rows),
         reported=np.full(rows, NEVER),
-        keys={"customer": rng.integers(0, cards, rows), "terminal": rng.integers(0, terminals, rows)},
+        keys={
+            "customer": rng.integers(0, cards, rows),
+            "terminal": rng.integers(0, terminals, rows),
+        },
     )
 
 
@@ -66,7 +78,9 @@ def states(history: Events, entity: str) -> StatesTable:
     keys, counts = np.unique(history.keys[entity], return_counts=True)
     offsets = np.concatenate(([0], np.cumsum(counts)))
     reported = np.where(history.reported < start(), history.reported, NEVER)
-    return StatesTable(keys, offsets, history.id[order], history.time[order], history.cents[order], reported[order])
+    return StatesTable(
+        keys, offsets, history.id[order], history.time[order], history.cents[order], reported[order]
+    )
 
 
 def make_home(run: Run, history: Events) -> None:
@@ -74,9 +88,16 @@ def make_home(run: Run, history: Events) -> None:
     stored = run.use_case.stored_features
     for entity in entities_with_state(stored):
         table = states(history, entity)
-        columns = {IDS: table.ids, TIMES: table.times, AMOUNTS: table.cents, REPORTED: table.reported}
+        columns = {
+            IDS: table.ids,
+            TIMES: table.times,
+            AMOUNTS: table.cents,
+            REPORTED: table.reported,
+        }
         lists = {
-            name: pa.ListArray.from_arrays(pa.array(table.offsets, pa.int32()), pa.array(columns[name]))
+            name: pa.ListArray.from_arrays(
+                pa.array(table.offsets, pa.int32()), pa.array(columns[name])
+            )
             for name in state_columns(stored, entity)
         }
         keys = {stored.schema.entity(entity).key: pa.array(table.keys)}
@@ -89,25 +110,43 @@ def make_home(run: Run, history: Events) -> None:
 
 
 def release(run: Run, history: Events) -> None:
-    """Train what the use case releases (its parameters, its features) on the last rows of the history."""
+    """Train what the use case releases (its parameters, its features) on the last rows of the
+    history.
+    """
     features = run.use_case.feature_sets[run.use_case.model.feature_set]
     stream = StreamFeatures(run.use_case.stored_features)
     count = min(60_000, len(history.id))
     cut = {name: getattr(history, name)[-count:] for name in ("id", "time", "cents")}
-    rows = Events(**cut, reported=np.full(count, NEVER), keys={k: v[-count:] for k, v in history.keys.items()})
+    rows = Events(
+        **cut, reported=np.full(count, NEVER), keys={k: v[-count:] for k, v in history.keys.items()}
+    )
     values, _ = stream.serve(rows, features.features)
     matrix = np.column_stack([values[name].astype(float) for name in features.names])
-    label = (np.random.default_rng(2).random(count) < np.clip(matrix[:, 0] / 2000, 0, 0.5)).astype(float)
+    label = (np.random.default_rng(2).random(count) < np.clip(matrix[:, 0] / 2000, 0, 0.5)).astype(
+        float
+    )
     parameters = {**run.use_case.model.fixed, "gamma": 0, "min_child_weight": 1}
     booster = fit_booster(matrix, label, list(features.names), parameters, seed=1)
     model = bytes(booster.save_raw("ubj"))
     release_id = f"{run.use_case.name}-{LAST:%Y%m%d}-{sha256(model)[:8]}"
-    declared = FeatureSetAccount(name=features.name, names=tuple(features.names), digest=features.digest)
-    record = ReleaseAccount(feature_set=declared, threshold=0.5, rounds=int(parameters["num_boost_round"]))
+    declared = FeatureSetAccount(
+        name=features.name, names=tuple(features.names), digest=features.digest
+    )
+    record = ReleaseAccount(
+        feature_set=declared, threshold=0.5, rounds=int(parameters["num_boost_round"])
+    )
     reference = pd.DataFrame(matrix[:100], columns=list(features.names)).assign(score=0.0)
     bundle = write_bundle(
-        releases_folder(run.settings.home), release_id, model=model, record=record, reference=reference
+        releases_folder(run.settings.home),
+        release_id,
+        model=model,
+        record=record,
+        reference=reference,
     )
-    account = record.replaced(manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="1")
+    account = record.replaced(
+        manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="1"
+    )
     run.ledger.add_release(release_id, account, at=AT)
-    run.ledger.move_champion(release_id, expected=run.ledger.champion(), reason="benchmark", actor="benchmark", at=AT)
+    run.ledger.move_champion(
+        release_id, expected=run.ledger.champion(), reason="benchmark", actor="benchmark", at=AT
+    )

@@ -1,7 +1,9 @@
-"""Load on a scorer, from a process of its own: `python -m benchmarks.serving_load PLAN.json`, one JSON line out.
+"""Load on a scorer, from a process of its own: `python -m benchmarks.serving_load PLAN.json`, one
+JSON line out.
 
-Closed: so many connections, each asks again once it is answered. Open: requests leave at a rate, whatever comes back;
-latency counts from when a request was due. The bodies are made before the clock starts.
+Closed: so many connections, each asks again once it is answered. Open: requests leave at a rate,
+whatever comes back; latency counts from when a request was due. The bodies are made before the
+clock starts.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ WARM_UP = 0.15
 
 @dataclass(frozen=True)
 class Plan:
-    """`wire`: json, arrow or rival; `rate` requests a second (0: closed); `server` the pid whose CPU time is told."""
+    """`wire`: json, arrow or rival; `rate` requests a second (0: closed); `server` the pid whose
+    CPU time is told.
+    """
 
     port: int
     key: str
@@ -65,9 +69,21 @@ def bodies(plan: Plan) -> list[bytes]:
 
 def _rows(events: Events, rows: slice) -> list[dict[str, Any]]:
     times = np.datetime_as_string(events.time[rows].astype("datetime64[us]"))
-    columns = (events.id[rows], times, events.keys["customer"][rows], events.keys["terminal"][rows], events.cents[rows])
+    columns = (
+        events.id[rows],
+        times,
+        events.keys["customer"][rows],
+        events.keys["terminal"][rows],
+        events.cents[rows],
+    )
     return [
-        {"transaction_id": i, "event_time": f"{t}Z", "customer_id": c, "terminal_id": e, "amount": a / 100}
+        {
+            "transaction_id": i,
+            "event_time": f"{t}Z",
+            "customer_id": c,
+            "terminal_id": e,
+            "amount": a / 100,
+        }
         for i, t, c, e, a in zip(*(column.tolist() for column in columns), strict=True)
     ]
 
@@ -102,7 +118,9 @@ async def _answered(reader: asyncio.StreamReader) -> int:
     """Read one answer; its status."""
     head = await reader.readuntil(b"\r\n\r\n")
     lines = head.split(b"\r\n")
-    length = next(int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:"))
+    length = next(
+        int(line.split(b":")[1]) for line in lines if line.lower().startswith(b"content-length:")
+    )
     await reader.readexactly(length)
     return int(lines[0].split(b" ")[1])
 
@@ -169,15 +187,20 @@ def spent(process: psutil.Process) -> float:
 
 
 async def run(plan: Plan) -> dict[str, Any]:
-    """Figures of one load: rows and requests a second, latency in ms, this process's share of a core."""
+    """Figures of one load: rows and requests a second, latency in ms, this process's share of a
+    core.
+    """
     made = bodies(plan)
-    gc.disable()  # a collection among so many bodies takes 100 ms, which would be counted as the server's
+    # a collection among so many bodies takes 100 ms, which would be counted as the server's
+    gc.disable()
     taken = Taken([], [])
     own, server = psutil.Process(), psutil.Process(plan.server)
     before, began = (spent(own), spent(server)), time.perf_counter()
     await (_open if plan.rate else _closed)(plan, made, taken, began + plan.seconds)
     lasted = time.perf_counter() - began
-    cores = [(spent(each) - so_far) / lasted for each, so_far in zip((own, server), before, strict=True)]
+    cores = [
+        (spent(each) - so_far) / lasted for each, so_far in zip((own, server), before, strict=True)
+    ]
     skipped = int(len(taken.seconds) * WARM_UP)
     seconds, at = np.array(taken.seconds[skipped:]), taken.at[skipped:]
     requests_a_second = len(at) / (at[-1] - at[0])

@@ -1,8 +1,10 @@
-"""The usual way to serve: FastAPI, values of features from Feast's online store, `predict_proba` of an XGBClassifier.
+"""The usual way to serve: FastAPI, values of features from Feast's online store, `predict_proba` of
+an XGBClassifier.
 
-`python -m benchmarks.serving_rival FOLDER PORT` serves what `make_rival` made. It looks up last night's answers (counts
-and means as they stood), moves no state, logs nothing and knows no release; Feast is called in the process, without
-the hop to a feature server of its own, which would cost it more.
+`python -m benchmarks.serving_rival FOLDER PORT` serves what `make_rival` made. It looks up last
+night's answers (counts and means as they stood), moves no state, logs nothing and knows no release;
+Feast is called in the process, without the hop to a feature server of its own, which would cost it
+more.
 """
 
 from __future__ import annotations
@@ -57,7 +59,9 @@ def store(folder: Path) -> FeatureStore:
 
 
 def make_rival(folder: Path, features: FeatureSet, counts: dict[str, int], booster: Path) -> None:
-    """Fill the store with a value of each entity's features for each key, and put the model beside it."""
+    """Fill the store with a value of each entity's features for each key, and put the model beside
+    it.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     feast = store(folder)
     rng = np.random.default_rng(3)
@@ -65,9 +69,13 @@ def make_rival(folder: Path, features: FeatureSet, counts: dict[str, int], boost
         key = features.schema.entity(entity).key
         names = [feature.name for feature in entity_features(features, entity)]
         declared = Entity(name=entity, join_keys=[key], value_type=ValueType.INT64)
-        source = SparkSource(name=entity, path=str(folder), file_format="parquet", timestamp_field="at")
+        source = SparkSource(
+            name=entity, path=str(folder), file_format="parquet", timestamp_field="at"
+        )
         fields = [Field(name=name, dtype=Float64) for name in names]
-        view = FeatureView(name=entity, entities=[declared], schema=fields, source=source, online=True)
+        view = FeatureView(
+            name=entity, entities=[declared], schema=fields, source=source, online=True
+        )
         feast.apply([declared, view])
         feast.refresh_registry()
         values = {name: rng.gamma(2.0, 30.0, counts[entity]) for name in names}
@@ -97,7 +105,8 @@ def application(folder: Path, features: FeatureSet) -> FastAPI:
         matrix[:, : min(width, len(columns))] = np.array(columns[:width], dtype=float).T
         scores = model.predict_proba(matrix)[:, 1]
         return [
-            {"transaction_id": row.transaction_id, "score": float(one)} for row, one in zip(rows, scores, strict=True)
+            {"transaction_id": row.transaction_id, "score": float(one)}
+            for row, one in zip(rows, scores, strict=True)
         ]
 
     return app

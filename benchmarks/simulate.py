@@ -1,6 +1,8 @@
-"""Simulator speed: 1.75 million transactions of the handbook's world, in memory, and written to a landing zone.
+"""Simulator speed: 1.75 million transactions of the handbook's world, in memory, and written to a
+landing zone.
 
-`python -m benchmarks.simulate` prints rows for the table in `benchmarks/README.md`. Aim: at most 10 s on two cores.
+`python -m benchmarks.simulate` prints rows for the table in `benchmarks/README.md`. Aim: at most 10
+s on two cores.
 """
 
 from __future__ import annotations
@@ -33,7 +35,10 @@ class Timing:
 
     def to_markdown(self) -> str:
         """A row: what, rows, seconds, rows a second."""
-        return f"| {self.what} | {self.rows:,} | {self.seconds:.2f} s | {self.rows / self.seconds:,.0f} rows/s |"
+        return (
+            f"| {self.what} | {self.rows:,} | {self.seconds:.2f} s |"
+            f" {self.rows / self.seconds:,.0f} rows/s |"
+        )
 
 
 def in_memory() -> int:
@@ -46,13 +51,18 @@ def written() -> int:
     """The same as Parquet files with manifests, reports and ground truth; returns how many."""
     with tempfile.TemporaryDirectory() as folder:
         landing = Landing(LocalStorage(Path(folder) / "landing"))
-        return sum(sent.transactions for sent in simulate(landing, Path(folder) / "truth", SIZE, DAYS, {}))
+        return sum(
+            sent.transactions for sent in simulate(landing, Path(folder) / "truth", SIZE, DAYS, {})
+        )
 
 
 def timings() -> list[Timing]:
     """Both ways, the best of `REPEATS` runs each."""
     found = []
-    for what, work in (("simulate, in memory", in_memory), ("simulate, written to the landing zone", written)):
+    for what, work in (
+        ("simulate, in memory", in_memory),
+        ("simulate, written to the landing zone", written),
+    ):
         runs = []
         for _ in range(REPEATS):
             began = time.perf_counter()

@@ -1,10 +1,12 @@
-"""Training by size: seconds and memory of a fit from a frame in memory, in batches, and in batches kept on disk.
+"""Training by size: seconds and memory of a fit from a frame in memory, in batches, and in batches
+kept on disk.
 
-`python -m benchmarks.training` prints rows for the table in `benchmarks/README.md`. Rows are those of 31 features as
-Parquet files of half a million, as the lake has them by day. *memory* is what the train stage does: a pandas frame of
-float64 columns, and from it XGBoost's bins. *batches* reads file after file into `QuantileDMatrix`, so that only the
-bins stay; *disk* into `ExtMemQuantileDMatrix`, which keeps those in files too. The booster is the use case's, with
-fewer rounds: each further one takes as long as the last.
+`python -m benchmarks.training` prints rows for the table in `benchmarks/README.md`. Rows are those
+of 31 features as Parquet files of half a million, as the lake has them by day. *memory* is what the
+train stage does: a pandas frame of float64 columns, and from it XGBoost's bins. *batches* reads
+file after file into `QuantileDMatrix`, so that only the bins stay; *disk* into
+`ExtMemQuantileDMatrix`, which keeps those in files too. The booster is the use case's, with fewer
+rounds: each further one takes as long as the last.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ RUNS = (("memory", 1), ("memory", 2), ("batches", 2), ("disk", 2), ("batches", 8
 
 
 def write_rows(folder: Path, files: int) -> None:
-    """Random rows of the features' dtypes, one in fifty positive by what the first two columns hold."""
+    """Random rows of the features' dtypes, one in fifty positive by what the first two columns
+    hold.
+    """
     for number in range(files):
         rng = np.random.default_rng(number)
         columns = {
@@ -49,7 +53,9 @@ def write_rows(folder: Path, files: int) -> None:
             for feature in FEATURES
         }
         label = rng.random(ROWS_A_FILE) < columns[NAMES[0]] * (1 + columns[NAMES[1]]) / 18_000
-        pq.write_table(pa.table({**columns, LABEL: label.astype(np.float64)}), folder / f"{number:03}.parquet")
+        pq.write_table(
+            pa.table({**columns, LABEL: label.astype(np.float64)}), folder / f"{number:03}.parquet"
+        )
 
 
 class Batches(xgb.DataIter):
@@ -100,7 +106,10 @@ def main(runs: list[tuple[str, int]]) -> None:
     with tempfile.TemporaryDirectory(prefix="bench-training-") as folder:
         write_rows(Path(folder), max(millions for _, millions in runs) * 1_000_000 // ROWS_A_FILE)
         for way, millions in runs:
-            usage = measured([sys.executable, "-m", "benchmarks.training", way, str(millions), folder], os.environ)
+            usage = measured(
+                [sys.executable, "-m", "benchmarks.training", way, str(millions), folder],
+                os.environ,
+            )
             rows = millions * 1_000_000
             peak = f"{usage.peak / GIB:.1f} GiB | {rows / usage.peak * GIB / 1e6:.1f} million"
             print(f"| {way} | {rows:,} | {usage.seconds:.0f} s | {peak} |", flush=True)
@@ -109,10 +118,15 @@ def main(runs: list[tuple[str, int]]) -> None:
 if __name__ == "__main__":
     match sys.argv[1:]:
         case [way, millions, folder]:
-            chosen = sorted(Path(folder).glob("*.parquet"))[: int(millions) * 1_000_000 // ROWS_A_FILE]
+            chosen = sorted(Path(folder).glob("*.parquet"))[
+                : int(millions) * 1_000_000 // ROWS_A_FILE
+            ]
             with tempfile.TemporaryDirectory() as scratch:
                 fit(way, chosen, Path(scratch))
         case [] | [_] as given:
-            main([(way, int(size)) for way, _, size in (one.partition(":") for one in given)] or list(RUNS))
+            main(
+                [(way, int(size)) for way, _, size in (one.partition(":") for one in given)]
+                or list(RUNS)
+            )
         case given:
             main([(way, int(size)) for way, _, size in (one.partition(":") for one in given)])

@@ -1,4 +1,6 @@
-"""What goes wrong in the watch's benchmark: of each kind several sizes, each with the causes that would be right."""
+"""What goes wrong in the watch's benchmark: of each kind several sizes, each with the causes that
+would be right.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ class Trouble:
 
         def faulty(frame: pd.DataFrame) -> pd.DataFrame:
             late = (frame["day"] >= pd.Timestamp(first)).to_numpy()
-            return pd.concat([frame[~late], fault(frame[late].copy())]).astype(dict.fromkeys(_NAMES, float))
+            return pd.concat([frame[~late], fault(frame[late].copy())]).astype(
+                dict.fromkeys(_NAMES, float)
+            )
 
         return faulty
 
@@ -85,7 +89,11 @@ def _within(events: Transactions, first: date, last: date) -> np.ndarray:
 
 
 def _hour(events: Transactions) -> np.ndarray:
-    return (events.event_time - events.event_time.astype("datetime64[D]")).astype("timedelta64[h]").astype(int)
+    return (
+        (events.event_time - events.event_time.astype("datetime64[D]"))
+        .astype("timedelta64[h]")
+        .astype(int)
+    )
 
 
 def lost_hours(begin: int, end: int) -> Callable[[Happened, date, date], Happened]:
@@ -105,7 +113,9 @@ def lost_terminals(share: float) -> Callable[[Happened, date, date], Happened]:
     def change(happened: Happened, first: date, last: date) -> Happened:
         events, _ = happened
         low = int(events.terminal_id.max() * 0.4)
-        block = (events.terminal_id >= low) & (events.terminal_id < low + share * events.terminal_id.max())
+        block = (events.terminal_id >= low) & (
+            events.terminal_id < low + share * events.terminal_id.max()
+        )
         return _rows(happened, ~(_within(events, first, last) & block))
 
     return change
@@ -136,7 +146,9 @@ def late_reports(days: int) -> Callable[[Happened, date, date], Happened]:
 
 
 def insiders(share: float) -> Callable[[Happened, date, date], Happened]:
-    """Fraud that looks like any purchase: a share of the honest rows is fraud from now on, reported a week later."""
+    """Fraud that looks like any purchase: a share of the honest rows is fraud from now on, reported
+    a week later.
+    """
 
     def change(happened: Happened, first: date, last: date) -> Happened:
         events, reported = happened
@@ -152,7 +164,9 @@ def insiders(share: float) -> Callable[[Happened, date, date], Happened]:
 
 
 def retired(kept: float) -> Callable[[Happened, date, date], Happened]:
-    """Frauds hide: of those that the model knows a share becomes honest, and as many unremarkable rows become fraud."""
+    """Frauds hide: of those that the model knows a share becomes honest, and as many unremarkable
+    rows become fraud.
+    """
 
     def change(happened: Happened, first: date, last: date) -> Happened:
         events, reported = happened
@@ -163,7 +177,9 @@ def retired(kept: float) -> Callable[[Happened, date, date], Happened]:
         new = honest & (random < gone.sum() / max(1, honest.sum()))
         week = np.timedelta64(7, "D")
         scenario = np.where(gone, 0, np.where(new, 4, events.scenario)).astype(np.int8)
-        told = np.where(gone, np.datetime64("NaT", "us"), np.where(new, events.event_time + week, reported))
+        told = np.where(
+            gone, np.datetime64("NaT", "us"), np.where(new, events.event_time + week, reported)
+        )
         return replace(events, scenario=scenario), told
 
     return change
@@ -174,7 +190,9 @@ def constant(*names: str, share: float = 1.0) -> Callable[[pd.DataFrame], pd.Dat
 
     def fault(frame: pd.DataFrame) -> pd.DataFrame:
         hit = np.random.default_rng(len(frame)).random(len(frame)) < share
-        return frame.assign(**{n: np.where(hit, USE_CASE.stored_features[n].default, frame[n]) for n in names})
+        return frame.assign(
+            **{n: np.where(hit, USE_CASE.stored_features[n].default, frame[n]) for n in names}
+        )
 
     return fault
 
@@ -190,7 +208,9 @@ def swapped(left: str, right: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
 
 
 def shuffled(*names: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
-    """These features are joined to the wrong rows of their day; each column by itself looks as ever."""
+    """These features are joined to the wrong rows of their day; each column by itself looks as
+    ever.
+    """
 
     def fault(frame: pd.DataFrame) -> pd.DataFrame:
         order = frame.groupby("day")[names[0]].sample(frac=1, random_state=1).index
@@ -199,32 +219,96 @@ def shuffled(*names: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return fault
 
 
-_TOLD = tuple(f.name for f in USE_CASE.stored_features.features if isinstance(f, LabelCount | LabelRate))
+_TOLD = tuple(
+    f.name for f in USE_CASE.stored_features.features if isinstance(f, LabelCount | LabelRate)
+)
 _MOVED = ("inputs", "harmful")
 
 TROUBLES: tuple[Trouble, ...] = (
-    Trouble(kind="holiday", size="x1.8, amounts x1.5", right=_MOVED, lasts=4, effects=Effects(volume=1.8, amounts=1.5)),
-    Trouble(kind="holiday", size="x1.4, amounts x1.2", right=_MOVED, lasts=4, effects=Effects(volume=1.4, amounts=1.2)),
+    Trouble(
+        kind="holiday",
+        size="x1.8, amounts x1.5",
+        right=_MOVED,
+        lasts=4,
+        effects=Effects(volume=1.8, amounts=1.5),
+    ),
+    Trouble(
+        kind="holiday",
+        size="x1.4, amounts x1.2",
+        right=_MOVED,
+        lasts=4,
+        effects=Effects(volume=1.4, amounts=1.2),
+    ),
     Trouble(kind="holiday", size="amounts x1.3", right=_MOVED, effects=Effects(amounts=1.3)),
     Trouble(kind="holiday", size="x1.4", right=_MOVED, lasts=4, effects=Effects(volume=1.4)),
-    Trouble(kind="concept", size="tested cards 1 %", right=("concept",), effects=Effects(tested_cards=0.01)),
-    Trouble(kind="concept", size="tested cards 0.4 %", right=("concept",), effects=Effects(tested_cards=0.004)),
+    Trouble(
+        kind="concept",
+        size="tested cards 1 %",
+        right=("concept",),
+        effects=Effects(tested_cards=0.01),
+    ),
+    Trouble(
+        kind="concept",
+        size="tested cards 0.4 %",
+        right=("concept",),
+        effects=Effects(tested_cards=0.004),
+    ),
     Trouble(kind="concept", size="insiders 1 %", right=("concept",), change=insiders(0.01)),
     Trouble(kind="concept", size="insiders 0.5 %", right=("concept",), change=insiders(0.005)),
     Trouble(kind="concept", size="half of fraud hides", right=("concept",), change=retired(0.5)),
-    Trouble(kind="concept", size="a third of fraud hides", right=("concept",), change=retired(0.67)),
+    Trouble(
+        kind="concept", size="a third of fraud hides", right=("concept",), change=retired(0.67)
+    ),
     Trouble(kind="bug", size="label features constant", right=("bug",), features=constant(*_TOLD)),
-    Trouble(kind="bug", size="one feature constant", right=("bug",), features=constant("terminal_fraud_rate_30d")),
-    Trouble(kind="bug", size="one feature constant in 30 %", right=("bug",),
-            features=constant("customer_amount_mean_7d", "customer_amount_mean_30d", share=0.3)),
-    Trouble(kind="bug", size="mean in cents", right=("bug",), features=scaled(100, "customer_amount_mean_30d")),
-    Trouble(kind="bug", size="two columns exchanged", right=("bug",),
-            features=swapped("terminal_fraud_rate_7d", "terminal_fraud_rate_30d")),
+    Trouble(
+        kind="bug",
+        size="one feature constant",
+        right=("bug",),
+        features=constant("terminal_fraud_rate_30d"),
+    ),
+    Trouble(
+        kind="bug",
+        size="one feature constant in 30 %",
+        right=("bug",),
+        features=constant("customer_amount_mean_7d", "customer_amount_mean_30d", share=0.3),
+    ),
+    Trouble(
+        kind="bug",
+        size="mean in cents",
+        right=("bug",),
+        features=scaled(100, "customer_amount_mean_30d"),
+    ),
+    Trouble(
+        kind="bug",
+        size="two columns exchanged",
+        right=("bug",),
+        features=swapped("terminal_fraud_rate_7d", "terminal_fraud_rate_30d"),
+    ),
     Trouble(kind="bug", size="joined to the wrong rows", right=("bug",), features=shuffled(*_TOLD)),
-    Trouble(kind="feed", size="three hours lost", right=("feed",), lasts=1, change=lost_hours(12, 15)),
-    Trouble(kind="feed", size="cut off at 18:00", right=("feed",), lasts=1, change=lost_hours(18, 24)),
-    Trouble(kind="feed", size="an acquirer (10 %) lost", right=("feed",), lasts=3, change=lost_terminals(0.1)),
-    Trouble(kind="feed", size="30 % of the rows lost", right=("feed",), lasts=2, change=lost_rows(0.3)),
-    Trouble(kind="feed", size="10 % of the rows lost", right=("feed",), lasts=2, change=lost_rows(0.1)),
-    Trouble(kind="feed", size="reports three days late", right=("feed",), lasts=3, change=late_reports(3)),
-)  # fmt: skip
+    Trouble(
+        kind="feed", size="three hours lost", right=("feed",), lasts=1, change=lost_hours(12, 15)
+    ),
+    Trouble(
+        kind="feed", size="cut off at 18:00", right=("feed",), lasts=1, change=lost_hours(18, 24)
+    ),
+    Trouble(
+        kind="feed",
+        size="an acquirer (10 %) lost",
+        right=("feed",),
+        lasts=3,
+        change=lost_terminals(0.1),
+    ),
+    Trouble(
+        kind="feed", size="30 % of the rows lost", right=("feed",), lasts=2, change=lost_rows(0.3)
+    ),
+    Trouble(
+        kind="feed", size="10 % of the rows lost", right=("feed",), lasts=2, change=lost_rows(0.1)
+    ),
+    Trouble(
+        kind="feed",
+        size="reports three days late",
+        right=("feed",),
+        lasts=3,
+        change=late_reports(3),
+    ),
+)

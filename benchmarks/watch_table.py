@@ -1,4 +1,6 @@
-"""The tables of the watch's benchmark: false alarms, incidents noticed, causes named; and every kind of incident."""
+"""The tables of the watch's benchmark: false alarms, incidents noticed, causes named; and every
+kind of incident.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,18 @@ def _figures(quiet: Sequence[Quiet], seen: Sequence[Seen]) -> str:
     months = len(quiet) / DAYS_A_MONTH
     costly = [one for one in seen if one.costly]
     lines = [
-        f"| {months:.0f} usual months, {len(seen)} months with an incident ({len(costly)} cost money) "
-        "| Tollgate | Evidently's default preset | any column of it |",
+        (
+            f"| {months:.0f} usual months, {len(seen)} months with an incident ({len(costly)} cost"
+            " money) | Tollgate | Evidently's default preset | any column of it |"
+        ),
         "|---|---|---|---|",
     ]
     pages = sum(one.severity == "page" for one in quiet) / months
     loud = sum(one.severity in ("ticket", "page") for one in quiet) / months
     shown = [one.evidently for one in quiet if one.evidently is not None]
     whole, some = (
-        DAYS_A_MONTH * sum(getattr(one, part) for one in shown) / max(1, len(shown)) for part in ("dataset", "column")
+        DAYS_A_MONTH * sum(getattr(one, part) for one in shown) / max(1, len(shown))
+        for part in ("dataset", "column")
     )
     lines.append(f"| false pages a month | {pages:.2f} | {whole:.2f} | {some:.2f} |")
     lines.append(f"| false pages and tickets a month | {loud:.2f} | {whole:.2f} | {some:.2f} |")
@@ -38,7 +43,10 @@ def _figures(quiet: Sequence[Quiet], seen: Sequence[Seen]) -> str:
         mine = _share(of, lambda one: one.noticed is not None and one.noticed <= one.first_possible)
         theirs = _share(of, lambda one: one.evidently is not None and one.evidently.dataset)
         column = _share(of, lambda one: one.evidently is not None and one.evidently.column)
-        lines.append(f"| {what}, noticed on the first run that could show it | {mine} | {theirs} | {column} |")
+        lines.append(
+            f"| {what}, noticed on the first run that could show it | {mine} | {theirs} |"
+            f" {column} |"
+        )
         mine = _share(of, lambda one: one.noticed is not None)
         lines.append(f"| {what}, noticed within 12 days | {mine} | – | – |")
     named = _share([one for one in seen if one.noticed is not None], lambda one: one.right)
@@ -61,9 +69,12 @@ def _kinds(seen: Sequence[Seen]) -> str:
         mine = [one for one in seen if (one.kind, one.size) == (kind, size)]
         first = sum(one.noticed is not None and one.noticed <= one.first_possible for one in mine)
         right = sum(one.right for one in mine)
-        caught, missed = (sum(getattr(one, name) for one in mine) / len(mine) for name in ("caught", "missed"))
+        caught, missed = (
+            sum(getattr(one, name) for one in mine) / len(mine) for name in ("caught", "missed")
+        )
         told = ", ".join(
-            f"{cause} {sum(one.cause == cause for one in mine)}" for cause in sorted({o.cause for o in mine})
+            f"{cause} {sum(one.cause == cause for one in mine)}"
+            for cause in sorted({o.cause for o in mine})
         )
         counts = f"{first} of {len(mine)} | {right} of {len(mine)}"
         lines.append(f"| {kind} | {size} | {caught:.0%}, {missed:.0%} | {counts} | {told} |")

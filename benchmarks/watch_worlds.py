@@ -1,6 +1,8 @@
-"""Banks for the watch's benchmark: months of usual days with a champion, and the same days with something wrong.
+"""Banks for the watch's benchmark: months of usual days with a champion, and the same days with
+something wrong.
 
-Everything is in memory, by the simulator and the one kernel; a day is then profiled as the monitor profiles it.
+Everything is in memory, by the simulator and the one kernel; a day is then profiled as the monitor
+profiles it.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ LEAD_DAYS = 9
 
 @dataclass(frozen=True)
 class Watched:
-    """A day as the monitor meets it, and (`fraud`) what really happened on it: money caught and missed by the list."""
+    """A day as the monitor meets it, and (`fraud`) what really happened on it: money caught and
+    missed by the list.
+    """
 
     day: date
     profile: DayProfile
@@ -73,7 +77,10 @@ class WatchedBank:
         """Every watched day, usual."""
         days = DayRange.of_length(STARTS, HISTORY_DAYS + QUIET_DAYS)
         firsts = range(0, len(days), AT_ONCE)
-        parts = [DayRange.of_length(days.first + timedelta(days=n), min(AT_ONCE, len(days) - n)) for n in firsts]
+        parts = [
+            DayRange.of_length(days.first + timedelta(days=n), min(AT_ONCE, len(days) - n))
+            for n in firsts
+        ]
         return {
             one.day: one
             for part in parts
@@ -88,7 +95,12 @@ class WatchedBank:
     ) -> tuple[pd.DataFrame, NDArray[np.bool_]]:
         """The training frame of these days, and what really happened in its rows."""
         made = simulated_frame(
-            self.world, days, self.use_case, self.use_case.stored_features, plans or {}, change=change
+            self.world,
+            days,
+            self.use_case,
+            self.use_case.stored_features,
+            plans or {},
+            change=change,
         )
         return made.frame, made.fraud
 
@@ -102,7 +114,8 @@ class WatchedBank:
     ) -> Iterator[Watched]:
         """Each day of a frame from `since` on; `features`, where given, is the job's fault in them.
 
-        Label rows are counted by the day they come in, so the frame has to begin as many days earlier as they take.
+        Label rows are counted by the day they come in, so the frame has to begin as many days
+        earlier as they take.
         """
         scorer, case = self.champion.scorer, self.use_case
         seen = frame if features is None else features(frame)
@@ -118,7 +131,9 @@ class WatchedBank:
             )
             reports = int((arrived == np.datetime64(day.date(), "D")).sum())
             judged = self.judged(frame, day.date())[rows]
-            yield self._watched_day(day, today, seen.iloc[rows], every[rows], reported, fraud[rows], reports, judged)
+            yield self._watched_day(
+                day, today, seen.iloc[rows], every[rows], reported, fraud[rows], reports, judged
+            )
 
     def judged(self, frame: pd.DataFrame, _day: date) -> NDArray[np.bool_]:
         """The rows of `frame` that a day's worth is measured by: all of them."""
@@ -135,13 +150,16 @@ class WatchedBank:
         reports: int,
         judged: NDArray[np.bool_],
     ) -> Watched:
-        """One day: its events, their features as the model saw them, scores, what was reported in time, the truth.
+        """One day: its events, their features as the model saw them, scores, what was reported in
+        time, the truth.
 
         The day is worth what the rows of `judged` (parallel to `today`) are.
         """
         scorer, case = self.champion.scorer, self.use_case
         names = list(self.champion.feature_set.names)
-        chosen = np.random.default_rng([self.seed, day.toordinal()]).permutation(len(today))[:SAMPLE]
+        chosen = np.random.default_rng([self.seed, day.toordinal()]).permutation(len(today))[
+            :SAMPLE
+        ]
         sample = seen.iloc[chosen][names].reset_index(drop=True)
         judge = {
             "unit": today[case.review.unit].to_numpy()[judged],
@@ -171,22 +189,38 @@ class WatchedBank:
         schema = self.use_case.stored_features.schema
         found: dict[str, float] = {}
         for entity in schema.entities:
-            names = [n for n in entity_features(self.use_case.stored_features, entity.name) if n in sample]
+            names = [
+                n
+                for n in entity_features(self.use_case.stored_features, entity.name)
+                if n in sample
+            ]
             values = {name: sample[name].to_numpy() for name in names}
-            found |= coherence(chosen[entity.key].to_numpy(), chosen[schema.time].to_numpy(), values)
+            found |= coherence(
+                chosen[entity.key].to_numpy(), chosen[schema.time].to_numpy(), values
+            )
         return found
 
     def _counts(self, today: pd.DataFrame) -> dict[str, object]:
         case = self.use_case
-        entities = {entity.name: today[entity.key].to_numpy() for entity in case.stored_features.schema.entities}
+        entities = {
+            entity.name: today[entity.key].to_numpy()
+            for entity in case.stored_features.schema.entities
+        }
         sizes = {"customer": self.customers, "terminal": self.terminals}
-        edges = {name: tuple(range(sizes[name] // BLOCKS, sizes[name], sizes[name] // BLOCKS)) for name in entities}
+        edges = {
+            name: tuple(range(sizes[name] // BLOCKS, sizes[name], sizes[name] // BLOCKS))
+            for name in entities
+        }
         return {
             "rows": len(today),
             "hours": tuple(np.bincount(today[case.events.time].dt.hour, minlength=24).tolist()),
             "edges": edges,
             "blocks": {
-                name: tuple(np.bincount(np.searchsorted(edges[name], keys, side="right"), minlength=BLOCKS).tolist())
+                name: tuple(
+                    np.bincount(
+                        np.searchsorted(edges[name], keys, side="right"), minlength=BLOCKS
+                    ).tolist()
+                )
                 for name, keys in entities.items()
             },
             "units": {name: len(np.unique(keys)) for name, keys in entities.items()},

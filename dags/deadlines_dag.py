@@ -1,4 +1,7 @@
-"""deadlines: is everything there that should be by now? Notices that no receiver has taken are sent again."""
+"""deadlines: is everything there that should be by now?
+
+Notices that no receiver has taken are sent again.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,16 @@ from pipelines.usecases.definition import UseCase
 from plugins.tollgate_airflow.wiring import dag_arguments, use_cases
 
 DOC = """
-Looks at the clock: a stage of the night that is not done by its deadline opens an incident, which closes by itself.
-Failed tasks have incidents of their own; this one sees what hangs, waits, or was never started.
+Looks at the clock: a stage of the night that is not done by its deadline opens an incident, which
+closes by itself. Failed tasks have incidents of their own; this one sees what hangs, waits, or was
+never started.
 
 **Runs** every half hour, a minute after the deadlines of the use case.
 
 **Healthy** when it is green; lateness itself never fails it.
 
-**When it fails**: the ledger does not answer; it is tried again by itself. See `docs/runbooks/ledger.md`, and for
-a late stage `docs/runbooks/late.md`.
+**When it fails**: the ledger does not answer; it is tried again by itself. See
+`docs/runbooks/ledger.md`, and for a late stage `docs/runbooks/late.md`.
 
 **A re-run is safe**: it reads, and of one cause there is one incident.
 """

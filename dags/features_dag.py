@@ -1,4 +1,6 @@
-"""features: the day's feature rows into the lake, then each entity's state into the online store."""
+"""features: the day's feature rows into the lake, then each entity's state into the online
+store.
+"""
 
 from __future__ import annotations
 
@@ -12,20 +14,25 @@ from plugins.tollgate_airflow.stage_run import run_stage
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter, use_cases
 
 DOC = """
-Computes the day's features from the events that the windows reach back to, and brings the online store up to date.
+Computes the day's features from the events that the windows reach back to, and brings the online
+store up to date.
 
-**Runs** when `ingest` has finished the same day. `score` follows as soon as the features are in the lake; the online
-store is filled meanwhile.
+**Runs** when `ingest` has finished the same day. `score` follows as soon as the features are in the
+lake; the online store is filled meanwhile.
 
-**Healthy** when both tasks are green and the account's row count is that of the day's accepted events.
+**Healthy** when both tasks are green and the account's row count is that of the day's accepted
+events.
 
 **When it fails**
-- *the day before is not ingested*: it waits and tries again by itself, so days may arrive in any order. See
-  `docs/runbooks/features-waiting.md`.
-- *gate refused*: a feature is outside what its suite allows; the table is as before. Look at the feature's inputs.
-- *materialize* fails: scoring by batch goes on; online answers stay at the last watermark. Clear the task.
+- *the day before is not ingested*: it waits and tries again by itself, so days may arrive in any
+  order. See `docs/runbooks/features-waiting.md`.
+- *gate refused*: a feature is outside what its suite allows; the table is as before. Look at the
+  feature's inputs.
+- *materialize* fails: scoring by batch goes on; online answers stay at the last watermark. Clear
+  the task.
 
-**A re-run is safe**: rows of the day are replaced in one commit; state is written by key, the newest wins.
+**A re-run is safe**: rows of the day are replaced in one commit; state is written by key, the
+newest wins.
 """
 
 
@@ -39,7 +46,12 @@ def build(use_case: UseCase) -> DAG:
     with DAG(**arguments, schedule=schedule, params=span_parameter()) as dag:
         with TaskGroup("offline", tooltip="the lake's features table"):
 
-            @task(inlets=[events], outlets=[features], pool=names.pool("features"), task_display_name="lake to table")
+            @task(
+                inlets=[events],
+                outlets=[features],
+                pool=names.pool("features"),
+                task_display_name="lake to table",
+            )
             def build_features() -> dict[str, Any]:
                 """Sliding windows over the days that they reach back to; gate; one commit."""
                 from pipelines.nightly.features.stage import build_features as stage
@@ -49,7 +61,11 @@ def build(use_case: UseCase) -> DAG:
             built = build_features()
         with TaskGroup("online", tooltip="Feast's online store"):
 
-            @task(outlets=[state], pool=names.pool("materialize"), task_display_name="state to online store")
+            @task(
+                outlets=[state],
+                pool=names.pool("materialize"),
+                task_display_name="state to online store",
+            )
             def materialize() -> dict[str, Any]:
                 """Each entity's recent events into the online store; the watermark moves last."""
                 from pipelines.nightly.materialize.stage import materialize as stage

@@ -12,20 +12,21 @@ from plugins.tollgate_airflow.stage_run import run_stage
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, span_parameter, use_cases
 
 DOC = """
-Scores the day's events with the champion and writes the ranked list of cases to review, with reasons.
+Scores the day's events with the champion and writes the ranked list of cases to review, with
+reasons.
 
 **Runs** when `features` of the same day are in the lake. `monitor` follows.
 
 **Healthy** when the task is green and the account says `fallback False`.
 
 **When it fails or falls back**
-- *the declared rule scores instead*, as no model could be loaded, or as a person or the watch let it decide: every row
-  says so, and the task stays green. See `docs/runbooks/score-fallback.md`.
-- *gate refused the predictions*: they are outside what the suite allows; yesterday's list stands. See
-  `docs/runbooks/predictions-refused.md`.
+- *the declared rule scores instead*, as no model could be loaded, or as a person or the watch let
+  it decide: every row says so, and the task stays green. See `docs/runbooks/score-fallback.md`.
+- *gate refused the predictions*: they are outside what the suite allows; yesterday's list stands.
+  See `docs/runbooks/predictions-refused.md`.
 
-**A re-run is safe**: predictions and alerts of the day are replaced in one commit each, with the release that is
-champion *now*; on days of a fallback the rule decides again.
+**A re-run is safe**: predictions and alerts of the day are replaced in one commit each, with the
+release that is champion *now*; on days of a fallback the rule decides again.
 """
 
 
@@ -38,7 +39,12 @@ def build(use_case: UseCase) -> DAG:
     arguments = dag_arguments(use_case, "score", title="score the day", doc=DOC)
     with DAG(**arguments, schedule=schedule, params=span_parameter()) as dag:
 
-        @task(inlets=[features], outlets=outlets, pool=names.pool("score"), task_display_name="features to alerts")
+        @task(
+            inlets=[features],
+            outlets=outlets,
+            pool=names.pool("score"),
+            task_display_name="features to alerts",
+        )
         def score() -> dict[str, Any]:
             """The released model on the day's features; gate; predictions and alerts."""
             from pipelines.nightly.score.stage import score as stage

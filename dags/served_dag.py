@@ -1,4 +1,6 @@
-"""served: what was really answered online yesterday, beside what the batch says of the same events, bit by bit."""
+"""served: what was really answered online yesterday, beside what the batch says of the same events,
+bit by bit.
+"""
 
 from __future__ import annotations
 
@@ -12,16 +14,17 @@ from plugins.tollgate_airflow.timetable import NightlyTimetable
 from plugins.tollgate_airflow.wiring import PARTITION_KEY, dag_arguments, use_cases
 
 DOC = """
-Reads the online scorer's log of yesterday's answers, compares every feature, score and decision with the batch, and
-names the cause of each difference. Nothing waits for it; the evidence of a release reads its result.
+Reads the online scorer's log of yesterday's answers, compares every feature, score and decision
+with the batch, and names the cause of each difference. Nothing waits for it; the evidence of a
+release reads its result.
 
 **Runs** every morning for the day before, after the deadlines of the night.
 
-**Healthy** when it is green and its account shows no unexplained differences. A day on which nothing was served, or
-without features, is passed over.
+**Healthy** when it is green and its account shows no unexplained differences. A day on which
+nothing was served, or without features, is passed over.
 
-**When answers differ** the task stays green: an incident *served parity* names features and causes, and the next
-release is refused; see `docs/runbooks/served-parity.md`.
+**When answers differ** the task stays green: an incident *served parity* names features and causes,
+and the next release is refused; see `docs/runbooks/served-parity.md`.
 
 **When it fails**
 - *Spark does not answer*: it is tried again by itself.
@@ -32,7 +35,9 @@ release is refused; see `docs/runbooks/served-parity.md`.
 
 def build(use_case: UseCase) -> DAG:
     """The DAG of one use case."""
-    schedule = NightlyTimetable(use_case.schedule.served, timezone="UTC", run_offset=-1, key_format=PARTITION_KEY)
+    schedule = NightlyTimetable(
+        use_case.schedule.served, timezone="UTC", run_offset=-1, key_format=PARTITION_KEY
+    )
     arguments = dag_arguments(use_case, "served", title="answered as in batch", doc=DOC)
     with DAG(**arguments, schedule=schedule) as dag:
 

@@ -1,4 +1,6 @@
-"""train: a candidate on what was known at the end of the day, judged, and released if it is better."""
+"""train: a candidate on what was known at the end of the day, judged, and released if it is
+better.
+"""
 
 from __future__ import annotations
 
@@ -14,23 +16,27 @@ from plugins.tollgate_airflow.training import train_for
 from plugins.tollgate_airflow.wiring import asset, dag_arguments, use_cases
 
 DOC = """
-Trains a candidate on what was known when the partition's day was over, judges it against champion and baselines, and
-releases it if it is good enough: first in shadow beside the champion, then in canary (`monitor` moves it on by days).
+Trains a candidate on what was known when the partition's day was over, judges it against champion
+and baselines, and releases it if it is good enough: first in shadow beside the champion, then in
+canary (`monitor` moves it on by days).
 
-**Runs** weekly (`train_weekly` asks) and whenever `monitor` asks because of drift. By hand: trigger it with the last
-day that shall be known as partition key.
+**Runs** weekly (`train_weekly` asks) and whenever `monitor` asks because of drift. By hand: trigger
+it with the last day that shall be known as partition key.
 
-**Healthy** when the task is green. A refused candidate is healthy too: the account says why, what decides now goes on.
+**Healthy** when the task is green. A refused candidate is healthy too: the account says why, what
+decides now goes on.
 
-**When it waits**: `approve` asks a person, with the evidence, where the verdict or the risk tier asks for one, under
-*Required actions* in Airflow; otherwise it is skipped. See `docs/runbooks/approval.md`.
+**When it waits**: `approve` asks a person, with the evidence, where the verdict or the risk tier
+asks for one, under *Required actions* in Airflow; otherwise it is skipped. See
+`docs/runbooks/approval.md`.
 
 **When it fails**
 - *nobody has said*: no answer came within six days; what decides now goes on.
 - *not enough mature labels*, *a day is missing*: permanent; see `docs/runbooks/train-failed.md`.
 - *MLflow or Spark does not answer*: it is tried again by itself; the champion scores on meanwhile.
 
-**A re-run is safe**: the same data and seed give the same release, which keeps the state that it has.
+**A re-run is safe**: the same data and seed give the same release, which keeps the state that it
+has.
 """
 
 
@@ -53,7 +59,9 @@ def build(use_case: UseCase) -> DAG:
         with TaskGroup("person", tooltip="where the verdict or the risk tier asks for one"):
             ask = release_approval(use_case.name)
 
-            @task(outlets=[release], pool=names.pool("train"), task_display_name="approved release on")
+            @task(
+                outlets=[release], pool=names.pool("train"), task_display_name="approved release on"
+            )
             def promote() -> dict[str, Any]:
                 """The approved release begins its way to champion, in the approver's name."""
                 return promote_approved(use_case.name, get_current_context(), ask.task_id)

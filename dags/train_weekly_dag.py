@@ -14,10 +14,12 @@ from plugins.tollgate_airflow.wiring import PARTITION_KEY, asset, dag_arguments,
 DOC = """
 Asks for the weekly training by emitting the asset that `train` waits for.
 
-**Runs** weekly. Its partition key is the day that it runs on; it asks `train` for the day before, the last one that is
-complete. `train` itself has no cron schedule, since a DAG follows either a clock or partitioned assets, not both.
+**Runs** weekly. Its partition key is the day that it runs on; it asks `train` for the day before,
+the last one that is complete. `train` itself has no cron schedule, since a DAG follows either a
+clock or partitioned assets, not both.
 
-**Healthy** when it is green. **When it fails**, trigger `train` by hand with yesterday as partition key.
+**Healthy** when it is green. **When it fails**, trigger `train` by hand with yesterday as partition
+key.
 
 **A re-run is safe**: it asks for the same training again.
 """
@@ -26,8 +28,12 @@ complete. `train` itself has no cron schedule, since a DAG follows either a cloc
 def build(use_case: UseCase) -> DAG:
     """The DAG of one use case."""
     due = asset(use_case, "training_due")
-    schedule = NightlyTimetable(use_case.schedule.training, timezone="UTC", key_format=PARTITION_KEY)
-    arguments = dag_arguments(use_case, "train_weekly", title="ask for the weekly training", doc=DOC)
+    schedule = NightlyTimetable(
+        use_case.schedule.training, timezone="UTC", key_format=PARTITION_KEY
+    )
+    arguments = dag_arguments(
+        use_case, "train_weekly", title="ask for the weekly training", doc=DOC
+    )
     with DAG(**arguments, schedule=schedule) as dag:
 
         @task(outlets=[due], task_display_name="ask for a training")

@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Fills secrets into the environment, then becomes the command that it is given.
 
-Where a variable TOLLGATE_* or AWS_* holds {name}, the content of the file /run/secrets/name takes its place: in an
-address (anything with ://) percent-encoded, so that a password may hold any sign, elsewhere as it is. Files stay where
-they are; nothing is written, and no secret comes to stand on a command line.
+Where a variable TOLLGATE_* or AWS_* holds {name}, the content of the file /run/secrets/name takes
+its place: in an address (anything with ://) percent-encoded, so that a password may hold any sign,
+elsewhere as it is. Files stay where they are; nothing is written, and no secret comes to stand on a
+command line.
 """
 
 import os
@@ -18,11 +19,27 @@ PLACE = re.compile(r"\{([a-z][a-z0-9_]*)\}")
 
 
 def filled(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
-    """The environment with secrets in their places; raises `SystemExit` that names each file that is missing."""
-    asked = {name: PLACE.findall(value) for name, value in environment.items() if OURS.fullmatch(name) and "{" in value}
-    missing = sorted({secret for secrets in asked.values() for secret in secrets if not (folder / secret).is_file()})
+    """The environment with secrets in their places; raises `SystemExit` that names each file that
+    is missing.
+    """
+    asked = {
+        name: PLACE.findall(value)
+        for name, value in environment.items()
+        if OURS.fullmatch(name) and "{" in value
+    }
+    missing = sorted(
+        {
+            secret
+            for secrets in asked.values()
+            for secret in secrets
+            if not (folder / secret).is_file()
+        }
+    )
     if missing:
-        raise SystemExit(f"entrypoint: no secret {', '.join(missing)} in {folder}; has the service `secrets` run?")
+        raise SystemExit(
+            f"entrypoint: no secret {', '.join(missing)} in {folder}; has the service `secrets`"
+            " run?"
+        )
     return {**environment, **{name: _filled(environment[name], folder) for name in asked}}
 
 

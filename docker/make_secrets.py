@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Makes every password on the first start, and gives each service those that it needs, in a folder of its own.
+"""Makes every password on the first start, and gives each service those that it needs, in a folder
+of its own.
 
-`all/` keeps them; the other folders are written anew at each start. Each folder is a volume that only its service
-mounts, under /run/secrets: who may mount it may read it.
+`all/` keeps them; the other folders are written anew at each start. Each folder is a volume that
+only its service mounts, under /run/secrets: who may mount it may read it.
 """
 
 import hashlib
@@ -13,7 +14,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 DATABASES = ("ledger", "airflow", "feast", "mlflow")
-PASSWORDS = ("superuser", *DATABASES, "redis", "s3_key", "s3_secret", "s3_admin_key", "s3_admin_secret", "grafana")
+PASSWORDS = (
+    "superuser",
+    *DATABASES,
+    "redis",
+    "s3_key",
+    "s3_secret",
+    "s3_admin_key",
+    "s3_admin_secret",
+    "grafana",
+)
 BUCKET = "tollgate"
 
 
@@ -38,7 +48,9 @@ def folders(known: Mapping[str, str]) -> dict[str, dict[str, str]]:
 
 
 def _redis_users(password: str) -> str:
-    """Redis's users by the SHA-256 of their password: all that applications do, nothing that administers the server."""
+    """Redis's users by the SHA-256 of their password: all that applications do, nothing that
+    administers the server.
+    """
     digest = hashlib.sha256(password.encode()).hexdigest()
     return f"user default on #{digest} ~* &* +@all -@admin +config|get\n"
 

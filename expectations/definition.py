@@ -1,4 +1,7 @@
-"""What data must satisfy, declared: checks with severities, gathered into suites. Great Expectations runs them."""
+"""What data must satisfy, declared: checks with severities, gathered into suites.
+
+Great Expectations runs them.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ Severity = Literal["critical", "warning", "info"]
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One expectation: `type` is the name of a Great Expectations class, `arguments` are its keyword arguments.
+    """One expectation: `type` is the name of a Great Expectations class, `arguments` are its
+    keyword arguments.
 
-    A failed `critical` check closes the gate; a `warning` is shown and lets pass. `meaning` says, for the person on
-    call, what it means when it fails.
+    A failed `critical` check closes the gate; a `warning` is shown and lets pass. `meaning` says,
+    for the person on call, what it means when it fails.
     """
 
     type: str

@@ -15,4 +15,6 @@ class ExpectationError(ValueError):
 
     def __str__(self) -> str:
         fields = (("where", self.where), ("expected", self.expected), ("found", self.found))
-        return "\n".join([self.what, *(f"  {label + ':':<11} {text}" for label, text in fields if text)])
+        return "\n".join(
+            [self.what, *(f"  {label + ':':<11} {text}" for label, text in fields if text)]
+        )

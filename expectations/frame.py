@@ -1,6 +1,8 @@
-"""Frames on their way into a gate: a small Spark frame becomes pandas, a large one stays; both then mean the same.
+"""Frames on their way into a gate: a small Spark frame becomes pandas, a large one stays; both then
+mean the same.
 
-Great Expectations takes 0.02 s for ten checks of 10,000 rows in pandas and some 3 s (13 jobs) in Spark.
+Great Expectations takes 0.02 s for ten checks of 10,000 rows in pandas and some 3 s (13 jobs) in
+Spark.
 """
 
 from __future__ import annotations
@@ -17,9 +19,11 @@ SMALL_ROWS = 200_000
 
 
 def gate_frame(frame: DataFrame, limit: int = SMALL_ROWS, *, rows: int | None = None) -> Frame:
-    """The Spark frame's rows as a pandas frame if there are at most `limit` of them, else the Spark frame itself.
+    """The Spark frame's rows as a pandas frame if there are at most `limit` of them, else the Spark
+    frame itself.
 
-    `rows` is their number where the caller knows it; otherwise one job fetches up to `limit` + 1 rows to find out.
+    `rows` is their number where the caller knows it; otherwise one job fetches up to `limit` + 1
+    rows to find out.
     """
     if rows is not None:
         return to_pandas(frame) if rows <= limit else frame
@@ -28,7 +32,9 @@ def gate_frame(frame: DataFrame, limit: int = SMALL_ROWS, *, rows: int | None = 
 
 
 def to_pandas(frame: DataFrame) -> pd.DataFrame:
-    """All rows over Arrow: decimals as float64 (a gate compares, it does not add), everything else as pandas has it."""
+    """All rows over Arrow: decimals as float64 (a gate compares, it does not add), everything else
+    as pandas has it.
+    """
     from pyspark.sql import functions as f
     from pyspark.sql.types import DecimalType
 
@@ -41,9 +47,11 @@ def to_pandas(frame: DataFrame) -> pd.DataFrame:
 
 
 def comparable(frame: Frame) -> Frame:
-    """The frame with values that mean the same in both engines: flags as 0 and 1, and in Spark NaN as null.
+    """The frame with values that mean the same in both engines: flags as 0 and 1, and in Spark NaN
+    as null.
 
-    Left alone, NaN passes `not null` in Spark and exceeds every maximum, and flags have a mean in pandas only.
+    Left alone, NaN passes `not null` in Spark and exceeds every maximum, and flags have a mean in
+    pandas only.
     """
     if is_pandas(frame):
         flags = frame.select_dtypes("bool").columns

@@ -1,4 +1,5 @@
-"""What the tables of the fraud use case must satisfy beyond what follows from their columns and features.
+"""What the tables of the fraud use case must satisfy beyond what follows from their columns and
+features.
 
 The rest is derived: `expectations.from_columns`, `expectations.from_features`.
 """
@@ -15,7 +16,9 @@ def _warning(kind: str, meaning: str, **arguments: object) -> Check:
 
 
 def _ratio(column: str, low: float, high: float, meaning: str) -> Check:
-    return _warning("ExpectColumnValuesToBeBetween", meaning, column=column, min_value=low, max_value=high)
+    return _warning(
+        "ExpectColumnValuesToBeBetween", meaning, column=column, min_value=low, max_value=high
+    )
 
 
 CHECKS: Mapping[str, tuple[Check, ...]] = {
@@ -33,13 +36,15 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
             "volume_ratio",
             0.5,
             2,
-            "far fewer or more transactions than usual on this weekday: a part of the feed is missing, or sent twice",
+            "far fewer or more transactions than usual on this weekday: a part of the feed is"
+            " missing, or sent twice",
         ),
         _ratio(
             "busiest_hour_share",
             0,
             0.5,
-            "most transactions fall into one hour: times are wrong, or only a part of the day was sent",
+            "most transactions fall into one hour: times are wrong, or only a part of the day was"
+            " sent",
         ),
         _ratio("duplicate_share", 0, 0.05, "much of the day was sent before; ask the sender"),
         _ratio(
@@ -52,11 +57,14 @@ CHECKS: Mapping[str, tuple[Check, ...]] = {
     "predictions": (
         _warning(
             "ExpectColumnMeanToBeBetween",
-            "the share of transactions called fraud is out of all proportion; alerts are not worth the analysts' time",
+            "the share of transactions called fraud is out of all proportion; alerts are not worth"
+            " the analysts' time",
             column="decision",
             min_value=0,
             max_value=0.1,
         ),
     ),
 }
-"""Further checks by suite: that of a feed, of a feed's days (`<feed>_by_day`), of the features or the predictions."""
+"""Further checks by suite: that of a feed, of a feed's days (`<feed>_by_day`), of the features or
+the predictions.
+"""

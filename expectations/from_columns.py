@@ -1,4 +1,6 @@
-"""Expectations that follow from a table's columns: which there are, that none is empty, the key once, the bounds."""
+"""Expectations that follow from a table's columns: which there are, that none is empty, the key
+once, the bounds.
+"""
 
 from __future__ import annotations
 
@@ -60,7 +62,9 @@ def feed_suite(
 
 
 def predictions_suite(key: Sequence[str], *, row: str, extra: tuple[Check, ...] = ()) -> Suite:
-    """The suite of the predictions: one a row, by a release that is known, with scores that are probabilities."""
+    """The suite of the predictions: one a row, by a release that is known, with scores that are
+    probabilities.
+    """
     return Suite(
         name="predictions",
         checks=(
@@ -85,12 +89,16 @@ def predictions_suite(key: Sequence[str], *, row: str, extra: tuple[Check, ...] 
 
 def _complete(columns: Sequence[str], meaning: str) -> tuple[Check, ...]:
     kind = "ExpectColumnValuesToNotBeNull"
-    return tuple(Check(type=kind, arguments={"column": column}, meaning=meaning) for column in columns)
+    return tuple(
+        Check(type=kind, arguments={"column": column}, meaning=meaning) for column in columns
+    )
 
 
 def _unique(key: Sequence[str], meaning: str) -> Check:
     if len(key) == 1:
-        return Check(type="ExpectColumnValuesToBeUnique", arguments={"column": key[0]}, meaning=meaning)
+        return Check(
+            type="ExpectColumnValuesToBeUnique", arguments={"column": key[0]}, meaning=meaning
+        )
     return Check(
         type="ExpectCompoundColumnsToBeUnique",
         arguments={"column_list": [*key]},

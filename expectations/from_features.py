@@ -1,11 +1,20 @@
-"""Expectations that follow from the feature definitions: what a count, a rate, a flag or an age can be at all."""
+"""Expectations that follow from the feature definitions: what a count, a rate, a flag or an age can
+be at all.
+"""
 
 from __future__ import annotations
 
 from expectations.definition import Check, Suite
 from features.definition import FeatureSet
 from features.feature import Feature
-from features.kinds import Calendar, LabelCount, LabelRate, SecondsSinceLast, WindowCount, WindowDeviation
+from features.kinds import (
+    Calendar,
+    LabelCount,
+    LabelRate,
+    SecondsSinceLast,
+    WindowCount,
+    WindowDeviation,
+)
 
 FINITE = 1e15
 """No value of a feature is beyond this: what is, is an infinity or an overflow."""
@@ -14,10 +23,14 @@ _SECONDS_A_DAY = 86_400
 
 
 def features_suite(feature_set: FeatureSet, extra: tuple[Check, ...] = ()) -> Suite:
-    """The suite of a table with the set's features: one row an event, no holes, nothing impossible; and `extra`."""
+    """The suite of a table with the set's features: one row an event, no holes, nothing impossible;
+    and `extra`.
+    """
     schema = feature_set.schema
     keys = (schema.id, schema.time, *(entity.key for entity in schema.entities))
-    checks = [Check(type="ExpectColumnValuesToBeUnique", arguments={"column": schema.id}, meaning=_TWICE)]
+    checks = [
+        Check(type="ExpectColumnValuesToBeUnique", arguments={"column": schema.id}, meaning=_TWICE)
+    ]
     checks += [Check(type=_NOT_NULL, arguments={"column": key}, meaning=_NOBODY) for key in keys]
     for feature in feature_set.features:
         checks += feature_checks(feature)
@@ -25,9 +38,15 @@ def features_suite(feature_set: FeatureSet, extra: tuple[Check, ...] = ()) -> Su
 
 
 def feature_checks(feature: Feature) -> tuple[Check, ...]:
-    """No value is missing, and none is outside what the definition allows (its default included)."""
+    """No value is missing, and none is outside what the definition allows (its default
+    included).
+    """
     meaning = f"{feature.description} cannot be that: the engine or its input is broken"
-    present = Check(type=_NOT_NULL, arguments={"column": feature.name}, meaning=f"the model needs {feature.name}")
+    present = Check(
+        type=_NOT_NULL,
+        arguments={"column": feature.name},
+        meaning=f"the model needs {feature.name}",
+    )
     if isinstance(feature, Calendar):
         flag = {"column": feature.name, "value_set": [0, 1]}
         return present, Check(type="ExpectColumnValuesToBeInSet", arguments=flag, meaning=meaning)

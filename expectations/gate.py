@@ -1,6 +1,8 @@
-"""The gate: runs a suite of checks on a frame with Great Expectations; says what failed, how badly, what it means.
+"""The gate: runs a suite of checks on a frame with Great Expectations; says what failed, how badly,
+what it means.
 
-Importing Great Expectations takes seconds, so it is imported when the first gate runs, never with this module.
+Importing Great Expectations takes seconds, so it is imported when the first gate runs, never with
+this module.
 """
 
 from __future__ import annotations
@@ -23,12 +25,14 @@ _SAMPLE = 3
 
 
 def run_suite(suite: Suite, frame: Frame, *, subject: str, day_column: str = "") -> GateResult:
-    """Judge a pandas or Spark frame by a suite; `subject` names what is judged (`transactions of 2026-11-07`).
+    """Judge a pandas or Spark frame by a suite; `subject` names what is judged (`transactions of
+    2026-11-07`).
 
-    The verdict is the same in either engine. A check of a column that the frame lacks fails; a check that cannot be
-    evaluated for any other reason raises `ExpectationError`. Spark first asks for yes or no (the fewest jobs) and then
-    only looks closer at the checks that failed. `day_column` is the column of days (YYYY-MM-DD) of a pandas frame with
-    a row for each day: failed checks then say on which.
+    The verdict is the same in either engine. A check of a column that the frame lacks fails; a
+    check that cannot be evaluated for any other reason raises `ExpectationError`. Spark first asks
+    for yes or no (the fewest jobs) and then only looks closer at the checks that failed.
+    `day_column` is the column of days (YYYY-MM-DD) of a pandas frame with a row for each day:
+    failed checks then say on which.
     """
     frame = comparable(frame)
     columns = [str(column) for column in frame.columns]
@@ -63,7 +67,9 @@ def _failed(
 ) -> list[tuple[Check, Mapping[str, Any]]]:
     """The checks that the frame fails, in their order, with Great Expectations' account of each."""
     validation = _validation(checks, frame)
-    outcomes = validation.run(batch_parameters={"dataframe": frame}, result_format=result_format).results
+    outcomes = validation.run(
+        batch_parameters={"dataframe": frame}, result_format=result_format
+    ).results
     by_check = {outcome.expectation_config.meta["check"]: outcome for outcome in outcomes}
     failed = []
     for index, check in enumerate(checks):
@@ -75,7 +81,9 @@ def _failed(
 
 
 def _validation(checks: Sequence[Check], frame: Frame) -> Any:
-    """A validation of the frame in an ephemeral context: nothing on disk, no telemetry, no progress bars."""
+    """A validation of the frame in an ephemeral context: nothing on disk, no telemetry, no progress
+    bars.
+    """
     os.environ.setdefault("GX_ANALYTICS_ENABLED", "false")
     gx = load_great_expectations()
     from great_expectations.data_context.types.base import DataContextConfig as Config
@@ -83,7 +91,9 @@ def _validation(checks: Sequence[Check], frame: Frame) -> Any:
     from great_expectations.data_context.types.base import ProgressBarsConfig as ProgressBars
 
     silent = ProgressBars(globally=False, metric_calculations=False)
-    config = Config(store_backend_defaults=InMemory(), analytics_enabled=False, progress_bars=silent)
+    config = Config(
+        store_backend_defaults=InMemory(), analytics_enabled=False, progress_bars=silent
+    )
     context = gx.get_context(mode="ephemeral", project_config=config)
     if is_pandas(frame):
         source = context.data_sources.add_pandas("gate")
@@ -92,7 +102,9 @@ def _validation(checks: Sequence[Check], frame: Frame) -> Any:
     batch = source.add_dataframe_asset("frame").add_batch_definition_whole_dataframe("all")
     expectations = [_expectation(check, index) for index, check in enumerate(checks)]
     suite = context.suites.add(gx.ExpectationSuite("suite", expectations=expectations))
-    return context.validation_definitions.add(gx.ValidationDefinition(name="gate", data=batch, suite=suite))
+    return context.validation_definitions.add(
+        gx.ValidationDefinition(name="gate", data=batch, suite=suite)
+    )
 
 
 def _expectation(check: Check, index: int) -> Any:
@@ -109,9 +121,16 @@ def _expectation(check: Check, index: int) -> Any:
 
 
 def _require_evaluated(check: Check, exception_info: Mapping[str, Any]) -> None:
-    """Raise `ExpectationError` where Great Expectations could not compute a check: that says nothing of the data."""
-    infos = [exception_info, *(info for info in exception_info.values() if isinstance(info, Mapping))]
-    messages = [str(info.get("exception_message")) for info in infos if info.get("raised_exception")]
+    """Raise `ExpectationError` where Great Expectations could not compute a check: that says
+    nothing of the data.
+    """
+    infos = [
+        exception_info,
+        *(info for info in exception_info.values() if isinstance(info, Mapping)),
+    ]
+    messages = [
+        str(info.get("exception_message")) for info in infos if info.get("raised_exception")
+    ]
     if messages:
         raise ExpectationError(
             "a check could not be evaluated",
@@ -122,8 +141,16 @@ def _require_evaluated(check: Check, exception_info: Mapping[str, Any]) -> None:
 
 
 def _missing(check: Check, columns: Sequence[str]) -> list[str]:
-    wanted = [value for name, value in check.arguments.items() if name in {"column", "column_A", "column_B"}]
-    wanted += check.arguments.get("column_list", []) if check.type != "ExpectTableColumnsToMatchOrderedList" else []
+    wanted = [
+        value
+        for name, value in check.arguments.items()
+        if name in {"column", "column_A", "column_B"}
+    ]
+    wanted += (
+        check.arguments.get("column_list", [])
+        if check.type != "ExpectTableColumnsToMatchOrderedList"
+        else []
+    )
     return [column for column in wanted if column not in columns]
 
 
@@ -155,22 +182,33 @@ def _failure(check: Check, outcome: Mapping[str, Any], rows: int, day_column: st
 
 
 def _expected(check: Check) -> str:
-    """`values to be between (min_value 0, max_value 1)`: the class's name in words, and its arguments."""
+    """`values to be between (min_value 0, max_value 1)`: the class's name in words, and its
+    arguments.
+    """
     words = re.sub(r"(?<!^)(?=[A-Z])", " ", check.type.removeprefix("Expect")).lower()
     arguments = _arguments(check)
-    return words.removeprefix("column ").removeprefix("table ") + (f" ({arguments})" if arguments else "")
+    return words.removeprefix("column ").removeprefix("table ") + (
+        f" ({arguments})" if arguments else ""
+    )
 
 
 def _arguments(check: Check) -> str:
-    shown = {name: f"{value:g}" if isinstance(value, float) else value for name, value in check.arguments.items()}
+    shown = {
+        name: f"{value:g}" if isinstance(value, float) else value
+        for name, value in check.arguments.items()
+    }
     return ", ".join(f"{name} {value}" for name, value in shown.items() if name != "column")
 
 
 def _observed(outcome: Mapping[str, Any], rows: int) -> str:
     if (count := outcome.get("unexpected_count")) is not None:
-        sample = list(dict.fromkeys(str(value) for value in outcome.get("partial_unexpected_list") or ()))[:_SAMPLE]
+        sample = list(
+            dict.fromkeys(str(value) for value in outcome.get("partial_unexpected_list") or ())
+        )[:_SAMPLE]
         percent = 100.0 * count / rows if rows else 0.0
-        return f"{count:,} of {rows:,} rows ({percent:.3g} %)" + (f", such as {', '.join(sample)}" if sample else "")
+        return f"{count:,} of {rows:,} rows ({percent:.3g} %)" + (
+            f", such as {', '.join(sample)}" if sample else ""
+        )
     if mismatched := (outcome.get("details") or {}).get("mismatched"):
         return f"{outcome.get('observed_value')}, differing in {mismatched}"
     return str(outcome.get("observed_value"))

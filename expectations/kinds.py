@@ -1,6 +1,8 @@
-"""The checks that a suite can declare: classes of Great Expectations with their arguments, known without its import.
+"""The checks that a suite can declare: classes of Great Expectations with their arguments, known
+without its import.
 
-Only those that work in pandas and in Spark alike under numpy 2; whole distributions are judged elsewhere.
+Only those that work in pandas and in Spark alike under numpy 2; whole distributions are judged
+elsewhere.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""Great Expectations, imported without two libraries that only its rarest expectations use: 5.0 s of CPU, not 6.9 s."""
+"""Great Expectations, imported without two libraries that only its rarest expectations use: 5.0 s
+of CPU, not 6.9 s.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,13 @@ _UNUSED = ("altair", "scipy.stats")
 
 
 def load_great_expectations() -> Any:
-    """The library. Its expectations about whole distributions (KL divergence, KS and chi-square tests) do not work.
+    """The library.
 
-    They crash under numpy 2 anyway; drift is judged elsewhere. Where altair or scipy's statistics are imported already,
-    nothing is kept from them, and whoever imports these later gets the real ones.
+    Its expectations about whole distributions (KL divergence, KS and chi-square tests) do not work.
+
+    They crash under numpy 2 anyway; drift is judged elsewhere. Where altair or scipy's statistics
+    are imported already, nothing is kept from them, and whoever imports these later gets the real
+    ones.
     """
     if "great_expectations" not in sys.modules:
         with _absent([name for name in _UNUSED if name not in sys.modules]):
@@ -25,7 +30,9 @@ def load_great_expectations() -> Any:
 
 
 class _Absent(ModuleType):
-    """Stands in for a library during the import; whatever is asked of it later says what is missing."""
+    """Stands in for a library during the import; whatever is asked of it later says what is
+    missing.
+    """
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
@@ -33,7 +40,9 @@ class _Absent(ModuleType):
         return _Absent(f"{self.__name__}.{name}")
 
     def __call__(self, *_: Any, **__: Any) -> Any:
-        raise NotImplementedError(f"{self.__name__} was left out of Great Expectations (expectations/library.py)")
+        raise NotImplementedError(
+            f"{self.__name__} was left out of Great Expectations (expectations/library.py)"
+        )
 
 
 @contextmanager

@@ -1,4 +1,6 @@
-"""What a gate says: the checks that failed, in words for the person on call and as plain data for the ledger."""
+"""What a gate says: the checks that failed, in words for the person on call and as plain data for
+the ledger.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +18,9 @@ RANK: Mapping[str, int] = {"critical": 0, "warning": 1, "info": 2}
 class CheckResult:
     """One failed check. `column` is empty for a check of the whole table.
 
-    `unexpected_count` and `unexpected_percent` (0 to 100, of all rows) are given where single rows failed. `days`
-    (YYYY-MM-DD) are given where the frame has a row for each day: those whose row failed.
+    `unexpected_count` and `unexpected_percent` (0 to 100, of all rows) are given where single rows
+    failed. `days` (YYYY-MM-DD) are given where the frame has a row for each day: those whose row
+    failed.
     """
 
     check: str
@@ -32,7 +35,10 @@ class CheckResult:
 
     def __str__(self) -> str:
         subject = self.column or "table"
-        return f"{self.severity}: {subject}: expected {self.expected}; found {self.observed} ({self.meaning})"
+        return (
+            f"{self.severity}: {subject}: expected {self.expected}; found {self.observed}"
+            f" ({self.meaning})"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -41,7 +47,9 @@ class CheckResult:
 
 @dataclass(frozen=True, kw_only=True)
 class GateResult:
-    """The verdict of a suite on a frame; `failures` stand with the worst first, `rows` were looked at."""
+    """The verdict of a suite on a frame; `failures` stand with the worst first, `rows` were looked
+    at.
+    """
 
     suite: str
     subject: str
@@ -66,8 +74,12 @@ class GateResult:
         return tuple(failure for failure in self.failures if failure.severity != "critical")
 
     def of_day(self, day: str) -> GateResult:
-        """The verdict as far as it concerns one day (YYYY-MM-DD): without the failures of rows of other days."""
-        concerned = tuple(failure for failure in self.failures if not failure.days or day in failure.days)
+        """The verdict as far as it concerns one day (YYYY-MM-DD): without the failures of rows of
+        other days.
+        """
+        concerned = tuple(
+            failure for failure in self.failures if not failure.days or day in failure.days
+        )
         return replace(self, failures=concerned)
 
     def describe(self, limit: int = 5) -> str:

@@ -1,4 +1,6 @@
-"""The batch compilation of a feature set: Spark deals events out into tasks, the kernel computes each in one call."""
+"""The batch compilation of a feature set: Spark deals events out into tasks, the kernel computes
+each in one call.
+"""
 
 from __future__ import annotations
 
@@ -27,16 +29,19 @@ def compute_features(
 ) -> DataFrame:
     """The features of every event of `days` (UTC, both ends included), lazily.
 
-    `events` holds the columns of the feature set's schema (id BIGINT or STRING, time TIMESTAMP, amount DECIMAL(p, 2),
-    entity keys BIGINT or STRING; none null, ids unique) and `reported_at` (TIMESTAMP, NULL where the label is not
-    positive or not known), and reaches `feature_set.reach_days` days back before the first day; what reaches further
-    is cut off. The session's time zone is UTC. The result holds event id, time and entity keys as they were, every
-    feature (BIGINT or DOUBLE) in the declared order, and `day` (DATE); a partition holds a stretch of days, ordered by
-    (time, id).
+    `events` holds the columns of the feature set's schema (id BIGINT or STRING, time TIMESTAMP,
+    amount DECIMAL(p, 2), entity keys BIGINT or STRING; none null, ids unique) and `reported_at`
+    (TIMESTAMP, NULL where the label is not positive or not known), and reaches
+    `feature_set.reach_days` days back before the first day; what reaches further is cut off. The
+    session's time zone is UTC. The result holds event id, time and entity keys as they were, every
+    feature (BIGINT or DOUBLE) in the declared order, and `day` (DATE); a partition holds a stretch
+    of days, ordered by (time, id).
     """
     layout = layout or Layout()
     schema = feature_set.schema
-    rows = _striped(_narrowed(events, schema, days, reported_at), days, feature_set.reach_days, layout)
+    rows = _striped(
+        _narrowed(events, schema, days, reported_at), days, feature_set.reach_days, layout
+    )
     frame = rows.drop(DAY)
     *before, last = _passes(feature_set, layout)
     for work in before:
@@ -48,7 +53,9 @@ def compute_features(
 
 
 def _narrowed(events: DataFrame, schema: EventSchema, days: Days, reported_at: str) -> DataFrame:
-    """Event id, entity keys, time and report in microseconds, cents, and `DAY` as a number of days since the first."""
+    """Event id, entity keys, time and report in microseconds, cents, and `DAY` as a number of days
+    since the first.
+    """
     from pyspark.sql import functions
 
     return events.select(
@@ -62,7 +69,9 @@ def _narrowed(events: DataFrame, schema: EventSchema, days: Days, reported_at: s
 
 
 def _striped(frame: DataFrame, days: Days, reach_days: int, layout: Layout) -> DataFrame:
-    """A copy of each row, with its day, for each stripe that holds or reaches back to it, numbered in `STRIPE`."""
+    """A copy of each row, with its day, for each stripe that holds or reaches back to it, numbered
+    in `STRIPE`.
+    """
     from pyspark.sql import functions
 
     day, length = functions.col(DAY), layout.stripe_length(days)
@@ -70,7 +79,9 @@ def _striped(frame: DataFrame, days: Days, reach_days: int, layout: Layout) -> D
     if layout.stripes == 1:
         return within.withColumn(STRIPE, functions.lit(0))
     first = functions.greatest(functions.lit(0), functions.floor(day / length)).cast("int")
-    last = functions.least(functions.lit(layout.stripes - 1), functions.floor((day + reach_days) / length)).cast("int")
+    last = functions.least(
+        functions.lit(layout.stripes - 1), functions.floor((day + reach_days) / length)
+    ).cast("int")
     return within.withColumn(STRIPE, functions.explode(functions.sequence(first, last)))
 
 
@@ -78,11 +89,15 @@ def _history(rows: DataFrame, days: Days, layout: Layout) -> DataFrame:
     """The rows that a stripe only looks back at: those of the days before its own."""
     from pyspark.sql import functions
 
-    return rows.where(functions.col(DAY) < functions.col(STRIPE) * layout.stripe_length(days)).drop(DAY)
+    return rows.where(functions.col(DAY) < functions.col(STRIPE) * layout.stripe_length(days)).drop(
+        DAY
+    )
 
 
 def _passes(feature_set: FeatureSet, layout: Layout) -> list[Pass]:
-    """One pass where a task holds whole stripes, else one for each kind of entity; the last computes all the rest."""
+    """One pass where a task holds whole stripes, else one for each kind of entity; the last
+    computes all the rest.
+    """
     entities = entities_with_state(feature_set)
     if layout.buckets == 1 or not entities:
         return [Pass(entity=None, features=feature_set.features)]
@@ -97,7 +112,9 @@ def _passes(feature_set: FeatureSet, layout: Layout) -> list[Pass]:
 
 
 def _dealt(frame: DataFrame, schema: EventSchema, work: Pass, layout: Layout) -> DataFrame:
-    """The rows where their task finds them: by stripe and, where there are buckets, by the hash of the entity's key."""
+    """The rows where their task finds them: by stripe and, where there are buckets, by the hash of
+    the entity's key.
+    """
     from pyspark.sql import functions
 
     number: Column = functions.col(STRIPE)
@@ -112,7 +129,12 @@ def _own_type(frame: DataFrame) -> StructType:
     """The columns of a task's input, and what was computed for its rows, packed."""
     from pyspark.sql.types import BinaryType, StructField
 
-    return _type([*(field for field in frame.schema if field.name != GIVEN), StructField(GIVEN, BinaryType())])
+    return _type(
+        [
+            *(field for field in frame.schema if field.name != GIVEN),
+            StructField(GIVEN, BinaryType()),
+        ]
+    )
 
 
 def _result_type(events: DataFrame, feature_set: FeatureSet) -> StructType:
@@ -126,7 +148,10 @@ def _result_type(events: DataFrame, feature_set: FeatureSet) -> StructType:
 def _fields(features: Iterable[Feature]) -> list[StructField]:
     from pyspark.sql.types import DoubleType, LongType, StructField
 
-    return [StructField(feature.name, LongType() if feature.dtype == "int64" else DoubleType()) for feature in features]
+    return [
+        StructField(feature.name, LongType() if feature.dtype == "int64" else DoubleType())
+        for feature in features
+    ]
 
 
 def _type(fields: Iterable[StructField]) -> StructType:

@@ -1,4 +1,6 @@
-"""Functions that numba compiles on their first call; what it made is kept on disk, so that it is made once."""
+"""Functions that numba compiles on their first call; what it made is kept on disk, so that it is
+made once.
+"""
 
 from __future__ import annotations
 

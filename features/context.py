@@ -1,4 +1,6 @@
-"""What the computation of a feature may look at: the queries, their entities' histories, and other features' values."""
+"""What the computation of a feature may look at: the queries, their entities' histories, and other
+features' values.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ from features.timeline import Ints
 
 
 class Context:
-    """Queries at instants `at` (µs since 1970 UTC) with amounts `cents`; every value is worked out once.
+    """Queries at instants `at` (µs since 1970 UTC) with amounts `cents`; every value is worked out
+    once.
 
-    `histories` gives the statistics of a kind of entity by its name. `given` holds the values of features that were
-    computed before, by name; `compute` computes the others.
+    `histories` gives the statistics of a kind of entity by its name. `given` holds the values of
+    features that were computed before, by name; `compute` computes the others.
     """
 
     def __init__(

@@ -1,13 +1,16 @@
-"""What a feature is: declared once, with owner, meaning, unit, default and reason; its name is generated.
+"""What a feature is: declared once, with owner, meaning, unit, default and reason; its name is
+generated.
 
-The Spark job, the online path, the Feast objects, the expectations, the model's signature and the docs all derive from
-these declarations. Nothing here computes; `features.kernel` does. The kinds are in `features.kinds`; this module
-gathers the whole vocabulary of declarations.
+The Spark job, the online path, the Feast objects, the expectations, the model's signature and the
+docs all derive from these declarations. Nothing here computes; `features.kernel` does. The kinds
+are in `features.kinds`; this module gathers the whole vocabulary of declarations.
 
 Semantics, to the microsecond, for an event of an entity at time *t*:
 
-- A window of *w* days with a delay of *d* days covers the entity's events with `event_time` in (t - d - w, t - d].
-- Without a delay the event itself is included; of events with the same entity and instant it sees itself and those
+- A window of *w* days with a delay of *d* days covers the entity's events with `event_time` in (t -
+  d - w, t - d].
+- Without a delay the event itself is included; of events with the same entity and instant it sees
+  itself and those
   with a smaller event id. With a delay all events in the interval count.
 - A labelled event counts as positive from the moment it was reported; see `LabelCount`.
 """
@@ -62,7 +65,9 @@ __all__ = [
 
 @dataclass(frozen=True, kw_only=True)
 class FeatureSet:
-    """An ordered, named set of features over one event schema; what a model is trained on and signed with."""
+    """An ordered, named set of features over one event schema; what a model is trained on and
+    signed with.
+    """
 
     name: str
     description: str
@@ -74,7 +79,9 @@ class FeatureSet:
         twice = sorted({name for name in names if names.count(name) > 1})
         if twice:
             raise FeatureError(
-                f"feature set {self.name!r} declares a name twice", expected="every name once", found=", ".join(twice)
+                f"feature set {self.name!r} declares a name twice",
+                expected="every name once",
+                found=", ".join(twice),
             )
 
     @cached_property
@@ -90,14 +97,19 @@ class FeatureSet:
     @cached_property
     def digest(self) -> str:
         """SHA-256 (hex) over everything that decides the values: definitions, order, schema."""
-        content = {"schema": asdict(self.schema), "features": [f.declaration() for f in self.features]}
+        content = {
+            "schema": asdict(self.schema),
+            "features": [f.declaration() for f in self.features],
+        }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     def __getitem__(self, name: str) -> Feature:
         for feature in self.features:
             if feature.name == name:
                 return feature
-        raise FeatureError(f"feature set {self.name!r} has no {name!r}", expected=", ".join(self.names), found=name)
+        raise FeatureError(
+            f"feature set {self.name!r} has no {name!r}", expected=", ".join(self.names), found=name
+        )
 
 
 def union(name: str, description: str, sets: Iterable[FeatureSet]) -> FeatureSet:
@@ -112,4 +124,6 @@ def union(name: str, description: str, sets: Iterable[FeatureSet]) -> FeatureSet
                     expected="one definition for each name",
                     found=", ".join(s.name for s in sets),
                 )
-    return FeatureSet(name=name, description=description, schema=sets[0].schema, features=tuple(merged.values()))
+    return FeatureSet(
+        name=name, description=description, schema=sets[0].schema, features=tuple(merged.values())
+    )

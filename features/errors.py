@@ -13,5 +13,9 @@ class FeatureError(ValueError):
         self.found = found
 
     def __str__(self) -> str:
-        parts = [self.what, f"  expected:   {self.expected}" if self.expected else "", f"  found:      {self.found}"]
+        parts = [
+            self.what,
+            f"  expected:   {self.expected}" if self.expected else "",
+            f"  found:      {self.found}",
+        ]
         return "\n".join(part for part in parts if part and not part.endswith("found:      "))

@@ -1,4 +1,6 @@
-"""What every declared feature has: owner, meaning, unit, reason, default, a generated name, a reach into the past."""
+"""What every declared feature has: owner, meaning, unit, reason, default, a generated name, a reach
+into the past.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ class Feature:
         return ()
 
     def declaration(self) -> dict[str, object]:
-        """Everything that decides the feature's values, as plain JSON data: what its digest is made of."""
+        """Everything that decides the feature's values, as plain JSON data: what its digest is made
+        of.
+        """
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _TEXTS}
         plain = {k: v.declaration() if isinstance(v, Feature) else v for k, v in values.items()}
         return {"kind": self.kind, "name": self.name, "dtype": self.dtype, **plain}
@@ -54,8 +58,8 @@ class Feature:
 class EntityFeature(Feature):
     """A feature over the history of one of the event's entities, `days` back at most.
 
-    `variant` tells two features apart whose generated names would be the same. `reads` says what the kind looks at
-    besides ids and times of events, and so what the online state has to hold.
+    `variant` tells two features apart whose generated names would be the same. `reads` says what
+    the kind looks at besides ids and times of events, and so what the online state has to hold.
     """
 
     reads: ClassVar[tuple[Reads, ...]] = ()
@@ -65,7 +69,9 @@ class EntityFeature(Feature):
 
     def __post_init__(self) -> None:
         if self.days < 1:
-            raise FeatureError("a window is too short", expected="a day or more", found=f"days={self.days}")
+            raise FeatureError(
+                "a window is too short", expected="a day or more", found=f"days={self.days}"
+            )
 
     @property
     def reach_days(self) -> int:
@@ -77,10 +83,11 @@ class EntityFeature(Feature):
 
 @dataclass(frozen=True, kw_only=True)
 class WindowFeature(EntityFeature):
-    """A feature over a sliding window of one entity's events: `days` long, ending `delay_days` before the event.
+    """A feature over a sliding window of one entity's events: `days` long, ending `delay_days`
+    before the event.
 
-    With `include_current=False` the event itself is left out of its own window (and `_before` added to its name);
-    events of the same instant with a smaller id stay in.
+    With `include_current=False` the event itself is left out of its own window (and `_before` added
+    to its name); events of the same instant with a smaller id stay in.
     """
 
     delay_days: int = 0

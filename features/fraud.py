@@ -1,7 +1,9 @@
-"""The features of the fraud use case: the public handbook's fifteen (`BASELINE`), and what proved itself on top (`EXTENDED`).
+"""The features of the fraud use case: the public handbook's fifteen (`BASELINE`), and what proved
+itself on top (`EXTENDED`).
 
-Source of the baseline: Le Borgne et al., *Reproducible Machine Learning for Credit Card Fraud Detection*, chapter 3. What
-was tried for the extended set, and what it is worth, is in `docs/decisions/0130-extended-features.md`.
+Source of the baseline: Le Borgne et al., *Reproducible Machine Learning for Credit Card Fraud
+Detection*, chapter 3. What was tried for the extended set, and what it is worth, is in
+`docs/decisions/0130-extended-features.md`.
 """
 
 from __future__ import annotations
@@ -43,32 +45,55 @@ SCHEMA = EventSchema(
 def _customer(days: int) -> tuple[Feature, ...]:
     return (
         WindowCount(
-            entity="customer", days=days, owner=OWNER, unit="transactions",
+            entity="customer",
+            days=days,
+            owner=OWNER,
+            unit="transactions",
             description=f"transactions of the customer in the last {days} d, this one included",
-            reason="a stolen card is used more often than its owner uses it", default=1,
+            reason="a stolen card is used more often than its owner uses it",
+            default=1,
         ),
         WindowMean(
-            entity="customer", days=days, owner=OWNER, unit="currency",
-            description=f"mean amount of the customer's transactions in the last {days} d, this one included",
+            entity="customer",
+            days=days,
+            owner=OWNER,
+            unit="currency",
+            description=(
+                f"mean amount of the customer's transactions in the last {days} d, this one"
+                " included"
+            ),
             reason="what is usual for this customer",
         ),
-    )  # fmt: skip
+    )
 
 
 def _terminal(days: int) -> tuple[Feature, ...]:
     return (
         WindowCount(
-            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="transactions",
-            description=f"transactions at the terminal in {days} d, ending {LABEL_DELAY_DAYS} d ago",
+            entity="terminal",
+            days=days,
+            delay_days=LABEL_DELAY_DAYS,
+            owner=OWNER,
+            unit="transactions",
+            description=(
+                f"transactions at the terminal in {days} d, ending {LABEL_DELAY_DAYS} d ago"
+            ),
             reason="how much evidence the terminal's rate rests on",
         ),
         LabelRate(
             positive="fraud",
-            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="share",
-            description=f"share of reported frauds among the terminal's transactions in {days} d, ending {LABEL_DELAY_DAYS} d ago",
+            entity="terminal",
+            days=days,
+            delay_days=LABEL_DELAY_DAYS,
+            owner=OWNER,
+            unit="share",
+            description=(
+                f"share of reported frauds among the terminal's transactions in {days} d, ending"
+                f" {LABEL_DELAY_DAYS} d ago"
+            ),
             reason="a compromised terminal stays compromised for weeks",
         ),
-    )  # fmt: skip
+    )
 
 
 BASELINE = FeatureSet(
@@ -77,36 +102,62 @@ BASELINE = FeatureSet(
     schema=SCHEMA,
     features=(
         RequestAmount(
-            owner=OWNER, unit="currency", description="amount of the transaction", reason="large amounts are riskier"
+            owner=OWNER,
+            unit="currency",
+            description="amount of the transaction",
+            reason="large amounts are riskier",
         ),
         Calendar(
-            period="weekend", owner=OWNER, unit="flag", description="1 on Saturday and Sunday, UTC",
+            period="weekend",
+            owner=OWNER,
+            unit="flag",
+            description="1 on Saturday and Sunday, UTC",
             reason="spending differs at the weekend",
         ),
         Calendar(
-            period="night", owner=OWNER, unit="flag", description="1 where the UTC hour is 0 to 6",
+            period="night",
+            owner=OWNER,
+            unit="flag",
+            description="1 where the UTC hour is 0 to 6",
             reason="spending differs at night",
         ),
         *chain.from_iterable(map(_customer, WINDOWS)),
         *chain.from_iterable(map(_terminal, WINDOWS)),
     ),
-)  # fmt: skip
+)
 
 
 def _own_past(days: int, *, delay_days: int = 0) -> WindowMean:
-    """What the customer used to spend: the mean of earlier transactions, none of them the one to be judged."""
+    """What the customer used to spend: the mean of earlier transactions, none of them the one to be
+    judged.
+    """
     return WindowMean(
-        entity="customer", days=days, delay_days=delay_days, include_current=bool(delay_days), owner=OWNER,
-        unit="currency", reason="what is usual for this customer",
-        description=f"mean amount of the customer's earlier transactions in {days} d, ending {delay_days} d ago",
-    )  # fmt: skip
+        entity="customer",
+        days=days,
+        delay_days=delay_days,
+        include_current=bool(delay_days),
+        owner=OWNER,
+        unit="currency",
+        reason="what is usual for this customer",
+        description=(
+            f"mean amount of the customer's earlier transactions in {days} d, ending {delay_days}"
+            " d ago"
+        ),
+    )
 
 
-def _against(numerator: Feature, denominator: Feature, description: str, reason: str, default: float = 1) -> Ratio:
+def _against(
+    numerator: Feature, denominator: Feature, description: str, reason: str, default: float = 1
+) -> Ratio:
     return Ratio(
-        numerator=numerator, denominator=denominator, owner=OWNER, unit="ratio", default=default,
-        description=description, reason=reason,
-    )  # fmt: skip
+        numerator=numerator,
+        denominator=denominator,
+        owner=OWNER,
+        unit="ratio",
+        default=default,
+        description=description,
+        reason=reason,
+    )
 
 
 def _spending() -> tuple[Feature, ...]:
@@ -116,13 +167,23 @@ def _spending() -> tuple[Feature, ...]:
     before_a_fortnight = _own_past(23, delay_days=14)
     lately, usually = (BASELINE[f"customer_amount_mean_{days}d"] for days in (7, 30))
     largest = WindowMax(
-        entity="customer", days=14, include_current=False, owner=OWNER, unit="currency",
-        description="largest earlier amount of the customer in 14 d", reason="a stolen card is emptied by large amounts",
-    )  # fmt: skip
+        entity="customer",
+        days=14,
+        include_current=False,
+        owner=OWNER,
+        unit="currency",
+        description="largest earlier amount of the customer in 14 d",
+        reason="a stolen card is emptied by large amounts",
+    )
     spread = WindowDeviation(
-        entity="customer", days=30, include_current=False, owner=OWNER, unit="currency",
-        description="deviation of the customer's earlier amounts in 30 d", reason="how much this customer's amounts vary",
-    )  # fmt: skip
+        entity="customer",
+        days=30,
+        include_current=False,
+        owner=OWNER,
+        unit="currency",
+        description="deviation of the customer's earlier amounts in 30 d",
+        reason="how much this customer's amounts vary",
+    )
     excess = Difference(
         left=amount,
         right=month,
@@ -135,42 +196,82 @@ def _spending() -> tuple[Feature, ...]:
     return (
         _against(amount, month, "amount over the customer's earlier mean of 30 d", stolen),
         _against(amount, week, "amount over the customer's earlier mean of 7 d", stolen),
-        _against(amount, before_a_fortnight, "amount over the mean of the time before the last 14 d", stolen),
-        _against(largest, month, "largest amount of 14 d over the mean of 30 d", "the card may have been stolen before"),
-        _against(lately, usually, "mean of 7 d over the mean of 30 d", "spending that has changed lately"),
-        _against(excess, spread, "amount above the mean, in deviations", "what is unusual for this customer", 0),
-    )  # fmt: skip
+        _against(
+            amount,
+            before_a_fortnight,
+            "amount over the mean of the time before the last 14 d",
+            stolen,
+        ),
+        _against(
+            largest,
+            month,
+            "largest amount of 14 d over the mean of 30 d",
+            "the card may have been stolen before",
+        ),
+        _against(
+            lately, usually, "mean of 7 d over the mean of 30 d", "spending that has changed lately"
+        ),
+        _against(
+            excess,
+            spread,
+            "amount above the mean, in deviations",
+            "what is unusual for this customer",
+            0,
+        ),
+    )
 
 
 def _terminal_past() -> tuple[Feature, ...]:
-    """The terminal's known frauds at several distances: one that is compromised stays so for weeks, then is clean."""
+    """The terminal's known frauds at several distances: one that is compromised stays so for weeks,
+    then is clean.
+    """
 
     def labelled(kind: type[LabelCount | LabelRate], days: int) -> Feature:
         share = kind is LabelRate
         return kind(
             positive="fraud",
-            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER,
+            entity="terminal",
+            days=days,
+            delay_days=LABEL_DELAY_DAYS,
+            owner=OWNER,
             unit="share" if share else "transactions",
-            description=f"{'share of ' if share else ''}reported frauds at the terminal in {days} d,"
-            f" ending {LABEL_DELAY_DAYS} d ago",
+            description=(
+                f"{'share of ' if share else ''}reported frauds at the terminal in {days} d,"
+                f" ending {LABEL_DELAY_DAYS} d ago"
+            ),
             reason="a compromised terminal stays compromised for weeks",
-        )  # fmt: skip
+        )
 
     def risk(days: int) -> Feature:
         return LabelRate(
             positive="fraud",
-            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="share",
-            prior_weight=2.0, prior_rate=0.01, default=0.01,
-            description=f"share of reported frauds in {days} d, ending {LABEL_DELAY_DAYS} d ago, shrunk towards 1 %",
+            entity="terminal",
+            days=days,
+            delay_days=LABEL_DELAY_DAYS,
+            owner=OWNER,
+            unit="share",
+            prior_weight=2.0,
+            prior_rate=0.01,
+            default=0.01,
+            description=(
+                f"share of reported frauds in {days} d, ending {LABEL_DELAY_DAYS} d ago, shrunk"
+                " towards 1 %"
+            ),
             reason="one fraud among two transactions says less than ten among twenty",
-        )  # fmt: skip
+        )
 
     def largest(days: int) -> Feature:
         return WindowMax(
-            entity="terminal", days=days, delay_days=LABEL_DELAY_DAYS, owner=OWNER, unit="currency",
-            description=f"largest amount at the terminal in {days} d, ending {LABEL_DELAY_DAYS} d ago",
+            entity="terminal",
+            days=days,
+            delay_days=LABEL_DELAY_DAYS,
+            owner=OWNER,
+            unit="currency",
+            description=(
+                f"largest amount at the terminal in {days} d, ending {LABEL_DELAY_DAYS} d ago"
+            ),
             reason="a reported fraud with a large amount speaks of the card, not of the terminal",
-        )  # fmt: skip
+        )
 
     return (
         *(labelled(LabelRate, days) for days in (3, 14)),
@@ -182,7 +283,10 @@ def _terminal_past() -> tuple[Feature, ...]:
 
 EXTENDED = FeatureSet(
     name="extended",
-    description="the baseline, amounts against the card's own past, and the terminal's past at several distances",
+    description=(
+        "the baseline, amounts against the card's own past, and the terminal's past at several"
+        " distances"
+    ),
     schema=SCHEMA,
     features=(*BASELINE.features, *_spending(), *_terminal_past()),
 )

@@ -1,4 +1,6 @@
-"""The histories of one kind of entity on a time line: window ends, running totals, marks of reported labels."""
+"""The histories of one kind of entity on a time line: window ends, running totals, marks of
+reported labels.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ Window = tuple[Ints, Ints]
 
 
 class EntityHistory:
-    """The events of a time line in the order (entity, time, id), and where in it the windows of the queries lie."""
+    """The events of a time line in the order (entity, time, id), and where in it the windows of the
+    queries lie.
+    """
 
     def __init__(self, timeline: Timeline, keys: NDArray[Any]) -> None:
         self._timeline = timeline
@@ -41,7 +45,9 @@ class EntityHistory:
 
     @cached_property
     def _by_place(self) -> NDArray[np.intp]:
-        """The queries in the entity order: searching for neighbours one after the other is what caches like."""
+        """The queries in the entity order: searching for neighbours one after the other is what
+        caches like.
+        """
         return np.argsort(self._starts + self._timeline.ranks)
 
     @cached_property
@@ -66,7 +72,9 @@ class EntityHistory:
 
     @cached_property
     def _square_sums(self) -> Ints:
-        """Running total of the squares, modulo 2**64: differences are exact as long as a window's own total fits."""
+        """Running total of the squares, modulo 2**64: differences are exact as long as a window's
+        own total fits.
+        """
         return _running_total(self.cents * self.cents)
 
     def window(self, feature: WindowFeature) -> Window:
@@ -74,7 +82,11 @@ class EntityHistory:
         key = (feature.days, feature.delay_days, feature.include_current)
         if key not in self._windows:
             first = self._end(feature.days + feature.delay_days)
-            past = self._end(feature.delay_days) if feature.delay_days else self.position + feature.include_current
+            past = (
+                self._end(feature.delay_days)
+                if feature.delay_days
+                else self.position + feature.include_current
+            )
             self._windows[key] = (first, past)
         return self._windows[key]
 
@@ -96,7 +108,9 @@ class EntityHistory:
         )
 
     def maxima(self, feature: WindowFeature) -> Ints:
-        """Largest cents in the window, 0 where it is empty: two spans as long as a power of two cover any window."""
+        """Largest cents in the window, 0 where it is empty: two spans as long as a power of two
+        cover any window.
+        """
         first, past = self.window(feature)
         largest = np.zeros(len(first), dtype=np.int64)
         exponents = np.frexp(past - first)[1] - 1
@@ -109,7 +123,9 @@ class EntityHistory:
         return largest
 
     def previous(self, feature: EntityFeature) -> tuple[NDArray[np.bool_], Ints]:
-        """Whether the entity has an event before the query, not `days` old or older, and that event's time."""
+        """Whether the entity has an event before the query, not `days` old or older, and that
+        event's time.
+        """
         before = self.position - 1
         there = before >= self._end(feature.days)
         times = self._timeline.events.time[self._indices]
@@ -118,8 +134,9 @@ class EntityHistory:
     def positives(self, feature: WindowFeature) -> Ints:
         """Number of events in the window that were reported at or before the query.
 
-        A reported event enters at max(time + delay, reported_at), later than itself, and leaves at time + delay +
-        days; what has entered and not left is in. A report that is dated before its event is none.
+        A reported event enters at max(time + delay, reported_at), later than itself, and leaves at
+        time + delay + days; what has entered and not left is in. A report that is dated before its
+        event is none.
         """
         events = self._timeline.events
         marked = np.flatnonzero((events.reported != NEVER) & (events.reported >= events.time))
@@ -129,7 +146,9 @@ class EntityHistory:
         return self._passed(marked, np.minimum(enters, leaves)) - self._passed(marked, leaves)
 
     def _passed(self, marked: NDArray[np.intp], instants: Ints) -> Ints:
-        """Marks that lie at or before each query in the entity order (of all entities: what went before cancels)."""
+        """Marks that lie at or before each query in the entity order (of all entities: what went
+        before cancels).
+        """
         marks = self._codes[marked] * self._stride
         marks += np.searchsorted(self._timeline.times, instants, side="left")
         marks.sort()
@@ -146,7 +165,9 @@ class EntityHistory:
 
 
 def _codes(keys: NDArray[Any], *, limit: int) -> Ints:
-    """Whole numbers from 0 to `limit` that stand for the keys: themselves where they are such numbers."""
+    """Whole numbers from 0 to `limit` that stand for the keys: themselves where they are such
+    numbers.
+    """
     if keys.dtype.kind in "iu" and len(keys) and keys.min() >= 0 and keys.max() <= limit:
         return keys.astype(np.int64, copy=False)
     return np.unique(keys, return_inverse=True)[1].astype(np.int64, copy=False)

@@ -17,14 +17,20 @@ MICROSECONDS_PER_SECOND = 1_000_000
 def microseconds_of(instant: datetime) -> int:
     """Microseconds since 1970 UTC of an instant with a zone, exactly; a float is not."""
     since = instant - EPOCH
-    return since.days * MICROSECONDS_PER_DAY + since.seconds * MICROSECONDS_PER_SECOND + since.microseconds
+    return (
+        since.days * MICROSECONDS_PER_DAY
+        + since.seconds * MICROSECONDS_PER_SECOND
+        + since.microseconds
+    )
 
 
 def arrow_microseconds(column: Any) -> NDArray[np.int64]:
     """The same of an Arrow column of timestamps, of any unit; without a zone it is UTC."""
     import pyarrow as pa
 
-    microseconds: NDArray[np.int64] = column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    microseconds: NDArray[np.int64] = (
+        column.cast(pa.timestamp("us", "UTC")).cast(pa.int64()).to_numpy()
+    )
     return microseconds
 
 

@@ -1,4 +1,6 @@
-"""The kinds of features that can be declared; a new one is a class here and its function in `features.values`."""
+"""The kinds of features that can be declared; a new one is a class here and its function in
+`features.values`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ class RequestAmount(Feature):
 
 @dataclass(frozen=True, kw_only=True)
 class Calendar(Feature):
-    """1 where the event's UTC time falls into `period`, else 0: weekend is Saturday and Sunday, night is hour <= 6."""
+    """1 where the event's UTC time falls into `period`, else 0: weekend is Saturday and Sunday,
+    night is hour <= 6.
+    """
 
     kind: ClassVar[str] = "calendar"
     dtype: ClassVar[DType] = "int64"
@@ -48,7 +52,9 @@ class WindowCount(WindowFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class WindowMean(WindowFeature):
-    """Mean amount of the entity's events in the window: the sum in whole cents (int64) / count / 100, in float64."""
+    """Mean amount of the entity's events in the window: the sum in whole cents (int64) / count /
+    100, in float64.
+    """
 
     kind: ClassVar[str] = "window_mean"
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
@@ -60,7 +66,9 @@ class WindowMean(WindowFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class WindowMax(WindowFeature):
-    """Largest amount of the entity's events in the window (cents / 100); the default where there are none."""
+    """Largest amount of the entity's events in the window (cents / 100); the default where there
+    are none.
+    """
 
     kind: ClassVar[str] = "window_max"
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
@@ -72,7 +80,9 @@ class WindowMax(WindowFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class WindowDeviation(WindowFeature):
-    """Standard deviation (of the population) of the window's amounts; the default where there are fewer than two."""
+    """Standard deviation (of the population) of the window's amounts; the default where there are
+    fewer than two.
+    """
 
     kind: ClassVar[str] = "window_deviation"
     reads: ClassVar[tuple[Reads, ...]] = ("amount",)
@@ -84,7 +94,9 @@ class WindowDeviation(WindowFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class SecondsSinceLast(EntityFeature):
-    """Seconds since the entity's previous event, 0 for the same instant; the default where none is in (t - days, t]."""
+    """Seconds since the entity's previous event, 0 for the same instant; the default where none is
+    in (t - days, t].
+    """
 
     kind: ClassVar[str] = "seconds_since_last"
 
@@ -95,9 +107,11 @@ class SecondsSinceLast(EntityFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelCount(WindowFeature):
-    """Number of the window's events that are labelled positive and were reported at or before the event.
+    """Number of the window's events that are labelled positive and were reported at or before the
+    event.
 
-    A label that is reported at the very instant of its event counts for later instants only: no event sees its own.
+    A label that is reported at the very instant of its event counts for later instants only: no
+    event sees its own.
     """
 
     kind: ClassVar[str] = "label_count"
@@ -113,7 +127,8 @@ class LabelCount(WindowFeature):
 
 @dataclass(frozen=True, kw_only=True)
 class LabelRate(WindowFeature):
-    """Share of the window's events that are labelled positive, counted as `LabelCount` does; the default where none.
+    """Share of the window's events that are labelled positive, counted as `LabelCount` does; the
+    default where none.
 
     With `prior_weight` = k and `prior_rate` = p it is smoothed: (positives + k p) / (count + k).
     """

@@ -1,4 +1,6 @@
-"""How a batch is cut into tasks: stripes of days, and buckets of entity keys where a stripe is too large for one."""
+"""How a batch is cut into tasks: stripes of days, and buckets of entity keys where a stripe is too
+large for one.
+"""
 
 from __future__ import annotations
 
@@ -24,16 +26,27 @@ class Days(Protocol):
 class Layout:
     """`stripes` of consecutive days, each a task with the history that it reaches back to.
 
-    With one bucket a stripe holds all entities and every feature is computed in one pass. With more, the rows of a
-    stripe are dealt out by entity key, in one pass for each kind of entity, so that no task outgrows its memory.
+    With one bucket a stripe holds all entities and every feature is computed in one pass. With
+    more, the rows of a stripe are dealt out by entity key, in one pass for each kind of entity, so
+    that no task outgrows its memory.
     """
 
     stripes: int = 1
     buckets: int = 1
 
     @classmethod
-    def of(cls, *, rows: int, days: Days, reach_days: int, cores: int, rows_per_task: int = ROWS_PER_TASK) -> Self:
-        """A layout for `rows` events, history included; a stripe is at least as long as the history read with it."""
+    def of(
+        cls,
+        *,
+        rows: int,
+        days: Days,
+        reach_days: int,
+        cores: int,
+        rows_per_task: int = ROWS_PER_TASK,
+    ) -> Self:
+        """A layout for `rows` events, history included; a stripe is at least as long as the history
+        read with it.
+        """
         length = count(days)
         wanted = max(cores, ceil(rows / rows_per_task))
         stripes = max(1, min(wanted, length // max(reach_days, 1)))

@@ -1,4 +1,6 @@
-"""Values of features on their way from one pass of a batch to the next: those of a row as one value of bytes."""
+"""Values of features on their way from one pass of a batch to the next: those of a row as one value
+of bytes.
+"""
 
 from __future__ import annotations
 
@@ -18,21 +20,34 @@ WIDTH = 8
 
 
 def packed(columns: Sequence[NDArray[Any]]) -> pa.Array:
-    """Columns of one length as an Arrow BINARY array: the i-th holds the bits of the i-th value of each, in order."""
+    """Columns of one length as an Arrow BINARY array: the i-th holds the bits of the i-th value of
+    each, in order.
+    """
     import pyarrow as pa
 
     cells = np.stack([np.ascontiguousarray(column).view(np.int64) for column in columns], axis=1)
     ends = np.arange(len(cells) + 1, dtype=np.int32) * (WIDTH * len(columns))
-    return pa.Array.from_buffers(pa.binary(), len(cells), [None, pa.py_buffer(ends), pa.py_buffer(cells)])
+    return pa.Array.from_buffers(
+        pa.binary(), len(cells), [None, pa.py_buffer(ends), pa.py_buffer(cells)]
+    )
 
 
-def unpacked(column: pa.ChunkedArray, rows: NDArray[np.intp], features: Sequence[Feature]) -> dict[str, NDArray[Any]]:
-    """The values of `features` that `packed` put into those rows of a column, by name; other rows may be null."""
+def unpacked(
+    column: pa.ChunkedArray, rows: NDArray[np.intp], features: Sequence[Feature]
+) -> dict[str, NDArray[Any]]:
+    """The values of `features` that `packed` put into those rows of a column, by name; other rows
+    may be null.
+    """
     there = np.flatnonzero(column.is_valid().to_numpy())
-    bits = np.concatenate([np.empty(0, dtype=np.uint8), *(_bytes(chunk) for chunk in column.chunks)])
+    bits = np.concatenate(
+        [np.empty(0, dtype=np.uint8), *(_bytes(chunk) for chunk in column.chunks)]
+    )
     cells = bits.view(np.int64).reshape(len(there), len(features))
     places = np.searchsorted(there, rows)
-    return {feature.name: cells[places, index].view(np.dtype(feature.dtype)) for index, feature in enumerate(features)}
+    return {
+        feature.name: cells[places, index].view(np.dtype(feature.dtype))
+        for index, feature in enumerate(features)
+    }
 
 
 def _bytes(chunk: pa.Array) -> NDArray[np.uint8]:

@@ -1,4 +1,6 @@
-"""The events that features are made of: their key, time, money and the entities that they belong to."""
+"""The events that features are made of: their key, time, money and the entities that they belong
+to.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ from features.errors import FeatureError
 
 @dataclass(frozen=True, kw_only=True)
 class Entity:
-    """Something that events belong to (a card's customer, a terminal) and over whose history windows slide."""
+    """Something that events belong to (a card's customer, a terminal) and over whose history
+    windows slide.
+    """
 
     name: str
     key: str
@@ -20,7 +24,8 @@ class Entity:
 class EventSchema:
     """The columns of the use case's events that features are made of.
 
-    `amount` is a money column: decimals with two places in the lake, whole cents (int64) inside the engine.
+    `amount` is a money column: decimals with two places in the lake, whole cents (int64) inside the
+    engine.
     """
 
     id: str
@@ -33,7 +38,9 @@ class EventSchema:
         for entity in self.entities:
             if entity.name == name:
                 return entity
-        raise FeatureError(f"no entity {name!r}", expected=", ".join(e.name for e in self.entities), found=name)
+        raise FeatureError(
+            f"no entity {name!r}", expected=", ".join(e.name for e in self.entities), found=name
+        )
 
     @property
     def keys(self) -> tuple[str, ...]:

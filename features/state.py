@@ -1,9 +1,11 @@
-"""The state that goes online: each entity's events within reach, from which features follow at any later instant.
+"""The state that goes online: each entity's events within reach, from which features follow at any
+later instant.
 
-A count stored last night is wrong tonight, because its window keeps sliding; the events themselves are not. A state
-holds parallel int64 arrays, sorted by (time, id): `event_ids`, `event_times` (µs since 1970 UTC) and, where a feature
-of the entity reads them, `amounts` (cents) and `reported_at` (µs; `NEVER` where no report is known). Moves commute: the
-same events and reports, in any order and however often, end in the same state.
+A count stored last night is wrong tonight, because its window keeps sliding; the events themselves
+are not. A state holds parallel int64 arrays, sorted by (time, id): `event_ids`, `event_times` (µs
+since 1970 UTC) and, where a feature of the entity reads them, `amounts` (cents) and `reported_at`
+(µs; `NEVER` where no report is known). Moves commute: the same events and reports, in any order and
+however often, end in the same state.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _READ_BY = {"amount": AMOUNTS, "reported": REPORTED}
 
 
 def entity_features(feature_set: FeatureSet, entity: str) -> tuple[EntityFeature, ...]:
-    """The features over that entity's history that the set has or is computed from, each name once."""
+    """The features over that entity's history that the set has or is computed from, each name
+    once.
+    """
     by_name = {
         feature.name: feature
         for feature in _with_inputs(feature_set.features)
@@ -34,8 +38,12 @@ def entity_features(feature_set: FeatureSet, entity: str) -> tuple[EntityFeature
 
 
 def entities_with_state(feature_set: FeatureSet) -> tuple[str, ...]:
-    """Names of the entities over whose history the set has a feature, in the order of the schema."""
-    return tuple(e.name for e in feature_set.schema.entities if entity_features(feature_set, e.name))
+    """Names of the entities over whose history the set has a feature, in the order of the
+    schema.
+    """
+    return tuple(
+        e.name for e in feature_set.schema.entities if entity_features(feature_set, e.name)
+    )
 
 
 def state_columns(feature_set: FeatureSet, entity: str) -> tuple[str, ...]:
@@ -53,7 +61,10 @@ def state_reach_days(feature_set: FeatureSet, entity: str) -> int:
 
 @dataclass(frozen=True)
 class EntityState:
-    """The events of one entity; the arrays are never changed in place. Columns that are not kept hold 0 and `NEVER`."""
+    """The events of one entity; the arrays are never changed in place.
+
+    Columns that are not kept hold 0 and `NEVER`.
+    """
 
     event_ids: Ints
     event_times: Ints
@@ -62,10 +73,18 @@ class EntityState:
 
     @classmethod
     def of(cls, columns: Mapping[str, Any]) -> Self:
-        """A state from those columns that are kept (any sequences of integers), in any order of the events."""
+        """A state from those columns that are kept (any sequences of integers), in any order of the
+        events.
+        """
         ids, times = _ints(columns[IDS]), _ints(columns[TIMES])
-        amounts = _ints(columns[AMOUNTS]) if AMOUNTS in columns else np.zeros(len(ids), dtype=np.int64)
-        reported = _ints(columns[REPORTED]) if REPORTED in columns else np.full(len(ids), NEVER, dtype=np.int64)
+        amounts = (
+            _ints(columns[AMOUNTS]) if AMOUNTS in columns else np.zeros(len(ids), dtype=np.int64)
+        )
+        reported = (
+            _ints(columns[REPORTED])
+            if REPORTED in columns
+            else np.full(len(ids), NEVER, dtype=np.int64)
+        )
         state = cls(ids, times, amounts, reported)
         return state if _sorted(ids, times) else state._taken(np.lexsort((ids, times)))
 
@@ -77,14 +96,25 @@ class EntityState:
         if self._index(event_id) is not None:
             return self
         place = np.searchsorted(self.event_times, time)
-        while place < len(self) and self.event_times[place] == time and self.event_ids[place] < event_id:
+        while (
+            place < len(self)
+            and self.event_times[place] == time
+            and self.event_ids[place] < event_id
+        ):
             place += 1
         new = (event_id, time, cents, reported_at)
         arrays = zip(self._arrays(), new, strict=True)
-        return type(self)(*(np.concatenate((a[:place], np.array([v], dtype=np.int64), a[place:])) for a, v in arrays))
+        return type(self)(
+            *(
+                np.concatenate((a[:place], np.array([v], dtype=np.int64), a[place:]))
+                for a, v in arrays
+            )
+        )
 
     def report(self, event_id: int, reported_at: int) -> Self:
-        """The state after a report (time in µs); an event's earliest report stays, an unknown event changes nothing."""
+        """The state after a report (time in µs); an event's earliest report stays, an unknown event
+        changes nothing.
+        """
         index = self._index(event_id)
         if index is None or self.reported_at[index] <= reported_at:
             return self
@@ -93,7 +123,9 @@ class EntityState:
         return type(self)(self.event_ids, self.event_times, self.amounts, reported)
 
     def after(self, time: int) -> Self:
-        """The state without the events at or before `time` (µs): what a night's rebuild leaves out."""
+        """The state without the events at or before `time` (µs): what a night's rebuild leaves
+        out.
+        """
         return self._taken(slice(int(np.searchsorted(self.event_times, time, side="right")), None))
 
     def columns(self, names: Iterable[str]) -> dict[str, Ints]:
@@ -103,7 +135,9 @@ class EntityState:
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, EntityState):
             return NotImplemented
-        return all(np.array_equal(a, b) for a, b in zip(self._arrays(), other._arrays(), strict=True))
+        return all(
+            np.array_equal(a, b) for a, b in zip(self._arrays(), other._arrays(), strict=True)
+        )
 
     def _arrays(self) -> tuple[Ints, ...]:
         return tuple(getattr(self, field.name) for field in fields(self))
@@ -119,10 +153,11 @@ class EntityState:
 def build_states(
     keys: NDArray[Any], columns: Mapping[str, Ints], *, as_of: int, reach_days: int
 ) -> dict[Any, EntityState]:
-    """The states of all entities as of an instant (µs), by key, from columns of events in any order.
+    """The states of all entities as of an instant (µs), by key, from columns of events in any
+    order.
 
-    Events with as_of - reach < time < as_of count, and reports with reported_at < as_of: what `state_frame` does in
-    Spark, for histories that fit into memory.
+    Events with as_of - reach < time < as_of count, and reports with reported_at < as_of: what
+    `state_frame` does in Spark, for histories that fit into memory.
     """
     times = _ints(columns[TIMES])
     kept = np.flatnonzero((times > as_of - reach_days * MICROSECONDS_PER_DAY) & (times < as_of))
@@ -135,7 +170,9 @@ def build_states(
     starts = np.flatnonzero(np.r_[True, keys[order][1:] != keys[order][:-1]])
     bounds = zip(starts, [*starts[1:], len(order)], strict=True)
     return {
-        keys[order[first]].item(): EntityState.of({name: column[first:past] for name, column in taken.items()})
+        keys[order[first]].item(): EntityState.of(
+            {name: column[first:past] for name, column in taken.items()}
+        )
         for first, past in bounds
     }
 

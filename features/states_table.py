@@ -1,4 +1,6 @@
-"""States of many entities as columns: how they come out of a lake or a store, on their way into an arena."""
+"""States of many entities as columns: how they come out of a lake or a store, on their way into an
+arena.
+"""
 
 from __future__ import annotations
 
@@ -14,9 +16,11 @@ from features.timeline import Ints
 
 @dataclass(frozen=True)
 class StatesTable:
-    """States of many entities as columns: event j of entity i is at `offsets[i] + j`, in the order (time, id).
+    """States of many entities as columns: event j of entity i is at `offsets[i] + j`, in the order
+    (time, id).
 
-    `keys` int64 (n), `offsets` int64 (n + 1); times in µs, amounts in cents; columns that are not kept may be empty.
+    `keys` int64 (n), `offsets` int64 (n + 1); times in µs, amounts in cents; columns that are not
+    kept may be empty.
     """
 
     keys: Ints
@@ -32,7 +36,11 @@ class StatesTable:
         each = [state for _, state in states]
 
         def joined(name: str) -> Ints:
-            return np.concatenate([getattr(state, name) for state in each]) if each else np.empty(0, dtype=np.int64)
+            return (
+                np.concatenate([getattr(state, name) for state in each])
+                if each
+                else np.empty(0, dtype=np.int64)
+            )
 
         return cls(
             keys=np.array([key for key, _ in states], dtype=np.int64),

@@ -1,8 +1,9 @@
-"""What the history of one kind of entity can be asked: the whole numbers that every feature over a window is made of.
+"""What the history of one kind of entity can be asked: the whole numbers that every feature over a
+window is made of.
 
 A batch answers from sorted columns (`features.history`), the live path from states that move
-(`features.online.state_store`). All answers are int64 and exact, so that the values made of them have the same bits
-whoever answered.
+(`features.online.state_store`). All answers are int64 and exact, so that the values made of them
+have the same bits whoever answered.
 """
 
 from __future__ import annotations
@@ -36,7 +37,9 @@ class Statistics(Protocol):
         ...
 
     def previous(self, feature: EntityFeature) -> tuple[NDArray[np.bool_], Ints]:
-        """Whether the entity has an event before the query, not `days` old or older, and that event's time (µs)."""
+        """Whether the entity has an event before the query, not `days` old or older, and that
+        event's time (µs).
+        """
         ...
 
     def positives(self, feature: WindowFeature) -> Ints:
@@ -45,6 +48,8 @@ class Statistics(Protocol):
 
 
 def deviations_around_floor(count: Ints, total: Ints, squares: Ints) -> tuple[Ints, Ints]:
-    """n m, d with d = sum of (cents - m)^2 for m = the whole part of the mean; all int64, exact modulo 2**64."""
+    """n m, d with d = sum of (cents - m)^2 for m = the whole part of the mean; all int64, exact
+    modulo 2**64.
+    """
     middle = total // np.maximum(count, 1)
     return count * middle, squares - 2 * middle * total + count * middle * middle

@@ -1,7 +1,9 @@
-"""The live path: a stream of events becomes features, each event moving the states that the next one sees.
+"""The live path: a stream of events becomes features, each event moving the states that the next
+one sees.
 
-The states are in arenas, one for each kind of entity; the values are made of them by the very functions that a batch
-uses (`features.values`). What is asked here and what a nightly batch computes is equal, bit by bit.
+The states are in arenas, one for each kind of entity; the values are made of them by the very
+functions that a batch uses (`features.values`). What is asked here and what a nightly batch
+computes is equal, bit by bit.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from features.online import loops
 from features.online.state_store import MOST_EVENTS, Arena
 from features.online.statistics import ArenaAnswers
 from features.stacked import Plan
-from features.state import REPORTED, EntityState, entities_with_state, state_columns, state_reach_days
+from features.state import (
+    REPORTED,
+    EntityState,
+    entities_with_state,
+    state_columns,
+    state_reach_days,
+)
 from features.states_table import StatesTable
 from features.timeline import NEVER, Events, Ints
 from features.values import values
@@ -38,36 +46,50 @@ Values = dict[str, NDArray[Any]]
 class StreamFeatures:
     """All states of a feature set, asked and moved in batches; for one thread at a time.
 
-    `slack_days`: how long after leaving every window an event is kept, so that a request may come so late.
+    `slack_days`: how long after leaving every window an event is kept, so that a request may come
+    so late.
     """
 
-    def __init__(self, feature_set: FeatureSet, *, most_events: int = MOST_EVENTS, slack_days: int = 2) -> None:
+    def __init__(
+        self, feature_set: FeatureSet, *, most_events: int = MOST_EVENTS, slack_days: int = 2
+    ) -> None:
         self.feature_set = feature_set
         self.arenas = {
-            name: Arena(feature_set, name, most_events=most_events) for name in entities_with_state(feature_set)
+            name: Arena(feature_set, name, most_events=most_events)
+            for name in entities_with_state(feature_set)
         }
-        self.reported = tuple(name for name in self.arenas if REPORTED in state_columns(feature_set, name))
+        self.reported = tuple(
+            name for name in self.arenas if REPORTED in state_columns(feature_set, name)
+        )
         self._reach = {
-            name: (state_reach_days(feature_set, name) + slack_days) * MICROSECONDS_PER_DAY for name in self.arenas
+            name: (state_reach_days(feature_set, name) + slack_days) * MICROSECONDS_PER_DAY
+            for name in self.arenas
         }
         self.waiting: dict[int, int] = {}
-        """Reports (µs, by event id) that are ahead of their event: it has its report from its first instant here."""
+        """Reports (µs, by event id) that are ahead of their event: it has its report from its first
+        instant here.
+        """
         self._plan = Plan(())
         self.newest = NOTHING_SEEN
         """The latest instant that was seen (µs)."""
 
-    def serve(self, requests: Events, features: Iterable[Feature]) -> tuple[Values, NDArray[np.uint8]]:
-        """The features of each request, by name, and its marks (`arena_loops`); each request moves the states.
+    def serve(
+        self, requests: Events, features: Iterable[Feature]
+    ) -> tuple[Values, NDArray[np.uint8]]:
+        """The features of each request, by name, and its marks (`arena_loops`); each request moves
+        the states.
 
-        A request sees the states as the requests before it left them. One whose id is there already is answered as if
-        for the first time, and moves nothing.
+        A request sees the states as the requests before it left them. One whose id is there already
+        is answered as if for the first time, and moves nothing.
         """
         marks = np.zeros(len(requests), dtype=np.uint8)
         cells = self._cells(requests)
         answers: dict[str, ArenaAnswers] = {}
         for name, arena in self.arenas.items():
             keys = requests.keys[name].astype(np.int64, copy=False)
-            answers[name] = arena.serve(keys, cells, marks, oldest=self._oldest(name, requests.time))
+            answers[name] = arena.serve(
+                keys, cells, marks, oldest=self._oldest(name, requests.time)
+            )
         self._advance(requests.time)
         context = Context(requests.time, requests.cents, answers.__getitem__, values)
         return context.work_out(self._planned(tuple(features))), marks
@@ -81,7 +103,8 @@ class StreamFeatures:
         self._advance(events.time)
 
     def report(self, ids: Ints, reported_at: Ints) -> NDArray[np.bool_]:
-        """File reports (µs) of events, of which the earliest counts; returns which of the events are there.
+        """File reports (µs) of events, of which the earliest counts; returns which of the events
+        are there.
 
         Reports of the others wait for their events, up to `MOST_WAITING`.
         """
@@ -100,7 +123,9 @@ class StreamFeatures:
         self.arenas[entity].load(table)
 
     def make_room(self) -> None:
-        """Have room for more than a day's events, so that no request waits while states are moved to a larger place."""
+        """Have room for more than a day's events, so that no request waits while states are moved
+        to a larger place.
+        """
         for arena in self.arenas.values():
             arena.make_room()
 
@@ -120,7 +145,9 @@ class StreamFeatures:
         return figures
 
     def _planned(self, features: tuple[Feature, ...]) -> Plan:
-        """The plan for those features; who asks with one and the same tuple again and again has it made once."""
+        """The plan for those features; who asks with one and the same tuple again and again has it
+        made once.
+        """
         if self._plan.features is not features:
             self._plan = Plan(features)
         return self._plan
@@ -131,10 +158,14 @@ class StreamFeatures:
         if self.waiting:
             due = [self.waiting.pop(event, NEVER) for event in events.id.tolist()]
             reported = np.minimum(reported, np.array(due, dtype=np.int64))
-        return np.stack([events.id.astype(np.int64, copy=False), events.time, events.cents, reported])
+        return np.stack(
+            [events.id.astype(np.int64, copy=False), events.time, events.cents, reported]
+        )
 
     def _oldest(self, entity: str, times: Ints) -> int:
-        """The instant up to which no request of this batch, or one that comes a little late, looks back."""
+        """The instant up to which no request of this batch, or one that comes a little late, looks
+        back.
+        """
         if self.newest == NOTHING_SEEN:
             return NOTHING_SEEN
         return min(self.newest, int(times.min(initial=self.newest))) - self._reach[entity]
@@ -147,17 +178,25 @@ class StreamFeatures:
 def warm_up(feature_set: FeatureSet, features: Iterable[Feature]) -> tuple[Events, Values]:
     """Call everything once that a batch, a report or states that arrive call, on states of its own.
 
-    The loops are compiled at their first call on a machine (20 s), and read from disk at the first in every process:
-    longer than a request may take. Returns what it asked at last, and the features that it got.
+    The loops are compiled at their first call on a machine (20 s), and read from disk at the first
+    in every process: longer than a request may take. Returns what it asked at last, and the
+    features that it got.
     """
     stream = StreamFeatures(feature_set)
     many, none, single = (np.arange(count, dtype=np.int64) for count in (BEYOND_FIRST_ROOM, 0, 1))
     for name in stream.arenas:
         for keys in (many, single):
-            stream.load(name, StatesTable(keys, np.zeros(len(keys) + 1, dtype=np.int64), none, none, none, none))
+            stream.load(
+                name,
+                StatesTable(keys, np.zeros(len(keys) + 1, dtype=np.int64), none, none, none, none),
+            )
     entities = {entity.name: single for entity in feature_set.schema.entities}
     request = Events(
-        id=single, time=single + MICROSECONDS_PER_DAY, cents=single + 100, reported=single + NEVER, keys=entities
+        id=single,
+        time=single + MICROSECONDS_PER_DAY,
+        cents=single + 100,
+        reported=single + NEVER,
+        keys=entities,
     )
     stream.move(request)
     stream.report(request.id, request.time)

@@ -1,4 +1,6 @@
-"""What one task of the batch does: gathers its Arrow batches, calls the kernel once, hands back Arrow batches."""
+"""What one task of the batch does: gathers its Arrow batches, calls the kernel once, hands back
+Arrow batches.
+"""
 
 from __future__ import annotations
 
@@ -21,10 +23,14 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TIME, CENTS, REPORTED, STRIPE = "__time", "__cents", "__reported", "__stripe"
-"""Columns on the way to the kernel: microseconds since 1970 UTC, cents, microseconds or `NEVER`, stripe's number."""
+"""Columns on the way to the kernel: microseconds since 1970 UTC, cents, microseconds or `NEVER`,
+stripe's number.
+"""
 
 GIVEN = "__given"
-"""Values of the passes before, packed: one BINARY column costs a row of history, which has none, next to nothing."""
+"""Values of the passes before, packed: one BINARY column costs a row of history, which has none,
+next to nothing.
+"""
 
 DAY = "day"
 ROWS_PER_BATCH = 65_536
@@ -32,7 +38,8 @@ ROWS_PER_BATCH = 65_536
 
 @dataclass(frozen=True, kw_only=True)
 class Pass:
-    """One pass over all stripes: tasks are dealt rows by `entity` (or whole stripes) and compute `features`.
+    """One pass over all stripes: tasks are dealt rows by `entity` (or whole stripes) and compute
+    `features`.
 
     `given` are those of passes before, which the rows bring along.
     """
@@ -46,9 +53,10 @@ class Pass:
 class StripeTask:
     """A function of Arrow batches, for `mapInArrow`; all batches of a call belong to one stripe.
 
-    Asked for the `final` result it gives event id, time, entity keys, features and `DAY` of the stripe's own days, by
-    (time, id); else the rows of these days as they came, with the features packed in `GIVEN`. The days before, which a
-    stripe only looks back at, do not travel on: the next pass reads them anew.
+    Asked for the `final` result it gives event id, time, entity keys, features and `DAY` of the
+    stripe's own days, by (time, id); else the rows of these days as they came, with the features
+    packed in `GIVEN`. The days before, which a stripe only looks back at, do not travel on: the
+    next pass reads them anew.
     """
 
     schema: EventSchema
@@ -67,7 +75,9 @@ class StripeTask:
             pa.default_memory_pool().release_unused()
 
     def _computed(self, gathered: list[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The result from all batches of the stripe, which the list then holds no more: they are copied into one."""
+        """The result from all batches of the stripe, which the list then holds no more: they are
+        copied into one.
+        """
         import pyarrow as pa
 
         table = pa.Table.from_batches(gathered)
@@ -85,7 +95,9 @@ class StripeTask:
         """Indices of the rows of the stripe's own days, by (time, id)."""
         first, last = self.layout.stripe(table.column(STRIPE)[0].as_py(), self.days)
         time = _array(table, TIME)
-        rows = np.flatnonzero((time >= day_start(first)) & (time < day_start(last) + MICROSECONDS_PER_DAY))
+        rows = np.flatnonzero(
+            (time >= day_start(first)) & (time < day_start(last) + MICROSECONDS_PER_DAY)
+        )
         return rows[by_time(time[rows], _array(table, self.schema.id)[rows])]
 
     def _events(self, table: pa.Table) -> Events:
@@ -103,10 +115,14 @@ class StripeTask:
         own = table.drop_columns([GIVEN]) if self.work.given else table
         for first in range(0, len(rows), ROWS_PER_BATCH):
             some = slice(first, first + ROWS_PER_BATCH)
-            batch = own.take(rows[some]).append_column(GIVEN, packed([column[some] for column in values.values()]))
+            batch = own.take(rows[some]).append_column(
+                GIVEN, packed([column[some] for column in values.values()])
+            )
             yield from batch.combine_chunks().to_batches()
 
-    def _result(self, table: pa.Table, rows: NDArray[np.intp], values: Mapping[str, NDArray[Any]]) -> pa.Table:
+    def _result(
+        self, table: pa.Table, rows: NDArray[np.intp], values: Mapping[str, NDArray[Any]]
+    ) -> pa.Table:
         import pyarrow as pa
 
         own = table.select([self.schema.id, TIME, *self.schema.keys]).take(rows)
@@ -126,7 +142,9 @@ def _array(table: pa.Table, name: str) -> NDArray[Any]:
     column = table.column(name)
     if column.null_count:
         raise FeatureError(
-            f"events lack {name!r}", expected="no nulls", found=f"{column.null_count} in {table.num_rows} rows"
+            f"events lack {name!r}",
+            expected="no nulls",
+            found=f"{column.null_count} in {table.num_rows} rows",
         )
     array: NDArray[Any] = column.to_numpy()
     return array

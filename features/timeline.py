@@ -1,9 +1,10 @@
 """Events on one time line: ranked by (time, id), so that a bound in time becomes a bound in rank.
 
-An event's place in the history of one of its entities is the integer `entity code x (n + 1) + rank`, for n events. Such
-keys are unique, sort as (entity, time, id) does and cannot overflow below three thousand million events, however long
-the time and however many the entities. One binary search in the times and one in the keys give a window's end, exactly
-and at the same cost for a key with a hundred events as for one with a hundred million.
+An event's place in the history of one of its entities is the integer `entity code x (n + 1) +
+rank`, for n events. Such keys are unique, sort as (entity, time, id) does and cannot overflow below
+three thousand million events, however long the time and however many the entities. One binary
+search in the times and one in the keys give a window's end, exactly and at the same cost for a key
+with a hundred events as for one with a hundred million.
 """
 
 from __future__ import annotations
@@ -30,8 +31,9 @@ NEVER = np.iinfo(np.int64).max
 class Events:
     """Columns of events in any order, all of one length.
 
-    `id` sortable and unique; `time` and `reported` int64 microseconds since 1970 UTC (`NEVER` where not reported);
-    `cents` int64 amounts in hundredths; `keys` the entity key values (int64 or text) by the entity's name.
+    `id` sortable and unique; `time` and `reported` int64 microseconds since 1970 UTC (`NEVER` where
+    not reported); `cents` int64 amounts in hundredths; `keys` the entity key values (int64 or text)
+    by the entity's name.
     """
 
     id: NDArray[Any]
@@ -41,16 +43,28 @@ class Events:
     keys: Mapping[str, NDArray[Any]]
 
     def __post_init__(self) -> None:
-        lengths = {len(self.id), len(self.time), len(self.cents), len(self.reported), *map(len, self.keys.values())}
+        lengths = {
+            len(self.id),
+            len(self.time),
+            len(self.cents),
+            len(self.reported),
+            *map(len, self.keys.values()),
+        }
         if len(lengths) > 1:
-            raise FeatureError("columns of events differ in length", expected="one length", found=str(sorted(lengths)))
+            raise FeatureError(
+                "columns of events differ in length",
+                expected="one length",
+                found=str(sorted(lengths)),
+            )
 
     def __len__(self) -> int:
         return len(self.time)
 
 
 def by_time(time: Ints, identity: NDArray[Any]) -> NDArray[np.intp]:
-    """Indices by (time, id): all by time alone, and then the few whose times are equal by id; far quicker than both."""
+    """Indices by (time, id): all by time alone, and then the few whose times are equal by id; far
+    quicker than both.
+    """
     order = np.argsort(time)
     equal = np.zeros(len(order) + 1, dtype=np.bool_)
     equal[1:-1] = np.diff(time[order]) == 0
@@ -62,7 +76,8 @@ def by_time(time: Ints, identity: NDArray[Any]) -> NDArray[np.intp]:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Events ranked by (time, id) and, among them, those that are asked about (`rows`, indices into `events`).
+    """Events ranked by (time, id) and, among them, those that are asked about (`rows`, indices into
+    `events`).
 
     Every array that speaks of the queries is in the order of `rows`.
     """

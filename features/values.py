@@ -1,8 +1,10 @@
-"""How each kind of feature is computed: one function per kind, over whole columns, in one fixed order of operations.
+"""How each kind of feature is computed: one function per kind, over whole columns, in one fixed
+order of operations.
 
-Counts and cents are int64; what is divided is divided in float64, once, in the order written here. Addition,
-subtraction, multiplication, division and square root are exact to the bit by IEEE 754 wherever they run, so a batch and
-a single request get the same bits. Logarithms and powers are not, and are not used.
+Counts and cents are int64; what is divided is divided in float64, once, in the order written here.
+Addition, subtraction, multiplication, division and square root are exact to the bit by IEEE 754
+wherever they run, so a batch and a single request get the same bits. Logarithms and powers are not,
+and are not used.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ Values = NDArray[Any]
 
 @singledispatch
 def values(feature: Feature | Stack, _context: Context) -> Values:
-    """The feature's value for each query of the context; raises `FeatureError` for a kind that has no function here."""
+    """The feature's value for each query of the context; raises `FeatureError` for a kind that has
+    no function here.
+    """
     raise FeatureError(
         f"features of kind {feature.kind!r} cannot be computed",
         expected="a kind with a function in features/values.py",
@@ -113,12 +117,16 @@ def _(feature: LabelRate, context: Context) -> Values:
 
 @values.register
 def _(feature: Ratio, context: Context) -> Values:
-    return _divided(context.value(feature.numerator), context.value(feature.denominator), feature.default)
+    return _divided(
+        context.value(feature.numerator), context.value(feature.denominator), feature.default
+    )
 
 
 @values.register
 def _(feature: Difference, context: Context) -> Values:
-    difference: Values = context.value(feature.left).astype(np.float64) - context.value(feature.right)
+    difference: Values = context.value(feature.left).astype(np.float64) - context.value(
+        feature.right
+    )
     return difference
 
 

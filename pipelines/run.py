@@ -1,6 +1,8 @@
-"""A run: which settings, which use case, by whom, by which code; and the doors to lake and ledger that go with it.
+"""A run: which settings, which use case, by whom, by which code; and the doors to lake and ledger
+that go with it.
 
-Stages get a `Run` instead of reading clocks or environment: the day and the clock come in from outside.
+Stages get a `Run` instead of reading clocks or environment: the day and the clock come in from
+outside.
 """
 
 from __future__ import annotations
@@ -43,14 +45,17 @@ def code_identity() -> CodeIdentity:
 
 @cache
 def code_version() -> str:
-    """The commit of the checkout, `+dirty` where files differ; in an image that which it has; else `unknown`.
+    """The commit of the checkout, `+dirty` where files differ; in an image that which it has; else
+    `unknown`.
 
     That it is not known is logged, once in a process: it is evidence that will be missing.
     """
     found = code_identity.__wrapped__()
     if not found.is_known:
         LOGGER.warning(
-            "the code cannot be named, and nothing made now says what made it: %s; %s", found.problem, found.remedy
+            "the code cannot be named, and nothing made now says what made it: %s; %s",
+            found.problem,
+            found.remedy,
         )
     return found.version
 
@@ -82,6 +87,10 @@ class Run:
         """The use case's Delta tables."""
         return Lake.of(self.spark, self.settings, self.use_case.name, run_id=self.run_id)
 
-    def provenance(self, stage: str, inputs: dict[str, int] | None = None, **extra: Any) -> Provenance:
+    def provenance(
+        self, stage: str, inputs: dict[str, int] | None = None, **extra: Any
+    ) -> Provenance:
         """What a commit of `stage` in this run says of itself."""
-        return Provenance(stage=stage, run_id=self.run_id, code=code_version(), inputs=inputs or {}, extra=extra)
+        return Provenance(
+            stage=stage, run_id=self.run_id, code=code_version(), inputs=inputs or {}, extra=extra
+        )

@@ -1,4 +1,6 @@
-"""Accounts for tests: made by name, checked member by member, so that a renamed member fails the tests that use it."""
+"""Accounts for tests: made by name, checked member by member, so that a renamed member fails the
+tests that use it.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ Kind = TypeVar("Kind", bound=Part)
 
 
 def checked(kind: type[Kind], members: Mapping[str, Any]) -> Kind:
-    """A value of that type; raises `AssertionError` for a name, at any depth, that is none of its members."""
+    """A value of that type; raises `AssertionError` for a name, at any depth, that is none of its
+    members.
+    """
     made = kind.from_json(members)
     unknown = list(_unknown(made))
     assert not unknown, f"{kind.__name__} has no {', '.join(unknown)}"

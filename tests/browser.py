@@ -1,6 +1,8 @@
-"""A headless Chromium, spoken to over a pipe in its own protocol (CDP): no driver, no port, no package.
+"""A headless Chromium, spoken to over a pipe in its own protocol (CDP): no driver, no port, no
+package.
 
-Protocol: https://chromedevtools.github.io/devtools-protocol/ (domains Target, Page, Runtime, Emulation, Network).
+Protocol: https://chromedevtools.github.io/devtools-protocol/ (domains Target, Page, Runtime,
+Emulation, Network).
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ PATIENCE = 120.0
 
 def chromium() -> str | None:
     """Where the browser is, None where there is none."""
-    return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    return next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
 
 
 class Browser:
@@ -35,12 +39,16 @@ class Browser:
         self._events: list[dict[str, Any]] = []
         self.errors: list[str] = []
         target = self._call("Target.createTarget", {"url": "about:blank"})["targetId"]
-        self._session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})["sessionId"]
+        self._session = self._call("Target.attachToTarget", {"targetId": target, "flatten": True})[
+            "sessionId"
+        ]
         for domain in ("Page", "Runtime", "Network", "Log"):
             self._page(f"{domain}.enable")
 
     def look(self, width: int, height: int = 900, *, dark: bool = False) -> None:
-        """Set the width and height of the window (CSS pixels), and whether the reader prefers dark."""
+        """Set the width and height of the window (CSS pixels), and whether the reader prefers
+        dark.
+        """
         size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": width < 600}
         self._page("Emulation.setDeviceMetricsOverride", size)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
@@ -78,13 +86,21 @@ class Browser:
         arguments: dict[str, Any] = {"format": "png", "captureBeyondViewport": whole}
         if whole:
             size = self._page("Page.getLayoutMetrics")["cssContentSize"]
-            arguments["clip"] = {"x": 0, "y": 0, "width": size["width"], "height": size["height"], "scale": 1}
+            arguments["clip"] = {
+                "x": 0,
+                "y": 0,
+                "width": size["width"],
+                "height": size["height"],
+                "scale": 1,
+            }
         return base64.b64decode(self._page("Page.captureScreenshot", arguments)["data"])
 
     def _page(self, method: str, arguments: Mapping[str, Any] | None = None) -> dict[str, Any]:
         return self._call(method, arguments, session=self._session)
 
-    def _call(self, method: str, arguments: Mapping[str, Any] | None = None, session: str = "") -> dict[str, Any]:
+    def _call(
+        self, method: str, arguments: Mapping[str, Any] | None = None, session: str = ""
+    ) -> dict[str, Any]:
         self._number += 1
         message = {"id": self._number, "method": method, "params": dict(arguments or {})}
         if session:
@@ -127,8 +143,20 @@ def browser() -> Iterator[Browser]:
     assert program is not None
     to_read, to_write = os.pipe(), os.pipe()
     with tempfile.TemporaryDirectory(prefix="chromium-", ignore_cleanup_errors=True) as profile:
-        flags = ("--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars")
-        command = [program, *flags, f"--user-data-dir={profile}", "--no-proxy-server", "--remote-debugging-pipe"]
+        flags = (
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            "--hide-scrollbars",
+        )
+        command = [
+            program,
+            *flags,
+            f"--user-data-dir={profile}",
+            "--no-proxy-server",
+            "--remote-debugging-pipe",
+        ]
         inherit = f'exec 3<&{to_write[0]} 4>&{to_read[1]}; exec "$@"'
         process = subprocess.Popen(
             ["bash", "-c", inherit, "bash", *command],

@@ -1,4 +1,6 @@
-"""Fixtures that all rooms share: a home of their own, one local Spark session, the real data where it is found."""
+"""Fixtures that all rooms share: a home of their own, one local Spark session, the real data where
+it is found.
+"""
 
 from __future__ import annotations
 
@@ -36,21 +38,26 @@ HEAVY = (
     "docker/test_native.py",
     "docker/test_cluster.py",
 )
-"""Files that take minutes, longest first: begun first, so that no worker ends with one while another has no work."""
+"""Files that take minutes, longest first: begun first, so that no worker ends with one while
+another has no work.
+"""
 
 JAVA_OPTIONS = (
     "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
     " -XX:+UseSerialGC -XX:InitialRAMPercentage=8 -XX:MetaspaceSize=400m"
     " -Dspark.buffer.pageSize=1m"
 )
-"""Tests start many Java machines for little data each: compiling less thoroughly saves a third of what they compute,
-and room from the start a tenth: a heap that grows as it must is collected whole again and again.
+"""Tests start many Java machines for little data each: compiling less thoroughly saves a third of
+what they compute, and room from the start a tenth: a heap that grows as it must is collected whole
+again and again.
 
-So does a small page for each aggregation and sort: by default it is a 16th of the memory, 64 MiB for a few rows too.
+So does a small page for each aggregation and sort: by default it is a 16th of the memory, 64 MiB
+for a few rows too.
 """
 
 INTERPRETED = " -Dspark.sql.codegen.wholeStage=false -Dspark.sql.codegen.factoryMode=NO_CODEGEN"
-"""Spark evaluates expressions itself, and writes no Java for each: a seventh less for plans that run once or twice.
+"""Spark evaluates expressions itself, and writes no Java for each: a seventh less for plans that
+run once or twice.
 
 The world of `dags/test_standalone.py` runs as users do, with generated code.
 """
@@ -58,10 +65,12 @@ The world of `dags/test_standalone.py` runs as users do, with generated code.
 STATISTICS = "spark.databricks.delta.stats.collect"
 CALL_SITES = "spark.python.sql.dataFrameDebugging.enabled"
 QUICK = f"{JAVA_OPTIONS}{INTERPRETED} -D{STATISTICS}=false -D{CALL_SITES}=false"
-"""Without Delta's least and largest value of each column of a file: interpreted, they take longer than the write.
+"""Without Delta's least and largest value of each column of a file: interpreted, they take longer
+than the write.
 
-`statistics` gives them back to the tests that look for them. Nor does Spark look up, for each expression, the line of
-Python that makes it (to name it in an error): four times what the expression takes.
+`statistics` gives them back to the tests that look for them. Nor does Spark look up, for each
+expression, the line of Python that makes it (to name it in an error): four times what the
+expression takes.
 """
 
 os.environ.setdefault("TOLLGATE_SPARK_JAVA_OPTIONS", QUICK)
@@ -77,24 +86,32 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    """Settings whose home is a new folder; one core, so that small tables are cut into few parts."""
+    """Settings whose home is a new folder; one core, so that small tables are cut into few
+    parts.
+    """
     return Settings.build(home=tmp_path / "home", spark_cores=1)
 
 
 @pytest.fixture(scope="session")
 def spark(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SparkSession]:
-    """One local Spark session for the whole run of a worker; with one core where another worker has the other."""
+    """One local Spark session for the whole run of a worker; with one core where another worker has
+    the other.
+    """
     from pipelines.spark.session import spark_session
 
     cores = 1 if os.environ.get("PYTEST_XDIST_WORKER") else 2
     home = tmp_path_factory.mktemp("spark")
-    session = spark_session(Settings.build(home=home, spark_memory="3g", spark_cores=cores, spark_java_options=QUICK))
+    session = spark_session(
+        Settings.build(home=home, spark_memory="3g", spark_cores=cores, spark_java_options=QUICK)
+    )
     yield session
     _end(session)
 
 
 def _end(session: SparkSession) -> None:
-    """Stop Spark, the bridge to its Java machine and that machine, while pytest's streams are still open."""
+    """Stop Spark, the bridge to its Java machine and that machine, while pytest's streams are still
+    open.
+    """
     from pyspark import SparkContext
 
     gateway = session.sparkContext._gateway
@@ -119,7 +136,11 @@ def make_run(spark: SparkSession, settings: Settings) -> Callable[..., Run]:
 
     def make(use_case: str = "fraud", **changes: object) -> Run:
         return Run(
-            settings.model_copy(update=changes), load(use_case), run_id="test-run", actor="test", clock=lambda: NOW
+            settings.model_copy(update=changes),
+            load(use_case),
+            run_id="test-run",
+            actor="test",
+            clock=lambda: NOW,
         )
 
     return make

@@ -1,7 +1,9 @@
-"""File operations that fail: the k-th of those that change anything below a folder, for code that knows nothing of it.
+"""File operations that fail: the k-th of those that change anything below a folder, for code that
+knows nothing of it.
 
-Python's audit events tell of every file opened for writing, made, renamed, linked or removed, whoever calls; raising
-from the hook makes the call fail. A hook cannot be taken away, so there is one for all tests, asleep most of the time.
+Python's audit events tell of every file opened for writing, made, renamed, linked or removed,
+whoever calls; raising from the hook makes the call fail. A hook cannot be taken away, so there is
+one for all tests, asleep most of the time.
 """
 
 from __future__ import annotations
@@ -15,14 +17,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-_CHANGING = {"open", "os.rename", "os.mkdir", "os.remove", "os.rmdir", "os.link", "os.symlink", "os.truncate"}
+_CHANGING = {
+    "open",
+    "os.rename",
+    "os.mkdir",
+    "os.remove",
+    "os.rmdir",
+    "os.link",
+    "os.symlink",
+    "os.truncate",
+}
 _awake: list[Calls] = []
 _listening: list[bool] = []
 
 
 @dataclass
 class Calls:
-    """The changing operations below `folder`: number `fatal` (from 1) finds a full disk, with `lasting` all later."""
+    """The changing operations below `folder`: number `fatal` (from 1) finds a full disk, with
+    `lasting` all later.
+    """
 
     folder: Path
     fatal: int
@@ -45,14 +58,20 @@ class Calls:
 
     def _changes(self, name: str, arguments: tuple[Any, ...]) -> bool:
         path = arguments[0]
-        if not isinstance(path, str | bytes) or not os.fsdecode(path).startswith(f"{self.folder}{os.sep}"):
+        if not isinstance(path, str | bytes) or not os.fsdecode(path).startswith(
+            f"{self.folder}{os.sep}"
+        ):
             return False
-        return name != "open" or bool(int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        return name != "open" or bool(
+            int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        )
 
 
 @contextmanager
 def failing_call(folder: Path, number: int, *, lasting: bool = False) -> Iterator[Calls]:
-    """Let the operation `number` (from 1 on) below the folder fail, and with `lasting` all that come after it."""
+    """Let the operation `number` (from 1 on) below the folder fail, and with `lasting` all that
+    come after it.
+    """
     if not _listening:
         _listening.append(True)
         sys.addaudithook(_heard)

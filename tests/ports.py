@@ -1,8 +1,10 @@
-"""Ports of loopback for tests: each is lent to one process of pytest, for as long as that process lives.
+"""Ports of loopback for tests: each is lent to one process of pytest, for as long as that process
+lives.
 
-A port that the system picks and gets back is picked again in the next moment: by a server of another test, or as the
-near end of anybody's connection. The ports here lie below those that the system picks from, and a lock says which are
-lent, also to the tests of another checkout on this machine.
+A port that the system picks and gets back is picked again in the next moment: by a server of
+another test, or as the near end of anybody's connection. The ports here lie below those that the
+system picks from, and a lock says which are lent, also to the tests of another checkout on this
+machine.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ _held: list[BinaryIO] = []
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that nobody else gets from here while this process lives."""
+    """A port that nobody listens on, and that nobody else gets from here while this process
+    lives.
+    """
     lent = _lendable()
     start = secrets.randbelow(len(lent))
     for port in (*lent[start:], *lent[:start]):
@@ -43,7 +47,9 @@ def free_ports(count: int) -> list[int]:
 
 def _lendable() -> range:
     """Ports from which the system picks none by itself."""
-    lowest, highest = map(int, _PICKED.read_text().split()) if _PICKED.exists() else (32_768, 60_999)
+    lowest, highest = (
+        map(int, _PICKED.read_text().split()) if _PICKED.exists() else (32_768, 60_999)
+    )
     below, above = range(_FIRST, lowest), range(highest + 1, 65_536)
     return below if len(below) >= len(above) else above
 

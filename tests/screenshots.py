@@ -1,6 +1,8 @@
-"""`make screenshots`: the README's pictures, of Model Ops inside Airflow over the ledger of TOLLGATE_HOME.
+"""`make screenshots`: the README's pictures, of Model Ops inside Airflow over the ledger of
+TOLLGATE_HOME.
 
-The ledger is copied into a scratch home with users of its own: nothing of the home is touched, and it may be up.
+The ledger is copied into a scratch home with users of its own: nothing of the home is touched, and
+it may be up.
 """
 
 from __future__ import annotations
@@ -26,7 +28,9 @@ from tests.ports import free_ports
 
 PICTURES = CHECKOUT / "docs" / "pictures"
 COLOURS = 128
-"""A page has few colours: so many make a picture a third as large, and nobody sees the difference."""
+"""A page has few colours: so many make a picture a third as large, and nobody sees the
+difference.
+"""
 
 
 def main() -> int:
@@ -34,11 +38,19 @@ def main() -> int:
     settings = Settings.from_environment()
     ledger = Path(settings.ledger.removeprefix("sqlite:///"))
     if chromium() is None or not ledger.is_file():
-        print(f"needs Chromium (apt install chromium) and a ledger at {ledger} (make demo)", file=sys.stderr)
+        print(
+            f"needs Chromium (apt install chromium) and a ledger at {ledger} (make demo)",
+            file=sys.stderr,
+        )
         return 1
     with tempfile.TemporaryDirectory(prefix="screenshots-") as scratch:
-        copy = Settings.build(home=scratch, airflow_port=free_ports(1)[0], use_case=settings.use_case)
-        with closing(sqlite3.connect(ledger)) as source, closing(sqlite3.connect(f"{scratch}/ledger.sqlite")) as target:
+        copy = Settings.build(
+            home=scratch, airflow_port=free_ports(1)[0], use_case=settings.use_case
+        )
+        with (
+            closing(sqlite3.connect(ledger)) as source,
+            closing(sqlite3.connect(f"{scratch}/ledger.sqlite")) as target,
+        ):
             source.backup(target)
         shutil.copytree(settings.home / "releases", copy.home / "releases", dirs_exist_ok=True)
         facts = Facts(Run(copy, load(copy.use_case)))
@@ -63,7 +75,9 @@ def _pictures(tab: Browser, url: str, facts: Facts) -> None:
 
 def _await_frame(tab: Browser) -> None:
     """Airflow's own page loads ours into a frame; its scripts take a moment."""
-    ours = "document.querySelector('iframe')?.contentDocument?.querySelector('h1')?.textContent ?? ''"
+    ours = (
+        "document.querySelector('iframe')?.contentDocument?.querySelector('h1')?.textContent ?? ''"
+    )
     deadline = time.monotonic() + 30
     while not tab.ask(ours):
         assert time.monotonic() < deadline, "Airflow did not show the page"

@@ -1,7 +1,8 @@
-"""Real servers for tests, on free ports of loopback, with passwords, in a folder of their own: PostgreSQL and Redis.
+"""Real servers for tests, on free ports of loopback, with passwords, in a folder of their own:
+PostgreSQL and Redis.
 
-`make test` installs them where it may (Debian: postgresql, redis-server); where they are not, the tests that need them
-are skipped and say so.
+`make test` installs them where it may (Debian: postgresql, redis-server); where they are not, the
+tests that need them are skipped and say so.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ PATIENCE = 120.0
 
 @dataclass
 class Server:
-    """A server that can be stopped and started again with its data: `start()` returns when it answers."""
+    """A server that can be stopped and started again with its data: `start()` returns when it
+    answers.
+    """
 
     name: str
     command: Sequence[str]
@@ -60,7 +63,10 @@ class Server:
         return True
 
     def stop(self) -> None:
-        """Stop it; its data stay. PostgreSQL does not wait for its clients when it is interrupted."""
+        """Stop it; its data stay.
+
+        PostgreSQL does not wait for its clients when it is interrupted.
+        """
         leader = self.record.leader()
         if self.name == "postgresql" and leader is not None:
             leader.send_signal(signal.SIGINT)
@@ -84,8 +90,12 @@ def redis() -> Iterator[Server]:
 
 @contextmanager
 def postgresql() -> Iterator[Server]:
-    """A PostgreSQL whose user `tollgate` must give a password; `new_database` makes databases in it."""
-    programs = max((path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None)
+    """A PostgreSQL whose user `tollgate` must give a password; `new_database` makes databases in
+    it.
+    """
+    programs = max(
+        (path.parent for path in Path("/usr/lib/postgresql").glob("*/bin/initdb")), default=None
+    )
     if programs is None:
         pytest.skip("no PostgreSQL here (Debian: apt-get install postgresql)")
     with TemporaryDirectory(prefix="tollgate-postgresql-") as folder:
@@ -93,12 +103,27 @@ def postgresql() -> Iterator[Server]:
         secret = Path(folder, "password")
         secret.write_text(password)
         become = _become_postgres(Path(folder), secret)
-        make = [*become, str(programs / "initdb"), f"--pgdata={folder}/data", "--username=tollgate", "--no-locale"]
+        make = [
+            *become,
+            str(programs / "initdb"),
+            f"--pgdata={folder}/data",
+            "--username=tollgate",
+            "--no-locale",
+        ]
         make += ["--auth=scram-sha-256", f"--pwfile={secret}", "--encoding=UTF8", "--no-sync"]
         made = subprocess.run(make, capture_output=True, text=True, cwd=folder)
         if made.returncode != 0:
             pytest.fail(f"initdb failed:\n{made.stdout}{made.stderr}")
-        command = [*become, str(programs / "postgres"), "-D", f"{folder}/data", "-h", LOCALHOST, "-p", str(port)]
+        command = [
+            *become,
+            str(programs / "postgres"),
+            "-D",
+            f"{folder}/data",
+            "-h",
+            LOCALHOST,
+            "-p",
+            str(port),
+        ]
         command += ["-c", "unix_socket_directories=", "-c", "fsync=off"]
         with running(Server("postgresql", command, Path(folder), port, password)) as server:
             yield server
@@ -133,7 +158,9 @@ def running(server: Server) -> Iterator[Server]:
 
 
 def _become_postgres(*paths: Path) -> list[str]:
-    """PostgreSQL refuses to run as root: there, run it as the user that its package has made, who gets the paths."""
+    """PostgreSQL refuses to run as root: there, run it as the user that its package has made, who
+    gets the paths.
+    """
     if os.getuid() != 0:
         return []
     for path in paths:

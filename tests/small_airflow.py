@@ -1,4 +1,6 @@
-"""A small HTTP server of loopback that answers like Airflow's REST API, and fails to when a test says so."""
+"""A small HTTP server of loopback that answers like Airflow's REST API, and fails to when a test
+says so.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,10 @@ class Task:
 
 @dataclass
 class DagRun:
-    """A run as the API tells it. `later` are the states that it has in further looks, one a look."""
+    """A run as the API tells it.
+
+    `later` are the states that it has in further looks, one a look.
+    """
 
     dag_id: str
     run_id: str
@@ -63,7 +68,10 @@ class DagRun:
 
 @dataclass
 class SmallAirflow:
-    """What the server holds and does. `failures` are the ways in which the next requests fail, one each."""
+    """What the server holds and does.
+
+    `failures` are the ways in which the next requests fail, one each.
+    """
 
     dags: tuple[str, ...]
     runs: list[DagRun] = field(default_factory=list)
@@ -85,7 +93,9 @@ class SmallAirflow:
         self.server = ThreadingHTTPServer((LOCALHOST, self.port), handler)
         self.server.daemon_threads = True
         self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
 
     def close(self) -> None:
         """Refuse connections, and end those that are open."""
@@ -106,7 +116,11 @@ class SmallAirflow:
         if path == "/api/v2/monitor/health":
             return 200, {"scheduler": {"status": "healthy"}}
         if path == "/api/v2/dags":
-            return 200, {"dags": [{"dag_id": dag_id, "is_paused": dag_id in self.paused} for dag_id in self.dags]}
+            return 200, {
+                "dags": [
+                    {"dag_id": dag_id, "is_paused": dag_id in self.paused} for dag_id in self.dags
+                ]
+            }
         if path == "/api/v2/backfills":
             return self._backfill()
         if method == "POST" and re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns", path):
@@ -114,7 +128,11 @@ class SmallAirflow:
             return 200, self.runs[-1].document()
         if found := re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns", path):
             day = query["partition_key_prefix_pattern"][0]
-            return 200, {"dag_runs": [run.document() for run in self.runs if (run.dag_id, run.day) == (found[1], day)]}
+            return 200, {
+                "dag_runs": [
+                    run.document() for run in self.runs if (run.dag_id, run.day) == (found[1], day)
+                ]
+            }
         if found := re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns/([\w-]+)(/taskInstances)?", path):
             run = next(run for run in self.runs if run.run_id == found[2])
             if found[3]:
@@ -174,7 +192,9 @@ class _Handler(BaseHTTPRequestHandler):
         if parts.path not in _OPEN and token != f"Bearer {airflow.tokens[-1]}":
             self._send(401, b'{"detail": "who are you?"}')
             return
-        failure = airflow.failures.pop(0) if airflow.failures and parts.path != "/auth/token" else ""
+        failure = (
+            airflow.failures.pop(0) if airflow.failures and parts.path != "/auth/token" else ""
+        )
         if failure.startswith("after:"):
             airflow.answer(self.command, parts.path, parse_qs(parts.query))
         kind = failure.removeprefix("after:")
@@ -220,7 +240,9 @@ class _Handler(BaseHTTPRequestHandler):
 
 
 @contextmanager
-def small_airflow(settings: Settings, dags: tuple[str, ...]) -> Iterator[tuple[SmallAirflow, Settings]]:
+def small_airflow(
+    settings: Settings, dags: tuple[str, ...]
+) -> Iterator[tuple[SmallAirflow, Settings]]:
     """The server, open, and settings whose Airflow it is."""
     airflow = SmallAirflow(dags=dags)
     airflow.open()

@@ -1,4 +1,5 @@
-"""What surrounds a run of the tests and must not matter: the environment, examples drawn by chance, others' logging.
+"""What surrounds a run of the tests and must not matter: the environment, examples drawn by chance,
+others' logging.
 
 A plugin of pytest, loaded by `tests/conftest.py`.
 """
@@ -43,12 +44,13 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_sessionfinish() -> None:
     """Collect what is left, and leave nothing to look through again.
 
-    pytest collects five times more at its end, which takes seconds on a busy machine; a worker of xdist that needs more
-    than five of them is interrupted, and says so.
+    pytest collects five times more at its end, which takes seconds on a busy machine; a worker of
+    xdist that needs more than five of them is interrupted, and says so.
     """
     gc.collect()
     gc.freeze()
-    # DuckDB's binding looks at the interpreter's end for objects that were never freed, and prints each of them
+    # DuckDB's binding looks at the interpreter's end for objects that were never freed, and prints
+    # each of them
     atexit.register(gc.unfreeze)
 
 
@@ -58,7 +60,9 @@ def pytest_unconfigure() -> None:
 
 
 def _forget_the_environment() -> None:
-    """Take away whatever a developer has set; a command that a test gives no home gets an empty one, not theirs."""
+    """Take away whatever a developer has set; a command that a test gives no home gets an empty
+    one, not theirs.
+    """
     for name in list(os.environ):
         if _OURS.fullmatch(name) and name not in _GIVEN:
             del os.environ[name]
@@ -73,9 +77,14 @@ def _choose_examples(config: pytest.Config) -> None:
 
     With `--thorough` they are drawn anew each time. None has a deadline: a machine may be busy.
     """
-    busy: dict[str, Any] = {"deadline": None, "suppress_health_check": [HealthCheck.too_slow], "print_blob": True}
+    busy: dict[str, Any] = {
+        "deadline": None,
+        "suppress_health_check": [HealthCheck.too_slow],
+        "print_blob": True,
+    }
     hypothesis_settings.register_profile("the same", **busy, derandomize=True)
-    # said outright: where the variable CI is set, hypothesis itself begins with a profile that draws nothing anew
+    # said outright: where the variable CI is set, hypothesis itself begins with a profile that
+    # draws nothing anew
     hypothesis_settings.register_profile("new ones", **busy, derandomize=False)
     asked = config.getoption("--hypothesis-profile"), config.getoption("--hypothesis-seed")
     if asked == (None, None):
@@ -86,9 +95,11 @@ def _choose_examples(config: pytest.Config) -> None:
 
 @contextmanager
 def _root_logger_kept() -> Iterator[None]:
-    """The root logger as it was: Airflow, where it is imported, gives it a handler on a stream that pytest closes.
+    """The root logger as it was: Airflow, where it is imported, gives it a handler on a stream that
+    pytest closes.
 
-    Whatever is logged after that would end in "I/O operation on closed file", and `caplog` would see nothing.
+    Whatever is logged after that would end in "I/O operation on closed file", and `caplog` would
+    see nothing.
     """
     root = logging.getLogger()
     level, handlers = root.level, root.handlers.copy()

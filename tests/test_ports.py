@@ -16,7 +16,11 @@ def test_nobody_gets_a_port_that_another_process_has() -> None:
     """Three processes ask for 300 each, and keep them until all have been told."""
     asking = [
         subprocess.Popen(
-            [sys.executable, "-c", ASK], cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+            [sys.executable, "-c", ASK],
+            cwd=CHECKOUT,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
         )
         for _ in range(3)
     ]

@@ -1,4 +1,6 @@
-"""What surrounds a run of the tests does not reach into it: shown on a run of its own, with a small file of tests."""
+"""What surrounds a run of the tests does not reach into it: shown on a run of its own, with a small
+file of tests.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,7 @@ def test_one_that_configures_it_too():
 
 def test_the_next_one_sees_nothing_of_that():
     assert logging.getLogger().level == logging.WARNING
-"""
+"""  # noqa: E501
 
 ENVIRONMENT = """
 import os
@@ -57,10 +59,19 @@ def test_no_deadline():
 """
 
 
-def ran(folder: Path, content: str, *options: str, **environment: str) -> subprocess.CompletedProcess[str]:
+def ran(
+    folder: Path, content: str, *options: str, **environment: str
+) -> subprocess.CompletedProcess[str]:
     """A run of pytest on one file with that content, with the plugins of these tests."""
     (folder / "test_small.py").write_text(content)
-    plugins = ("-p", "tests.guarantees.plugin", "-p", "tests.surroundings", "-p", "no:cacheprovider")
+    plugins = (
+        "-p",
+        "tests.guarantees.plugin",
+        "-p",
+        "tests.surroundings",
+        "-p",
+        "no:cacheprovider",
+    )
     command = [
         sys.executable,
         "-m",
@@ -75,24 +86,38 @@ def ran(folder: Path, content: str, *options: str, **environment: str) -> subpro
         *options,
     ]
     variables = {**os.environ, "PYTHONPATH": str(CHECKOUT), **environment}
-    done = subprocess.run([*command, "test_small.py"], cwd=folder, env=variables, capture_output=True, text=True)
+    done = subprocess.run(
+        [*command, "test_small.py"], cwd=folder, env=variables, capture_output=True, text=True
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     return done
 
 
-def test_logging_that_somebody_configures_ends_with_the_test_and_nothing_is_written_at_exit(tmp_path: Path) -> None:
+def test_logging_that_somebody_configures_ends_with_the_test_and_nothing_is_written_at_exit(
+    tmp_path: Path,
+) -> None:
     done = ran(tmp_path, LIKE_AIRFLOW)
     assert done.stderr == ""
     assert "3 passed" in done.stdout.splitlines()[-1]
 
 
 def test_the_environment_of_a_developer_is_left_outside(tmp_path: Path) -> None:
-    theirs = {"TOLLGATE_HOME": "/home/ann/.tollgate", "TOLLGATE_LEDGER": "postgresql://ann@bank/ledger"}
-    theirs |= {"SPARK_REMOTE": "sc://bank", "COLUMNS": "40", "AWS_PROFILE": "ann", "AIRFLOW__CORE__EXECUTOR": "x"}
+    theirs = {
+        "TOLLGATE_HOME": "/home/ann/.tollgate",
+        "TOLLGATE_LEDGER": "postgresql://ann@bank/ledger",
+    }
+    theirs |= {
+        "SPARK_REMOTE": "sc://bank",
+        "COLUMNS": "40",
+        "AWS_PROFILE": "ann",
+        "AIRFLOW__CORE__EXECUTOR": "x",
+    }
     ran(tmp_path, ENVIRONMENT, TOLLGATE_JARS="/elsewhere/jars", **theirs)
 
 
-@pytest.mark.parametrize("variables", [{}, {"CI": "true", "GITHUB_ACTIONS": "true"}], ids=["at_a_desk", "in_ci"])
+@pytest.mark.parametrize(
+    "variables", [{}, {"CI": "true", "GITHUB_ACTIONS": "true"}], ids=["at_a_desk", "in_ci"]
+)
 def test_examples_are_the_same_in_every_run_and_new_ones_where_that_is_asked_for(
     tmp_path: Path, variables: dict[str, str]
 ) -> None:

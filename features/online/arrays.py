@@ -1,4 +1,5 @@
-"""The arrays that states are in: a hash index, a slot for each entity, blocks of cells; and finding places in them.
+"""The arrays that states are in: a hash index, a slot for each entity, blocks of cells; and finding
+places in them.
 
 Whole numbers only, as everywhere in the loops of the arenas (`features.online.loops`).
 """
@@ -13,11 +14,16 @@ from numpy.typing import NDArray
 from features.compiled import compiled
 
 USED, SLOTS, EVENTS, DROPPED = 0, 1, 2, 3
-"""Places in `Arrays.counters`: cells of the event arrays that were ever taken, entities, events, events let go."""
+"""Places in `Arrays.counters`: cells of the event arrays that were ever taken, entities, events,
+events let go.
+"""
 
 SCANNED_WHOLE = 512
-"""Events of a state that are looked at one by one. A longer one is searched for a repeated id among those of the same
-instant only, and its windows are made of tiles (`features.online.tiles`)."""
+"""Events of a state that are looked at one by one.
+
+A longer one is searched for a repeated id among those of the same instant only, and its windows are
+made of tiles (`features.online.tiles`).
+"""
 
 TILE_BITS = 8
 """A tile is of 256 cells."""
@@ -28,12 +34,14 @@ _MIX_2 = 0x94D049BB133111EB
 
 
 class Arrays(NamedTuple):
-    """The states: a hash index from key to slot, a block of cells for each slot, and free blocks of each size.
+    """The states: a hash index from key to slot, a block of cells for each slot, and free blocks of
+    each size.
 
-    A slot's cells `start` to `start + length` hold its events by (time, id). `cents` or `reported` have one cell only
-    where they are not kept. Tile k is of the cells 256 k and on, right where they all are of one state that is longer
-    than `SCANNED_WHOLE`: cents, their squares and largest, how many were reported, and when the last of those was.
-    `free[k]` is the first free block of size class k, its first id the next one.
+    A slot's cells `start` to `start + length` hold its events by (time, id). `cents` or `reported`
+    have one cell only where they are not kept. Tile k is of the cells 256 k and on, right where
+    they all are of one state that is longer than `SCANNED_WHOLE`: cents, their squares and largest,
+    how many were reported, and when the last of those was. `free[k]` is the first free block of
+    size class k, its first id the next one.
     """
 
     index_keys: NDArray[np.int64]
@@ -79,7 +87,9 @@ def class_of(cells: int) -> Any:
 
 @compiled
 def place_of(index_keys: Any, index_slots: Any, key: int) -> Any:
-    """Where the key is in the index, or the empty place where it would be (splitmix64, linear probing)."""
+    """Where the key is in the index, or the empty place where it would be (splitmix64, linear
+    probing).
+    """
     mask = np.uint64(len(index_keys) - 1)
     mixed = np.uint64(key) + np.uint64(_MOSTLY)
     mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(_MIX_1)

@@ -1,7 +1,8 @@
-"""The compiled loops over the states of one kind of entity: asked and moved, one row after the other.
+"""The compiled loops over the states of one kind of entity: asked and moved, one row after the
+other.
 
-Whole numbers only, so that what is computed from them elsewhere has the same bits as in a batch; none of these
-functions holds Python's interpreter lock.
+Whole numbers only, so that what is computed from them elsewhere has the same bits as in a batch;
+none of these functions holds Python's interpreter lock.
 """
 
 from __future__ import annotations
@@ -30,7 +31,9 @@ NO_TIME = np.iinfo(np.int64).min
 """In place of an earlier event's time where there is none."""
 
 REPEATED, EMPTY, LATE, BOUNDED = 1, 2, 4, 8
-"""Marks of a row: its id is there already; nothing was known of its entity; a later event is there; events let go."""
+"""Marks of a row: its id is there already; nothing was known of its entity; a later event is there;
+events let go.
+"""
 
 
 @compiled
@@ -52,7 +55,8 @@ def _drop(arrays: Arrays, slot: int, count: int) -> None:
 
 @compiled
 def _room(arrays: Arrays, slot: int, oldest: int, most: int) -> Any:
-    """Make room for one event more: let go what lies before `oldest`, else a larger block; False where there is none.
+    """Make room for one event more: let go what lies before `oldest`, else a larger block; False
+    where there is none.
 
     Of a slot that holds `most` events the oldest eighth goes, and the slot is marked.
     """
@@ -132,10 +136,12 @@ def serve(
     previous: Any,
     marks: Any,
 ) -> Any:
-    """Ask and move, row by row from `first`; returns the row at which there was no room left, or the number of rows.
+    """Ask and move, row by row from `first`; returns the row at which there was no room left, or
+    the number of rows.
 
-    `events` int64 (4, n): ids, times, cents, reported. `limits`: events before limits[0] may go, a slot holds at most
-    limits[1]. A row whose mark has `REPEATED` set already moves nothing. Without `windows` rows only move.
+    `events` int64 (4, n): ids, times, cents, reported. `limits`: events before limits[0] may go, a
+    slot holds at most limits[1]. A row whose mark has `REPEATED` set already moves nothing. Without
+    `windows` rows only move.
     """
     for number in range(first, len(keys)):
         row = (events[0, number], events[1, number], events[2, number])
@@ -164,7 +170,9 @@ def serve(
 
 @compiled
 def report(arrays: Arrays, keys: Any, ids: Any, at: Any) -> Any:
-    """File reports (µs) of events by their entities' keys: the earliest stays; returns how many events are there."""
+    """File reports (µs) of events by their entities' keys: the earliest stays; returns how many
+    events are there.
+    """
     filed = 0
     for number in range(len(keys)):
         slot = arrays.index_slots[place_of(arrays.index_keys, arrays.index_slots, keys[number])]
@@ -180,7 +188,9 @@ def report(arrays: Arrays, keys: Any, ids: Any, at: Any) -> Any:
 
 @compiled
 def locate(arrays: Arrays, wanted: Any, keys: Any, located: Any) -> Any:
-    """The keys of the entities whose events have the ids `wanted` (ascending), in one pass over all states."""
+    """The keys of the entities whose events have the ids `wanted` (ascending), in one pass over all
+    states.
+    """
     count = 0
     for slot in range(arrays.counters[SLOTS]):
         for cell in range(arrays.start[slot], arrays.start[slot] + arrays.length[slot]):
@@ -197,10 +207,21 @@ def locate(arrays: Arrays, wanted: Any, keys: Any, located: Any) -> Any:
 
 
 @compiled
-def load(arrays: Arrays, keys: Any, offsets: Any, ids: Any, times: Any, cents: Any, reported: Any, first: int) -> Any:
-    """Put whole states, from `first` on, of keys that are not there yet; `offsets` (n + 1) bound their events.
+def load(
+    arrays: Arrays,
+    keys: Any,
+    offsets: Any,
+    ids: Any,
+    times: Any,
+    cents: Any,
+    reported: Any,
+    first: int,
+) -> Any:
+    """Put whole states, from `first` on, of keys that are not there yet; `offsets` (n + 1) bound
+    their events.
 
-    The events of a state are in order. Returns the state at which there was no room left, or the number of states.
+    The events of a state are in order. Returns the state at which there was no room left, or the
+    number of states.
     """
     for number in range(first, len(keys)):
         count = offsets[number + 1] - offsets[number]

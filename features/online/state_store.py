@@ -1,7 +1,8 @@
 """The states of all entities of one kind in a few large arrays, asked and moved a batch at a time.
 
-What `features.state.EntityState` is for one entity, an arena is for millions: blocks of cells in shared arrays, found
-by a hash index. An event costs 24 bytes (32 where labels are read), rounded up by half at most; an entity 48 more.
+What `features.state.EntityState` is for one entity, an arena is for millions: blocks of cells in
+shared arrays, found by a hash index. An event costs 24 bytes (32 where labels are read), rounded up
+by half at most; an entity 48 more.
 """
 
 from __future__ import annotations
@@ -21,19 +22,27 @@ from features.timeline import NEVER, Ints
 
 SIZE_CLASSES = 60
 ROOM, ROOM_ENTITIES = 1 << 26, 1 << 16
-"""Cells and entities beyond those that are there, for which `make_room` has room: 2 GB, once they are taken."""
+"""Cells and entities beyond those that are there, for which `make_room` has room: 2 GB, once they
+are taken.
+"""
 
 MOST_EVENTS = 1 << 21
-"""Events of one entity at most: 64 MB, a terminal with 50,000 a day. Asking it takes tens of microseconds."""
+"""Events of one entity at most: 64 MB, a terminal with 50,000 a day.
+
+Asking it takes tens of microseconds.
+"""
 
 
 class Arena:
     """The states of one kind of entity of a feature set; not for several threads at once.
 
-    `most_events`: what a state holds at most; beyond it the oldest go, and every answer of that entity says so.
+    `most_events`: what a state holds at most; beyond it the oldest go, and every answer of that
+    entity says so.
     """
 
-    def __init__(self, feature_set: FeatureSet, entity: str, *, most_events: int = MOST_EVENTS) -> None:
+    def __init__(
+        self, feature_set: FeatureSet, entity: str, *, most_events: int = MOST_EVENTS
+    ) -> None:
         self.entity = entity
         columns = state_columns(feature_set, entity)
         self._keeps = (AMOUNTS in columns, REPORTED in columns)
@@ -60,13 +69,17 @@ class Arena:
     def nbytes(self) -> int:
         """Bytes that are taken; room that nobody has touched yet takes none."""
         index = self._arrays.index_keys.nbytes + self._arrays.index_slots.nbytes
-        return index + sum(int(getattr(self._arrays, name).itemsize) * count for name, count in self._taken().items())
+        return index + sum(
+            int(getattr(self._arrays, name).itemsize) * count
+            for name, count in self._taken().items()
+        )
 
     def make_room(self, *, room: int = ROOM) -> None:
         """Have as many cells again as are taken, and `room` more; and a quarter more entities.
 
-        Growing copies everything, 0.1 s for a million events: not while somebody waits. Room costs no memory before
-        it is touched; where the system does not promise so much all the same, there is half of it, or less.
+        Growing copies everything, 0.1 s for a million events: not while somebody waits. Room costs
+        no memory before it is touched; where the system does not promise so much all the same,
+        there is half of it, or less.
         """
         counters = self._arrays.counters
         slots, cells = (int(counters[place]) for place in (arrays.SLOTS, arrays.USED))
@@ -84,7 +97,9 @@ class Arena:
         return slots >= 0
 
     def load(self, table: StatesTable) -> None:
-        """Put states; of an entity that is there already both sets of events stay, each event once."""
+        """Put states; of an entity that is there already both sets of events stay, each event
+        once.
+        """
         there = self.holds(table.keys)
         if there.any():
             self._merge(table, np.flatnonzero(there))
@@ -94,20 +109,28 @@ class Arena:
         while (done := loops.load(self._arrays, *columns, done)) < len(table):
             self._grow(len(table) - done, int(2 * (table.offsets[-1] - table.offsets[done])))
 
-    def serve(self, keys: Ints, events: NDArray[np.int64], marks: NDArray[np.uint8], *, oldest: int) -> ArenaAnswers:
+    def serve(
+        self, keys: Ints, events: NDArray[np.int64], marks: NDArray[np.uint8], *, oldest: int
+    ) -> ArenaAnswers:
         """What each row's windows hold, each row then moving the state that the next one sees.
 
-        `events` int64 (4, n): ids, times (µs), cents, reported (µs or `NEVER`). `marks` uint8 (n) takes up
-        `arena_loops` marks; a row with `REPEATED` set is answered but moves nothing. Events before `oldest` may go.
+        `events` int64 (4, n): ids, times (µs), cents, reported (µs or `NEVER`). `marks` uint8 (n)
+        takes up `arena_loops` marks; a row with `REPEATED` set is answered but moves nothing.
+        Events before `oldest` may go.
         """
         return self._run(keys, events, marks, self._specification, oldest)
 
     def move(self, keys: Ints, events: NDArray[np.int64], *, oldest: int) -> None:
         """The same without asking."""
-        self._run(keys, events, np.zeros(len(keys), dtype=np.uint8), self._specification[:0], oldest)
+        self._run(
+            keys, events, np.zeros(len(keys), dtype=np.uint8), self._specification[:0], oldest
+        )
 
     def report(self, keys: Ints, ids: Ints, reported_at: Ints) -> int:
-        """File reports by the entities' keys; the earliest of an event stays. Returns how many events are there."""
+        """File reports by the entities' keys; the earliest of an event stays.
+
+        Returns how many events are there.
+        """
         return int(loops.report(self._arrays, keys, ids, reported_at))
 
     def locate(self, ids: Ints) -> tuple[Ints, NDArray[np.bool_]]:
@@ -137,14 +160,21 @@ class Arena:
         )
 
     def _run(
-        self, keys: Ints, events: NDArray[np.int64], marks: NDArray[np.uint8], windows: NDArray[np.int64], oldest: int
+        self,
+        keys: Ints,
+        events: NDArray[np.int64],
+        marks: NDArray[np.uint8],
+        windows: NDArray[np.int64],
+        oldest: int,
     ) -> ArenaAnswers:
         results = np.empty((len(windows), 5, len(keys)), dtype=np.int64)
         previous = np.empty(len(keys), dtype=np.int64)
         limits = np.array([oldest, self._most_events], dtype=np.int64)
         done = 0
         while True:
-            done = loops.serve(self._arrays, keys, events, done, limits, windows, results, previous, marks)
+            done = loops.serve(
+                self._arrays, keys, events, done, limits, windows, results, previous, marks
+            )
             if done == len(keys):
                 return ArenaAnswers(self._windows, results, previous, events[1])
             self._grow(min(len(keys) - done, 1 << 16), 1 << 17)
@@ -161,7 +191,9 @@ class Arena:
         taken = table.taken(which)
         columns = (taken.ids, taken.times, taken.cents, taken.reported)
         blank = np.full(len(taken.ids), NEVER)
-        events = np.stack([column if len(column) == len(taken.ids) else blank for column in columns])
+        events = np.stack(
+            [column if len(column) == len(taken.ids) else blank for column in columns]
+        )
         keys = np.repeat(taken.keys, np.diff(taken.offsets))
         self.move(keys, events, oldest=np.iinfo(np.int64).min)
         if self._keeps[1]:

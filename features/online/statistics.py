@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from features.errors import FeatureError
 from features.feature import EntityFeature, WindowFeature
 from features.instants import MICROSECONDS_PER_DAY
-from features.kinds import LabelCount, LabelRate, SecondsSinceLast, WindowDeviation, WindowMax, WindowMean
+from features.kinds import (
+    LabelCount,
+    LabelRate,
+    SecondsSinceLast,
+    WindowDeviation,
+    WindowMax,
+    WindowMean,
+)
 from features.online import windows
 from features.stacked import Stack
 from features.statistics import deviations_around_floor
@@ -33,7 +40,9 @@ Place = int | slice | NDArray[np.intp]
 
 
 class Windows:
-    """Where the loops leave what they find in each window: the places of different windows, in their order."""
+    """Where the loops leave what they find in each window: the places of different windows, in
+    their order.
+    """
 
     def __init__(self, windows: Iterable[Window]) -> None:
         self._places = {window: place for place, window in enumerate(windows)}
@@ -44,14 +53,18 @@ class Windows:
         if not isinstance(feature, Stack):
             return self._places[_window(feature)]
         if feature not in self._stacks:
-            self._stacks[feature] = _together([self._places[_window(member)] for member in feature.members])
+            self._stacks[feature] = _together(
+                [self._places[_window(member)] for member in feature.members]
+            )
         return self._stacks[feature]
 
 
 class ArenaAnswers:
     """What a batch of rows found: the `Statistics` behind the features of that kind of entity."""
 
-    def __init__(self, windows: Windows, results: NDArray[np.int64], previous: Ints, at: Ints) -> None:
+    def __init__(
+        self, windows: Windows, results: NDArray[np.int64], previous: Ints, at: Ints
+    ) -> None:
         self._windows = windows
         self._results = results
         self._previous = previous
@@ -67,14 +80,18 @@ class ArenaAnswers:
 
     def squared_deviations(self, feature: WindowFeature) -> tuple[Ints, Ints]:
         """`deviations_around_floor` of the window's cents."""
-        return deviations_around_floor(self.counts(feature), self.sums(feature), self._of(feature, windows.SQUARE))
+        return deviations_around_floor(
+            self.counts(feature), self.sums(feature), self._of(feature, windows.SQUARE)
+        )
 
     def maxima(self, feature: WindowFeature) -> Ints:
         """Largest cents in the window, 0 where it is empty."""
         return self._of(feature, windows.LARGEST)
 
     def previous(self, feature: EntityFeature) -> tuple[NDArray[np.bool_], Ints]:
-        """Whether the entity has an event before the query, not `days` old or older, and that event's time (µs)."""
+        """Whether the entity has an event before the query, not `days` old or older, and that
+        event's time (µs).
+        """
         return self._previous > self._at - feature.days * MICROSECONDS_PER_DAY, self._previous
 
     def positives(self, feature: WindowFeature) -> Ints:
@@ -106,7 +123,10 @@ def specified(features: Sequence[EntityFeature]) -> tuple[Windows, NDArray[np.in
         elif not isinstance(feature, SecondsSinceLast):
             raise FeatureError(
                 f"the live path does not know features of kind {feature.kind!r}",
-                expected="a kind of window that features/online/windows.py looks through, or seconds since the last",
+                expected=(
+                    "a kind of window that features/online/windows.py looks through, or seconds"
+                    " since the last"
+                ),
                 found=type(feature).__name__,
             )
     rows = np.zeros((len(wanted), 7), dtype=np.int64)

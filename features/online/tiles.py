@@ -1,4 +1,6 @@
-"""Sums over stretches of a state: cell by cell where it is short, by tiles of 256 cells where it is long."""
+"""Sums over stretches of a state: cell by cell where it is short, by tiles of 256 cells where it is
+long.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from features.timeline import NEVER
 
 @compiled
 def scan(cents: Any, begin: int, end: int, again: int) -> Any:
-    """Cents, their squares and the largest of the cells from `begin` up to `end`, one by one, without `again`."""
+    """Cents, their squares and the largest of the cells from `begin` up to `end`, one by one,
+    without `again`.
+    """
     total, squares, largest = 0, 0, 0
     for i in range(begin, end):
         if i != again:
@@ -24,7 +28,9 @@ def scan(cents: Any, begin: int, end: int, again: int) -> Any:
 
 @compiled
 def gather(arrays: Arrays, begin: int, end: int) -> Any:
-    """The same for a long stretch of a long state: whole tiles, and what is over at both ends one by one."""
+    """The same for a long stretch of a long state: whole tiles, and what is over at both ends one
+    by one.
+    """
     inner = ((begin - 1) >> TILE_BITS) + 1
     outer = end >> TILE_BITS
     total, squares, largest = scan(arrays.cents, begin, inner << TILE_BITS, -1)
@@ -38,7 +44,9 @@ def gather(arrays: Arrays, begin: int, end: int) -> Any:
 
 @compiled
 def positives_of(times: Any, reported: Any, begin: int, end: int, time: int, again: int) -> Any:
-    """How many of those cells were reported at or before an instant, and lie before it; without `again`."""
+    """How many of those cells were reported at or before an instant, and lie before it; without
+    `again`.
+    """
     count = 0
     for i in range(begin, end):
         at = reported[i]
@@ -66,7 +74,9 @@ def gather_positives(arrays: Arrays, begin: int, end: int, time: int) -> Any:
 
 @compiled
 def make_tiles(arrays: Arrays, slot: int, first: int, past: int) -> None:
-    """Make the tiles of the cells from `first` up to `past` of a slot anew; those of a short state are never asked."""
+    """Make the tiles of the cells from `first` up to `past` of a slot anew; those of a short state
+    are never asked.
+    """
     if arrays.length[slot] <= SCANNED_WHOLE:
         return
     begin, end = arrays.start[slot], arrays.start[slot] + arrays.length[slot]

@@ -18,7 +18,9 @@ COUNT, TOTAL, SQUARE, LARGEST, POSITIVE = range(5)
 
 @compiled
 def after(times: Any, start: int, past: int, instant: int) -> Any:
-    """The first cell in [start, past) whose time is later than the instant, `past` where there is none."""
+    """The first cell in [start, past) whose time is later than the instant, `past` where there is
+    none.
+    """
     while start < past:
         middle = (start + past) >> 1
         if times[middle] <= instant:
@@ -52,8 +54,11 @@ def repeated(arrays: Arrays, slot: int, time: int, identity: int) -> Any:
 
 
 @compiled
-def ask(arrays: Arrays, slot: int, row: Any, again: int, windows: Any, results: Any, number: int) -> None:
-    """What the windows of a request hold, into `results[:, :, number]`; the cell `again` is the request itself, if any.
+def ask(
+    arrays: Arrays, slot: int, row: Any, again: int, windows: Any, results: Any, number: int
+) -> None:
+    """What the windows of a request hold, into `results[:, :, number]`; the cell `again` is the
+    request itself, if any.
 
     `row` is (id, time, cents).
     """
@@ -62,13 +67,17 @@ def ask(arrays: Arrays, slot: int, row: Any, again: int, windows: Any, results: 
     place = position(arrays, slot, time, identity)
     for window in range(len(windows)):
         delay = windows[window, DELAY] * MICROSECONDS_PER_DAY
-        begin = after(arrays.times, start, past, time - delay - windows[window, DAYS] * MICROSECONDS_PER_DAY)
+        begin = after(
+            arrays.times, start, past, time - delay - windows[window, DAYS] * MICROSECONDS_PER_DAY
+        )
         end = after(arrays.times, start, past, time - delay) if delay > 0 else place
         repeats = begin <= again < end
         by_tiles = end - begin > SCANNED_WHOLE and not repeats
         count, total, squares, largest, positives = end - begin - repeats, 0, 0, 0, 0
         if windows[window, SUMS] + windows[window, SQUARES] + windows[window, MAXIMA] > 0:
-            total, squares, largest = gather(arrays, begin, end) if by_tiles else scan(arrays.cents, begin, end, again)
+            total, squares, largest = (
+                gather(arrays, begin, end) if by_tiles else scan(arrays.cents, begin, end, again)
+            )
         if windows[window, POSITIVES] > 0:
             if by_tiles:
                 positives = gather_positives(arrays, begin, end, time)

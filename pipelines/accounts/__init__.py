@@ -1,1 +1,4 @@
-"""Accounts: what the ledger keeps, one frozen type for each stage. What passes between rooms is one of these."""
+"""Accounts: what the ledger keeps, one frozen type for each stage.
+
+What passes between rooms is one of these.
+"""

@@ -1,4 +1,6 @@
-"""What every stage's account has in common: its stage, a reason in words, and what its gates said."""
+"""What every stage's account has in common: its stage, a reason in words, and what its gates
+said.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,9 @@ from pipelines.accounts.stored import Stored
 class Account(Stored):
     """What the ledger keeps of one stage and day; `STAGE` is the name of the stage.
 
-    `reason` says in words why the stage did not do the day, or why it did where that needs a reason. `policies` are the
-    digests of the use case's policies that were in force, by their names; none in accounts of earlier versions.
+    `reason` says in words why the stage did not do the day, or why it did where that needs a
+    reason. `policies` are the digests of the use case's policies that were in force, by their
+    names; none in accounts of earlier versions.
     """
 
     STAGE: ClassVar[str] = ""
@@ -30,7 +33,9 @@ class Account(Stored):
         return None
 
     def rows_handled(self) -> int:
-        """How many rows the stage handled, for what a row costs; 0 for a stage that does not count them."""
+        """How many rows the stage handled, for what a row costs; 0 for a stage that does not count
+        them.
+        """
         return 0
 
     @property

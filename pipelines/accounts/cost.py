@@ -8,7 +8,9 @@ from pipelines.accounts.account import Account
 
 
 class CostAccount(Account):
-    """A run of `stage`: `rows` of all its days (0 for a training), wall seconds, CPU seconds of its own process."""
+    """A run of `stage`: `rows` of all its days (0 for a training), wall seconds, CPU seconds of its
+    own process.
+    """
 
     STAGE: ClassVar[str] = "cost"
 

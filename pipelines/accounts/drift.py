@@ -1,4 +1,6 @@
-"""What the monitor's account says of drift: how far each feature and the score moved, and the verdict on the day."""
+"""What the monitor's account says of drift: how far each feature and the score moved, and the
+verdict on the day.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from pipelines.accounts.part import Part
 
 
 class ConstantShare(Part):
-    """A column that is constant in the reference: the value (None: missing), and the shares of rows (0 to 1) off it."""
+    """A column that is constant in the reference: the value (None: missing), and the shares of rows
+    (0 to 1) off it.
+    """
 
     constant: float | None = None
     reference_share: float = 0.0
@@ -16,8 +20,8 @@ class ConstantShare(Part):
 class ComparedColumn(Part):
     """One column against the reference. `value` is None where one side has no values at all.
 
-    `method` says what `value` and `threshold` are: a distance, or a share of rows off a constant. `drifted` is None in
-    an account that did not say it of this column.
+    `method` says what `value` and `threshold` are: a distance, or a share of rows off a constant.
+    `drifted` is None in an account that did not say it of this column.
     """
 
     name: str = ""
@@ -33,10 +37,11 @@ class ComparedColumn(Part):
 class DriftAccount(Part):
     """The verdict on a day's drift; `summary` says it in a sentence.
 
-    `columns` holds each feature's value, `compared` all that is known of each, `score` and `score_column` the same of
-    the score. `drifted` names the features beyond their threshold, `moved` describes the first of them. `skipped` says
-    of each feature that was not compared why. `release` made the reference of `reference_rows` rows; `share` (0 to 1)
-    of the compared features drifted, None where none was compared.
+    `columns` holds each feature's value, `compared` all that is known of each, `score` and
+    `score_column` the same of the score. `drifted` names the features beyond their threshold,
+    `moved` describes the first of them. `skipped` says of each feature that was not compared why.
+    `release` made the reference of `reference_rows` rows; `share` (0 to 1) of the compared features
+    drifted, None where none was compared.
     """
 
     detected: bool = False

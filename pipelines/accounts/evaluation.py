@@ -1,4 +1,6 @@
-"""An evaluation as the ledger keeps it: figures by contender, the checks that a release had to pass, the verdict."""
+"""An evaluation as the ledger keeps it: figures by contender, the checks that a release had to
+pass, the verdict.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,12 @@ from pipelines.accounts.part import Part
 
 
 class CheckAccount(Part):
-    """One question to a release; `outcome` is `passed`, `failed` or `not applicable`, `found` the answer in words.
+    """One question to a release; `outcome` is `passed`, `failed` or `not applicable`, `found` the
+    answer in words.
 
-    `figures` are the numbers that it rests on, None where one is not defined. `table` holds what was looked at one by
-    one, rows of equal keys with plain values that differ from check to check; `subjects` names those that failed.
+    `figures` are the numbers that it rests on, None where one is not defined. `table` holds what
+    was looked at one by one, rows of equal keys with plain values that differ from check to check;
+    `subjects` names those that failed.
     """
 
     name: str
@@ -25,7 +29,9 @@ class CheckAccount(Part):
 
 
 class VerdictAccount(Part):
-    """The decision (`approved`, `refused`, `needs a person`), why in words, and the checks that it rests on."""
+    """The decision (`approved`, `refused`, `needs a person`), why in words, and the checks that it
+    rests on.
+    """
 
     decision: str | None = None
     summary: str = ""
@@ -34,7 +40,8 @@ class VerdictAccount(Part):
 
 
 class EvaluationAccount(Part):
-    """Figures by contender on the `n_test` events of the test days; None where a figure is not defined.
+    """Figures by contender on the `n_test` events of the test days; None where a figure is not
+    defined.
 
     `inputs` names what was handed in besides the frame: digests of the golden set and of the frame.
     """

@@ -1,4 +1,6 @@
-"""What the ledger keeps of features: how many rows a day has, what they were computed from, what the gate said."""
+"""What the ledger keeps of features: how many rows a day has, what they were computed from, what
+the gate said.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,12 @@ from pipelines.accounts.part import Part
 
 
 class ReportDelays(Part):
-    """Reports made on a day, by how long after their event they came (see `usecases.policies.label_delays`).
+    """Reports made on a day, by how long after their event they came (see
+    `usecases.policies.label_delays`).
 
-    `counts` are by class of delay, `unmatched` reports name no event that was looked at. The rest follows from these:
-    `reported` all of them, `late` those beyond `delay_days`, `late_share` (0 to 1), `by_delay` the classes in words.
+    `counts` are by class of delay, `unmatched` reports name no event that was looked at. The rest
+    follows from these: `reported` all of them, `late` those beyond `delay_days`, `late_share` (0 to
+    1), `by_delay` the classes in words.
     """
 
     delay_days: int
@@ -26,10 +30,12 @@ class ReportDelays(Part):
 
 
 class FeaturesAccount(Account):
-    """A day's features. `version` is the table's, `inputs` are the versions of the tables that were read.
+    """A day's features.
 
-    `recomputed`: the day was stale; `reason` then says why (of a refused day: why it was refused). `reports` is None
-    where no report was made on the day.
+    `version` is the table's, `inputs` are the versions of the tables that were read.
+
+    `recomputed`: the day was stale; `reason` then says why (of a refused day: why it was refused).
+    `reports` is None where no report was made on the day.
     """
 
     STAGE: ClassVar[str] = "features"

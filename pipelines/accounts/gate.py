@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 class FailedCheck(Part):
     """One failed check. `column` is empty for a check of the whole table.
 
-    `unexpected_percent` is between 0 and 100, of all rows; `days` (YYYY-MM-DD) are those whose row failed.
+    `unexpected_percent` is between 0 and 100, of all rows; `days` (YYYY-MM-DD) are those whose row
+    failed.
     """
 
     check: str = ""
@@ -30,7 +31,8 @@ class FailedCheck(Part):
 class GateAccount(Part):
     """The result of a suite: `checks` were made on `rows`, `failures` stand with the worst first.
 
-    `severity` is the worst that failed, None where everything holds. `checks` is None in an account that did not count.
+    `severity` is the worst that failed, None where everything holds. `checks` is None in an account
+    that did not count.
     """
 
     suite: str = ""

@@ -1,4 +1,6 @@
-"""What the ledger keeps of an incident beside its summary: the days, what it means, the evidence, and what to do."""
+"""What the ledger keeps of an incident beside its summary: the days, what it means, the evidence,
+and what to do.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,12 @@ OptionalDay = Annotated[date | None, BeforeValidator(_none_for_nothing)]
 
 
 class IncidentDetail(Stored):
-    """`by` is the part that noticed (`stage`, `watch`, `deadline`, …), `sources` are the stages that it came from.
+    """`by` is the part that noticed (`stage`, `watch`, `deadline`, …), `sources` are the stages
+    that it came from.
 
-    `days` are those that it is about, in order, of which `first_day` is the first; `day` is how earlier versions said
-    it. `evidence` and `done` are sentences, `checks` the guardrails or questions that failed, `page` is below the home.
+    `days` are those that it is about, in order, of which `first_day` is the first; `day` is how
+    earlier versions said it. `evidence` and `done` are sentences, `checks` the guardrails or
+    questions that failed, `page` is below the home.
     """
 
     by: str = ""

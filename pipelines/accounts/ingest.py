@@ -1,4 +1,6 @@
-"""What the ledger keeps of ingest: how many rows of a landing day came in, and what became of them."""
+"""What the ledger keeps of ingest: how many rows of a landing day came in, and what became of
+them.
+"""
 
 from __future__ import annotations
 
@@ -37,11 +39,14 @@ class FeedCounts(Part):
 
 
 class IngestAccount(Account):
-    """A landing day. `state` is `arrived`, `empty`, `refused`, or for a failed day what was wrong with its `feed`.
+    """A landing day.
 
-    `feeds` holds the counts of each feed, `rules` the quarantined rows by the rule that they broke, `gate` the result
-    of each suite. `overlaps` are other landing days whose rows won over rows of this one. `changed_days` are the days
-    whose rows this landing day changed in any table, `changed` the same by feed; `versions` are the tables' versions.
+    `state` is `arrived`, `empty`, `refused`, or for a failed day what was wrong with its `feed`.
+
+    `feeds` holds the counts of each feed, `rules` the quarantined rows by the rule that they broke,
+    `gate` the result of each suite. `overlaps` are other landing days whose rows won over rows of
+    this one. `changed_days` are the days whose rows this landing day changed in any table,
+    `changed` the same by feed; `versions` are the tables' versions.
     """
 
     STAGE: ClassVar[str] = "ingest"

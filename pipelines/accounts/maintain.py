@@ -1,4 +1,6 @@
-"""What the ledger keeps of maintain: what became of each table, what was deleted for its age, where the backup is."""
+"""What the ledger keeps of maintain: what became of each table, what was deleted for its age, where
+the backup is.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from pipelines.accounts.part import Part
 
 
 class TableUpkeepAccount(Part):
-    """Of a table: files that were `compacted`, `into` how many, and old files that were `removed`."""
+    """Of a table: files that were `compacted`, `into` how many, and old files that were
+    `removed`.
+    """
 
     compacted: int = 0
     into: int = 0
@@ -25,7 +29,9 @@ class UnreadFile(Part):
 
 
 class DeletedByAge(Part):
-    """What was deleted of a kind of thing: `before` is the first day that is kept, `version` that of a table."""
+    """What was deleted of a kind of thing: `before` is the first day that is kept, `version` that
+    of a table.
+    """
 
     before: date
     deleted: int
@@ -34,7 +40,9 @@ class DeletedByAge(Part):
 
 
 class AirflowUpkeepAccount(Part):
-    """Log files removed and their bytes; whether old rows were removed, and why not where that failed."""
+    """Log files removed and their bytes; whether old rows were removed, and why not where that
+    failed.
+    """
 
     log_files: int = 0
     log_bytes: int = 0
@@ -43,7 +51,10 @@ class AirflowUpkeepAccount(Part):
 
 
 class MaintainAccount(Account):
-    """A day's upkeep. `tables` and `deleted` are by name, `backup` is below the home, `ledger_rows` are in it."""
+    """A day's upkeep.
+
+    `tables` and `deleted` are by name, `backup` is below the home, `ledger_rows` are in it.
+    """
 
     STAGE: ClassVar[str] = "maintain"
 

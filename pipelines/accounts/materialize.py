@@ -10,7 +10,9 @@ from pipelines.accounts.part import Instant, Part
 
 
 class BuildSeconds(Part):
-    """How long the two halves of a build took, in seconds: the states in the lake, and the online store."""
+    """How long the two halves of a build took, in seconds: the states in the lake, and the online
+    store.
+    """
 
     state: float = 0.0
     online: float = 0.0
@@ -19,8 +21,9 @@ class BuildSeconds(Part):
 class MaterializeAccount(Account):
     """A complete build of the online store. `entities` counts the keys of each entity.
 
-    `watermark` is the last day that the store holds, `built_at` (UTC, whole seconds) the time of the build; both are
-    None only in an account without a build. `marked`: the store bears a mark of this build.
+    `watermark` is the last day that the store holds, `built_at` (UTC, whole seconds) the time of
+    the build; both are None only in an account without a build. `marked`: the store bears a mark of
+    this build.
     """
 
     STAGE: ClassVar[str] = "materialize"

@@ -1,4 +1,6 @@
-"""What the ledger keeps of monitor: a day's input, drift, diagnosis and profile, and what an earlier day was worth."""
+"""What the ledger keeps of monitor: a day's input, drift, diagnosis and profile, and what an
+earlier day was worth.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +10,19 @@ from typing import ClassVar
 from pipelines.accounts.account import Account
 from pipelines.accounts.drift import DriftAccount
 from pipelines.accounts.part import Part
-from pipelines.accounts.performance import Estimate, PerformanceAccount, RealisedEstimate, SliceAccount
+from pipelines.accounts.performance import (
+    Estimate,
+    PerformanceAccount,
+    RealisedEstimate,
+    SliceAccount,
+)
 from pipelines.accounts.profile import ProfileAccount
 
 
 class SignalAccount(Part):
-    """One figure beyond its limit: where (`area`), what (`name`), how far, and a sentence (`told`)."""
+    """One figure beyond its limit: where (`area`), what (`name`), how far, and a sentence
+    (`told`).
+    """
 
     area: str = ""
     name: str = ""
@@ -26,8 +35,9 @@ class SignalAccount(Part):
 class DiagnosisAccount(Part):
     """The verdict on a day: its cause, how loudly to say it, the evidence, and what to do.
 
-    `subject_day` is the day that the evidence speaks of, None only in an account that did not say it. `explained` names
-    signals that follow from the cause, `unjudged` says what could not be judged and why.
+    `subject_day` is the day that the evidence speaks of, None only in an account that did not say
+    it. `explained` names signals that follow from the cause, `unjudged` says what could not be
+    judged and why.
     """
 
     cause: str = "unjudged"
@@ -44,7 +54,9 @@ class DiagnosisAccount(Part):
 
 
 class ScoreShare(Part):
-    """The share of the scores' distance (0 to 1) that is gone where this feature is as it was in the reference."""
+    """The share of the scores' distance (0 to 1) that is gone where this feature is as it was in
+    the reference.
+    """
 
     feature: str
     share: float
@@ -58,19 +70,24 @@ class RetrainAccount(Part):
 
 
 class ShownAccount(Part):
-    """What only the day's page shows: shares of rows by score, by series; whether Evidently's page was made."""
+    """What only the day's page shows: shares of rows by score, by series; whether Evidently's page
+    was made.
+    """
 
     score_counts: dict[str, tuple[float, ...]] = {}
     drift_page: bool = False
 
 
 class MonitorAccount(Account):
-    """A watched day. `volume_ratio` is against the weekday's usual rows, `quarantine_rate` and shares are 0 to 1.
+    """A watched day.
 
-    `quiet_hours` lie between the newest event and the end of the day. `performance`, `slices` and `checked` speak of
-    the day whose labels have just matured, `estimate` of this day. `explained` names the features that moved the
-    scores, `answers` says in sentences what was done about the day, `restated` which days of labels were corrected
-    since. `page` is below the home. A figure that is not known is None.
+    `volume_ratio` is against the weekday's usual rows, `quarantine_rate` and shares are 0 to 1.
+
+    `quiet_hours` lie between the newest event and the end of the day. `performance`, `slices` and
+    `checked` speak of the day whose labels have just matured, `estimate` of this day. `explained`
+    names the features that moved the scores, `answers` says in sentences what was done about the
+    day, `restated` which days of labels were corrected since. `page` is below the home. A figure
+    that is not known is None.
     """
 
     STAGE: ClassVar[str] = "monitor"

@@ -1,4 +1,6 @@
-"""What the ledger keeps of parity: a day replayed through the online path, against the batch's features."""
+"""What the ledger keeps of parity: a day replayed through the online path, against the batch's
+features.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from pipelines.accounts.part import Part
 
 
 class ParityExample(Part):
-    """One value that differs: the event, its entity keys, its instant (UTC), and what either path says."""
+    """One value that differs: the event, its entity keys, its instant (UTC), and what either path
+    says.
+    """
 
     event_id: int | str
     keys: dict[str, int | str] = {}
@@ -20,10 +24,12 @@ class ParityExample(Part):
 
 
 class ParityAccount(Account):
-    """`mismatches` counts the events that differ by feature (all features are named), `examples` shows the first ones.
+    """`mismatches` counts the events that differ by feature (all features are named), `examples`
+    shows the first ones.
 
-    `compared` is the number of events asked about, of the day's `events`; `only_batch` and `only_online` count events
-    that are in one of `features` and the events table, not in the other. `passed_over` says why nothing was compared.
+    `compared` is the number of events asked about, of the day's `events`; `only_batch` and
+    `only_online` count events that are in one of `features` and the events table, not in the other.
+    `passed_over` says why nothing was compared.
     """
 
     STAGE: ClassVar[str] = "parity"

@@ -1,7 +1,9 @@
-"""What all typed JSON of the ledger has in common: it is frozen, becomes plain JSON data, and is read back from it.
+"""What all typed JSON of the ledger has in common: it is frozen, becomes plain JSON data, and is
+read back from it.
 
-What older code stored is read with the declared defaults in place of what it lacks. Members that this code does not
-know are kept. To JSON goes what was set, so that reading and writing again changes nothing.
+What older code stored is read with the declared defaults in place of what it lacks. Members that
+this code does not know are kept. To JSON goes what was set, so that reading and writing again
+changes nothing.
 """
 
 from __future__ import annotations
@@ -17,16 +19,23 @@ Instant = Annotated[datetime, PlainSerializer(lambda instant: instant.isoformat(
 
 
 class Part(BaseModel):
-    """A part of what the ledger keeps. `defer_build`: a type costs nothing before it is first used."""
+    """A part of what the ledger keeps.
 
-    model_config = ConfigDict(frozen=True, extra="allow", defer_build=True, ser_json_inf_nan="constants")
+    `defer_build`: a type costs nothing before it is first used.
+    """
+
+    model_config = ConfigDict(
+        frozen=True, extra="allow", defer_build=True, ser_json_inf_nan="constants"
+    )
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON data: the members that were set, and those that only other code knows."""
         return self.model_dump(mode="json", exclude_unset=True)
 
     def replaced(self, **changes: Any) -> Self:
-        """A copy in which these members are others; raises `TypeError` for a name that is none of its members."""
+        """A copy in which these members are others; raises `TypeError` for a name that is none of
+        its members.
+        """
         unknown = changes.keys() - type(self).model_fields.keys()
         if unknown:
             raise TypeError(f"{type(self).__name__} has no member {', '.join(sorted(unknown))}")

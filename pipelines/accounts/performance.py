@@ -1,4 +1,6 @@
-"""What the monitor's account says of a matured day: what its predictions were worth, in all and by slice."""
+"""What the monitor's account says of a matured day: what its predictions were worth, in all and by
+slice.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,9 @@ from pipelines.accounts.part import Part
 class Worth(Part):
     """A day's review list and scores against its labels.
 
-    Of `listed` units (the capacity) `hits` had a positive; `missed` ones with a positive were not. `caught_money`
-    and `missed_money` are the amounts of their positives. `counts` and `positives` are by bin of the logit of a
-    unit's highest score (see `watch.worth.EDGES`).
+    Of `listed` units (the capacity) `hits` had a positive; `missed` ones with a positive were not.
+    `caught_money` and `missed_money` are the amounts of their positives. `counts` and `positives`
+    are by bin of the logit of a unit's highest score (see `watch.worth.EDGES`).
     """
 
     listed: int
@@ -38,10 +40,12 @@ class ChampionPerformance(Part):
 
 
 class PerformanceAccount(Part):
-    """The performance of `subject_day`, whose labels have just matured, by the release that scored it.
+    """The performance of `subject_day`, whose labels have just matured, by the release that scored
+    it.
 
-    `average_precision` is None without a positive; `card_precision` is the share (0 to 1) of the review capacity that
-    was well spent; `n` events were judged, `positives` of them positive. `model` is None unless the rule decided.
+    `average_precision` is None without a positive; `card_precision` is the share (0 to 1) of the
+    review capacity that was well spent; `n` events were judged, `positives` of them positive.
+    `model` is None unless the rule decided.
     """
 
     subject_day: date
@@ -65,10 +69,11 @@ class PerformanceAccount(Part):
 
 
 class SliceAccount(Part):
-    """Of the events of a `slice`: `positives`, of which `caught` belong to units on the review list.
+    """Of the events of a `slice`: `positives`, of which `caught` belong to units on the review
+    list.
 
-    `missed_money` is the amount of the positives that were not caught. `note` says why the slice is not judged. The
-    `past_` members pool the day with the matured days before it.
+    `missed_money` is the amount of the positives that were not caught. `note` says why the slice is
+    not judged. The `past_` members pool the day with the matured days before it.
     """
 
     slice: str
@@ -84,7 +89,9 @@ class SliceAccount(Part):
 
 
 class Estimate(Part):
-    """Expected share of the review list that is well spent, its 95 % interval, and the expected number of positives."""
+    """Expected share of the review list that is well spent, its 95 % interval, and the expected
+    number of positives.
+    """
 
     precision: float
     low: float

@@ -1,4 +1,6 @@
-"""What the monitor's account keeps of a day to compare later days with: counts, and sketches of columns."""
+"""What the monitor's account keeps of a day to compare later days with: counts, and sketches of
+columns.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +8,9 @@ from pipelines.accounts.part import Part
 
 
 class SketchAccount(Part):
-    """A column: `n` values of which the share `null` (0 to 1) is missing; mean, deviation, quantiles `q` at a grid."""
+    """A column: `n` values of which the share `null` (0 to 1) is missing; mean, deviation,
+    quantiles `q` at a grid.
+    """
 
     n: int
     null: float

@@ -1,4 +1,6 @@
-"""What the ledger keeps of a release: what it was made of, how it was judged, and what vouches for it."""
+"""What the ledger keeps of a release: what it was made of, how it was judged, and what vouches for
+it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from pipelines.accounts.stored import Stored
 
 
 class FeatureSetAccount(Part):
-    """The features that the model takes: the set's name and digest, the features' names in their order."""
+    """The features that the model takes: the set's name and digest, the features' names in their
+    order.
+    """
 
     digest: str = ""
     name: str = ""
@@ -19,10 +23,11 @@ class FeatureSetAccount(Part):
 
 
 class TrainingAccount(Part):
-    """What the model was trained on: first and last day of training and of test, digests and numbers of rows.
+    """What the model was trained on: first and last day of training and of test, digests and
+    numbers of rows.
 
-    `labels_known_at` (UTC): labels of the training are as they were known then. `days_without_rows` of the history had
-    none.
+    `labels_known_at` (UTC): labels of the training are as they were known then. `days_without_rows`
+    of the history had none.
     """
 
     data_digest: str = ""
@@ -42,7 +47,9 @@ class GoldenAccount(Part):
 
 
 class TrialAccount(Part):
-    """One candidate of the search: its `parameters`, its figures by validation week, and their mean."""
+    """One candidate of the search: its `parameters`, its figures by validation week, and their
+    mean.
+    """
 
     parameters: dict[str, Any] = {}
     mean: float
@@ -56,10 +63,13 @@ class VolumeAccount(Part):
 
 
 class ReleaseAccount(Stored):
-    """An immutable release. The first members are the record inside its bundle, the last what the ledger adds.
+    """An immutable release.
 
-    `parameters` and `search` are those of the learner. `manifest_digest` and `signed_by` vouch for the bundle,
-    `model_version` and `mlflow_run_id` are MLflow's, `trained_because` says why it was trained.
+    The first members are the record inside its bundle, the last what the ledger adds.
+
+    `parameters` and `search` are those of the learner. `manifest_digest` and `signed_by` vouch for
+    the bundle, `model_version` and `mlflow_run_id` are MLflow's, `trained_because` says why it was
+    trained.
     """
 
     release_id: str = ""

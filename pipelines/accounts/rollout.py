@@ -1,4 +1,6 @@
-"""What the ledger keeps of rollout: the guardrails of a day, and whether the release that is tried out went on."""
+"""What the ledger keeps of rollout: the guardrails of a day, and whether the release that is tried
+out went on.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from pipelines.accounts.part import Part
 
 
 class MaturedPair(Part):
-    """Review precision (0 to 1) of champion and challenger on the same matured `day`, of `n` events judged.
+    """Review precision (0 to 1) of champion and challenger on the same matured `day`, of `n` events
+    judged.
 
     `release` is the challenger, or the champion that is guarded against the one before.
     """
@@ -25,7 +28,9 @@ class MaturedPair(Part):
 
 
 class GuardAccount(Part):
-    """What was found of a champion within its guard days while a challenger was tried out beside it."""
+    """What was found of a champion within its guard days while a challenger was tried out beside
+    it.
+    """
 
     reason: str = ""
     checks: tuple[CheckAccount, ...] = ()
@@ -33,10 +38,13 @@ class GuardAccount(Part):
 
 
 class RolloutAccount(Account):
-    """A day of the rollout. `state` is the challenger's; `step` is `advance`, `hold`, `withdraw`, `restore`, `none`.
+    """A day of the rollout.
 
-    `clean`: the day counts, and every guardrail held. `matured` speaks of the day whose labels have just matured.
-    `guard` is what was found of a champion within its guard days while a challenger is tried out.
+    `state` is the challenger's; `step` is `advance`, `hold`, `withdraw`, `restore`, `none`.
+
+    `clean`: the day counts, and every guardrail held. `matured` speaks of the day whose labels have
+    just matured. `guard` is what was found of a champion within its guard days while a challenger
+    is tried out.
     """
 
     STAGE: ClassVar[str] = "rollout"

@@ -1,4 +1,6 @@
-"""What the ledger keeps of score: how many rows, by which release, what the gate said, how a challenger compares."""
+"""What the ledger keeps of score: how many rows, by which release, what the gate said, how a
+challenger compares.
+"""
 
 from __future__ import annotations
 
@@ -17,12 +19,14 @@ _NOT_LOADED = re.compile(r"champion (\S+) cannot be loaded")
 
 
 class ContenderComparison(Part):
-    """Champion and challenger on the same rows of a day; `problem` says why there is nothing to compare.
+    """Champion and challenger on the same rows of a day; `problem` says why there is nothing to
+    compare.
 
-    `state` is the challenger's, or `rule` where the declared rule decided in place of both. `not_finite` of the
-    challenger's scores are no number. `distance` and the drifts are Wasserstein distances in standard deviations (of
-    the champion's scores, and of the release's own reference); None where there is nothing to measure. `*_units` reach
-    the release's threshold. `decided_share` (0 to 1) of the rows were decided by the challenger.
+    `state` is the challenger's, or `rule` where the declared rule decided in place of both.
+    `not_finite` of the challenger's scores are no number. `distance` and the drifts are Wasserstein
+    distances in standard deviations (of the champion's scores, and of the release's own reference);
+    None where there is nothing to measure. `*_units` reach the release's threshold. `decided_share`
+    (0 to 1) of the rows were decided by the challenger.
     """
 
     challenger: str = ""
@@ -44,11 +48,14 @@ class ContenderComparison(Part):
 
 
 class ScoreAccount(Account):
-    """A day's predictions. `fallback`: the declared rule scored; `fallback_reason` says why in words.
+    """A day's predictions.
 
-    `stands_in_for` is the champion that could not be loaded, in whose place the rule scored; empty otherwise.
-    `positive_share` (0 to 1) of the rows and `units` different units reach the threshold. `comparison` is None without
-    a challenger. A refused day has no counts: they are None.
+    `fallback`: the declared rule scored; `fallback_reason` says why in words.
+
+    `stands_in_for` is the champion that could not be loaded, in whose place the rule scored; empty
+    otherwise. `positive_share` (0 to 1) of the rows and `units` different units reach the
+    threshold. `comparison` is None without a challenger. A refused day has no counts: they are
+    None.
     """
 
     STAGE: ClassVar[str] = "score"
@@ -71,7 +78,11 @@ class ScoreAccount(Account):
     @classmethod
     def _read_older(cls, stored: Any) -> Any:
         """Accounts of before `stands_in_for` named the champion in their reason alone."""
-        if not isinstance(stored, Mapping) or "stands_in_for" in stored or not stored.get("fallback"):
+        if (
+            not isinstance(stored, Mapping)
+            or "stands_in_for" in stored
+            or not stored.get("fallback")
+        ):
             return stored
         match = _NOT_LOADED.match(str(stored.get("fallback_reason", "")))
         return {**stored, "stands_in_for": match[1]} if match else stored

@@ -1,4 +1,6 @@
-"""What the ledger keeps of served: a day's answers of the scorer, as they were given, against the batch."""
+"""What the ledger keeps of served: a day's answers of the scorer, as they were given, against the
+batch.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from pipelines.accounts.part import Part
 
 
 class ServedExample(Part):
-    """One value that differs: the event, its keys, when it happened and was answered (UTC), and the cause."""
+    """One value that differs: the event, its keys, when it happened and was answered (UTC), and the
+    cause.
+    """
 
     event_id: int | str
     keys: dict[str, int | str] = {}
@@ -24,12 +28,13 @@ class ServedExample(Part):
 class ServedAccount(Account):
     """The answers to a day's events beside the batch. Shares are of `compared`, between 0 and 1.
 
-    `answers` counts first answers to events of the day, `repeated` further ones, `compared` those that are in the lake,
-    `not_in_lake` those that are not, `not_answered` the lake's events that were never asked about (of the share that is
-    logged), `fallback_share` the answers that the declared rule gave. `mismatching` events differ in any value;
-    `mismatches` counts them by feature (all that were compared are named, and `score` and `decision` of `scored`
-    events), `causes` by cause, `by_feature` by feature and cause. `examples` shows the first of a feature, those that
-    nothing explains before others.
+    `answers` counts first answers to events of the day, `repeated` further ones, `compared` those
+    that are in the lake, `not_in_lake` those that are not, `not_answered` the lake's events that
+    were never asked about (of the share that is logged), `fallback_share` the answers that the
+    declared rule gave. `mismatching` events differ in any value; `mismatches` counts them by
+    feature (all that were compared are named, and `score` and `decision` of `scored` events),
+    `causes` by cause, `by_feature` by feature and cause. `examples` shows the first of a feature,
+    those that nothing explains before others.
 
     `reason` says what was beyond the policy; `passed_over` why nothing was compared.
     """

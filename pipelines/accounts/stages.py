@@ -39,5 +39,7 @@ ACCOUNTS: Mapping[str, type[Account]] = {account.STAGE: account for account in _
 
 
 def account_type(stage: str) -> type[Account]:
-    """The type of a stage's account; of a stage that this code does not know, what all accounts have in common."""
+    """The type of a stage's account; of a stage that this code does not know, what all accounts
+    have in common.
+    """
     return ACCOUNTS.get(stage, Account)

@@ -1,4 +1,6 @@
-"""What the ledger keeps of train: the release that was made, how it was judged, and what became of it."""
+"""What the ledger keeps of train: the release that was made, how it was judged, and what became of
+it.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from pipelines.accounts.release import TrainingAccount
 class TrainAccount(Account):
     """A training with what was known `as_of` a day, 00:00 UTC; `reason` says why it was asked for.
 
-    `state` is the release's state, `state_reason` why; `promoted`: this training made it champion; `same_as_before`:
-    the ledger had this very release already. `metrics` are by contender, None where a figure is not defined.
+    `state` is the release's state, `state_reason` why; `promoted`: this training made it champion;
+    `same_as_before`: the ledger had this very release already. `metrics` are by contender, None
+    where a figure is not defined.
     """
 
     STAGE: ClassVar[str] = "train"

@@ -6,6 +6,8 @@ from pipelines.accounts.account import Account
 
 
 class WithdrawalAccount(Account):
-    """Stored under the stage that is taken back, whose name it therefore does not bear; `reason` says why."""
+    """Stored under the stage that is taken back, whose name it therefore does not bear; `reason`
+    says why.
+    """
 
     by: str = ""

@@ -1,1 +1,4 @@
-"""Airflow from outside: its REST API, its server, the names of what it runs. Imports nothing of Airflow."""
+"""Airflow from outside: its REST API, its server, the names of what it runs.
+
+Imports nothing of Airflow.
+"""

@@ -1,7 +1,8 @@
 """Airflow's REST API over HTTP: runs, tasks, backfills, pools. It imports nothing of Airflow.
 
-Every call raises `StoreError` where Airflow does not answer (`tollgate up` starts it) or fails itself (HTTP 5xx, an
-answer that is cut off), and `PermanentError` where it refuses, with Airflow's own reason.
+Every call raises `StoreError` where Airflow does not answer (`tollgate up` starts it) or fails
+itself (HTTP 5xx, an answer that is cut off), and `PermanentError` where it refuses, with Airflow's
+own reason.
 """
 
 from __future__ import annotations
@@ -84,7 +85,9 @@ class AirflowApi:
         return client
 
     def _require_own_airflow(self) -> None:
-        """Raise `ConfigurationError` where the Airflow on this machine's port is seen to be another home's."""
+        """Raise `ConfigurationError` where the Airflow on this machine's port is seen to be another
+        home's.
+        """
         if self.settings.airflow_url:
             return
         home = home_of_service(self.settings.airflow_port)
@@ -94,15 +97,24 @@ class AirflowApi:
                 where=self.url,
                 expected=f"the Airflow of {self.settings.home}",
                 found=f"that of {home}",
-                next_step="let TOLLGATE_HOME be that home, or set TOLLGATE_AIRFLOW_PORT to a port of this home's own",
+                next_step=(
+                    "let TOLLGATE_HOME be that home, or set TOLLGATE_AIRFLOW_PORT to a port of this"
+                    " home's own"
+                ),
                 runbook="docs/runbooks/home.md",
             )
 
     def token(self) -> str:
-        """A new bearer token; Airflow's `[api_auth] jwt_expiration_time` says how long it is good (a day)."""
+        """A new bearer token; Airflow's `[api_auth] jwt_expiration_time` says how long it is good
+        (a day).
+        """
         credentials = {"username": self.user, "password": self._password()}
         with _client_of(self.url) as client:
-            return str(self._checked(_sent(client, "POST", "/auth/token", json=credentials))["access_token"])
+            return str(
+                self._checked(_sent(client, "POST", "/auth/token", json=credentials))[
+                    "access_token"
+                ]
+            )
 
     def _password(self) -> str:
         path = passwords_file(self.settings)
@@ -119,10 +131,16 @@ class AirflowApi:
             ) from error
 
     def health(self) -> dict[str, str]:
-        """State of each component (`metadatabase`, `scheduler`, `dag_processor`, `triggerer`); needs no password."""
+        """State of each component (`metadatabase`, `scheduler`, `dag_processor`, `triggerer`);
+        needs no password.
+        """
         with _client_of(self.url) as client:
             components = self._checked(_sent(client, "GET", "/api/v2/monitor/health"))
-        return {name: str(component.get("status")) for name, component in components.items() if component}
+        return {
+            name: str(component.get("status"))
+            for name, component in components.items()
+            if component
+        }
 
     def dags(self) -> dict[str, bool]:
         """DAG ids that Airflow knows, and whether each is paused."""
@@ -137,11 +155,15 @@ class AirflowApi:
         """Make a pool, or give it these slots."""
         body = {"name": name, "slots": slots, "description": description, "include_deferred": False}
         if self._raw("POST", "/pools", json=body).status_code == httpx.codes.CONFLICT:
-            self._checked(self._raw("PATCH", f"/pools/{name}", json={"pool": name, **_without(body, "name")}))
+            self._checked(
+                self._raw("PATCH", f"/pools/{name}", json={"pool": name, **_without(body, "name")})
+            )
 
     def runs(self, dag_id: str, partition: str) -> list[DagRun]:
         """The runs of a DAG for one day, oldest first."""
-        page = self._get(f"/dags/{dag_id}/dagRuns", partition_key_prefix_pattern=partition, limit=PAGE)
+        page = self._get(
+            f"/dags/{dag_id}/dagRuns", partition_key_prefix_pattern=partition, limit=PAGE
+        )
         runs = [_dag_run(item) for item in page["dag_runs"] if item["partition_key"] == partition]
         return sorted(runs, key=lambda run: (run.run_after, run.started or run.run_after))
 
@@ -156,9 +178,12 @@ class AirflowApi:
 
     def log(self, run: DagRun, task: TaskRun) -> str:
         """The log of a task's newest try, one line per record."""
-        path = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}/logs/{task.try_number}"
+        instance = f"/dags/{run.dag_id}/dagRuns/{run.run_id}/taskInstances/{task.task_id}"
+        path = f"{instance}/logs/{task.try_number}"
         content = self._get(path, full_content=True)["content"]
-        return "\n".join(line if isinstance(line, str) else str(line.get("event", "")) for line in content)
+        return "\n".join(
+            line if isinstance(line, str) else str(line.get("event", "")) for line in content
+        )
 
     def trigger(self, dag_id: str, partition: str, conf: Mapping[str, Any] | None = None) -> DagRun:
         """Start a run for a day."""
@@ -174,13 +199,18 @@ class AirflowApi:
             "reset_dag_runs": True,
             "include_downstream": True,
         }
-        cleared = self._checked(self._raw("POST", f"/dags/{run.dag_id}/clearTaskInstances", json=body))
+        cleared = self._checked(
+            self._raw("POST", f"/dags/{run.dag_id}/clearTaskInstances", json=body)
+        )
         return len(cleared["task_instances"])
 
-    def create_backfill(self, dag_id: str, first: str, last: str, *, reprocess: str, active: int) -> bool:
+    def create_backfill(
+        self, dag_id: str, first: str, last: str, *, reprocess: str, active: int
+    ) -> bool:
         """Start a backfill over instants `first` to `last` (ISO 8601, both included).
 
-        False where another one of the DAG is not over; Airflow notices up to half a minute late that one is.
+        False where another one of the DAG is not over; Airflow notices up to half a minute late
+        that one is.
         """
         body = {
             "dag_id": dag_id,
@@ -201,7 +231,8 @@ class AirflowApi:
     def _raw(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         response = _sent(self._client, method, f"/api/v2{path}", **arguments)
         if response.status_code == httpx.codes.UNAUTHORIZED:
-            # A token is good for a day, and only for the Airflow that gave it: whoever follows for longer asks again.
+            # A token is good for a day, and only for the Airflow that gave it: whoever follows for
+            # longer asks again.
             self._client.headers["Authorization"] = f"Bearer {self.token()}"
             response = _sent(self._client, method, f"/api/v2{path}", **arguments)
         return response
@@ -228,13 +259,18 @@ class AirflowApi:
             where=f"{response.request.method} {response.request.url}",
             expected="an answer of its API",
             found=problem,
-            next_step="run the same command again; if it stays so, look at the log of Airflow's API server",
+            next_step=(
+                "run the same command again; if it stays so, look at the log of Airflow's API"
+                " server"
+            ),
             runbook="docs/runbooks/services.md",
         )
 
 
 def _client_of(url: str) -> httpx.Client:
-    """A client of this machine's own Airflow: no proxy that the environment names stands between them."""
+    """A client of this machine's own Airflow: no proxy that the environment names stands between
+    them.
+    """
     return httpx.Client(base_url=url, timeout=TIMEOUT, trust_env=False)
 
 

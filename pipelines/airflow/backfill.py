@@ -1,10 +1,13 @@
-"""Days through Airflow: plan what each needs, have Airflow's own backfill run it, follow each day down the chain.
+"""Days through Airflow: plan what each needs, have Airflow's own backfill run it, follow each day
+down the chain.
 
-The first DAG of the chain is backfilled; the others follow its assets by themselves. A day that broke further down is
-not ingested again: the run that failed is cleared, and the chain goes on from there.
+The first DAG of the chain is backfilled; the others follow its assets by themselves. A day that
+broke further down is not ingested again: the run that failed is cleared, and the chain goes on from
+there.
 
-Airflow goes on by itself. So a request that it does not answer (a restart, a full database) is asked again for three
-minutes before following ends, and then nothing is said about days whose end was not seen.
+Airflow goes on by itself. So a request that it does not answer (a restart, a full database) is
+asked again for three minutes before following ends, and then nothing is said about days whose end
+was not seen.
 """
 
 from __future__ import annotations
@@ -24,7 +27,9 @@ from pipelines.base.patience import Patience
 
 POLL = 1.0
 AT_ONCE = 8
-"""Days that are looked at in a round: Airflow takes them in order, so later ones have nothing to tell yet."""
+"""Days that are looked at in a round: Airflow takes them in order, so later ones have nothing to
+tell yet.
+"""
 
 OTHERS_GRACE = timedelta(seconds=90)
 """How long to wait for another backfill: Airflow looks every 30 s whether one is over."""
@@ -35,11 +40,12 @@ START_GRACE = timedelta(minutes=3)
 
 @dataclass(frozen=True, kw_only=True)
 class DayPlan:
-    """What a day needs: `run` (never done), `again` (from the start), `resume`, `skip` (done) or `busy` (running).
+    """What a day needs: `run` (never done), `again` (from the start), `resume`, `skip` (done) or
+    `busy` (running).
 
-    To resume is to clear `run` of the DAG at `position`, or to trigger that DAG where it has no run; `reason` says what
-    is wrong there. `known` are the runs of an earlier attempt: not
-    those that follow from the run that is going on.
+    To resume is to clear `run` of the DAG at `position`, or to trigger that DAG where it has no
+    run; `reason` says what is wrong there. `known` are the runs of an earlier attempt: not those
+    that follow from the run that is going on.
     """
 
     day: date
@@ -59,8 +65,8 @@ class DayPlan:
 class DayOutcome:
     """How a day ended: `done`, `failed` or `skipped`; for a failure, the task and its log.
 
-    `states` holds the state of each DAG of the chain; what did not run is `held back`. `missing` are the stages whose
-    result is not there although no run has failed.
+    `states` holds the state of each DAG of the chain; what did not run is `held back`. `missing`
+    are the stages whose result is not there although no run has failed.
     """
 
     day: date
@@ -100,10 +106,12 @@ def plan(
     waiting: Patience,
     missing: Mapping[date, Sequence[str]] | None = None,
 ) -> list[DayPlan]:
-    """What each day needs; raises `UsageError` for days that are not over, `ConfigurationError` for paused DAGs.
+    """What each day needs; raises `UsageError` for days that are not over, `ConfigurationError` for
+    paused DAGs.
 
-    `missing` are for each day the stages whose result is not there (`pipelines.nightly.completeness`): a day is done
-    where there are none, not where nothing has failed. Without it, a DAG of the chain without a run is missing.
+    `missing` are for each day the stages whose result is not there
+    (`pipelines.nightly.completeness`): a day is done where there are none, not where nothing has
+    failed. Without it, a DAG of the chain without a run is missing.
     """
     if days.last >= today:
         raise UsageError(
@@ -121,12 +129,24 @@ def plan(
     return plans
 
 
-def patience(days: DayRange, *, clock: Callable[[], datetime], pause: Callable[[float], None] = time.sleep) -> Patience:
-    """How long Airflow may be silent. The command that follows again has no `--rerun`: days that are done stay so."""
+def patience(
+    days: DayRange, *, clock: Callable[[], datetime], pause: Callable[[float], None] = time.sleep
+) -> Patience:
+    """How long Airflow may be silent.
+
+    The command that follows again has no `--rerun`: days that are done stay so.
+    """
     return Patience(f"tollgate backfill --from {days.first} --to {days.last}", clock, pause, POLL)
 
 
-def start(api: AirflowApi, names: Orchestration, plans: Sequence[DayPlan], *, rerun: bool, waiting: Patience) -> None:
+def start(
+    api: AirflowApi,
+    names: Orchestration,
+    plans: Sequence[DayPlan],
+    *,
+    rerun: bool,
+    waiting: Patience,
+) -> None:
     """Have Airflow start what the plans say."""
     fresh = [item for item in plans if item.action in {"run", "again"}]
     if fresh:
@@ -149,11 +169,15 @@ def follow(
     waiting_for: Patience,
     report: Callable[[date, str, str], None],
 ) -> Iterable[DayOutcome]:
-    """Wait for each day and yield its outcome when it has one; `report(day, dag_id, state)` tells where a day is.
+    """Wait for each day and yield its outcome when it has one; `report(day, dag_id, state)` tells
+    where a day is.
 
-    Raises `NotFollowedError` where Airflow does not answer for longer than the patience: the days go on unseen.
+    Raises `NotFollowedError` where Airflow does not answer for longer than the patience: the days
+    go on unseen.
     """
-    yield from (DayOutcome(day=item.day, state="skipped") for item in plans if item.action == "skip")
+    yield from (
+        DayOutcome(day=item.day, state="skipped") for item in plans if item.action == "skip"
+    )
     clock = waiting_for.clock
     now = clock()
     waiting = {
@@ -178,13 +202,17 @@ def follow(
 
 
 def _extend_grace(days: Iterable[_Followed], outage: timedelta) -> None:
-    """An Airflow that was away has started nothing meanwhile: the followers' time begins as much later."""
+    """An Airflow that was away has started nothing meanwhile: the followers' time begins as much
+    later.
+    """
     for followed in days:
         followed.since += outage
 
 
 def _clear(api: AirflowApi, run: DagRun, waiting: Patience) -> None:
-    """Have a finished run go on; where the answer was lost, look whether it does before it is asked for again."""
+    """Have a finished run go on; where the answer was lost, look whether it does before it is asked
+    for again.
+    """
 
     def clear() -> None:
         if unsure and api.run(run.dag_id, run.run_id).state != run.state:
@@ -197,10 +225,14 @@ def _clear(api: AirflowApi, run: DagRun, waiting: Patience) -> None:
 
 
 def _trigger(api: AirflowApi, dag_id: str, item: DayPlan, waiting: Patience) -> None:
-    """Start a DAG whose event was lost; where the answer was, look for a new run before it is asked for again."""
+    """Start a DAG whose event was lost; where the answer was, look for a new run before it is asked
+    for again.
+    """
 
     def trigger() -> None:
-        if unsure and any(run.run_id not in item.run_ids for run in api.runs(dag_id, str(item.day))):
+        if unsure and any(
+            run.run_id not in item.run_ids for run in api.runs(dag_id, str(item.day))
+        ):
             return
         unsure.append(True)
         api.trigger(dag_id, str(item.day))
@@ -209,11 +241,13 @@ def _trigger(api: AirflowApi, dag_id: str, item: DayPlan, waiting: Patience) -> 
     waiting.ask(trigger)
 
 
-def _create_backfill(api: AirflowApi, dag_id: str, fresh: Sequence[DayPlan], reprocess: str, waiting: Patience) -> None:
+def _create_backfill(
+    api: AirflowApi, dag_id: str, fresh: Sequence[DayPlan], reprocess: str, waiting: Patience
+) -> None:
     """Start Airflow's backfill; raises `TransientError` where another one goes on for long.
 
-    Where the answer to an earlier try was lost, the backfill that is there may be the one that we asked for: it is, if
-    the first day has a new run.
+    Where the answer to an earlier try was lost, the backfill that is there may be the one that we
+    asked for: it is, if the first day has a new run.
     """
     days = DayRange(fresh[0].day, fresh[-1].day)
     first, last = days.start.isoformat(), (days.end - timedelta(seconds=1)).isoformat()
@@ -246,7 +280,8 @@ def _require_ready(api: AirflowApi, names: Orchestration) -> None:
     paused = [dag_id for dag_id in names.chain if dags.get(dag_id)]
     if missing or paused:
         raise ConfigurationError(
-            "the chain cannot run: " + ("Airflow does not know all of its DAGs" if missing else "DAGs are paused"),
+            "the chain cannot run: "
+            + ("Airflow does not know all of its DAGs" if missing else "DAGs are paused"),
             where=api.url,
             expected=", ".join(names.chain),
             found=f"missing: {', '.join(missing)}" if missing else f"paused: {', '.join(paused)}",
@@ -258,7 +293,9 @@ def _require_ready(api: AirflowApi, names: Orchestration) -> None:
 def _unpause(api: AirflowApi, dag_ids: Sequence[str]) -> str:
     """How a person lets paused DAGs run. An event that comes while a DAG is paused is lost."""
     pages = ", ".join(f"{api.url}/dags/{dag_id}" for dag_id in dag_ids)
-    return f"switch them on in Airflow ({pages}), then run this again: a day goes on where it stopped"
+    return (
+        f"switch them on in Airflow ({pages}), then run this again: a day goes on where it stopped"
+    )
 
 
 def _plan_day(
@@ -269,7 +306,9 @@ def _plan_day(
     for dag_runs in runs:
         run_ids |= {run.run_id for run in dag_runs}
     latest = [dag_runs[-1] if dag_runs else None for dag_runs in runs]
-    busy = next((place for place, run in enumerate(latest) if run is not None and not run.finished), None)
+    busy = next(
+        (place for place, run in enumerate(latest) if run is not None and not run.finished), None
+    )
     if busy is not None:
         run_ids -= _following(api, runs, busy)
         return DayPlan(day=day, action="busy", position=busy, run=latest[busy], run_ids=run_ids)
@@ -277,20 +316,32 @@ def _plan_day(
         return DayPlan(day=day, action="run", run_ids=run_ids)
     if rerun or latest[0].state == "failed":
         return DayPlan(day=day, action="again", run_ids=run_ids)
-    broken = next((place for place, run in enumerate(latest) if run is not None and run.state == "failed"), None)
+    broken = next(
+        (place for place, run in enumerate(latest) if run is not None and run.state == "failed"),
+        None,
+    )
     if broken is not None:
         return DayPlan(
-            day=day, action="resume", position=broken, run=latest[broken], run_ids=run_ids, reason="which failed"
+            day=day,
+            action="resume",
+            position=broken,
+            run=latest[broken],
+            run_ids=run_ids,
+            reason="which failed",
         )
     absent = _absent(names, latest, missing)
     if absent is None:
         return DayPlan(day=day, action="skip", run_ids=run_ids)
     run = latest[absent]
     reason = "which has not run" if run is None else "whose result is not there"
-    return DayPlan(day=day, action="resume", position=absent, run=run, run_ids=run_ids, reason=reason)
+    return DayPlan(
+        day=day, action="resume", position=absent, run=run, run_ids=run_ids, reason=reason
+    )
 
 
-def _absent(names: Orchestration, latest: Sequence[DagRun | None], missing: Sequence[str] | None) -> int | None:
+def _absent(
+    names: Orchestration, latest: Sequence[DagRun | None], missing: Sequence[str] | None
+) -> int | None:
     """The place in the chain from which on a day has no result, None where it has all."""
     if missing is None:
         return next((place for place, run in enumerate(latest) if run is None), None)
@@ -301,13 +352,18 @@ def _absent(names: Orchestration, latest: Sequence[DagRun | None], missing: Sequ
 def _following(api: AirflowApi, runs: Sequence[Sequence[DagRun]], busy: int) -> set[str]:
     """The runs that Airflow has started already behind the one at `busy`, which is still going on.
 
-    `features` goes on with the online store while `score` runs. A run is behind another one where it was made after
-    the first task of that one had succeeded: a cleared task has not, so what follows it is still to come.
+    `features` goes on with the online store while `score` runs. A run is behind another one where
+    it was made after the first task of that one had succeeded: a cleared task has not, so what
+    follows it is still to come.
     """
     run_ids: set[str] = set()
     before = runs[busy][-1]
     for later in runs[busy + 1 :]:
-        succeeded = [task.ended for task in api.tasks(before) if task.state == "success" and task.ended is not None]
+        succeeded = [
+            task.ended
+            for task in api.tasks(before)
+            if task.state == "success" and task.ended is not None
+        ]
         behind = [run for run in later if succeeded and run.run_after >= min(succeeded)]
         if not behind:
             break
@@ -325,7 +381,9 @@ def _advance(
     now: datetime,
     report: Callable[[date, str, str], None],
 ) -> DayOutcome | None:
-    """Look at the DAG where the day is, and step on where it has succeeded; the outcome if the day has ended."""
+    """Look at the DAG where the day is, and step on where it has succeeded; the outcome if the day
+    has ended.
+    """
     dag_id, day = names.chain[followed.position], followed.plan.day
     run = _find(api, dag_id, followed)
     state = run.state if run else "waiting"
@@ -347,23 +405,40 @@ def _advance(
 
 
 def _find(api: AirflowApi, dag_id: str, followed: _Followed) -> DagRun | None:
-    """The run that the day is in: the one known from the plan or an earlier look, else the newest that is new."""
+    """The run that the day is in: the one known from the plan or an earlier look, else the newest
+    that is new.
+    """
     run = followed.run
-    if run is None and followed.plan.action in {"resume", "busy"} and followed.position == followed.plan.position:
+    if (
+        run is None
+        and followed.plan.action in {"resume", "busy"}
+        and followed.position == followed.plan.position
+    ):
         run = followed.plan.run
     if run is not None:
         return api.run(dag_id, run.run_id)
-    fresh = [run for run in api.runs(dag_id, str(followed.plan.day)) if run.run_id not in followed.plan.run_ids]
+    fresh = [
+        run
+        for run in api.runs(dag_id, str(followed.plan.day))
+        if run.run_id not in followed.plan.run_ids
+    ]
     return fresh[-1] if fresh else None
 
 
 def _failed(
-    api: AirflowApi, names: Orchestration, followed: _Followed, run: DagRun, logs: Path, now: datetime
+    api: AirflowApi,
+    names: Orchestration,
+    followed: _Followed,
+    run: DagRun,
+    logs: Path,
+    now: datetime,
 ) -> DayOutcome:
     outcome = _ended(names, followed, now, "failed")
     for task in api.tasks(run):
         if task.state == "failed":
-            path = logs / f"dag_id={run.dag_id}" / f"run_id={run.run_id}" / f"task_id={task.task_id}"
+            path = (
+                logs / f"dag_id={run.dag_id}" / f"run_id={run.run_id}" / f"task_id={task.task_id}"
+            )
             return replace(
                 outcome,
                 failed_task=f"{run.dag_id}.{task.task_id}",
@@ -373,6 +448,9 @@ def _failed(
 
 
 def _ended(names: Orchestration, followed: _Followed, now: datetime, state: str) -> DayOutcome:
-    states = {dag_id: followed.states.get(dag_id, "held back") for dag_id in names.chain[followed.plan.position :]}
+    states = {
+        dag_id: followed.states.get(dag_id, "held back")
+        for dag_id in names.chain[followed.plan.position :]
+    }
     seconds = (now - followed.begun).total_seconds()
     return DayOutcome(day=followed.plan.day, state=state, states=states, seconds=seconds)

@@ -1,7 +1,8 @@
 """Airflow's own file in the home, `airflow/airflow.cfg`: two keys of this home, and no path.
 
-Airflow would write a file of two thousand lines on its first start, with the home's path in five of them, and follow
-those for ever. All that matters is told by the environment (`airflow_server`), or derived from AIRFLOW_HOME.
+Airflow would write a file of two thousand lines on its first start, with the home's path in five of
+them, and follow those for ever. All that matters is told by the environment (`airflow_server`), or
+derived from AIRFLOW_HOME.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from pipelines.base.settings import Settings
 
 _HEAD = """# Made by Tollgate. Set options in the environment (AIRFLOW__SECTION__OPTION); what is added here is kept.
 # No path of this folder may stand here: the home can be copied and moved.
-"""
+"""  # noqa: E501
 _PLACE = re.compile(r"^base_log_folder\s*=\s*(/.*)/logs\s*$", re.MULTILINE)
 """How a file that Airflow wrote tells for which folder it did."""
 
@@ -30,9 +31,12 @@ def configuration_file(settings: Settings) -> Path:
 
 
 def make_configuration(settings: Settings, *, new_keys: bool = False) -> None:
-    """Make the file where there is none; take the paths out of one that Airflow wrote. Raises `StoreError`.
+    """Make the file where there is none; take the paths out of one that Airflow wrote.
 
-    With `new_keys` those that sign are made anew; that by which Airflow's database is read stays in any case.
+    Raises `StoreError`.
+
+    With `new_keys` those that sign are made anew; that by which Airflow's database is read stays in
+    any case.
     """
     path = configuration_file(settings)
     if path.is_file():

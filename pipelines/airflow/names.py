@@ -1,6 +1,8 @@
-"""Names of what Airflow runs: DAGs, tasks, pools and assets, shared by the DAGs and by those who watch them.
+"""Names of what Airflow runs: DAGs, tasks, pools and assets, shared by the DAGs and by those who
+watch them.
 
-The default use case's DAGs have the stages' plain names; another use case's begin with its own name.
+The default use case's DAGs have the stages' plain names; another use case's begin with its own
+name.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ WRITERS = ("ingest", "features", "materialize", "score", "monitor", "train")
 
 
 SCHEDULED = "/scheduled__"
-"""What the run id of a stage contains that the schedule started, and nobody by hand or by a backfill."""
+"""What the run id of a stage contains that the schedule started, and nobody by hand or by a
+backfill.
+"""
 
 
 @dataclass(frozen=True)
@@ -53,7 +57,9 @@ class Orchestration:
         return {self.pool(stage): f"one writer: {stage} of {self.use_case}" for stage in WRITERS}
 
     def asset(self, what: str) -> str:
-        """Name of an asset: a table of the lake, the online state, the drift signal, the release."""
+        """Name of an asset: a table of the lake, the online state, the drift signal, the
+        release.
+        """
         return f"{self.use_case}.{what}"
 
     def held_back(self, stage: str) -> tuple[str, ...]:

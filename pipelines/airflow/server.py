@@ -1,4 +1,6 @@
-"""How Airflow runs here: its configuration as environment variables, its user's password, when it counts as up."""
+"""How Airflow runs here: its configuration as environment variables, its user's password, when it
+counts as up.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from pipelines.base.settings import CHECKOUT, Settings
 
 PARALLELISM = 4
 IDLE_SLEEP = 0.2
-"""Seconds that an idle scheduler sleeps: one second by default, paid between any two tasks of a chain."""
+"""Seconds that an idle scheduler sleeps: one second by default, paid between any two tasks of a
+chain.
+"""
 
 EXECUTOR = "plugins.tollgate_airflow.executor.PreloadedExecutor"
 
@@ -36,7 +40,9 @@ def command(component: str = "standalone") -> list[str]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Everything that `airflow` needs to know; tasks inherit it, and with it Tollgate's own settings."""
+    """Everything that `airflow` needs to know; tasks inherit it, and with it Tollgate's own
+    settings.
+    """
     return {
         **os.environ,
         **_tollgate(settings),
@@ -70,7 +76,9 @@ def make_database(settings: Settings) -> None:
     with TemporaryDirectory(dir=path.parent) as scratch:
         new = Path(scratch) / path.name
         _migrate(
-            settings, {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": with_our_driver(f"sqlite:///{new}")}, where=str(path)
+            settings,
+            {"AIRFLOW__DATABASE__SQL_ALCHEMY_CONN": with_our_driver(f"sqlite:///{new}")},
+            where=str(path),
         )
         with closing(sqlite3.connect(new)) as connection:
             connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -78,13 +86,26 @@ def make_database(settings: Settings) -> None:
 
 
 def _migrate(settings: Settings, changes: Mapping[str, str], *, where: str) -> None:
-    _airflow(settings, "db", "migrate", what="Airflow's database cannot be made", where=where, changes=changes)
+    _airflow(
+        settings,
+        "db",
+        "migrate",
+        what="Airflow's database cannot be made",
+        where=where,
+        changes=changes,
+    )
 
 
 def _airflow(
-    settings: Settings, *arguments: str, what: str, where: str = "", changes: Mapping[str, str] | None = None
+    settings: Settings,
+    *arguments: str,
+    what: str,
+    where: str = "",
+    changes: Mapping[str, str] | None = None,
 ) -> None:
-    """Run a command of Airflow's to its end; raises `ConfigurationError` with its last words where it fails."""
+    """Run a command of Airflow's to its end; raises `ConfigurationError` with its last words where
+    it fails.
+    """
     done = subprocess.run(
         [*command(arguments[0]), *arguments[1:]],
         env={**environment(settings), **(changes or {})},
@@ -95,7 +116,8 @@ def _airflow(
     if done.returncode != 0:
         raise ConfigurationError(
             what,
-            where=where or mask_passwords(settings.airflow_database or str(settings.home / "airflow")),
+            where=where
+            or mask_passwords(settings.airflow_database or str(settings.home / "airflow")),
             found=mask_passwords("\n".join((done.stdout + done.stderr).splitlines()[-8:])),
             next_step="correct the cause that it names and run the same command again",
             runbook="docs/runbooks/services.md",
@@ -103,7 +125,9 @@ def _airflow(
 
 
 def is_healthy(settings: Settings) -> bool:
-    """Whether every component answers and all DAGs are known; raises `ConfigurationError` for a broken DAG file."""
+    """Whether every component answers and all DAGs are known; raises `ConfigurationError` for a
+    broken DAG file.
+    """
     api = AirflowApi(settings)
     try:
         if set(api.health().values()) != {"healthy"}:
@@ -130,7 +154,9 @@ def make_pools(settings: Settings) -> None:
 
 
 def make_pools_in_database(settings: Settings) -> None:
-    """The same where no Airflow runs yet; raises `ConfigurationError` where its database takes none."""
+    """The same where no Airflow runs yet; raises `ConfigurationError` where its database takes
+    none.
+    """
     pools = {
         name: {"slots": 1, "description": description, "include_deferred": False}
         for name, description in Orchestration(settings.use_case).pools.items()
@@ -163,11 +189,15 @@ def _configuration(settings: Settings) -> dict[str, str]:
         "CORE__PARALLELISM": str(PARALLELISM),
         "CORE__DAGS_ARE_PAUSED_AT_CREATION": "False",
         "CORE__EXECUTION_API_SERVER_URL": f"{airflow_url(settings)}/execution/",
-        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in USERS.items()),
+        "CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{name}:{role}" for name, role in USERS.items()
+        ),
         "CORE__SIMPLE_AUTH_MANAGER_PASSWORDS_FILE": str(passwords_file(settings)),
         **_database(settings),
         "LOGGING__BASE_LOG_FOLDER": str(settings.home / "airflow" / "logs"),
-        "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(settings.home / "airflow" / "logs" / "dag_processor"),
+        "LOGGING__DAG_PROCESSOR_CHILD_PROCESS_LOG_DIRECTORY": str(
+            settings.home / "airflow" / "logs" / "dag_processor"
+        ),
         "API__HOST": settings.bind,
         "API__PORT": str(settings.airflow_port),
         "API__BASE_URL": url,
@@ -183,7 +213,8 @@ def _configuration(settings: Settings) -> dict[str, str]:
 def _database(settings: Settings) -> dict[str, str]:
     """Airflow's two addresses of its database; psycopg serves both kinds of access to PostgreSQL.
 
-    Airflow expands `$NAME` in what the environment tells it. Raises `ConfigurationError` for another database.
+    Airflow expands `$NAME` in what the environment tells it. Raises `ConfigurationError` for
+    another database.
     """
     if not settings.airflow_database:
         file = settings.home / "airflow" / "airflow.db"

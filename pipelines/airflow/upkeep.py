@@ -1,4 +1,6 @@
-"""What Airflow leaves behind, removed when it is old: logs of its tasks and parts, rows of its database."""
+"""What Airflow leaves behind, removed when it is old: logs of its tasks and parts, rows of its
+database.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ TABLES = (
     "deadline",
     "revoked_token",
 )
-"""What grows with each run. `airflow db clean` keeps the newest run of each DAG, whatever its age."""
+"""What grows with each run.
+
+`airflow db clean` keeps the newest run of each DAG, whatever its age.
+"""
 
 PATIENCE = 1800
 """Seconds for `airflow db clean`; what it has done by then stays done."""
@@ -37,7 +42,9 @@ PATIENCE = 1800
 
 @dataclass(frozen=True, kw_only=True)
 class AirflowTended:
-    """Log files removed and their bytes; whether old rows were removed, and why not where it was tried and failed."""
+    """Log files removed and their bytes; whether old rows were removed, and why not where it was
+    tried and failed.
+    """
 
     log_files: int
     log_bytes: int
@@ -57,7 +64,8 @@ class AirflowTended:
 def tend_airflow(settings: Settings, *, before: datetime) -> AirflowTended:
     """Remove logs last written before that instant (UTC), and rows of the database that are older.
 
-    A database that cannot be cleaned is told in `problem` and fails nothing: the next run tries again.
+    A database that cannot be cleaned is told in `problem` and fails nothing: the next run tries
+    again.
     """
     files, size = _remove_old_files(settings.home / "airflow" / "logs", before.timestamp())
     if not _has_database(settings):
@@ -90,15 +98,35 @@ def _has_database(settings: Settings) -> bool:
 def _clean_rows(settings: Settings, before: datetime) -> str:
     """Run `airflow db clean`; why it failed, or nothing.
 
-    Within a task Airflow forbids its database to what the task starts; upkeep may, so the mark of a task is left out.
+    Within a task Airflow forbids its database to what the task starts; upkeep may, so the mark of a
+    task is left out.
     """
-    command = [*airflow_server.command("db"), "clean", "--clean-before-timestamp", before.isoformat()]
-    command += ["--tables", ",".join(TABLES), "--skip-archive", "--yes", "--error-on-cleanup-failure"]
+    command = [
+        *airflow_server.command("db"),
+        "clean",
+        "--clean-before-timestamp",
+        before.isoformat(),
+    ]
+    command += [
+        "--tables",
+        ",".join(TABLES),
+        "--skip-archive",
+        "--yes",
+        "--error-on-cleanup-failure",
+    ]
     environment = airflow_server.environment(settings)
-    environment = {name: value for name, value in environment.items() if not name.startswith("_AIRFLOW")}
+    environment = {
+        name: value for name, value in environment.items() if not name.startswith("_AIRFLOW")
+    }
     try:
         done = subprocess.run(
-            command, env=environment, capture_output=True, text=True, umask=0o077, timeout=PATIENCE, check=False
+            command,
+            env=environment,
+            capture_output=True,
+            text=True,
+            umask=0o077,
+            timeout=PATIENCE,
+            check=False,
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return mask_passwords(f"{type(error).__name__}: {error}")

@@ -1,4 +1,6 @@
-"""Airflow's users and their passwords: random, made once, in a file that its owner alone may read."""
+"""Airflow's users and their passwords: random, made once, in a file that its owner alone may
+read.
+"""
 
 from __future__ import annotations
 
@@ -22,5 +24,9 @@ def make_passwords(settings: Settings) -> Path:
     if missing := [name for name in USERS if name not in passwords]:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         whole = json.dumps(passwords | {name: secrets.token_urlsafe(18) for name in missing})
-        write_whole(path, lambda partial: write_private(partial, whole), what="the passwords of Airflow's users")
+        write_whole(
+            path,
+            lambda partial: write_private(partial, whole),
+            what="the passwords of Airflow's users",
+        )
     return path

@@ -1,4 +1,6 @@
-"""An incident reported, settled, and told to those who are to know: what every part that notices trouble calls."""
+"""An incident reported, settled, and told to those who are to know: what every part that notices
+trouble calls.
+"""
 
 from __future__ import annotations
 
@@ -16,9 +18,13 @@ log = logging.getLogger("tollgate.incidents")
 
 
 def report(run: Run, new: NewIncident) -> Incident:
-    """Open the incident, or say once more that it goes on; the configured channels get to know with `deliver`."""
+    """Open the incident, or say once more that it goes on; the configured channels get to know with
+    `deliver`.
+    """
     told = run.settings.channels(new.severity)
-    incident, event = run.ledger.report_incident(new, at=run.clock(), actor=run.actor, channels=told)
+    incident, event = run.ledger.report_incident(
+        new, at=run.clock(), actor=run.actor, channels=told
+    )
     log.info("incident %d %s: %s", incident.incident_id, event, new.summary)
     return incident
 
@@ -32,7 +38,8 @@ def settle(run: Run, one: Incident, resolution: str) -> None:
 
 
 def settle_superseded(run: Run, release_id: str) -> None:
-    """Close what was told of releases before this one was made: with a later champion their trouble is over.
+    """Close what was told of releases before this one was made: with a later champion their trouble
+    is over.
 
     The release is champion already: where the ledger fails now, that is logged and no more.
     """
@@ -46,9 +53,11 @@ def settle_superseded(run: Run, release_id: str) -> None:
 
 
 def deliver(run: Run, *, now: bool = False) -> int:
-    """Send what waits in the outbox (with `now` also what is to be tried later); returns how many were taken.
+    """Send what waits in the outbox (with `now` also what is to be tried later); returns how many
+    were taken.
 
-    A receiver that is down costs its first message one attempt; the rest of its messages wait for the next call.
+    A receiver that is down costs its first message one attempt; the rest of its messages wait for
+    the next call.
     """
     waiting = run.ledger.waiting_messages(due=None if now else run.clock())
     if not waiting:

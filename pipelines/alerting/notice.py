@@ -1,4 +1,7 @@
-"""An incident in words: what, since when, consequence, evidence, next command, runbook, link. Plain data."""
+"""An incident in words: what, since when, consequence, evidence, next command, runbook, link.
+
+Plain data.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +28,8 @@ def notice(
 ) -> dict[str, Any]:
     """The notice of an `event` (opened, escalated, resolved) of an incident (`Incident.to_json`).
 
-    `key` names the incident to a receiver that groups messages: with the home's identity, as a copy of the home has
-    incidents of the same number. `text` is the whole of it for people.
+    `key` names the incident to a receiver that groups messages: with the home's identity, as a copy
+    of the home has incidents of the same number. `text` is the whole of it for people.
     """
     detail = IncidentDetail.from_stored(incident.get("detail") or {})
     found: dict[str, Any] = {
@@ -44,7 +47,9 @@ def notice(
         "next_step": "" if event == "resolved" else as_typed(detail.next_step),
         "runbook": detail.runbook,
         "resolution": incident.get("resolution") or "",
-        "key": "/".join(filter(None, ("tollgate", home_id[:12], use_case, str(incident["incident_id"])))),
+        "key": "/".join(
+            filter(None, ("tollgate", home_id[:12], use_case, str(incident["incident_id"])))
+        ),
         "link": f"{link.rstrip('/')}/incidents" if link else "",
     }
     return {**found, "text": _lines(found)}

@@ -1,7 +1,10 @@
-"""Receivers of messages: webhook, Slack, PagerDuty, e-mail. Each takes a notice as plain data, or raises `StoreError`.
+"""Receivers of messages: webhook, Slack, PagerDuty, e-mail.
 
-Formats: Slack's incoming webhook (`text`, which Mattermost and others take too), PagerDuty's Events API v2 (trigger and
-resolve with a `dedup_key`), RFC 5322 mail over SMTP (STARTTLS where the server offers it).
+Each takes a notice as plain data, or raises `StoreError`.
+
+Formats: Slack's incoming webhook (`text`, which Mattermost and others take too), PagerDuty's Events
+API v2 (trigger and resolve with a `dedup_key`), RFC 5322 mail over SMTP (STARTTLS where the server
+offers it).
 """
 
 from __future__ import annotations
@@ -24,13 +27,15 @@ Send = Callable[[Settings, Notice], None]
 def send(settings: Settings, channel: str, notice: Notice) -> None:
     """Send a notice (see `pipelines.alerting.notice`) through a channel.
 
-    Raises `StoreError` where the receiver does not answer or does not take it, or is not configured (any more). Secrets
-    of its address are not repeated.
+    Raises `StoreError` where the receiver does not answer or does not take it, or is not configured
+    (any more). Secrets of its address are not repeated.
     """
     try:
         _SENDERS[channel](settings, notice)
     except httpx.HTTPStatusError as error:
-        raise _not_taken(channel, f"HTTP {error.response.status_code} {error.response.reason_phrase}") from error
+        raise _not_taken(
+            channel, f"HTTP {error.response.status_code} {error.response.reason_phrase}"
+        ) from error
     except (httpx.HTTPError, httpx.InvalidURL, smtplib.SMTPException, OSError, ValueError) as error:
         raise _not_taken(channel, type(error).__name__) from error
 
@@ -81,7 +86,12 @@ def _email(settings: Settings, notice: Notice) -> None:
         server.send_message(mail)
 
 
-_SENDERS: Mapping[str, Send] = {"webhook": _webhook, "slack": _slack, "pagerduty": _pagerduty, "email": _email}
+_SENDERS: Mapping[str, Send] = {
+    "webhook": _webhook,
+    "slack": _slack,
+    "pagerduty": _pagerduty,
+    "email": _email,
+}
 
 
 def _post(address: str | None, body: Mapping[str, Any]) -> None:

@@ -1,1 +1,3 @@
-"""What every room needs and what knows no vendor: errors, days, settings, masking, files written whole."""
+"""What every room needs and what knows no vendor: errors, days, settings, masking, files written
+whole.
+"""

@@ -1,4 +1,6 @@
-"""Addresses of databases and servers: which kind they are, and what is said of one that cannot be used."""
+"""Addresses of databases and servers: which kind they are, and what is said of one that cannot be
+used.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,12 @@ SQLITE = "sqlite:///"
 
 
 def with_our_driver(url: str) -> str:
-    """What SQLAlchemy, and who builds on it, is given: PostgreSQL with the driver that is installed here.
+    """What SQLAlchemy, and who builds on it, is given: PostgreSQL with the driver that is installed
+    here.
 
-    Settings name the file of an SQLite database as it is called (`sqlite:///` and its path). SQLAlchemy decodes a URL,
-    so that a `%20`, `?` or `#` in a folder's name would lead to another file: here such marks are encoded.
+    Settings name the file of an SQLite database as it is called (`sqlite:///` and its path).
+    SQLAlchemy decodes a URL, so that a `%20`, `?` or `#` in a folder's name would lead to another
+    file: here such marks are encoded.
     """
     if url.startswith(SQLITE):
         named = sa.URL.create("sqlite", database=url.removeprefix(SQLITE))
@@ -27,9 +31,15 @@ def with_our_driver(url: str) -> str:
 
 
 def for_mlflow(url: str) -> str:
-    """The same for MLflow, which makes the folder of a plain `sqlite:` address as it is written, undecoded."""
+    """The same for MLflow, which makes the folder of a plain `sqlite:` address as it is written,
+    undecoded.
+    """
     ours = with_our_driver(url)
-    return ours.replace("sqlite:", "sqlite+pysqlite:", 1) if ours.startswith(SQLITE) and ours != url else ours
+    return (
+        ours.replace("sqlite:", "sqlite+pysqlite:", 1)
+        if ours.startswith(SQLITE) and ours != url
+        else ours
+    )
 
 
 def is_redis(location: str) -> bool:
@@ -41,10 +51,11 @@ _THIS_MACHINE = {"localhost": "127.0.0.1", "::1": "127.0.0.1"}
 
 
 def canonical_address(place: str) -> str:
-    """One spelling of where a store is, whoever asks it and by which driver: to tell whether two are the same.
+    """One spelling of where a store is, whoever asks it and by which driver: to tell whether two
+    are the same.
 
-    Left out are user, password and driver, and what is the default: ports, Redis's database 0, a slash at the end. What
-    cannot be taken apart stays as it is.
+    Left out are user, password and driver, and what is the default: ports, Redis's database 0, a
+    slash at the end. What cannot be taken apart stays as it is.
     """
     try:
         if re.match(r"s3a?://", place):
@@ -72,14 +83,21 @@ def _host(name: str | None) -> str:
     return _THIS_MACHINE.get(plain, plain)
 
 
-def unusable(what: str, address: str, *, setting: str, expected: str, because: str = "") -> ConfigurationError:
-    """The error to raise for an address (its password is masked) of `what`; `because` holds no part of it."""
+def unusable(
+    what: str, address: str, *, setting: str, expected: str, because: str = ""
+) -> ConfigurationError:
+    """The error to raise for an address (its password is masked) of `what`; `because` holds no part
+    of it.
+    """
     shown = mask_passwords(address)
     return ConfigurationError(
         f"the address of {what} is none that we can use",
         where=setting,
         expected=expected,
         found=f"{shown}: {because}" if because else shown,
-        next_step="correct or unset the variable; in a password / # ? @ : % are written %2F %23 %3F %40 %3A %25",
+        next_step=(
+            "correct or unset the variable; in a password / # ? @ : % are written %2F %23 %3F %40"
+            " %3A %25"
+        ),
         runbook="docs/deploy.md",
     )

@@ -1,4 +1,6 @@
-"""Files that appear whole or not at all: written beside their place, then renamed, or linked where the first stays."""
+"""Files that appear whole or not at all: written beside their place, then renamed, or linked where
+the first stays.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ from pipelines.base.errors import StoreError
 
 
 def write_whole(path: Path, write: Callable[[Path], object], *, what: str) -> Path:
-    """Let `write` fill a file beside `path`, then move it there; the folder is made where it is missing.
+    """Let `write` fill a file beside `path`, then move it there; the folder is made where it is
+    missing.
 
-    Raises `StoreError` that names `what` where the disk does not take it; an earlier file then stays as it was.
+    Raises `StoreError` that names `what` where the disk does not take it; an earlier file then
+    stays as it was.
     """
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -32,7 +36,8 @@ def write_whole(path: Path, write: Callable[[Path], object], *, what: str) -> Pa
 
 
 def write_once(path: Path, content: bytes, *, mode: int, what: str) -> None:
-    """Write a file that is whole or absent; one that is there already stays, whoever of several was first.
+    """Write a file that is whole or absent; one that is there already stays, whoever of several was
+    first.
 
     Raises `StoreError` that names `what` where the disk does not take it.
     """
@@ -65,7 +70,9 @@ def _not_written(path: Path, what: str, error: OSError) -> StoreError:
 
 
 def disk_remedy(error: OSError) -> str:
-    """What helps against an error of the file system, by its number: room, rights, or the folder that is gone."""
+    """What helps against an error of the file system, by its number: room, rights, or the folder
+    that is gone.
+    """
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return "make room there"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):

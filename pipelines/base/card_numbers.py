@@ -1,9 +1,9 @@
 """Card numbers: found and masked in any text by one rule, in Python and as Spark SQL.
 
-The rule: 13 to 19 digits (of ASCII) whose check digit holds (Luhn, ISO/IEC 7812), grouped by single spaces or hyphens
-or not at all. Groups are never cut: neither a part of a longer number nor the places behind a decimal point are card
-numbers.
-Groups before and after (an expiry date, say) hide nothing, as every series of neighbouring groups is looked at.
+The rule: 13 to 19 digits (of ASCII) whose check digit holds (Luhn, ISO/IEC 7812), grouped by single
+spaces or hyphens or not at all. Groups are never cut: neither a part of a longer number nor the
+places behind a decimal point are card numbers. Groups before and after (an expiry date, say) hide
+nothing, as every series of neighbouring groups is looked at.
 """
 
 from __future__ import annotations
@@ -11,7 +11,9 @@ from __future__ import annotations
 import re
 
 _RUN = r"(?<![0-9])(?<![0-9]\.)[0-9]++(?:[ -][0-9]++)*+"
-"""Digits and their groups; possessive, as Java would else need a stack as deep as there are groups."""
+"""Digits and their groups; possessive, as Java would else need a stack as deep as there are
+groups.
+"""
 
 _SHORTEST, _LONGEST = 13, 19
 _KEPT = 4
@@ -21,26 +23,36 @@ _ESCAPES = re.compile(r"(\\u[0-9a-fA-F]{4}|\\.)")
 
 
 def mask_card_numbers(text: str) -> str:
-    """The text with all but the last four digits of every card number masked (`************1111`)."""
+    """The text with all but the last four digits of every card number masked
+    (`************1111`).
+    """
     return _FOUND.sub(_masked, text)
 
 
 def mask_card_numbers_in_json(text: str) -> str:
-    """The same for JSON text: the digits of an escape such as `\\u0001` are none of the number that follows it."""
-    return "".join(part if place % 2 else mask_card_numbers(part) for place, part in enumerate(_ESCAPES.split(text)))
+    """The same for JSON text: the digits of an escape such as `\\u0001` are none of the number that
+    follows it.
+    """
+    return "".join(
+        part if place % 2 else mask_card_numbers(part)
+        for place, part in enumerate(_ESCAPES.split(text))
+    )
 
 
 def holds_card_number(column: str) -> str:
-    """Spark SQL that is true where the STRING column holds what `mask_card_numbers` masks, NULL where it is NULL."""
+    """Spark SQL that is true where the STRING column holds what `mask_card_numbers` masks, NULL
+    where it is NULL.
+    """
     pattern = _RUN.replace("\\", "\\\\")
     series = (
-        f"array_join(slice(groups, first, length), '') rlike '^[0-9]{{{_SHORTEST},{_LONGEST}}}$' AND "
-        "luhn_check(array_join(slice(groups, first, length), ''))"
+        f"array_join(slice(groups, first, length), '') rlike '^[0-9]{{{_SHORTEST},{_LONGEST}}}$'"
+        " AND luhn_check(array_join(slice(groups, first, length), ''))"
     )
     lengths = f"sequence(1, least({_LONGEST}, size(groups) - first + 1))"
     return (
-        f"exists(transform(regexp_extract_all(`{column}`, '{pattern}', 0), run -> split(run, '[ -]')), groups -> "
-        f"exists(sequence(1, size(groups)), first -> exists({lengths}, length -> {series})))"
+        f"exists(transform(regexp_extract_all(`{column}`, '{pattern}', 0), run -> split(run, '["
+        f" -]')), groups -> exists(sequence(1, size(groups)), first -> exists({lengths}, length ->"
+        f" {series})))"
     )
 
 

@@ -1,4 +1,6 @@
-"""The certificate of what we serve over TLS: read with its key, and refused where it cannot be used."""
+"""The certificate of what we serve over TLS: read with its key, and refused where it cannot be
+used.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,8 @@ SETTINGS = ("TOLLGATE_SERVE_TLS_CERTIFICATE", "TOLLGATE_SERVE_TLS_KEY")
 
 @dataclass(frozen=True, kw_only=True)
 class Certificate:
-    """Files of a certificate (PEM, followed by those between it and its authority) and its key, and what it says.
+    """Files of a certificate (PEM, followed by those between it and its authority) and its key, and
+    what it says.
 
     `begins` and `ends` are UTC, `sha256` is that of the certificate in DER, hex.
     """
@@ -38,8 +41,8 @@ class Certificate:
 def certificate_of(settings: Settings) -> Certificate | None:
     """The certificate that the settings name, valid now or not; None where they name none.
 
-    Raises `ConfigurationError`: one file of the two, a file that cannot be read or is no PEM, a key that others may
-    read or that belongs to another certificate.
+    Raises `ConfigurationError`: one file of the two, a file that cannot be read or is no PEM, a key
+    that others may read or that belongs to another certificate.
     """
     certificate, key = settings.serve_tls_certificate, settings.serve_tls_key
     if certificate is None and key is None:
@@ -63,14 +66,18 @@ def require_valid(certificate: Certificate, now: datetime) -> None:
         raise _unusable(
             "the certificate is not valid now",
             certificate.certificate,
-            expected=f"{certificate.begins:%Y-%m-%d %H:%M} to {certificate.ends:%Y-%m-%d %H:%M} UTC",
+            expected=(
+                f"{certificate.begins:%Y-%m-%d %H:%M} to {certificate.ends:%Y-%m-%d %H:%M} UTC"
+            ),
             problem=f"{now:%Y-%m-%d %H:%M} UTC",
             next_step="put one that is valid in its place, or correct this machine's clock",
         )
 
 
 def _require_private(key: Path) -> None:
-    """PostgreSQL's rule: ours and nobody else's, or root's and readable by our group (a mounted secret)."""
+    """PostgreSQL's rule: ours and nobody else's, or root's and readable by our group (a mounted
+    secret).
+    """
     try:
         status = key.stat()
     except OSError as error:
@@ -91,8 +98,14 @@ def _read(certificate: Path, key: Path) -> Certificate:
     from cryptography.hazmat.primitives.hashes import SHA256
     from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
-    parsed = _parsed(certificate, "the certificate", lambda content: x509.load_pem_x509_certificates(content)[0])
-    secret = _parsed(key, "the key of the certificate", lambda content: load_pem_private_key(content, password=None))
+    parsed = _parsed(
+        certificate, "the certificate", lambda content: x509.load_pem_x509_certificates(content)[0]
+    )
+    secret = _parsed(
+        key,
+        "the key of the certificate",
+        lambda content: load_pem_private_key(content, password=None),
+    )
     if parsed.public_key() != secret.public_key():
         raise _unusable(
             "the key belongs to another certificate",
@@ -131,7 +144,9 @@ def _names(certificate: Any) -> tuple[str, ...]:
     from cryptography import x509
 
     try:
-        alternatives = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+        alternatives = certificate.extensions.get_extension_for_class(
+            x509.SubjectAlternativeName
+        ).value
     except x509.ExtensionNotFound:
         return (certificate.subject.rfc4514_string(),)
     names = alternatives.get_values_for_type(x509.DNSName)
@@ -149,7 +164,14 @@ def _unreadable(path: Path, error: OSError) -> ConfigurationError:
     )
 
 
-def _unusable(what: str, path: Path, *, expected: str, problem: str, next_step: str) -> ConfigurationError:
+def _unusable(
+    what: str, path: Path, *, expected: str, problem: str, next_step: str
+) -> ConfigurationError:
     return ConfigurationError(
-        what, where=str(path), expected=expected, found=problem, next_step=next_step, runbook=RUNBOOK
+        what,
+        where=str(path),
+        expected=expected,
+        found=problem,
+        next_step=next_step,
+        runbook=RUNBOOK,
     )

@@ -1,7 +1,9 @@
-"""Which code this is: the commit of the checkout, or the one that an image was built from; and why it is not known.
+"""Which code this is: the commit of the checkout, or the one that an image was built from; and why
+it is not known.
 
-git refuses a checkout of another owner unless its configuration calls it safe. We run this very code already, so that
-asking git for its commit trusts nobody more: it is told so, for these calls alone.
+git refuses a checkout of another owner unless its configuration calls it safe. We run this very
+code already, so that asking git for its commit trusts nobody more: it is told so, for these calls
+alone.
 """
 
 from __future__ import annotations
@@ -19,7 +21,8 @@ _SHORT = 12
 
 @dataclass(frozen=True, kw_only=True)
 class CodeIdentity:
-    """`version`: the commit (12 hex digits), `+dirty` where files differ, `+unchecked` where that could not be seen.
+    """`version`: the commit (12 hex digits), `+dirty` where files differ, `+unchecked` where that
+    could not be seen.
 
     Where nothing is known it is `unknown`; `problem` then says why, and `remedy` what to do.
     """
@@ -35,7 +38,9 @@ class CodeIdentity:
 
 
 def identify(checkout: Path, built_from: Path) -> CodeIdentity:
-    """The code in that folder; `built_from` is the file in which an image says what it was built from."""
+    """The code in that folder; `built_from` is the file in which an image says what it was built
+    from.
+    """
     if (checkout / ".git").exists():
         try:
             commit = _git(checkout, "rev-parse", f"--short={_SHORT}", "HEAD")
@@ -55,10 +60,15 @@ def identify(checkout: Path, built_from: Path) -> CodeIdentity:
         return CodeIdentity(version=built_commit)
     return CodeIdentity(
         version=UNKNOWN,
-        problem="the image was built without the commit that it is made of"
-        if built_commit
-        else f"{checkout} is no git checkout",
-        remedy="build the image with --build-arg CODE_VERSION=$(git rev-parse --short=12 HEAD), or use a checkout",
+        problem=(
+            "the image was built without the commit that it is made of"
+            if built_commit
+            else f"{checkout} is no git checkout"
+        ),
+        remedy=(
+            "build the image with --build-arg CODE_VERSION=$(git rev-parse --short=12 HEAD), or use"
+            " a checkout"
+        ),
     )
 
 
@@ -66,7 +76,9 @@ def _git(checkout: Path, *arguments: str) -> str:
     safe = ["-c", f"safe.directory={checkout}", "-c", "core.fsmonitor=false"]
     command = ["git", "--no-optional-locks", *safe, "-C", str(checkout), *arguments]
     environment = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run(command, check=True, capture_output=True, text=True, timeout=60, env=environment)
+    done = subprocess.run(
+        command, check=True, capture_output=True, text=True, timeout=60, env=environment
+    )
     return done.stdout.strip()
 
 

@@ -13,9 +13,11 @@ YEARS = range(1900, 9000)
 
 
 def parse_day(text: str, *, what: str = "day") -> date:
-    """A calendar day from `YYYY-MM-DD`; raises `UsageError` for anything else (no paths, no other formats).
+    """A calendar day from `YYYY-MM-DD`; raises `UsageError` for anything else (no paths, no other
+    formats).
 
-    Years are those of `YEARS`: windows reach back and forth from a day, and Python's calendar ends in 9999.
+    Years are those of `YEARS`: windows reach back and forth from a day, and Python's calendar ends
+    in 9999.
     """
     try:
         day = date.fromisoformat(text)
@@ -97,7 +99,8 @@ class DayRange:
 def require_over(days: DayRange, today: date, *, where: str = "") -> None:
     """Raises `UsageError` where a day of the range is not over at the beginning of `today` (UTC).
 
-    Such a day is a slip of the keyboard: what is recorded of it would be the newest day for as long as it lies ahead.
+    Such a day is a slip of the keyboard: what is recorded of it would be the newest day for as long
+    as it lies ahead.
     """
     if days.last >= today:
         raise UsageError(
@@ -105,7 +108,9 @@ def require_over(days: DayRange, today: date, *, where: str = "") -> None:
             where=where,
             expected=f"days until {today - timedelta(days=1)} (UTC)",
             found=str(days.last),
-            next_step="correct the day, or leave out the days that have not ended; nothing was done",
+            next_step=(
+                "correct the day, or leave out the days that have not ended; nothing was done"
+            ),
         )
 
 
@@ -126,7 +131,8 @@ def in_words(days: Iterable[date]) -> str:
 
 
 def batched(days: DayRange, rows: Mapping[date, int], limit: int) -> Iterator[DayRange]:
-    """The range cut into ranges of whole days, in order, of at most `limit` rows each (a larger day stands alone).
+    """The range cut into ranges of whole days, in order, of at most `limit` rows each (a larger day
+    stands alone).
 
     `rows` says how many rows a day has; days that it does not name have none.
     """

@@ -1,7 +1,8 @@
-"""The file that keeps full tracebacks: `<home>/logs/errors.log`, bounded, secrets and card numbers masked.
+"""The file that keeps full tracebacks: `<home>/logs/errors.log`, bounded, secrets and card numbers
+masked.
 
-A person reads one block; who looks for the cause reads this file. Where the home is not there or cannot be written,
-the traceback goes to a new file in the system's folder for temporary files.
+A person reads one block; who looks for the cause reads this file. Where the home is not there or
+cannot be written, the traceback goes to a new file in the system's folder for temporary files.
 """
 
 from __future__ import annotations
@@ -31,10 +32,14 @@ def error_log(home: Path) -> Path:
     return home / "logs" / "errors.log"
 
 
-def keep_traceback(error: BaseException, *, home: Path | None, doing: str, secrets: Sequence[str] = ()) -> Path | None:
-    """Append the error's full traceback, with its causes and Java's stack, under what was being done.
+def keep_traceback(
+    error: BaseException, *, home: Path | None, doing: str, secrets: Sequence[str] = ()
+) -> Path | None:
+    """Append the error's full traceback, with its causes and Java's stack, under what was being
+    done.
 
-    Returns the file, or None where no place takes it. Never raises: the error itself is what has to be reported.
+    Returns the file, or None where no place takes it. Never raises: the error itself is what has to
+    be reported.
     """
     try:
         entry = _entry(error, doing, secrets)
@@ -49,7 +54,9 @@ def keep_traceback(error: BaseException, *, home: Path | None, doing: str, secre
 
 
 def _entry(error: BaseException, doing: str, secrets: Sequence[str]) -> str:
-    parts = [f"==== {datetime.now(UTC).isoformat(timespec='seconds')} {doing} (pid {os.getpid()})\n"]
+    parts = [
+        f"==== {datetime.now(UTC).isoformat(timespec='seconds')} {doing} (pid {os.getpid()})\n"
+    ]
     parts += traceback.format_exception(error)
     parts += [f"Java's stack:\n{stack}\n" for stack in _java_stacks(error)]
     text = "".join(parts)

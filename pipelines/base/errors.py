@@ -1,7 +1,9 @@
-"""Errors as types with fields: what failed, where, what was expected, what was found, and what to do next.
+"""Errors as types with fields: what failed, where, what was expected, what was found, and what to
+do next.
 
-Two families, because the orchestrator treats them differently: a `TransientError` may be cured by trying again
-(a service that is down, a file that has not arrived), a `PermanentError` never is (a contract, a gate, a setting).
+Two families, because the orchestrator treats them differently: a `TransientError` may be cured by
+trying again (a service that is down, a file that has not arrived), a `PermanentError` never is (a
+contract, a gate, a setting).
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ _LABELS = (
 
 
 class TollgateError(Exception):
-    """Base of every error that a user or an operator may read; `str()` of it is the whole message, line by line."""
+    """Base of every error that a user or an operator may read; `str()` of it is the whole message,
+    line by line.
+    """
 
     exit_code = 1
 
@@ -82,11 +86,15 @@ class TransientError(TollgateError):
 
 
 class PermanentError(TollgateError):
-    """Trying again gives the same result: somebody has to change the data, the configuration or the call."""
+    """Trying again gives the same result: somebody has to change the data, the configuration or the
+    call.
+    """
 
 
 class ConfigurationError(PermanentError):
-    """A setting, a user's file or the machine itself is not as it must be (port in use, no Java, corrupt home)."""
+    """A setting, a user's file or the machine itself is not as it must be (port in use, no Java,
+    corrupt home).
+    """
 
 
 class UsageError(PermanentError):
@@ -96,11 +104,16 @@ class UsageError(PermanentError):
 
 
 class TooEarlyError(PermanentError):
-    """A home is too young for what is asked: nothing is wrong, and days that pass put it right. Nobody is called."""
+    """A home is too young for what is asked: nothing is wrong, and days that pass put it right.
+
+    Nobody is called.
+    """
 
 
 class NotArrivedError(TransientError):
-    """A day of a feed is not in the landing zone yet (no folder, or a folder without its manifest); `feed` names it."""
+    """A day of a feed is not in the landing zone yet (no folder, or a folder without its manifest);
+    `feed` names it.
+    """
 
     feed: str = ""
 
@@ -113,7 +126,9 @@ class NotArrivedError(TransientError):
 
 
 class ContractError(PermanentError):
-    """A file breaks the landing contract: truncated, wrong digest, wrong row count, wrong schema."""
+    """A file breaks the landing contract: truncated, wrong digest, wrong row count, wrong
+    schema.
+    """
 
 
 class GateError(PermanentError):
@@ -121,7 +136,9 @@ class GateError(PermanentError):
 
 
 class OvertakenError(PermanentError):
-    """Another process moved the pointer first: what was decided on its old place must be decided again."""
+    """Another process moved the pointer first: what was decided on its old place must be decided
+    again.
+    """
 
 
 class StoreError(TransientError):
@@ -129,16 +146,26 @@ class StoreError(TransientError):
 
 
 class DamagedStoreError(StoreError):
-    """The file of a store is damaged: asking again gives the same, the file has to be put aside or restored."""
+    """The file of a store is damaged: asking again gives the same, the file has to be put aside or
+    restored.
+    """
 
 
 class UnexpectedError(TollgateError):
-    """Something that no part of Tollgate foresaw; `log` names the file that holds its full traceback."""
+    """Something that no part of Tollgate foresaw; `log` names the file that holds its full
+    traceback.
+    """
 
 
 def require_one_or_more(number: int, what: str, *, where: str, next_step: str) -> None:
-    """Raises `UsageError` for a number below one; `what` it is a number of, `where` it was given."""
+    """Raises `UsageError` for a number below one; `what` it is a number of, `where` it was
+    given.
+    """
     if number < 1:
         raise UsageError(
-            f"an impossible {what}", where=where, expected="1 or more", found=str(number), next_step=next_step
+            f"an impossible {what}",
+            where=where,
+            expected="1 or more",
+            found=str(number),
+            next_step=next_step,
         )

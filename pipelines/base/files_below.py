@@ -1,4 +1,6 @@
-"""Every file below a folder, links and unreadable folders too: for those who must not overlook one."""
+"""Every file below a folder, links and unreadable folders too: for those who must not overlook
+one.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from pathlib import Path
 def files_below(folder: Path) -> Iterator[Path]:
     """What is below `folder` and no folder itself, in order; nothing where it does not exist.
 
-    Hidden files count. A link stands for itself, wherever it leads. A folder that cannot be listed is named itself.
+    Hidden files count. A link stands for itself, wherever it leads. A folder that cannot be listed
+    is named itself.
     """
     closed: list[Path] = []
 

@@ -29,4 +29,6 @@ def guarded(check: Check, settings: Settings) -> Iterator[Finding]:
     except Exception as error:
         advice = getattr(error, "next_step", "") or "correct what it names; docs/settings.md"
         problem = mask_passwords(next(iter(str(error).splitlines()), type(error).__name__))
-        yield Finding(check.__name__.strip("_").replace("_", " "), ok=False, found=problem, advice=advice)
+        yield Finding(
+            check.__name__.strip("_").replace("_", " "), ok=False, found=problem, advice=advice
+        )

@@ -1,10 +1,12 @@
-"""A home's identity and place: which home this is, where it was registered, and whether it was copied or moved since.
+"""A home's identity and place: which home this is, where it was registered, and whether it was
+copied or moved since.
 
-`<home>/home.json` holds a random identity, made once, and the place where the home lives. A copy brings the file along
-and is found out by its place: another path, or the same path on another machine and another disk. It is the only
-file of a home that may name the home's own path.
+`<home>/home.json` holds a random identity, made once, and the place where the home lives. A copy
+brings the file along and is found out by its place: another path, or the same path on another
+machine and another disk. It is the only file of a home that may name the home's own path.
 
-What acts (on services, stores, files) calls `require_own_home` first; what only reads shows `place_warning`.
+What acts (on services, stores, files) calls `require_own_home` first; what only reads shows
+`place_warning`.
 """
 
 from __future__ import annotations
@@ -51,11 +53,12 @@ STORES = (
 class Home:
     """What `home.json` says.
 
-    `path`, `machine` (None: not known, as in containers) and `disk_entry` (the folder's inode) are the place. `stores`
-    holds digests of the addresses outside the home that it has used, by setting; `ledgers` of the ledgers that have
-    recorded it. `copied_from` is the identity that a copy had before, `copied_from_path` where that home was, and
-    `foreign` holds the digests of that home's addresses, on which this one never acts but for those that are `allowed`.
-    `adopting` is set while `tollgate home adopt` is at work: the identity that the home will have.
+    `path`, `machine` (None: not known, as in containers) and `disk_entry` (the folder's inode) are
+    the place. `stores` holds digests of the addresses outside the home that it has used, by
+    setting; `ledgers` of the ledgers that have recorded it. `copied_from` is the identity that a
+    copy had before, `copied_from_path` where that home was, and `foreign` holds the digests of that
+    home's addresses, on which this one never acts but for those that are `allowed`. `adopting` is
+    set while `tollgate home adopt` is at work: the identity that the home will have.
     """
 
     home_id: str
@@ -79,9 +82,11 @@ class Home:
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where a home stands: `new` (never registered), `here`, `elsewhere` (registered at another place) or `unfinished`.
+    """Where a home stands: `new` (never registered), `here`, `elsewhere` (registered at another
+    place) or `unfinished`.
 
-    `original_exists`: at the registered place there is a home of the same identity, so that this one is a copy.
+    `original_exists`: at the registered place there is a home of the same identity, so that this
+    one is a copy.
     """
 
     state: str
@@ -110,13 +115,18 @@ def read_home(folder: Path) -> Home | None:
             where=str(path),
             expected="the file as Tollgate wrote it",
             found=f"{type(error).__name__}: {error}",
-            next_step="put it back from a backup; where there is none, delete it and run `tollgate home adopt`",
+            next_step=(
+                "put it back from a backup; where there is none, delete it and run `tollgate home"
+                " adopt`"
+            ),
             runbook=RUNBOOK,
         ) from error
 
 
 def parse_home(text: str) -> Home:
-    """The home that a `home.json` of this text speaks of; raises `ValueError`, `KeyError`, `TypeError` or the like."""
+    """The home that a `home.json` of this text speaks of; raises `ValueError`, `KeyError`,
+    `TypeError` or the like.
+    """
     document = json.loads(text)
     changed = {
         "path": Path(document["path"]),
@@ -137,7 +147,11 @@ def _digests_by_setting(digests: Mapping[str, Sequence[str]]) -> dict[str, tuple
 
 def write_home(folder: Path, home: Home) -> None:
     """Keep what a home says of itself; the file is whole or as it was. Raises `StoreError`."""
-    write_whole(folder / FILE, lambda partial: partial.write_bytes(_content(home)), what="the identity of the home")
+    write_whole(
+        folder / FILE,
+        lambda partial: partial.write_bytes(_content(home)),
+        what="the identity of the home",
+    )
 
 
 def placement(settings: Settings) -> Placement:
@@ -145,7 +159,11 @@ def placement(settings: Settings) -> Placement:
     home = read_home(settings.home)
     if home is None:
         older = _place_of_older_home(settings)
-        return Placement(state="new") if older is None else _copied_before_it_had_an_identity(settings, older)
+        return (
+            Placement(state="new")
+            if older is None
+            else _copied_before_it_had_an_identity(settings, older)
+        )
     if home.adopting is not None:
         return Placement(state="unfinished", home=home)
     if _is_here(home, settings.home):
@@ -156,8 +174,9 @@ def placement(settings: Settings) -> Placement:
 def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
     """This home, registered at its place; raises `ConfigurationError` where it was copied or moved.
 
-    A home without an identity gets one, where its folder is there: a wrong call leaves nothing behind. Where `may_make`
-    is false the folder must be there (a task's was moved away, and the task must not make another in its place).
+    A home without an identity gets one, where its folder is there: a wrong call leaves nothing
+    behind. Where `may_make` is false the folder must be there (a task's was moved away, and the
+    task must not make another in its place).
     """
     placed = placement(settings)
     if not placed.acts:
@@ -171,14 +190,19 @@ def require_own_home(settings: Settings, *, may_make: bool = True) -> Home:
             where=str(settings.home),
             expected="the folder of the home",
             found="none: it was moved or deleted while this was running",
-            next_step="stop what still runs for it; in the home's new place run `tollgate home adopt --moved`",
+            next_step=(
+                "stop what still runs for it; in the home's new place run `tollgate home adopt"
+                " --moved`"
+            ),
             runbook=RUNBOOK,
         )
     return _register(settings) if settings.home.is_dir() else new_home(settings)
 
 
 def place_warning(settings: Settings) -> str | None:
-    """What a command that only reads says of a home that is not at its place; None where all is well."""
+    """What a command that only reads says of a home that is not at its place; None where all is
+    well.
+    """
     try:
         placed = placement(settings)
     except ConfigurationError as error:
@@ -190,7 +214,9 @@ def place_warning(settings: Settings) -> str | None:
     return f"{refusal.what} ({refusal.where}; {refusal.found}); {refusal.next_step}"
 
 
-def new_home(settings: Settings, *, home_id: str | None = None, copied_from: str | None = None) -> Home:
+def new_home(
+    settings: Settings, *, home_id: str | None = None, copied_from: str | None = None
+) -> Home:
     """A home at the place where these settings have it, not written yet."""
     return Home(
         home_id=home_id or uuid.uuid4().hex,
@@ -204,24 +230,36 @@ def new_home(settings: Settings, *, home_id: str | None = None, copied_from: str
 
 
 def stores_outside(settings: Settings) -> dict[str, str]:
-    """The stores that are no part of the home's folder, by setting: servers, buckets, other folders."""
+    """The stores that are no part of the home's folder, by setting: servers, buckets, other
+    folders.
+    """
     given = {name: getattr(settings, name) for name in STORES}
-    return {name: place for name, place in given.items() if place and not _is_within(place, settings.home)}
+    return {
+        name: place
+        for name, place in given.items()
+        if place and not _is_within(place, settings.home)
+    }
 
 
 def shared_stores(settings: Settings, original: Home) -> list[str]:
-    """Settings by which this home would use a store of the home that it was copied from, or of one before that."""
+    """Settings by which this home would use a store of the home that it was copied from, or of one
+    before that.
+    """
     own = _digests(settings)
     earlier = foreign_stores(settings, original)
     return [
         name
         for name, place in stores_outside(settings).items()
-        if set(own[name]) & set(original.stores.get(name, ())) or name in earlier or _is_within(place, original.path)
+        if set(own[name]) & set(original.stores.get(name, ()))
+        or name in earlier
+        or _is_within(place, original.path)
     ]
 
 
 def foreign_stores(settings: Settings, home: Home) -> list[str]:
-    """Settings that name a store of the home that this one was copied from, and that nobody has allowed."""
+    """Settings that name a store of the home that this one was copied from, and that nobody has
+    allowed.
+    """
     own = _digests(settings)
     original = Path(home.copied_from_path) if home.copied_from_path else None
     return [
@@ -252,8 +290,11 @@ def _require_own_stores(settings: Settings, home: Home) -> None:
             where=_variables(foreign),
             expected="stores of this home's own",
             found=f"those of home {str(home.copied_from)[:12]}",
-            next_step="set these variables to stores of this home's own; a landing zone may be read by both: "
-            "`tollgate home adopt --share landing`; another store under the same address: --separate STORE",
+            next_step=(
+                "set these variables to stores of this home's own; a landing zone may be read by"
+                " both: `tollgate home adopt --share landing`; another store under the same"
+                " address: --separate STORE"
+            ),
             runbook=RUNBOOK,
         )
 
@@ -263,14 +304,20 @@ def _variables(names: Sequence[str]) -> str:
 
 
 def stores_inside(settings: Settings, original: Home) -> list[str]:
-    """Settings that name a folder or file within the home that this one was copied from, which is still there."""
+    """Settings that name a folder or file within the home that this one was copied from, which is
+    still there.
+    """
     if not still_there(original, settings.home):
         return []
-    return [name for name, place in stores_outside(settings).items() if _is_within(place, original.path)]
+    return [
+        name for name, place in stores_outside(settings).items() if _is_within(place, original.path)
+    ]
 
 
 def machine_id() -> str | None:
-    """What tells this machine from others, hashed; None where nothing does, and in containers, which come and go."""
+    """What tells this machine from others, hashed; None where nothing does, and in containers,
+    which come and go.
+    """
     in_container = Path("/.dockerenv").exists() or Path("/run/.containerenv").exists()
     if in_container or "KUBERNETES_SERVICE_HOST" in os.environ:
         return None
@@ -283,7 +330,9 @@ def machine_id() -> str | None:
 
 @contextmanager
 def home_locked(folder: Path) -> Iterator[None]:
-    """Nobody else registers or adopts the home, or backs it up, meanwhile; raises `StoreError` where somebody does."""
+    """Nobody else registers or adopts the home, or backs it up, meanwhile; raises `StoreError`
+    where somebody does.
+    """
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         try:
@@ -303,15 +352,24 @@ def home_locked(folder: Path) -> Iterator[None]:
 def _register(settings: Settings) -> Home:
     """Give the home an identity; of several commands at once the first one's stays."""
     home = new_home(settings)
-    with suppress(StoreError):  # a home that may only be read: what must be written there fails by itself
-        write_once(settings.home / FILE, _content(home), mode=0o644, what="the identity of the home")
+    with suppress(
+        StoreError
+    ):  # a home that may only be read: what must be written there fails by itself
+        write_once(
+            settings.home / FILE, _content(home), mode=0o644, what="the identity of the home"
+        )
     return read_home(settings.home) or home
 
 
 def _with_stores(settings: Settings, home: Home) -> Home:
-    """The home with the addresses outside it that these settings name added to those that it has used."""
+    """The home with the addresses outside it that these settings name added to those that it has
+    used.
+    """
     own = _digests(settings)
-    added = {name: tuple(dict.fromkeys((*home.stores.get(name, ()), *digests))) for name, digests in own.items()}
+    added = {
+        name: tuple(dict.fromkeys((*home.stores.get(name, ()), *digests)))
+        for name, digests in own.items()
+    }
     extended = replace(home, stores={**home.stores, **added})
     if extended != home:
         with suppress(StoreError):
@@ -320,13 +378,17 @@ def _with_stores(settings: Settings, home: Home) -> Home:
 
 
 def _digests(settings: Settings) -> dict[str, tuple[str, ...]]:
-    """Digests of each address outside the home, as it is written and in one spelling that all writings share.
+    """Digests of each address outside the home, as it is written and in one spelling that all
+    writings share.
 
-    The first has no password: passwords change, stores stay. It is the one that homes of earlier versions hold.
+    The first has no password: passwords change, stores stay. It is the one that homes of earlier
+    versions hold.
     """
     outside = stores_outside(settings)
     return {
-        name: tuple(dict.fromkeys((address_digest(place), address_digest(canonical_address(place)))))
+        name: tuple(
+            dict.fromkeys((address_digest(place), address_digest(canonical_address(place))))
+        )
         for name, place in outside.items()
     }
 
@@ -345,7 +407,9 @@ def _is_within(place: str, folder: Path) -> bool:
 
 
 def _is_here(home: Home, folder: Path) -> bool:
-    """The same path, or another name of the same folder; not a copy on another machine under the same path."""
+    """The same path, or another name of the same folder; not a copy on another machine under the
+    same path.
+    """
     here = machine_id()
     moved_machine = home.machine is not None and here is not None and home.machine != here
     if home.path == folder:
@@ -376,7 +440,8 @@ def _disk_entry(folder: Path) -> int:
 
 
 def _place_of_older_home(settings: Settings) -> Path | None:
-    """Where a home without an identity was made, if that is another place that still holds a home: then it is a copy.
+    """Where a home without an identity was made, if that is another place that still holds a home:
+    then it is a copy.
 
     Homes had no identity once. Airflow's file and MLflow's database told their place then.
     """
@@ -390,13 +455,20 @@ def _older_witnesses(home: Path) -> Iterator[tuple[Path, str]]:
     """Places of which files of the home speak, each with the file that a home at that place has."""
     ledger = home / "ledger.sqlite"
     if ledger.is_file():
-        with suppress(sqlite3.Error, ValueError, KeyError), closing(_read_only(ledger)) as connection:
-            row = connection.execute("SELECT detail FROM audit WHERE kind = 'home' ORDER BY id DESC").fetchone()
+        with (
+            suppress(sqlite3.Error, ValueError, KeyError),
+            closing(_read_only(ledger)) as connection,
+        ):
+            row = connection.execute(
+                "SELECT detail FROM audit WHERE kind = 'home' ORDER BY id DESC"
+            ).fetchone()
             if row:
                 yield Path(json.loads(row[0])["path"]), FILE
     configuration = home / "airflow" / "airflow.cfg"
     with suppress(OSError):
-        named = re.search(r"^base_log_folder = (/.*)/airflow/logs$", configuration.read_text(), re.MULTILINE)
+        named = re.search(
+            r"^base_log_folder = (/.*)/airflow/logs$", configuration.read_text(), re.MULTILINE
+        )
         if named:
             yield Path(named[1]), "airflow/airflow.cfg"
     database = home / "mlflow.sqlite"
@@ -434,10 +506,19 @@ def _not_its_place(settings: Settings, placed: Placement) -> ConfigurationError:
         )
     at = f"{home.path}" + (" on another machine" if home.path == settings.home else "")
     if placed.original_exists:
-        what, seen = "this is a copy of another home, and acts for none yet", f"a copy; the home itself is at {at}"
-        next_step = "`tollgate home adopt` makes this a home of its own; or let TOLLGATE_HOME name the home itself"
+        what, seen = (
+            "this is a copy of another home, and acts for none yet",
+            f"a copy; the home itself is at {at}",
+        )
+        next_step = (
+            "`tollgate home adopt` makes this a home of its own; or let TOLLGATE_HOME name the home"
+            " itself"
+        )
     else:
-        what, seen = "this home was copied or moved, and acts for none yet", f"it was registered at {at}"
+        what, seen = (
+            "this home was copied or moved, and acts for none yet",
+            f"it was registered at {at}",
+        )
         next_step = (
             "`tollgate home adopt --moved` if it was moved and the other is gone; "
             "`tollgate home adopt` makes a copy a home of its own"

@@ -10,7 +10,8 @@ RULE = "─" * 72
 
 
 def log_block(lines: Mapping[str, str]) -> str:
-    """The block of labels and texts; a text of several lines is indented under its label, an empty one is left out.
+    """The block of labels and texts; a text of several lines is indented under its label, an empty
+    one is left out.
 
     Commands stand there as they have to be typed here.
     """

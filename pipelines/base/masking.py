@@ -1,4 +1,6 @@
-"""What nobody may read is masked in any text: passwords in addresses, tokens (card numbers: `card_numbers`)."""
+"""What nobody may read is masked in any text: passwords in addresses, tokens (card numbers:
+`card_numbers`).
+"""
 
 from __future__ import annotations
 
@@ -19,13 +21,19 @@ def mask_passwords(text: str) -> str:
 
 
 _BEARER = re.compile(r"(\bBearer(?:\s|%20)+)[^\s;,'\"]+", re.IGNORECASE)
-_SECRET_NAME = re.compile(r"(PASSWORD|PASSWD|SECRET|TOKEN|_KEY|WEBHOOK|SLACK|PAGERDUTY)", re.IGNORECASE)
+_SECRET_NAME = re.compile(
+    r"(PASSWORD|PASSWD|SECRET|TOKEN|_KEY|WEBHOOK|SLACK|PAGERDUTY)", re.IGNORECASE
+)
 _SHORTEST_SECRET = 6
-"""Characters below which a value is no secret: masking every `1` of a text would leave nothing of it."""
+"""Characters below which a value is no secret: masking every `1` of a text would leave nothing of
+it.
+"""
 
 
 def secret_values(environment: Mapping[str, str]) -> tuple[str, ...]:
-    """The values of variables that are secrets by their name, longest first; paths of files are none."""
+    """The values of variables that are secrets by their name, longest first; paths of files are
+    none.
+    """
     values = {
         value
         for name, value in environment.items()

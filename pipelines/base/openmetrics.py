@@ -1,4 +1,5 @@
-"""OpenMetrics text, as Prometheus reads it; https://prometheus.io/docs/specs/om/open_metrics_spec/ (1.0).
+"""OpenMetrics text, as Prometheus reads it; https://prometheus.io/docs/specs/om/open_metrics_spec/
+(1.0).
 
 What is not known has no sample; nothing is 0 for want of a value.
 """
@@ -12,7 +13,9 @@ from typing import Literal
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
 
 Sample = tuple[str, Mapping[str, str], float | None]
-"""A suffix of the family's name (`_total`, `_bucket`, …, none for a gauge), labels, and the value if it is known."""
+"""A suffix of the family's name (`_total`, `_bucket`, …, none for a gauge), labels, and the value
+if it is known.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +44,10 @@ def _lines(family: Family, labels: Mapping[str, str]) -> list[str]:
     name = family.name
     unit = [f"# UNIT {name} {family.unit}"] if family.unit else []
     head = [f"# TYPE {name} {family.kind}", *unit, f"# HELP {name} {family.meaning}"]
-    return head + [f"{name}{suffix}{_labels({**labels, **own})} {float(value):.10g}" for suffix, own, value in samples]
+    return head + [
+        f"{name}{suffix}{_labels({**labels, **own})} {float(value):.10g}"
+        for suffix, own, value in samples
+    ]
 
 
 def _labels(labels: Mapping[str, str]) -> str:

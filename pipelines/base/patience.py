@@ -1,4 +1,6 @@
-"""How long a service that a command follows may fail to answer before the command gives up following it."""
+"""How long a service that a command follows may fail to answer before the command gives up
+following it.
+"""
 
 from __future__ import annotations
 
@@ -15,14 +17,18 @@ Answer = TypeVar("Answer")
 
 
 class NotFollowedError(TransientError):
-    """A service that goes on by itself was not reached for so long that it is not known how its work stands."""
+    """A service that goes on by itself was not reached for so long that it is not known how its
+    work stands.
+    """
 
     exit_code = 4
 
 
 @dataclass
 class Patience:
-    """Counts how long Airflow fails to answer; `command` follows the same days again, `pause` waits for seconds."""
+    """Counts how long Airflow fails to answer; `command` follows the same days again, `pause` waits
+    for seconds.
+    """
 
     command: str
     clock: Callable[[], datetime]
@@ -32,19 +38,23 @@ class Patience:
     since: datetime | None = None
 
     def failed(self, error: StoreError) -> timedelta:
-        """Note that it does not answer, and for how long now; raises `NotFollowedError` after `longest`."""
+        """Note that it does not answer, and for how long now; raises `NotFollowedError` after
+        `longest`.
+        """
         now = self.clock()
         if self.since is None:
             self.since = now
         if now - self.since < self.longest:
             return now - self.since
         raise NotFollowedError(
-            f"Airflow has not answered for {(now - self.since).total_seconds():.0f} s, so the days are not followed "
-            "any more; what it runs goes on",
+            f"Airflow has not answered for {(now - self.since).total_seconds():.0f} s, so the days"
+            " are not followed any more; what it runs goes on",
             where=error.where,
             expected="an answer that says how the days stand",
             found=f"{error.what}: {error.found}",
-            next_step=f"`tollgate status`; once Airflow answers, `{self.command}` follows the days again",
+            next_step=(
+                f"`tollgate status`; once Airflow answers, `{self.command}` follows the days again"
+            ),
             runbook="docs/runbooks/services.md",
         ) from error
 

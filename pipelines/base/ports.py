@@ -15,7 +15,9 @@ SERVICES = "services"
 
 
 def require_free(port: int, *, needed_by: str, setting: str) -> None:
-    """Raise `ConfigurationError` where something listens on the port of localhost already; names it where it can."""
+    """Raise `ConfigurationError` where something listens on the port of localhost already; names it
+    where it can.
+    """
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -38,7 +40,8 @@ def owner(port: int) -> str | None:
 
 
 def home_of_service(port: int) -> Path | None:
-    """The home whose service listens on a port of this machine; None where none does, or it cannot be seen.
+    """The home whose service listens on a port of this machine; None where none does, or it cannot
+    be seen.
 
     Services work in `<home>/services`, wherever that is by now.
     """
@@ -61,7 +64,9 @@ def _listening(port: int) -> list[int | None]:
     return [
         connection.pid
         for connection in connections
-        if connection.laddr and connection.laddr.port == port and connection.status == psutil.CONN_LISTEN
+        if connection.laddr
+        and connection.laddr.port == port
+        and connection.status == psutil.CONN_LISTEN
     ]
 
 

@@ -1,7 +1,7 @@
 """An SQLite file opened to be read only, also where the reader may not write into its folder.
 
-A database in WAL mode wants to write beside itself even to be read: where that is refused, one that was closed well is
-read as it lies there, and one that was not from a copy.
+A database in WAL mode wants to write beside itself even to be read: where that is refused, one that
+was closed well is read as it lies there, and one that was not from a copy.
 """
 
 from __future__ import annotations
@@ -17,7 +17,9 @@ PATIENCE = 30.0
 
 
 def open_for_reading(path: Path, *, check_same_thread: bool = True) -> sqlite3.Connection:
-    """A connection that can only read; raises `sqlite3.Error` where the file cannot be read, or is damaged."""
+    """A connection that can only read; raises `sqlite3.Error` where the file cannot be read, or is
+    damaged.
+    """
     try:
         return _opened(path, "mode=ro", check_same_thread)
     except sqlite3.OperationalError:
@@ -40,13 +42,18 @@ def open_for_reading(path: Path, *, check_same_thread: bool = True) -> sqlite3.C
 
 
 def may_write(path: Path) -> bool:
-    """Whether this user may write to the file and beside it (a disk that is mounted to be read only counts)."""
+    """Whether this user may write to the file and beside it (a disk that is mounted to be read only
+    counts).
+    """
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def _opened(path: Path, how: str, check_same_thread: bool) -> sqlite3.Connection:
     connection = sqlite3.connect(
-        f"{path.absolute().as_uri()}?{how}", uri=True, timeout=PATIENCE, check_same_thread=check_same_thread
+        f"{path.absolute().as_uri()}?{how}",
+        uri=True,
+        timeout=PATIENCE,
+        check_same_thread=check_same_thread,
     )
     try:
         connection.execute("SELECT count(*) FROM sqlite_master").fetchone()

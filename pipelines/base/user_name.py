@@ -1,4 +1,6 @@
-"""The name of the user that we run as: Java and Airflow need one, and a container's arbitrary user id has none."""
+"""The name of the user that we run as: Java and Airflow need one, and a container's arbitrary user
+id has none.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,8 @@ def user_name() -> str | None:
 
 
 WAY_OUT = (
-    "add a line for the id to /etc/passwd (in a container: mount one, or run as a user of the image), or preload "
-    "libnss_wrapper.so (LD_PRELOAD, NSS_WRAPPER_PASSWD, NSS_WRAPPER_GROUP)"
+    "add a line for the id to /etc/passwd (in a container: mount one, or run as a user of the"
+    " image), or preload libnss_wrapper.so (LD_PRELOAD, NSS_WRAPPER_PASSWD, NSS_WRAPPER_GROUP)"
 )
 """What to do about an id without a name."""
 
@@ -26,7 +28,8 @@ WAY_OUT = (
 def require_user_name(needed_by: str) -> str:
     """The user's name; raises `ConfigurationError` where there is none.
 
-    Hadoop, within Spark, asks the system and nobody else: no variable or option of Java is in its place.
+    Hadoop, within Spark, asks the system and nobody else: no variable or option of Java is in its
+    place.
     """
     name = user_name()
     if name is None:

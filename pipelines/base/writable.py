@@ -1,4 +1,6 @@
-"""Whether a folder may be written to, asked before a program starts that would fail on it half-way."""
+"""Whether a folder may be written to, asked before a program starts that would fail on it
+half-way.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,8 @@ from pipelines.base.errors import ConfigurationError
 def require_writable(folder: Path, *, needed_by: str) -> None:
     """Make the folder where it is missing, and a file in it, which is removed again.
 
-    Raises `ConfigurationError` where either is refused: another owner, a disk that may only be read, no room.
+    Raises `ConfigurationError` where either is refused: another owner, a disk that may only be
+    read, no room.
     """
     probe = folder / f".writable-{uuid.uuid4().hex}"
     try:
@@ -24,6 +27,9 @@ def require_writable(folder: Path, *, needed_by: str) -> None:
             where=str(folder),
             expected="a folder that this user may write to",
             found=error.strerror or str(error),
-            next_step="run it as the owner, give this user the right, or set TOLLGATE_HOME; to read only: "
-            "tollgate status, which, releases, oncall, report --out FILE, ledger backup --to FILE",
+            next_step=(
+                "run it as the owner, give this user the right, or set TOLLGATE_HOME; to read only:"
+                " tollgate status, which, releases, oncall, report --out FILE, ledger backup --to"
+                " FILE"
+            ),
         ) from error

@@ -1,4 +1,6 @@
-"""The net below every command: whatever it ends in, a person reads one block and the traceback goes to a file."""
+"""The net below every command: whatever it ends in, a person reads one block and the traceback goes
+to a file.
+"""
 
 from __future__ import annotations
 
@@ -46,9 +48,15 @@ def end_in_block(error: BaseException, arguments: Sequence[str]) -> int:
 
 @contextmanager
 def one_line_logs(arguments: Sequence[str]) -> Iterator[None]:
-    """What libraries log and threads raise meanwhile is one line on standard error, its traceback in the log file."""
+    """What libraries log and threads raise meanwhile is one line on standard error, its traceback
+    in the log file.
+    """
     logging.basicConfig(level=logging.WARNING)
-    ours = [handler for handler in logging.getLogger().handlers if type(handler) is logging.StreamHandler]
+    ours = [
+        handler
+        for handler in logging.getLogger().handlers
+        if type(handler) is logging.StreamHandler
+    ]
     for handler in ours:
         handler.setFormatter(_OneLine(_doing(arguments)))
 
@@ -97,7 +105,9 @@ def _say_in_one_line(error: BaseException, doing: str) -> None:
 
 
 def _text_was_cut(error: BaseException) -> bool:
-    """Whether the block says less than is known: an error that is not ours, or one whose cause has a longer text."""
+    """Whether the block says less than is known: an error that is not ours, or one whose cause has
+    a longer text.
+    """
     if not isinstance(error, TollgateError):
         return True
     cause = error.__cause__
@@ -120,7 +130,9 @@ def _keep(error: BaseException, doing: str) -> Path | None:
 
 
 def _settings() -> Settings | None:
-    """What the environment says; None where that cannot be used, which then is what the block is about."""
+    """What the environment says; None where that cannot be used, which then is what the block is
+    about.
+    """
     from pipelines.base.settings import Settings
 
     try:

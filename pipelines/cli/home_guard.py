@@ -1,6 +1,8 @@
-"""Every command asks first whether the home is at its place: what acts is refused in a copy, what reads warns.
+"""Every command asks first whether the home is at its place: what acts is refused in a copy, what
+reads warns.
 
-A command that is not listed here acts: one that is added later is guarded until somebody says that it only reads.
+A command that is not listed here acts: one that is added later is guarded until somebody says that
+it only reads.
 """
 
 from __future__ import annotations
@@ -31,16 +33,22 @@ READING = frozenset(
 """Commands that change nothing, or nothing but files of their own in this home's folder."""
 
 FREE = frozenset({"home show", "home adopt", "restore", "ledger restore", "drill", "policy"})
-"""Commands that are about the place itself, fill what is empty, work in a scratch home, or look at no home."""
+"""Commands that are about the place itself, fill what is empty, work in a scratch home, or look at
+no home.
+"""
 
 ACTING_OPTIONS = {"oncall": ("send", "resolve")}
 """Options with which a command that reads acts."""
 
 STOPPING = frozenset({"down"})
-"""Commands that must not wait for a ledger; nor does a container's health check (`component --check`)."""
+"""Commands that must not wait for a ledger; nor does a container's health check (`component
+--check`).
+"""
 
 _MARK = "guarded_home"
-"""Attribute of a callback that asks already: groups are made once, the command line for each test."""
+"""Attribute of a callback that asks already: groups are made once, the command line for each
+test.
+"""
 
 
 def guard_commands(app: typer.Typer, prefix: str = "") -> None:
@@ -57,7 +65,9 @@ def guard_commands(app: typer.Typer, prefix: str = "") -> None:
 
 
 def _guard_group(group: typer.Typer, name: str) -> None:
-    """A group that does something itself (`tollgate serve`) is guarded when it is called without a command."""
+    """A group that does something itself (`tollgate serve`) is guarded when it is called without a
+    command.
+    """
     info = group.registered_callback
     if info is None or info.callback is None or hasattr(info.callback, _MARK):
         return
@@ -101,11 +111,15 @@ def _warn() -> None:
 
     warning = place_warning(Settings.from_environment())
     if warning:
-        errors.print(f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        errors.print(
+            f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def _register_new_home() -> None:
-    """Give a home that this command has made its identity; a call that made none leaves nothing behind."""
+    """Give a home that this command has made its identity; a call that made none leaves nothing
+    behind.
+    """
     from contextlib import suppress
 
     from pipelines.base.errors import TollgateError

@@ -1,7 +1,9 @@
-"""Ctrl-C and SIGTERM during a command: one line on what was interrupted, what is left of it, and what to type.
+"""Ctrl-C and SIGTERM during a command: one line on what was interrupted, what is left of it, and
+what to type.
 
-Light, so that it is in force before the libraries of a command are imported: an interruption while those are read is
-one too. A command that ends its work itself when it is asked to (`tollgate serve`) puts handlers of its own in place.
+Light, so that it is in force before the libraries of a command are imported: an interruption while
+those are read is one too. A command that ends its work itself when it is asked to (`tollgate
+serve`) puts handlers of its own in place.
 """
 
 from __future__ import annotations
@@ -22,10 +24,14 @@ from typing import Any, NoReturn
 
 SIGNALS = {signal.SIGINT: "Ctrl-C", signal.SIGTERM: "SIGTERM"}
 _TWICE = 1.0
-"""Seconds within which a second signal is the same one: some parents pass on what the terminal has sent already."""
+"""Seconds within which a second signal is the same one: some parents pass on what the terminal has
+sent already.
+"""
 
 _AFTER_FINALIZER = 0.1
-"""Seconds until an interruption that a finalizer has swallowed is sent again; the finalizer is over by then."""
+"""Seconds until an interruption that a finalizer has swallowed is sent again; the finalizer is over
+by then.
+"""
 
 _JAVA_PATIENCE = 10.0
 """Seconds that Java gets to remove its scratch folders."""
@@ -35,7 +41,10 @@ _READS = "it changes nothing"
 _STATES = {
     "backfill": "days that were handed to Airflow go on there, and the same command follows them",
     "backup": "no backup was written, and an earlier file of that name is as it was",
-    "demo": "the steps that were done stay done, and services that it started may be running (`tollgate down`)",
+    "demo": (
+        "the steps that were done stay done, and services that it started may be running (`tollgate"
+        " down`)"
+    ),
     "down": "some services may still be running",
     "import": "days that have landed stay, each whole; the others are as they were",
     "promote": "the release decides, or it does not yet: `tollgate which` says",
@@ -54,7 +63,9 @@ _WITH_SECOND_WORD = ("golden", "home", "ledger", "mapping", "repair", "run", "se
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which ends a command as Ctrl-C does: nothing that catches `Exception` holds it up."""
+    """SIGTERM, which ends a command as Ctrl-C does: nothing that catches `Exception` holds it
+    up.
+    """
 
 
 @dataclass
@@ -71,7 +82,9 @@ class Interruption:
         return self.signal is not None
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """The handler: raise `KeyboardInterrupt` where the command is; end at once when asked a second time."""
+        """The handler: raise `KeyboardInterrupt` where the command is; end at once when asked a
+        second time.
+        """
         del frame
         if self.came and not self._was_swallowed:
             if time.monotonic() - self._at > _TWICE:
@@ -85,7 +98,9 @@ class Interruption:
         raise Terminated if number == signal.SIGTERM else KeyboardInterrupt
 
     def ignored(self, raised: Any, before: Callable[[Any], object]) -> None:
-        """`sys.unraisablehook`: raise an interruption again that hit a finalizer, which Python only prints."""
+        """`sys.unraisablehook`: raise an interruption again that hit a finalizer, which Python only
+        prints.
+        """
         if not self.came:
             before(raised)
         elif issubclass(raised.exc_type, KeyboardInterrupt):
@@ -102,7 +117,8 @@ class Interruption:
     def end(self, arguments: Sequence[str]) -> NoReturn:
         """Print the line and end the process, with 130 after Ctrl-C and 143 after SIGTERM.
 
-        Nothing of Python's own end is waited for: threads and finalizers would only report that they were broken off.
+        Nothing of Python's own end is waited for: threads and finalizers would only report that
+        they were broken off.
         """
         received = self.signal or signal.SIGINT
         _end_java()
@@ -119,8 +135,13 @@ def line(arguments: Sequence[str], received: signal.Signals) -> str:
     name = words[0] if words else ""
     subject = " ".join(["tollgate", *(words if name in _WITH_SECOND_WORD else words[:1])])
     state = _STATES.get(name) or (_READS if _only_reads(words) else _WRITES)
-    again = shlex.join(["tollgate", *(text for text in arguments if (name, text) != ("backfill", "--rerun"))])
-    return _typed(f"`{subject}` was interrupted ({SIGNALS[received]}). Nothing is lost: {state}. To go on: {again}")
+    again = shlex.join(
+        ["tollgate", *(text for text in arguments if (name, text) != ("backfill", "--rerun"))]
+    )
+    return _typed(
+        f"`{subject}` was interrupted ({SIGNALS[received]}). Nothing is lost: {state}. To go on:"
+        f" {again}"
+    )
 
 
 def _only_reads(words: Sequence[str]) -> bool:
@@ -133,7 +154,9 @@ def _only_reads(words: Sequence[str]) -> bool:
 
 @contextmanager
 def heeded_signals() -> Iterator[Interruption]:
-    """Have Ctrl-C and SIGTERM raise in the main thread meanwhile; in another thread nothing is changed."""
+    """Have Ctrl-C and SIGTERM raise in the main thread meanwhile; in another thread nothing is
+    changed.
+    """
     interruption = Interruption()
     if threading.current_thread() is not threading.main_thread():
         yield interruption
@@ -150,7 +173,9 @@ def heeded_signals() -> Iterator[Interruption]:
 
 
 def _end_java() -> None:
-    """End the Java machine that this command has started, so that nothing works on after the command has ended."""
+    """End the Java machine that this command has started, so that nothing works on after the
+    command has ended.
+    """
     context = sys.modules.get("pyspark.core.context")
     gateway = getattr(getattr(context, "SparkContext", None), "_gateway", None)
     process = getattr(gateway, "proc", None)

@@ -1,4 +1,6 @@
-"""The `tollgate` command: gathers the groups, prints errors as blocks, and turns them into exit codes."""
+"""The `tollgate` command: gathers the groups, prints errors as blocks, and turns them into exit
+codes.
+"""
 
 from __future__ import annotations
 
@@ -52,8 +54,8 @@ def _command_modules() -> Iterator[ModuleType]:
 def main(arguments: list[str] | None = None) -> None:
     """Run a command and exit: 0 only where the thing asked for holds, 2 for a wrong call, else 1.
 
-    130 after Ctrl-C and 143 after SIGTERM: `pipelines.cli.interruption`. Whatever it ends in, nobody reads a traceback:
-    `pipelines.cli.error_handling`.
+    130 after Ctrl-C and 143 after SIGTERM: `pipelines.cli.interruption`. Whatever it ends in,
+    nobody reads a traceback: `pipelines.cli.error_handling`.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     with heeded_signals() as interruption:
@@ -85,7 +87,9 @@ def _run(arguments: list[str], interruption: Interruption) -> NoReturn:
 
 
 def _flushed(code: int | str | None) -> int | str | None:
-    """The exit code, after all output has left: a reader that has gone away meanwhile is no error of ours to show."""
+    """The exit code, after all output has left: a reader that has gone away meanwhile is no error
+    of ours to show.
+    """
     try:
         sys.stdout.flush()
     except BrokenPipeError:

@@ -1,4 +1,6 @@
-"""How commands print: tables and lines for people, one JSON document for programs, errors as blocks."""
+"""How commands print: tables and lines for people, one JSON document for programs, errors as
+blocks.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ class _TypedConsole(Console):
 
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as Rich does."""
-        super().print(*(as_typed(one) if isinstance(one, str) else one for one in objects), **options)
+        super().print(
+            *(as_typed(one) if isinstance(one, str) else one for one in objects), **options
+        )
 
 
 console = _TypedConsole()
@@ -39,11 +43,16 @@ def print_table(title: str, columns: Sequence[str], rows: Sequence[Sequence[Any]
     """A table with a title; numbers to the right, the first column and short ones never cut off."""
     table = Table(title=_escaped(escaped(title)), title_justify="left", header_style="bold")
     for index, column in enumerate(columns):
-        numeric = bool(rows) and all(isinstance(row[index], int | float) or row[index] is None for row in rows)
+        numeric = bool(rows) and all(
+            isinstance(row[index], int | float) or row[index] is None for row in rows
+        )
         width = max((len(_cell(row[index])) for row in rows), default=0)
         whole = index == 0 or width <= _SHORT
         table.add_column(
-            column, justify="right" if numeric else "left", no_wrap=whole, min_width=width if whole else None
+            column,
+            justify="right" if numeric else "left",
+            no_wrap=whole,
+            min_width=width if whole else None,
         )
     for row in rows:
         table.add_row(*(_cell(value) for value in row))

@@ -30,11 +30,15 @@ def actor_name() -> str:
 
 
 def required_reason(reason: str, what: str, *, command: str) -> str:
-    """The reason that was given, without blanks around it; raises `UsageError` that says `what` where there is none."""
+    """The reason that was given, without blanks around it; raises `UsageError` that says `what`
+    where there is none.
+    """
     from pipelines.base.errors import UsageError
 
     if not reason.strip():
-        raise UsageError(what, expected="--reason TEXT", found="none", next_step=f'{command} --reason "…"')
+        raise UsageError(
+            what, expected="--reason TEXT", found="none", next_step=f'{command} --reason "…"'
+        )
     return reason.strip()
 
 

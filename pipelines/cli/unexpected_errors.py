@@ -1,7 +1,8 @@
-"""What an error of another library means to a person: one block with what, where and the next step, never a traceback.
+"""What an error of another library means to a person: one block with what, where and the next step,
+never a traceback.
 
-The stages turn what they foresee into errors of their own. This is the net below them, for the command line and for
-Airflow's tasks alike.
+The stages turn what they foresee into errors of their own. This is the net below them, for the
+command line and for Airflow's tasks alike.
 """
 
 from __future__ import annotations
@@ -22,10 +23,14 @@ _LONGEST = 500
 """Characters of what another library says."""
 
 
-def explained(error: BaseException, secrets: tuple[str, ...] = (), *, lake: str = "") -> TollgateError:
-    """An error of ours as it is; any other as the block that says what it means, its text masked and cut.
+def explained(
+    error: BaseException, secrets: tuple[str, ...] = (), *, lake: str = ""
+) -> TollgateError:
+    """An error of ours as it is; any other as the block that says what it means, its text masked
+    and cut.
 
-    Where the root of the lake is given, an error of Spark's is looked into: it may be a file that is not whole.
+    Where the root of the lake is given, an error of Spark's is looked into: it may be a file that
+    is not whole.
     """
     if isinstance(error, TollgateError):
         return error
@@ -38,7 +43,10 @@ def explained(error: BaseException, secrets: tuple[str, ...] = (), *, lake: str 
             "Spark could not do what it was asked for",
             where=place,
             found=mask_card_numbers(mask_secrets(spark, secrets)),
-            next_step="run `tollgate doctor`, which looks at the lake and at Spark; then the same command again",
+            next_step=(
+                "run `tollgate doctor`, which looks at the lake and at Spark; then the same command"
+                " again"
+            ),
             runbook=RUNBOOK,
         )
     if isinstance(error, OSError) and error.strerror:
@@ -46,7 +54,10 @@ def explained(error: BaseException, secrets: tuple[str, ...] = (), *, lake: str 
             "the machine refused what the command needed",
             where=_named_file(error) or place,
             found=f"{type(error).__name__}: {error.strerror}",
-            next_step="look at that place (permissions, room, whether it is there), then run the same command again",
+            next_step=(
+                "look at that place (permissions, room, whether it is there), then run the same"
+                " command again"
+            ),
             runbook=RUNBOOK,
         )
     if isinstance(error, MemoryError):
@@ -54,7 +65,9 @@ def explained(error: BaseException, secrets: tuple[str, ...] = (), *, lake: str 
             "the memory of this machine was not enough",
             where=place,
             found=said,
-            next_step="end what else runs, or ask for fewer days at once; then run the same command again",
+            next_step=(
+                "end what else runs, or ask for fewer days at once; then run the same command again"
+            ),
             runbook=RUNBOOK,
         )
     if isinstance(error, ImportError):
@@ -71,14 +84,19 @@ def explained(error: BaseException, secrets: tuple[str, ...] = (), *, lake: str 
             where=place,
             expected="UTF-8",
             found=said,
-            next_step="rename the file, or type the argument in letters; then run the same command again",
+            next_step=(
+                "rename the file, or type the argument in letters; then run the same command again"
+            ),
             runbook=RUNBOOK,
         )
     return UnexpectedError(
         "an error that Tollgate does not know",
         where=place,
         found=said,
-        next_step="run `tollgate doctor`; if it finds nothing and the error comes back, report it with the log",
+        next_step=(
+            "run `tollgate doctor`; if it finds nothing and the error comes back, report it with"
+            " the log"
+        ),
         runbook=RUNBOOK,
     )
 
@@ -97,7 +115,11 @@ def _said(error: BaseException) -> str:
 
 
 def _named_file(error: OSError) -> str:
-    return str(error.filename) if isinstance(error.filename, str | bytes | Path) and error.filename else ""
+    return (
+        str(error.filename)
+        if isinstance(error.filename, str | bytes | Path) and error.filename
+        else ""
+    )
 
 
 def _place(error: BaseException) -> str:

@@ -15,14 +15,21 @@ def register(app: typer.Typer) -> None:
 def tollgate(
     version: Annotated[
         bool,
-        typer.Option("--version", is_eager=True, callback=lambda asked: _print(asked), help="say which code it is"),
+        typer.Option(
+            "--version",
+            is_eager=True,
+            callback=lambda asked: _print(asked),
+            help="say which code it is",
+        ),
     ] = False,
 ) -> None:
     """A gated, self-watching machine-learning pipeline on Airflow, Spark and Delta."""
 
 
 def _print(asked: bool) -> None:
-    """Print the version and end, where it is asked for; exit code 0 also where the commit is not known."""
+    """Print the version and end, where it is asked for; exit code 0 also where the commit is not
+    known.
+    """
     if not asked:
         return
     from importlib.metadata import version
@@ -32,7 +39,10 @@ def _print(asked: bool) -> None:
     found = code_identity()
     commit, _, state = found.version.partition("+")
     if found.is_known:
-        meaning = {"dirty": ", files differ from it", "unchecked": ", whether files differ is not known"}
+        meaning = {
+            "dirty": ", files differ from it",
+            "unchecked": ", whether files differ is not known",
+        }
         told = f"commit {commit}{meaning.get(state, '')}"
     else:
         told = f"commit unknown: {found.problem}; {found.remedy}"

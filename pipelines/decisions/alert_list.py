@@ -1,4 +1,6 @@
-"""A day's alert list: the units with the highest scores, each with its riskiest event and what weighed most in it."""
+"""A day's alert list: the units with the highest scores, each with its riskiest event and what
+weighed most in it.
+"""
 
 from __future__ import annotations
 
@@ -16,17 +18,25 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 Array = NDArray[Any]
-_NOT_LISTED = ["decision", "champion", "champion_score", "champion_decision", "challenger", "challenger_score"]
+_NOT_LISTED = [
+    "decision",
+    "champion",
+    "champion_score",
+    "champion_decision",
+    "challenger",
+    "challenger_score",
+]
 
 
 def ranked_rows(
     *, unit: Array, event: Array, score: Array, known: NDArray[np.bool_], capacity: int
 ) -> NDArray[np.intp]:
-    """Indices of the rows to list, the highest rank first: one row for each of the first `capacity` units.
+    """Indices of the rows to list, the highest rank first: one row for each of the first `capacity`
+    units.
 
-    The arrays are parallel, one entry for each event of the day. A unit is ranked by its highest score and stands with
-    the event that has it; units that are `known` are left out. Equal scores are ordered by unit, then by event, so the
-    list does not depend on the order of rows.
+    The arrays are parallel, one entry for each event of the day. A unit is ranked by its highest
+    score and stands with the event that has it; units that are `known` are left out. Equal scores
+    are ordered by unit, then by event, so the list does not depend on the order of rows.
     """
     open_rows = np.flatnonzero(~known)
     ranking = UnitRanking.of(unit[open_rows], score[open_rows])
@@ -36,8 +46,9 @@ def ranked_rows(
 def reasons(scorer: Scorer, matrix: Matrix, count: int) -> list[list[dict[str, Any]]]:
     """For each row of `matrix` the `count` features that weighed most, the heaviest first.
 
-    Weight is the size of the contribution (log-odds); its sign says whether it spoke for or against. Equal weights
-    stand in the model's order. Each entry: `feature`, `value`, `contribution` (float64).
+    Weight is the size of the contribution (log-odds); its sign says whether it spoke for or
+    against. Equal weights stand in the model's order. Each entry: `feature`, `value`,
+    `contribution` (float64).
     """
     contributions = scorer.contributions(matrix)
     heaviest = np.argsort(-np.abs(contributions), axis=1, kind="stable")[:, :count]
@@ -62,10 +73,11 @@ def alert_table(
 ) -> pa.Table:
     """The day's list as rows of the lake's `alerts` table, the first rank first.
 
-    `predictions` holds the day's rows of that table, `scorers` each release that decided with the rows' features in its
-    order, `known` whether the row's unit is known already. Rows rank by the score that decided them, whichever release
-    gave it (decision 0193). Columns: day, rank INT, unit, event columns, score, reasons
-    ARRAY<STRUCT<feature, value, contribution>>, release, model_version, fallback.
+    `predictions` holds the day's rows of that table, `scorers` each release that decided with the
+    rows' features in its order, `known` whether the row's unit is known already. Rows rank by the
+    score that decided them, whichever release gave it (decision 0193). Columns: day, rank INT,
+    unit, event columns, score, reasons ARRAY<STRUCT<feature, value, contribution>>, release,
+    model_version, fallback.
     """
     import pyarrow as pa
 
@@ -78,7 +90,9 @@ def alert_table(
         capacity=use_case.review.capacity,
     )
     listed = predictions.drop_columns(_NOT_LISTED).take(rows)
-    why = pa.array(_reasons_by_release(scorers, listed, rows, use_case.review.reasons), type=_reasons_type())
+    why = pa.array(
+        _reasons_by_release(scorers, listed, rows, use_case.review.reasons), type=_reasons_type()
+    )
     ranks = pa.array(np.arange(1, len(rows) + 1, dtype=np.int32))
     listed = listed.append_column("rank", ranks).append_column("reasons", why)
     front = ["day", "rank", use_case.review.unit]
@@ -86,7 +100,10 @@ def alert_table(
 
 
 def _reasons_by_release(
-    scorers: Mapping[str, tuple[Scorer, Matrix]], listed: pa.Table, rows: NDArray[np.intp], count: int
+    scorers: Mapping[str, tuple[Scorer, Matrix]],
+    listed: pa.Table,
+    rows: NDArray[np.intp],
+    count: int,
 ) -> list[list[dict[str, Any]]]:
     """Each row's reasons, by the release that decided it."""
     found: list[list[dict[str, Any]]] = [[] for _ in rows]
@@ -101,5 +118,7 @@ def _reasons_by_release(
 def _reasons_type() -> pa.DataType:
     import pyarrow as pa
 
-    reason = pa.struct([("feature", pa.string()), ("value", pa.float64()), ("contribution", pa.float64())])
+    reason = pa.struct(
+        [("feature", pa.string()), ("value", pa.float64()), ("contribution", pa.float64())]
+    )
     return pa.list_(reason)

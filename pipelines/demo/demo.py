@@ -1,7 +1,9 @@
-"""The demo: ninety simulated days, history in bulk, a release, and the last four days by Airflow, with an incident.
+"""The demo: ninety simulated days, history in bulk, a release, and the last four days by Airflow,
+with an incident.
 
-A list of named steps, each a plain function that returns one line on what it did. Every step may run again: days are
-replaced by the same days, a training arrives at the same release, what runs already is left running.
+A list of named steps, each a plain function that returns one line on what it did. Every step may
+run again: days are replaced by the same days, a training arrives at the same release, what runs
+already is left running.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ RETRAIN_PATIENCE = 600.0
 """Seconds that the demo waits for the retrain that it has seen asked for."""
 
 JAVA_OPTIONS = "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=256m"
-"""Java compiles less thoroughly here: machines that live for minutes do not earn back what thorough compiling costs."""
+"""Java compiles less thoroughly here: machines that live for minutes do not earn back what thorough
+compiling costs.
+"""
 
 Report = Callable[[str], None]
 
@@ -74,7 +78,9 @@ class DemoPlan:
 
 @dataclass(frozen=True)
 class Step:
-    """One step: `run(report)` does it and returns a line about it; `report(text)` says meanwhile what it is at."""
+    """One step: `run(report)` does it and returns a line about it; `report(text)` says meanwhile
+    what it is at.
+    """
 
     title: str
     run: Callable[[Report], str]
@@ -83,10 +89,15 @@ class Step:
 def steps(run: Run, plan: DemoPlan) -> list[Step]:
     """The demo's steps, in order."""
     return [
-        Step(f"simulate {plan.all}, a {INCIDENT} on {plan.incident}", lambda report: _simulate(run, plan, report)),
+        Step(
+            f"simulate {plan.all}, a {INCIDENT} on {plan.incident}",
+            lambda report: _simulate(run, plan, report),
+        ),
         Step(f"ingest {plan.history} in bulk", lambda _: _ingest(run, plan)),
         Step("build its features in one Spark job", lambda _: _features(run, plan)),
-        Step(f"train on what was known at {plan.scored.first} 00:00 UTC", lambda _: _train(run, plan)),
+        Step(
+            f"train on what was known at {plan.scored.first} 00:00 UTC", lambda _: _train(run, plan)
+        ),
         Step(f"score and watch {plan.scored}", lambda _: _score(run, plan)),
         Step("start Spark Connect, Airflow and MLflow", lambda report: _start(run, report)),
         Step(f"Airflow runs {plan.live}", lambda report: _backfill(run, plan, report)),
@@ -96,11 +107,15 @@ def steps(run: Run, plan: DemoPlan) -> list[Step]:
 
 def demo_settings(settings: Settings) -> Settings:
     """The settings, with Java options for a short life where the user has set none."""
-    return settings.model_copy(update={"spark_java_options": settings.spark_java_options or JAVA_OPTIONS})
+    return settings.model_copy(
+        update={"spark_java_options": settings.spark_java_options or JAVA_OPTIONS}
+    )
 
 
 def demo_run(settings: Settings, plan: DemoPlan) -> Run:
-    """The run of the bulk steps; raises `ConfigurationError` for a home that holds days of somebody else's."""
+    """The run of the bulk steps; raises `ConfigurationError` for a home that holds days of somebody
+    else's.
+    """
     run = Run(settings, load(settings.use_case), run_id=f"demo-{plan.last}", actor="demo")
     foreign = sorted(day for day in run.ledger.latest("ingest") if day not in plan.all)
     if foreign:
@@ -130,7 +145,9 @@ def _simulate(run: Run, plan: DemoPlan, report: Report) -> str:
     plans = plan_days(plan.all, scheduled, Reporting(), "parquet")
     size = WorldSize(customers=plan.customers, terminals=plan.terminals, seed=SEED)
     transactions = frauds = 0
-    for sent in simulate(Landing.of(run.settings), run.settings.home / "truth", size, plan.all, plans):
+    for sent in simulate(
+        Landing.of(run.settings), run.settings.home / "truth", size, plan.all, plans
+    ):
         report(f"{sent.day}")
         transactions, frauds = transactions + sent.transactions, frauds + sent.frauds
     return f"{transactions:,} transactions, {frauds:,} of them fraud"
@@ -167,7 +184,9 @@ def _train(run: Run, plan: DemoPlan) -> str:
         )
     document = result.to_json()
     metric = run.use_case.model.primary_metric
-    values = ", ".join(f"{name} {scores[metric]:.2f}" for name, scores in document["metrics"].items())
+    values = ", ".join(
+        f"{name} {scores[metric]:.2f}" for name, scores in document["metrics"].items()
+    )
     return f"released {document['release']}; {metric.replace('_', ' ')} {values}"
 
 
@@ -195,7 +214,10 @@ def _start(run: Run, report: Report) -> str:
         states[name] = state
         report(", ".join(f"{service} {how}" for service, how in states.items()))
 
-    return ", ".join(f"{service.title} at {service.address}" for service in services.up(run.settings, report=progress))
+    return ", ".join(
+        f"{service.title} at {service.address}"
+        for service in services.up(run.settings, report=progress)
+    )
 
 
 def _backfill(run: Run, plan: DemoPlan, report: Report) -> str:
@@ -207,12 +229,19 @@ def _backfill(run: Run, plan: DemoPlan, report: Report) -> str:
     api, names = AirflowApi(run.settings), Orchestration(run.use_case.name)
     missing = missing_stages(run, plan.live)
     waiting = backfill.patience(plan.live, clock=utc_now)
-    plans = backfill.plan(api, names, plan.live, rerun=False, today=utc_now().date(), waiting=waiting, missing=missing)
+    plans = backfill.plan(
+        api, names, plan.live, rerun=False, today=utc_now().date(), waiting=waiting, missing=missing
+    )
     backfill.start(api, names, plans, rerun=False, waiting=waiting)
     logs = run.settings.home / "airflow" / "logs"
     ended = 0
     for outcome in backfill.follow(
-        api, names, plans, logs=logs, waiting_for=waiting, report=lambda *where: report(" ".join(map(str, where)))
+        api,
+        names,
+        plans,
+        logs=logs,
+        waiting_for=waiting,
+        report=lambda *where: report(" ".join(map(str, where))),
     ):
         ended += 1
         report(f"{outcome.day} {outcome.state}")
@@ -232,7 +261,9 @@ def _retrain(run: Run, plan: DemoPlan, report: Report) -> str:
 
     asked = [
         day
-        for day, record in run.ledger.latest(MonitorAccount, first=plan.live.first, last=plan.live.last).items()
+        for day, record in run.ledger.latest(
+            MonitorAccount, first=plan.live.first, last=plan.live.last
+        ).items()
         if record.account.asks_for_training
     ]
     if not asked:
@@ -243,7 +274,10 @@ def _retrain(run: Run, plan: DemoPlan, report: Report) -> str:
         return f"asked for on {asked[0]}, {state}"
     release = trained.account.release
     last = run.ledger.states(release)[-1]
-    return f"asked for on {asked[0]}, {state}: {release} {_standing(run, last['state'])} ({last['reason']})"
+    return (
+        f"asked for on {asked[0]}, {state}: {release} {_standing(run, last['state'])}"
+        f" ({last['reason']})"
+    )
 
 
 def _standing(run: Run, state: str) -> str:
@@ -251,13 +285,18 @@ def _standing(run: Run, state: str) -> str:
     pointer, policy = run.ledger.champion(), run.use_case.rollout
     champion = pointer.release_id if pointer else "the rule"
     if state in {"shadow", "canary"}:
-        way = f"{policy.shadow_days} clean days in shadow and {policy.canary_days} in canary make it champion"
+        way = (
+            f"{policy.shadow_days} clean days in shadow and {policy.canary_days} in canary make it"
+            " champion"
+        )
         return f"is in {state}, {champion} decides; {way}"
     return f"is {state}" if state == "champion" else f"is {state}, {champion} decides"
 
 
 def _await_training(run: Run, api: AirflowApi, day: date, report: Report) -> str:
-    """How the training of a day ended; its run in Airflow stays open where a release waits for a person."""
+    """How the training of a day ended; its run in Airflow stays open where a release waits for a
+    person.
+    """
     as_of = day + timedelta(days=1)
     deadline = time.monotonic() + RETRAIN_PATIENCE
     while time.monotonic() < deadline:

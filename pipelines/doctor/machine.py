@@ -1,4 +1,7 @@
-"""Is this machine fit, and does all that the settings name answer? Each check says what it found, and what to do."""
+"""Is this machine fit, and does all that the settings name answer?
+
+Each check says what it found, and what to do.
+"""
 
 from __future__ import annotations
 
@@ -71,7 +74,9 @@ def diagnose(settings: Settings) -> list[Finding]:
 
 def _python(_: Settings) -> Iterator[Finding]:
     running = ".".join(map(str, sys.version_info[:3]))
-    yield Finding("python", sys.version_info[:2] == (3, 11), running, "use Python 3.11 (make setup PYTHON=…)")
+    yield Finding(
+        "python", sys.version_info[:2] == (3, 11), running, "use Python 3.11 (make setup PYTHON=…)"
+    )
 
 
 def _packages(_: Settings) -> Iterator[Finding]:
@@ -84,7 +89,9 @@ def _packages(_: Settings) -> Iterator[Finding]:
             installed = version(requirement.name)
         except PackageNotFoundError:
             installed = "missing"
-        if installed == "missing" or not requirement.specifier.contains(installed, prereleases=True):
+        if installed == "missing" or not requirement.specifier.contains(
+            installed, prereleases=True
+        ):
             wrong.append(f"{requirement} (found {installed})")
     yield Finding("packages", not wrong, ", ".join(wrong) or "as locked", "run `make setup`")
 
@@ -92,35 +99,66 @@ def _packages(_: Settings) -> Iterator[Finding]:
 def _code(_: Settings) -> Iterator[Finding]:
     """Whether commits of the lake, releases and pages can name the code that made them."""
     code = identify(CHECKOUT, CHECKOUT / ".code-version")
-    yield Finding("code", code.is_known, f"commit {code.version}" if code.is_known else code.problem, code.remedy)
+    yield Finding(
+        "code",
+        code.is_known,
+        f"commit {code.version}" if code.is_known else code.problem,
+        code.remedy,
+    )
 
 
 def _user(_: Settings) -> Iterator[Finding]:
     name = user_name()
-    yield Finding("user", name is not None, name or f"user id {os.getuid()} has no name: Spark cannot run", WAY_OUT)
+    yield Finding(
+        "user",
+        name is not None,
+        name or f"user id {os.getuid()} has no name: Spark cannot run",
+        WAY_OUT,
+    )
 
 
 def _java(_: Settings) -> Iterator[Finding]:
-    output = subprocess.run([require_java(), "-version"], capture_output=True, text=True, timeout=60, check=True).stderr
+    output = subprocess.run(
+        [require_java(), "-version"], capture_output=True, text=True, timeout=60, check=True
+    ).stderr
     first = output.splitlines()[0]
     major = first.split('"')[1].split(".")[0] if '"' in first else ""
     fit = major in {str(v) for v in JAVA_VERSIONS}
-    yield Finding("java", fit, first, f"install Java {' or '.join(map(str, JAVA_VERSIONS))} and point JAVA_HOME at it")
+    yield Finding(
+        "java",
+        fit,
+        first,
+        f"install Java {' or '.join(map(str, JAVA_VERSIONS))} and point JAVA_HOME at it",
+    )
 
 
 def _jars(settings: Settings) -> Iterator[Finding]:
     missing = [jar.file_name for jar in missing_jars(settings.jars, jars_of(settings))]
-    detail = f"missing or altered in {settings.jars}: {', '.join(missing)}" if missing else str(settings.jars)
+    detail = (
+        f"missing or altered in {settings.jars}: {', '.join(missing)}"
+        if missing
+        else str(settings.jars)
+    )
     yield Finding("spark jars", not missing, detail, "run `make setup`")
 
 
 def _home(settings: Settings) -> Iterator[Finding]:
     existing = next(path for path in (settings.home, *settings.home.parents) if path.exists())
     writable = existing.is_dir() and os.access(existing, os.W_OK)
-    yield Finding("home", writable, str(settings.home), f"make {existing} a writable folder, or set TOLLGATE_HOME")
+    yield Finding(
+        "home",
+        writable,
+        str(settings.home),
+        f"make {existing} a writable folder, or set TOLLGATE_HOME",
+    )
     yield from _identity(settings)
     free = shutil.disk_usage(existing).free
-    yield Finding("disk", free >= FREE_DISK, f"{free / 1024**3:.1f} GiB free at {existing}", "free 5 GiB there")
+    yield Finding(
+        "disk",
+        free >= FREE_DISK,
+        f"{free / 1024**3:.1f} GiB free at {existing}",
+        "free 5 GiB there",
+    )
 
 
 def _identity(settings: Settings) -> Iterator[Finding]:
@@ -133,21 +171,35 @@ def _identity(settings: Settings) -> Iterator[Finding]:
 
 
 def _ledger(settings: Settings) -> Iterator[Finding]:
-    if settings.ledger.startswith("sqlite:///") and not Path(settings.ledger.removeprefix("sqlite:///")).exists():
+    if (
+        settings.ledger.startswith("sqlite:///")
+        and not Path(settings.ledger.removeprefix("sqlite:///")).exists()
+    ):
         yield Finding("ledger", ok=True, found="not made yet")
         return
     ledger = Ledger(settings.ledger, settings.use_case)
     champion = ledger.champion()
-    yield Finding("ledger", ok=True, found=f"champion {champion.release_id}" if champion else "no champion yet")
+    yield Finding(
+        "ledger",
+        ok=True,
+        found=f"champion {champion.release_id}" if champion else "no champion yet",
+    )
     yield from _clock(ledger.newest_instant(), datetime.now(UTC))
 
 
 def _clock(newest: datetime | None, now: datetime) -> Iterator[Finding]:
-    """Whether the ledger knows instants that are still to come: a clock was ahead then, or is behind now."""
+    """Whether the ledger knows instants that are still to come: a clock was ahead then, or is
+    behind now.
+    """
     if newest is None or newest - now < CLOCK_TOLERANCE:
         return
-    detail = f"the clock says {now:%Y-%m-%d %H:%M} UTC, and the ledger was written to at {newest:%Y-%m-%d %H:%M} UTC"
-    advice = "set the clock (timedatectl) on every machine that runs Tollgate; docs/runbooks/clock.md"
+    detail = (
+        f"the clock says {now:%Y-%m-%d %H:%M} UTC, and the ledger was written to at"
+        f" {newest:%Y-%m-%d %H:%M} UTC"
+    )
+    advice = (
+        "set the clock (timedatectl) on every machine that runs Tollgate; docs/runbooks/clock.md"
+    )
     yield Finding("clock", ok=False, found=detail, advice=advice)
 
 
@@ -155,12 +207,21 @@ def _landing(settings: Settings) -> Iterator[Finding]:
     if is_remote(settings.landing):
         yield _bucket("landing", settings, settings.landing)
     else:
-        detail = settings.landing if Path(settings.landing).is_dir() else f"{settings.landing} (not made yet)"
+        detail = (
+            settings.landing
+            if Path(settings.landing).is_dir()
+            else f"{settings.landing} (not made yet)"
+        )
         yield Finding("landing", ok=True, found=detail)
         # ingest passes them over; whoever reads the folder with Spark does not
         for damage in landed_checksum_damages(Path(settings.landing)):
             damage_detail = f"{damage.table.name}: {damage.description}; {damage.last_whole}"
-            yield Finding("landing", ok=False, found=damage_detail, advice=f"`tollgate repair lake` ({RUNBOOK})")
+            yield Finding(
+                "landing",
+                ok=False,
+                found=damage_detail,
+                advice=f"`tollgate repair lake` ({RUNBOOK})",
+            )
 
 
 def _lake(settings: Settings) -> Iterator[Finding]:
@@ -175,7 +236,9 @@ def _lake(settings: Settings) -> Iterator[Finding]:
         damaged += [each for each in checksum_damages(lake) if each.file not in damaged_files]
         for damage in damaged:
             detail = f"{damage.table.name}: {damage.description}; {damage.last_whole}"
-            yield Finding("lake", ok=False, found=detail, advice=f"`tollgate repair lake` ({RUNBOOK})")
+            yield Finding(
+                "lake", ok=False, found=detail, advice=f"`tollgate repair lake` ({RUNBOOK})"
+            )
         if not damaged:
             detail = f"{len(tables)} tables, every file whole" if tables else "not made yet"
             yield Finding("lake", ok=True, found=detail)
@@ -188,7 +251,12 @@ def _bucket(name: str, settings: Settings, address: str) -> Finding:
     store.write(probe, content)
     same = store.read(probe) == content
     store.delete(probe)
-    return Finding(name, same, f"{address}: written, read, deleted", "the store gives back other bytes: do not use it")
+    return Finding(
+        name,
+        same,
+        f"{address}: written, read, deleted",
+        "the store gives back other bytes: do not use it",
+    )
 
 
 def _online_store(settings: Settings) -> Iterator[Finding]:
@@ -205,14 +273,21 @@ def _online_store(settings: Settings) -> Iterator[Finding]:
             client.ping()
             policy = _eviction(client)
         evicts = policy not in {"noeviction", "unknown"}
-        yield Finding("online store", not evicts, f"{address.where}, maxmemory-policy {policy}", "set it to noeviction")
+        yield Finding(
+            "online store",
+            not evicts,
+            f"{address.where}, maxmemory-policy {policy}",
+            "set it to noeviction",
+        )
     except redis.RedisError as error:
         advice = "start Redis, or correct TOLLGATE_ONLINE_STORE (docs/runbooks/online-store.md)"
         yield Finding("online store", ok=False, found=f"{address.where}: {error}", advice=advice)
 
 
 def _journal(settings: Settings) -> Iterator[Finding]:
-    """The Redis of the scorer's journal: whether it is there, may drop the journal, and keeps it over a restart."""
+    """The Redis of the scorer's journal: whether it is there, may drop the journal, and keeps it
+    over a restart.
+    """
     if settings.serve_journal is None:
         return
     import redis
@@ -227,14 +302,22 @@ def _journal(settings: Settings) -> Iterator[Finding]:
             policy, keeps = _eviction(client), _persistence(client)
     except redis.RedisError as error:
         advice = "start Redis, or correct TOLLGATE_SERVE_JOURNAL (docs/runbooks/serving.md)"
-        yield Finding("scorer's journal", ok=False, found=f"{address.where}: {error}", advice=advice)
+        yield Finding(
+            "scorer's journal", ok=False, found=f"{address.where}: {error}", advice=advice
+        )
         return
     drops = policy.startswith("allkeys")
-    advice = "set maxmemory-policy to noeviction: the journal is one key, which would be dropped whole"
+    advice = (
+        "set maxmemory-policy to noeviction: the journal is one key, which would be dropped whole"
+    )
     if not drops:
-        advice = "set appendonly to yes: a restart would empty the journal, and scorers forget the day"
+        advice = (
+            "set appendonly to yes: a restart would empty the journal, and scorers forget the day"
+        )
     detail = f"{address.where}, maxmemory-policy {policy}, {keeps}"
-    yield Finding("scorer's journal", ok=not drops and keeps != _NOTHING_KEPT, found=detail, advice=advice)
+    yield Finding(
+        "scorer's journal", ok=not drops and keeps != _NOTHING_KEPT, found=detail, advice=advice
+    )
 
 
 _NOTHING_KEPT = "keeps nothing over a restart"

@@ -1,4 +1,7 @@
-"""Do the services that run here let us in, and nobody else? Airflow, MLflow's UI, Spark Connect, the online scorer."""
+"""Do the services that run here let us in, and nobody else?
+
+Airflow, MLflow's UI, Spark Connect, the online scorer.
+"""
 
 from __future__ import annotations
 
@@ -32,20 +35,32 @@ _PORTS = {"http": 80, "https": 443}
 CERTIFICATE_DAYS = 14
 """Days that a certificate should still be valid: time to notice, and to have another one made."""
 
-ANOTHER_HOME = "let TOLLGATE_HOME be the home that it was started with, or give this home's services other ports"
+ANOTHER_HOME = (
+    "let TOLLGATE_HOME be the home that it was started with, or give this home's services other"
+    " ports"
+)
 IN_ITS_PLACE = "end what listens there, or choose another port (docs/settings.md)"
 
 
 def services(settings: Settings) -> Iterator[Finding]:
-    """Those that `tollgate up` has started and that are gone; then each that answers: whether it takes our password."""
+    """Those that `tollgate up` has started and that are gone; then each that answers: whether it
+    takes our password.
+    """
     for each in status(settings):
         if each.state == "another home's":
-            detail = f"its record came along in a copy: pid and port are those of {_owner_of(each.address)}"
-            yield Finding(f"{each.name} service", ok=False, found=detail, advice="`tollgate home adopt`")
+            detail = (
+                "its record came along in a copy: pid and port are those of"
+                f" {_owner_of(each.address)}"
+            )
+            yield Finding(
+                f"{each.name} service", ok=False, found=detail, advice="`tollgate home adopt`"
+            )
         if each.state in {"dead", "starting"}:
             state = "it ended by itself" if each.state == "dead" else f"no answer at {each.address}"
             detail = f"{state}; its log is {each.log}"
-            yield Finding(f"{each.name} service", ok=False, found=detail, advice="docs/runbooks/services.md")
+            yield Finding(
+                f"{each.name} service", ok=False, found=detail, advice="docs/runbooks/services.md"
+            )
     for check in (spark_connect, mlflow_ui, airflow):
         yield from guarded(check, settings)
 
@@ -54,14 +69,20 @@ def spark_connect(settings: Settings) -> Iterator[Finding]:
     """Whether the Connect server runs plans for our token, and for no other."""
     url = spark_remote(settings)
     where = url.partition(";")[0].rstrip("/")
-    if not settings.spark_remote and (stranger_home := _of_another_home(settings, settings.spark_port)):
-        yield Finding("spark connect", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME)
+    if not settings.spark_remote and (
+        stranger_home := _of_another_home(settings, settings.spark_port)
+    ):
+        yield Finding(
+            "spark connect", ok=False, found=f"{where} {stranger_home}", advice=ANOTHER_HOME
+        )
         return
     if not _reached(where):
         advice = "start it there, or correct TOLLGATE_SPARK_REMOTE"
         named = f"nobody answers at {where}"
         yield (
-            Finding("spark connect", False, named, advice) if settings.spark_remote else _silent("spark connect", where)
+            Finding("spark connect", False, named, advice)
+            if settings.spark_remote
+            else _silent("spark connect", where)
         )
         return
     try:
@@ -87,7 +108,9 @@ def _takes_any_token(where: str, settings: Settings) -> bool:
 def mlflow_ui(settings: Settings) -> Iterator[Finding]:
     """Whether MLflow's server takes our password, and asks for one."""
     where = settings.mlflow_url or f"http://{LOCALHOST}:{settings.mlflow_port}"
-    not_ours = _absent_or_of_another_home("mlflow ui", where, settings, "mlflow_url", settings.mlflow_port)
+    not_ours = _absent_or_of_another_home(
+        "mlflow ui", where, settings, "mlflow_url", settings.mlflow_port
+    )
     if not_ours is not None:
         yield not_ours
         return
@@ -97,16 +120,22 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
             asks = http.get("/version").status_code == httpx.codes.UNAUTHORIZED
             ours = http.get("/version", auth=(USER, password)) if password else None
     except httpx.HTTPError as error:
-        yield Finding("mlflow ui", ok=False, found=f"{where}: {type(error).__name__}", advice=IN_ITS_PLACE)
+        yield Finding(
+            "mlflow ui", ok=False, found=f"{where}: {type(error).__name__}", advice=IN_ITS_PLACE
+        )
         return
     if not asks:
-        yield Finding("mlflow ui", ok=False, found=f"{where} does not ask for a password", advice=IN_ITS_PLACE)
+        yield Finding(
+            "mlflow ui", ok=False, found=f"{where} does not ask for a password", advice=IN_ITS_PLACE
+        )
     elif ours is None:
         detail = f"{where} asks for a password, and {secret_file(settings, SECRET)} does not exist"
         yield Finding("mlflow ui", ok=False, found=detail, advice=ANOTHER_HOME)
     else:
         detail = (
-            f"{where}, MLflow {ours.text}, takes our password" if ours.is_success else f"{where} refuses our password"
+            f"{where}, MLflow {ours.text}, takes our password"
+            if ours.is_success
+            else f"{where} refuses our password"
         )
         yield Finding("mlflow ui", ours.is_success, detail, ANOTHER_HOME)
 
@@ -114,68 +143,110 @@ def mlflow_ui(settings: Settings) -> Iterator[Finding]:
 def airflow(settings: Settings) -> Iterator[Finding]:
     """Whether Airflow's parts are healthy, and whether it takes our password."""
     api = AirflowApi(settings)
-    not_ours = _absent_or_of_another_home("airflow", api.url, settings, "airflow_url", settings.airflow_port)
+    not_ours = _absent_or_of_another_home(
+        "airflow", api.url, settings, "airflow_url", settings.airflow_port
+    )
     if not_ours is not None:
         yield not_ours
         return
     try:
         ill = [f"{name} is {state}" for name, state in api.health().items() if state != "healthy"]
     except (StoreError, PermanentError) as error:
-        yield Finding("airflow", ok=False, found=f"{api.url}: {error.found or error.what}", advice=error.next_step)
+        yield Finding(
+            "airflow",
+            ok=False,
+            found=f"{api.url}: {error.found or error.what}",
+            advice=error.next_step,
+        )
         return
     try:
         api.token()
         detail = f"{api.url}, takes our password" + "".join(f"; {each}" for each in ill)
         yield Finding("airflow", not ill, detail, "docs/runbooks/services.md")
         if paused := paused_dags(settings, settings.use_case):
-            yield Finding("airflow dags", False, paused_told(settings, paused), "docs/runbooks/services.md")
+            yield Finding(
+                "airflow dags", False, paused_told(settings, paused), "docs/runbooks/services.md"
+            )
     except ConfigurationError:
         detail = f"{api.url} asks for a password, and {passwords_file(settings)} has none"
         yield Finding("airflow", ok=False, found=detail, advice=ANOTHER_HOME)
     except PermanentError:
-        yield Finding("airflow", ok=False, found=f"{api.url} refuses our password", advice=ANOTHER_HOME)
+        yield Finding(
+            "airflow", ok=False, found=f"{api.url} refuses our password", advice=ANOTHER_HOME
+        )
     except StoreError as error:
-        yield Finding("airflow", ok=False, found=f"{api.url}: {error.found or error.what}", advice=error.next_step)
+        yield Finding(
+            "airflow",
+            ok=False,
+            found=f"{api.url}: {error.found or error.what}",
+            advice=error.next_step,
+        )
 
 
 def scorer(settings: Settings) -> Iterator[Finding]:
-    """The online scorer, where one runs: whether it answers as it should; its certificate, where it has one."""
+    """The online scorer, where one runs: whether it answers as it should; its certificate, where it
+    has one.
+    """
     where = settings.serve_url or f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}"
     yield from guarded(certificate, settings)
-    not_ours = _absent_or_of_another_home("scorer", where, settings, "serve_url", settings.serve_port)
+    not_ours = _absent_or_of_another_home(
+        "scorer", where, settings, "serve_url", settings.serve_port
+    )
     if not_ours is not None:
         yield not_ours
         return
     try:
         readiness = httpx.get(f"{where}/ready", timeout=5, trust_env=False, verify=False).json()
         problems = "; ".join(readiness["problems"])
-        detail = f"{where}, {readiness['release'] or 'no release'}" + (f": {problems}" if problems else "")
-        yield Finding("scorer", ok=bool(readiness["ready"]), found=detail, advice="docs/runbooks/serving.md")
+        detail = f"{where}, {readiness['release'] or 'no release'}" + (
+            f": {problems}" if problems else ""
+        )
+        yield Finding(
+            "scorer", ok=bool(readiness["ready"]), found=detail, advice="docs/runbooks/serving.md"
+        )
     except (httpx.HTTPError, ValueError, KeyError, TypeError) as error:
         advice = "end what listens there, or choose another port with TOLLGATE_SERVE_PORT"
         yield Finding("scorer", ok=False, found=f"{where}: {type(error).__name__}", advice=advice)
 
 
 def certificate(settings: Settings) -> Iterator[Finding]:
-    """The scorer's certificate: whom it is for, how long still, and whether it is the one that is shown to callers."""
+    """The scorer's certificate: whom it is for, how long still, and whether it is the one that is
+    shown to callers.
+    """
     on_disk = certificate_of(settings)
     if on_disk is None:
         return
     left = int(on_disk.days_left(datetime.now(UTC)))
     detail = f"{', '.join(on_disk.names)}: {left} days left"
     yield Finding(
-        "certificate", left >= CERTIFICATE_DAYS, detail, "have it renewed; a running scorer takes it by itself"
+        "certificate",
+        left >= CERTIFICATE_DAYS,
+        detail,
+        "have it renewed; a running scorer takes it by itself",
     )
     if answers(settings.serve_port):
-        shown = ssl.PEM_cert_to_DER_cert(ssl.get_server_certificate((LOCALHOST, settings.serve_port), timeout=5))
+        shown = ssl.PEM_cert_to_DER_cert(
+            ssl.get_server_certificate((LOCALHOST, settings.serve_port), timeout=5)
+        )
         same = sha256(shown).hexdigest() == on_disk.sha256
-        yield Finding("certificate shown", same, "as on disk" if same else "another one", "docs/runbooks/serving.md")
+        yield Finding(
+            "certificate shown",
+            same,
+            "as on disk" if same else "another one",
+            "docs/runbooks/serving.md",
+        )
 
 
 def _of_another_home(settings: Settings, port: int) -> str:
-    """What to say of a port on which another home's service listens; nothing where that is not seen."""
+    """What to say of a port on which another home's service listens; nothing where that is not
+    seen.
+    """
     home = home_of_service(port)
-    return f"runs for the home at {home}" if home is not None and home.resolve() != settings.home else ""
+    return (
+        f"runs for the home at {home}"
+        if home is not None and home.resolve() != settings.home
+        else ""
+    )
 
 
 def _owner_of(address: str) -> str:
@@ -195,10 +266,14 @@ def _reached(url: str) -> bool:
     return True
 
 
-def _absent_or_of_another_home(name: str, where: str, settings: Settings, setting: str, port: int) -> Finding | None:
-    """What to say of a service that does not answer, or is another home's; None for one to look into.
+def _absent_or_of_another_home(
+    name: str, where: str, settings: Settings, setting: str, port: int
+) -> Finding | None:
+    """What to say of a service that does not answer, or is another home's; None for one to look
+    into.
 
-    A service that `setting` finds at an address of its own has nothing to do with who listens at `port` here.
+    A service that `setting` finds at an address of its own has nothing to do with who listens at
+    `port` here.
     """
     absent = _absence(name, where, settings, setting, port)
     if absent is not None:
@@ -212,13 +287,16 @@ def _absent_or_of_another_home(name: str, where: str, settings: Settings, settin
 def _absence(name: str, where: str, settings: Settings, setting: str, port: int) -> Finding | None:
     """What to say of a service that does not answer at `where`; None where it does.
 
-    Where `setting` gives it an address it has to answer there. On this machine, at `port`, it need not run; in a
-    container nothing but one service does, so that silence there says nothing of the others.
+    Where `setting` gives it an address it has to answer there. On this machine, at `port`, it need
+    not run; in a container nothing but one service does, so that silence there says nothing of the
+    others.
     """
     variable = f"TOLLGATE_{setting.upper()}"
     if getattr(settings, setting):
         advice = f"start it there, or correct {variable} (docs/deploy.md)"
-        return None if _reached(where) else Finding(name, False, f"nobody answers at {where}", advice)
+        return (
+            None if _reached(where) else Finding(name, False, f"nobody answers at {where}", advice)
+        )
     if answers(port):
         return None
     if settings.command_prefix:

@@ -1,7 +1,8 @@
-"""The bank of the drills that need a lake: nine simulated weeks, ingested and with features, by the real stages.
+"""The bank of the drills that need a lake: nine simulated weeks, ingested and with features, by the
+real stages.
 
-The last three weeks that a training as of `RETRAIN` looks at carry an incident: the labels of one slice are wrong. A
-training as of `FIRST_TRAINING` sees nothing of it.
+The last three weeks that a training as of `RETRAIN` looks at carry an incident: the labels of one
+slice are wrong. A training as of `FIRST_TRAINING` sees nothing of it.
 """
 
 from __future__ import annotations
@@ -45,9 +46,13 @@ def bank(settings: Settings, *, days: DayRange = DAYS) -> Run:
 
 
 def drill_use_case(use_case: UseCase) -> UseCase:
-    """The declared use case with a model that is fitted in a second; what is approved decides at once."""
+    """The declared use case with a model that is fitted in a second; what is approved decides at
+    once.
+    """
     model = replace(
-        use_case.model, search=(), fixed={**use_case.model.fixed, "num_boost_round": ROUNDS, "num_parallel_tree": 1}
+        use_case.model,
+        search=(),
+        fixed={**use_case.model.fixed, "num_boost_round": ROUNDS, "num_parallel_tree": 1},
     )
     at_once = replace(use_case.rollout, risk_tier="standard", shadow_days=0, canary_days=0)
     return replace(use_case, model=model, rollout=at_once)

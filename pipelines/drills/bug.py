@@ -1,4 +1,7 @@
-"""The drill `bug`: a feature is silently constant from one deploy on. Named; the release of that deploy gives way."""
+"""The drill `bug`: a feature is silently constant from one deploy on.
+
+Named; the release of that deploy gives way.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,9 @@ DEPLOYED = "d5111000"
 
 
 def bug(settings: Settings) -> Sequence[Finding]:
-    """A deploy brings a release and a feature job with a fault; the night after, the job is put right."""
+    """A deploy brings a release and a feature job with a fault; the night after, the job is put
+    right.
+    """
     run = watched_bank(settings)
     before = _champion(run).release_id
     write_days(run, DayRange(FIRST.first, AFTER.last), {})
@@ -36,15 +41,26 @@ def bug(settings: Settings) -> Sequence[Finding]:
         _gave_way(run, account, before, deployed),
         Finding(
             expected="a person is paged, and told what was done",
-            happened="; ".join(f"{one.severity} {one.kind}: {list(one.detail.done)}" for one in opened) or "nothing",
-            holds=[(one.kind, one.severity, bool(one.detail.done)) for one in opened] == [("bug", "critical", True)],
+            happened="; ".join(
+                f"{one.severity} {one.kind}: {list(one.detail.done)}" for one in opened
+            )
+            or "nothing",
+            holds=[(one.kind, one.severity, bool(one.detail.done)) for one in opened]
+            == [("bug", "critical", True)],
         ),
         _no_training(account),
         Finding(
-            expected="with the feature job put right the next day is well, nothing is moved and the incident closes",
-            happened=f"{later.summary}; {len(run.ledger.incidents(open_only=True))} open; "
-            f"done: {'; '.join(later.answers) or 'nothing'}",
-            holds=later.cause in ("well", "echo") and not run.ledger.incidents(open_only=True) and not later.answers,
+            expected=(
+                "with the feature job put right the next day is well, nothing is moved and the"
+                " incident closes"
+            ),
+            happened=(
+                f"{later.summary}; {len(run.ledger.incidents(open_only=True))} open; "
+                f"done: {'; '.join(later.answers) or 'nothing'}"
+            ),
+            holds=later.cause in ("well", "echo")
+            and not run.ledger.incidents(open_only=True)
+            and not later.answers,
         ),
     )
 
@@ -57,7 +73,11 @@ def _deploy(run: Run) -> str:
     name = f"{pointer.release_id[:-8]}{DEPLOYED}"
     record = bundle.record.replaced(release_id=name)
     made = write_bundle(
-        releases_folder(run.settings.home), name, model=bundle.model, record=record, reference=bundle.reference()
+        releases_folder(run.settings.home),
+        name,
+        model=bundle.model,
+        record=record,
+        reference=bundle.reference(),
     )
     # MLflow knows nothing of a deploy by drill: nobody may look for it there.
     account = old.account.replaced(
@@ -67,7 +87,9 @@ def _deploy(run: Run) -> str:
         mlflow_run_id="",
     )
     run.ledger.add_release(name, account, at=run.clock())
-    run.ledger.move_champion(name, expected=pointer, reason="the drill's deploy", actor=run.actor, at=run.clock())
+    run.ledger.move_champion(
+        name, expected=pointer, reason="the drill's deploy", actor=run.actor, at=run.clock()
+    )
     return name
 
 
@@ -124,7 +146,10 @@ def _no_training(account: MonitorAccount) -> Finding:
 
 BUG = Drill(
     name="bug",
-    description="a feature is silently constant from one deploy on: named, and the release of the deploy gives way",
+    description=(
+        "a feature is silently constant from one deploy on: named, and the release of the deploy"
+        " gives way"
+    ),
     injected=f"{FIRST}: a deploy brings a release, and one feature is 0 in every row",
     happens=bug,
 )

@@ -14,7 +14,10 @@ from pipelines.drills.race import RACE
 from pipelines.drills.rollback import ROLLBACK
 from pipelines.drills.skew import SKEW
 
-DRILLS = {drill.name: drill for drill in (SKEW, BAD_RETRAIN, ROLLBACK, RACE, CRASH, FEED, HOLIDAY_DRILL, BUG, CONCEPT)}
+DRILLS = {
+    drill.name: drill
+    for drill in (SKEW, BAD_RETRAIN, ROLLBACK, RACE, CRASH, FEED, HOLIDAY_DRILL, BUG, CONCEPT)
+}
 
 
 def drill_of(name: str) -> Drill:

@@ -1,4 +1,7 @@
-"""The drill `concept`: a new pattern of fraud. A person is called; no training, nobody else decides."""
+"""The drill `concept`: a new pattern of fraud.
+
+A person is called; no training, nobody else decides.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,9 @@ TOLD = days_after(7)
 
 
 def concept(settings: Settings) -> Sequence[Finding]:
-    """A week of fraud that looks like any purchase, and the night on which the first day's labels are known."""
+    """A week of fraud that looks like any purchase, and the night on which the first day's labels
+    are known.
+    """
     run = watched_bank(settings)
     champion = run.ledger.champion()
     write_days(run, DAYS, dict.fromkeys(DAYS, DayPlan((NAME,))))
@@ -41,7 +46,8 @@ def concept(settings: Settings) -> Sequence[Finding]:
         ),
         Finding(
             expected="a person is paged, and told to look at what was missed",
-            happened="; ".join(f"{one.severity}: {one.detail.next_step}" for one in opened) or "nobody",
+            happened="; ".join(f"{one.severity}: {one.detail.next_step}" for one in opened)
+            or "nobody",
             holds=[one.severity for one in opened] == ["critical"],
         ),
         Finding(
@@ -50,7 +56,9 @@ def concept(settings: Settings) -> Sequence[Finding]:
             holds=not asked,
         ),
         Finding(
-            expected="the champion goes on deciding: neither the rule nor an older release knows better",
+            expected=(
+                "the champion goes on deciding: neither the rule nor an older release knows better"
+            ),
             happened="; ".join(done) or "nothing was done",
             holds=run.ledger.champion() == champion and not fallbacks(run.ledger),
         ),
@@ -59,7 +67,10 @@ def concept(settings: Settings) -> Sequence[Finding]:
 
 CONCEPT = Drill(
     name="concept",
-    description="a new pattern of fraud: a person is called as soon as labels tell, and nothing is trained on old ones",
+    description=(
+        "a new pattern of fraud: a person is called as soon as labels tell, and nothing is trained"
+        " on old ones"
+    ),
     injected=f"{DAYS}: {INCIDENTS[NAME].description}",
     happens=concept,
 )

@@ -1,4 +1,6 @@
-"""The drill `crash`: a promotion is killed before each of its steps; the old one decides, or the new, never none."""
+"""The drill `crash`: a promotion is killed before each of its steps; the old one decides, or the
+new, never none.
+"""
 
 from __future__ import annotations
 
@@ -16,14 +18,22 @@ from pipelines.drills.killed_promotions import ONE_THREAD
 
 
 def crash(settings: Settings, *, every: int = 1) -> Sequence[Finding]:
-    """Kill a promotion before every step (or every third, …), each time in a home of its own that has a champion."""
+    """Kill a promotion before every step (or every third, …), each time in a home of its own that
+    has a champion.
+    """
     environment = {**os.environ, **settings.environment(), **ONE_THREAD}
     command = [sys.executable, "-m", "pipelines.drills.killed_promotions", str(every)]
-    ended = subprocess.run(command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    ended = subprocess.run(
+        command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, check=False
+    )
     document = json.loads(ended.stdout) if ended.returncode == 0 else {"error": ended.stderr}
     if "error" in document:
         happened = str(document["error"]).strip().splitlines()[-1]
-        return (Finding(expected="a promotion that nobody kills succeeds", happened=happened, holds=False),)
+        return (
+            Finding(
+                expected="a promotion that nobody kills succeeds", happened=happened, holds=False
+            ),
+        )
     return _findings(document)
 
 
@@ -37,8 +47,13 @@ def _findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
 
     return (
         Finding(
-            expected=f"{len(endings)} promotions are killed, each before another of their {len(steps)} steps",
-            happened=f"{killed} killed, the first before {steps[0]!r}, the last before {steps[-1]!r}",
+            expected=(
+                f"{len(endings)} promotions are killed, each before another of their {len(steps)}"
+                " steps"
+            ),
+            happened=(
+                f"{killed} killed, the first before {steps[0]!r}, the last before {steps[-1]!r}"
+            ),
             holds=killed == len(endings) > 0,
         ),
         Finding(
@@ -61,13 +76,21 @@ def _findings(document: Mapping[str, Any]) -> tuple[Finding, ...]:
 
 def _counted(endings: Sequence[Any], wrong: Sequence[Any], steps: Sequence[str]) -> str:
     """How many endings were right, and which were not."""
-    named = [f"not before {steps[ending['step'] - 1]!r} {ending['problem']}".rstrip() for ending in wrong]
+    named = [
+        f"not before {steps[ending['step'] - 1]!r} {ending['problem']}".rstrip() for ending in wrong
+    ]
     return "; ".join([f"{len(endings) - len(wrong)} of {len(endings)}", *named])
 
 
 CRASH = Drill(
     name="crash",
-    description="a promotion is killed before each of its steps: the old champion decides or the new, never none",
-    injected="kill -9 before every file and every write to a database of a promotion, each in a copy of the same home",
+    description=(
+        "a promotion is killed before each of its steps: the old champion decides or the new, never"
+        " none"
+    ),
+    injected=(
+        "kill -9 before every file and every write to a database of a promotion, each in a copy of"
+        " the same home"
+    ),
     happens=crash,
 )

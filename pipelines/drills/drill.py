@@ -1,4 +1,6 @@
-"""A drill: something goes wrong on purpose, in a scratch home, and what happens is held against what must happen."""
+"""A drill: something goes wrong on purpose, in a scratch home, and what happens is held against
+what must happen.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from pipelines.base.settings import Settings
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that had to happen: `expected` in words, what `happened`, and whether that `holds`."""
+    """One thing that had to happen: `expected` in words, what `happened`, and whether that
+    `holds`.
+    """
 
     expected: str
     happened: str
@@ -29,7 +33,9 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class DrillResult:
-    """What a drill `injected`, and its findings; `seconds` of wall time; `home` is the scratch home, if it was kept."""
+    """What a drill `injected`, and its findings; `seconds` of wall time; `home` is the scratch
+    home, if it was kept.
+    """
 
     name: str
     injected: str
@@ -64,7 +70,9 @@ class Drill:
     happens: Callable[[Settings], Sequence[Finding]]
 
     def practise(self, settings: Settings, *, keep: bool = False) -> DrillResult:
-        """Let it happen in a home of its own; `settings` lend only what a machine has (jars, cores, memory)."""
+        """Let it happen in a home of its own; `settings` lend only what a machine has (jars, cores,
+        memory).
+        """
         began = time.monotonic()
         with scratch_home(settings, f"drill-{self.name}-", keep=keep) as scratch:
             findings = tuple(self.happens(scratch))
@@ -79,15 +87,19 @@ class Drill:
 
 @contextmanager
 def scratch_home(settings: Settings, prefix: str, *, keep: bool = False) -> Iterator[Settings]:
-    """Settings of a new, empty home outside of the user's; it is removed afterwards, unless it is to be kept.
+    """Settings of a new, empty home outside of the user's; it is removed afterwards, unless it is
+    to be kept.
 
-    Nothing of the user's home is in them: landing zone, lake, ledger, MLflow and online store all lie in the new one,
-    and Spark is local.
+    Nothing of the user's home is in them: landing zone, lake, ledger, MLflow and online store all
+    lie in the new one, and Spark is local.
     """
     home = Path(tempfile.mkdtemp(prefix=prefix)).resolve()
     try:
         yield Settings.build(
-            home=home, jars=settings.jars, spark_cores=settings.spark_cores, spark_memory=settings.spark_memory
+            home=home,
+            jars=settings.jars,
+            spark_cores=settings.spark_cores,
+            spark_memory=settings.spark_memory,
         )
     finally:
         if not keep:

@@ -1,4 +1,7 @@
-"""The drill `feed`: a feed is missing for three days, then all comes at once. One incident, one cause, then none."""
+"""The drill `feed`: a feed is missing for three days, then all comes at once.
+
+One incident, one cause, then none.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +31,9 @@ STAGE = "ingest"
 
 
 def feed(settings: Settings) -> Sequence[Finding]:
-    """Three nights without the day's transactions, as Airflow runs them; then the days are sent, and run again."""
+    """Three nights without the day's transactions, as Airflow runs them; then the days are sent,
+    and run again.
+    """
     run = Run(settings, load(settings.use_case), run_id="drill", actor="drill")
     _send(run, dict.fromkeys(MISSING, DayPlan(("missing",))))
     ingest(run, DayRange(DAYS.first, MISSING.first - timedelta(days=1)))
@@ -36,7 +41,13 @@ def feed(settings: Settings) -> Sequence[Finding]:
     during = run.ledger.incidents(open_only=True)
     _send(run, {})
     done = [day for day in MISSING if _night(run, day)]
-    return (_noticed(refused, during), _named(run, during), _told(during), _whole(run, done), _closed(run))
+    return (
+        _noticed(refused, during),
+        _named(run, during),
+        _told(during),
+        _whole(run, done),
+        _closed(run),
+    )
 
 
 def _send(run: Run, plans: dict[date, DayPlan]) -> None:
@@ -86,13 +97,19 @@ def _whole(run: Run, done: list[date]) -> Finding:
     rows = {day: records[day].account.rows_in for day in DAYS if day in records}
     return Finding(
         expected="once sent, every day is ingested whole",
-        happened=f"{len(done)} of the nights done, rows by day {', '.join(map(str, rows.values()))}",
-        holds=done == list(MISSING) and len(rows) == len(DAYS) and min(rows.values()) > 0.5 * max(rows.values()),
+        happened=(
+            f"{len(done)} of the nights done, rows by day {', '.join(map(str, rows.values()))}"
+        ),
+        holds=done == list(MISSING)
+        and len(rows) == len(DAYS)
+        and min(rows.values()) > 0.5 * max(rows.values()),
     )
 
 
 def _closed(run: Run) -> Finding:
-    closed = [incident.resolution or "" for incident in run.ledger.incidents() if incident.resolved_at]
+    closed = [
+        incident.resolution or "" for incident in run.ledger.incidents() if incident.resolved_at
+    ]
     still = run.ledger.incidents(open_only=True)
     return Finding(
         expected="the incident closes by itself with the last of the days, and no other stays",

@@ -1,4 +1,7 @@
-"""The drill `holiday`: demand shifts for four days. Seen on the first; the rule stands in, and goes by itself."""
+"""The drill `holiday`: demand shifts for four days.
+
+Seen on the first; the rule stands in, and goes by itself.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +30,9 @@ Accounts = Mapping[date, MonitorAccount]
 
 
 def holiday(settings: Settings) -> Sequence[Finding]:
-    """Nights of a holiday and after it; those between which nobody could do anything are run at once."""
+    """Nights of a holiday and after it; those between which nobody could do anything are run at
+    once.
+    """
     run = watched_bank(settings)
     write_days(run, DayRange(HOLIDAY.first, BACK.last), dict.fromkeys(HOLIDAY, DayPlan((NAME,))))
     first = nights(run, FIRST)
@@ -52,14 +57,19 @@ def _named(first: Accounts) -> Finding:
     return Finding(
         expected="the first day's run says that inputs moved and that it does harm",
         happened=f"{found.cause}: {found.summary}",
-        holds=found.cause == "harmful" and found.diagnosis is not None and found.diagnosis.subject_day == FIRST.first,
+        holds=found.cause == "harmful"
+        and found.diagnosis is not None
+        and found.diagnosis.subject_day == FIRST.first,
     )
 
 
 def _taken_over(run: Run, first: Accounts) -> Finding:
     known = fallbacks(run.ledger)
     return Finding(
-        expected=f"by policy the declared rule decides from the next day, {REST.first}, on; the ledger says why",
+        expected=(
+            f"by policy the declared rule decides from the next day, {REST.first}, on; the ledger"
+            " says why"
+        ),
         happened="; ".join(first[FIRST.first].answers) or "nothing was done",
         holds=len(known) == 1 and known[0].first == REST.first and known[0].begun_by == run.actor,
     )
@@ -78,8 +88,14 @@ def _stored(run: Run) -> Finding:
     stamps = _stamps(run, REST)
     champion = run.ledger.champion()
     return Finding(
-        expected="on the other holidays every row is decided by the rule, and the champion's score stands beside it",
-        happened=", ".join(f"{rows:,} rows by {release}, beside {other}" for (release, other), rows in stamps.items()),
+        expected=(
+            "on the other holidays every row is decided by the rule, and the champion's score"
+            " stands beside it"
+        ),
+        happened=", ".join(
+            f"{rows:,} rows by {release}, beside {other}"
+            for (release, other), rows in stamps.items()
+        ),
         holds=champion is not None and set(stamps) == {(RULE_RELEASE, champion.release_id)},
     )
 
@@ -91,14 +107,24 @@ def _stamps(run: Run, days: DayRange) -> dict[tuple[str, str], int]:
 
 
 def _caught(run: Run) -> Finding:
-    """What both lists were worth, once the labels are known: a use case declares the fallback where it pays."""
+    """What both lists were worth, once the labels are known: a use case declares the fallback where
+    it pays.
+    """
     known = performance(run, REST).values()
     rule = sum(one.worth.hits for one in known)
     model = sum(one.watched.hits for one in known)
     return Finding(
-        expected="once labels are known it can be told what the fallback cost or saved: both lists are judged",
-        happened=f"{rule} units with positives on the rule's lists of {len(known)} days, {model} on the champion's",
-        holds=len(known) == len(REST) and all(one.model is not None for one in known) and rule + model > 0,
+        expected=(
+            "once labels are known it can be told what the fallback cost or saved: both lists are"
+            " judged"
+        ),
+        happened=(
+            f"{rule} units with positives on the rule's lists of {len(known)} days, {model} on the"
+            " champion's"
+        ),
+        holds=len(known) == len(REST)
+        and all(one.model is not None for one in known)
+        and rule + model > 0,
     )
 
 
@@ -107,7 +133,8 @@ def _waits(accounts: Accounts) -> Finding:
     return Finding(
         expected="no training is asked for on what has no labels yet",
         happened="; ".join(sorted(reasons)),
-        holds=not any(account.asks_for_training for account in accounts.values()) and "wait" in " ".join(reasons),
+        holds=not any(account.asks_for_training for account in accounts.values())
+        and "wait" in " ".join(reasons),
     )
 
 
@@ -117,7 +144,9 @@ def _returns(run: Run, after: Accounts) -> Finding:
     stamps = _stamps(run, BACK)
     told = [line for account in after.values() for line in account.answers]
     return Finding(
-        expected=f"after {run.use_case.watch.return_days} calm days the champion decides again by itself",
+        expected=(
+            f"after {run.use_case.watch.return_days} calm days the champion decides again by itself"
+        ),
         happened="; ".join([*told, ", ".join(f"{BACK}: {release}" for release, _ in stamps)]),
         holds=len(known) == 1
         and known[0].last == CALM.last
@@ -138,7 +167,10 @@ def _closed(run: Run) -> Finding:
 
 HOLIDAY_DRILL = Drill(
     name=NAME,
-    description="demand shifts for four days: seen on the first, the declared rule stands in and goes by itself",
+    description=(
+        "demand shifts for four days: seen on the first, the declared rule stands in and goes by"
+        " itself"
+    ),
     injected=f"{HOLIDAY}: {INCIDENTS[NAME].description}",
     happens=holiday,
 )

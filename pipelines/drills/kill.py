@@ -1,11 +1,13 @@
-"""Kill -9 at the k-th step: a step is whatever a process is about to do to the disk or to a database.
+"""Kill -9 at the k-th step: a step is whatever a process is about to do to the disk or to a
+database.
 
-A forked child counts its own steps, through Python's audit events (files opened for writing, renamed, made, removed
-below a folder) and SQLAlchemy's events (statements that write to one database; commits to any), and kills itself with
-SIGKILL right before the step with the given number. Nothing in the code under test knows of it.
+A forked child counts its own steps, through Python's audit events (files opened for writing,
+renamed, made, removed below a folder) and SQLAlchemy's events (statements that write to one
+database; commits to any), and kills itself with SIGKILL right before the step with the given
+number. Nothing in the code under test knows of it.
 
-Folders of `coarse` are another system's own business: an unbroken series of files there, or of commits to databases
-other than ours, is one step.
+Folders of `coarse` are another system's own business: an unbroken series of files there, or of
+commits to databases other than ours, is one step.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ _WRITES = ("INSERT", "UPDATE", "DELETE")
 
 @dataclass
 class Steps:
-    """Counts steps below `folder` and in databases; kills the process before step `fatal` (from 1 on), if given."""
+    """Counts steps below `folder` and in databases; kills the process before step `fatal` (from 1
+    on), if given.
+    """
 
     folder: Path
     ledger: str
@@ -47,13 +51,21 @@ class Steps:
         if name in _FILE_EVENTS and self._is_ours(name, arguments):
             path = Path(os.fsdecode(arguments[0])).relative_to(self.folder)
             coarse = path.parts[0] in self.coarse
-            self._step(f"files of {path.parts[0]}" if coarse else f"{name.removeprefix('os.')} {_stable(path)}")
+            self._step(
+                f"files of {path.parts[0]}"
+                if coarse
+                else f"{name.removeprefix('os.')} {_stable(path)}"
+            )
 
     def _is_ours(self, name: str, arguments: tuple[Any, ...]) -> bool:
         path = arguments[0]
-        if not isinstance(path, str | bytes) or not os.fsdecode(path).startswith(f"{self.folder}{os.sep}"):
+        if not isinstance(path, str | bytes) or not os.fsdecode(path).startswith(
+            f"{self.folder}{os.sep}"
+        ):
             return False
-        return name != "open" or bool(int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT))
+        return name != "open" or bool(
+            int(arguments[2] or 0) & (os.O_WRONLY | os.O_RDWR | os.O_CREAT)
+        )
 
     def _executed(self, connection: Any, _cursor: Any, statement: str, *_rest: Any) -> None:
         url = connection.engine.url.render_as_string(hide_password=False)
@@ -79,7 +91,9 @@ def _stable(path: Path) -> str:
 
 @dataclass(frozen=True)
 class Ended:
-    """How a child ended: `value` is what its work returned, None where it was `killed` or raised (then `error`)."""
+    """How a child ended: `value` is what its work returned, None where it was `killed` or raised
+    (then `error`).
+    """
 
     value: Any
     killed: bool
@@ -89,7 +103,8 @@ class Ended:
 def in_child(work: Callable[[], Any]) -> Ended:
     """Do the work in a forked child and wait for it; what it returns must be plain JSON data.
 
-    The child gets all that this process has in memory, and leaves without cleaning up: no `finally`, no `atexit`.
+    The child gets all that this process has in memory, and leaves without cleaning up: no
+    `finally`, no `atexit`.
     """
     reader, writer = os.pipe()
     child = os.fork()

@@ -1,7 +1,9 @@
-"""A promotion killed before each of its steps, each time in a copy of the same home; run as a process of its own.
+"""A promotion killed before each of its steps, each time in a copy of the same home; run as a
+process of its own.
 
-`python -m pipelines.drills.killed_promotions EVERY` works in `TOLLGATE_HOME` and prints one JSON document. It forks, so
-it must be a process without threads: `ONE_THREAD` in the environment keeps the numerical libraries from starting any.
+`python -m pipelines.drills.killed_promotions EVERY` works in `TOLLGATE_HOME` and prints one JSON
+document. It forks, so it must be a process without threads: `ONE_THREAD` in the environment keeps
+the numerical libraries from starting any.
 """
 
 from __future__ import annotations
@@ -42,9 +44,11 @@ MLFLOW = ("mlflow",)
 
 @dataclass(frozen=True, kw_only=True)
 class Ending:
-    """A promotion killed before `step`: who was champion then, whom scoring loads, and what the next attempt came to.
+    """A promotion killed before `step`: who was champion then, whom scoring loads, and what the
+    next attempt came to.
 
-    `champion`, `loaded` and `again` are release ids (`none` where there is none, `rule` where nothing can be loaded).
+    `champion`, `loaded` and `again` are release ids (`none` where there is none, `rule` where
+    nothing can be loaded).
     """
 
     step: int
@@ -68,12 +72,16 @@ class Promotion:
         """Release the candidate against the champion of now; returns its state."""
         run = _run(settings, self.use_case)
         champion = run.ledger.champion()
-        made = release(run, self.candidate, self.evaluation, self.record, champion=champion, reason="drill")
+        made = release(
+            run, self.candidate, self.evaluation, self.record, champion=champion, reason="drill"
+        )
         return made.state
 
 
 def killed_promotions(settings: Settings, every: int) -> dict[str, Any]:
-    """Names of the `steps`, ids of the `old` and the `new` release, and `endings` (before each `every`-th step)."""
+    """Names of the `steps`, ids of the `old` and the `new` release, and `endings` (before each
+    `every`-th step).
+    """
     _import_what_children_need()
     old, new = promotions(load(settings.use_case))
     home = Settings.build(home=settings.home / "home", jars=settings.jars)
@@ -94,16 +102,24 @@ def killed_promotions(settings: Settings, every: int) -> dict[str, Any]:
 
 def _import_what_children_need() -> None:
     """Once for all children: together these take several seconds."""
-    for module in ("mlflow.xgboost", "mlflow.store.tracking.sqlalchemy_store", "matplotlib.backends.backend_agg"):
+    for module in (
+        "mlflow.xgboost",
+        "mlflow.store.tracking.sqlalchemy_store",
+        "matplotlib.backends.backend_agg",
+    ):
         import_module(module)
 
 
 def promotions(use_case: UseCase) -> tuple[Promotion, Promotion]:
-    """Two models of a small simulated bank, a week apart; whether they are good is not what is asked here.
+    """Two models of a small simulated bank, a week apart; whether they are good is not what is
+    asked here.
 
-    The use case is the declared one, but small, and without shadow and canary: an approved release is champion at once.
+    The use case is the declared one, but small, and without shadow and canary: an approved release
+    is champion at once.
     """
-    quick = replace(use_case.model, search=(), fixed={**use_case.model.fixed, "num_boost_round": ROUNDS})
+    quick = replace(
+        use_case.model, search=(), fixed={**use_case.model.fixed, "num_boost_round": ROUNDS}
+    )
     at_once = replace(use_case.rollout, risk_tier="standard", shadow_days=0, canary_days=0)
     use_case = replace(use_case, model=quick, rollout=at_once)
     week_before = AS_OF - timedelta(days=7)
@@ -115,9 +131,13 @@ def promotions(use_case: UseCase) -> tuple[Promotion, Promotion]:
 def _promotion(frame: Any, use_case: UseCase, as_of: date) -> Promotion:
     candidate = make_candidate(frame, use_case, as_of)
     evaluation = evaluate(frame, use_case, candidate, rule_scorer(use_case, reason="drill"))
-    passed = Check(name="drill", question="Is it a drill?", outcome="passed", found="approved for the drill")
+    passed = Check(
+        name="drill", question="Is it a drill?", outcome="passed", found="approved for the drill"
+    )
     evaluation = replace(evaluation, verdict=Verdict(checks=(passed,)))
-    record = release_record(candidate, use_case, evaluation=evaluation, data_versions={}, code="drill")
+    record = release_record(
+        candidate, use_case, evaluation=evaluation, data_versions={}, code="drill"
+    )
     return Promotion(use_case=use_case, candidate=candidate, evaluation=evaluation, record=record)
 
 

@@ -1,4 +1,6 @@
-"""A leak for drills: a 30-day average that counts the label of the current event, in the table that is learnt from."""
+"""A leak for drills: a 30-day average that counts the label of the current event, in the table that
+is learnt from.
+"""
 
 from __future__ import annotations
 
@@ -19,17 +21,25 @@ SECONDS_PER_DAY = 86_400
 
 
 def leaking_feature(use_case: UseCase) -> LabelRate:
-    """The feature that will leak: the plain rate of labels with the longest window, of those the model uses."""
+    """The feature that will leak: the plain rate of labels with the longest window, of those the
+    model uses.
+    """
     features = use_case.feature_sets[use_case.model.feature_set].features
-    rates = [feature for feature in features if isinstance(feature, LabelRate) and not feature.prior_weight]
+    rates = [
+        feature
+        for feature in features
+        if isinstance(feature, LabelRate) and not feature.prior_weight
+    ]
     return max(rates, key=lambda rate: rate.days)
 
 
 def let_it_leak(run: Run, days: DayRange) -> None:
-    """Replace the feature's column in the lake's `features` by what a careless training job computes.
+    """Replace the feature's column in the lake's `features` by what a careless training job
+    computes.
 
-    A window function of its own: the mean of the labels up to and with the event itself, without asking when they
-    became known. (The declared kinds cannot say it: with them no event sees its own label.)
+    A window function of its own: the mean of the labels up to and with the event itself, without
+    asking when they became known. (The declared kinds cannot say it: with them no event sees its
+    own label.)
     """
     schema, leaky = run.use_case.stored_features.schema, leaking_feature(run.use_case)
     versions = run.lake.versions(feed.name for feed in run.use_case.feeds)
@@ -45,6 +55,10 @@ def _careless_mean(events: DataFrame, key: str, time: str, days: int) -> DataFra
     from pyspark.sql import Window, functions
 
     seconds = functions.unix_seconds(time)
-    window = Window.partitionBy(key).orderBy(seconds).rangeBetween(-days * SECONDS_PER_DAY, Window.currentRow)
+    window = (
+        Window.partitionBy(key)
+        .orderBy(seconds)
+        .rangeBetween(-days * SECONDS_PER_DAY, Window.currentRow)
+    )
     label = functions.col(REPORTED).isNotNull().cast("double")
     return events.withColumn(CARELESS, functions.avg(label).over(window))

@@ -1,4 +1,6 @@
-"""The drill `rollback`: a bad release decides while scoring runs; one command undoes it, every row is accounted for."""
+"""The drill `rollback`: a bad release decides while scoring runs; one command undoes it, every row
+is accounted for.
+"""
 
 from __future__ import annotations
 
@@ -36,7 +38,9 @@ _MAIN = "from pipelines.cli.main import main; main()"
 
 @dataclass
 class Requests:
-    """Requests answered beside the nightly scoring: who answered each, by champion of its moment; and errors."""
+    """Requests answered beside the nightly scoring: who answered each, by champion of its moment;
+    and errors.
+    """
 
     answers: list[tuple[str, Array]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
@@ -89,7 +93,9 @@ class Command:
 
 
 def _score_and_roll_back(run: Run, settings: Settings, requests: Requests) -> Command:
-    """Nights are scored one after the other; the command is given while the third is being scored."""
+    """Nights are scored one after the other; the command is given while the third is being
+    scored.
+    """
     ended: list[Command] = []
     for number, night in enumerate(NIGHTS):
         undoing = threading.Thread(target=lambda: ended.append(_command(settings)))
@@ -113,7 +119,11 @@ def _command(settings: Settings) -> Command:
         text=True,
         check=False,
     )
-    return Command(code=ended.returncode, said=(ended.stdout + ended.stderr).strip(), seconds=time.monotonic() - began)
+    return Command(
+        code=ended.returncode,
+        said=(ended.stdout + ended.stderr).strip(),
+        seconds=time.monotonic() - began,
+    )
 
 
 def _request(run: Run) -> Array:
@@ -140,14 +150,20 @@ def _findings(
     return (
         Finding(
             expected="one command puts the champion before it back",
-            happened=f"exit code {command.code} after {command.seconds:.1f} s (aim: 5 s): {command.said}",
+            happened=(
+                f"exit code {command.code} after {command.seconds:.1f} s (aim: 5 s): {command.said}"
+            ),
             holds=command.code == 0 and _is(run.ledger.champion(), good),
         ),
         *_of_rows(run, good, bad, expected),
         _of_requests(good, bad, requests, answer_of),
         Finding(
-            expected="the ledger tells it: both were champion, the bad one is retired, with the reason",
-            happened="; ".join(f"{move.kind} {move.champion}: {move.reason}" for move in run.ledger.moves()),
+            expected=(
+                "the ledger tells it: both were champion, the bad one is retired, with the reason"
+            ),
+            happened="; ".join(
+                f"{move.kind} {move.champion}: {move.reason}" for move in run.ledger.moves()
+            ),
             holds=[move.champion for move in run.ledger.moves()] == [good, bad, good]
             and run.ledger.states(bad)[-1]["state"] == "retired",
         ),
@@ -157,32 +173,50 @@ def _findings(
 def _of_rows(run: Run, good: str, bad: str, expected: Mapping[str, int]) -> tuple[Finding, Finding]:
     stamps = _stamps(run)
     rows = {night: sum(by_release.values()) for night, by_release in stamps.items()}
-    releases = [next(iter(stamps[night])) if len(stamps[night]) == 1 else "mixed" for night in sorted(stamps)]
+    releases = [
+        next(iter(stamps[night])) if len(stamps[night]) == 1 else "mixed"
+        for night in sorted(stamps)
+    ]
     turn = releases.index(good) if good in releases else len(releases)
     return (
         Finding(
-            expected=f"every row of {len(expected)} scored nights is there: {sum(expected.values()):,}",
+            expected=(
+                f"every row of {len(expected)} scored nights is there: {sum(expected.values()):,}"
+            ),
             happened=f"{sum(rows.values()):,} predictions",
             holds=rows == dict(expected),
         ),
         Finding(
-            expected="each night is stamped by exactly one release: the bad one first, then the one before it",
-            happened=", ".join({good: "good", bad: "bad"}.get(release, release) for release in releases),
-            holds=releases == [bad] * turn + [good] * (len(releases) - turn) and 0 < turn < len(releases),
+            expected=(
+                "each night is stamped by exactly one release: the bad one first, then the one"
+                " before it"
+            ),
+            happened=", ".join(
+                {good: "good", bad: "bad"}.get(release, release) for release in releases
+            ),
+            holds=releases == [bad] * turn + [good] * (len(releases) - turn)
+            and 0 < turn < len(releases),
         ),
     )
 
 
-def _of_requests(good: str, bad: str, requests: Requests, answer_of: Mapping[str, Array]) -> Finding:
+def _of_requests(
+    good: str, bad: str, requests: Requests, answer_of: Mapping[str, Array]
+) -> Finding:
     counts = Counter(release for release, _ in requests.answers)
     wrong = sum(
         release not in answer_of or not np.array_equal(scores, answer_of[release])
         for release, scores in requests.answers
     )
     return Finding(
-        expected="each request meanwhile is answered, by exactly one of the two, with that one's scores",
-        happened=f"{counts[bad]:,} by the bad one, {counts[good]:,} by the good one, {wrong} by a mixture, "
-        f"{len(requests.errors)} errors" + "".join(f"; {error}" for error in requests.errors[:1]),
+        expected=(
+            "each request meanwhile is answered, by exactly one of the two, with that one's scores"
+        ),
+        happened=(
+            f"{counts[bad]:,} by the bad one, {counts[good]:,} by the good one, {wrong} by a"
+            f" mixture, {len(requests.errors)} errors"
+        )
+        + "".join(f"; {error}" for error in requests.errors[:1]),
         holds=not wrong and not requests.errors and set(counts) == {good, bad},
     )
 
@@ -190,7 +224,9 @@ def _of_requests(good: str, bad: str, requests: Requests, answer_of: Mapping[str
 def _stamps(run: Run) -> dict[str, dict[str, int]]:
     """Rows of `predictions` by night and release."""
     stamps: dict[str, dict[str, int]] = {}
-    for row in run.lake.read("predictions", days=NIGHTS).groupBy("day", "release").count().collect():
+    for row in (
+        run.lake.read("predictions", days=NIGHTS).groupBy("day", "release").count().collect()
+    ):
         stamps.setdefault(str(row["day"]), {})[row["release"]] = int(row["count"])
     return stamps
 
@@ -201,7 +237,13 @@ def _is(pointer: Any, release_id: str) -> bool:
 
 ROLLBACK = Drill(
     name="rollback",
-    description="a bad release decides while scoring runs: one command undoes it, every row is accounted for",
-    injected="a model that learnt nonsense is let through; it is scored with, night by night and request by request",
+    description=(
+        "a bad release decides while scoring runs: one command undoes it, every row is"
+        " accounted for"
+    ),
+    injected=(
+        "a model that learnt nonsense is let through; it is scored with, night by night and request"
+        " by request"
+    ),
     happens=rollback,
 )

@@ -1,4 +1,6 @@
-"""The drill `skew`: a feature leaks into training only, is stopped and named; with one definition all figures agree."""
+"""The drill `skew`: a feature leaks into training only, is stopped and named; with one definition
+all figures agree.
+"""
 
 from __future__ import annotations
 
@@ -36,13 +38,18 @@ _SAME = 1e-12
 
 
 def skew(settings: Settings) -> Sequence[Finding]:
-    """Train on a leaking column, look who notices, and what serving would have got; then the same without the leak."""
+    """Train on a leaking column, look who notices, and what serving would have got; then the same
+    without the leak.
+    """
     run = bank(settings, days=NEEDED)
     leaky = leaking_feature(run.use_case).name
     honest, label = _test_rows(run)
     before = run.ledger.champion()
     let_it_leak(run, NEEDED)
-    told, stopped = parity(run, NEEDED.last, sample=REPLAYED_EVENTS), train(run, FIRST_TRAINING, reason="drill: leak")
+    told, stopped = (
+        parity(run, NEEDED.last, sample=REPLAYED_EVENTS),
+        train(run, FIRST_TRAINING, reason="drill: leak"),
+    )
     served = _served_by(run, stopped, honest, label)
     found = [_parity_names(told, leaky), _verdict_names(stopped, leaky), _differs(stopped, served)]
     found.append(_never_decides(run, stopped, before))
@@ -53,16 +60,22 @@ def skew(settings: Settings) -> Sequence[Finding]:
 
 
 def _test_rows(run: Run) -> tuple[pd.DataFrame, Array]:
-    """The events on which a training is judged, with the features as serving computes them, and their labels."""
+    """The events on which a training is judged, with the features as serving computes them, and
+    their labels.
+    """
     use_case = run.use_case
     names = use_case.feature_sets[use_case.model.feature_set].names
     data = read_training_data(run, FIRST_TRAINING, names, versions=current_versions(run))
-    return judged(data.frame, use_case, training_split(use_case, FIRST_TRAINING), midnight(FIRST_TRAINING))
+    return judged(
+        data.frame, use_case, training_split(use_case, FIRST_TRAINING), midnight(FIRST_TRAINING)
+    )
 
 
 def _served_by(run: Run, result: TrainResult, rows: pd.DataFrame, label: Array) -> float:
     """The metric that the model reaches on the features that serving has."""
-    scorer = booster_scorer(release_bundle(run, result.release_id), run.use_case, model_version="drill")
+    scorer = booster_scorer(
+        release_bundle(run, result.release_id), run.use_case, model_version="drill"
+    )
     return average_precision(label, scorer.score(matrix_of(rows, scorer.feature_names)))
 
 
@@ -70,7 +83,10 @@ def _parity_names(told: ParityAccount, leaky: str) -> Finding:
     named = [name for name, count in told.mismatches.items() if count]
     return Finding(
         expected=f"parity fails and names the feature: {leaky}",
-        happened=", ".join(f"{name} differs for {told.mismatches[name]} of {told.compared} events" for name in named)
+        happened=", ".join(
+            f"{name} differs for {told.mismatches[name]} of {told.compared} events"
+            for name in named
+        )
         or "no feature differs",
         holds=named == [leaky],
     )
@@ -82,7 +98,8 @@ def _verdict_names(result: TrainResult, leaky: str) -> Finding:
     naming = [check for check in failed if leaky in check.found]
     return Finding(
         expected="the training is refused, by checks that name it",
-        happened=f"{verdict.decision}: " + "; ".join(f"{check.name}: {check.found}" for check in naming or failed),
+        happened=f"{verdict.decision}: "
+        + "; ".join(f"{check.name}: {check.found}" for check in naming or failed),
         holds=verdict.decision == "refused" and bool(naming),
     )
 
@@ -100,7 +117,10 @@ def _differs(result: TrainResult, served: float) -> Finding:
     offline = result.evaluation.figures[CANDIDATE]["average_precision"]
     return Finding(
         expected="why that was right: offline it looks far better than it would have served",
-        happened=f"average precision {offline:.4f} offline, {served:.4f} on the features that serving has",
+        happened=(
+            f"average precision {offline:.4f} offline, {served:.4f} on the features that"
+            " serving has"
+        ),
         holds=offline > served + 0.1,
     )
 
@@ -113,7 +133,10 @@ def _one_definition(
     return (
         Finding(
             expected="with the one definition parity holds",
-            happened=f"{sum(clean.mismatches.values())} of {clean.compared * len(clean.mismatches):,} values differ",
+            happened=(
+                f"{sum(clean.mismatches.values())} of {clean.compared * len(clean.mismatches):,}"
+                " values differ"
+            ),
             holds=clean.holds,
         ),
         Finding(
@@ -123,7 +146,9 @@ def _one_definition(
         ),
         Finding(
             expected="offline and served metric agree",
-            happened=f"average precision {offline:.4f} offline, {served:.4f} by the stored predictions",
+            happened=(
+                f"average precision {offline:.4f} offline, {served:.4f} by the stored predictions"
+            ),
             holds=abs(offline - served) < _SAME,
         ),
     )
@@ -131,16 +156,28 @@ def _one_definition(
 
 def _served(run: Run, rows: pd.DataFrame, label: Array) -> float:
     """The metric of what the score stage stored for the same events."""
-    key, days = run.use_case.stored_features.schema.id, training_split(run.use_case, FIRST_TRAINING).test
+    key, days = (
+        run.use_case.stored_features.schema.id,
+        training_split(run.use_case, FIRST_TRAINING).test,
+    )
     score(run, days)
-    stored = run.lake.read("predictions", days=days).select(key, "score").toPandas().set_index(key)["score"]
+    stored = (
+        run.lake.read("predictions", days=days)
+        .select(key, "score")
+        .toPandas()
+        .set_index(key)["score"]
+    )
     return average_precision(label, stored.loc[rows[key]].to_numpy())
 
 
 SKEW = Drill(
     name="skew",
-    description="a 30-day average leaks the current label into training only: it is stopped and named",
-    injected="a training job's own 30-day average of labels: it counts the current event's label and asks not when "
-    "labels were known; serving keeps the declared definition",
+    description=(
+        "a 30-day average leaks the current label into training only: it is stopped and named"
+    ),
+    injected=(
+        "a training job's own 30-day average of labels: it counts the current event's label and"
+        " asks not when labels were known; serving keeps the declared definition"
+    ),
     happens=skew,
 )

@@ -1,7 +1,9 @@
-"""The bank of the drills that watch: days from the simulated world straight into the lake, one champion, three weeks.
+"""The bank of the drills that watch: days from the simulated world straight into the lake, one
+champion, three weeks.
 
-What a feed, a feature job and two months of nights would have left is written at once (the features are those of the
-one kernel); training, scoring and watching are the real stages. Its review list is as short for its size as a real one.
+What a feed, a feature job and two months of nights would have left is written at once (the features
+are those of the one kernel); training, scoring and watching are the real stages. Its review list is
+as short for its size as a real one.
 """
 
 from __future__ import annotations
@@ -41,12 +43,16 @@ START = DAYS.last + timedelta(days=1)
 
 
 def watched_bank(settings: Settings) -> Run:
-    """A run over the bank with its first champion; the weeks since its training are scored and watched.
+    """A run over the bank with its first champion; the weeks since its training are scored and
+    watched.
 
-    The watch's policy is the one that the drills show: every answer that there is, whatever the use case declares.
+    The watch's policy is the one that the drills show: every answer that there is, whatever the use
+    case declares.
     """
     case = drill_use_case(load(settings.use_case))
-    watch = replace(case.watch, fall_back_on=("harmful",), roll_back_on=("bug",), retrain_waits=True)
+    watch = replace(
+        case.watch, fall_back_on=("harmful",), roll_back_on=("bug",), retrain_waits=True
+    )
     case = replace(case, watch=watch, review=replace(case.review, capacity=CAPACITY))
     run = Run(settings, case, run_id="drill", actor="drill")
     if DAYS.last not in run.ledger.latest("features", status="done"):
@@ -57,7 +63,9 @@ def watched_bank(settings: Settings) -> Run:
 
 
 def write_days(run: Run, days: DayRange, happens: Mapping[date, DayPlan]) -> None:
-    """Let `days` arrive as they `happen` (usual ones where nothing is said): events, all their reports, features."""
+    """Let `days` arrive as they `happen` (usual ones where nothing is said): events, all their
+    reports, features.
+    """
     import pandas as pd
 
     since_the_first = DayRange(min(DAYS.first, days.first), days.last)
@@ -88,7 +96,9 @@ def nights(run: Run, days: DayRange) -> dict[date, MonitorAccount]:
 
 def days_after(number: int, last: int | None = None) -> DayRange:
     """Days by their number from `START` on (0 is the first), both included."""
-    return DayRange(START + timedelta(days=number), START + timedelta(days=number if last is None else last))
+    return DayRange(
+        START + timedelta(days=number), START + timedelta(days=number if last is None else last)
+    )
 
 
 def _features(run: Run, rows: pd.DataFrame) -> DataFrame:
@@ -100,12 +110,16 @@ def _features(run: Run, rows: pd.DataFrame) -> DataFrame:
 
 
 def _write(run: Run, feed: Feed, rows: pd.DataFrame, days: DayRange) -> None:
-    """Write the feed's columns of the rows, by the declared types; rows of later days come along."""
+    """Write the feed's columns of the rows, by the declared types; rows of later days come
+    along.
+    """
     from pyspark.sql import functions as sf
 
     frame = _frame(run, rows[[*(column.name for column in feed.columns), "day"]])
     typed = frame.select(
-        *(sf.col(column.name).cast(column.type) for column in feed.columns), "day", sf.col("day").alias("source_day")
+        *(sf.col(column.name).cast(column.type) for column in feed.columns),
+        "day",
+        sf.col("day").alias("source_day"),
     )
     last = max(days.last, rows["day"].max().date()) if len(rows) else days.last
     _replace(run, feed.name, typed, DayRange(days.first, last))
@@ -114,7 +128,9 @@ def _write(run: Run, feed: Feed, rows: pd.DataFrame, days: DayRange) -> None:
 def _frame(run: Run, rows: pd.DataFrame) -> DataFrame:
     import pyarrow as pa
 
-    return run.spark.createDataFrame(pa.Table.from_pandas(rows.assign(day=rows["day"].dt.date), preserve_index=False))
+    return run.spark.createDataFrame(
+        pa.Table.from_pandas(rows.assign(day=rows["day"].dt.date), preserve_index=False)
+    )
 
 
 def _replace(run: Run, table: str, rows: DataFrame, days: DayRange) -> None:

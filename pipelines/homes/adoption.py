@@ -1,8 +1,10 @@
-"""A copied home becomes a home of its own, or a moved one is known at its new place (`tollgate home adopt`).
+"""A copied home becomes a home of its own, or a moved one is known at its new place (`tollgate home
+adopt`).
 
-New: the identity and every key by which somebody is let in or trusted from now on. Kept: history, and the keys without
-which history could not be read (`docs/decisions/0300-a-home-knows-who-it-is.md`). Each step may be done again: a crash
-leaves a home that acts for none, and the next call goes on where it stopped.
+New: the identity and every key by which somebody is let in or trusted from now on. Kept: history,
+and the keys without which history could not be read
+(`docs/decisions/0300-a-home-knows-who-it-is.md`). Each step may be done again: a crash leaves a
+home that acts for none, and the next call goes on where it stopped.
 """
 
 from __future__ import annotations
@@ -46,11 +48,12 @@ MAY_BE_SHARED = ("landing",)
 
 @dataclass(frozen=True, kw_only=True)
 class Adoption:
-    """What was done: `event` is `adopted`, `moved`, `registered`, `allowed` or `nothing` (it was at its place already).
+    """What was done: `event` is `adopted`, `moved`, `registered`, `allowed` or `nothing` (it was at
+    its place already).
 
-    `removed` are key files that are made anew on first use; `withdrawn` notices that are not sent any more; `paths`
-    addresses that were stored with a path and are relative now; `stopped` services that had been started in the folder
-    before it was moved.
+    `removed` are key files that are made anew on first use; `withdrawn` notices that are not sent
+    any more; `paths` addresses that were stored with a path and are relative now; `stopped`
+    services that had been started in the folder before it was moved.
     """
 
     event: str
@@ -62,14 +65,21 @@ class Adoption:
 
 
 def adopt(
-    settings: Settings, *, actor: str, at: datetime, share: Sequence[str] = (), separate: Sequence[str] = ()
+    settings: Settings,
+    *,
+    actor: str,
+    at: datetime,
+    share: Sequence[str] = (),
+    separate: Sequence[str] = (),
 ) -> Adoption:
-    """Make a copy a home of its own, with a new identity and new keys; nothing where it is one already.
+    """Make a copy a home of its own, with a new identity and new keys; nothing where it is one
+    already.
 
-    `share` names stores outside the home that it may use together with the original (`MAY_BE_SHARED`), `separate`
-    stores that have the address of one of the original's and are others, on another machine or network. Raises
-    `ConfigurationError` where it would use others together, `UsageError` for a name that is none, `StoreError` where
-    another adoption is at work or a disk does not take it.
+    `share` names stores outside the home that it may use together with the original
+    (`MAY_BE_SHARED`), `separate` stores that have the address of one of the original's and are
+    others, on another machine or network. Raises `ConfigurationError` where it would use others
+    together, `UsageError` for a name that is none, `StoreError` where another adoption is at work
+    or a disk does not take it.
     """
     _require_folder(settings)
     allowed = allowed_stores(share, separate)
@@ -83,11 +93,15 @@ def adopt(
             return Adoption(event="allowed", home=home)
         if placed.home is None:
             return Adoption(event="registered", home=require_own_home(settings))
-        return _become(settings, _begun(settings, placed.home, allowed), actor=actor, at=at, allowed=allowed)
+        return _become(
+            settings, _begun(settings, placed.home, allowed), actor=actor, at=at, allowed=allowed
+        )
 
 
 def allowed_stores(share: Sequence[str], separate: Sequence[str]) -> tuple[str, ...]:
-    """The stores that a person has named; raises `UsageError` for one that is none, or may not be shared."""
+    """The stores that a person has named; raises `UsageError` for one that is none, or may not be
+    shared.
+    """
     wrong = [name for name in share if name not in MAY_BE_SHARED]
     wrong += [name for name in separate if name not in STORES]
     if wrong:
@@ -102,7 +116,8 @@ def allowed_stores(share: Sequence[str], separate: Sequence[str]) -> tuple[str, 
 
 
 def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
-    """Know a home at its new place, identity and keys unchanged; nothing where it is at its place already.
+    """Know a home at its new place, identity and keys unchanged; nothing where it is at its place
+    already.
 
     Raises `ConfigurationError` where a home of the same identity still is at the old place.
     """
@@ -111,7 +126,9 @@ def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
         placed = placement(settings)
         home = placed.home
         if home is not None:
-            require_gone(settings, home, what="this home was not moved: the other one is still there")
+            require_gone(
+                settings, home, what="this home was not moved: the other one is still there"
+            )
         taken = _identity_of_ledger(settings, home) if placed.acts else None
         if placed.state == "here" and home is not None and taken is None:
             return Adoption(event="nothing", home=home)
@@ -133,14 +150,18 @@ def adopt_moved(settings: Settings, *, actor: str, at: datetime) -> Adoption:
 
 
 def require_gone(settings: Settings, home: Home, *, what: str) -> None:
-    """Raise `ConfigurationError` where the registered place still holds the home, and that is not this folder."""
+    """Raise `ConfigurationError` where the registered place still holds the home, and that is not
+    this folder.
+    """
     if still_there(home, settings.home):
         raise ConfigurationError(
             what,
             where=str(settings.home),
             expected=f"nothing at {home.path}",
             found=f"home {home.short_id}",
-            next_step="without the option this becomes a home of its own; or remove the other one first",
+            next_step=(
+                "without the option this becomes a home of its own; or remove the other one first"
+            ),
             runbook=RUNBOOK,
         )
 
@@ -158,24 +179,37 @@ def _require_folder(settings: Settings) -> None:
 
 
 def refuse_shared(shared: Sequence[str], *, restored: bool = False) -> None:
-    """Raise `ConfigurationError` where a copy, or a home that would be restored, has stores of the original."""
+    """Raise `ConfigurationError` where a copy, or a home that would be restored, has stores of the
+    original.
+    """
     if not shared:
         return
-    gone = "; where the original is gone for good and this home takes its place: --same-home" if restored else ""
+    gone = (
+        "; where the original is gone for good and this home takes its place: --same-home"
+        if restored
+        else ""
+    )
     raise ConfigurationError(
-        f"the copy would use stores of the home that it was copied from{'; nothing was restored' if restored else ''}",
+        "the copy would use stores of the home that it was copied"
+        f" from{'; nothing was restored' if restored else ''}",
         where=", ".join(f"TOLLGATE_{name.upper()}" for name in shared),
-        expected="stores of its own: folders, databases and buckets that the other home does not use",
+        expected=(
+            "stores of its own: folders, databases and buckets that the other home does not use"
+        ),
         found="the same as the other home's",
-        next_step="set these variables to stores of this home's own (docs/runbooks/home.md says how to fill them); "
-        "a landing zone may be read by both: --share landing; "
-        f"another store under the same address: --separate STORE{gone}",
+        next_step=(
+            "set these variables to stores of this home's own (docs/runbooks/home.md says how to"
+            " fill them); a landing zone may be read by both: --share landing; another store under"
+            f" the same address: --separate STORE{gone}"
+        ),
         runbook=RUNBOOK,
     )
 
 
 def _begun(settings: Settings, home: Home, allowed: Sequence[str]) -> Home:
-    """The home with the identity that it is going to have; said in its file before anything else is changed."""
+    """The home with the identity that it is going to have; said in its file before anything else is
+    changed.
+    """
     inside = [name for name in stores_inside(settings, home) if name not in MAY_BE_SHARED]
     shared = shared_stores(settings, home)
     refuse_shared([name for name in shared if name not in allowed or name in inside])
@@ -184,7 +218,9 @@ def _begun(settings: Settings, home: Home, allowed: Sequence[str]) -> Home:
     return begun
 
 
-def _become(settings: Settings, begun: Home, *, actor: str, at: datetime, allowed: Sequence[str]) -> Adoption:
+def _become(
+    settings: Settings, begun: Home, *, actor: str, at: datetime, allowed: Sequence[str]
+) -> Adoption:
     stopped = _end_processes(settings)
     removed = _remove_keys(settings)
     paths = _forget_paths(settings, new_keys=True)
@@ -192,15 +228,26 @@ def _become(settings: Settings, begun: Home, *, actor: str, at: datetime, allowe
     names = {*begun.stores, *begun.foreign}
     foreign = {name: (*begun.stores.get(name, ()), *begun.foreign.get(name, ())) for name in names}
     own = allow_stores(
-        settings, replace(fresh, copied_from_path=str(begun.path), foreign=foreign, allowed=begun.allowed), allowed
+        settings,
+        replace(fresh, copied_from_path=str(begun.path), foreign=foreign, allowed=begun.allowed),
+        allowed,
     )
     withdrawn = _record(settings, own, "adopted", actor=actor, at=at)
     write_home(settings.home, own)
-    return Adoption(event="adopted", home=own, removed=removed, withdrawn=withdrawn, paths=paths, stopped=stopped)
+    return Adoption(
+        event="adopted",
+        home=own,
+        removed=removed,
+        withdrawn=withdrawn,
+        paths=paths,
+        stopped=stopped,
+    )
 
 
 def _end_processes(settings: Settings) -> list[str]:
-    """End services that were started in this folder, wherever it was then; those of another home are only forgotten."""
+    """End services that were started in this folder, wherever it was then; those of another home
+    are only forgotten.
+    """
     folder = services_folder(settings)
     records = []
     for service in SERVICES:
@@ -244,7 +291,9 @@ def _remove_keys(settings: Settings) -> list[str]:
 
 
 def _forget_paths(settings: Settings, *, new_keys: bool = False) -> int:
-    """Take the old place out of what MLflow and Airflow have stored; how many addresses of MLflow were changed."""
+    """Take the old place out of what MLflow and Airflow have stored; how many addresses of MLflow
+    were changed.
+    """
     if configuration_file(settings).is_file():
         make_configuration(settings, new_keys=new_keys)
     database = settings.mlflow.removeprefix("sqlite:///")
@@ -256,7 +305,9 @@ def _forget_paths(settings: Settings, *, new_keys: bool = False) -> int:
 
 
 def _record(settings: Settings, home: Home, event: str, *, actor: str, at: datetime) -> int:
-    """Say in the ledger whose it is from now on; how many waiting notices were withdrawn (of a copy only)."""
+    """Say in the ledger whose it is from now on; how many waiting notices were withdrawn (of a copy
+    only).
+    """
     if not ledger_exists(settings):
         return 0
     ledger = HomeLedger(settings.ledger, settings.use_case)
@@ -267,7 +318,9 @@ def _record(settings: Settings, home: Home, event: str, *, actor: str, at: datet
 
 
 def _identity_of_ledger(settings: Settings, home: Home | None) -> str | None:
-    """The identity that the ledger knows, where it is another than this home's and its home is gone from its place."""
+    """The identity that the ledger knows, where it is another than this home's and its home is gone
+    from its place.
+    """
     if not ledger_exists(settings):
         return None
     rows = HomeLedger(settings.ledger, settings.use_case).homes()
@@ -281,7 +334,10 @@ def _identity_of_ledger(settings: Settings, home: Home | None) -> str | None:
             where=str(place),
             expected="no home of that identity",
             found=f"home {other.short_id}",
-            next_step="let TOLLGATE_LEDGER name a ledger of this home's own, or remove the other home first",
+            next_step=(
+                "let TOLLGATE_LEDGER name a ledger of this home's own, or remove the other home"
+                " first"
+            ),
             runbook=RUNBOOK,
         )
     return str(rows[-1]["subject"])

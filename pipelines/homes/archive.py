@@ -1,7 +1,8 @@
-"""A backup as one file: a tar of plain files, its manifest last, and after it one line with the SHA-256 of all of it.
+"""A backup as one file: a tar of plain files, its manifest last, and after it one line with the
+SHA-256 of all of it.
 
-The manifest holds size, SHA-256, mode and time of every file; what tar itself says of them is not believed. Nothing but
-plain files with plain relative names is taken out again.
+The manifest holds size, SHA-256, mode and time of every file; what tar itself says of them is not
+believed. Nothing but plain files with plain relative names is taken out again.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ _PLAIN = re.compile(r"(?!\.{1,2}(/|$))[^/\\\x00]+(/(?!\.{1,2}(/|$))[^/\\\x00]+)*
 
 @dataclass(frozen=True, kw_only=True)
 class Kept:
-    """A file of a backup: `name` within it, bytes, SHA-256 (hex), permissions, and time of change (ns since 1970)."""
+    """A file of a backup: `name` within it, bytes, SHA-256 (hex), permissions, and time of change
+    (ns since 1970).
+    """
 
     name: str
     size: int
@@ -52,13 +55,21 @@ class ArchiveWriter:
         self.kept: list[Kept] = []
 
     def add(self, name: str, source: Path) -> None:
-        """Add a file as it is now: the bytes that it has when it is opened, also where more are appended meanwhile.
+        """Add a file as it is now: the bytes that it has when it is opened, also where more are
+        appended meanwhile.
 
-        Raises `FileNotFoundError` where it is not there (any more), `TransientError` where it shrinks meanwhile.
+        Raises `FileNotFoundError` where it is not there (any more), `TransientError` where it
+        shrinks meanwhile.
         """
         with source.open("rb") as file:
             status = os.fstat(file.fileno())
-            self._add(name, file, size=status.st_size, mode=status.st_mode & 0o777, changed=status.st_mtime_ns)
+            self._add(
+                name,
+                file,
+                size=status.st_size,
+                mode=status.st_mode & 0o777,
+                changed=status.st_mtime_ns,
+            )
 
     def add_bytes(self, name: str, content: bytes, *, mode: int, changed: int) -> None:
         """Add a file whose content is at hand."""
@@ -89,15 +100,17 @@ class ArchiveWriter:
             raise
         if reading.left:
             raise _changed(name)
-        self.kept.append(Kept(name=name, size=size, sha256=reading.digest(), mode=mode, changed=changed))
+        self.kept.append(
+            Kept(name=name, size=size, sha256=reading.digest(), mode=mode, changed=changed)
+        )
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[tuple[dict[str, Any], tarfile.TarFile, dict[str, Kept]]]:
     """A whole backup: its document, its tar, and its files by name.
 
-    Raises `PermanentError` where a byte differs from what was written, or a name or kind of file is none that a backup
-    has; nothing was taken out of it then.
+    Raises `PermanentError` where a byte differs from what was written, or a name or kind of file is
+    none that a backup has; nothing was taken out of it then.
     """
     try:
         with path.open("rb") as file:
@@ -110,8 +123,12 @@ def opened(path: Path) -> Iterator[tuple[dict[str, Any], tarfile.TarFile, dict[s
         raise unusable(path, f"{type(error).__name__}: {error}") from error
 
 
-def take_out(path: Path, tar: tarfile.TarFile, kept: dict[str, Kept], target: Callable[[str], Path]) -> None:
-    """Write every file to where `target(name)` says, with its mode and time; raises `PermanentError` as `opened`."""
+def take_out(
+    path: Path, tar: tarfile.TarFile, kept: dict[str, Kept], target: Callable[[str], Path]
+) -> None:
+    """Write every file to where `target(name)` says, with its mode and time; raises
+    `PermanentError` as `opened`.
+    """
     for member in tar:
         if member.name == MANIFEST:
             continue
@@ -137,7 +154,9 @@ def unusable(path: Path, problem: str) -> PermanentError:
     return PermanentError(
         "this is no whole backup of a home; nothing was restored",
         where=str(path),
-        expected=f"a file that `tollgate backup` wrote, format {FORMAT}, every byte as it was written",
+        expected=(
+            f"a file that `tollgate backup` wrote, format {FORMAT}, every byte as it was written"
+        ),
         found=problem,
         next_step="take another copy of the backup, or an older one",
         runbook=RUNBOOK,
@@ -199,7 +218,10 @@ def _require_whole(path: Path, file: IO[bytes]) -> None:
         digest.update(block)
         left -= len(block)
     if file.read() != _TRAILER % digest.hexdigest().encode():
-        raise unusable(path, "its last line is not the SHA-256 of what stands before it: it was cut off or changed")
+        raise unusable(
+            path,
+            "its last line is not the SHA-256 of what stands before it: it was cut off or changed",
+        )
 
 
 def _manifest(path: Path, tar: tarfile.TarFile) -> tuple[dict[str, Any], dict[str, Kept]]:
@@ -213,7 +235,11 @@ def _manifest(path: Path, tar: tarfile.TarFile) -> tuple[dict[str, Any], dict[st
         raise unusable(path, f"format {document['format']}")
     kept = {entry["name"]: Kept(**entry) for entry in document.pop("files")}
     names = [member.name for member in members[:-1]]
-    odd = [member.name for member in members if member.type != tarfile.REGTYPE or not _PLAIN.fullmatch(member.name)]
+    odd = [
+        member.name
+        for member in members
+        if member.type != tarfile.REGTYPE or not _PLAIN.fullmatch(member.name)
+    ]
     if odd:
         raise unusable(path, f"{odd[0]!r} is no plain file with a plain name")
     if len(set(names)) != len(names) or set(names) != set(kept):

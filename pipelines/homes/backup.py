@@ -1,9 +1,10 @@
 """A whole home in one file, while its services run (`tollgate backup FILE`).
 
-The order makes it consistent: the ledger first, at one moment, then databases, then files, which are only ever added.
-So all that the ledger names is there; what came later is there too and is done again by the next run, as after a crash.
-What says how far something has come is taken before it: the ledger's witness before the ledger, the log of a lake table
-before the files that it names, the extent of the scorer's journal before its segments.
+The order makes it consistent: the ledger first, at one moment, then databases, then files, which
+are only ever added. So all that the ledger names is there; what came later is there too and is done
+again by the next run, as after a crash. What says how far something has come is taken before it:
+the ledger's witness before the ledger, the log of a lake table before the files that it names, the
+extent of the scorer's journal before its segments.
 """
 
 from __future__ import annotations
@@ -57,7 +58,9 @@ _SQLITE_ADDRESS = "sqlite:///"
 _BESIDE = ("-wal", "-shm", "-journal")
 _LOG = "_delta_log"
 _FIRST = ("lock", "open", "closed")
-"""Of the scorer: what says how far its journal has come, and the places of a stream of its log before it is Parquet."""
+"""Of the scorer: what says how far its journal has come, and the places of a stream of its log
+before it is Parquet.
+"""
 
 _COMMIT = re.compile(r"\d{20}\.json")
 _TRIES = 5
@@ -65,9 +68,11 @@ _TRIES = 5
 
 @dataclass(frozen=True, kw_only=True)
 class Backup:
-    """What was backed up: number of `files`, their `size` in bytes, ledger `rows` by table, files with `keys`.
+    """What was backed up: number of `files`, their `size` in bytes, ledger `rows` by table, files
+    with `keys`.
 
-    `elsewhere` is not in it: addresses by setting, and links. `damaged` names files that the home itself lacks.
+    `elsewhere` is not in it: addresses by setting, and links. `damaged` names files that the home
+    itself lacks.
     """
 
     path: Path
@@ -81,19 +86,25 @@ class Backup:
 
 
 def back_up_home(settings: Settings, path: Path, *, at: datetime) -> Backup:
-    """Write the home to a file that only its owner may read; an earlier file of that name stays until it is whole.
+    """Write the home to a file that only its owner may read; an earlier file of that name stays
+    until it is whole.
 
-    Raises `StoreError` where a store or the disk does not answer, `TransientError` where files changed under it.
+    Raises `StoreError` where a store or the disk does not answer, `TransientError` where files
+    changed under it.
     """
     if not settings.home.is_dir():
         raise ConfigurationError(
-            "there is no home to back up", where=str(settings.home), next_step="let TOLLGATE_HOME name it"
+            "there is no home to back up",
+            where=str(settings.home),
+            next_step="let TOLLGATE_HOME name it",
         )
     partial = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with TemporaryDirectory(dir=path.parent, prefix=".tollgate-backup-") as scratch:
-            done = _Collector(settings, ArchiveWriter(partial), Path(scratch), {path, partial}).collect(path, at)
+            done = _Collector(
+                settings, ArchiveWriter(partial), Path(scratch), {path, partial}
+            ).collect(path, at)
         partial.replace(path)
         return done
     except OSError as error:
@@ -111,7 +122,9 @@ def back_up_home(settings: Settings, path: Path, *, at: datetime) -> Backup:
 class _Collector:
     """Collects one home into one archive."""
 
-    def __init__(self, settings: Settings, writer: ArchiveWriter, scratch: Path, skipped: set[Path]) -> None:
+    def __init__(
+        self, settings: Settings, writer: ArchiveWriter, scratch: Path, skipped: set[Path]
+    ) -> None:
         self._settings = settings
         self._writer = writer
         self._scratch = scratch
@@ -154,12 +167,16 @@ class _Collector:
             size=sum(file.size for file in kept),
             rows=rows,
             elsewhere=elsewhere | dict.fromkeys(self._links, "a link, not followed"),
-            keys=sum(file.name.endswith((".key", ".pem", "passwords.json", "keys.json")) for file in kept),
+            keys=sum(
+                file.name.endswith((".key", ".pem", "passwords.json", "keys.json")) for file in kept
+            ),
             damaged=tuple(self._damaged),
         )
 
     def _witness(self) -> None:
-        """How far the ledger has come, noted before the ledger is read: the copy is as far, or further."""
+        """How far the ledger has come, noted before the ledger is read: the copy is as far, or
+        further.
+        """
         witness = self._settings.home / WITNESS
         if witness.is_file():
             self._writer.add(f"home/{WITNESS}", witness)
@@ -175,7 +192,10 @@ class _Collector:
         return rows
 
     def _databases(self) -> None:
-        """MLflow's database first: all artefacts that it names are there already. The others go with their folders."""
+        """MLflow's database first: all artefacts that it names are there already.
+
+        The others go with their folders.
+        """
         for name in FILES:
             path = database_file(self._settings, name)
             if path is None:
@@ -201,7 +221,11 @@ class _Collector:
     def _walk(self, folder: Path, prefix: str, *, top: Path) -> None:
         """Add a folder with what is below it, each listed when its turn comes."""
         self._folders[prefix] = folder.stat().st_mode & 0o777
-        named = self._table_log(folder / _LOG, f"{prefix}/{_LOG}") if (folder / _LOG).is_dir() else set()
+        named = (
+            self._table_log(folder / _LOG, f"{prefix}/{_LOG}")
+            if (folder / _LOG).is_dir()
+            else set()
+        )
         manifest = folder / MANIFEST_NAME
         before = manifest.read_bytes() if manifest.is_file() else None
         for entry in _in_order(folder):
@@ -220,9 +244,13 @@ class _Collector:
             self._require_files(folder, prefix, named)
 
     def _require_files(self, folder: Path, prefix: str, named: set[str]) -> None:
-        """All data files that the log names were there to be taken; those that the table lacks anyhow are noted."""
+        """All data files that the log names were there to be taken; those that the table lacks
+        anyhow are noted.
+        """
         start = len(prefix) + 1
-        taken = {file.name[start:] for file in self._writer.kept if file.name.startswith(f"{prefix}/")}
+        taken = {
+            file.name[start:] for file in self._writer.kept if file.name.startswith(f"{prefix}/")
+        }
         lacking = {name for name in named if unquote(name) not in taken}
         if not lacking:
             return
@@ -252,7 +280,8 @@ class _Collector:
         except FileNotFoundError:
             if path.suffix == ".parquet" and not path.name.startswith("."):
                 raise _changed(path.parent) from None
-            return  # a partial file that got its name, or a stream that moved on: it comes where it is now
+            # a partial file that got its name, or a stream that moved on: it comes where it is now
+            return
 
     def _database(self, path: Path, name: str) -> None:
         """A database as it is at one moment, while others write to it."""
@@ -275,9 +304,11 @@ class _Collector:
         copy.unlink()
 
     def _table_log(self, folder: Path, prefix: str) -> set[str]:
-        """A table's log as it is at one moment; returns the data files that it names, as it writes them.
+        """A table's log as it is at one moment; returns the data files that it names, as it writes
+        them.
 
-        Delta removes old parts of it now and then. A log that was damaged before is taken as it is, and names none.
+        Delta removes old parts of it now and then. A log that was damaged before is taken as it is,
+        and names none.
         """
         for _ in range(_TRIES):
             content = _read_log(folder)
@@ -285,12 +316,16 @@ class _Collector:
                 continue
             self._folders[prefix] = folder.stat().st_mode & 0o777
             for name, file in content.items():
-                self._writer.add_bytes(f"{prefix}/{name}", file.content, mode=file.mode, changed=file.changed)
+                self._writer.add_bytes(
+                    f"{prefix}/{name}", file.content, mode=file.mode, changed=file.changed
+                )
             return self._named_files(folder, content)
         raise _changed(folder)
 
     def _named_files(self, folder: Path, content: Mapping[str, _LogFile]) -> set[str]:
-        """The data files of the newest version that a log knows, from its files as they were read."""
+        """The data files of the newest version that a log knows, from its files as they were
+        read.
+        """
         with TemporaryDirectory(dir=self._scratch) as scratch:
             log = Path(scratch, _LOG)
             for name, file in content.items():
@@ -304,8 +339,14 @@ class _Collector:
             return set(live_files(Path(scratch)))
 
     def _elsewhere(self) -> dict[str, str]:
-        """What is not in the backup: servers and buckets but for the ledger, folders that are not there, key files."""
-        outside = {name: place for name, place in stores_outside(self._settings).items() if name != "ledger"}
+        """What is not in the backup: servers and buckets but for the ledger, folders that are not
+        there, key files.
+        """
+        outside = {
+            name: place
+            for name, place in stores_outside(self._settings).items()
+            if name != "ledger"
+        }
         elsewhere = {
             name: mask_passwords(place)
             for name, place in outside.items()
@@ -314,7 +355,9 @@ class _Collector:
         elsewhere |= {name: f"{outside[name]}: nothing is there" for name in self._missing}
         for name in KEY_FILES:
             file = getattr(self._settings, name)
-            if file is not None and not file.expanduser().resolve().is_relative_to(self._settings.home):
+            if file is not None and not file.expanduser().resolve().is_relative_to(
+                self._settings.home
+            ):
                 elsewhere[name] = str(file)
         return elsewhere
 
@@ -329,7 +372,9 @@ class _LogFile:
 
 
 def database_file(settings: Settings, name: str) -> Path | None:
-    """The file of one of the databases in `FILES`; None where it is a server, or goes with the home's other files."""
+    """The file of one of the databases in `FILES`; None where it is a server, or goes with the
+    home's other files.
+    """
     place = getattr(settings, name)
     if place is None or not place.startswith(_SQLITE_ADDRESS):
         return None
@@ -340,10 +385,11 @@ def database_file(settings: Settings, name: str) -> Path | None:
 
 
 def _read_log(folder: Path) -> dict[str, _LogFile] | None:
-    """All files of a log by their names; None where it changed so that they may not belong together.
+    """All files of a log by their names; None where it changed so that they may not belong
+    together.
 
-    Commits that come meanwhile are no matter: those before are all there. A file that a writer is about to name is left
-    out, and so is what vanishes only then.
+    Commits that come meanwhile are no matter: those before are all there. A file that a writer is
+    about to name is left out, and so is what vanishes only then.
     """
     pointer = folder / "_last_checkpoint"
     before = pointer.read_bytes() if pointer.is_file() else None
@@ -377,8 +423,9 @@ def _is_unnamed(path: Path) -> bool:
 def _in_order(folder: Path) -> Iterator[os.DirEntry[str]]:
     """The entries of a folder, each before what it may become or what it speaks of; manifests last.
 
-    First come streams of the scorer's log, and the file that says how far its journal has come. The folder is looked
-    through again after them: a stream moves on to a folder that may be made only then, and a journal has new segments.
+    First come streams of the scorer's log, and the file that says how far its journal has come. The
+    folder is looked through again after them: a stream moves on to a folder that may be made only
+    then, and a journal has new segments.
     """
     yield from _listed(folder, _FIRST)
     rest = [entry for entry in _listed(folder) if entry.name not in _FIRST]
@@ -386,7 +433,9 @@ def _in_order(folder: Path) -> Iterator[os.DirEntry[str]]:
 
 
 def _listed(folder: Path, names: Sequence[str] | None = None) -> list[os.DirEntry[str]]:
-    """The entries of a folder as they are now: all of them, or those of these names in the order of the names."""
+    """The entries of a folder as they are now: all of them, or those of these names in the order of
+    the names.
+    """
     with os.scandir(folder) as entries:
         present = {entry.name: entry for entry in entries}
     if names is None:
@@ -396,13 +445,23 @@ def _listed(folder: Path, names: Sequence[str] | None = None) -> list[os.DirEntr
 
 def _belongs_to_database(path: Path) -> bool:
     """Whether it is what SQLite keeps beside a database: the copy of the database has all of it."""
-    return any(path.name.endswith(end) and path.with_name(path.name.removesuffix(end)).is_file() for end in _BESIDE)
+    return any(
+        path.name.endswith(end) and path.with_name(path.name.removesuffix(end)).is_file()
+        for end in _BESIDE
+    )
 
 
 def _shown(settings: Settings) -> dict[str, Any]:
     """The settings in force, without secrets: for whoever restores."""
-    plain = {name: value for name, value in settings.model_dump(mode="json").items() if not name.startswith("notify_")}
-    return {name: mask_passwords(value) if isinstance(value, str) else value for name, value in plain.items()}
+    plain = {
+        name: value
+        for name, value in settings.model_dump(mode="json").items()
+        if not name.startswith("notify_")
+    }
+    return {
+        name: mask_passwords(value) if isinstance(value, str) else value
+        for name, value in plain.items()
+    }
 
 
 def _changed(folder: Path) -> TransientError:

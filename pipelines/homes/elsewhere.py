@@ -4,17 +4,30 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
-_BUCKET = "copy the bucket's folder after the backup, not before, and into a new one for a home beside this one"
+_BUCKET = (
+    "copy the bucket's folder after the backup, not before, and into a new one for a home beside"
+    " this one"
+)
 
 REMEDIES: Mapping[str, str] = {
     "landing": f"{_BUCKET}; or land its days again",
     "lake": f"{_BUCKET}; without a copy the days are to be landed and run again",
-    "mlflow": "`pg_dump` it after the backup; in an empty database `tollgate repair mlflow` records the releases again",
-    "mlflow_artifacts": f"{_BUCKET}; `tollgate repair mlflow` makes models again, not pictures and model cards",
+    "mlflow": (
+        "`pg_dump` it after the backup; in an empty database `tollgate repair mlflow` records the"
+        " releases again"
+    ),
+    "mlflow_artifacts": (
+        f"{_BUCKET}; `tollgate repair mlflow` makes models again, not pictures and model cards"
+    ),
     "online_store": "it needs no copy: `tollgate repair online` fills an empty one from the lake",
     "online_registry": "it needs no copy: the next materialisation fills an empty one",
-    "serve_journal": "it needs no copy: in an empty one today's events and reports are missing until the next night",
-    "airflow_database": "`pg_dump` it; in an empty database Airflow has forgotten what ran, and the ledger has not",
+    "serve_journal": (
+        "it needs no copy: in an empty one today's events and reports are missing until the next"
+        " night"
+    ),
+    "airflow_database": (
+        "`pg_dump` it; in an empty database Airflow has forgotten what ran, and the ledger has not"
+    ),
     "signing_key": "keep the file: without it releases are signed by another key from then on",
     "id_key": "keep the file, apart from the lake: without it a customer gets a second hashed id",
     "serve_tls_certificate": "keep the file, or have another made",

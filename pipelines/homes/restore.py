@@ -1,8 +1,8 @@
 """A home brought back from a backup, to any path, on any machine (`tollgate restore FILE`).
 
-Everything is checked first, then written beside its place, and renamed into it at the end: the home is there whole or
-not at all. A home that is restored to another place becomes a home of its own, as a copy would, unless it is said that
-the original is gone.
+Everything is checked first, then written beside its place, and renamed into it at the end: the home
+is there whole or not at all. A home that is restored to another place becomes a home of its own, as
+a copy would, unless it is said that the original is gone.
 """
 
 from __future__ import annotations
@@ -23,7 +23,14 @@ from pipelines.base.home import FILE as IDENTITY
 from pipelines.base.home import RUNBOOK, Home, parse_home, placement, shared_stores, stores_outside
 from pipelines.base.masking import mask_passwords
 from pipelines.base.settings import Settings, is_remote
-from pipelines.homes.adoption import Adoption, adopt, adopt_moved, allowed_stores, refuse_shared, require_gone
+from pipelines.homes.adoption import (
+    Adoption,
+    adopt,
+    adopt_moved,
+    allowed_stores,
+    refuse_shared,
+    require_gone,
+)
 from pipelines.homes.archive import opened, take_out
 from pipelines.homes.backup import FILES, FOLDERS, LEDGER
 from pipelines.ledger.backup import has_rows
@@ -40,9 +47,10 @@ IN_HOME = {"airflow_database": "airflow/airflow.db", "serve_journal": "serving/j
 class Restored:
     """What came back: `files`, ledger `rows` by table; `elsewhere` was not in the backup.
 
-    `unused` has no place here, as the settings name servers: setting and where it was put, below the home. `adoption`
-    says which home it is now; None: it is at the place where it was backed up. `ledger_kept`: the ledger is the home's
-    own, on a server, as it was found; none of the backup's rows were written.
+    `unused` has no place here, as the settings name servers: setting and where it was put, below
+    the home. `adoption` says which home it is now; None: it is at the place where it was backed up.
+    `ledger_kept`: the ledger is the home's own, on a server, as it was found; none of the backup's
+    rows were written.
     """
 
     files: int
@@ -66,10 +74,10 @@ def restore_home(
 ) -> Restored:
     """Bring a home back into the place that the settings name, which must be empty.
 
-    `same_home`: it takes the place of the original, which is gone: identity, keys and stores on servers stay. Else it
-    is refused where it would act on a store of the original (`share` and `separate` as in `adopt`). Raises `UsageError`
-    where something is there already, `PermanentError` where the backup is not whole, `StoreError`, and what `adopt`
-    raises.
+    `same_home`: it takes the place of the original, which is gone: identity, keys and stores on
+    servers stay. Else it is refused where it would act on a store of the original (`share` and
+    `separate` as in `adopt`). Raises `UsageError` where something is there already,
+    `PermanentError` where the backup is not whole, `StoreError`, and what `adopt` raises.
     """
     allowed = allowed_stores(share, separate)
     _require_empty(settings)
@@ -78,12 +86,21 @@ def restore_home(
         places = _Places(settings, mark, kept)
         original = _original(tar, kept)
         ledger_kept = same_home and LEDGER in kept and _is_the_homes_ledger(settings, original)
-        filled = [*places.filled, *(["ledger"] if LEDGER in kept and not _has_ledger(settings) else [])]
+        filled = [
+            *places.filled,
+            *(["ledger"] if LEDGER in kept and not _has_ledger(settings) else []),
+        ]
         if same_home and original is not None:
-            require_gone(settings, original, what="nothing was restored: the home that was backed up is still there")
+            require_gone(
+                settings,
+                original,
+                what="nothing was restored: the home that was backed up is still there",
+            )
         if not same_home:
             shared = _shared(settings, original, document["settings"])
-            refuse_shared([name for name in shared if name not in {*allowed, *filled}], restored=True)
+            refuse_shared(
+                [name for name in shared if name not in {*allowed, *filled}], restored=True
+            )
         try:
             take_out(path, tar, kept, places.target)
             places.keep_furthest_answers()
@@ -95,7 +112,9 @@ def restore_home(
                 "the home could not be restored; nothing is left of it",
                 where=str(settings.home),
                 found=str(error),
-                next_step="make room, or choose another TOLLGATE_HOME; then run the same command again",
+                next_step=(
+                    "make room, or choose another TOLLGATE_HOME; then run the same command again"
+                ),
                 runbook=RUNBOOK,
             ) from error
         finally:
@@ -106,7 +125,14 @@ def restore_home(
         made_at=document["made_at"],
         elsewhere=document["elsewhere"],
         unused=places.unused,
-        adoption=_settle(settings, actor=actor, at=at, same_home=same_home, share=share, separate=(*separate, *filled)),
+        adoption=_settle(
+            settings,
+            actor=actor,
+            at=at,
+            same_home=same_home,
+            share=share,
+            separate=(*separate, *filled),
+        ),
         ledger_kept=ledger_kept,
     )
 
@@ -119,7 +145,9 @@ def _original(tar: tarfile.TarFile, kept: Mapping[str, Any]) -> Home | None:
 
 
 def _shared(settings: Settings, original: Home | None, shown: Mapping[str, Any]) -> list[str]:
-    """Settings that name a store outside the home which the original used, as it said or as it was backed up."""
+    """Settings that name a store outside the home which the original used, as it said or as it was
+    backed up.
+    """
     names = shared_stores(settings, original) if original is not None else []
     for name, place in stores_outside(settings).items():
         address = canonical_address(mask_passwords(str(shown.get(name))))
@@ -133,7 +161,9 @@ def _has_ledger(settings: Settings) -> bool:
 
 
 def _is_the_homes_ledger(settings: Settings, original: Home | None) -> bool:
-    """Whether the ledger outside the home has rows, and they are those of the home that was backed up."""
+    """Whether the ledger outside the home has rows, and they are those of the home that was backed
+    up.
+    """
     if original is None or "ledger" not in stores_outside(settings) or not _has_ledger(settings):
         return False
     return HomeLedger(settings.ledger, settings.use_case).owner() == original.home_id
@@ -154,7 +184,9 @@ class _Places:
             if any(file == f"stores/{name}" or file.startswith(f"stores/{name}/") for file in kept):
                 self._stores[name] = self._store(name, _place(settings, name))
         for name, below in IN_HOME.items():
-            in_backup = any(file == f"home/{below}" or file.startswith(f"home/{below}/") for file in kept)
+            in_backup = any(
+                file == f"home/{below}" or file.startswith(f"home/{below}/") for file in kept
+            )
             place = getattr(settings, name)
             if in_backup and place is not None and str(settings.home / below) not in place:
                 self.unused[name] = below
@@ -222,7 +254,9 @@ class _Places:
 
 
 def _place(settings: Settings, name: str) -> str:
-    """Where the settings place a store; a database that they do not name is where the home keeps it."""
+    """Where the settings place a store; a database that they do not name is where the home keeps
+    it.
+    """
     place: str | None = getattr(settings, name)
     if place is not None:
         return place
@@ -248,9 +282,17 @@ def _fill_ledger(settings: Settings, places: _Places, *, keep: bool) -> dict[str
 
 
 def _settle(
-    settings: Settings, *, actor: str, at: datetime, same_home: bool, share: Sequence[str], separate: Sequence[str]
+    settings: Settings,
+    *,
+    actor: str,
+    at: datetime,
+    same_home: bool,
+    share: Sequence[str],
+    separate: Sequence[str],
 ) -> Adoption | None:
-    """Say which home it is now: the same at the same place; elsewhere one of its own, or the one that is gone."""
+    """Say which home it is now: the same at the same place; elsewhere one of its own, or the one
+    that is gone.
+    """
     if placement(settings).acts:
         return None
     if same_home:
@@ -264,21 +306,27 @@ def _require_empty(settings: Settings) -> None:
     for name in (*FOLDERS, *FILES, "ledger"):
         address = _place(settings, name)
         local = Path(address.removeprefix("sqlite:///"))
-        if "://" not in address.removeprefix("sqlite:///") and not local.is_relative_to(settings.home):
+        if "://" not in address.removeprefix("sqlite:///") and not local.is_relative_to(
+            settings.home
+        ):
             places.append(local)
     for place in places:
         try:
             full = place.exists() and (not place.is_dir() or any(place.iterdir()))
         except OSError as error:
-            raise StoreError("the place of the home cannot be read", where=str(place), found=str(error)) from error
+            raise StoreError(
+                "the place of the home cannot be read", where=str(place), found=str(error)
+            ) from error
         if full:
             raise UsageError(
                 "there is something already; nothing was restored",
                 where=str(place),
                 expected="nothing, or an empty folder",
                 found="files",
-                next_step="let TOLLGATE_HOME (and settings that place stores elsewhere) name new folders, "
-                "or move what is there away",
+                next_step=(
+                    "let TOLLGATE_HOME (and settings that place stores elsewhere) name new folders,"
+                    " or move what is there away"
+                ),
                 runbook=RUNBOOK,
             )
 

@@ -1,8 +1,8 @@
 """The journal in files: segments of records in a folder, for the workers of one machine.
 
-A batch of answers costs one lock, one look at what is new and one write: the files stay open between batches. The file
-that is locked says which stream the folder holds and how far it has come, so that a segment that was cut off, removed
-or exchanged is seen by whoever comes next.
+A batch of answers costs one lock, one look at what is new and one write: the files stay open
+between batches. The file that is locked says which stream the folder holds and how far it has come,
+so that a segment that was cut off, removed or exchanged is seen by whoever comes next.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _EXTENT = struct.Struct("<16s16sqqq")
 
 @dataclass(frozen=True, slots=True)
 class _Extent:
-    """What the locked file says: the stream and the one before it, the newest segment and its bytes, and the newest
-    that was forgotten (-1: none)."""
+    """What the locked file says: the stream and the one before it, the newest segment and its
+    bytes, and the newest that was forgotten (-1: none).
+    """
 
     stream: bytes
     previous: bytes
@@ -60,10 +61,12 @@ class _Opened:
 
 
 class FileJournal(Journal):
-    """Segments of records in a folder, appended to under a lock. A write that was cut short is cut off by the next.
+    """Segments of records in a folder, appended to under a lock.
 
-    What is written survives the death of any process; it is not forced to the disk, so a machine that loses its power
-    loses the last seconds, which the next night brings back.
+    A write that was cut short is cut off by the next.
+
+    What is written survives the death of any process; it is not forced to the disk, so a machine
+    that loses its power loses the last seconds, which the next night brings back.
     """
 
     def __init__(self, folder: Path, width: int, *, segment_bytes: int = SEGMENT_BYTES) -> None:
@@ -71,7 +74,9 @@ class FileJournal(Journal):
         self._width = width
         self._size = 8 * width
         self._segment_bytes = segment_bytes
-        self._own: deque[tuple[int, int, int]] = deque()  # segment, first byte and past the last of an own write
+        self._own: deque[tuple[int, int, int]] = (
+            deque()
+        )  # segment, first byte and past the last of an own write
         with self._failing("the journal cannot be opened"):
             self._lock = self._open_lock()
             with self._locked():
@@ -114,10 +119,16 @@ class FileJournal(Journal):
                 self._reading.number, self._offset = following, 0
                 parts.append(self._rest())
         content = b"".join(parts)
-        return np.frombuffer(content, dtype="<i8").astype(np.int64, copy=False).reshape(-1, self._width)
+        return (
+            np.frombuffer(content, dtype="<i8")
+            .astype(np.int64, copy=False)
+            .reshape(-1, self._width)
+        )
 
     def forget(self, before: int) -> None:
-        """Remove segments, but for the newest, whose records all came in, and are of instants, before that one."""
+        """Remove segments, but for the newest, whose records all came in, and are of instants,
+        before that one.
+        """
         with self._failing("old segments of the journal cannot be removed"), self._locked():
             for number in sorted(self._segments())[:-1]:
                 records = self._whole(number)
@@ -136,7 +147,9 @@ class FileJournal(Journal):
                 with Path(self._path(number)).open("r+b") as file:
                     for place in marked.tolist():
                         file.seek(place * self._size)
-                        file.write(np.array([ERASED, *[0] * (self._width - 1)], dtype="<i8").tobytes())
+                        file.write(
+                            np.array([ERASED, *[0] * (self._width - 1)], dtype="<i8").tobytes()
+                        )
                 count += len(marked)
         return count
 
@@ -151,14 +164,18 @@ class FileJournal(Journal):
         return os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
 
     def _extent(self) -> _Extent | None:
-        """What the locked file says; None where it says nothing (a new folder, one of before, an emptied file)."""
+        """What the locked file says; None where it says nothing (a new folder, one of before, an
+        emptied file).
+        """
         content = os.pread(self._lock, _EXTENT.size, 0)
         return _Extent(*_EXTENT.unpack(content)) if len(content) == _EXTENT.size else None
 
     def _write_extent(self, extent: _Extent) -> None:
         os.pwrite(self._lock, extent.packed(), 0)
 
-    def _note(self, *, newest: int | None = None, size: int | None = None, forgotten: int | None = None) -> None:
+    def _note(
+        self, *, newest: int | None = None, size: int | None = None, forgotten: int | None = None
+    ) -> None:
         """Say how far the stream has come; what is left out stays."""
         extent = self._extent()
         if extent is None:
@@ -190,7 +207,9 @@ class FileJournal(Journal):
         self._join(extent)
 
     def _begin_anew(self, why: str) -> None:
-        """After a loss: join the stream that another has begun meanwhile, or begin one; read it from its start."""
+        """After a loss: join the stream that another has begun meanwhile, or begin one; read it
+        from its start.
+        """
         before = bytes.fromhex(self.stream)
         if not self._lock_is_in_place():
             opened = self._open_lock()
@@ -217,17 +236,27 @@ class FileJournal(Journal):
             return "its folder was removed or exchanged"
         extent = self._extent()
         if extent is None or extent.stream.hex() != self.stream:
-            return "another process found it lost" if extent else "the file that is locked was emptied"
+            return (
+                "another process found it lost" if extent else "the file that is locked was emptied"
+            )
         newest = self._status(extent.newest)
         if extent.size and (newest is None or newest.st_size < extent.size):
-            return f"segment {extent.newest} was removed" if newest is None else f"segment {extent.newest} was cut off"
+            return (
+                f"segment {extent.newest} was removed"
+                if newest is None
+                else f"segment {extent.newest} was cut off"
+            )
         if self._reading.file >= 0:
             held = os.fstat(self._reading.file)
             if not held.st_nlink and self._reading.number > extent.forgotten:
                 return f"segment {self._reading.number} was removed"
             if held.st_nlink and held.st_size < self._offset:
                 return f"segment {self._reading.number} was cut off"
-            if newest is not None and self._reading.number == extent.newest and held.st_ino != newest.st_ino:
+            if (
+                newest is not None
+                and self._reading.number == extent.newest
+                and held.st_ino != newest.st_ino
+            ):
                 return f"segment {extent.newest} was exchanged"
         return ""
 
@@ -236,7 +265,11 @@ class FileJournal(Journal):
         there = set(self._segments())
         wanted = range(extent.forgotten + 1, extent.newest + 1) if extent.size else range(0)
         missing = [number for number in wanted if number not in there]
-        return f"segments are missing: {', '.join(map(str, missing[:5]))}" if missing else self._wrong()
+        return (
+            f"segments are missing: {', '.join(map(str, missing[:5]))}"
+            if missing
+            else self._wrong()
+        )
 
     def _lock_is_in_place(self) -> bool:
         held = os.fstat(self._lock)
@@ -284,7 +317,9 @@ class FileJournal(Journal):
         return min((each for each in self._segments() if each > number), default=None)
 
     def _writable(self) -> int:
-        """Open the segment to append to: the newest, or a new one where that is full; how many bytes it has."""
+        """Open the segment to append to: the newest, or a new one where that is full; how many
+        bytes it has.
+        """
         opened = self._writing
         if opened.file >= 0 and not os.fstat(opened.file).st_nlink:
             opened.close()
@@ -305,7 +340,9 @@ class FileJournal(Journal):
             return
         self._writing.close()
         self._writing.number = number
-        self._writing.file = os.open(self._path(number), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        self._writing.file = os.open(
+            self._path(number), os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600
+        )
 
     def _whole(self, number: int) -> NDArray[np.int64]:
         """The whole records of a segment."""
@@ -337,6 +374,9 @@ class FileJournal(Journal):
                 where=str(self._folder),
                 expected="a folder with room that this user may write",
                 found=str(error),
-                next_step="make room; what was answered meanwhile is seen by the other workers after the next night",
+                next_step=(
+                    "make room; what was answered meanwhile is seen by the other workers after the"
+                    " next night"
+                ),
                 runbook=RUNBOOK,
             ) from error

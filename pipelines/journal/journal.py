@@ -1,17 +1,20 @@
-"""The stream as it was taken in: every event and report since the last rebuild, shared by all who serve.
+"""The stream as it was taken in: every event and report since the last rebuild, shared by all who
+serve.
 
-A worker reads what the others wrote before it answers, and writes its own before its answer leaves: what one has
-answered, the next one sees, whichever of them takes it. After a crash the states are the nightly rebuild and this.
-`pipelines.journal.files` is for the workers of one machine, `journal_redis` for several.
+A worker reads what the others wrote before it answers, and writes its own before its answer leaves:
+what one has answered, the next one sees, whichever of them takes it. After a crash the states are
+the nightly rebuild and this. `pipelines.journal.files` is for the workers of one machine,
+`journal_redis` for several.
 
-A journal knows itself: a stream has an identity, made when it is made, and every reader a position in it. A stream that
-lost records, was emptied, cut off or exchanged is noticed by the next who reads or writes: he begins a new stream (or
-joins the one that another has begun), reads what is there, and counts a loss. What he alone knows is for his caller to
-write again; doing so twice does no harm.
+A journal knows itself: a stream has an identity, made when it is made, and every reader a position
+in it. A stream that lost records, was emptied, cut off or exchanged is noticed by the next who
+reads or writes: he begins a new stream (or joins the one that another has begun), reads what is
+there, and counts a loss. What he alone knows is for his caller to write again; doing so twice does
+no harm.
 
-A record is int64 numbers: `EVENT` or `REPORT` (`ERASED`: nothing), when it came in, the event's id, its time or the
-report's (all in µs since 1970 UTC), the amount (cents; 0 in a report), and the event's entity keys in the schema's
-order (0 in a report).
+A record is int64 numbers: `EVENT` or `REPORT` (`ERASED`: nothing), when it came in, the event's id,
+its time or the report's (all in µs since 1970 UTC), the amount (cents; 0 in a report), and the
+event's entity keys in the schema's order (0 in a report).
 """
 
 from __future__ import annotations
@@ -37,10 +40,12 @@ Chosen = Callable[[NDArray[np.int64]], NDArray[np.bool_]]
 
 
 class Journal(ABC):
-    """Records of whole batches in one order, the same for all readers; each reader has a place of its own.
+    """Records of whole batches in one order, the same for all readers; each reader has a place of
+    its own.
 
-    `stream` is the identity of what is read (hex; nothing before the first look), `previous` that of the stream which
-    it replaced, if any. `losses` counts the losses that this reader has noticed, `why` tells of the newest.
+    `stream` is the identity of what is read (hex; nothing before the first look), `previous` that
+    of the stream which it replaced, if any. `losses` counts the losses that this reader has
+    noticed, `why` tells of the newest.
     """
 
     stream: str = ""
@@ -50,25 +55,32 @@ class Journal(ABC):
 
     @abstractmethod
     def append(self, records: NDArray[np.int64]) -> None:
-        """Write records (n, width) together; raises `StoreError` where they are not kept, and then none is.
+        """Write records (n, width) together; raises `StoreError` where they are not kept, and then
+        none is.
 
         So it does where the stream was lost: the next `news` finds its way.
         """
 
     @abstractmethod
     def news(self) -> NDArray[np.int64]:
-        """What others wrote since the last call (this reader's own records are left out); all of it at first.
+        """What others wrote since the last call (this reader's own records are left out); all of it
+        at first.
 
-        Where `losses` has grown, it is all that the stream holds now, whoever wrote it. Raises `StoreError`.
+        Where `losses` has grown, it is all that the stream holds now, whoever wrote it. Raises
+        `StoreError`.
         """
 
     @abstractmethod
     def forget(self, before: int) -> None:
-        """Let go what came in before that instant (µs), and is of an instant before it: a night's rebuild holds it."""
+        """Let go what came in before that instant (µs), and is of an instant before it: a night's
+        rebuild holds it.
+        """
 
     @abstractmethod
     def erase(self, chosen: Chosen) -> int:
-        """Make the records that `chosen` marks nothing, for all readers to come; returns how many there were."""
+        """Make the records that `chosen` marks nothing, for all readers to come; returns how many
+        there were.
+        """
 
     @abstractmethod
     def close(self) -> None:

@@ -1,8 +1,10 @@
-"""The journal in a Redis stream, for several machines: one command to write a batch, one to read the news.
+"""The journal in a Redis stream, for several machines: one command to write a batch, one to read
+the news.
 
-The first entry of a stream says its identity, and each further one bears it. A reader asks from the entry on that it
-has read last: where that is gone and nobody has let it go (`forget`, `erase` leave a mark), Redis was emptied, started
-again without what it held, or somebody trimmed or deleted the stream.
+The first entry of a stream says its identity, and each further one bears it. A reader asks from the
+entry on that it has read last: where that is gone and nobody has let it go (`forget`, `erase` leave
+a mark), Redis was emptied, started again without what it held, or somebody trimmed or deleted the
+stream.
 """
 
 from __future__ import annotations
@@ -24,7 +26,9 @@ AT_ONCE = 10_000
 """Entries (batches) of one answer while a newcomer catches up."""
 
 COUNT_EVERY = 5.0
-"""Seconds between two looks at how many entries were removed: by whom, a reader of the newest ones does not see."""
+"""Seconds between two looks at how many entries were removed: by whom, a reader of the newest ones
+does not see.
+"""
 
 _RECORDS, _STREAM = b"r", b"s"
 _BEGUN, _BEFORE = b"b", b"p"
@@ -38,7 +42,12 @@ class RedisJournal(Journal):
     """Entries of the stream `key` are batches of records, in the order in which Redis took them."""
 
     def __init__(self, client: Any, key: str, width: int, *, where: str) -> None:
-        self._client, self._key, self._width, self._where = client, key, width, mask_passwords(where)
+        self._client, self._key, self._width, self._where = (
+            client,
+            key,
+            width,
+            mask_passwords(where),
+        )
         self._identity = b""
         self._read = _START
         self._own: set[bytes] = set()
@@ -47,7 +56,9 @@ class RedisJournal(Journal):
         self._too_many = 0
 
     def append(self, records: NDArray[np.int64]) -> None:
-        """Write records together; raises `StoreError` where Redis does not take them, or has lost the stream."""
+        """Write records together; raises `StoreError` where Redis does not take them, or has lost
+        the stream.
+        """
         content = np.ascontiguousarray(records, dtype="<i8").tobytes()
         with self._failing("the journal does not take records"):
             self._join_if_new()
@@ -76,10 +87,16 @@ class RedisJournal(Journal):
             self._read = entries[-1][0]
         self._own.clear()
         content = b"".join(parts)
-        return np.frombuffer(content, dtype="<i8").astype(np.int64, copy=False).reshape(-1, self._width)
+        return (
+            np.frombuffer(content, dtype="<i8")
+            .astype(np.int64, copy=False)
+            .reshape(-1, self._width)
+        )
 
     def forget(self, before: int) -> None:
-        """Trim entries that Redis took before that instant (µs), up to the first that holds an instant after it."""
+        """Trim entries that Redis took before that instant (µs), up to the first that holds an
+        instant after it.
+        """
         with self._failing("old entries of the journal cannot be trimmed"):
             self._join_if_new()
             last = f"{before // 1000}-0".encode()
@@ -91,11 +108,15 @@ class RedisJournal(Journal):
             mark = {_FORGOTTEN: last.partition(b"-")[0], _STREAM: self._identity}
             marked = self._client.xadd(self._key, mark, nomkstream=True)
             if marked is not None:  # the mark itself stays, whatever Redis's clock says
-                self._client.xtrim(self._key, minid=min(last, marked, key=_place), approximate=False)
+                self._client.xtrim(
+                    self._key, minid=min(last, marked, key=_place), approximate=False
+                )
                 self._note_removed()
 
     def erase(self, chosen: Chosen) -> int:
-        """Put entries anew, at the end, without the chosen records: what a reader has read twice counts once."""
+        """Put entries anew, at the end, without the chosen records: what a reader has read twice
+        counts once.
+        """
         count = 0
         with self._failing("records of the journal cannot be erased"):
             self._join_if_new()
@@ -123,7 +144,9 @@ class RedisJournal(Journal):
             self._join(before=b"")
 
     def _join(self, before: bytes) -> None:
-        """Take the identity of the stream that is there, or begin one: of several who do, the first has begun it."""
+        """Take the identity of the stream that is there, or begin one: of several who do, the first
+        has begun it.
+        """
         first = self._client.xrange(self._key, count=1)
         if not first:
             self._client.xadd(self._key, {_BEGUN: uuid.uuid4().bytes, _BEFORE: before})
@@ -146,7 +169,9 @@ class RedisJournal(Journal):
         if self._read == _START or (entries and entries[0][0] == self._read):
             return ""
         ours = [fields for _, fields in entries if fields.get(_STREAM) == self._identity]
-        horizon = max([self._horizon, *(int(fields[_FORGOTTEN]) for fields in ours if _FORGOTTEN in fields)])
+        horizon = max(
+            [self._horizon, *(int(fields[_FORGOTTEN]) for fields in ours if _FORGOTTEN in fields)]
+        )
         if ours and int(self._read.partition(b"-")[0]) < horizon:
             return ""
         if any(fields.get(_ERASED) == self._read for fields in ours):
@@ -154,7 +179,9 @@ class RedisJournal(Journal):
         return "the entry that was read last is gone" if entries else "it is empty"
 
     def _trimmed(self) -> str:
-        """Whether more entries were removed than we have let go; looked at now and then, told when seen twice."""
+        """Whether more entries were removed than we have let go; looked at now and then, told when
+        seen twice.
+        """
         now = time.monotonic()
         if now - self._counted_at < COUNT_EVERY:
             return ""
@@ -170,7 +197,9 @@ class RedisJournal(Journal):
         return f"{removed - int(counted)} entries were removed by somebody else"
 
     def _removed(self) -> int | None:
-        """How many entries were ever removed; None where this Redis (before 7.0) does not count them."""
+        """How many entries were ever removed; None where this Redis (before 7.0) does not count
+        them.
+        """
         import redis
 
         try:
@@ -201,7 +230,11 @@ class RedisJournal(Journal):
 
     def _records(self, fields: dict[bytes, bytes]) -> NDArray[np.int64]:
         content = fields.get(_RECORDS, b"")
-        return np.frombuffer(content, dtype="<i8").astype(np.int64, copy=False).reshape(-1, self._width)
+        return (
+            np.frombuffer(content, dtype="<i8")
+            .astype(np.int64, copy=False)
+            .reshape(-1, self._width)
+        )
 
     @contextmanager
     def _failing(self, what: str) -> Iterator[None]:
@@ -215,12 +248,17 @@ class RedisJournal(Journal):
                 where=self._where,
                 expected="a Redis that answers and has room",
                 found=mask_passwords(f"{type(error).__name__}: {error}"),
-                next_step="look at it; answers go out meanwhile, and other workers see them once it is back",
+                next_step=(
+                    "look at it; answers go out meanwhile, and other workers see them once it is"
+                    " back"
+                ),
                 runbook=RUNBOOK,
             ) from error
 
 
 def _place(name: bytes) -> tuple[int, int]:
-    """Where an entry of that name stands in its stream: milliseconds of Redis's clock, and a number within them."""
+    """Where an entry of that name stands in its stream: milliseconds of Redis's clock, and a number
+    within them.
+    """
     milliseconds, _, number = name.partition(b"-")
     return int(milliseconds), int(number or b"0")

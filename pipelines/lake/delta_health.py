@@ -1,11 +1,15 @@
-"""Is a Delta table on a disk whole? Its log is checked before every read and write, its data files by the doctor.
+"""Is a Delta table on a disk whole?
 
-After a power loss the newest files of a disk may be cut off or empty although they were written (Hadoop does not wait
-for the disk). A commit that is cut off ends every Spark job in pages of Java; an empty one is passed over by Spark
-without a word, and the rows of that commit are gone. Both are told here by name.
+Its log is checked before every read and write, its data files by the doctor.
 
-The log is the Delta protocol's: commits `<version>.json`, one action a line; checkpoints `<version>.checkpoint.parquet`
-(and names alike), which stand for all commits up to theirs; Hadoop's checksums `.<name>.crc` beside each file.
+After a power loss the newest files of a disk may be cut off or empty although they were written
+(Hadoop does not wait for the disk). A commit that is cut off ends every Spark job in pages of Java;
+an empty one is passed over by Spark without a word, and the rows of that commit are gone. Both are
+told here by name.
+
+The log is the Delta protocol's: commits `<version>.json`, one action a line; checkpoints
+`<version>.checkpoint.parquet` (and names alike), which stand for all commits up to theirs; Hadoop's
+checksums `.<name>.crc` beside each file.
 """
 
 from __future__ import annotations
@@ -44,8 +48,9 @@ _MAGIC = b"PAR1"
 class Damage:
     """A file of a table that is not whole.
 
-    `version` is that of the commit or checkpoint. `whole` is the newest version that can still be read, None where
-    there is none. `newest`: no commit comes after it. `days` are those that the commit names, as far as it can be read.
+    `version` is that of the commit or checkpoint. `whole` is the newest version that can still be
+    read, None where there is none. `newest`: no commit comes after it. `days` are those that the
+    commit names, as far as it can be read.
     """
 
     table: Path
@@ -71,23 +76,34 @@ class Damage:
             return f"version {self.version} of the table needs it"
         if self.kind == "checksum" and self.version is None:
             return "the file itself is whole"
-        return f"version {self.whole} is whole" if self.whole is not None else "no version of it can be read"
+        return (
+            f"version {self.whole} is whole"
+            if self.whole is not None
+            else "no version of it can be read"
+        )
 
 
 class DamagedTableError(PermanentError):
-    """A table of the lake has a file that is not whole; nothing was read or written. `damage` says which."""
+    """A table of the lake has a file that is not whole; nothing was read or written.
+
+    `damage` says which.
+    """
 
     damage: Damage | None = None
 
 
 def damaged(damage: Damage) -> DamagedTableError:
-    """The error to raise for a damaged table: table, file, the last whole version, the command that mends it."""
+    """The error to raise for a damaged table: table, file, the last whole version, the command that
+    mends it.
+    """
     error = DamagedTableError(
         f"the table {damage.table.name!r} is damaged: a file of it is not whole",
         where=str(damage.file),
         expected="a file that was written to its end",
         found=f"{damage.problem}; {damage.last_whole}",
-        next_step="`tollgate repair lake` takes it away (nothing is deleted) and says what to run again",
+        next_step=(
+            "`tollgate repair lake` takes it away (nothing is deleted) and says what to run again"
+        ),
         runbook=RUNBOOK,
     )
     error.damage = damage
@@ -95,13 +111,17 @@ def damaged(damage: Damage) -> DamagedTableError:
 
 
 def require_whole_log(table: Path) -> None:
-    """Raise `DamagedTableError` where a file of the table's log that a reader needs is not whole."""
+    """Raise `DamagedTableError` where a file of the table's log that a reader needs is not
+    whole.
+    """
     if (damage := log_damage(table)) is not None:
         raise damaged(damage)
 
 
 def log_damage(table: Path) -> Damage | None:
-    """The first file of the log that is not whole, of those that the newest version rests on; None where all are."""
+    """The first file of the log that is not whole, of those that the newest version rests on; None
+    where all are.
+    """
     log = table / "_delta_log"
     try:
         files = {entry.name: entry.stat() for entry in log.iterdir()} if log.is_dir() else {}
@@ -127,19 +147,34 @@ def _log_damage(table: Path, stamps: tuple[tuple[str, int, int], ...]) -> Damage
     checkpoints = sorted(_checkpoints(names), key=lambda pair: pair[1], reverse=True)
     if checkpoints and (problem := _parquet_problem(log / checkpoints[0][0])):
         name, version = checkpoints[0]
-        earlier = [of for other, of in checkpoints[1:] if of < version and not _parquet_problem(log / other)]
+        earlier = [
+            of
+            for other, of in checkpoints[1:]
+            if of < version and not _parquet_problem(log / other)
+        ]
         whole = commits[-1] if _replayable(commits, earlier[0] if earlier else -1) else None
-        return Damage(table=table, file=log / name, kind="checkpoint", problem=problem, version=version, whole=whole)
+        return Damage(
+            table=table,
+            file=log / name,
+            kind="checkpoint",
+            problem=problem,
+            version=version,
+            whole=whole,
+        )
     before = checkpoints[0][1] if checkpoints else -1
     for version in (version for version in commits if version > before):
         if version != before + 1:
             file = log / f"{before + 1:020d}.json"
-            return _damage_of_commit(table, file, "gap", "this commit is missing", before + 1, newest=False)
+            return _damage_of_commit(
+                table, file, "gap", "this commit is missing", before + 1, newest=False
+            )
         file = log / f"{version:020d}.json"
         content = file.read_bytes()
         newest = version == commits[-1]
         if problem := _commit_problem(content):
-            return _damage_of_commit(table, file, "commit", problem, version, newest=newest, days=_days(content))
+            return _damage_of_commit(
+                table, file, "commit", problem, version, newest=newest, days=_days(content)
+            )
         if problem := checksum_problem(file, content):
             checksum = checksum_of(file)
             return Damage(
@@ -156,11 +191,25 @@ def _log_damage(table: Path, stamps: tuple[tuple[str, int, int], ...]) -> Damage
 
 
 def _damage_of_commit(
-    table: Path, file: Path, kind: Kind, problem: str, version: int, *, newest: bool, days: tuple[str, ...] = ()
+    table: Path,
+    file: Path,
+    kind: Kind,
+    problem: str,
+    version: int,
+    *,
+    newest: bool,
+    days: tuple[str, ...] = (),
 ) -> Damage:
     whole = version - 1 if version > 0 else None
     return Damage(
-        table=table, file=file, kind=kind, problem=problem, version=version, whole=whole, newest=newest, days=days
+        table=table,
+        file=file,
+        kind=kind,
+        problem=problem,
+        version=version,
+        whole=whole,
+        newest=newest,
+        days=days,
     )
 
 
@@ -181,7 +230,15 @@ def data_damages(table: Path) -> Iterator[Damage]:
         else:
             continue
         days = tuple(_DAY.findall(path)[:1])
-        yield Damage(table=table, file=file, kind="data", problem=problem, version=versions[0], logged=path, days=days)
+        yield Damage(
+            table=table,
+            file=file,
+            kind="data",
+            problem=problem,
+            version=versions[0],
+            logged=path,
+            days=days,
+        )
 
 
 def tables_of(lake: Path) -> list[Path]:
@@ -193,7 +250,9 @@ def tables_of(lake: Path) -> list[Path]:
 
 
 def damages(lake: Path) -> Iterator[Damage]:
-    """All that is damaged below a lake's root: of each table its log, and where that is whole its data files."""
+    """All that is damaged below a lake's root: of each table its log, and where that is whole its
+    data files.
+    """
     for table in tables_of(lake):
         if (damage := log_damage(table)) is not None:
             yield damage
@@ -202,10 +261,12 @@ def damages(lake: Path) -> Iterator[Damage]:
 
 
 def checksum_damages(lake: Path) -> Iterator[Damage]:
-    """Checksums of other bytes beside files of the tables below a lake's root, of tables whose log is whole.
+    """Checksums of other bytes beside files of the tables below a lake's root, of tables whose log
+    is whole.
 
-    Reads every file that has a checksum: about two seconds a GiB. A data file of the newest version that neither fits
-    its checksum nor can be read is damaged itself; one that the newest version does not need is passed over.
+    Reads every file that has a checksum: about two seconds a GiB. A data file of the newest version
+    that neither fits its checksum nor can be read is damaged itself; one that the newest version
+    does not need is passed over.
     """
     for table in tables_of(lake):
         if log_damage(table) is not None:
@@ -231,12 +292,22 @@ def _checksum_damage(table: Path, file: Path) -> Damage | None:
         return None
     days = tuple(_DAY.findall(file.parent.name)[:1])
     if file.suffix != ".parquet" or _is_readable(file):
-        return Damage(table=table, file=checksum_of(file), kind="checksum", problem=problem, days=days)
+        return Damage(
+            table=table, file=checksum_of(file), kind="checksum", problem=problem, days=days
+        )
     for path in live_files(table):
         if table / unquote(path) == file:
             version = commit_versions(table)[0]
             problem = "it does not fit its checksum, and cannot be read"
-            return Damage(table=table, file=file, kind="data", problem=problem, version=version, logged=path, days=days)
+            return Damage(
+                table=table,
+                file=file,
+                kind="data",
+                problem=problem,
+                version=version,
+                logged=path,
+                days=days,
+            )
     return None
 
 
@@ -272,7 +343,8 @@ def _folders(root: Path) -> list[Path]:
 def damage_behind(error: BaseException, lake: str) -> Damage | None:
     """The damaged file for which Spark ended in `error`, None where that has another cause.
 
-    `lake` is the lake's root. A file that Spark names may be whole and its checksum not: then that is the damage.
+    `lake` is the lake's root. A file that Spark names may be whole and its checksum not: then that
+    is the damage.
     """
     if spark_said(error) is None or is_remote(lake):
         return None
@@ -296,8 +368,12 @@ def _checkpoints(names: list[str]) -> Iterator[tuple[str, int]]:
 
 
 def _replayable(commits: list[int], checkpoint: int) -> bool:
-    """Whether the commits after a checkpoint (-1: from the first on) are all there, so that no other is needed."""
-    return [version for version in commits if version > checkpoint] == list(range(checkpoint + 1, commits[-1] + 1))
+    """Whether the commits after a checkpoint (-1: from the first on) are all there, so that no
+    other is needed.
+    """
+    return [version for version in commits if version > checkpoint] == list(
+        range(checkpoint + 1, commits[-1] + 1)
+    )
 
 
 def _commit_problem(content: bytes) -> str:
@@ -338,7 +414,9 @@ def _parquet_problem(file: Path) -> str:
             last = opened.read(4)
     except OSError as error:
         return f"cannot be read: {error.strerror}"
-    return "" if (first, last) == (_MAGIC, _MAGIC) and size > 12 else f"cut off after {size:,} bytes"
+    return (
+        "" if (first, last) == (_MAGIC, _MAGIC) and size > 12 else f"cut off after {size:,} bytes"
+    )
 
 
 def _days(content: bytes) -> tuple[str, ...]:

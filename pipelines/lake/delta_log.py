@@ -1,4 +1,6 @@
-"""The commits of a Delta table on a local disk, read from its log in a millisecond (`DESCRIBE HISTORY`: 0.3 s)."""
+"""The commits of a Delta table on a local disk, read from its log in a millisecond (`DESCRIBE
+HISTORY`: 0.3 s).
+"""
 
 from __future__ import annotations
 
@@ -21,29 +23,41 @@ def commit_versions(table: Path) -> list[int]:
 
 
 def commit_infos(table: Path, limit: int | None = None) -> Iterator[tuple[int, dict[str, Any]]]:
-    """Version and `commitInfo` action (operation, userMetadata, …) of the newest commits, newest first.
+    """Version and `commitInfo` action (operation, userMetadata, …) of the newest commits, newest
+    first.
 
     The files are the Delta protocol's: one action a line, JSON.
     """
     for version in commit_versions(table)[:limit]:
         with (table / "_delta_log" / f"{version:020d}.json").open(encoding="utf-8") as lines:
             actions = (json.loads(line) for line in lines if '"commitInfo"' in line)
-            yield version, next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+            yield (
+                version,
+                next((action["commitInfo"] for action in actions if "commitInfo" in action), {}),
+            )
 
 
 def last_writers(table: Path, days: Collection[str]) -> dict[str, dict[str, Any]]:
-    """By day (YYYY-MM-DD) what the newest commit that changed its rows says of itself: its `userMetadata`.
+    """By day (YYYY-MM-DD) what the newest commit that changed its rows says of itself: its
+    `userMetadata`.
 
-    Empty for a commit that says nothing: one that Tollgate has not made. A day that no commit of the log changed, or
-    whose commits the log has dropped since, has no entry. Compaction changes no rows.
+    Empty for a commit that says nothing: one that Tollgate has not made. A day that no commit of
+    the log changed, or whose commits the log has dropped since, has no entry. Compaction changes no
+    rows.
     """
     writers: dict[str, dict[str, Any]] = {}
     for version in commit_versions(table):
         if len(writers) == len(days):
             break
         commit = table / "_delta_log" / f"{version:020d}.json"
-        actions = [json.loads(line) for line in commit.read_text(encoding="utf-8").splitlines() if line.strip()]
-        info: dict[str, Any] = next((action["commitInfo"] for action in actions if "commitInfo" in action), {})
+        actions = [
+            json.loads(line)
+            for line in commit.read_text(encoding="utf-8").splitlines()
+            if line.strip()
+        ]
+        info: dict[str, Any] = next(
+            (action["commitInfo"] for action in actions if "commitInfo" in action), {}
+        )
         for day in _changed_days(actions):
             if day in days and day not in writers:
                 writers[day] = _metadata(info)
@@ -69,10 +83,12 @@ def _metadata(info: dict[str, Any]) -> dict[str, Any]:
 
 
 def live_files(table: Path) -> dict[str, int]:
-    """The data files of the newest version, each path as the log writes it (percent-encoded), with its size in bytes.
+    """The data files of the newest version, each path as the log writes it (percent-encoded), with
+    its size in bytes.
 
-    The Delta protocol's replay: the newest checkpoint, then what later commits add and remove. For tables of a disk
-    whose log is whole, and which delta-rs cannot read where `%` and two digits stand in a folder's name (1.6.6).
+    The Delta protocol's replay: the newest checkpoint, then what later commits add and remove. For
+    tables of a disk whose log is whole, and which delta-rs cannot read where `%` and two digits
+    stand in a folder's name (1.6.6).
     """
     import pyarrow.parquet as pq
 
@@ -86,7 +102,12 @@ def live_files(table: Path) -> dict[str, int]:
     sizes: dict[str, int] = {}
     for entry, version in checkpoint_versions.items():
         if version == base:
-            adds = pq.ParquetFile(entry).read(columns=["add.path", "add.size"]).column("add").to_pylist()
+            adds = (
+                pq.ParquetFile(entry)
+                .read(columns=["add.path", "add.size"])
+                .column("add")
+                .to_pylist()
+            )
             sizes |= {add["path"]: int(add["size"]) for add in adds if add and add["path"]}
     for version in sorted(commit_versions(table)):
         if version <= base:
@@ -96,5 +117,9 @@ def live_files(table: Path) -> dict[str, int]:
         for action in actions:
             if "remove" in action:
                 sizes.pop(action["remove"]["path"], None)
-        sizes |= {action["add"]["path"]: int(action["add"]["size"]) for action in actions if "add" in action}
+        sizes |= {
+            action["add"]["path"]: int(action["add"]["size"])
+            for action in actions
+            if "add" in action
+        }
     return sizes

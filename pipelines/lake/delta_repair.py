@@ -1,9 +1,11 @@
-"""A damaged file of a Delta table is taken out of the way: moved aside, never deleted, and only where that is safe.
+"""A damaged file of a Delta table is taken out of the way: moved aside, never deleted, and only
+where that is safe.
 
-Safe is: a commit that nothing comes after, while all before it is whole; an empty commit in the middle, which Spark has
-passed over anyway; a checkpoint that the commits make again; a checksum beside a whole file; a data file, whose rows
-then come back by running its day again. No Spark may be at work on the lake meanwhile: one that has the table in its
-memory would go on from the version that is taken away.
+Safe is: a commit that nothing comes after, while all before it is whole; an empty commit in the
+middle, which Spark has passed over anyway; a checkpoint that the commits make again; a checksum
+beside a whole file; a data file, whose rows then come back by running its day again. No Spark may
+be at work on the lake meanwhile: one that has the table in its memory would go on from the version
+that is taken away.
 """
 
 from __future__ import annotations
@@ -31,29 +33,39 @@ class TakenAway:
 
 
 def repair(damage: Damage, aside: Path, *, said: str, at: datetime) -> TakenAway:
-    """Move a damaged file into the folder `aside`, and bring the table's log to a state that can be read.
+    """Move a damaged file into the folder `aside`, and bring the table's log to a state that can be
+    read.
 
-    `said` is the JSON that a commit which is made in the course of it bears as its metadata, `at` its time. Raises
-    `PermanentError` where nothing can be taken away safely, `StoreError` where the disk does not take it.
+    `said` is the JSON that a commit which is made in the course of it bears as its metadata, `at`
+    its time. Raises `PermanentError` where nothing can be taken away safely, `StoreError` where the
+    disk does not take it.
     """
     log = damage.table / "_delta_log"
     name = f"{damage.version:020d}" if damage.version is not None else ""
     if damage.kind == "checksum":
         return TakenAway(
-            damage=damage, moved=_moved([damage.file], aside), done="the checksum is taken away; the file stays"
+            damage=damage,
+            moved=_moved([damage.file], aside),
+            done="the checksum is taken away; the file stays",
         )
     if damage.kind == "data":
         return _without_file(damage, aside, said, at)
     if damage.kind == "checkpoint" and damage.whole is not None:
         hint = log / "_last_checkpoint"
         moved = _moved([damage.file, _hidden(damage.file), hint, _hidden(hint)], aside)
-        return TakenAway(damage=damage, moved=moved, done="the checkpoint is taken away; the commits say the same")
+        return TakenAway(
+            damage=damage,
+            moved=moved,
+            done="the checkpoint is taken away; the commits say the same",
+        )
     parts = [damage.file, _hidden(damage.file), log / f"{name}.crc", log / f".{name}.crc.crc"]
     if damage.kind == "commit" and damage.newest:
         moved = _moved(parts, aside)
         state = "not there any more" if damage.whole is None else f"at version {damage.whole}"
         return TakenAway(
-            damage=damage, moved=moved, done=f"version {damage.version} is taken away: the table is {state}"
+            damage=damage,
+            moved=moved,
+            done=f"version {damage.version} is taken away: the table is {state}",
         )
     if damage.kind == "commit" and damage.problem.endswith("without content"):
         moved = _moved(parts, aside)
@@ -65,13 +77,19 @@ def repair(damage: Damage, aside: Path, *, said: str, at: datetime) -> TakenAway
         }
         content = json.dumps({"commitInfo": info}) + "\n"
         write_whole(damage.file, lambda partial: partial.write_text(content), what="a commit")
-        return TakenAway(damage=damage, moved=moved, done=f"version {damage.version} says now that it holds nothing")
+        return TakenAway(
+            damage=damage,
+            moved=moved,
+            done=f"version {damage.version} says now that it holds nothing",
+        )
     raise PermanentError(
         "this file cannot be taken away safely",
         where=str(damage.file),
         expected="a commit that nothing comes after, or a file that the others make again",
         found=f"{damage.problem}; {damage.last_whole}",
-        next_step="restore the table's folder from a backup, or move it away and run all its days again",
+        next_step=(
+            "restore the table's folder from a backup, or move it away and run all its days again"
+        ),
         runbook=RUNBOOK,
     )
 
@@ -92,14 +110,23 @@ def _without_file(damage: Damage, aside: Path, said: str, at: datetime) -> Taken
     moved = _moved([damage.file, _hidden(damage.file)], aside)
     version = commit_versions(damage.table)[0] + 1
     remove = {"path": damage.logged, "deletionTimestamp": _milliseconds(at), "dataChange": True}
-    content = "".join(f"{json.dumps(action)}\n" for action in (_commit_info(said, at), {"remove": remove}))
+    content = "".join(
+        f"{json.dumps(action)}\n" for action in (_commit_info(said, at), {"remove": remove})
+    )
     commit = damage.table / "_delta_log" / f"{version:020d}.json"
     write_once(commit, content.encode(), mode=0o644, what="a commit")
-    return TakenAway(damage=damage, moved=moved, done=f"version {version} of the table does without it")
+    return TakenAway(
+        damage=damage, moved=moved, done=f"version {version} of the table does without it"
+    )
 
 
 def _commit_info(said: str, at: datetime) -> dict[str, object]:
-    info = {"timestamp": _milliseconds(at), "operation": "REPAIR", "operationParameters": {}, "userMetadata": said}
+    info = {
+        "timestamp": _milliseconds(at),
+        "operation": "REPAIR",
+        "operationParameters": {},
+        "userMetadata": said,
+    }
     return {"commitInfo": info}
 
 

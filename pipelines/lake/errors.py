@@ -1,4 +1,6 @@
-"""What a failed write to the lake means: a faster writer, a full disk, a lost server, or rows that do not fit."""
+"""What a failed write to the lake means: a faster writer, a full disk, a lost server, or rows that
+do not fit.
+"""
 
 from __future__ import annotations
 
@@ -6,11 +8,28 @@ import re
 
 from pipelines.base.errors import PermanentError, StoreError, TollgateError
 
-_DISK = ("No space left on device", "Disk quota exceeded", "not enough space on the disk", "DiskErrorException")
-_SERVER = ("UNAVAILABLE", "failed to connect", "Connection refused", "Socket closed", "INVALID_HANDLE.SESSION")
+_DISK = (
+    "No space left on device",
+    "Disk quota exceeded",
+    "not enough space on the disk",
+    "DiskErrorException",
+)
+_SERVER = (
+    "UNAVAILABLE",
+    "failed to connect",
+    "Connection refused",
+    "Socket closed",
+    "INVALID_HANDLE.SESSION",
+)
 _OBJECT_STORE = (
     *("AWSClientIOException", "AWSServiceIOException", "AWSS3IOException", "AWSStatus500Exception"),
-    *("AWSServiceThrottledException", "SdkClientException", "SlowDown", "UnknownHostException", "ApiCallTimeout"),
+    *(
+        "AWSServiceThrottledException",
+        "SdkClientException",
+        "SlowDown",
+        "UnknownHostException",
+        "ApiCallTimeout",
+    ),
 )
 """What Hadoop's S3A and the SDK beneath it say of a store that did not answer, or not in time."""
 
@@ -27,7 +46,9 @@ _CONDITION = re.compile(r"\[[A-Z][A-Z0-9_.]+\]")
 
 
 def write_error(error: Exception, location: str) -> TollgateError:
-    """The error to raise from what a Delta write to `location` ended with; the table is at its old version."""
+    """The error to raise from what a Delta write to `location` ended with; the table is at its old
+    version.
+    """
     import delta.exceptions
 
     conflicts = tuple(getattr(delta.exceptions, name) for name in delta.exceptions.__all__)
@@ -45,21 +66,28 @@ def write_error(error: Exception, location: str) -> TollgateError:
             where=location,
             expected="room for the new files",
             found=next(sign for sign in _DISK if sign in text),
-            next_step="free space there and run the same command again; the table is at its old version",
+            next_step=(
+                "free space there and run the same command again; the table is at its old version"
+            ),
         )
     if location.startswith("s3a://") and any(sign in text for sign in _OBJECT_STORE):
         return StoreError(
             "the object store did not take a write",
             where=location,
             found=_first_line(text),
-            next_step="run the same command again once the store answers; the table is at its old version",
+            next_step=(
+                "run the same command again once the store answers; the table is at its old version"
+            ),
         )
     if any(sign in text for sign in _SERVER):
         return StoreError(
             "Spark was lost during a write",
             where=location,
             found=_first_line(text),
-            next_step="look at `tollgate status`, start it with `tollgate up`, then run the same command again",
+            next_step=(
+                "look at `tollgate status`, start it with `tollgate up`, then run the same command"
+                " again"
+            ),
         )
     return _refusal(text, location)
 
@@ -78,7 +106,10 @@ def _refusal(text: str, location: str) -> PermanentError:
         "the lake refused a write",
         where=location,
         found=_first_line(text),
-        next_step="the table is at its old version: look at the Spark server's log, then run the same command again",
+        next_step=(
+            "the table is at its old version: look at the Spark server's log, then run the same"
+            " command again"
+        ),
     )
 
 
@@ -94,7 +125,9 @@ def read_error(error: Exception, location: str) -> StoreError:
 
 
 def spark_said(error: BaseException) -> str | None:
-    """The line in which Spark says what is wrong, of its own errors and of the bridge's to Java; None for others."""
+    """The line in which Spark says what is wrong, of its own errors and of the bridge's to Java;
+    None for others.
+    """
     if not type(error).__module__.startswith(("pyspark.", "py4j.")):
         return None
     text = str(error)

@@ -1,9 +1,12 @@
-"""Hadoop's checksum files: a hidden `.<name>.crc` beside each file that Spark has written to a disk.
+"""Hadoop's checksum files: a hidden `.<name>.crc` beside each file that Spark has written to a
+disk.
 
-Hadoop believes the checksum more than the file: one that is of other bytes (a file that was replaced with another tool,
-a sender's left-over, a checksum that was cut off by a power loss) ends the reading of a file that is whole.
+Hadoop believes the checksum more than the file: one that is of other bytes (a file that was
+replaced with another tool, a sender's left-over, a checksum that was cut off by a power loss) ends
+the reading of a file that is whole.
 
-The form: `crc\\0`, the number of bytes that each sum stands for (32 bits), then the CRC-32 of each such stretch.
+The form: `crc\\0`, the number of bytes that each sum stands for (32 bits), then the CRC-32 of each
+such stretch.
 """
 
 from __future__ import annotations
@@ -38,10 +41,12 @@ def checksums_below(folder: Path) -> Iterator[tuple[Path, Path]]:
 
 
 def checksum_problem(file: Path, content: bytes, *, in_ranges: bool = False) -> str:
-    """Why Hadoop refuses a file with this content; nothing where it does not, or where no checksum lies beside it.
+    """Why Hadoop refuses a file with this content; nothing where it does not, or where no checksum
+    lies beside it.
 
-    Hadoop takes no notice of what does not begin as a checksum file when it reads from the beginning to the end, as it
-    does with a log. `in_ranges`: the file is read in places (Parquet); then Hadoop refuses that too (seen with 3.5).
+    Hadoop takes no notice of what does not begin as a checksum file when it reads from the
+    beginning to the end, as it does with a log. `in_ranges`: the file is read in places (Parquet);
+    then Hadoop refuses that too (seen with 3.5).
     """
     try:
         sums = checksum_of(file).read_bytes()
@@ -53,5 +58,7 @@ def checksum_problem(file: Path, content: bytes, *, in_ranges: bool = False) -> 
     if stretch <= 0:
         return _OTHER_BYTES
     view = memoryview(content)
-    expected = [zlib.crc32(view[place : place + stretch]) for place in range(0, len(content), stretch)]
+    expected = [
+        zlib.crc32(view[place : place + stretch]) for place in range(0, len(content), stretch)
+    ]
     return "" if sums[8:] == struct.pack(f">{len(expected)}I", *expected) else _OTHER_BYTES

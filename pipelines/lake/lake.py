@@ -1,4 +1,5 @@
-"""The lake: Delta tables partitioned by `day`; whole days are replaced in one commit that says where they came from.
+"""The lake: Delta tables partitioned by `day`; whole days are replaced in one commit that says
+where they came from.
 
 SQL and DataFrame only, so that the same code runs on a local session and over Spark Connect.
 """
@@ -29,7 +30,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """What a commit says of itself: who made it, from which versions of which tables, by which code."""
+    """What a commit says of itself: who made it, from which versions of which tables, by which
+    code.
+    """
 
     stage: str
     run_id: str
@@ -61,12 +64,16 @@ class Commit:
 
 
 def day_predicate(days: DayRange) -> str:
-    """The SQL condition that `day` lies in the range (`replaceWhere` cannot resolve Spark 4.2's BETWEEN)."""
+    """The SQL condition that `day` lies in the range (`replaceWhere` cannot resolve Spark 4.2's
+    BETWEEN).
+    """
     return f"day >= DATE'{days.first}' AND day <= DATE'{days.last}'"
 
 
 FENCE = "fence"
-"""What a commit's metadata calls the token of the lease under which it was made: of a table's commits it only grows."""
+"""What a commit's metadata calls the token of the lease under which it was made: of a table's
+commits it only grows.
+"""
 
 MISSING = "DELTA_MISSING_DELTA_TABLE"
 """Spark's error condition where a folder holds no table, or is not there."""
@@ -84,12 +91,14 @@ class Lake:
     def of(cls, spark: SparkSession, settings: Settings, use_case: str, *, run_id: str) -> Lake:
         """The lake of a use case as the settings place it.
 
-        A disk refuses the second of two equal names, which is what Delta builds on; an object store may take both.
-        There each table has a lease in the ledger, and one writer at a time.
+        A disk refuses the second of two equal names, which is what Delta builds on; an object store
+        may take both. There each table has a lease in the ledger, and one writer at a time.
         """
         leases = None
         if is_remote(settings.lake):
-            leases = Leases(ledger=LeaseLedger(settings.ledger, use_case), holder=holder_name(run_id))
+            leases = Leases(
+                ledger=LeaseLedger(settings.ledger, use_case), holder=holder_name(run_id)
+            )
         return cls(spark, f"{settings.lake.rstrip('/')}/{use_case}", leases)
 
     def path(self, table: str) -> str:
@@ -101,7 +110,9 @@ class Lake:
         return f"delta.`{self.path(table).replace('`', '``')}`"
 
     def exists(self, table: str) -> bool:
-        """Whether the table has a first commit; raises `StoreError` where an object store does not say."""
+        """Whether the table has a first commit; raises `StoreError` where an object store does not
+        say.
+        """
         if not is_remote(self.root):
             return bool(commit_versions(Path(self.path(table))))
         try:
@@ -113,12 +124,18 @@ class Lake:
         return True
 
     def require_whole(self, table: str) -> None:
-        """Raise `DamagedTableError` where a file of the table's log is not whole (an object store takes whole ones)."""
+        """Raise `DamagedTableError` where a file of the table's log is not whole (an object store
+        takes whole ones).
+        """
         if not is_remote(self.root):
             require_whole_log(Path(self.path(table)))
 
-    def read(self, table: str, *, days: DayRange | None = None, version: int | None = None) -> DataFrame:
-        """The table's rows, of some days or all, at a version or now; raises `PermanentError` where it is not there."""
+    def read(
+        self, table: str, *, days: DayRange | None = None, version: int | None = None
+    ) -> DataFrame:
+        """The table's rows, of some days or all, at a version or now; raises `PermanentError` where
+        it is not there.
+        """
         if not self.exists(table):
             raise PermanentError(
                 f"the lake has no table {table!r}",
@@ -137,25 +154,44 @@ class Lake:
         return frame
 
     def replace_days(
-        self, frame: DataFrame, table: str, days: DayRange, *, provenance: Provenance, add_columns: bool = False
+        self,
+        frame: DataFrame,
+        table: str,
+        days: DayRange,
+        *,
+        provenance: Provenance,
+        add_columns: bool = False,
     ) -> int:
         """Replace the rows of `days` by `frame` in one commit.
 
-        `frame` has a `day` DATE column and only rows of these days. Returns the version that was written.
-        The table is made where it does not exist. Nothing is visible until the commit, and after it all of it is.
-        With `add_columns`, columns that the table lacks are added to it, null in the rows that are there.
+        `frame` has a `day` DATE column and only rows of these days. Returns the version that was
+        written. The table is made where it does not exist. Nothing is visible until the commit, and
+        after it all of it is. With `add_columns`, columns that the table lacks are added to it,
+        null in the rows that are there.
         """
-        return self._write(frame, table, day_predicate(days), provenance.to_json(days=days), add_columns=add_columns)
+        return self._write(
+            frame,
+            table,
+            day_predicate(days),
+            provenance.to_json(days=days),
+            add_columns=add_columns,
+        )
 
-    def replace_listed_days(self, frame: DataFrame, table: str, days: Iterable[date], *, provenance: Provenance) -> int:
+    def replace_listed_days(
+        self, frame: DataFrame, table: str, days: Iterable[date], *, provenance: Provenance
+    ) -> int:
         """As `replace_days`, for days that need not be consecutive."""
         listed = sorted(set(days))
         dates = ", ".join(f"DATE'{day}'" for day in listed)
         predicate = f"day IN ({dates})"
         return self._write(frame, table, predicate, provenance.to_json(days=listed))
 
-    def replace_table(self, frame: DataFrame, table: str, *, days: DayRange, provenance: Provenance) -> int:
-        """Replace all rows and the schema of a table that is not partitioned; `days` is what the commit speaks of."""
+    def replace_table(
+        self, frame: DataFrame, table: str, *, days: DayRange, provenance: Provenance
+    ) -> int:
+        """Replace all rows and the schema of a table that is not partitioned; `days` is what the
+        commit speaks of.
+        """
         writer = frame.write.format("delta").mode("overwrite").option("overwriteSchema", "true")
         return self._commit(writer, table, provenance.to_json(days=days))
 
@@ -165,14 +201,18 @@ class Lake:
             self.require_whole(table)
             infos = commit_infos(Path(self.path(table)), limit)
             return [
-                Commit(version, info.get("operation", ""), json.loads(info.get("userMetadata") or "{}"))
+                Commit(
+                    version, info.get("operation", ""), json.loads(info.get("userMetadata") or "{}")
+                )
                 for version, info in infos
             ]
         if not self.exists(table):
             return []
         newest = f" LIMIT {int(limit)}" if limit else ""
         rows = self.spark.sql(f"DESCRIBE HISTORY {self.sql_name(table)}{newest}").collect()
-        return [Commit(row.version, row.operation, json.loads(row.userMetadata or "{}")) for row in rows]
+        return [
+            Commit(row.version, row.operation, json.loads(row.userMetadata or "{}")) for row in rows
+        ]
 
     def version(self, table: str) -> int | None:
         """The newest version of the table, or None where it does not exist."""
@@ -188,9 +228,11 @@ class Lake:
 
     @contextmanager
     def writing(self, table: str) -> Iterator[int | None]:
-        """Be the table's one writer; the token of its lease (None where none is needed), for the commit to name.
+        """Be the table's one writer; the token of its lease (None where none is needed), for the
+        commit to name.
 
-        Raises `TransientError` where another writer holds it, or has taken it meanwhile: jobs are cancelled then.
+        Raises `TransientError` where another writer holds it, or has taken it meanwhile: jobs are
+        cancelled then.
         """
         self.require_whole(table)
         if self._leases is None:
@@ -199,18 +241,37 @@ class Lake:
         tag = f"lease-{uuid.uuid4().hex}"
         self.spark.addTag(tag)
         try:
-            with self._leases.held(self.path(table), stop=lambda: self.spark.interruptTag(tag)) as token:
+            with self._leases.held(
+                self.path(table), stop=lambda: self.spark.interruptTag(tag)
+            ) as token:
                 yield token
         finally:
             self.spark.removeTag(tag)
 
-    def _write(self, frame: DataFrame, table: str, predicate: str, metadata: str, *, add_columns: bool = False) -> int:
-        writer = frame.write.format("delta").mode("overwrite").partitionBy("day").option("replaceWhere", predicate)
+    def _write(
+        self,
+        frame: DataFrame,
+        table: str,
+        predicate: str,
+        metadata: str,
+        *,
+        add_columns: bool = False,
+    ) -> int:
+        writer = (
+            frame.write.format("delta")
+            .mode("overwrite")
+            .partitionBy("day")
+            .option("replaceWhere", predicate)
+        )
         return self._commit(writer.option("mergeSchema", str(add_columns).lower()), table, metadata)
 
     def _commit(self, writer: DataFrameWriter, table: str, metadata: str) -> int:
         with self.writing(table) as fence:
-            said = metadata if fence is None else json.dumps({**json.loads(metadata), FENCE: fence}, sort_keys=True)
+            said = (
+                metadata
+                if fence is None
+                else json.dumps({**json.loads(metadata), FENCE: fence}, sort_keys=True)
+            )
             try:
                 writer.option("userMetadata", said).save(self.path(table))
             except Exception as error:

@@ -1,4 +1,6 @@
-"""Delta tables read without Spark, for what must start in a second: whole tables, column by column, batch by batch."""
+"""Delta tables read without Spark, for what must start in a second: whole tables, column by column,
+batch by batch.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _DECODED = re.compile("%[0-9A-Fa-f]{2}")
 """What delta-rs (1.6.6) decodes in the path of a table, although nobody has encoded it."""
 
 
-def table_batches(settings: Settings, use_case: str, table: str, columns: Sequence[str]) -> Iterator[pa.RecordBatch]:
+def table_batches(
+    settings: Settings, use_case: str, table: str, columns: Sequence[str]
+) -> Iterator[pa.RecordBatch]:
     """The newest version of a table of the use case's lake, in batches of those columns.
 
     Raises `StoreError` where there is no such table, or it cannot be read.
@@ -36,7 +40,9 @@ def table_batches(settings: Settings, use_case: str, table: str, columns: Sequen
         if not is_remote(settings.lake) and _DECODED.search(where):
             dataset = _files_of(Path(where))
         else:
-            opened = DeltaTable(where.replace("s3a://", "s3://", 1), storage_options=_options(settings))
+            opened = DeltaTable(
+                where.replace("s3a://", "s3://", 1), storage_options=_options(settings)
+            )
             dataset = opened.to_pyarrow_dataset()
         yield from dataset.to_batches(columns=list(columns))
     except (DeltaError, OSError) as error:
@@ -49,7 +55,9 @@ def table_batches(settings: Settings, use_case: str, table: str, columns: Sequen
 
 
 def _files_of(table: Path) -> Any:
-    """The files of a table that is not partitioned, as a dataset; raises `OSError` where there is no such table."""
+    """The files of a table that is not partitioned, as a dataset; raises `OSError` where there is
+    no such table.
+    """
     import pyarrow.dataset as ds
 
     if not commit_versions(table):
@@ -58,7 +66,9 @@ def _files_of(table: Path) -> Any:
 
 
 def _options(settings: Settings) -> dict[str, str]:
-    """How the reader reaches the object store; who it is comes from AWS's own variables and files."""
+    """How the reader reaches the object store; who it is comes from AWS's own variables and
+    files.
+    """
     if not is_remote(settings.lake):
         return {}
     endpoint = settings.s3_endpoint

@@ -1,7 +1,9 @@
-"""Upkeep of the lake's tables: small files put together, versions kept as long as promised, what is older removed.
+"""Upkeep of the lake's tables: small files put together, versions kept as long as promised, what is
+older removed.
 
-Delta's own OPTIMIZE, table properties and VACUUM (Delta Lake 4, "Table utility commands"). By default Delta forgets
-versions after 30 days, whenever it writes a checkpoint; what a release was trained on must be readable for longer.
+Delta's own OPTIMIZE, table properties and VACUUM (Delta Lake 4, "Table utility commands"). By
+default Delta forgets versions after 30 days, whenever it writes a checkpoint; what a release was
+trained on must be readable for longer.
 """
 
 from __future__ import annotations
@@ -28,7 +30,8 @@ _PROPERTIES = ("delta.logRetentionDuration", "delta.deletedFileRetentionDuration
 
 @dataclass(frozen=True, kw_only=True)
 class TableUpkeep:
-    """What was done to a table: files that were `compacted` into how many (`into`), old files `removed`.
+    """What was done to a table: files that were `compacted` into how many (`into`), old files
+    `removed`.
 
     Of those removed Delta names at most 1,000.
     """
@@ -42,11 +45,15 @@ class TableUpkeep:
         return TableUpkeepAccount(compacted=self.compacted, into=self.into, removed=self.removed)
 
 
-def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenance: Provenance) -> TableUpkeep:
-    """Put the files of each day before `settled` together, and remove files that no kept version needs.
+def tend(
+    lake: Lake, table: str, *, settled: date, versions_days: int, provenance: Provenance
+) -> TableUpkeep:
+    """Put the files of each day before `settled` together, and remove files that no kept version
+    needs.
 
-    Rows and their days stay; a new version is written only where files are put together or the policy has changed.
-    Raises `StoreError` where another writer was faster or the store does not answer.
+    Rows and their days stay; a new version is written only where files are put together or the
+    policy has changed. Raises `StoreError` where another writer was faster or the store does not
+    answer.
     """
     try:
         with lake.writing(table) as fence, commits_say(lake.spark, provenance, fence):
@@ -62,9 +69,13 @@ def tend(lake: Lake, table: str, *, settled: date, versions_days: int, provenanc
 
 @contextmanager
 def commits_say(spark: SparkSession, provenance: Provenance, fence: int | None) -> Iterator[None]:
-    """Commits of SQL commands carry provenance and fence (see `Lake.writing`) too; a VACUUM makes none."""
+    """Commits of SQL commands carry provenance and fence (see `Lake.writing`) too; a VACUUM makes
+    none.
+    """
     said = json.loads(provenance.to_json(days=()))
-    spark.conf.set(_METADATA, json.dumps(said if fence is None else {**said, FENCE: fence}, sort_keys=True))
+    spark.conf.set(
+        _METADATA, json.dumps(said if fence is None else {**said, FENCE: fence}, sort_keys=True)
+    )
     spark.conf.set(_LOGGED, "false")
     try:
         yield
@@ -83,7 +94,9 @@ def _keep_versions(lake: Lake, table: str, days: int) -> None:
 
 def _compact(lake: Lake, table: str, settled: date) -> tuple[int, int]:
     """How many files became how many; of a table without days all of it counts as settled."""
-    where = f" WHERE day < DATE'{settled}'" if "day" in _detail(lake, table).partitionColumns else ""
+    where = (
+        f" WHERE day < DATE'{settled}'" if "day" in _detail(lake, table).partitionColumns else ""
+    )
     metrics = lake.spark.sql(f"OPTIMIZE {lake.sql_name(table)}{where}").collect()[0].metrics
     return int(metrics.numFilesRemoved), int(metrics.numFilesAdded)
 

@@ -1,7 +1,9 @@
-"""Does the landing zone still hold what was ingested from it? A day's files may be gone or changed since.
+"""Does the landing zone still hold what was ingested from it?
 
-Nothing that is in the lake depends on it any more, but nothing could be ingested again: a repair of the lake, a day run
-again and a restore rest on these files.
+A day's files may be gone or changed since.
+
+Nothing that is in the lake depends on it any more, but nothing could be ingested again: a repair of
+the lake, a day run again and a restore rest on these files.
 """
 
 from __future__ import annotations
@@ -16,13 +18,18 @@ from pipelines.landing.manifest import MANIFEST_NAME, Manifest
 
 
 def landing_differences(
-    landing: Path, ingested: Mapping[date, Mapping[str, int]], *, deleted_since: frozenset[date] = frozenset()
+    landing: Path,
+    ingested: Mapping[date, Mapping[str, int]],
+    *,
+    deleted_since: frozenset[date] = frozenset(),
 ) -> Iterator[tuple[date, str]]:
-    """Days whose files are not those that were ingested, each with what is different; a day at most once.
+    """Days whose files are not those that were ingested, each with what is different; a day at most
+    once.
 
-    `ingested`: by day and feed the rows that the ledger's account counts. `deleted_since`: days from which rows were
-    deleted on purpose since, which may hold fewer. A file that is as old as its manifest is taken for the one that the
-    manifest lists; a younger one is read and compared with its SHA-256.
+    `ingested`: by day and feed the rows that the ledger's account counts. `deleted_since`: days
+    from which rows were deleted on purpose since, which may hold fewer. A file that is as old as
+    its manifest is taken for the one that the manifest lists; a younger one is read and compared
+    with its SHA-256.
     """
     for day, feeds in sorted(ingested.items()):
         for feed, rows in feeds.items():

@@ -1,7 +1,8 @@
 """The landing zone: `<root>/<feed>/<YYYY-MM-DD>/` with part files and, written last, the manifest.
 
-A local folder and an `s3://` prefix are the same code. A day without a manifest has not arrived, so a writer that dies
-leaves a day that nobody reads; writing a day again first takes its manifest away.
+A local folder and an `s3://` prefix are the same code. A day without a manifest has not arrived, so
+a writer that dies leaves a day that nobody reads; writing a day again first takes its manifest
+away.
 """
 
 from __future__ import annotations
@@ -57,7 +58,10 @@ class Arrival:
 
 
 class Landing:
-    """Reads and writes days of feeds. Feed names are lower-case words, days are dates: neither can leave the root."""
+    """Reads and writes days of feeds.
+
+    Feed names are lower-case words, days are dates: neither can leave the root.
+    """
 
     def __init__(self, storage: Storage) -> None:
         self.storage = storage
@@ -73,9 +77,15 @@ class Landing:
         return self.storage.address
 
     def days(self, feed: str) -> list[date]:
-        """Days of the feed that have arrived, in order; folders that are not named after a day are passed over."""
+        """Days of the feed that have arrived, in order; folders that are not named after a day are
+        passed over.
+        """
         folder = _checked(feed)
-        manifests = (path.split("/") for path in self.storage.files(folder) if path.endswith(f"/{MANIFEST_NAME}"))
+        manifests = (
+            path.split("/")
+            for path in self.storage.files(folder)
+            if path.endswith(f"/{MANIFEST_NAME}")
+        )
         return _days_of(manifests)
 
     def folders(self, feed: str) -> list[date]:
@@ -84,29 +94,40 @@ class Landing:
         return _days_of(paths)
 
     def arrival(self, feed: str, day: date) -> Arrival:
-        """How far the day has come; raises `ContractError` where there is a manifest that cannot be understood."""
+        """How far the day has come; raises `ContractError` where there is a manifest that cannot be
+        understood.
+        """
         folder = _folder(feed, day)
         where = f"{self.address}/{folder}"
         content = self.storage.read(f"{folder}/{MANIFEST_NAME}")
         if content is not None:
             manifest = Manifest.parse(content, where=f"{where}/{MANIFEST_NAME}")
             return Arrival(feed, day, where, "arrived", manifest)
-        return Arrival(feed, day, where, "no manifest" if self.storage.exists(folder) else "no folder")
+        return Arrival(
+            feed, day, where, "no manifest" if self.storage.exists(folder) else "no folder"
+        )
 
     def fetch(self, feed: str, day: date, scratch: Path) -> list[Path]:
         """Local paths of the day's files in the manifest's order, each verified (digest and rows).
 
-        A folder's files are read in place, an object store's are downloaded below `scratch`. Raises `NotArrivedError`,
-        and `ContractError` that names the file, what the manifest promised and what was found.
+        A folder's files are read in place, an object store's are downloaded below `scratch`. Raises
+        `NotArrivedError`, and `ContractError` that names the file, what the manifest promised and
+        what was found.
         """
         manifest = self.arrival(feed, day).required()
         folder = _folder(feed, day)
-        return [self._verified(f"{folder}/{file.name}", file, day, scratch) for file in manifest.files]
+        return [
+            self._verified(f"{folder}/{file.name}", file, day, scratch) for file in manifest.files
+        ]
 
-    def write_day(self, feed: str, day: date, parts: Sequence[Any], file_format: FileFormat = "parquet") -> Manifest:
-        """Write a day's Arrow tables as `part-0`, `part-1`, …, then the manifest; in place of what the day held.
+    def write_day(
+        self, feed: str, day: date, parts: Sequence[Any], file_format: FileFormat = "parquet"
+    ) -> Manifest:
+        """Write a day's Arrow tables as `part-0`, `part-1`, …, then the manifest; in place of what
+        the day held.
 
-        Where a file cannot be written, the day is left without a manifest and without new parts (`StoreError`).
+        Where a file cannot be written, the day is left without a manifest and without new parts
+        (`StoreError`).
         """
         folder = _folder(feed, day)
         contents, manifest = _encoded([LandedPart(file_format, part) for part in parts])
@@ -119,11 +140,12 @@ class Landing:
         return manifest
 
     def replace_day(self, feed: str, day: date, parts: Sequence[LandedPart]) -> bool:
-        """Put part files (each in its own form) in the place of what the day holds; whether anything had to change.
+        """Put part files (each in its own form) in the place of what the day holds; whether
+        anything had to change.
 
-        Whoever reads the day, also after a crash at any point, finds the old rows or the new ones: while the files
-        named `part-<n>` are written, the manifest lists copies of them under other names. A failed write raises
-        `StoreError`.
+        Whoever reads the day, also after a crash at any point, finds the old rows or the new ones:
+        while the files named `part-<n>` are written, the manifest lists copies of them under other
+        names. A failed write raises `StoreError`.
         """
         folder = _folder(feed, day)
         contents, manifest = _encoded(parts)
@@ -131,10 +153,13 @@ class Landing:
             return False
         if self.storage.exists(f"{folder}"):
             aside = {
-                f"part-{_sha256(content)[:16]}.{name.split('.', 1)[1]}": content for name, content in contents.items()
+                f"part-{_sha256(content)[:16]}.{name.split('.', 1)[1]}": content
+                for name, content in contents.items()
             }
             listed = zip(aside.items(), manifest.files, strict=True)
-            copies = Manifest(tuple(LandedFile(name, file.rows, file.sha256) for (name, _), file in listed))
+            copies = Manifest(
+                tuple(LandedFile(name, file.rows, file.sha256) for (name, _), file in listed)
+            )
             self._put(folder, aside, copies)
         self._put(folder, contents, manifest)
         for path in self.storage.files(folder):
@@ -154,10 +179,14 @@ class Landing:
         there = {path.rsplit("/", 1)[1] for path in self.storage.files(folder)}
         if there != {*contents, MANIFEST_NAME}:
             return False
-        return all(self.storage.read(f"{folder}/{name}") == content for name, content in contents.items())
+        return all(
+            self.storage.read(f"{folder}/{name}") == content for name, content in contents.items()
+        )
 
     def remove_day(self, feed: str, day: date) -> None:
-        """Take a day back: its manifest first, then its files; nothing happens where there is none."""
+        """Take a day back: its manifest first, then its files; nothing happens where there is
+        none.
+        """
         folder = _folder(feed, day)
         self.storage.delete(f"{folder}/{MANIFEST_NAME}")
         for path in self.storage.files(folder):
@@ -167,22 +196,40 @@ class Landing:
         where = f"{self.address}/{path}"
         local = self.storage.fetch(path, scratch)
         if local is None:
-            raise _broken("a file that the manifest lists is missing", where, day, file.name, "no such file")
+            raise _broken(
+                "a file that the manifest lists is missing", where, day, file.name, "no such file"
+            )
         with local.open("rb") as opened:
             digest = hashlib.file_digest(opened, "sha256").hexdigest()
         if digest != file.sha256:
             size = f"SHA-256 {digest} ({local.stat().st_size:,} bytes)"
-            raise _broken("a file is not the one its manifest lists", where, day, f"SHA-256 {file.sha256}", size)
+            raise _broken(
+                "a file is not the one its manifest lists",
+                where,
+                day,
+                f"SHA-256 {file.sha256}",
+                size,
+            )
         try:
             rows = count_rows(local)
         except ValueError as error:
-            raise _broken("a file cannot be read", where, day, f"{file.rows:,} rows", str(error)) from error
+            raise _broken(
+                "a file cannot be read", where, day, f"{file.rows:,} rows", str(error)
+            ) from error
         if rows != file.rows:
-            raise _broken("a file has another number of rows", where, day, f"{file.rows:,} rows", f"{rows:,} rows")
+            raise _broken(
+                "a file has another number of rows",
+                where,
+                day,
+                f"{file.rows:,} rows",
+                f"{rows:,} rows",
+            )
         return local
 
     def _discard(self, folder: str) -> None:
-        """Take away what a failed write has left; whatever stays has no manifest and is never read."""
+        """Take away what a failed write has left; whatever stays has no manifest and is never
+        read.
+        """
         with suppress(TollgateError):
             for path in self.storage.files(folder):
                 self.storage.delete(path)
@@ -190,9 +237,15 @@ class Landing:
 
 def _encoded(parts: Sequence[LandedPart]) -> tuple[dict[str, bytes], Manifest]:
     """The files `part-0`, `part-1`, … with their bytes, and the manifest that lists them."""
-    contents = {f"part-{n}.{part.file_format}": encode(part.table, part.file_format) for n, part in enumerate(parts)}
+    contents = {
+        f"part-{n}.{part.file_format}": encode(part.table, part.file_format)
+        for n, part in enumerate(parts)
+    }
     described = zip(contents.items(), parts, strict=True)
-    files = (LandedFile(name, part.table.num_rows, _sha256(content)) for (name, content), part in described)
+    files = (
+        LandedFile(name, part.table.num_rows, _sha256(content))
+        for (name, content), part in described
+    )
     return contents, Manifest(tuple(files))
 
 
@@ -212,7 +265,9 @@ def _folder(feed: str, day: date) -> str:
 
 
 def _days_of(paths: Iterable[Sequence[str]]) -> list[date]:
-    """The days of the files `<feed>/<day>/<name>`, each once, in order; other paths are passed over."""
+    """The days of the files `<feed>/<day>/<name>`, each once, in order; other paths are passed
+    over.
+    """
     days = set()
     for parts in paths:
         day = _day(parts[1]) if len(parts) == 3 else None

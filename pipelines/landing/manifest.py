@@ -1,7 +1,10 @@
-"""The manifest of a landed day: which files belong to it, with how many rows and which bytes. Written last.
+"""The manifest of a landed day: which files belong to it, with how many rows and which bytes.
 
-`{"files": [{"name": "part-0.parquet", "rows": 9488, "sha256": "…"}]}`. Nothing but this list decides what a day holds:
-other files in the folder are leftovers of a writer that did not finish, and are never read.
+Written last.
+
+`{"files": [{"name": "part-0.parquet", "rows": 9488, "sha256": "…"}]}`. Nothing but this list
+decides what a day holds: other files in the folder are leftovers of a writer that did not finish,
+and are never read.
 """
 
 from __future__ import annotations
@@ -16,12 +19,16 @@ from pipelines.base.errors import ContractError
 MANIFEST_NAME = "_MANIFEST.json"
 _FILE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}\.(parquet|csv\.gz)")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
-_EXPECTED = '{"files": [{"name": "part-0.parquet", "rows": 9488, "sha256": "<64 hexadecimal digits>"}]}'
+_EXPECTED = (
+    '{"files": [{"name": "part-0.parquet", "rows": 9488, "sha256": "<64 hexadecimal digits>"}]}'
+)
 
 
 @dataclass(frozen=True)
 class LandedFile:
-    """One part file: its name within the day's folder, its number of rows, the SHA-256 (hex) of its bytes."""
+    """One part file: its name within the day's folder, its number of rows, the SHA-256 (hex) of its
+    bytes.
+    """
 
     name: str
     rows: int
@@ -41,7 +48,9 @@ class Manifest:
 
     def to_bytes(self) -> bytes:
         """The file's content (UTF-8 JSON)."""
-        return (json.dumps({"files": [asdict(file) for file in self.files]}, indent=2) + "\n").encode()
+        return (
+            json.dumps({"files": [asdict(file) for file in self.files]}, indent=2) + "\n"
+        ).encode()
 
     @classmethod
     def parse(cls, content: bytes, *, where: str) -> Manifest:
@@ -57,10 +66,14 @@ class Manifest:
         for index, entry in enumerate(entries):
             problems += _problems(index, entry)
         names = [entry["name"] for entry in entries] if not problems else []
-        problems += [f"{name!r} is listed twice" for name in sorted({n for n in names if names.count(n) > 1})]
+        problems += [
+            f"{name!r} is listed twice" for name in sorted({n for n in names if names.count(n) > 1})
+        ]
         if problems:
             raise _broken(where, problems)
-        return cls(tuple(LandedFile(entry["name"], entry["rows"], entry["sha256"]) for entry in entries))
+        return cls(
+            tuple(LandedFile(entry["name"], entry["rows"], entry["sha256"]) for entry in entries)
+        )
 
 
 def _problems(index: int, entry: Any) -> list[str]:
@@ -69,7 +82,9 @@ def _problems(index: int, entry: Any) -> list[str]:
     name, rows, sha256 = entry.get("name"), entry.get("rows"), entry.get("sha256")
     problems = []
     if not (isinstance(name, str) and _FILE_NAME.fullmatch(name)):
-        problems.append(f"files[{index}].name {name!r} is not a plain name that ends in .parquet or .csv.gz")
+        problems.append(
+            f"files[{index}].name {name!r} is not a plain name that ends in .parquet or .csv.gz"
+        )
     if not isinstance(rows, int) or isinstance(rows, bool) or rows < 0:
         problems.append(f"files[{index}].rows {rows!r} is not a whole number from 0 on")
     if not (isinstance(sha256, str) and _SHA256.fullmatch(sha256)):

@@ -1,4 +1,6 @@
-"""Part files of the landing zone: a table as bytes (Parquet, or gzipped CSV with a header), and the rows in a file."""
+"""Part files of the landing zone: a table as bytes (Parquet, or gzipped CSV with a header), and the
+rows in a file.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,8 @@ def encode(table: Any, file_format: FileFormat) -> bytes:
 
 
 def count_rows(path: Path) -> int:
-    """Rows of a part file: from the Parquet footer, or by reading the CSV (blank lines and the header do not count).
+    """Rows of a part file: from the Parquet footer, or by reading the CSV (blank lines and the
+    header do not count).
 
     Raises `ValueError` with the reason where the file is truncated or of another kind.
     """

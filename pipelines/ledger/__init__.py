@@ -1,1 +1,3 @@
-"""The ledger in SQL: append-only rows, releases, one pointer moved by compare-and-swap, incidents, leases."""
+"""The ledger in SQL: append-only rows, releases, one pointer moved by compare-and-swap, incidents,
+leases.
+"""

@@ -1,7 +1,9 @@
-"""The whole ledger as one compressed file of JSON lines, and back: into a file or a server, whichever it came from.
+"""The whole ledger as one compressed file of JSON lines, and back: into a file or a server,
+whichever it came from.
 
-The first line says what it is, then comes a line for each row, tables in the order in which they refer to one another,
-and the last line counts them: a file that was cut off is known by its absence.
+The first line says what it is, then comes a line for each row, tables in the order in which they
+refer to one another, and the last line counts them: a file that was cut off is known by its
+absence.
 """
 
 from __future__ import annotations
@@ -32,9 +34,11 @@ TABLES = [table for table in metadata.sorted_tables if table is not schema_versi
 
 
 def back_up(url: str, path: Path, *, at: datetime) -> dict[str, int]:
-    """Write every row of the ledger, of all use cases, as it is at one moment; returns the rows by table.
+    """Write every row of the ledger, of all use cases, as it is at one moment; returns the rows by
+    table.
 
-    Raises `StoreError` where ledger or disk does not answer; an earlier file of that name then stays.
+    Raises `StoreError` where ledger or disk does not answer; an earlier file of that name then
+    stays.
     """
     engine = open_ledger(url)
     counted: dict[str, int] = {}
@@ -46,10 +50,16 @@ def back_up(url: str, path: Path, *, at: datetime) -> dict[str, int]:
                 connection = connection.execution_options(isolation_level="REPEATABLE READ")
             else:
                 connection.exec_driver_sql("BEGIN")
-            file.write(json.dumps({"tollgate_ledger": SCHEMA_VERSION, "made_at": at.isoformat()}) + "\n")
+            file.write(
+                json.dumps({"tollgate_ledger": SCHEMA_VERSION, "made_at": at.isoformat()}) + "\n"
+            )
             for table in TABLES:
-                rows = connection.execute(sa.select(table).order_by(*table.primary_key.columns)).mappings()
-                counted[table.name] = sum(bool(file.write(_line(table.name, dict(row)))) for row in rows)
+                rows = connection.execute(
+                    sa.select(table).order_by(*table.primary_key.columns)
+                ).mappings()
+                counted[table.name] = sum(
+                    bool(file.write(_line(table.name, dict(row)))) for row in rows
+                )
             file.write(json.dumps({"rows": counted}) + "\n")
 
     try:
@@ -63,21 +73,28 @@ def back_up(url: str, path: Path, *, at: datetime) -> dict[str, int]:
 def restore(path: Path, url: str) -> dict[str, int]:
     """Fill an empty ledger from a backup in one transaction; returns the rows by table.
 
-    Raises `PermanentError` where the file is no whole backup of this layout, `UsageError` where the ledger has rows,
-    `StoreError` where it does not answer.
+    Raises `PermanentError` where the file is no whole backup of this layout, `UsageError` where the
+    ledger has rows, `StoreError` where it does not answer.
     """
     rows, counted = _read(path)
     engine = open_ledger(url)
     try:
         with answering(mask_passwords(url)), engine.begin() as connection:
-            full = [table.name for table in TABLES if connection.execute(_told_rows(table).limit(1)).first()]
+            full = [
+                table.name
+                for table in TABLES
+                if connection.execute(_told_rows(table).limit(1)).first()
+            ]
             if full:
                 raise UsageError(
                     "the ledger is not empty; nothing was changed",
                     where=mask_passwords(url),
                     expected="a new ledger",
                     found=f"rows in {', '.join(full)}",
-                    next_step="move it away, or let TOLLGATE_LEDGER name a new file or database; then restore again",
+                    next_step=(
+                        "move it away, or let TOLLGATE_LEDGER name a new file or database; then"
+                        " restore again"
+                    ),
                     runbook=RUNBOOK,
                 )
             connection.execute(audit.delete().where(audit.c.kind == HOME))
@@ -88,7 +105,9 @@ def restore(path: Path, url: str) -> dict[str, int]:
 
 
 def has_rows(url: str) -> bool:
-    """Whether a ledger holds anything but the note whose it is; raises `StoreError` where it does not answer."""
+    """Whether a ledger holds anything but the note whose it is; raises `StoreError` where it does
+    not answer.
+    """
     engine = open_ledger(url)
     try:
         with answering(mask_passwords(url)), engine.connect() as connection:
@@ -98,7 +117,9 @@ def has_rows(url: str) -> bool:
 
 
 def _told_rows(table: sa.Table) -> sa.Select[Any]:
-    """Rows that a restore must not cover: all but the note whose ledger it is, which a new one gets by itself."""
+    """Rows that a restore must not cover: all but the note whose ledger it is, which a new one gets
+    by itself.
+    """
     query = sa.select(table)
     return query.where(table.c.kind != HOME) if table is audit else query
 
@@ -121,7 +142,11 @@ def _read(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, int]]
     try:
         documents = list(_documents(path))
         if not documents or documents[0].get("tollgate_ledger") != SCHEMA_VERSION:
-            found = documents[0].get("tollgate_ledger", "another file") if documents else "an empty file"
+            found = (
+                documents[0].get("tollgate_ledger", "another file")
+                if documents
+                else "an empty file"
+            )
             raise _unusable(path, f"layout {found}")
         rows = [(document["table"], document["row"]) for document in documents[1:-1]]
     except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
@@ -151,6 +176,9 @@ def _unusable(path: Path, found: str) -> PermanentError:
         where=str(path),
         expected=f"a file that `tollgate ledger backup` wrote, layout {SCHEMA_VERSION}",
         found=found,
-        next_step="take another of <home>/backups; one of an older layout is restored by the Tollgate that made it",
+        next_step=(
+            "take another of <home>/backups; one of an older layout is restored by the Tollgate"
+            " that made it"
+        ),
         runbook=RUNBOOK,
     )

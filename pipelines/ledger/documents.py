@@ -1,4 +1,6 @@
-"""Stored JSON of the ledger, read as its type: one that this code cannot read is an error that says what to do."""
+"""Stored JSON of the ledger, read as its type: one that this code cannot read is an error that says
+what to do.
+"""
 
 from __future__ import annotations
 

@@ -1,6 +1,8 @@
-"""What the ledger knows of homes: each registration, adoption and move, so that a second home on one ledger is noticed.
+"""What the ledger knows of homes: each registration, adoption and move, so that a second home on
+one ledger is noticed.
 
-Rows of the audit table, kind `home`, whose subject is the identity. The newest says whose ledger it is.
+Rows of the audit table, kind `home`, whose subject is the identity. The newest says whose ledger it
+is.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ class HomeLedger(LedgerStore):
     """Homes in the ledger, of all use cases together."""
 
     def homes(self) -> list[Mapping[str, Any]]:
-        """Every row about a home, oldest first: `subject` is the identity, `detail` has event and path."""
+        """Every row about a home, oldest first: `subject` is the identity, `detail` has event and
+        path.
+        """
         query = sa.select(audit).where(audit.c.kind == HOME).order_by(audit.c.id)
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
@@ -47,19 +51,28 @@ class HomeLedger(LedgerStore):
             connection.execute(self._audit_row(HOME, home.home_id, actor, at, detail))
 
     def withdraw_messages(self, *, at: datetime) -> int:
-        """Notices that wait are not sent any more: another home sends its own. Returns how many there were."""
+        """Notices that wait are not sent any more: another home sends its own.
+
+        Returns how many there were.
+        """
         with self._writing() as connection:
             waiting = outbox.update().where(outbox.c.sent_at.is_(None))
-            return connection.execute(waiting.values(sent_at=as_text(at), last_error=WITHDRAWN)).rowcount
+            return connection.execute(
+                waiting.values(sent_at=as_text(at), last_error=WITHDRAWN)
+            ).rowcount
 
 
 def ledger_exists(settings: Settings) -> bool:
     """Whether there is a ledger to ask; one in a file is not made by asking."""
-    return not settings.ledger.startswith("sqlite:///") or Path(settings.ledger.removeprefix("sqlite:///")).is_file()
+    return (
+        not settings.ledger.startswith("sqlite:///")
+        or Path(settings.ledger.removeprefix("sqlite:///")).is_file()
+    )
 
 
 def require_own_ledger(settings: Settings, home: Home, *, actor: str) -> None:
-    """Record the home in its ledger; raises `ConfigurationError` where a ledger outside it belongs to another home.
+    """Record the home in its ledger; raises `ConfigurationError` where a ledger outside it belongs
+    to another home.
 
     A ledger that does not answer is left to the command that needs it.
     """
@@ -88,8 +101,13 @@ def _ledger_of_another(settings: Settings, ledger: HomeLedger, home: Home) -> Co
         "the ledger belongs to another home; nothing was done",
         where=ledger.where,
         expected=f"the ledger of home {home.short_id} at {settings.home}",
-        found=f"that of home {str(newest['subject'])[:12]} at {newest['detail'].get('path', 'an unknown place')}",
-        next_step="let TOLLGATE_LEDGER name a ledger of this home's own; "
-        "where that other home is lost for good, `tollgate home adopt --moved` takes its place",
+        found=(
+            f"that of home {str(newest['subject'])[:12]} at"
+            f" {newest['detail'].get('path', 'an unknown place')}"
+        ),
+        next_step=(
+            "let TOLLGATE_LEDGER name a ledger of this home's own; "
+            "where that other home is lost for good, `tollgate home adopt --moved` takes its place"
+        ),
         runbook=RUNBOOK,
     )

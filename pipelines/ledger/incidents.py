@@ -24,8 +24,8 @@ Severity = Literal["warning", "critical"]
 class NewIncident:
     """What an incident says when it is opened. Of one `kind` and `subject` one is open at a time.
 
-    Days and sources of later reports are added to those of earlier ones, unless it says the `whole_truth`: then the
-    newest report alone counts.
+    Days and sources of later reports are added to those of earlier ones, unless it says the
+    `whole_truth`: then the newest report alone counts.
     """
 
     kind: str
@@ -57,7 +57,9 @@ class Incident:
 
     @cached_property
     def detail(self) -> IncidentDetail:
-        """The days, what it means, the evidence, what to do; raises `PermanentError` where this code cannot read it."""
+        """The days, what it means, the evidence, what to do; raises `PermanentError` where this
+        code cannot read it.
+        """
         return read_document(IncidentDetail, self.document, what=f"incident {self.incident_id}")
 
     def to_json(self) -> dict[str, Any]:
@@ -87,21 +89,35 @@ class IncidentLedger(OutboxLedger):
     def report_incident(
         self, new: NewIncident, *, at: datetime, actor: str, channels: Collection[str] = ()
     ) -> tuple[Incident, Event]:
-        """Open an incident, or say once more that it goes on: of a cause there is one, whatever reports it.
+        """Open an incident, or say once more that it goes on: of a cause there is one, whatever
+        reports it.
 
-        One that is open takes the newer summary and detail, keeps the graver severity, and gathers the `days` and
-        `sources` (lists) of every report. What is new to people (`opened`, `escalated`) is put into the outbox of each
-        of `channels`, in the same transaction.
+        One that is open takes the newer summary and detail, keeps the graver severity, and gathers
+        the `days` and `sources` (lists) of every report. What is new to people (`opened`,
+        `escalated`) is put into the outbox of each of `channels`, in the same transaction.
         """
         with self._writing() as connection:
             return self._report(connection, new, at=at, actor=actor, channels=channels)
 
     def settle_incident(
-        self, kind: str, subject: str, *, resolution: str, at: datetime, actor: str, channels: Collection[str] = ()
+        self,
+        kind: str,
+        subject: str,
+        *,
+        resolution: str,
+        at: datetime,
+        actor: str,
+        channels: Collection[str] = (),
     ) -> bool:
-        """Close the open incident of that kind and subject and tell so; False where none is open."""
+        """Close the open incident of that kind and subject and tell so; False where none is
+        open.
+        """
         with self._writing() as connection:
-            row = connection.execute(self._open_one(kind, subject).with_for_update()).mappings().one_or_none()
+            row = (
+                connection.execute(self._open_one(kind, subject).with_for_update())
+                .mappings()
+                .one_or_none()
+            )
             if row is None:
                 return False
             ends = {"resolved_at": as_text(at), "resolved_by": actor, "resolution": resolution}
@@ -111,12 +127,23 @@ class IncidentLedger(OutboxLedger):
         return True
 
     def _report(
-        self, connection: sa.Connection, new: NewIncident, *, at: datetime, actor: str, channels: Collection[str]
+        self,
+        connection: sa.Connection,
+        new: NewIncident,
+        *,
+        at: datetime,
+        actor: str,
+        channels: Collection[str],
     ) -> tuple[Incident, Event]:
         """`report_incident` within the caller's transaction."""
         event: Event | None = None
-        while event is None:  # an incident that is open when we ask may be settled by another before we hold its row
-            opened = connection.execute(self._opening(connection.dialect.name, new, actor, at)).rowcount == 1
+        while (
+            event is None
+        ):  # an incident that is open when we ask may be settled by another before we hold its row
+            opened = (
+                connection.execute(self._opening(connection.dialect.name, new, actor, at)).rowcount
+                == 1
+            )
             event = "opened" if opened else self._goes_on(connection, new)
         row = connection.execute(self._open_one(new.kind, new.subject)).mappings().one()
         incident = _incident(row)
@@ -126,7 +153,11 @@ class IncidentLedger(OutboxLedger):
 
     def _goes_on(self, connection: sa.Connection, new: NewIncident) -> Event | None:
         """Add to the open incident; None where none is open any more."""
-        row = connection.execute(self._open_one(new.kind, new.subject).with_for_update()).mappings().one_or_none()
+        row = (
+            connection.execute(self._open_one(new.kind, new.subject).with_for_update())
+            .mappings()
+            .one_or_none()
+        )
         if row is None:
             return None
         graver = new.severity == "critical" and row["severity"] != "critical"
@@ -138,7 +169,11 @@ class IncidentLedger(OutboxLedger):
                 detail[name] = sorted(dict.fromkeys(every))
         if detail.get(_DAYS):
             detail["first_day"] = detail[_DAYS][0]
-        values = {"detail": detail, "summary": new.summary, "severity": "critical" if graver else row["severity"]}
+        values = {
+            "detail": detail,
+            "summary": new.summary,
+            "severity": "critical" if graver else row["severity"],
+        }
         connection.execute(incidents.update().where(incidents.c.id == row["id"]).values(**values))
         return "escalated" if graver else "seen"
 
@@ -160,7 +195,9 @@ class IncidentLedger(OutboxLedger):
         return [_incident(row) for row in rows]
 
     def _opening(self, dialect: str, new: NewIncident, actor: str, at: datetime) -> sa.Insert:
-        """Insert the incident unless one of its kind and subject is open: the table's index says so."""
+        """Insert the incident unless one of its kind and subject is open: the table's index says
+        so.
+        """
         insert = postgresql.insert if dialect == "postgresql" else sqlite.insert
         row = insert(incidents).values(
             use_case=self.use_case,

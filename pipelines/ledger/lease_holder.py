@@ -1,7 +1,8 @@
-"""One writer at a time: a lease is taken, renewed while its holder writes, and given back; one that is lost ends it.
+"""One writer at a time: a lease is taken, renewed while its holder writes, and given back; one that
+is lost ends it.
 
-After the lease with fencing token of Gray and Cheriton (1989) and Kleppmann, *Designing Data-Intensive Applications*,
-chapter 8. A holder that dies lets go when its lease expires.
+After the lease with fencing token of Gray and Cheriton (1989) and Kleppmann, *Designing
+Data-Intensive Applications*, chapter 8. A holder that dies lets go when its lease expires.
 """
 
 from __future__ import annotations
@@ -20,7 +21,9 @@ from pipelines.ledger.leases import Lease, LeaseLedger
 
 LOGGER = logging.getLogger(__name__)
 SECONDS = 60.0
-"""How long a lease holds without being renewed: a holder that was killed keeps the others waiting for so long."""
+"""How long a lease holds without being renewed: a holder that was killed keeps the others waiting
+for so long.
+"""
 PATIENCE = 300.0
 """How long one waits for a lease; Airflow tries again after that."""
 RUNBOOK = "docs/runbooks/lease.md"
@@ -33,7 +36,10 @@ def holder_name(run_id: str) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Leases:
-    """Leases of one holder. `seconds` a lease holds, renewed after a quarter of that; `patience` seconds are waited."""
+    """Leases of one holder.
+
+    `seconds` a lease holds, renewed after a quarter of that; `patience` seconds are waited.
+    """
 
     ledger: LeaseLedger
     holder: str
@@ -42,10 +48,13 @@ class Leases:
 
     @contextmanager
     def held(self, name: str, *, stop: Callable[[], object]) -> Iterator[int]:
-        """Hold the lease of that name; its token. Should it be lost meanwhile, `stop` is called from another thread.
+        """Hold the lease of that name; its token.
 
-        Raises `TransientError` that names the holder where it is not to be had in time, or where it was lost: whatever
-        the body raised then, and also where it raised nothing. Raises `StoreError` where the ledger is away.
+        Should it be lost meanwhile, `stop` is called from another thread.
+
+        Raises `TransientError` that names the holder where it is not to be had in time, or where it
+        was lost: whatever the body raised then, and also where it raised nothing. Raises
+        `StoreError` where the ledger is away.
         """
         lease = self._wait(name)
         done, lost = threading.Event(), threading.Event()
@@ -61,7 +70,9 @@ class Leases:
             done.set()
             renewing.join()
             if not lost.is_set():
-                with suppress(TollgateError):  # what was written is written; the lease runs out by itself
+                with suppress(
+                    TollgateError
+                ):  # what was written is written; the lease runs out by itself
                     self.ledger.give_lease(lease)
         if lost.is_set():
             raise self._lost(lease)
@@ -75,7 +86,9 @@ class Leases:
             pause = min(2 * pause, 1.0)
         return lease
 
-    def _renew(self, lease: Lease, done: threading.Event, lost: threading.Event, stop: Callable[[], object]) -> None:
+    def _renew(
+        self, lease: Lease, done: threading.Event, lost: threading.Event, stop: Callable[[], object]
+    ) -> None:
         held_until = time.monotonic() + self.seconds
         while not done.wait(self.seconds / 4):
             asked = time.monotonic()
@@ -97,10 +110,15 @@ class Leases:
             "another writer holds the table",
             where=name,
             expected=f"its lease within {self.patience:.0f} s",
-            found=f"{found.holder}, holder number {found.token}, for {max(found.seconds, 0):.0f} s more unless renewed"
-            if found
-            else "one that has let go by now",
-            next_step="run the same command again when it is done; a holder that died lets go by itself",
+            found=(
+                f"{found.holder}, holder number {found.token}, for {max(found.seconds, 0):.0f} s"
+                " more unless renewed"
+                if found
+                else "one that has let go by now"
+            ),
+            next_step=(
+                "run the same command again when it is done; a holder that died lets go by itself"
+            ),
             runbook=RUNBOOK,
         )
 
@@ -112,7 +130,13 @@ class Leases:
             "the lease of the table was lost while it was written",
             where=lease.name,
             expected=f"to stay its holder (number {lease.token})",
-            found=f"{found.holder}, holder number {found.token}" if found else "no answer from the ledger",
-            next_step="run the same command again: days are replaced whole, nothing is written twice",
+            found=(
+                f"{found.holder}, holder number {found.token}"
+                if found
+                else "no answer from the ledger"
+            ),
+            next_step=(
+                "run the same command again: days are replaced whole, nothing is written twice"
+            ),
             runbook=RUNBOOK,
         )

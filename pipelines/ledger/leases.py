@@ -1,7 +1,9 @@
-"""Leases in the ledger: who may write to something now, until when, and the how-manyth holder that is.
+"""Leases in the ledger: who may write to something now, until when, and the how-manyth holder that
+is.
 
-One row for each name, moved by compare-and-swap. The database's own clock decides what has expired, so that machines
-whose clocks differ agree. The token grows with every holder: of two that think they hold a lease, the larger one does.
+One row for each name, moved by compare-and-swap. The database's own clock decides what has expired,
+so that machines whose clocks differ agree. The token grows with every holder: of two that think
+they hold a lease, the larger one does.
 """
 
 from __future__ import annotations
@@ -28,13 +30,21 @@ class Lease:
 
 
 class LeaseLedger(LedgerStore):
-    """Taking, renewing and giving back; each is one statement. Raises `StoreError` where the database is away."""
+    """Taking, renewing and giving back; each is one statement.
+
+    Raises `StoreError` where the database is away.
+    """
 
     def take_lease(self, name: str, holder: str, seconds: float) -> Lease | None:
-        """The lease, if nobody holds it: with a token that nobody had before. None where it is held."""
+        """The lease, if nobody holds it: with a token that nobody had before.
+
+        None where it is held.
+        """
         now = self._now()
         free = leases.update().where(leases.c.name == name, leases.c.expires_at <= now)
-        taken = free.values(token=leases.c.token + 1, holder=holder, expires_at=now + seconds).returning(leases.c.token)
+        taken = free.values(
+            token=leases.c.token + 1, holder=holder, expires_at=now + seconds
+        ).returning(leases.c.token)
         with self._writing() as connection:
             token = connection.execute(taken).scalar()
         if token is None and not self._made(name, holder, seconds):
@@ -45,8 +55,8 @@ class LeaseLedger(LedgerStore):
     def _shorten(self, name: str, seconds: float) -> None:
         """Let a lease that lies further ahead than any lease is taken for expire like a fresh one.
 
-        It was taken before the database's clock went back; a dead holder would keep the others waiting for as long as
-        the clock went back. A living holder renews it in time.
+        It was taken before the database's clock went back; a dead holder would keep the others
+        waiting for as long as the clock went back. A living holder renews it in time.
         """
         limit = self._now() + seconds + CLOCK_TOLERANCE_SECONDS
         with self._writing() as connection:
@@ -68,12 +78,18 @@ class LeaseLedger(LedgerStore):
         """Who held it last, whether it has expired or not; None where nobody ever did."""
         left = (leases.c.expires_at - self._now()).label("left")
         with self._reading() as connection:
-            row = connection.execute(sa.select(leases, left).where(leases.c.name == name)).mappings().first()
+            row = (
+                connection.execute(sa.select(leases, left).where(leases.c.name == name))
+                .mappings()
+                .first()
+            )
         return Lease(name, row["token"], row["holder"], float(row["left"])) if row else None
 
     def _made(self, name: str, holder: str, seconds: float) -> bool:
         """Make the row; another may have been faster, or hold it."""
-        row = leases.insert().values(name=name, token=1, holder=holder, expires_at=self._now() + seconds)
+        row = leases.insert().values(
+            name=name, token=1, holder=holder, expires_at=self._now() + seconds
+        )
         try:
             with self._writing() as connection:
                 connection.execute(row)

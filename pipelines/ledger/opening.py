@@ -1,8 +1,10 @@
-"""How a ledger is opened: its layout made where there is none, an older one brought forward, a newer one refused.
+"""How a ledger is opened: its layout made where there is none, an older one brought forward, a
+newer one refused.
 
-Nothing is written to a ledger whose version is not known to be ours or older. Making and bringing forward are one
-transaction each: a crash leaves the old layout, whole, and several processes may open a ledger at once (SQLite and
-PostgreSQL change a layout within a transaction; MySQL does not, and is refused).
+Nothing is written to a ledger whose version is not known to be ours or older. Making and bringing
+forward are one transaction each: a crash leaves the old layout, whole, and several processes may
+open a ledger at once (SQLite and PostgreSQL change a layout within a transaction; MySQL does not,
+and is refused).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ from pipelines.ledger.tables import (
 
 _SQLITE = "sqlite:///"
 _LAYOUT_LOCK = 0x746F6C6C
-"""Key of PostgreSQL's advisory lock on the layout ("toll"): of several that open a new ledger, one makes it."""
+"""Key of PostgreSQL's advisory lock on the layout ("toll"): of several that open a new ledger, one
+makes it.
+"""
 
 RUNBOOK = "docs/runbooks/ledger.md"
 
@@ -39,14 +43,16 @@ PATIENT_CONNECTION = {
     "keepalives_count": 3,
     "tcp_user_timeout": 60_000,
 }
-"""libpq's settings: a machine that vanished (power, network) is given up after a minute, not after two hours."""
+"""libpq's settings: a machine that vanished (power, network) is given up after a minute, not after
+two hours.
+"""
 
 
 def open_ledger(url: str) -> sa.Engine:
     """An engine whose database has the ledger's layout.
 
-    Raises `StoreError` where the database does not answer, `ConfigurationError` where it is none, or was made by a
-    newer Tollgate.
+    Raises `StoreError` where the database does not answer, `ConfigurationError` where it is none,
+    or was made by a newer Tollgate.
     """
     where = mask_passwords(url)
     engine = _engine(url)
@@ -64,9 +70,14 @@ def open_ledger(url: str) -> sa.Engine:
         raise ConfigurationError(
             "the user of the ledger may not make its tables, or not use them",
             where=where,
-            expected="the owner of the database, or a user with GRANT CREATE, USAGE ON SCHEMA public",
+            expected=(
+                "the owner of the database, or a user with GRANT CREATE, USAGE ON SCHEMA public"
+            ),
             found=str(error.orig).strip(),
-            next_step="give the user those rights (PostgreSQL 15 gives them to the owner only), then run it again",
+            next_step=(
+                "give the user those rights (PostgreSQL 15 gives them to the owner only), then run"
+                " it again"
+            ),
             runbook=RUNBOOK,
         ) from error
     except sa.exc.DatabaseError as error:
@@ -111,7 +122,9 @@ def _engine(url: str) -> sa.Engine:
 def _engine_of_file(url: str, path: Path) -> sa.Engine:
     """The engine of a file; where this user may not write to it, one that can only read."""
     if path.is_file() and not may_write(path):
-        return sa.create_engine(with_our_driver(url), creator=lambda: open_for_reading(path, check_same_thread=False))
+        return sa.create_engine(
+            with_our_driver(url), creator=lambda: open_for_reading(path, check_same_thread=False)
+        )
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -152,7 +165,9 @@ def _version(connection: sa.Connection) -> int | None:
 
 
 def _bring_forward(connection: sa.Connection, version: int | None) -> None:
-    """Make the layout, or change that of an older ledger into ours; another process may have done it meanwhile."""
+    """Make the layout, or change that of an older ledger into ours; another process may have done
+    it meanwhile.
+    """
     if version is not None and version >= SCHEMA_VERSION:
         return
     metadata.create_all(connection)
@@ -165,7 +180,9 @@ def _bring_forward(connection: sa.Connection, version: int | None) -> None:
 
 
 def _from_1_to_2(connection: sa.Connection) -> None:
-    """Version 2 adds the challenger, the history of the pointer (before: only in the releases' states), incidents."""
+    """Version 2 adds the challenger, the history of the pointer (before: only in the releases'
+    states), incidents.
+    """
     for column in (pointers.c.challenger, pointers.c.challenger_state):
         kind = column.type.compile(connection.dialect)
         connection.exec_driver_sql(f"ALTER TABLE {pointers.name} ADD COLUMN {column.name} {kind}")

@@ -1,4 +1,7 @@
-"""The outbox: messages that are to be sent, kept until a receiver has taken them. Nothing in it is ever lost."""
+"""The outbox: messages that are to be sent, kept until a receiver has taken them.
+
+Nothing in it is ever lost.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,9 @@ FIRST_WAIT, LONGEST_WAIT = timedelta(minutes=1), timedelta(hours=1)
 
 @dataclass(frozen=True, kw_only=True)
 class Message:
-    """A message for `channel`; `body` is the incident as it was at `event` (opened, escalated, resolved). UTC."""
+    """A message for `channel`; `body` is the incident as it was at `event` (opened, escalated,
+    resolved). UTC.
+    """
 
     message_id: int
     channel: str
@@ -31,18 +36,26 @@ class Message:
     def to_json(self) -> dict[str, Any]:
         """Plain data, the body left out."""
         plain = {name: value for name, value in vars(self).items() if name != "body"}
-        return {**plain, "created_at": self.created_at.isoformat(), "summary": self.body.get("summary", "")}
+        return {
+            **plain,
+            "created_at": self.created_at.isoformat(),
+            "summary": self.body.get("summary", ""),
+        }
 
 
 class OutboxLedger(LedgerStore):
     """The messages of a use case."""
 
     def waiting_messages(self, *, due: datetime | None = None) -> list[Message]:
-        """Messages that nobody has taken yet, oldest first; with `due` those whose next attempt has come by then.
+        """Messages that nobody has taken yet, oldest first; with `due` those whose next attempt has
+        come by then.
 
-        An attempt that lies further ahead than any wait was set by a clock that has gone back since: it is due.
+        An attempt that lies further ahead than any wait was set by a clock that has gone back
+        since: it is due.
         """
-        query = sa.select(outbox).where(outbox.c.use_case == self.use_case, outbox.c.sent_at.is_(None))
+        query = sa.select(outbox).where(
+            outbox.c.use_case == self.use_case, outbox.c.sent_at.is_(None)
+        )
         if due is not None:
             has_come = outbox.c.next_attempt_at <= as_text(due)
             clock_went_back = outbox.c.next_attempt_at > as_text(due + LONGEST_WAIT)
@@ -53,7 +66,10 @@ class OutboxLedger(LedgerStore):
             Message(
                 message_id=row["id"],
                 created_at=datetime.fromisoformat(row["created_at"]),
-                **{n: row[n] for n in ("channel", "event", "incident_id", "body", "attempts", "last_error")},
+                **{
+                    n: row[n]
+                    for n in ("channel", "event", "incident_id", "body", "attempts", "last_error")
+                },
             )
             for row in rows
         ]
@@ -62,14 +78,22 @@ class OutboxLedger(LedgerStore):
         """The receiver has taken it."""
         with self._writing() as connection:
             sent = outbox.update().where(outbox.c.id == message.message_id)
-            connection.execute(sent.values(sent_at=as_text(at), attempts=message.attempts + 1, last_error=None))
+            connection.execute(
+                sent.values(sent_at=as_text(at), attempts=message.attempts + 1, last_error=None)
+            )
 
     def message_failed(self, message: Message, *, error: str, at: datetime) -> None:
-        """The receiver has not: the next attempt comes later, each time twice as long, an hour at most."""
+        """The receiver has not: the next attempt comes later, each time twice as long, an hour at
+        most.
+        """
         wait = min(LONGEST_WAIT, FIRST_WAIT * 2 ** min(message.attempts, 10))
         with self._writing() as connection:
             failed = outbox.update().where(outbox.c.id == message.message_id)
-            values = {"attempts": message.attempts + 1, "last_error": error, "next_attempt_at": as_text(at + wait)}
+            values = {
+                "attempts": message.attempts + 1,
+                "last_error": error,
+                "next_attempt_at": as_text(at + wait),
+            }
             connection.execute(failed.values(**values))
 
     def _tell(

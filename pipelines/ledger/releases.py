@@ -1,7 +1,9 @@
-"""Releases in the ledger: immutable rows, their states, and one pointer per use case that moves by compare-and-swap.
+"""Releases in the ledger: immutable rows, their states, and one pointer per use case that moves by
+compare-and-swap.
 
-The pointer names the champion and, while one is tried out, its challenger; both are read and moved together. Each move
-is kept (`moves`, one row for each generation), so that what decided when can be told, and history is never rewritten.
+The pointer names the champion and, while one is tried out, its challenger; both are read and moved
+together. Each move is kept (`moves`, one row for each generation), so that what decided when can be
+told, and history is never rewritten.
 """
 
 from __future__ import annotations
@@ -52,13 +54,17 @@ class Release:
 
     @cached_property
     def account(self) -> ReleaseAccount:
-        """What the ledger keeps of the release; raises `PermanentError` where this code cannot read it."""
+        """What the ledger keeps of the release; raises `PermanentError` where this code cannot read
+        it.
+        """
         return read_document(ReleaseAccount, self.document, what=f"release {self.release_id}")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Pointer:
-    """Which release is champion, how often the pointer has moved, and the challenger (`shadow` or `canary`), if any."""
+    """Which release is champion, how often the pointer has moved, and the challenger (`shadow` or
+    `canary`), if any.
+    """
 
     release_id: str
     generation: int
@@ -70,8 +76,9 @@ class Pointer:
 class Move:
     """One move of the pointer, as it is (or shall be) in the history.
 
-    `kind` is `promote` (a new champion), `rollback` (an earlier one put back), `shadow`, `canary` or `withdraw` (the
-    challenger's); `subject` is the release that it is about. `champion` and its challenger are those after the move.
+    `kind` is `promote` (a new champion), `rollback` (an earlier one put back), `shadow`, `canary`
+    or `withdraw` (the challenger's); `subject` is the release that it is about. `champion` and its
+    challenger are those after the move.
     """
 
     kind: str
@@ -96,7 +103,10 @@ class ReleaseLedger(IncidentLedger):
     def add_release(self, release_id: str, account: ReleaseAccount, *, at: datetime) -> None:
         """Add an immutable release; raises `PermanentError` where the id is taken."""
         row = releases.insert().values(
-            release_id=release_id, use_case=self.use_case, created_at=as_text(at), payload=account.to_stored()
+            release_id=release_id,
+            use_case=self.use_case,
+            created_at=as_text(at),
+            payload=account.to_stored(),
         )
         try:
             with self._writing() as connection:
@@ -112,7 +122,11 @@ class ReleaseLedger(IncidentLedger):
         """All releases, oldest first."""
         query = sa.select(releases).where(releases.c.use_case == self.use_case)
         with self._reading() as connection:
-            rows = connection.execute(query.order_by(releases.c.created_at, releases.c.release_id)).mappings().all()
+            rows = (
+                connection.execute(query.order_by(releases.c.created_at, releases.c.release_id))
+                .mappings()
+                .all()
+            )
         return [_release(row) for row in rows]
 
     def release(self, release_id: str) -> Release:
@@ -124,14 +138,19 @@ class ReleaseLedger(IncidentLedger):
             raise PermanentError(
                 "unknown release",
                 where=self.where,
-                expected=", ".join(known.release_id for known in self.releases()) or "no release exists yet",
+                expected=", ".join(known.release_id for known in self.releases())
+                or "no release exists yet",
                 found=release_id,
                 next_step="`tollgate releases` lists them",
             )
         return _release(row)
 
-    def set_state(self, release_id: str, state: str, *, reason: str, actor: str, at: datetime) -> None:
-        """Append a state (one of `STATES`) to a release's history; those that go with a move come with the move."""
+    def set_state(
+        self, release_id: str, state: str, *, reason: str, actor: str, at: datetime
+    ) -> None:
+        """Append a state (one of `STATES`) to a release's history; those that go with a move come
+        with the move.
+        """
         if state not in STATES:
             raise ValueError(f"{state!r} is none of {', '.join(STATES)}")
         with self._writing() as connection:
@@ -140,7 +159,11 @@ class ReleaseLedger(IncidentLedger):
     def states(self, release_id: str) -> list[dict[str, str]]:
         """A release's states, oldest first: `state`, `reason`, `actor`, `recorded_at`."""
         columns = (release_states.c[name] for name in ("state", "reason", "actor", "recorded_at"))
-        query = sa.select(*columns).where(release_states.c.release_id == release_id).order_by(release_states.c.id)
+        query = (
+            sa.select(*columns)
+            .where(release_states.c.release_id == release_id)
+            .order_by(release_states.c.id)
+        )
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query).mappings()]
 
@@ -161,20 +184,38 @@ class ReleaseLedger(IncidentLedger):
         return histories
 
     def champion(self) -> Pointer | None:
-        """The pointer, or None before the first promotion; champion and challenger are of one moment."""
+        """The pointer, or None before the first promotion; champion and challenger are of one
+        moment.
+        """
         query = sa.select(pointers).where(pointers.c.use_case == self.use_case)
         with self._reading() as connection:
             row = connection.execute(query).mappings().first()
         if row is None:
             return None
-        return Pointer(**{name: row[name] for name in ("release_id", "generation", "challenger", "challenger_state")})
+        return Pointer(
+            **{
+                name: row[name]
+                for name in ("release_id", "generation", "challenger", "challenger_state")
+            }
+        )
 
     def moves(self) -> list[Move]:
         """Every move of the pointer, oldest first."""
-        query = sa.select(moves).where(moves.c.use_case == self.use_case).order_by(moves.c.generation)
+        query = (
+            sa.select(moves).where(moves.c.use_case == self.use_case).order_by(moves.c.generation)
+        )
         with self._reading() as connection:
             rows = connection.execute(query).mappings().all()
-        plain = ("kind", "subject", "champion", "challenger", "challenger_state", "reason", "actor", "detail")
+        plain = (
+            "kind",
+            "subject",
+            "champion",
+            "challenger",
+            "challenger_state",
+            "reason",
+            "actor",
+            "detail",
+        )
         return [
             Move(
                 **{name: row[name] for name in plain},
@@ -193,12 +234,14 @@ class ReleaseLedger(IncidentLedger):
         incident: NewIncident | None = None,
         channels: Collection[str] = (),
     ) -> Pointer:
-        """Move the pointer if it still is what the caller saw: pointer, history, states, audit, incident, or nothing.
+        """Move the pointer if it still is what the caller saw: pointer, history, states, audit,
+        incident, or nothing.
 
         `states` are (release, new state); `channels` are told of the incident (see
-        `report_incident`). Raises `PermanentError` where somebody else moved it first: of two at once one wins. Where
-        the database goes away before it has answered, it is asked again whether it took the move: `StoreError` says
-        that nothing was moved, or that this is not known.
+        `report_incident`). Raises `PermanentError` where somebody else moved it first: of two at
+        once one wins. Where the database goes away before it has answered, it is asked again
+        whether it took the move: `StoreError` says that nothing was moved, or that this is not
+        known.
         """
         generation = expected.generation + 1 if expected else 1
         connected = False
@@ -207,16 +250,21 @@ class ReleaseLedger(IncidentLedger):
                 connected = True
                 self._write_move(connection, move, generation, expected, states)
                 if incident is not None:
-                    self._report(connection, incident, at=move.at, actor=move.actor, channels=channels)
+                    self._report(
+                        connection, incident, at=move.at, actor=move.actor, channels=channels
+                    )
         except (_LostError, sa.exc.IntegrityError) as error:
             raise self._lost(expected) from error
         except StoreError as error:
-            # A file of SQLite answers or is unchanged; a server may have committed what it could not say any more.
+            # A file of SQLite answers or is unchanged; a server may have committed what it could
+            # not say any more.
             if not connected or self._engine.dialect.name == "sqlite":
                 raise
             if not self._was_taken(move, generation, error):
                 raise self._not_moved(move, expected, error) from error
-            LOGGER.warning("the ledger went away while move %d was written; it took the move", generation)
+            LOGGER.warning(
+                "the ledger went away while move %d was written; it took the move", generation
+            )
         return Pointer(
             release_id=move.champion,
             generation=generation,
@@ -232,20 +280,28 @@ class ReleaseLedger(IncidentLedger):
         expected: Pointer | None,
         states: Sequence[tuple[str, str]],
     ) -> None:
-        """Pointer, history, states and audit; raises `_LostError` where the pointer is another by now."""
+        """Pointer, history, states and audit; raises `_LostError` where the pointer is another by
+        now.
+        """
         if not self._swap(connection, move, expected):
             raise _LostError
         connection.execute(self._move_row(move, generation))
         for release_id, state in states:
             connection.execute(_state_row(release_id, state, move.reason, move.actor, move.at))
-        detail = {**move.detail, "reason": move.reason, "generation": generation, "champion": move.champion}
+        detail = {
+            **move.detail,
+            "reason": move.reason,
+            "generation": generation,
+            "champion": move.champion,
+        }
         connection.execute(self._audit_row(move.kind, move.subject, move.actor, move.at, detail))
 
     def _was_taken(self, move: Move, generation: int, error: StoreError) -> bool:
-        """Whether the database took a move that it did not confirm; asks until it answers, `OUTCOME_PATIENCE` long.
+        """Whether the database took a move that it did not confirm; asks until it answers,
+        `OUTCOME_PATIENCE` long.
 
-        Whoever typed the command again after a move that was taken would move the pointer twice. Raises `StoreError`
-        where the database does not come back in time.
+        Whoever typed the command again after a move that was taken would move the pointer twice.
+        Raises `StoreError` where the database does not come back in time.
         """
         end = time.monotonic() + OUTCOME_PATIENCE
         while True:
@@ -257,11 +313,14 @@ class ReleaseLedger(IncidentLedger):
                 time.sleep(OUTCOME_PAUSE)
 
     def _has_move(self, move: Move, generation: int) -> bool:
-        """Whether the history has this very move, once no other transaction is writing to the pointers."""
+        """Whether the history has this very move, once no other transaction is writing to the
+        pointers.
+        """
         mine = sa.and_(moves.c.use_case == self.use_case, moves.c.generation == generation)
         with self._writing() as connection:
             if connection.dialect.name == "postgresql":
-                # The server may still be at work for a client that it believes to be there: wait for the end of that.
+                # The server may still be at work for a client that it believes to be there: wait
+                # for the end of that.
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'")
                 connection.exec_driver_sql("LOCK TABLE pointers IN SHARE ROW EXCLUSIVE MODE")
             row = connection.execute(sa.select(moves).where(mine)).mappings().first()
@@ -284,12 +343,16 @@ class ReleaseLedger(IncidentLedger):
 
     def _outcome_unknown(self, move: Move, error: StoreError) -> StoreError:
         return StoreError(
-            f"the ledger went away: it is not known whether the move was made ({move.kind} of {move.subject})",
+            f"the ledger went away: it is not known whether the move was made ({move.kind} of"
+            f" {move.subject})",
             where=self.where,
             expected=f"an answer within {OUTCOME_PATIENCE:.0f} s",
             found=error.found,
-            next_step="bring the database back and look first: tollgate which; run the same command again only where"
-            f" it does not show {move.subject} as {move.challenger_state or 'champion'}",
+            next_step=(
+                "bring the database back and look first: tollgate which; run the same command"
+                f" again only where it does not show {move.subject} as"
+                f" {move.challenger_state or 'champion'}"
+            ),
             runbook=LEDGER_RUNBOOK,
         )
 
@@ -303,9 +366,11 @@ class ReleaseLedger(IncidentLedger):
         at: datetime,
         detail: Mapping[str, Any] | None = None,
     ) -> Pointer:
-        """Make a release champion if the pointer still is what the caller saw; the one before retires.
+        """Make a release champion if the pointer still is what the caller saw; the one before
+        retires.
 
-        A challenger stays what it is, unless it is the one promoted. Raises `PermanentError` as `move` does.
+        A challenger stays what it is, unless it is the one promoted. Raises `PermanentError` as
+        `move` does.
         """
         stays = expected is not None and expected.challenger not in {None, release_id}
         move = Move(
@@ -319,7 +384,11 @@ class ReleaseLedger(IncidentLedger):
             at=at,
             detail=detail or {},
         )
-        before = [(expected.release_id, "retired")] if expected and expected.release_id != release_id else []
+        before = (
+            [(expected.release_id, "retired")]
+            if expected and expected.release_id != release_id
+            else []
+        )
         return self.move(move, expected=expected, states=[*before, (release_id, "champion")])
 
     def _swap(self, connection: sa.Connection, move: Move, expected: Pointer | None) -> bool:
@@ -329,9 +398,13 @@ class ReleaseLedger(IncidentLedger):
             "challenger_state": move.challenger_state,
         }
         if expected is None:
-            connection.execute(pointers.insert().values(use_case=self.use_case, generation=1, **values))
+            connection.execute(
+                pointers.insert().values(use_case=self.use_case, generation=1, **values)
+            )
             return True
-        seen = sa.and_(pointers.c.use_case == self.use_case, pointers.c.generation == expected.generation)
+        seen = sa.and_(
+            pointers.c.use_case == self.use_case, pointers.c.generation == expected.generation
+        )
         update = pointers.update().where(seen).values(generation=expected.generation + 1, **values)
         return connection.execute(update).rowcount == 1
 
@@ -350,7 +423,11 @@ class ReleaseLedger(IncidentLedger):
         return OvertakenError(
             "another promotion was faster",
             where=self.where,
-            expected=f"champion {expected.release_id}, move {expected.generation}" if expected else "no champion",
+            expected=(
+                f"champion {expected.release_id}, move {expected.generation}"
+                if expected
+                else "no champion"
+            ),
             found=f"champion {now.release_id}, move {now.generation}" if now else "no champion",
             next_step="look at `tollgate which`, then decide again",
         )
@@ -368,5 +445,7 @@ def _state_row(release_id: str, state: str, reason: str, actor: str, at: datetim
 
 def _release(row: sa.RowMapping) -> Release:
     return Release(
-        release_id=row["release_id"], created_at=datetime.fromisoformat(row["created_at"]), document=row["payload"]
+        release_id=row["release_id"],
+        created_at=datetime.fromisoformat(row["created_at"]),
+        document=row["payload"],
     )

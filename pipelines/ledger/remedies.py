@@ -3,12 +3,24 @@
 from __future__ import annotations
 
 _REMEDIES = (
-    (("database is locked", "database table is locked"), "another process is writing to it: wait until it is done"),
+    (
+        ("database is locked", "database table is locked"),
+        "another process is writing to it: wait until it is done",
+    ),
     (("disk is full", "no space left", "disk full"), "make room there"),
-    (("readonly", "read-only", "permission denied"), "let this user write there (owner, mode, rights)"),
+    (
+        ("readonly", "read-only", "permission denied"),
+        "let this user write there (owner, mode, rights)",
+    ),
     (("password", "authentication", "role "), "correct user and password in TOLLGATE_LEDGER"),
-    (("too many clients", "remaining connection slots", "too many connections"), "wait, or let the server take more"),
-    (("could not translate host", "name or service", "name resolution"), "correct the host in TOLLGATE_LEDGER"),
+    (
+        ("too many clients", "remaining connection slots", "too many connections"),
+        "wait, or let the server take more",
+    ),
+    (
+        ("could not translate host", "name or service", "name resolution"),
+        "correct the host in TOLLGATE_LEDGER",
+    ),
 )
 
 

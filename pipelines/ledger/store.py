@@ -1,4 +1,6 @@
-"""What all parts of the ledger share: one engine, one use case, writes that are one transaction each."""
+"""What all parts of the ledger share: one engine, one use case, writes that are one transaction
+each.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,12 @@ from pipelines.ledger.tables import audit
 
 
 class LedgerStore:
-    """One use case's view of the ledger. Every write is one transaction; every `at` is an aware UTC instant.
+    """One use case's view of the ledger.
 
-    Every method raises `StoreError` where the database does not answer. `where` is the address, its password masked.
+    Every write is one transaction; every `at` is an aware UTC instant.
+
+    Every method raises `StoreError` where the database does not answer. `where` is the address, its
+    password masked.
     """
 
     def __init__(self, url: str, use_case: str) -> None:
@@ -28,7 +33,9 @@ class LedgerStore:
         self.use_case = use_case
         self._engine = open_ledger(url)
 
-    def audit(self, kind: str, subject: str, *, actor: str, at: datetime, detail: Mapping[str, Any]) -> None:
+    def audit(
+        self, kind: str, subject: str, *, actor: str, at: datetime, detail: Mapping[str, Any]
+    ) -> None:
         """Append who did what to what, and why."""
         with self._writing() as connection:
             connection.execute(self._audit_row(kind, subject, actor, at, detail))
@@ -41,7 +48,9 @@ class LedgerStore:
         with self._reading() as connection:
             return [dict(row) for row in connection.execute(query.order_by(audit.c.id)).mappings()]
 
-    def _audit_row(self, kind: str, subject: str, actor: str, at: datetime, detail: Mapping[str, Any]) -> sa.Insert:
+    def _audit_row(
+        self, kind: str, subject: str, actor: str, at: datetime, detail: Mapping[str, Any]
+    ) -> sa.Insert:
         return audit.insert().values(
             use_case=self.use_case,
             kind=kind,
@@ -65,7 +74,9 @@ class LedgerStore:
 
 @contextmanager
 def answering(where: str) -> Iterator[None]:
-    """What a database's errors mean: `StoreError` where it is away, `PermanentError` where it refuses."""
+    """What a database's errors mean: `StoreError` where it is away, `PermanentError` where it
+    refuses.
+    """
     try:
         yield
     except sa.exc.IntegrityError:
@@ -78,7 +89,10 @@ def answering(where: str) -> Iterator[None]:
                 where=where,
                 expected="the right to write to the ledger's file and its folder",
                 found=found,
-                next_step="run it as the owner of the home; tollgate status, which, releases, oncall and report read",
+                next_step=(
+                    "run it as the owner of the home; tollgate status, which, releases, oncall and"
+                    " report read"
+                ),
             ) from error
         raise StoreError(
             "the ledger does not answer, or did not take a write",
@@ -91,7 +105,9 @@ def answering(where: str) -> Iterator[None]:
             "the ledger refuses what it is given or asked",
             where=where,
             found=mask_passwords(str(error.orig).strip()),
-            next_step="look at the rights of its user, and at what was to be written; nothing of it was",
+            next_step=(
+                "look at the rights of its user, and at what was to be written; nothing of it was"
+            ),
             runbook="docs/runbooks/ledger.md",
         ) from error
 

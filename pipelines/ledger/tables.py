@@ -11,7 +11,9 @@ SCHEMA_VERSION = 5
 
 
 class Document(sa.types.TypeDecorator[Any]):
-    """Plain data as JSON text; not a database's own JSON type, as those refuse what Python writes for "no number"."""
+    """Plain data as JSON text; not a database's own JSON type, as those refuse what Python writes
+    for "no number".
+    """
 
     impl = sa.Text
     cache_ok = True
@@ -26,7 +28,9 @@ class Document(sa.types.TypeDecorator[Any]):
 
 
 metadata = sa.MetaData()
-schema_version = sa.Table("schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True))
+schema_version = sa.Table(
+    "schema_version", metadata, sa.Column("version", sa.Integer, primary_key=True)
+)
 stage_records = sa.Table(
     "stage_records",
     metadata,

@@ -1,4 +1,6 @@
-"""Repair of the lake: damaged files of its tables moved aside, and which days to run again with which stages."""
+"""Repair of the lake: damaged files of its tables moved aside, and which days to run again with
+which stages.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ _MOST = 1000
 
 @dataclass(frozen=True, kw_only=True)
 class LakeRepair:
-    """What was taken away, what could not be (and why), and the commands that bring the rows back, in order."""
+    """What was taken away, what could not be (and why), and the commands that bring the rows back,
+    in order.
+    """
 
     taken: Sequence[TakenAway]
     refused: Sequence[PermanentError]
@@ -46,10 +50,12 @@ class LakeRepair:
 
 
 def repair_lake(run: Run) -> LakeRepair:
-    """Take the damaged files of all tables away; nothing is deleted, and the ledger's audit names each.
+    """Take the damaged files of all tables away; nothing is deleted, and the ledger's audit names
+    each.
 
-    Raises `ConfigurationError` where a Spark server may have the tables in its memory, `StoreError` where the disk does
-    not take it. On an object store there is nothing to do: it takes whole files only.
+    Raises `ConfigurationError` where a Spark server may have the tables in its memory, `StoreError`
+    where the disk does not take it. On an object store there is nothing to do: it takes whole files
+    only.
     """
     if is_remote(run.settings.lake):
         return LakeRepair(taken=(), refused=(), commands=())
@@ -78,34 +84,60 @@ def _take_away(
     taken: list[TakenAway],
     refused: list[PermanentError],
 ) -> None:
-    """Repair one damage and write it into the audit; adds to `taken`, or to `refused` where it is not safe."""
-    metadata = {"stage": "repair", "run_id": run.run_id, "code": code_version(), "days": list(damage.days)}
+    """Repair one damage and write it into the audit; adds to `taken`, or to `refused` where it is
+    not safe.
+    """
+    metadata = {
+        "stage": "repair",
+        "run_id": run.run_id,
+        "code": code_version(),
+        "days": list(damage.days),
+    }
     try:
-        done = repair(damage, folder_for(lake, damage, run.clock()), said=json.dumps(metadata), at=run.clock())
+        done = repair(
+            damage, folder_for(lake, damage, run.clock()), said=json.dumps(metadata), at=run.clock()
+        )
     except PermanentError as error:
         refused.append(error)
         return
     taken.append(done)
-    detail = {"found": damage.description, "done": done.done, "moved": [str(path) for path in done.moved]}
+    detail = {
+        "found": damage.description,
+        "done": done.done,
+        "moved": [str(path) for path in done.moved],
+    }
     run.ledger.audit("repair", damage.table.name, actor=run.actor, at=run.clock(), detail=detail)
 
 
 def _require_no_server(run: Run) -> None:
     """Raise `ConfigurationError` where a Spark Connect server is set or running."""
-    running = [each.name for each in services.status(run.settings) if each.name == "spark" and each.pid is not None]
+    running = [
+        each.name
+        for each in services.status(run.settings)
+        if each.name == "spark" and each.pid is not None
+    ]
     if running or run.settings.spark_remote:
         raise ConfigurationError(
             "a Spark server may have the tables in its memory",
             where=run.settings.spark_remote or "this home's Spark Connect server",
             expected="no Spark at work on this lake while its log is repaired",
-            found="one that is running" if running else "TOLLGATE_SPARK_REMOTE (or SPARK_REMOTE) names one",
-            next_step="`tollgate down` (or stop that server and unset the variable), then run the same command again",
+            found=(
+                "one that is running"
+                if running
+                else "TOLLGATE_SPARK_REMOTE (or SPARK_REMOTE) names one"
+            ),
+            next_step=(
+                "`tollgate down` (or stop that server and unset the variable), then run the same"
+                " command again"
+            ),
             runbook=RUNBOOK,
         )
 
 
 def _commands(run: Run, taken: Sequence[TakenAway]) -> list[str]:
-    """The commands to type, in order: each stage from the damaged table's own on, for the days that have lost rows."""
+    """The commands to type, in order: each stage from the damaged table's own on, for the days that
+    have lost rows.
+    """
     days: dict[str, set[date]] = {}
     states = False
     for each in taken:
@@ -132,19 +164,29 @@ def _stage_of(run: Run, table: str) -> str:
     """The stage that writes a table."""
     stored = run.use_case.stored_features
     owners = {feed.name: INGEST for feed in run.use_case.feeds}
-    owners |= {QUARANTINE: INGEST, FEATURES: FEATURES, "predictions": "score", "alerts": "score", "metrics": "monitor"}
+    owners |= {
+        QUARANTINE: INGEST,
+        FEATURES: FEATURES,
+        "predictions": "score",
+        "alerts": "score",
+        "metrics": "monitor",
+    }
     owners |= {view_name(entity): "materialize" for entity in entities_with_state(stored)}
     return owners.get(table, "")
 
 
 def _days_of(run: Run, stage: str, damage: Damage) -> set[date]:
-    """The days that the damaged file names, and those whose newest account names a version that is gone."""
+    """The days that the damaged file names, and those whose newest account names a version that is
+    gone.
+    """
     named = {date.fromisoformat(day) for day in damage.days}
     if damage.kind == "data" or damage.version is None:
         return named
     accounts = run.ledger.latest(stage, status="done")
     gone = {
-        day for day, record in accounts.items() if record.account.written_version(damage.table.name) == damage.version
+        day
+        for day, record in accounts.items()
+        if record.account.written_version(damage.table.name) == damage.version
     }
     return named | gone
 

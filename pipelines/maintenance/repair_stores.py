@@ -1,4 +1,6 @@
-"""Make a lost store again from what is left: the ledger, the releases' bundles, the lake. Says what cannot be made.
+"""Make a lost store again from what is left: the ledger, the releases' bundles, the lake.
+
+Says what cannot be made.
 
 Each repair may be run again at any time: what is there already stays as it is.
 """
@@ -44,15 +46,19 @@ class Repaired:
 
 
 def repair_mlflow(run: Run) -> Repaired:
-    """Register every release of the ledger again that MLflow does not hold whole, and set the alias.
+    """Register every release of the ledger again that MLflow does not hold whole, and set the
+    alias.
 
-    A damaged database file is put aside first. Models come from the verified bundles and get the version numbers of the
-    ledger where MLflow has them free. Raises `StoreError` where MLflow does not answer.
+    A damaged database file is put aside first. Models come from the verified bundles and get the
+    version numbers of the ledger where MLflow has them free. Raises `StoreError` where MLflow does
+    not answer.
     """
     done, lacking = _put_damaged_aside(run), []
     tracking = Tracking(run.settings, run.use_case.name)
     if (restored := tracking.restore_experiment()) is not None:
-        done.append(f"the experiment {run.use_case.name!r} ({restored}), which was deleted, is restored")
+        done.append(
+            f"the experiment {run.use_case.name!r} ({restored}), which was deleted, is restored"
+        )
     without_pictures = 0
     for release in sorted(run.ledger.releases(), key=_number):
         try:
@@ -73,8 +79,8 @@ def repair_mlflow(run: Run) -> Repaired:
         without_pictures += 1
     if without_pictures:
         lacking.append(
-            f"pictures and model cards of {without_pictures} releases: MLflow alone had the pictures; a card may still "
-            "be in <home>/reports/releases"
+            f"pictures and model cards of {without_pictures} releases: MLflow alone had the"
+            " pictures; a card may still be in <home>/reports/releases"
         )
     warnings = follow(run)
     pointer = run.ledger.champion()
@@ -101,13 +107,19 @@ def repair_online(run: Run) -> Repaired:
     account = materialize(run, DayRange.single(before.day)).accounts[before.day]
     told = ", ".join(f"{count} of {entity}" for entity, count in account.entities.items())
     watch_stores(run)
-    return Repaired(store="online", done=(f"states as of the end of {before.day} are online: {told}",), not_done=())
+    return Repaired(
+        store="online",
+        done=(f"states as of the end of {before.day} are online: {told}",),
+        not_done=(),
+    )
 
 
 def repair_ledger(run: Run) -> Repaired:
-    """Take up the releases whose rows an older ledger lacks, name the days that it lacks, and go on with it as it is.
+    """Take up the releases whose rows an older ledger lacks, name the days that it lacks, and go on
+    with it as it is.
 
-    A release that is found again is `retired`: what had become of it is not known, so a person decides.
+    A release that is found again is `retired`: what had become of it is not known, so a person
+    decides.
     """
     done: list[str] = []
     lacking: list[str] = []
@@ -121,10 +133,16 @@ def repair_ledger(run: Run) -> Repaired:
             continue
         registered = tracking.registered(name, bundle.model_digest)
         if registered is None:
-            lacking.append(f"{name}: MLflow does not know it either; training as of its day again makes the same")
+            lacking.append(
+                f"{name}: MLflow does not know it either; training as of its day again makes the"
+                " same"
+            )
             continue
         _take_up(run, bundle, registered)
-        done.append(f"{name} is in the ledger again, retired: tollgate promote {name} --override --reason WHY")
+        done.append(
+            f"{name} is in the ledger again, retired: tollgate promote {name} --override"
+            " --reason WHY"
+        )
     if days := _days_unknown(run):
         first, last = min(days), max(days)
         lacking.append(
@@ -133,10 +151,20 @@ def repair_ledger(run: Run) -> Repaired:
         )
     lacking.append("moves of the pointer, approvals, incidents and audit entries since the backup")
     forget_witness(run)
-    run.ledger.audit("repair", "ledger", actor=run.actor, at=run.clock(), detail={"done": done, "not_done": lacking})
+    run.ledger.audit(
+        "repair",
+        "ledger",
+        actor=run.actor,
+        at=run.clock(),
+        detail={"done": done, "not_done": lacking},
+    )
     follow(run)
     watch_stores(run)
-    return Repaired(store="ledger", done=(*done, "the ledger counts as it is from now on"), not_done=tuple(lacking))
+    return Repaired(
+        store="ledger",
+        done=(*done, "the ledger counts as it is from now on"),
+        not_done=tuple(lacking),
+    )
 
 
 def repair_airflow(_: Run) -> Repaired:
@@ -145,8 +173,14 @@ def repair_airflow(_: Run) -> Repaired:
         store="airflow",
         done=(),
         not_done=(
-            "runs and their states: the ledger has what each stage did; days left over: tollgate backfill",
-            "the database and its pools are made by `tollgate up` (a server: `tollgate component airflow-migrate`)",
+            (
+                "runs and their states: the ledger has what each stage did; days left over:"
+                " tollgate backfill"
+            ),
+            (
+                "the database and its pools are made by `tollgate up` (a server: `tollgate"
+                " component airflow-migrate`)"
+            ),
             "the look at it is content once the next scheduled or backfilled run has ended",
         ),
     )
@@ -199,7 +233,9 @@ def _put_damaged_aside(run: Run) -> list[str]:
 
 def _unknown_bundles(run: Run, known: set[str]) -> list[str]:
     folder = releases_folder(run.settings.home)
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    names = (
+        sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
+    )
     return [name for name in names if not name.startswith(".") and name not in known]
 
 
@@ -224,7 +260,12 @@ def _days_unknown(run: Run) -> set[date]:
         return set()
     runs = set(run.ledger.newest_run_ids(limit=10_000))
     days: set[date] = set()
-    for table in (*(feed.name for feed in run.use_case.feeds), "features", "predictions", "metrics"):
+    for table in (
+        *(feed.name for feed in run.use_case.feeds),
+        "features",
+        "predictions",
+        "metrics",
+    ):
         for metadata in _written(Path(root, table)):
             if metadata.get("run_id") not in runs and metadata.get("stage") != "maintain":
                 days |= {date.fromisoformat(day) for day in metadata.get("days", ())}

@@ -1,7 +1,9 @@
-"""Maintain: days that are too old deleted, small files put together, old versions removed, the ledger backed up.
+"""Maintain: days that are too old deleted, small files put together, old versions removed, the
+ledger backed up.
 
-The account: tables (by name: compacted, into, removed), deleted (by name: before, deleted), backup (below the home),
-rows of the ledger in it, backups that were dropped, airflow (old logs removed, rows of its database cleaned).
+The account: tables (by name: compacted, into, removed), deleted (by name: before, deleted), backup
+(below the home), rows of the ledger in it, backups that were dropped, airflow (old logs removed,
+rows of its database cleaned).
 """
 
 from __future__ import annotations
@@ -34,11 +36,13 @@ TOLD = 10
 
 
 def maintain(run: Run, days: DayRange) -> StageResult[MaintainAccount]:
-    """Tend every table and back the ledger up; recorded for the last of `days`, from which the age of days is counted.
+    """Tend every table and back the ledger up; recorded for the last of `days`, from which the age
+    of days is counted.
 
-    The backup comes first, then what the retention policy says is deleted. Airflow's old logs and rows go last; where
-    its database cannot be cleaned, the account says so. Raises `StoreError` where lake, ledger or disk does not answer,
-    or another writer was faster: what is done by then is done, and running it again is safe.
+    The backup comes first, then what the retention policy says is deleted. Airflow's old logs and
+    rows go last; where its database cannot be cleaned, the account says so. Raises `StoreError`
+    where lake, ledger or disk does not answer, or another writer was faster: what is done by then
+    is done, and running it again is safe.
     """
     policy, day = run.use_case.upkeep, days.last
     backup = backup_file(run)
@@ -80,7 +84,12 @@ def _tell_of_unread(run: Run, unread: Sequence[Unread]) -> None:
             runbook="docs/runbooks/retention.md",
         )
         summary = f"the day of {len(unread)} files cannot be told: {named[0]}"
-        report(run, NewIncident(kind=kind, subject=subject, severity="warning", summary=summary, detail=detail))
+        report(
+            run,
+            NewIncident(
+                kind=kind, subject=subject, severity="warning", summary=summary, detail=detail
+            ),
+        )
     else:
         for one in run.ledger.incidents(open_only=True):
             if (one.kind, one.subject) == (kind, subject):
@@ -89,7 +98,9 @@ def _tell_of_unread(run: Run, unread: Sequence[Unread]) -> None:
 
 
 def backup_file(run: Run) -> Path:
-    """Where today's backup of the ledger is: it holds what is known now, whichever day the run is for."""
+    """Where today's backup of the ledger is: it holds what is known now, whichever day the run is
+    for.
+    """
     return run.settings.home / "backups" / f"ledger-{run.clock().date()}.jsonl.gz"
 
 

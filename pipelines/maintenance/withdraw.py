@@ -1,7 +1,10 @@
-"""Withdraw: a day that was run by mistake is taken back. Its rows leave the lake, its records leave sight, by a record.
+"""Withdraw: a day that was run by mistake is taken back.
 
-The ledger keeps everything: a withdrawal is a record of each stage that takes the ones before it out of sight, and an
-entry in the audit. The landing zone stays as it is, so the day can be run again.
+Its rows leave the lake, its records leave sight, by a record.
+
+The ledger keeps everything: a withdrawal is a record of each stage that takes the ones before it
+out of sight, and an entry in the audit. The landing zone stays as it is, so the day can be run
+again.
 """
 
 from __future__ import annotations
@@ -29,15 +32,18 @@ from pipelines.stores.watermark import watermark
 
 AUDIT = "withdraw"
 OF_A_DAY = frozenset({*STAGES, ROLLOUT, COST})
-"""Stages whose records are of a day; those of others (`train`, `maintain`, an identity of a store) are of a moment."""
+"""Stages whose records are of a day; those of others (`train`, `maintain`, an identity of a store)
+are of a moment.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Withdrawal:
     """What was taken back, or with a dry run would be.
 
-    `stages`: the newest status of each stage that had a record; `tables`: those that had a folder of the day; `files`:
-    alert list and pages by path below the home; `incidents`: numbers of those that were resolved.
+    `stages`: the newest status of each stage that had a record; `tables`: those that had a folder
+    of the day; `files`: alert list and pages by path below the home; `incidents`: numbers of those
+    that were resolved.
     """
 
     day: date
@@ -54,25 +60,43 @@ class Withdrawal:
 
 
 def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> Withdrawal:
-    """Take back what was recorded and written for `day`; after an interruption, doing it again completes it.
+    """Take back what was recorded and written for `day`; after an interruption, doing it again
+    completes it.
 
-    Raises `UsageError` where nothing is known of the day, or later days were computed with its rows; `StoreError` where
-    a store does not answer or another writer was faster.
+    Raises `UsageError` where nothing is known of the day, or later days were computed with its
+    rows; `StoreError` where a store does not answer or another writer was faster.
     """
     heads = run.ledger.stage_heads()
-    stages = {stage: head.status for (stage, of), head in heads.items() if of == day and stage in OF_A_DAY}
+    stages = {
+        stage: head.status for (stage, of), head in heads.items() if of == day and stage in OF_A_DAY
+    }
     if not stages:
         raise _refused(
-            day, "nothing is recorded of this day", "a day that a stage has run for", "none", "tollgate status"
+            day,
+            "nothing is recorded of this day",
+            "a day that a stage has run for",
+            "none",
+            "tollgate status",
         )
     tables = _tables_with(run, day)
-    later = [of for (stage, of), head in heads.items() if stage == "features" and head.status == "done" and of > day]
+    later = [
+        of
+        for (stage, of), head in heads.items()
+        if stage == "features" and head.status == "done" and of > day
+    ]
     if tables and later:
         step = (
-            f"withdraw the later days first, the newest first; to repair {day} instead, send it again and run it again"
+            f"withdraw the later days first, the newest first; to repair {day} instead, send it"
+            " again and run it again"
         )
         many = f"{len(set(later))} later days, up to {max(later)}"
-        raise _refused(day, "later days were computed with this day's rows", "the newest day with features", many, step)
+        raise _refused(
+            day,
+            "later days were computed with this day's rows",
+            "the newest day with features",
+            many,
+            step,
+        )
     concerned = [one for one in run.ledger.incidents(open_only=True) if one.detail.days == (day,)]
     found = Withdrawal(
         day=day,
@@ -101,9 +125,13 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
 
 
 def _tables_with(run: Run, day: date) -> tuple[str, ...]:
-    """The tables with a folder of the day; a look at names, so that a day without rows needs no engine."""
+    """The tables with a folder of the day; a look at names, so that a day without rows needs no
+    engine.
+    """
     files = open_storage(run.settings, f"{run.settings.lake}/{run.use_case.name}").files("")
-    return tuple(sorted({path.split("/")[0] for path in files if path.split("/")[1:2] == [f"day={day}"]}))
+    return tuple(
+        sorted({path.split("/")[0] for path in files if path.split("/")[1:2] == [f"day={day}"]})
+    )
 
 
 def _files(run: Run, day: date) -> list[Path]:

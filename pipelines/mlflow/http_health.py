@@ -1,6 +1,8 @@
-"""What an MLflow behind HTTP holds of a registered model, by its REST API and without importing MLflow (three seconds).
+"""What an MLflow behind HTTP holds of a registered model, by its REST API and without importing
+MLflow (three seconds).
 
-For the same looks as `mlflow_tables`. Who may ask: the login in the address, or MLflow's own variables.
+For the same looks as `mlflow_tables`. Who may ask: the login in the address, or MLflow's own
+variables.
 """
 
 from __future__ import annotations
@@ -23,7 +25,10 @@ _ABSENT = "RESOURCE_DOES_NOT_EXIST"
 
 
 def deleted_experiment_served(url: str, name: str) -> str | None:
-    """The id of the experiment `name` where somebody has deleted it in MLflow, else None. Raises `StoreError`."""
+    """The id of the experiment `name` where somebody has deleted it in MLflow, else None.
+
+    Raises `StoreError`.
+    """
     with _client() as http:
         answer = _asked(http, url, "experiments/get-by-name", experiment_name=name)
     experiment = answer.get("experiment", {})
@@ -32,13 +37,21 @@ def deleted_experiment_served(url: str, name: str) -> str | None:
 
 
 def read_registry_served(url: str, name: str, alias: str) -> Registry:
-    """What the server holds of the model `name`; of its files nothing is known here. Raises `StoreError`."""
+    """What the server holds of the model `name`; of its files nothing is known here.
+
+    Raises `StoreError`.
+    """
     versions: list[RegisteredVersion] = []
     token = ""
     with _client() as http:
         while True:
             page = _asked(
-                http, url, "model-versions/search", filter=f"name='{name}'", max_results=_PAGE, page_token=token
+                http,
+                url,
+                "model-versions/search",
+                filter=f"name='{name}'",
+                max_results=_PAGE,
+                page_token=token,
             )
             versions += [_version(each) for each in page.get("model_versions", ())]
             token = page.get("next_page_token", "")
@@ -64,7 +77,9 @@ def _client() -> httpx.Client:
 
 
 def _login() -> httpx.BasicAuth | None:
-    """MLflow's own variables, which its library reads too; a login in the address is httpx's matter."""
+    """MLflow's own variables, which its library reads too; a login in the address is httpx's
+    matter.
+    """
     user = os.environ.get("MLFLOW_TRACKING_USERNAME")
     password = os.environ.get("MLFLOW_TRACKING_PASSWORD")
     return httpx.BasicAuth(user, password) if user and password else None
@@ -76,7 +91,9 @@ def _asked(http: httpx.Client, url: str, path: str, **query: str | int) -> dict[
     token = os.environ.get("MLFLOW_TRACKING_TOKEN")
     headers = {"Authorization": f"Bearer {token}"} if token else {}
     try:
-        response = http.get(f"{url.rstrip('/')}/api/2.0/mlflow/{path}", params=given, headers=headers)
+        response = http.get(
+            f"{url.rstrip('/')}/api/2.0/mlflow/{path}", params=given, headers=headers
+        )
         if response.is_client_error and _ABSENT in response.text:
             return {}
         response.raise_for_status()

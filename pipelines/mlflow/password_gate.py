@@ -1,7 +1,9 @@
-"""MLflow's server behind a password: an application for `mlflow server --app-name`, MLflow's own way to add one.
+"""MLflow's server behind a password: an application for `mlflow server --app-name`, MLflow's own
+way to add one.
 
-HTTP Basic (RFC 7617) before every route but `/health`. MLflow's own `basic-auth` would bring users and permissions of
-its own and Flask-WTF; here one person's password opens it, made on the first start and kept in the home.
+HTTP Basic (RFC 7617) before every route but `/health`. MLflow's own `basic-auth` would bring users
+and permissions of its own and Flask-WTF; here one person's password opens it, made on the first
+start and kept in the home.
 """
 
 from __future__ import annotations
@@ -53,7 +55,10 @@ class PasswordGate:
         if scope["type"] == "lifespan" or scope.get("path") in OPEN or self._knows(scope):
             await self._app(scope, receive, send)
         elif scope["type"] == "http":
-            asking = [(b"www-authenticate", b'Basic realm="MLflow", charset="UTF-8"'), (b"content-length", b"0")]
+            asking = [
+                (b"www-authenticate", b'Basic realm="MLflow", charset="UTF-8"'),
+                (b"content-length", b"0"),
+            ]
             await send({"type": "http.response.start", "status": 401, "headers": asking})
             await send({"type": "http.response.body", "body": b""})
         else:

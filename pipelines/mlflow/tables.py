@@ -1,6 +1,8 @@
-"""What MLflow's database holds of a registered model, read from its tables without importing MLflow (three seconds).
+"""What MLflow's database holds of a registered model, read from its tables without importing MLflow
+(three seconds).
 
-For looks that are made often. MLflow's own calls, in `tracking`, are what writes. An MLflow behind HTTP has no tables.
+For looks that are made often. MLflow's own calls, in `tracking`, are what writes. An MLflow behind
+HTTP has no tables.
 """
 
 from __future__ import annotations
@@ -24,13 +26,17 @@ _VERSIONS = """
     FROM model_versions v JOIN model_version_tags t ON t.name = v.name AND t.version = v.version
     WHERE v.name = :name AND (v.current_stage IS NULL OR v.current_stage <> :deleted)
 """
-_DELETED_EXPERIMENT = "SELECT experiment_id FROM experiments WHERE name = :name AND lifecycle_stage = 'deleted'"
+_DELETED_EXPERIMENT = (
+    "SELECT experiment_id FROM experiments WHERE name = :name AND lifecycle_stage = 'deleted'"
+)
 _ALIAS = "SELECT version FROM registered_model_aliases WHERE name = :name AND alias = :alias"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegisteredVersion:
-    """A version of the registered model: the release and model digest that its tags name, where its files are."""
+    """A version of the registered model: the release and model digest that its tags name, where its
+    files are.
+    """
 
     version: str
     release: str
@@ -70,7 +76,9 @@ def deleted_experiment(url: str, name: str) -> str | None:
         with engine.connect() as connection:
             if not sa.inspect(connection).has_table("experiments"):
                 return None
-            experiment_id = connection.execute(sa.text(_DELETED_EXPERIMENT), {"name": name}).scalar()
+            experiment_id = connection.execute(
+                sa.text(_DELETED_EXPERIMENT), {"name": name}
+            ).scalar()
     except sa.exc.SQLAlchemyError as error:
         raise _unanswered(url, error) from error
     finally:
@@ -79,7 +87,9 @@ def deleted_experiment(url: str, name: str) -> str | None:
 
 
 def _reader(url: str) -> sa.Engine | None:
-    """What reads the database, None where its file is not there or empty; raises `StoreError` for a damaged one."""
+    """What reads the database, None where its file is not there or empty; raises `StoreError` for a
+    damaged one.
+    """
     if not url.startswith(SQLITE):
         return sa.create_engine(with_our_driver(url), connect_args={"connect_timeout": 10})
     path = Path(url.removeprefix(SQLITE))
@@ -90,7 +100,9 @@ def _reader(url: str) -> sa.Engine | None:
 
 
 def read_registry(url: str, name: str, alias: str) -> Registry:
-    """What the database of that URL holds of the model `name`. One that is not there, or is empty, holds nothing.
+    """What the database of that URL holds of the model `name`.
+
+    One that is not there, or is empty, holds nothing.
 
     Raises `StoreError` where it does not answer, or its file is damaged.
     """
@@ -131,26 +143,35 @@ def _unanswered(url: str, error: sa.exc.SQLAlchemyError) -> StoreError:
 
 
 def unreadable(url: str, problem: str, *, damaged: bool = False) -> StoreError:
-    """The error for a database that does not answer, or whose file is damaged (`DamagedStoreError`)."""
+    """The error for a database that does not answer, or whose file is damaged
+    (`DamagedStoreError`).
+    """
     kind = DamagedStoreError if damaged else StoreError
     return kind(
         "MLflow's database cannot be read",
         where=mask_passwords(url),
         found=mask_passwords(problem),
-        next_step="`tollgate repair mlflow` puts a damaged file aside and makes a new one; a server: start it",
+        next_step=(
+            "`tollgate repair mlflow` puts a damaged file aside and makes a new one; a server:"
+            " start it"
+        ),
         runbook="docs/runbooks/lost-stores.md",
     )
 
 
 def _require_sound(path: Path, url: str) -> None:
-    """Raises `StoreError` for a file that SQLite finds damaged: pages that nobody reads now are looked at too."""
+    """Raises `StoreError` for a file that SQLite finds damaged: pages that nobody reads now are
+    looked at too.
+    """
     try:
         with closing(open_for_reading(path)) as database:
             verdict = database.execute("PRAGMA quick_check(1)").fetchone()[0]
     except sqlite3.DatabaseError as error:
         raise unreadable(url, str(error), damaged=is_damage(error)) from error
     if verdict != "ok":
-        raise unreadable(url, f"database disk image is malformed: {' '.join(verdict.split())}", damaged=True)
+        raise unreadable(
+            url, f"database disk image is malformed: {' '.join(verdict.split())}", damaged=True
+        )
 
 
 def is_damage(error: BaseException | None) -> bool:

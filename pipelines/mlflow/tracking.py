@@ -1,7 +1,9 @@
-"""MLflow is reached here and only here: runs with everything that made a model, registered versions, aliases.
+"""MLflow is reached here and only here: runs with everything that made a model, registered
+versions, aliases.
 
-MLflow keeps records; the ledger decides. An alias only mirrors what the ledger says. Every failure to reach MLflow is a
-`StoreError`: trying again may help, and no release points at a model that MLflow did not take whole.
+MLflow keeps records; the ledger decides. An alias only mirrors what the ledger says. Every failure
+to reach MLflow is a `StoreError`: trying again may help, and no release points at a model that
+MLflow did not take whole.
 """
 
 from __future__ import annotations
@@ -33,10 +35,15 @@ if TYPE_CHECKING:
 LOGGER = logging.getLogger(__name__)
 CHAMPION_ALIAS = "champion"
 DIGEST = "model_digest"
-"""Tag of a version: SHA-256 of the model's bytes. With the release's name it is its identity; the number is not."""
+"""Tag of a version: SHA-256 of the model's bytes.
+
+With the release's name it is its identity; the number is not.
+"""
 
 EARLIER_RUN = "recorded_before_as"
-"""Tag of a run that was recorded again: the id under which it was recorded before MLflow's database was lost."""
+"""Tag of a run that was recorded again: the id under which it was recorded before MLflow's database
+was lost.
+"""
 
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -58,8 +65,9 @@ _MODEL_TYPES = {"int64": "long", "float64": "double"}
 class ModelRecord:
     """What MLflow gets to know of one training.
 
-    `release_id` makes recording idempotent. `model_bytes` are the UBJ bytes of `model`; `inputs` its columns
-    with their dtypes (`int64`, `float64`), in order. `files` are artefacts by path (text is UTF-8).
+    `release_id` makes recording idempotent. `model_bytes` are the UBJ bytes of `model`; `inputs`
+    its columns with their dtypes (`int64`, `float64`), in order. `files` are artefacts by path
+    (text is UTF-8).
     """
 
     release_id: str
@@ -88,10 +96,15 @@ class RegisteredModel:
 
 
 def artifact_store_environment(settings: Settings) -> dict[str, str]:
-    """How MLflow reaches artefacts in an object store: it knows our settings by these variables alone."""
+    """How MLflow reaches artefacts in an object store: it knows our settings by these variables
+    alone.
+    """
     if not is_remote(settings.mlflow_artifacts):
         return {}
-    variables = {"MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint, "AWS_DEFAULT_REGION": settings.s3_region}
+    variables = {
+        "MLFLOW_S3_ENDPOINT_URL": settings.s3_endpoint,
+        "AWS_DEFAULT_REGION": settings.s3_region,
+    }
     return {name: value for name, value in variables.items() if value}
 
 
@@ -103,11 +116,13 @@ class Tracking:
         self.name = name
 
     def record(self, record: ModelRecord, *, taken: Collection[str] = ()) -> RegisteredModel:
-        """Record a training and register its model; the same release again returns what is there already.
+        """Record a training and register its model; the same release again returns what is there
+        already.
 
-        `taken` are version numbers that the ledger gave to other releases. MLflow counts from 1 again when its database
-        was lost; a number that two releases bear would not tell them apart, so these are used up, not given again.
-        Raises `StoreError` where MLflow does not answer, does not take something, or kept other bytes than the release.
+        `taken` are version numbers that the ledger gave to other releases. MLflow counts from 1
+        again when its database was lost; a number that two releases bear would not tell them apart,
+        so these are used up, not given again. Raises `StoreError` where MLflow does not answer,
+        does not take something, or kept other bytes than the release.
         """
         self.require_experiment()
         with _reaching(self._where):
@@ -115,14 +130,18 @@ class Tracking:
             registered = self._registered(client, record.release_id, record.model_digest)
             if registered is not None and registered.version not in taken:
                 return registered
-            if registered is not None:  # a crash came between making this version and giving its number up
+            if (
+                registered is not None
+            ):  # a crash came between making this version and giving its number up
                 client.delete_model_version(self.name, registered.version)
             return self._record(client, record, taken)
 
     def require_experiment(self) -> None:
-        """Raise `PermanentError` where the experiment was deleted in MLflow: no training could be recorded.
+        """Raise `PermanentError` where the experiment was deleted in MLflow: no training could be
+        recorded.
 
-        A database is asked without importing MLflow. Raises `StoreError` where MLflow does not answer.
+        A database is asked without importing MLflow. Raises `StoreError` where MLflow does not
+        answer.
         """
         if (deleted := self._deleted_experiment()) is not None:
             raise PermanentError(
@@ -130,7 +149,10 @@ class Tracking:
                 where=self._where,
                 expected=f"an active experiment {self.name!r}, or none",
                 found=f"experiment {deleted}, deleted",
-                next_step="`tollgate repair mlflow` restores it (or restore it in MLflow's UI), then train again",
+                next_step=(
+                    "`tollgate repair mlflow` restores it (or restore it in MLflow's UI), then"
+                    " train again"
+                ),
                 runbook="docs/runbooks/lost-stores.md",
             )
 
@@ -154,8 +176,8 @@ class Tracking:
     def registered(self, release_id: str, model_digest: str | None) -> RegisteredModel | None:
         """Where MLflow keeps this very model, None where it does not know it.
 
-        A version counts whose tags name the release and, where one is given, the digest (SHA-256) of the model's bytes.
-        Raises `StoreError`.
+        A version counts whose tags name the release and, where one is given, the digest (SHA-256)
+        of the model's bytes. Raises `StoreError`.
         """
         with _reaching(self._where):
             return self._registered(self._client(), release_id, model_digest)
@@ -163,13 +185,16 @@ class Tracking:
     def training_record(self, name: str) -> tuple[str, dict[str, Any]]:
         """The id of an MLflow run, and the release record that it keeps (`release.json`).
 
-        `name` is the run's id or a release's. Raises `PermanentError` where MLflow knows neither, `StoreError`.
+        `name` is the run's id or a release's. Raises `PermanentError` where MLflow knows neither,
+        `StoreError`.
         """
         with _reaching(self._where):
             client = self._client()
             registered = self._registered(client, name, None)
             run_id = (
-                registered.run_id if registered else self._run_named(client, name) or self._restored_as(client, name)
+                registered.run_id
+                if registered
+                else self._run_named(client, name) or self._restored_as(client, name)
             )
             text = _downloaded(run_id, "release.json") if run_id else None
         if run_id is None or text is None:
@@ -178,7 +203,10 @@ class Tracking:
                 where=self._where,
                 expected="the id of an MLflow run of a training, or a release",
                 found=name,
-                next_step="`tollgate releases --json` lists both; one that MLflow has lost: `tollgate repair mlflow`",
+                next_step=(
+                    "`tollgate releases --json` lists both; one that MLflow has lost: `tollgate"
+                    " repair mlflow`"
+                ),
             )
         record: dict[str, Any] = json.loads(text)
         return run_id, record
@@ -205,7 +233,9 @@ class Tracking:
             self._client().set_registered_model_alias(self.name, CHAMPION_ALIAS, version)
 
     def forget_champion(self) -> None:
-        """Take the alias `champion` away: better none than one that names another model; raises `StoreError`."""
+        """Take the alias `champion` away: better none than one that names another model; raises
+        `StoreError`.
+        """
         with _reaching(self._where):
             self._client().delete_registered_model_alias(self.name, CHAMPION_ALIAS)
 
@@ -217,7 +247,9 @@ class Tracking:
             return str(version) if version is not None else None
 
     def _client(self) -> MlflowClient:
-        os.environ.update({name: value for name, value in _ENVIRONMENT.items() if name not in os.environ})
+        os.environ.update(
+            {name: value for name, value in _ENVIRONMENT.items() if name not in os.environ}
+        )
         os.environ.update(artifact_store_environment(self.settings))
         _require_database(self.settings.mlflow)
         import mlflow
@@ -241,7 +273,9 @@ class Tracking:
         return self._run_with(client, "attributes.run_id", name)
 
     def _restored_as(self, client: MlflowClient, run_id: str) -> str | None:
-        """The run that stands for one that was lost: `tollgate repair mlflow` notes the earlier id at the new one."""
+        """The run that stands for one that was lost: `tollgate repair mlflow` notes the earlier id
+        at the new one.
+        """
         return self._run_with(client, f"tags.{EARLIER_RUN}", run_id)
 
     def _run_with(self, client: MlflowClient, field: str, run_id: str) -> str | None:
@@ -252,21 +286,31 @@ class Tracking:
         runs = client.search_runs([experiment.experiment_id], filter_string=f"{field} = '{run_id}'")
         return str(runs[0].info.run_id) if runs else None
 
-    def _registered(self, client: MlflowClient, release_id: str, digest: str | None) -> RegisteredModel | None:
+    def _registered(
+        self, client: MlflowClient, release_id: str, digest: str | None
+    ) -> RegisteredModel | None:
         if not _RELEASE.fullmatch(release_id):
             return None
-        versions = client.search_model_versions(f"name = '{self.name}' and tag.release = '{release_id}'")
-        same = [version for version in versions if digest is None or version.tags.get(DIGEST) == digest]
+        versions = client.search_model_versions(
+            f"name = '{self.name}' and tag.release = '{release_id}'"
+        )
+        same = [
+            version for version in versions if digest is None or version.tags.get(DIGEST) == digest
+        ]
         if not same:
             return None
         newest = max(same, key=lambda version: int(version.version))
         return RegisteredModel(name=self.name, version=str(newest.version), run_id=newest.run_id)
 
-    def _record(self, client: MlflowClient, record: ModelRecord, taken: Collection[str]) -> RegisteredModel:
+    def _record(
+        self, client: MlflowClient, record: ModelRecord, taken: Collection[str]
+    ) -> RegisteredModel:
         import mlflow
 
         experiment = self._experiment(client)
-        with mlflow.start_run(experiment_id=experiment, run_name=record.release_id, tags=dict(record.tags)) as run:
+        with mlflow.start_run(
+            experiment_id=experiment, run_name=record.release_id, tags=dict(record.tags)
+        ) as run:
             mlflow.log_params({key: str(value) for key, value in record.parameters.items()})
             mlflow.log_metrics(dict(record.metrics))
             _log_files(record.files)
@@ -287,21 +331,36 @@ class Tracking:
             return str(experiment.experiment_id)
         from pipelines.mlflow.artifacts import artifact_location
 
-        return str(client.create_experiment(self.name, artifact_location=artifact_location(self.settings, self.name)))
+        return str(
+            client.create_experiment(
+                self.name, artifact_location=artifact_location(self.settings, self.name)
+            )
+        )
 
     def _register(
-        self, client: MlflowClient, source: str, run_id: str, record: ModelRecord, taken: Collection[str]
+        self,
+        client: MlflowClient,
+        source: str,
+        run_id: str,
+        record: ModelRecord,
+        taken: Collection[str],
     ) -> str:
         if not client.search_registered_models(f"name = '{self.name}'"):
             client.create_registered_model(self.name)
         tags = {"release": record.release_id, **record.tags, DIGEST: record.model_digest}
         while True:
             made = client.create_model_version(
-                self.name, source=source, run_id=run_id, tags=tags, model_id=source.removeprefix("models:/")
+                self.name,
+                source=source,
+                run_id=run_id,
+                tags=tags,
+                model_id=source.removeprefix("models:/"),
             )
             if str(made.version) not in taken:
                 return str(made.version)
-            client.delete_model_version(self.name, made.version)  # MLflow never gives a deleted number again
+            client.delete_model_version(
+                self.name, made.version
+            )  # MLflow never gives a deleted number again
 
 
 @contextmanager
@@ -318,15 +377,20 @@ def _reaching(uri: str) -> Iterator[None]:
             "MLflow could not be reached or refused a write",
             where=uri,
             found=problem,
-            next_step="the file is damaged: `tollgate repair mlflow` makes a new one from the ledger and the bundles"
-            if damaged
-            else "check that the server or folder is there, then run the same command again",
+            next_step=(
+                "the file is damaged: `tollgate repair mlflow` makes a new one from the ledger and"
+                " the bundles"
+                if damaged
+                else "check that the server or folder is there, then run the same command again"
+            ),
             runbook="docs/runbooks/lost-stores.md",
         ) from error
 
 
 def _require_database(uri: str) -> None:
-    """Open an SQLite database before MLflow does, which would retry for minutes what cannot succeed."""
+    """Open an SQLite database before MLflow does, which would retry for minutes what cannot
+    succeed.
+    """
     if uri.startswith(_SQLITE):
         path = Path(uri.removeprefix(_SQLITE))
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -364,7 +428,9 @@ def _downloaded(run_id: str, path: str) -> str | None:
         present = {item.path for item in mlflow.MlflowClient().list_artifacts(run_id)}
         if path not in present:
             return None
-        file = mlflow.artifacts.download_artifacts(run_id=run_id, artifact_path=path, dst_path=scratch)
+        file = mlflow.artifacts.download_artifacts(
+            run_id=run_id, artifact_path=path, dst_path=scratch
+        )
         return Path(file).read_text()
 
 

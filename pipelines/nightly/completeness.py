@@ -1,4 +1,6 @@
-"""What a day has: read from its accounts in the ledger and its rows in the lake, not from the absence of a failure."""
+"""What a day has: read from its accounts in the ledger and its rows in the lake, not from the
+absence of a failure.
+"""
 
 from __future__ import annotations
 
@@ -26,21 +28,28 @@ _REPAIR = "repair"
 
 
 def missing_stages(run: Run, days: DayRange) -> dict[date, tuple[str, ...]]:
-    """For each of `days` the stages of the chain whose result is not there, in order; empty for a complete day.
+    """For each of `days` the stages of the chain whose result is not there, in order; empty for a
+    complete day.
 
-    A result is there where the stage's newest record says `done`, is younger than that of the stage before it, and the
-    lake holds rows of the day where the account counts some: in the version that the account names or a later one, and
-    last written by Tollgate (a lake on an object store is not asked that). Needs no engine. Raises `StoreError`, and
-    `DamagedTableError` where a table's log is not whole.
+    A result is there where the stage's newest record says `done`, is younger than that of the stage
+    before it, and the lake holds rows of the day where the account counts some: in the version that
+    the account names or a later one, and last written by Tollgate (a lake on an object store is not
+    asked that). Needs no engine. Raises `StoreError`, and `DamagedTableError` where a table's log
+    is not whole.
     """
     records = {stage: run.ledger.latest(stage, first=days.first, last=days.last) for stage in CHAIN}
     tables = {stage: _Table.of(run, table, days) for stage, table in _ROWS_IN.items()}
-    return {day: _missing({stage: records[stage].get(day) for stage in CHAIN}, day, tables) for day in days}
+    return {
+        day: _missing({stage: records[stage].get(day) for stage in CHAIN}, day, tables)
+        for day in days
+    }
 
 
 @dataclass(frozen=True)
 class _Table:
-    """A table of days: `newest` version and last writers by day where its log can be read here, else None."""
+    """A table of days: `newest` version and last writers by day where its log can be read here,
+    else None.
+    """
 
     name: str
     lake: Storage
@@ -77,7 +86,12 @@ def _missing(
     found: list[str] = []
     before = 0
     for stage, record in records.items():
-        if record is None or record.status != "done" or record.sequence < before or not _has_rows(record, day, tables):
+        if (
+            record is None
+            or record.status != "done"
+            or record.sequence < before
+            or not _has_rows(record, day, tables)
+        ):
             found.append(stage)
         before = max(before, record.sequence if record else 0)
     return tuple(found)

@@ -1,8 +1,10 @@
-"""Freshness: which days' features rest on data, or on definitions, that have changed since they were computed.
+"""Freshness: which days' features rest on data, or on definitions, that have changed since they
+were computed.
 
-A correction, a late row or a late report of day C changes the features of C and of every later day whose windows reach
-back to C. Nothing is guessed from clocks: an ingest record names the days that it changed and the table versions that
-hold the change, a features record the versions that were read.
+A correction, a late row or a late report of day C changes the features of C and of every later day
+whose windows reach back to C. Nothing is guessed from clocks: an ingest record names the days that
+it changed and the table versions that hold the change, a features record the versions that were
+read.
 """
 
 from __future__ import annotations
@@ -21,8 +23,8 @@ FEATURES = FeaturesAccount.STAGE
 def stale_days(run: Run) -> dict[date, str]:
     """The days whose features in the lake are stale, in order, each with the reason in words.
 
-    A day whose features were never built is not stale; neither is one whose last build was refused, as long as the
-    build before it is fresh.
+    A day whose features were never built is not stale; neither is one whose last build was refused,
+    as long as the build before it is fresh.
     """
     built = run.ledger.latest(FeaturesAccount, status="done")
     reasons = _by_definition(built, run.use_case.stored_features.digest)
@@ -33,7 +35,9 @@ def stale_days(run: Run) -> dict[date, str]:
     return dict(sorted(reasons.items()))
 
 
-def _by_definition(built: Mapping[date, StageRecord[FeaturesAccount]], digest: str) -> dict[date, str]:
+def _by_definition(
+    built: Mapping[date, StageRecord[FeaturesAccount]], digest: str
+) -> dict[date, str]:
     outdated = (day for day, record in built.items() if record.account.feature_digest != digest)
     return dict.fromkeys(outdated, "computed by other definitions than today's")
 
@@ -54,4 +58,6 @@ def _reaching(run: Run, changed: date) -> Iterator[date]:
 def _older(run: Run, built: StageRecord[FeaturesAccount], versions: Mapping[str, int]) -> bool:
     """Whether the features were computed from an older version of a feed's table."""
     inputs = built.account.inputs
-    return any(inputs.get(feed.name, -1) < versions.get(feed.name, -1) for feed in run.use_case.feeds)
+    return any(
+        inputs.get(feed.name, -1) < versions.get(feed.name, -1) for feed in run.use_case.feeds
+    )

@@ -1,4 +1,7 @@
-"""Are the days of events there to build on? Ingested, not refused, and without a gap before them."""
+"""Are the days of events there to build on?
+
+Ingested, not refused, and without a gap before them.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,8 @@ RUNBOOK = "docs/runbooks/features-waiting.md"
 def require_ingested(run: Run, days: DayRange) -> None:
     """Every one of `days` is ingested; an empty day is, too.
 
-    Raises `TransientError` that names the days that are not, `GateError` for days whose newest files were refused.
+    Raises `TransientError` that names the days that are not, `GateError` for days whose newest
+    files were refused.
     """
     standing = settled_days(run, IngestAccount, days.first, days.last)
     refused = standing.refused(days)
@@ -31,7 +35,9 @@ def require_ingested(run: Run, days: DayRange) -> None:
             expected=f"every day of {days} ingested",
             found=f"{len(missing)} of {len(days)} not there",
             held_back=HELD_BACK,
-            next_step=f"tollgate run {INGEST} --from {missing[0]} --to {missing[-1]}, then run this again",
+            next_step=(
+                f"tollgate run {INGEST} --from {missing[0]} --to {missing[-1]}, then run this again"
+            ),
             runbook=RUNBOOK,
         )
     if refused:
@@ -43,16 +49,20 @@ def require_ingested(run: Run, days: DayRange) -> None:
             expected="events that passed their gate",
             found=f"refused in run {record.run_id}: {record.account.reason}",
             held_back=HELD_BACK,
-            next_step="put right what the reason names (files, mapping or rule), then "
-            f"tollgate run {INGEST} --from {refused[0]} --to {refused[-1]}",
+            next_step=(
+                "put right what the reason names (files, mapping or rule), then "
+                f"tollgate run {INGEST} --from {refused[0]} --to {refused[-1]}"
+            ),
             runbook=RUNBOOK,
         )
 
 
 def require_no_gap(run: Run, first: date) -> None:
-    """The day before `first` is ingested where any day within the features' reach is; raises `TransientError`.
+    """The day before `first` is ingested where any day within the features' reach is; raises
+    `TransientError`.
 
-    So days that arrive out of order wait for one another, and the tables come out as if they had come in order.
+    So days that arrive out of order wait for one another, and the tables come out as if they had
+    come in order.
     """
     eve = first - timedelta(days=1)
     reach = DayRange(first - timedelta(days=max(run.use_case.stored_features.reach_days, 1)), eve)
@@ -65,6 +75,9 @@ def require_no_gap(run: Run, first: date) -> None:
             expected=f"{eve} ingested",
             found=f"{max(before)} is the last day before {first} that is",
             held_back=HELD_BACK,
-            next_step=f"tollgate run {INGEST} --from {eve} --to {eve}; if it never comes, run this with --allow-gap",
+            next_step=(
+                f"tollgate run {INGEST} --from {eve} --to {eve}; if it never comes, run this with"
+                " --allow-gap"
+            ),
             runbook=RUNBOOK,
         )

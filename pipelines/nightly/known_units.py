@@ -1,4 +1,6 @@
-"""Review units (cards) that are known already when a day begins: nobody has to be told of them once more."""
+"""Review units (cards) that are known already when a day begins: nobody has to be told of them once
+more.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,15 @@ class KnownUnits:
     detected_days: int
 
     def at(self, day: date) -> frozenset[object]:
-        """Units with a positive that was reported before `day` began, at most `detected_days` days before."""
+        """Units with a positive that was reported before `day` began, at most `detected_days` days
+        before.
+        """
         end, start = midnight(day), midnight(day - timedelta(days=self.detected_days))
-        return frozenset(unit for unit, times in self.reports.items() if any(start <= time < end for time in times))
+        return frozenset(
+            unit
+            for unit, times in self.reports.items()
+            if any(start <= time < end for time in times)
+        )
 
     def mask(self, day: date, units: NDArray[np.generic]) -> NDArray[np.bool_]:
         """For each entry of `units` whether it is known when `day` begins."""
@@ -35,8 +43,9 @@ class KnownUnits:
 def known_units(run: Run, days: DayRange) -> KnownUnits:
     """The units that are known on any of `days`, from the lake's reports and events.
 
-    Reads the reports of the `detected_days` before, and the events of as many days more as a report may be late: the
-    label delay and the lateness that ingest allows. An event older than that makes its unit known no more.
+    Reads the reports of the `detected_days` before, and the events of as many days more as a report
+    may be late: the label delay and the lateness that ingest allows. An event older than that makes
+    its unit known no more.
     """
     use_case = run.use_case
     detected = use_case.review.detected_days
@@ -44,8 +53,12 @@ def known_units(run: Run, days: DayRange) -> KnownUnits:
         return KnownUnits({}, detected)
     reach = detected + use_case.label.delay_days + use_case.ingest.lateness_days
     last = days.last - timedelta(days=1)
-    reports = run.lake.read(use_case.labels.name, days=DayRange(days.first - timedelta(days=detected), last))
-    events = run.lake.read(use_case.events.name, days=DayRange(days.first - timedelta(days=reach), last))
+    reports = run.lake.read(
+        use_case.labels.name, days=DayRange(days.first - timedelta(days=detected), last)
+    )
+    events = run.lake.read(
+        use_case.events.name, days=DayRange(days.first - timedelta(days=reach), last)
+    )
     unit, reported_at = use_case.review.unit, use_case.label.reported_at
     found = with_reports(events.select(*use_case.events.key, unit), reports, use_case)
     rows = found.where(f"{reported_at} IS NOT NULL").select(unit, reported_at).distinct().toArrow()

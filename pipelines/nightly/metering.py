@@ -22,11 +22,13 @@ Made = TypeVar("Made")
 
 
 def metered(run: Run, stage: str, day: date, call: Callable[[], Made]) -> Made:
-    """Call, and record `{stage, rows, wall_seconds, cpu_seconds}` for `day` (the last one of the run's).
+    """Call, and record `{stage, rows, wall_seconds, cpu_seconds}` for `day` (the last one of the
+    run's).
 
-    CPU is that of this process, all threads; a Spark Connect server works in a process of its own, which wall seconds
-    cover. `rows` are those of all days of a stage's result, 0 for a training. A call that fails is not recorded; a
-    ledger that does not take the costs is told in the log, and what was made stands.
+    CPU is that of this process, all threads; a Spark Connect server works in a process of its own,
+    which wall seconds cover. `rows` are those of all days of a stage's result, 0 for a training. A
+    call that fails is not recorded; a ledger that does not take the costs is told in the log, and
+    what was made stands.
     """
     wall, cpu = time.monotonic(), time.process_time()
     try:

@@ -24,9 +24,13 @@ class StageResult(Generic[Of]):
     versions: Mapping[str, int] = field(default_factory=dict)
 
     def record(self, run: Run, status: str = "done") -> StageResult[Of]:
-        """Append the accounts to the ledger, each with the digests of the policies in force, and return self."""
+        """Append the accounts to the ledger, each with the digests of the policies in force, and
+        return self.
+        """
         policies = dict(run.use_case.policy_digests)
-        accounts = {day: account.replaced(policies=policies) for day, account in self.accounts.items()}
+        accounts = {
+            day: account.replaced(policies=policies) for day, account in self.accounts.items()
+        }
         run.ledger.record_stages(accounts, status, run_id=run.run_id, at=run.clock())
         return self
 

@@ -1,4 +1,7 @@
-"""Do a day's predictions name the release that its account names? If not, a scoring goes on or was cut off half-way."""
+"""Do a day's predictions name the release that its account names?
+
+If not, a scoring goes on or was cut off half-way.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +16,8 @@ from pipelines.run import Run
 
 
 def require_scored_as_recorded(run: Run, days: DayRange, samples: Mapping[date, DaySample]) -> None:
-    """Raises `TransientError` for the first day whose predictions name a release that its account does not.
+    """Raises `TransientError` for the first day whose predictions name a release that its account
+    does not.
 
     The account names what decides, and the challenger, which decides for its share in canary.
     """
@@ -27,10 +31,13 @@ def require_scored_as_recorded(run: Run, days: DayRange, samples: Mapping[date, 
         strangers = [release for release in sample.deciders if release not in recorded]
         if strangers:
             raise TransientError(
-                "the day's predictions are not those of its account: a scoring goes on, or was stopped half-way",
+                "the day's predictions are not those of its account: a scoring goes on, or was"
+                " stopped half-way",
                 where=run.lake.path("predictions"),
                 day=str(day),
-                expected=f"rows decided by {account.release}, as run {records[day].run_id} recorded",
+                expected=(
+                    f"rows decided by {account.release}, as run {records[day].run_id} recorded"
+                ),
                 found=f"rows decided by {', '.join(strangers)}",
                 held_back=("metrics", "report pages"),
                 next_step=f"tollgate run score --from {day} --to {day}, then run this again",

@@ -1,4 +1,7 @@
-"""Are the days there that a stage builds on? Those not made yet, refused or lost each say so in their own words."""
+"""Are the days there that a stage builds on?
+
+Those not made yet, refused or lost each say so in their own words.
+"""
 
 from __future__ import annotations
 
@@ -42,8 +45,12 @@ class SettledDays(Generic[Of]):
         return [day for day in days if day in self.newest and self.newest[day].status == "refused"]
 
 
-def settled_days(run: Run, account: type[Of], first: date | None = None, last: date | None = None) -> SettledDays[Of]:
-    """How the days from `first` to `last` (all, where they are left out) stand with the account's stage."""
+def settled_days(
+    run: Run, account: type[Of], first: date | None = None, last: date | None = None
+) -> SettledDays[Of]:
+    """How the days from `first` to `last` (all, where they are left out) stand with the account's
+    stage.
+    """
     records = run.ledger.stage_records(account, first=first, last=last)
     return SettledDays(
         newest={record.day: record for record in records if record.status in SETTLED},
@@ -53,7 +60,9 @@ def settled_days(run: Run, account: type[Of], first: date | None = None, last: d
 
 @dataclass(frozen=True, kw_only=True)
 class Upstream:
-    """The table that a stage makes whose account counts the day's rows, and what is held back without it."""
+    """The table that a stage makes whose account counts the day's rows, and what is held back
+    without it.
+    """
 
     account: type[FeaturesAccount] | type[ScoreAccount]
     table: str
@@ -65,7 +74,8 @@ class Upstream:
         return self.account.STAGE
 
     def rows(self, run: Run, days: DayRange, version: int | None) -> dict[date, int]:
-        """Rows of the table at that version for each of `days`; 0 for a day that the ledger knows to be empty.
+        """Rows of the table at that version for each of `days`; 0 for a day that the ledger knows
+        to be empty.
 
         Raises `TransientError` for a day that is not made yet, `GateError` for one that was
         refused, `PermanentError` where the ledger counts rows that the lake does not hold.
@@ -87,7 +97,9 @@ class Upstream:
     def _counts(self, run: Run, days: DayRange, version: int | None) -> Mapping[date, int]:
         if version is None:
             return {}
-        rows = run.lake.read(self.table, days=days, version=version).groupBy("day").count().collect()
+        rows = (
+            run.lake.read(self.table, days=days, version=version).groupBy("day").count().collect()
+        )
         return {row["day"]: int(row["count"]) for row in rows}
 
     def _command(self, days: list[date]) -> str:

@@ -22,7 +22,9 @@ _FEW = 1.3
 
 @dataclass(frozen=True, kw_only=True)
 class Usual:
-    """`center` of the same weekdays; `sigma` is the robust spread of days about their own weekday's centre."""
+    """`center` of the same weekdays; `sigma` is the robust spread of days about their own weekday's
+    centre.
+    """
 
     center: float
     sigma: float
@@ -38,7 +40,9 @@ def window_before(day: date, known: Iterable[date], policy: WatchPolicy) -> list
 def same_weekdays(day: date, known: Iterable[date], policy: WatchPolicy) -> list[date]:
     """The days of that window that are the same weekday, the newest first."""
     window = window_before(day, known, policy)
-    return sorted((earlier for earlier in window if earlier.weekday() == day.weekday()), reverse=True)
+    return sorted(
+        (earlier for earlier in window if earlier.weekday() == day.weekday()), reverse=True
+    )
 
 
 def other_days_of_weekday(day: date, known: Iterable[date]) -> list[date]:
@@ -46,8 +50,11 @@ def other_days_of_weekday(day: date, known: Iterable[date]) -> list[date]:
     return [other for other in known if other != day and other.weekday() == day.weekday()]
 
 
-def usual(day: date, series: Mapping[date, float], policy: WatchPolicy, *, odd: Collection[date] = ()) -> Usual | None:
-    """What is usual for `day` by the same weekdays before it; None for fewer than the policy's `least`.
+def usual(
+    day: date, series: Mapping[date, float], policy: WatchPolicy, *, odd: Collection[date] = ()
+) -> Usual | None:
+    """What is usual for `day` by the same weekdays before it; None for fewer than the policy's
+    `least`.
 
     The spread is that of the window's days that are not `odd`.
     """
@@ -60,7 +67,9 @@ def usual(day: date, series: Mapping[date, float], policy: WatchPolicy, *, odd: 
         others = [series[other] for other in other_days_of_weekday(earlier, calm)]
         if len(others) >= policy.least:
             residuals.append(series[earlier] - float(np.median(others)))
-    return Usual(center=float(np.median(before)), sigma=robust_sigma(residuals) * _FEW, days=len(before))
+    return Usual(
+        center=float(np.median(before)), sigma=robust_sigma(residuals) * _FEW, days=len(before)
+    )
 
 
 def robust_sigma(residuals: Sequence[float]) -> float:

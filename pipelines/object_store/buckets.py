@@ -1,4 +1,6 @@
-"""The buckets that the settings name, made where they are missing: for an object store that begins empty."""
+"""The buckets that the settings name, made where they are missing: for an object store that begins
+empty.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,8 @@ from pipelines.object_store.storage import open_storage
 def make_buckets(settings: Settings) -> list[str]:
     """Make the missing buckets of landing zone, lake and MLflow's artefacts; their names.
 
-    Raises `StoreError` where the store does not answer, `ConfigurationError` where it does not let us.
+    Raises `StoreError` where the store does not answer, `ConfigurationError` where it does not let
+    us.
     """
     places = [settings.landing, settings.lake, settings.mlflow_artifacts]
     stores = {

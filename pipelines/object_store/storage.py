@@ -21,7 +21,10 @@ _TEMPORARY = ".writing-"
 
 
 class Storage(Protocol):
-    """What a landing zone needs of a folder or an object store. Every operation may raise `StoreError`."""
+    """What a landing zone needs of a folder or an object store.
+
+    Every operation may raise `StoreError`.
+    """
 
     @property
     def address(self) -> str:
@@ -43,7 +46,9 @@ class Storage(Protocol):
         """Remove the file; nothing happens where there is none."""
 
     def fetch(self, path: str, scratch: Path) -> Path | None:
-        """A local path with the file's bytes (below `scratch` where they had to be copied), or None."""
+        """A local path with the file's bytes (below `scratch` where they had to be copied), or
+        None.
+        """
 
 
 def open_storage(settings: Settings, address: str) -> Storage:
@@ -56,7 +61,11 @@ def open_storage(settings: Settings, address: str) -> Storage:
 
 
 class LocalStorage:
-    """A folder. Files are written under a temporary name and renamed, so a reader sees all of a file or none of it."""
+    """A folder.
+
+    Files are written under a temporary name and renamed, so a reader sees all of a file or none of
+    it.
+    """
 
     def __init__(self, root: Path) -> None:
         self.root = root.expanduser().absolute()
@@ -73,7 +82,9 @@ class LocalStorage:
         with self._guarded("list", folder):
             files = (path for path in self._inside(folder).rglob("*") if path.is_file())
             return sorted(
-                file.relative_to(self.root).as_posix() for file in files if not file.name.startswith(_TEMPORARY)
+                file.relative_to(self.root).as_posix()
+                for file in files
+                if not file.name.startswith(_TEMPORARY)
             )
 
     def read(self, path: str) -> bytes | None:

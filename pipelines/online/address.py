@@ -1,7 +1,9 @@
-"""Where the online store is, and how Feast is told: a folder with SQLite files, or Redis with a registry in SQL.
+"""Where the online store is, and how Feast is told: a folder with SQLite files, or Redis with a
+registry in SQL.
 
-Feast's Redis store drops a row that is not newer than the one it finds: that keeps the newest, and is why a build of
-the states is later than the one before. It reads, then writes: that is sure with one writer at a time (Airflow's pool).
+Feast's Redis store drops a row that is not newer than the one it finds: that keeps the newest, and
+is why a build of the states is later than the one before. It reads, then writes: that is sure with
+one writer at a time (Airflow's pool).
 """
 
 from __future__ import annotations
@@ -25,7 +27,9 @@ _COMMA = "\\u002c"
 """A comma in JSON, where Feast splits at commas."""
 
 KEPT = 60 * 86_400
-"""Seconds that Redis keeps a key that no build writes any more: longer than any window reaches back."""
+"""Seconds that Redis keeps a key that no build writes any more: longer than any window reaches
+back.
+"""
 
 
 @dataclass(frozen=True)
@@ -37,7 +41,9 @@ class OnlineAddress:
 
     @classmethod
     def of(cls, settings: Settings) -> OnlineAddress:
-        """As the settings place it; raises `ConfigurationError` for an address of Redis that cannot be used."""
+        """As the settings place it; raises `ConfigurationError` for an address of Redis that cannot
+        be used.
+        """
         store = settings.online_store
         if is_redis(store):
             cls(store, "").redis_options()
@@ -69,11 +75,17 @@ class OnlineAddress:
             return {"type": "sqlite", "path": str(Path(self.store) / "online.sqlite")}
         options = self.redis_options()
         parts = [f"{options.pop('host')}:{options.pop('port')}"]
-        parts += [f"{name}={json.dumps(value).replace(',', _COMMA)}" for name, value in options.items()]
+        parts += [
+            f"{name}={json.dumps(value).replace(',', _COMMA)}" for name, value in options.items()
+        ]
         return {"type": "redis", "connection_string": ",".join(parts), "key_ttl_seconds": KEPT}
 
-    def redis_options(self, what: str = "the online store", setting: str = "TOLLGATE_ONLINE_STORE") -> dict[str, Any]:
-        """What a client of that Redis is made with; raises `ConfigurationError` for an address that cannot be used."""
+    def redis_options(
+        self, what: str = "the online store", setting: str = "TOLLGATE_ONLINE_STORE"
+    ) -> dict[str, Any]:
+        """What a client of that Redis is made with; raises `ConfigurationError` for an address that
+        cannot be used.
+        """
         parts = urlsplit(self.store)
         number = parts.path.strip("/") or "0"
         reachable = parts.hostname and ":" not in parts.hostname and _port(parts) is not None
@@ -90,7 +102,10 @@ class OnlineAddress:
                 expected="a folder, or redis://:PASSWORD@HOST:PORT/NUMBER (rediss:// for TLS)",
                 because=" and ".join(wrong),
             )
-        secrets = {"username": unquote(parts.username or ""), "password": unquote(parts.password or "")}
+        secrets = {
+            "username": unquote(parts.username or ""),
+            "password": unquote(parts.password or ""),
+        }
         return {
             "host": parts.hostname,
             "port": _port(parts),
@@ -103,7 +118,9 @@ class OnlineAddress:
 
 
 def _port(parts: SplitResult) -> int | None:
-    """The port, Redis's own where none is given; None where it is none (a password's `/`, `#` or `?` looks so too)."""
+    """The port, Redis's own where none is given; None where it is none (a password's `/`, `#` or
+    `?` looks so too).
+    """
     try:
         return parts.port or 6379
     except ValueError:

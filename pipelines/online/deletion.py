@@ -1,6 +1,8 @@
-"""Rows of the online store removed by key, where Feast 0.67 keeps them: it has no call that deletes a key.
+"""Rows of the online store removed by key, where Feast 0.67 keeps them: it has no call that deletes
+a key.
 
-SQLite: table `<project>_<view>`, column `entity_key`. Redis: one hash for each key of an entity, of all its views.
+SQLite: table `<project>_<view>`, column `entity_key`. Redis: one hash for each key of an entity, of
+all its views.
 """
 
 from __future__ import annotations
@@ -20,15 +22,21 @@ KEY_VERSION = 3
 """Feast's `entity_key_serialization_version`, as the online store sets it."""
 
 
-def delete_keys(address: OnlineAddress, project: str, entity: str, join_key: str, keys: Sequence[Any]) -> int:
-    """Remove the rows of these keys (int) of an entity; returns how many keys were there. Doing it again removes none.
+def delete_keys(
+    address: OnlineAddress, project: str, entity: str, join_key: str, keys: Sequence[Any]
+) -> int:
+    """Remove the rows of these keys (int) of an entity; returns how many keys were there.
+
+    Doing it again removes none.
 
     SQLite overwrites what it removes. Raises the store's own errors.
     """
     names = [_serialised(join_key, key) for key in keys]
     if is_redis(address.store):
         return _from_redis(address, project, names)
-    return _from_sqlite(Path(address.store) / "online.sqlite", f"{project}_{view_name(entity)}", names)
+    return _from_sqlite(
+        Path(address.store) / "online.sqlite", f"{project}_{view_name(entity)}", names
+    )
 
 
 def _from_redis(address: OnlineAddress, project: str, names: Sequence[bytes]) -> int:
@@ -47,7 +55,10 @@ def _from_sqlite(path: Path, table: str, names: Sequence[bytes]) -> int:
         database.execute("PRAGMA secure_delete = ON")
         if not database.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone():
             return 0
-        rows = [database.execute(f"DELETE FROM {quoted} WHERE entity_key = ?", (name,)).rowcount for name in names]
+        rows = [
+            database.execute(f"DELETE FROM {quoted} WHERE entity_key = ?", (name,)).rowcount
+            for name in names
+        ]
     return sum(count > 0 for count in rows)
 
 

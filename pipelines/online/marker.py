@@ -1,6 +1,9 @@
-"""A mark in the online store: which build of the states it holds. A store that was emptied or exchanged has none.
+"""A mark in the online store: which build of the states it holds.
 
-SQLite: table `tollgate_builds` in the store's own file. Redis: one string. It is written after every key was read back.
+A store that was emptied or exchanged has none.
+
+SQLite: table `tollgate_builds` in the store's own file. Redis: one string. It is written after
+every key was read back.
 """
 
 from __future__ import annotations
@@ -22,7 +25,9 @@ _TABLE = "tollgate_builds"
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """What a store holds: `build` (ISO 8601, as it was marked; None without a mark) and at most how many `keys`."""
+    """What a store holds: `build` (ISO 8601, as it was marked; None without a mark) and at most how
+    many `keys`.
+    """
 
     build: str | None
     keys: int
@@ -38,16 +43,21 @@ def mark_build(address: OnlineAddress, project: str, build: str) -> None:
                 client.set(_name(project), build)
             return
         with closing(sqlite3.connect(_file(address), timeout=30)) as database, database:
-            database.execute(f"CREATE TABLE IF NOT EXISTS {_TABLE} (project TEXT PRIMARY KEY, build TEXT NOT NULL)")
+            database.execute(
+                f"CREATE TABLE IF NOT EXISTS {_TABLE} (project TEXT PRIMARY KEY, build TEXT NOT"
+                " NULL)"
+            )
             database.execute(f"INSERT OR REPLACE INTO {_TABLE} VALUES (?, ?)", (project, build))
     except Exception as error:
         raise _away(address, error) from error
 
 
 def held(address: OnlineAddress, project: str, entities: list[str]) -> Held:
-    """What the store holds of a project now: its mark, and the keys of these entities (Redis: of everybody).
+    """What the store holds of a project now: its mark, and the keys of these entities (Redis: of
+    everybody).
 
-    Raises `StoreError` where it does not answer. A file that is not there holds nothing, and none is made.
+    Raises `StoreError` where it does not answer. A file that is not there holds nothing, and none
+    is made.
     """
     try:
         if is_redis(address.store):
@@ -55,7 +65,10 @@ def held(address: OnlineAddress, project: str, entities: list[str]) -> Held:
 
             with closing(redis.Redis(**address.redis_options())) as client:
                 mark = client.get(_name(project))
-                return Held(build=mark.decode() if isinstance(mark, bytes) else None, keys=int(str(client.dbsize())))
+                return Held(
+                    build=mark.decode() if isinstance(mark, bytes) else None,
+                    keys=int(str(client.dbsize())),
+                )
         return _in_file(_file(address), project, entities)
     except Exception as error:
         raise _away(address, error) from error
@@ -65,15 +78,22 @@ def _in_file(path: Path, project: str, entities: list[str]) -> Held:
     if not path.is_file():
         return Held(build=None, keys=0)
     with closing(open_for_reading(path)) as database:
-        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        tables = {
+            name
+            for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
         row = None
         if _TABLE in tables:
-            row = database.execute(f"SELECT build FROM {_TABLE} WHERE project = ?", (project,)).fetchone()
+            row = database.execute(
+                f"SELECT build FROM {_TABLE} WHERE project = ?", (project,)
+            ).fetchone()
         keys = 0
         for entity in entities:
             table = f"{project}_{view_name(entity)}"
             if table in tables:
-                keys += database.execute(f'SELECT count(DISTINCT entity_key) FROM "{table}"').fetchone()[0]
+                keys += database.execute(
+                    f'SELECT count(DISTINCT entity_key) FROM "{table}"'
+                ).fetchone()[0]
     return Held(build=row[0] if row else None, keys=keys)
 
 

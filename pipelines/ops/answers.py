@@ -1,4 +1,6 @@
-"""Answers to what goes wrong: how soon it is noticed, how soon it is over, and whether an alert led to anything."""
+"""Answers to what goes wrong: how soon it is noticed, how soon it is over, and whether an alert led
+to anything.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from pipelines.ops.nights import scheduled_days
 
 GROUP = "Incidents and alerts"
 DETECT_HOURS = 8.0
-"""A day's first sign is its own nightly run, done six hours after its end; two more for what follows."""
+"""A day's first sign is its own nightly run, done six hours after its end; two more for what
+follows.
+"""
 
 MITIGATE_HOURS = 24.0
 ACTED_SHARE = 0.5
@@ -51,7 +55,8 @@ def _detect(incidents: Sequence[Incident], history: Sequence[StageRecord[Account
         value=median_of([max(0.0, hour) for hour in hours]),
         target=DETECT_HOURS,
         at_least=False,
-        basis=(basis if hours else missing) + (f"; {left} about no day, or about one loaded later" if left else ""),
+        basis=(basis if hours else missing)
+        + (f"; {left} about no day, or about one loaded later" if left else ""),
     )
 
 
@@ -74,11 +79,14 @@ def _mitigate(incidents: Sequence[Incident]) -> Measure:
     )
 
 
-def _acted(facts: Facts, incidents: Sequence[Incident], history: Sequence[StageRecord[Account]]) -> Measure:
+def _acted(
+    facts: Facts, incidents: Sequence[Incident], history: Sequence[StageRecord[Account]]
+) -> Measure:
     """Alerts are incidents, and stretches of consecutive days beyond the drift policy.
 
-    A stretch led to action where a training was asked for within it; an incident where somebody or something closed it
-    with a resolution, or where the pointer moved in the hour around its opening (a rollback, a withdrawal).
+    A stretch led to action where a training was asked for within it; an incident where somebody or
+    something closed it with a resolution, or where the pointer moved in the hour around its opening
+    (a rollback, a withdrawal).
     """
     newest = {
         record.day: record.account
@@ -108,4 +116,6 @@ def _acted(facts: Facts, incidents: Sequence[Incident], history: Sequence[StageR
 def _moved(facts: Facts, incident: Incident) -> bool:
     near = timedelta(hours=1)
     kinds = {"rollback", "withdraw"}
-    return any(move.kind in kinds and abs(move.at - incident.opened_at) <= near for move in facts.moves)
+    return any(
+        move.kind in kinds and abs(move.at - incident.opened_at) <= near for move in facts.moves
+    )

@@ -1,4 +1,6 @@
-"""Cost: seconds per training and per 1,000 predictions, from what the stages' runs recorded of themselves."""
+"""Cost: seconds per training and per 1,000 predictions, from what the stages' runs recorded of
+themselves.
+"""
 
 from __future__ import annotations
 
@@ -12,11 +14,15 @@ from pipelines.ops.measure import Measure, median_of, plural
 
 GROUP = "Cost"
 NOT_RECORDED = "not recorded: only runs through Airflow or `tollgate run` record their time"
-SPARK_APART = "CPU of the task's own process; Spark's server works apart, so wall seconds are {wall:,.1f}"
+SPARK_APART = (
+    "CPU of the task's own process; Spark's server works apart, so wall seconds are {wall:,.1f}"
+)
 
 
 def cost_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
-    """Medians over the runs of a stage; targets are not set before a site knows what a second costs it."""
+    """Medians over the runs of a stage; targets are not set before a site knows what a second costs
+    it.
+    """
     runs = [record.account for record in history if isinstance(record.account, CostAccount)]
     training = [found for found in runs if found.stage == "train"]
     scoring = [found for found in runs if found.stage == "score" and found.rows]
@@ -32,11 +38,15 @@ def cost_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
     ]
 
 
-def _measure(name: str, unit: Any, runs: Sequence[CostAccount], scales: Sequence[float], what: str) -> Measure:
+def _measure(
+    name: str, unit: Any, runs: Sequence[CostAccount], scales: Sequence[float], what: str
+) -> Measure:
     cpu = [found.cpu_seconds * scale for found, scale in zip(runs, scales, strict=True)]
     wall = [found.wall_seconds * scale for found, scale in zip(runs, scales, strict=True)]
     told = median_of(wall)
     basis = (
-        f"median of {plural(len(runs), what)}; {SPARK_APART.format(wall=told)}" if told is not None else NOT_RECORDED
+        f"median of {plural(len(runs), what)}; {SPARK_APART.format(wall=told)}"
+        if told is not None
+        else NOT_RECORDED
     )
     return Measure(group=GROUP, name=name, unit=unit, value=median_of(cpu), basis=basis)

@@ -1,4 +1,6 @@
-"""Coverage: how much of what is declared is validated, watched and reproducible, by what the ledger shows of it."""
+"""Coverage: how much of what is declared is validated, watched and reproducible, by what the ledger
+shows of it.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def coverage_measures(facts: Facts, history: Sequence[StageRecord[Account]]) -> 
 
 
 def _validation(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measure:
-    """Of the tables that are written each day (feeds, features, predictions): those that a suite has judged."""
+    """Of the tables that are written each day (feeds, features, predictions): those that a suite
+    has judged.
+    """
     judged = {result.suite for record in history for result in counted_results(record)}
     tables = [*(feed.name for feed in facts.use_case.feeds), "features", "predictions"]
     seen = [table for table in tables if table in judged]
@@ -51,47 +55,76 @@ def _validation(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measur
         unit="share",
         value=share_of(len(seen), len(tables)) if history else None,
         target=FULL,
-        basis=f"{len(seen)} of {plural(len(tables), 'table')}" + (f"; not judged: {left}" if left else "")
-        if history
-        else "no stage has run yet",
+        basis=(
+            f"{len(seen)} of {plural(len(tables), 'table')}"
+            + (f"; not judged: {left}" if left else "")
+            if history
+            else "no stage has run yet"
+        ),
     )
 
 
 def _monitoring(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measure:
-    """Of the champion's features: those whose drift was measured on the newest day that was judged."""
+    """Of the champion's features: those whose drift was measured on the newest day that was
+    judged.
+    """
     watched = [
         found
         for record in history
-        if isinstance(record.account, MonitorAccount) and (found := record.account.drift) and found.judged
+        if isinstance(record.account, MonitorAccount)
+        and (found := record.account.drift)
+        and found.judged
     ]
     names = _champion_features(facts)
     if not watched or not names:
         why = "no day was compared with a champion's training window yet"
-        return Measure(group=GROUP, name="Features watched for drift", unit="share", value=None, target=FULL, basis=why)
+        return Measure(
+            group=GROUP,
+            name="Features watched for drift",
+            unit="share",
+            value=None,
+            target=FULL,
+            basis=why,
+        )
     columns, skipped = watched[-1].columns, watched[-1].skipped
     seen = sum(name in columns for name in names)
-    because = f"; {len(skipped)} cannot be compared, each with its reason on the day's page" if skipped else ""
+    because = (
+        f"; {len(skipped)} cannot be compared, each with its reason on the day's page"
+        if skipped
+        else ""
+    )
     return Measure(
         group=GROUP,
         name="Features watched for drift",
         unit="share",
         value=share_of(seen, len(names)),
         target=FULL,
-        basis=f"{seen} of {plural(len(names), 'feature')} of the champion on the newest day judged{because}",
+        basis=(
+            f"{seen} of {plural(len(names), 'feature')} of the champion on the newest day"
+            f" judged{because}"
+        ),
     )
 
 
 def _champion_features(facts: Facts) -> list[str]:
     if facts.pointer is None:
         return []
-    account = next(release.account for release in facts.releases if release.release_id == facts.pointer.release_id)
+    account = next(
+        release.account
+        for release in facts.releases
+        if release.release_id == facts.pointer.release_id
+    )
     return list(account.feature_set.names)
 
 
 def _reproducible(facts: Facts) -> Measure:
-    """Releases whose record names all that a second training needs, made by code that was committed."""
+    """Releases whose record names all that a second training needs, made by code that was
+    committed.
+    """
     whole = [release.account for release in facts.releases if can_be_made_again(release.account)]
-    clean = [account for account in whole if not account.code_version.endswith(("+dirty", "unknown"))]
+    clean = [
+        account for account in whole if not account.code_version.endswith(("+dirty", "unknown"))
+    ]
     total = len(facts.releases)
     dirty = len(whole) - len(clean)
     because = f"; {dirty} trained by code that was not committed" if dirty else ""
@@ -101,7 +134,10 @@ def _reproducible(facts: Facts) -> Measure:
         unit="share",
         value=share_of(len(clean), total),
         target=FULL,
-        basis=f"{len(clean)} of {plural(total, 'release')} name data, code, seed and environment{because}"
-        if total
-        else "there is no release yet",
+        basis=(
+            f"{len(clean)} of {plural(total, 'release')} name data, code, seed and"
+            f" environment{because}"
+            if total
+            else "there is no release yet"
+        ),
     )

@@ -21,7 +21,9 @@ def data_docs_content(facts: Facts) -> dict[str, Any]:
     """Each suite with its checks, and its results on the days shown."""
     results = suite_results(facts)
     return {
-        "suites": [_suite(suite, results.get(name, {})) for name, suite in facts.use_case.suites.items()],
+        "suites": [
+            _suite(suite, results.get(name, {})) for name, suite in facts.use_case.suites.items()
+        ],
         "shown": facts.shown,
     }
 
@@ -72,4 +74,6 @@ def _check(check: Check, often: Mapping[tuple[str, str], int]) -> Mapping[str, A
 
 def _chart(name: str, days: Sequence[date], results: Mapping[date, GateAccount]) -> Markup:
     failed: list[float | None] = [float(len(results[day].failures)) for day in days]
-    return lines(days, {"failed": failed}, title=f"Failed checks of suite {name}", unit="checks that failed")
+    return lines(
+        days, {"failed": failed}, title=f"Failed checks of suite {name}", unit="checks that failed"
+    )

@@ -23,12 +23,16 @@ from pipelines.status.gate_warnings import gate_failures
 
 
 def days_content(facts: Facts) -> dict[str, Any]:
-    """The rows of the days shown, newest first; `earlier` and `later` are the ranges beside them."""
+    """The rows of the days shown, newest first; `earlier` and `later` are the ranges beside
+    them.
+    """
     rows = list(facts.rows)
     shown = facts.shown
     beside: dict[str, DayRange | None] = {"earlier": None, "later": None}
     if shown is not None and facts.newest is not None:
-        beside["earlier"] = DayRange(shown.first - timedelta(days=SHOWN_DAYS), shown.first - timedelta(days=1))
+        beside["earlier"] = DayRange(
+            shown.first - timedelta(days=SHOWN_DAYS), shown.first - timedelta(days=1)
+        )
         following = shown.last + timedelta(days=1)
         if following <= facts.newest:
             beside["later"] = DayRange(following, following + timedelta(days=SHOWN_DAYS - 1))
@@ -47,11 +51,18 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
     day = parse_day(key)
     row = facts.row(day)
     if row is None:
-        raise UsageError("nothing is recorded of this day", found=key, next_step="the page Days lists those that are")
+        raise UsageError(
+            "nothing is recorded of this day",
+            found=key,
+            next_step="the page Days lists those that are",
+        )
     history = facts.history(DayRange.single(day))
     records = newest_records(history).items()
     order = {stage: number for number, stage in enumerate(STAGES)}
-    newest = {stage: found[day] for stage, found in sorted(records, key=lambda item: order.get(item[0], 99))}
+    newest = {
+        stage: found[day]
+        for stage, found in sorted(records, key=lambda item: order.get(item[0], 99))
+    }
     account = _monitor_account(newest)
     drift = account.drift
     ingested = newest["ingest"].account if "ingest" in newest else None
@@ -59,7 +70,11 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
         "day": day,
         "row": row,
         "stages": [_stage(record, history) for record in newest.values()],
-        "failures": {stage: found for stage, record in newest.items() if (found := gate_failures(record.account))},
+        "failures": {
+            stage: found
+            for stage, record in newest.items()
+            if (found := gate_failures(record.account))
+        },
         "rules": dict(ingested.rules) if isinstance(ingested, IngestAccount) else {},
         "account": account,
         "diagnosis": account.diagnosis,
@@ -82,9 +97,13 @@ def _monitor_account(newest: Mapping[str, StageRecord[Account]]) -> MonitorAccou
 
 
 def _slices(facts: Facts, day: date) -> list[Mapping[str, Any]]:
-    """What the day's predictions were worth in each slice: the run on which its labels had matured says it."""
+    """What the day's predictions were worth in each slice: the run on which its labels had matured
+    says it.
+    """
     matured = day + timedelta(days=facts.use_case.label.delay_days)
-    record = facts.run.ledger.latest(MonitorAccount, first=matured, last=matured, status="done").get(matured)
+    record = facts.run.ledger.latest(
+        MonitorAccount, first=matured, last=matured, status="done"
+    ).get(matured)
     return [
         {
             "account": row,
@@ -120,7 +139,10 @@ def _drift_chart(drift: DriftAccount | None, limit: float) -> Markup:
         for name, value in sorted(drift.columns.items(), key=lambda item: -(item[1] or 0.0))
     ]
     method = drift.method or "as declared"
-    unit = f"distance ({method}), or share of rows off a constant; the mark is the limit {limit:g}, or its own"
+    unit = (
+        f"distance ({method}), or share of rows off a constant; the mark is the limit {limit:g}, or"
+        " its own"
+    )
     return bars(items, title="Drift by feature", unit=unit)
 
 

@@ -1,4 +1,6 @@
-"""What the pages show, read from the ledger when a page asks for it: no lake, no engine, nothing unrecorded."""
+"""What the pages show, read from the ledger when a page asks for it: no lake, no engine, nothing
+unrecorded.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ SCORED_DAYS = 90
 
 @dataclass(frozen=True)
 class Facts:
-    """The ledger of a use case as of one moment, for `days` (default: the newest four weeks); all instants are UTC."""
+    """The ledger of a use case as of one moment, for `days` (default: the newest four weeks); all
+    instants are UTC.
+    """
 
     run: Run
     days: DayRange | None = None
@@ -56,7 +60,10 @@ class Facts:
 
     @cached_property
     def shown(self) -> DayRange | None:
-        """The days of the tables; None in a ledger without days. Of a longer range the newest `MOST_DAYS`."""
+        """The days of the tables; None in a ledger without days.
+
+        Of a longer range the newest `MOST_DAYS`.
+        """
         days = self.days or self.back(SHOWN_DAYS)
         if days is None or len(days) <= MOST_DAYS:
             return days
@@ -69,7 +76,9 @@ class Facts:
 
     def back(self, count: int) -> DayRange | None:
         """The `count` days that end with the newest one."""
-        return DayRange(self.newest - timedelta(days=count - 1), self.newest) if self.newest else None
+        return (
+            DayRange(self.newest - timedelta(days=count - 1), self.newest) if self.newest else None
+        )
 
     @cached_property
     def standing(self) -> Standing:
@@ -91,7 +100,9 @@ class Facts:
         return newest_records(self.history(self.shown)) if self.shown else {}
 
     def history(self, days: DayRange) -> list[StageRecord[Account]]:
-        """Every record of `days` in the order in which they were made, repeated attempts included."""
+        """Every record of `days` in the order in which they were made, repeated attempts
+        included.
+        """
         return self.run.ledger.stage_records(first=days.first, last=days.last)
 
     @cached_property
@@ -127,7 +138,10 @@ class Facts:
     @cached_property
     def answers(self) -> Sequence[Mapping[str, Any]]:
         """What persons answered where a release waited for one (audit entries), oldest first."""
-        found = [*self.run.ledger.audit_entries("approval"), *self.run.ledger.audit_entries("rejection")]
+        found = [
+            *self.run.ledger.audit_entries("approval"),
+            *self.run.ledger.audit_entries("rejection"),
+        ]
         return sorted(found, key=lambda entry: int(entry["id"]))
 
     @cached_property
@@ -142,7 +156,9 @@ class Facts:
         return sorted(still, key=lambda incident: incident.severity != "critical")
 
 
-def newest_records(history: Sequence[StageRecord[Account]]) -> dict[str, dict[date, StageRecord[Account]]]:
+def newest_records(
+    history: Sequence[StageRecord[Account]],
+) -> dict[str, dict[date, StageRecord[Account]]]:
     """The newest record of each stage and day; what was only begun is none."""
     found: defaultdict[str, dict[date, StageRecord[Account]]] = defaultdict(dict)
     for record in history:
@@ -152,5 +168,7 @@ def newest_records(history: Sequence[StageRecord[Account]]) -> dict[str, dict[da
 
 
 def counted_results(record: StageRecord[Account]) -> list[GateAccount]:
-    """The results of a stage's gate, by suite; those that did not count their checks are left out."""
+    """The results of a stage's gate, by suite; those that did not count their checks are left
+    out.
+    """
     return [result for result in record.account.gates() if result.checks is not None]

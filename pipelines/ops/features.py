@@ -23,10 +23,14 @@ DRIFT_DAYS = 60
 
 
 def features_content(facts: Facts) -> dict[str, Any]:
-    """Every stored feature with its newest distance, and how fresh the tables are that hold them."""
+    """Every stored feature with its newest distance, and how fresh the tables are that hold
+    them.
+    """
     drift = _drift(facts)
     limit = facts.use_case.drift.threshold
-    found = [_line(facts, feature, drift, limit) for feature in facts.use_case.stored_features.features]
+    found = [
+        _line(facts, feature, drift, limit) for feature in facts.use_case.stored_features.features
+    ]
     return {
         "features": found,
         "limit": limit,
@@ -41,7 +45,9 @@ def feature_content(facts: Facts, key: str) -> dict[str, Any]:
     """One feature; raises `UsageError` where none has that name."""
     features = {feature.name: feature for feature in facts.use_case.stored_features.features}
     if key not in features:
-        raise UsageError("no feature has that name", found=key, next_step="the page Features lists them all")
+        raise UsageError(
+            "no feature has that name", found=key, next_step="the page Features lists them all"
+        )
     feature, drift = features[key], _drift(facts)
     days = sorted(drift)
     newest = drift[days[-1]].column(key) if days else None
@@ -57,7 +63,9 @@ def feature_content(facts: Facts, key: str) -> dict[str, Any]:
     return {
         "feature": feature,
         "line": _line(facts, feature, drift, facts.use_case.drift.threshold),
-        "declaration": {name: value for name, value in feature.declaration().items() if name != "name"},
+        "declaration": {
+            name: value for name, value in feature.declaration().items() if name != "name"
+        },
         "inputs": [part.name for part in feature.inputs if part.name in features],
         "chart": chart if any(value is not None for value in values) else Markup(""),
         "limit": limit,
@@ -67,11 +75,15 @@ def feature_content(facts: Facts, key: str) -> dict[str, Any]:
 
 
 def freshness(facts: Facts) -> list[Mapping[str, Any]]:
-    """What each table holds at the newest, from the ledger: the newest day done, and when that was."""
+    """What each table holds at the newest, from the ledger: the newest day done, and when that
+    was.
+    """
     tables = (("features", "features table (batch)"), ("materialize", "online store"))
     told: list[Mapping[str, Any]] = []
     for stage, what in tables:
-        done = [record for record in facts.records.get(stage, {}).values() if record.status == "done"]
+        done = [
+            record for record in facts.records.get(stage, {}).values() if record.status == "done"
+        ]
         newest = max(done, key=lambda record: record.day, default=None)
         digest = _feature_digest(newest.account) if newest else ""
         told.append(
@@ -88,7 +100,9 @@ def freshness(facts: Facts) -> list[Mapping[str, Any]]:
 
 def _feature_digest(account: Account) -> str:
     """The digest of the definitions by which a table was made."""
-    return account.feature_digest if isinstance(account, FeaturesAccount | MaterializeAccount) else ""
+    return (
+        account.feature_digest if isinstance(account, FeaturesAccount | MaterializeAccount) else ""
+    )
 
 
 def _drift(facts: Facts) -> Mapping[date, DriftAccount]:
@@ -100,7 +114,9 @@ def _drift(facts: Facts) -> Mapping[date, DriftAccount]:
     return {day: record.account.drift or DriftAccount() for day, record in sorted(records.items())}
 
 
-def _line(facts: Facts, feature: Feature, drift: Mapping[date, DriftAccount], limit: float) -> Mapping[str, Any]:
+def _line(
+    facts: Facts, feature: Feature, drift: Mapping[date, DriftAccount], limit: float
+) -> Mapping[str, Any]:
     values: Sequence[float | None] = [_distance(found, feature.name) for found in drift.values()]
     newest = drift[max(drift)] if drift else DriftAccount()
     compared = newest.column(feature.name)
@@ -110,16 +126,24 @@ def _line(facts: Facts, feature: Feature, drift: Mapping[date, DriftAccount], li
         "owner": feature.owner,
         "description": feature.description,
         "unit": feature.unit,
-        "sets": [name for name, known in facts.use_case.feature_sets.items() if feature.name in known.names],
+        "sets": [
+            name
+            for name, known in facts.use_case.feature_sets.items()
+            if feature.name in known.names
+        ],
         "distance": values[-1] if values else None,
         "beyond": _beyond(newest, feature.name, limit),
         "skipped": newest.skipped.get(feature.name, ""),
-        "spark": spark(values, limit=limit, title=f"{feature.name}: distance on the last {len(values)} days"),
+        "spark": spark(
+            values, limit=limit, title=f"{feature.name}: distance on the last {len(values)} days"
+        ),
     }
 
 
 def _beyond(drift: DriftAccount, name: str, limit: float) -> bool:
-    """Whether the day's value is beyond the threshold that held for it (`limit` where the account has none)."""
+    """Whether the day's value is beyond the threshold that held for it (`limit` where the account
+    has none).
+    """
     value, compared = _distance(drift, name), drift.column(name)
     return value is not None and value >= (compared.threshold if compared else limit)
 

@@ -27,12 +27,16 @@ def _told(facts: Facts, incident: Incident) -> Mapping[str, Any]:
     releases = {release.release_id for release in facts.releases}
     end = incident.resolved_at or facts.at
     detail = incident.detail.to_json()
-    plain = {name: value for name, value in detail.items() if isinstance(value, PLAIN) and value != ""}
+    plain = {
+        name: value for name, value in detail.items() if isinstance(value, PLAIN) and value != ""
+    }
     return {
         "incident": incident,
         "day": incident_day(incident),
         "release": incident.subject if incident.subject in releases else "",
         "hours": (end - incident.opened_at).total_seconds() / 3600,
         "plain": plain,
-        "nested": {name: value for name, value in detail.items() if value and not isinstance(value, PLAIN)},
+        "nested": {
+            name: value for name, value in detail.items() if value and not isinstance(value, PLAIN)
+        },
     }

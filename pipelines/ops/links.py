@@ -50,4 +50,8 @@ def section_name(page: str, key: str = "") -> str:
 def anchor(links: Links, text: object, page: str, key: str = "", **query: str) -> Markup:
     """The text as a link, or as it is where the page is not to be had."""
     address = links.to(page, key, **query)
-    return Markup('<a href="{}">{}</a>').format(address, text) if address else Markup("{}").format(text)
+    return (
+        Markup('<a href="{}">{}</a>').format(address, text)
+        if address
+        else Markup("{}").format(text)
+    )

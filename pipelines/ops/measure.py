@@ -1,4 +1,6 @@
-"""A measure of the scorecard: a value with its unit, target and basis, or the reason why it cannot be computed."""
+"""A measure of the scorecard: a value with its unit, target and basis, or the reason why it cannot
+be computed.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ Unit = Literal["share", "hours", "days", "releases", "seconds", "seconds per 1,0
 
 @dataclass(frozen=True, kw_only=True)
 class Measure:
-    """`value` None means: not to be computed, `basis` says why. `target` None means: shown without one.
+    """`value` None means: not to be computed, `basis` says why.
+
+    `target` None means: shown without one.
 
     `at_least` says on which side of the target the value should be. Shares are between 0 and 1.
     """

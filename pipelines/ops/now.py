@@ -36,20 +36,28 @@ def now_content(facts: Facts) -> dict[str, Any]:
         "attention": list(reversed(facts.standing.attention)),
         "rows": list(reversed(rows)),
         "newest": rows[-1] if rows else None,
-        "matured": next((row for row in reversed(facts.rows) if row.card_precision is not None), None),
+        "matured": next(
+            (row for row in reversed(facts.rows) if row.card_precision is not None), None
+        ),
         "since_good": days_since_good(good, facts.at),
         "fresh": facts.standing.timeliness.fresh,
-        "stages": {stage: day for stage, day in facts.standing.newest.items() if stage not in timed},
+        "stages": {
+            stage: day for stage, day in facts.standing.newest.items() if stage not in timed
+        },
         "charts": charts(rows),
     }
 
 
 def production(facts: Facts) -> Mapping[str, Any] | None:
-    """The release that decides: what it is, what it learnt from, what vouches for it; None before the first."""
+    """The release that decides: what it is, what it learnt from, what vouches for it; None before
+    the first.
+    """
     champion, pointer = facts.standing.champion, facts.pointer
     if champion is None or pointer is None:
         return None
-    account = next(release.account for release in facts.releases if release.release_id == champion.release)
+    account = next(
+        release.account for release in facts.releases if release.release_id == champion.release
+    )
     training = account.training
     return {
         "release": champion.release,
@@ -62,14 +70,18 @@ def production(facts: Facts) -> Mapping[str, Any] | None:
         "back": next(iter(line_of_champions(facts.moves)[-2:-1]), None),
         "train_days": training.train_days,
         "n_train": training.n_train,
-        "labels_known_at": training.labels_known_at.isoformat() if training.labels_known_at else None,
+        "labels_known_at": training.labels_known_at.isoformat()
+        if training.labels_known_at
+        else None,
         "data_versions": account.data_versions,
         "code": account.code_version,
     }
 
 
 def waits(facts: Facts, release: Release) -> str:
-    """Why the release waits for a person, by its verdict or its use case's risk tier; nothing where it does not."""
+    """Why the release waits for a person, by its verdict or its use case's risk tier; nothing where
+    it does not.
+    """
     answered = {entry["subject"] for entry in facts.answers}
     if facts.state(release.release_id) != "candidate" or release.release_id in answered:
         return ""
@@ -96,12 +108,25 @@ def charts(rows: list[DayRow]) -> dict[str, Markup]:
     """Volume, drift and worth over the days of `rows`."""
     days: list[date] = [row.day for row in rows]
     return {
-        "Rows that came in": lines(days, {"rows in": [row.rows_in for row in rows]}, title="Rows in", unit="rows"),
-        "Features beyond their drift limit": lines(
-            days, {"share": [row.drift_share for row in rows]}, title="Drift", unit="share of features"
+        "Rows that came in": lines(
+            days, {"rows in": [row.rows_in for row in rows]}, title="Rows in", unit="rows"
         ),
-        "Mean score": lines(days, {"mean": [row.score_mean for row in rows]}, title="Mean score", unit="score, 0 to 1"),
+        "Features beyond their drift limit": lines(
+            days,
+            {"share": [row.drift_share for row in rows]},
+            title="Drift",
+            unit="share of features",
+        ),
+        "Mean score": lines(
+            days,
+            {"mean": [row.score_mean for row in rows]},
+            title="Mean score",
+            unit="score, 0 to 1",
+        ),
         "Alert list precision, once labels matured": lines(
-            days, {"share": [row.card_precision for row in rows]}, title="Alert list precision", unit="share of alerts"
+            days,
+            {"share": [row.card_precision for row in rows]},
+            title="Alert list precision",
+            unit="share of alerts",
         ),
     }

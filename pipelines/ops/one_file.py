@@ -1,4 +1,6 @@
-"""`tollgate report`: the same pages as one self-contained HTML file, for those without Airflow open."""
+"""`tollgate report`: the same pages as one self-contained HTML file, for those without Airflow
+open.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,10 @@ def report_html(facts: Facts) -> str:
         "ops/one_file.html.j2",
         use_case=facts.use_case,
         menu=[(page.title, links.to(page.name)) for page in LISTS],
-        sections=[(section_name(page.name, key), fragment(page, facts, links, key=key)) for page, key in sections],
+        sections=[
+            (section_name(page.name, key), fragment(page, facts, links, key=key))
+            for page, key in sections
+        ],
         made=facts.at,
         code=code_version(),
     )
@@ -51,4 +56,6 @@ def _sections(facts: Facts) -> list[tuple[Page, str]]:
         "days": [str(row.day) for row in list(facts.rows)[-NEWEST_DAYS:][::-1]],
         "features": [feature.name for feature in facts.use_case.stored_features.features],
     }
-    return [(page, "") for page in LISTS] + [(page, key) for page in DETAILS for key in keys[page.name]]
+    return [(page, "") for page in LISTS] + [
+        (page, key) for page in DETAILS for key in keys[page.name]
+    ]

@@ -1,4 +1,5 @@
-"""OpenMetrics text for Prometheus: the state of the newest day, read from the ledger at each scrape.
+"""OpenMetrics text for Prometheus: the state of the newest day, read from the ledger at each
+scrape.
 
 Shares are between 0 and 1.
 """
@@ -41,7 +42,11 @@ def _gauge(figure: Figure) -> Family:
 def _releases(facts: Facts) -> list[Figure]:
     pointer = facts.pointer
     champion = {"release": pointer.release_id} if pointer else {}
-    challenger = {"release": str(pointer.challenger), "state": str(pointer.challenger_state)} if pointer else {}
+    challenger = (
+        {"release": str(pointer.challenger), "state": str(pointer.challenger_state)}
+        if pointer
+        else {}
+    )
     tried = pointer is not None and pointer.challenger is not None
     return [
         (
@@ -50,34 +55,62 @@ def _releases(facts: Facts) -> list[Figure]:
             "how often the pointer has moved",
             [(champion, pointer.generation if pointer else None)],
         ),
-        ("challenger", "", "1 while a release is tried out beside the champion", [(challenger, 1)] if tried else []),
+        (
+            "challenger",
+            "",
+            "1 while a release is tried out beside the champion",
+            [(challenger, 1)] if tried else [],
+        ),
         ("releases", "", "releases in the ledger", [({}, len(facts.releases))]),
     ]
 
 
 def _incidents(facts: Facts) -> list[Figure]:
     counts: list[Sample] = [
-        ({"severity": severity}, sum(incident.severity == severity for incident in facts.open_incidents))
-        for severity in dict.fromkeys([*SEVERITIES, *(incident.severity for incident in facts.open_incidents)])
+        (
+            {"severity": severity},
+            sum(incident.severity == severity for incident in facts.open_incidents),
+        )
+        for severity in dict.fromkeys(
+            [*SEVERITIES, *(incident.severity for incident in facts.open_incidents)]
+        )
     ]
     return [("open_incidents", "", "incidents that are not resolved", counts)]
 
 
 def _days(facts: Facts) -> list[Figure]:
-    """The newest day of each stage; volume, alerts, quarantine and drift of the newest day that has them."""
+    """The newest day of each stage; volume, alerts, quarantine and drift of the newest day that has
+    them.
+    """
     known, today = {key: head.status for key, head in facts.heads.items()}, facts.at.date()
     statuses = {key: status for key, status in known.items() if key[1] < today}
     good = good_days(statuses)
     newest = {stage: max(done) for stage in STAGES if (done := _done(statuses, stage))}
     ends: list[Sample] = [
-        ({"stage": stage}, midnight(day + timedelta(days=1)).timestamp()) for stage, day in newest.items()
+        ({"stage": stage}, midnight(day + timedelta(days=1)).timestamp())
+        for stage, day in newest.items()
     ]
     since = days_since_good(good, facts.at)
     return [
-        ("days_since_good_night", "", "days since the whole chain of a day was done (0: last night)", [({}, since)]),
-        ("newest_day_end_seconds", "seconds", "end (Unix time) of the newest day that a stage has done", ends),
+        (
+            "days_since_good_night",
+            "",
+            "days since the whole chain of a day was done (0: last night)",
+            [({}, since)],
+        ),
+        (
+            "newest_day_end_seconds",
+            "seconds",
+            "end (Unix time) of the newest day that a stage has done",
+            ends,
+        ),
         ("day_rows_in", "", "rows that came in on the newest day", _newest(facts, "rows_in")),
-        ("day_rows_quarantined", "", "rows in quarantine of the newest day", _newest(facts, "quarantined")),
+        (
+            "day_rows_quarantined",
+            "",
+            "rows in quarantine of the newest day",
+            _newest(facts, "quarantined"),
+        ),
         ("day_rows_scored", "", "rows scored on the newest day", _newest(facts, "scored")),
         ("day_alerts", "", "alerts to review of the newest day", _newest(facts, "alerts")),
         (
@@ -87,21 +120,42 @@ def _days(facts: Facts) -> list[Figure]:
             _newest(facts, "fallback"),
         ),
         ("day_score_mean", "", "mean score of the newest day", _newest(facts, "score_mean")),
-        ("drift_share", "", "share of features beyond their limit on the newest day", _newest(facts, "drift_share")),
-        ("drift_detected", "", "1 where the newest day is beyond the drift policy", _newest(facts, "drift_detected")),
+        (
+            "drift_share",
+            "",
+            "share of features beyond their limit on the newest day",
+            _newest(facts, "drift_share"),
+        ),
+        (
+            "drift_detected",
+            "",
+            "1 where the newest day is beyond the drift policy",
+            _newest(facts, "drift_detected"),
+        ),
     ]
 
 
 def _timely(facts: Facts) -> list[Figure]:
-    """How late each stage is (its oldest day; 0 where none is), and how many days each table is behind."""
+    """How late each stage is (its oldest day; 0 where none is), and how many days each table is
+    behind.
+    """
     found = facts.standing.timeliness
     if found.since is None:
         return []
     oldest = {one.stage: one.by.total_seconds() for one in reversed(found.late)}
-    late: list[Sample] = [({"stage": stage}, oldest.get(stage, 0.0)) for stage in facts.use_case.schedule.deadlines]
-    behind: list[Sample] = [({"table": one.table}, one.behind) for one in found.fresh if one.behind is not None]
+    late: list[Sample] = [
+        ({"stage": stage}, oldest.get(stage, 0.0)) for stage in facts.use_case.schedule.deadlines
+    ]
+    behind: list[Sample] = [
+        ({"table": one.table}, one.behind) for one in found.fresh if one.behind is not None
+    ]
     return [
-        ("late_seconds", "seconds", "since the deadline of the oldest day that a stage has not done", late),
+        (
+            "late_seconds",
+            "seconds",
+            "since the deadline of the oldest day that a stage has not done",
+            late,
+        ),
         ("table_days_behind", "", "days that a table should hold by now and does not", behind),
     ]
 
@@ -109,9 +163,24 @@ def _timely(facts: Facts) -> list[Figure]:
 def _performance(facts: Facts) -> list[Figure]:
     """What matured labels say, and, where the monitor estimates it, what they will probably say."""
     return [
-        ("matured_alert_precision", "", "share of reviews that found something", _newest(facts, "card_precision")),
-        ("matured_average_precision", "", "average precision, labels matured", _newest(facts, "average_precision")),
-        ("estimated_alert_precision", "", "estimate before labels mature, with its 95 % interval", _estimated(facts)),
+        (
+            "matured_alert_precision",
+            "",
+            "share of reviews that found something",
+            _newest(facts, "card_precision"),
+        ),
+        (
+            "matured_average_precision",
+            "",
+            "average precision, labels matured",
+            _newest(facts, "average_precision"),
+        ),
+        (
+            "estimated_alert_precision",
+            "",
+            "estimate before labels mature, with its 95 % interval",
+            _estimated(facts),
+        ),
     ]
 
 
@@ -147,14 +216,18 @@ def _served(facts: Facts) -> list[Figure]:
 
 
 def _newest(facts: Facts, name: str) -> list[Sample]:
-    """The newest value that is known; its day as a label would make a new series every day, so it is not one."""
+    """The newest value that is known; its day as a label would make a new series every day, so it
+    is not one.
+    """
     values = [getattr(row, name) for row in facts.rows if getattr(row, name) is not None]
     return [({}, float(values[-1]))] if values else []
 
 
 def _estimated(facts: Facts) -> list[Sample]:
     days = facts.back(SHOWN_DAYS)
-    records = facts.run.ledger.latest(MonitorAccount, first=days.first, last=days.last) if days else {}
+    records = (
+        facts.run.ledger.latest(MonitorAccount, first=days.first, last=days.last) if days else {}
+    )
     for day in sorted(records, reverse=True):
         estimate = records[day].account.estimate
         if estimate is not None:

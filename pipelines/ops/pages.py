@@ -38,7 +38,9 @@ class Page:
 
 @dataclass(frozen=True, kw_only=True)
 class Reader:
-    """Who looks: `forms` holds what this person may do on a page of one release, by action: the token of each form."""
+    """Who looks: `forms` holds what this person may do on a page of one release, by action: the
+    token of each form.
+    """
 
     name: str = ""
     forms: Mapping[str, str] = field(default_factory=dict)
@@ -47,25 +49,66 @@ class Reader:
 
 LISTS = (
     Page(name="", title="Now", template="now", content=lambda facts, _: now_content(facts)),
-    Page(name="releases", title="Releases", template="releases", content=lambda facts, _: releases_content(facts)),
+    Page(
+        name="releases",
+        title="Releases",
+        template="releases",
+        content=lambda facts, _: releases_content(facts),
+    ),
     Page(name="days", title="Days", template="days", content=lambda facts, _: days_content(facts)),
-    Page(name="features", title="Features", template="features", content=lambda facts, _: features_content(facts)),
-    Page(name="incidents", title="Incidents", template="incidents", content=lambda facts, _: incidents_content(facts)),
-    Page(name="data-docs", title="Data docs", template="data_docs", content=lambda facts, _: data_docs_content(facts)),
-    Page(name="scorecard", title="Scorecard", template="scorecard", content=lambda facts, _: scorecard_content(facts)),
+    Page(
+        name="features",
+        title="Features",
+        template="features",
+        content=lambda facts, _: features_content(facts),
+    ),
+    Page(
+        name="incidents",
+        title="Incidents",
+        template="incidents",
+        content=lambda facts, _: incidents_content(facts),
+    ),
+    Page(
+        name="data-docs",
+        title="Data docs",
+        template="data_docs",
+        content=lambda facts, _: data_docs_content(facts),
+    ),
+    Page(
+        name="scorecard",
+        title="Scorecard",
+        template="scorecard",
+        content=lambda facts, _: scorecard_content(facts),
+    ),
 )
 """The pages of the navigation, in its order."""
 
 DETAILS = (
-    Page(name="releases", title="Release", template="release", content=release_content, parent="releases"),
+    Page(
+        name="releases",
+        title="Release",
+        template="release",
+        content=release_content,
+        parent="releases",
+    ),
     Page(name="days", title="Day", template="day", content=day_content, parent="days"),
-    Page(name="features", title="Feature", template="feature", content=feature_content, parent="features"),
+    Page(
+        name="features",
+        title="Feature",
+        template="feature",
+        content=feature_content,
+        parent="features",
+    ),
 )
 """The pages of one release, day or feature."""
 
 
-def fragment(page: Page, facts: Facts, links: Links, *, key: str = "", reader: Reader | None = None) -> Markup:
-    """The page's own content as HTML; raises `PermanentError` where `key` names nothing that is known."""
+def fragment(
+    page: Page, facts: Facts, links: Links, *, key: str = "", reader: Reader | None = None
+) -> Markup:
+    """The page's own content as HTML; raises `PermanentError` where `key` names nothing that is
+    known.
+    """
     html = render(
         f"ops/{page.template}.html.j2",
         **page.content(facts, key),
@@ -78,13 +121,18 @@ def fragment(page: Page, facts: Facts, links: Links, *, key: str = "", reader: R
     return Markup(html)
 
 
-def whole_page(page: Page, facts: Facts, links: Links, *, key: str = "", reader: Reader | None = None) -> str:
+def whole_page(
+    page: Page, facts: Facts, links: Links, *, key: str = "", reader: Reader | None = None
+) -> str:
     """The page as one HTML document with navigation."""
     return render(
         "ops/frame.html.j2",
         title=key or page.title,
         use_case=facts.use_case,
-        menu=[(entry.title, links.to(entry.name), entry.name == (page.parent or page.name)) for entry in LISTS],
+        menu=[
+            (entry.title, links.to(entry.name), entry.name == (page.parent or page.name))
+            for entry in LISTS
+        ],
         content=fragment(page, facts, links, key=key, reader=reader),
         made=facts.at,
         reader=reader or Reader(),

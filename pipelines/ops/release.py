@@ -1,4 +1,6 @@
-"""Releases, and one release: what it is, what it learnt from, what vouches for it, and its way to production."""
+"""Releases, and one release: what it is, what it learnt from, what vouches for it, and its way to
+production.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,9 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
     """One release; raises `UsageError` where the ledger has none of that name."""
     release = next((found for found in facts.releases if found.release_id == key), None)
     if release is None:
-        raise UsageError("no release has that name", found=key, next_step="the page Releases lists them all")
+        raise UsageError(
+            "no release has that name", found=key, next_step="the page Releases lists them all"
+        )
     evaluation = release.account.evaluation
     metrics = evaluation.metrics
     return {
@@ -65,9 +69,11 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
 
 
 def rolls_back_to(facts: Facts, release_id: str) -> str | None:
-    """What a rollback asked for on the page of this release would put in production; None where none is possible.
+    """What a rollback asked for on the page of this release would put in production; None where
+    none is possible.
 
-    On the champion's page it is the champion before it; on the page of an earlier champion it is that one.
+    On the champion's page it is the champion before it; on the page of an earlier champion it is
+    that one.
     """
     pointer = facts.pointer
     if pointer is None:
@@ -79,14 +85,18 @@ def rolls_back_to(facts: Facts, release_id: str) -> str | None:
 
 def _line(facts: Facts, release: Release) -> Mapping[str, Any]:
     account = release.account
-    reached = [entry for entry in facts.states.get(release.release_id, []) if entry["state"] == "champion"]
+    reached = [
+        entry for entry in facts.states.get(release.release_id, []) if entry["state"] == "champion"
+    ]
     return {
         "id": release.release_id,
         "state": facts.state(release.release_id),
         "as_of": str(account.as_of) if account.as_of else None,
         "created_at": release.created_at,
         "decision": account.evaluation.verdict.decision,
-        "metric": account.evaluation.metrics.get(CANDIDATE, {}).get(facts.use_case.model.primary_metric),
+        "metric": account.evaluation.metrics.get(CANDIDATE, {}).get(
+            facts.use_case.model.primary_metric
+        ),
         "because": account.trained_because,
         "champion_since": reached[-1]["recorded_at"] if reached else None,
         "signed": bool(account.signed_by),
@@ -97,7 +107,11 @@ def _line(facts: Facts, release: Release) -> Mapping[str, Any]:
 def _lineage(release: Release) -> Mapping[str, Any]:
     """Where the model comes from, as far as the release's record says it."""
     recorded = release.account.to_json()
-    return {name: value for name, value in lineage(release.account).items() if recorded.get(name) is not None}
+    return {
+        name: value
+        for name, value in lineage(release.account).items()
+        if recorded.get(name) is not None
+    }
 
 
 def _check(check: CheckAccount) -> Mapping[str, Any]:
@@ -120,4 +134,8 @@ def _chart(facts: Facts, metrics: Mapping[str, Mapping[str, float | None]]) -> M
     ]
     if not items:
         return Markup("")
-    return bars(items, title=f"{name.replace('_', ' ')} on the same test days", unit="share, 0 to 1; more is better")
+    return bars(
+        items,
+        title=f"{name.replace('_', ' ')} on the same test days",
+        unit="share, 0 to 1; more is better",
+    )

@@ -1,4 +1,6 @@
-"""Scorecard: what a manager asks for, from ledger and declarations, with targets; nothing is estimated or made up."""
+"""Scorecard: what a manager asks for, from ledger and declarations, with targets; nothing is
+estimated or made up.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ from pipelines.ops.nights import nights
 
 @dataclass(frozen=True, kw_only=True)
 class Targets:
-    """What the measures should reach; their reasons are in `docs/decisions/0221-scorecard-targets.md`."""
+    """What the measures should reach; their reasons are in
+    `docs/decisions/0221-scorecard-targets.md`.
+    """
 
     night_success: float = 0.99
     night_on_time: float = 0.95
@@ -37,7 +41,10 @@ def scorecard_content(facts: Facts) -> dict[str, Any]:
     measures = scorecard(facts)
     deadline = facts.use_case.schedule.deadline(CHAIN[-1])
     return {
-        "groups": [(name, list(found)) for name, found in groupby(measures, key=lambda measure: measure.group)],
+        "groups": [
+            (name, list(found))
+            for name, found in groupby(measures, key=lambda measure: measure.group)
+        ],
         "period": facts.back(SCORED_DAYS),
         "deadline_hours": deadline.total_seconds() / 3600,
     }
@@ -58,7 +65,9 @@ def scorecard(facts: Facts) -> list[Measure]:
 
 
 def night_measures(history: Sequence[StageRecord[Account]], deadline: timedelta) -> list[Measure]:
-    """How often the nightly run ended well, and within `deadline` of the end of its day (00:00 UTC)."""
+    """How often the nightly run ended well, and within `deadline` of the end of its day (00:00
+    UTC).
+    """
     found = nights(history)
     none = "no night was run by the schedule yet: days loaded by hand or by a backfill do not count"
     told = f"of {plural(len(found), 'night')} of the schedule"
@@ -99,8 +108,11 @@ def quality_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
             unit="share",
             value=share_of(checks - failed, checks),
             target=TARGETS.quality,
-            basis=f"{checks - failed:,} of {checks:,} checks in {plural(len(results), 'gate')}; {refused} refused"
-            if checks
-            else "no gate has run on these days",
+            basis=(
+                f"{checks - failed:,} of {checks:,} checks in {plural(len(results), 'gate')};"
+                f" {refused} refused"
+                if checks
+                else "no gate has run on these days"
+            ),
         )
     ]

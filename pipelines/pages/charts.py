@@ -1,6 +1,8 @@
-"""Small charts as inline SVG: units, labels, a text alternative, and colours that follow light and dark mode.
+"""Small charts as inline SVG: units, labels, a text alternative, and colours that follow light and
+dark mode.
 
-Every chart is drawn 420 units wide, so that it stays readable at the width of a phone. Texts are escaped.
+Every chart is drawn 420 units wide, so that it stays readable at the width of a phone. Texts are
+escaped.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ MOST_DOTS = 60
 
 @dataclass(frozen=True, kw_only=True)
 class Bar:
-    """One bar: `value` None is drawn as text; `limit` is marked; `high` says that the value is beyond it."""
+    """One bar: `value` None is drawn as text; `limit` is marked; `high` says that the value is
+    beyond it.
+    """
 
     label: str
     value: float | None
@@ -32,11 +36,15 @@ class Bar:
 
 def bars(items: Sequence[Bar], *, title: str, unit: str) -> Markup:
     """Horizontal bars, one for each item, with their values in `unit` and a mark at each limit."""
-    largest = max([1e-9, *(item.value or 0 for item in items), *(item.limit or 0 for item in items)])
+    largest = max(
+        [1e-9, *(item.value or 0 for item in items), *(item.limit or 0 for item in items)]
+    )
     room = WIDTH - NAME_WIDTH - 52
     height = TOP + ROW * len(items) + 16
     parts = [_bar(item, TOP + index * ROW, room / largest) for index, item in enumerate(items)]
-    caption = Markup('<text class="axis end" x="{}" y="{}">{}</text>').format(WIDTH - RIGHT, height - 4, unit)
+    caption = Markup('<text class="axis end" x="{}" y="{}">{}</text>').format(
+        WIDTH - RIGHT, height - 4, unit
+    )
     told = "; ".join(f"{item.label} {_number(item.value)}" for item in items)
     return _svg(Markup("").join([*parts, caption]), height, title, f"{title}, in {unit}: {told}")
 
@@ -46,7 +54,9 @@ def _bar(item: Bar, y: int, scale: float) -> Markup:
     mark = Markup("")
     if item.limit is not None:
         x = NAME_WIDTH + item.limit * scale
-        mark = Markup('<line class="limit" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(x, y - 1, y + ROW - 4)
+        mark = Markup('<line class="limit" x1="{0:.1f}" x2="{0:.1f}" y1="{1}" y2="{2}"/>').format(
+            x, y - 1, y + ROW - 4
+        )
     return Markup(
         '<text class="name" x="{name_x}" y="{text_y}"><title>{label}</title>{shown}</text>'
         '<rect class="{kind}" x="{x}" y="{y}" width="{width:.1f}" height="{height}" rx="2"/>{mark}'
@@ -81,7 +91,10 @@ def lines(
     unit: str,
     limit: float | None = None,
 ) -> Markup:
-    """Values by day, up to two series parallel to `days`; gaps stay gaps, `limit` is a dashed line. Begins at zero."""
+    """Values by day, up to two series parallel to `days`; gaps stay gaps, `limit` is a dashed line.
+
+    Begins at zero.
+    """
     known = [value for values in series.values() for value in values if value is not None]
     top = _ceiling(max([*known, limit or 0.0]) if any(known) or limit else 1.0)
     step = (WIDTH - LEFT - RIGHT) / max(1, len(days) - 1)
@@ -96,9 +109,9 @@ def lines(
         ]
         parts.append(_line(points, kind))
     ends = Markup(
-        '<text class="axis" x="{left}" y="{y}">{first}</text>'
-        '<text class="axis middle" x="{middle}" y="{y}">day, UTC</text>'
-        '<text class="axis end" x="{right}" y="{y}">{last}</text><text class="axis" x="{left}" y="10">{unit}</text>'
+        '<text class="axis" x="{left}" y="{y}">{first}</text><text class="axis middle" x="{middle}"'
+        ' y="{y}">day, UTC</text><text class="axis end" x="{right}" y="{y}">{last}</text><text'
+        ' class="axis" x="{left}" y="10">{unit}</text>'
     ).format(
         left=LEFT,
         middle=(LEFT + WIDTH - RIGHT) // 2,
@@ -109,35 +122,50 @@ def lines(
         unit=unit,
     )
     told = "; ".join(f"{name}: {_told(days, values)}" for name, values in series.items())
-    return _svg(Markup("").join([*parts, ends]), HEIGHT, title, f"{title}, in {unit}, by day: {told}")
+    return _svg(
+        Markup("").join([*parts, ends]), HEIGHT, title, f"{title}, in {unit}, by day: {told}"
+    )
 
 
 def histogram(series: Mapping[str, Sequence[float]], *, title: str, unit: str) -> Markup:
-    """Shares of rows in equal steps from 0 to 1, two series side by side; a root scale keeps small shares visible."""
+    """Shares of rows in equal steps from 0 to 1, two series side by side; a root scale keeps small
+    shares visible.
+    """
     top = max([1e-9, *(share for shares in series.values() for share in shares)])
     height = HEIGHT - TOP - BOTTOM
     parts = [
-        Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(LEFT, WIDTH - RIGHT, TOP + height)
+        Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(
+            LEFT, WIDTH - RIGHT, TOP + height
+        )
     ]
     for place, (kind, shares) in enumerate(zip(("two", "one"), series.values(), strict=False)):
         width = (WIDTH - LEFT - RIGHT) / max(1, len(shares))
         for index, share in enumerate(shares):
             tall = height * (share / top) ** 0.5
             parts.append(
-                Markup('<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>').format(
-                    kind, LEFT + index * width + place * width * 0.45, TOP + height - tall, width * 0.42, tall
+                Markup(
+                    '<rect class="{}" x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}"/>'
+                ).format(
+                    kind,
+                    LEFT + index * width + place * width * 0.45,
+                    TOP + height - tall,
+                    width * 0.42,
+                    tall,
                 )
             )
     for share in (top, top / 4):
         y = TOP + height * (1 - (share / top) ** 0.5)
         parts.append(
-            Markup('<text class="axis end" x="{}" y="{:.1f}">{:.1f} %</text>').format(LEFT - 4, y + 4, 100 * share)
+            Markup('<text class="axis end" x="{}" y="{:.1f}">{:.1f} %</text>').format(
+                LEFT - 4, y + 4, 100 * share
+            )
         )
-    axis = Markup('<text class="axis" x="{}" y="{}">0</text><text class="axis end" x="{}" y="{}">{}</text>').format(
-        LEFT, HEIGHT - 8, WIDTH - RIGHT, HEIGHT - 8, unit
-    )
+    axis = Markup(
+        '<text class="axis" x="{}" y="{}">0</text><text class="axis end" x="{}" y="{}">{}</text>'
+    ).format(LEFT, HEIGHT - 8, WIDTH - RIGHT, HEIGHT - 8, unit)
     told = "; ".join(
-        f"{name}: {100 * shares[0]:.1f} % in the lowest step, {100 * sum(shares[10:]):.2f} % above one half"
+        f"{name}: {100 * shares[0]:.1f} % in the lowest step, {100 * sum(shares[10:]):.2f} % above"
+        " one half"
         for name, shares in series.items()
         if shares
     )
@@ -146,25 +174,33 @@ def histogram(series: Mapping[str, Sequence[float]], *, title: str, unit: str) -
 
 def _svg(content: Markup, height: int, title: str, told: str) -> Markup:
     return Markup(
-        '<svg class="chart" viewBox="0 0 {} {}" role="img" aria-label="{}"><title>{}</title><desc>{}</desc>{}</svg>'
+        '<svg class="chart" viewBox="0 0 {} {}" role="img"'
+        ' aria-label="{}"><title>{}</title><desc>{}</desc>{}</svg>'
     ).format(WIDTH, height, told, title, told, content)
 
 
 def spark(values: Sequence[float | None], *, limit: float, title: str) -> Markup:
-    """A line of values in a table's cell, with the dashed limit; no axes, the number stands beside it."""
+    """A line of values in a table's cell, with the dashed limit; no axes, the number stands beside
+    it.
+    """
     known = [value for value in values if value is not None]
     if not known:
         return Markup('<span class="quiet">{}</span>').format("no values")
     top, width, height = max(*known, limit) * 1.05, 120, 26
     step = width / max(1, len(values) - 1)
     points = [
-        (index * step, height * (1 - value / top)) if value is not None else None for index, value in enumerate(values)
+        (index * step, height * (1 - value / top)) if value is not None else None
+        for index, value in enumerate(values)
     ]
     line = _line(points, "one", dots=len(known) == 1)
-    told = f"{title}: newest {_number(values[-1])}, largest {_number(max(known))}, limit {_number(limit)}"
+    told = (
+        f"{title}: newest {_number(values[-1])}, largest {_number(max(known))}, limit"
+        f" {_number(limit)}"
+    )
     return Markup(
-        '<svg class="spark" viewBox="0 0 {w} {h}" role="img" aria-label="{told}"><title>{told}</title>'
-        '<line class="limit" x1="0" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>{line}</svg>'
+        '<svg class="spark" viewBox="0 0 {w} {h}" role="img"'
+        ' aria-label="{told}"><title>{told}</title><line class="limit" x1="0" x2="{w}" y1="{y:.1f}"'
+        ' y2="{y:.1f}"/>{line}</svg>'
     ).format(w=width, h=height, told=told, y=height * (1 - limit / top), line=line)
 
 
@@ -182,11 +218,17 @@ def _grid(top: float) -> Markup:
 
 
 def _level(y: float) -> Markup:
-    return Markup('<line class="limit" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(LEFT, WIDTH - RIGHT, y, y)
+    return Markup('<line class="limit" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>').format(
+        LEFT, WIDTH - RIGHT, y, y
+    )
 
 
-def _line(points: Sequence[tuple[float, float] | None], kind: str, *, dots: bool | None = None) -> Markup:
-    """Unbroken stretches as lines; points as dots, all of them where they are few, else the lone ones."""
+def _line(
+    points: Sequence[tuple[float, float] | None], kind: str, *, dots: bool | None = None
+) -> Markup:
+    """Unbroken stretches as lines; points as dots, all of them where they are few, else the lone
+    ones.
+    """
     many = len(points) > MOST_DOTS if dots is None else not dots
     stretches: list[list[tuple[float, float]]] = [[]]
     for point in points:
@@ -195,7 +237,9 @@ def _line(points: Sequence[tuple[float, float] | None], kind: str, *, dots: bool
         else:
             stretches[-1].append(point)
     drawn = [
-        Markup('<polyline class="{}" points="{}"/>').format(kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in stretch))
+        Markup('<polyline class="{}" points="{}"/>').format(
+            kind, " ".join(f"{x:.1f},{y:.1f}" for x, y in stretch)
+        )
         for stretch in stretches
         if len(stretch) > 1
     ]
@@ -223,7 +267,10 @@ def _told(days: Sequence[date], values: Sequence[float | None]) -> str:
     if not known:
         return "no values"
     smallest, largest = min(value for _, value in known), max(value for _, value in known)
-    return f"{_number(known[-1][1])} on {known[-1][0]}, between {_number(smallest)} and {_number(largest)}"
+    return (
+        f"{_number(known[-1][1])} on {known[-1][0]}, between {_number(smallest)} and"
+        f" {_number(largest)}"
+    )
 
 
 def _number(value: float | None) -> str:

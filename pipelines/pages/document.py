@@ -1,4 +1,5 @@
-"""A document of headed sections (text, tables, pictures, links), rendered as Markdown and as a self-contained page.
+"""A document of headed sections (text, tables, pictures, links), rendered as Markdown and as a
+self-contained page.
 
 All text is data: it is escaped in both renderings, so that a value never becomes markup.
 """
@@ -20,7 +21,7 @@ h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom
 table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .25rem .75rem; border: 1px solid #d0d7de }
 th { background: #f6f8fa; text-align: left } td.number { text-align: right; font-variant-numeric: tabular-nums }
 img { max-width: 100% } figcaption { color: #57606a; font-size: .9rem } td { overflow-wrap: break-word }
-"""
+"""  # noqa: E501
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,9 @@ class Text:
 
 @dataclass(frozen=True)
 class Grid:
-    """A table: floats are shown with four decimals, integers with thousands separated, None as a dash."""
+    """A table: floats are shown with four decimals, integers with thousands separated, None as a
+    dash.
+    """
 
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
@@ -48,7 +51,9 @@ class Link:
 
 @dataclass(frozen=True)
 class Picture:
-    """A PNG with its caption and the text that says what is seen on it; `path` is where Markdown finds it."""
+    """A PNG with its caption and the text that says what is seen on it; `path` is where Markdown
+    finds it.
+    """
 
     path: str
     png: bytes
@@ -138,7 +143,10 @@ def _html(block: Block) -> str:
     if isinstance(block, Picture):
         source = f"data:image/png;base64,{base64.b64encode(block.png).decode()}"
         caption = html.escape(block.caption)
-        return f'<figure><img src="{source}" alt="{html.escape(block.alt)}"><figcaption>{caption}</figcaption></figure>'
+        return (
+            f'<figure><img src="{source}"'
+            f' alt="{html.escape(block.alt)}"><figcaption>{caption}</figcaption></figure>'
+        )
     head = "".join(f"<th>{html.escape(column)}</th>" for column in block.columns)
     body = "".join(f"<tr>{''.join(_html_cell(value) for value in row)}</tr>" for row in block.rows)
     return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"

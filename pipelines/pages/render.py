@@ -47,7 +47,9 @@ def render(template: str, **context: Any) -> str:
 
 def write_page(path: Path, html: str) -> Path:
     """Write the page whole or not at all; raises `StoreError` where the disk does not take it."""
-    return write_whole(path, lambda partial: partial.write_text(html, encoding="utf-8"), what="the page")
+    return write_whole(
+        path, lambda partial: partial.write_text(html, encoding="utf-8"), what="the page"
+    )
 
 
 def count(value: float | None) -> str:
@@ -67,7 +69,9 @@ def decimal(value: float | None, digits: int = 3) -> str:
 
 def weekday(day: date) -> str:
     """The English name of the day's weekday."""
-    return ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")[day.weekday()]
+    return ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")[
+        day.weekday()
+    ]
 
 
 def capitalize_first(text: str) -> str:

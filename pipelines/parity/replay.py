@@ -1,4 +1,6 @@
-"""A day of the lake as the stream that it was: events and reports in the order of time, through the live path."""
+"""A day of the lake as the stream that it was: events and reports in the order of time, through the
+live path.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,8 @@ _CENTS = "cents"
 
 @dataclass(frozen=True, kw_only=True)
 class DayStream:
-    """`events` of the day by (time, id), none of them with its report; `reports` (time in µs, event id) by time.
+    """`events` of the day by (time, id), none of them with its report; `reports` (time in µs, event
+    id) by time.
 
     `reports` are those of the day, and earlier ones that are ahead of an event of the day.
     """
@@ -45,9 +48,13 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
 
     schema = feature_set.schema
     versions = run.lake.versions(feed.name for feed in run.use_case.feeds)
-    lake_events = known_events(run, DayRange(day - timedelta(days=feature_set.reach_days), day), versions)
+    lake_events = known_events(
+        run, DayRange(day - timedelta(days=feature_set.reach_days), day), versions
+    )
     today = functions.col(schema.time) >= functions.lit(midnight(day))
-    news = functions.col(REPORTED).isNotNull() & (functions.col(REPORTED) >= functions.lit(midnight(day)))
+    news = functions.col(REPORTED).isNotNull() & (
+        functions.col(REPORTED) >= functions.lit(midnight(day))
+    )
     table: Any = _engine_columns(lake_events.where(today | news), schema).toArrow().to_pydict()
     columns = {name: np.asarray(values) for name, values in table.items()}
     reported = np.array([NEVER if at is None else at for at in table[REPORTED]], dtype=np.int64)
@@ -70,9 +77,11 @@ def read_stream(run: Run, day: date, feature_set: FeatureSet) -> DayStream:
 def narrowed(
     stream: DayStream, requested: NDArray[np.intp]
 ) -> tuple[DayStream, NDArray[np.intp], dict[str, list[Any]]]:
-    """The part of the stream that can reach the events `requested` (indices): what shares an entity with one of them.
+    """The part of the stream that can reach the events `requested` (indices): what shares an entity
+    with one of them.
 
-    Returns that stream, the places of those events in it, and the entities' keys by the entity's name.
+    Returns that stream, the places of those events in it, and the entities' keys by the entity's
+    name.
     """
     events = stream.events
     keys = {name: np.unique(values[requested]) for name, values in events.keys.items()}
@@ -95,10 +104,11 @@ def narrowed(
 
 
 def replay(stream: DayStream, live: StreamFeatures, requested: NDArray[np.intp]) -> Values:
-    """Let the day happen; the features of the events `requested` (ascending indices), each at its own instant.
+    """Let the day happen; the features of the events `requested` (ascending indices), each at its
+    own instant.
 
-    Every event and report moves the states; a report comes before the events of its instant. What lies between two
-    reports goes in one batch.
+    Every event and report moves the states; a report comes before the events of its instant. What
+    lies between two reports goes in one batch.
     """
     events, features = stream.events, live.feature_set.features
     report_times = np.array([at for at, _ in stream.reports], dtype=np.int64)
@@ -120,7 +130,9 @@ def replay(stream: DayStream, live: StreamFeatures, requested: NDArray[np.intp])
 
 
 def _engine_columns(events: DataFrame, schema: EventSchema) -> DataFrame:
-    """Event id and keys as they are, times as microseconds, the amount as `cents`, all BIGINT but for text keys."""
+    """Event id and keys as they are, times as microseconds, the amount as `cents`, all BIGINT but
+    for text keys.
+    """
     return events.select(
         schema.id,
         *schema.keys,

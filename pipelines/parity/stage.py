@@ -1,8 +1,10 @@
-"""Parity: a day is replayed through the path that the online scorer takes, and must give the batch's features.
+"""Parity: a day is replayed through the path that the online scorer takes, and must give the
+batch's features.
 
-Exercised are the states as of midnight (Spark), their way through Feast into a scratch online store of their own, the
-reads from it, and the live states (`features.stream`), moved by every event and report of the day. Not exercised is the
-production store's content: it is never touched. What a running scorer answered is compared by `stages.served`.
+Exercised are the states as of midnight (Spark), their way through Feast into a scratch online store
+of their own, the reads from it, and the live states (`features.stream`), moved by every event and
+report of the day. Not exercised is the production store's content: it is never touched. What a
+running scorer answered is compared by `stages.served`.
 """
 
 from __future__ import annotations
@@ -36,16 +38,24 @@ STAGE = ParityAccount.STAGE
 _EXAMPLES = 3
 
 
-def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str | None = None) -> ParityAccount:
-    """Replay `day` and compare with the lake's `features`, for `sample` of its events (seeded) or all.
+def parity(
+    run: Run, day: date, *, sample: int | None = None, feature_set: str | None = None
+) -> ParityAccount:
+    """Replay `day` and compare with the lake's `features`, for `sample` of its events (seeded) or
+    all.
 
-    `feature_set` names one of the use case's sets; None takes all stored features. The result is recorded in the
-    ledger. Raises `UsageError` for an unknown set or an impossible sample, `PermanentError` where the day has no rows.
+    `feature_set` names one of the use case's sets; None takes all stored features. The result is
+    recorded in the ledger. Raises `UsageError` for an unknown set or an impossible sample,
+    `PermanentError` where the day has no rows.
     """
     started = time.monotonic()
-    features = run.use_case.feature_set(feature_set) if feature_set else run.use_case.stored_features
+    features = (
+        run.use_case.feature_set(feature_set) if feature_set else run.use_case.stored_features
+    )
     if sample is not None:
-        require_one_or_more(sample, "sample", where="--sample", next_step="leave --sample out to take all events")
+        require_one_or_more(
+            sample, "sample", where="--sample", next_step="leave --sample out to take all events"
+        )
     batch = _batch_rows(run, day, features)
     stream = read_stream(run, day, features)
     asked = _sampled(len(stream.events), sample)
@@ -70,14 +80,17 @@ def parity(run: Run, day: date, *, sample: int | None = None, feature_set: str |
 
 
 def sampled_parity(run: Run, days: DayRange) -> StageResult[ParityAccount]:
-    """Parity of a few events of the last of `days`, as many as the use case's watch says; raises `GateError` if off.
+    """Parity of a few events of the last of `days`, as many as the use case's watch says; raises
+    `GateError` if off.
 
     A day whose features are not there yet is passed over: its lateness is told elsewhere.
     """
     built = run.ledger.latest(FeaturesAccount, first=days.last, last=days.last, status="done")
     if not built or not built[days.last].account.rows:
         return StageResult(
-            stage=STAGE, days=days, accounts={days.last: ParityAccount(passed_over="no features of this day")}
+            stage=STAGE,
+            days=days,
+            accounts={days.last: ParityAccount(passed_over="no features of this day")},
         )
     result = parity(run, days.last, sample=run.use_case.watch.parity_sample)
     if not result.holds:
@@ -87,7 +100,8 @@ def sampled_parity(run: Run, days: DayRange) -> StageResult[ParityAccount]:
             where=run.lake.path("features"),
             day=str(days.last),
             expected=f"the same values, bit for bit, for {result.compared} events",
-            found=", ".join(differing) or f"{result.only_batch} events only in the batch, {result.only_online} online",
+            found=", ".join(differing)
+            or f"{result.only_batch} events only in the batch, {result.only_online} online",
             held_back=(),
             next_step=f"tollgate parity --day {days.last}",
             runbook="docs/runbooks/online-store.md",
@@ -97,7 +111,9 @@ def sampled_parity(run: Run, days: DayRange) -> StageResult[ParityAccount]:
 
 def _batch_rows(run: Run, day: date, features: FeatureSet) -> dict[str, NDArray[Any]]:
     """The day's rows of the `features` table as columns, by event id."""
-    frame = run.lake.read("features", days=DayRange.single(day)).select(features.schema.id, *features.names)
+    frame = run.lake.read("features", days=DayRange.single(day)).select(
+        features.schema.id, *features.names
+    )
     table: Any = frame.toArrow()
     if not table.num_rows:
         raise PermanentError(
@@ -121,9 +137,11 @@ def _sampled(events: int, sample: int | None) -> NDArray[np.intp]:
 def _replayed(
     run: Run, day: date, features: FeatureSet, stream: DayStream, asked: NDArray[np.intp]
 ) -> dict[str, NDArray[Any]]:
-    """The online values of the events asked about, from a scratch lake and a scratch store that are gone afterwards.
+    """The online values of the events asked about, from a scratch lake and a scratch store that are
+    gone afterwards.
 
-    Of a sample only what can reach its events is built and replayed, so that a few events of a large day cost little.
+    Of a sample only what can reach its events is built and replayed, so that a few events of a
+    large day cost little.
     """
     from features.stream import StreamFeatures
 
@@ -134,7 +152,9 @@ def _replayed(
     with tempfile.TemporaryDirectory(prefix="parity-", dir=run.settings.home) as scratch:
         lake = Lake(run.spark, f"{scratch}/lake")
         built_at = run.clock().replace(microsecond=0)
-        write_states(run, features, day - timedelta(days=1), lake=lake, built_at=built_at, only=only)
+        write_states(
+            run, features, day - timedelta(days=1), lake=lake, built_at=built_at, only=only
+        )
         use_case = run.use_case
         store = OnlineStore(
             OnlineAddress.in_folder(f"{scratch}/online"),
@@ -147,7 +167,9 @@ def _replayed(
         publish(store, lake, built_at)
         states = FeastStates(store, features, not_before=built_at)
         live = StreamFeatures(features)
-        for entity, table in states.tables({name: stream.events.keys[name] for name in live.arenas}):
+        for entity, table in states.tables(
+            {name: stream.events.keys[name] for name in live.arenas}
+        ):
             live.load(entity, table)
         return replay(stream, live, asked)
 
@@ -159,7 +181,9 @@ def _compare(
     asked: NDArray[np.intp],
     online: Mapping[str, NDArray[Any]],
 ) -> tuple[dict[str, int], dict[str, tuple[ParityExample, ...]], int]:
-    """Mismatches and examples by feature, and how many of the events asked about the batch does not have."""
+    """Mismatches and examples by feature, and how many of the events asked about the batch does not
+    have.
+    """
     ids = batch[features.schema.id]
     places = np.minimum(np.searchsorted(ids, events.id[asked]), len(ids) - 1)
     there = ids[places] == events.id[asked]
@@ -167,11 +191,21 @@ def _compare(
     examples: dict[str, tuple[ParityExample, ...]] = {}
     for name in features.names:
         ours, theirs = online[name][there], batch[name][places[there]]
-        differing = np.flatnonzero(_bits(ours) != _bits(theirs)) if ours.dtype == theirs.dtype else np.arange(len(ours))
+        differing = (
+            np.flatnonzero(_bits(ours) != _bits(theirs))
+            if ours.dtype == theirs.dtype
+            else np.arange(len(ours))
+        )
         mismatches[name] = len(differing)
         indices = asked[there]
-        examples[name] = tuple(_example(events, indices[i], theirs[i], ours[i]) for i in differing[:_EXAMPLES])
-    return mismatches, {name: some for name, some in examples.items() if some}, int(np.count_nonzero(~there))
+        examples[name] = tuple(
+            _example(events, indices[i], theirs[i], ours[i]) for i in differing[:_EXAMPLES]
+        )
+    return (
+        mismatches,
+        {name: some for name, some in examples.items() if some},
+        int(np.count_nonzero(~there)),
+    )
 
 
 def _bits(values: NDArray[Any]) -> NDArray[Any]:

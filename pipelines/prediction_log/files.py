@@ -1,8 +1,10 @@
-"""The files of the log of answers, from the stream that a scorer writes to Parquet by the hour: each whole or absent.
+"""The files of the log of answers, from the stream that a scorer writes to Parquet by the hour:
+each whole or absent.
 
-A file keeps its name `<writer>-<number>` through its life: `<folder>/open/*.arrows` is being written (an Arrow stream,
-readable to its last whole batch whatever becomes of its writer), `<folder>/closed/*.arrows` is complete, and
-`<folder>/day=YYYY-MM-DD/hour=HH/*.parquet`, by the UTC hour in which the answers were given, is where `settle` puts it.
+A file keeps its name `<writer>-<number>` through its life: `<folder>/open/*.arrows` is being
+written (an Arrow stream, readable to its last whole batch whatever becomes of its writer),
+`<folder>/closed/*.arrows` is complete, and `<folder>/day=YYYY-MM-DD/hour=HH/*.parquet`, by the UTC
+hour in which the answers were given, is where `settle` puts it.
 """
 
 from __future__ import annotations
@@ -55,10 +57,11 @@ def waiting(folder: Path) -> bool:
 
 
 def settle(folder: Path) -> int:
-    """Turn every complete stream into Parquet, and return how many there were; those of one folder take turns.
+    """Turn every complete stream into Parquet, and return how many there were; those of one folder
+    take turns.
 
-    Raises `StoreError` where the disk takes no file, and `OSError` where a stream cannot be opened; it then stays. One
-    whose beginning cannot be read stays too, as `*.arrows.damaged`.
+    Raises `StoreError` where the disk takes no file, and `OSError` where a stream cannot be opened;
+    it then stays. One whose beginning cannot be read stays too, as `*.arrows.damaged`.
     """
     import pyarrow.parquet as pq
 
@@ -75,16 +78,20 @@ def settle(folder: Path) -> int:
                 for left in target.parent.glob(f".{target.name}.*"):  # by one that was killed
                     left.unlink()
                 plain = table.replace_schema_metadata(None)
-                write_whole(target, partial(pq.write_table, plain), what="a file of the log of answers")
+                write_whole(
+                    target, partial(pq.write_table, plain), what="a file of the log of answers"
+                )
             path.unlink()
             count += 1
     return count
 
 
 def keep_furthest(folder: Path) -> int:
-    """Of each file that was copied twice on its way, as a backup may do, keep the later one; how many were removed.
+    """Of each file that was copied twice on its way, as a backup may do, keep the later one; how
+    many were removed.
 
-    The earlier one may lack rows. A writer that starts would give it a name of its own, and its rows would count twice.
+    The earlier one may lack rows. A writer that starts would give it a name of its own, and its
+    rows would count twice.
     """
     removed = 0
     further = {path.stem for path in folder.glob("day=*/hour=*/*.parquet")}
@@ -99,11 +106,17 @@ def keep_furthest(folder: Path) -> int:
 
 
 def read_answers(
-    folder: Path, hours: Sequence[datetime], columns: Sequence[str] | None = None, *, writers: bool = False
+    folder: Path,
+    hours: Sequence[datetime],
+    columns: Sequence[str] | None = None,
+    *,
+    writers: bool = False,
 ) -> list[pa.Table]:
-    """The answers given in those UTC hours, a table for each file, streams included; none where there are none.
+    """The answers given in those UTC hours, a table for each file, streams included; none where
+    there are none.
 
-    With `writers` each has the column `writer` besides: a worker's rows in one table are in the order of its answers.
+    With `writers` each has the column `writer` besides: a worker's rows in one table are in the
+    order of its answers.
     """
     import pyarrow as pa
 
@@ -111,11 +124,17 @@ def read_answers(
     if not writers:
         return list(tables.values())
     named = ((stem.rpartition("-")[0], table) for stem, table in tables.items())
-    return [table.append_column(WRITER, pa.repeat(pa.scalar(writer), table.num_rows)) for writer, table in named]
+    return [
+        table.append_column(WRITER, pa.repeat(pa.scalar(writer), table.num_rows))
+        for writer, table in named
+    ]
 
 
 def _tables(folder: Path, wanted: set[str], columns: list[str] | None) -> dict[str, pa.Table]:
-    """Tables by the files' names. Looked for in the order in which a file moves on, so that none is missed or twice."""
+    """Tables by the files' names.
+
+    Looked for in the order in which a file moves on, so that none is missed or twice.
+    """
     import pyarrow.parquet as pq
 
     tables: dict[str, pa.Table] = {}
@@ -131,7 +150,9 @@ def _tables(folder: Path, wanted: set[str], columns: list[str] | None) -> dict[s
 
 
 def _readable(path: Path) -> pa.Table | None:
-    """All whole batches of a stream; None where not even its head is there, or where it has moved on."""
+    """All whole batches of a stream; None where not even its head is there, or where it has moved
+    on.
+    """
     import pyarrow as pa
 
     batches = []

@@ -1,4 +1,6 @@
-"""Every answer that was given, with the features behind it: one writer's part of the log (`answer_files`)."""
+"""Every answer that was given, with the features behind it: one writer's part of the log
+(`answer_files`).
+"""
 
 from __future__ import annotations
 
@@ -19,14 +21,17 @@ if TYPE_CHECKING:
 ROWS_PER_FILE = 500_000
 
 SALT = "answers"
-"""With it the units are drawn of which a share is logged (`pipelines.releases.canary.in_canary`)."""
+"""With it the units are drawn of which a share is logged
+(`pipelines.releases.canary.in_canary`).
+"""
 
 
 class PredictionLog:
     """One writer's log; for one thread. `writer` names it among the workers of a machine.
 
-    A stream is complete when the hour ends, when it is large, when the writer closes, or when the next writer of that
-    name starts. Completing it is a move of the file: what makes it Parquet costs this process nothing.
+    A stream is complete when the hour ends, when it is large, when the writer closes, or when the
+    next writer of that name starts. Completing it is a move of the file: what makes it Parquet
+    costs this process nothing.
     """
 
     def __init__(self, folder: Path, writer: str) -> None:
@@ -42,11 +47,17 @@ class PredictionLog:
             for name in (OPEN, CLOSED):
                 (folder / name).mkdir(parents=True, exist_ok=True, mode=0o700)
             for path in (folder / OPEN).glob(f"{writer}*{STREAM}"):
-                if writer in (path.stem, path.stem.rpartition("-")[0]):  # bare: left by an earlier version
+                if writer in (
+                    path.stem,
+                    path.stem.rpartition("-")[0],
+                ):  # bare: left by an earlier version
                     path.replace(folder / CLOSED / _name(writer))
 
     def append(self, batch: pa.RecordBatch, at: datetime) -> None:
-        """Rows of answers given at that instant; on return they outlive this process. Raises `StoreError`."""
+        """Rows of answers given at that instant; on return they outlive this process.
+
+        Raises `StoreError`.
+        """
         hour = hour_of(at.astimezone(UTC))
         with _failing(self._folder, "the log of answers does not take rows"):
             changed = self._stream is not None and self._stream_schema != batch.schema
@@ -90,6 +101,8 @@ def _failing(folder: Path, what: str) -> Iterator[None]:
             where=str(folder),
             expected="a folder with room that this user may write",
             found=str(error),
-            next_step=f"{disk_remedy(error)}; answers go out all the same, and are counted as not logged",
+            next_step=(
+                f"{disk_remedy(error)}; answers go out all the same, and are counted as not logged"
+            ),
             runbook="docs/runbooks/serving.md",
         ) from error

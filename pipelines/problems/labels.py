@@ -1,4 +1,7 @@
-"""Reports beside their events. What label an event has as of a moment is said by `release.frames.labels_at`."""
+"""Reports beside their events.
+
+What label an event has as of a moment is said by `release.frames.labels_at`.
+"""
 
 from __future__ import annotations
 
@@ -11,10 +14,11 @@ if TYPE_CHECKING:
 
 
 def with_reports(events: DataFrame, reports: DataFrame, use_case: UseCase) -> DataFrame:
-    """`events` with the moment of their first report (TIMESTAMP UTC, column `use_case.label.reported_at`), else NULL.
+    """`events` with the moment of their first report (TIMESTAMP UTC, column
+    `use_case.label.reported_at`), else NULL.
 
-    `events` holds the event key; `reports` the event key and the report's time. One row for each event, whatever the
-    number of its reports.
+    `events` holds the event key; `reports` the event key and the report's time. One row for each
+    event, whatever the number of its reports.
     """
     from pyspark.sql import functions
 

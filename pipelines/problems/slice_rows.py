@@ -1,4 +1,6 @@
-"""Which rows of a training frame belong to a slice: bands of stored features and groups of entity keys."""
+"""Which rows of a training frame belong to a slice: bands of stored features and groups of entity
+keys.
+"""
 
 from __future__ import annotations
 
@@ -18,22 +20,30 @@ if TYPE_CHECKING:
 
 def slice_columns(use_case: UseCase) -> tuple[str, ...]:
     """The stored features that the use case's slices look at, each once."""
-    bands = (part for piece in use_case.evidence.slices for part in piece.where if isinstance(part, Band))
+    bands = (
+        part for piece in use_case.evidence.slices for part in piece.where if isinstance(part, Band)
+    )
     return tuple(dict.fromkeys(band.column for band in bands))
 
 
 @dataclass(frozen=True)
 class SliceRows:
-    """Selects the rows of slices; `keys` holds the distinct keys (ascending) from which ranges of keys are cut."""
+    """Selects the rows of slices; `keys` holds the distinct keys (ascending) from which ranges of
+    keys are cut.
+    """
 
     keys: Mapping[str, Array]
 
     @classmethod
     def of(cls, frame: pd.DataFrame, use_case: UseCase) -> SliceRows:
-        """Ranges of keys are those of the whole `frame`, so that a group is the same on its train and test days."""
+        """Ranges of keys are those of the whole `frame`, so that a group is the same on its train
+        and test days.
+        """
         parts = [part for piece in use_case.evidence.slices for part in piece.where]
         names = {part.key for part in parts if isinstance(part, KeyGroup)}
-        return cls({name: np.unique(frame[name].to_numpy()) for name in sorted(names) if name in frame})
+        return cls(
+            {name: np.unique(frame[name].to_numpy()) for name in sorted(names) if name in frame}
+        )
 
     def missing(self, frame: pd.DataFrame, piece: Slice) -> list[str]:
         """The columns that the slice needs and the frame lacks."""
@@ -44,7 +54,9 @@ class SliceRows:
         """Which rows of a frame are in the slice (bool)."""
         inside = np.ones(len(frame), dtype=np.bool_)
         for part in piece.where:
-            inside &= self._band(frame, part) if isinstance(part, Band) else self._group(frame, part)
+            inside &= (
+                self._band(frame, part) if isinstance(part, Band) else self._group(frame, part)
+            )
         return inside
 
     def _band(self, frame: pd.DataFrame, band: Band) -> Array:

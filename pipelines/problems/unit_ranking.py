@@ -1,4 +1,5 @@
-"""How review units rank on a day, by their highest score: for the alert list, its worth and metrics.
+"""How review units rank on a day, by their highest score: for the alert list, its worth and
+metrics.
 
 Equal scores are ordered by unit, so the ranking does not depend on the order of rows. A score that
 is not a number counts for nothing: a unit that has no other is ranked last.
@@ -56,7 +57,8 @@ class UnitRanking:
         return np.asarray(found > 0)
 
     def riskiest_events(self, event: Array, capacity: int) -> NDArray[np.intp]:
-        """For each of the first `capacity` units, by rank, the index of the event with its best score.
+        """For each of the first `capacity` units, by rank, the index of the event with its best
+        score.
 
         Of several such events it is the one with the lowest `event` id.
         """

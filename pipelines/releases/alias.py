@@ -1,7 +1,8 @@
-"""MLflow's alias follows the ledger's pointer: at once where there is time, in a process of its own where there is not.
+"""MLflow's alias follows the ledger's pointer: at once where there is time, in a process of its own
+where there is not.
 
-The ledger decides and nobody waits for MLflow (its import alone takes seconds). Where the alias cannot follow, an
-incident says so, which is resolved when it does.
+The ledger decides and nobody waits for MLflow (its import alone takes seconds). Where the alias
+cannot follow, an incident says so, which is resolved when it does.
 """
 
 from __future__ import annotations
@@ -31,10 +32,12 @@ _SQLITE = "sqlite:///"
 
 
 def follow(run: Run) -> tuple[str, ...]:
-    """Let MLflow's alias follow the ledger's pointer; where it cannot, warnings and an incident, never an error.
+    """Let MLflow's alias follow the ledger's pointer; where it cannot, warnings and an incident,
+    never an error.
 
-    The version is found by what it is, a release and the digest of its model, never by its number: numbers begin anew
-    where MLflow's database was lost. Where MLflow does not know the champion, the alias names nothing.
+    The version is found by what it is, a release and the digest of its model, never by its number:
+    numbers begin anew where MLflow's database was lost. Where MLflow does not know the champion,
+    the alias names nothing.
     """
     from pipelines.mlflow.tracking import Tracking
 
@@ -51,8 +54,13 @@ def follow(run: Run) -> tuple[str, ...]:
         if pointer is None:
             return ()
         LOGGER.warning("the alias in MLflow does not follow the ledger yet: %s", error)
-        told = f"MLflow's alias does not name {pointer.release_id} yet; the next training or promotion puts it right"
-        return _report(run, KIND, told, evidence=f"{error.what}: {error.found}", next_step="tollgate doctor")
+        told = (
+            f"MLflow's alias does not name {pointer.release_id} yet; the next training or promotion"
+            " puts it right"
+        )
+        return _report(
+            run, KIND, told, evidence=f"{error.what}: {error.found}", next_step="tollgate doctor"
+        )
     if missing:
         told = f"MLflow does not know the champion {missing}: its alias names nothing until it does"
         evidence = "no version bears the release and the digest of its model"
@@ -65,7 +73,9 @@ def follow(run: Run) -> tuple[str, ...]:
 
 
 def _mirror(run: Run, tracking: Tracking, pointer: Pointer | None) -> str | None:
-    """Let the alias name the champion's version, or nothing; returns the champion where MLflow does not know it."""
+    """Let the alias name the champion's version, or nothing; returns the champion where MLflow does
+    not know it.
+    """
     named, wanted = tracking.champion_version(), None
     if pointer is not None:
         digest = run.ledger.release(pointer.release_id).account.model_digest
@@ -83,19 +93,30 @@ def _report(run: Run, kind: str, told: str, *, evidence: str, next_step: str) ->
     """Open the incident of the alias, or go on with it; returns what it says, as a warning."""
     detail = IncidentDetail(
         sources=("release",),
-        consequence="MLflow shows an older champion or none; the ledger decides, and scoring does not ask MLflow",
+        consequence=(
+            "MLflow shows an older champion or none; the ledger decides, and scoring does not ask"
+            " MLflow"
+        ),
         evidence=(evidence,),
         next_step=next_step,
         runbook=RUNBOOK,
     )
-    report(run, NewIncident(kind=kind, subject=SUBJECT, severity="warning", summary=told, detail=detail))
+    report(
+        run,
+        NewIncident(kind=kind, subject=SUBJECT, severity="warning", summary=told, detail=detail),
+    )
     deliver(run)
     return (told,)
 
 
 def follow_later(settings: Settings) -> bool:
-    """Start a process that lets the alias follow, and do not wait for it; False where there is no MLflow to follow."""
-    if settings.mlflow.startswith(_SQLITE) and not Path(settings.mlflow.removeprefix(_SQLITE)).exists():
+    """Start a process that lets the alias follow, and do not wait for it; False where there is no
+    MLflow to follow.
+    """
+    if (
+        settings.mlflow.startswith(_SQLITE)
+        and not Path(settings.mlflow.removeprefix(_SQLITE)).exists()
+    ):
         return False
     subprocess.Popen(
         [sys.executable, "-m", "pipelines.releases.alias"],

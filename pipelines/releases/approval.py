@@ -1,6 +1,8 @@
-"""Approval by a person: where a release waits for one, what it is asked with, and what follows from yes and no.
+"""Approval by a person: where a release waits for one, what it is asked with, and what follows from
+yes and no.
 
-A release waits where its verdict asks for a person, or where it is approved in a use case of the high-risk tier.
+A release waits where its verdict asks for a person, or where it is approved in a use case of the
+high-risk tier.
 """
 
 from __future__ import annotations
@@ -22,10 +24,12 @@ RUNBOOK = "docs/runbooks/approval.md"
 
 
 def approve(run: Run, release_id: str, *, approver: str, reason: str) -> Promoted:
-    """Let a waiting release begin its way to champion, in the approver's name: an audit entry, then a promotion.
+    """Let a waiting release begin its way to champion, in the approver's name: an audit entry, then
+    a promotion.
 
-    Done twice it changes nothing more. Raises `PermanentError` where the release does not wait (any more), or where
-    `promote` refuses it all the same: it is older than what decides or is tried out by now.
+    Done twice it changes nothing more. Raises `PermanentError` where the release does not wait (any
+    more), or where `promote` refuses it all the same: it is older than what decides or is tried out
+    by now.
     """
     person = replace(run, actor=approver)
     state = _state(person, release_id)
@@ -37,7 +41,10 @@ def approve(run: Run, release_id: str, *, approver: str, reason: str) -> Promote
 
 
 def reject(run: Run, release_id: str, *, approver: str, reason: str) -> None:
-    """Refuse a waiting release in that name; nothing moves. Raises `PermanentError` where it does not wait."""
+    """Refuse a waiting release in that name; nothing moves.
+
+    Raises `PermanentError` where it does not wait.
+    """
     person = replace(run, actor=approver)
     state = _state(person, release_id)
     if state == "refused" and was_rejected(person, release_id):
@@ -54,7 +61,9 @@ def was_rejected(run: Run, release_id: str) -> bool:
 
 
 def why_a_person(use_case: UseCase, decision: str) -> str:
-    """Why a person has to say yes to a release with that verdict; nothing where the policy alone lets it go on."""
+    """Why a person has to say yes to a release with that verdict; nothing where the policy alone
+    lets it go on.
+    """
     if decision == "needs a person":
         return "the verdict asks for a person"
     if decision == "approved" and use_case.rollout.risk_tier == "high":
@@ -65,29 +74,46 @@ def why_a_person(use_case: UseCase, decision: str) -> str:
 def request(use_case: UseCase, account: TrainAccount) -> dict[str, str] | None:
     """What a person is asked after a training (by its account): `release`, `subject`, `body`.
 
-    The body is Markdown: why a person is asked, the verdict, what approval does, figures of all contenders, every check
-    with what it found (differences with their intervals). None where nobody has to be asked.
+    The body is Markdown: why a person is asked, the verdict, what approval does, figures of all
+    contenders, every check with what it found (differences with their intervals). None where nobody
+    has to be asked.
     """
     verdict = account.verdict or VerdictAccount()
     why = why_a_person(use_case, verdict.decision or "")
     if account.state != "candidate" or not why:
         return None
     release = account.release
-    body = Document(f"May {release} go into production?", _sections(use_case, account, verdict, why))
-    return {"release": release, "subject": f"{use_case.name}: may {release} decide?", "body": body.to_markdown()}
+    body = Document(
+        f"May {release} go into production?", _sections(use_case, account, verdict, why)
+    )
+    return {
+        "release": release,
+        "subject": f"{use_case.name}: may {release} decide?",
+        "body": body.to_markdown(),
+    }
 
 
-def _sections(use_case: UseCase, account: TrainAccount, verdict: VerdictAccount, why: str) -> list[Section]:
+def _sections(
+    use_case: UseCase, account: TrainAccount, verdict: VerdictAccount, why: str
+) -> list[Section]:
     metrics = account.metrics
     names = list(dict.fromkeys(name for figures in metrics.values() for name in figures))
     days = account.training.test_days if account.training else ()
     tested = (
-        f"{account.n_test:,} events of {' to '.join(map(str, days))}, {account.n_test_positive:,} of them positive."
+        f"{account.n_test:,} events of {' to '.join(map(str, days))}, {account.n_test_positive:,}"
+        " of them positive."
     )
     rows = [(name, *(figures.get(name) for figures in metrics.values())) for name in names]
     checks = [(check.name, check.outcome, check.found) for check in verdict.checks]
     return [
-        Section("Question", (Text(f"A person is asked, as {why}."), Text(verdict.summary), Text(_follows(use_case)))),
+        Section(
+            "Question",
+            (
+                Text(f"A person is asked, as {why}."),
+                Text(verdict.summary),
+                Text(_follows(use_case)),
+            ),
+        ),
         Section("Figures", (Text(tested), Grid(("metric", *metrics), rows))),
         Section("Checks", (Grid(("check", "outcome", "found"), checks),)),
     ]
@@ -98,7 +124,8 @@ def _follows(use_case: UseCase) -> str:
     way = [f"{policy.shadow_days} days in shadow"] if policy.shadow_days else []
     way += [f"{policy.canary_days} days in canary"] if policy.canary_days else []
     return (
-        f"Approved, it goes on to champion, by {' and '.join(way) or 'one move'}. Rejected, what decides now goes on."
+        f"Approved, it goes on to champion, by {' and '.join(way) or 'one move'}. Rejected, what"
+        " decides now goes on."
     )
 
 
@@ -124,4 +151,6 @@ def _answer(run: Run, kind: str, release_id: str, reason: str) -> None:
     """An audit entry, once for each person and answer."""
     known = run.ledger.audit_entries(kind)
     if not any((entry["subject"], entry["actor"]) == (release_id, run.actor) for entry in known):
-        run.ledger.audit(kind, release_id, actor=run.actor, at=run.clock(), detail={"reason": reason})
+        run.ledger.audit(
+            kind, release_id, actor=run.actor, at=run.clock(), detail={"reason": reason}
+        )

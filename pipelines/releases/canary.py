@@ -1,4 +1,6 @@
-"""Which units a canary decides for: a stable hash of unit and release, the same on every machine and in every run."""
+"""Which units a canary decides for: a stable hash of unit and release, the same on every machine
+and in every run.
+"""
 
 from __future__ import annotations
 
@@ -10,10 +12,12 @@ from numpy.typing import NDArray
 
 
 def in_canary(units: NDArray[Any], release_id: str, share: float) -> NDArray[np.bool_]:
-    """Whether each unit (int64) is one that the release decides for; about `share` of all units are.
+    """Whether each unit (int64) is one that the release decides for; about `share` of all units
+    are.
 
-    The unit's key, salted with the first eight bytes of the release id's SHA-256, goes through splitmix64 (Steele, Lea
-    and Flood, 2014); its result over 2^64 is below `share`. Each release gets other units, always the same ones.
+    The unit's key, salted with the first eight bytes of the release id's SHA-256, goes through
+    splitmix64 (Steele, Lea and Flood, 2014); its result over 2^64 is below `share`. Each release
+    gets other units, always the same ones.
     """
     salt = np.uint64(int.from_bytes(hashlib.sha256(release_id.encode()).digest()[:8], "big"))
     mixed = _splitmix64(np.asarray(units, dtype=np.int64).astype(np.uint64) ^ salt)

@@ -1,4 +1,7 @@
-"""Who scores: the champion, and the challenger beside it while one is tried out. Loaded once for a whole call."""
+"""Who scores: the champion, and the challenger beside it while one is tried out.
+
+Loaded once for a whole call.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,14 @@ from numpy.typing import NDArray
 
 from pipelines.base.errors import TollgateError
 from pipelines.ledger.ledger import Pointer
-from pipelines.releases.scorer import BoosterScorer, Matrix, RuleScorer, Scorer, champion_scorer, load_release
+from pipelines.releases.scorer import (
+    BoosterScorer,
+    Matrix,
+    RuleScorer,
+    Scorer,
+    champion_scorer,
+    load_release,
+)
 from pipelines.run import Run
 
 LOGGER = logging.getLogger(__name__)
@@ -20,10 +30,11 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, kw_only=True)
 class Contenders:
-    """`state` is the challenger's (`shadow`, `canary`); `problem` says why there is none although the ledger has one.
+    """`state` is the challenger's (`shadow`, `canary`); `problem` says why there is none although
+    the ledger has one.
 
-    `named` is the challenger that the ledger names, loadable or not. `rule` decides in place of both where policy
-    says so; what both say is kept all the same.
+    `named` is the challenger that the ledger names, loadable or not. `rule` decides in place of
+    both where policy says so; what both say is kept all the same.
     """
 
     champion: Scorer
@@ -39,7 +50,9 @@ class Contenders:
         return self.rule or self.champion
 
     def with_rule(self, rule: RuleScorer) -> Contenders:
-        """The same, decided by the rule; a champion that cannot be loaded has made way for it already."""
+        """The same, decided by the rule; a champion that cannot be loaded has made way for it
+        already.
+        """
         return self if self.champion.fallback else replace(self, rule=rule)
 
     def scorer(self, release_id: str) -> Scorer:
@@ -52,7 +65,9 @@ class Contenders:
 
     def without_challenger(self, problem: str) -> Contenders:
         """The same, scored by the champion alone, and why."""
-        return Contenders(champion=self.champion, named=self.named, state=self.state, problem=problem)
+        return Contenders(
+            champion=self.champion, named=self.named, state=self.state, problem=problem
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,13 +79,17 @@ class Scored:
 
 
 def load_contenders(run: Run) -> Contenders:
-    """Champion and challenger as the ledger's pointer names them in one look; a challenger never stops scoring."""
+    """Champion and challenger as the ledger's pointer names them in one look; a challenger never
+    stops scoring.
+    """
     pointer = run.ledger.champion()
     return with_challenger(run, champion_scorer(run, pointer), pointer)
 
 
 def with_challenger(run: Run, champion: Scorer, pointer: Pointer | None) -> Contenders:
-    """The champion, and the challenger that the pointer names; left out, and why, where it cannot be loaded."""
+    """The champion, and the challenger that the pointer names; left out, and why, where it cannot
+    be loaded.
+    """
     if pointer is None or pointer.challenger is None:
         return Contenders(champion=champion)
     named = Contenders(champion=champion, named=pointer.challenger, state=pointer.challenger_state)
@@ -79,7 +98,9 @@ def with_challenger(run: Run, champion: Scorer, pointer: Pointer | None) -> Cont
     except TollgateError as error:
         LOGGER.warning("challenger %s cannot be loaded: %s", pointer.challenger, error)
         return named.without_challenger(f"it cannot be loaded: {error}")
-    return Contenders(champion=champion, challenger=challenger, named=named.named, state=named.state)
+    return Contenders(
+        champion=champion, challenger=challenger, named=named.named, state=named.state
+    )
 
 
 def timed(scorer: Scorer, matrix: Matrix) -> Scored:

@@ -1,4 +1,5 @@
-"""What is to be known wherever a release is shown: its state, who let it pass, against what, what went wrong with it.
+"""What is to be known wherever a release is shown: its state, who let it pass, against what, what
+went wrong with it.
 
 From the ledger alone.
 """
@@ -17,8 +18,9 @@ from pipelines.run import Run
 class ReleaseRow:
     """A release. `since` is when it came into its state (UTC, ISO 8601).
 
-    `approver` let it pass: a person's name, `policy`, or None where nobody has. `overrides` are what persons let pass
-    against the rules (reason, actor, at, against, kind), `incidents` those about it; both oldest first.
+    `approver` let it pass: a person's name, `policy`, or None where nobody has. `overrides` are
+    what persons let pass against the rules (reason, actor, at, against, kind), `incidents` those
+    about it; both oldest first.
     """
 
     release: str
@@ -40,8 +42,8 @@ class ReleaseRow:
     def override_notes(self) -> list[str]:
         """What persons let pass against the rules, in sentences."""
         return [
-            f"override by {one['actor']} on {one['at'][:16].replace('T', ' ')} UTC, against: {one['against']}; "
-            f"{one['reason']}"
+            f"override by {one['actor']} on {one['at'][:16].replace('T', ' ')} UTC, against:"
+            f" {one['against']}; {one['reason']}"
             for one in self.overrides
         ]
 
@@ -49,7 +51,8 @@ class ReleaseRow:
     def notes(self) -> list[str]:
         """What must not be overlooked, in sentences: overrides, and incidents that are open."""
         return self.override_notes + [
-            f"open incident ({one.severity}, {one.kind}) since {one.opened_at:%Y-%m-%d %H:%M} UTC: {one.summary}"
+            f"open incident ({one.severity}, {one.kind}) since {one.opened_at:%Y-%m-%d %H:%M} UTC:"
+            f" {one.summary}"
             for one in self.incidents
             if one.resolved_at is None
         ]
@@ -80,7 +83,9 @@ def release_row(run: Run, release: Release) -> ReleaseRow:
 
 
 def overrides(moves: Iterable[Move], release_id: str) -> list[Mapping[str, Any]]:
-    """Where a person let the release pass against the rules (reason, actor, at, against, kind), oldest first."""
+    """Where a person let the release pass against the rules (reason, actor, at, against, kind),
+    oldest first.
+    """
     return [
         {
             "reason": move.reason,
@@ -101,7 +106,11 @@ def _row(
     incidents: Sequence[Incident],
     approvals: Sequence[Mapping[str, Any]],
 ) -> ReleaseRow:
-    unjudged = {"state": "candidate", "reason": "not judged to the end", "recorded_at": release.created_at.isoformat()}
+    unjudged = {
+        "state": "candidate",
+        "reason": "not judged to the end",
+        "recorded_at": release.created_at.isoformat(),
+    }
     state = (states or [unjudged])[-1]
     against = overrides(moves, release.release_id)
     people = [str(one["actor"]) for one in against]

@@ -1,7 +1,8 @@
-"""The fallback by policy: on which days the declared rule decides although there is a champion, and why.
+"""The fallback by policy: on which days the declared rule decides although there is a champion, and
+why.
 
-The ledger's audit says when it began and when it ended; both name the first day from which they hold, so that a day
-which is scored again is decided as it was.
+The ledger's audit says when it began and when it ended; both name the first day from which they
+hold, so that a day which is scored again is decided as it was.
 """
 
 from __future__ import annotations
@@ -19,10 +20,11 @@ Event = Literal["begun", "ended"]
 
 @dataclass(frozen=True, kw_only=True)
 class Fallback:
-    """The rule decides the days from `first` to `last` (None: until it is ended), because of `reason`.
+    """The rule decides the days from `first` to `last` (None: until it is ended), because of
+    `reason`.
 
-    `begun_at` is when that was decided (UTC); `told_on` the day whose diagnosis asked for it, None where a person did;
-    `ended_by` who ended it (None while it lasts).
+    `begun_at` is when that was decided (UTC); `told_on` the day whose diagnosis asked for it, None
+    where a person did; `ended_by` who ended it (None while it lasts).
     """
 
     first: date
@@ -45,7 +47,10 @@ class Fallback:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        days = {name: str(day) if (day := getattr(self, name)) else None for name in ("first", "last", "told_on")}
+        days = {
+            name: str(day) if (day := getattr(self, name)) else None
+            for name in ("first", "last", "told_on")
+        }
         return {**vars(self), **days, "begun_at": self.begun_at.isoformat()}
 
 
@@ -62,7 +67,9 @@ def fallbacks(ledger: Ledger) -> list[Fallback]:
 
 
 def folded(entries: Iterable[Mapping[str, Any]]) -> list[Fallback]:
-    """Fallbacks from audit entries: while one goes on a second beginning says nothing, nor an end without one."""
+    """Fallbacks from audit entries: while one goes on a second beginning says nothing, nor an end
+    without one.
+    """
     found: list[Fallback] = []
     for entry in entries:
         detail = entry["detail"]
@@ -80,7 +87,11 @@ def folded(entries: Iterable[Mapping[str, Any]]) -> list[Fallback]:
                 )
             )
         elif detail["event"] == "ended" and open_one is not None:
-            ends = {"last": first - timedelta(days=1), "ended_by": entry["actor"], "ended_because": detail["reason"]}
+            ends = {
+                "last": first - timedelta(days=1),
+                "ended_by": entry["actor"],
+                "ended_because": detail["reason"],
+            }
             found[-1] = Fallback(**{**vars(open_one), **ends})
     return found
 
@@ -96,7 +107,15 @@ def fallback_on(known: Iterable[Fallback], day: date) -> Fallback | None:
     return next((one for one in known if one.covers(day)), None)
 
 
-def begin(ledger: Ledger, first: date, *, reason: str, actor: str, at: datetime, told_on: date | None = None) -> bool:
+def begin(
+    ledger: Ledger,
+    first: date,
+    *,
+    reason: str,
+    actor: str,
+    at: datetime,
+    told_on: date | None = None,
+) -> bool:
     """Let the rule decide from the day `first` on; False where it does so already.
 
     `told_on` is the day whose diagnosis asked for it, None where a person did.
@@ -107,7 +126,15 @@ def begin(ledger: Ledger, first: date, *, reason: str, actor: str, at: datetime,
     return True
 
 
-def end(ledger: Ledger, first: date, *, reason: str, actor: str, at: datetime, told_on: date | None = None) -> bool:
+def end(
+    ledger: Ledger,
+    first: date,
+    *,
+    reason: str,
+    actor: str,
+    at: datetime,
+    told_on: date | None = None,
+) -> bool:
     """Let the champion decide again from the day `first` on; False where it does so already."""
     if in_force(ledger) is None:
         return False
@@ -116,7 +143,18 @@ def end(ledger: Ledger, first: date, *, reason: str, actor: str, at: datetime, t
 
 
 def _record(
-    ledger: Ledger, event: Event, first: date, reason: str, told_on: date | None, actor: str, at: datetime
+    ledger: Ledger,
+    event: Event,
+    first: date,
+    reason: str,
+    told_on: date | None,
+    actor: str,
+    at: datetime,
 ) -> None:
-    detail = {"event": event, "first_day": str(first), "reason": reason, "told_on": str(told_on) if told_on else None}
+    detail = {
+        "event": event,
+        "first_day": str(first),
+        "reason": reason,
+        "told_on": str(told_on) if told_on else None,
+    }
     ledger.audit(KIND, ledger.use_case, actor=actor, at=at, detail=detail)

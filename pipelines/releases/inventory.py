@@ -17,7 +17,9 @@ from pipelines.run import Run
 
 
 def lineage(account: ReleaseAccount) -> dict[str, Any]:
-    """What a release record says of where the model comes from, as plain data, in the order in which it is shown."""
+    """What a release record says of where the model comes from, as plain data, in the order in
+    which it is shown.
+    """
     return {
         "model_digest": account.model_digest,
         "threshold": account.threshold,
@@ -34,7 +36,8 @@ def lineage(account: ReleaseAccount) -> dict[str, Any]:
 
 
 def champion_account(run: Run) -> dict[str, Any]:
-    """All that is known of the champion; `loadable` says whether scoring can use it, `problem` why not.
+    """All that is known of the champion; `loadable` says whether scoring can use it, `problem` why
+    not.
 
     Raises `PermanentError` where no release is champion yet.
     """
@@ -46,13 +49,17 @@ def champion_account(run: Run) -> dict[str, Any]:
             where=run.ledger.where,
             expected="a promoted release",
             found=f"{len(releases)} releases, none promoted",
-            next_step="`tollgate releases` says why none was promoted; then tollgate train --as-of D"
-            if releases
-            else "tollgate train --as-of D",
+            next_step=(
+                "`tollgate releases` says why none was promoted; then tollgate train --as-of D"
+                if releases
+                else "tollgate train --as-of D"
+            ),
         )
     release = run.ledger.release(pointer.release_id)
     problem = _problem(run, release)
-    promotion = [entry for entry in run.ledger.states(release.release_id) if entry["state"] == "champion"][-1]
+    promotion = [
+        entry for entry in run.ledger.states(release.release_id) if entry["state"] == "champion"
+    ][-1]
     return {
         **_summary(run, release, release_row(run, release)),
         "loadable": not problem,

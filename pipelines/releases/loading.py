@@ -1,4 +1,6 @@
-"""A release's bundle as the ledger vouches for it: the one way in which stages and commands come by a bundle."""
+"""A release's bundle as the ledger vouches for it: the one way in which stages and commands come by
+a bundle.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +10,12 @@ from pipelines.run import Run
 
 
 def release_bundle(run: Run, release: Release | str) -> Bundle:
-    """The verified bundle of a release in the ledger; raises `BundleError` where it is not what was released.
+    """The verified bundle of a release in the ledger; raises `BundleError` where it is not what was
+    released.
 
-    A release whose ledger row names no signing key was made before bundles were signed: the digest in the ledger alone
-    vouches for it (decision 0192). Every other bundle must be signed by a key that this home trusts.
+    A release whose ledger row names no signing key was made before bundles were signed: the digest
+    in the ledger alone vouches for it (decision 0192). Every other bundle must be signed by a key
+    that this home trusts.
     """
     found = run.ledger.release(release) if isinstance(release, str) else release
     account = found.account

@@ -1,7 +1,9 @@
-"""The page of a release: its model card, below the title what became of the model since the card was made.
+"""The page of a release: its model card, below the title what became of the model since the card
+was made.
 
-A card knows nothing of moves, answers, overrides and incidents, which come later. MLflow keeps it as it was made; the
-page in the home's reports holds the same card, and its head is written anew after every move, from the ledger alone.
+A card knows nothing of moves, answers, overrides and incidents, which come later. MLflow keeps it
+as it was made; the page in the home's reports holds the same card, and its head is written anew
+after every move, from the ledger alone.
 """
 
 from __future__ import annotations
@@ -30,7 +32,9 @@ def release_page_path(home: Path, release_id: str) -> Path:
 
 
 def write_release_pages(run: Run, cards: Mapping[str, str] | None = None) -> list[Path]:
-    """Write the head of every release's page; raises `StoreError`. `cards` are model cards (HTML) of new releases.
+    """Write the head of every release's page; raises `StoreError`.
+
+    `cards` are model cards (HTML) of new releases.
 
     A release whose card is not here (it was made elsewhere) has no page.
     """
@@ -39,7 +43,9 @@ def write_release_pages(run: Run, cards: Mapping[str, str] | None = None) -> lis
     written = []
     for row in release_rows(run):
         path = release_page_path(run.settings.home, row.release)
-        card = (cards or {}).get(row.release) or (path.read_text(encoding="utf-8") if path.is_file() else "")
+        card = (cards or {}).get(row.release) or (
+            path.read_text(encoding="utf-8") if path.is_file() else ""
+        )
         if card:
             sections = since_sections(row, run.ledger.states(row.release), moves, answers)
             written.append(write_page(path, with_head(card, sections_html(sections))))
@@ -62,14 +68,28 @@ def since_sections(
     moves: Iterable[Move],
     answers: Iterable[Mapping[str, Any]],
 ) -> list[Section]:
-    """What became of a release; what there is nothing to tell of is left out. `answers` are audit entries."""
+    """What became of a release; what there is nothing to tell of is left out.
+
+    `answers` are audit entries.
+    """
     concerned = [one for one in moves if row.release in _named(one)]
     told = [f"{row.state} since {_instant(row.since)}: {row.state_reason}", *row.notes]
     approver = [f"Let through by {row.approver}."] if row.approver else []
     return [
-        Section("Since it was made", [*map(Text, (*told, *approver)), Link("all days and releases", "../index.html")]),
-        *_section("Overrides", ("when", "who", "move", "against", "why"), [_override(one) for one in row.overrides]),
-        *_section("Incidents", ("opened", "kind", "severity", "what", "resolved"), [_told(i) for i in row.incidents]),
+        Section(
+            "Since it was made",
+            [*map(Text, (*told, *approver)), Link("all days and releases", "../index.html")],
+        ),
+        *_section(
+            "Overrides",
+            ("when", "who", "move", "against", "why"),
+            [_override(one) for one in row.overrides],
+        ),
+        *_section(
+            "Incidents",
+            ("opened", "kind", "severity", "what", "resolved"),
+            [_told(i) for i in row.incidents],
+        ),
         *_section("States", ("since", "state", "by", "why"), [_state(one) for one in states]),
         *_section(
             "Answers",
@@ -88,7 +108,9 @@ def with_head(card: str, head: str) -> str:
     return card.replace("</h1>", f"</h1>\n{marked}", 1)
 
 
-def _section(heading: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> list[Section]:
+def _section(
+    heading: str, columns: Sequence[str], rows: Sequence[Sequence[object]]
+) -> list[Section]:
     return [Section(heading, (Grid(columns, rows),))] if rows else []
 
 
@@ -102,7 +124,9 @@ def _override(one: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _told(one: Incident) -> tuple[object, ...]:
-    resolved = f"{one.resolved_at:%Y-%m-%d %H:%M} UTC: {one.resolution}" if one.resolved_at else "open"
+    resolved = (
+        f"{one.resolved_at:%Y-%m-%d %H:%M} UTC: {one.resolution}" if one.resolved_at else "open"
+    )
     return (f"{one.opened_at:%Y-%m-%d %H:%M} UTC", one.kind, one.severity, one.summary, resolved)
 
 
@@ -115,7 +139,16 @@ def _answer(one: Mapping[str, Any]) -> tuple[object, ...]:
 
 
 def _move(m: Move) -> tuple[object, ...]:
-    return (m.generation, f"{m.at:%Y-%m-%d %H:%M} UTC", m.kind, m.subject, m.champion, m.challenger, m.actor, m.reason)
+    return (
+        m.generation,
+        f"{m.at:%Y-%m-%d %H:%M} UTC",
+        m.kind,
+        m.subject,
+        m.champion,
+        m.challenger,
+        m.actor,
+        m.reason,
+    )
 
 
 def _instant(text: str) -> str:

@@ -1,4 +1,6 @@
-"""Promote: a person moves a release on, to the next state of the policy or past it; against the rules with a reason."""
+"""Promote: a person moves a release on, to the next state of the policy or past it; against the
+rules with a reason.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ RUNBOOK = "docs/runbooks/rollback.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Promoted:
-    """What a promotion did: `state` is the release's now; `override` names what it went against, if anything."""
+    """What a promotion did: `state` is the release's now; `override` names what it went against, if
+    anything.
+    """
 
     release: str
     state: str
@@ -35,14 +39,16 @@ class Promoted:
         return dict(vars(self))
 
 
-def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, override: bool = False) -> Promoted:
+def promote(
+    run: Run, release_id: str, *, to: Stage | None = None, reason: str, override: bool = False
+) -> Promoted:
     """Move a release on by one state of the rollout policy, or to the state `to`.
 
-    What the policy would not do needs `override` and a reason: a release that was refused, was rolled back from, needs
-    a person's approval and has none, or is older than what decides or is tried out; a state that is skipped. It is
-    audited, and shown wherever the release is. The bundle is verified first.
-    Raises `UsageError` for an override without a reason, `PermanentError` where an override is needed or another move
-    was faster, `BundleError` where the bundle cannot be used.
+    What the policy would not do needs `override` and a reason: a release that was refused, was
+    rolled back from, needs a person's approval and has none, or is older than what decides or is
+    tried out; a state that is skipped. It is audited, and shown wherever the release is. The bundle
+    is verified first. Raises `UsageError` for an override without a reason, `PermanentError` where
+    an override is needed or another move was faster, `BundleError` where the bundle cannot be used.
     """
     if override and not reason.strip():
         raise UsageError(
@@ -71,7 +77,9 @@ def promote(run: Run, release_id: str, *, to: Stage | None = None, reason: str, 
             runbook=RUNBOOK,
         )
     require_same_features(release_bundle(run, release), run.use_case)
-    moved = put(run, pointer, release_id, chosen, reason=reason, override=against.why if against else None)
+    moved = put(
+        run, pointer, release_id, chosen, reason=reason, override=against.why if against else None
+    )
     return _result(release_id, chosen, moved, against.why if against else None, reason)
 
 
@@ -84,7 +92,9 @@ def standing_of(run: Run, release_id: str, reason: str) -> Promoted:
 
 
 def next_state(run: Run, pointer: Pointer | None, release_id: str) -> Stage:
-    """The state that the rollout policy has after the release's: the first champion of a home is champion at once."""
+    """The state that the rollout policy has after the release's: the first champion of a home is
+    champion at once.
+    """
     policy = run.use_case.rollout
     tried = pointer.challenger_state if pointer and pointer.challenger == release_id else None
     if pointer is None:
@@ -97,9 +107,18 @@ def next_state(run: Run, pointer: Pointer | None, release_id: str) -> Stage:
 
 
 def put(
-    run: Run, pointer: Pointer | None, release_id: str, state: Stage, *, reason: str, override: str | None = None
+    run: Run,
+    pointer: Pointer | None,
+    release_id: str,
+    state: Stage,
+    *,
+    reason: str,
+    override: str | None = None,
 ) -> Pointer:
-    """Give the release this state by one move; a challenger whose place it takes retires. Raises as `Ledger.move`."""
+    """Give the release this state by one move; a challenger whose place it takes retires.
+
+    Raises as `Ledger.move`.
+    """
     if pointer is None and state != "champion":
         raise PermanentError(
             "there is no champion beside which a release could be tried out",
@@ -130,19 +149,30 @@ def put(
 
 
 def newest_decision(run: Run, release_id: str) -> str:
-    """The newest verdict: a candidate that is trained again is judged again, against the champion of then."""
-    verdicts = [entry["detail"] for entry in run.ledger.audit_entries("verdict") if entry["subject"] == release_id]
+    """The newest verdict: a candidate that is trained again is judged again, against the champion
+    of then.
+    """
+    verdicts = [
+        entry["detail"]
+        for entry in run.ledger.audit_entries("verdict")
+        if entry["subject"] == release_id
+    ]
     recorded = run.ledger.release(release_id).account.evaluation.verdict
     newest = VerdictAccount.from_json(verdicts[-1]) if verdicts else recorded
     return newest.decision or "approved"
 
 
 def older_than(run: Run, pointer: Pointer | None, release_id: str) -> str:
-    """The champion or the challenger that was trained as of a later day than the release, in words; or nothing."""
+    """The champion or the challenger that was trained as of a later day than the release, in words;
+    or nothing.
+    """
     if pointer is None:
         return ""
     mine = run.ledger.release(release_id).account.as_of
-    rivals = [(pointer.release_id, "champion"), (pointer.challenger, f"in {pointer.challenger_state}")]
+    rivals = [
+        (pointer.release_id, "champion"),
+        (pointer.challenger, f"in {pointer.challenger_state}"),
+    ]
     for rival, state in rivals:
         theirs = run.ledger.release(rival).account.as_of if rival else None
         if mine is not None and theirs is not None and theirs > mine:
@@ -158,19 +188,26 @@ class _Objection:
     way_out: str
 
 
-def _against(run: Run, pointer: Pointer | None, release_id: str, chosen: Stage) -> _Objection | None:
+def _against(
+    run: Run, pointer: Pointer | None, release_id: str, chosen: Stage
+) -> _Objection | None:
     """What speaks against the move, or None."""
     decision = newest_decision(run, release_id)
     states = [entry["state"] for entry in run.ledger.states(release_id)]
     approved = any(entry["subject"] == release_id for entry in run.ledger.audit_entries("approval"))
-    approval = "have it approved, in the training's task or on its page in Model Ops (docs/runbooks/approval.md)"
+    approval = (
+        "have it approved, in the training's task or on its page in Model Ops"
+        " (docs/runbooks/approval.md)"
+    )
     newer = "train a newer one: tollgate train --as-of D"
     if decision == "refused":
         return _Objection(f"its verdict is {decision!r}", f"`tollgate releases` says why; {newer}")
     if decision == "needs a person" and not approved:
         return _Objection(f"its verdict is {decision!r}", approval)
     if run.use_case.rollout.risk_tier == "high" and not approved:
-        return _Objection(f"{run.use_case.name} is of the high-risk tier and nobody has approved it", approval)
+        return _Objection(
+            f"{run.use_case.name} is of the high-risk tier and nobody has approved it", approval
+        )
     if states[-1:] in (["retired"], ["refused"]):
         return _Objection(f"it is {states[-1]}", f"`tollgate releases` says why; {newer}")
     if older := older_than(run, pointer, release_id):
@@ -183,7 +220,13 @@ def _against(run: Run, pointer: Pointer | None, release_id: str, chosen: Stage) 
 
 
 def _result(
-    release_id: str, state: str, pointer: Pointer, override: str | None, reason: str, *, changed: bool = True
+    release_id: str,
+    state: str,
+    pointer: Pointer,
+    override: str | None,
+    reason: str,
+    *,
+    changed: bool = True,
 ) -> Promoted:
     return Promoted(
         release=release_id,

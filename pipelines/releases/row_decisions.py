@@ -73,6 +73,8 @@ def decide_rows(
     return RowDecisions(scores=scores, decisions=decisions, decided_by=decided_by)
 
 
-def _canary_rows(challenger: BoosterScorer, units: NDArray[np.int64], scores: Scores, share: float) -> Mask:
+def _canary_rows(
+    challenger: BoosterScorer, units: NDArray[np.int64], scores: Scores, share: float
+) -> Mask:
     """The challenger's units; a score that is no number leaves the row to the champion."""
     return np.asarray(in_canary(units, challenger.release_id, share) & np.isfinite(scores))

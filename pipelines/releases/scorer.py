@@ -1,4 +1,6 @@
-"""The scorer: the champion's booster loaded natively, or the declared rule where there is none that can be trusted."""
+"""The scorer: the champion's booster loaded natively, or the declared rule where there is none that
+can be trusted.
+"""
 
 from __future__ import annotations
 
@@ -29,11 +31,13 @@ RULE_RELEASE = "rule"
 
 @dataclass(frozen=True, kw_only=True)
 class Scorer(ABC):
-    """What turns feature rows into scores. Matrices are (rows, features), columns in the order of `feature_names`.
+    """What turns feature rows into scores.
 
-    `threshold`: a score at or above it is a positive decision. `fallback` is true where the rule stands in for a model,
-    and `reason` then says why; `stands_in_for` is the champion that could not be loaded, if that is why. `bundle` is
-    the release's bundle, None for the rule.
+    Matrices are (rows, features), columns in the order of `feature_names`.
+
+    `threshold`: a score at or above it is a positive decision. `fallback` is true where the rule
+    stands in for a model, and `reason` then says why; `stands_in_for` is the champion that could
+    not be loaded, if that is why. `bundle` is the release's bundle, None for the rule.
     """
 
     release_id: str
@@ -46,7 +50,9 @@ class Scorer(ABC):
     bundle: Bundle | None = None
 
     def score(self, matrix: Matrix) -> NDArray[np.float64]:
-        """Scores in [0, 1], float64, one for each row; raises `PermanentError` for a matrix of another width."""
+        """Scores in [0, 1], float64, one for each row; raises `PermanentError` for a matrix of
+        another width.
+        """
         return self._score(self._checked(matrix))
 
     def reaches_threshold(self, scores: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -54,7 +60,9 @@ class Scorer(ABC):
         return np.asarray(scores >= self.threshold)
 
     def contributions(self, matrix: Matrix) -> NDArray[np.float64]:
-        """How much each feature moved each row's score, in log-odds, shape as `matrix` (the bias is left out)."""
+        """How much each feature moved each row's score, in log-odds, shape as `matrix` (the bias is
+        left out).
+        """
         return self._contributions(self._checked(matrix))
 
     def _checked(self, matrix: Matrix) -> Matrix:
@@ -77,7 +85,9 @@ class Scorer(ABC):
 
 @dataclass(frozen=True, kw_only=True)
 class BoosterScorer(Scorer):
-    """An XGBoost booster, of which the first `rounds` boosting rounds count (early stopping keeps the best)."""
+    """An XGBoost booster, of which the first `rounds` boosting rounds count (early stopping keeps
+    the best).
+    """
 
     booster: xgb.Booster
     rounds: int
@@ -85,7 +95,9 @@ class BoosterScorer(Scorer):
     def _score(self, matrix: Matrix) -> NDArray[np.float64]:
         if not len(matrix):
             return np.empty(0)
-        scores = self.booster.inplace_predict(matrix, iteration_range=(0, self.rounds), validate_features=False)
+        scores = self.booster.inplace_predict(
+            matrix, iteration_range=(0, self.rounds), validate_features=False
+        )
         return np.asarray(scores, dtype=np.float64)
 
     def _contributions(self, matrix: Matrix) -> NDArray[np.float64]:
@@ -108,8 +120,12 @@ class RuleScorer(Scorer):
         return np.clip(matrix[:, 0].astype(np.float64) / self.rule.scale, 0.0, 1.0)
 
     def _contributions(self, matrix: Matrix) -> NDArray[np.float64]:
-        """The log-odds of the score above those of the rule's threshold: the only column carries all of it."""
-        return (_log_odds(self._score(matrix)) - _log_odds(np.array(self.rule.threshold))).reshape(-1, 1)
+        """The log-odds of the score above those of the rule's threshold: the only column carries
+        all of it.
+        """
+        return (_log_odds(self._score(matrix)) - _log_odds(np.array(self.rule.threshold))).reshape(
+            -1, 1
+        )
 
 
 def rule_scorer(use_case: UseCase, *, reason: str, stands_in_for: str = "") -> RuleScorer:
@@ -131,7 +147,9 @@ def rule_scorer(use_case: UseCase, *, reason: str, stands_in_for: str = "") -> R
 
 
 def booster_scorer(bundle: Bundle, use_case: UseCase, *, model_version: str) -> BoosterScorer:
-    """The bundle's model as a scorer; raises `BundleError` where its features are not those that we compute."""
+    """The bundle's model as a scorer; raises `BundleError` where its features are not those that we
+    compute.
+    """
     names = require_same_features(bundle, use_case)
     booster = load_booster(bundle.model)
     if tuple(booster.feature_names or ()) != names:
@@ -156,14 +174,22 @@ def booster_scorer(bundle: Bundle, use_case: UseCase, *, model_version: str) -> 
 
 
 def _threshold(bundle: Bundle) -> float:
-    """The score from which on a decision is positive; raises `BundleError` where the record does not say it."""
+    """The score from which on a decision is positive; raises `BundleError` where the record does
+    not say it.
+    """
     if bundle.record.threshold is None:
-        raise BundleError("the release's record has no threshold", where=bundle.release_id, next_step="train again")
+        raise BundleError(
+            "the release's record has no threshold",
+            where=bundle.release_id,
+            next_step="train again",
+        )
     return bundle.record.threshold
 
 
 def _try_out(scorer: BoosterScorer) -> None:
-    """Score one row of which nothing is known: what fails, or takes longer the first time, does so now."""
+    """Score one row of which nothing is known: what fails, or takes longer the first time, does so
+    now.
+    """
     import xgboost as xgb
 
     try:
@@ -186,12 +212,15 @@ def load_booster(model: bytes) -> xgb.Booster:
     try:
         booster.load_model(bytearray(model))
     except xgb.core.XGBoostError as error:
-        raise BundleError("XGBoost cannot read the model", found=str(error).splitlines()[0]) from error
+        raise BundleError(
+            "XGBoost cannot read the model", found=str(error).splitlines()[0]
+        ) from error
     return booster
 
 
 def load_champion(run: Run) -> Scorer:
-    """The release that the ledger's pointer names, or the rule (`fallback`) where none exists or it cannot be loaded.
+    """The release that the ledger's pointer names, or the rule (`fallback`) where none exists or it
+    cannot be loaded.
 
     A ledger that does not answer is not a reason to fall back: `StoreError` goes on to the caller.
     """
@@ -210,20 +239,29 @@ def champion_scorer(run: Run, pointer: Pointer | None) -> Scorer:
 
 
 def load_release(run: Run, release_id: str) -> BoosterScorer:
-    """A release of the ledger as a scorer; raises `BundleError` where its bundle or its features are not to be used."""
+    """A release of the ledger as a scorer; raises `BundleError` where its bundle or its features
+    are not to be used.
+    """
     release = run.ledger.release(release_id)
     bundle = release_bundle(run, release)
     return booster_scorer(bundle, run.use_case, model_version=release.account.model_version)
 
 
 def require_same_features(bundle: Bundle, use_case: UseCase) -> tuple[str, ...]:
-    """The model's features in order, after proving that the code of today defines each of them as it did then."""
+    """The model's features in order, after proving that the code of today defines each of them as
+    it did then.
+    """
     declared = bundle.record.feature_set
     try:
         features = tuple(use_case.stored_features[name] for name in declared.names)
     except FeatureError as error:
         raise _other_features(bundle, found=str(error)) from error
-    today = FeatureSet(name=declared.name, description="", schema=use_case.stored_features.schema, features=features)
+    today = FeatureSet(
+        name=declared.name,
+        description="",
+        schema=use_case.stored_features.schema,
+        features=features,
+    )
     if today.digest != declared.digest:
         raise _other_features(bundle, found=f"digest {today.digest}")
     return today.names
@@ -233,7 +271,10 @@ def _other_features(bundle: Bundle, *, found: str) -> BundleError:
     return BundleError(
         "the features that the release was trained on are no longer defined like that",
         where=bundle.release_id,
-        expected=f"feature set {bundle.record.feature_set.name}, digest {bundle.record.feature_set.digest}",
+        expected=(
+            f"feature set {bundle.record.feature_set.name}, digest"
+            f" {bundle.record.feature_set.digest}"
+        ),
         found=found,
         next_step="bring the definitions back, or train again on the new ones",
     )

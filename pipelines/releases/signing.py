@@ -1,8 +1,10 @@
-"""Signatures of bundles: Ed25519 over the manifest's bytes, by a key of this home; trusted keys are files of their own.
+"""Signatures of bundles: Ed25519 over the manifest's bytes, by a key of this home; trusted keys are
+files of their own.
 
-`<home>/keys/signing.pem` (or `TOLLGATE_SIGNING_KEY`) is the private key, PKCS 8, made on first use with mode 0600.
-`<home>/keys/trusted/<fingerprint>.pub` are the public keys (32 bytes, RFC 8032) whose signatures are believed; a
-machine that only scores needs no private key. A fingerprint is the SHA-256 (hex) of the public key.
+`<home>/keys/signing.pem` (or `TOLLGATE_SIGNING_KEY`) is the private key, PKCS 8, made on first use
+with mode 0600. `<home>/keys/trusted/<fingerprint>.pub` are the public keys (32 bytes, RFC 8032)
+whose signatures are believed; a machine that only scores needs no private key. A fingerprint is the
+SHA-256 (hex) of the public key.
 """
 
 from __future__ import annotations
@@ -31,10 +33,12 @@ def fingerprint(public: bytes) -> str:
 
 
 def sign(home: Path, content: bytes, key: Path | None = None) -> tuple[bytes, str]:
-    """The signature of `content`, and the signing key's fingerprint; its public half is trusted from then on.
+    """The signature of `content`, and the signing key's fingerprint; its public half is trusted
+    from then on.
 
-    `key` is the private key's file, by default the home's own, which is made where there is none. Raises
-    `ConfigurationError` where the file is no Ed25519 key, `StoreError` where a file cannot be written.
+    `key` is the private key's file, by default the home's own, which is made where there is none.
+    Raises `ConfigurationError` where the file is no Ed25519 key, `StoreError` where a file cannot
+    be written.
     """
     from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
@@ -63,9 +67,15 @@ def _trusted(home: Path, name: str) -> Path:
 
 
 def _trusted_keys(home: Path) -> dict[str, bytes]:
-    """Public keys by fingerprint; a file whose name is not the fingerprint of its content does not count."""
+    """Public keys by fingerprint; a file whose name is not the fingerprint of its content does not
+    count.
+    """
     found = {path.stem: path.read_bytes() for path in (keys_folder(home) / "trusted").glob("*.pub")}
-    return {name: public for name, public in found.items() if len(public) == 32 and fingerprint(public) == name}
+    return {
+        name: public
+        for name, public in found.items()
+        if len(public) == 32 and fingerprint(public) == name
+    }
 
 
 def _private_key(path: Path, *, may_make: bool) -> Ed25519PrivateKey:

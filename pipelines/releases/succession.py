@@ -11,9 +11,10 @@ from pipelines.ledger.ledger import Move
 def line_of_champions(moves: Iterable[Move]) -> list[str]:
     """Champions that a rollback may go back to, oldest first; the last one is champion now.
 
-    A promotion adds to the line. A rollback takes the release that it goes back from out of the line, wherever it
-    stands, and all that came after the one that is put back: so a second rollback goes further back, never to a release
-    that was itself rolled back from. One to a release that is no longer in the line adds it again.
+    A promotion adds to the line. A rollback takes the release that it goes back from out of the
+    line, wherever it stands, and all that came after the one that is put back: so a second rollback
+    goes further back, never to a release that was itself rolled back from. One to a release that is
+    no longer in the line adds it again.
     """
     line: list[str] = []
     for move in moves:

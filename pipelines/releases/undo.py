@@ -1,4 +1,7 @@
-"""Undo: an earlier champion put back in one move, with its model, features and policy. Imports nothing heavy."""
+"""Undo: an earlier champion put back in one move, with its model, features and policy.
+
+Imports nothing heavy.
+"""
 
 from __future__ import annotations
 
@@ -42,15 +45,22 @@ class Undone:
 
 
 def rollback(
-    run: Run, to: str | None = None, *, reason: str, incident: NewIncident | None = None, told_on: date | None = None
+    run: Run,
+    to: str | None = None,
+    *,
+    reason: str,
+    incident: NewIncident | None = None,
+    told_on: date | None = None,
 ) -> Undone:
-    """Put the champion before this one back (or `to`, which was champion once); history is added to, never changed.
+    """Put the champion before this one back (or `to`, which was champion once); history is added
+    to, never changed.
 
     `told_on` is the day whose diagnosis asked for it, None where a person or a guardrail did.
 
-    The release is verified, and known to be usable with today's feature definitions, before the pointer moves. Raises
-    `PermanentError` where there is nothing to roll back to, where `to` never decided, or where another move was faster;
-    `BundleError` where it cannot be used. The champion stays in all of these cases.
+    The release is verified, and known to be usable with today's feature definitions, before the
+    pointer moves. Raises `PermanentError` where there is nothing to roll back to, where `to` never
+    decided, or where another move was faster; `BundleError` where it cannot be used. The champion
+    stays in all of these cases.
     """
     pointer = run.ledger.champion()
     target = _target(run, pointer, to)
@@ -92,8 +102,15 @@ def _target(run: Run, pointer: Pointer | None, to: str | None) -> str:
             "there is nothing to roll back to",
             where=run.ledger.where,
             expected="a champion before this one that was not itself rolled back from",
-            found=f"champion {pointer.release_id}, none before it" if pointer else "no champion at all",
-            next_step="tollgate releases lists them; tollgate rollback --to RELEASE names one that was champion once",
+            found=(
+                f"champion {pointer.release_id}, none before it"
+                if pointer
+                else "no champion at all"
+            ),
+            next_step=(
+                "tollgate releases lists them; tollgate rollback --to RELEASE names one that was"
+                " champion once"
+            ),
             runbook=RUNBOOK,
         )
     if to is None:
@@ -102,8 +119,12 @@ def _target(run: Run, pointer: Pointer | None, to: str | None) -> str:
         raise PermanentError(
             "a rollback goes to a release that decided before and does not now",
             where=run.ledger.where,
-            expected=", ".join(dict.fromkeys(m.champion for m in moves if m.champion != pointer.release_id)) or "none",
-            found=f"{to}, " + ("champion already" if to == pointer.release_id else "never champion"),
+            expected=", ".join(
+                dict.fromkeys(m.champion for m in moves if m.champion != pointer.release_id)
+            )
+            or "none",
+            found=f"{to}, "
+            + ("champion already" if to == pointer.release_id else "never champion"),
             next_step="a release that never decided is promoted: tollgate promote RELEASE",
             runbook=RUNBOOK,
         )
@@ -111,7 +132,9 @@ def _target(run: Run, pointer: Pointer | None, to: str | None) -> str:
 
 
 def _usable(run: Run, release_id: str) -> ReleaseAccount:
-    """The bundle's record, after all that scoring asks of it; the model is parsed only by another XGBoost than then."""
+    """The bundle's record, after all that scoring asks of it; the model is parsed only by another
+    XGBoost than then.
+    """
     from importlib.metadata import version
 
     try:
@@ -120,7 +143,10 @@ def _usable(run: Run, release_id: str) -> ReleaseAccount:
         if bundle.record.environment.get("xgboost") != version("xgboost"):
             booster_scorer(bundle, run.use_case, model_version="")
     except BundleError as error:
-        error.next_step = f"restore it, or choose another: tollgate rollback --to RELEASE ({release_id} stays retired)"
+        error.next_step = (
+            f"restore it, or choose another: tollgate rollback --to RELEASE ({release_id} stays"
+            " retired)"
+        )
         error.runbook = RUNBOOK
         raise
     return bundle.record

@@ -1,4 +1,6 @@
-"""An evaluation and its verdict: the checks that a candidate had to pass, what each found, and what follows."""
+"""An evaluation and its verdict: the checks that a candidate had to pass, what each found, and what
+follows.
+"""
 
 from __future__ import annotations
 
@@ -18,10 +20,13 @@ CANDIDATE, RULE, LOGISTIC, CHAMPION = "candidate", "rule", "logistic_regression"
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One question to a candidate. `found` is the answer in words, `figures` are the numbers that it rests on.
+    """One question to a candidate.
 
-    `table` holds what the check looked at one by one (slices, features, weeks), rows of equal keys with plain values.
-    `subjects` names those that failed. `consequence` is what follows where the check failed: `refuse` or `ask`.
+    `found` is the answer in words, `figures` are the numbers that it rests on.
+
+    `table` holds what the check looked at one by one (slices, features, weeks), rows of equal keys
+    with plain values. `subjects` names those that failed. `consequence` is what follows where the
+    check failed: `refuse` or `ask`.
     """
 
     name: str
@@ -63,7 +68,8 @@ def not_applicable(name: str, question: str, reason: str) -> Check:
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """`refused` where a check failed that refuses, `needs a person` where one failed that asks, else `approved`.
+    """`refused` where a check failed that refuses, `needs a person` where one failed that asks,
+    else `approved`.
 
     `reasons` are the failed checks in words, those that refuse first.
     """
@@ -91,7 +97,11 @@ class Verdict:
         """A paragraph: the decision, what decided it, and what could not be looked at."""
         if self.failed:
             return f"{self.decision}: {'; '.join(self.reasons)}. {self._counts}"
-        told = [check.found for check in self.checks if check.outcome == "passed" and check.name in _TELLING]
+        told = [
+            check.found
+            for check in self.checks
+            if check.outcome == "passed" and check.name in _TELLING
+        ]
         return f"approved: {'; '.join(told) or 'every check passed'}. {self._counts}"
 
     @property
@@ -116,14 +126,18 @@ class Verdict:
 
 
 _TELLING = ("beats_rule", "keeps_up_with_champion", "slices", "label_health", "golden_set", "money")
-"""What the summary of an approval tells: who was beaten, and that no part of the events is worse off."""
+"""What the summary of an approval tells: who was beaten, and that no part of the events is worse
+off.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """Figures by contender on the same rows of the test days, the verdict, and the labels and scores behind them.
+    """Figures by contender on the same rows of the test days, the verdict, and the labels and
+    scores behind them.
 
-    `inputs` names what was handed in besides the frame: the golden set's version and digest, the frame's digest.
+    `inputs` names what was handed in besides the frame: the golden set's version and digest, the
+    frame's digest.
     """
 
     figures: Mapping[str, Mapping[str, float]]
@@ -133,12 +147,15 @@ class Evaluation:
     inputs: Mapping[str, Any] = field(default_factory=dict)
 
     def account(self) -> EvaluationAccount:
-        """What the ledger keeps: counts, figures by contender (None where a figure is not defined), verdict."""
+        """What the ledger keeps: counts, figures by contender (None where a figure is not defined),
+        verdict.
+        """
         return EvaluationAccount(
             n_test=len(self.label),
             n_test_positive=int(self.label.sum()),
             metrics={
-                name: {key: _plain(value) for key, value in values.items()} for name, values in self.figures.items()
+                name: {key: _plain(value) for key, value in values.items()}
+                for name, values in self.figures.items()
             },
             inputs=dict(self.inputs),
             verdict=self.verdict.account(),

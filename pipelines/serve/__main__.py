@@ -1,4 +1,6 @@
-"""`python -m pipelines.serve`: what `tollgate serve` does, for `tollgate component scorer` to become."""
+"""`python -m pipelines.serve`: what `tollgate serve` does, for `tollgate component scorer` to
+become.
+"""
 
 from __future__ import annotations
 

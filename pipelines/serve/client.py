@@ -1,4 +1,5 @@
-"""A client of the scorer: events in, typed answers out, over JSON or Arrow; comes again when told to.
+"""A client of the scorer: events in, typed answers out, over JSON or Arrow; comes again when told
+to.
 
 >>> with ScorerClient("http://127.0.0.1:8780", key) as scorer:          # doctest: +SKIP
 ...     answer = scorer.score([event], reasons=True)[0]
@@ -27,7 +28,9 @@ LONGEST_WAIT = 10.0
 RUNBOOK = "docs/runbooks/serving.md"
 
 Event = Mapping[str, Any]
-"""The columns of the use case's events: whole numbers, text, aware datetimes, Decimal (or text, or float) for money."""
+"""The columns of the use case's events: whole numbers, text, aware datetimes, Decimal (or text, or
+float) for money.
+"""
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -52,7 +55,9 @@ class _PredictionFields(msgspec.Struct):
 
 
 class Prediction(_PredictionFields):
-    """The prediction of one event, in the order that the events were sent in; `threshold` is that of the release."""
+    """The prediction of one event, in the order that the events were sent in; `threshold` is that
+    of the release.
+    """
 
 
 class Predictions(msgspec.Struct):
@@ -70,40 +75,60 @@ class Reported:
 
 
 class ScorerClient:
-    """Asks one service. Safe to repeat: an id counts once, so requests that got no answer are sent again.
+    """Asks one service.
 
-    `timeout` seconds for one try, `attempts` tries in all. Raises `PermanentError` for what the service refuses (its
-    problem document in the fields) or where its certificate is not trusted, and `TransientError` where it does not
-    answer. An `https://` service is trusted for a certificate of the authorities in `ca` (a PEM file), or of those
-    that the system trusts; without one that fits its name nothing is sent.
+    Safe to repeat: an id counts once, so requests that got no answer are sent again.
+
+    `timeout` seconds for one try, `attempts` tries in all. Raises `PermanentError` for what the
+    service refuses (its problem document in the fields) or where its certificate is not trusted,
+    and `TransientError` where it does not answer. An `https://` service is trusted for a
+    certificate of the authorities in `ca` (a PEM file), or of those that the system trusts; without
+    one that fits its name nothing is sent.
     """
 
     def __init__(
-        self, url: str, key: str, *, timeout: float = 5.0, attempts: int = 4, ca: Path | str | None = None
+        self,
+        url: str,
+        key: str,
+        *,
+        timeout: float = 5.0,
+        attempts: int = 4,
+        ca: Path | str | None = None,
     ) -> None:
         self._attempts = attempts
         headers = {"authorization": f"Bearer {key}"}
         trusted = ssl.create_default_context(cafile=ca) if url.startswith("https:") else True
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, trust_env=False, verify=trusted)
+        self._http = httpx.Client(
+            base_url=url, headers=headers, timeout=timeout, trust_env=False, verify=trusted
+        )
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        at: TracebackType | None,
+    ) -> None:
         self.close()
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
 
-    def score(self, events: Sequence[Event], *, reasons: bool = False, features: bool = False) -> list[Prediction]:
+    def score(
+        self, events: Sequence[Event], *, reasons: bool = False, features: bool = False
+    ) -> list[Prediction]:
         """Score events in their order."""
         body = msgspec.json.encode({"events": events, "reasons": reasons, "features": features})
         response = self._post("/v1/score", body, "application/json")
         return msgspec.json.decode(response.content, type=Predictions).predictions
 
     def score_table(self, table: Any, *, reasons: bool = False, features: bool = False) -> Any:
-        """Score a `pyarrow.Table` of the feed's columns; a table with a row for each, its key first."""
+        """Score a `pyarrow.Table` of the feed's columns; a table with a row for each, its key
+        first.
+        """
         import pyarrow as pa
 
         sink = pa.BufferOutputStream()
@@ -116,7 +141,9 @@ class ScorerClient:
 
     def report(self, reports: Sequence[Event]) -> Reported:
         """Tell which events turned out to be positive; a report counts once."""
-        response = self._post("/v1/reports", msgspec.json.encode({"reports": reports}), "application/json")
+        response = self._post(
+            "/v1/reports", msgspec.json.encode({"reports": reports}), "application/json"
+        )
         return msgspec.json.decode(response.content, type=Reported)
 
     def release(self) -> dict[str, Any]:
@@ -131,7 +158,9 @@ class ScorerClient:
             return False
 
     def _post(self, path: str, body: bytes, content_type: str, **more: Any) -> httpx.Response:
-        return self._request("POST", path, content=body, headers={"content-type": content_type}, **more)
+        return self._request(
+            "POST", path, content=body, headers={"content-type": content_type}, **more
+        )
 
     def _request(self, method: str, path: str, **options: Any) -> httpx.Response:
         problem = ""
@@ -189,7 +218,9 @@ def _refused(response: httpx.Response) -> PermanentError:
         document = {"title": "the scorer refused the request"}
     return PermanentError(
         document.get("title", ""),
-        where=", ".join(f"{name} {document[name]}" for name in ("row", "field") if name in document),
+        where=", ".join(
+            f"{name} {document[name]}" for name in ("row", "field") if name in document
+        ),
         expected=document.get("expected", ""),
         found=document.get("found", f"status {response.status_code}"),
         next_step=document.get("next_step", ""),

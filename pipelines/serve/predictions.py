@@ -1,4 +1,6 @@
-"""What the scorer answers: for each request a score, a decision, who decided, and what is to be known about it."""
+"""What the scorer answers: for each request a score, a decision, who decided, and what is to be
+known about it.
+"""
 
 from __future__ import annotations
 
@@ -16,10 +18,11 @@ from features.kernel import Events
 class Flag(IntFlag):
     """What a caller should know of an answer; `NONE` for an ordinary one.
 
-    `UNKNOWN_ENTITY`: nothing was known of one of its entities, whose features have their defaults. `REPEATED`: the id
-    was answered before; it counts once. `LATE`: its entity has an event of a later instant. `BOUNDED`: an
-    entity's history is not whole (more events than are kept, a request of before the newest night, or a journal that
-    was lost and is not whole again). `FALLBACK`: the declared rule decided in place of a model.
+    `UNKNOWN_ENTITY`: nothing was known of one of its entities, whose features have their defaults.
+    `REPEATED`: the id was answered before; it counts once. `LATE`: its entity has an event of a
+    later instant. `BOUNDED`: an entity's history is not whole (more events than are kept, a request
+    of before the newest night, or a journal that was lost and is not whole again). `FALLBACK`: the
+    declared rule decided in place of a model.
     """
 
     NONE = 0
@@ -50,11 +53,12 @@ class Decider:
 class Predictions:
     """Predictions for a batch of n requests, in the order of its rows.
 
-    `scores` float64 in [0, 1], `decisions` bool (score >= the decider's threshold), `decided_by` int8 (the place in
-    `deciders` of each row's decider), `flags` uint8 (`Flag`). `names` and `features` (float64, n x names) are what all
-    who may decide saw, the champion's first: callers are told these, the last `untold` are for the log alone. No
-    names where no features could be had. `reasons` holds the names and contributions (log-odds) of what weighed most,
-    by row, for the rows that asked for it.
+    `scores` float64 in [0, 1], `decisions` bool (score >= the decider's threshold), `decided_by`
+    int8 (the place in `deciders` of each row's decider), `flags` uint8 (`Flag`). `names` and
+    `features` (float64, n x names) are what all who may decide saw, the champion's first: callers
+    are told these, the last `untold` are for the log alone. No names where no features could be
+    had. `reasons` holds the names and contributions (log-odds) of what weighed most, by row, for
+    the rows that asked for it.
     """
 
     scores: NDArray[np.float64]
@@ -87,7 +91,9 @@ class Predictions:
             names=self.names,
             features=self.features[rows] if self.names else self.features,
             untold=self.untold,
-            reasons={row - first: weights for row, weights in self.reasons.items() if first <= row < past},
+            reasons={
+                row - first: weights for row, weights in self.reasons.items() if first <= row < past
+            },
         )
 
 
@@ -95,7 +101,8 @@ class Predictions:
 class Readiness:
     """Whether the scorer answers as it should: `ready`, and the facts behind it as plain data.
 
-    `release` decides; `problems` are what a person should look at (empty where all is well), also while it is ready.
+    `release` decides; `problems` are what a person should look at (empty where all is well), also
+    while it is ready.
     """
 
     ready: bool
@@ -105,12 +112,18 @@ class Readiness:
 
 
 class Engine(Protocol):
-    """What stands behind the service. `score` and `report` are for one thread at a time, the others for any."""
+    """What stands behind the service.
+
+    `score` and `report` are for one thread at a time, the others for any.
+    """
 
     def score(self, requests: Events, explained: NDArray[np.bool_]) -> Predictions:
-        """Score requests in their order; each moves the state that the next one sees. `explained`: who gets reasons.
+        """Score requests in their order; each moves the state that the next one sees.
 
-        Never raises for a store or a model that fails: those rows are answered by the rule, flagged.
+        `explained`: who gets reasons.
+
+        Never raises for a store or a model that fails: those rows are answered by the rule,
+        flagged.
         """
         ...
 
@@ -119,11 +132,17 @@ class Engine(Protocol):
         ...
 
     def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
-        """Positive labels (times in µs); how many of them name an event that is known here. The others wait for it."""
+        """Positive labels (times in µs); how many of them name an event that is known here.
+
+        The others wait for it.
+        """
         ...
 
     def tend(self) -> None:
-        """Look after what is shared with others; called now and then, by the thread that scores. Never raises."""
+        """Look after what is shared with others; called now and then, by the thread that scores.
+
+        Never raises.
+        """
         ...
 
     def readiness(self) -> Readiness:

@@ -1,6 +1,8 @@
-"""The parts of the services, each for a process supervisor of its own to start: a container, a systemd unit, a pod.
+"""The parts of the services, each for a process supervisor of its own to start: a container, a
+systemd unit, a pod.
 
-`tollgate up` starts them all on one machine; here each is one program in the foreground, or an errand that ends.
+`tollgate up` starts them all on one machine; here each is one program in the foreground, or an
+errand that ends.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ RUNBOOK = "docs/runbooks/services.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Component:
-    """One part: what it does, how it begins (a program does not return), and, unless it ends, whether it is well."""
+    """One part: what it does, how it begins (a program does not return), and, unless it ends,
+    whether it is well.
+    """
 
     name: str
     title: str
@@ -62,7 +66,9 @@ def _become(
     environment: Callable[[Settings], Mapping[str, str]],
     settings: Settings,
 ) -> NoReturn:
-    """Replace this process by the program, so that signals reach it; files that it makes are its user's alone."""
+    """Replace this process by the program, so that signals reach it; files that it makes are its
+    user's alone.
+    """
     if command is not _scorer_command:
         require_user_name("this component")
     for name in FOLDERS:
@@ -81,9 +87,16 @@ def _served(service: Service) -> Component:
 
 
 def _airflow(name: str, title: str, reported: str) -> Component:
-    """A component of Airflow; `reported` is its name in what the API server says of the health of all."""
+    """A component of Airflow; `reported` is its name in what the API server says of the health of
+    all.
+    """
     begin = partial(_become, lambda _: airflow_server.command(name), airflow_server.environment)
-    return Component(name=f"airflow-{name}", title=title, begin=begin, healthy=partial(_reported_healthy, reported))
+    return Component(
+        name=f"airflow-{name}",
+        title=title,
+        begin=begin,
+        healthy=partial(_reported_healthy, reported),
+    )
 
 
 def _reported_healthy(reported: str, settings: Settings) -> bool:
@@ -94,7 +107,10 @@ def _reported_healthy(reported: str, settings: Settings) -> bool:
 
 
 def _of_cluster(
-    role: str, title: str, command: Callable[[Settings], list[str]], healthy: Callable[[Settings], bool]
+    role: str,
+    title: str,
+    command: Callable[[Settings], list[str]],
+    healthy: Callable[[Settings], bool],
 ) -> Component:
     begin = partial(_become, command, spark_cluster.daemon_environment)
     return Component(name=f"spark-{role}", title=title, begin=begin, healthy=healthy)
@@ -111,9 +127,11 @@ def _scorer_command(_: Settings) -> list[str]:
 
 
 def _scorer_alive(settings: Settings) -> bool:
-    """Whether it is alive; whether it answers as it should is `/ready`'s to say, and no reason to start it again.
+    """Whether it is alive; whether it answers as it should is `/ready`'s to say, and no reason to
+    start it again.
 
-    Its certificate is not looked at: it is for other names than loopback's, and nothing secret is sent.
+    Its certificate is not looked at: it is for other names than loopback's, and nothing secret is
+    sent.
     """
     where = f"{settings.serve_scheme}://{LOCALHOST}:{settings.serve_port}/health"
     try:
@@ -124,8 +142,18 @@ def _scorer_alive(settings: Settings) -> bool:
 
 COMPONENTS = (
     *(_served(service) for service in SERVICES if service.name != "airflow"),
-    _of_cluster("master", "a Spark cluster's master", spark_cluster.master_command, spark_cluster.master_healthy),
-    _of_cluster("worker", "a Spark cluster's worker", spark_cluster.worker_command, spark_cluster.worker_healthy),
+    _of_cluster(
+        "master",
+        "a Spark cluster's master",
+        spark_cluster.master_command,
+        spark_cluster.master_healthy,
+    ),
+    _of_cluster(
+        "worker",
+        "a Spark cluster's worker",
+        spark_cluster.worker_command,
+        spark_cluster.worker_healthy,
+    ),
     _airflow("api-server", "Airflow's UI and API, and the Model Ops pages", "metadatabase"),
     _airflow("scheduler", "Airflow's scheduler, with the workers that run tasks", "scheduler"),
     _airflow("dag-processor", "reads the DAG files", "dag_processor"),
@@ -133,7 +161,9 @@ COMPONENTS = (
     Component(
         name="scorer",
         title="the online scorer",
-        begin=partial(_become, _scorer_command, lambda _: {**os.environ, "PYTHONPATH": str(CHECKOUT)}),
+        begin=partial(
+            _become, _scorer_command, lambda _: {**os.environ, "PYTHONPATH": str(CHECKOUT)}
+        ),
         healthy=_scorer_alive,
     ),
     Component(
@@ -141,7 +171,9 @@ COMPONENTS = (
         title="an errand: Airflow's database and pools, its users' passwords",
         begin=_migrate,
     ),
-    Component(name="buckets", title="an errand: the buckets that the settings name", begin=make_buckets),
+    Component(
+        name="buckets", title="an errand: the buckets that the settings name", begin=make_buckets
+    ),
     Component(
         name="metrics-token",
         title="keeps a token for Prometheus in <home>/monitoring/token",

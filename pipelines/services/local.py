@@ -1,6 +1,8 @@
-"""The local services: a Spark Connect server, Airflow and MLflow's UI, started and stopped together.
+"""The local services: a Spark Connect server, Airflow and MLflow's UI, started and stopped
+together.
 
-Each runs in a session of its own, with its record and log under `<home>/services/`. All of them come up or none does.
+Each runs in a session of its own, with its record and log under `<home>/services/`. All of them
+come up or none does.
 """
 
 from __future__ import annotations
@@ -29,7 +31,9 @@ from pipelines.spark.session import require_java
 
 RUNBOOK = "docs/runbooks/services.md"
 START_PATIENCE = 420.0
-"""Seconds within which every service must answer: half a minute on two idle cores, minutes on busy ones."""
+"""Seconds within which every service must answer: half a minute on two idle cores, minutes on busy
+ones.
+"""
 
 STOP_PATIENCE = 15.0
 """Seconds between asking a service to end and killing it."""
@@ -39,9 +43,11 @@ POLL = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceStatus:
-    """What a service does: `up`, `starting` (or hanging: no answer), `dead` (it ended by itself), `down`.
+    """What a service does: `up`, `starting` (or hanging: no answer), `dead` (it ended by itself),
+    `down`.
 
-    `another home's`: the record came along in a copy; what it names runs for the home that was copied.
+    `another home's`: the record came along in a copy; what it names runs for the home that was
+    copied.
     """
 
     name: str
@@ -53,10 +59,11 @@ class ServiceStatus:
 
 
 def up(settings: Settings, *, report: Callable[[str, str], None]) -> list[ServiceStatus]:
-    """Start all services and wait until they answer; `report(name, state)` is called as they come up.
+    """Start all services and wait until they answer; `report(name, state)` is called as they come
+    up.
 
-    Raises `ConfigurationError` where they are up already, a port is taken, Java is missing, a service ends at once, or
-    the home was copied or moved; nothing is left running then.
+    Raises `ConfigurationError` where they are up already, a port is taken, Java is missing, a
+    service ends at once, or the home was copied or moved; nothing is left running then.
     """
     require_own_home(settings)
     with _lock(settings):
@@ -129,7 +136,9 @@ def _refuse_second(settings: Settings) -> None:
             "Tollgate's services are up already",
             where=str(folder(settings)),
             expected="none running",
-            found=", ".join(f"{name} (pid {record.pid}, port {record.port})" for name, record in running.items()),
+            found=", ".join(
+                f"{name} (pid {record.pid}, port {record.port})" for name, record in running.items()
+            ),
             next_step="use them, or stop them first with `tollgate down`",
             runbook=RUNBOOK,
         )
@@ -167,7 +176,9 @@ def _keep_logs(settings: Settings) -> None:
     """Start what keeps the logs of the services within a bound while they run."""
     command = [sys.executable, "-m", log_keeper.__name__, str(folder(settings))]
     environment = {**os.environ, "PYTHONPATH": str(CHECKOUT)}
-    processes.start(log_keeper.NAME, command, environment=environment, folder=folder(settings), port=0)
+    processes.start(
+        log_keeper.NAME, command, environment=environment, folder=folder(settings), port=0
+    )
 
 
 def _wait(settings: Settings, report: Callable[[str, str], None]) -> None:
@@ -182,7 +193,9 @@ def _wait(settings: Settings, report: Callable[[str, str], None]) -> None:
                 report(service.name, "up")
                 del waiting[service.name]
         if waiting and time.monotonic() > deadline:
-            raise _failed(next(iter(waiting.values())), settings, f"no answer within {START_PATIENCE:.0f} s")
+            raise _failed(
+                next(iter(waiting.values())), settings, f"no answer within {START_PATIENCE:.0f} s"
+            )
         time.sleep(POLL if waiting else 0)
 
 
@@ -202,7 +215,9 @@ def _stop_all(settings: Settings) -> list[str]:
     keeper = processes.read(folder(settings), log_keeper.NAME)
     if keeper is not None:
         processes.stop(folder(settings), [keeper], patience=STOP_PATIENCE)
-    return processes.stop(folder(settings), list(_records(settings).values()), patience=STOP_PATIENCE)
+    return processes.stop(
+        folder(settings), list(_records(settings).values()), patience=STOP_PATIENCE
+    )
 
 
 def _records(settings: Settings) -> dict[str, ProcessRecord]:

@@ -1,8 +1,10 @@
-"""Logs of running services kept within a bound: `python -m pipelines.services.log_keeper FOLDER`, started by `up`.
+"""Logs of running services kept within a bound: `python -m pipelines.services.log_keeper FOLDER`,
+started by `up`.
 
-A service writes to its log through a file that it holds open for appending, and cannot be told to open another. So what
-it wrote is copied and the file emptied beneath it: it goes on at the new end. A line that is written between the last
-look and the emptying is lost; what was written before is in `NAME.log.1`, `.2`, … for people to read.
+A service writes to its log through a file that it holds open for appending, and cannot be told to
+open another. So what it wrote is copied and the file emptied beneath it: it goes on at the new end.
+A line that is written between the last look and the emptying is lost; what was written before is in
+`NAME.log.1`, `.2`, … for people to read.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ LIMIT = 20 * 1024**2
 """Bytes of a log beyond which it is set aside."""
 
 KEPT = 4
-"""How many that were set aside are kept of each service: with the one at hand at most a hundred megabytes."""
+"""How many that were set aside are kept of each service: with the one at hand at most a hundred
+megabytes.
+"""
 
 LOOK_EVERY = 10.0
 """Seconds between two looks."""

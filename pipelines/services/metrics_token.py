@@ -1,4 +1,5 @@
-"""A bearer token in a file, for Prometheus: it reads the file at each scrape, but cannot log in by itself.
+"""A bearer token in a file, for Prometheus: it reads the file at each scrape, but cannot log in by
+itself.
 
 The token is that of a viewer, and Airflow lets it expire after a day.
 """
@@ -22,12 +23,16 @@ AGAIN = 15.0
 
 
 def token_file(settings: Settings) -> Path:
-    """Where the token is; the folder is for those to see who may read metrics, the file is open to them."""
+    """Where the token is; the folder is for those to see who may read metrics, the file is open to
+    them.
+    """
     return settings.home / "monitoring" / "token"
 
 
 def keep(settings: Settings) -> None:
-    """Fetch a token, and a new one every hour, until somebody ends it; an Airflow that is down is asked again."""
+    """Fetch a token, and a new one every hour, until somebody ends it; an Airflow that is down is
+    asked again.
+    """
     while True:
         try:
             renew(settings)

@@ -1,10 +1,12 @@
-"""A background process that outlives its starter: own session, a record of it on disk, stopped with all its children.
+"""A background process that outlives its starter: own session, a record of it on disk, stopped with
+all its children.
 
-A record names the process by pid *and* start time, so that a pid that the system has given to somebody else is never
-mistaken for ours. A record that came along in a copy of a home names the original's process: what is ours works in the
-folder of the record or below it, and that tells the two apart (a folder that is moved takes its processes along).
-Children are found by session: Airflow puts each task into a process group of its own, which a signal to the group of
-the parent would miss.
+A record names the process by pid *and* start time, so that a pid that the system has given to
+somebody else is never mistaken for ours. A record that came along in a copy of a home names the
+original's process: what is ours works in the folder of the record or below it, and that tells the
+two apart (a folder that is moved takes its processes along). Children are found by session: Airflow
+puts each task into a process group of its own, which a signal to the group of the parent would
+miss.
 """
 
 from __future__ import annotations
@@ -26,9 +28,11 @@ START_TIME_TOLERANCE = 1.0
 
 @dataclass(frozen=True, kw_only=True)
 class ProcessRecord:
-    """A process that was started: `pid` is also the id of its session, `started` its start time (seconds, epoch).
+    """A process that was started: `pid` is also the id of its session, `started` its start time
+    (seconds, epoch).
 
-    `folder` is where it was started and the record lies; None where the record was not read from a folder.
+    `folder` is where it was started and the record lies; None where the record was not read from a
+    folder.
     """
 
     name: str
@@ -47,16 +51,21 @@ class ProcessRecord:
         return process if runs else None
 
     def members(self) -> list[psutil.Process]:
-        """The process and everything that it started and that still runs, even where it is gone itself."""
+        """The process and everything that it started and that still runs, even where it is gone
+        itself.
+        """
         leader = self.leader()
         if psutil.pid_exists(self.pid) and leader is None and not _is_zombie(self.pid):
-            return []  # the pid belongs to somebody else now, and with it the session of that number
+            # the pid belongs to somebody else now, and with it the session of that number
+            return []
         members = [process for process in psutil.process_iter() if self._is_member(process)]
         ours = leader is not None or any(self._works_in_folder(process) for process in members)
         return members if ours else []
 
     def of_another_home(self) -> bool:
-        """Whether the process that the record names runs for another home: the record came along in a copy."""
+        """Whether the process that the record names runs for another home: the record came along in
+        a copy.
+        """
         try:
             process = psutil.Process(self.pid)
             same = self._is_that_old(process) and process.status() != psutil.STATUS_ZOMBIE
@@ -100,7 +109,8 @@ def _is_zombie(pid: int) -> bool:
 def start(
     name: str, command: Sequence[str], *, environment: Mapping[str, str], folder: Path, port: int
 ) -> ProcessRecord:
-    """Start `command` in a session of its own, its output appended to `<folder>/<name>.log`; keep its record.
+    """Start `command` in a session of its own, its output appended to `<folder>/<name>.log`; keep
+    its record.
 
     Files that it makes are readable by the user alone: they hold keys and passwords.
     """
@@ -118,12 +128,15 @@ def start(
     started = psutil.Process(process.pid).create_time()
     kept = {"name": name, "pid": process.pid, "started": started, "port": port}
     _path(folder, name).write_text(json.dumps(kept))
-    # Without the folder: whoever has just started a process need not ask whether it is his, wherever it works by now.
+    # Without the folder: whoever has just started a process need not ask whether it is his,
+    # wherever it works by now.
     return ProcessRecord(**kept)
 
 
 def read(folder: Path, name: str) -> ProcessRecord | None:
-    """The record of a process that was started, dead or alive; None where there is none (or it cannot be read)."""
+    """The record of a process that was started, dead or alive; None where there is none (or it
+    cannot be read).
+    """
     try:
         return ProcessRecord(**json.loads(_path(folder, name).read_text()), folder=folder)
     except (FileNotFoundError, ValueError, TypeError):
@@ -131,7 +144,9 @@ def read(folder: Path, name: str) -> ProcessRecord | None:
 
 
 def stop(folder: Path, records: Sequence[ProcessRecord], *, patience: float) -> list[str]:
-    """Stop processes with all that they started, killing them after `patience` seconds; names of those that ran."""
+    """Stop processes with all that they started, killing them after `patience` seconds; names of
+    those that ran.
+    """
     members = {record.name: record.members() for record in records}
     running: list[psutil.Process] = []
     for group in members.values():

@@ -1,4 +1,6 @@
-"""The services that run locally: each with its command, environment, port, and how one sees that it is up."""
+"""The services that run locally: each with its command, environment, port, and how one sees that it
+is up.
+"""
 
 from __future__ import annotations
 
@@ -56,11 +58,20 @@ def _spark_command(settings: Settings) -> list[str]:
     arguments: list[str] = []
     for key, value in options.items():
         arguments += ["--conf", f"{key}={value}"]
-    return [str(submit), "--class", server, *secret_arguments(settings), *arguments, "spark-internal"]
+    return [
+        str(submit),
+        "--class",
+        server,
+        *secret_arguments(settings),
+        *arguments,
+        "spark-internal",
+    ]
 
 
 def _spark_environment(settings: Settings) -> dict[str, str]:
-    """The server's Python workers run our functions, in our environment; it must not be its own client."""
+    """The server's Python workers run our functions, in our environment; it must not be its own
+    client.
+    """
     inherited = {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}
     token = {spark_token.VARIABLE: spark_token.server_token(settings)}
     ours = {"PYSPARK_PYTHON": sys.executable, "PYTHONPATH": str(CHECKOUT), **java_environment()}
@@ -69,19 +80,39 @@ def _spark_environment(settings: Settings) -> dict[str, str]:
 
 def _mlflow_command(settings: Settings) -> list[str]:
     return [
-        *(sys.executable, "-m", "mlflow", "server", "--host", settings.bind, "--port", str(settings.mlflow_port)),
-        *("--app-name", mlflow_gate.APP, "--allowed-hosts", _mlflow_names(settings), "--workers", "1"),
+        *(
+            sys.executable,
+            "-m",
+            "mlflow",
+            "server",
+            "--host",
+            settings.bind,
+            "--port",
+            str(settings.mlflow_port),
+        ),
+        *(
+            "--app-name",
+            mlflow_gate.APP,
+            "--allowed-hosts",
+            _mlflow_names(settings),
+            "--workers",
+            "1",
+        ),
     ]
 
 
 def _mlflow_names(settings: Settings) -> str:
-    """The names by which it may be asked: loopback's, and that of the address that the settings give it."""
+    """The names by which it may be asked: loopback's, and that of the address that the settings
+    give it.
+    """
     elsewhere = [urlsplit(settings.mlflow_url).netloc] if settings.mlflow_url else []
     return ",".join([f"{LOCALHOST}:*", "localhost:*", *elsewhere])
 
 
 def _mlflow_environment(settings: Settings) -> dict[str, str]:
-    """Where its stores are goes by the environment: a command line, and a password in it, is anybody's to read."""
+    """Where its stores are goes by the environment: a command line, and a password in it, is
+    anybody's to read.
+    """
     remote = is_remote(settings.mlflow_artifacts)
     return {
         **os.environ,
@@ -92,14 +123,17 @@ def _mlflow_environment(settings: Settings) -> dict[str, str]:
         **artifact_store_environment(settings),
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_ALLOW_PICKLE_DESERIALIZATION": "false",
-        # its background jobs judge answers of language models: eight processes, 2 GB, for nothing that is done here
+        # its background jobs judge answers of language models: eight processes, 2 GB, for nothing
+        # that is done here
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
     }
 
 
 def _mlflow_healthy(settings: Settings) -> bool:
     try:
-        return httpx.get(f"http://{LOCALHOST}:{settings.mlflow_port}/health", timeout=2, trust_env=False).is_success
+        return httpx.get(
+            f"http://{LOCALHOST}:{settings.mlflow_port}/health", timeout=2, trust_env=False
+        ).is_success
     except httpx.HTTPError:
         return False
 

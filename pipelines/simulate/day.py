@@ -1,4 +1,6 @@
-"""One simulated day: its plan, what happens on it, when each fraud is reported, and which rows are late."""
+"""One simulated day: its plan, what happens on it, when each fraud is reported, and which rows are
+late.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _LATENESS_DAYS = (1, 2)
 
 @dataclass(frozen=True)
 class DayPlan:
-    """How a day is simulated: its incidents by name, how fraud on it is reported, the format of its files."""
+    """How a day is simulated: its incidents by name, how fraud on it is reported, the format of its
+    files.
+    """
 
     incidents: tuple[str, ...] = ()
     reporting: Reporting = field(default_factory=Reporting)
@@ -35,7 +39,9 @@ class DayPlan:
 
 @dataclass(frozen=True)
 class SimulatedDay:
-    """The day's transactions, when a report of each comes (NaT: never), and by how many days each row is late."""
+    """The day's transactions, when a report of each comes (NaT: never), and by how many days each
+    row is late.
+    """
 
     day: date
     plan: DayPlan
@@ -51,13 +57,17 @@ def simulate_day(world: World, day: date, plan: DayPlan) -> SimulatedDay:
     stream = world.size.stream(Stream.LATENESS, day)
     late = stream.random(len(events)) < effects.late
     lateness = np.where(late, stream.integers(*_LATENESS_DAYS, len(events), endpoint=True), 0)
-    return SimulatedDay(day, plan, events, reported_at(world.size, day, events, plan.reporting, effects), lateness)
+    return SimulatedDay(
+        day, plan, events, reported_at(world.size, day, events, plan.reporting, effects), lateness
+    )
 
 
 def plan_days(
     days: DayRange, scheduled: Sequence[Scheduled], reporting: Reporting, file_format: FileFormat
 ) -> dict[date, DayPlan]:
-    """A plan for each of `days`, with the incidents that fall on it in the order given, each once."""
+    """A plan for each of `days`, with the incidents that fall on it in the order given, each
+    once.
+    """
     plans = {}
     for day in days:
         names = dict.fromkeys(incident.name for incident in scheduled if day in incident.days)

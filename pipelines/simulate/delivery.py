@@ -1,8 +1,10 @@
-"""Sends simulated days to the landing zone, as a bank would: transactions, fraud reports, manifests.
+"""Sends simulated days to the landing zone, as a bank would: transactions, fraud reports,
+manifests.
 
-Days are sent in order. Reports and late rows of earlier days come on the day they are due, also when those days were
-simulated by an earlier call; days already sent that lie within a month after the range are sent again, because what
-changed in the range may come due on them. So the files are a function of the recorded plans, whatever the calls were.
+Days are sent in order. Reports and late rows of earlier days come on the day they are due, also
+when those days were simulated by an earlier call; days already sent that lie within a month after
+the range are sent again, because what changed in the range may come due on them. So the files are a
+function of the recorded plans, whatever the calls were.
 """
 
 from __future__ import annotations
@@ -30,9 +32,9 @@ from pipelines.simulate.world import WorldSize, build_world
 class Sent:
     """What was sent for one day, and what really happened on it.
 
-    `transactions` and `frauds` happened on the day. Its files hold `rows`: of these `bad` ones, `repeated` ones, and
-    `late_in` ones of earlier days; `late_out` of the day's own come later. `requested` is False for a day
-    after the range.
+    `transactions` and `frauds` happened on the day. Its files hold `rows`: of these `bad` ones,
+    `repeated` ones, and `late_in` ones of earlier days; `late_out` of the day's own come later.
+    `requested` is False for a day after the range.
     """
 
     day: date
@@ -49,12 +51,18 @@ class Sent:
 
 
 def simulate(
-    landing: Landing, truth_folder: Path, size: WorldSize, days: DayRange, plans: Mapping[date, DayPlan]
+    landing: Landing,
+    truth_folder: Path,
+    size: WorldSize,
+    days: DayRange,
+    plans: Mapping[date, DayPlan],
 ) -> Iterator[Sent]:
-    """Simulate `days`, each by its plan (a usual day where it has none), and yield an account of each as it is sent.
+    """Simulate `days`, each by its plan (a usual day where it has none), and yield an account of
+    each as it is sent.
 
-    Raises `UsageError`, and `ConfigurationError` (the truth folder holds another world), before anything is written;
-    `StoreError` where writing fails: the days before are complete then, and the same call again does the rest.
+    Raises `UsageError`, and `ConfigurationError` (the truth folder holds another world), before
+    anything is written; `StoreError` where writing fails: the days before are complete then, and
+    the same call again does the rest.
     """
     if days.first < FIRST_DAY:
         raise UsageError(
@@ -78,8 +86,16 @@ def simulate(
             yield _account(made, day in days, consignment, reports.num_rows)
 
 
-def _send(landing: Landing, truth: Truth, made: SimulatedDay, consignment: Consignment | None, reports: Any) -> None:
-    """Write the day's truth, its files, and then its plan, so that a plan is never recorded without its files."""
+def _send(
+    landing: Landing,
+    truth: Truth,
+    made: SimulatedDay,
+    consignment: Consignment | None,
+    reports: Any,
+) -> None:
+    """Write the day's truth, its files, and then its plan, so that a plan is never recorded without
+    its files.
+    """
     truth.write(made)
     if consignment is None:
         landing.remove_day(EVENTS.name, made.day)
@@ -89,7 +105,9 @@ def _send(landing: Landing, truth: Truth, made: SimulatedDay, consignment: Consi
     truth.record(made.day, made.plan)
 
 
-def _account(made: SimulatedDay, requested: bool, consignment: Consignment | None, reports: int) -> Sent:
+def _account(
+    made: SimulatedDay, requested: bool, consignment: Consignment | None, reports: int
+) -> Sent:
     return Sent(
         day=made.day,
         requested=requested,

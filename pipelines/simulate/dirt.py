@@ -1,7 +1,8 @@
 """Bad rows: each kind breaks the contract of the transactions feed in its own way.
 
-A day with bad rows is sent as gzipped CSV, where types can break too. Bad rows are added to the good ones, copies of
-which they spoil under ids of their own, so that the day without them is the day as it should have been.
+A day with bad rows is sent as gzipped CSV, where types can break too. Bad rows are added to the
+good ones, copies of which they spoil under ids of their own, so that the day without them is the
+day as it should have been.
 """
 
 from __future__ import annotations
@@ -22,7 +23,9 @@ Row = dict[str, str | None]
 
 @dataclass(frozen=True)
 class Kind:
-    """A kind of bad row: the values (text, null) that it has in place of good ones; `{day}` is a day in the future."""
+    """A kind of bad row: the values (text, null) that it has in place of good ones; `{day}` is a
+    day in the future.
+    """
 
     name: str
     values: Mapping[str, str | None]
@@ -49,12 +52,15 @@ _FUTURE = timedelta(days=400)
 
 
 def bad_rows(size: WorldSize, day: date, good: Any, share: float) -> Any:
-    """As many bad rows as `share` of the good ones (at least one), as an Arrow table of text columns like `good`.
+    """As many bad rows as `share` of the good ones (at least one), as an Arrow table of text
+    columns like `good`.
 
     Kinds take turns in the order of `KINDS`, so that each comes before one comes twice.
     """
     count = max(1, round(share * good.num_rows))
-    models = good.take(pa.array(size.stream(Stream.DIRT, day).choice(good.num_rows, count))).to_pylist()
+    models = good.take(
+        pa.array(size.stream(Stream.DIRT, day).choice(good.num_rows, count))
+    ).to_pylist()
     spoiled = [_spoiled(row, number, day) for number, row in enumerate(models)]
     return pa.Table.from_pylist(spoiled, schema=good.schema)
 
@@ -72,8 +78,12 @@ def as_text(table: Any) -> Any:
 
 
 def _spoiled(row: Row, number: int, day: date) -> Row:
-    """The row as the kind whose turn it is spoils it, under one of the last ids of the day's range."""
+    """The row as the kind whose turn it is spoils it, under one of the last ids of the day's
+    range.
+    """
     kind = KINDS[number % len(KINDS)]
     own_id = row["transaction_id"] if kind.keeps_id else str(first_id(day) + IDS_A_DAY - 1 - number)
-    values = {name: value and value.format(day=day + _FUTURE) for name, value in kind.values.items()}
+    values = {
+        name: value and value.format(day=day + _FUTURE) for name, value in kind.values.items()
+    }
     return {**row, "transaction_id": own_id, **values}

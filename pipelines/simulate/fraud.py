@@ -2,12 +2,13 @@
 
 1. Every amount above 220.
 2. Two terminals a day are compromised for 28 days: all their transactions.
-3. Three customers a day lose their card's data for 14 days: a third of their transactions, with amounts times 5.
+3. Three customers a day lose their card's data for 14 days: a third of their transactions, with
+   amounts times 5.
 4. (`new-fraud`) A card is tested at night with many small amounts at terminals anywhere.
 5. (`hidden-fraud`) Purchases that look like any other.
 
-The numbers of scenarios 2 and 3 belong to a world of 10,000 terminals and 5,000 customers and grow with its size, so
-that a small world has the same share of fraud (decision 0111).
+The numbers of scenarios 2 and 3 belong to a world of 10,000 terminals and 5,000 customers and grow
+with its size, so that a small world has the same share of fraud (decision 0111).
 """
 
 from __future__ import annotations
@@ -29,8 +30,12 @@ TEST_CENTS = (50, 5_00)
 TEST_SECONDS = (1 * 3600, 5 * 3600)
 
 
-def mark_scenarios(world: World, day: date, customer: Ints, terminal: Ints, cents: Ints) -> npt.NDArray[np.int8]:
-    """The scenario (int8; 0 is honest) of each transaction of a day; amounts of scenario 3 are changed in `cents`."""
+def mark_scenarios(
+    world: World, day: date, customer: Ints, terminal: Ints, cents: Ints
+) -> npt.NDArray[np.int8]:
+    """The scenario (int8; 0 is honest) of each transaction of a day; amounts of scenario 3 are
+    changed in `cents`.
+    """
     scenario = np.zeros(len(cents), dtype=np.int8)
     scenario[cents > SUSPECT_CENTS] = 1
     scenario[compromised_terminals(world.size, day)[terminal]] = 2
@@ -60,8 +65,12 @@ def compromised_customers(size: WorldSize, day: date) -> npt.NDArray[np.bool_]:
     return _chosen(size, Stream.COMPROMISED_CUSTOMERS, day, CUSTOMER_DAYS, a_day, size.customers)
 
 
-def _chosen(size: WorldSize, purpose: Stream, day: date, lasts: int, a_day: float, of: int) -> npt.NDArray[np.bool_]:
-    """Marks those that were drawn on that day or the `lasts` - 1 days before it, `a_day` of them on average a day."""
+def _chosen(
+    size: WorldSize, purpose: Stream, day: date, lasts: int, a_day: float, of: int
+) -> npt.NDArray[np.bool_]:
+    """Marks those that were drawn on that day or the `lasts` - 1 days before it, `a_day` of them on
+    average a day.
+    """
     marks = np.zeros(of, dtype=np.bool_)
     for before in range(lasts):
         stream = size.stream(purpose, day - timedelta(days=before))
@@ -81,9 +90,13 @@ class Tests:
 
 
 def card_tests(world: World, day: date, share: float) -> Tests:
-    """Scenario 4: `share` of the customers, each with a run of small amounts at night at terminals anywhere."""
+    """Scenario 4: `share` of the customers, each with a run of small amounts at night at terminals
+    anywhere.
+    """
     stream = world.size.stream(Stream.CARD_TESTING, day)
-    cards = stream.choice(world.size.customers, round(share * world.size.customers), replace=False).astype(np.int64)
+    cards = stream.choice(
+        world.size.customers, round(share * world.size.customers), replace=False
+    ).astype(np.int64)
     customer = np.repeat(cards, stream.integers(*TESTS_A_CARD, len(cards)))
     return Tests(
         second=stream.integers(*TEST_SECONDS, len(customer)),

@@ -1,7 +1,8 @@
-"""Incidents: what can go wrong or change on a day, as a table of effects that a day is simulated with.
+"""Incidents: what can go wrong or change on a day, as a table of effects that a day is simulated
+with.
 
-An incident is a name, a sentence, and the effects that differ from a usual day. `NAME:FROM:TO` on the command line puts
-it on the days FROM to TO, both included; several may fall on one day.
+An incident is a name, a sentence, and the effects that differ from a usual day. `NAME:FROM:TO` on
+the command line puts it on the days FROM to TO, both included; several may fall on one day.
 """
 
 from __future__ import annotations
@@ -21,15 +22,23 @@ class Effects:
     volume: float = 1.0
     """factor on the number of transactions"""
     amounts: float = 1.0
-    """factor on amounts, after fraud was decided: honest purchases may then exceed what used to mean fraud"""
+    """factor on amounts, after fraud was decided: honest purchases may then exceed what used to
+    mean fraud
+    """
     tested_cards: float = 0.0
-    """share of customers whose card is tested at night, many small amounts at terminals anywhere: scenario 4"""
+    """share of customers whose card is tested at night, many small amounts at terminals anywhere:
+    scenario 4
+    """
     hidden_fraud: float = 0.0
     """share of honest purchases that are fraud and look like any other: scenario 5"""
     flipped_labels: float = 0.0
-    """share of the night's transactions (before 07:00 UTC) whose reports say the opposite of the truth"""
+    """share of the night's transactions (before 07:00 UTC) whose reports say the opposite of the
+    truth
+    """
     bad_rows: float = 0.0
-    """rows that break the contract, added to the file (gzipped CSV then), as a share of the day's rows"""
+    """rows that break the contract, added to the file (gzipped CSV then), as a share of the day's
+    rows
+    """
     late: float = 0.0
     """share of rows that come one or two days later, in that day's files"""
     repeated: float = 0.0
@@ -52,22 +61,32 @@ INCIDENTS: dict[str, Incident] = {
     for incident in (
         Incident(
             name="holiday",
-            description="people buy 1.8 times as often for 1.5 times as much; what is fraud does not change",
+            description=(
+                "people buy 1.8 times as often for 1.5 times as much; what is fraud does not change"
+            ),
             effects=Effects(volume=1.8, amounts=1.5),
         ),
         Incident(
             name="new-fraud",
-            description="a pattern never seen before: 1 % of cards are tested at night, many small amounts anywhere",
+            description=(
+                "a pattern never seen before: 1 % of cards are tested at night, many small amounts"
+                " anywhere"
+            ),
             effects=Effects(tested_cards=0.01),
         ),
         Incident(
             name="hidden-fraud",
-            description="a pattern that no feature shows: 1 % of the purchases are fraud and look like any other",
+            description=(
+                "a pattern that no feature shows: 1 % of the purchases are fraud and look like any"
+                " other"
+            ),
             effects=Effects(hidden_fraud=0.01),
         ),
         Incident(
             name="bad-labels",
-            description="5 % of the night's labels are flipped: fraud is not reported, honest purchases are",
+            description=(
+                "5 % of the night's labels are flipped: fraud is not reported, honest purchases are"
+            ),
             effects=Effects(flipped_labels=0.05),
         ),
         Incident(
@@ -77,7 +96,9 @@ INCIDENTS: dict[str, Incident] = {
         ),
         Incident(
             name="broken-feed",
-            description="bad rows of many kinds, 3 % of the day: too many, the day is to be refused",
+            description=(
+                "bad rows of many kinds, 3 % of the day: too many, the day is to be refused"
+            ),
             effects=Effects(bad_rows=0.03),
         ),
         Incident(
@@ -92,7 +113,10 @@ INCIDENTS: dict[str, Incident] = {
         ),
         Incident(
             name="missing",
-            description="the day's transactions do not arrive (simulate the day again without it to send them)",
+            description=(
+                "the day's transactions do not arrive (simulate the day again without it to send"
+                " them)"
+            ),
             effects=Effects(delivered=False),
         ),
     )
@@ -108,7 +132,9 @@ class Scheduled:
 
 
 def parse_incident(text: str, within: DayRange) -> Scheduled:
-    """An incident from `NAME:FROM:TO` (or `NAME:DAY`) on days `within` the simulated ones; raises `UsageError`."""
+    """An incident from `NAME:FROM:TO` (or `NAME:DAY`) on days `within` the simulated ones; raises
+    `UsageError`.
+    """
     name, *days = text.split(":")
     if name not in INCIDENTS or len(days) not in (1, 2):
         raise UsageError(
@@ -131,7 +157,9 @@ def parse_incident(text: str, within: DayRange) -> Scheduled:
 
 
 def combined(names: Iterable[str]) -> Effects:
-    """The effects of several incidents on one day: factors multiply, of shares the largest counts."""
+    """The effects of several incidents on one day: factors multiply, of shares the largest
+    counts.
+    """
     effects = [Effects(), *(INCIDENTS[name].effects for name in names)]
     return Effects(
         volume=prod(effect.volume for effect in effects),

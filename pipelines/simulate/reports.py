@@ -25,9 +25,11 @@ _SECONDS_A_DAY = 86_400
 
 @dataclass(frozen=True)
 class Reporting:
-    """`spread`: standard deviation of the delay in days, 0 for the label delay exactly; `unreported`: share never told.
+    """`spread`: standard deviation of the delay in days, 0 for the label delay exactly;
+    `unreported`: share never told.
 
-    Spread delays are normal around the label delay, cut off at a quarter of a day and at 30 days. Raises `UsageError`.
+    Spread delays are normal around the label delay, cut off at a quarter of a day and at 30 days.
+    Raises `UsageError`.
     """
 
     spread: float = 0.0
@@ -50,9 +52,14 @@ class Reporting:
 def reported_at(
     size: WorldSize, day: date, events: Transactions, reporting: Reporting, effects: Effects
 ) -> npt.NDArray[np.datetime64]:
-    """When a fraud report of each transaction of the day comes (datetime64[us], UTC); NaT where none ever does."""
+    """When a fraud report of each transaction of the day comes (datetime64[us], UTC); NaT where
+    none ever does.
+    """
     stream = size.stream(Stream.REPORTS, day)
-    draws, delays = stream.random(len(events)), stream.normal(DELAY_DAYS, reporting.spread, len(events))
+    draws, delays = (
+        stream.random(len(events)),
+        stream.normal(DELAY_DAYS, reporting.spread, len(events)),
+    )
     is_reported = (events.scenario > 0) & (draws >= reporting.unreported)
     is_reported ^= _flipped(size, day, events, effects.flipped_labels)
     delays = np.clip(delays, _SHORTEST_DELAY_DAYS, LONGEST_DELAY_DAYS)
@@ -61,7 +68,9 @@ def reported_at(
     return cast("npt.NDArray[np.datetime64]", times)
 
 
-def _flipped(size: WorldSize, day: date, events: Transactions, share: float) -> npt.NDArray[np.bool_]:
+def _flipped(
+    size: WorldSize, day: date, events: Transactions, share: float
+) -> npt.NDArray[np.bool_]:
     """Which labels say the opposite of the truth: `share` of the night's transactions."""
     hour = (events.event_time - np.datetime64(day, "us")) // np.timedelta64(1, "h")
     chosen = size.stream(Stream.FLIPPED_LABELS, day).random(len(events)) < share

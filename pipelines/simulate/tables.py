@@ -1,4 +1,6 @@
-"""The simulator's arrays as Arrow tables of the feeds, with exactly the types that the use case declares."""
+"""The simulator's arrays as Arrow tables of the feeds, with exactly the types that the use case
+declares.
+"""
 
 from __future__ import annotations
 
@@ -24,26 +26,36 @@ def schema_of(feed: Feed) -> Any:
 
 
 def transactions_table(events: Transactions) -> Any:
-    """Columns of the `transactions` feed: ids int64, `event_time` timestamp UTC, `amount` decimal(12,2)."""
+    """Columns of the `transactions` feed: ids int64, `event_time` timestamp UTC, `amount`
+    decimal(12,2).
+    """
     return pa.table(_event_columns(events), schema=schema_of(EVENTS))
 
 
 def reports_table(transaction_id: Ints, reported_at: Times) -> Any:
-    """Columns of the `fraud_reports` feed: `transaction_id` int64, `reported_at` timestamp UTC; in order of time."""
+    """Columns of the `fraud_reports` feed: `transaction_id` int64, `reported_at` timestamp UTC; in
+    order of time.
+    """
     order = np.lexsort((transaction_id, reported_at))
     columns = {"transaction_id": transaction_id[order], "reported_at": reported_at[order]}
-    return pa.table({name: pa.array(values) for name, values in columns.items()}).cast(schema_of(LABELS))
+    return pa.table({name: pa.array(values) for name, values in columns.items()}).cast(
+        schema_of(LABELS)
+    )
 
 
 def truth_table(events: Transactions, reported_at: Times) -> Any:
-    """What really happened, for transactions that are fraud or are reported; every other one is honest.
+    """What really happened, for transactions that are fraud or are reported; every other one is
+    honest.
 
-    Columns of the feed, then `scenario` int8 (0 honest) and `reported_at` timestamp UTC (null: never).
+    Columns of the feed, then `scenario` int8 (0 honest) and `reported_at` timestamp UTC (null:
+    never).
     """
     notable = (events.scenario > 0) | ~np.isnat(reported_at)
     table = transactions_table(events[notable])
     table = table.append_column("scenario", pa.array(events.scenario[notable]))
-    return table.append_column("reported_at", pa.array(reported_at[notable]).cast(pa.timestamp("us", tz="UTC")))
+    return table.append_column(
+        "reported_at", pa.array(reported_at[notable]).cast(pa.timestamp("us", tz="UTC"))
+    )
 
 
 def _event_columns(events: Transactions) -> dict[str, Any]:
@@ -57,6 +69,8 @@ def _event_columns(events: Transactions) -> dict[str, Any]:
 
 
 def _decimals(cents: Ints, kind: pa.DataType) -> Any:
-    """Whole cents as decimals without a detour: Arrow keeps decimals as 128-bit integers, low word first."""
+    """Whole cents as decimals without a detour: Arrow keeps decimals as 128-bit integers, low word
+    first.
+    """
     words = np.stack([cents, cents >> 63], axis=1)
     return pa.Array.from_buffers(kind, len(cents), [None, pa.py_buffer(words)])

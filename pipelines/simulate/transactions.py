@@ -21,8 +21,9 @@ IDS_A_DAY = 10_000_000
 class Transactions:
     """Transactions in order of time; arrays of one length.
 
-    `transaction_id` int64, unique and growing with time; `event_time` datetime64[us], UTC, whole seconds; `customer_id`
-    and `terminal_id` int64 from 0 on; `cents` int64; `scenario` int8, 0 where honest.
+    `transaction_id` int64, unique and growing with time; `event_time` datetime64[us], UTC, whole
+    seconds; `customer_id` and `terminal_id` int64 from 0 on; `cents` int64; `scenario` int8, 0
+    where honest.
     """
 
     transaction_id: Ints
@@ -41,12 +42,16 @@ class Transactions:
 
 
 def first_id(day: date) -> int:
-    """The id of a day's first transaction: ten million numbers are kept for each day since 2000-01-01."""
+    """The id of a day's first transaction: ten million numbers are kept for each day since
+    2000-01-01.
+    """
     return (day - FIRST_DAY).days * IDS_A_DAY
 
 
 def transactions_of(world: World, day: date, effects: Effects) -> Transactions:
-    """The day's transactions; the same for the same world, day and effects, whatever other days hold."""
+    """The day's transactions; the same for the same world, day and effects, whatever other days
+    hold.
+    """
     stream = world.size.stream(Stream.TRANSACTIONS, day)
     counts = stream.poisson(world.daily_rate * effects.volume)
     second = stream.normal(NOON, SPREAD, counts.sum()).astype(np.int64)
@@ -61,7 +66,8 @@ def transactions_of(world: World, day: date, effects: Effects) -> Transactions:
     scenario = np.concatenate([scenario, np.full(len(tests.second), 4, dtype=np.int8)])
     unordered = Transactions(
         transaction_id=np.full(len(scenario), first_id(day)),
-        event_time=np.datetime64(day, "us") + np.concatenate([second, tests.second]).astype("timedelta64[s]"),
+        event_time=np.datetime64(day, "us")
+        + np.concatenate([second, tests.second]).astype("timedelta64[s]"),
         customer_id=np.concatenate([customer, tests.customer]),
         terminal_id=np.concatenate([terminal, tests.terminal]),
         cents=np.concatenate([cents, tests.cents]),
@@ -79,7 +85,9 @@ def _terminals(world: World, customer: Ints, stream: np.random.Generator) -> Int
 
 
 def _cents(world: World, customer: Ints, stream: np.random.Generator) -> Ints:
-    """Amounts in cents: normal with half the mean as deviation, negative ones redrawn uniform up to twice the mean."""
+    """Amounts in cents: normal with half the mean as deviation, negative ones redrawn uniform up to
+    twice the mean.
+    """
     mean = world.mean_amount[customer]
     amount = stream.normal(mean, mean / 2)
     again = amount < 0

@@ -1,4 +1,6 @@
-"""What has happened but has not been sent yet: late rows and fraud reports, by the day on which they come."""
+"""What has happened but has not been sent yet: late rows and fraud reports, by the day on which
+they come.
+"""
 
 from __future__ import annotations
 
@@ -31,10 +33,14 @@ class InTransit:
         days = made.reported_at[reported].astype("datetime64[D]")
         for day in np.unique(days):
             due = reported[days == day]
-            self.reports[cast("date", day.item())].append((made.events.transaction_id[due], made.reported_at[due]))
+            self.reports[cast("date", day.item())].append(
+                (made.events.transaction_id[due], made.reported_at[due])
+            )
 
     def reports_due(self, day: date) -> Any:
-        """The `fraud_reports` table (Arrow) of a day, in order of time; empty where nothing is reported."""
+        """The `fraud_reports` table (Arrow) of a day, in order of time; empty where nothing is
+        reported.
+        """
         parts = self.reports.pop(day, [])
         ids = [np.empty(0, np.int64), *(ids for ids, _ in parts)]
         times = [np.empty(0, "datetime64[us]"), *(times for _, times in parts)]

@@ -1,7 +1,10 @@
-"""The ground truth: what really happened, and how each day was simulated. The pipeline never reads this folder.
+"""The ground truth: what really happened, and how each day was simulated.
 
-`world.json` keeps the world's size and each simulated day's plan, so that a later call goes on with the same world: a
-day's files are a function of this record alone. `<day>.parquet` lists the day's frauds and reported transactions.
+The pipeline never reads this folder.
+
+`world.json` keeps the world's size and each simulated day's plan, so that a later call goes on with
+the same world: a day's files are a function of this record alone. `<day>.parquet` lists the day's
+frauds and reported transactions.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ _RECORD = "world.json"
 
 
 class Truth:
-    """The truth folder of one world; raises `ConfigurationError` where it holds another world or is damaged."""
+    """The truth folder of one world; raises `ConfigurationError` where it holds another world or is
+    damaged.
+    """
 
     def __init__(self, folder: Path, size: WorldSize) -> None:
         self.storage = LocalStorage(folder)
@@ -42,7 +47,9 @@ class Truth:
         if self.plans.get(day) != plan or self.storage.read(_RECORD) is None:
             self.plans[day] = plan
             days = {str(day): _plan_to_json(plan) for day, plan in sorted(self.plans.items())}
-            self.storage.write(_RECORD, json.dumps({"world": asdict(self.size), "days": days}, indent=1).encode())
+            self.storage.write(
+                _RECORD, json.dumps({"world": asdict(self.size), "days": days}, indent=1).encode()
+            )
 
     def _read(self) -> dict[date, DayPlan]:
         content = self.storage.read(_RECORD)
@@ -51,7 +58,10 @@ class Truth:
         try:
             document = json.loads(content)
             size = WorldSize(**document["world"])
-            plans = {date.fromisoformat(day): _plan_from_json(plan) for day, plan in document["days"].items()}
+            plans = {
+                date.fromisoformat(day): _plan_from_json(plan)
+                for day, plan in document["days"].items()
+            }
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise self._damaged(f"{type(error).__name__}: {error}") from error
         if size != self.size:
@@ -71,18 +81,33 @@ class Truth:
         return ConfigurationError(
             "this home holds days of another simulated world",
             where=f"{self.storage.address}/{_RECORD}",
-            expected=f"--customers {self.size.customers} --terminals {self.size.terminals} --seed {self.size.seed}",
-            found=f"--customers {recorded.customers} --terminals {recorded.terminals} --seed {recorded.seed}",
-            next_step="give those numbers to go on with that world, or use another TOLLGATE_HOME for a new one",
+            expected=(
+                f"--customers {self.size.customers} --terminals {self.size.terminals} --seed"
+                f" {self.size.seed}"
+            ),
+            found=(
+                f"--customers {recorded.customers} --terminals {recorded.terminals} --seed"
+                f" {recorded.seed}"
+            ),
+            next_step=(
+                "give those numbers to go on with that world, or use another TOLLGATE_HOME for a"
+                " new one"
+            ),
         )
 
 
 def _plan_to_json(plan: DayPlan) -> dict[str, Any]:
-    return {"incidents": list(plan.incidents), "file_format": plan.file_format, **asdict(plan.reporting)}
+    return {
+        "incidents": list(plan.incidents),
+        "file_format": plan.file_format,
+        **asdict(plan.reporting),
+    }
 
 
 def _plan_from_json(plan: dict[str, Any]) -> DayPlan:
     unknown = [name for name in plan["incidents"] if name not in INCIDENTS]
     if unknown:
         raise ValueError(f"unknown incidents: {', '.join(map(str, unknown))}")
-    return DayPlan(tuple(plan["incidents"]), Reporting(plan["spread"], plan["unreported"]), plan["file_format"])
+    return DayPlan(
+        tuple(plan["incidents"]), Reporting(plan["spread"], plan["unreported"]), plan["file_format"]
+    )

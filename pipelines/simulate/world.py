@@ -1,8 +1,10 @@
-"""The world that transactions happen in: customers with habits and terminals, on a square of 100 by 100.
+"""The world that transactions happen in: customers with habits and terminals, on a square of 100 by
+100.
 
-After the public specification of Le Borgne et al., *Reproducible Machine Learning for Credit Card Fraud Detection*,
-chapter 2 (own code). Everything random comes from a stream of its own, named by seed, purpose and day: a day's content
-depends on nothing but these, so days can be made in any order and in any number of calls.
+After the public specification of Le Borgne et al., *Reproducible Machine Learning for Credit Card
+Fraud Detection*, chapter 2 (own code). Everything random comes from a stream of its own, named by
+seed, purpose and day: a day's content depends on nothing but these, so days can be made in any
+order and in any number of calls.
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ _LIMITS = {"customers": 1_000_000, "terminals": 1_000_000, "seed": 2**63 - 1}
 
 
 class Stream(IntEnum):
-    """Purposes of random numbers; each has its own stream, so one more draw in one changes nothing in another."""
+    """Purposes of random numbers; each has its own stream, so one more draw in one changes nothing
+    in another.
+    """
 
     CUSTOMERS = 1
     TERMINALS = 2
@@ -82,8 +86,8 @@ class WorldSize:
 class World:
     """Customers' habits, and the terminals that each of them uses.
 
-    `mean_amount` (currency units) and `daily_rate` (transactions a day) have one float64 per customer. The terminals of
-    customer c are `reach[reach_start[c]:reach_start[c + 1]]` (int64).
+    `mean_amount` (currency units) and `daily_rate` (transactions a day) have one float64 per
+    customer. The terminals of customer c are `reach[reach_start[c]:reach_start[c + 1]]` (int64).
     """
 
     size: WorldSize
@@ -105,7 +109,9 @@ def build_world(size: WorldSize) -> World:
 
 
 def _within_reach(homes: Floats, shops: Floats) -> tuple[Ints, Ints]:
-    """For each home the shops less than RADIUS away (the nearest where there is none), as offsets and a flat list."""
+    """For each home the shops less than RADIUS away (the nearest where there is none), as offsets
+    and a flat list.
+    """
     cell = _cell(shops)
     by_cell = np.argsort(cell, kind="stable")
     cell_start = np.searchsorted(cell[by_cell], np.arange(CELLS_A_SIDE**2 + 1))
@@ -117,14 +123,19 @@ def _within_reach(homes: Floats, shops: Floats) -> tuple[Ints, Ints]:
         near = ((block[owner] - shops[shop]) ** 2).sum(axis=1) < RADIUS**2
         counts = np.bincount(owner[near], minlength=len(block))
         lists += np.split(shop[near], np.cumsum(counts)[:-1])
-    lists = [near if len(near) else _nearest(home, shops) for near, home in zip(lists, homes, strict=True)]
+    lists = [
+        near if len(near) else _nearest(home, shops)
+        for near, home in zip(lists, homes, strict=True)
+    ]
     return np.concatenate([[0], np.cumsum([len(near) for near in lists])]), np.concatenate(lists)
 
 
 def _candidates(homes: Floats, cell_start: Ints) -> tuple[Ints, Ints]:
-    """Positions (among shops sorted by cell) of all shops in the nine cells about each home, and whose they are.
+    """Positions (among shops sorted by cell) of all shops in the nine cells about each home, and
+    whose they are.
 
-    Cells are as wide as the radius and numbered row by row, so a home's candidates are three runs [start, end).
+    Cells are as wide as the radius and numbered row by row, so a home's candidates are three runs
+    [start, end).
     """
     row, column = np.divmod(_cell(homes)[:, None], CELLS_A_SIDE)
     rows = row + np.array([-1, 0, 1])

@@ -1,7 +1,9 @@
-"""Spark's classes, read and checked once: an archive that every later Java machine maps instead of 20,000 small reads.
+"""Spark's classes, read and checked once: an archive that every later Java machine maps instead of
+20,000 small reads.
 
-Java's own application class-data sharing (JEP 350). Saves about three seconds of computing at each start of Spark.
-The archive is a convenience: where it is absent, or was made by another Java or another Spark, Java does without it.
+Java's own application class-data sharing (JEP 350). Saves about three seconds of computing at each
+start of Spark. The archive is a convenience: where it is absent, or was made by another Java or
+another Spark, Java does without it.
 """
 
 from __future__ import annotations
@@ -20,7 +22,9 @@ from pipelines.base.errors import TollgateError
 from pipelines.base.settings import Settings
 
 QUIET = "-Xlog:disable -Xlog:all=error:stderr"
-"""An archive that does not fit is no news: Java would say so on standard output, where our JSON goes."""
+"""An archive that does not fit is no news: Java would say so on standard output, where our JSON
+goes.
+"""
 
 
 MONTH = 30 * 86400.0
@@ -31,11 +35,16 @@ def archive_file(settings: Settings, java: str) -> Path:
     spark = Path(str(find_spec("pyspark").origin)).parent / "jars"  # type: ignore[union-attr]
     machine = Path(java).resolve()
     made_for = (machine, int(machine.stat().st_mtime), spark, int(spark.stat().st_mtime))
-    return settings.jars.parent / "classes" / f"{hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]}.jsa"
+    return (
+        settings.jars.parent
+        / "classes"
+        / f"{hashlib.sha256(repr(made_for).encode()).hexdigest()[:16]}.jsa"
+    )
 
 
 def archive_options(settings: Settings, java: str) -> list[str]:
-    """The options by which Java uses the archive; none where there is none, or a colon is in its path.
+    """The options by which Java uses the archive; none where there is none, or a colon is in its
+    path.
 
     A colon parts two archives in that option.
     """
@@ -54,7 +63,10 @@ def make_archive(settings: Settings, java: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     with TemporaryDirectory(dir=path.parent) as scratch:
         made = Path(scratch) / path.name
-        code = "import sys; from pipelines.spark.class_archive import small_job; small_job(*sys.argv[1:])"
+        code = (
+            "import sys; from pipelines.spark.class_archive import small_job;"
+            " small_job(*sys.argv[1:])"
+        )
         done = subprocess.run(
             [sys.executable, "-c", code, scratch, str(settings.jars), str(made)],
             env={key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"},
@@ -66,7 +78,8 @@ def make_archive(settings: Settings, java: str) -> Path:
             raise TollgateError(
                 "Java made no archive of Spark's classes",
                 where=str(path),
-                found="\n".join((done.stdout + done.stderr).splitlines()[-5:]) or "no word about it",
+                found="\n".join((done.stdout + done.stderr).splitlines()[-5:])
+                or "no word about it",
                 next_step="go on: each start of Spark takes some three seconds longer",
             )
         made.replace(path)
@@ -77,7 +90,8 @@ def make_archive(settings: Settings, java: str) -> Path:
 
 
 def small_job(home: str, jars: str, archive: str) -> None:
-    """Load what a day's stages load (Delta written, replaced, read; Python over Arrow), then end Java.
+    """Load what a day's stages load (Delta written, replaced, read; Python over Arrow), then end
+    Java.
 
     Java writes the archive when it ends, which PySpark by itself does not wait for.
     """
@@ -85,15 +99,22 @@ def small_job(home: str, jars: str, archive: str) -> None:
 
     from pipelines.spark.session import spark_session
 
-    options = f"{shlex.quote(f'-XX:ArchiveClassesAtExit={archive}')} -XX:TieredStopAtLevel=1 -XX:+UseSerialGC {QUIET}"
+    options = (
+        f"{shlex.quote(f'-XX:ArchiveClassesAtExit={archive}')} -XX:TieredStopAtLevel=1"
+        f" -XX:+UseSerialGC {QUIET}"
+    )
     session = spark_session(Settings.build(home=home, jars=jars, spark_java_options=options))
     gateway = session.sparkContext._gateway
     rows = session.range(1000).withColumn("day", functions.lit("2026-01-01").cast("date"))
     rows = rows.mapInArrow(lambda batches: batches, rows.schema)
     table = f"{home}/table"
     rows.write.format("delta").partitionBy("day").save(table)
-    rows.write.format("delta").mode("overwrite").option("replaceWhere", "day = '2026-01-01'").save(table)
-    session.read.format("delta").load(table).groupBy("day").agg(functions.count("*"), functions.sum("id")).toArrow()
+    rows.write.format("delta").mode("overwrite").option("replaceWhere", "day = '2026-01-01'").save(
+        table
+    )
+    session.read.format("delta").load(table).groupBy("day").agg(
+        functions.count("*"), functions.sum("id")
+    ).toArrow()
     session.stop()
     gateway.shutdown()
     gateway.proc.stdin.close()
@@ -101,7 +122,9 @@ def small_job(home: str, jars: str, archive: str) -> None:
 
 
 def _main() -> int:
-    """`python -m pipelines.spark.class_archive`: make the archive where there is none; never an error."""
+    """`python -m pipelines.spark.class_archive`: make the archive where there is none; never an
+    error.
+    """
     from pipelines.spark.session import require_java
 
     try:
@@ -109,7 +132,9 @@ def _main() -> int:
         if not archive_file(settings, java).is_file():
             make_archive(settings, java)
     except (TollgateError, OSError, subprocess.SubprocessError) as error:
-        print(f"no archive of Spark's classes, which takes nothing but time: {error}", file=sys.stderr)
+        print(
+            f"no archive of Spark's classes, which takes nothing but time: {error}", file=sys.stderr
+        )
     return 0
 
 

@@ -1,7 +1,8 @@
-"""A standalone Spark cluster: its master and its workers as programs, and how the Connect server computes there.
+"""A standalone Spark cluster: its master and its workers as programs, and how the Connect server
+computes there.
 
-All share a secret of the home (`spark.authenticate`) and speak encrypted. Master and workers tell how they are on
-pages of loopback only, since those ask nobody who he is.
+All share a secret of the home (`spark.authenticate`) and speak encrypted. Master and workers tell
+how they are on pages of loopback only, since those ask nobody who he is.
 """
 
 from __future__ import annotations
@@ -24,7 +25,9 @@ from pipelines.spark.session import java_environment, java_options, quoted
 
 SECRET = "spark-cluster"
 PAGES = {"master": 8080, "worker": 8081}
-"""Ports of the pages, unless Spark's own variables SPARK_MASTER_WEBUI_PORT and SPARK_WORKER_WEBUI_PORT say another."""
+"""Ports of the pages, unless Spark's own variables SPARK_MASTER_WEBUI_PORT and
+SPARK_WORKER_WEBUI_PORT say another.
+"""
 
 _DAEMON_MEMORY = "512m"
 _CLOSED = {
@@ -38,7 +41,9 @@ _CLOSED = {
 
 
 def cluster_options(settings: Settings) -> dict[str, str]:
-    """Options of a Connect server that computes on the cluster of the settings; none where there is no cluster."""
+    """Options of a Connect server that computes on the cluster of the settings; none where there is
+    no cluster.
+    """
     if settings.spark_master is None:
         return {}
     return {
@@ -47,25 +52,34 @@ def cluster_options(settings: Settings) -> dict[str, str]:
         "spark.cores.max": str(settings.spark_cores),
         "spark.executor.memory": settings.spark_executor_memory,
         "spark.executor.extraJavaOptions": _executor_java_options(settings),
-        "spark.driver.host": (urlsplit(settings.spark_remote).hostname if settings.spark_remote else None) or LOCALHOST,
+        "spark.driver.host": (
+            urlsplit(settings.spark_remote).hostname if settings.spark_remote else None
+        )
+        or LOCALHOST,
         "spark.driver.bindAddress": settings.bind,
     }
 
 
 def _executor_java_options(settings: Settings) -> str:
-    """As everywhere, but for options of Spark's own, which executors have from the driver and refuse to find here."""
+    """As everywhere, but for options of Spark's own, which executors have from the driver and
+    refuse to find here.
+    """
     return quoted(option for option in java_options(settings) if not option.startswith("-Dspark."))
 
 
 def secret_arguments(settings: Settings) -> list[str]:
-    """How a program of the cluster learns the secret, which may not stand on a command line: by a file of the home."""
+    """How a program of the cluster learns the secret, which may not stand on a command line: by a
+    file of the home.
+    """
     if settings.spark_master is None:
         return []
     path = settings.home / "spark" / "cluster.conf"
     options = {**_CLOSED, "spark.authenticate.secret": secret(settings, SECRET)}
     text = "".join(f"{name} {value}\n" for name, value in options.items())
     path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    write_whole(path, lambda partial: _write_private(partial, text), what="the options of the Spark cluster")
+    write_whole(
+        path, lambda partial: _write_private(partial, text), what="the options of the Spark cluster"
+    )
     return ["--properties-file", str(path)]
 
 
@@ -77,16 +91,25 @@ def master_command(settings: Settings) -> list[str]:
 
 
 def worker_command(settings: Settings) -> list[str]:
-    """A worker; how many cores and how much memory it lends, SPARK_WORKER_CORES and SPARK_WORKER_MEMORY say."""
+    """A worker; how many cores and how much memory it lends, SPARK_WORKER_CORES and
+    SPARK_WORKER_MEMORY say.
+    """
     master = _require_master(settings)
     host = LOCALHOST if settings.bind == LOCALHOST else socket.gethostbyname(socket.gethostname())
     folder = str(settings.home / "spark" / "work")
     where = ["--host", host, "--work-dir", folder]
-    return [*_program("org.apache.spark.deploy.worker.Worker"), *where, *secret_arguments(settings), master]
+    return [
+        *_program("org.apache.spark.deploy.worker.Worker"),
+        *where,
+        *secret_arguments(settings),
+        master,
+    ]
 
 
 def daemon_environment(settings: Settings) -> dict[str, str]:
-    """What master and workers run in: a worker's executors run our functions, in our environment."""
+    """What master and workers run in: a worker's executors run our functions, in our
+    environment.
+    """
     inherited = {key: value for key, value in os.environ.items() if key != "SPARK_REMOTE"}
     ours = {
         "SPARK_DAEMON_MEMORY": _DAEMON_MEMORY,

@@ -1,7 +1,9 @@
-"""Spark's extra jars: fetched once by Spark's own resolver, checked by SHA-256, handed over as `spark.jars`.
+"""Spark's extra jars: fetched once by Spark's own resolver, checked by SHA-256, handed over as
+`spark.jars`.
 
-Only the coordinates are named here; the resolver goes where the user's Ivy settings or Maven Central lead it. The
-dependencies of these jars are left out on purpose: Spark 4.2 already ships newer ones (decision 0003).
+Only the coordinates are named here; the resolver goes where the user's Ivy settings or Maven
+Central lead it. The dependencies of these jars are left out on purpose: Spark 4.2 already ships
+newer ones (decision 0003).
 """
 
 from __future__ import annotations
@@ -28,7 +30,9 @@ def missing_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Jar]:
 
 
 def require_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Path]:
-    """Paths of the jars; raises `ConfigurationError` where one is absent (bytes are checked at set-up, not here)."""
+    """Paths of the jars; raises `ConfigurationError` where one is absent (bytes are checked at
+    set-up, not here).
+    """
     paths = [folder / jar.file_name for jar in jars]
     absent = [path.name for path in paths if not path.is_file()]
     if absent:
@@ -37,13 +41,18 @@ def require_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Path]:
             where=str(folder),
             expected=f"{len(paths)} jars",
             found=f"missing: {', '.join(absent)}",
-            next_step="run `make setup`, which fetches them once (with the same TOLLGATE_LAKE: one on S3 needs more)",
+            next_step=(
+                "run `make setup`, which fetches them once (with the same TOLLGATE_LAKE: one on S3"
+                " needs more)"
+            ),
         )
     return paths
 
 
 def fetch_jars(folder: Path, jars: tuple[Jar, ...]) -> list[Path]:
-    """Fetch what is missing into `folder`, verify it, and return the paths; a wrong digest leaves nothing behind."""
+    """Fetch what is missing into `folder`, verify it, and return the paths; a wrong digest leaves
+    nothing behind.
+    """
     wanted = missing_jars(folder, jars)
     if wanted:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,7 +98,9 @@ def _resolve(jars: list[Jar], scratch: Path) -> dict[Jar, Path]:
 
 
 def _find(jar: Jar, fetched: dict[str, Path]) -> Path:
-    """The jar among the files that the resolver brought, which it names with or without the group."""
+    """The jar among the files that the resolver brought, which it names with or without the
+    group.
+    """
     group = jar.coordinate.split(":")[0]
     for name in (jar.file_name, f"{group}_{jar.file_name}"):
         if name in fetched:
@@ -109,7 +120,8 @@ def _digest(path: Path) -> str | None:
 
 
 def _main(arguments: list[str]) -> int:
-    """`python -m pipelines.spark.jars [--check] [--s3]`: fetch the jars, or say by the exit code if all are there.
+    """`python -m pipelines.spark.jars [--check] [--s3]`: fetch the jars, or say by the exit code if
+    all are there.
 
     Those that the settings need; with `--s3` those for a lake on S3 too.
     """

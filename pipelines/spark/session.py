@@ -1,4 +1,6 @@
-"""Spark is reached here and only here: a Connect URL where there is one, else a local session with Delta."""
+"""Spark is reached here and only here: a Connect URL where there is one, else a local session with
+Delta.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ _JVM = (
 )
 
 ONE_LINE_EACH = "-Dtollgate.traces=none"
-"""Java's log without stacks: those of a command's errors are in the home's error log (`log4j2.properties`)."""
+"""Java's log without stacks: those of a command's errors are in the home's error log
+(`log4j2.properties`).
+"""
 
 _QUOTED = re.compile(r"""[\s"'\\]""")
 
@@ -43,8 +47,8 @@ _QUOTED = re.compile(r"""[\s"'\\]""")
 def spark_session(settings: Settings) -> SparkSession:
     """A session, UTC, ANSI, Delta enabled; the same one for the same settings within a process.
 
-    Raises `StoreError` where the Connect server does not answer and `ConfigurationError` where a local session lacks
-    Java or its jars.
+    Raises `StoreError` where the Connect server does not answer and `ConfigurationError` where a
+    local session lacks Java or its jars.
     """
     if settings.spark_remote:
         return _remote(settings.spark_remote, settings)
@@ -57,19 +61,26 @@ def _in_utc(session: SparkSession) -> SparkSession:
 
 
 def server_options(settings: Settings) -> dict[str, str]:
-    """Static and session options of the JVM, the same for a local session and for the Connect server."""
+    """Static and session options of the JVM, the same for a local session and for the Connect
+    server.
+    """
     home = settings.home / "spark"
     return {
         "spark.master": f"local[{settings.spark_cores}]",
         "spark.app.name": "tollgate",
         "spark.driver.memory": settings.spark_memory,
-        "spark.driver.extraJavaOptions": quoted([f"-Dderby.system.home={home}", *java_options(settings)]),
-        "spark.jars": ",".join(_as_jar(path) for path in require_jars(settings.jars, jars_of(settings))),
+        "spark.driver.extraJavaOptions": quoted(
+            [f"-Dderby.system.home={home}", *java_options(settings)]
+        ),
+        "spark.jars": ",".join(
+            _as_jar(path) for path in require_jars(settings.jars, jars_of(settings))
+        ),
         "spark.sql.extensions": "io.delta.sql.DeltaSparkSessionExtension",
         "spark.sql.catalog.spark_catalog": "org.apache.spark.sql.delta.catalog.DeltaCatalog",
         "spark.sql.warehouse.dir": str(home / "warehouse"),
         "spark.databricks.delta.snapshotPartitions": "1",
-        # a day without rows is evidence too: without this its commit would be dropped, and its provenance with it
+        # a day without rows is evidence too: without this its commit would be dropped, and its
+        # provenance with it
         "spark.databricks.delta.skipRecordingEmptyCommits": "false",
         "spark.sql.shuffle.partitions": str(2 * settings.spark_cores),
         # VACUUM lists files in as many tasks as this says, and by default it says 10,000
@@ -109,21 +120,34 @@ def _in_quotes(option: str) -> str:
 
 
 def _as_jar(path: Path) -> str:
-    """A jar as Spark's list takes it: a path, or an address where a mark in the path would mean something else."""
-    return str(path) if re.fullmatch(r"[\w/.+=~@-]*", str(path)) else path.as_uri().replace(",", "%2C")
+    """A jar as Spark's list takes it: a path, or an address where a mark in the path would mean
+    something else.
+    """
+    return (
+        str(path) if re.fullmatch(r"[\w/.+=~@-]*", str(path)) else path.as_uri().replace(",", "%2C")
+    )
 
 
 def java_environment() -> dict[str, str]:
-    """What a Java machine needs beside our own environment: a character set that has all letters of its files' names.
+    """What a Java machine needs beside our own environment: a character set that has all letters of
+    its files' names.
 
-    Under `LC_ALL=C` (cron, minimal containers) Python reads names as UTF-8; Java would see a question mark.
+    Under `LC_ALL=C` (cron, minimal containers) Python reads names as UTF-8; Java would see a
+    question mark.
     """
-    plain = locale.nl_langinfo(locale.CODESET).upper() in {"ANSI_X3.4-1968", "US-ASCII", "ASCII", "646"}
+    plain = locale.nl_langinfo(locale.CODESET).upper() in {
+        "ANSI_X3.4-1968",
+        "US-ASCII",
+        "ASCII",
+        "646",
+    }
     return {"LC_ALL": "C.UTF-8"} if plain else {}
 
 
 def _s3_options(settings: Settings) -> dict[str, str]:
-    """How S3A reaches the lake's bucket; credentials come from where it looks for them (environment, instance role)."""
+    """How S3A reaches the lake's bucket; credentials come from where it looks for them
+    (environment, instance role).
+    """
     options = {"fs.s3a.endpoint.region": settings.s3_region} if settings.s3_region else {}
     if settings.s3_endpoint:
         options |= {
@@ -135,7 +159,9 @@ def _s3_options(settings: Settings) -> dict[str, str]:
 
 
 def require_java() -> str:
-    """Path of a Java that Spark 4.2 runs on; raises `ConfigurationError` that says what to install."""
+    """Path of a Java that Spark 4.2 runs on; raises `ConfigurationError` that says what to
+    install.
+    """
     home = os.environ.get("JAVA_HOME")
     java = shutil.which("java", path=f"{home}/bin") if home else shutil.which("java")
     if java is None:
@@ -144,7 +170,10 @@ def require_java() -> str:
             where=f"JAVA_HOME={home}" if home else "PATH",
             expected=f"a Java runtime, version {' or '.join(map(str, JAVA_VERSIONS))}",
             found="none",
-            next_step="Debian/Ubuntu: apt-get install openjdk-17-jre-headless; else install a JDK 17 and set JAVA_HOME",
+            next_step=(
+                "Debian/Ubuntu: apt-get install openjdk-17-jre-headless; else install a JDK 17 and"
+                " set JAVA_HOME"
+            ),
         )
     return java
 
@@ -161,7 +190,8 @@ def _remote(url: str, settings: Settings) -> SparkSession:
 def server_version(url: str, settings: Settings) -> str:
     """Spark's version, as a Connect server tells those whom it lets in, in a session of its own.
 
-    Raises `ConfigurationError` where it does not know our token and `StoreError` where it does not answer.
+    Raises `ConfigurationError` where it does not know our token and `StoreError` where it does not
+    answer.
     """
     from pyspark.sql.connect.session import SparkSession
 
@@ -195,7 +225,9 @@ def _not_served(error: Exception, url: str, settings: Settings) -> Configuration
 
 @contextmanager
 def _stdout_is_stderr() -> Iterator[None]:
-    """A Java machine begun meanwhile writes to our standard error: VACUUM prints, and our output may be a document."""
+    """A Java machine begun meanwhile writes to our standard error: VACUUM prints, and our output
+    may be a document.
+    """
     sys.stdout.flush()
     kept = os.dup(1)
     os.dup2(2, 1)
@@ -224,7 +256,9 @@ def _java_reads_names() -> Iterator[None]:
 
 @contextmanager
 def _signals_stay_ours() -> Iterator[None]:
-    """PySpark answers Ctrl-C with a handler of its own; whoever runs a command has said what is to happen."""
+    """PySpark answers Ctrl-C with a handler of its own; whoever runs a command has said what is to
+    happen.
+    """
     is_main = threading.current_thread() is threading.main_thread()
     before = signal.getsignal(signal.SIGINT)
     try:
@@ -253,7 +287,10 @@ def _local(settings: Settings) -> SparkSession:
             raise ConfigurationError(
                 "Spark's Java machine ended before it could be used",
                 where=require_java(),
-                expected=f"Java {' or '.join(map(str, JAVA_VERSIONS))} with {settings.spark_memory} of memory",
+                expected=(
+                    f"Java {' or '.join(map(str, JAVA_VERSIONS))} with {settings.spark_memory} of"
+                    " memory"
+                ),
                 found=str(error).splitlines()[0],
                 next_step="read Java's own words above; run `tollgate doctor`",
             ) from error

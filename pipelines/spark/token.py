@@ -1,7 +1,9 @@
-"""The token that Spark Connect asks for: made on the server's first start, sent by every client of the same home.
+"""The token that Spark Connect asks for: made on the server's first start, sent by every client of
+the same home.
 
-Spark's own client sends a token over TLS or to `localhost` only. Among the parameters of its address it takes gRPC
-headers too, so that the server is asked for its token on a network without TLS (a container's own) as well.
+Spark's own client sends a token over TLS or to `localhost` only. Among the parameters of its
+address it takes gRPC headers too, so that the server is asked for its token on a network without
+TLS (a container's own) as well.
 """
 
 from __future__ import annotations
@@ -22,7 +24,9 @@ def server_token(settings: Settings) -> str:
 
 
 def with_token(url: str, settings: Settings) -> str:
-    """The address of a Connect server with the home's token as a header; one with parameters of its own stays."""
+    """The address of a Connect server with the home's token as a header; one with parameters of its
+    own stays.
+    """
     token = known_secret(settings, SECRET)
     if token is None or ";" in url:
         return url

@@ -1,4 +1,6 @@
-"""What happened on each day, from the ledger alone: the rows of `tollgate status` and of the report."""
+"""What happened on each day, from the ledger alone: the rows of `tollgate status` and of the
+report.
+"""
 
 from __future__ import annotations
 
@@ -36,8 +38,9 @@ ProblemKind = Literal["stage", "fallback", "drift", "watch", "done", "mixed"]
 class DayProblem:
     """What a person should know of a day, in a sentence.
 
-    `kind`: a `stage` that did not do the day, the rule scored (`fallback`), `drift` beyond policy, what the `watch`
-    found, or what was `done` about the day without a person. `grave`: refused, failed or beyond policy.
+    `kind`: a `stage` that did not do the day, the rule scored (`fallback`), `drift` beyond policy,
+    what the `watch` found, or what was `done` about the day without a person. `grave`: refused,
+    failed or beyond policy.
     """
 
     kind: ProblemKind
@@ -75,9 +78,10 @@ class DayRecords:
 class DayRow:
     """One day. None means: not known (yet). Shares are between 0 and 1.
 
-    `stages` holds the newest status of each stage that ran (`done`, `refused`, `failed`), `gates` the outcome of each
-    gate (`passed`, `warning`, `refused`), `warnings` what the gates let pass. `average_precision` and `card_precision`
-    speak of this day's own predictions and come when its labels have matured. `page` is below the home.
+    `stages` holds the newest status of each stage that ran (`done`, `refused`, `failed`), `gates`
+    the outcome of each gate (`passed`, `warning`, `refused`), `warnings` what the gates let pass.
+    `average_precision` and `card_precision` speak of this day's own predictions and come when its
+    labels have matured. `page` is below the home.
     """
 
     day: date
@@ -115,10 +119,13 @@ class DayRow:
         return asdict(self) | {"day": str(self.day), "problems": problems}
 
 
-def day_rows(run: Run, days: DayRange, *, monitored: Mapping[date, MonitorAccount] | None = None) -> list[DayRow]:
+def day_rows(
+    run: Run, days: DayRange, *, monitored: Mapping[date, MonitorAccount] | None = None
+) -> list[DayRow]:
     """A row for each of `days` on which any stage ran, in order; reads the ledger, never the lake.
 
-    `monitored` are accounts of the monitor that stand for those in the ledger (of a run that is still going on).
+    `monitored` are accounts of the monitor that stand for those in the ledger (of a run that is
+    still going on).
     """
     records = _records(run, days)
     watched = {
@@ -134,7 +141,9 @@ def day_rows(run: Run, days: DayRange, *, monitored: Mapping[date, MonitorAccoun
     }
     seen = set(records) | set(accounts)
     return [
-        _row(day, records.get(day, DayRecords()), accounts.get(day), matured.get(day)) for day in days if day in seen
+        _row(day, records.get(day, DayRecords()), accounts.get(day), matured.get(day))
+        for day in days
+        if day in seen
     ]
 
 
@@ -164,7 +173,10 @@ def _records(run: Run, days: DayRange) -> dict[date, DayRecords]:
 
 
 def _row(
-    day: date, records: DayRecords, monitor: MonitorAccount | None, performance: PerformanceAccount | None
+    day: date,
+    records: DayRecords,
+    monitor: MonitorAccount | None,
+    performance: PerformanceAccount | None,
 ) -> DayRow:
     of_day = records.by_stage()
     ingest = records.ingest.account if records.ingest else None
@@ -210,7 +222,9 @@ def _row(
 
 
 def _gate(record: StageRecord[Account]) -> str:
-    """The outcome of a stage's gate: `refused`, `warning`, `passed`, or nothing where it has none."""
+    """The outcome of a stage's gate: `refused`, `warning`, `passed`, or nothing where it has
+    none.
+    """
     if record.status == "refused":
         return "refused"
     if not record.account.gates():
@@ -219,14 +233,21 @@ def _gate(record: StageRecord[Account]) -> str:
 
 
 def _warnings(of_day: Mapping[str, StageRecord[Account]]) -> tuple[GateWarning, ...]:
-    """What the gates of the day's stages let pass; a refused stage's failures stand in its reason."""
+    """What the gates of the day's stages let pass; a refused stage's failures stand in its
+    reason.
+    """
     return tuple(
-        warning for record in of_day.values() if record.status == "done" for warning in gate_warnings(record.account)
+        warning
+        for record in of_day.values()
+        if record.status == "done"
+        for warning in gate_warnings(record.account)
     )
 
 
 def account_problems(account: Account) -> list[DayProblem]:
-    """What a person should know of a stage's account of a day: that the rule scored, what the watch found."""
+    """What a person should know of a stage's account of a day: that the rule scored, what the watch
+    found.
+    """
     if isinstance(account, ScoreAccount):
         return _fallback(account)
     if isinstance(account, MonitorAccount):
@@ -235,13 +256,18 @@ def account_problems(account: Account) -> list[DayProblem]:
 
 
 def _problems(
-    of_day: Mapping[str, StageRecord[Account]], score: ScoreAccount | None, drift: DriftAccount | None
+    of_day: Mapping[str, StageRecord[Account]],
+    score: ScoreAccount | None,
+    drift: DriftAccount | None,
 ) -> list[DayProblem]:
     """What a person should know of the day."""
     undone = [
         DayProblem(
             kind="stage",
-            text=f"{stage} {record.status}: {record.account.reason_line or 'see the log of run ' + record.run_id}",
+            text=(
+                f"{stage} {record.status}:"
+                f" {record.account.reason_line or 'see the log of run ' + record.run_id}"
+            ),
             grave=record.status in ("refused", "failed"),
         )
         for stage, record in of_day.items()
@@ -251,21 +277,35 @@ def _problems(
 
 
 def _mixed(day: date, records: DayRecords, monitor: MonitorAccount | None) -> list[DayProblem]:
-    """What does not fit together in the day: another release or other policies than an earlier stage had.
+    """What does not fit together in the day: another release or other policies than an earlier
+    stage had.
 
-    `monitor` is the account that counts: of a run that is still going on, the ledger has an older one.
+    `monitor` is the account that counts: of a run that is still going on, the ledger has an older
+    one.
     """
-    done = {stage: record.account for stage, record in records.by_stage().items() if record.status == "done"}
+    done = {
+        stage: record.account
+        for stage, record in records.by_stage().items()
+        if record.status == "done"
+    }
     if monitor is not None:
         done["monitor"] = monitor
     problems = [DayProblem(kind="mixed", text=text) for text in mixed_policies(day, done)]
     score = records.score.account if records.score and records.score.status == "done" else None
     # The rule may stand in for the champion, whose scores are watched all the same.
-    if score is None or monitor is None or score.fallback or not (score.release and monitor.release):
+    if (
+        score is None
+        or monitor is None
+        or score.fallback
+        or not (score.release and monitor.release)
+    ):
         return problems
     if monitor.release != score.release:
         command = f"tollgate run monitor --from {day} --to {day}"
-        text = f"scored again by {score.release} after the watch had judged {monitor.release}: {command}"
+        text = (
+            f"scored again by {score.release} after the watch had judged {monitor.release}:"
+            f" {command}"
+        )
         problems.append(DayProblem(kind="mixed", text=text))
     return problems
 

@@ -1,7 +1,9 @@
-"""Deadlines of the nightly run and freshness of the tables: what is late, and by how much. Ledger and clock alone.
+"""Deadlines of the nightly run and freshness of the tables: what is late, and by how much.
 
-Only days of the schedule have deadlines: those from the first night that Airflow's schedule ran on. A home that is
-filled by hand, or with old data, is never late.
+Ledger and clock alone.
+
+Only days of the schedule have deadlines: those from the first night that Airflow's schedule ran on.
+A home that is filled by hand, or with old data, is never late.
 """
 
 from __future__ import annotations
@@ -27,10 +29,11 @@ Heads = Mapping[tuple[str, date], StageHead]
 
 @dataclass(frozen=True, kw_only=True)
 class Late:
-    """A stage that was to be done with `day` by `due` (UTC) and is not; `by` is how long that is ago.
+    """A stage that was to be done with `day` by `due` (UTC) and is not; `by` is how long that is
+    ago.
 
-    `status` is what the stage's newest record of the day says (`refused`, `failed`), or `not run`. `early`: its
-    deadline is still to come, or it has none, and the day stopped before it.
+    `status` is what the stage's newest record of the day says (`refused`, `failed`), or `not run`.
+    `early`: its deadline is still to come, or it has none, and the day stopped before it.
     """
 
     stage: str
@@ -43,11 +46,19 @@ class Late:
     @property
     def told(self) -> str:
         """In words."""
-        return f"{self.stage} of {self.day} was due {self.due:%Y-%m-%d %H:%M} UTC, {words(self.by)} ago ({self.status})"
+        return (
+            f"{self.stage} of {self.day} was due {self.due:%Y-%m-%d %H:%M} UTC, {words(self.by)}"
+            f" ago ({self.status})"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data; `seconds` late."""
-        plain = {"stage": self.stage, "day": str(self.day), "due": self.due.isoformat(), "status": self.status}
+        plain = {
+            "stage": self.stage,
+            "day": str(self.day),
+            "due": self.due.isoformat(),
+            "status": self.status,
+        }
         return plain | {"seconds": self.by.total_seconds()}
 
 
@@ -65,14 +76,19 @@ class Fresh:
 
     @property
     def behind(self) -> int | None:
-        """Days that are missing at the end; 0 where the table is fresh, None where nothing is due."""
+        """Days that are missing at the end; 0 where the table is fresh, None where nothing is
+        due.
+        """
         if self.due is None or self.newest is None:
             return None
         return max(0, (self.due - self.newest).days)
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        days = {name: str(day) if day else None for name, day in (("newest", self.newest), ("due", self.due))}
+        days = {
+            name: str(day) if day else None
+            for name, day in (("newest", self.newest), ("due", self.due))
+        }
         return {"table": self.table, "stage": self.stage, **days, "behind": self.behind}
 
 
@@ -89,10 +105,11 @@ class Timeliness:
 
 
 def timeliness(run: Run, heads: Heads | None = None, *, look: Look | None = None) -> Timeliness:
-    """What is late at the run's clock, days that stopped half-way included, whoever started them in Airflow.
+    """What is late at the run's clock, days that stopped half-way included, whoever started them in
+    Airflow.
 
-    `heads` are the ledger's newest records, where the caller has read them already; `look` asks Airflow why a stage has
-    not run.
+    `heads` are the ledger's newest records, where the caller has read them already; `look` asks
+    Airflow why a stage has not run.
     """
     known = run.ledger.stage_heads() if heads is None else heads
     statuses = {key: head.status for key, head in known.items()}
@@ -101,11 +118,17 @@ def timeliness(run: Run, heads: Heads | None = None, *, look: Look | None = None
     return replace(found, late=_with_halted(run, found.late, known, look))
 
 
-def _with_halted(run: Run, late: tuple[Late, ...], heads: Heads, look: Look | None) -> tuple[Late, ...]:
-    """The same with days that stopped half-way; what is past its deadline is told why it is not there."""
+def _with_halted(
+    run: Run, late: tuple[Late, ...], heads: Heads, look: Look | None
+) -> tuple[Late, ...]:
+    """The same with days that stopped half-way; what is past its deadline is told why it is not
+    there.
+    """
     at, names = run.clock(), Orchestration(run.use_case.name)
     first = at.date() - timedelta(days=LOOKED_BACK)
-    found = {(one.stage, one.day): one for one in halted(heads, names, first=first, at=at, look=look)}
+    found = {
+        (one.stage, one.day): one for one in halted(heads, names, first=first, at=at, look=look)
+    }
     told = []
     for one in late:
         stopped = found.pop((one.stage, one.day), None)
@@ -113,7 +136,16 @@ def _with_halted(run: Run, late: tuple[Late, ...], heads: Heads, look: Look | No
     for rest in found.values():
         due_at = rest.since + GRACE
         status = f"not run: {_why(rest)}"
-        told.append(Late(stage=rest.stage, day=rest.day, due=due_at, by=at - due_at, status=status, early=True))
+        told.append(
+            Late(
+                stage=rest.stage,
+                day=rest.day,
+                due=due_at,
+                by=at - due_at,
+                status=status,
+                early=True,
+            )
+        )
     order = {stage: place for place, stage in enumerate(run.use_case.schedule.deadlines)}
     return tuple(sorted(told, key=lambda one: (one.day, order.get(one.stage, len(order)))))
 
@@ -123,12 +155,16 @@ def _why(one: Halted) -> str:
 
 
 def judge(use_case: UseCase, statuses: Statuses, *, since: date | None, at: datetime) -> Timeliness:
-    """The same from plain values: newest status by stage and day, the first night of the schedule, the moment (UTC)."""
+    """The same from plain values: newest status by stage and day, the first night of the schedule,
+    the moment (UTC).
+    """
     late = tuple(_late(use_case, statuses, since, at)) if since else ()
     fresh = []
     for table, stage in tables(use_case).items():
         done = [
-            day for (name, day), status in statuses.items() if name == stage and status == "done" and day < at.date()
+            day
+            for (name, day), status in statuses.items()
+            if name == stage and status == "done" and day < at.date()
         ]
         due = newest_due(use_case, stage, at) if since else None
         due = due if due and since and due >= since else None
@@ -160,10 +196,21 @@ def newest_due(use_case: UseCase, stage: str, at: datetime) -> date:
 
 
 def tables(use_case: UseCase) -> dict[str, str]:
-    """Every table that is written each night, and the online store, with the stage that writes it."""
+    """Every table that is written each night, and the online store, with the stage that writes
+    it.
+    """
     feeds = {feed.name: "ingest" for feed in use_case.feeds}
-    made = {"features": "features", "online store": "materialize", "predictions": "score", "metrics": "monitor"}
-    return {table: stage for table, stage in {**feeds, **made}.items() if stage in use_case.schedule.deadlines}
+    made = {
+        "features": "features",
+        "online store": "materialize",
+        "predictions": "score",
+        "metrics": "monitor",
+    }
+    return {
+        table: stage
+        for table, stage in {**feeds, **made}.items()
+        if stage in use_case.schedule.deadlines
+    }
 
 
 def words(span: timedelta) -> str:

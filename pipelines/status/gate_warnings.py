@@ -1,4 +1,6 @@
-"""What a gate let pass with a warning: which check of which suite, on which days, expected and found."""
+"""What a gate let pass with a warning: which check of which suite, on which days, expected and
+found.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from pipelines.base.days import in_words
 
 @dataclass(frozen=True, kw_only=True)
 class GateWarning:
-    """One failed check that does not close the gate; `column` is empty for a check of the whole table."""
+    """One failed check that does not close the gate; `column` is empty for a check of the whole
+    table.
+    """
 
     stage: str
     suite: str
@@ -33,7 +37,10 @@ class GateWarning:
     def describe(self, days: Sequence[date]) -> str:
         """The warning in one line, with the days that it was given on."""
         subject = f"{self.suite}, {self.column or 'table'} ({self.check})"
-        return f"{subject} on {in_words(days)}: expected {self.expected}; found {self.found} ({self.meaning})"
+        return (
+            f"{subject} on {in_words(days)}: expected {self.expected}; found {self.found}"
+            f" ({self.meaning})"
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
@@ -42,7 +49,9 @@ class GateWarning:
 
 def gate_warnings(account: Account) -> tuple[GateWarning, ...]:
     """The warnings of all suites in a stage's account."""
-    return tuple(warning for result in account.gates() for warning in _warnings(account.STAGE, result))
+    return tuple(
+        warning for result in account.gates() for warning in _warnings(account.STAGE, result)
+    )
 
 
 def _warnings(stage: str, result: GateAccount) -> list[GateWarning]:
@@ -67,7 +76,9 @@ def gate_failures(account: Account) -> list[FailedCheck]:
     return [failure for result in account.gates() for failure in result.failures]
 
 
-def by_warning(warned: Mapping[date, Sequence[GateWarning]]) -> list[tuple[GateWarning, list[date]]]:
+def by_warning(
+    warned: Mapping[date, Sequence[GateWarning]],
+) -> list[tuple[GateWarning, list[date]]]:
     """Each warning once, as the newest of its days gave it, with all of them in order."""
     newest: dict[tuple[str, ...], GateWarning] = {}
     days: dict[tuple[str, ...], list[date]] = {}

@@ -1,4 +1,6 @@
-"""How late the reports of the last weeks came, from what `features` counted of each day; reads the ledger alone."""
+"""How late the reports of the last weeks came, from what `features` counted of each day; reads the
+ledger alone.
+"""
 
 from __future__ import annotations
 
@@ -13,9 +15,11 @@ LAST_DAYS = 56
 
 
 def late_reports(run: Run, newest: date | None, heads: Heads) -> LabelDelays | None:
-    """The reports made on the `LAST_DAYS` days that end with the newest day of `features`; None where none are.
+    """The reports made on the `LAST_DAYS` days that end with the newest day of `features`; None
+    where none are.
 
-    `heads` are the ledger's newest records: the reports of the first days with features say nothing of delays.
+    `heads` are the ledger's newest records: the reports of the first days with features say nothing
+    of delays.
     """
     if newest is None:
         return None
@@ -36,9 +40,14 @@ def late_reports(run: Run, newest: date | None, heads: Heads) -> LabelDelays | N
 def late_warning(run: Run, delays: LabelDelays | None) -> str:
     """What a person should know where more come late than the policy allows, else nothing."""
     policy = run.use_case.evidence
-    if delays is None or delays.reported < policy.late_reports or delays.late_share <= policy.late_share:
+    if (
+        delays is None
+        or delays.reported < policy.late_reports
+        or delays.late_share <= policy.late_share
+    ):
         return ""
     return (
-        f"{delays.describe()}, in the last {LAST_DAYS} days: until they came, their events counted as negative; raise "
-        f"label.delay_days in pipelines/usecases/{run.use_case.name}.py, or have reports come sooner"
+        f"{delays.describe()}, in the last {LAST_DAYS} days: until they came, their events counted"
+        f" as negative; raise label.delay_days in pipelines/usecases/{run.use_case.name}.py, or"
+        " have reports come sooner"
     )

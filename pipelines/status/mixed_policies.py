@@ -1,4 +1,6 @@
-"""A day whose stages ran under different policies: which policy changed between which stages, and what to type."""
+"""A day whose stages ran under different policies: which policy changed between which stages, and
+what to type.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ A policy that a single stage reads cannot be mixed: the stage's account says whi
 
 
 def mixed_policies(day: date, accounts: Mapping[str, Account]) -> list[str]:
-    """A sentence for each policy of which the day's stages read different versions; `accounts` by stage.
+    """A sentence for each policy of which the day's stages read different versions; `accounts` by
+    stage.
 
     Accounts from before policies were recorded say nothing.
     """
@@ -36,7 +39,8 @@ def mixed_policies(day: date, accounts: Mapping[str, Account]) -> list[str]:
             first = next(iter(digests))
             others = [stage for stage, digest in digests.items() if digest != digests[first]]
             told.append(
-                f"the {policy} policy changed within the day: {', '.join(others)} ran with another one than {first}; "
-                f"one policy for the whole day: tollgate backfill --from {day} --to {day} --rerun"
+                f"the {policy} policy changed within the day: {', '.join(others)} ran with another"
+                f" one than {first}; one policy for the whole day: tollgate backfill --from {day}"
+                f" --to {day} --rerun"
             )
     return told

@@ -1,4 +1,7 @@
-"""Where things stand: the champion, the newest day of each stage, and what needs a person. From the ledger alone."""
+"""Where things stand: the champion, the newest day of each stage, and what needs a person.
+
+From the ledger alone.
+"""
 
 from __future__ import annotations
 
@@ -44,10 +47,11 @@ class Champion:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """`rows` are the days shown; `newest` the newest day that each stage has done; `attention` sentences by day.
+    """`rows` are the days shown; `newest` the newest day that each stage has done; `attention`
+    sentences by day.
 
-    `challenger` is the release that is tried out, `releases` are all of them, oldest first. `timeliness`: what is late.
-    `reports`: how long after their events those of the last weeks came.
+    `challenger` is the release that is tried out, `releases` are all of them, oldest first.
+    `timeliness`: what is late. `reports`: how long after their events those of the last weeks came.
     """
 
     use_case: str
@@ -65,7 +69,9 @@ class Standing:
         champion = self.champion
         return {
             "use_case": self.use_case,
-            "champion": {**vars(champion), "since": champion.since.isoformat()} if champion else None,
+            "champion": (
+                {**vars(champion), "since": champion.since.isoformat()} if champion else None
+            ),
             "challenger": self.challenger.to_json() if self.challenger else None,
             "releases": [row.to_json() for row in self.releases],
             "newest": {stage: str(day) for stage, day in self.newest.items()},
@@ -73,7 +79,9 @@ class Standing:
             "fresh": [one.to_json() for one in self.timeliness.fresh],
             "reports": self.reports.to_json() if self.reports else None,
             "days": [row.to_json() for row in self.rows],
-            "attention": [{"day": str(day) if day else None, "what": what} for day, what in self.attention],
+            "attention": [
+                {"day": str(day) if day else None, "what": what} for day, what in self.attention
+            ],
         }
 
 
@@ -86,21 +94,31 @@ def standing(
     heads: Heads | None = None,
     paused: Sequence[str] = (),
 ) -> Standing:
-    """Where things stand, with the rows of `days` (by default of the newest fortnight that any stage knows).
+    """Where things stand, with the rows of `days` (by default of the newest fortnight that any
+    stage knows).
 
-    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did. `lost` are stores that
-    hold less than the ledger expects, where the caller has looked at them; `paused` are DAGs that are so in Airflow.
-    `heads` are the ledger's newest records, where the caller has read them.
+    `look` asks Airflow why a day stopped half-way; without it the ledger alone says that it did.
+    `lost` are stores that hold less than the ledger expects, where the caller has looked at them;
+    `paused` are DAGs that are so in Airflow. `heads` are the ledger's newest records, where the
+    caller has read them.
     """
     heads = run.ledger.stage_heads() if heads is None else heads
     statuses = {key: head.status for key, head in heads.items()}
-    done = [key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()]
-    by_stage = {stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)}
+    done = [
+        key for key, status in statuses.items() if status == "done" and key[1] <= run.clock().date()
+    ]
+    by_stage = {
+        stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)
+    }
     newest = {stage: max(found) for stage, found in by_stage.items() if found}
     known = newest_day(run, heads)
     shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
     rows = day_rows(run, shown) if shown else []
-    champion, releases, timely = _champion(run), release_rows(run), timeliness(run, heads, look=look)
+    champion, releases, timely = (
+        _champion(run),
+        release_rows(run),
+        timeliness(run, heads, look=look),
+    )
     reports = late_reports(run, newest.get("features"), heads)
     return Standing(
         use_case=run.use_case.name,
@@ -136,12 +154,20 @@ def _typed(*attention: tuple[date | None, str]) -> list[tuple[date | None, str]]
 
 
 def _damaged(run: Run) -> list[tuple[date | None, str]]:
-    """A line for each table of the lake whose log has a file that is not whole (data files: `tollgate doctor`)."""
+    """A line for each table of the lake whose log has a file that is not whole (data files:
+    `tollgate doctor`).
+    """
     if is_remote(run.settings.lake):
         return []
     found = (log_damage(table) for table in tables_of(Path(run.settings.lake)))
     return [
-        (None, f"the table {one.table.name} is damaged: {one.description}; {one.last_whole}: `tollgate repair lake`")
+        (
+            None,
+            (
+                f"the table {one.table.name} is damaged: {one.description}; {one.last_whole}:"
+                " `tollgate repair lake`"
+            ),
+        )
         for one in found
         if one is not None
     ]
@@ -150,11 +176,15 @@ def _damaged(run: Run) -> list[tuple[date | None, str]]:
 def newest_day(run: Run, heads: Heads | None = None) -> date | None:
     """The newest day that is over and that any stage of a day has a record of, or None.
 
-    A day that is not over has records by a slip of the keyboard only: it must not push the true days out of sight.
-    `heads` are the ledger's newest records, where the caller has read them.
+    A day that is not over has records by a slip of the keyboard only: it must not push the true
+    days out of sight. `heads` are the ledger's newest records, where the caller has read them.
     """
     today = run.clock().date()
-    days = {day for stage, day in (run.ledger.stage_heads() if heads is None else heads) if stage in STAGES}
+    days = {
+        day
+        for stage, day in (run.ledger.stage_heads() if heads is None else heads)
+        if stage in STAGES
+    }
     return max((day for day in days if day < today), default=None)
 
 
@@ -162,7 +192,9 @@ def _champion(run: Run) -> Champion | None:
     pointer = run.ledger.champion()
     if pointer is None:
         return None
-    promoted = next(s for s in reversed(run.ledger.states(pointer.release_id)) if s["state"] == "champion")
+    promoted = next(
+        s for s in reversed(run.ledger.states(pointer.release_id)) if s["state"] == "champion"
+    )
     version = run.ledger.release(pointer.release_id).account.model_version
     return Champion(
         release=pointer.release_id,
@@ -175,7 +207,9 @@ def _champion(run: Run) -> Champion | None:
 def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
     """Lost stores of which no incident tells yet."""
     told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
-    return [(None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told]
+    return [
+        (None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told
+    ]
 
 
 def _home(run: Run) -> list[tuple[date | None, str]]:
@@ -183,9 +217,16 @@ def _home(run: Run) -> list[tuple[date | None, str]]:
     warning = place_warning(run.settings)
     if warning is None:
         return []
-    ports = {name: getattr(run.settings, f"{name}_port") for name in ("spark", "mlflow", "airflow", "serve")}
+    ports = {
+        name: getattr(run.settings, f"{name}_port")
+        for name in ("spark", "mlflow", "airflow", "serve")
+    }
     owners = {name: home_of_service(port) for name, port in ports.items()}
-    others = [f"port {ports[name]} ({name}) is a service of {home}" for name, home in owners.items() if home]
+    others = [
+        f"port {ports[name]} ({name}) is a service of {home}"
+        for name, home in owners.items()
+        if home
+    ]
     return [(None, text) for text in (warning, *others)]
 
 
@@ -208,11 +249,16 @@ def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[
             stages.setdefault(day, []).append(stage)
     told = "the day is not over, yet these stages have run for it"
     command = "if that was a slip: tollgate withdraw --day"
-    return [(day, f"{told}: {', '.join(stages[day])}; {command} {day} --reason …") for day in sorted(stages)]
+    return [
+        (day, f"{told}: {', '.join(stages[day])}; {command} {day} --reason …")
+        for day in sorted(stages)
+    ]
 
 
 def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]]:
-    """Overrides of what decides or is tried out, and the newest release that waits; incidents have their own lines."""
+    """Overrides of what decides or is tried out, and the newest release that waits; incidents have
+    their own lines.
+    """
     told: list[tuple[date | None, str]] = []
     for row in releases:
         live = row.state in {"shadow", "canary", "champion"}
@@ -223,10 +269,20 @@ def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]
     return told
 
 
-def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
+def _general(
+    run: Run, champion: Champion | None, newest: Mapping[str, date]
+) -> list[tuple[date | None, str]]:
     told: list[tuple[date | None, str]] = []
     if champion is None and "features" in newest:
-        told.append((None, f"no model has been released: the rule would score ({run.use_case.rule.description})"))
+        told.append(
+            (
+                None,
+                (
+                    "no model has been released: the rule would score"
+                    f" ({run.use_case.rule.description})"
+                ),
+            )
+        )
     if champion is None:
         told += _too_early(run)
     trainings = run.ledger.latest(TrainAccount)
@@ -234,12 +290,16 @@ def _general(run: Run, champion: Champion | None, newest: Mapping[str, date]) ->
     if last is not None and last.status == "refused":
         verdict = last.account.verdict
         reasons = "; ".join(verdict.reasons if verdict else ()) or "see `tollgate releases`"
-        told.append((last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}"))
+        told.append(
+            (last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}")
+        )
     return told
 
 
 def _too_early(run: Run) -> list[tuple[date | None, str]]:
-    """From when on the first training is possible, where a young home waits for it; nothing in an empty home."""
+    """From when on the first training is possible, where a young home waits for it; nothing in an
+    empty home.
+    """
     ingested = run.ledger.latest("ingest", status="done")
     if not ingested:
         return []
@@ -254,7 +314,9 @@ def _incidents(run: Run) -> list[tuple[date | None, str]]:
     for one in run.ledger.incidents(open_only=True):
         next_step = one.detail.next_step or "tollgate oncall"
         level = "page" if one.severity == "critical" else "ticket"
-        told.append((None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}"))
+        told.append(
+            (None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}")
+        )
     waiting = run.ledger.waiting_messages()
     if waiting:
         where = ", ".join(sorted({one.channel for one in waiting}))
@@ -268,9 +330,21 @@ def _fallback(run: Run) -> list[tuple[date | None, str]]:
     if one is None:
         return []
     days = run.use_case.watch.return_days
-    by_itself = f"it ends by itself after {days} calm days in a row; sooner: " if one.told_on else "to end it: "
+    by_itself = (
+        f"it ends by itself after {days} calm days in a row; sooner: "
+        if one.told_on
+        else "to end it: "
+    )
     ends = f"{by_itself}tollgate fallback --off --reason …"
-    return [(one.first, f"the declared rule decides from {one.first} on, not the champion: {one.reason}; {ends}")]
+    return [
+        (
+            one.first,
+            (
+                f"the declared rule decides from {one.first} on, not the champion: {one.reason};"
+                f" {ends}"
+            ),
+        )
+    ]
 
 
 def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
@@ -281,7 +355,15 @@ def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple
             ended = stage in newest and row.day < newest[stage]
             started = any(stage in other.stages for other in rows if other.day < row.day)
             if ended and started and stage not in row.stages:
-                told.append((row.day, f"{stage} has not run: tollgate run {stage} --from {row.day} --to {row.day}"))
+                told.append(
+                    (
+                        row.day,
+                        (
+                            f"{stage} has not run: tollgate run {stage} --from {row.day} --to"
+                            f" {row.day}"
+                        ),
+                    )
+                )
                 break
     return told
 
@@ -289,7 +371,10 @@ def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple
 def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
     """What the gates let pass, each warning once with all of its days."""
     found = by_warning({row.day: row.warnings for row in rows})
-    return [(days[-1], f"{warning.stage} {warning.severity}: {warning.describe(days)}") for warning, days in found]
+    return [
+        (days[-1], f"{warning.stage} {warning.severity}: {warning.describe(days)}")
+        for warning, days in found
+    ]
 
 
 def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:

@@ -1,8 +1,11 @@
-"""Does each store hold what the ledger expects of it? One that came back empty, or of an earlier day, is named.
+"""Does each store hold what the ledger expects of it?
 
-A store that was lost answers like one that has nothing to tell: MLflow counts its versions from 1 again, a Redis has no
-keys, a ledger from a backup knows fewer releases. So each is asked for something that only the right one can say. The
-looks are quick (milliseconds for files) and read only; a store that does not answer at all is the doctor's matter.
+One that came back empty, or of an earlier day, is named.
+
+A store that was lost answers like one that has nothing to tell: MLflow counts its versions from 1
+again, a Redis has no keys, a ledger from a backup knows fewer releases. So each is asked for
+something that only the right one can say. The looks are quick (milliseconds for files) and read
+only; a store that does not answer at all is the doctor's matter.
 """
 
 from __future__ import annotations
@@ -50,7 +53,9 @@ WITNESS = "ledger-witness.json"
 """File of the home that notes how far its ledger has come."""
 
 ENOUGH = 0.9
-"""Share of the keys of the newest materialisation that the online store must hold; some were deleted by key since."""
+"""Share of the keys of the newest materialisation that the online store must hold; some were
+deleted by key since.
+"""
 
 DAYS_COMPARED = 60
 """Newest ingested days whose landed files are compared with their accounts."""
@@ -64,7 +69,9 @@ _COMMIT = re.compile(r"_delta_log/(\d{20})\.json$")
 
 @dataclass(frozen=True, kw_only=True)
 class LostStore:
-    """A store that does not hold what the ledger expects: what is wrong in one line, what follows, what to do."""
+    """A store that does not hold what the ledger expects: what is wrong in one line, what follows,
+    what to do.
+    """
 
     store: str
     summary: str
@@ -77,7 +84,9 @@ class LostStore:
 
 @dataclass(frozen=True, kw_only=True)
 class StoreLook:
-    """What a look at all stores found: those that are `lost`, and the names of those that did not answer."""
+    """What a look at all stores found: those that are `lost`, and the names of those that did not
+    answer.
+    """
 
     lost: tuple[LostStore, ...]
     silent: tuple[str, ...]
@@ -104,7 +113,9 @@ def look_at_stores(run: Run) -> StoreLook:
 
 
 def stores(settings: Settings) -> Iterator[Finding]:
-    """The doctor's look: each store that holds less than the ledger expects, or one line that none does."""
+    """The doctor's look: each store that holds less than the ledger expects, or one line that none
+    does.
+    """
     from pipelines.usecases.registry import load
 
     run = Run(settings, load(settings.use_case), actor="doctor")
@@ -112,28 +123,44 @@ def stores(settings: Settings) -> Iterator[Finding]:
     if settings.ledger.startswith(SQLITE) and not path.exists():
         if witness_file(run).exists():
             detail = f"{path} is gone; the home knows of a ledger that was there"
-            advice = "tollgate ledger restore FILE with the newest of <home>/backups, then tollgate repair ledger"
+            advice = (
+                "tollgate ledger restore FILE with the newest of <home>/backups, then tollgate"
+                " repair ledger"
+            )
             yield Finding("store ledger", ok=False, found=detail, advice=advice)
         return
     look = look_at_stores(run)
     for lost in look.lost:
         evidence = "; ".join(lost.evidence)
-        yield Finding(f"store {lost.store}", ok=False, found=f"{lost.summary} ({evidence})", advice=lost.next_step)
+        yield Finding(
+            f"store {lost.store}",
+            ok=False,
+            found=f"{lost.summary} ({evidence})",
+            advice=lost.next_step,
+        )
     yield from _landing(run)
     if look.silent:
         advice = "start or correct what does not answer (the log above says why), then look again"
-        yield Finding("stores", ok=False, found=f"not looked at: {', '.join(look.silent)}", advice=advice)
+        yield Finding(
+            "stores", ok=False, found=f"not looked at: {', '.join(look.silent)}", advice=advice
+        )
     elif not look.lost:
         yield Finding("stores", ok=True, found="as the ledger expects")
 
 
 def _landing(run: Run) -> Iterator[Finding]:
-    """Days of a landing zone on disk whose files are gone or others than were ingested; of the newest days."""
+    """Days of a landing zone on disk whose files are gone or others than were ingested; of the
+    newest days.
+    """
     if is_remote(run.settings.landing):
         return
     kept = run.use_case.retention.days.get(LANDING)
     first = run.clock().date() - timedelta(days=kept) if kept else date.min
-    records = {day: each for day, each in run.ledger.latest(IngestAccount, status="done").items() if day >= first}
+    records = {
+        day: each
+        for day, each in run.ledger.latest(IngestAccount, status="done").items()
+        if day >= first
+    }
     ingested = {
         day: {name: feed.rows_in for name, feed in records[day].account.feeds.items()}
         for day in sorted(records)[-DAYS_COMPARED:]
@@ -152,7 +179,8 @@ def _landing(run: Run) -> Iterator[Finding]:
 
 
 def released(run: Run) -> list[Release]:
-    """The releases that decide, are tried out, or have decided before and may be rolled back to; oldest first.
+    """The releases that decide, are tried out, or have decided before and may be rolled back to;
+    oldest first.
 
     Those count that MLflow has recorded.
     """
@@ -160,17 +188,23 @@ def released(run: Run) -> list[Release]:
     for move in run.ledger.moves():
         named.update(name for name in (move.champion, move.challenger) if name)
     return [
-        release for release in run.ledger.releases() if release.release_id in named and release.account.mlflow_run_id
+        release
+        for release in run.ledger.releases()
+        if release.release_id in named and release.account.mlflow_run_id
     ]
 
 
 def witness_file(run: Run) -> Path:
-    """Where the home notes how far its ledger has come: the ledger itself cannot say that it is an older one."""
+    """Where the home notes how far its ledger has come: the ledger itself cannot say that it is an
+    older one.
+    """
     return run.settings.home / WITNESS
 
 
 def note_ledger(run: Run) -> None:
-    """Note how far the ledger has come, unless it is behind what was noted; what cannot be written is logged."""
+    """Note how far the ledger has come, unless it is behind what was noted; what cannot be written
+    is logged.
+    """
     path = witness_file(run)
     try:
         before, now = _witnessed(path), {run.use_case.name: run.ledger.extent()}
@@ -179,7 +213,9 @@ def note_ledger(run: Run) -> None:
                 return
         if {**before, **now} != before:
             content = json.dumps({**before, **now}, indent=2, sort_keys=True)
-            write_whole(path, lambda partial: partial.write_text(content), what="the ledger's witness")
+            write_whole(
+                path, lambda partial: partial.write_text(content), what="the ledger's witness"
+            )
     except TollgateError as error:
         log.warning("how far the ledger has come is not noted: %s", error)
 
@@ -193,7 +229,10 @@ def forget_witness(run: Run) -> None:
 def _witnessed(path: Path) -> dict[str, dict[str, int]]:
     try:
         counts = json.loads(path.read_text())
-        return {name: {what: int(number) for what, number in numbers.items()} for name, numbers in counts.items()}
+        return {
+            name: {what: int(number) for what, number in numbers.items()}
+            for name, numbers in counts.items()
+        }
     except (FileNotFoundError, ValueError, AttributeError, TypeError):
         return {}
 
@@ -201,12 +240,22 @@ def _witnessed(path: Path) -> dict[str, dict[str, int]]:
 def _ledger(run: Run) -> Iterator[LostStore]:
     noted = _witnessed(witness_file(run)).get(run.use_case.name, {})
     now = run.ledger.extent() if noted else {}
-    behind = [f"{what}: {now[what]} of {number}" for what, number in noted.items() if now.get(what, number) < number]
+    behind = [
+        f"{what}: {now[what]} of {number}"
+        for what, number in noted.items()
+        if now.get(what, number) < number
+    ]
     if behind:
         yield LostStore(
             store="ledger",
-            summary="the ledger is older than the home: it was restored from an earlier backup, or is another one",
-            consequence="releases, days and incidents of since are not known: an earlier champion may decide again",
+            summary=(
+                "the ledger is older than the home: it was restored from an earlier backup, or is"
+                " another one"
+            ),
+            consequence=(
+                "releases, days and incidents of since are not known: an earlier champion may"
+                " decide again"
+            ),
             evidence=tuple(behind),
             next_step="tollgate repair ledger",
         )
@@ -242,18 +291,31 @@ def _mlflow(run: Run) -> Iterator[LostStore]:
     pointer = run.ledger.champion()
     champion = versions.get(pointer.release_id) if pointer else None
     named = next(
-        (version.release for version in registry.versions if version.version == registry.alias), "an unknown version"
+        (version.release for version in registry.versions if version.version == registry.alias),
+        "an unknown version",
     )
     wrong = registry.alias is not None and (champion is None or registry.alias != champion.version)
-    alias_evidence = (f"its alias champion names {named}, version {registry.alias}",) if wrong else ()
+    alias_evidence = (
+        (f"its alias champion names {named}, version {registry.alias}",) if wrong else ()
+    )
     missing = [name for name, version in versions.items() if version is None]
-    without = [name for name, version in versions.items() if version and not _has_files(run, version.location)]
+    without = [
+        name
+        for name, version in versions.items()
+        if version and not _has_files(run, version.location)
+    ]
     if missing:
-        what = f"MLflow does not know {len(missing)} of {len(expected)} releases that decide or have decided"
+        what = (
+            f"MLflow does not know {len(missing)} of {len(expected)} releases that decide or have"
+            " decided"
+        )
         summary = f"{what}: its database was lost or is another one"
         yield _lost_mlflow(summary, (*missing[:10], *alias_evidence), alias_is_wrong=wrong)
     elif champion is not None and registry.alias != champion.version:
-        what = f"MLflow's alias champion names {named if wrong else 'nothing'}, and {champion.release} decides"
+        what = (
+            f"MLflow's alias champion names {named if wrong else 'nothing'}, and {champion.release}"
+            " decides"
+        )
         yield _lost_mlflow(what, alias_evidence, alias_is_wrong=True)
     if without:
         what = f"MLflow's files of {len(without)} of {len(expected)} releases are gone"
@@ -273,11 +335,16 @@ def _has_files(run: Run, location: str) -> bool:
     return True
 
 
-def _lost_mlflow(summary: str, evidence: tuple[str, ...], *, alias_is_wrong: bool = False) -> LostStore:
+def _lost_mlflow(
+    summary: str, evidence: tuple[str, ...], *, alias_is_wrong: bool = False
+) -> LostStore:
     return LostStore(
         store="mlflow",
         summary=summary,
-        consequence="who asks MLflow for the champion gets none or another; scoring asks the ledger, and goes on",
+        consequence=(
+            "who asks MLflow for the champion gets none or another; scoring asks the ledger, and"
+            " goes on"
+        ),
         evidence=evidence,
         next_step="tollgate repair mlflow",
         alias_is_wrong=alias_is_wrong,
@@ -285,7 +352,9 @@ def _lost_mlflow(summary: str, evidence: tuple[str, ...], *, alias_is_wrong: boo
 
 
 def _online(run: Run) -> Iterator[LostStore]:
-    done = [record for record in run.ledger.stage_records(MaterializeAccount) if record.status == "done"]
+    done = [
+        record for record in run.ledger.stage_records(MaterializeAccount) if record.status == "done"
+    ]
     if not done or not done[-1].account.marked:
         return
     account, address = done[-1].account, OnlineAddress.of(run.settings)
@@ -305,7 +374,9 @@ def _online(run: Run) -> Iterator[LostStore]:
         yield LostStore(
             store="online",
             summary=f"the online store does not hold the states of {account.watermark}",
-            consequence="a scorer that reads states there takes known cards and terminals for new ones",
+            consequence=(
+                "a scorer that reads states there takes known cards and terminals for new ones"
+            ),
             evidence=(f"{address.where}: {difference}", f"{what} was asked"),
             next_step="tollgate repair online",
         )
@@ -317,24 +388,36 @@ def _lake(run: Run) -> Iterator[LostStore]:
     for table, recorded in known_versions(run).items():
         newest = _newest_version(run, table)
         if newest < recorded:
-            behind.append(f"{table}: version {newest if newest >= 0 else 'none'}, the ledger knows {recorded}")
+            behind.append(
+                f"{table}: version {newest if newest >= 0 else 'none'}, the ledger knows {recorded}"
+            )
     if behind:
         yield LostStore(
             store="lake",
             summary=f"{len(behind)} tables of the lake are older than the ledger says: {behind[0]}",
-            consequence="days that the ledger calls done are not there; what is trained and watched rests on fewer",
+            consequence=(
+                "days that the ledger calls done are not there; what is trained and watched rests"
+                " on fewer"
+            ),
             evidence=(f"at {mask_passwords(run.settings.lake)}", *behind),
-            next_step="restore the lake from a copy; without one: tollgate backfill of the days that are missing",
+            next_step=(
+                "restore the lake from a copy; without one: tollgate backfill of the days that are"
+                " missing"
+            ),
         )
 
 
 def known_versions(run: Run) -> dict[str, int]:
     """The version of each table that the newest account of ingest and of features names."""
     versions: dict[str, int] = {}
-    ingested = [record for record in run.ledger.stage_records(IngestAccount) if record.status == "done"]
+    ingested = [
+        record for record in run.ledger.stage_records(IngestAccount) if record.status == "done"
+    ]
     if ingested:
         versions |= ingested[-1].account.versions
-    built = [record for record in run.ledger.stage_records(FeaturesAccount) if record.status == "done"]
+    built = [
+        record for record in run.ledger.stage_records(FeaturesAccount) if record.status == "done"
+    ]
     if built and built[-1].account.version is not None:
         versions["features"] = built[-1].account.version
     return versions
@@ -369,8 +452,14 @@ def _airflow(run: Run) -> Iterator[LostStore]:
         dag, newest = runs[0]
         yield LostStore(
             store="airflow",
-            summary="Airflow's database does not know the runs that the ledger names: it was lost, or is another one",
-            consequence="Airflow has forgotten what ran; it goes on with its next schedule, not with days left over",
+            summary=(
+                "Airflow's database does not know the runs that the ledger names: it was lost, or"
+                " is another one"
+            ),
+            consequence=(
+                "Airflow has forgotten what ran; it goes on with its next schedule, not with days"
+                " left over"
+            ),
             evidence=(f"the newest is run {newest} of {dag}",),
             next_step="tollgate repair airflow",
         )
@@ -382,12 +471,18 @@ def _airflow_engine(run: Run) -> sa.Engine | None:
         url = with_our_driver(run.settings.airflow_database)
         return sa.create_engine(url, connect_args={"connect_timeout": 10})
     path = run.settings.home / "airflow" / "airflow.db"
-    return sa.create_engine("sqlite://", creator=lambda: open_for_reading(path)) if path.is_file() else None
+    return (
+        sa.create_engine("sqlite://", creator=lambda: open_for_reading(path))
+        if path.is_file()
+        else None
+    )
 
 
 def _known_runs(engine: sa.Engine, runs: list[tuple[str, str]]) -> set[tuple[str, str]]:
     table = sa.table("dag_run", sa.column("dag_id"), sa.column("run_id"))
-    query = sa.select(table.c.dag_id, table.c.run_id).where(table.c.run_id.in_([run_id for _, run_id in runs]))
+    query = sa.select(table.c.dag_id, table.c.run_id).where(
+        table.c.run_id.in_([run_id for _, run_id in runs])
+    )
     try:
         with closing(engine.connect()) as connection:
             if not sa.inspect(connection).has_table("dag_run"):

@@ -19,7 +19,9 @@ STAGE = MaterializeAccount.STAGE
 
 @dataclass(frozen=True)
 class Watermark:
-    """The last day that the online store holds, and when those states were built (UTC, whole seconds)."""
+    """The last day that the online store holds, and when those states were built (UTC, whole
+    seconds).
+    """
 
     day: date
     built_at: datetime
@@ -27,7 +29,9 @@ class Watermark:
 
 def watermark(ledger: Ledger) -> Watermark | None:
     """Where the online store stands, or None before the first complete materialisation."""
-    done = [record for record in ledger.stage_records(MaterializeAccount) if record.status == "done"]
+    done = [
+        record for record in ledger.stage_records(MaterializeAccount) if record.status == "done"
+    ]
     if not done:
         return None
     newest = done[-1].account

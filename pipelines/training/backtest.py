@@ -1,4 +1,6 @@
-"""Backtest: what the model policy would have achieved on past test days, chosen and learnt only from what was known."""
+"""Backtest: what the model policy would have achieved on past test days, chosen and learnt only
+from what was known.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Fold:
-    """One split: its sizes, the model's figures, the parameters chosen before it, and the figures of the other scorers.
+    """One split: its sizes, the model's figures, the parameters chosen before it, and the figures
+    of the other scorers.
 
-    `learnt` are the days that the model learnt from, as far as the lake holds them; `n_train` counts the rows of the
-    training window alone.
+    `learnt` are the days that the model learnt from, as far as the lake holds them; `n_train`
+    counts the rows of the training window alone.
     """
 
     split: Split
@@ -72,7 +75,10 @@ class Backtest:
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`: every fold, and the mean over folds of each number."""
         numbers = [{**fold.sizes, **fold.model} for fold in self.folds]
-        compared = {name: _mean([fold.compared[name] for fold in self.folds]) for name in self.folds[0].compared}
+        compared = {
+            name: _mean([fold.compared[name] for fold in self.folds])
+            for name in self.folds[0].compared
+        }
         return {
             "features": self.feature_set,
             "folds": [fold.to_json() for fold in self.folds],
@@ -83,9 +89,10 @@ class Backtest:
 def backtest(run: Run, splits: Sequence[Split], feature_set: str) -> Backtest:
     """Judge the use case's model policy on each split, with the features of one of its sets.
 
-    A fold's model and its parameters rest on labels known when its test days begin; its test labels on every report
-    that the lake holds. Raises `UsageError` for an unknown feature set, `PermanentError` for days that are not in the
-    lake, `TransientError` where the reports on the test days are not ingested yet.
+    A fold's model and its parameters rest on labels known when its test days begin; its test labels
+    on every report that the lake holds. Raises `UsageError` for an unknown feature set,
+    `PermanentError` for days that are not in the lake, `TransientError` where the reports on the
+    test days are not ingested yet.
     """
     use_case, features = run.use_case, run.use_case.feature_set(feature_set)
     versions = current_versions(run)
@@ -98,7 +105,9 @@ def backtest(run: Run, splits: Sequence[Split], feature_set: str) -> Backtest:
     return Backtest(feature_set=feature_set, folds=folds)
 
 
-def _fold(frame: pd.DataFrame, use_case: UseCase, features: FeatureSet, split: Split, known_at: datetime) -> Fold:
+def _fold(
+    frame: pd.DataFrame, use_case: UseCase, features: FeatureSet, split: Split, known_at: datetime
+) -> Fold:
     names, train = features.names, rows_of(frame, split.train)
     rows, label = judged(frame, use_case, split, known_at)
     chosen = choose_parameters(frame, use_case, names, split).parameters
@@ -125,14 +134,20 @@ def _fold(frame: pd.DataFrame, use_case: UseCase, features: FeatureSet, split: S
     )
 
 
-def _logistic(frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], split: Split, rows: pd.DataFrame) -> Array:
-    learnt, label = learnable(frame, use_case, split.history(use_case.model.history_days), split.known_at)
+def _logistic(
+    frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], split: Split, rows: pd.DataFrame
+) -> Array:
+    learnt, label = learnable(
+        frame, use_case, split.history(use_case.model.history_days), split.known_at
+    )
     model = fit_logistic(matrix_of(learnt, names), label, seed=use_case.model.seed)
     return logistic_scores(model, matrix_of(rows, names))
 
 
 def _days_to_read(splits: Sequence[Split], use_case: UseCase, held: DayRange) -> DayRange:
-    """From the first day that any fold's search may look at, as far as the lake reaches back, to the last test day."""
+    """From the first day that any fold's search may look at, as far as the lake reaches back, to
+    the last test day.
+    """
     looked_at: list[Split] = []
     for split in splits:
         looked_at += (split, *validation_splits(split, use_case))

@@ -1,4 +1,6 @@
-"""The days of a backtest: a split for each start, and whether the lake holds what these splits need."""
+"""The days of a backtest: a split for each start, and whether the lake holds what these splits
+need.
+"""
 
 from __future__ import annotations
 
@@ -17,9 +19,16 @@ from pipelines.usecases.definition import UseCase
 
 
 def splits_of(
-    train_starts: Sequence[date], use_case: UseCase, *, train_days: int, delay_days: int, test_days: int
+    train_starts: Sequence[date],
+    use_case: UseCase,
+    *,
+    train_days: int,
+    delay_days: int,
+    test_days: int,
 ) -> list[Split]:
-    """A split for each start, in the order given; raises `UsageError` for lengths or starts that make no sense."""
+    """A split for each start, in the order given; raises `UsageError` for lengths or starts that
+    make no sense.
+    """
     twice = sorted({str(start) for start in train_starts if train_starts.count(start) > 1})
     if twice or not train_starts:
         raise UsageError(
@@ -31,19 +40,25 @@ def splits_of(
         )
     if delay_days < use_case.label.delay_days:
         raise UsageError(
-            "the delay is shorter than labels take to mature, so the last train days would have no labels",
+            "the delay is shorter than labels take to mature, so the last train days would have no"
+            " labels",
             where="--delay-days",
             expected=f"{use_case.label.delay_days} or more",
             found=str(delay_days),
             next_step=f"use --delay-days {use_case.label.delay_days}",
         )
-    return [Split.of(day, train_days=train_days, delay_days=delay_days, test_days=test_days) for day in train_starts]
+    return [
+        Split.of(day, train_days=train_days, delay_days=delay_days, test_days=test_days)
+        for day in train_starts
+    ]
 
 
 def require_days(run: Run, splits: Sequence[Split], versions: Mapping[str, int]) -> DayRange:
-    """The days from the first to the last that `features` holds; raises `PermanentError` where a fold misses some.
+    """The days from the first to the last that `features` holds; raises `PermanentError` where a
+    fold misses some.
 
-    Needed are the train and the test days of every fold; the longer history is taken as far as it is there.
+    Needed are the train and the test days of every fold; the longer history is taken as far as it
+    is there.
     """
     counts = run.lake.read(FEATURES, version=versions[FEATURES]).select("day").distinct().collect()
     held = sorted(row["day"] for row in counts)
@@ -56,7 +71,10 @@ def require_days(run: Run, splits: Sequence[Split], versions: Mapping[str, int])
             day=in_words(missing),
             expected=f"rows on {in_words(needed)}",
             found=f"rows on {in_words(held) or 'no day'}",
-            next_step="choose --train-starts within these days, or load more with tollgate run ingest and run features",
+            next_step=(
+                "choose --train-starts within these days, or load more with tollgate run ingest and"
+                " run features"
+            ),
         )
     return DayRange(held[0], held[-1])
 
@@ -64,7 +82,8 @@ def require_days(run: Run, splits: Sequence[Split], versions: Mapping[str, int])
 def require_reports(run: Run, splits: Sequence[Split]) -> datetime:
     """The moment (UTC) up to which reports are in the lake: the end of the last ingested day.
 
-    Raises `TransientError` where a day is not ingested on which a test day's label may still be reported.
+    Raises `TransientError` where a day is not ingested on which a test day's label may still be
+    reported.
     """
     delay = run.use_case.label.delay_days
     waited_for = {day for split in splits for day in split.test.widened(after=delay)}
@@ -72,7 +91,8 @@ def require_reports(run: Run, splits: Sequence[Split]) -> datetime:
     missing = standing.lacking(sorted(waited_for))
     if missing:
         raise TransientError(
-            "reports on the test days are not in the lake yet, so frauds would be counted as legitimate",
+            "reports on the test days are not in the lake yet, so frauds would be counted as"
+            " legitimate",
             where=f"the {delay} days after each test day",
             day=in_words(missing),
             expected=f"ingested: {in_words(waited_for)}",

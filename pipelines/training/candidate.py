@@ -1,7 +1,8 @@
-"""A candidate: fitted on what was known before its test days, serialised, and loaded back as production will load it.
+"""A candidate: fitted on what was known before its test days, serialised, and loaded back as
+production will load it.
 
-Everything that is said of a candidate is said of `model`, the bytes that a release would ship. The threshold is chosen
-on the validation week before the test days (decision 0141).
+Everything that is said of a candidate is said of `model`, the bytes that a release would ship. The
+threshold is chosen on the validation week before the test days (decision 0141).
 """
 
 from __future__ import annotations
@@ -36,8 +37,8 @@ UNREGISTERED = "unregistered"
 class Candidate:
     """A fitted model with all that is known of its making.
 
-    `rows` and `label` are what it learnt from (training frame, 0/1), `reference` the sample that drift is measured
-    against, `volume` the number of events by day.
+    `rows` and `label` are what it learnt from (training frame, 0/1), `reference` the sample that
+    drift is measured against, `volume` the number of events by day.
     """
 
     as_of: date
@@ -73,10 +74,14 @@ def training_days(use_case: UseCase, as_of: date) -> DayRange:
     return DayRange(earliest.history(use_case.model.history_days).first, split.test.last)
 
 
-def make_candidate(frame: pd.DataFrame, use_case: UseCase, as_of: date, *, forbidden: Array | None = None) -> Candidate:
-    """Fit a candidate on a training frame of `training_days`; raises `PermanentError` where nothing can be learnt.
+def make_candidate(
+    frame: pd.DataFrame, use_case: UseCase, as_of: date, *, forbidden: Array | None = None
+) -> Candidate:
+    """Fit a candidate on a training frame of `training_days`; raises `PermanentError` where nothing
+    can be learnt.
 
-    `forbidden` are event keys that must not be learnt from (the golden set's): `PermanentError` where one is there.
+    `forbidden` are event keys that must not be learnt from (the golden set's): `PermanentError`
+    where one is there.
     """
     _require_without(frame, use_case, forbidden)
 
@@ -121,7 +126,10 @@ def _require_without(frame: pd.DataFrame, use_case: UseCase, forbidden: Array | 
             "golden cases are among the training rows",
             where="training frame",
             expected="no event that is in the golden set",
-            found=f"{int(is_forbidden.sum()):,}, for instance {key} {frame[key][is_forbidden].iloc[0]}",
+            found=(
+                f"{int(is_forbidden.sum()):,}, for instance {key}"
+                f" {frame[key][is_forbidden].iloc[0]}"
+            ),
             held_back=("the new release",),
             next_step="read the frame through pipelines.training.data, which leaves them out",
             runbook="docs/runbooks/golden-set.md",
@@ -129,35 +137,51 @@ def _require_without(frame: pd.DataFrame, use_case: UseCase, forbidden: Array | 
 
 
 def capacity_threshold(day: Array, unit: Array, score: Array, capacity: int) -> float:
-    """The score at or above which `capacity` units a day lie on average (parallel arrays, one entry for each event).
+    """The score at or above which `capacity` units a day lie on average (parallel arrays, one entry
+    for each event).
 
-    A unit's score of a day is its highest. With fewer units than the capacity it is the lowest of them.
+    A unit's score of a day is its highest. With fewer units than the capacity it is the lowest of
+    them.
     """
     days = np.unique(day)
-    best = np.concatenate([UnitRanking.of(unit[day == today], score[day == today]).best for today in days])
+    best = np.concatenate(
+        [UnitRanking.of(unit[day == today], score[day == today]).best for today in days]
+    )
     return float(np.sort(best)[::-1][: max(capacity * len(days), 1)][-1])
 
 
 def _choose_threshold(
     frame: pd.DataFrame, use_case: UseCase, names: tuple[str, ...], split: Split, search: Search
 ) -> float:
-    """By the same parameters' scores of the newest validation week, for which a model of its own is fitted."""
+    """By the same parameters' scores of the newest validation week, for which a model of its own is
+    fitted.
+    """
     end = split.test.first - timedelta(days=use_case.label.delay_days + 1)
     week = Split.before(end, use_case)
     booster = fit_for(frame, use_case, names, week, search.parameters)
     rows, _ = judged(frame, use_case, week, split.known_at)
     review = use_case.review
     score = booster_scores(booster, matrix_of(rows, names))
-    return capacity_threshold(rows["day"].to_numpy(), rows[review.unit].to_numpy(), score, review.capacity)
+    return capacity_threshold(
+        rows["day"].to_numpy(), rows[review.unit].to_numpy(), score, review.capacity
+    )
 
 
-def _reference(rows: pd.DataFrame, feature_set: FeatureSet, scorer: BoosterScorer, seed: int) -> pd.DataFrame:
-    """At most 5,000 of the training rows, drawn with the seed: feature columns in their stored dtypes, and `score`."""
+def _reference(
+    rows: pd.DataFrame, feature_set: FeatureSet, scorer: BoosterScorer, seed: int
+) -> pd.DataFrame:
+    """At most 5,000 of the training rows, drawn with the seed: feature columns in their stored
+    dtypes, and `score`.
+    """
     chosen = np.sort(np.random.default_rng(seed).permutation(len(rows))[:REFERENCE_ROWS])
     names = list(feature_set.names)
     sample = rows.iloc[chosen][names]
     dtypes = {feature.name: feature.dtype for feature in feature_set.features}
-    return sample.astype(dtypes).assign(score=scorer.score(matrix_of(sample, names))).reset_index(drop=True)
+    return (
+        sample.astype(dtypes)
+        .assign(score=scorer.score(matrix_of(sample, names)))
+        .reset_index(drop=True)
+    )
 
 
 def _volume(frame: pd.DataFrame, days: DayRange) -> dict[date, int]:

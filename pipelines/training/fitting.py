@@ -1,8 +1,9 @@
-"""The three scorers that are compared: the declared rule, a logistic regression, and a boosted forest (XGBoost).
+"""The three scorers that are compared: the declared rule, a logistic regression, and a boosted
+forest (XGBoost).
 
-All take a float64 matrix whose columns are the feature set's names in order, and 0/1 labels. Fits are deterministic:
-the seed, the number of threads and the order of rows decide every bit. Scaling is fitted on the training rows only and
-travels inside the logistic regression.
+All take a float64 matrix whose columns are the feature set's names in order, and 0/1 labels. Fits
+are deterministic: the seed, the number of threads and the order of rows decide every bit. Scaling
+is fitted on the training rows only and travels inside the logistic regression.
 """
 
 from __future__ import annotations
@@ -25,24 +26,36 @@ Parameters = Mapping[str, ParameterValue]
 CompactArray = NDArray[np.float32]
 
 THREADS = 1
-"""Fixed, so that the same rows give the same model on every machine; one, because two that share a busy core with other
-tasks wait for each other (a fit of 2 s took 40 s)."""
+"""Fixed, so that the same rows give the same model on every machine; one, because two that share a
+busy core with other tasks wait for each other (a fit of 2 s took 40 s).
+"""
 
 ROUNDS = "num_boost_round"
 MONOTONE = "monotone_constraints"
 BINS = "max_bin"
-_ALWAYS: Parameters = {"objective": "binary:logistic", "tree_method": "hist", "verbosity": 0, BINS: 256}
+_ALWAYS: Parameters = {
+    "objective": "binary:logistic",
+    "tree_method": "hist",
+    "verbosity": 0,
+    BINS: 256,
+}
 
 
 def matrix_of(frame: pd.DataFrame, names: Sequence[str]) -> Array:
-    """The frame's columns `names`, in that order, as a float64 matrix; a missing column raises `KeyError`."""
+    """The frame's columns `names`, in that order, as a float64 matrix; a missing column raises
+    `KeyError`.
+    """
     matrix: Array = _filled(np.empty((len(frame), len(names)), dtype=np.float64), frame, names)
     return matrix
 
 
 def compact_matrix_of(frame: pd.DataFrame, names: Sequence[str]) -> CompactArray:
-    """The same in float32, which is what XGBoost makes of any number: half the memory, and the same model."""
-    matrix: CompactArray = _filled(np.empty((len(frame), len(names)), dtype=np.float32), frame, names)
+    """The same in float32, which is what XGBoost makes of any number: half the memory, and the same
+    model.
+    """
+    matrix: CompactArray = _filled(
+        np.empty((len(frame), len(names)), dtype=np.float32), frame, names
+    )
     return matrix
 
 
@@ -60,7 +73,9 @@ def rule_scores(frame: pd.DataFrame, rule: RuleModel) -> Array:
 
 
 def fit_logistic(matrix: Array, label: Array, *, seed: int) -> Pipeline:
-    """A logistic regression on standardised columns, as scikit-learn's `Pipeline`; `predict_proba` gives the scores."""
+    """A logistic regression on standardised columns, as scikit-learn's `Pipeline`; `predict_proba`
+    gives the scores.
+    """
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
     from sklearn.preprocessing import StandardScaler
@@ -84,17 +99,25 @@ def rounds_of(parameters: Parameters) -> int:
 
 
 def fit_booster(
-    matrix: Array | CompactArray, label: Array, names: Sequence[str], parameters: Parameters, *, seed: int
+    matrix: Array | CompactArray,
+    label: Array,
+    names: Sequence[str],
+    parameters: Parameters,
+    *,
+    seed: int,
 ) -> Booster:
-    """A booster on the columns `names`; `parameters` are XGBoost's own, plus `num_boost_round` (required).
+    """A booster on the columns `names`; `parameters` are XGBoost's own, plus `num_boost_round`
+    (required).
 
-    `monotone_constraints` maps columns to +1 or -1; columns that the booster does not get are passed over. XGBoost
-    keeps each value's bin, two bytes, and not the value.
+    `monotone_constraints` maps columns to +1 or -1; columns that the booster does not get are
+    passed over. XGBoost keeps each value's bin, two bytes, and not the value.
     """
     import xgboost as xgb
 
     settings = booster_settings(names, parameters, seed=seed)
-    data = xgb.QuantileDMatrix(matrix, label=label, feature_names=list(names), nthread=THREADS, max_bin=settings[BINS])
+    data = xgb.QuantileDMatrix(
+        matrix, label=label, feature_names=list(names), nthread=THREADS, max_bin=settings[BINS]
+    )
     return xgb.train(settings, data, num_boost_round=rounds_of(parameters))
 
 

@@ -1,8 +1,10 @@
-"""Training and test rows of a split in time: train days, label delay, test days, and the cards that are left out.
+"""Training and test rows of a split in time: train days, label delay, test days, and the cards that
+are left out.
 
-A *training frame* is a pandas frame with one row for each event: the event key, its time and the report's time
-(`datetime64[us, UTC]`, NaT where never reported), its `day` (`datetime64[us]`, midnight), the review unit, and float64
-feature columns. Labels are not a column: they are what was known at a moment (`labels_at`).
+A *training frame* is a pandas frame with one row for each event: the event key, its time and the
+report's time (`datetime64[us, UTC]`, NaT where never reported), its `day` (`datetime64[us]`,
+midnight), the review unit, and float64 feature columns. Labels are not a column: they are what was
+known at a moment (`labels_at`).
 """
 
 from __future__ import annotations
@@ -24,14 +26,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Split:
-    """Train days, a delay in which labels mature, test days; the three follow each other without a gap."""
+    """Train days, a delay in which labels mature, test days; the three follow each other without a
+    gap.
+    """
 
     train: DayRange
     test: DayRange
 
     @classmethod
     def of(cls, train_start: date, *, train_days: int, delay_days: int, test_days: int) -> Split:
-        """The split whose training window begins on `train_start`; raises `UsageError` for impossible lengths."""
+        """The split whose training window begins on `train_start`; raises `UsageError` for
+        impossible lengths.
+        """
         if train_days < 1 or test_days < 1 or delay_days < 0:
             raise UsageError(
                 "the split has impossible lengths",
@@ -52,7 +58,9 @@ class Split:
 
     @property
     def known_at(self) -> datetime:
-        """The moment at which a model for these test days is made: what is reported later is not known to it."""
+        """The moment at which a model for these test days is made: what is reported later is not
+        known to it.
+        """
         return self.test.start
 
     def history(self, days: int) -> DayRange:
@@ -67,7 +75,8 @@ def rows_of(frame: pd.DataFrame, days: DayRange) -> pd.DataFrame:
 
 
 def labels_at(frame: pd.DataFrame, use_case: UseCase, as_of: datetime) -> Array:
-    """Labels as known at `as_of`, float64: 1 reported by then, 0 mature without a report, NaN not mature.
+    """Labels as known at `as_of`, float64: 1 reported by then, 0 mature without a report, NaN not
+    mature.
 
     A report that comes after the label delay turns a 0 into a 1 for every `as_of` from then on.
     """
@@ -80,7 +89,9 @@ def labels_at(frame: pd.DataFrame, use_case: UseCase, as_of: datetime) -> Array:
     return np.where(reported, 1.0, np.where(mature, 0.0, np.nan))
 
 
-def learnable(frame: pd.DataFrame, use_case: UseCase, days: DayRange, as_of: datetime) -> tuple[pd.DataFrame, Array]:
+def learnable(
+    frame: pd.DataFrame, use_case: UseCase, days: DayRange, as_of: datetime
+) -> tuple[pd.DataFrame, Array]:
     """The rows of `days` whose label was known at `as_of`, and these labels (0.0 or 1.0)."""
     rows = rows_of(frame, days)
     label = labels_at(rows, use_case, as_of)
@@ -88,11 +99,14 @@ def learnable(frame: pd.DataFrame, use_case: UseCase, days: DayRange, as_of: dat
     return (rows, label) if labelled.all() else (rows[labelled], label[labelled])
 
 
-def judged(frame: pd.DataFrame, use_case: UseCase, split: Split, as_of: datetime) -> tuple[pd.DataFrame, Array]:
-    """Test rows of a split and their labels, as known at `as_of`; rows without a label by then are left out.
+def judged(
+    frame: pd.DataFrame, use_case: UseCase, split: Split, as_of: datetime
+) -> tuple[pd.DataFrame, Array]:
+    """Test rows of a split and their labels, as known at `as_of`; rows without a label by then are
+    left out.
 
-    Also left out are the rows of a unit that, since the training window began, had a positive which was reported
-    before the test day began: its card would be blocked.
+    Also left out are the rows of a unit that, since the training window began, had a positive which
+    was reported before the test day began: its card would be blocked.
     """
     rows, label = learnable(frame, use_case, split.test, as_of)
     blocked_from = _first_report(frame, use_case, DayRange(split.train.first, split.test.last))

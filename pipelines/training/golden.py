@@ -1,4 +1,6 @@
-"""The golden set of a home: freeze cases once their labels are mature, and find the newest ones, verified."""
+"""The golden set of a home: freeze cases once their labels are mature, and find the newest ones,
+verified.
+"""
 
 from __future__ import annotations
 
@@ -33,22 +35,31 @@ SEED = 20260103
 
 
 def newest_golden(run: Run) -> GoldenSet | None:
-    """The golden set frozen last, verified against the ledger; None where none was. Raises `GoldenError`."""
+    """The golden set frozen last, verified against the ledger; None where none was.
+
+    Raises `GoldenError`.
+    """
     entries = run.ledger.audit_entries(AUDIT)
     if not entries:
         return None
-    return load_golden(run.settings.home, entries[-1]["subject"], digest=entries[-1]["detail"]["digest"])
+    return load_golden(
+        run.settings.home, entries[-1]["subject"], digest=entries[-1]["detail"]["digest"]
+    )
 
 
 def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = None) -> GoldenSet:
-    """Freeze about `cases` events of `days` (whole units, drawn with a fixed seed) with their labels and features.
+    """Freeze about `cases` events of `days` (whole units, drawn with a fixed seed) with their
+    labels and features.
 
-    Raises `UsageError` for an impossible number or name, `TransientError` where labels are not mature yet,
-    `PermanentError` where the days hold no events of both kinds.
+    Raises `UsageError` for an impossible number or name, `TransientError` where labels are not
+    mature yet, `PermanentError` where the days hold no events of both kinds.
     """
     version = checked_version(name or f"golden-{days.first:%Y%m%d}-{days.last:%Y%m%d}")
     require_one_or_more(
-        cases, "number of cases", where="--cases", next_step="leave --cases out, or give some thousands"
+        cases,
+        "number of cases",
+        where="--cases",
+        next_step="leave --cases out, or give some thousands",
     )
 
     known_at = _mature_at(run, days)
@@ -58,13 +69,20 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
 
     chosen = _whole_units(frame, use_case.review.unit, cases)
     label = labels_at(chosen, use_case, known_at)
-    frozen = chosen.drop(columns=use_case.label.reported_at).assign(**{LABEL: label}).reset_index(drop=True)
+    frozen = (
+        chosen.drop(columns=use_case.label.reported_at)
+        .assign(**{LABEL: label})
+        .reset_index(drop=True)
+    )
     if not (np.any(label == 1) and np.any(label == 0)):
         raise PermanentError(
             "these days have no cases of both kinds",
-            where=run.lake.path("features"), day=str(days), expected="positives and negatives with mature labels",
-            found=f"{len(label):,} cases, {int(np.nansum(label)):,} positive", next_step=_other_days(label),
-        )  # fmt: skip
+            where=run.lake.path("features"),
+            day=str(days),
+            expected="positives and negatives with mature labels",
+            found=f"{len(label):,} cases, {int(np.nansum(label)):,} positive",
+            next_step=_other_days(label),
+        )
 
     manifest = {
         "use_case": use_case.name,
@@ -78,13 +96,18 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
     }
 
     golden = write_golden(run.settings.home, version, frozen, manifest)
-    detail = {"digest": golden.digest, **{key: manifest[key] for key in ("days", "cases", "positives")}}
+    detail = {
+        "digest": golden.digest,
+        **{key: manifest[key] for key in ("days", "cases", "positives")},
+    }
     run.ledger.audit(AUDIT, version, actor=run.actor, at=run.clock(), detail=detail)
     return golden
 
 
 def _mature_at(run: Run, days: DayRange) -> datetime:
-    """The moment from which all labels of the days are known; raises `TransientError` before its reports are in."""
+    """The moment from which all labels of the days are known; raises `TransientError` before its
+    reports are in.
+    """
     last = days.last + timedelta(days=run.use_case.label.delay_days)
     missing = settled_days(run, IngestAccount, days.first, last).lacking(DayRange(days.first, last))
     if missing:
@@ -110,5 +133,8 @@ def _whole_units(frame: pd.DataFrame, unit: str, cases: int) -> pd.DataFrame:
 
 def _other_days(label: Array) -> str:
     if len(label) and not np.any(label == 1):
-        return "the reports of these days are empty: choose others, or look at the labels of the import mapping"
+        return (
+            "the reports of these days are empty: choose others, or look at the labels of the"
+            " import mapping"
+        )
     return "choose more or other days"

@@ -1,7 +1,8 @@
-"""The golden set on disk: `<home>/golden/<version>/` with `cases.parquet` and `manifest.json`, never changed.
+"""The golden set on disk: `<home>/golden/<version>/` with `cases.parquet` and `manifest.json`,
+never changed.
 
-A version is written beside its place and renamed; the manifest's digest stands in the ledger's audit, and every byte is
-verified before any of it is parsed.
+A version is written beside its place and renamed; the manifest's digest stands in the ledger's
+audit, and every byte is verified before any of it is parsed.
 """
 
 from __future__ import annotations
@@ -38,9 +39,11 @@ class GoldenError(PermanentError):
 
 @dataclass(frozen=True, kw_only=True)
 class GoldenSet:
-    """Frozen cases: `cases` has event key, time, unit, entity keys, day, `label` (0.0 or 1.0), all stored features.
+    """Frozen cases: `cases` has event key, time, unit, entity keys, day, `label` (0.0 or 1.0), all
+    stored features.
 
-    `features` maps each feature to the digest of its declaration at freezing; `digest` is the manifest's SHA-256.
+    `features` maps each feature to the digest of its declaration at freezing; `digest` is the
+    manifest's SHA-256.
     """
 
     version: str
@@ -69,7 +72,7 @@ def declaration_digests(features: FeatureSet) -> dict[str, str]:
             json.dumps(feature.declaration(), sort_keys=True, default=str).encode()
         ).hexdigest()
         for feature in features.features
-    }  # fmt: skip
+    }
 
 
 def checked_version(version: str) -> str:
@@ -85,14 +88,21 @@ def checked_version(version: str) -> str:
     return version
 
 
-def write_golden(home: Path, version: str, cases: pd.DataFrame, manifest: Mapping[str, Any]) -> GoldenSet:
-    """Write a new version and return it, verified; raises `UsageError` where it exists, `StoreError` for the disk."""
+def write_golden(
+    home: Path, version: str, cases: pd.DataFrame, manifest: Mapping[str, Any]
+) -> GoldenSet:
+    """Write a new version and return it, verified; raises `UsageError` where it exists,
+    `StoreError` for the disk.
+    """
     target = home / "golden" / checked_version(version)
     if target.exists():
         raise UsageError(
             "a golden set of that name exists, and golden sets never change",
-            where=str(target), expected="a new name", found=version, next_step="give another --name",
-        )  # fmt: skip
+            where=str(target),
+            expected="a new name",
+            found=version,
+            next_step="give another --name",
+        )
     buffer = io.BytesIO()
     cases.to_parquet(buffer, index=False)
     content = {**manifest, "version": version, "cases_sha256": sha256(buffer.getvalue())}
@@ -114,7 +124,9 @@ def write_golden(home: Path, version: str, cases: pd.DataFrame, manifest: Mappin
 
 
 def load_golden(home: Path, version: str, *, digest: str | None = None) -> GoldenSet:
-    """A version, verified against its manifest and, where given, the digest in the ledger; raises `GoldenError`."""
+    """A version, verified against its manifest and, where given, the digest in the ledger; raises
+    `GoldenError`.
+    """
     import pandas as pd
 
     place = home / "golden" / checked_version(version)
@@ -127,9 +139,14 @@ def load_golden(home: Path, version: str, *, digest: str | None = None) -> Golde
         raise _damaged(place / MANIFEST, f"SHA-256 {digest} (ledger)", f"SHA-256 {manifest_digest}")
     manifest = json.loads(manifest_bytes)
     if sha256(cases_bytes) != manifest["cases_sha256"]:
-        raise _damaged(place / CASES, f"SHA-256 {manifest['cases_sha256']}", f"SHA-256 {sha256(cases_bytes)}")
+        raise _damaged(
+            place / CASES, f"SHA-256 {manifest['cases_sha256']}", f"SHA-256 {sha256(cases_bytes)}"
+        )
     return GoldenSet(
-        version=version, digest=manifest_digest, manifest=manifest, cases=pd.read_parquet(io.BytesIO(cases_bytes))
+        version=version,
+        digest=manifest_digest,
+        manifest=manifest,
+        cases=pd.read_parquet(io.BytesIO(cases_bytes)),
     )
 
 
@@ -140,6 +157,9 @@ def _damaged(place: Path, expected: str, observed: str) -> GoldenError:
         expected=expected,
         found=observed,
         held_back=("the new release",),
-        next_step="bring its folder back from a backup, or freeze another: tollgate golden freeze --from D --to D",
+        next_step=(
+            "bring its folder back from a backup, or freeze another: tollgate golden freeze --from"
+            " D --to D"
+        ),
         runbook=RUNBOOK,
     )

@@ -1,4 +1,6 @@
-"""The model card: what a model is for, what it learnt from, how well it does, its limits, and where it comes from."""
+"""The model card: what a model is for, what it learnt from, how well it does, its limits, and where
+it comes from.
+"""
 
 from __future__ import annotations
 
@@ -6,12 +8,19 @@ from pipelines.accounts.release import ReleaseAccount
 from pipelines.pages.document import Block, Document, Grid, Picture, Section, Text
 from pipelines.releases.verdict import CANDIDATE, CHAMPION, Check, Evaluation
 from pipelines.training.candidate import Candidate
-from pipelines.training.plots import calibration, feature_importance, precision_recall, score_histograms
+from pipelines.training.plots import (
+    calibration,
+    feature_importance,
+    precision_recall,
+    score_histograms,
+)
 from pipelines.usecases.definition import UseCase
 
 
 def pictures(candidate: Candidate, evaluation: Evaluation) -> tuple[Picture, ...]:
-    """The card's plots; those that need both classes are left out where the test days have only one."""
+    """The card's plots; those that need both classes are left out where the test days have only
+    one.
+    """
     label, score = evaluation.label, evaluation.scores[CANDIDATE]
     gains = candidate.scorer.booster.get_score(importance_type="total_gain")
     drawn = [feature_importance({name: float(gain) for name, gain in gains.items()})]
@@ -19,7 +28,12 @@ def pictures(candidate: Candidate, evaluation: Evaluation) -> tuple[Picture, ...
         drawn += [
             precision_recall(label, evaluation.scores),
             calibration(
-                label, {name: evaluation.scores[name] for name in (CANDIDATE, CHAMPION) if name in evaluation.scores}
+                label,
+                {
+                    name: evaluation.scores[name]
+                    for name in (CANDIDATE, CHAMPION)
+                    if name in evaluation.scores
+                },
             ),
             score_histograms(label, score, candidate.scorer.threshold),
         ]
@@ -58,8 +72,9 @@ def _purpose(use_case: UseCase) -> Section:
         (
             Text(f"{use_case.description.capitalize()}. Owner: {use_case.owner}."),
             Text(
-                f"The model gives each event of {use_case.events.name} a score between 0 and 1. Each day the "
-                f"{review.capacity} values of {review.unit} with the highest scores are put before people, who decide."
+                f"The model gives each event of {use_case.events.name} a score between 0 and 1."
+                f" Each day the {review.capacity} values of {review.unit} with the highest scores"
+                " are put before people, who decide."
             ),
         ),
     )
@@ -68,21 +83,29 @@ def _purpose(use_case: UseCase) -> Section:
 def _verdict(evaluation: Evaluation) -> Section:
     verdict = evaluation.verdict
     rows = [(check.name, check.question, check.outcome, check.found) for check in verdict.checks]
-    return Section("Verdict", (Text(verdict.summary), Grid(("check", "question", "outcome", "found"), rows)))
+    return Section(
+        "Verdict", (Text(verdict.summary), Grid(("check", "question", "outcome", "found"), rows))
+    )
 
 
 def _results(record: ReleaseAccount, evaluation: Evaluation) -> Section:
     contenders = list(evaluation.figures)
-    metrics = list(dict.fromkeys(metric for values in evaluation.figures.values() for metric in values))
-    rows = [(metric, *(evaluation.figures[name].get(metric) for name in contenders)) for metric in metrics]
+    metrics = list(
+        dict.fromkeys(metric for values in evaluation.figures.values() for metric in values)
+    )
+    rows = [
+        (metric, *(evaluation.figures[name].get(metric) for name in contenders))
+        for metric in metrics
+    ]
     first, last = record.training.test_days
     count = record.evaluation
     return Section(
         "Results",
         (
             Text(
-                f"On {count.n_test:,} events of {first} to {last}, {count.n_test_positive:,} of them positive. "
-                "All contenders see the same events. Units known to be positive before a test day are left out."
+                f"On {count.n_test:,} events of {first} to {last}, {count.n_test_positive:,} of"
+                " them positive. All contenders see the same events. Units known to be positive"
+                " before a test day are left out."
             ),
             Grid(("metric", *contenders), rows),
         ),
@@ -127,25 +150,36 @@ def _data(record: ReleaseAccount, use_case: UseCase) -> Section:
         ("train days without rows", ", ".join(map(str, training.days_without_rows)) or "none"),
         ("train events", training.n_train),
         ("train events that are positive", training.n_train_positive),
-        ("labels as known at", training.labels_known_at.isoformat() if training.labels_known_at else None),
-        *((f"Delta version of {table}", version) for table, version in record.data_versions.items()),
+        (
+            "labels as known at",
+            training.labels_known_at.isoformat() if training.labels_known_at else None,
+        ),
+        *(
+            (f"Delta version of {table}", version)
+            for table, version in record.data_versions.items()
+        ),
     ]
     meaning = (
-        f"An event is positive once a row of {label.feed} names it, and negative once {label.delay_days} days have "
-        "passed without one. Before that its label is not known and it is not learnt from."
+        f"An event is positive once a row of {label.feed} names it, and negative once"
+        f" {label.delay_days} days have passed without one. Before that its label is not known and"
+        " it is not learnt from."
     )
     return Section("Data", (Text(meaning), Grid(("what", "value"), rows)))
 
 
 def _features(candidate: Candidate) -> Section:
-    rows = [(f.name, f.description, f.unit, f.dtype, f.reason) for f in candidate.feature_set.features]
+    rows = [
+        (f.name, f.description, f.unit, f.dtype, f.reason) for f in candidate.feature_set.features
+    ]
     return Section("Features", (Grid(("name", "description", "unit", "type", "reason"), rows),))
 
 
 def _training(record: ReleaseAccount, use_case: UseCase) -> Section:
     metric = use_case.model.primary_metric
     parameters = [*record.parameters.items(), ("seed", str(record.seed))]
-    trials = [(str(dict(trial.parameters)), trial.mean, len(trial.weeks)) for trial in record.search]
+    trials = [
+        (str(dict(trial.parameters)), trial.mean, len(trial.weeks)) for trial in record.search
+    ]
     tried = (
         f"{len(trials)} candidates were compared on weeks before the test days."
         if trials
@@ -166,15 +200,17 @@ def _limits(record: ReleaseAccount, use_case: UseCase) -> Section:
         "Limits",
         (
             Text(
-                f"The threshold {record.threshold or 0.0:.4f} was chosen on an earlier week, with labels known by the "
-                f"test days, so that about {use_case.review.capacity} values of {use_case.review.unit} a day reach it."
+                f"The threshold {record.threshold or 0.0:.4f} was chosen on an earlier week, with"
+                f" labels known by the test days, so that about {use_case.review.capacity} values"
+                f" of {use_case.review.unit} a day reach it."
             ),
             Text(
-                "Scores rank events; how far they are probabilities is seen on the calibration plot. The figures are "
-                f"those of {use_case.model.test_days} days; intervals ({use_case.evidence.level:.0%}, "
-                f"{use_case.evidence.replicates:,} replicates by {use_case.review.unit}) say what chance does within "
-                "such days, not what another time would bring. What changed after the training days is not known to "
-                "the model; the daily drift report watches for it."
+                "Scores rank events; how far they are probabilities is seen on the calibration"
+                f" plot. The figures are those of {use_case.model.test_days} days; intervals"
+                f" ({use_case.evidence.level:.0%}, {use_case.evidence.replicates:,} replicates by"
+                f" {use_case.review.unit}) say what chance does within such days, not what another"
+                " time would bring. What changed after the training days is not known to the"
+                " model; the daily drift report watches for it."
             ),
         ),
     )

@@ -1,6 +1,8 @@
-"""Release: bundle, MLflow, ledger row, pointer, alias, in that order: a crash leaves the old champion or the new.
+"""Release: bundle, MLflow, ledger row, pointer, alias, in that order: a crash leaves the old
+champion or the new.
 
-Each step finds what an earlier attempt left and goes on from there; the ledger decides, MLflow's alias follows it.
+Each step finds what an earlier attempt left and goes on from there; the ledger decides, MLflow's
+alias follows it.
 """
 
 from __future__ import annotations
@@ -31,10 +33,11 @@ TELLING_CHECKS = ("slices", "label_health")
 
 @dataclass(frozen=True, kw_only=True)
 class Released:
-    """What became of a candidate: `state` is its state in the ledger (`candidate` waits, `why` says for what).
+    """What became of a candidate: `state` is its state in the ledger (`candidate` waits, `why` says
+    for what).
 
-    `promoted`: this call made it champion. `known`: the ledger had this very release before. `warnings` say what did
-    not stop the release but has to be put right.
+    `promoted`: this call made it champion. `known`: the ledger had this very release before.
+    `warnings` say what did not stop the release but has to be put right.
     """
 
     state: str
@@ -54,12 +57,14 @@ def release(
     champion: Pointer | None,
     reason: str,
 ) -> Released:
-    """Register a candidate and, where the verdict approves it, start its way to champion (`RolloutPolicy`).
+    """Register a candidate and, where the verdict approves it, start its way to champion
+    (`RolloutPolicy`).
 
-    `record` is its release record; `champion` is the pointer against which it was judged. Raises `TransientError` where
-    another release has become champion meanwhile (trained again, it is judged against that one), `PermanentError` where
-    the pointer moves in the very moment. `reason` says why it was trained. Raises `StoreError` where a store fails;
-    whatever was done until then is found and used by the next attempt.
+    `record` is its release record; `champion` is the pointer against which it was judged. Raises
+    `TransientError` where another release has become champion meanwhile (trained again, it is
+    judged against that one), `PermanentError` where the pointer moves in the very moment. `reason`
+    says why it was trained. Raises `StoreError` where a store fails; whatever was done until then
+    is found and used by the next attempt.
     """
     release_id = candidate.release_id
     known = release_id in {earlier.release_id for earlier in run.ledger.releases()}
@@ -78,8 +83,12 @@ def release(
     )
 
 
-def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: ReleaseAccount, reason: str) -> str:
-    """Bundle, MLflow's entry and the ledger's row of a new release; returns its model card (HTML)."""
+def _register(
+    run: Run, candidate: Candidate, evaluation: Evaluation, record: ReleaseAccount, reason: str
+) -> str:
+    """Bundle, MLflow's entry and the ledger's row of a new release; returns its model card
+    (HTML).
+    """
     bundle = write_bundle(
         releases_folder(run.settings.home),
         candidate.release_id,
@@ -89,22 +98,30 @@ def _register(run: Run, candidate: Candidate, evaluation: Evaluation, record: Re
         signing_key=run.settings.signing_key,
     )
     entry = model_record(record, candidate, evaluation, run.use_case, reason=reason)
-    registered = Tracking(run.settings, run.use_case.name).record(entry, taken=taken_versions(run, entry.release_id))
-    run.ledger.add_release(candidate.release_id, _account(bundle, registered, reason), at=run.clock())
+    registered = Tracking(run.settings, run.use_case.name).record(
+        entry, taken=taken_versions(run, entry.release_id)
+    )
+    run.ledger.add_release(
+        candidate.release_id, _account(bundle, registered, reason), at=run.clock()
+    )
     return entry.files["card.html"].decode()
 
 
 def _record_again(
     run: Run, candidate: Candidate, evaluation: Evaluation, record: ReleaseAccount, reason: str
 ) -> tuple[str, ...]:
-    """Record a release that the ledger knows and MLflow has lost, whole; returns warnings, as nothing hangs on it."""
+    """Record a release that the ledger knows and MLflow has lost, whole; returns warnings, as
+    nothing hangs on it.
+    """
     tracking = Tracking(run.settings, run.use_case.name)
     released = run.ledger.release(candidate.release_id).account
     if not released.mlflow_run_id:
         return ()
     try:
         if tracking.registered(candidate.release_id, candidate.model_digest) is None:
-            entry = restored(model_record(record, candidate, evaluation, run.use_case, reason=reason), released)
+            entry = restored(
+                model_record(record, candidate, evaluation, run.use_case, reason=reason), released
+            )
             tracking.record(entry, taken=taken_versions(run, candidate.release_id))
     except StoreError as error:
         return (f"MLflow does not hold {candidate.release_id}: {error.what}: {error.found}",)
@@ -122,12 +139,15 @@ def _account(bundle: Bundle, registered: RegisteredModel, reason: str) -> Releas
     )
 
 
-def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer | None) -> tuple[str, bool]:
+def _decide(
+    run: Run, release_id: str, evaluation: Evaluation, champion: Pointer | None
+) -> tuple[str, bool]:
     """The release's state after the verdict, and whether this call made it champion.
 
-    A release that is tried out makes room for a candidate as of the same day or a later one, which knows more; beside
-    an older candidate it stays, and the candidate waits. So does one that a person has to approve. What is tried out
-    already stays so, whatever its verdict is beside another champion: the guardrails judge it.
+    A release that is tried out makes room for a candidate as of the same day or a later one, which
+    knows more; beside an older candidate it stays, and the candidate waits. So does one that a
+    person has to approve. What is tried out already stays so, whatever its verdict is beside
+    another champion: the guardrails judge it.
     """
     now, pointer = run.clock(), _pointer_now(run, champion)
     verdict = evaluation.verdict
@@ -152,8 +172,12 @@ def _decide(run: Run, release_id: str, evaluation: Evaluation, champion: Pointer
     return state, state == "champion"
 
 
-def _held(run: Run, pointer: Pointer | None, release_id: str, verdict: Verdict) -> tuple[str, str] | None:
-    """The state in which a candidate stays that does not go on by itself, and why; None for one that does."""
+def _held(
+    run: Run, pointer: Pointer | None, release_id: str, verdict: Verdict
+) -> tuple[str, str] | None:
+    """The state in which a candidate stays that does not go on by itself, and why; None for one
+    that does.
+    """
     if verdict.decision == "refused":
         return "refused", verdict.summary
     if asked := why_a_person(run.use_case, verdict.decision):
@@ -163,7 +187,9 @@ def _held(run: Run, pointer: Pointer | None, release_id: str, verdict: Verdict) 
 
 
 def _pointer_now(run: Run, judged: Pointer | None) -> Pointer | None:
-    """The pointer now; a challenger may have come, gone on or gone, but the champion must be the one judged against."""
+    """The pointer now; a challenger may have come, gone on or gone, but the champion must be the
+    one judged against.
+    """
     now = run.ledger.champion()
     if (now.release_id if now else None) != (judged.release_id if judged else None):
         raise TransientError(
@@ -177,13 +203,22 @@ def _pointer_now(run: Run, judged: Pointer | None) -> Pointer | None:
 
 
 def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
-    """One that fails on a slice or on its labels is more than a weak model: somebody has to look at the data."""
-    failed = [check for check in verdict.checks if check.outcome == "failed" and check.name in TELLING_CHECKS]
+    """One that fails on a slice or on its labels is more than a weak model: somebody has to look at
+    the data.
+    """
+    failed = [
+        check
+        for check in verdict.checks
+        if check.outcome == "failed" and check.name in TELLING_CHECKS
+    ]
     if failed:
         evidence = [f"{check.name}: {check.found}" for check in failed]
         detail = IncidentDetail(
             sources=("release",),
-            consequence=f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is suspect",
+            consequence=(
+                f"the candidate is refused, {goes_on(run.ledger)}; the data that it learnt from is"
+                " suspect"
+            ),
             evidence=tuple(evidence),
             checks=tuple(check.account() for check in failed),
             next_step="tollgate releases",
@@ -191,6 +226,13 @@ def _report_incident(run: Run, release_id: str, verdict: Verdict) -> None:
         )
         summary = "; ".join(evidence)
         report(
-            run, NewIncident(kind="refused", subject=release_id, severity="critical", summary=summary, detail=detail)
+            run,
+            NewIncident(
+                kind="refused",
+                subject=release_id,
+                severity="critical",
+                summary=summary,
+                detail=detail,
+            ),
         )
         deliver(run)

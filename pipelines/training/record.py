@@ -1,7 +1,7 @@
 """A release's record: everything that is known of a model when it is made.
 
-It holds no clock and no run id, so that training again on the same data gives the same record. The ledger keeps it with
-what comes later: the manifest's digest, MLflow's version, the verdict's state.
+It holds no clock and no run id, so that training again on the same data gives the same record. The
+ledger keeps it with what comes later: the manifest's digest, MLflow's version, the verdict's state.
 """
 
 from __future__ import annotations
@@ -28,7 +28,16 @@ from pipelines.training.candidate import Candidate
 from pipelines.training.evidence.frame_digest import frame_digest
 from pipelines.usecases.definition import UseCase
 
-PACKAGES = ("xgboost", "numpy", "pandas", "pyarrow", "scikit-learn", "pyspark", "delta-spark", "mlflow")
+PACKAGES = (
+    "xgboost",
+    "numpy",
+    "pandas",
+    "pyarrow",
+    "scikit-learn",
+    "pyspark",
+    "delta-spark",
+    "mlflow",
+)
 
 
 def release_record(
@@ -40,7 +49,8 @@ def release_record(
     code: str,
     golden: GoldenAccount | None = None,
 ) -> ReleaseAccount:
-    """The record; `data_versions` are the Delta versions that were read, `code` is the code's version.
+    """The record; `data_versions` are the Delta versions that were read, `code` is the code's
+    version.
 
     `golden` is the golden set whose cases were left out , None without one.
     """

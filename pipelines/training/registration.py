@@ -1,4 +1,6 @@
-"""What MLflow gets to know of a training: parameters, metrics, tags, plots, model card, record, bill of materials."""
+"""What MLflow gets to know of a training: parameters, metrics, tags, plots, model card, record,
+bill of materials.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,16 @@ if TYPE_CHECKING:
 
 
 def model_record(
-    record: ReleaseAccount, candidate: Candidate, evaluation: Evaluation, use_case: UseCase, *, reason: str
+    record: ReleaseAccount,
+    candidate: Candidate,
+    evaluation: Evaluation,
+    use_case: UseCase,
+    *,
+    reason: str,
 ) -> ModelRecord:
-    """The entry for a release record (`pipelines.training.record`); `reason` says why it was trained."""
+    """The entry for a release record (`pipelines.training.record`); `reason` says why it was
+    trained.
+    """
     return ModelRecord(
         release_id=candidate.release_id,
         model=candidate.scorer.booster,
@@ -40,12 +49,15 @@ def model_record(
 
 
 def record_from_bundle(bundle: Bundle, released: ReleaseAccount) -> ModelRecord:
-    """The entry for a release of which MLflow knows nothing any more, from its bundle and the ledger's row `released`.
+    """The entry for a release of which MLflow knows nothing any more, from its bundle and the
+    ledger's row `released`.
 
     Pictures and model card were made of data that a bundle does not hold: they are left out.
     """
     record = bundle.record
-    inputs = {name: str(dtype) for name, dtype in bundle.reference().dtypes.items() if name != "score"}
+    inputs = {
+        name: str(dtype) for name, dtype in bundle.reference().dtypes.items() if name != "score"
+    }
     verdict = record.evaluation.verdict
     files = {"release.json": _release_json(record)}
     entry = ModelRecord(
@@ -63,7 +75,9 @@ def record_from_bundle(bundle: Bundle, released: ReleaseAccount) -> ModelRecord:
 
 
 def restored(entry: ModelRecord, released: ReleaseAccount) -> ModelRecord:
-    """The entry with the MLflow run that the ledger knows the release by, so that this name still leads to it."""
+    """The entry with the MLflow run that the ledger knows the release by, so that this name still
+    leads to it.
+    """
     earlier = released.mlflow_run_id
     return replace(entry, tags={**entry.tags, EARLIER_RUN: earlier}) if earlier else entry
 
@@ -93,7 +107,9 @@ def _parameters(record: ReleaseAccount) -> dict[str, Any]:
 
 
 def _numbers(figures: Mapping[str, Mapping[str, float | None]]) -> dict[str, float]:
-    """The candidate's figures by their names, those of the others with the contender's name in front."""
+    """The candidate's figures by their names, those of the others with the contender's name in
+    front.
+    """
     return {
         metric if name == CANDIDATE else f"{name}.{metric}": value
         for name, values in figures.items()
@@ -120,7 +136,9 @@ def _release_json(record: ReleaseAccount) -> bytes:
     return json.dumps(record.to_stored(), indent=2, sort_keys=True).encode()
 
 
-def _files(record: ReleaseAccount, candidate: Candidate, evaluation: Evaluation, use_case: UseCase) -> dict[str, bytes]:
+def _files(
+    record: ReleaseAccount, candidate: Candidate, evaluation: Evaluation, use_case: UseCase
+) -> dict[str, bytes]:
     plots = pictures(candidate, evaluation)
     card = model_card(record, candidate, evaluation, use_case, plots)
     return {

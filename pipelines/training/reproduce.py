@@ -1,4 +1,6 @@
-"""Reproduce: from MLflow's record alone, train again on the pinned data, and say what differs where the model does."""
+"""Reproduce: from MLflow's record alone, train again on the pinned data, and say what differs where
+the model does.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,12 @@ log = logging.getLogger("tollgate.reproduce")
 
 @dataclass(frozen=True, kw_only=True)
 class Reproduction:
-    """`equal`: the same bytes. `differences` are (what, expected, found), `what` one of data, code, environment, seed.
+    """`equal`: the same bytes.
 
-    They are told where the model is equal too: a difference that did no harm. `found` is None where training failed.
+    `differences` are (what, expected, found), `what` one of data, code, environment, seed.
+
+    They are told where the model is equal too: a difference that did no harm. `found` is None where
+    training failed.
     """
 
     release: str
@@ -52,11 +57,13 @@ class Reproduction:
 
 
 def reproduce(run: Run, name: str) -> Reproduction:
-    """Train the MLflow run `name` (or the release of that name) again and compare the models' digests.
+    """Train the MLflow run `name` (or the release of that name) again and compare the models'
+    digests.
 
-    Data versions, days, seed, parameters and features come from the record that the run keeps. The ledger is asked for
-    one thing only, where the models differ: whether rows that the release learnt from were deleted for good since.
-    Raises `PermanentError` where MLflow knows no such run, `StoreError` where it does not answer.
+    Data versions, days, seed, parameters and features come from the record that the run keeps. The
+    ledger is asked for one thing only, where the models differ: whether rows that the release
+    learnt from were deleted for good since. Raises `PermanentError` where MLflow knows no such run,
+    `StoreError` where it does not answer.
     """
     run_id, document = Tracking(run.settings, run.use_case.name).training_record(name)
     record = read_document(ReleaseAccount, document, what=f"the record of {name} in MLflow")
@@ -68,12 +75,17 @@ def reproduce(run: Run, name: str) -> Reproduction:
     except TransientError:
         raise
     except PermanentError as error:
-        differences = [("data", str(record.data_versions), f"{error.what}: {error.found}"), *differences]
+        differences = [
+            ("data", str(record.data_versions), f"{error.what}: {error.found}"),
+            *differences,
+        ]
     except Exception as error:
         if (told := spark_said(error)) is None:
             raise
         log.warning("the rows cannot be read", exc_info=True)
-        versions = ", ".join(f"{table} at version {version}" for table, version in record.data_versions.items())
+        versions = ", ".join(
+            f"{table} at version {version}" for table, version in record.data_versions.items()
+        )
         differences = [("data", versions, f"cannot be read any more: {told}"), *differences]
     if found != record.model_digest:
         differences = [*_deleted(run, record), *differences]
@@ -105,14 +117,20 @@ def _train_again(run: Run, record: ReleaseAccount) -> tuple[str, str | None]:
 
 
 def _as_of(record: ReleaseAccount) -> date:
-    """The day as of which the release was trained; raises `PermanentError` for a record that does not say it."""
+    """The day as of which the release was trained; raises `PermanentError` for a record that does
+    not say it.
+    """
     if record.as_of is None:
-        raise PermanentError("the record does not say as of which day it was trained", where=record.release_id)
+        raise PermanentError(
+            "the record does not say as of which day it was trained", where=record.release_id
+        )
     return record.as_of
 
 
 def _as_recorded(use_case: UseCase, record: ReleaseAccount) -> UseCase:
-    """The use case with the features, parameters and seed of the record, and nothing left to search."""
+    """The use case with the features, parameters and seed of the record, and nothing left to
+    search.
+    """
     model = replace(
         use_case.model,
         feature_set=record.feature_set.name,
@@ -127,20 +145,30 @@ def _data(record: ReleaseAccount, found: str | None) -> list[tuple[str, str, str
     expected = record.training.data_digest
     if not expected or expected == found:
         return []
-    return [("data", f"rows with digest {expected}", f"rows with digest {found} at the same versions")]
+    return [
+        ("data", f"rows with digest {expected}", f"rows with digest {found} at the same versions")
+    ]
 
 
 def _deleted(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
-    """The deletions since the release was trained that took rows out of the tables that it learnt from."""
+    """The deletions since the release was trained that took rows out of the tables that it learnt
+    from.
+    """
     then, golden = record.data_versions, record.golden.version if record.golden else None
     told: list[tuple[str, str, str]] = []
     for entry in run.ledger.audit_entries("retain"):
         detail = entry["detail"]
-        gone = [t for t, row in detail["tables"].items() if t in then and then[t] < row.get("version", then[t] + 1)]
+        gone = [
+            t
+            for t, row in detail["tables"].items()
+            if t in then and then[t] < row.get("version", then[t] + 1)
+        ]
         gone += [f"golden set {golden}"] if golden in detail.get("golden_sets", {}) else []
         if gone and detail["state"] in {"begun", "done"}:
             said = f"rows of {', '.join(gone)} were deleted for good on {entry['recorded_at'][:10]}"
-            why = f"(`tollgate retain`, {detail['reason']}): what it learnt from is not kept any more"
+            why = (
+                f"(`tollgate retain`, {detail['reason']}): what it learnt from is not kept any more"
+            )
             told.append(("data", f"{then}", f"{said} {why}"))
     return list(dict.fromkeys(told))
 
@@ -153,7 +181,9 @@ def _code(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
     if digest != record.feature_set.digest:
         told.append(("code", f"features with digest {record.feature_set.digest}", digest))
     if run.use_case.policy_digest != record.policy_digest:
-        told.append(("code", f"policy with digest {record.policy_digest}", run.use_case.policy_digest))
+        told.append(
+            ("code", f"policy with digest {record.policy_digest}", run.use_case.policy_digest)
+        )
     return told
 
 

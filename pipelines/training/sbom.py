@@ -1,8 +1,10 @@
-"""What a release was made with: a software bill of materials (CycloneDX 1.6, JSON) from lock and environment.
+"""What a release was made with: a software bill of materials (CycloneDX 1.6, JSON) from lock and
+environment.
 
-<https://cyclonedx.org/docs/1.6/json/>. Packages are named by purl, so that a scanner with advisories (none can be had
-where this is built) can say of each release, years later, what has become known since. It holds no clock and no serial
-number: the same release gives the same document.
+<https://cyclonedx.org/docs/1.6/json/>. Packages are named by purl, so that a scanner with
+advisories (none can be had where this is built) can say of each release, years later, what has
+become known since. It holds no clock and no serial number: the same release gives the same
+document.
 """
 
 from __future__ import annotations
@@ -22,15 +24,23 @@ _PINNED = re.compile(r"^([A-Za-z0-9][A-Za-z0-9._-]*)(?:\[[^\]]*\])?==([^\s;\\]+)
 
 
 def bill_of_materials(record: ReleaseAccount) -> dict[str, Any]:
-    """The document for a release record (`pipelines.training.record`): the model, our code, Python packages, jars.
+    """The document for a release record (`pipelines.training.record`): the model, our code, Python
+    packages, jars.
 
-    Packages are those of the lock in the versions that are installed here; a version that is not the lock's is told as
-    property `tollgate:locked`. Where there is no lock, all that is installed.
+    Packages are those of the lock in the versions that are installed here; a version that is not
+    the lock's is told as property `tollgate:locked`. Where there is no lock, all that is installed.
     """
     locked = dict(locked_packages(LOCK.read_text())) if LOCK.is_file() else {}
-    installed = {_plain(distribution.name): distribution.version for distribution in distributions()}
+    installed = {
+        _plain(distribution.name): distribution.version for distribution in distributions()
+    }
     names = sorted(locked.keys() & installed.keys() if locked else installed.keys() - {"tollgate"})
-    code = {"type": "application", "bom-ref": "tollgate", "name": "tollgate", "version": record.code_version}
+    code = {
+        "type": "application",
+        "bom-ref": "tollgate",
+        "name": "tollgate",
+        "version": record.code_version,
+    }
     return {
         "bomFormat": "CycloneDX",
         "specVersion": "1.6",
@@ -64,7 +74,9 @@ def _package(name: str, version: str, locked: str) -> dict[str, Any]:
     purl = f"pkg:pypi/{name}@{version}"
     component = {"type": "library", "bom-ref": purl, "name": name, "version": version, "purl": purl}
     return (
-        component if version == locked else {**component, "properties": [{"name": "tollgate:locked", "value": locked}]}
+        component
+        if version == locked
+        else {**component, "properties": [{"name": "tollgate:locked", "value": locked}]}
     )
 
 

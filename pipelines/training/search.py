@@ -1,8 +1,9 @@
-"""The prequential search: candidates are compared on weeks before the test week, each learnt only from what was known.
+"""The prequential search: candidates are compared on weeks before the test week, each learnt only
+from what was known.
 
-For a split whose test days begin at T, a validation week must have mature labels at T, so the newest one ends where the
-delay begins; a model for it is made as of its own first moment. The parameters with the best mean of the policy's
-primary metric win, the first one on a tie.
+For a split whose test days begin at T, a validation week must have mature labels at T, so the
+newest one ends where the delay begins; a model for it is made as of its own first moment. The
+parameters with the best mean of the policy's primary metric win, the first one on a tie.
 """
 
 from __future__ import annotations
@@ -17,7 +18,13 @@ import numpy as np
 from pipelines.base.days import DayRange
 from pipelines.base.errors import PermanentError
 from pipelines.problems.metrics import Array, auc_roc, average_precision, card_precision_at_k
-from pipelines.training.fitting import Parameters, booster_scores, compact_matrix_of, fit_booster, matrix_of
+from pipelines.training.fitting import (
+    Parameters,
+    booster_scores,
+    compact_matrix_of,
+    fit_booster,
+    matrix_of,
+)
 from pipelines.training.frames import Split, judged, learnable, rows_of
 from pipelines.usecases.definition import UseCase
 
@@ -28,7 +35,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """One candidate: its figures on each validation week, and the mean of the policy's primary metric over them."""
+    """One candidate: its figures on each validation week, and the mean of the policy's primary
+    metric over them.
+    """
 
     parameters: Parameters
     mean: float
@@ -37,16 +46,22 @@ class Trial:
 
 @dataclass(frozen=True, kw_only=True)
 class Search:
-    """`parameters` that won, and every trial (none where there was nothing to choose or to compare on)."""
+    """`parameters` that won, and every trial (none where there was nothing to choose or to compare
+    on).
+    """
 
     parameters: Parameters
     trials: tuple[Trial, ...] = ()
 
 
 def figures(rows: pd.DataFrame, label: Array, score: Array, use_case: UseCase) -> dict[str, float]:
-    """auc_roc, average_precision and card_precision_at_<capacity> of scores for judged rows of a training frame."""
+    """auc_roc, average_precision and card_precision_at_<capacity> of scores for judged rows of a
+    training frame.
+    """
     review = use_case.review
-    precision = card_precision_at_k(rows["day"].to_numpy(), rows[review.unit].to_numpy(), score, label, review.capacity)
+    precision = card_precision_at_k(
+        rows["day"].to_numpy(), rows[review.unit].to_numpy(), score, label, review.capacity
+    )
     return {
         "auc_roc": auc_roc(label, score),
         "average_precision": average_precision(label, score),
@@ -55,32 +70,48 @@ def figures(rows: pd.DataFrame, label: Array, score: Array, use_case: UseCase) -
 
 
 def fit_for(
-    frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], split: Split, parameters: Parameters
+    frame: pd.DataFrame,
+    use_case: UseCase,
+    names: Sequence[str],
+    split: Split,
+    parameters: Parameters,
 ) -> Booster:
-    """The booster that would have been made for a split: its history, labels as known when its test days begin."""
+    """The booster that would have been made for a split: its history, labels as known when its test
+    days begin.
+    """
     history = split.history(use_case.model.history_days)
     rows, label = learnable(frame, use_case, history, split.known_at)
     _require_both_classes(frame, use_case, history, label, split)
-    return fit_booster(compact_matrix_of(rows, names), label, names, parameters, seed=use_case.model.seed)
+    return fit_booster(
+        compact_matrix_of(rows, names), label, names, parameters, seed=use_case.model.seed
+    )
 
 
 def validation_splits(split: Split, use_case: UseCase) -> list[Split]:
-    """The newest `search_folds` splits whose test days have mature labels when the test days of `split` begin."""
+    """The newest `search_folds` splits whose test days have mature labels when the test days of
+    `split` begin.
+    """
     delay = use_case.label.delay_days
     last = split.test.first - timedelta(days=delay + 1)
     week = timedelta(days=use_case.model.test_days)
     return [Split.before(last - n * week, use_case) for n in range(use_case.model.search_folds)]
 
 
-def choose_parameters(frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], split: Split) -> Search:
-    """The policy's `fixed` parameters with the candidate of `search` that did best before the test days of `split`.
+def choose_parameters(
+    frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], split: Split
+) -> Search:
+    """The policy's `fixed` parameters with the candidate of `search` that did best before the test
+    days of `split`.
 
-    `frame` is a training frame (`pipelines.training.frames`); weeks that it does not hold are left out. With one
-    candidate, or no week to compare on, nothing is fitted and the first candidate is taken.
+    `frame` is a training frame (`pipelines.training.frames`); weeks that it does not hold are left
+    out. With one candidate, or no week to compare on, nothing is fitted and the first candidate is
+    taken.
     """
     policy = use_case.model
     candidates = [{**policy.fixed, **candidate} for candidate in policy.search or ({},)]
-    weeks = [week for week in validation_splits(split, use_case) if _is_covered(frame, week, use_case)]
+    weeks = [
+        week for week in validation_splits(split, use_case) if _is_covered(frame, week, use_case)
+    ]
     if len(candidates) == 1 or not weeks:
         return Search(parameters=candidates[0])
     trials = []
@@ -93,7 +124,12 @@ def choose_parameters(frame: pd.DataFrame, use_case: UseCase, names: Sequence[st
 
 
 def _validate(
-    frame: pd.DataFrame, use_case: UseCase, names: Sequence[str], week: Split, candidate: Parameters, split: Split
+    frame: pd.DataFrame,
+    use_case: UseCase,
+    names: Sequence[str],
+    week: Split,
+    candidate: Parameters,
+    split: Split,
 ) -> dict[str, Any]:
     booster = fit_for(frame, use_case, names, week, candidate)
     rows, label = judged(frame, use_case, week, split.known_at)
@@ -105,13 +141,19 @@ def _is_covered(frame: pd.DataFrame, week: Split, use_case: UseCase) -> bool:
     """Whether the frame holds the week's whole history and test days."""
     days = frame["day"].to_numpy()
     first = week.history(use_case.model.history_days).first
-    return bool(days.size and days.min() <= np.datetime64(first) and days.max() >= np.datetime64(week.test.last))
+    return bool(
+        days.size
+        and days.min() <= np.datetime64(first)
+        and days.max() >= np.datetime64(week.test.last)
+    )
 
 
 def _require_both_classes(
     frame: pd.DataFrame, use_case: UseCase, history: DayRange, label: Array, split: Split
 ) -> None:
-    """Raise `PermanentError` where the labels of `history` are not of both kinds, with what usually is the cause."""
+    """Raise `PermanentError` where the labels of `history` are not of both kinds, with what usually
+    is the cause.
+    """
     positive, negative = int(np.sum(label == 1)), int(np.sum(label == 0))
     if positive and negative:
         return
@@ -120,11 +162,18 @@ def _require_both_classes(
     reported = rows.loc[rows[use_case.label.reported_at].notna(), "day"].nunique()
     raise PermanentError(
         "there is nothing to learn from",
-        where=f"training rows of {history}, as known at {split.known_at:%Y-%m-%d}, before the test days {split.test}",
+        where=(
+            f"training rows of {history}, as known at {split.known_at:%Y-%m-%d}, before the test"
+            f" days {split.test}"
+        ),
         expected="events with a mature label of both kinds",
-        found=f"{positive:,} positive, {negative:,} negative; of {len(history)} days {days} have events and "
-        f"{reported} have events that a report names",
-        next_step=_missing_class(use_case, history, split, events=len(rows), negative=negative, reported=reported),
+        found=(
+            f"{positive:,} positive, {negative:,} negative; of {len(history)} days {days} have"
+            f" events and {reported} have events that a report names"
+        ),
+        next_step=_missing_class(
+            use_case, history, split, events=len(rows), negative=negative, reported=reported
+        ),
     )
 
 
@@ -137,16 +186,18 @@ def _missing_class(
         return f"load these days: tollgate run ingest {ends}, then tollgate run features {ends}"
     if reported and not negative:
         return (
-            f"{labels} name every event of these days: look at which label values the import mapping calls positive, "
-            f"or ask the sender of {labels}"
+            f"{labels} name every event of these days: look at which label values the import"
+            f" mapping calls positive, or ask the sender of {labels}"
         )
     if reported:
         return (
-            f"every report of these days was made after {split.known_at:%Y-%m-%d}, later than label.delay_days "
-            f"({use_case.label.delay_days}): declare a longer delay in pipelines/usecases/{use_case.name}.py, or "
-            "shorten that of the import mapping's labels"
+            f"every report of these days was made after {split.known_at:%Y-%m-%d}, later than"
+            f" label.delay_days ({use_case.label.delay_days}): declare a longer delay in"
+            f" pipelines/usecases/{use_case.name}.py, or shorten that of the import mapping's"
+            " labels"
         )
     return (
-        f"the {labels} of these days are empty, or name other events: look at the labels of the import mapping (which "
-        f"values are positive, which column is the id), or ask the sender of {labels}; then tollgate run ingest {ends}"
+        f"the {labels} of these days are empty, or name other events: look at the labels of the"
+        " import mapping (which values are positive, which column is the id), or ask the sender of"
+        f" {labels}; then tollgate run ingest {ends}"
     )

@@ -1,4 +1,6 @@
-"""Train: what was known at a day makes a candidate, which is evaluated on later days and released or refused."""
+"""Train: what was known at a day makes a candidate, which is evaluated on later days and released
+or refused.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ Parity = TypeVar("Parity", ParityAccount, ServedAccount)
 
 @dataclass(frozen=True, kw_only=True)
 class TrainResult:
-    """A training's outcome: verdict (`approved`, `refused`, `needs a person`), what became of the release, figures."""
+    """A training's outcome: verdict (`approved`, `refused`, `needs a person`), what became of the
+    release, figures.
+    """
 
     as_of: date
     release_id: str
@@ -78,18 +82,24 @@ class TrainResult:
 def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
     """Train with what was known at `as_of` 00:00 UTC; an approved model starts its way to champion.
 
-    A refusal is a result, not an error: what decides now goes on. Raises `PermanentError` where days or labels are
-    missing, `TransientError` where another release became champion meanwhile, `StoreError` where a store does not
-    answer; none changes the champion.
+    A refusal is a result, not an error: what decides now goes on. Raises `PermanentError` where
+    days or labels are missing, `TransientError` where another release became champion meanwhile,
+    `StoreError` where a store does not answer; none changes the champion.
     """
     use_case = run.use_case
-    Tracking(run.settings, use_case.name).require_experiment()  # told now, not after minutes of training
+    Tracking(
+        run.settings, use_case.name
+    ).require_experiment()  # told now, not after minutes of training
     pointer, scorer = run.ledger.champion(), load_champion(run)
     names = use_case.feature_sets[use_case.model.feature_set].names
     columns = (*names, *scorer.feature_names, use_case.rule.column, *slice_columns(use_case))
     golden = newest_golden(run)
-    data = read_training_data(run, as_of, columns, versions=current_versions(run, as_of), golden=golden)
-    candidate = make_candidate(data.frame, use_case, as_of, forbidden=golden.keys_of(use_case) if golden else None)
+    data = read_training_data(
+        run, as_of, columns, versions=current_versions(run, as_of), golden=golden
+    )
+    candidate = make_candidate(
+        data.frame, use_case, as_of, forbidden=golden.keys_of(use_case) if golden else None
+    )
     evaluation = evaluate(
         data.frame,
         use_case,
@@ -111,7 +121,9 @@ def train(run: Run, as_of: date, *, reason: str = "scheduled") -> TrainResult:
         golden=GoldenAccount(version=golden.version, digest=golden.digest) if golden else None,
     )
     released = release(run, candidate, evaluation, record, champion=pointer, reason=reason)
-    result = TrainResult(as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released)
+    result = TrainResult(
+        as_of=as_of, release_id=candidate.release_id, evaluation=evaluation, released=released
+    )
     _record(run, result, reason)
     return result
 

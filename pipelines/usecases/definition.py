@@ -1,6 +1,9 @@
-"""What a use case declares: feeds, features, suites, label, model, metrics, policy, schedule. Data only, no behaviour.
+"""What a use case declares: feeds, features, suites, label, model, metrics, policy, schedule.
 
-A second use case is one such declaration with its features and expectations; no stage knows a column by name.
+Data only, no behaviour.
+
+A second use case is one such declaration with its features and expectations; no stage knows a
+column by name.
 """
 
 from __future__ import annotations
@@ -87,20 +90,28 @@ POLICIES = (
 """The parts of a use case that hold values which a person may change."""
 
 _ADDED = frozenset({"late_share", "late_reports", "late_consequence"})
-"""Fields that policies did not have from the first: while they have their defaults, the digests stay as they were."""
+"""Fields that policies did not have from the first: while they have their defaults, the digests
+stay as they were.
+"""
 
 
 def _decisive(policy: Any) -> dict[str, Any]:
     """A policy's values, as they go into the digest."""
     defaults = {one.name: one.default for one in fields(policy)}
-    return {name: value for name, value in asdict(policy).items() if name not in _ADDED or value != defaults[name]}
+    return {
+        name: value
+        for name, value in asdict(policy).items()
+        if name not in _ADDED or value != defaults[name]
+    }
 
 
 @dataclass(frozen=True, kw_only=True)
 class UseCase:
-    """Everything that is particular to one use case; raises `DeclarationError` that lists all that is wrong with it.
+    """Everything that is particular to one use case; raises `DeclarationError` that lists all that
+    is wrong with it.
 
-    `checks` are those that do not follow from columns, bounds and features, by suite (see `suites`).
+    `checks` are those that do not follow from columns, bounds and features, by suite (see
+    `suites`).
     """
 
     name: str
@@ -145,10 +156,11 @@ class UseCase:
 
     @cached_property
     def suites(self) -> Mapping[str, Suite]:
-        """What gates what: a suite for each feed, for its days where checks are declared, features and predictions.
+        """What gates what: a suite for each feed, for its days where checks are declared, features
+        and predictions.
 
-        Types, keys and bounds of the columns and the definitions of the features give most of the checks; `checks` adds
-        the others.
+        Types, keys and bounds of the columns and the definitions of the features give most of the
+        checks; `checks` adds the others.
         """
         key, row = self.events.key, self.events.row
         return {
@@ -188,7 +200,9 @@ class UseCase:
 
     @cached_property
     def policy_digests(self) -> Mapping[str, str]:
-        """The first 12 hex digits of the SHA-256 of each policy that a night reads, by the policy's name."""
+        """The first 12 hex digits of the SHA-256 of each policy that a night reads, by the policy's
+        name.
+        """
         names = (
             "rule",
             "model",
@@ -200,25 +214,45 @@ class UseCase:
             "rollout",
             "evidence",
         )
-        texts = {name: json.dumps(_decisive(getattr(self, name)), sort_keys=True, default=str) for name in names}
-        return {name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in texts.items()}
+        texts = {
+            name: json.dumps(_decisive(getattr(self, name)), sort_keys=True, default=str)
+            for name in names
+        }
+        return {
+            name: hashlib.sha256(text.encode()).hexdigest()[:12] for name, text in texts.items()
+        }
 
     @cached_property
     def policy_digest(self) -> str:
         """SHA-256 (hex) over every policy that decides what a model may do."""
-        parts = (self.rule, self.model, self.review, self.evidence, self.ingest, self.drift, self.label, self.rollout)
+        parts = (
+            self.rule,
+            self.model,
+            self.review,
+            self.evidence,
+            self.ingest,
+            self.drift,
+            self.label,
+            self.rollout,
+        )
         policies = [_decisive(part) for part in (*parts, self.serving)]
-        return hashlib.sha256(json.dumps(policies, sort_keys=True, default=str).encode()).hexdigest()
+        return hashlib.sha256(
+            json.dumps(policies, sort_keys=True, default=str).encode()
+        ).hexdigest()
 
     @property
     def least_retention(self) -> dict[str, int]:
-        """The fewest days for which each table and folder has to be kept: what features, training and labels read."""
+        """The fewest days for which each table and folder has to be kept: what features, training
+        and labels read.
+        """
         model = self.model
         reach = max((part.reach_days for part in self.feature_sets.values()), default=0)
         return least_retention(
             self.feeds,
             reach=reach + self.ingest.lateness_days,
-            learnt=self.label.delay_days + model.test_days * (1 + model.search_folds) + model.history_days,
+            learnt=self.label.delay_days
+            + model.test_days * (1 + model.search_folds)
+            + model.history_days,
             matured=self.label.delay_days + 1,
             others=(LANDING, ALERT_LISTS, REPORTS, ANSWERS),
         )
@@ -226,12 +260,16 @@ class UseCase:
     def _check_data(self, problems: Problems) -> None:
         """Feeds, features and checks."""
         problems.at("name").require(
-            NAME.fullmatch(self.name) is not None, "a name of small letters, digits and _", self.name
+            NAME.fullmatch(self.name) is not None,
+            "a name of small letters, digits and _",
+            self.name,
         )
         problems.at("events").look(check_feed, self.events)
         problems.at("labels").look(check_feed, self.labels)
         problems.look(check_label, self.events, self.labels, self.label)
-        problems.at("feature_sets").look(check_feature_sets, self.feature_sets, self.events, self.label)
+        problems.at("feature_sets").look(
+            check_feature_sets, self.feature_sets, self.events, self.label
+        )
         problems.at("checks").look(check_checks, self.checks, self._judged_columns())
 
     def _check_policies(self, problems: Problems) -> None:
@@ -263,5 +301,9 @@ class UseCase:
             columns[f"{feed.name}_by_day"] = DAY_PROFILE
         carried = (DAY, *self.events.key, self.events.time, *self._keys())
         columns[FEATURES] = (*carried, *stored_names(self.feature_sets))
-        columns[PREDICTIONS] = (*carried, *(part.schema.amount for part in self.feature_sets.values()), *PREDICTED)
+        columns[PREDICTIONS] = (
+            *carried,
+            *(part.schema.amount for part in self.feature_sets.values()),
+            *PREDICTED,
+        )
         return columns

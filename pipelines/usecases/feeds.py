@@ -1,4 +1,6 @@
-"""What a feed is: its columns with types and bounds, its key, its time, and the rules that every accepted row meets."""
+"""What a feed is: its columns with types and bounds, its key, its time, and the rules that every
+accepted row meets.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ DAY_PROFILE = (
 
 @dataclass(frozen=True, kw_only=True)
 class Bound:
-    """The least or the largest value that a column can have; `rule` is the name of the rule that holds it."""
+    """The least or the largest value that a column can have; `rule` is the name of the rule that
+    holds it.
+    """
 
     value: float
     rule: str
@@ -33,8 +37,8 @@ class Bound:
 class Column:
     """A column of a feed: its Spark SQL type, what it holds, and between which values.
 
-    `not_card_numbers` says what the values of a text column are, where they may pass for card numbers and are none
-    (device numbers have the same check digit): ingest then takes them.
+    `not_card_numbers` says what the values of a text column are, where they may pass for card
+    numbers and are none (device numbers have the same check digit): ingest then takes them.
     """
 
     name: str
@@ -61,7 +65,9 @@ class Column:
 
 @dataclass(frozen=True, kw_only=True)
 class Rule:
-    """A rule that every accepted row meets: `condition` is Spark SQL that is true for a good row."""
+    """A rule that every accepted row meets: `condition` is Spark SQL that is true for a good
+    row.
+    """
 
     name: str
     condition: str
@@ -72,9 +78,9 @@ class Rule:
 class Feed:
     """A feed of the landing zone and the lake table that it becomes (of the same name).
 
-    `key` identifies a row, `time` is the column whose UTC date is the row's `day`. `row` is what a row is called in
-    messages; `repeated` says what it means that a key is there twice on a day. `further_rules` are those that do not
-    follow from the columns' bounds.
+    `key` identifies a row, `time` is the column whose UTC date is the row's `day`. `row` is what a
+    row is called in messages; `repeated` says what it means that a key is there twice on a day.
+    `further_rules` are those that do not follow from the columns' bounds.
     """
 
     name: str

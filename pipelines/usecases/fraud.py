@@ -1,4 +1,6 @@
-"""Fraud: card transactions, scored so that analysts review the hundred riskiest cards of each day."""
+"""Fraud: card transactions, scored so that analysts review the hundred riskiest cards of each
+day.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,10 @@ from pipelines.usecases.policies.watch import DriftPolicy
 
 _TRANSACTIONS = Feed(
     name="transactions",
-    description="card transactions; the files of a day hold the events of that day, late rows may come later",
+    description=(
+        "card transactions; the files of a day hold the events of that day, late rows may come"
+        " later"
+    ),
     columns=(
         Column(name="transaction_id", type="bigint", description="identifies the transaction"),
         Column(name="event_time", type="timestamp", description="when the card was used, UTC"),
@@ -33,7 +38,9 @@ _TRANSACTIONS = Feed(
             name="amount",
             type="decimal(12,2)",
             description="amount, currency units",
-            least=Bound(value=0, rule="amount_not_negative", description="amounts are never negative"),
+            least=Bound(
+                value=0, rule="amount_not_negative", description="amounts are never negative"
+            ),
             most=Bound(
                 value=100_000,
                 rule="amount_plausible",
@@ -48,10 +55,16 @@ _TRANSACTIONS = Feed(
 
 _FRAUD_REPORTS = Feed(
     name="fraud_reports",
-    description="reports of fraud; a transaction without one is legitimate once the label delay has passed",
+    description=(
+        "reports of fraud; a transaction without one is legitimate once the label delay has passed"
+    ),
     columns=(
-        Column(name="transaction_id", type="bigint", description="the transaction that was fraudulent"),
-        Column(name="reported_at", type="timestamp", description="when the fraud was reported, UTC"),
+        Column(
+            name="transaction_id", type="bigint", description="the transaction that was fraudulent"
+        ),
+        Column(
+            name="reported_at", type="timestamp", description="when the fraud was reported, UTC"
+        ),
     ),
     key=("transaction_id",),
     time="reported_at",
@@ -69,7 +82,9 @@ _MONOTONE = {
     "terminal_amount_max_30d": -1,
     "terminal_fraud_risk_7d": 1,
 }
-"""More traffic and larger amounts explain a terminal's reported frauds away; a higher rate of them never does."""
+"""More traffic and larger amounts explain a terminal's reported frauds away; a higher rate of them
+never does.
+"""
 
 _TERMINAL_GROUPS = 8
 
@@ -81,7 +96,9 @@ def _amount_slices(edges: Sequence[int]) -> Iterator[Slice]:
     """The amounts below the first edge, between each two, and above the last."""
     yield Slice(name=f"amount_below_{edges[0]}", where=(Band(column="amount", high=edges[0]),))
     for low, high in pairwise(edges):
-        yield Slice(name=f"amount_{low}_to_{high}", where=(Band(column="amount", low=low, high=high),))
+        yield Slice(
+            name=f"amount_{low}_to_{high}", where=(Band(column="amount", low=low, high=high),)
+        )
     yield Slice(name=f"amount_above_{edges[-1]}", where=(Band(column="amount", low=edges[-1]),))
 
 
@@ -100,7 +117,9 @@ _SLICES = (
         for number in range(_TERMINAL_GROUPS)
     ),
 )
-"""Terminal groups go by key: keys are handed out in blocks, so that a fault at one acquirer hits neighbours."""
+"""Terminal groups go by key: keys are handed out in blocks, so that a fault at one acquirer hits
+neighbours.
+"""
 
 USE_CASE = UseCase(
     name="fraud",

@@ -1,4 +1,6 @@
-"""A person's answer to a training: asked in Airflow where a release waits for one, written to the ledger by name."""
+"""A person's answer to a training: asked in Airflow where a release waits for one, written to the
+ledger by name.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,21 @@ def release_approval(use_case: str) -> ReleaseApproval:
         use_case=use_case,
         subject=f"{{{{ {_ASKED}.get('subject', 'nobody has to be asked') }}}}",
         body=f"{{{{ {_ASKED}.get('body', '') }}}}",
-        params={"reason": Param("", type="string", maxLength=500, description="why, as the ledger will say")},
+        params={
+            "reason": Param(
+                "", type="string", maxLength=500, description="why, as the ledger will say"
+            )
+        },
         response_timeout=PATIENCE,
     )
 
 
 class ReleaseApproval(ApprovalOperator):
-    """Asks whether the release of the run's training may go on; skipped where nobody has to be asked.
+    """Asks whether the release of the run's training may go on; skipped where nobody has to be
+    asked.
 
-    A rejection is written to the ledger here, since Airflow skips what follows it. No answer is an error.
+    A rejection is written to the ledger here, since Airflow skips what follows it. No answer is an
+    error.
     """
 
     def __init__(self, *, use_case: str, **arguments: Any) -> None:
@@ -53,7 +61,8 @@ class ReleaseApproval(ApprovalOperator):
     def execute_complete(self, context: Any, event: dict[str, Any]) -> Any:
         """Take the answer, and return it for the task that follows a yes.
 
-        A rejection is written first: Airflow leaves this method by an exception where it skips what follows.
+        A rejection is written first: Airflow leaves this method by an exception where it skips what
+        follows.
         """
         if self.REJECT in (event.get("chosen_options") or ()):
             from pipelines.releases.approval import reject
@@ -83,7 +92,9 @@ def waiting(context: Mapping[str, Any]) -> str:
 
 
 def promote_approved(use_case: str, context: Mapping[str, Any], approval: str) -> dict[str, Any]:
-    """Start the approved release's way to champion in the approver's name; `approval` is the task that asked."""
+    """Start the approved release's way to champion in the approver's name; `approval` is the task
+    that asked.
+    """
     from pipelines.releases.approval import approve
     from pipelines.releases.page import refresh_release_pages
 
@@ -96,5 +107,7 @@ def promote_approved(use_case: str, context: Mapping[str, Any], approval: str) -
 def named(answer: Mapping[str, Any]) -> dict[str, str]:
     """Who answered, and why."""
     user = answer.get("responded_by_user") or {}
-    reason = str((answer.get("params_input") or {}).get("reason") or "answered in Airflow, no reason given")
+    reason = str(
+        (answer.get("params_input") or {}).get("reason") or "answered in Airflow, no reason given"
+    )
     return {"approver": str(user.get("name") or user.get("id") or "unknown"), "reason": reason}

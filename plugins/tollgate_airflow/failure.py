@@ -1,4 +1,6 @@
-"""How a task fails: its log ends in one block that tells whoever is on call what broke and what to type next."""
+"""How a task fails: its log ends in one block that tells whoever is on call what broke and what to
+type next.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
 
 
 def failure_callbacks(use_case: str, stage: str) -> dict[str, Callable[[Mapping[str, Any]], None]]:
-    """The callbacks of a task of `stage`: one for the last failure, one for a failure that is tried again."""
+    """The callbacks of a task of `stage`: one for the last failure, one for a failure that is tried
+    again.
+    """
 
     def failed(context: Mapping[str, Any]) -> None:
         try:
@@ -48,7 +52,9 @@ def _report(context: Mapping[str, Any], use_case: str, stage: str) -> None:
 
     error = _cause(context.get("exception"))
     if isinstance(error, PartitionKeyError):
-        log.info("no incident: the run was started by hand with a partition key that is no day to be run")
+        log.info(
+            "no incident: the run was started by hand with a partition key that is no day to be run"
+        )
         return
     try:
         day = partition_day(context) if context["dag_run"].partition_key else None
@@ -57,8 +63,12 @@ def _report(context: Mapping[str, Any], use_case: str, stage: str) -> None:
         log.exception("the incident of this failure could not be recorded")
 
 
-def block(context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: bool = False) -> str:
-    """What failed, for which day, expected and found, what is held back, the next command, the runbook's page."""
+def block(
+    context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: bool = False
+) -> str:
+    """What failed, for which day, expected and found, what is held back, the next command, the
+    runbook's page.
+    """
     error = _cause(context.get("exception"))
     fields = error.fields() if isinstance(error, TollgateError) else _foreign(error)
     day = _day(context, error)
@@ -66,9 +76,15 @@ def block(context: Mapping[str, Any], use_case: str, stage: str, *, will_retry: 
     names = Orchestration(use_case)
     of_day = f" for {day}" if day else ""
     lines = {
-        "RETRY" if will_retry else "FAILED": f"{task.dag_id}.{task.task_id}{of_day}, try {task.try_number}",
+        (
+            "RETRY" if will_retry else "FAILED"
+        ): f"{task.dag_id}.{task.task_id}{of_day}, try {task.try_number}",
         "what": fields.pop("what"),
-        **{label: text for label, text in fields.items() if label not in {"day", "held back", "runbook"}},
+        **{
+            label: text
+            for label, text in fields.items()
+            if label not in {"day", "held back", "runbook"}
+        },
         "held back": _held_back(names, stage, day, will_retry=will_retry),
         "again": _again(names, stage, day, will_retry=will_retry),
         "runbook": fields.get("runbook") or RUNBOOKS.get(stage, FALLBACK_RUNBOOK),
@@ -86,7 +102,11 @@ def _day(context: Mapping[str, Any], error: BaseException | None) -> str:
 def _cause(error: BaseException | None) -> BaseException | None:
     """The error of ours that Airflow's own wraps, where there is one."""
     inner = error.__cause__ if error is not None else None
-    return inner if isinstance(inner, TollgateError) and not isinstance(error, TollgateError) else error
+    return (
+        inner
+        if isinstance(inner, TollgateError) and not isinstance(error, TollgateError)
+        else error
+    )
 
 
 def _foreign(error: BaseException | None) -> dict[str, str]:
@@ -109,7 +129,10 @@ def _again(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> s
     if will_retry:
         return "nothing to type yet: Airflow tries again by itself"
     if not day:
-        return f"in Airflow, trigger {names.dag_id(stage)} again with the day (YYYY-MM-DD) as partition key"
+        return (
+            f"in Airflow, trigger {names.dag_id(stage)} again with the day (YYYY-MM-DD) as"
+            " partition key"
+        )
     if names.held_back(stage) or stage == "monitor":
         return f"tollgate backfill --from {day} --to {day}"
     return f"in Airflow, clear this run of {names.dag_id(stage)}"

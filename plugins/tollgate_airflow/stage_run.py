@@ -1,4 +1,6 @@
-"""A stage inside a task: called with the partition's days, its account to XCom and to the asset events."""
+"""A stage inside a task: called with the partition's days, its account to XCom and to the asset
+events.
+"""
 
 from __future__ import annotations
 
@@ -35,11 +37,15 @@ OF_TODAY = frozenset({"maintain"})
 
 
 def run_stage(
-    stage: Callable[[Run, DayRange], StageResult[Account]], use_case: str, outlets: Iterable[Asset] = ()
+    stage: Callable[[Run, DayRange], StageResult[Account]],
+    use_case: str,
+    outlets: Iterable[Asset] = (),
 ) -> dict[str, Any]:
-    """Run a stage for the run's days and return the account of the partition's own day, as plain data.
+    """Run a stage for the run's days and return the account of the partition's own day, as plain
+    data.
 
-    A backfill fails at once where a day has not arrived: who asked for it waits for an answer, not for a file.
+    A backfill fails at once where a day has not arrived: who asked for it waits for an answer, not
+    for a file.
     """
     from pipelines.nightly.metering import metered
 
@@ -67,7 +73,9 @@ def run_stage(
 
 
 def _done(run: Run, stage: str, day: date) -> None:
-    """Close the incidents that this stage's failure or lateness had opened; a busy ledger leaves them to the next."""
+    """Close the incidents that this stage's failure or lateness had opened; a busy ledger leaves
+    them to the next.
+    """
     from pipelines.nightly.monitor.incidents import follow_deadlines, stage_done
 
     try:
@@ -86,7 +94,9 @@ def _warn(result: StageResult[Account]) -> None:
         log.warning("gate %s: %s", warning.severity, warning.describe(days))
 
 
-def _describe(context: Any, outlets: Iterable[Asset], day: date, versions: Mapping[str, int]) -> None:
+def _describe(
+    context: Any, outlets: Iterable[Asset], day: date, versions: Mapping[str, int]
+) -> None:
     """Say in the asset events which table versions they announce."""
     for asset in outlets:
         context["outlet_events"][asset].extra = {"day": str(day), "versions": dict(versions)}

@@ -1,4 +1,6 @@
-"""A training inside a task: as of the day after the partition's, for the reason that the triggering asset gives."""
+"""A training inside a task: as of the day after the partition's, for the reason that the triggering
+asset gives.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,8 @@ def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict
 
     Skipped where the home is too young to train: nothing has failed then, and nobody is called.
 
-    `approval` in it is what a person has to be asked (`pipelines.releases.approval.request`), or None.
+    `approval` in it is what a person has to be asked (`pipelines.releases.approval.request`), or
+    None.
     """
     from pipelines.base.errors import TooEarlyError
     from pipelines.nightly.metering import metered

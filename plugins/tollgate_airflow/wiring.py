@@ -18,7 +18,9 @@ RETRIES = 6
 LONGEST_DELAY = timedelta(minutes=30)
 TIME_LIMIT = timedelta(hours=2)
 WAITING_RUNS = 8
-"""Runs of one DAG at a time: one that waits for a retry must not keep the day that it waits for from running."""
+"""Runs of one DAG at a time: one that waits for a retry must not keep the day that it waits for
+from running.
+"""
 
 PARTITION_KEY = "%Y-%m-%d"
 
@@ -38,7 +40,11 @@ def dag_arguments(use_case: UseCase, stage: str, *, title: str, doc: str) -> dic
         "catchup": False,
         "max_active_runs": WAITING_RUNS,
         "tags": {"tollgate", use_case.name, stage},
-        "default_args": {"owner": use_case.owner, **_retries(), **failure_callbacks(use_case.name, stage)},
+        "default_args": {
+            "owner": use_case.owner,
+            **_retries(),
+            **failure_callbacks(use_case.name, stage),
+        },
     }
 
 
@@ -51,7 +57,10 @@ def span_parameter() -> dict[str, Param]:
             minimum=1,
             maximum=400,
             title="days",
-            description="how many days, ending with the partition's own, this run does in one go (repairs of history)",
+            description=(
+                "how many days, ending with the partition's own, this run does in one go (repairs"
+                " of history)"
+            ),
         )
     }
 
@@ -59,7 +68,9 @@ def span_parameter() -> dict[str, Param]:
 def asset(use_case: UseCase, what: str) -> Asset:
     """Something that a stage makes and another waits for, partitioned by day (YYYY-MM-DD)."""
     return Asset(
-        name=Orchestration(use_case.name).asset(what), uri=f"tollgate://{use_case.name}/{what}", group=use_case.name
+        name=Orchestration(use_case.name).asset(what),
+        uri=f"tollgate://{use_case.name}/{what}",
+        group=use_case.name,
     )
 
 
@@ -73,9 +84,15 @@ def _retries() -> dict[str, Any]:
         "execution_timeout": TIME_LIMIT,
         "retry_policy": ExceptionRetryPolicy(
             rules=[
-                RetryRule(exception=PermanentError, action=RetryAction.FAIL, reason="trying again changes nothing"),
                 RetryRule(
-                    exception=NotArrivedError, retry_delay=60 * first, reason="the feed has not arrived; looking again"
+                    exception=PermanentError,
+                    action=RetryAction.FAIL,
+                    reason="trying again changes nothing",
+                ),
+                RetryRule(
+                    exception=NotArrivedError,
+                    retry_delay=60 * first,
+                    reason="the feed has not arrived; looking again",
                 ),
             ]
         ),

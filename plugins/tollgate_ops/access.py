@@ -1,6 +1,7 @@
 """Who may see and who may act: Airflow's own users, roles and tokens decide (decision 0220).
 
-Who may read the scoring DAG sees the pages; who may edit it may move the pointer, as both change what is scored.
+Who may read the scoring DAG sees the pages; who may edit it may move the pointer, as both change
+what is scored.
 """
 
 from __future__ import annotations
@@ -35,7 +36,11 @@ def may_act(request: Request, user: GetUserDep) -> None:
 
 def acts(user: GetUserDep) -> bool:
     """Whether the user may edit the DAG: whether the pages show what can be done."""
-    return bool(get_auth_manager().is_authorized_dag(method="PUT", details=DagDetails(id=guarded_dag()), user=user))
+    return bool(
+        get_auth_manager().is_authorized_dag(
+            method="PUT", details=DagDetails(id=guarded_dag()), user=user
+        )
+    )
 
 
 Acts = Annotated[bool, Depends(acts)]

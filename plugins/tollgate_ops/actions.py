@@ -1,4 +1,6 @@
-"""What a person may do from a release's page: the same functions as on the command line and in Airflow's approval."""
+"""What a person may do from a release's page: the same functions as on the command line and in
+Airflow's approval.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,10 @@ ACTIONS = ("rollback", "approve", "reject")
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """A form as it was posted. `to` and `generation` (the move of the pointer that the page showed): of a rollback."""
+    """A form as it was posted.
+
+    `to` and `generation` (the move of the pointer that the page showed): of a rollback.
+    """
 
     release: str
     to: str
@@ -23,8 +28,9 @@ class Asked:
 def perform(run: Run, action: str, asked: Asked) -> str:
     """Do it in the name of the run's actor; returns the release whose page to show then.
 
-    Raises `PermanentError` where the pointer has moved since the page was loaded, and what `rollback`, `approve` and
-    `reject` raise; `UsageError` without a reason. Nothing is changed in all of these cases.
+    Raises `PermanentError` where the pointer has moved since the page was loaded, and what
+    `rollback`, `approve` and `reject` raise; `UsageError` without a reason. Nothing is changed in
+    all of these cases.
     """
     if not asked.reason:
         raise UsageError(

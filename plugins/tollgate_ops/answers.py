@@ -1,4 +1,6 @@
-"""Answers of the app: pages with headers that keep them where they belong, and errors that a person can read."""
+"""Answers of the app: pages with headers that keep them where they belong, and errors that a person
+can read.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,10 @@ TITLES = {
 }
 TOLD = {
     401: "Log in to Airflow, then open this page again.",
-    403: "Your role in Airflow does not allow this. Who may edit the scoring DAG may do it; nothing was changed.",
+    403: (
+        "Your role in Airflow does not allow this. Who may edit the scoring DAG may do it; nothing"
+        " was changed."
+    ),
 }
 
 
@@ -43,7 +48,11 @@ async def refused(request: Request, error: Exception) -> HTMLResponse:
     assert isinstance(error, StarletteHTTPException | HTTPException)
     status = error.status_code
     plain = str(error.detail)
-    told = TOLD.get(status, plain) if plain in {"Forbidden", "Not authenticated", "Not Found"} else plain
+    told = (
+        TOLD.get(status, plain)
+        if plain in {"Forbidden", "Not authenticated", "Not Found"}
+        else plain
+    )
     return _problem(request, status, {"what": told})
 
 
@@ -51,7 +60,9 @@ async def failed(request: Request, error: Exception) -> HTMLResponse:
     """What an error of Tollgate looks like: the fields that its message has on the command line."""
     assert isinstance(error, TollgateError)
     asked = 422 if request.method == "POST" else 404
-    status = 503 if isinstance(error, StoreError) else asked if isinstance(error, UsageError) else 409
+    status = (
+        503 if isinstance(error, StoreError) else asked if isinstance(error, UsageError) else 409
+    )
     return _problem(request, status, error.fields())
 
 

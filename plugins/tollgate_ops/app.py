@@ -1,4 +1,6 @@
-"""The Model Ops app: pages from the ledger, metrics for Prometheus, and the moves that a person may make."""
+"""The Model Ops app: pages from the ledger, metrics for Prometheus, and the moves that a person may
+make.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,11 @@ VIEWER = "To roll back or to approve needs a role in Airflow that may edit the s
 
 
 def ops_app() -> FastAPI:
-    """The app. It has no pages without a user: documentation pages, which FastAPI would serve to anybody, are off."""
+    """The app.
+
+    It has no pages without a user: documentation pages, which FastAPI would serve to anybody, are
+    off.
+    """
     app = FastAPI(title="Tollgate Model Ops", docs_url=None, redoc_url=None, openapi_url=None)
     app.include_router(_router)
     app.add_middleware(LimitedBody)
@@ -54,7 +60,9 @@ def now(request: Request, user: GetUserDep) -> HTMLResponse:
 @_router.get("/metrics")
 def metrics() -> Response:
     """Figures for Prometheus; a scraper logs in as any other reader, with a bearer token."""
-    return Response(openmetrics(Facts(_run())), media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"})
+    return Response(
+        openmetrics(Facts(_run())), media_type=CONTENT_TYPE, headers={"Cache-Control": "no-store"}
+    )
 
 
 @_router.get("/{name}")
@@ -68,7 +76,12 @@ def listed(
     """A page of the navigation; days and data docs take a range of days."""
     if not name or name not in LIST_BY_NAME:
         raise HTTPException(404, "There is no such page.")
-    return _show(request, user, LIST_BY_NAME[name], days=DayRange.parse(first, last) if first or last else None)
+    return _show(
+        request,
+        user,
+        LIST_BY_NAME[name],
+        days=DayRange.parse(first, last) if first or last else None,
+    )
 
 
 @_router.get("/{name}/{key}")
@@ -77,7 +90,11 @@ def detail(request: Request, user: GetUserDep, acts: Acts, name: str, key: str) 
     if name not in DETAIL_BY_NAME:
         raise HTTPException(404, "There is no such page.")
     who = str(user.get_name())
-    forms = {action: token(who, action, key) for action in ACTIONS} if acts and name == "releases" else {}
+    forms = (
+        {action: token(who, action, key) for action in ACTIONS}
+        if acts and name == "releases"
+        else {}
+    )
     return _show(request, user, DETAIL_BY_NAME[name], key=key, forms=forms)
 
 
@@ -92,7 +109,9 @@ def act(
     generation: Annotated[int, Form()] = 0,
     reason: Annotated[str, Form(max_length=500)] = "",
 ) -> Response:
-    """Roll back, approve or reject in the user's name; then the page of the release that it was about."""
+    """Roll back, approve or reject in the user's name; then the page of the release that it was
+    about.
+    """
     if action not in ACTIONS:
         raise HTTPException(404, "There is no such action.")
     who = str(user.get_name())

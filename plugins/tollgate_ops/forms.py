@@ -1,7 +1,9 @@
-"""Forms that only our own pages can post: a signed token for one user, action and release, and the browser's origin.
+"""Forms that only our own pages can post: a signed token for one user, action and release, and the
+browser's origin.
 
-A session cookie travels with any site's form. So a form carries a token that no other site can read, and a request
-that says it comes from elsewhere (`Origin`, `Sec-Fetch-Site`) is turned away whatever it carries.
+A session cookie travels with any site's form. So a form carries a token that no other site can
+read, and a request that says it comes from elsewhere (`Origin`, `Sec-Fetch-Site`) is turned away
+whatever it carries.
 """
 
 from __future__ import annotations
@@ -22,17 +24,26 @@ def token(user: str, action: str, subject: str) -> str:
 
 
 def require_own_form(request: Request, given: str, *, user: str, action: str, subject: str) -> None:
-    """Raises 403 unless the request comes from our own page, from a form made for this user, action and subject."""
+    """Raises 403 unless the request comes from our own page, from a form made for this user, action
+    and subject.
+    """
     origin = request.headers.get("origin")
     foreign = origin is not None and urlsplit(origin).netloc != request.headers.get("host")
-    if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+    if foreign or request.headers.get("sec-fetch-site", "same-origin") not in {
+        "same-origin",
+        "none",
+    }:
         raise HTTPException(403, "The request comes from another site; nothing was done.")
     try:
         signed = _serializer().loads(given, max_age=LIFETIME)
     except BadSignature as error:
-        raise HTTPException(403, "The form is too old or not ours; load the page again. Nothing was done.") from error
+        raise HTTPException(
+            403, "The form is too old or not ours; load the page again. Nothing was done."
+        ) from error
     if signed != [user, action, subject]:
-        raise HTTPException(403, "The form was made for something else; load the page again. Nothing was done.")
+        raise HTTPException(
+            403, "The form was made for something else; load the page again. Nothing was done."
+        )
 
 
 def _serializer() -> URLSafeTimedSerializer:

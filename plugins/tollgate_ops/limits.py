@@ -11,13 +11,17 @@ from typing import Any
 from fastapi import HTTPException
 
 LARGEST = 64 * 1024
-"""Bytes of the largest request: a form's token, release and reason (500 signs) take a few thousand."""
+"""Bytes of the largest request: a form's token, release and reason (500 signs) take a few
+thousand.
+"""
 
 ASGI = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class LimitedBody:
-    """An ASGI app around ours: reading more than `LARGEST` bytes of a request raises 413, announced or not."""
+    """An ASGI app around ours: reading more than `LARGEST` bytes of a request raises 413, announced
+    or not.
+    """
 
     def __init__(self, app: ASGI) -> None:
         self.app = app
@@ -38,7 +42,9 @@ class LimitedBody:
 
 
 def _announced(scope: Any) -> int:
-    """The length that the request says it has; 0 where it says none (or no number: the server refuses that)."""
+    """The length that the request says it has; 0 where it says none (or no number: the server
+    refuses that).
+    """
     text = dict(scope.get("headers", ())).get(b"content-length", b"")
     return int(text) if text.isdigit() else 0
 

@@ -1,7 +1,8 @@
-"""The Model Ops app as Airflow's plugin names it: built at its first request, so that only the API server pays for it.
+"""The Model Ops app as Airflow's plugin names it: built at its first request, so that only the API
+server pays for it.
 
-Every component of Airflow, each task's process among them, imports the plugin; FastAPI's and Airflow's API modules
-would cost each of them seconds.
+Every component of Airflow, each task's process among them, imports the plugin; FastAPI's and
+Airflow's API modules would cost each of them seconds.
 """
 
 from __future__ import annotations
@@ -42,8 +43,15 @@ def fastapi_app() -> dict[str, Any]:
 
 
 def external_view() -> dict[str, str]:
-    """The entry of `external_views`: a place in the navigation that shows the app's pages within Airflow's own."""
+    """The entry of `external_views`: a place in the navigation that shows the app's pages within
+    Airflow's own.
+    """
     from airflow.configuration import conf
 
     root = urlsplit(conf.get("api", "base_url", fallback="") or "").path.rstrip("/")
-    return {"name": "Model Ops", "href": f"{root}{PREFIX}/", "destination": "nav", "url_route": ROUTE}
+    return {
+        "name": "Model Ops",
+        "href": f"{root}{PREFIX}/",
+        "destination": "nav",
+        "url_route": ROUTE,
+    }

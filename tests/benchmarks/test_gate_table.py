@@ -1,4 +1,6 @@
-"""The gate's benchmark counts what it says it counts, with the intervals that statistics packages give."""
+"""The gate's benchmark counts what it says it counts, with the intervals that statistics packages
+give.
+"""
 
 from __future__ import annotations
 
@@ -34,15 +36,28 @@ def test_the_table_counts_both_gates() -> None:
         _outcome("better", "refused", -0.1),
         _outcome("equal", "approved", 0.001),
     ]
-    rows = [line.split("|") for line in tables(found).splitlines() if line.startswith("| truly worse, let")]
+    rows = [
+        line.split("|")
+        for line in tables(found).splitlines()
+        if line.startswith("| truly worse, let")
+    ]
     assert [cell.strip() for cell in rows[0][2:4]] == ["1 of 3 (6–79 %)", "1 of 3 (6–79 %)"]
-    better = next(line for line in tables(found).splitlines() if line.startswith("| truly better, refused"))
+    better = next(
+        line for line in tables(found).splitlines() if line.startswith("| truly better, refused")
+    )
     assert "1 of 1" in better
     assert "0 of 1" in better
 
 
 def _outcome(truth: str, verdict: str, point_loss: float) -> Outcome:
     return Outcome(
-        kind="k", seed=1, loss=0.0, slice_losses={}, truth=truth, verdict=verdict, failed=[], point_loss=point_loss,
+        kind="k",
+        seed=1,
+        loss=0.0,
+        slice_losses={},
+        truth=truth,
+        verdict=verdict,
+        failed=[],
+        point_loss=point_loss,
         seconds=1.0,
-    )  # fmt: skip
+    )

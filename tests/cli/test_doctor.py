@@ -29,7 +29,9 @@ def _by_name(settings: Settings) -> dict[str, Finding]:
 @pytest.fixture
 def settings(settings: Settings) -> Settings:
     """On ports where nothing listens, whatever else runs on this machine."""
-    return settings.model_copy(update={f"{name}_port": free_port() for name in ("spark", "airflow", "mlflow", "serve")})
+    return settings.model_copy(
+        update={f"{name}_port": free_port() for name in ("spark", "airflow", "mlflow", "serve")}
+    )
 
 
 def test_a_machine_that_was_set_up_is_fit(settings: Settings) -> None:
@@ -42,7 +44,9 @@ def test_a_machine_that_was_set_up_is_fit(settings: Settings) -> None:
 
 def test_a_ledger_that_was_written_to_tomorrow_is_told(settings: Settings) -> None:
     ledger = Ledger(settings.ledger, "fraud")
-    ledger.record_stage(date(2026, 11, 7), IngestAccount(), "done", run_id="r", at=datetime.now(UTC))
+    ledger.record_stage(
+        date(2026, 11, 7), IngestAccount(), "done", run_id="r", at=datetime.now(UTC)
+    )
     assert "clock" not in _by_name(settings)
     ahead = datetime.now(UTC) + timedelta(days=1)
     ledger.record_stage(date(2026, 11, 7), FeaturesAccount(), "done", run_id="r", at=ahead)
@@ -66,14 +70,19 @@ def test_what_asks_for_no_password_or_is_no_mlflow_is_told(settings: Settings) -
 def test_a_spark_server_that_is_named_and_away_is_told_at_once(settings: Settings) -> None:
     remote = f"sc://127.0.0.1:{settings.spark_port}/;authorization=Bearer%20secret-canary"
     told = _by_name(settings.model_copy(update={"spark_remote": remote}))["spark connect"]
-    assert (told.ok, told.found) == (False, f"nobody answers at sc://127.0.0.1:{settings.spark_port}")
+    assert (told.ok, told.found) == (
+        False,
+        f"nobody answers at sc://127.0.0.1:{settings.spark_port}",
+    )
     assert "TOLLGATE_SPARK_REMOTE" in told.advice
 
 
 def test_a_service_that_has_ended_by_itself_is_told(settings: Settings) -> None:
     folder = services.folder(settings)
     folder.mkdir(parents=True)
-    started = processes.start("mlflow", ["/bin/true"], environment={}, folder=folder, port=settings.mlflow_port)
+    started = processes.start(
+        "mlflow", ["/bin/true"], environment={}, folder=folder, port=settings.mlflow_port
+    )
     until(lambda: started.leader() is None)
     told = _by_name(settings)["mlflow service"]
     assert not told.ok
@@ -92,7 +101,9 @@ def test_missing_java_and_jars_are_told_with_what_to_install(
     assert "make setup" in found["spark jars"].advice
 
 
-def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_password(settings: Settings) -> None:
+def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_password(
+    settings: Settings,
+) -> None:
     names = ["ledger", "landing", "lake", "mlflow artefacts", "online store"]
     names += ["airflow database", "online registry", "mlflow"]
     with production() as (given, servers):
@@ -112,7 +123,9 @@ def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_
 
 def test_a_corrupt_ledger_is_told(settings: Settings) -> None:
     settings.home.mkdir(parents=True)
-    (settings.home / "ledger.sqlite").write_bytes(b"nothing that sqlite would know, for sure not" * 100)
+    (settings.home / "ledger.sqlite").write_bytes(
+        b"nothing that sqlite would know, for sure not" * 100
+    )
     finding = _by_name(settings)["ledger"]
     assert not finding.ok
     assert "restore it from a backup" in finding.advice

@@ -1,4 +1,6 @@
-"""`tollgate import` called again: other files for the same days, the same days in pieces, corrected files."""
+"""`tollgate import` called again: other files for the same days, the same days in pieces, corrected
+files.
+"""
 
 from __future__ import annotations
 
@@ -39,8 +41,12 @@ class Caller:
     home: Path
     capture: pytest.CaptureFixture[str]
 
-    def __call__(self, name: str, first: int, last: int, *options: str, delay: int = 168) -> tuple[int, str]:
-        """The exit code and all that was printed of importing the folder `name`, days of March 2024."""
+    def __call__(
+        self, name: str, first: int, last: int, *options: str, delay: int = 168
+    ) -> tuple[int, str]:
+        """The exit code and all that was printed of importing the folder `name`, days of March
+        2024.
+        """
         (self.folder / "map.toml").write_text(MAPPING.format(delay=delay))
         days = ["--from", f"2024-03-{first:02}", "--to", f"2024-03-{last:02}"]
         with pytest.raises(SystemExit) as ending:
@@ -82,7 +88,9 @@ def importing(new_home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     return Caller(tmp_path, new_home, capsys)
 
 
-def event(number: int, day: int, fraud: int, hour: int = 10, amount: str = "5.00", customer: int = 11) -> str:
+def event(
+    number: int, day: int, fraud: int, hour: int = 10, amount: str = "5.00", customer: int = 11
+) -> str:
     return f"{number},2024-03-{day:02} {hour:02}:00:00,{customer},21,{amount},{fraud}"
 
 
@@ -111,7 +119,9 @@ def test_the_share_in_the_home_counts_each_event_with_its_report(importing: Call
     importing.write("north", *(event(n, 1 + n // 4, int(n % 4 == 0)) for n in range(12)))
     assert "of the events landed before" not in importing("north", 1, 3)[1]
     for day in (1, 3):
-        assert "of the events landed before, 25.00% have a report" in importing("north", day, day)[1]
+        assert (
+            "of the events landed before, 25.00% have a report" in importing("north", day, day)[1]
+        )
 
 
 @pytest.mark.parametrize(
@@ -139,7 +149,9 @@ def test_what_another_source_says_differently_is_refused_and_both_are_named(
         assert importing.contents() == before
 
 
-def test_a_corrected_file_replaces_on_request_what_it_had_landed_and_nothing_else(importing: Caller) -> None:
+def test_a_corrected_file_replaces_on_request_what_it_had_landed_and_nothing_else(
+    importing: Caller,
+) -> None:
     importing.write("north", event(1, 1, 1), event(2, 1, 0), event(3, 2, 1))
     importing.write("south", event(4, 1, 1), event(2, 1, 0))
     assert importing("north", 1, 2)[0] == 0
@@ -149,16 +161,24 @@ def test_a_corrected_file_replaces_on_request_what_it_had_landed_and_nothing_els
     assert code == 1
     assert "--replace" in said
     assert importing("north", 1, 1, "--replace")[0] == 0
-    assert [(row["transaction_id"], str(row["amount"])) for row in importing.rows("transactions", 1)] == [
-        (1, "7.00"), (2, "5.00"), (4, "5.00"),
-    ], "event 2 stays, as the other source has it too"  # fmt: skip
-    assert importing.landed("fraud_reports", 9) == [3], "of the day that was not asked for nothing changes"
+    assert [
+        (row["transaction_id"], str(row["amount"])) for row in importing.rows("transactions", 1)
+    ] == [
+        (1, "7.00"),
+        (2, "5.00"),
+        (4, "5.00"),
+    ], "event 2 stays, as the other source has it too"
+    assert importing.landed("fraud_reports", 9) == [3], (
+        "of the day that was not asked for nothing changes"
+    )
     assert importing("north", 2, 2, "--replace")[0] == 0
     assert importing.landed("fraud_reports", 9) == []
     assert importing.landed("fraud_reports", 8) == [1, 4]
 
 
-def test_a_corrected_file_elsewhere_is_the_same_source_where_the_call_says_so(importing: Caller) -> None:
+def test_a_corrected_file_elsewhere_is_the_same_source_where_the_call_says_so(
+    importing: Caller,
+) -> None:
     importing.write("north", event(1, 1, 0), event(2, 1, 1))
     importing.write("corrected", event(1, 1, 0))
     assert importing("north", 1, 1, "--source", "bank")[0] == 0
@@ -202,23 +222,36 @@ def test_the_account_ends_with_labels_rules_and_shares(importing: Caller) -> Non
     importing.write("south", *rows, "200,soon,11,21,5.00,0")
     code, said = importing("south", 3, 3)
     assert code == 0
-    assert "1.00% of the known labels are positive; of the events landed before, 10.00% have a report" in said
+    assert (
+        "1.00% of the known labels are positive; of the events landed before, 10.00% have a report"
+        in said
+    )
     assert "amount_unreadable: 1 row; tx.csv row 6: amt '\\x1b[2Jabc'" in said.replace("\\\\", "\\")
     assert "event_time_unreadable: 1 row; tx.csv row 101: time 'soon'" in said
     assert "\x1b[2J" not in said
     code, said = importing("south", 3, 3, "--json")
     told = json.loads(said)
     assert told["labels"] == [
-        {"value": "0", "meaning": "negative", "rows": 99}, {"value": "1", "meaning": "positive", "rows": 1},
-    ]  # fmt: skip
-    assert told["rows"] == {"read": 101, "filtered": 0, "rejected": 1, "to_be_quarantined": 1, "repeated": 0}
+        {"value": "0", "meaning": "negative", "rows": 99},
+        {"value": "1", "meaning": "positive", "rows": 1},
+    ]
+    assert told["rows"] == {
+        "read": 101,
+        "filtered": 0,
+        "rejected": 1,
+        "to_be_quarantined": 1,
+        "repeated": 0,
+    }
     assert Path(told["rejected_file"]).read_text().splitlines() == [
-        "file,row,rule,column,value", "tx.csv,101,event_time_unreadable,time,soon",
-    ]  # fmt: skip
+        "file,row,rule,column,value",
+        "tx.csv,101,event_time_unreadable,time,soon",
+    ]
 
 
 def _checked(importing: Caller, name: str, *options: str) -> tuple[int, dict[str, Any], list[str]]:
-    """Exit code, document and the states of the days of `import --check --json`; nothing may have been written."""
+    """Exit code, document and the states of the days of `import --check --json`; nothing may have
+    been written.
+    """
     before = importing.contents()
     code, said = importing(name, 1, 4, "--check", "--json", *options)
     document: dict[str, Any] = json.JSONDecoder().raw_decode(said)[0]
@@ -231,7 +264,9 @@ def test_a_check_says_which_days_are_new_the_same_or_added_to(importing: Caller)
     code, document, states = _checked(importing, "north")
     assert (code, states) == (0, ["new", "new", "new"])
     assert importing("north", 1, 2)[0] == 0
-    importing.write("north", *(event(n, 1 + n // 4, 1, hour=n % 4) for n in range(12)), event(20, 2, 1))
+    importing.write(
+        "north", *(event(n, 1 + n // 4, 1, hour=n % 4) for n in range(12)), event(20, 2, 1)
+    )
     code, document, states = _checked(importing, "north")
     assert (code, states) == (0, ["same", "added to", "new"])
     added = [(each["events_added"], each["reports_added"]) for each in document["landed"]]
@@ -241,20 +276,28 @@ def test_a_check_says_which_days_are_new_the_same_or_added_to(importing: Caller)
 
 
 @pytest.mark.parametrize("name", ["north", "south"])
-def test_a_check_refuses_the_contradictions_that_the_import_refuses(importing: Caller, name: str) -> None:
+def test_a_check_refuses_the_contradictions_that_the_import_refuses(
+    importing: Caller, name: str
+) -> None:
     importing.write("north", event(1, 1, 0), event(2, 2, 1), event(3, 3, 0))
     assert importing("north", 1, 3)[0] == 0
     importing.write(name, event(1, 1, 0), event(2, 2, 1, amount="9.00"), event(3, 3, 1))
     code, document, states = _checked(importing, name)
     assert (code, states) == (1, ["same", "refused", "refused"])
-    assert [each["refused"]["what"].split()[-1] for each in document["landed"][1:]] == ["content", "label"]
+    assert [each["refused"]["what"].split()[-1] for each in document["landed"][1:]] == [
+        "content",
+        "label",
+    ]
     refused, said = importing(name, 1, 3)
     assert refused == 1
     assert document["refused"]["found"] in said
     if name == "north":
         code, document, states = _checked(importing, name, "--replace")
         assert (code, states) == (0, ["same", "corrected", "added to"])
-        assert (document["landed"][1]["events_added"], document["landed"][1]["events_removed"]) == (1, 1)
+        assert (document["landed"][1]["events_added"], document["landed"][1]["events_removed"]) == (
+            1,
+            1,
+        )
 
 
 def test_a_check_without_days_compares_a_source_that_it_has_read_whole(importing: Caller) -> None:
@@ -262,6 +305,17 @@ def test_a_check_without_days_compares_a_source_that_it_has_read_whole(importing
     assert importing("north", 1, 3)[0] == 0
     folder = importing.folder
     with pytest.raises(SystemExit):
-        main(["import", "--check", "--mapping", str(folder / "map.toml"), "--path", str(folder / "north")])
+        main(
+            [
+                "import",
+                "--check",
+                "--mapping",
+                str(folder / "map.toml"),
+                "--path",
+                str(folder / "north"),
+            ]
+        )
     said = importing.capture.readouterr().out
-    assert [row.split("│")[2].strip() for row in said.splitlines() if "│ 2024-03-0" in row] == ["same"] * 3
+    assert [row.split("│")[2].strip() for row in said.splitlines() if "│ 2024-03-0" in row] == [
+        "same"
+    ] * 3

@@ -1,4 +1,6 @@
-"""Whatever a command ends in: one block, an exit code, the traceback in a file; nothing of Python or Java to read."""
+"""Whatever a command ends in: one block, an exit code, the traceback in a file; nothing of Python
+or Java to read.
+"""
 
 from __future__ import annotations
 
@@ -104,7 +106,10 @@ def test_secrets_and_card_numbers_are_in_neither(
 ) -> None:
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "aws-canary-1")
     monkeypatch.setenv("TOLLGATE_NOTIFY_SLACK", "https://hooks.example/slack-canary-2")
-    said = f"postgresql://u:password-canary-3@h/b Bearer%20token-canary-4 aws-canary-1 slack-canary-2 {CARD}"
+    said = (
+        "postgresql://u:password-canary-3@h/b Bearer%20token-canary-4 aws-canary-1 slack-canary-2"
+        f" {CARD}"
+    )
     said = said.replace("slack-canary-2", "https://hooks.example/slack-canary-2")
     _failing(monkeypatch, ValueError(said))
     _, _, err = called(capsys, "doctor")
@@ -116,7 +121,10 @@ def test_secrets_and_card_numbers_are_in_neither(
 
 
 def test_where_no_home_can_be_written_a_file_of_its_own_takes_the_traceback(
-    new_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    new_home: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     _failing(monkeypatch, TypeError("unsupported operand"))
@@ -140,9 +148,15 @@ def test_the_log_is_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(error_log, "LIMIT", 5_000)
     monkeypatch.setattr(error_log, "ENTRY_LIMIT", 2_000)
     for number in range(30):
-        path = error_log.keep_traceback(ValueError(f"{number} " + "x" * 10_000), home=tmp_path, doing="a test")
+        path = error_log.keep_traceback(
+            ValueError(f"{number} " + "x" * 10_000), home=tmp_path, doing="a test"
+        )
     assert path is not None
-    assert sorted(p.name for p in path.parent.iterdir()) == ["errors.log", "errors.log.1", "errors.log.2"]
+    assert sorted(p.name for p in path.parent.iterdir()) == [
+        "errors.log",
+        "errors.log.1",
+        "errors.log.2",
+    ]
     assert sum(p.stat().st_size for p in path.parent.iterdir()) < 3 * (5_000 + 2_500)
     assert "29 " in path.read_text()
 
@@ -168,7 +182,9 @@ def test_an_error_of_ours_that_says_all_has_no_log(
     assert not error_log.error_log(home).exists()
 
 
-def test_ctrl_c_is_no_error(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_ctrl_c_is_no_error(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     _failing(monkeypatch, KeyboardInterrupt())
     code, out, err = called(capsys, "doctor")
     assert (code, out) == (130, "")
@@ -198,14 +214,20 @@ def test_threads_and_libraries_that_log_an_error_say_one_line(
     assert code == 0
     assert "Traceback" not in err
     first, second, *_ = [line for line in err.splitlines() if not line.startswith("  ")]
-    assert first.startswith("a thread of tollgate doctor: IndexError: list index out of range (traceback in ")
+    assert first.startswith(
+        "a thread of tollgate doctor: IndexError: list index out of range (traceback in "
+    )
     assert second == "ERROR a.library: could not read"
     assert "JSONDecodeError" in error_log.error_log(home).read_text()
 
 
 def test_a_reader_that_goes_away_is_no_traceback(new_home: Path) -> None:
     done = subprocess.run(
-        ["bash", "-c", f'"{sys.executable}" -c "{SCRIPT}" status --json | true; exit "${{PIPESTATUS[0]}}"'],
+        [
+            "bash",
+            "-c",
+            f'"{sys.executable}" -c "{SCRIPT}" status --json | true; exit "${{PIPESTATUS[0]}}"',
+        ],
         capture_output=True,
         text=True,
         timeout=120,
@@ -216,7 +238,9 @@ def test_a_reader_that_goes_away_is_no_traceback(new_home: Path) -> None:
 
 def test_ctrl_c_in_the_middle_of_a_command_ends_it_quietly(new_home: Path) -> None:
     code = "import sys, time; from pipelines.doctor import machine as diagnosis;"
-    code += "diagnosis.diagnose = lambda _: [print('waiting', flush=True), time.sleep(600)];" + SCRIPT
+    code += (
+        "diagnosis.diagnose = lambda _: [print('waiting', flush=True), time.sleep(600)];" + SCRIPT
+    )
     started = subprocess.Popen(
         [sys.executable, "-c", code, "doctor"],
         stdout=subprocess.PIPE,
@@ -251,9 +275,15 @@ def test_a_terminal_without_our_letters_gets_escapes(new_home: Path) -> None:
     assert done.stdout == rb"Gr\xf6\xdfe \u2192 5" + b"\n"
 
 
-def _commands(command: click.Command, path: tuple[str, ...] = ()) -> dict[tuple[str, ...], click.Command]:
+def _commands(
+    command: click.Command, path: tuple[str, ...] = ()
+) -> dict[tuple[str, ...], click.Command]:
     children = getattr(command, "commands", {})
-    found = {} if children and not getattr(command, "invoke_without_command", False) else {path: command}
+    found = (
+        {}
+        if children and not getattr(command, "invoke_without_command", False)
+        else {path: command}
+    )
     for name, child in children.items():
         found |= _commands(child, (*path, name))
     return found
@@ -273,7 +303,16 @@ ODD = (
     "Bü\u202e\x1b[2J",
     "🂡",
 )
-DAYS = ("2026-02-30", "0000-00-00", "0001-01-01", "9999-12-31", "2024-03-01", "١٩٩٩-٠١-٠١", "2024-3-1", "tomorrow")
+DAYS = (
+    "2026-02-30",
+    "0000-00-00",
+    "0001-01-01",
+    "9999-12-31",
+    "2024-03-01",
+    "١٩٩٩-٠١-٠١",
+    "2024-3-1",
+    "tomorrow",
+)
 NUMBERS = ("-1", "0", "nan", "inf", "1e400", "9" * 30, "1_0", "٣")
 ONE = st.one_of(st.sampled_from(ODD + DAYS + NUMBERS), st.text(max_size=30))
 HEALTH = list(HealthCheck)
@@ -281,12 +320,16 @@ EXAMPLES = 8
 """Calls of each command; with 200 of each, nothing else was found."""
 
 PROGRAMS = {("component",), ("demo",), ("drill",), ("serve",), ("simulate",)}
-"""Commands that run for ever or for minutes, in places of their own, where the call is right: it never is here."""
+"""Commands that run for ever or for minutes, in places of their own, where the call is right: it
+never is here.
+"""
 
 
 @st.composite
 def _calls(draw: st.DrawFn, path: tuple[str, ...]) -> list[str]:
-    """Arguments for a command: each parameter given or not, by its own name, with a value that may be anything."""
+    """Arguments for a command: each parameter given or not, by its own name, with a value that may
+    be anything.
+    """
     arguments: list[str] = []
     for parameter in COMMANDS[path].params:
         required = parameter.required
@@ -310,13 +353,19 @@ def test_no_arguments_make_a_command_show_a_traceback(
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    monkeypatch.setenv("JAVA_HOME", str(tmp_path))  # no Java, so that nothing is computed where a call is right
+    monkeypatch.setenv(
+        "JAVA_HOME", str(tmp_path)
+    )  # no Java, so that nothing is computed where a call is right
     monkeypatch.setenv("TOLLGATE_MLFLOW", "sqlite:////dev/null/mlflow.sqlite")
     monkeypatch.chdir(tmp_path)
     unforeseen: list[tuple[list[str], str]] = []
 
     @settings(
-        max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck), database=None
+        max_examples=EXAMPLES,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+        database=None,
     )
     @given(_calls(path))
     def ended(arguments: list[str]) -> None:

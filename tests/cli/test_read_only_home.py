@@ -23,12 +23,16 @@ from tests.pipelines.releases.bundles import stored_release
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 Typed = Callable[..., tuple[int, str, str]]
 READS = "--inh-caps=+dac_read_search", "--ambient-caps=+dac_read_search"
-"""Root's tests run in folders that nobody else may enter: the reader may read everything, and write nothing."""
+"""Root's tests run in folders that nobody else may enter: the reader may read everything, and write
+nothing.
+"""
 
 
 @pytest.fixture
 def home(settings: Settings) -> Iterator[Path]:
-    """A home with a champion; its folders and files may be read by all, written by their owner (if that is root)."""
+    """A home with a champion; its folders and files may be read by all, written by their owner (if
+    that is root).
+    """
     run = Run(settings, USE_CASE, actor="test", clock=lambda: AT)
     made = stored_release(run, 1, "approved", more=LINEAGE).release_id
     run.ledger.move_champion(made, expected=None, reason="first", actor="test", at=AT)
@@ -43,7 +47,9 @@ def home(settings: Settings) -> Iterator[Path]:
 
 @pytest.fixture
 def typed(home: Path) -> Typed:
-    """A command typed by somebody who may only read: exit code, standard output and standard error."""
+    """A command typed by somebody who may only read: exit code, standard output and standard
+    error.
+    """
     become: list[str] = []
     if os.geteuid() == 0:
         setpriv = shutil.which("setpriv")
@@ -52,9 +58,22 @@ def typed(home: Path) -> Typed:
         become = [setpriv, "--reuid=65534", "--regid=65534", "--clear-groups", *READS]
 
     def type_it(*arguments: str) -> tuple[int, str, str]:
-        command = [*become, sys.executable, "-c", "from pipelines.cli.main import main; main()", *arguments]
-        environment = {**os.environ, "TOLLGATE_HOME": str(home), "PYTHONDONTWRITEBYTECODE": "1", "COLUMNS": "250"}
-        done = subprocess.run(command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, timeout=120)
+        command = [
+            *become,
+            sys.executable,
+            "-c",
+            "from pipelines.cli.main import main; main()",
+            *arguments,
+        ]
+        environment = {
+            **os.environ,
+            "TOLLGATE_HOME": str(home),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "COLUMNS": "250",
+        }
+        done = subprocess.run(
+            command, env=environment, cwd=CHECKOUT, capture_output=True, text=True, timeout=120
+        )
         return done.returncode, done.stdout, done.stderr
 
     return type_it
@@ -96,7 +115,9 @@ def test_what_writes_ends_in_one_block(typed: Typed) -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("beside", ["both", "log alone"])
-def test_what_a_running_writer_has_not_put_into_the_file_yet_is_seen(home: Path, typed: Typed, beside: str) -> None:
+def test_what_a_running_writer_has_not_put_into_the_file_yet_is_seen(
+    home: Path, typed: Typed, beside: str
+) -> None:
     ledger = home / "ledger.sqlite"
     for path in (home, ledger):
         path.chmod(0o755 if path.is_dir() else 0o644)

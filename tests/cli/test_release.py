@@ -1,4 +1,6 @@
-"""`tollgate train`, `which`, `releases`: what they print, and exit codes that say whether the thing asked for holds."""
+"""`tollgate train`, `which`, `releases`: what they print, and exit codes that say whether the thing
+asked for holds.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,10 @@ from tests.pipelines.training_lake import AS_OF, make_history, store_history
 
 RECORD: dict[str, Any] = {
     "as_of": "2026-11-09",
-    "training": {"train_days": ["2026-09-21", "2026-10-18"], "test_days": ["2026-10-26", "2026-11-01"]},
+    "training": {
+        "train_days": ["2026-09-21", "2026-10-18"],
+        "test_days": ["2026-10-26", "2026-11-01"],
+    },
     "data_versions": {"features": 3, "transactions": 5, "fraud_reports": 4},
     "policy_digest": "p" * 64,
     "code_version": "0123456789ab",
@@ -28,7 +33,10 @@ RECORD: dict[str, Any] = {
     "trained_because": "test",
     "model_digest": "d" * 64,
     "evaluation": {
-        "metrics": {"candidate": {"average_precision": 0.7, "auc_roc": 0.9}, "rule": {"average_precision": 0.2}},
+        "metrics": {
+            "candidate": {"average_precision": 0.7, "auc_roc": 0.9},
+            "rule": {"average_precision": 0.2},
+        },
         "verdict": {"decision": "approved", "reasons": [], "checks": []},
     },
 }
@@ -73,7 +81,9 @@ def test_which_reads_well(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
     assert "average_precision" in out
 
 
-def test_which_fails_where_the_champion_cannot_be_loaded(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_which_fails_where_the_champion_cannot_be_loaded(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     release_id = _released(run)
     (releases_folder(run.settings.home) / release_id / MODEL).write_bytes(b"{")
     code, out, _ = called(capsys, "which", "--json")
@@ -96,9 +106,9 @@ def test_releases_lists_states(run: Run, capsys: pytest.CaptureFixture[str]) -> 
     release_id = _released(run)
     code, out, _ = called(capsys, "releases", "--json")
     assert code == 0
-    assert [(item["release"], item["state"], item["primary_metric"]) for item in json.loads(out)] == [
-        (release_id, "champion", 0.7)
-    ]
+    assert [
+        (item["release"], item["state"], item["primary_metric"]) for item in json.loads(out)
+    ] == [(release_id, "champion", 0.7)]
 
 
 @pytest.mark.usefixtures("run")
@@ -110,7 +120,9 @@ def test_a_wrong_day_is_a_wrong_call(capsys: pytest.CaptureFixture[str]) -> None
 
 @pytest.mark.slow
 @pytest.mark.usefixtures("spark")
-def test_train_exits_by_what_became_of_the_release(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_train_exits_by_what_became_of_the_release(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     """3 where nothing can beat the rule, with the reasons; the rule goes on deciding."""
     store_history(run, make_history(run, only_rule=True))
     code, out, _ = called(capsys, "train", "--as-of", str(AS_OF), "--json")

@@ -26,10 +26,18 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     monkeypatch.delenv("TOLLGATE_LEDGER", raising=False)
     run = Run(settings, load("fraud"), clock=lambda: AT)
-    account = {"state": "arrived", "rows_in": 1234, "accepted": 1230, "quarantined": 4, "duplicates": 0}
+    account = {
+        "state": "arrived",
+        "rows_in": 1234,
+        "accepted": 1230,
+        "quarantined": 4,
+        "duplicates": 0,
+    }
     run.ledger.record_stage(date(2026, 11, 7), ingest_account(**account), "done", run_id="r", at=AT)
     refused = {"reason": "too many bad rows: 31 of 1,000"}
-    run.ledger.record_stage(date(2026, 11, 8), ingest_account(**refused), "refused", run_id="r", at=AT)
+    run.ledger.record_stage(
+        date(2026, 11, 8), ingest_account(**refused), "refused", run_id="r", at=AT
+    )
     return settings.home
 
 
@@ -44,7 +52,9 @@ def test_status_prints_the_table_and_what_needs_a_look(home: Path) -> None:
 
 
 def test_status_as_json_is_one_document(home: Path) -> None:
-    result = CliRunner().invoke(build_app(), ["status", "--json", "--from", "2026-11-07", "--to", "2026-11-07"])
+    result = CliRunner().invoke(
+        build_app(), ["status", "--json", "--from", "2026-11-07", "--to", "2026-11-07"]
+    )
     found = json.loads(result.output)
     assert [row["day"] for row in found["days"]] == ["2026-11-07"]
     assert found["champion"] is None
@@ -59,20 +69,29 @@ def test_report_writes_the_file_and_says_where(home: Path, tmp_path: Path) -> No
 
 
 def test_a_reversed_range_is_refused(home: Path) -> None:
-    command = [sys.executable, "-m", "pipelines.cli.main", "status", "--from", "2026-11-08", "--to", "2026-11-07"]
+    command = [
+        sys.executable,
+        "-m",
+        "pipelines.cli.main",
+        "status",
+        "--from",
+        "2026-11-08",
+        "--to",
+        "2026-11-07",
+    ]
     code = "from pipelines.cli.main import main; import sys; main(sys.argv[3:])"
-    done = subprocess.run([sys.executable, "-c", code, *command[1:]], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        [sys.executable, "-c", code, *command[1:]], capture_output=True, text=True, check=False
+    )
     assert done.returncode == 2
     assert "reversed" in done.stderr
 
 
 def test_status_loads_no_engine(home: Path) -> None:
     code = (
-        "import sys; from pipelines.cli.main import main\n"
-        "try: main(['status'])\n"
-        "except SystemExit: pass\n"
-        "heavy = {'pyspark', 'pandas', 'evidently', 'mlflow', 'feast', 'xgboost', 'great_expectations', 'airflow'}\n"
-        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+        "import sys; from pipelines.cli.main import main\ntry: main(['status'])\nexcept SystemExit:"
+        " pass\nheavy = {'pyspark', 'pandas', 'evidently', 'mlflow', 'feast', 'xgboost',"
+        " 'great_expectations', 'airflow'}\nsys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

@@ -1,4 +1,6 @@
-"""`tollgate retain` as a person types it: a call that is not clear deletes nothing and says what is missing."""
+"""`tollgate retain` as a person types it: a call that is not clear deletes nothing and says what is
+missing.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What settings hold in secret is told by no command, and stands in no file of the home, when nothing answers."""
+"""What settings hold in secret is told by no command, and stands in no file of the home, when
+nothing answers.
+"""
 
 from __future__ import annotations
 
@@ -44,16 +46,26 @@ COMMANDS = (
 )
 
 
-@pytest.mark.guarantee("secrets and card numbers", fault="canaries in every secret setting, and no server that answers")
+@pytest.mark.guarantee(
+    "secrets and card numbers", fault="canaries in every secret setting, and no server that answers"
+)
 @pytest.mark.parametrize("away", [True, False], ids=["no ledger", "no receiver"])
 def test_no_secret_is_told(
-    new_home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], away: bool, tried: Tried
+    new_home: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    away: bool,
+    tried: Tried,
 ) -> None:
-    for name, value in ({**SERVERS, **RECEIVERS} if away else {**SERVERS, **RECEIVERS, "TOLLGATE_LEDGER": ""}).items():
+    for name, value in (
+        {**SERVERS, **RECEIVERS} if away else {**SERVERS, **RECEIVERS, "TOLLGATE_LEDGER": ""}
+    ).items():
         monkeypatch.setenv(name, value)
     if not away:
         run = Run(Settings.from_environment(), load("fraud"), actor="test")
-        stage_failed(run, "ingest", date(2026, 11, 7), NotArrivedError("transactions have not arrived"))
+        stage_failed(
+            run, "ingest", date(2026, 11, 7), NotArrivedError("transactions have not arrived")
+        )
         assert len(run.ledger.waiting_messages()) == 3, "no receiver takes it"
     codes = []
     for command in COMMANDS:
@@ -66,4 +78,7 @@ def test_no_secret_is_told(
     assert [path for path in files if CANARY.encode() in path.read_bytes()] == []
     assert files or away
     beside = f", nor in {len(files)} files" if files else ""
-    tried(len(codes), f"no canary in what {len(codes)} commands said, {failed} of which failed{beside}")
+    tried(
+        len(codes),
+        f"no canary in what {len(codes)} commands said, {failed} of which failed{beside}",
+    )

@@ -19,7 +19,16 @@ def _run(*arguments: str) -> int:
 
 
 def test_days_land_with_a_json_account(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["simulate", "--start", "2026-11-01", "--days", "9", *SMALL, "--incident", "late:2026-11-02:2026-11-03"]
+    call = [
+        "simulate",
+        "--start",
+        "2026-11-01",
+        "--days",
+        "9",
+        *SMALL,
+        "--incident",
+        "late:2026-11-02:2026-11-03",
+    ]
     assert _run(*call, "--json") == 0
     account = json.loads(capsys.readouterr().out)
     assert account["days"] == len(account["per_day"]) == 9
@@ -30,8 +39,19 @@ def test_days_land_with_a_json_account(new_home: Path, capsys: pytest.CaptureFix
     assert (new_home / "truth" / "world.json").is_file()
 
 
-def test_people_get_the_days_that_differ_and_totals(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    call = ["simulate", "--start", "2026-11-01", "--days", "3", *SMALL, "--incident", "missing:2026-11-02:2026-11-02"]
+def test_people_get_the_days_that_differ_and_totals(
+    new_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    call = [
+        "simulate",
+        "--start",
+        "2026-11-01",
+        "--days",
+        "3",
+        *SMALL,
+        "--incident",
+        "missing:2026-11-02:2026-11-02",
+    ]
     assert _run(*call) == 0
     printed = capsys.readouterr().out
     assert "2026-11-02" in printed
@@ -41,7 +61,19 @@ def test_people_get_the_days_that_differ_and_totals(new_home: Path, capsys: pyte
 
 
 def test_the_truth_can_live_elsewhere(new_home: Path, tmp_path: Path) -> None:
-    assert _run("simulate", "--start", "2026-11-01", "--days", "1", *SMALL, "--truth", str(tmp_path / "t")) == 0
+    assert (
+        _run(
+            "simulate",
+            "--start",
+            "2026-11-01",
+            "--days",
+            "1",
+            *SMALL,
+            "--truth",
+            str(tmp_path / "t"),
+        )
+        == 0
+    )
     assert (tmp_path / "t" / "2026-11-01.parquet").is_file()
     assert not (new_home / "truth").exists()
 
@@ -54,7 +86,11 @@ def test_the_truth_can_live_elsewhere(new_home: Path, tmp_path: Path) -> None:
         (["--customers", "0"], 2, "--customers is out of range"),
         (["--days", "0"], 2, "--days"),
         (["--unreported", "2"], 2, "--unreported is out of range"),
-        (["--incident", "flood:2026-11-01:2026-11-01"], 2, "expected:   NAME:FROM:TO with one of holiday, new-fraud"),
+        (
+            ["--incident", "flood:2026-11-01:2026-11-01"],
+            2,
+            "expected:   NAME:FROM:TO with one of holiday, new-fraud",
+        ),
         (["--incident", "late:2026-11-01:2026-12-01"], 2, "outside the simulated days"),
         (["--incident", "late:2026-11-02:2026-11-01"], 2, "reversed"),
         (["--format", "xlsx"], 2, "--format"),
@@ -68,7 +104,9 @@ def test_a_wrong_call_is_explained_and_writes_nothing(
     assert not new_home.exists()
 
 
-def test_another_world_in_the_same_home_is_refused(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_another_world_in_the_same_home_is_refused(
+    new_home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert _run("simulate", "--start", "2026-11-01", "--days", "1", *SMALL) == 0
     assert _run("simulate", "--start", "2026-11-02", "--days", "1", *SMALL, "--seed", "4") == 1
     assert "another simulated world" in capsys.readouterr().err
@@ -77,4 +115,12 @@ def test_another_world_in_the_same_home_is_refused(new_home: Path, capsys: pytes
 def test_incidents_are_listed(new_home: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert _run("incidents", "--json") == 0
     listed = json.loads(capsys.readouterr().out)
-    assert {"holiday", "new-fraud", "bad-labels", "dirty-feed", "late", "duplicate", "missing"} <= set(listed)
+    assert {
+        "holiday",
+        "new-fraud",
+        "bad-labels",
+        "dirty-feed",
+        "late",
+        "duplicate",
+        "missing",
+    } <= set(listed)

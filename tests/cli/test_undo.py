@@ -1,4 +1,6 @@
-"""`tollgate promote`, `rollback`, `releases`, `which` as a person types them: what moves, what is told, exit codes."""
+"""`tollgate promote`, `rollback`, `releases`, `which` as a person types them: what moves, what is
+told, exit codes.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from tests.cli.test_release import RECORD
 from tests.pipelines.releases.boosters import AT
 from tests.pipelines.releases.bundles import stored_release
 
-LINEAGE = {name: RECORD[name] for name in RECORD if name not in {"evaluation", "as_of", "trained_because"}}
+LINEAGE = {
+    name: RECORD[name] for name in RECORD if name not in {"evaluation", "as_of", "trained_because"}
+}
 
 
 @pytest.fixture
@@ -33,10 +37,13 @@ def ids(run: Run) -> list[str]:
     """Two releases that were champion one after the other, and one that was refused."""
     decisions = ["approved", "approved", "refused"]
     found = [
-        stored_release(run, seed, decision, more=LINEAGE).release_id for seed, decision in enumerate(decisions, start=1)
+        stored_release(run, seed, decision, more=LINEAGE).release_id
+        for seed, decision in enumerate(decisions, start=1)
     ]
     for release in found[:2]:
-        run.ledger.move_champion(release, expected=run.ledger.champion(), reason="a test's", actor="test", at=AT)
+        run.ledger.move_champion(
+            release, expected=run.ledger.champion(), reason="a test's", actor="test", at=AT
+        )
     return found
 
 
@@ -46,7 +53,9 @@ def _champion(run: Run) -> str:
     return pointer.release_id
 
 
-def test_rollback_says_what_decides_again(run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_rollback_says_what_decides_again(
+    run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = called(capsys, "rollback", "--reason", "alerts are nonsense")
     assert code == 0
     assert f"{ids[0]} decides again, threshold 0.0100; {ids[1]} is retired" in out
@@ -55,7 +64,9 @@ def test_rollback_says_what_decides_again(run: Run, ids: list[str], capsys: pyte
     assert move.actor not in {"cli", ""}, "it bears the name of whoever typed it"
 
 
-def test_rollback_as_json_names_what_came_with_it(run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_rollback_as_json_names_what_came_with_it(
+    run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     code, out, _ = called(capsys, "rollback", "--to", ids[0], "--json")
     document = json.loads(out)
     assert code == 0
@@ -88,9 +99,13 @@ def test_nothing_to_roll_back_to_is_told_with_a_way_out(
     assert _champion(run) == ids[0]
 
 
-def test_promote_moves_on_by_one_state(run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_promote_moves_on_by_one_state(
+    run: Run, ids: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
     release = stored_release(run, 4, "approved", more=LINEAGE).release_id
-    states = [json.loads(called(capsys, "promote", release, "--json")[1])["state"] for _ in range(3)]
+    states = [
+        json.loads(called(capsys, "promote", release, "--json")[1])["state"] for _ in range(3)
+    ]
     assert states == ["shadow", "canary", "champion"]
     assert _champion(run) == release
     code, out, _ = called(capsys, "promote", release)
@@ -108,7 +123,13 @@ def test_promote_against_the_verdict_takes_an_override_that_is_shown_from_then_o
     assert called(capsys, "promote", ids[2], "--override")[0] == 2, "an override needs a reason"
     reason = ("--to", "champion", "--override", "--reason", "the analysts ask for it")
     assert called(capsys, "promote", ids[2], *reason)[0] == 0
-    for command in (("which",), ("releases",), ("status",), ("which", "--json"), ("releases", "--json")):
+    for command in (
+        ("which",),
+        ("releases",),
+        ("status",),
+        ("which", "--json"),
+        ("releases", "--json"),
+    ):
         code, out, _ = called(capsys, *command)
         assert code == 0, command
         assert "the analysts ask for it" in out, command
@@ -128,5 +149,7 @@ def test_a_ledger_from_a_newer_version_is_left_alone(
         assert "docs/runbooks/ledger.md" in err
     with sqlite3.connect(path) as connection:
         connection.execute("UPDATE schema_version SET version = 2")
-        rows: list[Any] = connection.execute("SELECT release_id, generation FROM pointers").fetchall()
+        rows: list[Any] = connection.execute(
+            "SELECT release_id, generation FROM pointers"
+        ).fetchall()
     assert rows == [(before, 2)]

@@ -1,4 +1,6 @@
-"""`tollgate promote` and `rollback` typed while MLflow is away: the ledger decides, the alias follows when it can."""
+"""`tollgate promote` and `rollback` typed while MLflow is away: the ledger decides, the alias
+follows when it can.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,11 @@ TOLLGATE = str(Path(sys.executable).parent / "tollgate")
 def run(settings: Settings) -> Run:
     """A home whose MLflow is a server that is not there."""
     away = f"http://127.0.0.1:{free_ports(1)[0]}"
-    return Run(Settings.build(**{**settings.model_dump(exclude_none=True), "mlflow": away}), USE_CASE, actor="test")
+    return Run(
+        Settings.build(**{**settings.model_dump(exclude_none=True), "mlflow": away}),
+        USE_CASE,
+        actor="test",
+    )
 
 
 def _typed(run: Run, *arguments: str) -> Any:
@@ -63,9 +69,14 @@ def _alias_incident(run: Run, *, patience: float = 120) -> str:
     seen="moved at once; the incident says what is behind",
 )
 def test_moves_are_made_at_once_and_what_is_behind_is_told(run: Run) -> None:
-    first, second = (stored_release(run, seed, "approved", more=LINEAGE).release_id for seed in (1, 2))
+    first, second = (
+        stored_release(run, seed, "approved", more=LINEAGE).release_id for seed in (1, 2)
+    )
     promote(run, first, reason="first")
-    assert _typed(run, "promote", second, "--to", "champion", "--override", "--reason", "r")["state"] == "champion"
+    assert (
+        _typed(run, "promote", second, "--to", "champion", "--override", "--reason", "r")["state"]
+        == "champion"
+    )
     assert f"does not name {second} yet" in _alias_incident(run)
     assert _typed(run, "rollback", "--reason", "nonsense")["release"] == first
     pointer = run.ledger.champion()

@@ -1,7 +1,9 @@
-"""The graph of the DAG files as plain data: each file imported in a process of its own, which tells what it loaded.
+"""The graph of the DAG files as plain data: each file imported in a process of its own, which tells
+what it loaded.
 
-The processes are forked from one that has imported Airflow and nothing else. `python -m tests.dags.graph` prints the
-parts of all files; `python -m tests.dags.graph --write` renews the snapshot.
+The processes are forked from one that has imported Airflow and nothing else. `python -m
+tests.dags.graph` prints the parts of all files; `python -m tests.dags.graph --write` renews the
+snapshot.
 """
 
 from __future__ import annotations
@@ -21,7 +23,17 @@ from pipelines.base.settings import CHECKOUT, Settings
 
 FILES = sorted((CHECKOUT / "dags").glob("*_dag.py"))
 SNAPSHOT = Path(__file__).with_name("graph.json")
-HEAVY = ("pyspark", "mlflow", "feast", "xgboost", "great_expectations", "evidently", "pandas", "numpy", "matplotlib")
+HEAVY = (
+    "pyspark",
+    "mlflow",
+    "feast",
+    "xgboost",
+    "great_expectations",
+    "evidently",
+    "pandas",
+    "numpy",
+    "matplotlib",
+)
 
 
 def read_all() -> dict[str, Any]:
@@ -30,7 +42,9 @@ def read_all() -> dict[str, Any]:
         settings = Settings.build(home=home)
         (settings.home / "airflow").mkdir(parents=True)
         command = [sys.executable, "-m", "tests.dags.graph"]
-        done = subprocess.run(command, env=environment(settings), cwd=CHECKOUT, capture_output=True, timeout=300)
+        done = subprocess.run(
+            command, env=environment(settings), cwd=CHECKOUT, capture_output=True, timeout=300
+        )
     assert done.returncode == 0, done.stderr.decode()
     found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return found
@@ -56,7 +70,10 @@ def read_one(path: Path) -> dict[str, Any]:
     DagContext.current_autoregister_module_name = path.stem
     spec.loader.exec_module(module)
     dags = [dag for dag, _ in DagContext.autoregistered_dags]
-    return {"dags": {dag.dag_id: _dag(dag) for dag in dags}, "heavy": sorted(set(sys.modules) & set(HEAVY))}
+    return {
+        "dags": {dag.dag_id: _dag(dag) for dag in dags},
+        "heavy": sorted(set(sys.modules) & set(HEAVY)),
+    }
 
 
 def _dag(dag: Any) -> dict[str, Any]:
@@ -104,7 +121,10 @@ def _task(task: Any) -> dict[str, Any]:
 def snapshot_of(parts: dict[str, Any]) -> dict[str, Any]:
     """What the snapshot holds: all DAGs without their documentation."""
     dags = {dag_id: dag for part in parts.values() for dag_id, dag in part["dags"].items()}
-    return {dag_id: {key: value for key, value in dag.items() if key != "doc"} for dag_id, dag in sorted(dags.items())}
+    return {
+        dag_id: {key: value for key, value in dag.items() if key != "doc"}
+        for dag_id, dag in sorted(dags.items())
+    }
 
 
 if __name__ == "__main__":

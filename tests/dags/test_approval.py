@@ -1,4 +1,6 @@
-"""The task that asks a person, on real Airflow objects: what it shows, whom it skips, what it writes to the ledger."""
+"""The task that asks a person, on real Airflow objects: what it shows, whom it skips, what it
+writes to the ledger.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,11 @@ def operator() -> ApprovalOperator:
 def _context(approval: dict[str, str] | None, answer: Any = None) -> dict[str, Any]:
     pulled = {"train": {"approval": approval}, "approve": answer}
     task = SimpleNamespace(
-        xcom_pull=lambda task_ids: pulled[task_ids], xcom_push=lambda **_: None, id="0", map_index=-1, task=None
+        xcom_pull=lambda task_ids: pulled[task_ids],
+        xcom_push=lambda **_: None,
+        id="0",
+        map_index=-1,
+        task=None,
     )
     dag_run = SimpleNamespace(dag_id="train", run_id="r")
     return {"ti": task, "task_instance": task, "dag_run": dag_run, "params": {}}
@@ -57,7 +63,9 @@ def test_the_body_is_the_evidence(operator: ApprovalOperator) -> None:
     assert operator.subject == f"fraud: may {ACCOUNT.release} decide?"
     assert "7,000 events" in str(operator.body)
     assert operator.response_timeout == PATIENCE
-    operator.render_template_fields(_context(None), jinja2.Environment(undefined=jinja2.StrictUndefined))
+    operator.render_template_fields(
+        _context(None), jinja2.Environment(undefined=jinja2.StrictUndefined)
+    )
 
 
 def test_where_nobody_has_to_be_asked_it_is_skipped(operator: ApprovalOperator) -> None:
@@ -78,11 +86,17 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.mark.parametrize("option", ["Approve", "Reject"])
 def test_an_answer_reaches_the_ledger_by_name(
-    operator: ApprovalOperator, home: Path, settings: Settings, option: str, monkeypatch: pytest.MonkeyPatch
+    operator: ApprovalOperator,
+    home: Path,
+    settings: Settings,
+    option: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     run = Run(settings, USE, clock=lambda: AT)
     release = _candidate(run, 2, "needs a person")
-    monkeypatch.setattr("plugins.tollgate_airflow.partition.load", lambda name: replace(USE, name=name))
+    monkeypatch.setattr(
+        "plugins.tollgate_airflow.partition.load", lambda name: replace(USE, name=name)
+    )
     asked = {"release": release, "subject": "?", "body": "?"}
     context = {**_context(asked), "task": operator}
     event = _event(option, {"id": "7", "name": "ann"}, "seen")
@@ -95,5 +109,8 @@ def test_an_answer_reaches_the_ledger_by_name(
         assert (done["release"], done["state"]) == (release, "champion")
         assert run.ledger.moves()[-1].actor == "ann"
     state = run.ledger.states(release)[-1]
-    assert state["reason"] == {"Approve": "approved by ann: seen", "Reject": "rejected by ann: seen"}[option]
+    assert (
+        state["reason"]
+        == {"Approve": "approved by ann: seen", "Reject": "rejected by ann: seen"}[option]
+    )
     assert (run.ledger.champion() is None) == (option == "Reject")

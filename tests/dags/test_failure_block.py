@@ -1,4 +1,6 @@
-"""The block that a failing task's log ends in: everything that whoever is on call needs, in this order."""
+"""The block that a failing task's log ends in: everything that whoever is on call needs, in this
+order.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ from plugins.tollgate_airflow.partition import PartitionKeyError, partition_day
 DAY = "2026-11-07"
 
 
-def _context(error: BaseException | None, dag_id: str = "ingest", day: str | None = DAY) -> dict[str, Any]:
+def _context(
+    error: BaseException | None, dag_id: str = "ingest", day: str | None = DAY
+) -> dict[str, Any]:
     return {
         "exception": error,
         "dag_run": SimpleNamespace(partition_key=day),
@@ -47,14 +51,22 @@ def test_it_tells_what_day_expected_found_held_back_command_and_runbook() -> Non
         "expected   at most 0.5 % bad rows",
         "found      2.0 % bad rows",
         "next step  ask the sender for new files",
-        "held back  features, score, monitor of 2026-11-07, until this succeeds; their tables stay as they are",
+        (
+            "held back  features, score, monitor of 2026-11-07, until this succeeds; their tables"
+            " stay as they are"
+        ),
         "again      tollgate backfill --from 2026-11-07 --to 2026-11-07",
         "runbook    docs/runbooks/ingest-refused.md",
     ]
 
 
 def test_a_retry_says_that_nothing_need_be_typed() -> None:
-    text = block(_context(TransientError("the feed is late"), "features"), "fraud", "features", will_retry=True)
+    text = block(
+        _context(TransientError("the feed is late"), "features"),
+        "fraud",
+        "features",
+        will_retry=True,
+    )
     assert "RETRY      features.features for 2026-11-07, try 1" in text
     assert "nothing to type yet" in text
     assert "score, monitor of 2026-11-07, until a try succeeds" in text
@@ -74,7 +86,9 @@ def test_an_error_that_airflow_wraps_is_told_in_our_words() -> None:
 
 
 def test_the_last_of_the_chain_holds_nothing_back() -> None:
-    assert "held back" not in block(_context(TollgateError("no page"), "monitor"), "fraud", "monitor")
+    assert "held back" not in block(
+        _context(TollgateError("no page"), "monitor"), "fraud", "monitor"
+    )
 
 
 def test_an_ended_task_and_a_run_without_a_day_are_told_too() -> None:
@@ -86,7 +100,11 @@ def test_an_ended_task_and_a_run_without_a_day_are_told_too() -> None:
 @pytest.mark.parametrize("stage", ["ingest", "score", "monitor", "train"])
 @pytest.mark.parametrize("key", [None, "tomorrow", "2026-02-30", "2026-3-1"])
 def test_a_slip_in_the_partition_key_is_told_to_its_maker_and_opens_no_incident(
-    stage: str, key: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    stage: str,
+    key: str | None,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
     context = _context(None, stage, key)
@@ -97,7 +115,10 @@ def test_a_slip_in_the_partition_key_is_told_to_its_maker_and_opens_no_incident(
     failure_callbacks("fraud", stage)["on_failure_callback"](context)
     assert Ledger(Settings.from_environment().ledger, "fraud").incidents() == []
     text = block(context, "fraud", stage)
-    assert f"again      in Airflow, trigger {stage} again with the day (YYYY-MM-DD) as partition key" in text
+    assert (
+        f"again      in Airflow, trigger {stage} again with the day (YYYY-MM-DD) as partition key"
+        in text
+    )
     assert not any(wrong in text for wrong in ("no day", "held back", "None", f"for {key}"))
     assert "could not be recorded" not in caplog.text
 
@@ -112,7 +133,9 @@ def test_the_runbooks_that_blocks_fall_back_to_exist() -> None:
         assert (CHECKOUT / page).is_file(), page
 
 
-def test_a_failure_opens_its_incident_and_a_retry_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_opens_its_incident_and_a_retry_does_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(tmp_path / "home"))
     context = _context(GATE)
     context["dag_run"] = SimpleNamespace(partition_key=DAY, dag_id="ingest", run_id="scheduled")

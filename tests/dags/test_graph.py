@@ -1,4 +1,6 @@
-"""The graph that Airflow sees: held by a snapshot, light to import, documented, with retries by kind of error."""
+"""The graph that Airflow sees: held by a snapshot, light to import, documented, with retries by
+kind of error.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ def dags(parts: dict[str, Any]) -> dict[str, Any]:
 
 def test_the_graph_is_the_one_in_the_snapshot(parts: dict[str, Any]) -> None:
     found, expected = snapshot_of(parts), json.loads(SNAPSHOT.read_text())
-    assert found == expected, "the graph has changed; if that is meant: python -m tests.dags.graph --write"
+    assert found == expected, (
+        "the graph has changed; if that is meant: python -m tests.dags.graph --write"
+    )
 
 
 def test_every_use_case_has_its_dags(dags: dict[str, Any]) -> None:
@@ -36,7 +40,12 @@ def test_every_use_case_has_its_dags(dags: dict[str, Any]) -> None:
 
 def test_another_use_cases_dags_carry_its_name() -> None:
     assert Orchestration("fraud").chain == ("ingest", "features", "score", "monitor")
-    assert Orchestration("churn").chain == ("churn_ingest", "churn_features", "churn_score", "churn_monitor")
+    assert Orchestration("churn").chain == (
+        "churn_ingest",
+        "churn_features",
+        "churn_score",
+        "churn_monitor",
+    )
 
 
 def test_importing_a_dag_file_loads_nothing_heavy(parts: dict[str, Any]) -> None:
@@ -74,7 +83,12 @@ def test_every_dag_is_documented_for_whoever_is_on_call(dags: dict[str, Any], na
 
 
 def test_runbooks_that_dags_name_exist(dags: dict[str, Any]) -> None:
-    named = {word.strip("`.,()") for dag in dags.values() for word in dag["doc"].split() if "docs/runbooks/" in word}
+    named = {
+        word.strip("`.,()")
+        for dag in dags.values()
+        for word in dag["doc"].split()
+        if "docs/runbooks/" in word
+    }
     assert len(named) > 5
     assert sorted(page for page in named if not (CHECKOUT / page).is_file()) == []
 
@@ -83,7 +97,10 @@ def test_permanent_errors_are_never_retried_and_all_failures_are_told(dags: dict
     for dag in dags.values():
         for task in dag["tasks"].values():
             first = task["retry_policy"]["rules"][0]
-            assert (first["exception"], first["action"]) == ("pipelines.base.errors.PermanentError", "fail")
+            assert (first["exception"], first["action"]) == (
+                "pipelines.base.errors.PermanentError",
+                "fail",
+            )
             assert task["retries"] > 0
             assert task["callbacks"] == [1, 1]
 
@@ -94,5 +111,9 @@ def test_dag_files_never_import_each_other() -> None:
         imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
         named = {alias.name for node in imports for alias in node.names}
         named |= {node.module or "." for node in imports if isinstance(node, ast.ImportFrom)}
-        assert not [node for node in imports if isinstance(node, ast.ImportFrom) and node.level], path
-        assert not {name for name in named if name.split(".")[0] == "dags" or name.endswith("_dag")}, path
+        assert not [node for node in imports if isinstance(node, ast.ImportFrom) and node.level], (
+            path
+        )
+        assert not {
+            name for name in named if name.split(".")[0] == "dags" or name.endswith("_dag")
+        }, path

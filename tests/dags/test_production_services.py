@@ -1,4 +1,5 @@
-"""The whole chain through Airflow on the production profile: its databases in PostgreSQL, the lake on S3, Redis online.
+"""The whole chain through Airflow on the production profile: its databases in PostgreSQL, the lake
+on S3, Redis online.
 
 `make test-services`.
 """
@@ -31,15 +32,32 @@ STAGES = ("ingest", "features", "materialize", "score", "monitor")
 
 @pytest.fixture(scope="module")
 def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, list[Server], str]]:
-    """A small world that has landed in the bucket, all services up, its days run; what the backfill said."""
+    """A small world that has landed in the bucket, all services up, its days run; what the backfill
+    said.
+    """
     home = tmp_path_factory.mktemp("services") / "home"
     spark, airflow, mlflow = free_ports(3)
     with production() as (given, servers):
         ports = {"spark_port": spark, "airflow_port": airflow, "mlflow_port": mlflow}
-        quick = {"spark_memory": "2g", "spark_cores": 1, "spark_java_options": QUICK, "retry_seconds": 3}
+        quick = {
+            "spark_memory": "2g",
+            "spark_cores": 1,
+            "spark_java_options": QUICK,
+            "retry_seconds": 3,
+        }
         world = World(Settings.build(home=home, **given, **ports, **quick))
         world.tollgate(
-            *("simulate", "--start", DAYS.first, "--days", len(DAYS), "--customers", 300, "--terminals", 500),
+            *(
+                "simulate",
+                "--start",
+                DAYS.first,
+                "--days",
+                len(DAYS),
+                "--customers",
+                300,
+                "--terminals",
+                500,
+            ),
             *("--seed", 1),
         )
         try:
@@ -47,15 +65,22 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[World, li
             done = world.tollgate("backfill", "--from", DAYS.first, "--to", DAYS.last)
             yield world, servers, done.stdout
         finally:
-            subprocess.run([TOLLGATE, "down"], env={**os.environ, "TOLLGATE_HOME": str(home)}, check=True)
+            subprocess.run(
+                [TOLLGATE, "down"], env={**os.environ, "TOLLGATE_HOME": str(home)}, check=True
+            )
 
 
-def test_three_days_go_through_airflow_with_all_state_on_servers(served: tuple[World, list[Server], str]) -> None:
+def test_three_days_go_through_airflow_with_all_state_on_servers(
+    served: tuple[World, list[Server], str],
+) -> None:
     world, _, said = served
     assert said.splitlines()[-1] == "3 days: 3 done"
     for day in DAYS:
         for stage in STAGES:
-            assert world.ledger.latest(stage, first=day, last=day)[day].status == "done", (stage, day)
+            assert world.ledger.latest(stage, first=day, last=day)[day].status == "done", (
+                stage,
+                day,
+            )
     home = world.settings.home
     assert not list(home.rglob("*.sqlite"))
     assert not list(home.rglob("airflow.db"))
@@ -72,13 +97,21 @@ def test_three_days_go_through_airflow_with_all_state_on_servers(served: tuple[W
     fault="passwords of PostgreSQL, Redis and S3, through three days in Airflow",
     seen="in no log, report or command line",
 )
-def test_no_password_is_in_a_log_a_report_or_on_a_command_line(served: tuple[World, list[Server], str]) -> None:
+def test_no_password_is_in_a_log_a_report_or_on_a_command_line(
+    served: tuple[World, list[Server], str],
+) -> None:
     world, servers, _ = served
     secrets = [server.password.encode() for server in servers]
     assert not [
-        line for line in command_lines() if any(secret in line for secret in secrets) and b"redis-server" not in line
+        line
+        for line in command_lines()
+        if any(secret in line for secret in secrets) and b"redis-server" not in line
     ]
-    files = [path for path in world.settings.home.rglob("*") if path.is_file() and path.suffix in LEAVE_TRACES]
+    files = [
+        path
+        for path in world.settings.home.rglob("*")
+        if path.is_file() and path.suffix in LEAVE_TRACES
+    ]
     assert len(files) > 20
     assert not [path for path in files if any(secret in path.read_bytes() for secret in secrets)]
 

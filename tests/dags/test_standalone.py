@@ -1,7 +1,9 @@
-"""The DAGs under a real `airflow standalone` with a Spark Connect server: the days of a small world, in order.
+"""The DAGs under a real `airflow standalone` with a Spark Connect server: the days of a small
+world, in order.
 
-The tests build on one another, as the days do: two by backfill, one again, one that is refused and comes again while
-its follower waits, which drifts. (Three by backfill: `test_production_services.py`.)
+The tests build on one another, as the days do: two by backfill, one again, one that is refused and
+comes again while its follower waits, which drifts. (Three by backfill:
+`test_production_services.py`.)
 """
 
 from __future__ import annotations
@@ -44,7 +46,9 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     try:
         yield small_world(home)
     finally:
-        subprocess.run([TOLLGATE, "down"], env={**os.environ, "TOLLGATE_HOME": str(home)}, check=True)
+        subprocess.run(
+            [TOLLGATE, "down"], env={**os.environ, "TOLLGATE_HOME": str(home)}, check=True
+        )
 
 
 def test_a_dry_run_lists_the_days_and_runs_none(world: World) -> None:
@@ -59,15 +63,27 @@ def test_two_days_by_backfill_both_ends_included(world: World) -> None:
     for day in BOTH:
         assert f"again:  tollgate backfill --from {day} --to {day} --rerun" in done.stdout
         for stage in ("ingest", "features", "materialize", "score", "monitor"):
-            assert world.ledger.latest(stage, first=day, last=day)[day].status == "done", (stage, day)
-    assert world.json("backfill", "--from", FIRST, "--to", BOTH.last, "--dry-run")["days"][0]["action"] == "skip"
+            assert world.ledger.latest(stage, first=day, last=day)[day].status == "done", (
+                stage,
+                day,
+            )
+    assert (
+        world.json("backfill", "--from", FIRST, "--to", BOTH.last, "--dry-run")["days"][0]["action"]
+        == "skip"
+    )
 
 
 @pytest.mark.guarantee(
-    "a re-run has one effect", fault="a day cleared in Airflow", seen="the chain runs again and gives the same tables"
+    "a re-run has one effect",
+    fault="a day cleared in Airflow",
+    seen="the chain runs again and gives the same tables",
 )
-def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(world: World) -> None:
-    world.tollgate("backfill", "--from", BOTH.first, "--to", BOTH.last)  # `make test-faults` runs this test alone
+def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(
+    world: World,
+) -> None:
+    world.tollgate(
+        "backfill", "--from", BOTH.first, "--to", BOTH.last
+    )  # `make test-faults` runs this test alone
     day = FIRST
     tables = ("transactions", "features", "predictions", "alerts")
     before = world.contents(tables, day)
@@ -92,7 +108,10 @@ def test_a_day_that_broke_further_down_goes_on_there(world: World) -> None:
     planned = world.json("backfill", "--from", day, "--to", day, "--dry-run")["days"][0]
     assert (planned["action"], planned["from"]) == ("resume", "score")
     world.tollgate("backfill", "--from", day, "--to", day)
-    assert [world.newest(dag_id, day) for dag_id in ("ingest", "features")] == [before["ingest"], before["features"]]
+    assert [world.newest(dag_id, day) for dag_id in ("ingest", "features")] == [
+        before["ingest"],
+        before["features"],
+    ]
     assert world.api.run("score", broken.run_id).state == "success"
     assert world.newest("monitor", day) != before["monitor"]
 
@@ -110,7 +129,11 @@ def test_a_day_that_fails_its_gate_holds_back_what_follows_and_says_so(world: Wo
     assert task.try_number == 1, "a permanent error is not tried again"
     events = [json.loads(line)["event"] for line in Path(found["log"]).read_text().splitlines()]
     block = [event for event in events if not event.startswith("::")][-1]
-    for part in (f"FAILED     ingest.ingest for {BROKEN}", "held back  features, score, monitor", "docs/runbooks/"):
+    for part in (
+        f"FAILED     ingest.ingest for {BROKEN}",
+        "held back  features, score, monitor",
+        "docs/runbooks/",
+    ):
         assert part in block
     assert block in world.api.log(run, task)
 
@@ -126,7 +149,9 @@ def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: W
 
         def waits() -> bool:
             run = world.newest("features", LAST)
-            return run is not None and any(task.state == "up_for_retry" for task in world.api.tasks(run))
+            return run is not None and any(
+                task.state == "up_for_retry" for task in world.api.tasks(run)
+            )
 
         world.wait("features waiting for the day before", waits)
         shutil.rmtree(world.settings.home / "landing")
@@ -144,7 +169,9 @@ def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> No
     assert asked["asked"]
 
     as_of = LAST + timedelta(days=1)
-    world.wait("the training", lambda: as_of in world.ledger.latest("train", first=as_of, last=as_of))
+    world.wait(
+        "the training", lambda: as_of in world.ledger.latest("train", first=as_of, last=as_of)
+    )
     account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].account
     assert account.reason == asked.reason
     states = {"approved": "shadow", "needs a person": "candidate", "refused": "refused"}
@@ -187,14 +214,18 @@ def test_another_home_is_told_which_process_has_the_port(world: World, tmp_path:
 
 @pytest.mark.guarantee(
     "unauthenticated",
-    fault="Airflow, MLflow and Spark Connect as `tollgate up` starts them: no password or token, a wrong one",
+    fault=(
+        "Airflow, MLflow and Spark Connect as `tollgate up` starts them: no password or token, a"
+        " wrong one"
+    ),
     seen="refused",
 )
 def test_nobody_else_gets_in(world: World, tmp_path: Path) -> None:
     address = f"127.0.0.1:{world.settings.spark_port}"
     mlflow = f"http://127.0.0.1:{world.settings.mlflow_port}/api/2.0/mlflow/experiments/search?max_results=1"
     asked = [
-        httpx.get(mlflow, auth=one, timeout=60).status_code for one in (None, (USER, "wrong"), login(world.settings))
+        httpx.get(mlflow, auth=one, timeout=60).status_code
+        for one in (None, (USER, "wrong"), login(world.settings))
     ]
     assert asked == [401, 401, 200]
     strangers = Settings.build(home=tmp_path, spark_remote=f"sc://{address}")
@@ -202,7 +233,9 @@ def test_nobody_else_gets_in(world: World, tmp_path: Path) -> None:
         with pytest.raises(ConfigurationError, match="does not know our token"):
             in_a_new_process(strangers)
         server_token(strangers)
-    assert in_a_new_process(world.settings.model_copy(update={"spark_remote": f"sc://{address}"})) == 3
+    assert (
+        in_a_new_process(world.settings.model_copy(update={"spark_remote": f"sc://{address}"})) == 3
+    )
     for path in ("/api/v2/dags", "/api/v2/backfills?dag_id=ingest"):
         assert httpx.get(world.api.url + path, timeout=60).status_code == 401
     assert (world.settings.home / "airflow" / "passwords.json").stat().st_mode & 0o077 == 0
@@ -218,18 +251,25 @@ def test_the_doctor_tells_which_services_take_our_password_and_which_are_another
     stranger = on_the_same_ports(world, tmp_path / "another")
     told = {one["name"]: one for one in stranger.json("doctor", code=1)}
     assert [told[name]["ok"] for name in names] == [False] * 3, told
-    assert all(f"runs for the home at {world.settings.home}" in told[name]["found"] for name in names), told
+    assert all(
+        f"runs for the home at {world.settings.home}" in told[name]["found"] for name in names
+    ), told
     assert all("TOLLGATE_HOME" in told[name]["advice"] for name in names)
 
 
 def on_the_same_ports(world: World, home: Path) -> World:
     """Another home, with stores of its own, whose services would have the ports of this world's."""
-    ports = {name: getattr(world.settings, name) for name in ("spark_port", "mlflow_port", "airflow_port")}
+    ports = {
+        name: getattr(world.settings, name)
+        for name in ("spark_port", "mlflow_port", "airflow_port")
+    }
     return World(Settings.build(home=home, **ports))
 
 
 def in_a_new_process(settings: Settings) -> int:
-    """Three rows counted by the server of these settings; Spark's client keeps one mind in a process."""
+    """Three rows counted by the server of these settings; Spark's client keeps one mind in a
+    process.
+    """
     with ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn")) as pool:
         return pool.submit(count_three, settings).result()
 
@@ -244,6 +284,10 @@ def test_down_stops_everything_and_may_be_repeated(world: World) -> None:
     members = [process for record in records if record for process in record.members()]
     assert len(members) > 8
     assert set(world.json("down")["stopped"]) == {"spark", "airflow", "mlflow"}
-    assert [process for process in members if process.is_running() and process.status() != psutil.STATUS_ZOMBIE] == []
+    assert [
+        process
+        for process in members
+        if process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    ] == []
     assert world.json("down")["stopped"] == []
     assert {service.state for service in services.status(world.settings)} == {"down"}

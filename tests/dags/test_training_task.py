@@ -1,4 +1,6 @@
-"""The training's task in a home that is too young: skipped, so that no failure is reported and nobody is called."""
+"""The training's task in a home that is too young: skipped, so that no failure is reported and
+nobody is called.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,11 @@ def test_only_a_home_that_is_too_young_skips_its_training(
         raise error
 
     monkeypatch.setattr(stage, "train", fails)
-    monkeypatch.setattr(training, "run_of", lambda *_: Run(settings, load("fraud"), run_id="test", actor="test"))
+    monkeypatch.setattr(
+        training, "run_of", lambda *_: Run(settings, load("fraud"), run_id="test", actor="test")
+    )
     expected = AirflowSkipException if isinstance(error, TooEarlyError) else PermanentError
-    with pytest.raises(expected, match="too early: a young home" if expected is AirflowSkipException else "missing"):
+    with pytest.raises(
+        expected, match="too early: a young home" if expected is AirflowSkipException else "missing"
+    ):
         training.train_for("fraud", CONTEXT, None)  # type: ignore[arg-type]

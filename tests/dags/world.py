@@ -1,4 +1,6 @@
-"""A small simulated world behind real services: history loaded, a model trained, Airflow and Spark Connect up."""
+"""A small simulated world behind real services: history loaded, a model trained, Airflow and Spark
+Connect up.
+"""
 
 from __future__ import annotations
 
@@ -64,11 +66,18 @@ class World:
     def tollgate(
         self, *arguments: object, code: int = 0, or_code: int | None = None, connect: bool = False
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command; fail with all of its output where it does not end with `code` (or `or_code`)."""
+        """Run a command; fail with all of its output where it does not end with `code` (or
+        `or_code`).
+        """
         remote = {"SPARK_REMOTE": f"sc://127.0.0.1:{self.settings.spark_port}"} if connect else {}
         command = [TOLLGATE, *map(str, arguments)]
         done = subprocess.run(
-            command, env=self.environment() | remote, cwd=CHECKOUT, capture_output=True, text=True, timeout=900
+            command,
+            env=self.environment() | remote,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=900,
         )
         told = f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
         assert done.returncode in {code, or_code}, told
@@ -81,19 +90,22 @@ class World:
     def contents(self, tables: Iterable[str], day: date) -> dict[str, str]:
         """A digest of each table's rows of a day, whatever their order."""
         code = (
-            "import sys, json, hashlib; from datetime import date; from pipelines.run import Run;"
-            "from pipelines.base.days import DayRange; from pipelines.base.settings import Settings;"
-            "from pipelines.usecases.registry import load;"
-            "run = Run(Settings.from_environment(), load('fraud'));"
-            "days = DayRange.single(date.fromisoformat(sys.argv[1]));"
-            "read = lambda table: run.lake.read(table, days=days).toArrow();"
-            "lines = lambda rows: sorted(map(str, rows.select(sorted(rows.column_names)).to_pylist()));"
-            "digest = lambda texts: [len(texts), hashlib.sha256(chr(10).join(texts).encode()).hexdigest()];"
-            "print(json.dumps({table: str(digest(lines(read(table)))) for table in sys.argv[2:]}))"
+            "import sys, json, hashlib; from datetime import date; from pipelines.run import"
+            " Run;from pipelines.base.days import DayRange; from pipelines.base.settings import"
+            " Settings;from pipelines.usecases.registry import load;run ="
+            " Run(Settings.from_environment(), load('fraud'));days ="
+            " DayRange.single(date.fromisoformat(sys.argv[1]));read = lambda table:"
+            " run.lake.read(table, days=days).toArrow();lines = lambda rows: sorted(map(str,"
+            " rows.select(sorted(rows.column_names)).to_pylist()));digest = lambda texts:"
+            " [len(texts),"
+            " hashlib.sha256(chr(10).join(texts).encode()).hexdigest()];print(json.dumps({table:"
+            " str(digest(lines(read(table)))) for table in sys.argv[2:]}))"
         )
         remote = {"SPARK_REMOTE": f"sc://127.0.0.1:{self.settings.spark_port}"}
         command = [sys.executable, "-c", code, str(day), *tables]
-        done = subprocess.run(command, env=self.environment() | remote, capture_output=True, text=True, cwd=CHECKOUT)
+        done = subprocess.run(
+            command, env=self.environment() | remote, capture_output=True, text=True, cwd=CHECKOUT
+        )
         assert done.returncode == 0, done.stderr
         return dict(json.loads(done.stdout))
 
@@ -106,14 +118,18 @@ class World:
         self._patch(run, "", {"state": "failed"})
 
     def approve(self, run: DagRun, task_id: str, reason: str) -> None:
-        """Answer a task that asks a person, as one can under "Required actions" in Airflow's pages."""
+        """Answer a task that asks a person, as one can under "Required actions" in Airflow's
+        pages.
+        """
         answer = {"chosen_options": ["Approve"], "params_input": {"reason": reason}}
         self._patch(run, f"/taskInstances/{task_id}/-1/hitlDetails", answer)
 
     def _patch(self, run: DagRun, below: str, change: dict[str, Any]) -> None:
         path = f"{self.api.url}/api/v2/dags/{run.dag_id}/dagRuns/{run.run_id}{below}"
         password = json.loads(passwords_file(self.settings).read_text())[USER]
-        answer = httpx.post(f"{self.api.url}/auth/token", json={"username": USER, "password": password}, timeout=60)
+        answer = httpx.post(
+            f"{self.api.url}/auth/token", json={"username": USER, "password": password}, timeout=60
+        )
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         httpx.patch(path, json=change, headers=headers, timeout=60).raise_for_status()
 
@@ -158,13 +174,35 @@ def small_world(home: Path) -> World:
 def deliver(world: World, *incidents: str) -> None:
     """Simulate all days up to `LAST`, which drifts, with further incidents."""
     world.tollgate(
-        *("simulate", "--start", START, "--days", (LAST - START).days + 1, "--customers", 300, "--terminals", 500),
-        *("--seed", 1, "--incident", f"new-fraud:{LAST}:{LAST}", "--incident", f"holiday:{LAST}:{LAST}", *incidents),
+        *(
+            "simulate",
+            "--start",
+            START,
+            "--days",
+            (LAST - START).days + 1,
+            "--customers",
+            300,
+            "--terminals",
+            500,
+        ),
+        *(
+            "--seed",
+            1,
+            "--incident",
+            f"new-fraud:{LAST}:{LAST}",
+            "--incident",
+            f"holiday:{LAST}:{LAST}",
+            *incidents,
+        ),
     )
 
 
 def _promote(world: World) -> None:
-    """Make the model champion where so small a world gave the verdict too little to approve it on."""
+    """Make the model champion where so small a world gave the verdict too little to approve it
+    on.
+    """
     ledger = world.ledger
     release_id = ledger.releases()[-1].release_id
-    ledger.move_champion(release_id, expected=None, reason="a test's first", actor="test", at=midnight(FIRST))
+    ledger.move_champion(
+        release_id, expected=None, reason="a test's first", actor="test", at=midnight(FIRST)
+    )

@@ -1,4 +1,6 @@
-"""This machine in the place of containers: the compose file's commands, environment, secrets and entrypoint."""
+"""This machine in the place of containers: the compose file's commands, environment, secrets and
+entrypoint.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ PATIENCE = 600.0
 
 @dataclass
 class Machine:
-    """This machine in the place of the containers: where each of their addresses is here, and the home.
+    """This machine in the place of the containers: where each of their addresses is here, and the
+    home.
 
     A service's second container is `NAME-2`; `extras` are further variables of a container.
     """
@@ -40,27 +43,41 @@ class Machine:
         given = {key: str(value) for key, value in _service(name)["environment"].items()}
         for there, here in self.places.items():
             given = {key: value.replace(there, here) for key, value in given.items()}
-        bare = {key: value for key, value in os.environ.items() if not key.startswith(("TOLLGATE_", "AWS_"))}
+        bare = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith(("TOLLGATE_", "AWS_"))
+        }
         folder = self.secrets / str(mounted_secrets(_service(name)))
         ports = {f"TOLLGATE_{key.upper()}_PORT": str(port) for key, port in self.ports.items()}
         path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         return {**bare, **given, **ports, **self._own(name, folder), "PATH": path}
 
     def _own(self, name: str, secrets: Path) -> dict[str, str]:
-        return {"TOLLGATE_HOME": str(self.home), "SECRETS_FOLDER": str(secrets), **self.extras.get(name, {})}
+        return {
+            "TOLLGATE_HOME": str(self.home),
+            "SECRETS_FOLDER": str(secrets),
+            **self.extras.get(name, {}),
+        }
 
     def command(self, name: str) -> list[str]:
         return [sys.executable, str(DOCKER / "entrypoint.py"), *_service(name)["command"]]
 
     def run(self, name: str) -> None:
         """An errand, to its end."""
-        done = subprocess.run(self.command(name), env=self.environment(name), capture_output=True, text=True)
+        done = subprocess.run(
+            self.command(name), env=self.environment(name), capture_output=True, text=True
+        )
         assert done.returncode == 0, done.stdout + done.stderr
 
     def begin(self, name: str) -> None:
         """A component, without waiting for it."""
         environment, folder = self.environment(name), self.home.parent / name
-        self.started.append(processes.start(name, self.command(name), environment=environment, folder=folder, port=0))
+        self.started.append(
+            processes.start(
+                name, self.command(name), environment=environment, folder=folder, port=0
+            )
+        )
 
     def start(self, *names: str) -> None:
         """Components, until each says of itself that it is well."""
@@ -77,7 +94,12 @@ class Machine:
     def is_well(self, name: str) -> bool:
         """What its health check says; a health check does not go through the entrypoint."""
         command = _service(name)["healthcheck"]["test"][1:]
-        return subprocess.run(command, env=self.environment(name), stdout=subprocess.DEVNULL).returncode == 0
+        return (
+            subprocess.run(
+                command, env=self.environment(name), stdout=subprocess.DEVNULL
+            ).returncode
+            == 0
+        )
 
     def stop(self) -> None:
         for record in reversed(self.started):

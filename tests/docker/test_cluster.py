@@ -1,5 +1,6 @@
-"""All of the production profile below Airflow: a Spark cluster by the compose file's commands, the lake on S3, ledger
-and registry in PostgreSQL, states in Redis. Settings choose, code does not change: the same days as on one machine.
+"""All of the production profile below Airflow: a Spark cluster by the compose file's commands, the
+lake on S3, ledger and registry in PostgreSQL, states in Redis. Settings choose, code does not
+change: the same days as on one machine.
 """
 
 from __future__ import annotations
@@ -64,7 +65,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
     if missing_jars(Settings.from_environment().jars, DELTA_JARS + S3_JARS):
         pytest.skip("the jars of a lake on S3 are not there (make services)")
     folder = tmp_path_factory.mktemp("cluster")
-    subprocess.run([sys.executable, str(DOCKER / "make_secrets.py"), str(folder / "secrets")], check=True)
+    subprocess.run(
+        [sys.executable, str(DOCKER / "make_secrets.py"), str(folder / "secrets")], check=True
+    )
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         places = {
             "http://s3:8333": stack.enter_context(s3(patch)),
@@ -80,7 +83,9 @@ def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
 
 
 def extras(folder: Path, master: str) -> dict[str, dict[str, str]]:
-    """What the compose file's variables and one machine for all ask for: ports of the pages, one core each."""
+    """What the compose file's variables and one machine for all ask for: ports of the pages, one
+    core each.
+    """
     quick = {"TOLLGATE_SPARK_JAVA_OPTIONS": JAVA_OPTIONS + INTERPRETED}
     lent = {
         **quick,
@@ -109,7 +114,9 @@ def test_the_same_days_give_the_same_tables_as_on_one_machine(
 ) -> None:
     scheduler = settings_of(machine, "airflow-scheduler").model_dump()
     with databases() as (ours, _):
-        served = in_a_new_process(scheduler | ours | {"spark_remote": f"sc://127.0.0.1:{machine.ports['spark']}"})
+        served = in_a_new_process(
+            scheduler | ours | {"spark_remote": f"sc://127.0.0.1:{machine.ports['spark']}"}
+        )
     embedded = chain({"home": tmp_path / "embedded"})
     assert served["accounts"] == embedded["accounts"]
     for table in TABLES:
@@ -117,11 +124,19 @@ def test_the_same_days_give_the_same_tables_as_on_one_machine(
     assert len(embedded["rows"]["features"]) > 400
     assert served["online"] == embedded["online"]
     assert min(embedded["online"][:2]) > 0
-    assert served["versions"] == embedded["versions"], "the day run again is one more commit, of the same rows"
-    files = [path for path in machine.home.rglob("*") if path.suffix in {".sqlite", ".parquet", ".gz"}]
-    assert {path.relative_to(machine.home).parts[0] for path in files} == {"truth"}, "no state is in the home"
+    assert served["versions"] == embedded["versions"], (
+        "the day run again is one more commit, of the same rows"
+    )
+    files = [
+        path for path in machine.home.rglob("*") if path.suffix in {".sqlite", ".parquet", ".gz"}
+    ]
+    assert {path.relative_to(machine.home).parts[0] for path in files} == {"truth"}, (
+        "no state is in the home"
+    )
     assert len(served["folders"]) == len(WORKERS), "both workers ran our Python"
-    assert all(Path(folder).is_relative_to(machine.home / "spark" / "work") for folder in served["folders"])
+    assert all(
+        Path(folder).is_relative_to(machine.home / "spark" / "work") for folder in served["folders"]
+    )
 
 
 def test_a_worker_with_another_secret_is_not_taken_and_none_is_told(machine: Machine) -> None:
@@ -136,7 +151,9 @@ def test_a_worker_with_another_secret_is_not_taken_and_none_is_told(machine: Mac
     assert httpx.get(page, timeout=60).json()["aliveworkers"] == len(WORKERS)
     secret = (machine.home / "airflow" / "spark-cluster.key").read_text()
     members = [process for record in machine.started for process in record.members()]
-    assert len(members) >= len(WORKERS) + 4, "master, workers, server and an executor on each worker"
+    assert len(members) >= len(WORKERS) + 4, (
+        "master, workers, server and an executor on each worker"
+    )
     assert not [process.name() for process in members if secret in command_line(process)]
     logs = [*machine.home.parent.glob("*/*.log"), *machine.home.glob("spark/work/*/*/std*")]
     assert not [path for path in logs if secret in path.read_text(errors="replace")]
@@ -149,10 +166,12 @@ def in_a_new_process(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def chain(given: dict[str, Any]) -> dict[str, Any]:
-    """Three days from landing zone to alert list and online store, one of them twice; what came of it, as plain data,
-    and where Spark's Python was when asked.
+    """Three days from landing zone to alert list and online store, one of them twice; what came of
+    it, as plain data, and where Spark's Python was when asked.
     """
-    settings = Settings.build(**{**given, "spark_memory": "1g", "spark_java_options": JAVA_OPTIONS + INTERPRETED})
+    settings = Settings.build(
+        **{**given, "spark_memory": "1g", "spark_java_options": JAVA_OPTIONS + INTERPRETED}
+    )
     run = Run(settings, load("fraud"), run_id="chain", actor="test", clock=lambda: NOW)
     plans = plan_days(DAYS, [], Reporting(), "parquet")
     list(simulate(Landing.of(settings), settings.home / "truth", WORLD, DAYS, plans))
@@ -161,7 +180,9 @@ def chain(given: dict[str, Any]) -> dict[str, Any]:
     materialize(run, DAYS)
     mark = watermark(run.ledger)
     assert mark is not None
-    online = online_store(run, reading_only=True).present("customer", range(1, WORLD.customers + 1), mark.built_at)
+    online = online_store(run, reading_only=True).present(
+        "customer", range(1, WORLD.customers + 1), mark.built_at
+    )
     found = run.spark.range(0, 4, 1, 4).mapInArrow(folders, "folder string").distinct().toArrow()
     return {
         "accounts": [without_seconds(account) for account in accounts],
@@ -173,9 +194,15 @@ def chain(given: dict[str, Any]) -> dict[str, Any]:
 
 
 def without_seconds(account: Any) -> Any:
-    """An account without what differs from run to run: how long it took, and where the tables are."""
+    """An account without what differs from run to run: how long it took, and where the tables
+    are.
+    """
     if isinstance(account, dict):
-        return {str(key): without_seconds(value) for key, value in account.items() if key not in {"seconds", "path"}}
+        return {
+            str(key): without_seconds(value)
+            for key, value in account.items()
+            if key not in {"seconds", "path"}
+        }
     return account
 
 

@@ -1,4 +1,6 @@
-"""The compose file holds to its schema, to our rules for what runs in production, and to what exists in the code."""
+"""The compose file holds to its schema, to our rules for what runs in production, and to what
+exists in the code.
+"""
 
 from __future__ import annotations
 
@@ -70,7 +72,9 @@ def test_an_image_is_pinned(name: str) -> None:
 
 
 def version() -> str:
-    found = re.search(r'^version = "(.+)"$', (CHECKOUT / "pyproject.toml").read_text(), re.MULTILINE)
+    found = re.search(
+        r'^version = "(.+)"$', (CHECKOUT / "pyproject.toml").read_text(), re.MULTILINE
+    )
     assert found
     return found[1]
 
@@ -85,7 +89,9 @@ def test_ports_are_published_on_loopback_and_only_from_where_they_lead_out(name:
 
 def test_data_is_behind_networks_that_lead_nowhere() -> None:
     networks = stack()["networks"]
-    assert {name for name, network in networks.items() if not network.get("internal")} == {"outside"}
+    assert {name for name, network in networks.items() if not network.get("internal")} == {
+        "outside"
+    }
     assert {name for name in SERVICES if "outside" in services()[name].get("networks", [])} == {
         "airflow-api-server",
         "airflow-scheduler",
@@ -99,7 +105,11 @@ def test_data_is_behind_networks_that_lead_nowhere() -> None:
 def test_what_is_waited_for_exists_and_is_waited_for_in_the_right_way() -> None:
     for name, service in services().items():
         for other, how in service.get("depends_on", {}).items():
-            wanted = "service_completed_successfully" if is_errand(services()[other]) else "service_healthy"
+            wanted = (
+                "service_completed_successfully"
+                if is_errand(services()[other])
+                else "service_healthy"
+            )
             assert how == {"condition": wanted}, (name, other)
             assert set(service["profiles"]) <= set(services()[other]["profiles"]), (name, other)
 
@@ -118,9 +128,15 @@ def test_what_is_mounted_exists() -> None:
 
 
 def test_each_of_our_services_runs_a_component_that_exists() -> None:
-    ours = {name: service for name, service in services().items() if service["image"].startswith(OURS)}
-    run = {name: service["command"] for name, service in ours.items() if "entrypoint" not in service}
-    assert run == {component.name: ["tollgate", "component", component.name] for component in COMPONENTS}
+    ours = {
+        name: service for name, service in services().items() if service["image"].startswith(OURS)
+    }
+    run = {
+        name: service["command"] for name, service in ours.items() if "entrypoint" not in service
+    }
+    assert run == {
+        component.name: ["tollgate", "component", component.name] for component in COMPONENTS
+    }
     for component in COMPONENTS:
         if component.healthy:
             check = ["CMD", "tollgate", "component", component.name, "--check"]
@@ -132,9 +148,13 @@ def test_each_of_our_services_runs_a_component_that_exists() -> None:
 @pytest.mark.parametrize("name", SERVICES)
 def test_the_environment_names_settings_and_holds_no_password(name: str) -> None:
     environment = services()[name].get("environment", {})
-    ours = {key.removeprefix("TOLLGATE_").lower() for key in environment if key.startswith("TOLLGATE_")}
+    ours = {
+        key.removeprefix("TOLLGATE_").lower() for key in environment if key.startswith("TOLLGATE_")
+    }
     assert ours - Settings.model_fields.keys() == set()
-    Settings.from_environment({key: value for key, value in environment.items() if key.startswith("TOLLGATE_")})
+    Settings.from_environment(
+        {key: value for key, value in environment.items() if key.startswith("TOLLGATE_")}
+    )
     asked = {secret for value in environment.values() for secret in PLACE.findall(str(value))}
     given = secret_folders()
     assert asked <= (given[mounted_secrets(services()[name]) or ""].keys() if asked else set())
@@ -148,8 +168,12 @@ def test_every_service_finds_its_secrets_and_only_its_own() -> None:
     given = secret_folders()
     found = {name: mounted_secrets(service) for name, service in services().items()}
     assert {folder for folder in found.values() if folder} == given.keys()
-    assert {name for name, folder in found.items() if folder not in {None, "tollgate", name}} == set()
-    made = {volume["target"].removeprefix("/secrets/") for volume in services()["secrets"]["volumes"]}
+    assert {
+        name for name, folder in found.items() if folder not in {None, "tollgate", name}
+    } == set()
+    made = {
+        volume["target"].removeprefix("/secrets/") for volume in services()["secrets"]["volumes"]
+    }
     assert made == {*given, "all", "/objects"}
 
 
@@ -162,7 +186,11 @@ def test_the_image_has_the_folders_that_lend_their_owner_to_volumes() -> None:
 
 
 def test_the_image_is_built_from_what_the_context_holds() -> None:
-    allowed = {line[1:] for line in (CHECKOUT / ".dockerignore").read_text().splitlines() if line.startswith("!")}
+    allowed = {
+        line[1:]
+        for line in (CHECKOUT / ".dockerignore").read_text().splitlines()
+        if line.startswith("!")
+    }
     lines = re.findall(r"^COPY ([^-].+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
     copied = {source for line in lines for source in line.split()[:-1]}
     assert copied == allowed
@@ -173,8 +201,12 @@ def test_prometheus_scrapes_what_the_compose_file_has() -> None:
     scrape = yaml.safe_load((DOCKER / "prometheus" / "prometheus.yml").read_text())
     (job,) = scrape["scrape_configs"]
     ((host, port),) = (target.split(":") for target in job["static_configs"][0]["targets"])
-    assert services()[host]["ports"] == [f"127.0.0.1:{port}:{Settings.model_fields['airflow_port'].default}"]
-    assert set(services()[host]["networks"]) & set(services()["prometheus"]["networks"]) >= {"control"}
+    assert services()[host]["ports"] == [
+        f"127.0.0.1:{port}:{Settings.model_fields['airflow_port'].default}"
+    ]
+    assert set(services()[host]["networks"]) & set(services()["prometheus"]["networks"]) >= {
+        "control"
+    }
     targets = {volume["target"] for volume in services()["prometheus"]["volumes"]}
     assert str(Path(job["authorization"]["credentials_file"]).parent) in targets
     assert set(scrape["rule_files"]) <= targets
@@ -182,14 +214,20 @@ def test_prometheus_scrapes_what_the_compose_file_has() -> None:
 
 def test_grafana_is_provisioned_with_a_dashboard_on_its_source() -> None:
     provisioning = DOCKER / "grafana" / "provisioning"
-    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())["datasources"]
+    (source,) = yaml.safe_load((provisioning / "datasources" / "prometheus.yaml").read_text())[
+        "datasources"
+    ]
     board = json.loads((DOCKER / "grafana" / "dashboards" / "tollgate.json").read_text())
     used = {panel["datasource"]["uid"] for panel in board["panels"]}
     assert used == {source["uid"]}
     host, port = source["url"].removeprefix("http://").split(":")
     assert f"http://127.0.0.1:{port}/-/ready" in services()[host]["healthcheck"]["test"]
     assert set(services()[host]["networks"]) & set(services()["grafana"]["networks"])
-    assert "ports" not in services()[host], "it has no login: Grafana, which has one, is asked instead"
-    (provider,) = yaml.safe_load((provisioning / "dashboards" / "tollgate.yaml").read_text())["providers"]
+    assert "ports" not in services()[host], (
+        "it has no login: Grafana, which has one, is asked instead"
+    )
+    (provider,) = yaml.safe_load((provisioning / "dashboards" / "tollgate.yaml").read_text())[
+        "providers"
+    ]
     targets = {volume["target"] for volume in services()["grafana"]["volumes"]}
     assert provider["options"]["path"] in targets

@@ -33,9 +33,13 @@ def asked() -> Iterator[tuple[str, str]]:
         for target in panel["targets"]:
             yield target["expr"], " ".join(re.findall(r"\{\{(\w+)\}\}", target["legendFormat"]))
     for variable in board["templating"]["list"]:
-        metric, label = re.fullmatch(r"label_values\((\w+), (\w+)\)", variable["query"]["query"]).groups()
+        metric, label = re.fullmatch(
+            r"label_values\((\w+), (\w+)\)", variable["query"]["query"]
+        ).groups()
         yield metric, label
-    for rule in yaml.safe_load((DOCKER / "prometheus" / "rules.yml").read_text())["groups"][0]["rules"]:
+    for rule in yaml.safe_load((DOCKER / "prometheus" / "rules.yml").read_text())["groups"][0][
+        "rules"
+    ]:
         yield rule["expr"], " ".join(re.findall(r"\$labels\.(\w+)", str(rule["annotations"])))
 
 
@@ -58,7 +62,9 @@ def emitted(settings: Settings) -> dict[str, set[str]]:
     run.ledger.move(move, expected=run.ledger.champion(), states=[(challenger, "shadow")])
     write_incidents(run)
     yesterday = AT.date() - timedelta(days=1)
-    run.ledger.record_stage(yesterday, ingest_account(), "done", run_id="ingest/scheduled__x", at=AT)
+    run.ledger.record_stage(
+        yesterday, ingest_account(), "done", run_id="ingest/scheduled__x", at=AT
+    )
     found: dict[str, set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(openmetrics(Facts(run))):
         for sample in family.samples:

@@ -1,4 +1,6 @@
-"""What Kubernetes is told: components and settings that exist, nothing as root, no password, no user of the chart's."""
+"""What Kubernetes is told: components and settings that exist, nothing as root, no password, no
+user of the chart's.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,12 @@ from pipelines.services.components import COMPONENTS
 from tests.docker.stack import DOCKER, PLACE, secret_folders, services
 
 VALUES: dict[str, Any] = yaml.safe_load((DOCKER / "kubernetes" / "values.yaml").read_text())
-OBJECTS: list[dict[str, Any]] = list(yaml.safe_load_all((DOCKER / "kubernetes" / "home-spark-mlflow.yaml").read_text()))
-SCORER: list[dict[str, Any]] = list(yaml.safe_load_all((DOCKER / "kubernetes" / "scorer.yaml").read_text()))
+OBJECTS: list[dict[str, Any]] = list(
+    yaml.safe_load_all((DOCKER / "kubernetes" / "home-spark-mlflow.yaml").read_text())
+)
+SCORER: list[dict[str, Any]] = list(
+    yaml.safe_load_all((DOCKER / "kubernetes" / "scorer.yaml").read_text())
+)
 PODS = {
     "apiServer": "airflow-api-server",
     "scheduler": "airflow-scheduler",
@@ -31,7 +37,9 @@ def test_the_chart_s_pods_run_our_components(section: str) -> None:
     assert given["args"] == ["tollgate", "component", PODS[section]]
     if section in {"scheduler", "dagProcessor", "triggerer"}:
         assert given["livenessProbe"]["command"] == [*given["args"], "--check"]
-        assert given["logGroomerSidecar"] == {"enabled": False}, "its script is in Airflow's own image"
+        assert given["logGroomerSidecar"] == {"enabled": False}, (
+            "its script is in Airflow's own image"
+        )
     if section != "migrateDatabaseJob":
         assert given["waitForMigrations"] == {"enabled": False}, "it would ask another database"
         assert given["resources"].keys() == {"requests", "limits"}
@@ -42,7 +50,9 @@ def test_the_environment_is_that_of_the_compose_file_elsewhere() -> None:
     folder = given.pop("SECRETS_FOLDER")
     assert given.keys() == services()["airflow-scheduler"]["environment"].keys()
     settings = {key: value for key, value in given.items() if key.startswith("TOLLGATE_")}
-    assert {key.removeprefix("TOLLGATE_").lower() for key in settings} <= Settings.model_fields.keys()
+    assert {
+        key.removeprefix("TOLLGATE_").lower() for key in settings
+    } <= Settings.model_fields.keys()
     Settings.from_environment(settings)
     asked = {secret for value in given.values() for secret in PLACE.findall(value)}
     assert asked == secret_folders()["tollgate"].keys()
@@ -53,7 +63,10 @@ def test_the_environment_is_that_of_the_compose_file_elsewhere() -> None:
 
 def test_airflow_s_address_is_the_chart_s_service() -> None:
     given = {entry["name"]: entry["value"] for entry in VALUES["env"]}
-    assert given["TOLLGATE_AIRFLOW_URL"] == f"http://tollgate-api-server:{VALUES['ports']['apiServer']}"
+    assert (
+        given["TOLLGATE_AIRFLOW_URL"]
+        == f"http://tollgate-api-server:{VALUES['ports']['apiServer']}"
+    )
     assert VALUES["ports"]["apiServer"] == Settings.model_fields["airflow_port"].default
     (spark,) = (item for item in OBJECTS if item["kind"] == "Service")
     (port,) = spark["spec"]["ports"]
@@ -61,10 +74,16 @@ def test_airflow_s_address_is_the_chart_s_service() -> None:
 
 
 def test_no_service_s_variables_are_taken_for_settings() -> None:
-    """Kubernetes gives every pod `<SERVICE>_PORT` and `<SERVICE>_SERVICE_HOST` of each service beside it."""
+    """Kubernetes gives every pod `<SERVICE>_PORT` and `<SERVICE>_SERVICE_HOST` of each service
+    beside it.
+    """
     names = {item["metadata"]["name"] for item in OBJECTS + SCORER if item["kind"] == "Service"}
     names |= {"tollgate-api-server"}
-    given = {f"{name.upper().replace('-', '_')}_{what}" for name in names for what in ("PORT", "SERVICE_HOST")}
+    given = {
+        f"{name.upper().replace('-', '_')}_{what}"
+        for name in names
+        for what in ("PORT", "SERVICE_HOST")
+    }
     assert not given & {f"TOLLGATE_{field.upper()}" for field in Settings.model_fields}
 
 
@@ -76,7 +95,11 @@ def test_the_chart_brings_no_user_and_no_database_of_its_own() -> None:
 
 
 def test_nothing_runs_as_root_or_writes_into_the_image() -> None:
-    pods = [item["spec"]["template"]["spec"] for item in OBJECTS + SCORER if item["kind"] == "Deployment"]
+    pods = [
+        item["spec"]["template"]["spec"]
+        for item in OBJECTS + SCORER
+        if item["kind"] == "Deployment"
+    ]
     assert len(pods) == 3
     known = {component.name for component in COMPONENTS}
     for pod in pods:
@@ -89,7 +112,9 @@ def test_nothing_runs_as_root_or_writes_into_the_image() -> None:
         assert container["resources"].keys() == {"requests", "limits"}
         mounts = {mount["name"] for mount in container["volumeMounts"]}
         assert mounts == {volume["name"] for volume in pod["volumes"]}
-    claims = {item["metadata"]["name"] for item in OBJECTS if item["kind"] == "PersistentVolumeClaim"}
+    claims = {
+        item["metadata"]["name"] for item in OBJECTS if item["kind"] == "PersistentVolumeClaim"
+    }
     wanted = {volume["persistentVolumeClaim"]["claimName"] for volume in VALUES["volumes"][:1]}
     assert wanted == claims
 
@@ -100,13 +125,20 @@ def test_the_scorer_s_pod_is_asked_where_it_listens_and_has_time_to_end() -> Non
     port = Settings.model_fields["serve_port"].default
     assert container["args"] == ["tollgate", "component", "scorer"]
     assert container["ports"] == [{"containerPort": port}]
-    probes = [container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")]
+    probes = [
+        container[probe]["httpGet"] for probe in ("startupProbe", "livenessProbe", "readinessProbe")
+    ]
     assert {(probe["port"], probe["scheme"]) for probe in probes} == {(port, "HTTPS")}
     assert SCORER[1]["spec"]["ports"] == [{"port": port}]
     given = {entry["name"]: entry["value"] for entry in container["env"]}
     settings = Settings.from_environment(given)
     mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
-    assert settings.serve_tls_certificate == Path(mounted["tls"]) / "tls.crt", "a Secret of type kubernetes.io/tls"
+    assert settings.serve_tls_certificate == Path(mounted["tls"]) / "tls.crt", (
+        "a Secret of type kubernetes.io/tls"
+    )
     assert settings.serve_tls_key == Path(mounted["tls"]) / "tls.key"
     assert given["TOLLGATE_SERVE_WORKERS"] == container["resources"]["limits"]["cpu"]
-    assert pod["terminationGracePeriodSeconds"] > Settings.model_fields["serve_drain_seconds"].default + MARGIN
+    assert (
+        pod["terminationGracePeriodSeconds"]
+        > Settings.model_fields["serve_drain_seconds"].default + MARGIN
+    )

@@ -1,4 +1,5 @@
-"""The commands of the compose file on this machine: its environment, its secrets, its entrypoint, real servers.
+"""The commands of the compose file on this machine: its environment, its secrets, its entrypoint,
+real servers.
 
 What needs a Docker engine (networks, volumes, limits) is not seen here.
 """
@@ -34,9 +35,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.services]
 
 @pytest.fixture(scope="module")
 def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Machine]:
-    """PostgreSQL and S3 as the compose file sets them up, its errands done, four of its components up."""
+    """PostgreSQL and S3 as the compose file sets them up, its errands done, four of its components
+    up.
+    """
     folder = tmp_path_factory.mktemp("native")
-    subprocess.run([sys.executable, str(DOCKER / "make_secrets.py"), str(folder / "secrets")], check=True)
+    subprocess.run(
+        [sys.executable, str(DOCKER / "make_secrets.py"), str(folder / "secrets")], check=True
+    )
     with pytest.MonkeyPatch.context() as patch, ExitStack() as stack:
         server, endpoint = stack.enter_context(postgresql()), stack.enter_context(s3(patch))
         make_databases(postgresql_url(server, "postgres"), folder / "secrets" / "postgres")
@@ -75,17 +80,26 @@ def test_the_errands_leave_a_bucket_a_database_with_pools_and_passwords(machine:
     assert AirflowApi(settings).dags() == {}, "the password in the home opens the API"
 
 
-def test_prometheus_gets_its_metrics_with_the_token_of_a_viewer_and_nobody_without(machine: Machine) -> None:
+def test_prometheus_gets_its_metrics_with_the_token_of_a_viewer_and_nobody_without(
+    machine: Machine,
+) -> None:
     settings = settings_of(machine, "metrics-token")
     token = (settings.home / "monitoring" / "token").read_text()
     url = f"{settings.airflow_url}/ops/metrics"
     assert httpx.get(url, timeout=60).status_code == 401
     scraped = httpx.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
     assert scraped.status_code == 200
-    assert "tollgate_releases" in {family.name for family in text_string_to_metric_families(scraped.text)}
+    assert "tollgate_releases" in {
+        family.name for family in text_string_to_metric_families(scraped.text)
+    }
     pools = f"{settings.airflow_url}/api/v2/pools"
     body = {"name": "x", "slots": 1}
-    assert httpx.post(pools, headers={"Authorization": f"Bearer {token}"}, json=body, timeout=60).status_code == 403
+    assert (
+        httpx.post(
+            pools, headers={"Authorization": f"Bearer {token}"}, json=body, timeout=60
+        ).status_code
+        == 403
+    )
 
 
 def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
@@ -95,18 +109,41 @@ def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
     record = example_record()
     made = Tracking(settings, "fraud").record(record)
     url = f"http://127.0.0.1:{settings.mlflow_port}"
-    paths = ("/", "/version", "/get-artifact", "/api/2.0/mlflow/experiments/search", "/ajax-api/2.0/mlflow-artifacts")
+    paths = (
+        "/",
+        "/version",
+        "/get-artifact",
+        "/api/2.0/mlflow/experiments/search",
+        "/ajax-api/2.0/mlflow-artifacts",
+    )
     strangers = [None, (USER, "wrong"), ("", ""), ("nobody", login(settings)[1])]
-    assert {httpx.get(f"{url}{path}", auth=one, timeout=60).status_code for path in paths for one in strangers} == {401}
-    assert httpx.post(f"{url}/api/2.0/mlflow/experiments/create", json={"name": "x"}, timeout=60).status_code == 401
+    assert {
+        httpx.get(f"{url}{path}", auth=one, timeout=60).status_code
+        for path in paths
+        for one in strangers
+    } == {401}
+    assert (
+        httpx.post(
+            f"{url}/api/2.0/mlflow/experiments/create", json={"name": "x"}, timeout=60
+        ).status_code
+        == 401
+    )
     with httpx.Client(base_url=url, auth=login(settings), timeout=60) as server:
-        run = server.get("/api/2.0/mlflow/runs/get", params={"run_id": made.run_id}).raise_for_status().json()["run"]
-        assert {metric["key"]: metric["value"] for metric in run["data"]["metrics"]} == record.metrics
+        run = (
+            server.get("/api/2.0/mlflow/runs/get", params={"run_id": made.run_id})
+            .raise_for_status()
+            .json()["run"]
+        )
+        assert {
+            metric["key"]: metric["value"] for metric in run["data"]["metrics"]
+        } == record.metrics
         assert run["info"]["artifact_uri"].startswith("s3://tollgate/mlflow/fraud/")
         card = server.get("/get-artifact", params={"run_uuid": made.run_id, "path": "card.md"})
         assert card.content == record.files["card.md"]
     bucket = boto3.resource("s3", endpoint_url=settings.s3_endpoint).Bucket("tollgate")
-    assert any(item.key.endswith("model.ubj") for item in bucket.objects.filter(Prefix="mlflow/fraud/"))
+    assert any(
+        item.key.endswith("model.ubj") for item in bucket.objects.filter(Prefix="mlflow/fraud/")
+    )
     assert not (settings.home / "mlflow").exists()
     assert not list(settings.home.rglob("*.sqlite"))
 
@@ -114,13 +151,19 @@ def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
 def test_no_secret_is_on_a_command_line_or_in_a_log(machine: Machine) -> None:
     kept = [path.read_bytes() for path in (machine.secrets / "all").iterdir()]
     kept += [path.read_bytes() for path in (machine.home / "airflow").glob("*.key")]
-    assert all(path.stat().st_mode & 0o077 == 0 for path in (machine.home / "airflow").glob("*.key"))
+    assert all(
+        path.stat().st_mode & 0o077 == 0 for path in (machine.home / "airflow").glob("*.key")
+    )
     members = [process for record in machine.started for process in record.members()]
     assert len(members) >= len(machine.started)
     for process in members:
         line = command_line(process).encode()
         assert not any(secret in line for secret in kept), process.name()
-    logs = [*machine.home.parent.glob("*/*.log"), *machine.home.rglob("*.log"), *machine.home.rglob("*.cfg")]
+    logs = [
+        *machine.home.parent.glob("*/*.log"),
+        *machine.home.rglob("*.log"),
+        *machine.home.rglob("*.cfg"),
+    ]
     assert len(logs) >= len(machine.started)
     for log in logs:
         assert not any(secret in log.read_bytes() for secret in kept), log

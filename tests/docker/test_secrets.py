@@ -1,4 +1,6 @@
-"""Passwords: made once, each service its own, filled into addresses whatever signs they hold; on the real servers."""
+"""Passwords: made once, each service its own, filled into addresses whatever signs they hold; on
+the real servers.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ AWKWARD = "p/a@b#c?d%e f:g+h&i=j'k\"l{m}$n\\o"
 SHOW = "import json, os; print(json.dumps(dict(os.environ)))"
 
 
-def entered(folder: Path, environment: dict[str, str], *command: str) -> subprocess.CompletedProcess[str]:
+def entered(
+    folder: Path, environment: dict[str, str], *command: str
+) -> subprocess.CompletedProcess[str]:
     """What the command says that the entrypoint becomes."""
     become = [sys.executable, str(DOCKER / "entrypoint.py"), *command]
     variables = {"PATH": os.environ["PATH"], "SECRETS_FOLDER": str(folder), **environment}
@@ -39,10 +43,17 @@ def generated(folder: Path) -> None:
 def test_addresses_are_built_from_files_whatever_a_password_holds(tmp_path: Path) -> None:
     for name in ("ledger", "airflow", "feast", "mlflow", "redis", "s3_key", "s3_secret"):
         (tmp_path / name).write_text(f"{name}{AWKWARD}\n")
-    given = {key: str(value) for key, value in services()["airflow-scheduler"]["environment"].items()}
+    given = {
+        key: str(value) for key, value in services()["airflow-scheduler"]["environment"].items()
+    }
     found = json.loads(entered(tmp_path, given, sys.executable, "-c", SHOW).stdout)
     settings = Settings.from_environment(found)
-    for url in (settings.ledger, settings.airflow_database, settings.online_registry, settings.mlflow):
+    for url in (
+        settings.ledger,
+        settings.airflow_database,
+        settings.online_registry,
+        settings.mlflow,
+    ):
         parts = urlsplit(str(url))
         assert parts.hostname == "postgres"
         assert unquote(str(parts.password)) == f"{parts.username}{AWKWARD}".replace("tollgate", "")
@@ -69,7 +80,9 @@ def test_others_variables_are_left_alone(tmp_path: Path) -> None:
 def test_passwords_are_made_once_and_differ(tmp_path: Path) -> None:
     generated(tmp_path / "a")
     first = {
-        path.relative_to(tmp_path / "a"): path.read_text() for path in (tmp_path / "a").rglob("*") if path.is_file()
+        path.relative_to(tmp_path / "a"): path.read_text()
+        for path in (tmp_path / "a").rglob("*")
+        if path.is_file()
     }
     shutil.rmtree(tmp_path / "a" / "redis")
     generated(tmp_path / "a")
@@ -78,8 +91,12 @@ def test_passwords_are_made_once_and_differ(tmp_path: Path) -> None:
     kept = [content for path, content in first.items() if path.parts[0] == "all"]
     assert len(set(kept)) == len(kept) == 11
     assert all(len(content) >= 32 for content in kept)
-    assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "a" / "all").iterdir()} == {"0o400"}
-    assert all(content not in str(first[Path("redis/users.acl")]) for content in kept), "Redis gets a digest"
+    assert {oct(path.stat().st_mode & 0o777) for path in (tmp_path / "a" / "all").iterdir()} == {
+        "0o400"
+    }
+    assert all(content not in str(first[Path("redis/users.acl")]) for content in kept), (
+        "Redis gets a digest"
+    )
 
 
 @pytest.mark.slow
@@ -88,9 +105,21 @@ def test_postgresql_makes_a_database_for_each_owner_and_nobody_else(tmp_path: Pa
     generated(tmp_path)
     psql = max(Path("/usr/lib/postgresql").glob("*/bin/psql"), default=None)
     with postgresql() as server:
-        command = [str(psql), "-v", "ON_ERROR_STOP=1", "--no-psqlrc", "-f", str(DOCKER / "postgres" / "databases.sql")]
+        command = [
+            str(psql),
+            "-v",
+            "ON_ERROR_STOP=1",
+            "--no-psqlrc",
+            "-f",
+            str(DOCKER / "postgres" / "databases.sql"),
+        ]
         variables = {"SECRETS_FOLDER": str(tmp_path / "postgres"), "PATH": os.environ["PATH"]}
-        subprocess.run([*command, postgresql_url(server, "postgres")], env=variables, check=True, capture_output=True)
+        subprocess.run(
+            [*command, postgresql_url(server, "postgres")],
+            env=variables,
+            check=True,
+            capture_output=True,
+        )
         names = ("ledger", "airflow", "feast", "mlflow")
         for name in names:
             password = (tmp_path / "tollgate" / name).read_text()
@@ -104,14 +133,23 @@ def test_postgresql_makes_a_database_for_each_owner_and_nobody_else(tmp_path: Pa
 
 @pytest.mark.slow
 @pytest.mark.services
-def test_redis_takes_its_configuration_and_lets_nobody_in_without_the_password(tmp_path: Path) -> None:
+def test_redis_takes_its_configuration_and_lets_nobody_in_without_the_password(
+    tmp_path: Path,
+) -> None:
     program = shutil.which("redis-server")
     if program is None:
         pytest.skip("no redis-server here (Debian: apt-get install redis-server)")
     generated(tmp_path)
     password = (tmp_path / "tollgate" / "redis").read_text()
     port = free_port()
-    command = [program, str(DOCKER / "redis" / "redis.conf"), "--bind", "127.0.0.1", "--port", str(port)]
+    command = [
+        program,
+        str(DOCKER / "redis" / "redis.conf"),
+        "--bind",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]
     command += ["--aclfile", str(tmp_path / "redis" / "users.acl")]
     with running(Server("redis", command, tmp_path, port, password)):
         with redis_client.Redis(port=port) as stranger, pytest.raises(AuthenticationError):

@@ -1,4 +1,6 @@
-"""The gate says the same of a frame in pandas and in Spark, closes on critical checks only, and explains itself."""
+"""The gate says the same of a frame in pandas and in Spark, closes on critical checks only, and
+explains itself.
+"""
 
 from __future__ import annotations
 
@@ -97,12 +99,14 @@ def test_failures_read_as_sentences_and_travel_as_json() -> None:
     result = run_suite(SUITE, frame("infinite"), subject="scores of 2026-11-07")
     assert [failure.severity for failure in result.failures] == ["critical", "critical"]
     absent, infinite = sorted(result.failures, key=lambda failure: failure.column)
-    assert str(absent) == (
-        "critical: day: expected the column to exist; found no such column, only id, score, release "
-        "(meaning of ExpectColumnValuesToNotBeNull)"
+    assert (
+        str(absent)
+        == "critical: day: expected the column to exist; found no such column, only id, score,"
+        " release (meaning of ExpectColumnValuesToNotBeNull)"
     )
-    assert str(infinite) == (
-        "critical: score: expected values to be between (min_value 0, max_value 1); "
+    assert (
+        str(infinite)
+        == "critical: score: expected values to be between (min_value 0, max_value 1); "
         "found 1 of 4 rows (25 %), such as inf (meaning of ExpectColumnValuesToBeBetween)"
     )
     assert (infinite.unexpected_count, infinite.unexpected_percent) == (1, 25.0)
@@ -113,16 +117,24 @@ def test_failures_read_as_sentences_and_travel_as_json() -> None:
 
 
 def test_a_frame_of_days_says_on_which_days_a_check_failed() -> None:
-    days = pd.DataFrame({"day": ["2026-11-01", "2026-11-02", "2026-11-03"], "ratio": [0.1, 1.0, None]})
-    ranged = check("ExpectColumnValuesToBeBetween", "warning", column="ratio", min_value=0.5, max_value=2)
-    result = run_suite(Suite(name="days", checks=(ranged,)), days, subject="three days", day_column="day")
+    days = pd.DataFrame(
+        {"day": ["2026-11-01", "2026-11-02", "2026-11-03"], "ratio": [0.1, 1.0, None]}
+    )
+    ranged = check(
+        "ExpectColumnValuesToBeBetween", "warning", column="ratio", min_value=0.5, max_value=2
+    )
+    result = run_suite(
+        Suite(name="days", checks=(ranged,)), days, subject="three days", day_column="day"
+    )
     assert [failure.days for failure in result.failures] == [("2026-11-01",)]
     assert result.of_day("2026-11-01") == result
     assert result.of_day("2026-11-02").failures == ()
 
 
 def test_a_check_that_cannot_be_evaluated_is_an_error_not_a_verdict() -> None:
-    suite = Suite(name="odd", checks=(check("ExpectColumnMeanToBeBetween", column="release", min_value=0),))
+    suite = Suite(
+        name="odd", checks=(check("ExpectColumnMeanToBeBetween", column="release", min_value=0),)
+    )
     with pytest.raises(ExpectationError, match="could not be evaluated"):
         run_suite(suite, frame("good"), subject="x")
     with pytest.raises(ExpectationError, match="ExpectMiracles"):
@@ -131,7 +143,8 @@ def test_a_check_that_cannot_be_evaluated_is_an_error_not_a_verdict() -> None:
 
 def test_importing_the_gate_does_not_import_great_expectations() -> None:
     code = (
-        "import sys, expectations.gate, expectations.fraud; print({'great_expectations', 'pandas'} & set(sys.modules))"
+        "import sys, expectations.gate, expectations.fraud; print({'great_expectations', 'pandas'}"
+        " & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
     assert done.stdout.strip() == "set()"
@@ -143,7 +156,9 @@ def test_spark_and_pandas_agree(name: str, spark: SparkSession) -> None:
     in_pandas = run_suite(SUITE, frame(name), subject=name)
     ids, scores, releases = FRAMES[name]
     rows = list(zip(ids, scores, releases, strict=True))
-    in_spark = run_suite(SUITE, spark.createDataFrame(rows, "id bigint, score double, release string"), subject=name)
+    in_spark = run_suite(
+        SUITE, spark.createDataFrame(rows, "id bigint, score double, release string"), subject=name
+    )
     assert (in_pandas.engine, in_spark.engine) == ("pandas", "spark")
 
     def verdict(result: object) -> object:
@@ -166,7 +181,8 @@ def test_a_small_frame_comes_to_pandas_and_a_large_one_stays(spark: SparkSession
 @pytest.mark.slow
 def test_what_the_library_is_imported_without_is_there_for_others() -> None:
     code = (
-        "from expectations.library import load_great_expectations as load; gx = load(); assert load() is gx; "
-        "import altair, scipy, scipy.stats; assert 0.97 < scipy.stats.norm.cdf(2) < 0.98; assert altair.Chart"
+        "from expectations.library import load_great_expectations as load; gx = load(); assert"
+        " load() is gx; import altair, scipy, scipy.stats; assert 0.97 < scipy.stats.norm.cdf(2) <"
+        " 0.98; assert altair.Chart"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,4 +1,6 @@
-"""The batch compilation on Spark: however it is cut into tasks, the rows are those of one call of the kernel."""
+"""The batch compilation on Spark: however it is cut into tasks, the rows are those of one call of
+the kernel.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ TARGET = DayRange(date(2026, 3, 1), date(2026, 3, 20))
 
 @pytest.fixture(scope="module")
 def rows() -> pd.DataFrame:
-    """3,000 events on whole hours; a tenth of them at one terminal; a fifth reported, some of them late."""
+    """3,000 events on whole hours; a tenth of them at one terminal; a fifth reported, some of them
+    late.
+    """
     random = np.random.default_rng(7)
     size = 3_000
     hours = random.integers(0, len(HISTORY) * 24, size)
@@ -57,7 +61,9 @@ def events(spark: SparkSession, rows: pd.DataFrame) -> DataFrame:
 def expected(rows: pd.DataFrame) -> pd.DataFrame:
     """What the kernel says in one call over everything."""
     ordered = rows.sort_values(["event_time", "transaction_id"]).reset_index(drop=True)
-    wanted = np.flatnonzero((ordered.event_time >= TARGET.start) & (ordered.event_time < TARGET.end))
+    wanted = np.flatnonzero(
+        (ordered.event_time >= TARGET.start) & (ordered.event_time < TARGET.end)
+    )
     values = compute(EVERY_KIND.features, _columns(ordered), wanted)
     return pd.DataFrame({"transaction_id": ordered.transaction_id[wanted].to_numpy(), **values})
 
@@ -80,12 +86,18 @@ def _micros(times: pd.Series) -> pd.Series:
 
 
 @pytest.mark.guarantee(
-    "ten times the volume", fault="the layouts of small and large volumes, on the same events", seen="the same bits"
+    "ten times the volume",
+    fault="the layouts of small and large volumes, on the same events",
+    seen="the same bits",
 )
 @pytest.mark.parametrize(
-    "layout", [Layout(), Layout(stripes=3), Layout(buckets=2), Layout(stripes=20, buckets=3)], ids=str
+    "layout",
+    [Layout(), Layout(stripes=3), Layout(buckets=2), Layout(stripes=20, buckets=3)],
+    ids=str,
 )
-def test_every_layout_gives_the_same_bits(events: DataFrame, expected: pd.DataFrame, layout: Layout) -> None:
+def test_every_layout_gives_the_same_bits(
+    events: DataFrame, expected: pd.DataFrame, layout: Layout
+) -> None:
     found = compute_features(events, EVERY_KIND, TARGET, layout=layout).toPandas()
     found = found.sort_values(["event_time", "transaction_id"]).reset_index(drop=True)
     pd.testing.assert_frame_equal(found[expected.columns], expected, check_exact=True)
@@ -95,10 +107,17 @@ def test_the_result_holds_keys_features_and_day(events: DataFrame) -> None:
     frame = compute_features(events, EVERY_KIND, DayRange.single(TARGET.last))
     types = dict(frame.dtypes)
     assert frame.columns == [
-        "transaction_id", "event_time", "customer_id", "terminal_id", *EVERY_KIND.names, "day",
-    ]  # fmt: skip
+        "transaction_id",
+        "event_time",
+        "customer_id",
+        "terminal_id",
+        *EVERY_KIND.names,
+        "day",
+    ]
     assert types["event_time"] == "timestamp"
-    assert all(types[f.name] == ("bigint" if f.dtype == "int64" else "double") for f in EVERY_KIND.features)
+    assert all(
+        types[f.name] == ("bigint" if f.dtype == "int64" else "double") for f in EVERY_KIND.features
+    )
     rows = frame.select("event_time", "day").collect()
     assert {row.day for row in rows} == {TARGET.last}
     assert [row.event_time for row in rows] == sorted(row.event_time for row in rows)
@@ -109,8 +128,13 @@ def test_ids_and_keys_may_be_text(events: DataFrame, expected: pd.DataFrame) -> 
     """Numbers as text of fixed width sort as the numbers do, so the features are the same."""
     from pyspark.sql import functions as f
 
-    columns = {name: f.format_string("%09d", name) for name in ("transaction_id", "customer_id", "terminal_id")}
-    found = compute_features(events.withColumns(columns), EVERY_KIND, TARGET, layout=Layout(stripes=2, buckets=2))
+    columns = {
+        name: f.format_string("%09d", name)
+        for name in ("transaction_id", "customer_id", "terminal_id")
+    }
+    found = compute_features(
+        events.withColumns(columns), EVERY_KIND, TARGET, layout=Layout(stripes=2, buckets=2)
+    )
     found = found.toPandas().sort_values(["event_time", "transaction_id"]).reset_index(drop=True)
     assert found.transaction_id.astype("int64").tolist() == expected.transaction_id.tolist()
     names = list(EVERY_KIND.names)
@@ -118,13 +142,17 @@ def test_ids_and_keys_may_be_text(events: DataFrame, expected: pd.DataFrame) -> 
 
 
 def test_nothing_in_nothing_out(events: DataFrame) -> None:
-    assert compute_features(events.limit(0), EVERY_KIND, TARGET, layout=Layout(stripes=2)).count() == 0
+    assert (
+        compute_features(events.limit(0), EVERY_KIND, TARGET, layout=Layout(stripes=2)).count() == 0
+    )
 
 
 def test_a_null_key_is_named(events: DataFrame) -> None:
     from pyspark.sql import functions as f
 
-    broken = events.withColumn("customer_id", f.when(f.col("customer_id") > 0, f.col("customer_id")))
+    broken = events.withColumn(
+        "customer_id", f.when(f.col("customer_id") > 0, f.col("customer_id"))
+    )
     with pytest.raises(Exception, match="events lack 'customer_id'"):
         compute_features(broken, EVERY_KIND, TARGET).count()
 
@@ -135,9 +163,11 @@ def test_other_entities_other_names(spark: SparkSession) -> None:
     from tests.features.kinds import TEXTS
 
     schema = EventSchema(
-        id="ride", time="started", amount="fare",
+        id="ride",
+        time="started",
+        amount="fare",
         entities=(Entity(name="station", key="station_code", description="where rides begin"),),
-    )  # fmt: skip
+    )
     features = FeatureSet(
         name="rides",
         description="…",
@@ -145,9 +175,12 @@ def test_other_entities_other_names(spark: SparkSession) -> None:
         features=(RequestAmount(**TEXTS), WindowCount(entity="station", days=1, **TEXTS)),
     )
     start = datetime(2026, 5, 1, tzinfo=UTC)
-    rides = [(n, start + timedelta(hours=9 * n), "ABC"[n % 2], Decimal("1.50"), None) for n in range(6)]
+    rides = [
+        (n, start + timedelta(hours=9 * n), "ABC"[n % 2], Decimal("1.50"), None) for n in range(6)
+    ]
     frame = spark.createDataFrame(
-        rides, "ride bigint, started timestamp, station_code string, fare decimal(5,2), seen timestamp"
+        rides,
+        "ride bigint, started timestamp, station_code string, fare decimal(5,2), seen timestamp",
     )
     found: Any = compute_features(
         frame, features, DayRange(date(2026, 5, 1), date(2026, 5, 2)), reported_at="seen"

@@ -1,4 +1,6 @@
-"""No loop of the live path leaves its arrays: compiled with checks, as numba's own code has none."""
+"""No loop of the live path leaves its arrays: compiled with checks, as numba's own code has
+none.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,8 @@ def walk() -> None:
     )
     stream = StreamFeatures(BASELINE)
     kept = {
-        name: (len(arena._arrays.cents) > 1, len(arena._arrays.reported) > 1) for name, arena in stream.arenas.items()
+        name: (len(arena._arrays.cents) > 1, len(arena._arrays.reported) > 1)
+        for name, arena in stream.arenas.items()
     }
     assert kept == {"customer": (True, False), "terminal": (False, True)}
     stream.serve(unreported(events), BASELINE.features)

@@ -1,4 +1,6 @@
-"""The index of an arena: each key is in its own place, the first one too, however full the table is."""
+"""The index of an arena: each key is in its own place, the first one too, however full the table
+is.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ PLACES = 16
 
 
 def test_keys_that_want_the_same_place_all_keep_one() -> None:
-    """Half full, as it may become; of 300 tables of 8 keys many have keys that meet the first one's."""
+    """Half full, as it may become; of 300 tables of 8 keys many have keys that meet the first
+    one's.
+    """
     random = np.random.default_rng(1)
     met_first = 0
     for _ in range(300):

@@ -1,4 +1,6 @@
-"""The kernel against an oracle that looks at every pair of events, on small random histories with many ties."""
+"""The kernel against an oracle that looks at every pair of events, on small random histories with
+many ties.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,8 @@ from tests.oracles.features_plain import EPOCH, Event, value
 START = datetime(2026, 2, 20, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
 
-# Hours and days make ties and window edges common; a microsecond to either side makes off-by-one errors visible.
+# Hours and days make ties and window edges common; a microsecond to either side makes off-by-one
+# errors visible.
 _instants = st.builds(
     lambda days, hours, micros: START + timedelta(days=days, hours=hours, microseconds=micros),
     st.sampled_from([0, 1, 2, 3, 7, 8, 9, 14, 30, 31, 37, 38, 44]),
@@ -31,7 +34,9 @@ _instants = st.builds(
 _delays = st.one_of(
     st.none(),
     st.builds(
-        timedelta, days=st.sampled_from([-1, 0, 1, 7, 7, 8, 14, 30, 40]), microseconds=st.sampled_from([0, 1, -1])
+        timedelta,
+        days=st.sampled_from([-1, 0, 1, 7, 7, 8, 14, 30, 40]),
+        microseconds=st.sampled_from([0, 1, -1]),
     ),
 )
 
@@ -55,8 +60,13 @@ def columns(events: Sequence[Event]) -> Events:
         id=np.array([event.id for event in events]),
         time=np.array([micros(event.time) for event in events]),
         cents=np.array([event.cents for event in events]),
-        reported=np.array([micros(event.reported) if event.reported else NEVER for event in events]),
-        keys={name: np.array([event.keys[name] for event in events]) for name in ("customer", "terminal")},
+        reported=np.array(
+            [micros(event.reported) if event.reported else NEVER for event in events]
+        ),
+        keys={
+            name: np.array([event.keys[name] for event in events])
+            for name in ("customer", "terminal")
+        },
     )
 
 
@@ -66,7 +76,9 @@ def micros(time: datetime) -> int:
 
 def agree(feature: Feature, found: float, expected: float) -> bool:
     """Equal to the bit, but for what rests on a square root of a fraction: there to 12 digits."""
-    rooted = isinstance(feature, WindowDeviation) or any(isinstance(part, WindowDeviation) for part in feature.inputs)
+    rooted = isinstance(feature, WindowDeviation) or any(
+        isinstance(part, WindowDeviation) for part in feature.inputs
+    )
     return found == pytest.approx(expected, rel=1e-12, abs=1e-12) if rooted else found == expected
 
 
@@ -78,13 +90,21 @@ def test_every_kind_equals_the_oracle(events: list[Event]) -> None:
         assert found[feature.name].dtype == feature.dtype
         for row, event in enumerate(events):
             expected = value(feature, event, events)
-            assert agree(feature, found[feature.name][row], expected), (feature.name, event, expected)
+            assert agree(feature, found[feature.name][row], expected), (
+                feature.name,
+                event,
+                expected,
+            )
 
 
 @settings(max_examples=100, deadline=None)
 @given(histories(), st.data())
-def test_one_event_alone_gets_the_bits_that_it_gets_among_all(events: list[Event], data: st.DataObject) -> None:
-    """Batch and online: all rows in one call, or one row with only the history of its own entities within reach."""
+def test_one_event_alone_gets_the_bits_that_it_gets_among_all(
+    events: list[Event], data: st.DataObject
+) -> None:
+    """Batch and online: all rows in one call, or one row with only the history of its own entities
+    within reach.
+    """
     among_all = compute(EVERY_KIND.features, columns(events), np.arange(len(events)))
     row = data.draw(st.integers(0, len(events) - 1))
     asked = events[row]
@@ -110,7 +130,9 @@ def test_order_of_events_does_not_matter(events: list[Event], random: object) ->
 
 
 def test_window_edges_to_the_microsecond() -> None:
-    """(t - 1 d, t]: the event a day ago is out, a microsecond later is in; of the same instant smaller ids are in."""
+    """(t - 1 d, t]: the event a day ago is out, a microsecond later is in; of the same instant
+    smaller ids are in.
+    """
     t = START + timedelta(days=40)
     day = timedelta(days=1)
     keys = {"customer": 1, "terminal": 1}
@@ -121,13 +143,19 @@ def test_window_edges_to_the_microsecond() -> None:
         Event(3, t, 800, keys),
         Event(4, t, 1600, keys),
     ]
-    found = compute([EVERY_KIND["customer_tx_count_1d"], EVERY_KIND["customer_amount_mean_1d"]], columns(events), [3])
+    found = compute(
+        [EVERY_KIND["customer_tx_count_1d"], EVERY_KIND["customer_amount_mean_1d"]],
+        columns(events),
+        [3],
+    )
     assert found["customer_tx_count_1d"] == [3]
     assert found["customer_amount_mean_1d"] == [(200 + 400 + 800) / 3 / 100]
 
 
 def test_report_counts_from_its_instant() -> None:
-    """A fraud reported late enters at the report, not at the end of the delay, and leaves with its window."""
+    """A fraud reported late enters at the report, not at the end of the delay, and leaves with its
+    window.
+    """
     keys = {"customer": 1, "terminal": 1}
     fraud = Event(0, START, 100, keys, reported=START + timedelta(days=10))
     asked = [
@@ -141,7 +169,9 @@ def test_report_counts_from_its_instant() -> None:
 
 
 def test_hot_key_costs_no_more_than_many_keys() -> None:
-    """The counts of 200,000 events of one key in 7 days are those of arithmetic: one event every 3.024 s."""
+    """The counts of 200,000 events of one key in 7 days are those of arithmetic: one event every
+    3.024 s.
+    """
     size = 200_000
     step = 7 * 86_400_000_000 // size
     keys = np.zeros(size, dtype=np.int64)
@@ -158,16 +188,21 @@ def test_keys_may_be_text_or_large_numbers() -> None:
     numbers = columns([Event(n, START, 100, {"customer": n % 2, "terminal": 0}) for n in range(6)])
     for keys in (np.array(["a", "b"] * 3, dtype=object), np.array([2**62, -(2**62)] * 3)):
         renamed = Events(
-            id=numbers.id, time=numbers.time, cents=numbers.cents, reported=numbers.reported,
+            id=numbers.id,
+            time=numbers.time,
+            cents=numbers.cents,
+            reported=numbers.reported,
             keys={**numbers.keys, "customer": keys},
-        )  # fmt: skip
+        )
         found = compute([EVERY_KIND["customer_tx_count_1d"]], renamed, np.arange(6))
         assert found["customer_tx_count_1d"].tolist() == [1, 1, 2, 2, 3, 3]
 
 
 def test_columns_of_different_length_are_refused() -> None:
     with pytest.raises(FeatureError, match="differ in length"):
-        Events(id=np.arange(2), time=np.arange(2), cents=np.arange(1), reported=np.arange(2), keys={})
+        Events(
+            id=np.arange(2), time=np.arange(2), cents=np.arange(1), reported=np.arange(2), keys={}
+        )
 
 
 class _Unknown(EntityFeature):
@@ -195,7 +230,9 @@ def _every(step: int, keys: np.ndarray) -> Events:
 
 
 def _timed(events: Events) -> tuple[dict[str, np.ndarray], float]:
-    """Every kind of feature of all events, and the seconds of computing that it took: the better of two times."""
+    """Every kind of feature of all events, and the seconds of computing that it took: the better of
+    two times.
+    """
     seconds = []
     for _ in range(2):
         began = time.process_time()
@@ -205,7 +242,12 @@ def _timed(events: Events) -> tuple[dict[str, np.ndarray], float]:
 
 
 @pytest.mark.parametrize(
-    "options", [{"days": 0}, {"days": 1, "delay_days": -1}, {"days": 1, "delay_days": 1, "include_current": False}]
+    "options",
+    [
+        {"days": 0},
+        {"days": 1, "delay_days": -1},
+        {"days": 1, "delay_days": 1, "include_current": False},
+    ],
 )
 def test_impossible_windows_are_refused(options: dict[str, int]) -> None:
     with pytest.raises(FeatureError):

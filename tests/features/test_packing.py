@@ -17,7 +17,9 @@ FEATURES = EXTENDED.features[:6]
 
 
 @given(st.integers(1, 40), st.integers(0, 2**31), st.integers(1, 5))
-def test_values_survive_among_rows_that_have_none_in_any_chunks(rows: int, seed: int, chunks: int) -> None:
+def test_values_survive_among_rows_that_have_none_in_any_chunks(
+    rows: int, seed: int, chunks: int
+) -> None:
     rng = np.random.default_rng(seed)
     bits = rng.integers(-(2**63), 2**63 - 1, (len(FEATURES), rows))
     columns = [each.view(feature.dtype) for feature, each in zip(FEATURES, bits, strict=True)]
@@ -34,7 +36,11 @@ def test_values_survive_among_rows_that_have_none_in_any_chunks(rows: int, seed:
         assert (found[feature.name].view(np.int64) == each[order].view(np.int64)).all()
 
 
-@pytest.mark.parametrize("chunks", [[], [pa.array([None, None], pa.binary())]], ids=["no chunk", "only nulls"])
+@pytest.mark.parametrize(
+    "chunks", [[], [pa.array([None, None], pa.binary())]], ids=["no chunk", "only nulls"]
+)
 def test_no_rows_have_no_values(chunks: list[pa.Array]) -> None:
     found = unpacked(pa.chunked_array(chunks, pa.binary()), np.empty(0, dtype=np.intp), FEATURES)
-    assert {name: len(column) for name, column in found.items()} == dict.fromkeys((f.name for f in FEATURES), 0)
+    assert {name: len(column) for name, column in found.items()} == dict.fromkeys(
+        (f.name for f in FEATURES), 0
+    )

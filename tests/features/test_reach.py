@@ -1,4 +1,6 @@
-"""How far back a feature looks decides what is read for it: exact days, nothing for what looks at no other event."""
+"""How far back a feature looks decides what is read for it: exact days, nothing for what looks at
+no other event.
+"""
 
 from __future__ import annotations
 

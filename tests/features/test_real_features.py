@@ -1,7 +1,9 @@
-"""Ten days of the public data: every row and column of the batch equals DuckDB's join of every pair of events.
+"""Ten days of the public data: every row and column of the batch equals DuckDB's join of every pair
+of events.
 
-Counts, flags, amounts, means, maxima, gaps and rates are equal to the bit; only a standard deviation, which takes a
-root, may differ in its last digits (1e-9 here: DuckDB's numerator is exact, but is rounded before the root).
+Counts, flags, amounts, means, maxima, gaps and rates are equal to the bit; only a standard
+deviation, which takes a root, may differ in its last digits (1e-9 here: DuckDB's numerator is
+exact, but is rounded before the root).
 """
 
 from __future__ import annotations
@@ -35,9 +37,13 @@ WANTED = FeatureSet(
     name="wanted",
     description="what the lake stores, and every other kind",
     schema=STORED.schema,
-    features=(*STORED.features, *(other for other in EVERY_KIND.features if other.name not in STORED.names)),
+    features=(
+        *STORED.features,
+        *(other for other in EVERY_KIND.features if other.name not in STORED.names),
+    ),
 )
-# A fifth of the reports comes later than after seven days, so that rates are not those of a plain window.
+# A fifth of the reports comes later than after seven days, so that rates are not those of a plain
+# window.
 EVENTS = """
     SELECT TRANSACTION_ID AS id, TX_DATETIME AS t, CUSTOMER_ID AS customer, TERMINAL_ID AS terminal,
            round(TX_AMOUNT * 100)::BIGINT AS cents,
@@ -45,7 +51,7 @@ EVENTS = """
                 + INTERVAL 1 DAY * (7 + CASE WHEN TRANSACTION_ID % 5 = 0 THEN TRANSACTION_ID % 20 ELSE 0 END)
            END AS reported
     FROM read_parquet([{files}])
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture(scope="module")
@@ -70,7 +76,7 @@ def found(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> pd.Data
     events = connection.sql(
         """SELECT id AS transaction_id, t::TIMESTAMPTZ AS event_time, customer AS customer_id,
                   terminal AS terminal_id, (cents / 100)::DECIMAL(12, 2) AS amount, reported::TIMESTAMPTZ AS reported_at
-           FROM events"""
+           FROM events"""  # noqa: E501
     )
     connection.sql("SET TimeZone = 'UTC'")
     frame = spark.createDataFrame(events.to_arrow_table())
@@ -88,7 +94,9 @@ def test_every_row_is_there(found: pd.DataFrame, expected: pd.DataFrame) -> None
 
 
 @pytest.mark.parametrize("feature", WANTED.features, ids=lambda feature: feature.name)
-def test_every_value_is_equal(found: pd.DataFrame, expected: pd.DataFrame, feature: Feature) -> None:
+def test_every_value_is_equal(
+    found: pd.DataFrame, expected: pd.DataFrame, feature: Feature
+) -> None:
     ours, theirs = found[feature.name].to_numpy(), expected[feature.name].to_numpy()
     assert ours.dtype == feature.dtype
     if _rooted(feature):
@@ -98,7 +106,9 @@ def test_every_value_is_equal(found: pd.DataFrame, expected: pd.DataFrame, featu
 
 
 def test_the_data_is_worth_the_test(found: pd.DataFrame) -> None:
-    """Ties of instant within a customer, frauds in windows, and terminals without history all occur."""
+    """Ties of instant within a customer, frauds in windows, and terminals without history all
+    occur.
+    """
     assert found.duplicated(["customer_id", "event_time"]).any()
     assert (found["terminal_fraud_rate_7d"] > 0).sum() > 500
     assert (found["terminal_tx_count_1d"] == 0).sum() > 10_000

@@ -1,4 +1,6 @@
-"""Which features are worked out together, and in which order; tests/features/test_stream proves the bits the same."""
+"""Which features are worked out together, and in which order; tests/features/test_stream proves the
+bits the same.
+"""
 
 from __future__ import annotations
 
@@ -31,11 +33,15 @@ def test_everything_is_worked_out_once_and_after_what_it_is_computed_from() -> N
 def test_a_stack_is_of_one_kind_over_one_entity() -> None:
     stacks = Plan(FEATURES).stacks
     for stack in stacks:
-        assert len({(type(member), getattr(member, "entity", "")) for member in members(stack)}) == 1
+        assert (
+            len({(type(member), getattr(member, "entity", "")) for member in members(stack)}) == 1
+        )
     assert max(len(members(stack)) for stack in stacks) > 2, "features are stacked at all"
 
 
 def test_members_that_do_not_agree_are_refused() -> None:
-    counts = [USE_CASE.stored_features[f"{entity}_tx_count_7d"] for entity in ("customer", "terminal")]
+    counts = [
+        USE_CASE.stored_features[f"{entity}_tx_count_7d"] for entity in ("customer", "terminal")
+    ]
     with pytest.raises(FeatureError, match="does not agree on entity"):
         _ = Stack(counts).entity

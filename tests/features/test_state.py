@@ -1,4 +1,6 @@
-"""States move alike whatever the order and however often, and end where a rebuild at midnight begins."""
+"""States move alike whatever the order and however often, and end where a rebuild at midnight
+begins.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,9 @@ def histories(draw: st.DrawFn) -> list[Move]:
 
 
 def events_first(moves: list[Move]) -> list[Move]:
-    """A report moves a state only once its event is there (`StreamFeatures` holds it back until then)."""
+    """A report moves a state only once its event is there (`StreamFeatures` holds it back until
+    then).
+    """
     return sorted(moves, key=lambda move: move.kind)
 
 
@@ -97,8 +101,12 @@ def test_a_move_that_comes_twice_changes_nothing(moves: list[Move], data: st.Dat
 
 
 @given(histories(), st.integers(1, 6), st.integers(1, 3))
-def test_a_moved_state_is_the_state_that_the_next_night_builds(moves: list[Move], night: int, reach: int) -> None:
-    """From the evening's state by the day's moves to the next midnight: the same as building it from the lake."""
+def test_a_moved_state_is_the_state_that_the_next_night_builds(
+    moves: list[Move], night: int, reach: int
+) -> None:
+    """From the evening's state by the day's moves to the next midnight: the same as building it
+    from the lake.
+    """
     before, after = (night - 1) * DAY, night * DAY
     state = rebuilt(moves, as_of=before, reach_days=reach)
     today = [move for move in moves if before <= move.time < after]
@@ -139,8 +147,13 @@ def test_only_the_arrays_that_the_definitions_read_are_kept() -> None:
     assert entities_with_state(BASELINE) == ("customer", "terminal")
     assert state_columns(BASELINE, "customer") == (IDS, TIMES, AMOUNTS)
     assert state_columns(BASELINE, "terminal") == (IDS, TIMES, REPORTED)
-    assert (state_reach_days(BASELINE, "customer"), state_reach_days(BASELINE, "terminal")) == (30, 37)
-    counts = replace(BASELINE, features=tuple(f for f in BASELINE.features if f.name == "customer_tx_count_7d"))
+    assert (state_reach_days(BASELINE, "customer"), state_reach_days(BASELINE, "terminal")) == (
+        30,
+        37,
+    )
+    counts = replace(
+        BASELINE, features=tuple(f for f in BASELINE.features if f.name == "customer_tx_count_7d")
+    )
     assert entities_with_state(counts) == ("customer",)
     assert state_columns(counts, "customer") == (IDS, TIMES)
     assert state_reach_days(counts, "customer") == 7

@@ -1,4 +1,6 @@
-"""The live path answers what the batch answers, bit by bit, and its states do not depend on how events came in."""
+"""The live path answers what the batch answers, bit by bit, and its states do not depend on how
+events came in.
+"""
 
 from __future__ import annotations
 
@@ -47,7 +49,8 @@ def report(stream: StreamFeatures, ids: list[int], at: list[int]) -> list[bool]:
 
 
 def streamed(feature_set: FeatureSet, events: Events, sizes: list[int]) -> dict[str, np.ndarray]:
-    """The answers in the order of the ids: events by (time, id) in batches of those sizes, cut where a report is due.
+    """The answers in the order of the ids: events by (time, id) in batches of those sizes, cut
+    where a report is due.
 
     A report comes before the events of its instant, and after its own event.
     """
@@ -69,7 +72,10 @@ def streamed(feature_set: FeatureSet, events: Events, sizes: list[int]) -> dict[
         answers.append(values)
         first = past
     back = np.argsort(order)
-    return {name: np.concatenate([answer[name] for answer in answers])[back] for name in feature_set.names}
+    return {
+        name: np.concatenate([answer[name] for answer in answers])[back]
+        for name in feature_set.names
+    }
 
 
 @pytest.mark.parametrize("feature_set", [STORED, EVERY_KIND], ids=lambda s: s.name)
@@ -86,8 +92,12 @@ def test_batches_of_a_stream_give_the_bits_of_the_batch(
 
 @settings(max_examples=60, deadline=None)
 @given(events=days_of_events(), random=st.randoms(), size=st.integers(1, 7))
-def test_the_same_events_in_any_order_and_twice_end_in_the_same_states(events: Events, random: Any, size: int) -> None:
-    """And these are the states that a night would build: once all reports have found their events."""
+def test_the_same_events_in_any_order_and_twice_end_in_the_same_states(
+    events: Events, random: Any, size: int
+) -> None:
+    """And these are the states that a night would build: once all reports have found their
+    events.
+    """
     stream = StreamFeatures(EVERY_KIND, slack_days=100)
     order = [*range(len(events)), *range(min(5, len(events)))]
     random.shuffle(order)
@@ -98,7 +108,12 @@ def test_the_same_events_in_any_order_and_twice_end_in_the_same_states(events: E
     assert all(report(stream, told, events.reported[told].tolist()))
     as_of = int(events.time.max()) + 20 * DAY
     for entity, keys in events.keys.items():
-        columns = {IDS: events.id, TIMES: events.time, "amounts": events.cents, REPORTED: events.reported}
+        columns = {
+            IDS: events.id,
+            TIMES: events.time,
+            "amounts": events.cents,
+            REPORTED: events.reported,
+        }
         expected = build_states(keys, columns, as_of=as_of, reach_days=200)
         for key, state in expected.items():
             found = stream.state(entity, int(key))
@@ -113,7 +128,9 @@ def test_the_same_events_in_any_order_and_twice_end_in_the_same_states(events: E
 def test_states_that_are_loaded_before_or_after_the_stream_began_are_the_same(
     events: Events, cut: int, overlap: int
 ) -> None:
-    """What the night built may come in after the first events of the day, and holds some of them already."""
+    """What the night built may come in after the first events of the day, and holds some of them
+    already.
+    """
     order = by_time(events.time, events.id)
     night, day = order[:cut], order[max(0, cut - overlap) :]
     whole = StreamFeatures(STORED, slack_days=100)
@@ -122,11 +139,21 @@ def test_states_that_are_loaded_before_or_after_the_stream_began_are_the_same(
     late.move(taken(unreported(events), day))
     for entity, keys in events.keys.items():
         columns = {IDS: events.id[night], TIMES: events.time[night], "amounts": events.cents[night]}
-        states = build_states(keys[night], columns, as_of=200 * DAY, reach_days=300) if len(night) else {}
+        states = (
+            build_states(keys[night], columns, as_of=200 * DAY, reach_days=300)
+            if len(night)
+            else {}
+        )
         late.load(entity, StatesTable.of([(int(key), state) for key, state in states.items()]))
         for key in np.unique(keys).tolist():
-            assert late.state(entity, key).event_ids.tolist() == whole.state(entity, key).event_ids.tolist()
-            assert late.state(entity, key).amounts.tolist() == whole.state(entity, key).amounts.tolist()
+            assert (
+                late.state(entity, key).event_ids.tolist()
+                == whole.state(entity, key).event_ids.tolist()
+            )
+            assert (
+                late.state(entity, key).amounts.tolist()
+                == whole.state(entity, key).amounts.tolist()
+            )
 
 
 def test_a_repeated_request_gets_its_first_answer_and_counts_once() -> None:
@@ -134,7 +161,9 @@ def test_a_repeated_request_gets_its_first_answer_and_counts_once() -> None:
     request = make_events([(10 * DAY, 1000, 1, 1, None)])
     first, marks = stream.serve(request, STORED.features)
     again, marks_again = stream.serve(request, STORED.features)
-    assert {name: values.tolist() for name, values in again.items()} == {n: v.tolist() for n, v in first.items()}
+    assert {name: values.tolist() for name, values in again.items()} == {
+        n: v.tolist() for n, v in first.items()
+    }
     assert (marks.tolist(), marks_again.tolist()) == ([loops.EMPTY], [loops.REPEATED])
     assert len(stream.state("customer", 1)) == 1
 
@@ -174,10 +203,12 @@ def test_a_hot_entity_keeps_its_newest_events_and_says_so() -> None:
 
 @pytest.mark.parametrize("share", [0.05, 0.5])
 def test_a_hot_entity_gets_the_bits_of_the_batch(share: float) -> None:
-    """Thousands of events of one terminal, whose windows are made of tiles: late ones, repeats and reports too.
+    """Thousands of events of one terminal, whose windows are made of tiles: late ones, repeats and
+    reports too.
 
-    Reports come newest first: where an earlier event of a tile is told before a later one, the later one would make
-    good what the earlier one has left undone. Half of all events reported: the first cell of some tile among them.
+    Reports come newest first: where an earlier event of a tile is told before a later one, the
+    later one would make good what the earlier one has left undone. Half of all events reported: the
+    first cell of some tile among them.
     """
     rng = np.random.default_rng(8)
     count = 6_000
@@ -186,8 +217,13 @@ def test_a_hot_entity_gets_the_bits_of_the_batch(share: float) -> None:
         id=rng.permutation(count),
         time=time,
         cents=rng.integers(0, 90_000, count),
-        reported=np.where(rng.random(count) < share, time + rng.integers(0, 14 * DAY, count), NEVER),
-        keys={"customer": np.where(rng.random(count) < 0.7, 1, 2), "terminal": np.zeros(count, dtype=np.int64)},
+        reported=np.where(
+            rng.random(count) < share, time + rng.integers(0, 14 * DAY, count), NEVER
+        ),
+        keys={
+            "customer": np.where(rng.random(count) < 0.7, 1, 2),
+            "terminal": np.zeros(count, dtype=np.int64),
+        },
     )
     stream = StreamFeatures(EVERY_KIND)
     half = count // 2
@@ -201,7 +237,9 @@ def test_a_hot_entity_gets_the_bits_of_the_batch(share: float) -> None:
     rows = np.append(np.arange(half, count), asked_again)
     values, marks = stream.serve(taken(unreported(events), rows), EVERY_KIND.features)
     seen = np.where(np.isin(np.arange(count), known), events.reported, NEVER)
-    known_then = Events(id=events.id, time=events.time, cents=events.cents, reported=seen, keys=events.keys)
+    known_then = Events(
+        id=events.id, time=events.time, cents=events.cents, reported=seen, keys=events.keys
+    )
     batch = compute(EVERY_KIND.features, known_then, rows)
     for name in EVERY_KIND.names:
         assert batch[name].tobytes() == values[name].tobytes(), name
@@ -231,7 +269,9 @@ def test_with_room_made_nothing_moves_while_somebody_waits_and_room_takes_no_mem
     assert all(arena._arrays is places[name] for name, arena in stream.arenas.items())
 
 
-def test_a_system_that_promises_little_memory_gets_less_room(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_system_that_promises_little_memory_gets_less_room(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     honest, asked = arena._empty, []
 
     def strict(slots: int, cells: int, keeps: tuple[bool, bool]) -> arena.Arrays:
@@ -258,16 +298,20 @@ def test_thousands_of_entities_survive_growing() -> None:
         time=np.sort(rng.integers(0, 20 * DAY, count)),
         cents=rng.integers(0, 10_000, count),
         reported=np.full(count, NEVER),
-        keys={"customer": rng.integers(-(2**62), 2**62, 9000)[rng.integers(0, 9000, count)],
-              "terminal": rng.integers(0, 5000, count)},
-    )  # fmt: skip
+        keys={
+            "customer": rng.integers(-(2**62), 2**62, 9000)[rng.integers(0, 9000, count)],
+            "terminal": rng.integers(0, 5000, count),
+        },
+    )
     stream = StreamFeatures(STORED)
     for first in range(0, count, 7_000):
         stream.move(taken(events, slice(first, first + 7_000)))
     for key in np.unique(events.keys["customer"])[::97].tolist():
         mine = np.flatnonzero(events.keys["customer"] == key)
         mine = mine[np.lexsort((events.id[mine], events.time[mine]))]
-        expected = EntityState(events.id[mine], events.time[mine], events.cents[mine], np.full(len(mine), NEVER))
+        expected = EntityState(
+            events.id[mine], events.time[mine], events.cents[mine], np.full(len(mine), NEVER)
+        )
         assert stream.state("customer", key) == expected
 
 
@@ -283,7 +327,9 @@ def test_a_report_that_is_ahead_of_its_event_waits_for_it() -> None:
 
 
 def test_an_unknown_entity_gets_the_defaults_and_sees_itself() -> None:
-    answer, marks = StreamFeatures(BASELINE).serve(make_events([(10 * DAY + 5, 1234, 1, 1, None)]), BASELINE.features)
+    answer, marks = StreamFeatures(BASELINE).serve(
+        make_events([(10 * DAY + 5, 1234, 1, 1, None)]), BASELINE.features
+    )
     assert answer["customer_tx_count_30d"].tolist() == [1]
     assert answer["customer_amount_mean_30d"].tolist() == [12.34]
     assert answer["terminal_tx_count_30d"].tolist() == [0]
@@ -300,9 +346,12 @@ def test_a_count_shrinks_while_nothing_happens() -> None:
         stream = StreamFeatures(BASELINE)
         stream.move(make_events([(0, 1000, 1, 1, None)]))
         request = Events(
-            id=np.array([9]), time=np.array([at]), cents=np.array([1]), reported=np.array([NEVER]),
+            id=np.array([9]),
+            time=np.array([at]),
+            cents=np.array([1]),
+            reported=np.array([NEVER]),
             keys={"customer": np.array([1]), "terminal": np.array([1])},
-        )  # fmt: skip
+        )
         counts += stream.serve(request, BASELINE.features)[0]["customer_tx_count_1d"].tolist()
     assert counts == [2, 2, 1]
 
@@ -310,8 +359,13 @@ def test_a_count_shrinks_while_nothing_happens() -> None:
 def test_its_own_label_is_not_told_to_a_request() -> None:
     """A request that carries a report (a row of the lake does) is answered as if it did not."""
     told = make_events([(10 * DAY, 1000, 1, 1, 0)])
-    answer, expected = (StreamFeatures(EVERY_KIND).serve(e, EVERY_KIND.features)[0] for e in (told, unreported(told)))
-    assert {name: v.tolist() for name, v in answer.items()} == {name: v.tolist() for name, v in expected.items()}
+    answer, expected = (
+        StreamFeatures(EVERY_KIND).serve(e, EVERY_KIND.features)[0]
+        for e in (told, unreported(told))
+    )
+    assert {name: v.tolist() for name, v in answer.items()} == {
+        name: v.tolist() for name, v in expected.items()
+    }
 
 
 def test_a_kind_of_feature_that_the_loops_do_not_know_is_refused_at_once() -> None:
@@ -320,6 +374,8 @@ def test_a_kind_of_feature_that_the_loops_do_not_know_is_refused_at_once() -> No
         kind: ClassVar[str] = "median"
         name = "median"
 
-    unknown = replace(BASELINE, features=(*BASELINE.features, Median(entity="customer", days=3, **TEXTS)))
+    unknown = replace(
+        BASELINE, features=(*BASELINE.features, Median(entity="customer", days=3, **TEXTS))
+    )
     with pytest.raises(FeatureError, match="median"):
         StreamFeatures(unknown)

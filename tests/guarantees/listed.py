@@ -1,4 +1,5 @@
-"""The guarantees, each with the fault that is injected and what must be seen: the list that tests are marked against.
+"""The guarantees, each with the fault that is injected and what must be seen: the list that tests
+are marked against.
 
 `docs/guarantees.md` is made from it and from a run of the marked tests (`make test-faults`).
 """
@@ -10,7 +11,9 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Guarantee:
-    """`name` is what markers say; `not_built` names what of it has no test yet and why, empty where nothing lacks."""
+    """`name` is what markers say; `not_built` names what of it has no test yet and why, empty where
+    nothing lacks.
+    """
 
     name: str
     fault: str
@@ -69,7 +72,8 @@ GUARANTEES = (
     Guarantee(
         "online store down",
         "stop it half-way through materialisation, and while scoring",
-        "watermark unmoved, a retry fills every key; scoring answers with its declared fallback, flagged",
+        "watermark unmoved, a retry fills every key; scoring answers with its declared fallback,"
+        " flagged",
     ),
     Guarantee(
         "online store keeps the newest",
@@ -85,7 +89,8 @@ GUARANTEES = (
         "Spark killed",
         "kill driver, executor, server in each stage",
         "one live job per run, N rows after the retry",
-        "executors of a cluster are not killed, and of the stages only ingest is: the others write by the same commit",
+        "executors of a cluster are not killed, and of the stages only ingest is: the others write"
+        " by the same commit",
     ),
     Guarantee("disk full", "at data, log and checkpoint", "table readable, version unchanged"),
     Guarantee("two promotions at once", "100 races", "one winner each time, the loser told"),
@@ -95,15 +100,23 @@ GUARANTEES = (
         "50 requests a second through it",
         "every answer from exactly one release, no errors",
     ),
-    Guarantee("poisoned labels", "5 % of one slice's labels flipped", "not promoted, the slice named"),
+    Guarantee(
+        "poisoned labels", "5 % of one slice's labels flipped", "not promoted, the slice named"
+    ),
     Guarantee(
         "tampered model",
         "bytes flipped, file added, removed, symlink, wrong key, unsigned",
         "refused before parsing",
     ),
     Guarantee("pickle", "a model directory with a pickle", "never loaded"),
-    Guarantee("path tricks", "`../`, absolute, encoded, in days, feeds, release ids", "none leaves its root"),
-    Guarantee("injection", "`=`, `+`, `@`, `<script>` in values and column names", "inert in CSV and HTML"),
+    Guarantee(
+        "path tricks",
+        "`../`, absolute, encoded, in days, feeds, release ids",
+        "none leaves its root",
+    ),
+    Guarantee(
+        "injection", "`=`, `+`, `@`, `<script>` in values and column names", "inert in CSV and HTML"
+    ),
     Guarantee(
         "secrets and card numbers",
         "canaries in settings and in bad rows",
@@ -122,7 +135,8 @@ GUARANTEES = (
     ),
     Guarantee(
         "two drivers on one lake",
-        "writers race for a table on an object store; a holder of its lease is killed, or suspended",
+        "writers race for a table on an object store; a holder of its lease is killed, or"
+        " suspended",
         "nothing is lost, each commit names a larger token than those before",
     ),
     Guarantee(

@@ -11,7 +11,8 @@ from pipelines.base.settings import CHECKOUT
 
 @dataclass(frozen=True, order=True)
 class Marked:
-    """A mark of a test function: `test` is its node id without parameters, `fault` what this test injects.
+    """A mark of a test function: `test` is its node id without parameters, `fault` what this test
+    injects.
 
     `seen`: what the test asserts, told where it held and reported nothing of its own.
     """
@@ -38,10 +39,13 @@ def _of_module(module: ast.Module, path: str) -> list[Marked]:
         _mark(decorator, f"{path}::{function.name}")
         for function in functions
         for decorator in function.decorator_list
-        if isinstance(decorator, ast.Call) and ast.unparse(decorator.func) == "pytest.mark.guarantee"
+        if isinstance(decorator, ast.Call)
+        and ast.unparse(decorator.func) == "pytest.mark.guarantee"
     ]
 
 
 def _mark(call: ast.Call, test: str) -> Marked:
-    named = {keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg}
+    named = {
+        keyword.arg: ast.literal_eval(keyword.value) for keyword in call.keywords if keyword.arg
+    }
     return Marked(ast.literal_eval(call.args[0]), test, named["fault"], named.get("seen", ""))

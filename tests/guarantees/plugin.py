@@ -1,8 +1,9 @@
-"""The part of pytest that keeps the books of the marked tests, and writes the table after a run that asks for it.
+"""The part of pytest that keeps the books of the marked tests, and writes the table after a run
+that asks for it.
 
-Options: `--guarantees FILE` writes (or, after a part of the tests, brings up to date) the table; `--thorough` lets
-tests inject their faults as often as the guarantees say, where a usual run takes a few. Reports of xdist's workers
-come together in the controller.
+Options: `--guarantees FILE` writes (or, after a part of the tests, brings up to date) the table;
+`--thorough` lets tests inject their faults as often as the guarantees say, where a usual run takes
+a few. Reports of xdist's workers come together in the controller.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ TRIED = "tried"
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("guarantees")
-    group.addoption("--guarantees", type=Path, default=None, help="write the table of guarantees to this file")
-    group.addoption("--thorough", action="store_true", help="inject every fault as often as the guarantees say")
+    group.addoption(
+        "--guarantees", type=Path, default=None, help="write the table of guarantees to this file"
+    )
+    group.addoption(
+        "--thorough", action="store_true", help="inject every fault as often as the guarantees say"
+    )
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line(
-        "markers", f"{MARK}(name, fault=…, seen=…): injects a fault of the list tests/guarantees/listed.py"
+        "markers",
+        f"{MARK}(name, fault=…, seen=…): injects a fault of the list tests/guarantees/listed.py",
     )
     if config.getoption("guarantees") and not hasattr(config, "workerinput"):
         config.pluginmanager.register(Books(config.getoption("guarantees")), "guarantee-books")

@@ -1,4 +1,6 @@
-"""The table of guarantees as Markdown: made of marks and outcomes, and read back so that a part can be run again."""
+"""The table of guarantees as Markdown: made of marks and outcomes, and read back so that a part can
+be run again.
+"""
 
 from __future__ import annotations
 
@@ -20,12 +22,14 @@ says so, and one that was never run, too. Running a part
 (`.venv/bin/python -m pytest FILE -m guarantee --thorough --guarantees docs/guarantees.md`) brings its rows up to date;
 *run* is the day (UTC) of a row's last run. `make test` runs these tests too,
 most with fewer tries, and the kills of an ingest not at all.
-"""
+"""  # noqa: E501
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """How one test (a parameter of it) ended: pytest's word, the tries it reported, why it did not pass."""
+    """How one test (a parameter of it) ended: pytest's word, the tries it reported, why it did not
+    pass.
+    """
 
     word: str
     tries: Sequence[tuple[int, str]] = ()
@@ -50,7 +54,9 @@ class Row:
 
 
 def row_of(mark: Marked, outcomes: Sequence[Outcome], run: str) -> Row:
-    """The row of a marked test from the outcomes of all its parameters; without outcomes it was not run."""
+    """The row of a marked test from the outcomes of all its parameters; without outcomes it was not
+    run.
+    """
     words = Counter(outcome.word for outcome in outcomes)
     bad = next((outcome for outcome in outcomes if outcome.word == "failed"), None)
     if bad is not None:
@@ -63,7 +69,9 @@ def row_of(mark: Marked, outcomes: Sequence[Outcome], run: str) -> Row:
     else:
         reported = [attempt for outcome in outcomes for attempt in outcome.tries]
         tried = f"{sum(times for times, _ in reported) if reported else len(outcomes):,}"
-        seen = "; ".join(dict.fromkeys(text for _, text in reported)) or mark.seen or "as it must be"
+        seen = (
+            "; ".join(dict.fromkeys(text for _, text in reported)) or mark.seen or "as it must be"
+        )
     return Row(mark.guarantee, _cell(mark.fault), tried, _cell(seen), mark.test, run)
 
 
@@ -71,7 +79,9 @@ def rendered(rows: Sequence[Row]) -> str:
     """The whole document."""
     held = sum(row.held for row in rows)
     ran = [row for row in rows if row.seen != NOT_RUN]
-    total = f"{len(GUARANTEES)} guarantees, {len(rows)} tests: {held} of {len(ran)} that were run held"
+    total = (
+        f"{len(GUARANTEES)} guarantees, {len(rows)} tests: {held} of {len(ran)} that were run held"
+    )
     total += f", {len(rows) - len(ran)} not run yet." if len(rows) > len(ran) else "."
     parts = [_INTRODUCTION, total + "\n"]
     for guarantee in GUARANTEES:
@@ -100,7 +110,9 @@ def parsed(text: str) -> dict[tuple[str, str], Row]:
         cells = line.removeprefix("| ").removesuffix(" |").split(" | ")
         if len(cells) == len(_HEAD) and cells[3].startswith("`"):
             fault, tried, seen, test, run = cells
-            rows[(name, test.strip("`"))] = Row(name, fault, tried.strip(), seen, test.strip("`"), run.strip())
+            rows[(name, test.strip("`"))] = Row(
+                name, fault, tried.strip(), seen, test.strip("`"), run.strip()
+            )
     return rows
 
 

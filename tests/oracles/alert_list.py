@@ -1,4 +1,6 @@
-"""The alert list in plain Python loops, from the words of the declaration: independent of the stage."""
+"""The alert list in plain Python loops, from the words of the declaration: independent of the
+stage.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ class Scored(NamedTuple):
 
 
 def known_on(day: date, reports: Iterable[tuple[int, datetime]], detected_days: int) -> set[int]:
-    """Units with a positive reported before 00:00 UTC of the day, not longer ago than `detected_days` days."""
+    """Units with a positive reported before 00:00 UTC of the day, not longer ago than
+    `detected_days` days.
+    """
     known = set()
     for unit, reported_at in reports:
         at = reported_at.replace(tzinfo=None)
@@ -29,7 +33,14 @@ def alert_list(rows: Iterable[Scored], known: set[int], capacity: int) -> list[S
     best: dict[int, Scored] = {}
     for row in rows:
         held = best.get(row.unit)
-        if held is None or row.score > held.score or (row.score == held.score and row.event < held.event):
+        if (
+            held is None
+            or row.score > held.score
+            or (row.score == held.score and row.event < held.event)
+        ):
             best[row.unit] = row
-    listed = sorted((row for unit, row in best.items() if unit not in known), key=lambda row: (-row.score, row.unit))
+    listed = sorted(
+        (row for unit, row in best.items() if unit not in known),
+        key=lambda row: (-row.score, row.unit),
+    )
     return listed[:capacity]

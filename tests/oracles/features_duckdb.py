@@ -1,8 +1,10 @@
-"""Features in DuckDB: every event is joined with the events of the same entity within reach, and the pairs are counted.
+"""Features in DuckDB: every event is joined with the events of the same entity within reach, and
+the pairs are counted.
 
-One range join per kind of entity, one filtered aggregate per feature, generated from the declarations alone. Tables:
-`events` (id BIGINT, t TIMESTAMP UTC, cents BIGINT, reported TIMESTAMP or NULL, one BIGINT column per entity's name) and
-`queries` (id BIGINT), the events that are asked about.
+One range join per kind of entity, one filtered aggregate per feature, generated from the
+declarations alone. Tables: `events` (id BIGINT, t TIMESTAMP UTC, cents BIGINT, reported TIMESTAMP
+or NULL, one BIGINT column per entity's name) and `queries` (id BIGINT), the events that are asked
+about.
 """
 
 from __future__ import annotations
@@ -35,28 +37,34 @@ def features(connection: duckdb.DuckDBPyConnection, wanted: Iterable[Feature]) -
     wanted = tuple(wanted)
     leaves = {leaf.name: leaf for feature in wanted for leaf in _leaves(feature)}
     over_entities = [leaf for leaf in leaves.values() if isinstance(leaf, EntityFeature)]
-    connection.sql("CREATE OR REPLACE TEMP TABLE asked AS SELECT e.* FROM events e SEMI JOIN queries q ON e.id = q.id")
+    connection.sql(
+        "CREATE OR REPLACE TEMP TABLE asked AS SELECT e.* FROM events e SEMI JOIN queries q ON e.id"
+        " = q.id"
+    )
     for entity in {leaf.entity for leaf in over_entities}:
         _join(connection, entity, [leaf for leaf in over_entities if leaf.entity == entity])
-    joins = "".join(f" JOIN of_{entity} USING (id)" for entity in sorted({leaf.entity for leaf in over_entities}))
+    joins = "".join(
+        f" JOIN of_{entity} USING (id)"
+        for entity in sorted({leaf.entity for leaf in over_entities})
+    )
     columns = ", ".join(f"{_plain(feature)} AS {feature.name}" for feature in wanted)
     return connection.sql(f"SELECT id, {columns} FROM asked{joins} ORDER BY id").df()
 
 
 def _leaves(feature: Feature) -> Iterable[Feature]:
-    return [leaf for part in feature.inputs for leaf in _leaves(part)] if feature.inputs else [feature]
+    return (
+        [leaf for part in feature.inputs for leaf in _leaves(part)] if feature.inputs else [feature]
+    )
 
 
 def _join(connection: duckdb.DuckDBPyConnection, entity: str, leaves: list[EntityFeature]) -> None:
     reach = max(leaf.reach_days for leaf in leaves)
     aggregates = ", ".join(f"{_aggregate(leaf)} AS {leaf.name}" for leaf in leaves)
-    connection.sql(
-        f"""CREATE OR REPLACE TEMP TABLE of_{entity} AS
+    connection.sql(f"""CREATE OR REPLACE TEMP TABLE of_{entity} AS
         SELECT q.id, {aggregates}
         FROM asked q JOIN events e
           ON e.{entity} = q.{entity} AND e.t <= q.t AND e.t > q.t - INTERVAL {reach} DAY
-        GROUP BY q.id, q.t"""
-    )
+        GROUP BY q.id, q.t""")
 
 
 def _aggregate(leaf: EntityFeature) -> str:
@@ -65,7 +73,10 @@ def _aggregate(leaf: EntityFeature) -> str:
         last = f"max(e.t) FILTER ({earlier} AND e.t > q.t - INTERVAL {leaf.days} DAY)"
         return f"coalesce((epoch_us(q.t) - epoch_us({last})) / 1000000.0::DOUBLE, {leaf.default!r})"
     assert isinstance(leaf, WindowFeature)
-    inside = f"e.t <= q.t - INTERVAL {leaf.delay_days} DAY AND e.t > q.t - INTERVAL {leaf.delay_days + leaf.days} DAY"
+    inside = (
+        f"e.t <= q.t - INTERVAL {leaf.delay_days} DAY AND e.t > q.t - INTERVAL"
+        f" {leaf.delay_days + leaf.days} DAY"
+    )
     if not leaf.delay_days:
         inside += f" AND ({earlier}{' OR e.id = q.id' if leaf.include_current else ''})"
     count = f"count(*) FILTER ({inside})"
@@ -86,7 +97,10 @@ def _aggregate(leaf: EntityFeature) -> str:
             spread = f"sqrt(({count} * {squares} - {total} * {total})::DOUBLE) / {count} / 100"
             return f"CASE WHEN {count} > 1 THEN {spread} ELSE {default} END"
         case LabelRate(prior_weight=weight, prior_rate=rate):
-            share = f"({known}::DOUBLE + {weight * rate!r}::DOUBLE) / ({count}::DOUBLE + {weight!r}::DOUBLE)"
+            share = (
+                f"({known}::DOUBLE + {weight * rate!r}::DOUBLE) / ({count}::DOUBLE +"
+                f" {weight!r}::DOUBLE)"
+            )
             return f"CASE WHEN {count} + {weight!r} > 0 THEN {share} ELSE {default} END"
     raise TypeError(f"no oracle for {leaf.kind}")
 
@@ -101,7 +115,10 @@ def _plain(feature: Feature) -> str:
             return "(hour(t) <= 6)::BIGINT"
         case Ratio(numerator=over, denominator=under):
             quotient = f"({_plain(over)})::DOUBLE / ({_plain(under)})::DOUBLE"
-            return f"CASE WHEN {_plain(under)} <> 0 THEN {quotient} ELSE {float(feature.default)!r} END"
+            return (
+                f"CASE WHEN {_plain(under)} <> 0 THEN {quotient} ELSE"
+                f" {float(feature.default)!r} END"
+            )
         case Difference(left=left, right=right):
             return f"({_plain(left)})::DOUBLE - ({_plain(right)})::DOUBLE"
     return feature.name

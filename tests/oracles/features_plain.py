@@ -1,6 +1,8 @@
-"""Features in plain Python, one event at a time, by looking at every other event: slow, and easy to believe.
+"""Features in plain Python, one event at a time, by looking at every other event: slow, and easy to
+believe.
 
-Re-implements the semantics of design section 5 from the declarations alone; shares nothing with the engine.
+Re-implements the semantics of design section 5 from the declarations alone; shares nothing with the
+engine.
 """
 
 from __future__ import annotations
@@ -90,13 +92,23 @@ def _over_window(feature: WindowFeature, event: Event, inside: list[Event]) -> f
         case WindowDeviation():
             return _deviation(cents) / 100 if len(cents) > 1 else feature.default
         case LabelRate(prior_weight=weight, prior_rate=rate):
-            return (known + weight * rate) / (len(cents) + weight) if len(cents) + weight else feature.default
+            return (
+                (known + weight * rate) / (len(cents) + weight)
+                if len(cents) + weight
+                else feature.default
+            )
     raise TypeError(f"no oracle for {feature.kind}")
 
 
 def _known(other: Event, event: Event) -> bool:
-    """Whether `other` was known to be positive at `event`: reported by then, and not at its own instant."""
-    return other.reported is not None and other.time <= other.reported <= event.time and other.time < event.time
+    """Whether `other` was known to be positive at `event`: reported by then, and not at its own
+    instant.
+    """
+    return (
+        other.reported is not None
+        and other.time <= other.reported <= event.time
+        and other.time < event.time
+    )
 
 
 def _deviation(cents: list[int]) -> float:

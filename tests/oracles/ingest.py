@@ -1,7 +1,8 @@
-"""What ingest must make of landed rows, in plain Python: one row at a time, one landing day after the other.
+"""What ingest must make of landed rows, in plain Python: one row at a time, one landing day after
+the other.
 
-Written from the rules alone (docs/decisions/0120), without a look at how Spark does it: rows come as text, are parsed
-by Python's own types, and the first to land wins.
+Written from the rules alone (docs/decisions/0120), without a look at how Spark does it: rows come
+as text, are parsed by Python's own types, and the first to land wins.
 """
 
 from __future__ import annotations
@@ -30,14 +31,19 @@ class Books:
 
 @dataclass
 class World:
-    """`table` maps an id to its rows: landing day and content. A key may come again once the lateness has passed."""
+    """`table` maps an id to its rows: landing day and content.
+
+    A key may come again once the lateness has passed.
+    """
 
     table: dict[int, list[tuple[date, Content]]] = field(default_factory=dict)
     books: dict[date, Books] = field(default_factory=dict)
 
 
 def ingested(landed: Mapping[date, Mapping[str, Sequence[Text]]], *, lateness_days: int) -> World:
-    """The world after all landed days (day -> file name -> rows), in whatever order they were ingested."""
+    """The world after all landed days (day -> file name -> rows), in whatever order they were
+    ingested.
+    """
     world = World()
     for day in sorted(landed):
         world.books[day] = Books()

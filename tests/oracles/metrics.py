@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 
 def card_precision(events: Iterable[tuple[int, int, float, int]], k: int) -> float:
-    """Mean over days of the share of the first `k` cards with a fraud; events are (day, card, score, label)."""
+    """Mean over days of the share of the first `k` cards with a fraud; events are (day, card,
+    score, label).
+    """
     by_day: dict[int, dict[int, list[tuple[float, int]]]] = defaultdict(lambda: defaultdict(list))
     for day, card, score, label in events:
         by_day[day][card].append((score, label))

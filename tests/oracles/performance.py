@@ -6,7 +6,9 @@ from collections.abc import Sequence
 
 
 def average_precision(scored: Sequence[tuple[float, bool]]) -> float:
-    """Sum over thresholds of the recall gained times the precision there; equal scores are one threshold."""
+    """Sum over thresholds of the recall gained times the precision there; equal scores are one
+    threshold.
+    """
     positives = sum(positive for _, positive in scored)
     total, caught, seen = 0.0, 0, 0
     for threshold in sorted({score for score, _ in scored}, reverse=True):
@@ -17,11 +19,17 @@ def average_precision(scored: Sequence[tuple[float, bool]]) -> float:
     return total
 
 
-def list_precision(units: Sequence[tuple[int, float, bool]], known: set[int], capacity: int) -> float:
-    """Share of the first `capacity` units, by highest score (ties by unit), with a positive; known ones left out."""
+def list_precision(
+    units: Sequence[tuple[int, float, bool]], known: set[int], capacity: int
+) -> float:
+    """Share of the first `capacity` units, by highest score (ties by unit), with a positive; known
+    ones left out.
+    """
     best: dict[int, tuple[float, bool]] = {}
     for unit, score, positive in units:
         highest, had = best.get(unit, (float("-inf"), False))
         best[unit] = (max(score, highest), had or positive)
-    ranked = sorted((-score, unit) for unit, (score, _) in best.items() if unit not in known)[:capacity]
+    ranked = sorted((-score, unit) for unit, (score, _) in best.items() if unit not in known)[
+        :capacity
+    ]
     return sum(best[unit][1] for _, unit in ranked) / capacity

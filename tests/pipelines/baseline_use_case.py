@@ -1,4 +1,6 @@
-"""The fraud use case with the baseline's features alone: small models, and constraints of features that it has."""
+"""The fraud use case with the baseline's features alone: small models, and constraints of features
+that it has.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +14,12 @@ from pipelines.usecases.fraud import USE_CASE
 
 
 def baseline_model(model: ModelPolicy) -> ModelPolicy:
-    """The policy of a model that is trained on the baseline, without constraints of other features."""
-    fixed: Mapping[str, object] = {name: value for name, value in model.fixed.items() if name != "monotone_constraints"}
+    """The policy of a model that is trained on the baseline, without constraints of other
+    features.
+    """
+    fixed: Mapping[str, object] = {
+        name: value for name, value in model.fixed.items() if name != "monotone_constraints"
+    }
     return replace(model, feature_set="baseline", fixed=fixed)
 
 

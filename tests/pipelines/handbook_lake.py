@@ -1,4 +1,6 @@
-"""Days of the public handbook set as the lake holds them, straight from its files (ingest has tests of its own)."""
+"""Days of the public handbook set as the lake holds them, straight from its files (ingest has tests
+of its own).
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from tests.pipelines.lake_rows import replace_rows
 
 
 def store_handbook(run: Run, folder: Path, days: DayRange) -> None:
-    """Write `transactions` and `fraud_reports` (each fraud reported 7 days later) and the ledger's word for it."""
+    """Write `transactions` and `fraud_reports` (each fraud reported 7 days later) and the ledger's
+    word for it.
+    """
     raw = pd.concat([pd.read_parquet(folder / f"{day}.parquet") for day in days], ignore_index=True)
     time = raw["TX_DATETIME"].dt.as_unit("us").dt.tz_localize("UTC")
     events = {
@@ -29,7 +33,9 @@ def store_handbook(run: Run, folder: Path, days: DayRange) -> None:
     }
     frauds = raw["TX_FRAUD"] == 1
     reported = time[frauds] + pd.Timedelta(days=7)
-    reports = pd.DataFrame({"transaction_id": raw["TRANSACTION_ID"][frauds].astype("int64"), "reported_at": reported})
+    reports = pd.DataFrame(
+        {"transaction_id": raw["TRANSACTION_ID"][frauds].astype("int64"), "reported_at": reported}
+    )
     reports = reports.assign(day=reported.dt.date, source_day=reported.dt.date)
     replace_rows(run, "transactions", pa.table(events), days)
     known = reports[reports["day"] <= days.last]

@@ -12,7 +12,11 @@ from pipelines.run import Run
 def replace_rows(run: Run, table: str, rows: pa.Table, days: DayRange) -> None:
     """As `Lake.replace_days`: the days' rows, in one commit that says where they come from."""
     path = run.lake.path(table)
-    known = f"day >= '{days.first}' AND day <= '{days.last}'" if DeltaTable.is_deltatable(path) else None
+    known = (
+        f"day >= '{days.first}' AND day <= '{days.last}'"
+        if DeltaTable.is_deltatable(path)
+        else None
+    )
     said = run.provenance("setup").to_json(days=days)
     write_deltalake(
         path,

@@ -11,7 +11,9 @@ from pipelines.run import Run
 
 
 def on_ledger_copy(run: Run, folder: Path) -> Run:
-    """The same run, on a copy (in a new file of the folder) of its ledger, which is a SQLite file."""
+    """The same run, on a copy (in a new file of the folder) of its ledger, which is a SQLite
+    file.
+    """
     copy = folder / "copy-of-ledger.sqlite"
     known = run.settings.ledger.removeprefix("sqlite:///")
     with closing(sqlite3.connect(known)) as source, closing(sqlite3.connect(copy)) as target:

@@ -1,4 +1,6 @@
-"""A small lake for the online path: five weeks of events that tie, at window edges and midnights, and their reports."""
+"""A small lake for the online path: five weeks of events that tie, at window edges and midnights,
+and their reports.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +28,12 @@ CUSTOMERS, TERMINALS = 9, 6
 
 
 def store_events(run: Run, days: DayRange = DAYS, *, seed: int = 3) -> None:
-    """Write `transactions` and `fraud_reports` of the days, and the ledger's word that they are ingested.
+    """Write `transactions` and `fraud_reports` of the days, and the ledger's word that they are
+    ingested.
 
-    Times are whole quarters of an hour, so that customers and terminals have ties and windows end on events; every
-    sixth event is reported, 0 to 10 days later to the same quarter, many at midnight.
+    Times are whole quarters of an hour, so that customers and terminals have ties and windows end
+    on events; every sixth event is reported, 0 to 10 days later to the same quarter, many at
+    midnight.
     """
     rng = np.random.default_rng(seed)
     rows = len(days) * EVENTS_A_DAY
@@ -49,7 +53,9 @@ def store_events(run: Run, days: DayRange = DAYS, *, seed: int = 3) -> None:
     reported = time + pd.to_timedelta(rng.integers(0, 10 * 96, rows) * 900, unit="s")
     at_midnight = rng.random(rows) < 0.4
     reported = reported.where(~at_midnight, reported.ceil("D")).as_unit("us")
-    reports = events.assign(reported_at=reported)[rng.random(rows) < 1 / 6][["transaction_id", "reported_at"]]
+    reports = events.assign(reported_at=reported)[rng.random(rows) < 1 / 6][
+        ["transaction_id", "reported_at"]
+    ]
     reports["day"] = reports["reported_at"].dt.date
     store(run, "transactions", events, days)
     store(run, "fraud_reports", reports[reports["day"] <= days.last], days)
@@ -66,12 +72,16 @@ def store(run: Run, table: str, rows: pd.DataFrame, days: DayRange) -> None:
     replace_rows(run, table, columns, days)
 
 
-def add_event(run: Run, event_id: int, time: datetime, customer: int, terminal: int, amount: float) -> None:
+def add_event(
+    run: Run, event_id: int, time: datetime, customer: int, terminal: int, amount: float
+) -> None:
     """One event more, as a late file brings it."""
     day = DayRange.single(time.date())
     columns = ["transaction_id", "event_time", "customer_id", "terminal_id", "amount", "day"]
     there: Any = run.lake.read("transactions", days=day).select(*columns).toPandas()
-    new = pd.DataFrame([[event_id, pd.Timestamp(time), customer, terminal, amount, day.first]], columns=columns)
+    new = pd.DataFrame(
+        [[event_id, pd.Timestamp(time), customer, terminal, amount, day.first]], columns=columns
+    )
     old = there.assign(event_time=there["event_time"].dt.tz_localize("UTC"))
     both = new if old.empty else pd.concat([old, new], ignore_index=True)
     both["event_time"] = both["event_time"].dt.as_unit("us")

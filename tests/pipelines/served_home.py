@@ -1,4 +1,6 @@
-"""A home that serves: a small lake with a day's features, the states of the night before, a release, and its engine."""
+"""A home that serves: a small lake with a day's features, the states of the night before, a
+release, and its engine.
+"""
 
 from __future__ import annotations
 
@@ -39,20 +41,28 @@ class Clock:
 
 
 def make_home(run: Run) -> str:
-    """Fill the run's lake and ledger as the night and the next morning leave them; returns the champion's id."""
+    """Fill the run's lake and ledger as the night and the next morning leave them; returns the
+    champion's id.
+    """
     store_events(run)
     stored = run.use_case.stored_features
     store_features(run, TODAY, stored)
-    run.ledger.record_stage(DAY, features_account(rows=EVENTS_A_DAY), "done", run_id="setup", at=run.clock())
+    run.ledger.record_stage(
+        DAY, features_account(rows=EVENTS_A_DAY), "done", run_id="setup", at=run.clock()
+    )
     hold_states(run)
     bundle = stored_release(run, 7, "approved")
-    run.ledger.move_champion(bundle.release_id, expected=None, reason="test", actor="test", at=run.clock())
+    run.ledger.move_champion(
+        bundle.release_id, expected=None, reason="test", actor="test", at=run.clock()
+    )
     predict(run)
     return bundle.release_id
 
 
 def hold_states(run: Run) -> None:
-    """The states as of the end of the day before, complete ten minutes before midnight, so that all of DAY has them."""
+    """The states as of the end of the day before, complete ten minutes before midnight, so that all
+    of DAY has them.
+    """
     before, at = DAY - timedelta(days=1), midnight(DAY) - timedelta(minutes=10)
     write_states(run, run.use_case.stored_features, before, lake=run.lake, built_at=at)
     account = materialize_account(watermark=before, built_at=at)
@@ -64,7 +74,9 @@ def predict(run: Run) -> None:
     version = run.lake.version("features")
     assert version is not None
     rows = score_rows(run, load_contenders(run), TODAY, version).predictions
-    run.lake.replace_days(run.spark.createDataFrame(rows), "predictions", TODAY, provenance=run.provenance("setup"))
+    run.lake.replace_days(
+        run.spark.createDataFrame(rows), "predictions", TODAY, provenance=run.provenance("setup")
+    )
 
 
 def stream_of(run: Run) -> DayStream:
@@ -77,7 +89,11 @@ def chosen(events: Events, which: Sequence[int]) -> Events:
     at = np.asarray(which, dtype=np.intp)
     keys = {name: np.ascontiguousarray(values[at]) for name, values in events.keys.items()}
     return Events(
-        id=events.id[at], time=events.time[at], cents=events.cents[at], reported=events.reported[at], keys=keys
+        id=events.id[at],
+        time=events.time[at],
+        cents=events.cents[at],
+        reported=events.reported[at],
+        keys=keys,
     )
 
 
@@ -97,9 +113,15 @@ def forget_answers(settings: Settings) -> None:
 
 
 def ask(
-    engine: LiveEngine, clock: Clock, events: Events, order: Iterable[int] | None = None, *, reports: Any = ()
+    engine: LiveEngine,
+    clock: Clock,
+    events: Events,
+    order: Iterable[int] | None = None,
+    *,
+    reports: Any = (),
 ) -> None:
-    """Ask about events one by one, each a moment after its own instant (or, in another order, after the latest so far).
+    """Ask about events one by one, each a moment after its own instant (or, in another order, after
+    the latest so far).
 
     `reports` (time in µs, event id) are pushed before the first event of that instant or later.
     """
@@ -111,7 +133,9 @@ def ask(
         while waiting and waiting[0][0] <= one.time[0]:
             at, event = waiting.pop(0)
             engine.report(np.array([event]), np.array([at]))
-        clock.now = max(clock.now + timedelta(milliseconds=1), datetime.fromtimestamp(latest / 1e6, UTC) + LAG)
+        clock.now = max(
+            clock.now + timedelta(milliseconds=1), datetime.fromtimestamp(latest / 1e6, UTC) + LAG
+        )
         engine.score(one, np.zeros(1, dtype=np.bool_))
 
 

@@ -1,4 +1,6 @@
-"""What is written outside of databases: whichever of its file operations fails, it is old or new; a retry completes."""
+"""What is written outside of databases: whichever of its file operations fails, it is old or new; a
+retry completes.
+"""
 
 from __future__ import annotations
 
@@ -33,9 +35,11 @@ OLD, NEW = "old", "new"
 
 @dataclass(frozen=True)
 class Effect:
-    """Something that is written below a home: how it is made OLD or NEW, and how a reader sees which it is.
+    """Something that is written below a home: how it is made OLD or NEW, and how a reader sees
+    which it is.
 
-    `none` says that a reader may find nothing for a while, as a landing day is taken back before it is written anew.
+    `none` says that a reader may find nothing for a while, as a landing day is taken back before it
+    is written anew.
     """
 
     make: Callable[[Path, str], object]
@@ -63,7 +67,11 @@ REFERENCE = pd.DataFrame(matrix(BASELINE, 5), columns=list(BASELINE.names)).assi
 
 def bundle(home: Path, which: str) -> object:
     return write_bundle(
-        releases_folder(home), RELEASE, model=MODEL, record=release_account(use_case=which), reference=REFERENCE
+        releases_folder(home),
+        RELEASE,
+        model=MODEL,
+        record=release_account(use_case=which),
+        reference=REFERENCE,
     )
 
 
@@ -79,14 +87,28 @@ def golden(home: Path, which: str) -> object:
 
 
 def frozen(home: Path) -> str | None:
-    return load_golden(home, "golden-1").manifest["which"] if (home / "golden" / "golden-1").exists() else None
+    return (
+        load_golden(home, "golden-1").manifest["which"]
+        if (home / "golden" / "golden-1").exists()
+        else None
+    )
 
 
 def alerts(home: Path, which: str) -> object:
-    rows = {"rank": [1], "event_time": [datetime(2026, 11, 7, tzinfo=UTC)], "who": [which], "reasons": [[]]}
+    rows = {
+        "rank": [1],
+        "event_time": [datetime(2026, 11, 7, tzinfo=UTC)],
+        "who": [which],
+        "reasons": [[]],
+    }
     reasons = pa.list_(pa.struct([("feature", pa.string())]))
     schema = pa.schema(
-        [("rank", pa.int64()), ("event_time", pa.timestamp("us", "UTC")), ("who", pa.string()), ("reasons", reasons)]
+        [
+            ("rank", pa.int64()),
+            ("event_time", pa.timestamp("us", "UTC")),
+            ("who", pa.string()),
+            ("reasons", reasons),
+        ]
     )
     return write_alert_file(home, DAY, pa.table(rows, schema=schema))
 
@@ -118,10 +140,14 @@ EFFECTS: dict[str, Effect] = {
 }
 
 
-@pytest.mark.guarantee("the k-th operation fails", fault="a full disk at the k-th file operation, once or from then on")
+@pytest.mark.guarantee(
+    "the k-th operation fails", fault="a full disk at the k-th file operation, once or from then on"
+)
 @pytest.mark.parametrize("lasting", [False, True], ids=["once", "from then on"])
 @pytest.mark.parametrize("name", EFFECTS)
-def test_old_or_new_and_a_retry_completes(name: str, lasting: bool, tmp_path: Path, tried: Tried) -> None:
+def test_old_or_new_and_a_retry_completes(
+    name: str, lasting: bool, tmp_path: Path, tried: Tried
+) -> None:
     effect, steps = EFFECTS[name], 0
     while True:
         home = tmp_path / str(steps)
@@ -136,12 +162,18 @@ def test_old_or_new_and_a_retry_completes(name: str, lasting: bool, tmp_path: Pa
         steps += 1
         allowed: set[Any] = {before, NEW} | ({None} if effect.none else set())
         assert effect.look(home) in allowed, calls.seen
-        assert error is None or effect.look(home) != NEW or name == "a signing key", "what failed is not there"
+        assert error is None or effect.look(home) != NEW or name == "a signing key", (
+            "what failed is not there"
+        )
         effect.make(home, NEW)
         assert effect.look(home) == NEW, calls.seen
     assert error is None
     assert steps >= 3
-    tried(steps, f"{name}, {'from then on' if lasting else 'once'}: {steps} operations, old or new after each")
+    tried(
+        steps,
+        f"{name}, {'from then on' if lasting else 'once'}: {steps} operations, old or new after"
+        " each",
+    )
 
 
 def _failure(work: Callable[[], object]) -> TollgateError | None:

@@ -1,4 +1,6 @@
-"""Any text at every place where input becomes a path, SQL or HTML (CSV: nightly/score/test_alerts.py)."""
+"""Any text at every place where input becomes a path, SQL or HTML (CSV:
+nightly/score/test_alerts.py).
+"""
 
 from __future__ import annotations
 
@@ -36,18 +38,22 @@ EVIL = """
 '; DROP TABLE releases; -- | " OR ""=" | x') UNION SELECT 1 -- | $(id) | `id` | {{7*7}} | ${jndi:ldap://x}
 <script>alert(1)</script> | "><img src=x onerror=alert(1)> | </title> | &#60;b&#62; | <!-- | javascript:1
 =1+1 | @SUM(A1) | ＤＲＯＰ | 𝔘𝔫𝔦 | NaN | 2026-11-07/
-""".replace("\n", " | ").split(" | ")
+""".replace("\n", " | ").split(" | ")  # noqa: E501
 EVIL += ["", "\x00", "a\x00b", "a\nb", "a\r\nSet-Cookie: x", "2026-11-07\n", "\u202e"]
 TEXT = st.one_of(st.sampled_from(EVIL), st.text(max_size=40))
 DOORS: dict[str, Callable[[Path, str], object]] = {
     "a day": lambda _, text: parse_day(text),
     "a feed that is read": lambda root, text: Landing(LocalStorage(root)).arrival(text, DAY),
-    "a feed that is written": lambda root, text: Landing(LocalStorage(root)).write_day(text, DAY, []),
+    "a feed that is written": (
+        lambda root, text: Landing(LocalStorage(root)).write_day(text, DAY, [])
+    ),
     "a release": lambda root, text: load_bundle(root, text),
     "a golden set": lambda root, text: load_golden(root, text),
     "a use case": lambda _, text: load(text),
     "a feature set": lambda _, text: load("fraud").feature_set(text),
-    "the setting of a use case": lambda root, text: Settings.build(home=root, use_case=text).use_case,
+    "the setting of a use case": lambda root, text: (
+        Settings.build(home=root, use_case=text).use_case
+    ),
 }
 """Where text becomes (a part of) a path or a module's name."""
 
@@ -90,17 +96,28 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 
 @pytest.mark.guarantee(
     "injection",
-    fault="any text (hypothesis) as release, actor, reason, run, payload of the ledger, on SQLite and PostgreSQL",
+    fault=(
+        "any text (hypothesis) as release, actor, reason, run, payload of the ledger, on SQLite and"
+        " PostgreSQL"
+    ),
     seen="it comes back as it was written, or is refused in our words; nothing else is changed",
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 @given(text=TEXT)
 def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> None:
     counted = len(ledger.audit_entries())
     try:
-        ledger.record_stage(DAY, ingest_account(reason=text, rules={text: 1}), "refused", run_id=text, at=AT)
+        ledger.record_stage(
+            DAY, ingest_account(reason=text, rules={text: 1}), "refused", run_id=text, at=AT
+        )
         new = NewIncident(
-            kind="drift", subject=text, severity="warning", summary=text, detail=incident_detail(next_step=text)
+            kind="drift",
+            subject=text,
+            severity="warning",
+            summary=text,
+            detail=incident_detail(next_step=text),
         )
         number = ledger.report_incident(new, at=AT, actor=text)[0].incident_id
         ledger.settle_incident("drift", text, resolution=text, at=AT, actor=text)
@@ -110,7 +127,12 @@ def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> 
     assert ledger.latest("ingest")[DAY].account.reason == text
     assert ledger.latest("ingest")[DAY].run_id == text
     kept = next(one for one in ledger.incidents() if one.incident_id == number)
-    assert (kept.subject, kept.summary, kept.resolution, kept.detail.next_step) == (text, text, text, text)
+    assert (kept.subject, kept.summary, kept.resolution, kept.detail.next_step) == (
+        text,
+        text,
+        text,
+        text,
+    )
     assert [release.release_id for release in ledger.releases()] == ["known"]
     with pytest.raises(PermanentError):
         ledger.release(text)
@@ -135,7 +157,11 @@ def pages(text: str) -> list[str]:
         made = Run(Settings.build(home=folder, ledger="sqlite://"), load("fraud"), clock=lambda: AT)
         made.ledger.record_stage(DAY, ingest_account(reason=text), "refused", run_id=text, at=AT)
         incident = NewIncident(
-            kind="drift", subject=text, severity="critical", summary=text, detail=incident_detail(next_step=text)
+            kind="drift",
+            subject=text,
+            severity="critical",
+            summary=text,
+            detail=incident_detail(next_step=text),
         )
         made.ledger.report_incident(incident, at=AT, actor=text)
         facts = Facts(made)
@@ -151,7 +177,9 @@ PLAIN = [Tags(html).found for html in pages("plain")]
 
 @pytest.mark.guarantee(
     "injection",
-    fault="any text (hypothesis) as run, reason, subject and summary, on all of the Model Ops pages",
+    fault=(
+        "any text (hypothesis) as run, reason, subject and summary, on all of the Model Ops pages"
+    ),
     seen="the very tags of a page that holds plain words",
 )
 @settings(max_examples=25, deadline=None)
@@ -165,7 +193,9 @@ def test_text_on_a_page_is_text(text: str) -> None:
 @given(text=TEXT)
 def test_a_page_of_something_unknown_is_refused(text: str) -> None:
     with TemporaryDirectory() as folder:
-        facts = Facts(Run(Settings.build(home=folder, ledger="sqlite://"), load("fraud"), clock=lambda: AT))
+        facts = Facts(
+            Run(Settings.build(home=folder, ledger="sqlite://"), load("fraud"), clock=lambda: AT)
+        )
         for page in DETAILS:
             if text not in BASELINE.names:
                 with pytest.raises(UsageError):

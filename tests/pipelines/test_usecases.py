@@ -26,7 +26,9 @@ def test_another_is_refused() -> None:
     assert caught.value.expected == ", ".join(names())
 
 
-def test_a_module_that_declares_no_use_case_of_its_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_module_that_declares_no_use_case_of_its_name_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(fraud, "USE_CASE", replace(fraud.USE_CASE, name="frauds"))
     with pytest.raises(ConfigurationError) as caught:
         load("fraud")

@@ -1,4 +1,6 @@
-"""A small lake with something to learn: feature rows, events and reports over enough days to train and test on."""
+"""A small lake with something to learn: feature rows, events and reports over enough days to train
+and test on.
+"""
 
 from __future__ import annotations
 
@@ -35,19 +37,28 @@ def small_use_case() -> UseCase:
     from pipelines.usecases.fraud import USE_CASE
 
     quick = {"num_boost_round": 40, "max_depth": 4, "learning_rate": 0.2}
-    return replace(USE_CASE, model=replace(USE_CASE.model, feature_set="baseline", fixed=quick, search=()))
+    return replace(
+        USE_CASE, model=replace(USE_CASE.model, feature_set="baseline", fixed=quick, search=())
+    )
 
 
-def make_history(run: Run, days: DayRange = DAYS, *, seed: int = 5, only_rule: bool = False) -> History:
-    """Frauds with very large amounts, and with middling ones where `TELLING` is high, which no straight line finds.
+def make_history(
+    run: Run, days: DayRange = DAYS, *, seed: int = 5, only_rule: bool = False
+) -> History:
+    """Frauds with very large amounts, and with middling ones where `TELLING` is high, which no
+    straight line finds.
 
-    With `only_rule` the declared rule is the whole truth, so that nothing can beat it. Each fraud is reported exactly
-    seven days later; besides, every fiftieth event is reported in the days after `AS_OF`, when a model is made already.
+    With `only_rule` the declared rule is the whole truth, so that nothing can beat it. Each fraud
+    is reported exactly seven days later; besides, every fiftieth event is reported in the days
+    after `AS_OF`, when a model is made already.
     """
     rng = np.random.default_rng(seed)
     rows = len(days) * ROWS_A_DAY
     number = np.repeat(np.arange(len(days)), ROWS_A_DAY)
-    values = {feature.name: _values(rng, rows, feature.dtype) for feature in run.use_case.stored_features.features}
+    values = {
+        feature.name: _values(rng, rows, feature.dtype)
+        for feature in run.use_case.stored_features.features
+    }
     values["amount"] = np.round(rng.gamma(2.0, 30.0, rows), 2)
     values[TELLING] = np.where(rng.random(rows) < 0.05, rng.uniform(0.3, 1.0, rows), 0.0)
     risk = np.where(values["amount"] > 220, 0.7, 0.002)
@@ -93,8 +104,12 @@ def _values(rng: np.random.Generator, rows: int, dtype: str) -> np.ndarray:
 
 def _reports(features: pd.DataFrame, fraud: np.ndarray) -> pd.DataFrame:
     late = ~fraud & (features["transaction_id"] % 50 == 0).to_numpy()
-    after = pd.Timestamp(AS_OF, tz="UTC") + pd.to_timedelta(features["transaction_id"] % 5 + 1, unit="h")
+    after = pd.Timestamp(AS_OF, tz="UTC") + pd.to_timedelta(
+        features["transaction_id"] % 5 + 1, unit="h"
+    )
     reported_at = (features["event_time"] + pd.Timedelta(days=7)).where(~late, after)
-    reports = pd.DataFrame({"transaction_id": features["transaction_id"], "reported_at": reported_at})[fraud | late]
+    reports = pd.DataFrame(
+        {"transaction_id": features["transaction_id"], "reported_at": reported_at}
+    )[fraud | late]
     day = reports["reported_at"].dt.date
     return reports.assign(day=day, source_day=day).sort_values("reported_at")

@@ -1,4 +1,6 @@
-"""A small lake as the stages before scoring leave it, with a released booster: what score and monitor are tested on."""
+"""A small lake as the stages before scoring leave it, with a released booster: what score and
+monitor are tested on.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ RELEASE = "fraud-20260906-0123abcd"
 
 @dataclass(frozen=True)
 class World:
-    """`features` as the table of that name; `reports` with transaction_id and reported_at (all times UTC)."""
+    """`features` as the table of that name; `reports` with transaction_id and reported_at (all
+    times UTC).
+    """
 
     features: pd.DataFrame
     reports: pd.DataFrame
@@ -34,8 +38,11 @@ class World:
         return self.features[self.features["day"] == day]
 
 
-def make_world(days: int, *, rows: int = 600, seed: int = 7, first: date = FIRST, shift: float = 1.0) -> World:
-    """`days` days of `rows` events of 2,000 customers; 3 % are frauds with large amounts, reported 7 days later.
+def make_world(
+    days: int, *, rows: int = 600, seed: int = 7, first: date = FIRST, shift: float = 1.0
+) -> World:
+    """`days` days of `rows` events of 2,000 customers; 3 % are frauds with large amounts, reported
+    7 days later.
 
     `shift` multiplies every amount of the last day, as a day of another world would.
     """
@@ -61,15 +68,24 @@ def make_world(days: int, *, rows: int = 600, seed: int = 7, first: date = FIRST
     table = pd.DataFrame(frame)
     frauds = table[fraud]
     reports = pd.DataFrame(
-        {"transaction_id": frauds["transaction_id"], "reported_at": frauds["event_time"] + pd.Timedelta(days=7)}
+        {
+            "transaction_id": frauds["transaction_id"],
+            "reported_at": frauds["event_time"] + pd.Timedelta(days=7),
+        }
     )
     return World(table, reports)
 
 
 def _features(
-    rng: np.random.Generator, amount: np.ndarray, time: pd.DatetimeIndex, last: np.ndarray, shift: float
+    rng: np.random.Generator,
+    amount: np.ndarray,
+    time: pd.DatetimeIndex,
+    last: np.ndarray,
+    shift: float,
 ) -> dict[str, np.ndarray]:
-    """Values of every stored feature; those that are not amounts or calendar are noise of the right kind."""
+    """Values of every stored feature; those that are not amounts or calendar are noise of the right
+    kind.
+    """
     from pipelines.usecases.fraud import USE_CASE
 
     n = len(amount)
@@ -86,9 +102,13 @@ def _features(
 
 
 def store(run: Run, world: World) -> DayRange:
-    """Write the world into the run's lake (features, transactions, fraud_reports) and ledger; returns its days."""
+    """Write the world into the run's lake (features, transactions, fraud_reports) and ledger;
+    returns its days.
+    """
     days = DayRange(world.features["day"].min(), world.features["day"].max())
-    events = world.features[["transaction_id", "event_time", "customer_id", "terminal_id", "amount", "day"]]
+    events = world.features[
+        ["transaction_id", "event_time", "customer_id", "terminal_id", "amount", "day"]
+    ]
     events = events.assign(source_day=events["day"])
     reports = world.reports.assign(
         day=world.reports["reported_at"].dt.date, source_day=world.reports["reported_at"].dt.date
@@ -121,27 +141,45 @@ def _write(run: Run, table: str, frame: pd.DataFrame, days: DayRange) -> None:
 
 
 def release_model(run: Run, world: World, *, release_id: str = RELEASE, rounds: int = 20) -> str:
-    """Train a small booster on the world, put it into a bundle, and make it champion; returns the release id."""
+    """Train a small booster on the world, put it into a bundle, and make it champion; returns the
+    release id.
+    """
     import xgboost as xgb
 
     feature_set = run.use_case.feature_sets[run.use_case.model.feature_set]
     rows = world.features
     label = rows["transaction_id"].isin(world.reports["transaction_id"]).to_numpy(dtype=float)
-    data = xgb.DMatrix(rows[list(feature_set.names)].astype(float), label, feature_names=list(feature_set.names))
-    booster = xgb.train({"max_depth": 3, "objective": "binary:logistic", "seed": 1, "nthread": 1}, data, rounds)
+    data = xgb.DMatrix(
+        rows[list(feature_set.names)].astype(float), label, feature_names=list(feature_set.names)
+    )
+    booster = xgb.train(
+        {"max_depth": 3, "objective": "binary:logistic", "seed": 1, "nthread": 1}, data, rounds
+    )
     score = booster.predict(data)
     reference = (
-        rows[list(feature_set.names)].assign(score=score.astype(float)).sample(4000, random_state=1, replace=True)
+        rows[list(feature_set.names)]
+        .assign(score=score.astype(float))
+        .sample(4000, random_state=1, replace=True)
     )
     record = release_account(
         release_id=release_id,
-        feature_set={"name": feature_set.name, "names": list(feature_set.names), "digest": feature_set.digest},
+        feature_set={
+            "name": feature_set.name,
+            "names": list(feature_set.names),
+            "digest": feature_set.digest,
+        },
         threshold=0.5,
         rounds=rounds,
     )
     folder = releases_folder(run.settings.home)
-    bundle = write_bundle(folder, release_id, model=bytes(booster.save_raw("ubj")), record=record, reference=reference)
-    account = record.replaced(manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="7")
+    bundle = write_bundle(
+        folder, release_id, model=bytes(booster.save_raw("ubj")), record=record, reference=reference
+    )
+    account = record.replaced(
+        manifest_digest=bundle.manifest_digest, signed_by=bundle.signed_by, model_version="7"
+    )
     run.ledger.add_release(release_id, account, at=AT)
-    run.ledger.move_champion(release_id, expected=run.ledger.champion(), reason="test", actor="test", at=AT)
+    run.ledger.move_champion(
+        release_id, expected=run.ledger.champion(), reason="test", actor="test", at=AT
+    )
     return release_id

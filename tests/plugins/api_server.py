@@ -1,7 +1,8 @@
-"""Airflow's own API server over a home, without scheduler or DAGs: its auth manager, its users, our plugin.
+"""Airflow's own API server over a home, without scheduler or DAGs: its auth manager, its users, our
+plugin.
 
-Run as `python -m tests.plugins.api_server PORT`; the database is made from Airflow's models, which takes a second where
-its migrations take many.
+Run as `python -m tests.plugins.api_server PORT`; the database is made from Airflow's models, which
+takes a second where its migrations take many.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ SECRET = secrets.token_urlsafe(64)
 def api_server(settings: Settings) -> Iterator[str]:
     """The server's address, as long as it runs."""
     environment = airflow_server.environment(settings) | {
-        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(f"{name}:{role}" for name, role in PEOPLE.items()),
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": ",".join(
+            f"{name}:{role}" for name, role in PEOPLE.items()
+        ),
         "AIRFLOW__API_AUTH__JWT_SECRET": SECRET,
         "AIRFLOW__CORE__EXECUTOR": "LocalExecutor",
         "AIRFLOW__DATABASE__LOAD_DEFAULT_CONNECTIONS": "False",
@@ -42,7 +45,9 @@ def api_server(settings: Settings) -> Iterator[str]:
     passwords.write_text(json.dumps({name: name for name in PEOPLE}))
     log = (settings.home / "api-server.log").open("w")
     command = [sys.executable, "-m", "tests.plugins.api_server", str(settings.airflow_port)]
-    process = subprocess.Popen(command, env=environment, cwd=CHECKOUT, stdout=log, stderr=subprocess.STDOUT)
+    process = subprocess.Popen(
+        command, env=environment, cwd=CHECKOUT, stdout=log, stderr=subprocess.STDOUT
+    )
     try:
         _await(process, f"http://127.0.0.1:{settings.airflow_port}", Path(log.name))
         yield f"http://127.0.0.1:{settings.airflow_port}"

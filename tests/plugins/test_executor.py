@@ -1,4 +1,6 @@
-"""The scheduler rests between the tasks of a night: the end of one wakes it, and what has just moved keeps it awake."""
+"""The scheduler rests between the tasks of a night: the end of one wakes it, and what has just
+moved keeps it awake.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Model Ops behind Airflow's own API server and users: who sees what, who may roll back, how it looks on a phone."""
+"""Model Ops behind Airflow's own API server and users: who sees what, who may roll back, how it
+looks on a phone.
+"""
 
 from __future__ import annotations
 
@@ -21,13 +23,29 @@ from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.browser import browser, chromium
 from tests.guarantees.plugin import Tried
-from tests.pipelines.ops.ledger_year import LAST, write_days, write_incidents, write_releases, write_waiting
+from tests.pipelines.ops.ledger_year import (
+    LAST,
+    write_days,
+    write_incidents,
+    write_releases,
+    write_waiting,
+)
 from tests.plugins.api_server import SECRET, api_server
 from tests.ports import free_ports
 
 pytestmark = pytest.mark.slow
 
-PAGES = ("", "releases", "days", f"days/{LAST}", "features", "features/amount", "incidents", "data-docs", "scorecard")
+PAGES = (
+    "",
+    "releases",
+    "days",
+    f"days/{LAST}",
+    "features",
+    "features/amount",
+    "incidents",
+    "data-docs",
+    "scorecard",
+)
 ROUTES = {
     ("get", "/"): "",
     ("get", "/metrics"): "metrics",
@@ -51,11 +69,15 @@ class Site:
         self.url, self.run, self.releases, self.waiting = url, run, releases, waiting
 
     def token(self, name: str) -> str:
-        answer = httpx.post(f"{self.url}/auth/token", json={"username": name, "password": name}, timeout=PATIENCE)
+        answer = httpx.post(
+            f"{self.url}/auth/token", json={"username": name, "password": name}, timeout=PATIENCE
+        )
         return str(answer.json()["access_token"])
 
     def person(self, name: str) -> httpx.Client:
-        return httpx.Client(base_url=f"{self.url}/ops", cookies={"_token": self.token(name)}, timeout=PATIENCE)
+        return httpx.Client(
+            base_url=f"{self.url}/ops", cookies={"_token": self.token(name)}, timeout=PATIENCE
+        )
 
     @property
     def champion(self) -> str:
@@ -86,11 +108,17 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 def form(site: Site, person: httpx.Client, release: str, **changes: object) -> dict[str, object]:
     """The form of a release's page, as a browser would fill it in."""
     found = TOKEN.search(person.get(f"/releases/{release}").text)
-    plain = {"token": found[1] if found else "", "to": site.releases[0], "generation": site.generation}
+    plain = {
+        "token": found[1] if found else "",
+        "to": site.releases[0],
+        "generation": site.generation,
+    }
     return {**plain, "reason": "too many alerts", **changes}
 
 
-@pytest.mark.guarantee("unauthenticated", fault="every page, without a user", seen="401, nothing of ours in the answer")
+@pytest.mark.guarantee(
+    "unauthenticated", fault="every page, without a user", seen="401, nothing of ours in the answer"
+)
 def test_nobody_sees_anything(site: Site) -> None:
     for path in (*PAGES, f"releases/{site.champion}"):
         assert asked(f"{site.url}/ops/{path}").status_code == 401, path
@@ -120,7 +148,9 @@ def _base64(content: bytes) -> str:
     return base64.urlsafe_b64encode(content).rstrip(b"=").decode()
 
 
-@pytest.mark.guarantee("unauthenticated", fault="every route of ours × no token, forged, expired, no role, viewer")
+@pytest.mark.guarantee(
+    "unauthenticated", fault="every route of ours × no token, forged, expired, no role, viewer"
+)
 def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
     source = (CHECKOUT / "plugins" / "tollgate_ops" / "app.py").read_text()
     assert set(re.findall(r'@_router\.([a-z]+)\("([^"]+)"', source)) == ROUTES.keys()
@@ -135,9 +165,17 @@ def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
     answers: dict[str, set[int]] = {}
     for (method, _), path in ROUTES.items():
         url = f"{site.url}/ops/{path.format(release=before)}"
-        assert asked(url, method, headers=bearer(changed(good))).status_code in {200, 403}, "it is the token"
-        for who, token in (*tokens.items(), *([("viewer", site.token("vera"))] if method == "post" else [])):
-            for given in ({"headers": bearer(token)}, {"cookies": {"_token": token}}) if token else ({},):
+        assert asked(url, method, headers=bearer(changed(good))).status_code in {
+            200,
+            403,
+        }, "it is the token"
+        for who, token in (
+            *tokens.items(),
+            *([("viewer", site.token("vera"))] if method == "post" else []),
+        ):
+            for given in (
+                ({"headers": bearer(token)}, {"cookies": {"_token": token}}) if token else ({},)
+            ):
                 answer = asked(url, method, **given)
                 answers.setdefault(who, set()).add(answer.status_code)
                 assert "fraud-" not in answer.text.replace(before, "")
@@ -157,14 +195,24 @@ def bearer(token: str) -> dict[str, str]:
     return {"authorization": f"Bearer {token}"}
 
 
-@pytest.mark.guarantee("huge request", fault="a form of 1 GiB (in `make test` 64 MiB), its length told or in chunks")
+@pytest.mark.guarantee(
+    "huge request", fault="a form of 1 GiB (in `make test` 64 MiB), its length told or in chunks"
+)
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_huge_form_is_refused_and_takes_no_memory(site: Site, chunked: bool, tried: Tried, thorough: bool) -> None:
+def test_a_huge_form_is_refused_and_takes_no_memory(
+    site: Site, chunked: bool, tried: Tried, thorough: bool
+) -> None:
     size, piece = (1 << 30 if thorough else 1 << 26), b"reason=" + b"x" * ((1 << 20) - 7)
     command = ["tests.plugins.api_server", site.url.rpartition(":")[2]]
-    server = next(one for one in psutil.process_iter(["cmdline"]) if (one.info["cmdline"] or [])[-2:] == command)
+    server = next(
+        one
+        for one in psutil.process_iter(["cmdline"])
+        if (one.info["cmdline"] or [])[-2:] == command
+    )
     before = peak_memory(server.pid)
-    told = {"content-type": "application/x-www-form-urlencoded"} | ({} if chunked else {"content-length": str(size)})
+    told = {"content-type": "application/x-www-form-urlencoded"} | (
+        {} if chunked else {"content-length": str(size)}
+    )
     pieces = (piece for _ in range(size // len(piece)))
     for who in ({}, {"_token": site.token("otto")}):
         answer = httpx.post(
@@ -188,18 +236,24 @@ def peak_memory(pid: int) -> int:
     return int(found[1]) * 1024
 
 
-@pytest.mark.guarantee("unauthenticated", fault="a viewer posts a rollback", seen="403, the champion stays")
+@pytest.mark.guarantee(
+    "unauthenticated", fault="a viewer posts a rollback", seen="403, the champion stays"
+)
 def test_a_viewer_sees_all_and_moves_nothing(site: Site) -> None:
     before = site.run.ledger.champion()
     with site.person("vera") as vera:
         scraped = vera.get("/metrics")
         assert scraped.headers["content-type"].startswith("application/openmetrics-text")
         assert "tollgate_champion_generation" in scraped.text
-        assert {path: vera.get(f"/{path}").status_code for path in PAGES} == dict.fromkeys(PAGES, 200)
+        assert {path: vera.get(f"/{path}").status_code for path in PAGES} == dict.fromkeys(
+            PAGES, 200
+        )
         page = vera.get(f"/releases/{site.champion}")
         assert "<form" not in page.text
         assert "role in Airflow" in page.text
-        answer = vera.post(f"/releases/{site.champion}/rollback", data=form(site, vera, site.champion))
+        answer = vera.post(
+            f"/releases/{site.champion}/rollback", data=form(site, vera, site.champion)
+        )
     assert answer.status_code == 403
     assert "Your role in Airflow does not allow this" in answer.text
     assert site.run.ledger.champion() == before
@@ -219,15 +273,22 @@ def test_a_viewer_sees_all_and_moves_nothing(site: Site) -> None:
         ({}, {"sec-fetch-site": "cross-site"}),
     ],
 )
-def test_a_form_of_another_site_moves_nothing(site: Site, changes: dict[str, object], headers: dict[str, str]) -> None:
+def test_a_form_of_another_site_moves_nothing(
+    site: Site, changes: dict[str, object], headers: dict[str, str]
+) -> None:
     before = site.run.ledger.champion()
     with site.person("otto") as otto:
         data = form(site, otto, site.champion, **changes)
-        assert otto.post(f"/releases/{site.champion}/rollback", data=data, headers=headers).status_code == 403
+        assert (
+            otto.post(f"/releases/{site.champion}/rollback", data=data, headers=headers).status_code
+            == 403
+        )
         other = form(site, otto, site.releases[0])
         assert otto.post(f"/releases/{site.champion}/rollback", data=other).status_code == 403
     with site.person("ada") as ada:
-        assert ada.post(f"/releases/{site.champion}/rollback", data=data).status_code == 403, "made for otto"
+        assert ada.post(f"/releases/{site.champion}/rollback", data=data).status_code == 403, (
+            "made for otto"
+        )
     assert site.run.ledger.champion() == before
 
 
@@ -236,7 +297,9 @@ def test_an_action_that_nobody_knows_is_not_found(site: Site) -> None:
         assert otto.post(f"/releases/{site.champion}/delete", data={}).status_code == 404
 
 
-@pytest.mark.parametrize(("changes", "status"), [({"reason": " "}, 422), ({"generation": 9}, 409), ({"to": "x"}, 409)])
+@pytest.mark.parametrize(
+    ("changes", "status"), [({"reason": " "}, 422), ({"generation": 9}, 409), ({"to": "x"}, 409)]
+)
 def test_what_cannot_be_done_is_told(site: Site, changes: dict[str, object], status: int) -> None:
     before = site.run.ledger.champion()
     with site.person("otto") as otto:
@@ -248,7 +311,9 @@ def test_what_cannot_be_done_is_told(site: Site, changes: dict[str, object], sta
 
 
 def test_in_a_browser(site: Site) -> None:
-    """At phone and desk width, light and dark: nothing wider than the window, nothing refused; then a rollback."""
+    """At phone and desk width, light and dark: nothing wider than the window, nothing refused; then
+    a rollback.
+    """
     if chromium() is None:
         pytest.skip("no Chromium")
     back, champion = site.releases
@@ -263,13 +328,24 @@ def test_in_a_browser(site: Site) -> None:
                 background = tab.ask("getComputedStyle(document.body).backgroundColor")
                 assert background == ("rgb(18, 22, 28)" if dark else "rgb(246, 247, 249)")
         tab.open(f"{site.url}/ops/releases/{site.waiting}")
-        tab.ask("document.querySelector('form[action$=reject] input[name=reason]').value = 'not on a Friday'")
+        tab.ask(
+            "document.querySelector('form[action$=reject] input[name=reason]').value = 'not on a"
+            " Friday'"
+        )
         tab.submit("document.querySelector('form[action$=reject] button').click()")
         assert "rejected by otto: not on a Friday" in tab.ask("document.body.textContent")
         tab.open(f"{site.url}/ops/releases/{champion}")
-        tab.ask("document.querySelector('form[action$=rollback] input[name=reason]').value = 'seen in the browser'")
+        tab.ask(
+            "document.querySelector('form[action$=rollback] input[name=reason]').value = 'seen in"
+            " the browser'"
+        )
         tab.submit("document.querySelector('form[action$=rollback] button').click()")
         assert tab.ask("document.querySelector('h1').textContent") == back
         assert tab.errors == []
     move = site.run.ledger.moves()[-1]
-    assert (move.kind, move.champion, move.actor, move.reason) == ("rollback", back, "otto", "seen in the browser")
+    assert (move.kind, move.champion, move.actor, move.reason) == (
+        "rollback",
+        back,
+        "otto",
+        "seen in the browser",
+    )

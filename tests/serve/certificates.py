@@ -24,17 +24,23 @@ class Authority:
         self.folder = folder
         self.key = ec.generate_private_key(ec.SECP256R1())
         self.name = _name("an authority of the tests")
-        self.own = _signed(self.name, self.name, self.key.public_key(), self.key, 3650 * DAY, authority=True)
+        self.own = _signed(
+            self.name, self.name, self.key.public_key(), self.key, 3650 * DAY, authority=True
+        )
         self.pem = folder / "authority.pem"
         self.pem.write_bytes(self.own.public_bytes(Encoding.PEM))
 
     def trusted(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.pem)
 
-    def issue(self, certificate: Path, key: Path, *, days: float = 90, address: str = "127.0.0.1") -> x509.Certificate:
+    def issue(
+        self, certificate: Path, key: Path, *, days: float = 90, address: str = "127.0.0.1"
+    ) -> x509.Certificate:
         """Put a new certificate and its key into two files, whole; `days` until it ends."""
         secret = ec.generate_private_key(ec.SECP256R1())
-        made = _signed(_name("scorer"), self.name, secret.public_key(), self.key, days * DAY, address=address)
+        made = _signed(
+            _name("scorer"), self.name, secret.public_key(), self.key, days * DAY, address=address
+        )
         put(certificate, made.public_bytes(Encoding.PEM))
         put(key, secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
         return made
@@ -60,9 +66,15 @@ def _name(common: str) -> x509.Name:
 
 
 def _signed(
-    subject: x509.Name, issuer: x509.Name, public: Any, key: Any, lasts: timedelta, *, address: str = "",
+    subject: x509.Name,
+    issuer: x509.Name,
+    public: Any,
+    key: Any,
+    lasts: timedelta,
+    *,
+    address: str = "",
     authority: bool = False,
-) -> x509.Certificate:  # fmt: skip
+) -> x509.Certificate:
     now = datetime.now(UTC)
     made = (
         x509.CertificateBuilder()
@@ -75,6 +87,8 @@ def _signed(
         .add_extension(x509.BasicConstraints(ca=authority, path_length=None), critical=True)
     )
     if address:
-        names = x509.SubjectAlternativeName([x509.DNSName("scorer.test"), x509.IPAddress(ip_address(address))])
+        names = x509.SubjectAlternativeName(
+            [x509.DNSName("scorer.test"), x509.IPAddress(ip_address(address))]
+        )
         made = made.add_extension(names, critical=False)
     return made.sign(key, SHA256())

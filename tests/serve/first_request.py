@@ -1,6 +1,8 @@
-"""In a process of its own: opens the engine on a home, and prints what its first calls had to compile or load.
+"""In a process of its own: opens the engine on a home, and prints what its first calls had to
+compile or load.
 
-`python -m tests.serve.first_request HOME`: one line of JSON, the loops' signatures before and after.
+`python -m tests.serve.first_request HOME`: one line of JSON, the loops' signatures before and
+after.
 """
 
 from __future__ import annotations
@@ -19,7 +21,9 @@ from tests.serve.nights import START, asked, history, make_run, on_day, taken
 def signatures() -> dict[str, int]:
     """How many signatures of each compiled function are there."""
     loaded = [module for name, module in sys.modules.items() if name.startswith("features.online.")]
-    loops = [each for module in loaded for each in vars(module).values() if isinstance(each, Dispatcher)]
+    loops = [
+        each for module in loaded for each in vars(module).values() if isinstance(each, Dispatcher)
+    ]
     return {loop.__name__: len(loop.signatures) for loop in loops}
 
 
@@ -33,7 +37,12 @@ def main(home: Path) -> None:
     engine.score(asked(events), np.zeros(len(events), dtype=bool))
     engine.report(first.id, np.array([START] * 3))
     after = signatures()
-    told = {"before": before, "after": after, "states": answers.flags.tolist(), "moved": engine.figures()}
+    told = {
+        "before": before,
+        "after": after,
+        "states": answers.flags.tolist(),
+        "moved": engine.figures(),
+    }
     engine.close()
     print(json.dumps(told))
 

@@ -1,4 +1,6 @@
-"""Homes with a night behind them, made without Spark: state tables, the ledger's word for them, a champion."""
+"""Homes with a night behind them, made without Spark: state tables, the ledger's word for them, a
+champion.
+"""
 
 from __future__ import annotations
 
@@ -53,8 +55,12 @@ def make_run(home: Path, clock: Callable[[], datetime] = lambda: NOW) -> Run:
     return Run(Settings.build(home=home), load("fraud"), run_id="test", actor="test", clock=clock)
 
 
-def history(days: int = 40, *, a_day: int = 60, seed: int = 1, until: date = DAY + timedelta(days=1)) -> Events:
-    """Events of the days before `until`, by (time, id), a tenth of them reported a week or more later."""
+def history(
+    days: int = 40, *, a_day: int = 60, seed: int = 1, until: date = DAY + timedelta(days=1)
+) -> Events:
+    """Events of the days before `until`, by (time, id), a tenth of them reported a week or more
+    later.
+    """
     rng = np.random.default_rng(seed)
     rows = days * a_day
     end = micros(midnight(until))
@@ -65,7 +71,10 @@ def history(days: int = 40, *, a_day: int = 60, seed: int = 1, until: date = DAY
         time=time,
         cents=rng.integers(100, 50_000, rows),
         reported=np.where(rng.random(rows) < 0.1, late, NEVER),
-        keys={"customer": rng.integers(0, CUSTOMERS, rows), "terminal": rng.integers(0, TERMINALS, rows)},
+        keys={
+            "customer": rng.integers(0, CUSTOMERS, rows),
+            "terminal": rng.integers(0, TERMINALS, rows),
+        },
     )
 
 
@@ -88,7 +97,13 @@ def asked(events: Events) -> Events:
 
 def rows_of(events: Events) -> list[dict[str, Any]]:
     """Events as a client sends them."""
-    columns = (events.id, events.time, events.keys["customer"], events.keys["terminal"], events.cents)
+    columns = (
+        events.id,
+        events.time,
+        events.keys["customer"],
+        events.keys["terminal"],
+        events.cents,
+    )
     return [
         {
             "transaction_id": identity,
@@ -97,13 +112,17 @@ def rows_of(events: Events) -> list[dict[str, Any]]:
             "terminal_id": terminal,
             "amount": Decimal(cents) / 100,
         }
-        for identity, time, customer, terminal, cents in zip(*(column.tolist() for column in columns), strict=True)
+        for identity, time, customer, terminal, cents in zip(
+            *(column.tolist() for column in columns), strict=True
+        )
     ]
 
 
 def on_day(events: Events) -> Events:
     """The events of `DAY`."""
-    return taken(events, np.flatnonzero((events.time >= START) & (events.time < START + 86_400_000_000)))
+    return taken(
+        events, np.flatnonzero((events.time >= START) & (events.time < START + 86_400_000_000))
+    )
 
 
 def write_night(run: Run, events: Events, last: date, built_at: datetime) -> None:
@@ -126,7 +145,9 @@ def write_night(run: Run, events: Events, last: date, built_at: datetime) -> Non
 
 
 def fill_store(run: Run, events: Events, address: str) -> None:
-    """Put the states of the night before `DAY` into the online store at that address, as Feast keeps them."""
+    """Put the states of the night before `DAY` into the online store at that address, as Feast
+    keeps them.
+    """
     stored = run.use_case.stored_features
     built_at = datetime(2026, 11, 19, 2, tzinfo=UTC)
     lake = Lake(None, run.settings.lake)  # type: ignore[arg-type]
@@ -144,7 +165,9 @@ def fill_store(run: Run, events: Events, address: str) -> None:
     columns = {IDS: events.id, TIMES: events.time, AMOUNTS: events.cents, REPORTED: events.reported}
     for entity in entities_with_state(stored):
         reach = state_reach_days(stored, entity)
-        states.write(entity, build_states(events.keys[entity], columns, as_of=START, reach_days=reach))
+        states.write(
+            entity, build_states(events.keys[entity], columns, as_of=START, reach_days=reach)
+        )
 
 
 def make_home(home: Path, events: Events) -> Run:

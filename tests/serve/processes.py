@@ -22,12 +22,15 @@ from tests.ports import free_port
 from tests.serve.serving import MADE_AT
 
 START = (
-    "import sys; from pipelines.base.settings import Settings; from pipelines.serve.processes.supervisor import serve; "
+    "import sys; from pipelines.base.settings import Settings; from"
+    " pipelines.serve.processes.supervisor import serve; "
 )
 START += "sys.exit(serve(Settings.from_environment(), sys.argv[1]))"
 
 PATIENCE = 120.0
-"""Seconds after which something is given up that takes one or two on a machine that does nothing else."""
+"""Seconds after which something is given up that takes one or two on a machine that does nothing
+else.
+"""
 
 
 class Running:
@@ -40,10 +43,14 @@ class Running:
 
     def http(self) -> httpx.Client:
         headers = {"authorization": f"Bearer {self.key or 'none'}"}
-        return httpx.Client(base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=self.trusted)
+        return httpx.Client(
+            base_url=self.url, headers=headers, timeout=60, trust_env=False, verify=self.trusted
+        )
 
     def workers(self) -> list[psutil.Process]:
-        return [process for process in psutil.Process(self.process.pid).children() if lives(process)]
+        return [
+            process for process in psutil.Process(self.process.pid).children() if lives(process)
+        ]
 
     def ready(self) -> bool:
         try:
@@ -54,9 +61,15 @@ class Running:
 
 @contextmanager
 def running(
-    home: Path, engine: str = "tests.serve.small_engine:open_rule", *, keyed: bool = True, **changes: Any
+    home: Path,
+    engine: str = "tests.serve.small_engine:open_rule",
+    *,
+    keyed: bool = True,
+    **changes: Any,
 ) -> Iterator[Running]:
-    """The service on a port of its own; on a busy machine no request is too late for it, and no end too slow."""
+    """The service on a port of its own; on a busy machine no request is too late for it, and no end
+    too slow.
+    """
     patient = {"serve_workers": 1, "serve_deadline_ms": 60_000, "serve_drain_seconds": 8}
     settings = Settings.build(home=home, serve_port=free_port(), **{**patient, **changes})
     key = access.add(settings, "test", access.ROLES, made_at=MADE_AT) if keyed else ""
@@ -91,7 +104,10 @@ def lives(process: psutil.Process) -> bool:
 
 
 def until(holds: Callable[[], bool], seconds: float = PATIENCE) -> None:
-    """Wait until it holds. How long that takes is no test's subject: the limit is for what never comes."""
+    """Wait until it holds.
+
+    How long that takes is no test's subject: the limit is for what never comes.
+    """
     end = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < end, f"it did not come to hold within {seconds:.0f} s"

@@ -1,4 +1,6 @@
-"""The service in a thread of this process, on a socket of its own, behind an engine that a test chooses."""
+"""The service in a thread of this process, on a socket of its own, behind an engine that a test
+chooses.
+"""
 
 from __future__ import annotations
 
@@ -51,9 +53,15 @@ class Served:
 
 @contextmanager
 def served(
-    home: Path, engine: Engine | None = None, *, opened: Callable[[], Engine] | None = None, **changes: Any
+    home: Path,
+    engine: Engine | None = None,
+    *,
+    opened: Callable[[], Engine] | None = None,
+    **changes: Any,
 ) -> Iterator[Served]:
-    """The service, answering until the block ends; `changes` are settings without their `serve_`."""
+    """The service, answering until the block ends; `changes` are settings without their
+    `serve_`.
+    """
     changes = {"drain_seconds": 2.0, "deadline_ms": 60_000.0, **changes}
     named = {f"serve_{name}": value for name, value in changes.items()}
     settings = Settings.build(home=home, **named)
@@ -76,7 +84,9 @@ def served(
     thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
     thread.start()
     assert ready.wait(60)
-    one = Served(f"{settings.serve_scheme}://127.0.0.1:{port}", port, keys, settings, *begun, thread)
+    one = Served(
+        f"{settings.serve_scheme}://127.0.0.1:{port}", port, keys, settings, *begun, thread
+    )
     try:
         yield one
     finally:
@@ -88,7 +98,11 @@ def served(
 
 def event(number: int = 1, **changes: Any) -> dict[str, Any]:
     """An event that is let in, as plain data."""
-    at = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=1) + timedelta(seconds=number % 3000)
+    at = (
+        datetime.now(UTC).replace(microsecond=0)
+        - timedelta(hours=1)
+        + timedelta(seconds=number % 3000)
+    )
     told = {
         "transaction_id": number,
         "event_time": at.isoformat(),

@@ -1,4 +1,6 @@
-"""A small engine that is real: features of the use case over states in memory, scored by the declared rule."""
+"""A small engine that is real: features of the use case over states in memory, scored by the
+declared rule.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,10 @@ from pipelines.usecases.registry import load
 
 @dataclass
 class SmallEngine:
-    """Scores by the rule on the features of the baseline. `pause` seconds before each batch; `fails`: score raises."""
+    """Scores by the rule on the features of the baseline.
+
+    `pause` seconds before each batch; `fails`: score raises.
+    """
 
     use_case: UseCase
     pause: float = 0.0
@@ -47,7 +52,10 @@ class SmallEngine:
         self.seen.update(ids)
         matrix = np.column_stack([features[name] for name in self.set.names]).astype(np.float64)
         weights = self.scorer.contributions(features[self.scorer.rule.column].reshape(-1, 1))
-        reasons = {int(i): [(self.scorer.rule.column, float(weights[i, 0]))] for i in np.flatnonzero(explained)}
+        reasons = {
+            int(i): [(self.scorer.rule.column, float(weights[i, 0]))]
+            for i in np.flatnonzero(explained)
+        }
         return self._answers(requests, np.array(flags, dtype=np.uint8), "", matrix, reasons)
 
     def fall_back(self, requests: Events, reason: str) -> Predictions:
@@ -55,7 +63,12 @@ class SmallEngine:
         return self._answers(requests, flags, reason, None, {})
 
     def _answers(
-        self, requests: Events, flags: NDArray[np.uint8], reason: str, matrix: Any, reasons: Mapping[int, Any]
+        self,
+        requests: Events,
+        flags: NDArray[np.uint8],
+        reason: str,
+        matrix: Any,
+        reasons: Mapping[int, Any],
     ) -> Predictions:
         scores = self.scorer.score((requests.cents / 100).reshape(-1, 1))
         decider = Decider(

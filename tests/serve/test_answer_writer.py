@@ -1,4 +1,6 @@
-"""Answers on their way to the log, between two threads: none is lost, counted twice, or dropped without a word."""
+"""Answers on their way to the log, between two threads: none is lost, counted twice, or dropped
+without a word.
+"""
 
 from __future__ import annotations
 
@@ -56,7 +58,10 @@ def rows_in(home: Path) -> list[int]:
 
 
 def test_every_row_is_written_and_none_waits_in_the_end(tmp_path: Path, eager: None) -> None:
-    writer, engine = writer_on(PredictionLog(answers_folder(tmp_path, "fraud"), "one")), SmallEngine(FRAUD)
+    writer, engine = (
+        writer_on(PredictionLog(answers_folder(tmp_path, "fraud"), "one")),
+        SmallEngine(FRAUD),
+    )
     batches = [logged(engine, 3 * number) for number in range(4000)]
     for batch in batches:
         writer.put(batch)
@@ -78,7 +83,10 @@ def test_a_log_that_fails_in_a_way_of_its_own_is_told_and_the_next_rows_are_writ
                 raise ValueError("unheard of")
             super().append(batch, at)
 
-    writer, engine = writer_on(FailsOnce(answers_folder(tmp_path, "fraud"), "one")), SmallEngine(FRAUD)
+    writer, engine = (
+        writer_on(FailsOnce(answers_folder(tmp_path, "fraud"), "one")),
+        SmallEngine(FRAUD),
+    )
     writer.put(logged(engine, 0))
     until(lambda: bool(writer.problem))
     assert (writer.problem, writer.unlogged) == ("ValueError: unheard of", 3)
@@ -86,6 +94,6 @@ def test_a_log_that_fails_in_a_way_of_its_own_is_told_and_the_next_rows_are_writ
     until(lambda: not writer.problem)
     writer.close()
     assert (writer.waiting, writer.unlogged, rows_in(tmp_path)) == (0, 3, [3, 4, 5])
-    assert [record.getMessage() for record in caplog.records if record.name.startswith("pipelines")] == [
-        "answers are not logged: ValueError: unheard of"
-    ]
+    assert [
+        record.getMessage() for record in caplog.records if record.name.startswith("pipelines")
+    ] == ["answers are not logged: ValueError: unheard of"]

@@ -1,4 +1,6 @@
-"""The Arrow wire lets in what JSON lets in and gives the same answers; what a stranger sends is not unpacked unseen."""
+"""The Arrow wire lets in what JSON lets in and gives the same answers; what a stranger sends is not
+unpacked unseen.
+"""
 
 from __future__ import annotations
 
@@ -35,24 +37,32 @@ JSON = JsonWire(USE_CASE, DOOR, most_rows=100)
 def table(events: list[dict[str, Any]], **columns: Any) -> pa.Table:
     told = {
         "transaction_id": pa.array([e["transaction_id"] for e in events], pa.int64()),
-        "event_time": pa.array([datetime.fromisoformat(e["event_time"]) for e in events], pa.timestamp("us", "UTC")),
+        "event_time": pa.array(
+            [datetime.fromisoformat(e["event_time"]) for e in events], pa.timestamp("us", "UTC")
+        ),
         "customer_id": pa.array([e["customer_id"] for e in events], pa.int64()),
         "terminal_id": pa.array([e["terminal_id"] for e in events], pa.int64()),
         "amount": pa.array([Decimal(str(e["amount"])) for e in events], pa.decimal128(12, 2)),
     }
-    return pa.table({name: column for name, column in (told | columns).items() if column is not None})
+    return pa.table(
+        {name: column for name, column in (told | columns).items() if column is not None}
+    )
 
 
 def stream(content: pa.Table, **options: Any) -> bytes:
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, content.schema, options=pa.ipc.IpcWriteOptions(**options)) as writer:
+    with pa.ipc.new_stream(
+        sink, content.schema, options=pa.ipc.IpcWriteOptions(**options)
+    ) as writer:
         writer.write_table(content, max_chunksize=3)
     return sink.getvalue().to_pybytes()
 
 
 def post(scorer: Served, body: bytes, **more: Any) -> httpx.Response:
     with scorer.http() as http:
-        return http.post("/v1/score", content=body, headers={"content-type": ARROW.content_type.decode()}, **more)
+        return http.post(
+            "/v1/score", content=body, headers={"content-type": ARROW.content_type.decode()}, **more
+        )
 
 
 def test_the_answers_are_those_that_json_gets(scorer: Served) -> None:
@@ -66,7 +76,15 @@ def test_the_answers_are_those_that_json_gets(scorer: Served) -> None:
     for row, other, sent in zip(rows, told, events, strict=True):
         assert row["transaction_id"] == sent["transaction_id"]
         assert row["flags"] == ",".join(other["flags"]) == ""
-        for name in ("score", "decision", "release", "model_version", "feature_set", "threshold", "fallback"):
+        for name in (
+            "score",
+            "decision",
+            "release",
+            "model_version",
+            "feature_set",
+            "threshold",
+            "fallback",
+        ):
             assert row[name] == other[name]
         assert row["reasons"] == other["reasons"]
         assert row["feature.amount"] == sent["amount"]
@@ -93,17 +111,35 @@ def test_a_mixture_of_deciders_and_flags_is_told_by_row() -> None:
         names=("f", "g"),
         features=np.array([[i, np.nan] for i in range(6)], dtype=float),
         reasons={2: [("f", 1.0)]},
-    )  # fmt: skip
-    asked = JSON.read(json.dumps({"events": [at(i) for i in range(4)], "reasons": True, "features": True}).encode())
+    )
+    asked = JSON.read(
+        json.dumps(
+            {"events": [at(i) for i in range(4)], "reasons": True, "features": True}
+        ).encode()
+    )
     told = json.loads(JSON.write(asked, Share(answers, 2, 6)))["answers"]
     rows = pa.ipc.open_stream(ARROW.write(asked, Share(answers, 2, 6))).read_all().to_pylist()
-    assert [row["release"] for row in rows] == [row["release"] for row in told] == ["rule", "a", "b", "rule"]
-    assert [row["fallback"] for row in rows] == [row["fallback"] for row in told] == [True, False, False, True]
+    assert (
+        [row["release"] for row in rows]
+        == [row["release"] for row in told]
+        == ["rule", "a", "b", "rule"]
+    )
+    assert (
+        [row["fallback"] for row in rows]
+        == [row["fallback"] for row in told]
+        == [True, False, False, True]
+    )
     assert [row["fallback_reason"] for row in rows] == ["down", "", "", "down"]
     assert [row.get("fallback_reason", "") for row in told] == ["down", "", "", "down"]
-    assert [row["flags"].split(",") for row in rows][1] == told[1]["flags"] == ["unknown_entity", "repeated"]
+    assert (
+        [row["flags"].split(",") for row in rows][1]
+        == told[1]["flags"]
+        == ["unknown_entity", "repeated"]
+    )
     assert [row["reasons"] for row in rows] == [row["reasons"] for row in told]
-    assert [row["feature.f"] for row in rows] == [row["features"]["f"] for row in told] == [2, 3, 4, 5]
+    assert (
+        [row["feature.f"] for row in rows] == [row["features"]["f"] for row in told] == [2, 3, 4, 5]
+    )
     assert told[0]["features"]["g"] is None
 
 
@@ -125,7 +161,8 @@ def at(number: int = 1, **changes: Any) -> dict[str, Any]:
 @settings(max_examples=200, deadline=None)
 def test_both_wires_let_the_same_rows_in(rows: list[Any]) -> None:
     events = [
-        at(identity, amount=str(amount)) | {"event_time": (NOW + timedelta(minutes=minutes)).isoformat()}
+        at(identity, amount=str(amount))
+        | {"event_time": (NOW + timedelta(minutes=minutes)).isoformat()}
         for identity, minutes, amount in rows
     ]
     told = []
@@ -171,12 +208,20 @@ BAD = {
     "32 bits": (one(customer_id=pa.array([1], pa.int32())), INVALID, "customer_id"),
     "a dictionary": (one(customer_id=pa.array([1]).dictionary_encode()), INVALID, "customer_id"),
     "no zone": (one(event_time=NAIVE), INVALID, "event_time"),
-    "milliseconds": (one(event_time=pa.array([NOW], pa.timestamp("ms", "UTC"))), INVALID, "event_time"),
+    "milliseconds": (
+        one(event_time=pa.array([NOW], pa.timestamp("ms", "UTC"))),
+        INVALID,
+        "event_time",
+    ),
     "future": (one(event_time=pa.array([NOW + timedelta(days=1)], US)), TIME, "event_time"),
     "ancient": (one(event_time=pa.array([-(2**63) + 1], US)), TIME, "event_time"),
     "negative": (stream(table([at(amount=-1)])), AMOUNT, "amount"),
     "huge": (stream(table([at(amount=9999999999.99)])), AMOUNT, "amount"),
-    "more decimals": (one(amount=pa.array([Decimal("1.234")], pa.decimal128(12, 3))), INVALID, "amount"),
+    "more decimals": (
+        one(amount=pa.array([Decimal("1.234")], pa.decimal128(12, 3))),
+        INVALID,
+        "amount",
+    ),
     "NaN": (one(amount=pa.array([float("nan")])), AMOUNT, "amount"),
     "infinite": (one(amount=pa.array([float("inf")])), AMOUNT, "amount"),
     "a fraction of a cent": (one(amount=pa.array([0.001])), AMOUNT, "amount"),

@@ -1,4 +1,6 @@
-"""Requests share batches and get their own answers; deadlines, overload, a hanging engine, a failing one."""
+"""Requests share batches and get their own answers; deadlines, overload, a hanging engine, a
+failing one.
+"""
 
 from __future__ import annotations
 
@@ -48,7 +50,9 @@ def gate() -> Iterator[Gate]:
 
 def ask(scorer: Served, numbers: list[int], **more: Any) -> tuple[int, Any]:
     with scorer.http() as http:
-        answered = http.post("/v1/score", json={"events": [event(n, amount=n % 400, **more) for n in numbers]})
+        answered = http.post(
+            "/v1/score", json={"events": [event(n, amount=n % 400, **more) for n in numbers]}
+        )
     return answered.status_code, answered.json()
 
 
@@ -65,7 +69,9 @@ def test_requests_that_arrive_together_are_scored_together_and_get_their_own_ans
             status, answer = one.result(120)
             assert status == 200
             assert [row["transaction_id"] for row in answer["answers"]] == numbers
-            assert [row["score"] for row in answer["answers"]] == [min(1, n % 400 / 440) for n in numbers]
+            assert [row["score"] for row in answer["answers"]] == [
+                min(1, n % 400 / 440) for n in numbers
+            ]
         assert sum(gate.calls) == sum(map(len, asked))
         assert len(gate.calls) <= 3
 
@@ -82,7 +88,9 @@ def test_a_batch_has_a_bound(tmp_path: Path, gate: Gate) -> None:
         assert max(gate.calls) == 7
 
 
-def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(tmp_path: Path, gate: Gate) -> None:
+def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(
+    tmp_path: Path, gate: Gate
+) -> None:
     with served(tmp_path / "home", gate, deadline_ms=200) as scorer:
         gate.open.clear()
         status, told = ask(scorer, [1, 399])
@@ -92,7 +100,9 @@ def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(tmp_path: Pa
         assert {row["fallback_reason"] for row in told["answers"]} == {"the deadline has passed"}
         until(lambda: scorer.service.lifetime.batcher().stuck)
         status, told = ask(scorer, [2])
-        assert "earlier batch" in told["answers"][0]["fallback_reason"], "it does not wait for a deadline of its own"
+        assert "earlier batch" in told["answers"][0]["fallback_reason"], (
+            "it does not wait for a deadline of its own"
+        )
         with scorer.http("") as http:
             ready = http.get("/ready")
             assert (ready.status_code, ready.json()["ready"]) == (503, False)
@@ -110,15 +120,22 @@ def test_a_report_does_not_hang_either(tmp_path: Path, gate: Gate) -> None:
         pool.submit(ask, scorer, [1])
         assert gate.entered.wait(60)
         with scorer.http() as http:
-            answered = http.post("/v1/reports", json={"transaction_id": 1, "reported_at": "2026-11-01T00:00:00Z"})
+            answered = http.post(
+                "/v1/reports", json={"transaction_id": 1, "reported_at": "2026-11-01T00:00:00Z"}
+            )
         assert (answered.status_code, answered.headers["retry-after"]) == (503, "1")
         gate.open.set()
 
 
 def test_overload_is_shed_and_recovers(tmp_path: Path, gate: Gate) -> None:
-    with served(tmp_path / "home", gate, queue_rows=20, max_rows=10) as scorer, ThreadPoolExecutor(16) as pool:
+    with (
+        served(tmp_path / "home", gate, queue_rows=20, max_rows=10) as scorer,
+        ThreadPoolExecutor(16) as pool,
+    ):
         gate.open.clear()
-        told = [pool.submit(ask, scorer, [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]) for i in range(16)]
+        told = [
+            pool.submit(ask, scorer, [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]) for i in range(16)
+        ]
         until(lambda: sum(one.done() for one in told) >= 11)
         shed = [one.result() for one in told if one.done()]
         assert {status for status, _ in shed} == {429}
@@ -170,9 +187,13 @@ def test_a_batch_waits_for_those_that_were_just_answered_and_a_lone_request_for_
 
     async def asked() -> list[int]:
         thread, gauges = EngineThread(), Gauges()
-        batcher = Batcher(RuleEngine(use_case), thread, use_case.stored_features.schema, bounds, gauges)
+        batcher = Batcher(
+            RuleEngine(use_case), thread, use_case.stored_features.schema, bounds, gauges
+        )
         await asyncio.wait_for(batcher.ask(rows, explained=False), 60)
-        await asyncio.wait_for(asyncio.gather(*(batcher.ask(rows, explained=False) for _ in range(3))), 60)
+        await asyncio.wait_for(
+            asyncio.gather(*(batcher.ask(rows, explained=False) for _ in range(3))), 60
+        )
         first = [batcher.ask(rows, explained=False) for _ in range(2)]
         early, _ = await asyncio.wait(first, timeout=0.2)
         await asyncio.wait_for(asyncio.gather(*first, batcher.ask(rows, explained=False)), 60)

@@ -21,19 +21,25 @@ def test_events_in_typed_answers_out(scorer: Served) -> None:
     told = {"event_time": datetime.now(UTC), "amount": Decimal("219.99")}
     with scorer.client() as client:
         answers = client.score(
-            [event(9_000_001) | told, event(9_000_002, amount="220.00")], reasons=True, features=True
+            [event(9_000_001) | told, event(9_000_002, amount="220.00")],
+            reasons=True,
+            features=True,
         )
         assert [answer.decision for answer in answers] == [False, True]
         assert [answer.features["amount"] for answer in answers] == [219.99, 220.0]
         assert answers[0].reasons[0].feature == "amount"
         assert client.ready()
         report = {"transaction_id": 9_000_001, "reported_at": datetime.now(UTC)}
-        assert client.report([report, report | {"transaction_id": 1}]) == Reported(known=1, waiting=1)
+        assert client.report([report, report | {"transaction_id": 1}]) == Reported(
+            known=1, waiting=1
+        )
 
 
 def test_a_table_in_a_table_out(scorer: Served) -> None:
     with scorer.client() as client:
-        found = client.score_table(table([event(9_100_000 + i, amount=i) for i in range(300)]), features=True)
+        found = client.score_table(
+            table([event(9_100_000 + i, amount=i) for i in range(300)]), features=True
+        )
     assert found["transaction_id"].to_pylist() == [9_100_000 + i for i in range(300)]
     assert found["feature.amount"].to_pylist() == list(range(300))
 
@@ -42,7 +48,10 @@ def test_a_refusal_has_fields(scorer: Served) -> None:
     with scorer.client() as client, pytest.raises(PermanentError) as caught:
         client.score([event(1), event(2, amount=-1)])
     assert (caught.value.where, caught.value.found) == ("row 1, field amount", "-1.0")
-    with ScorerClient(scorer.url, "tg_none") as client, pytest.raises(PermanentError, match="no valid key"):
+    with (
+        ScorerClient(scorer.url, "tg_none") as client,
+        pytest.raises(PermanentError, match="no valid key"),
+    ):
         client.release()
 
 

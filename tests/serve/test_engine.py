@@ -1,4 +1,6 @@
-"""The engine on a real home: the night's states, the journal, the ledger's pointer, the log of answers."""
+"""The engine on a real home: the night's states, the journal, the ledger's pointer, the log of
+answers.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,19 @@ from pipelines.serve.score_request import ScoreRequest, Share
 from pipelines.serve.wire.json_wire import JsonWire
 from pipelines.serve.wire.request_bounds import door
 from tests.pipelines.releases.boosters import AT, make_bundle, make_champion
-from tests.serve.nights import DAY, NOW, START, asked, history, make_home, make_run, micros, on_day, taken, write_night
+from tests.serve.nights import (
+    DAY,
+    NOW,
+    START,
+    asked,
+    history,
+    make_home,
+    make_run,
+    micros,
+    on_day,
+    taken,
+    write_night,
+)
 
 EVENTS = history()
 TODAY = on_day(EVENTS)
@@ -50,9 +64,13 @@ def score(engine: LiveEngine, events: Events, *, explained: bool = False) -> Pre
 
 
 def serve_day(engines: list[LiveEngine], events: Events, size: int = 16) -> dict[str, np.ndarray]:
-    """The day in order, batches and reports dealt to the engines in turn; the features by name, and the scores."""
+    """The day in order, batches and reports dealt to the engines in turn; the features by name, and
+    the scores.
+    """
     known = taken(EVENTS, np.flatnonzero(EVENTS.reported < START + 86_400_000_000))
-    due = sorted((int(at), int(i)) for i, at in zip(known.id, known.reported, strict=True) if at >= START)
+    due = sorted(
+        (int(at), int(i)) for i, at in zip(known.id, known.reported, strict=True) if at >= START
+    )
     answers: list[Predictions] = []
     first, turn = 0, 0
     while first < len(events):
@@ -60,7 +78,9 @@ def serve_day(engines: list[LiveEngine], events: Events, size: int = 16) -> dict
             at, event = due.pop(0)
             engines[turn % len(engines)].report(np.array([event]), np.array([at]))
         past = first + 1
-        while past < min(first + size, len(events)) and not (due and due[0][0] <= events.time[past]):
+        while past < min(first + size, len(events)) and not (
+            due and due[0][0] <= events.time[past]
+        ):
             past += 1
         turn += 1
         answers.append(score(engines[turn % len(engines)], taken(events, slice(first, past))))
@@ -109,8 +129,12 @@ def test_a_restart_goes_on_where_it_stopped(run: Run) -> None:
     assert differing(both, batch_of(run, TODAY)) == []
 
 
-def test_a_new_night_is_taken_over_and_sets_right_what_the_stream_had_wrong(run: Run, engine: LiveEngine) -> None:
-    """An event that never reached the lake is forgotten, one that came late into the lake is there."""
+def test_a_new_night_is_taken_over_and_sets_right_what_the_stream_had_wrong(
+    run: Run, engine: LiveEngine
+) -> None:
+    """An event that never reached the lake is forgotten, one that came late into the lake is
+    there.
+    """
     missed, sent = taken(TODAY, slice(0, 3)), taken(TODAY, slice(3, None))
     score(engine, sent)
     phantom = Events(
@@ -122,7 +146,9 @@ def test_a_new_night_is_taken_over_and_sets_right_what_the_stream_had_wrong(run:
     )
     score(engine, phantom)
     assert len(missed) == 3
-    write_night(run, EVENTS, DAY, datetime.combine(DAY + timedelta(days=1), datetime.min.time(), NOW.tzinfo))
+    write_night(
+        run, EVENTS, DAY, datetime.combine(DAY + timedelta(days=1), datetime.min.time(), NOW.tzinfo)
+    )
     engine.look_for_night()
     assert engine.readiness().facts["states_of"] == str(DAY), "told before anybody asks for a score"
     tomorrow = Events(
@@ -137,30 +163,47 @@ def test_a_new_night_is_taken_over_and_sets_right_what_the_stream_had_wrong(run:
         id=np.append(EVENTS.id, tomorrow.id[0]),
         time=np.append(EVENTS.time, tomorrow.time[0]),
         cents=np.append(EVENTS.cents, tomorrow.cents[0]),
-        reported=np.append(np.where(EVENTS.reported < START + 86_400_000_000, EVENTS.reported, 2**63 - 1), 2**63 - 1),
+        reported=np.append(
+            np.where(EVENTS.reported < START + 86_400_000_000, EVENTS.reported, 2**63 - 1),
+            2**63 - 1,
+        ),
         keys={name: np.append(keys, tomorrow.keys[name][0]) for name, keys in EVENTS.keys.items()},
     )
     stored = run.use_case.stored_features
-    expected = compute([stored[name] for name in answers.names], everything, np.array([len(EVENTS)]))
+    expected = compute(
+        [stored[name] for name in answers.names], everything, np.array([len(EVENTS)])
+    )
     assert answers.features[0].tolist() == [float(expected[name][0]) for name in answers.names]
 
 
 def test_the_pointer_is_followed_without_a_restart_and_back(run: Run, engine: LiveEngine) -> None:
     first = score(engine, taken(TODAY, slice(0, 4))).deciders[0].release_id
-    other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
+    other = make_bundle(
+        run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10"
+    )
     make_champion(run, other)
     engine.look_at_ledger()
     answers = score(engine, taken(TODAY, slice(4, 8)))
-    assert {answers.deciders[i].release_id for i in answers.decided_by} == {other.release_id} != {first}
+    assert (
+        {answers.deciders[i].release_id for i in answers.decided_by}
+        == {other.release_id}
+        != {first}
+    )
     assert answers.names == run.use_case.feature_sets["baseline"].names
-    run.ledger.move_champion(first, expected=run.ledger.champion(), reason="back", actor="test", at=AT)
+    run.ledger.move_champion(
+        first, expected=run.ledger.champion(), reason="back", actor="test", at=AT
+    )
     engine.look_at_ledger()
     assert score(engine, taken(TODAY, slice(8, 9))).deciders[0].release_id == first
 
 
-def test_a_release_that_will_not_load_leaves_the_last_good_one_and_says_so(run: Run, engine: LiveEngine) -> None:
+def test_a_release_that_will_not_load_leaves_the_last_good_one_and_says_so(
+    run: Run, engine: LiveEngine
+) -> None:
     good = score(engine, taken(TODAY, slice(0, 1))).deciders[0].release_id
-    other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
+    other = make_bundle(
+        run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10"
+    )
     make_champion(run, other)
     model = releases_folder(run.settings.home) / other.release_id / "model.ubj"
     model.write_bytes(model.read_bytes()[:-1] + b"!")
@@ -175,8 +218,12 @@ def test_a_scorer_that_starts_without_its_champion_decides_as_the_night_does(run
     """The rule stands in for the champion, and a canary keeps its share, look after look."""
     champion = run.ledger.champion()
     assert champion is not None
-    other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
-    account = other.record.replaced(manifest_digest=other.manifest_digest, signed_by=other.signed_by, model_version="5")
+    other = make_bundle(
+        run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10"
+    )
+    account = other.record.replaced(
+        manifest_digest=other.manifest_digest, signed_by=other.signed_by, model_version="5"
+    )
     run.ledger.add_release(other.release_id, account, at=AT)
     put(run, champion, other.release_id, "canary", reason="for the test")
     model = releases_folder(run.settings.home) / champion.release_id / "model.ubj"
@@ -201,7 +248,10 @@ def test_without_a_release_the_declared_rule_answers_flagged(tmp_path: Path) -> 
     answers = score(engine, taken(TODAY, slice(0, 5)))
     engine.close()
     assert all(answers.flags & Flag.FALLBACK)
-    assert answers.scores.tolist() == np.clip(TODAY.cents[:5] / 100 / run.use_case.rule.scale, 0, 1).tolist()
+    assert (
+        answers.scores.tolist()
+        == np.clip(TODAY.cents[:5] / 100 / run.use_case.rule.scale, 0, 1).tolist()
+    )
     assert "no release" in answers.deciders[0].reason
 
 
@@ -216,7 +266,9 @@ def test_on_days_of_a_fallback_by_policy_the_rule_decides(run: Run, engine: Live
 
 
 def test_each_row_tells_the_fallback_that_covers_its_own_day(run: Run, engine: LiveEngine) -> None:
-    """As nightly scoring does: an event of an earlier fallback does not carry the reason of a later one."""
+    """As nightly scoring does: an event of an earlier fallback does not carry the reason of a later
+    one.
+    """
     begin(run.ledger, DAY, reason="the first bug", actor="test", at=NOW)
     end(run.ledger, DAY + timedelta(days=1), reason="mended", actor="test", at=NOW)
     begin(run.ledger, DAY + timedelta(days=30), reason="the second bug", actor="test", at=NOW)
@@ -226,11 +278,17 @@ def test_each_row_tells_the_fallback_that_covers_its_own_day(run: Run, engine: L
     assert told == {f"by policy since {DAY}: the first bug"}
 
 
-def test_a_canary_decides_for_its_share_and_a_shadow_for_nobody(run: Run, engine: LiveEngine) -> None:
+def test_a_canary_decides_for_its_share_and_a_shadow_for_nobody(
+    run: Run, engine: LiveEngine
+) -> None:
     champion = run.ledger.champion()
     assert champion is not None
-    other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
-    account = other.record.replaced(manifest_digest=other.manifest_digest, signed_by=other.signed_by, model_version="5")
+    other = make_bundle(
+        run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10"
+    )
+    account = other.record.replaced(
+        manifest_digest=other.manifest_digest, signed_by=other.signed_by, model_version="5"
+    )
     run.ledger.add_release(other.release_id, account, at=AT)
     deciders = {}
     for state in ("shadow", "canary"):
@@ -238,7 +296,10 @@ def test_a_canary_decides_for_its_share_and_a_shadow_for_nobody(run: Run, engine
         engine.look_at_ledger()
         answers = score(engine, TODAY)
         deciders[state] = {answers.deciders[i].release_id for i in answers.decided_by.tolist()}
-    assert deciders == {"shadow": {champion.release_id}, "canary": {champion.release_id, other.release_id}}
+    assert deciders == {
+        "shadow": {champion.release_id},
+        "canary": {champion.release_id, other.release_id},
+    }
 
 
 def test_what_only_the_challenger_reads_is_logged_and_not_told(run: Run) -> None:
@@ -256,15 +317,27 @@ def test_what_only_the_challenger_reads_is_logged_and_not_told(run: Run) -> None
     assert answers.part(1, 3).shown_names == small.names
     wire = JsonWire(run.use_case, door(run.use_case, now=lambda: 0), most_rows=len(TODAY))
     rows = np.column_stack([TODAY.id, TODAY.time, TODAY.cents, *TODAY.keys.values()])
-    told = json.loads(wire.write(ScoreRequest(rows=rows, features=True), Share(answers, 0, len(TODAY))))["answers"]
+    told = json.loads(
+        wire.write(ScoreRequest(rows=rows, features=True), Share(answers, 0, len(TODAY)))
+    )["answers"]
     assert {tuple(one["features"]) for one in told} == {small.names}
-    logged = {table.num_rows: table for table in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])}
-    table = pa.concat_tables(logged.values()).filter(pc.equal(pc.field("reason"), "")).sort_by("transaction_id")
+    logged = {
+        table.num_rows: table
+        for table in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])
+    }
+    table = (
+        pa.concat_tables(logged.values())
+        .filter(pc.equal(pc.field("reason"), ""))
+        .sort_by("transaction_id")
+    )
     order = np.argsort(TODAY.id)
     assert set(table["release"].to_pylist()) == {champion.release_id, larger.release_id}
     matrix = np.column_stack([table[f"feature.{name}"].to_numpy() for name in larger.feature_names])
     assert larger.score(matrix).tolist() == table["challenger_score"].to_pylist()
-    assert matrix[:, 0].tolist() == answers.features[order, answers.names.index(larger.feature_names[0])].tolist()
+    assert (
+        matrix[:, 0].tolist()
+        == answers.features[order, answers.names.index(larger.feature_names[0])].tolist()
+    )
 
 
 def test_unknown_entities_are_flagged_and_have_their_defaults(engine: LiveEngine) -> None:
@@ -361,7 +434,9 @@ def _refuse(*_: object) -> None:
 
 
 def test_a_lake_that_cannot_be_read_leaves_the_online_store(run: Run) -> None:
-    """Nothing is in memory then, and the online store, which was never filled here, cannot say: the rule, flagged."""
+    """Nothing is in memory then, and the online store, which was never filled here, cannot say: the
+    rule, flagged.
+    """
     shutil.rmtree(f"{run.settings.lake}/fraud/customer_state")
     engine = LiveEngine(run)
     answers = score(engine, taken(TODAY, slice(0, 3)))
@@ -370,11 +445,20 @@ def test_a_lake_that_cannot_be_read_leaves_the_online_store(run: Run) -> None:
     assert "customer_state" in problems
     assert all(answers.flags & Flag.FALLBACK)
     assert np.isnan(answers.features).all(), "features that were not had are not told"
-    assert answers.scores.tolist() == np.clip(TODAY.cents[:3] / 100 / run.use_case.rule.scale, 0, 1).tolist()
+    assert (
+        answers.scores.tolist()
+        == np.clip(TODAY.cents[:3] / 100 / run.use_case.rule.scale, 0, 1).tolist()
+    )
 
 
 def test_a_late_event_of_before_the_night_is_marked_as_not_whole(engine: LiveEngine) -> None:
     late = taken(EVENTS, np.flatnonzero(EVENTS.time < START)[-1:])
-    late = Events(id=late.id + 10**8, time=late.time, cents=late.cents, reported=asked(late).reported, keys=late.keys)
+    late = Events(
+        id=late.id + 10**8,
+        time=late.time,
+        cents=late.cents,
+        reported=asked(late).reported,
+        keys=late.keys,
+    )
     assert micros(NOW) > START
     assert score(engine, late).flags[0] & Flag.BOUNDED

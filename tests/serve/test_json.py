@@ -21,7 +21,9 @@ REACH = timedelta(days=load("fraud").stored_features.reach_days)
 def post(scorer: Served, content: Any, **more: Any) -> httpx.Response:
     body = content if isinstance(content, bytes) else json.dumps(content).encode()
     with scorer.http() as http:
-        return http.post("/v1/score", content=body, headers={"content-type": "application/json"}, **more)
+        return http.post(
+            "/v1/score", content=body, headers={"content-type": "application/json"}, **more
+        )
 
 
 def test_one_event_gets_one_answer(scorer: Served) -> None:
@@ -95,7 +97,11 @@ def test_every_amount_in_cents_survives_the_number(cents: int) -> None:
     from pipelines.serve.wire.request_bounds import door
 
     entrance = door(load("fraud"), now=lambda: 0)
-    assert entrance.cents(cents / 100, None) == entrance.cents(f"{cents // 100}.{cents % 100:02}", None) == cents
+    assert (
+        entrance.cents(cents / 100, None)
+        == entrance.cents(f"{cents // 100}.{cents % 100:02}", None)
+        == cents
+    )
 
 
 def _changed(**changes: Any) -> bytes:
@@ -149,12 +155,24 @@ BAD = {
     "no day": (_changed(event_time="2026-02-30T06:00:00Z"), 422, "event_time"),
     "future": (_changed(event_time=(NOW + timedelta(days=1)).isoformat()), 422, "event_time"),
     "far future": (_changed(event_time="9999-12-31T23:59:59Z"), 422, "event_time"),
-    "ancient": (_changed(event_time=(NOW - REACH - timedelta(hours=1)).isoformat()), 422, "event_time"),
+    "ancient": (
+        _changed(event_time=(NOW - REACH - timedelta(hours=1)).isoformat()),
+        422,
+        "event_time",
+    ),
     "year one": (_changed(event_time="0001-01-01T00:00:00+23:59"), 422, "event_time"),
     "no events": (b'{"events": []}', 422, "events"),
     "events that are none": (b'{"events": 3}', 422, "events"),
-    "an option that is none": (json.dumps({"events": [event(3000)], "reason": 1}).encode(), 422, "reason"),
-    "an option of another type": (json.dumps({"events": [event(3000)], "reasons": 1}).encode(), 422, "reasons"),
+    "an option that is none": (
+        json.dumps({"events": [event(3000)], "reason": 1}).encode(),
+        422,
+        "reason",
+    ),
+    "an option of another type": (
+        json.dumps({"events": [event(3000)], "reasons": 1}).encode(),
+        422,
+        "reasons",
+    ),
 }
 
 
@@ -183,7 +201,12 @@ def test_a_bad_row_is_named_and_nothing_of_the_request_is_scored(scorer: Served)
     assert told["expected"] == "0.00 to 100,000.00, at most two decimals"
     assert post(scorer, event(4000)).json()["flags"] == []
     told = post(scorer, {"events": [event(4003), event(4004, customer_id="x")]}).json()
-    assert (told["row"], told["field"], told["expected"], told["found"]) == (1, "customer_id", "a whole number", "text")
+    assert (told["row"], told["field"], told["expected"], told["found"]) == (
+        1,
+        "customer_id",
+        "a whole number",
+        "text",
+    )
 
 
 def test_too_many_rows(scorer: Served) -> None:
@@ -193,7 +216,9 @@ def test_too_many_rows(scorer: Served) -> None:
 
 ANY = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20),
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4),
+    lambda inner: (
+        st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=10), inner, max_size=4)
+    ),
     max_leaves=12,
 )
 NEAR = st.fixed_dictionaries(
@@ -201,7 +226,9 @@ NEAR = st.fixed_dictionaries(
     optional={
         "transaction_id": st.integers(),
         "event_time": st.one_of(
-            st.integers(0, 3600).map(lambda seconds: (NOW - timedelta(seconds=seconds)).isoformat()),
+            st.integers(0, 3600).map(
+                lambda seconds: (NOW - timedelta(seconds=seconds)).isoformat()
+            ),
             st.datetimes(timezones=st.just(UTC)).map(datetime.isoformat),
             st.text(max_size=25),
             ANY,
@@ -215,7 +242,9 @@ NEAR = st.fixed_dictionaries(
 
 @given(
     content=st.one_of(
-        ANY, NEAR, st.fixed_dictionaries({"events": st.lists(NEAR, max_size=3)}, optional={"reasons": ANY})
+        ANY,
+        NEAR,
+        st.fixed_dictionaries({"events": st.lists(NEAR, max_size=3)}, optional={"reasons": ANY}),
     )
 )
 @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
@@ -231,7 +260,9 @@ def test_no_json_ends_in_an_error_of_ours(asking: httpx.Client, content: Any) ->
 @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_bytes_end_in_an_error_of_ours(asking: httpx.Client, body: bytes) -> None:
     for kind in ("application/json", "application/vnd.apache.arrow.stream"):
-        assert asking.post("/v1/score", content=body, headers={"content-type": kind}).status_code in {400, 422}
+        assert asking.post(
+            "/v1/score", content=body, headers={"content-type": kind}
+        ).status_code in {400, 422}
 
 
 @pytest.fixture(scope="module")

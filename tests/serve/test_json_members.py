@@ -1,4 +1,6 @@
-"""A member's name that occurs twice in a JSON body is refused, however it is spelled; every other body is read."""
+"""A member's name that occurs twice in a JSON body is refused, however it is spelled; every other
+body is read.
+"""
 
 from __future__ import annotations
 
@@ -20,16 +22,26 @@ from pipelines.usecases.definition import Column, Feed
 from pipelines.usecases.registry import load
 from tests.serve.serving import Served, event
 
-WIRE = JsonWire(load("fraud"), door(load("fraud"), now=lambda: time.time_ns() // 1000), most_rows=4096)
+WIRE = JsonWire(
+    load("fraud"), door(load("fraud"), now=lambda: time.time_ns() // 1000), most_rows=4096
+)
 
 TWICE = {
     "the same name": ('"amount": 12.34', '"amount": 12.34, "amount": 99999.0', "amount"),
     "the same value": ('"amount": 12.34', '"amount": 12.34, "amount": 12.34', "amount"),
     "an escaped name": ('"amount": 12.34', '"amount": 12.34, "amo\\u0075nt": 99999', "amount"),
-    "an escaped name first": ('"amount": 12.34', '"\\u0061\\u006d\\u006fun\\u0074":1,"amount": 12.34', "amount"),
+    "an escaped name first": (
+        '"amount": 12.34',
+        '"\\u0061\\u006d\\u006fun\\u0074":1,"amount": 12.34',
+        "amount",
+    ),
     "another type": ('"amount": 12.34', '"amount": 12.34, "amount": "99999"', "amount"),
     "a key": ('"customer_id": 1', '"customer_id": 1, "customer_id": 2', "customer_id"),
-    "the id": ('"transaction_id": 1', '"transaction_id": 1, "transaction_\\u0069d": 1', "transaction_id"),
+    "the id": (
+        '"transaction_id": 1',
+        '"transaction_id": 1, "transaction_\\u0069d": 1',
+        "transaction_id",
+    ),
     "a time": ('"event_time"', '"event_time": "2026-11-22T06:00:00Z", "event_time"', "event_time"),
 }
 
@@ -102,21 +114,37 @@ def test_bodies_with_every_field_once_are_read(body: str) -> None:
 
 
 def test_the_options_are_read_as_before() -> None:
-    for member, expected in [("", False), (', "reasons": false', False), (', "reasons": true', True)]:
+    for member, expected in [
+        ("", False),
+        (', "reasons": false', False),
+        (', "reasons": true', True),
+    ]:
         asked = WIRE.read(f'{{"events": [{_one()}]{member}}}'.encode())
         assert (asked.reasons, asked.features, asked.single) == (expected, False, False)
 
 
 def test_both_endpoints_answer_422(scorer: Served) -> None:
     twice = _one().replace('"amount": 12.34', '"amount": 12.34, "amo\\u0075nt": 1')
-    report = f'{{"transaction_id": 1, "transaction_id": 1, "reported_at": "{datetime.now(UTC).isoformat()}"}}'
+    report = (
+        '{"transaction_id": 1, "transaction_id": 1, "reported_at":'
+        f' "{datetime.now(UTC).isoformat()}"}}'
+    )
     with scorer.http() as http:
         http.headers["content-type"] = "application/json"
-        for path, body, field in [("/v1/score", twice, "amount"), ("/v1/reports", report, "transaction_id")]:
+        for path, body, field in [
+            ("/v1/score", twice, "amount"),
+            ("/v1/reports", report, "transaction_id"),
+        ]:
             answered = http.post(path, content=body)
             told = answered.json()
-            assert (answered.status_code, told["title"], told["field"]) == (422, "a field is there twice", field)
-        answered = http.post("/v1/score", params=[("reasons", "1"), ("reasons", "0")], content=_one())
+            assert (answered.status_code, told["title"], told["field"]) == (
+                422,
+                "a field is there twice",
+                field,
+            )
+        answered = http.post(
+            "/v1/score", params=[("reasons", "1"), ("reasons", "0")], content=_one()
+        )
         assert (answered.status_code, answered.json()["field"]) == (400, "reasons")
 
 
@@ -138,8 +166,10 @@ REPEATED = RepeatedMembers(FEED)
 
 VALUES: dict[str, st.SearchStrategy[str]] = {
     "id": st.integers(-5, 5).map(json.dumps),
-    "word": st.one_of(st.text(max_size=8), st.text('":{},\\\n', max_size=8)).flatmap(
-        lambda text: st.sampled_from([json.dumps(text), json.dumps(text, ensure_ascii=False)])
+    "word": (
+        st.one_of(st.text(max_size=8), st.text('":{},\\\n', max_size=8)).flatmap(
+            lambda text: st.sampled_from([json.dumps(text), json.dumps(text, ensure_ascii=False)])
+        )
     ),
     "price": st.sampled_from(["1", "1.5", '"1"', '"2.50"', "1e1"]),
     "on": st.sampled_from(["true", "false"]),

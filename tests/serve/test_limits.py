@@ -1,4 +1,6 @@
-"""Requests that cost too much: bodies, headers, connections that do not go on; memory stays flat."""
+"""Requests that cost too much: bodies, headers, connections that do not go on; memory stays
+flat.
+"""
 
 from __future__ import annotations
 
@@ -83,7 +85,9 @@ def test_an_announced_gigabyte_is_refused_at_once(scorer: Served) -> None:
 
 
 def test_many_bodies_at_once_take_their_own_size_of_memory(scorer: Served) -> None:
-    """Eight bodies of 4 MB that all but end are held at the same time; then each is read, and refused."""
+    """Eight bodies of 4 MB that all but end are held at the same time; then each is read, and
+    refused.
+    """
     body = b" " * 3_999_999
     before = psutil.Process().memory_info().rss
     with ExitStack() as stack, ThreadPoolExecutor(8) as pool:
@@ -91,7 +95,9 @@ def test_many_bodies_at_once_take_their_own_size_of_memory(scorer: Served) -> No
         for to in many:
             to.sendall(head(scorer, "content-length: 4000000"))
         list(pool.map(lambda to: to.sendall(body), many))
-        assert not [to for to in many if select.select([to], [], [], 0)[0]], "all wait for their last byte"
+        assert not [to for to in many if select.select([to], [], [], 0)[0]], (
+            "all wait for their last byte"
+        )
         grown = [psutil.Process().memory_info().rss - before]
         for to in many:
             to.sendall(b"x")
@@ -115,7 +121,9 @@ def test_two_lengths_are_refused(scorer: Served) -> None:
         assert b" 400 " in answered(to).split(b"\r\n")[0]
 
 
-@pytest.mark.parametrize("sent", [b"", b"GET /heal", b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: "])
+@pytest.mark.parametrize(
+    "sent", [b"", b"GET /heal", b"GET /health HTTP/1.1\r\nhost: x\r\nx-slow: "]
+)
 def test_headers_that_do_not_come_end_the_connection(hasty: Served, sent: bytes) -> None:
     with connected(hasty) as to:
         to.sendall(sent)
@@ -164,7 +172,9 @@ def test_what_is_not_http_is_refused(scorer: Served) -> None:
 
 
 def test_a_connection_too_many_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On a service that nobody else asks: of six connections the first three are served, the others closed."""
+    """On a service that nobody else asks: of six connections the first three are served, the others
+    closed.
+    """
     monkeypatch.setattr(connection, "MOST_CONNECTIONS", 3)
     with served(tmp_path / "home") as alone, ExitStack() as stack:
         many = [stack.enter_context(connected(alone)) for _ in range(6)]

@@ -1,4 +1,6 @@
-"""A journal that came back empty: said, flagged, and made whole again from what the scorers know."""
+"""A journal that came back empty: said, flagged, and made whole again from what the scorers
+know.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ TODAY = on_day(EVENTS)
 
 
 @pytest.fixture(params=["files", pytest.param("redis", marks=pytest.mark.services)])
-def lossy(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[tuple[Run, Callable[[], object]]]:
+def lossy(
+    request: pytest.FixtureRequest, tmp_path: Path
+) -> Iterator[tuple[Run, Callable[[], object]]]:
     """A home, and what empties its journal."""
     run = make_home(tmp_path / "home", EVENTS)
     if request.param == "files":
@@ -58,7 +62,9 @@ def test_an_emptied_journal_is_flagged_told_and_written_again(
     assert not (score(one, taken(TODAY, slice(0, 20))).flags & Flag.BOUNDED).any()
     assert not (score(other, taken(TODAY, slice(20, 30))).flags & Flag.BOUNDED).any()
     lose()
-    assert (score(one, taken(TODAY, slice(30, 35))).flags & Flag.BOUNDED).all(), "the first answers after it"
+    assert (score(one, taken(TODAY, slice(30, 35))).flags & Flag.BOUNDED).all(), (
+        "the first answers after it"
+    )
     assert "journal was lost" in _problems(one)
     assert one.readiness().ready
     assert one.figures()["journal_losses_total"] == 1
@@ -106,7 +112,10 @@ def test_a_newcomer_to_a_journal_that_nobody_knew_any_more_says_so_until_the_nex
 def test_two_homes_on_one_redis_leave_each_other_alone(tmp_path: Path) -> None:
     with servers.redis() as server:
         url = servers.redis_url(server)
-        runs = [_with(make_home(tmp_path / name, EVENTS), serve_journal=url) for name in ("one", "other")]
+        runs = [
+            _with(make_home(tmp_path / name, EVENTS), serve_journal=url)
+            for name in ("one", "other")
+        ]
         one, other = (LiveEngine(run) for run in runs)
         before = _events(other)
         score(one, TODAY)

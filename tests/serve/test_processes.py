@@ -29,7 +29,9 @@ from tests.serve.small_engine import open_rule
 pytestmark = pytest.mark.slow
 
 
-def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_replaced(tmp_path: Path) -> None:
+def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_replaced(
+    tmp_path: Path,
+) -> None:
     with running(tmp_path / "home", serve_workers=2) as service:
         until(service.ready)
         until(lambda: len(service.workers()) == 2)
@@ -37,12 +39,15 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
 
         def ask_until_both_have_answered() -> bool:
             with service.http() as http:
-                assert http.post("/v1/score", json=event(1)).status_code in {200, 503}, "not open yet, or answered"
+                assert http.post("/v1/score", json=event(1)).status_code in {200, 503}, (
+                    "not open yet, or answered"
+                )
                 text = http.get("/metrics").text
             asked.update(
                 w
                 for w in "01"
-                if f'batches_total{{use_case="fraud",worker="{w}"}} 0' not in text and f'worker="{w}"' in text
+                if f'batches_total{{use_case="fraud",worker="{w}"}} 0' not in text
+                and f'worker="{w}"' in text
             )
             return asked == {"0", "1"}
 
@@ -61,7 +66,10 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
 def test_a_complete_stream_of_answers_becomes_parquet_beside_the_service(tmp_path: Path) -> None:
     folder = answers_folder(tmp_path / "home", "fraud")
     log = PredictionLog(folder, "worker-7")
-    log.append(pa.record_batch({"transaction_id": pa.array([1, 2])}), datetime(2026, 11, 22, 10, tzinfo=UTC))
+    log.append(
+        pa.record_batch({"transaction_id": pa.array([1, 2])}),
+        datetime(2026, 11, 22, 10, tzinfo=UTC),
+    )
     log.close()
     with running(tmp_path / "home"):
         until(lambda: not waiting(folder))
@@ -122,8 +130,12 @@ def test_a_port_that_is_taken_is_named(tmp_path: Path) -> None:
         command = [sys.executable, "-m", "pipelines.cli.main"]
         done = subprocess.run(
             [*command[:1], "-c", "from pipelines.cli.main import main; main(['serve'])"],
-            env=other, cwd=CHECKOUT, capture_output=True, text=True, timeout=PATIENCE,
-        )  # fmt: skip
+            env=other,
+            cwd=CHECKOUT,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
         assert done.returncode == 1
         assert "TOLLGATE_SERVE_PORT" in done.stderr
 
@@ -143,7 +155,9 @@ def test_a_certificate_that_has_ended_is_told_before_anything_starts(tmp_path: P
         assert "the certificate is not valid now" in service.process.stdout.read()
 
 
-def test_a_process_that_starts_between_two_files_of_a_replacement_comes_back(tmp_path: Path) -> None:
+def test_a_process_that_starts_between_two_files_of_a_replacement_comes_back(
+    tmp_path: Path,
+) -> None:
     authority, named = with_certificate(tmp_path)
     with running(tmp_path / "home", **named) as service:
         service.trusted = authority.trusted()
@@ -169,7 +183,9 @@ def open_nothing(settings: Settings, *, worker: int) -> Any:
 
 
 def test_an_engine_that_does_not_close_is_left_behind_in_time(tmp_path: Path) -> None:
-    with running(tmp_path / "home", "tests.serve.test_processes:open_stubborn", serve_drain_seconds=3) as service:
+    with running(
+        tmp_path / "home", "tests.serve.test_processes:open_stubborn", serve_drain_seconds=3
+    ) as service:
         until(service.ready)
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE) == 1
@@ -244,7 +260,9 @@ def test_keys_on_the_command_line(
     code, told, _ = called(capsys, "serve", "keys", "list", "--json")
     assert [(one["name"], one["roles"]) for one in json.loads(told)] == [("shop", ["scorer"])]
     assert key.strip() not in told
-    told = called(capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "500", "--burst", "2000")
+    told = called(
+        capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "500", "--burst", "2000"
+    )
     assert (told[0], told[1].strip()) == (0, "shop: 500 a second, 2000 at once")
     assert called(capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "0")[0] == 2
     assert json.loads(called(capsys, "serve", "keys", "list", "--json")[1])[0]["burst_rows"] == 2000

@@ -1,4 +1,6 @@
-"""How many rows a key may send: the bucket against one that is filled tick by tick, and refusals over HTTP."""
+"""How many rows a key may send: the bucket against one that is filled tick by tick, and refusals
+over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,9 @@ ASKED = st.lists(st.tuples(st.integers(0, 4 * TICKS), st.integers(1, 300)), min_
 
 
 class Oracle:
-    """A bucket in 1/1024 rows that gets `rate` of them at every tick, and is never more than full."""
+    """A bucket in 1/1024 rows that gets `rate` of them at every tick, and is never more than
+    full.
+    """
 
     def __init__(self, rate: int, burst: int) -> None:
         self.rate, self.full = rate, burst * TICKS
@@ -47,7 +51,9 @@ class Oracle:
 
 
 @given(rate=st.integers(1, 500), burst=st.integers(1, 200), asked=ASKED)
-def test_it_takes_what_a_bucket_filled_tick_by_tick_takes(rate: int, burst: int, asked: list[tuple[int, int]]) -> None:
+def test_it_takes_what_a_bucket_filled_tick_by_tick_takes(
+    rate: int, burst: int, asked: list[tuple[int, int]]
+) -> None:
     oracle, bucket, now = Oracle(rate, burst), Bucket(rate, burst, 7.0), 0
     for ticks, rows in asked:
         oracle.tick(ticks)
@@ -56,7 +62,9 @@ def test_it_takes_what_a_bucket_filled_tick_by_tick_takes(rate: int, burst: int,
 
 
 @given(rate=st.integers(1, 500), burst=st.integers(1, 200), asked=ASKED)
-def test_what_it_says_to_wait_is_enough_and_less_is_not(rate: int, burst: int, asked: list[tuple[int, int]]) -> None:
+def test_what_it_says_to_wait_is_enough_and_less_is_not(
+    rate: int, burst: int, asked: list[tuple[int, int]]
+) -> None:
     bucket, now = Bucket(rate, burst, 0.0), 0.0
     for ticks, rows in asked:
         now += ticks / TICKS
@@ -84,7 +92,9 @@ def test_over_any_time_it_takes_no_more_than_burst_rate_and_a_request(
 
 
 def key(**changes: object) -> Key:
-    return Key(**({"name": "shop", "roles": ("scorer",), "sha256": "", "made_at": MADE_AT} | changes))
+    return Key(
+        **({"name": "shop", "roles": ("scorer",), "sha256": "", "made_at": MADE_AT} | changes)
+    )
 
 
 def test_a_process_has_its_part_and_a_change_begins_anew() -> None:
@@ -96,7 +106,9 @@ def test_a_process_has_its_part_and_a_change_begins_anew() -> None:
     rates.require(limited, 100)
     with pytest.raises(RefusalError) as caught:
         rates.require(limited, 60)
-    assert (caught.value.status, caught.value.headers) == (429, ((b"retry-after", b"3"),)), "60 rows of 25 a second"
+    assert (caught.value.status, caught.value.headers) == (429, ((b"retry-after", b"3"),)), (
+        "60 rows of 25 a second"
+    )
     now[0] = 2.4
     rates.require(limited, 60)
     rates.require(key(name="other", rows_per_second=1.0), 1)
@@ -107,7 +119,9 @@ def test_a_process_has_its_part_and_a_change_begins_anew() -> None:
 
 
 def test_over_http_one_key_waits_as_long_as_it_is_told_and_others_do_not(tmp_path: Path) -> None:
-    """On a clock of the test's own: what a bucket holds does not depend on how fast requests follow each other."""
+    """On a clock of the test's own: what a bucket holds does not depend on how fast requests follow
+    each other.
+    """
     now = [0.0]
     with served(tmp_path / "home", RuleEngine(load("fraud"))) as one:
         one.service.rates._clock = lambda: now[0]
@@ -129,7 +143,11 @@ def test_over_http_one_key_waits_as_long_as_it_is_told_and_others_do_not(tmp_pat
             now[0] += wait
             assert http.post("/v1/score", json=event(1)).is_success
             text = reader.get("/metrics").text
-            (line,) = (line for line in text.splitlines() if line.startswith("tollgate_serve_over_rate_total"))
+            (line,) = (
+                line
+                for line in text.splitlines()
+                if line.startswith("tollgate_serve_over_rate_total")
+            )
             assert 'key="scorer"' in line
             assert not any(secret in text for secret in (other, *one.keys.values()))
 
@@ -137,17 +155,28 @@ def test_over_http_one_key_waits_as_long_as_it_is_told_and_others_do_not(tmp_pat
 def test_limits_are_kept_and_one_that_cannot_be_is_refused(tmp_path: Path) -> None:
     settings = Settings.build(home=tmp_path)
     access.add(settings, "shop", ["scorer"], made_at=MADE_AT)
-    assert b"rows_per_second" not in access.keys_file(settings).read_bytes(), "an older version reads it"
+    assert b"rows_per_second" not in access.keys_file(settings).read_bytes(), (
+        "an older version reads it"
+    )
     access.limit(settings, "shop", 2.5, 10)
     (kept,) = access.read(access.keys_file(settings))
     assert (kept.rows_per_second, kept.burst_rows) == (2.5, 10)
-    for rate, burst in ((0.0, None), (-1.0, None), (float("nan"), None), (float("inf"), None), (1.0, 0), (None, 5)):
+    for rate, burst in (
+        (0.0, None),
+        (-1.0, None),
+        (float("nan"), None),
+        (float("inf"), None),
+        (1.0, 0),
+        (None, 5),
+    ):
         with pytest.raises(UsageError):
             access.limit(settings, "shop", rate, burst)
     with pytest.raises(UsageError, match="no key of that name"):
         access.limit(settings, "shops", 1.0)
     access.limit(settings, "shop", None)
     assert access.read(access.keys_file(settings))[0].rows_per_second is None
-    access.keys_file(settings).write_text('[{"name":"a","roles":[],"sha256":"","made_at":"","rows_per_second":0}]')
+    access.keys_file(settings).write_text(
+        '[{"name":"a","roles":[],"sha256":"","made_at":"","rows_per_second":0}]'
+    )
     with pytest.raises(ConfigurationError, match="cannot be read"):
         access.read(access.keys_file(settings))

@@ -1,4 +1,6 @@
-"""A whole real day through HTTP, in order: the features and the scores of the night, all of them."""
+"""A whole real day through HTTP, in order: the features and the scores of the night, all of
+them.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ ROWS = 64
 
 def handbook_events(folder: Path, days: DayRange) -> Events:
     """The handbook's days, by (time, id); each fraud is reported seven days after it happened."""
-    raw = pd.concat([pd.read_parquet(folder / "handbook" / f"{day}.parquet") for day in days], ignore_index=True)
+    raw = pd.concat(
+        [pd.read_parquet(folder / "handbook" / f"{day}.parquet") for day in days], ignore_index=True
+    )
     raw = raw.sort_values(["TX_DATETIME", "TRANSACTION_ID"], ignore_index=True)
     time = raw["TX_DATETIME"].to_numpy().astype("datetime64[us]").astype(np.int64)
     return Events(
@@ -34,13 +38,18 @@ def handbook_events(folder: Path, days: DayRange) -> Events:
         time=time,
         cents=np.round(raw["TX_AMOUNT"].to_numpy(float) * 100).astype(np.int64),
         reported=np.where(raw["TX_FRAUD"] == 1, time + WEEK, NEVER),
-        keys={"customer": raw["CUSTOMER_ID"].to_numpy(np.int64), "terminal": raw["TERMINAL_ID"].to_numpy(np.int64)},
+        keys={
+            "customer": raw["CUSTOMER_ID"].to_numpy(np.int64),
+            "terminal": raw["TERMINAL_ID"].to_numpy(np.int64),
+        },
     )
 
 
 def table_of(events: Events, which: slice) -> pa.Table:
     """Events as a client sends them by Arrow."""
-    amounts = pa.array([f"{cents // 100}.{cents % 100:02d}" for cents in events.cents[which].tolist()])
+    amounts = pa.array(
+        [f"{cents // 100}.{cents % 100:02d}" for cents in events.cents[which].tolist()]
+    )
     return pa.table(
         {
             "transaction_id": events.id[which],
@@ -54,7 +63,9 @@ def table_of(events: Events, which: slice) -> pa.Table:
 
 @pytest.mark.real
 @pytest.mark.slow
-def test_a_real_day_through_http_has_the_features_and_scores_of_the_night(real_data: Path, tmp_path: Path) -> None:
+def test_a_real_day_through_http_has_the_features_and_scores_of_the_night(
+    real_data: Path, tmp_path: Path
+) -> None:
     events = handbook_events(real_data, DayRange(DAY - timedelta(days=40), DAY))
     start = micros(midnight(DAY))
     today = np.flatnonzero(events.time >= start)
@@ -71,10 +82,17 @@ def test_a_real_day_through_http_has_the_features_and_scores_of_the_night(real_d
             while due and events.reported[due[0]] <= events.time[first]:
                 known = due.pop(0)
                 at = EPOCH + timedelta(microseconds=int(events.reported[known]))
-                assert client.report([{"transaction_id": int(events.id[known]), "reported_at": at}]).known == 1
+                assert (
+                    client.report(
+                        [{"transaction_id": int(events.id[known]), "reported_at": at}]
+                    ).known
+                    == 1
+                )
             past = min(first + ROWS, len(events))
             if due:
-                past = min(past, max(first + 1, int(np.searchsorted(events.time, events.reported[due[0]]))))
+                past = min(
+                    past, max(first + 1, int(np.searchsorted(events.time, events.reported[due[0]])))
+                )
             answers.append(client.score_table(table_of(events, slice(first, past)), features=True))
             first = past
     answered = pa.concat_tables(answers)

@@ -1,4 +1,6 @@
-"""Steps that a server repeats: one that fails is told once and keeps none of the others from being done."""
+"""Steps that a server repeats: one that fails is told once and keeps none of the others from being
+done.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +9,17 @@ import pytest
 from pipelines.serve.http.repeated import Repeated
 
 
-def test_a_step_that_fails_is_told_when_that_changes_and_the_others_go_on(caplog: pytest.LogCaptureFixture) -> None:
-    errors: list[Exception | None] = [ValueError("a"), ValueError("a"), OSError("b"), None, None, ValueError("a")]
+def test_a_step_that_fails_is_told_when_that_changes_and_the_others_go_on(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    errors: list[Exception | None] = [
+        ValueError("a"),
+        ValueError("a"),
+        OSError("b"),
+        None,
+        None,
+        ValueError("a"),
+    ]
     waiting, done = iter(errors), []
 
     def first() -> None:
@@ -19,7 +30,9 @@ def test_a_step_that_fails_is_told_when_that_changes_and_the_others_go_on(caplog
     for _ in errors:
         repeated.once()
     assert len(done) == len(errors)
-    assert [(record.levelname, record.exc_info and str(record.exc_info[1])) for record in caplog.records] == [
+    assert [
+        (record.levelname, record.exc_info and str(record.exc_info[1])) for record in caplog.records
+    ] == [
         ("ERROR", "a"),
         ("ERROR", "b"),
         ("WARNING", None),

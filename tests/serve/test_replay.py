@@ -1,4 +1,6 @@
-"""A day through the real service, and what goes wrong on the way: a difference has a cause, and the night mends it."""
+"""A day through the real service, and what goes wrong on the way: a difference has a cause, and the
+night mends it.
+"""
 
 from __future__ import annotations
 
@@ -65,7 +67,10 @@ def reports_until(time: int, told: set[int]) -> list[dict[str, Any]]:
     new = [int(i) for i in due if int(EVENTS.id[i]) not in told]
     told.update(int(EVENTS.id[i]) for i in new)
     return [
-        {"transaction_id": int(EVENTS.id[i]), "reported_at": EPOCH + timedelta(microseconds=int(EVENTS.reported[i]))}
+        {
+            "transaction_id": int(EVENTS.id[i]),
+            "reported_at": EPOCH + timedelta(microseconds=int(EVENTS.reported[i])),
+        }
         for i in new
     ]
 
@@ -97,8 +102,12 @@ def service(tmp_path: Path) -> Iterator[tuple[Run, Running]]:
     fault="a scorer's process killed in the middle of a day",
     seen="every answer equals the night's, none is lost",
 )
-def test_a_day_through_two_processes_of_which_one_is_killed_equals_the_night(service: tuple[Run, Running]) -> None:
-    """In order, over eight connections in turn, each request sent again by the client where its process died."""
+def test_a_day_through_two_processes_of_which_one_is_killed_equals_the_night(
+    service: tuple[Run, Running],
+) -> None:
+    """In order, over eight connections in turn, each request sent again by the client where its
+    process died.
+    """
     run, scorer = service
     asking, told, answers = clients(scorer, 8), set[int](), []
     for number, row in enumerate(rows_of(TODAY)):
@@ -117,11 +126,17 @@ def test_a_day_through_two_processes_of_which_one_is_killed_equals_the_night(ser
     fault="four turns of promotion and rollback under six clients on two processes",
     seen="every answer of exactly one release, no error",
 )
-def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(service: tuple[Run, Running]) -> None:
-    """Each answer is of one release alone: its score is that release's score of the features in the answer."""
+def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(
+    service: tuple[Run, Running],
+) -> None:
+    """Each answer is of one release alone: its score is that release's score of the features in the
+    answer.
+    """
     run, scorer = service
     first = str(load_champion(run).release_id)
-    other = make_bundle(run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10")
+    other = make_bundle(
+        run.settings.home, run.use_case.feature_sets["baseline"], as_of="2026-11-10"
+    )
     answers: list[Prediction] = []
     ended = threading.Event()
     rows = rows_of(TODAY)
@@ -134,14 +149,19 @@ def test_promotion_and_rollback_under_load_give_no_error_and_no_mixture(service:
                 return
             answers.extend(client.score(shuffled[start % 100 : start % 100 + 5], features=True))
 
-    threads = [threading.Thread(target=ask, args=(client, seed)) for seed, client in enumerate(clients(scorer, 6))]
+    threads = [
+        threading.Thread(target=ask, args=(client, seed))
+        for seed, client in enumerate(clients(scorer, 6))
+    ]
     for thread in threads:
         thread.start()
     make_champion(run, other)
     for turn in range(4):
         now = other.release_id if turn % 2 == 0 else first
         if turn:
-            run.ledger.move_champion(now, expected=run.ledger.champion(), reason="turn", actor="test", at=AT)
+            run.ledger.move_champion(
+                now, expected=run.ledger.champion(), reason="turn", actor="test", at=AT
+            )
         seen = len(answers)
         until(lambda now=now, seen=seen: _settled(answers[seen:], now))
     ended.set()
@@ -163,9 +183,13 @@ def _settled(answers: list[Prediction], release: str) -> bool:
     return len(answers) >= 100 and {answer.release for answer in answers[-100:]} == {release}
 
 
-def test_what_came_out_of_order_and_twice_differs_for_that_reason_alone_until_the_night(tmp_path: Path) -> None:
+def test_what_came_out_of_order_and_twice_differs_for_that_reason_alone_until_the_night(
+    tmp_path: Path,
+) -> None:
     untold = np.where(EVENTS.reported >= START, NEVER, EVENTS.reported)
-    events = Events(id=EVENTS.id, time=EVENTS.time, cents=EVENTS.cents, reported=untold, keys=EVENTS.keys)
+    events = Events(
+        id=EVENTS.id, time=EVENTS.time, cents=EVENTS.cents, reported=untold, keys=EVENTS.keys
+    )
     run = make_home(tmp_path / "home", events)
     engine = LiveEngine(run)
     late = np.random.default_rng(3).integers(0, 5 * 3_600_000_000, len(TODAY))
@@ -177,7 +201,11 @@ def test_what_came_out_of_order_and_twice_differs_for_that_reason_alone_until_th
         first.setdefault(place, one)
     expected = expected_of(load_champion(run), run, TODAY, events)
     positions = {place: number for number, place in enumerate(order)}
-    differing = [i for i, (told, _) in enumerate(expected) if first[i].features[0].tolist() != list(told.values())]
+    differing = [
+        i
+        for i, (told, _) in enumerate(expected)
+        if first[i].features[0].tolist() != list(told.values())
+    ]
     assert differing
     assert all(_overtaken(i, positions) for i in differing)
     write_night(run, events, DAY, midnight(DAY + timedelta(days=1)))
@@ -195,8 +223,14 @@ def test_what_came_out_of_order_and_twice_differs_for_that_reason_alone_until_th
 
 def _overtaken(place: int, positions: dict[int, int]) -> bool:
     """An earlier event of one of its entities was asked after it."""
-    mates = [i for i in range(len(TODAY)) if any(keys[i] == keys[place] for keys in TODAY.keys.values())]
-    return any(TODAY.time[i] <= TODAY.time[place] and positions[i] > positions[place] for i in mates if i != place)
+    mates = [
+        i for i in range(len(TODAY)) if any(keys[i] == keys[place] for keys in TODAY.keys.values())
+    ]
+    return any(
+        TODAY.time[i] <= TODAY.time[place] and positions[i] > positions[place]
+        for i in mates
+        if i != place
+    )
 
 
 @pytest.mark.guarantee(
@@ -206,12 +240,16 @@ def _overtaken(place: int, positions: dict[int, int]) -> bool:
 )
 @pytest.mark.services
 def test_a_store_that_fails_leaves_the_rule_for_what_it_alone_knows(tmp_path: Path) -> None:
-    """States are read from Redis as they are asked for; those that were read before it went down go on answering."""
+    """States are read from Redis as they are asked for; those that were read before it went down go
+    on answering.
+    """
     with servers.redis() as redis:
         changes = {"online_store": servers.redis_url(redis), "lake": str(tmp_path / "elsewhere")}
         run = make_home(tmp_path / "home", EVENTS)
         fill_store(run, EVENTS, changes["online_store"])
-        engine = LiveEngine(Run(run.settings.model_copy(update=changes), run.use_case, clock=run.clock))
+        engine = LiveEngine(
+            Run(run.settings.model_copy(update=changes), run.use_case, clock=run.clock)
+        )
         half = len(TODAY) // 2
         expected = expected_of(load_champion(run), run, TODAY)
         warm = _asked_until_known(engine, taken(TODAY, slice(0, 40)))
@@ -222,14 +260,18 @@ def test_a_store_that_fails_leaves_the_rule_for_what_it_alone_knows(tmp_path: Pa
         engine.close()
     unknown = [i for i, flags in enumerate(down.flags) if flags & Flag.FALLBACK]
     known = {name: set(keys[:40].tolist()) for name, keys in TODAY.keys.items()}
-    lacking = [i for i in range(40, half) if any(TODAY.keys[name][i] not in known[name] for name in known)]
+    lacking = [
+        i for i in range(40, half) if any(TODAY.keys[name][i] not in known[name] for name in known)
+    ]
     assert [i + 40 for i in unknown] == lacking
     assert warm is not None
     assert again is not None
     for number, row in enumerate(again.features.tolist()):
         told_features = expected[half + number][0]
         labels = [name for name in told_features if "fraud" in name]
-        same = {name: value for name, value in zip(again.names, row, strict=True) if name not in labels}
+        same = {
+            name: value for name, value in zip(again.names, row, strict=True) if name not in labels
+        }
         assert same == {name: value for name, value in told_features.items() if name not in labels}
 
 

@@ -47,14 +47,20 @@ def test_the_table_knows_every_route(scorer: Served) -> None:
 @pytest.mark.parametrize("key", KEYS)
 @pytest.mark.parametrize(("method", "path"), ROUTES)
 def test_a_route_asks_for_its_role(scorer: Served, method: str, path: str, key: str) -> None:
-    given = {"none": "", "another": "Bearer tg_" + "x" * 43, "basic": f"Basic {scorer.keys['scorer']}"}
+    given = {
+        "none": "",
+        "another": "Bearer tg_" + "x" * 43,
+        "basic": f"Basic {scorer.keys['scorer']}",
+    }
     header = given.get(key, f"Bearer {scorer.keys.get(key)}")
     with scorer.http("") as http:
         http.headers.update({"authorization": header} if header else {})
         answered = http.request(method, path, json=event(1) if path == "/v1/score" else None)
     allowed = ROUTES[method, path]
     if key in allowed or "none" in allowed:
-        assert answered.status_code == (415 if path == "/v1/reports" else 200), "reports are sent without a body here"
+        assert answered.status_code == (415 if path == "/v1/reports" else 200), (
+            "reports are sent without a body here"
+        )
     elif key in {"none", "another", "basic"}:
         assert answered.status_code == 401
         assert answered.headers["www-authenticate"].startswith("Bearer")
@@ -63,7 +69,9 @@ def test_a_route_asks_for_its_role(scorer: Served, method: str, path: str, key: 
         assert answered.json()["found"] == key
 
 
-def test_no_answer_and_no_log_repeats_a_key(scorer: Served, caplog: pytest.LogCaptureFixture) -> None:
+def test_no_answer_and_no_log_repeats_a_key(
+    scorer: Served, caplog: pytest.LogCaptureFixture
+) -> None:
     with scorer.http("") as http:
         http.headers["authorization"] = "Bearer tg_secret-canary"
         answered = http.post("/v1/score?reasons=tg_secret", json={})
@@ -90,7 +98,8 @@ def test_head_answers_as_get_without_a_body(scorer: Served, path: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "status"), [("authorization", "Bearer nobody", 401), ("content-type", "text/plain", 415)]
+    ("name", "value", "status"),
+    [("authorization", "Bearer nobody", 401), ("content-type", "text/plain", 415)],
 )
 def test_a_header_that_may_come_once_is_refused_when_it_comes_twice(
     scorer: Served, name: str, value: str, status: int
@@ -99,15 +108,21 @@ def test_a_header_that_may_come_once_is_refused_when_it_comes_twice(
     for first, second in ((value, right[name]), (right[name], value), (right[name], right[name])):
         others = [(other, told) for other, told in right.items() if other != name]
         headers = [*others, (name, first), (name.title(), second)]
-        answered = httpx.post(f"{scorer.url}/v1/score", headers=headers, json=event(1), trust_env=False)
+        answered = httpx.post(
+            f"{scorer.url}/v1/score", headers=headers, json=event(1), trust_env=False
+        )
         assert answered.status_code == status, answered.text
         assert "comes twice" in answered.json()["title"]
 
 
 @pytest.mark.parametrize("requests", [1, 3])
-def test_a_client_that_closes_its_sending_side_early_gets_its_answers(scorer: Served, requests: int) -> None:
+def test_a_client_that_closes_its_sending_side_early_gets_its_answers(
+    scorer: Served, requests: int
+) -> None:
     body = json.dumps(event(1)).encode()
-    head = f"POST /v1/score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {scorer.keys['scorer']}\r\n"
+    head = (
+        f"POST /v1/score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {scorer.keys['scorer']}\r\n"
+    )
     head += f"content-type: application/json\r\ncontent-length: {len(body)}\r\n\r\n"
     with socket.create_connection(("127.0.0.1", scorer.port), timeout=10) as to:
         to.sendall((head.encode() + body) * requests)
@@ -118,10 +133,17 @@ def test_a_client_that_closes_its_sending_side_early_gets_its_answers(scorer: Se
     assert found.count(b"HTTP/1.1 200 OK") == requests
 
 
-def test_a_request_that_is_cut_off_by_the_end_of_sending_ends_the_connection(scorer: Served) -> None:
+def test_a_request_that_is_cut_off_by_the_end_of_sending_ends_the_connection(
+    scorer: Served,
+) -> None:
     with socket.create_connection(("127.0.0.1", scorer.port), timeout=10) as to:
-        head = f"POST /v1/score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {scorer.keys['scorer']}\r\n"
-        to.sendall(f"{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{".encode())
+        head = (
+            "POST /v1/score HTTP/1.1\r\nhost: x\r\nauthorization: Bearer"
+            f" {scorer.keys['scorer']}\r\n"
+        )
+        to.sendall(
+            f"{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{".encode()
+        )
         to.shutdown(socket.SHUT_WR)
         found = b""
         while part := to.recv(65536):
@@ -129,7 +151,9 @@ def test_a_request_that_is_cut_off_by_the_end_of_sending_ends_the_connection(sco
     assert found == b"", "half a request gets no answer"
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/score/", "/%2e%2e/etc/passwd", "//v1/score", "/docs"])
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/score/", "/%2e%2e/etc/passwd", "//v1/score", "/docs"]
+)
 def test_another_path_is_not_there(scorer: Served, path: str) -> None:
     with scorer.http() as http:
         answered = http.get(path)
@@ -173,7 +197,8 @@ def test_reports_are_known_by_their_event_or_wait(scorer: Served) -> None:
         both = {"reports": [one, {"transaction_id": 7_000_002, "reported_at": now}]}
         assert http.post("/v1/reports", json=both).json() == {"known": 1, "waiting": 1}
         bad = http.post(
-            "/v1/reports", json={"reports": [one, {"transaction_id": 1, "reported_at": "2999-01-01T00:00:00Z"}]}
+            "/v1/reports",
+            json={"reports": [one, {"transaction_id": 1, "reported_at": "2999-01-01T00:00:00Z"}]},
         )
         assert (bad.status_code, bad.json()["row"], bad.json()["field"]) == (422, 1, "reported_at")
 
@@ -188,7 +213,9 @@ def test_what_decides_and_how_it_stands(scorer: Served) -> None:
 
 def test_the_doctor_asks_it(scorer: Served) -> None:
     def found(port: int) -> diagnosis_services.Finding:
-        return next(diagnosis_services.scorer(scorer.settings.model_copy(update={"serve_port": port})))
+        return next(
+            diagnosis_services.scorer(scorer.settings.model_copy(update={"serve_port": port}))
+        )
 
     assert (found(scorer.port).ok, found(scorer.port).found) == (True, f"{scorer.url}, small")
     assert found(9).found == "nothing listens on http://127.0.0.1:9"
@@ -205,7 +232,9 @@ def test_metrics_are_open_metrics_and_count(scorer: Served) -> None:
         assert answered.headers["content-type"].startswith("application/openmetrics-text")
         families = text_string_to_metric_families(answered.text)
         return {
-            " ".join([sample.name, sample.labels.get("stage", ""), sample.labels.get("status", "")]): sample.value
+            " ".join(
+                [sample.name, sample.labels.get("stage", ""), sample.labels.get("status", "")]
+            ): sample.value
             for family in families
             for sample in family.samples
             if sample.labels.get("path") in {None, "/v1/score"}
@@ -252,14 +281,22 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_
         until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
         write_whole(path, lambda partial: partial.write_text(whole), what="the keys")
         until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
-    told = [record.getMessage() for record in caplog.records if "nobody is let in" in record.getMessage()]
+    told = [
+        record.getMessage()
+        for record in caplog.records
+        if "nobody is let in" in record.getMessage()
+    ]
     assert len(told) == 1, "once, not at each look"
     assert str(path) in told[0]
     assert "cannot be read" in told[0]
 
 
 SOME = hypothesis_settings(
-    max_examples=50, deadline=None, phases=[Phase.generate], suppress_health_check=list(HealthCheck), database=None
+    max_examples=50,
+    deadline=None,
+    phases=[Phase.generate],
+    suppress_health_check=list(HealthCheck),
+    database=None,
 )
 
 TRUE = (
@@ -287,7 +324,10 @@ def test_the_description_is_true(scorer: Served) -> None:
     for found in described.get_all_operations():
         operation = found.ok()
         bodies = operation.method == "post"
-        modes = [schemathesis.GenerationMode.POSITIVE, *([schemathesis.GenerationMode.NEGATIVE] if bodies else [])]
+        modes = [
+            schemathesis.GenerationMode.POSITIVE,
+            *([schemathesis.GenerationMode.NEGATIVE] if bodies else []),
+        ]
         for mode in modes:
 
             @given(case=operation.as_strategy(generation_mode=mode))

@@ -1,4 +1,6 @@
-"""TLS at the door, over real sockets: who is answered, who is not, and certificates that are replaced."""
+"""TLS at the door, over real sockets: who is answered, who is not, and certificates that are
+replaced.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,9 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
 
 @pytest.fixture(scope="module")
 def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One that waits half a second for a handshake: too short for those of the other tests on a busy machine."""
+    """One that waits half a second for a handshake: too short for those of the other tests on a
+    busy machine.
+    """
     folder = tmp_path_factory.mktemp("hasty")
     _, named = with_certificate(folder)
     told = {name.removeprefix("serve_"): path for name, path in named.items()}
@@ -57,18 +61,30 @@ def test_who_trusts_the_authority_is_answered(secured: Secured) -> None:
     scorer, authority = secured
     with scorer.client(ca=authority.pem) as client:
         assert client.ready()
-        assert [answer.release for answer in client.score([event(1), event(2)])] == ["small", "small"]
+        assert [answer.release for answer in client.score([event(1), event(2)])] == [
+            "small",
+            "small",
+        ]
 
 
-def test_a_client_that_does_not_trust_it_sends_nothing_and_does_not_try_again(tmp_path: Path) -> None:
-    """On a service that nobody else asks: a request is counted a moment after its answer was sent."""
+def test_a_client_that_does_not_trust_it_sends_nothing_and_does_not_try_again(
+    tmp_path: Path,
+) -> None:
+    """On a service that nobody else asks: a request is counted a moment after its answer was
+    sent.
+    """
     authority, named = with_certificate(tmp_path)
     told = {name.removeprefix("serve_"): path for name, path in named.items()}
     with served(tmp_path / "home", RuleEngine(load("fraud")), **told) as scorer:
-        with scorer.client() as client, pytest.raises(PermanentError, match="not trusted") as caught:
+        with (
+            scorer.client() as client,
+            pytest.raises(PermanentError, match="not trusted") as caught,
+        ):
             client.score([event(1)])
         assert caught.value.found == "unable to get local issuer certificate"
-        with ScorerClient(scorer.url.replace("127.0.0.1", "localhost"), "tg_key", ca=authority.pem) as client:
+        with ScorerClient(
+            scorer.url.replace("127.0.0.1", "localhost"), "tg_key", ca=authority.pem
+        ) as client:
             assert not client.ready()
             with pytest.raises(PermanentError, match="not trusted"):
                 client.release()
@@ -92,7 +108,9 @@ def test_what_is_no_tls_gets_no_answer_and_not_for_ever(hasty: Served, sent: byt
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
-@pytest.mark.parametrize(("newest", "taken"), [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)])
+@pytest.mark.parametrize(
+    ("newest", "taken"), [("TLSv1_1", False), ("TLSv1_2", True), ("TLSv1_3", True)]
+)
 def test_tls_begins_at_1_2(secured: Secured, newest: str, taken: bool) -> None:
     scorer, authority = secured
     context = authority.trusted()
@@ -127,7 +145,9 @@ def test_a_certificate_that_is_replaced_is_shown_to_the_next_connection(secured:
         assert kept.get("/ready").json() == {
             "ready": True,
             "release": "small",
-            "problems": ["the certificate on disk is not taken: the key belongs to another certificate"],
+            "problems": [
+                "the certificate on disk is not taken: the key belongs to another certificate"
+            ],
         }
         assert shown(scorer) == new
         found = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
@@ -160,16 +180,27 @@ def test_one_that_has_ended_is_not_taken_in_place_of_one_that_has_not(secured: S
         until(lambda: not http.get("/ready").json()["problems"])
 
 
-def test_the_doctor_tells_whose_it_is_how_long_still_and_whether_it_is_shown(secured: Secured, tmp_path: Path) -> None:
+def test_the_doctor_tells_whose_it_is_how_long_still_and_whether_it_is_shown(
+    secured: Secured, tmp_path: Path
+) -> None:
     scorer, authority = secured
     found = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
     assert found["certificate"].found.startswith("scorer.test, 127.0.0.1: ")
     assert found["certificate"].found.endswith(" days left")
     assert (found["certificate shown"].ok, found["scorer"].ok) == (True, True)
-    elsewhere = {"serve_tls_certificate": tmp_path / "tls.crt", "serve_tls_key": tmp_path / "tls.key"}
+    elsewhere = {
+        "serve_tls_certificate": tmp_path / "tls.crt",
+        "serve_tls_key": tmp_path / "tls.key",
+    }
     authority.issue(*elsewhere.values(), days=3.5)
-    found = {each.name: each for each in diagnosis_services.scorer(at(scorer).model_copy(update=elsewhere))}
-    assert (found["certificate"].ok, found["certificate"].found) == (False, "scorer.test, 127.0.0.1: 3 days left")
+    found = {
+        each.name: each
+        for each in diagnosis_services.scorer(at(scorer).model_copy(update=elsewhere))
+    }
+    assert (found["certificate"].ok, found["certificate"].found) == (
+        False,
+        "scorer.test, 127.0.0.1: 3 days left",
+    )
     assert not found["certificate shown"].ok
     alive = component("scorer").healthy
     assert alive
@@ -180,7 +211,10 @@ def test_it_drains_with_a_handshake_that_does_not_go_on(tmp_path: Path) -> None:
     _, named = with_certificate(tmp_path)
     told = {name.removeprefix("serve_"): path for name, path in named.items()}
     before = set(threading.enumerate())
-    with served(tmp_path / "home", **told) as one, closing(socket.create_connection(("127.0.0.1", one.port))):
+    with (
+        served(tmp_path / "home", **told) as one,
+        closing(socket.create_connection(("127.0.0.1", one.port))),
+    ):
         one.end()
         one.thread.join(60)
         assert not one.thread.is_alive()

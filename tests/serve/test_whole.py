@@ -1,4 +1,6 @@
-"""The whole scorer, from the socket to the night's states: a day through HTTP equals the batch, releases move."""
+"""The whole scorer, from the socket to the night's states: a day through HTTP equals the batch,
+releases move.
+"""
 
 from __future__ import annotations
 
@@ -32,9 +34,14 @@ def scorer(tmp_path: Path) -> Iterator[tuple[Served, Run]]:
 def ask(client: ScorerClient, rows: list[dict[str, Any]], *, arrow: bool) -> list[dict[str, float]]:
     """Features and score of each row, by the one wire or the other."""
     if not arrow:
-        return [{**answer.features, "score": answer.score} for answer in client.score(rows, features=True)]
+        return [
+            {**answer.features, "score": answer.score}
+            for answer in client.score(rows, features=True)
+        ]
     types = {"event_time": pa.timestamp("us", "UTC"), "amount": pa.decimal128(12, 2)}
-    columns = {name: pa.array([row[name] for row in rows], types.get(name, pa.int64())) for name in rows[0]}
+    columns = {
+        name: pa.array([row[name] for row in rows], types.get(name, pa.int64())) for name in rows[0]
+    }
     told = client.score_table(pa.table(columns), features=True).to_pylist()
     return [{name.removeprefix("feature."): value for name, value in row.items()} for row in told]
 
@@ -42,7 +49,9 @@ def ask(client: ScorerClient, rows: list[dict[str, Any]], *, arrow: bool) -> lis
 def test_a_day_through_http_has_the_bits_of_the_batch(scorer: tuple[Served, Run]) -> None:
     service, run = scorer
     due = sorted(
-        (int(at), int(i)) for i, at in zip(EVENTS.id, EVENTS.reported, strict=True) if START <= at < START + DAY_LONG
+        (int(at), int(i))
+        for i, at in zip(EVENTS.id, EVENTS.reported, strict=True)
+        if START <= at < START + DAY_LONG
     )
     assert len(due) > 3, "reports are among what comes in"
     rows = rows_of(TODAY)
@@ -51,7 +60,9 @@ def test_a_day_through_http_has_the_bits_of_the_batch(scorer: tuple[Served, Run]
         for number, row in enumerate(rows):
             while due and due[0][0] <= TODAY.time[number]:
                 at, event = due.pop(0)
-                client.report([{"transaction_id": event, "reported_at": EPOCH + timedelta(microseconds=at)}])
+                client.report(
+                    [{"transaction_id": event, "reported_at": EPOCH + timedelta(microseconds=at)}]
+                )
             answered += ask(client, [row], arrow=number % 3 == 0)
     expected = batch_of(run, TODAY)
     found = {name: np.array([row[name] for row in answered]) for name in expected}

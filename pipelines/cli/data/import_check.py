@@ -35,7 +35,8 @@ def check(
     replace: bool = False,
     as_json: bool,
 ) -> None:
-    """Print the preview of an import, and what it would do to each day that has landed; nothing is written.
+    """Print the preview of an import, and what it would do to each day that has landed; nothing is
+    written.
 
     Raises `typer.Exit` with 1 where it would be refused.
     """
@@ -63,7 +64,11 @@ def check(
     else:
         _print(seen)
         _print_compared(compared)
-        verdict = "would be refused, see below" if refusal else "would go through, as far as the sample shows"
+        verdict = (
+            "would be refused, see below"
+            if refusal
+            else "would go through, as far as the sample shows"
+        )
         console.print(f"an import {verdict}; nothing was written", soft_wrap=True)
     if refusal is not None:
         print_error(refusal)
@@ -86,7 +91,9 @@ def _compared(
     name: str,
     replace: bool,
 ) -> list[DayComparison]:
-    """The whole source beside the landing zone; ids are hashed with the home's key, where it has one."""
+    """The whole source beside the landing zone; ids are hashed with the home's key, where it has
+    one.
+    """
     from pipelines.importing.conversion.source import Source
     from pipelines.importing.landed.claims import Claims
     from pipelines.importing.landed.landed_comparison import compared_days
@@ -121,15 +128,33 @@ def _print_compared(compared: list[DayComparison] | None) -> None:
 
 
 def _print(seen: Preview) -> None:
-    more = f" of {seen.of_files:,} (the others were not looked at)" if seen.of_files > len(seen.files) else ""
+    more = (
+        f" of {seen.of_files:,} (the others were not looked at)"
+        if seen.of_files > len(seen.files)
+        else ""
+    )
     names = escape(", ".join(seen.files))
-    console.print(f"a sample: {seen.rows:,} rows of {len(seen.files)} files{more}: {names}", soft_wrap=True)
+    console.print(
+        f"a sample: {seen.rows:,} rows of {len(seen.files)} files{more}: {names}", soft_wrap=True
+    )
     for column in seen.columns:
         sources = escape(" + ".join(column.sources))
-        console.print(f"[bold]{column.name}[/] ({escape(column.type)}) from {sources}", soft_wrap=True)
-        console.print(f"  in the file: {escape(' | '.join(column.in_file)) or '–'}", soft_wrap=True, highlight=False)
-        console.print(f"  becomes:     {escape(' | '.join(column.becomes)) or '–'}", soft_wrap=True, highlight=False)
-        console.print(f"  empty: {column.empty:,}, unreadable: {column.unreadable:,}", soft_wrap=True)
+        console.print(
+            f"[bold]{column.name}[/] ({escape(column.type)}) from {sources}", soft_wrap=True
+        )
+        console.print(
+            f"  in the file: {escape(' | '.join(column.in_file)) or '–'}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        console.print(
+            f"  becomes:     {escape(' | '.join(column.becomes)) or '–'}",
+            soft_wrap=True,
+            highlight=False,
+        )
+        console.print(
+            f"  empty: {column.empty:,}, unreadable: {column.unreadable:,}", soft_wrap=True
+        )
         _print_rules(column.rules)
     _print_rules(seen.malformed)
     rows = [[row["value"], row["meaning"], row["rows"]] for row in seen.labels.table()]
@@ -145,7 +170,10 @@ def _print(seen: Preview) -> None:
             console.print(f"{escape(note)}: {count:,}", soft_wrap=True)
         for name, (found, values) in seen.account.card_numbers.items():
             if found:
-                console.print(f"values of {name} that look like card numbers: {found:,} of {values:,}", soft_wrap=True)
+                console.print(
+                    f"values of {name} that look like card numbers: {found:,} of {values:,}",
+                    soft_wrap=True,
+                )
         for warning in seen.account.warnings:
             console.print(f"[yellow]warning:[/] {escape(warning)}", soft_wrap=True)
 
@@ -165,11 +193,16 @@ def _print_days(seen: Preview) -> None:
     console.print("events by day (UTC), and how many of them are positive")
     most = max((events for events, _ in seen.days.values()), default=0)
     for day, (events, positives) in list(seen.days.items())[:_DAYS]:
-        console.print(f"  {day} {_bar(events, most):<{_BAR}} {events:,}, {positives:,} positive", highlight=False)
+        console.print(
+            f"  {day} {_bar(events, most):<{_BAR}} {events:,}, {positives:,} positive",
+            highlight=False,
+        )
     if len(seen.days) > _DAYS:
         console.print(f"  and {len(seen.days) - _DAYS} more days, to {max(seen.days)}")
 
 
 def _bar(count: int, most: int) -> str:
-    """A bar whose length is the share of the largest count; one sign at least where there is anything."""
+    """A bar whose length is the share of the largest count; one sign at least where there is
+    anything.
+    """
     return "#" * max(1, round(_BAR * count / most)) if count else ""

@@ -27,24 +27,33 @@ def register(app: typer.Typer) -> None:
 
 
 def import_files(
-    mapping: Annotated[str, typer.Option(help="name of a mapping that comes along, or path of your own TOML file")],
+    mapping: Annotated[
+        str, typer.Option(help="name of a mapping that comes along, or path of your own TOML file")
+    ],
     path: Annotated[Path, typer.Option(help="folder that holds the files")],
     first: Annotated[str | None, typer.Option("--from", help="first day, YYYY-MM-DD")] = None,
     last: Annotated[str | None, typer.Option("--to", help="last day, included")] = None,
     replace: Annotated[
-        bool, typer.Option(help="take away what this source had landed for these days and does not bring any more")
+        bool,
+        typer.Option(
+            help="take away what this source had landed for these days and does not bring any more"
+        ),
     ] = False,
-    source: Annotated[str, typer.Option(help="what to call the source (else the mapping's name, or its files)")] = "",
+    source: Annotated[
+        str, typer.Option(help="what to call the source (else the mapping's name, or its files)")
+    ] = "",
     only_check: Annotated[
-        bool, typer.Option("--check", help="print what columns and days would become, write nothing")
+        bool,
+        typer.Option("--check", help="print what columns and days would become, write nothing"),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring public or own files into the landing zone, by a mapping of their columns.
 
-    Adds to what the days hold. Each positive label becomes a report, which lands on the day it is due: after --to for
-    the last days' events. A row with a value that cannot be read lands too, and ingest quarantines it; a row without a
-    readable time belongs to no day, and is listed in the home's imports/rejected. --check needs no --from and --to.
+    Adds to what the days hold. Each positive label becomes a report, which lands on the day it is
+    due: after --to for the last days' events. A row with a value that cannot be read lands too, and
+    ingest quarantines it; a row without a readable time belongs to no day, and is listed in the
+    home's imports/rejected. --check needs no --from and --to.
     """
     from pipelines.base.days import DayRange
     from pipelines.base.errors import UsageError
@@ -96,16 +105,29 @@ def _import(
     emptied = claimed_days(claims, source, days) if replace else frozenset()
     account = judged(source, use_case, days, emptied=emptied)
     share = landed_share(landing, use_case)
-    importing = import_days(landing, source, use_case, days, claims=claims, replace=replace, is_judged=True)
-    progress = track(importing, "importing", total=len(days), console=errors, transient=True, disable=quiet)
+    importing = import_days(
+        landing, source, use_case, days, claims=claims, replace=replace, is_judged=True
+    )
+    progress = track(
+        importing, "importing", total=len(days), console=errors, transient=True, disable=quiet
+    )
     imported = list(progress)
     rejects = write_rejected(settings.home, source, days)
     summary = _summary(imported, days, landing.address)
-    return summary | {"home_positive_share": share, "rejected_file": str(rejects) if rejects else None}, account
+    return (
+        summary
+        | {
+            "home_positive_share": share,
+            "rejected_file": str(rejects) if rejects else None,
+        },
+        account,
+    )
 
 
 def _summary(imported: list[Imported], days: DayRange, address: str) -> dict[str, Any]:
-    """`ingest` is the range to ingest: on to the last reports, as far as both feeds of each day have landed."""
+    """`ingest` is the range to ingest: on to the last reports, as far as both feeds of each day
+    have landed.
+    """
     last = [day.day for day in takewhile(lambda day: day.ready, imported)][-1]
     return {
         "landing": address,
@@ -127,8 +149,12 @@ def _print(summary: dict[str, Any], account: ImportAccount) -> None:
     if len(rows) > _VALUES:
         console.print(f"and {len(rows) - _VALUES} more values")
     console.print(_shares(summary, account), soft_wrap=True)
-    _print_rules("rows with a value that ingest will quarantine", account.quarantinable, account.rules)
-    _print_rules("rows rejected, as they cannot be put on a day", account.rejected, account.rejected_rules)
+    _print_rules(
+        "rows with a value that ingest will quarantine", account.quarantinable, account.rules
+    )
+    _print_rules(
+        "rows rejected, as they cannot be put on a day", account.rejected, account.rejected_rules
+    )
     for advice in account.rejected_advice:
         console.print(f"to import them: {_plain(advice)}", soft_wrap=True)
     if summary["rejected_file"]:
@@ -139,14 +165,22 @@ def _print(summary: dict[str, Any], account: ImportAccount) -> None:
         console.print(f"[yellow]warning:[/] {_plain(warning)}", soft_wrap=True)
     unit = "day" if summary["days"] == 1 else "days"
     console.print(
-        f"{summary['days']} {unit}: {summary['events']:,} events, {summary['positives']:,} of them positive, "
-        f"{summary['reports']:,} reports up to {summary['reports_until']}, in {summary['seconds']} s",
+        f"{summary['days']} {unit}: {summary['events']:,} events, {summary['positives']:,} of them"
+        f" positive, {summary['reports']:,} reports up to {summary['reports_until']}, in"
+        f" {summary['seconds']} s",
         soft_wrap=True,
     )
     ingest = summary["ingest"]
     console.print(f"landing zone: {summary['landing']}", soft_wrap=True)
-    later = f"  (labels of the last days are reported after {summary['to']})" if ingest["to"] > summary["to"] else ""
-    console.print(f"next: tollgate run ingest --from {ingest['from']} --to {ingest['to']}{later}", soft_wrap=True)
+    later = (
+        f"  (labels of the last days are reported after {summary['to']})"
+        if ingest["to"] > summary["to"]
+        else ""
+    )
+    console.print(
+        f"next: tollgate run ingest --from {ingest['from']} --to {ingest['to']}{later}",
+        soft_wrap=True,
+    )
 
 
 def _print_rules(title: str, rows: int, rules: list[BrokenRule] | Any) -> None:
@@ -172,7 +206,11 @@ def _counts(account: ImportAccount) -> list[tuple[str, int]]:
 def _shares(summary: dict[str, Any], account: ImportAccount) -> str:
     share, home = account.positive_share, summary["home_positive_share"]
     mine = "no known label" if share is None else f"{share:.2%} of the known labels are positive"
-    return f"{mine}; of the events landed before, {home:.2%} have a report" if home is not None else mine
+    return (
+        f"{mine}; of the events landed before, {home:.2%} have a report"
+        if home is not None
+        else mine
+    )
 
 
 def _plain(text: str) -> str:

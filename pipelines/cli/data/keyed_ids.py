@@ -18,14 +18,17 @@ def register(app: typer.Typer) -> None:
 
 
 def keyed_ids(
-    column: Annotated[str, typer.Argument(help="column of the events that holds the hashes, for instance customer_id")],
+    column: Annotated[
+        str,
+        typer.Argument(help="column of the events that holds the hashes, for instance customer_id"),
+    ],
     ids_from: Annotated[Path, typer.Option(help="file with one id a line; - is the input")],
     as_json: AsJson = False,
 ) -> None:
     """Print the keyed hash of each id, a line each and in their order, never the id itself.
 
-    For whoever knows an id and looks for it here: a person to be forgotten (`| tollgate retain --keys-from -`), a
-    request to the online scorer.
+    For whoever knows an id and looks for it here: a person to be forgotten (`| tollgate retain
+    --keys-from -`), a request to the online scorer.
     """
     from pipelines.base.errors import UsageError
     from pipelines.base.settings import Settings
@@ -36,10 +39,11 @@ def keyed_ids(
     settings = Settings.from_environment()
     events = load(settings.use_case).events
     if problem := unkeyable(column, events):
+        keyable = [each.name for each in events.columns if not unkeyable(each.name, events)]
         raise UsageError(
             "no such column of ids",
             where="COLUMN",
-            expected=f"one of {', '.join(one.name for one in events.columns if not unkeyable(one.name, events))}",
+            expected=f"one of {', '.join(keyable)}",
             found=problem,
             next_step="give the column that the mapping lists as keyed",
         )

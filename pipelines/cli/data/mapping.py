@@ -1,4 +1,6 @@
-"""`tollgate mapping`: propose a mapping of files to a use case, and print the schema of such mappings."""
+"""`tollgate mapping`: propose a mapping of files to a use case, and print the schema of such
+mappings.
+"""
 
 from __future__ import annotations
 
@@ -20,15 +22,26 @@ def register(app: typer.Typer) -> None:
 
 
 def new(
-    file: Annotated[Path, typer.Argument(help="one of the files to import: CSV (gzipped or not) or Parquet")],
-    output: Annotated[Path | None, typer.Option(help="where to write the mapping; without it, on the output")] = None,
-    time: Annotated[list[str] | None, typer.Option(help="column of the time; twice for a date and a time")] = None,
+    file: Annotated[
+        Path, typer.Argument(help="one of the files to import: CSV (gzipped or not) or Parquet")
+    ],
+    output: Annotated[
+        Path | None, typer.Option(help="where to write the mapping; without it, on the output")
+    ] = None,
+    time: Annotated[
+        list[str] | None, typer.Option(help="column of the time; twice for a date and a time")
+    ] = None,
     key: Annotated[str, typer.Option("--id", help="column that identifies an event")] = "",
     label: Annotated[str, typer.Option(help="column of the label")] = "",
-    column: Annotated[list[str] | None, typer.Option(help="column of the events and of the file: A=B")] = None,
+    column: Annotated[
+        list[str] | None, typer.Option(help="column of the events and of the file: A=B")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Propose a mapping from a sample of a file. Exit code 1 where something is left for you to fill in."""
+    """Propose a mapping from a sample of a file.
+
+    Exit code 1 where something is left for you to fill in.
+    """
     from pipelines.base.atomic_files import write_whole
     from pipelines.base.errors import UsageError
     from pipelines.base.settings import Settings
@@ -62,7 +75,11 @@ def new(
         output=output,
     )
     if output is not None:
-        write_whole(output, lambda partial: partial.write_text(proposal.text, encoding="utf-8"), what="the mapping")
+        write_whole(
+            output,
+            lambda partial: partial.write_text(proposal.text, encoding="utf-8"),
+            what="the mapping",
+        )
     if as_json:
         print_json({"mapping": proposal.text, "to_fill_in": list(proposal.to_fill_in)})
     elif output is None:
@@ -70,14 +87,20 @@ def new(
     where = str(output) if output else "MAPPING"
     if proposal.to_fill_in:
         open_keys = ", ".join(proposal.to_fill_in)
-        errors.print(f"to be filled in ({where}): {open_keys}", soft_wrap=True, highlight=False, markup=False)
+        errors.print(
+            f"to be filled in ({where}): {open_keys}", soft_wrap=True, highlight=False, markup=False
+        )
         raise typer.Exit(1)
     command = f"tollgate import --check --mapping {where} --path {file.parent}"
-    errors.print(f"next: look it over, then {command}", soft_wrap=True, highlight=False, markup=False)
+    errors.print(
+        f"next: look it over, then {command}", soft_wrap=True, highlight=False, markup=False
+    )
 
 
 def schema() -> None:
-    """Print the JSON schema of the mapping format for the home's use case: editors complete mappings by it."""
+    """Print the JSON schema of the mapping format for the home's use case: editors complete
+    mappings by it.
+    """
     from pipelines.base.settings import Settings
     from pipelines.importing.mapping.schema import schema_text
     from pipelines.usecases.registry import load

@@ -1,4 +1,6 @@
-"""`tollgate retain`: what may no longer be kept is deleted for good, by the key of a unit or by the age of a day."""
+"""`tollgate retain`: what may no longer be kept is deleted for good, by the key of a unit or by the
+age of a day.
+"""
 
 from __future__ import annotations
 
@@ -25,20 +27,29 @@ def register(app: typer.Typer) -> None:
 
 
 def retain_command(
-    delete_unit: Annotated[list[str] | None, typer.Option(help="key of a unit to delete; may be given again")] = None,
-    keys_from: Annotated[Path | None, typer.Option(help="file with one key a line; - is the input")] = None,
-    unit: Annotated[str | None, typer.Option(help="column of the key; by default the use case's review unit")] = None,
+    delete_unit: Annotated[
+        list[str] | None, typer.Option(help="key of a unit to delete; may be given again")
+    ] = None,
+    keys_from: Annotated[
+        Path | None, typer.Option(help="file with one key a line; - is the input")
+    ] = None,
+    unit: Annotated[
+        str | None, typer.Option(help="column of the key; by default the use case's review unit")
+    ] = None,
     older_than_policy: Annotated[
-        bool, typer.Option("--older-than-policy", help="delete the days beyond the retention policy")
+        bool,
+        typer.Option("--older-than-policy", help="delete the days beyond the retention policy"),
     ] = False,
     reason: Annotated[str, typer.Option(help="why, as the audit will say; name no key in it")] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="count what would be deleted")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Delete for good: lake with its earlier versions, landing zone, alert lists, online store. Nothing brings it back.
+    """Delete for good: lake with its earlier versions, landing zone, alert lists, online store.
 
-    Keys on a command line can be read by others on the machine: prefer --keys-from. Exit code 1: files could not be
-    looked into, and are named; everything else is deleted.
+    Nothing brings it back.
+
+    Keys on a command line can be read by others on the machine: prefer --keys-from. Exit code 1:
+    files could not be looked into, and are named; everything else is deleted.
     """
     run = person_run()
     keys = [*(delete_unit or ()), *(read_ids(keys_from, "--keys-from") if keys_from else ())]
@@ -49,7 +60,11 @@ def retain_command(
         return
     from pipelines.maintenance.erasure.by_key import delete_units
 
-    given = reason if dry_run else required_reason(reason, "a deletion needs a reason", command="tollgate retain")
+    given = (
+        reason
+        if dry_run
+        else required_reason(reason, "a deletion needs a reason", command="tollgate retain")
+    )
     done = delete_units(run, keys, reason=given, unit=unit, dry_run=dry_run)
     print_json(done.to_json()) if as_json else _show(done)
     if done.unread:
@@ -61,12 +76,23 @@ def _by_age(run: Run, dry_run: bool, as_json: bool) -> None:
 
     told = delete_by_age(run, run.clock().date(), dry_run=dry_run)
     if as_json:
-        print_json({"dry_run": dry_run, "deleted": {name: account.to_json() for name, account in told.items()}})
+        print_json(
+            {
+                "dry_run": dry_run,
+                "deleted": {name: account.to_json() for name, account in told.items()},
+            }
+        )
     elif not told:
         console.print("the use case's retention policy keeps everything")
     else:
-        rows = [(name, str(account.before), f"{account.deleted:,}") for name, account in told.items()]
-        print_table("would be deleted" if dry_run else "deleted", ("what", "kept from", "rows or files"), rows)
+        rows = [
+            (name, str(account.before), f"{account.deleted:,}") for name, account in told.items()
+        ]
+        print_table(
+            "would be deleted" if dry_run else "deleted",
+            ("what", "kept from", "rows or files"),
+            rows,
+        )
     unread = unread_of(told)
     if not as_json:
         _show_unread(unread)
@@ -101,13 +127,18 @@ def _show(done: Deletion) -> None:
     if not shown:
         console.print("nothing of it was found" if done.unread else "nothing of it is kept")
     else:
-        print_table(f"{len(done.keys)} of {done.unit}: {verb}", ("where", "rows before", verb), shown)
+        print_table(
+            f"{len(done.keys)} of {done.unit}: {verb}", ("where", "rows before", verb), shown
+        )
     if done.leftovers:
-        console.print(f"left by an ingest that was killed, {verb}: {', '.join(done.leftovers)}", soft_wrap=True)
+        console.print(
+            f"left by an ingest that was killed, {verb}: {', '.join(done.leftovers)}",
+            soft_wrap=True,
+        )
     for name in done.in_use:
         console.print(
-            f"open in a program: {name}: close it without saving, or what was deleted comes back; if nobody has it"
-            " open, remove the lock file beside it",
+            f"open in a program: {name}: close it without saving, or what was deleted comes back;"
+            " if nobody has it open, remove the lock file beside it",
             soft_wrap=True,
         )
     _show_unread(done.unread)
@@ -118,4 +149,7 @@ def _show_unread(unread: Sequence[Unread]) -> None:
     for one in unread:
         console.print(f"not looked into: {one.path}: {one.why}", soft_wrap=True, markup=False)
     if unread:
-        console.print("look into them and remove or correct them, then run this again: docs/runbooks/retention.md")
+        console.print(
+            "look into them and remove or correct them, then run this again:"
+            " docs/runbooks/retention.md"
+        )

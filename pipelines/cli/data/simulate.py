@@ -1,4 +1,6 @@
-"""`tollgate simulate`: days of a simulated world into the landing zone; `tollgate incidents`: what can happen in it."""
+"""`tollgate simulate`: days of a simulated world into the landing zone; `tollgate incidents`: what
+can happen in it.
+"""
 
 from __future__ import annotations
 
@@ -36,16 +38,25 @@ def simulate_days(
     customers: Annotated[int, typer.Option(help="customers of the world")] = 5_000,
     terminals: Annotated[int, typer.Option(help="terminals of the world")] = 10_000,
     seed: Annotated[int, typer.Option(help="another seed is another world")] = 0,
-    incident: Annotated[list[str] | None, typer.Option(help="NAME:FROM:TO, both included; repeatable")] = None,
-    report_spread: Annotated[float, typer.Option(help="deviation of the report delay of 7 days, in days")] = 0.0,
+    incident: Annotated[
+        list[str] | None, typer.Option(help="NAME:FROM:TO, both included; repeatable")
+    ] = None,
+    report_spread: Annotated[
+        float, typer.Option(help="deviation of the report delay of 7 days, in days")
+    ] = 0.0,
     unreported: Annotated[float, typer.Option(help="share of frauds that nobody reports")] = 0.0,
-    file_format: Annotated[Format, typer.Option("--format", help="format of the part files")] = Format.PARQUET,
-    truth: Annotated[Path | None, typer.Option(help="folder of the ground truth (default: <home>/truth)")] = None,
+    file_format: Annotated[
+        Format, typer.Option("--format", help="format of the part files")
+    ] = Format.PARQUET,
+    truth: Annotated[
+        Path | None, typer.Option(help="folder of the ground truth (default: <home>/truth)")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Write simulated transactions and fraud reports into the landing zone.
 
-    Further days with the same customers, terminals and seed go on with the same world, in as many calls as you like.
+    Further days with the same customers, terminals and seed go on with the same world, in as many
+    calls as you like.
     """
     from pipelines.base.days import DayRange, parse_day
     from pipelines.simulate.day import plan_days
@@ -73,10 +84,16 @@ def list_incidents(as_json: AsJson = False) -> None:
     if as_json:
         print_json({incident.name: incident.description for incident in INCIDENTS.values()})
     else:
-        print_table("incidents", ["name", "what happens"], [[i.name, i.description] for i in INCIDENTS.values()])
+        print_table(
+            "incidents",
+            ["name", "what happens"],
+            [[i.name, i.description] for i in INCIDENTS.values()],
+        )
 
 
-def _send(asked: Any, plans: Any, size: Any, truth: Path | None, *, quiet: bool) -> tuple[list[Sent], dict[str, str]]:
+def _send(
+    asked: Any, plans: Any, size: Any, truth: Path | None, *, quiet: bool
+) -> tuple[list[Sent], dict[str, str]]:
     from rich.progress import track
 
     from pipelines.base.settings import Settings
@@ -86,7 +103,11 @@ def _send(asked: Any, plans: Any, size: Any, truth: Path | None, *, quiet: bool)
     settings = Settings.from_environment()
     landing, folder = Landing.of(settings), (truth or settings.home / "truth").absolute()
     sending = simulate(landing, folder, size, asked, plans)
-    sent = list(track(sending, "simulating", total=len(asked), console=errors, transient=True, disable=quiet))
+    sent = list(
+        track(
+            sending, "simulating", total=len(asked), console=errors, transient=True, disable=quiet
+        )
+    )
     return sent, {"landing": landing.address, "truth": str(folder)}
 
 
@@ -109,14 +130,25 @@ def _print(sent: list[Sent], totals: dict[str, Any], places: dict[str, str]) -> 
         columns = ["day", "incidents", "events", "rows", "bad", "twice", "late", "reports"]
         print_table("days that differ", columns, [_row(day) for day in eventful])
     console.print(
-        f"{totals['days']} days: {totals['transactions']:,} transactions, {totals['frauds']:,} of them fraud, "
-        f"{totals['reports']:,} reports, in {totals['seconds']} s",
+        f"{totals['days']} days: {totals['transactions']:,} transactions, {totals['frauds']:,} of"
+        f" them fraud, {totals['reports']:,} reports, in {totals['seconds']} s",
         soft_wrap=True,
     )
-    console.print(f"landing zone: {places['landing']}\nground truth: {places['truth']}", soft_wrap=True)
+    console.print(
+        f"landing zone: {places['landing']}\nground truth: {places['truth']}", soft_wrap=True
+    )
 
 
 def _row(day: Sent) -> list[Any]:
     late = f"+{day.late_in:,} -{day.late_out:,}" if day.late_in or day.late_out else None
     what = ", ".join(day.incidents) or "sent again"
-    return [str(day.day), what, day.transactions, day.rows, day.bad, day.repeated, late, day.reports]
+    return [
+        str(day.day),
+        what,
+        day.transactions,
+        day.rows,
+        day.bad,
+        day.repeated,
+        late,
+        day.reports,
+    ]

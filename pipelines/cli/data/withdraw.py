@@ -1,4 +1,6 @@
-"""`tollgate withdraw`: take back a day that was run by mistake, for a reason that the records keep."""
+"""`tollgate withdraw`: take back a day that was run by mistake, for a reason that the records
+keep.
+"""
 
 from __future__ import annotations
 
@@ -19,12 +21,16 @@ def register(app: typer.Typer) -> None:
 def withdraw_command(
     day: Annotated[str, typer.Option("--day", help="the day that was run by mistake, YYYY-MM-DD")],
     reason: Annotated[str, typer.Option(help="why, as the records will say")] = "",
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would be taken back")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would be taken back")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Take back a day: its rows leave the lake, its records leave status, pages and windows; the ledger keeps them.
+    """Take back a day: its rows leave the lake, its records leave status, pages and windows; the
+    ledger keeps them.
 
-    The landing zone stays as it is. A day that later ones were computed with is refused: take those back first.
+    The landing zone stays as it is. A day that later ones were computed with is refused: take those
+    back first.
     """
     from pipelines.base.days import parse_day
     from pipelines.maintenance.withdraw import withdraw
@@ -33,15 +39,23 @@ def withdraw_command(
     given = (
         reason
         if dry_run
-        else required_reason(reason, "a day is withdrawn with a reason", command=f"tollgate withdraw --day {wanted}")
+        else required_reason(
+            reason, "a day is withdrawn with a reason", command=f"tollgate withdraw --day {wanted}"
+        )
     )
     done = withdraw(person_run(), wanted, reason=given, dry_run=dry_run)
     if as_json:
         print_json({"dry_run": dry_run, **done.to_json()})
         return
     verb = "would be withdrawn" if dry_run else "withdrawn"
-    stages = ", ".join(f"{stage} ({status})" for stage, status in done.stages.items()) or "no record"
+    stages = (
+        ", ".join(f"{stage} ({status})" for stage, status in done.stages.items()) or "no record"
+    )
     console.print(f"{wanted} {verb}: {stages}", highlight=False, soft_wrap=True)
-    for name, told in (("rows of tables", done.tables), ("files", done.files), ("incidents closed", done.incidents)):
+    for name, told in (
+        ("rows of tables", done.tables),
+        ("files", done.files),
+        ("incidents closed", done.incidents),
+    ):
         if told:
             console.print(f"  {name}: {', '.join(map(str, told))}", highlight=False, soft_wrap=True)

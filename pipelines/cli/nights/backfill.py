@@ -39,14 +39,18 @@ def backfill(
     first: Annotated[str, typer.Option("--from", help="first day, YYYY-MM-DD")],
     last: Annotated[str, typer.Option("--to", help="last day, included")],
     rerun: Annotated[bool, typer.Option("--rerun", help="run days again that are done")] = False,
-    dry_run: Annotated[bool, typer.Option("--dry-run", help="say what would run, and run nothing")] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="say what would run, and run nothing")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run the days --from to --to, both included, through Airflow: ingest, features, score, monitor.
+    """Run the days --from to --to, both included, through Airflow: ingest, features, score,
+    monitor.
 
-    Days that are done are left alone; a day that failed, or that stopped half-way, goes on there. A day is done where
-    the result of every stage is there. Exit code 1 where a day fails or is not complete in the end, 4 where
-    Airflow did not answer for three minutes: it goes on, and the same command (without --rerun) follows it again.
+    Days that are done are left alone; a day that failed, or that stopped half-way, goes on there. A
+    day is done where the result of every stage is there. Exit code 1 where a day fails or is not
+    complete in the end, 4 where Airflow did not answer for three minutes: it goes on, and the same
+    command (without --rerun) follows it again.
     """
     from pipelines.airflow import backfill as days_through_airflow
     from pipelines.airflow.api import AirflowApi
@@ -115,7 +119,12 @@ def _follow(
 
     from pipelines.airflow.backfill import follow
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=errors if quiet else console, transient=True) as progress:
         bar = progress.add_task("backfill", total=len(plans))
 
@@ -132,7 +141,9 @@ def _follow(
 
 
 def _checked(run: Run, outcome: DayOutcome) -> DayOutcome:
-    """The outcome, which is a failure where a result is not there although every run has ended well."""
+    """The outcome, which is a failure where a result is not there although every run has ended
+    well.
+    """
     from pipelines.base.days import DayRange
     from pipelines.nightly.completeness import missing_stages
 
@@ -143,13 +154,17 @@ def _checked(run: Run, outcome: DayOutcome) -> DayOutcome:
 
 
 def _print_outcome(outcome: DayOutcome) -> None:
-    states = ", ".join(f"{dag_id} {state}" for dag_id, state in outcome.states.items()) or "done before"
+    states = (
+        ", ".join(f"{dag_id} {state}" for dag_id, state in outcome.states.items()) or "done before"
+    )
     colour = _COLOURS[outcome.state]
     line = f"{outcome.day}  [{colour}]{outcome.state:<7}[/]  {states}  {outcome.seconds:.0f} s"
     console.print(line, highlight=False, soft_wrap=True)
     if outcome.missing:
         missing = ", ".join(outcome.missing)
-        console.print(f"            no result in ledger and lake: {missing}", highlight=False, soft_wrap=True)
+        console.print(
+            f"            no result in ledger and lake: {missing}", highlight=False, soft_wrap=True
+        )
     if outcome.failed_task:
         console.print(f"            failed: {outcome.failed_task}", highlight=False, soft_wrap=True)
         console.print(f"            log:    {outcome.log}", highlight=False, soft_wrap=True)
@@ -160,13 +175,20 @@ def _print_totals(outcomes: list[DayOutcome], *, unseen: int = 0) -> None:
     counts = Counter(outcome.state for outcome in outcomes)
     totals = ", ".join(f"{counts[state]} {state}" for state in _COLOURS if counts[state])
     days = len(outcomes) + unseen
-    told = ", ".join([*([totals] if totals else []), *([f"{unseen} not followed to the end"] if unseen else [])])
+    told = ", ".join(
+        [*([totals] if totals else []), *([f"{unseen} not followed to the end"] if unseen else [])]
+    )
     console.print(f"{days} day{'s' if days > 1 else ''}: {told}", highlight=False)
 
 
 def _print_plans(names: Orchestration, plans: list[DayPlan], *, as_json: bool) -> None:
     rows: list[dict[str, Any]] = [
-        {"day": plan.day, "action": plan.action, "from": names.chain[plan.position], "reason": plan.reason}
+        {
+            "day": plan.day,
+            "action": plan.action,
+            "from": names.chain[plan.position],
+            "reason": plan.reason,
+        }
         for plan in plans
     ]
     if as_json:

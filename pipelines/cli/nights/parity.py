@@ -1,4 +1,6 @@
-"""`tollgate parity`: does the online path give the features that the batch stored, replayed or as really answered?"""
+"""`tollgate parity`: does the online path give the features that the batch stored, replayed or as
+really answered?
+"""
 
 from __future__ import annotations
 
@@ -23,15 +25,25 @@ def register(app: typer.Typer) -> None:
 
 
 def parity_of_day(
-    day: Annotated[str, typer.Option("--day", help="which day, YYYY-MM-DD; its features must have been built")],
-    sample: Annotated[int | None, typer.Option("--sample", help="compare so many events (all still move)")] = None,
-    features: Annotated[str | None, typer.Option("--features", help="one feature set; by default all features")] = None,
-    served: Annotated[bool, typer.Option("--served", help="compare what was really answered, replay nothing")] = False,
+    day: Annotated[
+        str, typer.Option("--day", help="which day, YYYY-MM-DD; its features must have been built")
+    ],
+    sample: Annotated[
+        int | None, typer.Option("--sample", help="compare so many events (all still move)")
+    ] = None,
+    features: Annotated[
+        str | None, typer.Option("--features", help="one feature set; by default all features")
+    ] = None,
+    served: Annotated[
+        bool, typer.Option("--served", help="compare what was really answered, replay nothing")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Replay a day event by event through Feast and the online path; exit code 0 where it equals the batch.
+    """Replay a day event by event through Feast and the online path; exit code 0 where it equals
+    the batch.
 
-    With --served the log of the online scorer's answers is compared instead; exit code 0 where that is within policy.
+    With --served the log of the online scorer's answers is compared instead; exit code 0 where that
+    is within policy.
     """
     from pipelines.base.days import DayRange, parse_day, require_over
     from pipelines.base.settings import Settings
@@ -75,7 +87,11 @@ def _served(run: Run, day: date, *, as_json: bool) -> int:
 
     result = served_day(run, day)
     if isinstance(result, str):
-        print_json({"day": str(day), "passed_over": result}) if as_json else _line(f"{day}: {result}")
+        (
+            print_json({"day": str(day), "passed_over": result})
+            if as_json
+            else _line(f"{day}: {result}")
+        )
         return 0
     beyond = beyond_policy(result, run.use_case.serving)
     if as_json:
@@ -88,19 +104,23 @@ def _served(run: Run, day: date, *, as_json: bool) -> int:
 def _print_served(result: ServedAccount, beyond: str) -> None:
     for name, by_cause in result.by_feature.items():
         causes = ", ".join(f"{cause} {count:,}" for cause, count in by_cause.items())
-        _line(f"[bold red]{name}[/] differs for {result.mismatches[name]:,} answers ({causes}), for instance")
+        _line(
+            f"[bold red]{name}[/] differs for {result.mismatches[name]:,} answers ({causes}), for"
+            " instance"
+        )
         _examples(result.examples[name])
     _line(
-        f"{result.answers:,} answers ({result.repeated:,} repeated, {result.fallback_share:.2%} by the rule), "
-        f"{result.not_in_lake:,} of them to events that are not in the lake; "
-        f"{result.not_answered:,} events of the lake were not asked about"
+        f"{result.answers:,} answers ({result.repeated:,} repeated, {result.fallback_share:.2%} by"
+        f" the rule), {result.not_in_lake:,} of them to events that are not in the lake;"
+        f" {result.not_answered:,} events of the lake were not asked about"
     )
-    verdict = "[bold red]served parity does not hold[/]" if beyond else "[green]served parity holds[/]"
+    verdict = (
+        "[bold red]served parity does not hold[/]" if beyond else "[green]served parity holds[/]"
+    )
     causes = ", ".join(f"{cause} {count:,}" for cause, count in result.causes.items())
     _line(
-        f"{verdict}: {result.day}, {result.compared:,} answers compared, {result.mismatching:,} differ"
-        + (f" ({causes})" if causes else "")
-        + f" ({result.seconds:.1f} s)"
+        f"{verdict}: {result.day}, {result.compared:,} answers compared, {result.mismatching:,}"
+        " differ" + (f" ({causes})" if causes else "") + f" ({result.seconds:.1f} s)"
     )
 
 
@@ -118,16 +138,25 @@ def _keys(keys: Mapping[str, Any]) -> str:
 def _print(result: ParityAccount) -> None:
     differing = {name: count for name, count in result.mismatches.items() if count}
     for name, count in differing.items():
-        _line(f"[bold red]{name}[/] differs for {count:,} of {result.compared:,} events, for instance")
+        _line(
+            f"[bold red]{name}[/] differs for {count:,} of {result.compared:,} events, for instance"
+        )
         for e in result.examples[name]:
-            _line(f"  {e.instant}  event {e.event_id} ({_keys(e.keys)}): batch {e.batch!r}, online {e.online!r}")
+            _line(
+                f"  {e.instant}  event {e.event_id} ({_keys(e.keys)}): batch {e.batch!r}, online"
+                f" {e.online!r}"
+            )
     if result.only_batch or result.only_online:
-        _line(f"events only in features: {result.only_batch:,}; events without features: {result.only_online:,}")
+        _line(
+            f"events only in features: {result.only_batch:,}; events without features:"
+            f" {result.only_online:,}"
+        )
     values = result.compared * len(result.mismatches)
     verdict = "[green]parity holds[/]" if result.holds else "[bold red]parity does not hold[/]"
     _line(
-        f"{verdict}: {result.day}, {result.compared:,} of {result.events:,} events x {len(result.mismatches)} features "
-        f"= {values:,} values, {sum(differing.values()):,} differ ({result.seconds:.1f} s)"
+        f"{verdict}: {result.day}, {result.compared:,} of {result.events:,} events x"
+        f" {len(result.mismatches)} features = {values:,} values, {sum(differing.values()):,}"
+        f" differ ({result.seconds:.1f} s)"
     )
 
 

@@ -1,4 +1,6 @@
-"""`tollgate status` and `tollgate report`: what happened, where things stand, what needs a person."""
+"""`tollgate status` and `tollgate report`: what happened, where things stand, what needs a
+person.
+"""
 
 from __future__ import annotations
 
@@ -22,10 +24,25 @@ if TYPE_CHECKING:
     from pipelines.status.deadlines import Fresh
     from pipelines.status.status import Standing
 
-First = Annotated[str, typer.Option("--from", help="first day, YYYY-MM-DD (default: a fortnight before the last)")]
-Last = Annotated[str, typer.Option("--to", help="last day, included (default: the newest that any stage knows)")]
+First = Annotated[
+    str, typer.Option("--from", help="first day, YYYY-MM-DD (default: a fortnight before the last)")
+]
+Last = Annotated[
+    str, typer.Option("--to", help="last day, included (default: the newest that any stage knows)")
+]
 
-COLUMNS = ("day", "rows in", "accepted", "quar.", "gates", "alerts", "prec.", "AP", "drift", "release")
+COLUMNS = (
+    "day",
+    "rows in",
+    "accepted",
+    "quar.",
+    "gates",
+    "alerts",
+    "prec.",
+    "AP",
+    "drift",
+    "release",
+)
 TEXTS = frozenset({"day", "gates", "drift", "release"})
 FOLDED = {"gates", "drift"}
 """The columns that take two lines where the terminal is narrow."""
@@ -42,9 +59,11 @@ def status(
     last: Last = "",
     as_json: AsJson = False,
 ) -> None:
-    """Where things stand: champion, newest days, a table of days, what needs attention, lost stores included.
+    """Where things stand: champion, newest days, a table of days, what needs attention, lost stores
+    included.
 
-    Airflow is asked why a day has stopped half-way and which DAGs are paused; one that does not answer is done without.
+    Airflow is asked why a day has stopped half-way and which DAGs are paused; one that does not
+    answer is done without.
     """
     from pipelines.airflow.chain_state import airflow_look, paused_dags
     from pipelines.status.status import standing
@@ -63,15 +82,21 @@ def status(
 def report(
     first: First = "",
     last: Last = "",
-    out: Annotated[Path | None, typer.Option(help="file to write (default: reports/index.html in the home)")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="file to write (default: reports/index.html in the home)")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Write one self-contained HTML file: the pages of Model Ops as Airflow shows them, without Airflow."""
+    """Write one self-contained HTML file: the pages of Model Ops as Airflow shows them, without
+    Airflow.
+    """
     from pipelines.ops.one_file import write_report
     from pipelines.releases.page import refresh_release_pages
 
     run = reading_run()
-    for warning in refresh_release_pages(run) if out is None or may_write_in(run.settings.home) else ():
+    for warning in (
+        refresh_release_pages(run) if out is None or may_write_in(run.settings.home) else ()
+    ):
         errors.print(f"warning: {warning}", markup=False, highlight=False, soft_wrap=True)
     path = write_report(run, _days(run, first, last), out.absolute() if out else None)
     if as_json:
@@ -81,14 +106,18 @@ def report(
 
 
 def may_write_in(home: Path) -> bool:
-    """Whether this user may write into the home; an auditor may not, and wants one file elsewhere."""
+    """Whether this user may write into the home; an auditor may not, and wants one file
+    elsewhere.
+    """
     import os
 
     return os.access(home, os.W_OK)
 
 
 def _days(run: Run, first: str, last: str) -> DayRange | None:
-    """The range asked for; an end that is not given follows from the other, or from the newest day known."""
+    """The range asked for; an end that is not given follows from the other, or from the newest day
+    known.
+    """
     from datetime import timedelta
 
     from pipelines.base.days import DayRange, parse_day
@@ -96,7 +125,9 @@ def _days(run: Run, first: str, last: str) -> DayRange | None:
 
     if not first and not last:
         return None
-    end = parse_day(last, what="--to") if last else newest_day(run) or parse_day(first, what="--from")
+    end = (
+        parse_day(last, what="--to") if last else newest_day(run) or parse_day(first, what="--from")
+    )
     begin = parse_day(first, what="--from") if first else end - timedelta(days=DAYS_SHOWN - 1)
     return DayRange(begin, end)
 
@@ -104,26 +135,39 @@ def _days(run: Run, first: str, last: str) -> DayRange | None:
 def _print(now: Standing) -> None:
     champion = now.champion
     if champion:
-        told = f"{champion.release} (model version {champion.model_version}) since {champion.since:%Y-%m-%d %H:%M} UTC"
+        told = (
+            f"{champion.release} (model version {champion.model_version}) since"
+            f" {champion.since:%Y-%m-%d %H:%M} UTC"
+        )
     else:
         told = "none yet"
-    console.print(f"use case  {now.use_case}\nchampion  {told}", highlight=False, markup=False, soft_wrap=True)
+    console.print(
+        f"use case  {now.use_case}\nchampion  {told}", highlight=False, markup=False, soft_wrap=True
+    )
     if now.challenger:
-        tried = f"{now.challenger.release} in {now.challenger.state} since {now.challenger.since[:10]}"
+        tried = (
+            f"{now.challenger.release} in {now.challenger.state} since {now.challenger.since[:10]}"
+        )
         console.print(f"tried out {tried}", highlight=False, markup=False, soft_wrap=True)
-    newest = ", ".join(f"{stage} {day}" for stage, day in now.newest.items()) or "no stage has run yet"
+    newest = (
+        ", ".join(f"{stage} {day}" for stage, day in now.newest.items()) or "no stage has run yet"
+    )
     console.print(f"newest    {newest}", highlight=False, markup=False, soft_wrap=True)
     fresh = ", ".join(f"{one.table} {_fresh(one)}" for one in now.timeliness.fresh if one.newest)
     if fresh:
         console.print(f"fresh     {fresh}", highlight=False, markup=False, soft_wrap=True)
     if now.reports:
-        console.print(f"reports   {now.reports.describe()}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"reports   {now.reports.describe()}", highlight=False, markup=False, soft_wrap=True
+        )
     if now.rows:
         print_days(now.rows)
     if now.attention:
         console.print("[bold yellow]needs a look[/]")
     for day, what in now.attention:
-        console.print(f"  {day or now.use_case}: {what}", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"  {day or now.use_case}: {what}", highlight=False, markup=False, soft_wrap=True
+        )
 
 
 def _fresh(one: Fresh) -> str:
@@ -131,23 +175,32 @@ def _fresh(one: Fresh) -> str:
 
 
 def print_days(rows: Sequence[DayRow]) -> None:
-    """The table of what happened: a line a day that fits into 80 columns; releases by the end of their id."""
+    """The table of what happened: a line a day that fits into 80 columns; releases by the end of
+    their id.
+    """
     from rich.table import Table
 
-    table = Table(title=f"{rows[0].day} to {rows[-1].day}", title_justify="left", box=None, padding=(0, 1, 0, 0))
+    table = Table(
+        title=f"{rows[0].day} to {rows[-1].day}",
+        title_justify="left",
+        box=None,
+        padding=(0, 1, 0, 0),
+    )
     lines = [_cells(row) for row in rows]
     for name, cells in zip(COLUMNS, zip(*lines, strict=True), strict=True):
         width = max(map(len, (name, *cells)))
         if name in FOLDED:
             table.add_column(name)
         else:
-            table.add_column(name, justify="left" if name in TEXTS else "right", no_wrap=True, min_width=width)
+            table.add_column(
+                name, justify="left" if name in TEXTS else "right", no_wrap=True, min_width=width
+            )
     for line in lines:
         table.add_row(*map(_styled, line))
     console.print(table)
     console.print(
-        "[dim]quar.: rows quarantined; prec.: share of alerts that found something; AP: average precision; "
-        "both once labels matured[/]"
+        "[dim]quar.: rows quarantined; prec.: share of alerts that found something; AP: average"
+        " precision; both once labels matured[/]"
     )
 
 

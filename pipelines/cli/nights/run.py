@@ -48,11 +48,16 @@ def run_stage(
     first: Annotated[str, typer.Option("--from", help="first day, YYYY-MM-DD")],
     last: Annotated[str, typer.Option("--to", help="last day, included")],
     allow_gap: Annotated[
-        bool, typer.Option("--allow-gap", help="features only: go on although the day before is not ingested")
+        bool,
+        typer.Option(
+            "--allow-gap", help="features only: go on although the day before is not ingested"
+        ),
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Run one stage for the days --from to --to, both included; running a day again leaves the same rows."""
+    """Run one stage for the days --from to --to, both included; running a day again leaves the same
+    rows.
+    """
     from pipelines.base.days import DayRange, require_over
     from pipelines.base.settings import Settings
     from pipelines.nightly.metering import metered
@@ -78,7 +83,9 @@ def _function(stage: Stage) -> Callable[..., StageResult[Account]]:
 
 
 def print_result(result: StageResult[Account]) -> None:
-    """The table of the days' accounts, then what the gate let pass and what a person should know of a day."""
+    """The table of the days' accounts, then what the gate let pass and what a person should know of
+    a day.
+    """
     from pipelines.status.days import account_problems
     from pipelines.status.gate_warnings import by_warning, gate_warnings
 
@@ -87,16 +94,33 @@ def print_result(result: StageResult[Account]) -> None:
     plain = [
         key
         for key in keys
-        if all(isinstance(account.get(key), str | int | float | None) for account in accounts.values())
+        if all(
+            isinstance(account.get(key), str | int | float | None) for account in accounts.values()
+        )
     ]
-    rows: list[list[Any]] = [[str(day), *(account.get(key) for key in plain)] for day, account in accounts.items()]
+    rows: list[list[Any]] = [
+        [str(day), *(account.get(key) for key in plain)] for day, account in accounts.items()
+    ]
     print_table(f"{result.stage} {result.days}", ["day", *plain], rows)
-    for warning, days in by_warning({day: gate_warnings(account) for day, account in result.accounts.items()}):
+    for warning, days in by_warning(
+        {day: gate_warnings(account) for day, account in result.accounts.items()}
+    ):
         console.print(
-            f"gate {warning.severity}: {warning.describe(days)}", markup=False, soft_wrap=True, style="yellow"
+            f"gate {warning.severity}: {warning.describe(days)}",
+            markup=False,
+            soft_wrap=True,
+            style="yellow",
         )
     for day, account in sorted(result.accounts.items()):
         for problem in account_problems(account):
-            console.print(f"{day}: {problem.text}", markup=False, highlight=False, soft_wrap=True, style="yellow")
+            console.print(
+                f"{day}: {problem.text}",
+                markup=False,
+                highlight=False,
+                soft_wrap=True,
+                style="yellow",
+            )
     if result.versions:
-        console.print("table versions: " + ", ".join(f"{table} {v}" for table, v in result.versions.items()))
+        console.print(
+            "table versions: " + ", ".join(f"{table} {v}" for table, v in result.versions.items())
+        )

@@ -19,17 +19,24 @@ def register(app: typer.Typer) -> None:
 
 
 def backtest_command(
-    train_starts: Annotated[str, typer.Option(help="first train day of each fold: D[,D…], YYYY-MM-DD")],
+    train_starts: Annotated[
+        str, typer.Option(help="first train day of each fold: D[,D…], YYYY-MM-DD")
+    ],
     train_days: Annotated[int, typer.Option(help="days of the training window")] = 7,
-    delay_days: Annotated[int, typer.Option(help="days between train and test days, in which labels mature")] = 7,
+    delay_days: Annotated[
+        int, typer.Option(help="days between train and test days, in which labels mature")
+    ] = 7,
     test_days: Annotated[int, typer.Option(help="days that are judged")] = 7,
-    features: Annotated[str | None, typer.Option(help="feature set; by default the model policy's own")] = None,
+    features: Annotated[
+        str | None, typer.Option(help="feature set; by default the model policy's own")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Train and judge on each fold as it would have been done then; nothing is released.
 
-    The training window fixes the split and which cards are left out of the test days; the model may learn from the
-    model policy's longer history before it. Parameters are chosen on weeks before the test days.
+    The training window fixes the split and which cards are left out of the test days; the model may
+    learn from the model policy's longer history before it. Parameters are chosen on weeks before
+    the test days.
     """
     from pipelines.base.days import parse_day
     from pipelines.base.settings import Settings
@@ -41,7 +48,9 @@ def backtest_command(
     settings = Settings.from_environment()
     run = Run(settings, load(settings.use_case))
     starts = [parse_day(text.strip(), what="--train-starts") for text in train_starts.split(",")]
-    splits = splits_of(starts, run.use_case, train_days=train_days, delay_days=delay_days, test_days=test_days)
+    splits = splits_of(
+        starts, run.use_case, train_days=train_days, delay_days=delay_days, test_days=test_days
+    )
     result = backtest(run, splits, features or run.use_case.model.feature_set)
     if as_json:
         print_json(result.to_json())
@@ -58,7 +67,14 @@ def _show(result: Backtest) -> None:
     print_table(f"Backtest, {result.feature_set} features", ("train from", *numbers), rows)
     metrics = list(result.folds[0].model)
     scorers = [("model", average), *((name, average[name]) for name in result.folds[0].compared)]
-    print_table("On average", ("scorer", *metrics), [[name, *(row[m] for m in metrics)] for name, row in scorers])
+    print_table(
+        "On average",
+        ("scorer", *metrics),
+        [[name, *(row[m] for m in metrics)] for name, row in scorers],
+    )
     for fold in document["folds"]:
         chosen = ", ".join(f"{name}={value}" for name, value in fold["parameters"].items())
-        console.print(f"{fold['train_from']}: learnt from {fold['learnt_from']} on, with {chosen}", soft_wrap=True)
+        console.print(
+            f"{fold['train_from']}: learnt from {fold['learnt_from']} on, with {chosen}",
+            soft_wrap=True,
+        )

@@ -1,4 +1,6 @@
-"""`tollgate fallback`: lets the declared rule decide instead of the champion, or the champion again; and says which."""
+"""`tollgate fallback`: lets the declared rule decide instead of the champion, or the champion
+again; and says which.
+"""
 
 from __future__ import annotations
 
@@ -22,14 +24,21 @@ def register(app: typer.Typer) -> None:
 
 
 def fallback_command(
-    on: Annotated[bool | None, typer.Option("--on/--off", help="let the rule decide, or the champion again")] = None,
-    reason: Annotated[str, typer.Option(help="why, as the records will say; needed to change anything")] = "",
+    on: Annotated[
+        bool | None, typer.Option("--on/--off", help="let the rule decide, or the champion again")
+    ] = None,
+    reason: Annotated[
+        str, typer.Option(help="why, as the records will say; needed to change anything")
+    ] = "",
     as_json: AsJson = False,
 ) -> None:
-    """Who decides: the champion, or the declared rule in its place. With --on or --off, from the next day to score on.
+    """Who decides: the champion, or the declared rule in its place.
 
-    The champion's scores are stored all the while. Days that are scored already stay as they are. Where a person ended
-    what the watch had begun, it does not begin again until a day has been calm.
+    With --on or --off, from the next day to score on.
+
+    The champion's scores are stored all the while. Days that are scored already stay as they are.
+    Where a person ended what the watch had begun, it does not begin again until a day has been
+    calm.
     """
     from pipelines.releases.fallback import begin, end, fallbacks, in_force
 

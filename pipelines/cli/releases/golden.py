@@ -1,4 +1,6 @@
-"""`tollgate golden freeze` and `tollgate golden show`: the frozen cases that no model may learn from."""
+"""`tollgate golden freeze` and `tollgate golden show`: the frozen cases that no model may learn
+from.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from pipelines.cli.person import reading_run
 if TYPE_CHECKING:
     from pipelines.training.golden_store import GoldenSet
 
-GROUP = typer.Typer(no_args_is_help=True, help="The golden set: frozen cases that no model may learn from.")
+GROUP = typer.Typer(
+    no_args_is_help=True, help="The golden set: frozen cases that no model may learn from."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,13 +27,20 @@ def register(app: typer.Typer) -> None:
 
 @GROUP.command("freeze")
 def freeze_command(
-    first: Annotated[str, typer.Option("--from", help="first day of the cases; labels must be mature")],
+    first: Annotated[
+        str, typer.Option("--from", help="first day of the cases; labels must be mature")
+    ],
     last: Annotated[str, typer.Option("--to", help="last day of the cases")],
     cases: Annotated[int, typer.Option(help="about how many events, whole units")] = 20_000,
-    name: Annotated[str | None, typer.Option(help="the version's name; by default from its days")] = None,
+    name: Annotated[
+        str | None, typer.Option(help="the version's name; by default from its days")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Freeze cases with their labels and features; from now on trainings leave them out. It never changes."""
+    """Freeze cases with their labels and features; from now on trainings leave them out.
+
+    It never changes.
+    """
     from pipelines.base.days import DayRange, require_over
     from pipelines.training.golden import freeze_golden
 
@@ -40,12 +51,17 @@ def freeze_command(
 
 @GROUP.command("show")
 def show_command(as_json: AsJson = False) -> None:
-    """The golden set that counts now, verified. Exit code 1 where there is none, or it is damaged."""
+    """The golden set that counts now, verified.
+
+    Exit code 1 where there is none, or it is damaged.
+    """
     from pipelines.training.golden import newest_golden
 
     golden = newest_golden(reading_run())
     if golden is None:
-        print_json(None) if as_json else console.print("no golden set yet: tollgate golden freeze --from D --to D")
+        print_json(None) if as_json else console.print(
+            "no golden set yet: tollgate golden freeze --from D --to D"
+        )
         raise typer.Exit(1)
     _show(golden, as_json)
 

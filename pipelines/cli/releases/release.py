@@ -1,4 +1,6 @@
-"""`tollgate train`, `tollgate which`, `tollgate releases`: make a release, and say which one decides."""
+"""`tollgate train`, `tollgate which`, `tollgate releases`: make a release, and say which one
+decides.
+"""
 
 from __future__ import annotations
 
@@ -25,14 +27,18 @@ def register(app: typer.Typer) -> None:
 
 
 def train_command(
-    as_of: Annotated[str, typer.Option("--as-of", help="train with what was known at this day's 00:00 UTC")],
-    reason: Annotated[str, typer.Option(help="why, as the records will say")] = "asked for on the command line",
+    as_of: Annotated[
+        str, typer.Option("--as-of", help="train with what was known at this day's 00:00 UTC")
+    ],
+    reason: Annotated[
+        str, typer.Option(help="why, as the records will say")
+    ] = "asked for on the command line",
     as_json: AsJson = False,
 ) -> None:
     """Train a model, judge it on later days, and start its way to champion if it passes.
 
-    Exit code 0: the model is champion, or on its way (shadow, canary). 3: it is not, as the verdict refused it or asks
-    for a person (what decides now goes on). 1: an error.
+    Exit code 0: the model is champion, or on its way (shadow, canary). 3: it is not, as the verdict
+    refused it or asks for a person (what decides now goes on). 1: an error.
     """
     from datetime import timedelta
 
@@ -54,7 +60,10 @@ def train_command(
 
 
 def which_command(as_json: AsJson = False) -> None:
-    """Which model decides: its data, code, features, evidence. Exit code 1 where none does, or it cannot be loaded."""
+    """Which model decides: its data, code, features, evidence.
+
+    Exit code 1 where none does, or it cannot be loaded.
+    """
     from pipelines.releases.inventory import champion_account
 
     account = champion_account(reading_run())
@@ -76,14 +85,22 @@ def releases_command(as_json: AsJson = False) -> None:
         return
     columns = ("release", "state", "as of", "version", "metric", "approver", "to know", "why")
     rows = [[*(account[key] for key in _LISTED), *_pass(account)] for account in accounts]
-    print_table("Releases", columns, rows) if rows else console.print("no release exists yet: tollgate train --as-of D")
+    (
+        print_table("Releases", columns, rows)
+        if rows
+        else console.print("no release exists yet: tollgate train --as-of D")
+    )
 
 
 _LISTED = ("release", "state", "as_of", "model_version", "primary_metric")
 
 
 def _pass(account: dict[str, Any]) -> list[Any]:
-    return [account["approver"], "; ".join(account["notes"]) or None, account["state_reason"].partition(":")[0]]
+    return [
+        account["approver"],
+        "; ".join(account["notes"]) or None,
+        account["state_reason"].partition(":")[0],
+    ]
 
 
 _OUTCOMES = {
@@ -97,7 +114,8 @@ _OUTCOMES = {
 
 def _show_training(document: dict[str, Any], *, meanwhile: str) -> None:
     print_table(
-        f"{document['release']}: {document['n_test']:,} test events, {document['n_test_positive']:,} positive",
+        f"{document['release']}: {document['n_test']:,} test events,"
+        f" {document['n_test_positive']:,} positive",
         ("metric", *document["metrics"]),
         [
             (metric, *(values.get(metric) for values in document["metrics"].values()))
@@ -107,9 +125,16 @@ def _show_training(document: dict[str, Any], *, meanwhile: str) -> None:
     print_table(
         f"verdict: {document['verdict']['decision']}",
         ("check", "outcome", "found"),
-        [(check["name"], check["outcome"], check["found"]) for check in document["verdict"]["checks"]],
+        [
+            (check["name"], check["outcome"], check["found"])
+            for check in document["verdict"]["checks"]
+        ],
     )
-    outcome = "now champion" if document["promoted"] else _OUTCOMES.get(document["state"], document["state"])
+    outcome = (
+        "now champion"
+        if document["promoted"]
+        else _OUTCOMES.get(document["state"], document["state"])
+    )
     if document["state"] == "refused":
         outcome = f"refused, {meanwhile}"
     if document["state"] == "candidate":
@@ -122,11 +147,22 @@ def _show_training(document: dict[str, Any], *, meanwhile: str) -> None:
 
 def _show_champion(account: dict[str, Any]) -> None:
     shown = [(name, value) for name, value in account.items() if not isinstance(value, dict | list)]
-    print_table(f"{account['release']} decides", ("what", "value"), [(name, str(value)) for name, value in shown])
+    print_table(
+        f"{account['release']} decides",
+        ("what", "value"),
+        [(name, str(value)) for name, value in shown],
+    )
     for note in account["notes"]:
         console.print(note, style="bold", markup=False, soft_wrap=True)
     for name in ("training", "data_versions", "feature_set", "environment"):
-        print_table(name.replace("_", " "), ("what", "value"), [(k, str(v)) for k, v in account[name].items()])
+        print_table(
+            name.replace("_", " "),
+            ("what", "value"),
+            [(k, str(v)) for k, v in account[name].items()],
+        )
     metrics = account["metrics"]
-    rows = [(metric, *(values.get(metric) for values in metrics.values())) for metric in metrics["candidate"]]
+    rows = [
+        (metric, *(values.get(metric) for values in metrics.values()))
+        for metric in metrics["candidate"]
+    ]
     print_table("metrics on the test days", ("metric", *metrics), rows)

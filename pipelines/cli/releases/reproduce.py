@@ -1,4 +1,6 @@
-"""`tollgate reproduce`: a training made again from MLflow's record; the same model, or what differs."""
+"""`tollgate reproduce`: a training made again from MLflow's record; the same model, or what
+differs.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,10 @@ def reproduce_command(
     run: Annotated[str, typer.Argument(help="an MLflow run id, or a release")],
     as_json: AsJson = False,
 ) -> None:
-    """Train again on the pinned data. Exit code 0: the same model, byte for byte. 1: another one, or none."""
+    """Train again on the pinned data.
+
+    Exit code 0: the same model, byte for byte. 1: another one, or none.
+    """
     from pipelines.training.reproduce import reproduce
 
     found = reproduce(person_run(), run)
@@ -28,10 +33,17 @@ def reproduce_command(
         print_json(found.to_json())
     else:
         title = f"{found.release}: {'the same model' if found.equal else 'ANOTHER model'}"
-        print_table(title, ("model digest", "value"), [("expected", found.expected), ("found", found.found or "none")])
+        print_table(
+            title,
+            ("model digest", "value"),
+            [("expected", found.expected), ("found", found.found or "none")],
+        )
         if found.differences:
             print_table("what differs from then", ("what", "expected", "found"), found.differences)
         elif not found.equal:
-            console.print("neither data, code, environment nor seed differ: the training itself is not deterministic")
+            console.print(
+                "neither data, code, environment nor seed differ: the training itself is not"
+                " deterministic"
+            )
     if not found.equal:
         raise typer.Exit(1)

@@ -1,4 +1,6 @@
-"""`tollgate promote` and `tollgate rollback`: a person moves a release on, or puts an earlier champion back."""
+"""`tollgate promote` and `tollgate rollback`: a person moves a release on, or puts an earlier
+champion back.
+"""
 
 from __future__ import annotations
 
@@ -33,14 +35,19 @@ def register(app: typer.Typer) -> None:
 
 def promote_command(
     release: Annotated[str, typer.Argument(help="which release")],
-    to: Annotated[State | None, typer.Option(help="the state; by default the next one of the policy")] = None,
+    to: Annotated[
+        State | None, typer.Option(help="the state; by default the next one of the policy")
+    ] = None,
     reason: Annotated[str, typer.Option(help="why, as the records will say")] = "",
     override: Annotated[
         bool, typer.Option("--override", help="against the verdict or the policy; needs --reason")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Move a release on. Exit code 0: it has that state now. 1: it may not, or another move was faster."""
+    """Move a release on.
+
+    Exit code 0: it has that state now. 1: it may not, or another move was faster.
+    """
     from pipelines.releases.alias import follow_later
     from pipelines.releases.page import refresh_release_pages
     from pipelines.releases.promotion import promote
@@ -48,7 +55,11 @@ def promote_command(
     run = person_run()
     target = to.value if to else None
     done = promote(
-        run, release, to=cast("Stage | None", target), reason=reason or ("" if override else REASON), override=override
+        run,
+        release,
+        to=cast("Stage | None", target),
+        reason=reason or ("" if override else REASON),
+        override=override,
     )
     follow_later(run.settings)
     refresh_release_pages(run)
@@ -57,17 +68,23 @@ def promote_command(
         return
     what = "is" if done.changed else "was already"
     against = f", against the rules ({done.override})" if done.override else ""
-    console.print(f"{done.release} {what} {done.state}{against}; {done.champion} decides", soft_wrap=True)
+    console.print(
+        f"{done.release} {what} {done.state}{against}; {done.champion} decides", soft_wrap=True
+    )
 
 
 def rollback_command(
     to: Annotated[
-        str | None, typer.Option("--to", help="a release that was champion; by default the one before")
+        str | None,
+        typer.Option("--to", help="a release that was champion; by default the one before"),
     ] = None,
     reason: Annotated[str, typer.Option(help="why, as the records will say")] = REASON,
     as_json: AsJson = False,
 ) -> None:
-    """Put the champion before this one back: model, features and policy in one move. Exit code 1: nothing was moved."""
+    """Put the champion before this one back: model, features and policy in one move.
+
+    Exit code 1: nothing was moved.
+    """
     from pipelines.releases.alias import follow_later
     from pipelines.releases.page import refresh_release_pages
     from pipelines.releases.undo import rollback
@@ -80,5 +97,6 @@ def rollback_command(
         print_json(done.to_json())
         return
     console.print(
-        f"{done.after} decides again, threshold {done.threshold:.4f}; {done.before} is retired", soft_wrap=True
+        f"{done.after} decides again, threshold {done.threshold:.4f}; {done.before} is retired",
+        soft_wrap=True,
     )

@@ -22,9 +22,12 @@ def register(app: typer.Typer) -> None:
 
 
 def demo(
-    until: Annotated[str, typer.Option(help="last simulated day, YYYY-MM-DD (default: yesterday)")] = "",
+    until: Annotated[
+        str, typer.Option(help="last simulated day, YYYY-MM-DD (default: yesterday)")
+    ] = "",
 ) -> None:
-    """Simulate ninety days, load and train in bulk, then let Airflow run the last four, with an incident and a retrain.
+    """Simulate ninety days, load and train in bulk, then let Airflow run the last four, with an
+    incident and a retrain.
 
     Running it again does no harm. `tollgate down` stops what it leaves running.
     """
@@ -49,7 +52,11 @@ def _perform(step: Step, number: str) -> None:
     with console.status(f"{number} {step.title} …") as progress:
         found = step.run(lambda text: progress.update(f"{number} {step.title}: {text}"))
     seconds = time.monotonic() - began
-    console.print(f"[green]✓[/] {number} {step.title}  [dim]{seconds:.0f} s[/]", highlight=False, soft_wrap=True)
+    console.print(
+        f"[green]✓[/] {number} {step.title}  [dim]{seconds:.0f} s[/]",
+        highlight=False,
+        soft_wrap=True,
+    )
     console.print(f"        {found}", highlight=False, soft_wrap=True)
 
 
@@ -67,7 +74,12 @@ def _conclude(run: Run, settings: Settings, plan: DemoPlan, seconds: float) -> N
     for service in services.status(settings):
         console.print(f"{service.title:<26} {service.address}", highlight=False)
     console.print(
-        f"{'Airflow user, password':<26} {USER}, in {passwords_file(settings)}", highlight=False, soft_wrap=True
+        f"{'Airflow user, password':<26} {USER}, in {passwords_file(settings)}",
+        highlight=False,
+        soft_wrap=True,
     )
     console.print(f"{'HTML report':<26} file://{report}", highlight=False, soft_wrap=True)
-    console.print(f"\nThat took {seconds / 60:.1f} minutes. Stop it all with `tollgate down`.", highlight=False)
+    console.print(
+        f"\nThat took {seconds / 60:.1f} minutes. Stop it all with `tollgate down`.",
+        highlight=False,
+    )

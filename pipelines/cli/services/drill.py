@@ -1,4 +1,6 @@
-"""`tollgate drill`: let something go wrong on purpose, in a scratch home, and see whether what must hold does."""
+"""`tollgate drill`: let something go wrong on purpose, in a scratch home, and see whether what must
+hold does.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +22,13 @@ def register(app: typer.Typer) -> None:
 
 def drill(
     name: Annotated[str, typer.Argument(help="which drill; `list` says which there are")],
-    keep: Annotated[bool, typer.Option("--keep", help="leave the scratch home there and say where it is")] = False,
+    keep: Annotated[
+        bool, typer.Option("--keep", help="leave the scratch home there and say where it is")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Practise an emergency in a scratch home; exit code 0 only where everything happened that had to.
+    """Practise an emergency in a scratch home; exit code 0 only where everything happened that had
+    to.
 
     Your own home is neither read nor written. The data is simulated.
     """
@@ -50,7 +55,10 @@ def _print(result: DrillResult) -> None:
 
     for finding in result.findings:
         mark = "[green]held[/]    " if finding.holds else "[bold red]NOT HELD[/]"
-        _line(f"  {mark}  expected: {escape(finding.expected)}\n            happened: {escape(finding.happened)}")
+        _line(
+            f"  {mark}  expected: {escape(finding.expected)}\n            happened:"
+            f" {escape(finding.happened)}"
+        )
     held = sum(finding.holds for finding in result.findings)
     verdict = "[green]everything held[/]" if result.holds else "[bold red]the drill failed[/]"
     _line(f"{verdict}: {held} of {len(result.findings)} ({result.seconds:.1f} s)")

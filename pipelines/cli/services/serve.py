@@ -23,7 +23,10 @@ def register(app: typer.Typer) -> None:
 
 
 def serve_command(context: typer.Context) -> None:
-    """Answer requests until SIGTERM or Ctrl-C, then finish what is in flight. Exit code 0: all of it was."""
+    """Answer requests until SIGTERM or Ctrl-C, then finish what is in flight.
+
+    Exit code 0: all of it was.
+    """
     if context.invoked_subcommand is not None:
         return
     from pipelines.base.settings import Settings
@@ -34,7 +37,10 @@ def serve_command(context: typer.Context) -> None:
 
 def add_key(
     name: Annotated[str, typer.Argument(help="whose key it is: a-z, 0-9, - and _")],
-    role: Annotated[list[str], typer.Option("--role", help="scorer (score, report) or reader (release, metrics)")],
+    role: Annotated[
+        list[str],
+        typer.Option("--role", help="scorer (score, report) or reader (release, metrics)"),
+    ],
     as_json: AsJson = False,
 ) -> None:
     """Make a key and print it, this once; it is valid within a second, without a restart."""
@@ -43,7 +49,9 @@ def add_key(
     from pipelines.run import utc_now
     from pipelines.serve.http import access
 
-    token = access.add(Settings.from_environment(), name, role, made_at=utc_now().isoformat(timespec="seconds"))
+    token = access.add(
+        Settings.from_environment(), name, role, made_at=utc_now().isoformat(timespec="seconds")
+    )
     if as_json:
         print_json({"name": name, "roles": role, "key": token})
     else:
@@ -70,15 +78,22 @@ def limit_key(
     rows_per_second: Annotated[
         float | None, typer.Option(help="what it may send over time; left out: no limit")
     ] = None,
-    burst: Annotated[int | None, typer.Option(help="rows it may send at once; left out: a second's worth")] = None,
+    burst: Annotated[
+        int | None, typer.Option(help="rows it may send at once; left out: a second's worth")
+    ] = None,
 ) -> None:
-    """Say how many rows a key may send; beyond, it gets 429 with the seconds to wait. It counts within a second."""
+    """Say how many rows a key may send; beyond, it gets 429 with the seconds to wait.
+
+    It counts within a second.
+    """
     from pipelines.base.settings import Settings
     from pipelines.serve.http import access
 
     settings = Settings.from_environment()
     access.limit(settings, name, rows_per_second, burst)
-    print(f"{name}: {next(_rate(key) for key in access.read(access.keys_file(settings)) if key.name == name)}")
+    keys = access.read(access.keys_file(settings))
+    rate = next(_rate(key) for key in keys if key.name == name)
+    print(f"{name}: {rate}")
 
 
 def _rate(key: Any) -> str:

@@ -34,7 +34,9 @@ def up(as_json: AsJson = False) -> None:
 
         def report(name: str, state: str) -> None:
             states[name] = state
-            progress.update("services: " + ", ".join(f"{service} {how}" for service, how in states.items()))
+            progress.update(
+                "services: " + ", ".join(f"{service} {how}" for service, how in states.items())
+            )
 
         found = services.up(settings, report=report)
     if as_json:
@@ -64,6 +66,8 @@ def _print(settings: Settings, found: list[ServiceStatus]) -> None:
     rows = [[service.title, service.state, service.address] for service in found]
     print_table("services", ["service", "state", "address"], rows)
     console.print(f"Airflow: user {USER}, password in {passwords_file(settings)}", soft_wrap=True)
-    console.print(f"MLflow: user {USER}, password in {secret_file(settings, SECRET)}", soft_wrap=True)
+    console.print(
+        f"MLflow: user {USER}, password in {secret_file(settings, SECRET)}", soft_wrap=True
+    )
     console.print(f"logs: {Path(found[0].log).parent}", soft_wrap=True)
     console.print("stop them with `tollgate down`")

@@ -16,7 +16,9 @@ def register(app: typer.Typer) -> None:
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Check machine, home, stores and services, logins included; exit code 1 where something is wrong."""
+    """Check machine, home, stores and services, logins included; exit code 1 where something is
+    wrong.
+    """
     from pipelines.base.commands import as_typed
     from pipelines.base.findings import guarded
     from pipelines.base.settings import Settings
@@ -29,7 +31,10 @@ def doctor(as_json: AsJson = False) -> None:
     if as_json:
         print_json([asdict(finding) for finding in findings])
     else:
-        rows = [[f.name, "ok" if f.ok else "NOT OK", f.found, "" if f.ok else f.advice] for f in findings]
+        rows = [
+            [f.name, "ok" if f.ok else "NOT OK", f.found, "" if f.ok else f.advice]
+            for f in findings
+        ]
         print_table("doctor", ["check", "state", "found", "what to do"], rows)
     if not all(finding.ok for finding in findings):
         raise SystemExit(1)

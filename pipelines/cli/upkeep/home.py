@@ -1,4 +1,6 @@
-"""`tollgate home show` and `tollgate home adopt`: which home this is, and what becomes of one that was copied."""
+"""`tollgate home show` and `tollgate home adopt`: which home this is, and what becomes of one that
+was copied.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from pipelines.base.settings import Settings
     from pipelines.homes.adoption import Adoption
 
-GROUP = typer.Typer(no_args_is_help=True, help="Which home this is; what becomes of one that was copied or moved.")
+GROUP = typer.Typer(
+    no_args_is_help=True, help="Which home this is; what becomes of one that was copied or moved."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -23,7 +27,10 @@ def register(app: typer.Typer) -> None:
 
 @GROUP.command("show")
 def show_command(as_json: AsJson = False) -> None:
-    """Identity and place of the home, its stores, its history. Exit code 1 where it is not at its place."""
+    """Identity and place of the home, its stores, its history.
+
+    Exit code 1 where it is not at its place.
+    """
     from pipelines.base.home import place_warning, placement, stores_outside
     from pipelines.base.masking import mask_passwords
     from pipelines.base.settings import Settings
@@ -31,16 +38,25 @@ def show_command(as_json: AsJson = False) -> None:
 
     settings = Settings.from_environment()
     found = placement(settings)
-    history = HomeLedger(settings.ledger, settings.use_case).homes() if ledger_exists(settings) else []
+    history = (
+        HomeLedger(settings.ledger, settings.use_case).homes() if ledger_exists(settings) else []
+    )
     document: dict[str, Any] = {
         "home": str(settings.home),
         "state": found.state,
         "identity": found.home.home_id if found.home else None,
         "registered_at": str(found.home.path) if found.home else None,
         "copied_from": found.home.copied_from if found.home else None,
-        "stores_outside": {name: mask_passwords(place) for name, place in stores_outside(settings).items()},
+        "stores_outside": {
+            name: mask_passwords(place) for name, place in stores_outside(settings).items()
+        },
         "history": [
-            {"at": row["recorded_at"], "by": row["actor"], "identity": row["subject"], **row["detail"]}
+            {
+                "at": row["recorded_at"],
+                "by": row["actor"],
+                "identity": row["subject"],
+                **row["detail"],
+            }
             for row in history
         ],
         "warning": place_warning(settings),
@@ -55,16 +71,23 @@ def show_command(as_json: AsJson = False) -> None:
 
 @GROUP.command("adopt")
 def adopt_command(
-    moved: Annotated[bool, typer.Option("--moved", help="the home was moved: identity and keys stay")] = False,
+    moved: Annotated[
+        bool, typer.Option("--moved", help="the home was moved: identity and keys stay")
+    ] = False,
     share: Annotated[
-        list[str] | None, typer.Option("--share", help="a store that is used with the other home: landing")
+        list[str] | None,
+        typer.Option("--share", help="a store that is used with the other home: landing"),
     ] = None,
     separate: Annotated[
-        list[str] | None, typer.Option("--separate", help="a store that only has the address of the other home's")
+        list[str] | None,
+        typer.Option("--separate", help="a store that only has the address of the other home's"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a copied home one of its own: new identity, new keys, history kept. Done again, it changes nothing."""
+    """Make a copied home one of its own: new identity, new keys, history kept.
+
+    Done again, it changes nothing.
+    """
     from pipelines.base.settings import Settings
     from pipelines.cli.person import actor_name
     from pipelines.homes.adoption import adopt, adopt_moved
@@ -74,7 +97,9 @@ def adopt_command(
     if moved:
         done = adopt_moved(settings, actor=actor_name(), at=utc_now())
     else:
-        done = adopt(settings, actor=actor_name(), at=utc_now(), share=share or (), separate=separate or ())
+        done = adopt(
+            settings, actor=actor_name(), at=utc_now(), share=share or (), separate=separate or ()
+        )
     lacking = lacking_stores(settings)
     if as_json:
         print_json({**adoption_document(done), "stores_lacking": lacking})
@@ -84,10 +109,16 @@ def adopt_command(
 
 
 def lacking_stores(settings: Settings) -> list[str]:
-    """What the home's stores lack of what its ledger expects, each with what to do; nothing where all is there."""
+    """What the home's stores lack of what its ledger expects, each with what to do; nothing where
+    all is there.
+    """
     from pipelines.stores.checks import stores
 
-    return [f"{finding.name}: {finding.found}; {finding.advice}" for finding in stores(settings) if not finding.ok]
+    return [
+        f"{finding.name}: {finding.found}; {finding.advice}"
+        for finding in stores(settings)
+        if not finding.ok
+    ]
 
 
 def print_lacking(lacking: list[str]) -> None:
@@ -132,12 +163,20 @@ def print_adoption(done: Adoption) -> None:
 
 def _print(document: dict[str, Any]) -> None:
     rows = [
-        (name, str(document[name] or "–")) for name in ("home", "identity", "state", "registered_at", "copied_from")
+        (name, str(document[name] or "–"))
+        for name in ("home", "identity", "state", "registered_at", "copied_from")
     ]
     rows += [(f"store: {name}", place) for name, place in document["stores_outside"].items()]
     rows += [
-        (row["at"][:19], f"{row['event']} at {row['path']}, {row['identity'][:12]}") for row in document["history"]
+        (row["at"][:19], f"{row['event']} at {row['path']}, {row['identity'][:12]}")
+        for row in document["history"]
     ]
     print_table("home", ("what", "value"), rows)
     if document["warning"]:
-        console.print(f"warning: {document['warning']}", style="yellow", highlight=False, markup=False, soft_wrap=True)
+        console.print(
+            f"warning: {document['warning']}",
+            style="yellow",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,7 +1,7 @@
 """`tollgate repair lake`: damaged files of the lake's tables moved aside.
 
-The group's other stores are in `repair_stores`, which adds its commands to the group that this module makes: a further
-store is a further `group.command(…)` there or here.
+The group's other stores are in `repair_stores`, which adds its commands to the group that this
+module makes: a further store is a further `group.command(…)` there or here.
 """
 
 from __future__ import annotations
@@ -15,15 +15,22 @@ from pipelines.cli.person import person_run
 
 def register(app: typer.Typer) -> None:
     """Add `lake` to the group `tollgate repair`, which is made where there is none."""
-    group = next((known.typer_instance for known in app.registered_groups if known.name == "repair"), None)
+    group = next(
+        (known.typer_instance for known in app.registered_groups if known.name == "repair"), None
+    )
     if group is None:
-        group = typer.Typer(no_args_is_help=True, help="Make a lost or damaged store again from what is left.")
+        group = typer.Typer(
+            no_args_is_help=True, help="Make a lost or damaged store again from what is left."
+        )
         app.add_typer(group, name="repair")
     group.command("lake")(lake)
 
 
 def lake(as_json: AsJson = False) -> None:
-    """Move files aside that were cut off (a power loss), and say what to run again. Exit code 1: not all could be."""
+    """Move files aside that were cut off (a power loss), and say what to run again.
+
+    Exit code 1: not all could be.
+    """
     from pipelines.maintenance.repair_lake import repair_lake
 
     found = repair_lake(person_run())
@@ -38,7 +45,9 @@ def lake(as_json: AsJson = False) -> None:
         for error in found.refused:
             print_error(error)
         if found.commands:
-            console.print("run again, in this order (or `tollgate backfill --rerun` of these days):")
+            console.print(
+                "run again, in this order (or `tollgate backfill --rerun` of these days):"
+            )
             for command in found.commands:
                 console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
         if not found.taken and not found.refused:

@@ -1,4 +1,6 @@
-"""`tollgate repair STORE`: make a lost store again from ledger, bundles and lake, and say what cannot be made."""
+"""`tollgate repair STORE`: make a lost store again from ledger, bundles and lake, and say what
+cannot be made.
+"""
 
 from __future__ import annotations
 
@@ -10,17 +12,25 @@ from pipelines.cli.person import person_run
 
 
 def register(app: typer.Typer) -> None:
-    """Add the commands to the group `tollgate repair`, which another module may have made already."""
-    group = next((known.typer_instance for known in app.registered_groups if known.name == "repair"), None)
+    """Add the commands to the group `tollgate repair`, which another module may have made
+    already.
+    """
+    group = next(
+        (known.typer_instance for known in app.registered_groups if known.name == "repair"), None
+    )
     if group is None:
-        group = typer.Typer(no_args_is_help=True, help="Make a lost or damaged store again from what is left.")
+        group = typer.Typer(
+            no_args_is_help=True, help="Make a lost or damaged store again from what is left."
+        )
         app.add_typer(group, name="repair")
     for command in (mlflow, online, ledger, airflow, journal):
         group.command(command.__name__)(command)
 
 
 def mlflow(as_json: AsJson = False) -> None:
-    """Register the ledger's releases again that MLflow has lost, from their bundles, and set its alias."""
+    """Register the ledger's releases again that MLflow has lost, from their bundles, and set its
+    alias.
+    """
     _repair("mlflow", as_json)
 
 
@@ -30,7 +40,9 @@ def online(as_json: AsJson = False) -> None:
 
 
 def ledger(as_json: AsJson = False) -> None:
-    """Go on with a ledger that is older than the home: releases taken up again, missing days named."""
+    """Go on with a ledger that is older than the home: releases taken up again, missing days
+    named.
+    """
     _repair("ledger", as_json)
 
 

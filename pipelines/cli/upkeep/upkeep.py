@@ -1,4 +1,6 @@
-"""`tollgate maintain`, `tollgate ledger backup` and `tollgate ledger restore`: what keeps a home fit for years."""
+"""`tollgate maintain`, `tollgate ledger backup` and `tollgate ledger restore`: what keeps a home
+fit for years.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +13,9 @@ from pipelines.cli.options import AsJson
 from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import person_run
 
-LEDGER = typer.Typer(no_args_is_help=True, help="The ledger as one file: backed up, restored, moved to a server.")
+LEDGER = typer.Typer(
+    no_args_is_help=True, help="The ledger as one file: backed up, restored, moved to a server."
+)
 
 
 def register(app: typer.Typer) -> None:
@@ -21,7 +25,8 @@ def register(app: typer.Typer) -> None:
 
 
 def maintain_command(as_json: AsJson = False) -> None:
-    """Back the ledger up, put small files of the lake together, remove versions beyond the policy's age.
+    """Back the ledger up, put small files of the lake together, remove versions beyond the policy's
+    age.
 
     Exit code 1 where the retention policy deletes days, and a file does not say of which day it is.
     """
@@ -37,18 +42,31 @@ def maintain_command(as_json: AsJson = False) -> None:
     if as_json:
         print_json(result.to_json())
     else:
-        rows = [(table, done.compacted, done.into, done.removed) for table, done in account.tables.items()]
+        rows = [
+            (table, done.compacted, done.into, done.removed)
+            for table, done in account.tables.items()
+        ]
         print_table("tables", ("table", "files put together", "into", "old files removed"), rows)
         airflow = account.airflow or AirflowUpkeepAccount()
         rows_told = (
-            "old rows of its database removed" if airflow.rows_cleaned else airflow.problem or "no database here"
+            "old rows of its database removed"
+            if airflow.rows_cleaned
+            else airflow.problem or "no database here"
         )
         console.print(
-            f"airflow: {airflow.log_files:,} old log files removed; {rows_told}", markup=False, soft_wrap=True
+            f"airflow: {airflow.log_files:,} old log files removed; {rows_told}",
+            markup=False,
+            soft_wrap=True,
         )
-        console.print(f"ledger: {account.ledger_rows:,} rows in {account.backup} of the home", soft_wrap=True)
+        console.print(
+            f"ledger: {account.ledger_rows:,} rows in {account.backup} of the home", soft_wrap=True
+        )
         for one in unread:
-            console.print(f"may be too old, its day is not known: {one.path}: {one.why}", soft_wrap=True, markup=False)
+            console.print(
+                f"may be too old, its day is not known: {one.path}: {one.why}",
+                soft_wrap=True,
+                markup=False,
+            )
     if unread:
         raise typer.Exit(1)
 
@@ -56,7 +74,8 @@ def maintain_command(as_json: AsJson = False) -> None:
 @LEDGER.command("backup")
 def backup_command(
     to: Annotated[
-        Path | None, typer.Option("--to", help="file to write; by default <home>/backups/ledger-<day>")
+        Path | None,
+        typer.Option("--to", help="file to write; by default <home>/backups/ledger-<day>"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:
@@ -74,7 +93,9 @@ def restore_command(
     path: Annotated[Path, typer.Argument(help="a file that `tollgate ledger backup` wrote")],
     as_json: AsJson = False,
 ) -> None:
-    """Fill the ledger that the settings name, which must be empty: a new file, or a server's new database."""
+    """Fill the ledger that the settings name, which must be empty: a new file, or a server's new
+    database.
+    """
     from pipelines.ledger.backup import restore
 
     run = person_run()

@@ -1,4 +1,6 @@
-"""A column after its conversion: values in the declared type, and the rows whose value could not be read."""
+"""A column after its conversion: values in the declared type, and the rows whose value could not be
+read.
+"""
 
 from __future__ import annotations
 
@@ -14,8 +16,8 @@ import pyarrow as pa
 class Problem:
     """Rows of a column that broke one rule.
 
-    `rows` are places in the table (int64); `landed` and `shown` are texts for each of them: what lands in the place of
-    the value (None: nothing), and what a message may show of it.
+    `rows` are places in the table (int64); `landed` and `shown` are texts for each of them: what
+    lands in the place of the value (None: nothing), and what a message may show of it.
     """
 
     rule: str
@@ -26,7 +28,8 @@ class Problem:
 
 @dataclass(frozen=True)
 class ColumnValues:
-    """`values`: an Arrow array in the declared type, null where a value is missing or could not be read.
+    """`values`: an Arrow array in the declared type, null where a value is missing or could not be
+    read.
 
     `notes` count what was changed as the mapping declares it, by a few words (`amount rounded`).
     """
@@ -45,14 +48,23 @@ class ColumnValues:
 
 
 def problem(
-    rule: str, mask: Any, texts: Any, *, landed: Callable[[str], str | None], shown: Callable[[str], str]
+    rule: str,
+    mask: Any,
+    texts: Any,
+    *,
+    landed: Callable[[str], str | None],
+    shown: Callable[[str], str],
 ) -> tuple[Problem, ...]:
-    """The problem of the rows in `mask` (numpy bool), made of their texts (Arrow); none where there are no rows."""
+    """The problem of the rows in `mask` (numpy bool), made of their texts (Arrow); none where there
+    are no rows.
+    """
     rows = np.flatnonzero(mask)
     if not len(rows):
         return ()
     refused_texts = [text or "" for text in texts.take(pa.array(rows)).to_pylist()]
-    return (Problem(rule, rows, tuple(map(landed, refused_texts)), tuple(map(shown, refused_texts))),)
+    return (
+        Problem(rule, rows, tuple(map(landed, refused_texts)), tuple(map(shown, refused_texts))),
+    )
 
 
 def one_array(values: Any) -> Any:
@@ -70,7 +82,9 @@ def without_blanks(texts: Any) -> Any:
     import pyarrow.compute as pc
 
     trimmed = pc.utf8_trim_whitespace(texts)
-    return pc.if_else(pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, trimmed.type), trimmed)
+    return pc.if_else(
+        pc.equal(pc.binary_length(trimmed), 0), pa.scalar(None, trimmed.type), trimmed
+    )
 
 
 def without_declared_empty(texts: Any, empty: tuple[str, ...]) -> Any:

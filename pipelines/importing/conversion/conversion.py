@@ -1,7 +1,8 @@
-"""A source's rows as the use case declares its events, with their labels; and the rows that do not fit.
+"""A source's rows as the use case declares its events, with their labels; and the rows that do not
+fit.
 
-One value that cannot be read costs its row, not the file: the row is kept as text, for ingest to quarantine. A row
-without a readable time belongs to no day and is rejected.
+One value that cannot be read costs its row, not the file: the row is kept as text, for ingest to
+quarantine. A row without a readable time belongs to no day and is rejected.
 """
 
 from __future__ import annotations
@@ -24,13 +25,20 @@ from pipelines.importing.conversion.numbers import convert_number
 from pipelines.importing.conversion.plain_values import convert_plain
 from pipelines.importing.conversion.source_files import FileContent, misfit, read_file
 from pipelines.importing.conversion.times import INSTANT, convert_time
-from pipelines.importing.mapping.declared_columns import IdColumn, NumberColumn, PlainColumn, TimeColumn
+from pipelines.importing.mapping.declared_columns import (
+    IdColumn,
+    NumberColumn,
+    PlainColumn,
+    TimeColumn,
+)
 from pipelines.importing.mapping.definition import Mapping, RowFilter
 from pipelines.importing.mapping.label_values import label_value
 from pipelines.usecases.definition import Feed
 
 LABEL, VALUE, TIME = "_label", "_value", "_time"
-"""Columns beside the feed's own: label (int8), its value as text, and of rows kept as text their time."""
+"""Columns beside the feed's own: label (int8), its value as text, and of rows kept as text their
+time.
+"""
 
 FINDINGS = pa.schema(
     [
@@ -48,10 +56,11 @@ FINDINGS = pa.schema(
 class FileRows:
     """The rows of one file.
 
-    `good`: the feed's columns in their types, `_label` int8 and `_value` string. `unreadable`: rows with a value that
-    could not be read, the feed's columns as text, `_time`, `_label`, `_value`. `findings` (see `FINDINGS`): what was
-    wrong, a row of it for each value, `time` null where the row was rejected as its time could not be read.
-    `filtered`: rows that the mapping leaves out. `notes`: values that were changed as the mapping declares.
+    `good`: the feed's columns in their types, `_label` int8 and `_value` string. `unreadable`: rows
+    with a value that could not be read, the feed's columns as text, `_time`, `_label`, `_value`.
+    `findings` (see `FINDINGS`): what was wrong, a row of it for each value, `time` null where the
+    row was rejected as its time could not be read. `filtered`: rows that the mapping leaves out.
+    `notes`: values that were changed as the mapping declares.
     """
 
     path: Path
@@ -63,11 +72,14 @@ class FileRows:
     notes: dict[str, int] = field(default_factory=dict)
 
 
-def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: int | None = None) -> FileRows:
+def read_events(
+    path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: int | None = None
+) -> FileRows:
     """The events of a source file (of its first rows, where there is a `limit`).
 
-    `key` is that of the ids which the mapping wants hashed. Raises `ConfigurationError` where the file is of another
-    kind, and one that lists every column that is missing, or of a type that cannot hold what the feed declares.
+    `key` is that of the ids which the mapping wants hashed. Raises `ConfigurationError` where the
+    file is of another kind, and one that lists every column that is missing, or of a type that
+    cannot hold what the feed declares.
     """
     content = read_file(path, mapping, limit=limit)
     kept = _kept(content.table, mapping)
@@ -80,14 +92,17 @@ def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: 
             columns[column.name] = _converted(table, mapping, column.name, column.type, key)
         except (pa.ArrowException, ValueError) as error:
             mistakes.append(
-                f"{_typed(table, mapping, column.name)} as {column.name} {column.type}: {shown(str(error))}"
+                f"{_typed(table, mapping, column.name)} as {column.name} {column.type}:"
+                f" {shown(str(error))}"
             )
 
     try:
         labels, values = labels_of(table[mapping.labels.column], mapping.labels)
     except (pa.ArrowException, ValueError) as error:
         kind = table[mapping.labels.column].type
-        mistakes.append(f"{mapping.labels.column} ({kind}) against labels.positive: {shown(str(error))}")
+        mistakes.append(
+            f"{mapping.labels.column} ({kind}) against labels.positive: {shown(str(error))}"
+        )
 
     if mistakes:
         raise misfit(path, mapping, "; ".join(mistakes))
@@ -96,7 +111,11 @@ def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: 
         [
             _broken_lines(content),
             *(_findings(path, numbers, columns, name, mapping, feed) for name in columns),
-            *(_missing(path, numbers, columns, name, mapping, feed) for name in columns if name != feed.time),
+            *(
+                _missing(path, numbers, columns, name, mapping, feed)
+                for name in columns
+                if name != feed.time
+            ),
         ]
     )
     good, unreadable = _split(columns, labels, values, feed)
@@ -108,11 +127,15 @@ def read_events(path: Path, mapping: Mapping, feed: Feed, key: bytes, *, limit: 
 
 
 def as_texts(table: Any, feed: Feed) -> Any:
-    """The feed's columns as the text that lands in a CSV file, which ingest reads as the same values."""
+    """The feed's columns as the text that lands in a CSV file, which ingest reads as the same
+    values.
+    """
     return pa.table({column.name: _as_text(table[column.name]) for column in feed.columns})
 
 
-def _converted(table: Any, mapping: Mapping, name: str, spark_type: str, key: bytes) -> ColumnValues:
+def _converted(
+    table: Any, mapping: Mapping, name: str, spark_type: str, key: bytes
+) -> ColumnValues:
     column, wanted = mapping.events[name], arrow_type(spark_type)
     raw = [table[source] for source in column.sources]
     if isinstance(column, TimeColumn):
@@ -125,8 +148,12 @@ def _converted(table: Any, mapping: Mapping, name: str, spark_type: str, key: by
     return convert_plain(raw[0], column, name, wanted)
 
 
-def _split(columns: dict[str, ColumnValues], labels: Any, values: Any, feed: Feed) -> tuple[Any, Any]:
-    """Rows whose values could all be read, and the others as text; rows without a time are in neither."""
+def _split(
+    columns: dict[str, ColumnValues], labels: Any, values: Any, feed: Feed
+) -> tuple[Any, Any]:
+    """Rows whose values could all be read, and the others as text; rows without a time are in
+    neither.
+    """
     timed = ~columns[feed.time].bad
     bad = np.zeros(len(labels), dtype=bool)
     for column in columns.values():
@@ -157,7 +184,9 @@ def _with_landed(texts: Any, column: ColumnValues, rows: Any) -> Any:
         landed.update(zip(problem.rows.tolist(), problem.landed, strict=True))
     if not landed:
         return texts
-    values = [landed.get(row, text) for row, text in zip(rows.tolist(), texts.to_pylist(), strict=True)]
+    values = [
+        landed.get(row, text) for row, text in zip(rows.tolist(), texts.to_pylist(), strict=True)
+    ]
     return pa.array(values, pa.string())
 
 
@@ -168,15 +197,28 @@ def _without_rows(feed: Feed) -> Any:
 
 
 def _findings(
-    path: Path, numbers: Any, columns: dict[str, ColumnValues], name: str, mapping: Mapping, feed: Feed
+    path: Path,
+    numbers: Any,
+    columns: dict[str, ColumnValues],
+    name: str,
+    mapping: Mapping,
+    feed: Feed,
 ) -> Any:
     """What was wrong with the values of one column."""
-    tables = [_finding(path, numbers, columns[feed.time], mapping, name, problem) for problem in columns[name].problems]
+    tables = [
+        _finding(path, numbers, columns[feed.time], mapping, name, problem)
+        for problem in columns[name].problems
+    ]
     return pa.concat_tables(tables) if tables else FINDINGS.empty_table()
 
 
 def _missing(
-    path: Path, numbers: Any, columns: dict[str, ColumnValues], name: str, mapping: Mapping, feed: Feed
+    path: Path,
+    numbers: Any,
+    columns: dict[str, ColumnValues],
+    name: str,
+    mapping: Mapping,
+    feed: Feed,
 ) -> Any:
     """Rows without a value in a column whose mapping does not say that this is so."""
     declared = mapping.events[name]
@@ -190,7 +232,9 @@ def _missing(
     return _finding(path, numbers, columns[feed.time], mapping, name, missing)
 
 
-def _finding(path: Path, numbers: Any, times: ColumnValues, mapping: Mapping, name: str, problem: Problem) -> Any:
+def _finding(
+    path: Path, numbers: Any, times: ColumnValues, mapping: Mapping, name: str, problem: Problem
+) -> Any:
     rows = pa.array(problem.rows)
     count = len(problem.rows)
     return pa.table(
@@ -207,7 +251,9 @@ def _finding(path: Path, numbers: Any, times: ColumnValues, mapping: Mapping, na
 
 
 def _broken_lines(content: FileContent) -> Any:
-    """Lines of a CSV file that have more or fewer fields than its header: nothing of them is shown."""
+    """Lines of a CSV file that have more or fewer fields than its header: nothing of them is
+    shown.
+    """
     return pa.Table.from_pylist(
         [
             {
@@ -239,7 +285,11 @@ def _fits(values: Any, row_filter: RowFilter) -> Any:
     meant = np.array([_fits_value(text, row_filter) for text in different], dtype=bool)
     if not len(texts):
         return np.array([], dtype=bool)
-    return meant[pc.index_in(texts, value_set=pa.array(different, pa.string())).to_numpy(zero_copy_only=False)]
+    return meant[
+        pc.index_in(texts, value_set=pa.array(different, pa.string())).to_numpy(
+            zero_copy_only=False
+        )
+    ]
 
 
 def _fits_value(text: str | None, row_filter: RowFilter) -> bool:
@@ -276,5 +326,7 @@ def unlabelled(table: Any) -> Any:
 def between(table: Any, column: str, start: Any, end: Any) -> Any:
     """The rows of a table whose time lies in [start, end)."""
     times = table[column]
-    inside = pc.and_(pc.greater_equal(times, pa.scalar(start, INSTANT)), pc.less(times, pa.scalar(end, INSTANT)))
+    inside = pc.and_(
+        pc.greater_equal(times, pa.scalar(start, INSTANT)), pc.less(times, pa.scalar(end, INSTANT))
+    )
     return table.filter(pa.array(mask_of(inside.combine_chunks())))

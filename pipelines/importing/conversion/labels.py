@@ -22,7 +22,9 @@ _MEANINGS: dict[int, Meaning] = {POSITIVE: "positive", NEGATIVE: "negative", UNK
 
 @dataclass
 class LabelCounts:
-    """How often each value of the label column occurs, by value as it stands in the file, and what it means."""
+    """How often each value of the label column occurs, by value as it stands in the file, and what
+    it means.
+    """
 
     counts: Counter[tuple[str, Meaning]] = field(default_factory=Counter)
 
@@ -42,11 +44,15 @@ class LabelCounts:
     def table(self) -> list[dict[str, Any]]:
         """Rows `value`, `meaning`, `rows`, the most frequent first."""
         ordered = sorted(self.counts.items(), key=lambda item: (-item[1], item[0]))
-        return [{"value": value, "meaning": meaning, "rows": count} for (value, meaning), count in ordered]
+        return [
+            {"value": value, "meaning": meaning, "rows": count}
+            for (value, meaning), count in ordered
+        ]
 
 
 def labels_of(values: Any, column: LabelColumn) -> tuple[Any, Any]:
-    """Each row's label (numpy int8: 1 positive, 0 negative, -1 unknown) and its value as text (Arrow, null: empty).
+    """Each row's label (numpy int8: 1 positive, 0 negative, -1 unknown) and its value as text
+    (Arrow, null: empty).
 
     Raises `ValueError` where the raw column is of a type that holds no labels.
     """
@@ -58,7 +64,9 @@ def labels_of(values: Any, column: LabelColumn) -> tuple[Any, Any]:
     texts = values.cast(pa.string())
     different = pc.unique(texts).to_pylist()
     meanings = np.array([_meaning(value, column) for value in different], dtype=np.int8)
-    places = pc.index_in(texts, value_set=pa.array(different, pa.string())).to_numpy(zero_copy_only=False)
+    places = pc.index_in(texts, value_set=pa.array(different, pa.string())).to_numpy(
+        zero_copy_only=False
+    )
     return meanings[places.astype(np.int64)] if len(texts) else np.array([], dtype=np.int8), texts
 
 

@@ -1,4 +1,6 @@
-"""Numbers of a source in the declared type, by one rule for every file format; nothing is rounded unless declared."""
+"""Numbers of a source in the declared type, by one rule for every file format; nothing is rounded
+unless declared.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,17 @@ _MODES = {"half_even": "half_to_even", "half_up": "half_towards_infinity", "down
 _DECIMAL_MODES = {"half_even": ROUND_HALF_EVEN, "half_up": ROUND_HALF_UP, "down": ROUND_DOWN}
 _BLANKS = "[\\s\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]+"
 _NOISE = 1e-14
-"""Relative error up to which a double means the decimal next to it: 123.35000000000001 is 123.35."""
+"""Relative error up to which a double means the decimal next to it: 123.35000000000001 is
+123.35.
+"""
 
 
 def convert_number(values: Any, column: NumberColumn, name: str, wanted: Any) -> ColumnValues:
     """Numbers as decimal, int32 or double as `wanted`.
 
-    Text that is no number, a number with more decimals than `wanted` has (unless the mapping says how to round), one
-    that is too large, and NaN (unless nullable) are problems of their rows. Raises `ValueError` where the raw column is
-    of a type that holds no numbers.
+    Text that is no number, a number with more decimals than `wanted` has (unless the mapping says
+    how to round), one that is too large, and NaN (unless nullable) are problems of their rows.
+    Raises `ValueError` where the raw column is of a type that holds no numbers.
     """
     values = one_array(values)
     texts = _texts(values, column)
@@ -65,10 +69,16 @@ def convert_number(values: Any, column: NumberColumn, name: str, wanted: Any) ->
         pa.decimal128(digits + scale, scale)
     )
 
-    numbers = np.array(result.to_numpy(zero_copy_only=False), dtype=object) if (there & ~plain).any() else None
+    numbers = (
+        np.array(result.to_numpy(zero_copy_only=False), dtype=object)
+        if (there & ~plain).any()
+        else None
+    )
     changed = plain & good & ~same
     if numbers is not None:
-        _read_one_by_one(numbers, texts, np.flatnonzero(there & ~plain), column, scale, digits, good, changed)
+        _read_one_by_one(
+            numbers, texts, np.flatnonzero(there & ~plain), column, scale, digits, good, changed
+        )
         result = pa.array(numbers, pa.decimal128(digits + scale, scale))
 
     if not pa.types.is_decimal(wanted):
@@ -76,13 +86,17 @@ def convert_number(values: Any, column: NumberColumn, name: str, wanted: Any) ->
 
     finer = plain & small & ~same & (column.round is None)
     problems = problem(f"{name}_decimals", finer, texts, landed=str, shown=shown)
-    problems += problem(f"{name}_unreadable", there & ~good & ~finer, texts, landed=str, shown=shown)
+    problems += problem(
+        f"{name}_unreadable", there & ~good & ~finer, texts, landed=str, shown=shown
+    )
     notes = {f"{name} rounded": int(changed.sum())} if changed.any() else {}
     return ColumnValues(result, problems, notes)
 
 
 def _texts(values: Any, column: NumberColumn) -> Any:
-    """Numbers as text with a decimal point and nothing else around them; null where there is none."""
+    """Numbers as text with a decimal point and nothing else around them; null where there is
+    none.
+    """
     kind = values.type
     if pa.types.is_floating(kind):
         return _doubles_as_texts(values, column)
@@ -102,7 +116,9 @@ def _texts(values: Any, column: NumberColumn) -> Any:
 
 
 def _without_thousands(texts: Any, sign: str, decimal: str) -> Any:
-    """Text without the sign between thousands, where it stands where it must; other text stays, to be refused."""
+    """Text without the sign between thousands, where it stands where it must; other text stays, to
+    be refused.
+    """
     if sign == " ":
         texts = pc.replace_substring_regex(texts, _BLANKS, " ")
     grouped = rf"^[+-]?[0-9]{{1,3}}(\{sign}[0-9]{{3}})+(\{decimal}[0-9]*)?$"
@@ -111,7 +127,9 @@ def _without_thousands(texts: Any, sign: str, decimal: str) -> Any:
 
 
 def _doubles_as_texts(values: Any, column: NumberColumn) -> Any:
-    """Doubles by the shortest text that means them, without the noise that sums and products leave."""
+    """Doubles by the shortest text that means them, without the noise that sums and products
+    leave.
+    """
     if pa.types.is_float32(values.type):
         texts = values.cast(pa.string())
         missing = np.isnan(values.to_numpy(zero_copy_only=False))
@@ -128,9 +146,18 @@ def _doubles_as_texts(values: Any, column: NumberColumn) -> Any:
 
 
 def _read_one_by_one(
-    numbers: Any, texts: Any, rows: Any, column: NumberColumn, scale: int, digits: int, good: Any, changed: Any
+    numbers: Any,
+    texts: Any,
+    rows: Any,
+    column: NumberColumn,
+    scale: int,
+    digits: int,
+    good: Any,
+    changed: Any,
 ) -> None:
-    """Fill in the numbers that are long or in scientific notation; `good` and `changed` say what came of each."""
+    """Fill in the numbers that are long or in scientific notation; `good` and `changed` say what
+    came of each.
+    """
     import re
 
     step = Decimal(1).scaleb(-scale)
@@ -146,7 +173,9 @@ def _read_one_by_one(
             numbers[row], good[row], changed[row] = rounded, True, rounded != number
 
 
-def _as_doubles(texts: Any, there: Any, column: NumberColumn, name: str, wanted: Any) -> ColumnValues:
+def _as_doubles(
+    texts: Any, there: Any, column: NumberColumn, name: str, wanted: Any
+) -> ColumnValues:
     readable = mask_of(pc.match_substring_regex(texts, _ANY))
     numbers = pc.if_else(pa.array(readable), texts, pa.scalar(None, texts.type)).cast(pa.float64())
     if column.factor != 1:

@@ -9,11 +9,25 @@ import numpy as np
 import pyarrow as pa
 
 from pipelines.base.printable import shown
-from pipelines.importing.conversion.column_values import ColumnValues, one_array, problem, without_declared_empty
+from pipelines.importing.conversion.column_values import (
+    ColumnValues,
+    one_array,
+    problem,
+    without_declared_empty,
+)
 from pipelines.importing.mapping.declared_columns import PlainColumn
 from pipelines.importing.mapping.label_values import label_value
 
-_FLAGS = {"1": True, "0": False, "yes": True, "no": False, "y": True, "n": False, "t": True, "f": False}
+_FLAGS = {
+    "1": True,
+    "0": False,
+    "yes": True,
+    "no": False,
+    "y": True,
+    "n": False,
+    "t": True,
+    "f": False,
+}
 
 
 def convert_plain(values: Any, column: PlainColumn, name: str, wanted: Any) -> ColumnValues:
@@ -22,7 +36,13 @@ def convert_plain(values: Any, column: PlainColumn, name: str, wanted: Any) -> C
     raw_texts = texts.to_pylist()
     read = _flag if pa.types.is_boolean(wanted) else _date
     converted = [read(text if text is not None else _text(column.default)) for text in raw_texts]
-    bad = np.array([text is not None and value is None for text, value in zip(raw_texts, converted, strict=True)], bool)
+    bad = np.array(
+        [
+            text is not None and value is None
+            for text, value in zip(raw_texts, converted, strict=True)
+        ],
+        bool,
+    )
     problems = problem(f"{name}_unreadable", bad, texts, landed=str, shown=shown)
     return ColumnValues(pa.array(converted, wanted), problems)
 

@@ -1,4 +1,6 @@
-"""The source of an import: files of single days, or files of all days, asked for the events of a UTC day."""
+"""The source of an import: files of single days, or files of all days, asked for the events of a
+UTC day.
+"""
 
 from __future__ import annotations
 
@@ -21,12 +23,16 @@ from pipelines.usecases.definition import Feed
 
 _SHOWN = 5
 _KEPT_ROWS = 4_000_000
-"""Rows of converted files that are kept in memory, as an import looks at each day twice: to judge, then to land."""
+"""Rows of converted files that are kept in memory, as an import looks at each day twice: to judge,
+then to land.
+"""
 
 
 @dataclass(frozen=True)
 class SourceDay:
-    """A source's events of one UTC day: `good`, `unreadable` and `findings` as in `conversion.FileRows`."""
+    """A source's events of one UTC day: `good`, `unreadable` and `findings` as in
+    `conversion.FileRows`.
+    """
 
     good: Any
     unreadable: Any
@@ -34,19 +40,25 @@ class SourceDay:
 
 
 class Source:
-    """Files below a folder, read through a mapping, with the key of the ids that it wants hashed (none: any will do).
+    """Files below a folder, read through a mapping, with the key of the ids that it wants hashed
+    (none: any will do).
 
-    `name` is what the source is called where rows of several are compared: that of the call, of the mapping, or the
-    folder and the pattern of its files. Raises `UsageError` where there is no such folder.
+    `name` is what the source is called where rows of several are compared: that of the call, of the
+    mapping, or the folder and the pattern of its files. Raises `UsageError` where there is no such
+    folder.
     """
 
-    def __init__(self, folder: Path, mapping: Mapping, feed: Feed, key: bytes = b"", *, name: str = "") -> None:
+    def __init__(
+        self, folder: Path, mapping: Mapping, feed: Feed, key: bytes = b"", *, name: str = ""
+    ) -> None:
         if mapping.keyed and not key:
             raise ValueError("a mapping that hashes ids needs their key")
         self.folder = folder.expanduser().absolute()
         self.mapping = mapping
         self.feed = feed
-        self.name = name or mapping.source.name or str(self.folder / ", ".join(mapping.source.patterns))
+        self.name = (
+            name or mapping.source.name or str(self.folder / ", ".join(mapping.source.patterns))
+        )
         self._key = key
         self._kept: dict[Path, FileRows] = {}
         self._read: dict[Path, FileRows] = {}
@@ -66,19 +78,26 @@ class Source:
         """
         missing = [str(day) for day in days if day not in emptied and not self.holds(day)]
         if missing:
-            held = "" if self._span is None else f"; it holds {self._span.first} to {self._span.last}"
+            held = (
+                "" if self._span is None else f"; it holds {self._span.first} to {self._span.last}"
+            )
             rejected = self.rejected.num_rows
             held += f"; {rejected:,} rows have no readable time" if rejected else ""
             raise UsageError(
                 f"the source lacks {len(missing)} of {len(days)} days",
                 where=str(self.folder / ", ".join(self.mapping.source.patterns)),
                 expected=f"every day from {days.first} to {days.last}",
-                found=f"missing: {', '.join(missing[:_SHOWN])}{', …' if len(missing) > _SHOWN else ''}{held}",
+                found=(
+                    "missing:"
+                    f" {', '.join(missing[:_SHOWN])}{', …' if len(missing) > _SHOWN else ''}{held}"
+                ),
                 next_step="give a range that the source holds; nothing was written",
             )
 
     def holds(self, day: date) -> bool:
-        """Whether the source speaks of that day: it has files of its own, or lies between its first and last event."""
+        """Whether the source speaks of that day: it has files of its own, or lies between its first
+        and last event.
+        """
         if self.mapping.source.daily:
             return bool(self._paths(day))
         return self._span is not None and day in self._span
@@ -89,7 +108,9 @@ class Source:
             return None
         if not self.mapping.source.daily:
             return self._on(day, list(self._all_files))
-        near: dict[date, list[Path]] = {file_day: self._paths(file_day) for file_day in self._days_of_files(day)}
+        near: dict[date, list[Path]] = {
+            file_day: self._paths(file_day) for file_day in self._days_of_files(day)
+        }
         if not any(near.values()):
             return None
         for file_day, paths in near.items():
@@ -103,21 +124,34 @@ class Source:
 
     @property
     def rejected(self) -> Any:
-        """Findings of rows without a readable time, of all files read so far: such rows belong to no day."""
-        tables = [file.findings.filter(pc.is_null(file.findings["time"])) for file in self._read.values()]
+        """Findings of rows without a readable time, of all files read so far: such rows belong to
+        no day.
+        """
+        tables = [
+            file.findings.filter(pc.is_null(file.findings["time"])) for file in self._read.values()
+        ]
         return pa.concat_tables(tables) if tables else FINDINGS.empty_table()
 
     def _days_of_files(self, day: date) -> DayRange:
         """A UTC day lies in the files of up to three local days."""
-        return DayRange.single(day) if self._slack == 0 else DayRange.single(day).widened(before=1, after=1)
+        return (
+            DayRange.single(day)
+            if self._slack == 0
+            else DayRange.single(day).widened(before=1, after=1)
+        )
 
     @property
     def _slack(self) -> int:
-        zones = {self.mapping.source.time_zone, *(getattr(c, "zone", None) for c in self.mapping.events.values())}
+        zones = {
+            self.mapping.source.time_zone,
+            *(getattr(c, "zone", None) for c in self.mapping.events.values()),
+        }
         return 0 if zones <= {"UTC", None} else 1
 
     def _require_own_days(self, path: Path, file_day: date) -> None:
-        """A day's file holds events of that day: anything else is a mapping of the wrong column, or a wrong file."""
+        """A day's file holds events of that day: anything else is a mapping of the wrong column, or
+        a wrong file.
+        """
         days = DayRange.single(file_day).widened(before=self._slack, after=self._slack)
         span = _span(self._file(path), self.feed)
         if span and (span.first not in days or span.last not in days):
@@ -125,7 +159,10 @@ class Source:
                 "a day's file holds events of other days",
                 where=str(path),
                 day=str(file_day),
-                expected=f"{self.mapping.described(self.feed.time)} on {file_day} ({self.mapping.source.time_zone})",
+                expected=(
+                    f"{self.mapping.described(self.feed.time)} on {file_day}"
+                    f" ({self.mapping.source.time_zone})"
+                ),
                 found=f"events from {span.first} to {span.last} (UTC)",
                 next_step="correct events, source.time_zone or source.files in the mapping",
             )
@@ -141,7 +178,10 @@ class Source:
     def _file(self, path: Path) -> FileRows:
         if path not in self._kept:
             rows = read_events(path, self.mapping, self.feed, self._key)
-            while self._kept and sum(kept.rows for kept in self._kept.values()) + rows.rows > _KEPT_ROWS:
+            while (
+                self._kept
+                and sum(kept.rows for kept in self._kept.values()) + rows.rows > _KEPT_ROWS
+            ):
                 del self._kept[next(iter(self._kept))]
             self._kept[path] = rows
             nothing = {"good": rows.good.slice(0, 0), "unreadable": rows.unreadable.slice(0, 0)}
@@ -150,7 +190,9 @@ class Source:
 
     def _paths(self, day: date) -> list[Path]:
         """The files of a day, in order."""
-        return self._matching([pattern.replace("{day}", day.isoformat()) for pattern in self.mapping.source.patterns])
+        return self._matching(
+            [pattern.replace("{day}", day.isoformat()) for pattern in self.mapping.source.patterns]
+        )
 
     def _matching(self, patterns: list[str]) -> list[Path]:
         paths: set[Path] = set()
@@ -162,7 +204,9 @@ class Source:
 
     def sample_paths(self) -> list[Path]:
         """All files of the source, in order."""
-        return self._matching([pattern.replace("{day}", "????-??-??") for pattern in self.mapping.source.patterns])
+        return self._matching(
+            [pattern.replace("{day}", "????-??-??") for pattern in self.mapping.source.patterns]
+        )
 
     @cached_property
     def _all_files(self) -> tuple[FileRows, ...]:
@@ -186,7 +230,11 @@ class Source:
             span = _span(file, self.feed)
             if span is not None:
                 spans.append(span)
-        return DayRange(min(span.first for span in spans), max(span.last for span in spans)) if spans else None
+        return (
+            DayRange(min(span.first for span in spans), max(span.last for span in spans))
+            if spans
+            else None
+        )
 
 
 def _span(file: FileRows, feed: Feed) -> DayRange | None:

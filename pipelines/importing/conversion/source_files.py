@@ -1,4 +1,6 @@
-"""One file of a source as it stands: the mapped columns in plain Arrow types, and each row's number in the file."""
+"""One file of a source as it stands: the mapped columns in plain Arrow types, and each row's number
+in the file.
+"""
 
 from __future__ import annotations
 
@@ -35,10 +37,11 @@ _BLOCK_BYTES = 1 << 24
 
 @dataclass(frozen=True)
 class FileContent:
-    """The rows of a file: `table` with the mapped columns (CSV: all of them text), `numbers` of the rows in the file.
+    """The rows of a file: `table` with the mapped columns (CSV: all of them text), `numbers` of the
+    rows in the file.
 
-    Row 1 is the first one below the header. `broken` are numbers of lines that have more or fewer fields than the
-    header, and how many they have.
+    Row 1 is the first one below the header. `broken` are numbers of lines that have more or fewer
+    fields than the header, and how many they have.
     """
 
     path: Path
@@ -56,8 +59,8 @@ class FileContent:
 def read_file(path: Path, mapping: Mapping, *, limit: int | None = None) -> FileContent:
     """Read the mapped columns of a file, at most about `limit` rows where one is given.
 
-    Raises `ConfigurationError` where the file is of another kind than the mapping says, lacks a column, or has one
-    twice.
+    Raises `ConfigurationError` where the file is of another kind than the mapping says, lacks a
+    column, or has one twice.
     """
     wanted = mapping.source_columns
     try:
@@ -65,7 +68,9 @@ def read_file(path: Path, mapping: Mapping, *, limit: int | None = None) -> File
             return _read_parquet(path, mapping, wanted, limit)
         return _read_csv(path, mapping, wanted, limit)
     except (pa.ArrowException, OSError, UnicodeError) as error:
-        raise misfit(path, mapping, f"not a readable {mapping.source.format} file: {_first_line(error)}") from error
+        raise misfit(
+            path, mapping, f"not a readable {mapping.source.format} file: {_first_line(error)}"
+        ) from error
 
 
 def header(path: Path, mapping: Mapping) -> list[str]:
@@ -76,7 +81,9 @@ def header(path: Path, mapping: Mapping) -> list[str]:
         return list(reader.schema.names)
 
 
-def misfit(path: Path, mapping: Mapping, problem: str, *, next_step: str = "") -> ConfigurationError:
+def misfit(
+    path: Path, mapping: Mapping, problem: str, *, next_step: str = ""
+) -> ConfigurationError:
     """The error for a file that does not fit the mapping."""
     return ConfigurationError(
         "a source file does not fit the mapping",
@@ -87,7 +94,9 @@ def misfit(path: Path, mapping: Mapping, problem: str, *, next_step: str = "") -
     )
 
 
-def _read_parquet(path: Path, mapping: Mapping, wanted: list[str], limit: int | None) -> FileContent:
+def _read_parquet(
+    path: Path, mapping: Mapping, wanted: list[str], limit: int | None
+) -> FileContent:
     _require(path, mapping, wanted, pa.parquet.read_schema(path).names)
     if limit is None:
         table = pa.parquet.read_table(path, columns=wanted, partitioning=None)
@@ -97,7 +106,9 @@ def _read_parquet(path: Path, mapping: Mapping, wanted: list[str], limit: int | 
         schema = pa.schema([pa.parquet.read_schema(path).field(name) for name in wanted])
         table = schema.empty_table() if first is None else pa.table(first)
     columns = {name: plain(table[name]) for name in wanted}
-    return FileContent(path, pa.table(columns), np.arange(1, table.num_rows + 1), fields=len(wanted))
+    return FileContent(
+        path, pa.table(columns), np.arange(1, table.num_rows + 1), fields=len(wanted)
+    )
 
 
 def _read_csv(path: Path, mapping: Mapping, wanted: list[str], limit: int | None) -> FileContent:
@@ -116,35 +127,57 @@ def _read_csv(path: Path, mapping: Mapping, wanted: list[str], limit: int | None
     skipped = np.array([number for number, _ in broken], dtype=np.int64)
     if limit is None and _lines_count_rows(mapping):
         _require_closed_quotes(path, mapping, int(table.num_rows) + len(broken))
-    numbers = np.setdiff1d(np.arange(1, table.num_rows + len(broken) + 1), skipped)[: table.num_rows]
+    numbers = np.setdiff1d(np.arange(1, table.num_rows + len(broken) + 1), skipped)[
+        : table.num_rows
+    ]
     return FileContent(path, pa.table(columns), numbers, tuple(broken), len(names))
 
 
 def _lines_count_rows(mapping: Mapping) -> bool:
-    """Whether the lines of a file can be counted: it has quotes, and an encoding in which a line end is one byte."""
+    """Whether the lines of a file can be counted: it has quotes, and an encoding in which a line
+    end is one byte.
+    """
     return bool(mapping.source.quote) and "\n".encode(mapping.source.encoding) == b"\n"
 
 
 def _require_closed_quotes(path: Path, mapping: Mapping, rows: int) -> None:
-    """Raise `ConfigurationError` where far more lines than rows tell of a quote that was opened and never closed.
+    """Raise `ConfigurationError` where far more lines than rows tell of a quote that was opened and
+    never closed.
 
-    Such a quote takes all lines up to the next one for a single value, and their rows would be lost without a word.
+    Such a quote takes all lines up to the next one for a single value, and their rows would be lost
+    without a word.
     """
     with _stream(path, mapping) as stream:
         lines = sum(1 for line in io.BufferedReader(stream) if line.strip()) - 1
     swallowed = lines - rows
-    if not mapping.source.multiline and swallowed > _SWALLOWED_LINES and swallowed > _SWALLOWED_SHARE * rows:
+    if (
+        not mapping.source.multiline
+        and swallowed > _SWALLOWED_LINES
+        and swallowed > _SWALLOWED_SHARE * rows
+    ):
         raise misfit(
             path,
             mapping,
-            f"{lines:,} lines below the header, but {rows:,} rows: quoted values go over {swallowed:,} line ends",
-            next_step='look for a quote that is not closed, or say quote = "" in [source] where quotes mean nothing; '
-            "where values do go over lines, say multiline = true; nothing was written",
+            f"{lines:,} lines below the header, but {rows:,} rows: quoted values go over"
+            f" {swallowed:,} line ends",
+            next_step=(
+                'look for a quote that is not closed, or say quote = "" in [source] where quotes'
+                " mean nothing; where values do go over lines, say multiline = true; nothing was"
+                " written"
+            ),
         )
 
 
-def _open_csv(path: Path, mapping: Mapping, *, convert: Any = None, broken: list[tuple[int, int]] | None = None) -> Any:
-    """A reader of the file's batches; lines with another number of fields than the header are put into `broken`."""
+def _open_csv(
+    path: Path,
+    mapping: Mapping,
+    *,
+    convert: Any = None,
+    broken: list[tuple[int, int]] | None = None,
+) -> Any:
+    """A reader of the file's batches; lines with another number of fields than the header are put
+    into `broken`.
+    """
 
     def remember(line: Any) -> str:
         if broken is not None:
@@ -159,8 +192,12 @@ def _open_csv(path: Path, mapping: Mapping, *, convert: Any = None, broken: list
         invalid_row_handler=remember,
     )
     # One thread: only then do broken lines have numbers.
-    reading = pa.csv.ReadOptions(use_threads=False, encoding=source.encoding, block_size=_BLOCK_BYTES)
-    return pa.csv.open_csv(_stream(path, mapping), read_options=reading, parse_options=parse, convert_options=convert)
+    reading = pa.csv.ReadOptions(
+        use_threads=False, encoding=source.encoding, block_size=_BLOCK_BYTES
+    )
+    return pa.csv.open_csv(
+        _stream(path, mapping), read_options=reading, parse_options=parse, convert_options=convert
+    )
 
 
 def _stream(path: Path, mapping: Mapping) -> Any:
@@ -173,7 +210,10 @@ def _stream(path: Path, mapping: Mapping) -> Any:
                 path,
                 mapping,
                 f"this is {kind}",
-                next_step="unpack it or save it as CSV, or correct source.format in the mapping; nothing was written",
+                next_step=(
+                    "unpack it or save it as CSV, or correct source.format in the mapping; nothing"
+                    " was written"
+                ),
             )
     if start.startswith(_GZIP):
         return pa.CompressedInputStream(pa.OSFile(str(path)), "gzip")
@@ -194,12 +234,17 @@ def _texts(values: Any) -> Any:
     try:
         return values.cast(pa.string())
     except pa.ArrowInvalid:
-        texts = [None if value is None else value.decode("utf-8", errors="replace") for value in values.to_pylist()]
+        texts = [
+            None if value is None else value.decode("utf-8", errors="replace")
+            for value in values.to_pylist()
+        ]
         return pa.chunked_array([pa.array(texts, pa.string())])
 
 
 def plain(values: Any) -> Any:
-    """A column in the plain type that a special one stands for: dictionaries, string views, float16, int96."""
+    """A column in the plain type that a special one stands for: dictionaries, string views,
+    float16, int96.
+    """
     kind = values.type
     if pa.types.is_dictionary(kind):
         return plain(values.cast(kind.value_type))
@@ -208,13 +253,20 @@ def plain(values: Any) -> Any:
     if pa.types.is_binary(kind) or pa.types.is_large_binary(kind) or pa.types.is_binary_view(kind):
         return _texts(values.cast(pa.binary()))
     if pa.types.is_float16(kind):
-        # numpy writes a float16 by its shortest text: 0.29, not the 0.29003906 that it is as a double.
+        # numpy writes a float16 by its shortest text: 0.29, not the 0.29003906 that it is as a
+        # double.
         written = values.to_numpy().astype(str).astype(np.float64)
         return pa.chunked_array([pa.array(written, mask=~np.asarray(values.is_valid()))])
     if isinstance(kind, pa.BaseExtensionType):
-        return plain(pa.chunked_array([chunk.storage for chunk in values.chunks], type=kind.storage_type))
+        return plain(
+            pa.chunked_array([chunk.storage for chunk in values.chunks], type=kind.storage_type)
+        )
     if pa.types.is_run_end_encoded(kind):
-        return plain(pa.chunked_array([pc.run_end_decode(chunk) for chunk in values.chunks], type=kind.value_type))
+        return plain(
+            pa.chunked_array(
+                [pc.run_end_decode(chunk) for chunk in values.chunks], type=kind.value_type
+            )
+        )
     return values
 
 
@@ -231,7 +283,9 @@ def _require(path: Path, mapping: Mapping, wanted: Sequence[str], names: Sequenc
         raise misfit(
             path,
             mapping,
-            "; ".join(f"column {shown(name)} is there {list(names).count(name)} times" for name in twice),
+            "; ".join(
+                f"column {shown(name)} is there {list(names).count(name)} times" for name in twice
+            ),
             next_step="rename or remove one of them in the file; nothing was written",
         )
 

@@ -1,4 +1,6 @@
-"""Times of a source as instants in UTC, microseconds; a time that cannot be read, or read in two ways, is a problem."""
+"""Times of a source as instants in UTC, microseconds; a time that cannot be read, or read in two
+ways, is a problem.
+"""
 
 from __future__ import annotations
 
@@ -42,15 +44,20 @@ _NANOSECONDS = {
     "d": 86400 * 10**9,
 }
 _FIRST, _LAST = np.datetime64("1678-01-01", "us"), np.datetime64("2262-01-01", "us")
-"""Times that nanoseconds since 1970 can hold, in which pandas reads them; no event of a real source is outside."""
+"""Times that nanoseconds since 1970 can hold, in which pandas reads them; no event of a real source
+is outside.
+"""
 
 
-def convert_time(raw: list[Any], column: TimeColumn, source: SourceFiles, name: str) -> ColumnValues:
-    """Instants of raw columns: null where there is none, or where it cannot be read (a problem of that row).
+def convert_time(
+    raw: list[Any], column: TimeColumn, source: SourceFiles, name: str
+) -> ColumnValues:
+    """Instants of raw columns: null where there is none, or where it cannot be read (a problem of
+    that row).
 
-    Problems: `unreadable`, `without_hour` (a date alone), `ambiguous` and `impossible` (a local time that occurs twice
-    or never), `out_of_range` (before 1678 or after 2261), `missing`. Raises `ValueError` where a raw column is of a
-    type that holds no times.
+    Problems: `unreadable`, `without_hour` (a date alone), `ambiguous` and `impossible` (a local
+    time that occurs twice or never), `out_of_range` (before 1678 or after 2261), `missing`. Raises
+    `ValueError` where a raw column is of a type that holds no times.
     """
     raw = [one_array(values) for values in raw]
     if column.hour is not None:
@@ -66,9 +73,15 @@ def convert_time(raw: list[Any], column: TimeColumn, source: SourceFiles, name: 
         return _of_timestamps(values, column, source, name)
     if pa.types.is_date(values.type):
         return _of_dates(values, column, source, name)
-    if pa.types.is_string(values.type) or pa.types.is_large_string(values.type) or pa.types.is_null(values.type):
+    if (
+        pa.types.is_string(values.type)
+        or pa.types.is_large_string(values.type)
+        or pa.types.is_null(values.type)
+    ):
         return _of_texts(_as_text(values), column, source, name)
-    raise ValueError("a time is a timestamp, a date or text; of numbers, say what they count: unit, and origin")
+    raise ValueError(
+        "a time is a timestamp, a date or text; of numbers, say what they count: unit, and origin"
+    )
 
 
 def _of_texts(texts: Any, column: TimeColumn, source: SourceFiles, name: str) -> ColumnValues:
@@ -82,13 +95,16 @@ def _of_texts(texts: Any, column: TimeColumn, source: SourceFiles, name: str) ->
         readable = mask_of(pc.match_substring_regex(texts, _ISO)) | dates
         zoned = mask_of(pc.match_substring_regex(texts, _ZONED)) & ~dates
         pandas_format = "ISO8601"
-        clean = pc.replace_substring(pc.replace_substring_regex(texts, r"\s+(Z|z|[+-]\d)", r"\1"), ",", ".")
+        clean = pc.replace_substring(
+            pc.replace_substring_regex(texts, r"\s+(Z|z|[+-]\d)", r"\1"), ",", "."
+        )
     else:
         hours = any(directive in time_format for directive in _HAS_HOUR)
         dates = ~missing & (not hours)
         readable = ~missing
         zoned = np.full(len(texts), any(directive in time_format for directive in _HAS_ZONE))
-        # Fractions that a format names with %S alone are not passed over in silence: such a row is unreadable.
+        # Fractions that a format names with %S alone are not passed over in silence: such a row is
+        # unreadable.
         pandas_format, clean = _spelt_out(time_format), texts
     local = pd.Series(np.full(len(texts), np.datetime64("NaT", "ns")))
     frame = pd.Series(clean.to_numpy(zero_copy_only=False), dtype=object)
@@ -97,7 +113,9 @@ def _of_texts(texts: Any, column: TimeColumn, source: SourceFiles, name: str) ->
         parsed = _parsed(frame[readable & zoned], pandas_format, zoned=True)
         instants[readable & zoned] = parsed.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
     if (readable & ~zoned).any():
-        local[readable & ~zoned] = _parsed(frame[readable & ~zoned], pandas_format, zoned=False).to_numpy()
+        local[readable & ~zoned] = _parsed(
+            frame[readable & ~zoned], pandas_format, zoned=False
+        ).to_numpy()
     unreadable = ~missing & instants.isna().to_numpy() & local.isna().to_numpy()
     problems = _missing(missing, texts, name) + problem(
         f"{name}_unreadable", unreadable, texts, landed=str, shown=shown
@@ -117,12 +135,16 @@ def _of_timestamps(values: Any, column: TimeColumn, source: SourceFiles, name: s
     whole = values.cast(pa.timestamp(values.type.unit)) if values.type.tz else values
     unit = whole.type.unit
     numbers = whole.cast(pa.int64()).fill_null(0).to_numpy(zero_copy_only=False)
-    low = int(_FIRST.astype(f"datetime64[{unit}]").astype(np.int64)) if unit != "ns" else -(2**63) + 1
+    low = (
+        int(_FIRST.astype(f"datetime64[{unit}]").astype(np.int64)) if unit != "ns" else -(2**63) + 1
+    )
     high = int(_LAST.astype(f"datetime64[{unit}]").astype(np.int64)) if unit != "ns" else 2**63 - 1
     outside = ~missing & ((numbers < low) | (numbers > high))
     stamps = np.where(outside, 0, numbers).astype(f"datetime64[{unit}]").astype("datetime64[ns]")
     stamps[missing | outside] = np.datetime64("NaT", "ns")
-    problems = _missing(missing, texts, name) + problem(f"{name}_out_of_range", outside, texts, landed=str, shown=shown)
+    problems = _missing(missing, texts, name) + problem(
+        f"{name}_out_of_range", outside, texts, landed=str, shown=shown
+    )
     nothing = pd.Series(np.full(len(values), np.datetime64("NaT", "ns")))
     given = pd.Series(stamps)
     instants, local = (given, nothing) if values.type.tz else (nothing, given)
@@ -142,7 +164,9 @@ def _of_dates(values: Any, column: TimeColumn, source: SourceFiles, name: str) -
     return ColumnValues(pa.nulls(len(values), INSTANT), problems)
 
 
-def _date_and_hour(raw: list[Any], column: TimeColumn, source: SourceFiles, name: str) -> ColumnValues:
+def _date_and_hour(
+    raw: list[Any], column: TimeColumn, source: SourceFiles, name: str
+) -> ColumnValues:
     """A date and, in another column, the hour of it: 0 to 23."""
     import pandas as pd
 
@@ -156,7 +180,11 @@ def _date_and_hour(raw: list[Any], column: TimeColumn, source: SourceFiles, name
     written = _spelt_out(_format(column, source) or "%Y-%m-%d")
     local = pd.Series(np.full(len(texts), np.datetime64("NaT", "ns")))
     if fits.any():
-        days = _parsed(pd.Series(dates.to_numpy(zero_copy_only=False), dtype=object)[fits], written, zoned=False)
+        days = _parsed(
+            pd.Series(dates.to_numpy(zero_copy_only=False), dtype=object)[fits],
+            written,
+            zoned=False,
+        )
         numbers = hours.filter(pa.array(fits)).cast(pa.int64()).to_numpy()
         local[fits] = (days + pd.to_timedelta(numbers, unit="h")).to_numpy()
     unreadable = ~missing & local.isna().to_numpy()
@@ -167,11 +195,19 @@ def _date_and_hour(raw: list[Any], column: TimeColumn, source: SourceFiles, name
     return _in_utc(nothing, local, texts, problems, column, source, name)
 
 
-def _since_origin(values: Any, unit: str, column: TimeColumn, source: SourceFiles, name: str) -> ColumnValues:
-    """Numbers (or text that is one) of a unit since an origin: whole numbers exactly, others to the microsecond."""
+def _since_origin(
+    values: Any, unit: str, column: TimeColumn, source: SourceFiles, name: str
+) -> ColumnValues:
+    """Numbers (or text that is one) of a unit since an origin: whole numbers exactly, others to the
+    microsecond.
+    """
     import pandas as pd
 
-    if pa.types.is_timestamp(values.type) or pa.types.is_date(values.type) or pa.types.is_boolean(values.type):
+    if (
+        pa.types.is_timestamp(values.type)
+        or pa.types.is_date(values.type)
+        or pa.types.is_boolean(values.type)
+    ):
         raise ValueError(f"unit {unit!r} is for numbers since an origin")
     texts = without_declared_empty(without_blanks(_as_text(values)), column.empty)
     if pa.types.is_floating(values.type):
@@ -212,7 +248,9 @@ def _in_utc(
     source: SourceFiles,
     name: str,
 ) -> ColumnValues:
-    """Instants, and local times taken to UTC by the declared zone; whatever is finer than a microsecond is cut off."""
+    """Instants, and local times taken to UTC by the declared zone; whatever is finer than a
+    microsecond is cut off.
+    """
     zone = column.zone or source.time_zone
     given = local.notna().to_numpy()
     if given.any():
@@ -224,15 +262,23 @@ def _in_utc(
         instants[given] = placed.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy()
         lost = given & instants.isna().to_numpy()
         if lost.any():
-            twice = times.dt.tz_localize(ZoneInfo(zone), ambiguous=np.full(len(times), True), nonexistent="NaT")
+            twice = times.dt.tz_localize(
+                ZoneInfo(zone), ambiguous=np.full(len(times), True), nonexistent="NaT"
+            )
             occurs = np.zeros(len(local), dtype=bool)
             occurs[given] = twice.notna().to_numpy()
             problems += problem(f"{name}_ambiguous", lost & occurs, texts, landed=str, shown=shown)
-            problems += problem(f"{name}_impossible", lost & ~occurs, texts, landed=str, shown=shown)
+            problems += problem(
+                f"{name}_impossible", lost & ~occurs, texts, landed=str, shown=shown
+            )
     stamps = instants.to_numpy()
     numbers = stamps.astype(np.int64)
     missing = np.isnat(stamps)
-    values = pa.array(np.where(missing, 0, numbers // 1000), mask=missing).cast(pa.timestamp("us")).cast(INSTANT)
+    values = (
+        pa.array(np.where(missing, 0, numbers // 1000), mask=missing)
+        .cast(pa.timestamp("us"))
+        .cast(INSTANT)
+    )
     finer = int((~missing & (numbers % 1000 != 0)).sum())
     return ColumnValues(values, problems, {f"{name} cut to microseconds": finer} if finer else {})
 
@@ -254,13 +300,17 @@ def _format(column: TimeColumn, source: SourceFiles) -> str | None:
 
 
 def _origin(column: TimeColumn) -> datetime:
-    """The origin: an instant where it has a zone, else a local time (without one); 1970-01-01 UTC by default."""
+    """The origin: an instant where it has a zone, else a local time (without one); 1970-01-01 UTC
+    by default.
+    """
     if column.origin is None:
         return datetime(1970, 1, 1, tzinfo=UTC)
     try:
         return datetime.fromisoformat(column.origin)
     except ValueError as error:
-        raise ValueError(f"origin {column.origin!r} is not a time such as 2018-04-01T00:00:00") from error
+        raise ValueError(
+            f"origin {column.origin!r} is not a time such as 2018-04-01T00:00:00"
+        ) from error
 
 
 def _as_text(values: Any) -> Any:

@@ -1,4 +1,6 @@
-"""What an import found in its source: rows by rule with the first of each, labels, card numbers, values changed."""
+"""What an import found in its source: rows by rule with the first of each, labels, card numbers,
+values changed.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +19,9 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class BrokenRule:
-    """Rows that broke a rule: how many, and the first of them as (file, row number, column, value as shown)."""
+    """Rows that broke a rule: how many, and the first of them as (file, row number, column, value
+    as shown).
+    """
 
     rule: str
     rows: int
@@ -31,16 +35,21 @@ class BrokenRule:
         """The first rows, in words."""
         places = [f"{column} {value!r}" if column else value for _, _, column, value in self.first]
         return "; ".join(
-            f"{file} row {row}: {place}" for (file, row, _, _), place in zip(self.first, places, strict=True)
+            f"{file} row {row}: {place}"
+            for (file, row, _, _), place in zip(self.first, places, strict=True)
         )
 
 
 def broken_rules(findings: Any) -> list[BrokenRule]:
-    """Findings (see `conversion.FINDINGS`) by rule, the most frequent first; the first rows in the file's order."""
+    """Findings (see `conversion.FINDINGS`) by rule, the most frequent first; the first rows in the
+    file's order.
+    """
     rules = []
     for entry in findings.group_by("rule").aggregate([([], "count_all")]).to_pylist():
         rows = findings.filter(pc.equal(findings["rule"], entry["rule"]))
-        first = rows.sort_by([("file", "ascending"), ("row", "ascending")]).slice(0, _SHOWN).to_pylist()
+        first = (
+            rows.sort_by([("file", "ascending"), ("row", "ascending")]).slice(0, _SHOWN).to_pylist()
+        )
         shown = tuple((row["file"], row["row"], row["column"], row["shown"]) for row in first)
         rules.append(BrokenRule(entry["rule"], entry["count_all"], shown))
     return sorted(rules, key=lambda rule: (-rule.rows, rule.rule))
@@ -55,11 +64,12 @@ def rows_of(findings: Any) -> int:
 class ImportAccount:
     """What an import found, in rows.
 
-    `read` rows of the files looked at, `filtered` of them left out by the mapping's filters, `rejected` without a
-    readable time (they belong to no day); `rejected_advice` says what to do about each of `rejected_rules`. Of the
-    range that was asked for: `events`, among them `quarantinable` with a value that ingest will quarantine, and
-    `repeated`, which are there more than once and land once. `card_numbers` are, by column of ids, how many different
-    values look like card numbers and how many there are. `notes` count values that were changed as the mapping
+    `read` rows of the files looked at, `filtered` of them left out by the mapping's filters,
+    `rejected` without a readable time (they belong to no day); `rejected_advice` says what to do
+    about each of `rejected_rules`. Of the range that was asked for: `events`, among them
+    `quarantinable` with a value that ingest will quarantine, and `repeated`, which are there more
+    than once and land once. `card_numbers` are, by column of ids, how many different values look
+    like card numbers and how many there are. `notes` count values that were changed as the mapping
     declares.
     """
 
@@ -113,7 +123,11 @@ class ImportAccount:
 def _as_json(rules: Iterable[BrokenRule]) -> list[dict[str, Any]]:
     keys = ("file", "row", "column", "value")
     return [
-        {"rule": rule.rule, "rows": rule.rows, "first": [dict(zip(keys, row, strict=True)) for row in rule.first]}
+        {
+            "rule": rule.rule,
+            "rows": rule.rows,
+            "first": [dict(zip(keys, row, strict=True)) for row in rule.first],
+        }
         for rule in rules
     ]
 

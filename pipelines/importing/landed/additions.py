@@ -1,4 +1,6 @@
-"""What an import adds to a day, and what it takes back: rows, claims, and the reports of its events."""
+"""What an import adds to a day, and what it takes back: rows, claims, and the reports of its
+events.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,14 @@ from pipelines.importing.conversion.conversion import LABEL, TIME, unlabelled
 from pipelines.importing.conversion.labels import POSITIVE
 from pipelines.importing.conversion.source import Source, SourceDay
 from pipelines.importing.landed.claims import SCHEMA, Claims
-from pipelines.importing.landed.landed_day import LandedDay, empty_day, read_day, row_keys, together, typed_schema
+from pipelines.importing.landed.landed_day import (
+    LandedDay,
+    empty_day,
+    read_day,
+    row_keys,
+    together,
+    typed_schema,
+)
 from pipelines.landing.landing import Landing
 from pipelines.usecases.definition import Feed, UseCase
 
@@ -27,10 +36,11 @@ UNCLAIMED = Claims()
 class DayAddition:
     """What importing one day means.
 
-    `content` is the day as it will be, `kept` as much of it as was there before, `new` the source's own rows; `claims`
-    are those of the source now, `claims_before` all that there were, `claims_kept` those that stay. `reports` are due
-    by day, and so are `reports_taken_back`, which the source brought before and nobody claims any more. `events` and
-    `positives` are counts of the source's rows.
+    `content` is the day as it will be, `kept` as much of it as was there before, `new` the source's
+    own rows; `claims` are those of the source now, `claims_before` all that there were,
+    `claims_kept` those that stay. `reports` are due by day, and so are `reports_taken_back`, which
+    the source brought before and nobody claims any more. `events` and `positives` are counts of the
+    source's rows.
     """
 
     content: LandedDay
@@ -54,12 +64,18 @@ def day_addition(
     new = together(feed, LandedDay(unlabelled(content.good), unlabelled(content.unreadable)))
     now = _claims(content, feed, source)
     before = claims.read(day)
-    own = pc.equal(before["source"], source.name) if replace else pa.array([False] * before.num_rows, pa.bool_())
+    own = (
+        pc.equal(before["source"], source.name)
+        if replace
+        else pa.array([False] * before.num_rows, pa.bool_())
+    )
     kept_claims = before.filter(pc.invert(own))
     gone = _only_in(before.filter(own), kept_claims, "key")
     landed = read_day(landing, feed, day) or empty_day(feed)
     kept = _without(landed, feed, gone["key"]) if gone.num_rows else landed
-    taken_back = _reports_taken_back(before.filter(own), pa.concat_tables([kept_claims, now]), use_case)
+    taken_back = _reports_taken_back(
+        before.filter(own), pa.concat_tables([kept_claims, now]), use_case
+    )
     return DayAddition(
         content=together(feed, kept, new),
         kept=kept,
@@ -111,7 +127,10 @@ def _complete(keys: Any, table: Any, feed: Feed) -> Any:
     texts = keys.to_pylist()
     columns = [table[column.name].cast(pa.string()).to_pylist() for column in feed.columns]
     rows = list(zip(*columns, strict=True))
-    return pa.array([_digest(row) if key is None else key for key, row in zip(texts, rows, strict=True)], pa.string())
+    return pa.array(
+        [_digest(row) if key is None else key for key, row in zip(texts, rows, strict=True)],
+        pa.string(),
+    )
 
 
 def _digest(row: tuple[str | None, ...]) -> str:
@@ -130,7 +149,9 @@ def _without(landed: LandedDay, feed: Feed, gone: Any) -> LandedDay:
 
 
 def _only_in(claims: Any, others: Any, column: str) -> Any:
-    return claims.filter(pc.invert(pc.is_in(claims[column], value_set=others[column].combine_chunks())))
+    return claims.filter(
+        pc.invert(pc.is_in(claims[column], value_set=others[column].combine_chunks()))
+    )
 
 
 def _reports(content: SourceDay, use_case: UseCase, delay: timedelta) -> dict[date, Any]:
@@ -140,7 +161,9 @@ def _reports(content: SourceDay, use_case: UseCase, delay: timedelta) -> dict[da
 
 
 def _reports_of(events: Any, use_case: UseCase, delay: timedelta) -> Any:
-    """The reports of positive events (a table with the feed's columns): each so long after its event."""
+    """The reports of positive events (a table with the feed's columns): each so long after its
+    event.
+    """
     at = pc.add(events[use_case.events.time], pa.scalar(delay, pa.duration("us")))
     columns = {
         column.name: at if column.name == use_case.label.reported_at else events[column.name]
@@ -150,7 +173,9 @@ def _reports_of(events: Any, use_case: UseCase, delay: timedelta) -> Any:
 
 
 def _reports_taken_back(own_claims: Any, others: Any, use_case: UseCase) -> dict[date, Any]:
-    """The reports that this source had brought and that no claim asks for any more, by their day."""
+    """The reports that this source had brought and that no claim asks for any more, by their
+    day.
+    """
     feed = use_case.labels
     reported = own_claims.filter(own_claims["due"].is_valid())
     if not reported.num_rows:
@@ -159,15 +184,24 @@ def _reports_taken_back(own_claims: Any, others: Any, use_case: UseCase) -> dict
         raise UsageError(
             "reports that were landed before cannot be taken back",
             where="--replace",
-            expected=f"{feed.name} and {use_case.events.name} with one key column, the same in both",
+            expected=(
+                f"{feed.name} and {use_case.events.name} with one key column, the same in both"
+            ),
             found=f"{', '.join(feed.key)} and {', '.join(use_case.events.key)}",
-            next_step=f"take the reports of these days out of {feed.name} by hand; nothing was written",
+            next_step=(
+                f"take the reports of these days out of {feed.name} by hand; nothing was written"
+            ),
         )
     still_due = others.filter(others["due"].is_valid()).select(["key", "due"])
-    gone = reported.select(["key", "due"]).join(still_due, keys=["key", "due"], join_type="left anti")
+    gone = reported.select(["key", "due"]).join(
+        still_due, keys=["key", "due"], join_type="left anti"
+    )
     columns = {feed.key[0]: gone["key"], use_case.label.reported_at: gone["due"]}
     schema = typed_schema(feed)
-    return _by_day(pa.table({name: columns[name].cast(schema.field(name).type) for name in schema.names}), use_case)
+    return _by_day(
+        pa.table({name: columns[name].cast(schema.field(name).type) for name in schema.names}),
+        use_case,
+    )
 
 
 def _by_day(reports: Any, use_case: UseCase) -> dict[date, Any]:

@@ -1,8 +1,10 @@
-"""Which source brought which row: kept beside the landing zone, in the home, a file for each day of events.
+"""Which source brought which row: kept beside the landing zone, in the home, a file for each day of
+events.
 
-A claim says: this source holds the event with this key, with this label, and its report is due then. Claims decide
-what a corrected file may replace, and name both sources where two say different things of one event. Rows that came
-another way (a sender, the simulator, an import before claims were kept) have none: their source is `unrecorded`.
+A claim says: this source holds the event with this key, with this label, and its report is due
+then. Claims decide what a corrected file may replace, and name both sources where two say different
+things of one event. Rows that came another way (a sender, the simulator, an import before claims
+were kept) have none: their source is `unrecorded`.
 """
 
 from __future__ import annotations
@@ -31,13 +33,16 @@ SCHEMA = pa.schema(
         ("due", pa.timestamp("us", tz="UTC")),
     ]
 )
-"""`key`: the event's key as text (of a row whose key cannot be read, all of its texts); `label` 1, 0 or -1 (unknown);
-`due`: when its report is due, null where there is none."""
+"""`key`: the event's key as text (of a row whose key cannot be read, all of its texts); `label` 1,
+0 or -1 (unknown); `due`: when its report is due, null where there is none.
+"""
 
 
 @dataclass(frozen=True)
 class Claims:
-    """The claims of one feed of events; without a folder nothing is kept, and all rows are `unrecorded`."""
+    """The claims of one feed of events; without a folder nothing is kept, and all rows are
+    `unrecorded`.
+    """
 
     folder: Path | None = None
 
@@ -66,7 +71,10 @@ class Claims:
                 where=str(path),
                 expected="a Parquet file that an import has written",
                 found=str(error).splitlines()[0],
-                next_step="move this file away, and run the import again: the day's rows then count as unrecorded",
+                next_step=(
+                    "move this file away, and run the import again: the day's rows then count as"
+                    " unrecorded"
+                ),
             ) from error
 
     def sources(self, day: date) -> set[str]:
@@ -74,18 +82,26 @@ class Claims:
         return set(pc.unique(self.read(day)["source"]).to_pylist())
 
     def write(self, day: date, claims: Any) -> None:
-        """Keep the claims of a day, each once and in one order; raises `StoreError` where that fails."""
+        """Keep the claims of a day, each once and in one order; raises `StoreError` where that
+        fails.
+        """
         path = self._path(day)
         if path is None:
             return
         names = SCHEMA.names
-        table = each_row_once(claims.cast(SCHEMA), "key").sort_by([(name, "ascending") for name in names])
+        table = each_row_once(claims.cast(SCHEMA), "key").sort_by(
+            [(name, "ascending") for name in names]
+        )
         buffer = io.BytesIO()
         pa.parquet.write_table(table, buffer)
         content = buffer.getvalue()
         if path.is_file() and path.read_bytes() == content:
             return
-        write_whole(path, lambda partial: partial.write_bytes(content), what="the record of what sources brought")
+        write_whole(
+            path,
+            lambda partial: partial.write_bytes(content),
+            what="the record of what sources brought",
+        )
 
     def _path(self, day: date) -> Path | None:
         return None if self.folder is None else self.folder / f"{day.isoformat()}.parquet"

@@ -1,4 +1,6 @@
-"""What an import would do to each day of the landing zone, compared with what the day holds; nothing is written."""
+"""What an import would do to each day of the landing zone, compared with what the day holds;
+nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,11 @@ from pipelines.base.errors import TollgateError
 from pipelines.importing.conversion.source import Source
 from pipelines.importing.landed.additions import DayAddition, day_addition
 from pipelines.importing.landed.claims import Claims
-from pipelines.importing.landed.contradictions import other_days, require_no_contradiction, rows_not_in
+from pipelines.importing.landed.contradictions import (
+    other_days,
+    require_no_contradiction,
+    rows_not_in,
+)
 from pipelines.importing.landed.landed_day import empty_day, read_day, typed_schema
 from pipelines.landing.landing import Landing
 from pipelines.usecases.definition import UseCase
@@ -26,10 +32,11 @@ DayState = Literal["new", "same", "added to", "corrected", "refused"]
 class DayComparison:
     """One day of a source beside the same day of the landing zone.
 
-    `new`: nothing has landed for it. `same`: all of it is there. `added to`: rows come to those that are there.
-    `corrected`: rows that this source had landed are taken away (`--replace`). `refused`: `refusal` says why, and
-    nothing of the whole import would be written. `events_added`, `events_removed`, `reports_added` and
-    `reports_removed` are counts of rows; reports count for the day of their event.
+    `new`: nothing has landed for it. `same`: all of it is there. `added to`: rows come to those
+    that are there. `corrected`: rows that this source had landed are taken away (`--replace`).
+    `refused`: `refusal` says why, and nothing of the whole import would be written. `events_added`,
+    `events_removed`, `reports_added` and `reports_removed` are counts of rows; reports count for
+    the day of their event.
     """
 
     day: date
@@ -54,12 +61,18 @@ class DayComparison:
 
 
 def compared_days(
-    landing: Landing, source: Source, use_case: UseCase, days: DayRange, claims: Claims, *, replace: bool = False
+    landing: Landing,
+    source: Source,
+    use_case: UseCase,
+    days: DayRange,
+    claims: Claims,
+    *,
+    replace: bool = False,
 ) -> Iterator[DayComparison]:
     """Compare those of `days` that the source speaks of, in order.
 
-    An import of the same range refuses what is refused here, with the same words. Raises what reading the source or
-    the landing zone raises.
+    An import of the same range refuses what is refused here, with the same words. Raises what
+    reading the source or the landing zone raises.
     """
     others = other_days(landing, source, use_case, days, claims)
     for day in days:
@@ -74,15 +87,19 @@ def compared_days(
         yield _compared(landing, use_case, day, addition)
 
 
-def _compared(landing: Landing, use_case: UseCase, day: date, addition: DayAddition) -> DayComparison:
+def _compared(
+    landing: Landing, use_case: UseCase, day: date, addition: DayAddition
+) -> DayComparison:
     landed = read_day(landing, use_case.events, day)
     before = landed or empty_day(use_case.events)
     after = addition.content
     added = sum(
-        rows_not_in(old, now).num_rows for old, now in ((before.typed, after.typed), (before.texts, after.texts))
+        rows_not_in(old, now).num_rows
+        for old, now in ((before.typed, after.typed), (before.texts, after.texts))
     )
     removed = sum(
-        rows_not_in(now, old).num_rows for old, now in ((before.typed, after.typed), (before.texts, after.texts))
+        rows_not_in(now, old).num_rows
+        for old, now in ((before.typed, after.typed), (before.texts, after.texts))
     )
     reports_added = _reports(landing, use_case, addition.reports, are_there=False)
     reports_removed = _reports(landing, use_case, addition.reports_taken_back, are_there=True)
@@ -96,7 +113,9 @@ def _compared(landing: Landing, use_case: UseCase, day: date, addition: DayAddit
     return DayComparison(day, state, added, removed, reports_added, reports_removed)
 
 
-def _reports(landing: Landing, use_case: UseCase, by_day: dict[date, Any], *, are_there: bool) -> int:
+def _reports(
+    landing: Landing, use_case: UseCase, by_day: dict[date, Any], *, are_there: bool
+) -> int:
     """How many of some reports are in the landing zone, or are not."""
     feed = use_case.labels
     schema = typed_schema(feed)

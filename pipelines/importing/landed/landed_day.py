@@ -1,4 +1,6 @@
-"""A landed day as an import keeps it: each row once, in one order, so that the same rows are always the same bytes."""
+"""A landed day as an import keeps it: each row once, in one order, so that the same rows are always
+the same bytes.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ from pipelines.usecases.definition import Feed
 
 @dataclass(frozen=True)
 class LandedDay:
-    """The rows of one day of a feed: `typed` in the feed's types, `texts` those with a value that could not be read."""
+    """The rows of one day of a feed: `typed` in the feed's types, `texts` those with a value that
+    could not be read.
+    """
 
     typed: Any
     texts: Any
@@ -56,13 +60,16 @@ def together(feed: Feed, *days: LandedDay) -> LandedDay:
     texts = pa.concat_tables([day.texts.cast(text_schema(feed)) for day in days])
     first = list(dict.fromkeys([feed.time, *feed.key]))
     others = [column.name for column in feed.columns if column.name not in first]
-    return LandedDay(_once(typed, [*first, *others], feed.key[0]), _once(texts, [*first, *others], feed.key[0]))
+    return LandedDay(
+        _once(typed, [*first, *others], feed.key[0]), _once(texts, [*first, *others], feed.key[0])
+    )
 
 
 def read_day(landing: Landing, feed: Feed, day: date) -> LandedDay | None:
     """What a day of the feed holds, or None where it has not arrived.
 
-    Raises `ContractError` where its files are not what its manifest says, or do not have the feed's columns.
+    Raises `ContractError` where its files are not what its manifest says, or do not have the feed's
+    columns.
     """
     if not landing.arrival(feed.name, day).arrived:
         return None
@@ -82,7 +89,9 @@ def write_day(landing: Landing, feed: Feed, day: date, content: LandedDay) -> bo
 
 
 def row_keys(day: LandedDay, feed: Feed) -> tuple[Any, Any]:
-    """For each row of both tables its key as text (parts joined by a bar); null where a part of it is missing."""
+    """For each row of both tables its key as text (parts joined by a bar); null where a part of it
+    is missing.
+    """
     return _keys(day.typed, feed), _keys(day.texts, feed)
 
 
@@ -101,7 +110,9 @@ def each_row_once(table: Any, key: str) -> Any:
 
 
 def _once(table: Any, order: list[str], key: str) -> Any:
-    return each_row_once(table, key).sort_by([(name, "ascending") for name in order]).combine_chunks()
+    return (
+        each_row_once(table, key).sort_by([(name, "ascending") for name in order]).combine_chunks()
+    )
 
 
 def _read(path: Path, feed: Feed, day: date) -> LandedDay:
@@ -109,11 +120,16 @@ def _read(path: Path, feed: Feed, day: date) -> LandedDay:
     try:
         if path.name.endswith(".parquet"):
             table = pa.parquet.read_table(path, partitioning=None)
-            return LandedDay(table.select(typed_schema(feed).names).cast(typed_schema(feed)), empty.texts)
-        names, *rows = csv.reader(io.StringIO(gzip.decompress(path.read_bytes()).decode(), newline=""))
+            return LandedDay(
+                table.select(typed_schema(feed).names).cast(typed_schema(feed)), empty.texts
+            )
+        names, *rows = csv.reader(
+            io.StringIO(gzip.decompress(path.read_bytes()).decode(), newline="")
+        )
         full = [[value or None for value in row] for row in rows if row]
         columns = {
-            name: pa.array([row[names.index(name)] for row in full], pa.string()) for name in text_schema(feed).names
+            name: pa.array([row[names.index(name)] for row in full], pa.string())
+            for name in text_schema(feed).names
         }
         return LandedDay(empty.typed, pa.table(columns, schema=text_schema(feed)))
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
@@ -123,5 +139,8 @@ def _read(path: Path, feed: Feed, day: date) -> LandedDay:
             day=str(day),
             expected=f"files with {', '.join(text_schema(feed).names)}",
             found=str(error).splitlines()[0] if str(error) else type(error).__name__,
-            next_step="ask its sender for a correct file, or take the day out of the landing zone; nothing was changed",
+            next_step=(
+                "ask its sender for a correct file, or take the day out of the landing zone;"
+                " nothing was changed"
+            ),
         ) from error

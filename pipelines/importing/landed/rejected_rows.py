@@ -1,4 +1,6 @@
-"""The rows of an import that belong to no day: a CSV file in the home, with where each is found and what is wrong."""
+"""The rows of an import that belong to no day: a CSV file in the home, with where each is found and
+what is wrong.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ _HEADER = ("file", "row", "rule", "column", "value")
 
 
 def write_rejected(home: Path, source: Source, days: DayRange) -> Path | None:
-    """Write `<home>/imports/rejected/<from>_<to>_<source>.csv`; None, and no file, where no row was rejected.
+    """Write `<home>/imports/rejected/<from>_<to>_<source>.csv`; None, and no file, where no row was
+    rejected.
 
-    Values are shown as messages show them: ids by their shape, control characters as escapes. The file of an earlier
-    import of the same source and days is replaced.
+    Values are shown as messages show them: ids by their shape, control characters as escapes. The
+    file of an earlier import of the same source and days is replaced.
     """
     name = hashlib.sha256(source.name.encode()).hexdigest()[:8]
     path = home / "imports" / "rejected" / f"{days.first}_{days.last}_{name}.csv"
@@ -31,7 +34,9 @@ def write_rejected(home: Path, source: Source, days: DayRange) -> Path | None:
     writer.writerow(_HEADER)
     for row in findings.sort_by([("file", "ascending"), ("row", "ascending")]).to_pylist():
         writer.writerow([row["file"], row["row"], row["rule"], row["column"], _inert(row["shown"])])
-    return write_whole(path, lambda partial: partial.write_text(text.getvalue()), what="the list of rejected rows")
+    return write_whole(
+        path, lambda partial: partial.write_text(text.getvalue()), what="the list of rejected rows"
+    )
 
 
 def _inert(text: str) -> str:

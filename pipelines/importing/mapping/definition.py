@@ -1,4 +1,7 @@
-"""Mapping files: how public or own files become feeds of the landing zone. TOML; every problem is told at once."""
+"""Mapping files: how public or own files become feeds of the landing zone.
+
+TOML; every problem is told at once.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +20,13 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 
 from pipelines.base.column_types import parse_column_type
 from pipelines.base.errors import ConfigurationError
-from pipelines.importing.mapping.declared_columns import EventsColumn, IdColumn, Section, TimeColumn, column_model
+from pipelines.importing.mapping.declared_columns import (
+    EventsColumn,
+    IdColumn,
+    Section,
+    TimeColumn,
+    column_model,
+)
 from pipelines.importing.mapping.keyed_ids import KINDS
 from pipelines.importing.mapping.label_values import label_value, opposite
 from pipelines.usecases.definition import Feed, UseCase
@@ -26,26 +35,38 @@ _SHIPPED = resources.files("pipelines.importing") / "mappings"
 
 EVERYTHING_ELSE = "everything else"
 FILL_IN = "FILL IN"
-"""Stands in a proposed mapping for what a person has to say; a mapping that holds it cannot be used."""
+"""Stands in a proposed mapping for what a person has to say; a mapping that holds it cannot be
+used.
+"""
 
 Value = bool | int | float | str
 
 
 class SourceFiles(Section):
-    """Which files, in which form. `{day}` in `files` stands for the day; without it the files hold all days.
+    """Which files, in which form.
+
+    `{day}` in `files` stands for the day; without it the files hold all days.
 
     `files` may be a pattern (`*`, `?`, `[…]`, `**`) or several; all files that fit are one source.
     """
 
-    files: str | tuple[str, ...] = Field(description="path or pattern below --path; {day} stands for YYYY-MM-DD")
+    files: str | tuple[str, ...] = Field(
+        description="path or pattern below --path; {day} stands for YYYY-MM-DD"
+    )
     format: Literal["parquet", "csv"] = Field(description="csv: text with a header, gzipped or not")
-    name: str = Field(default="", description="what to call the source; without it, the folder and the pattern")
+    name: str = Field(
+        default="", description="what to call the source; without it, the folder and the pattern"
+    )
     time_zone: str = Field(default="UTC", description="of times that carry none")
-    time_format: str | None = Field(default=None, description="of times that are text; %s stands for epoch seconds")
+    time_format: str | None = Field(
+        default=None, description="of times that are text; %s stands for epoch seconds"
+    )
     delimiter: str = Field(default=",", min_length=1, max_length=1, description="of CSV")
     quote: str = Field(default='"', max_length=1, description='of CSV; "" for none')
     encoding: str = Field(default="utf-8", description="of CSV")
-    multiline: bool = Field(default=False, description="of CSV: many quoted values go over line ends")
+    multiline: bool = Field(
+        default=False, description="of CSV: many quoted values go over line ends"
+    )
 
     @field_validator("files")
     @classmethod
@@ -72,7 +93,9 @@ class SourceFiles(Section):
             # Arrow hands its own buffers to the decoder, which not every codec of Python takes.
             codecs.getincrementaldecoder(encoding)().decode(pa.py_buffer("a,b".encode(encoding)))
         except (LookupError, ValueError, AttributeError, TypeError) as error:
-            raise ValueError("must be an encoding that Python knows, for instance utf-8 or cp1252") from error
+            raise ValueError(
+                "must be an encoding that Python knows, for instance utf-8 or cp1252"
+            ) from error
         return encoding
 
     @field_validator("delimiter", "quote")
@@ -106,10 +129,14 @@ class SourceFiles(Section):
 
 
 class RowFilter(Section):
-    """Rows of the source by the value of one column: one of `values`, or a number `below` or `above` a bound."""
+    """Rows of the source by the value of one column: one of `values`, or a number `below` or
+    `above` a bound.
+    """
 
     column: str = Field(min_length=1)
-    values: tuple[Value, ...] = Field(default=(), description="numbers, flags and texts that mean the same are equal")
+    values: tuple[Value, ...] = Field(
+        default=(), description="numbers, flags and texts that mean the same are equal"
+    )
     below: float | None = None
     above: float | None = None
     empty: bool = Field(default=False, description="rows without a value as well")
@@ -122,14 +149,17 @@ class RowFilter(Section):
 
 
 class LabelColumn(Section):
-    """Which column holds the label, what its values mean, and how long after the event a positive one is reported.
+    """Which column holds the label, what its values mean, and how long after the event a positive
+    one is reported.
 
-    A value that is neither positive nor negative is an unknown label. Without `negative`, the usual opposite of the
-    positive values is meant (0 of 1, no of yes), where there is one.
+    A value that is neither positive nor negative is an unknown label. Without `negative`, the usual
+    opposite of the positive values is meant (0 of 1, no of yes), where there is one.
     """
 
     column: str = Field(min_length=1)
-    positive: tuple[Value, ...] = Field(min_length=1, description="values that mean a positive label")
+    positive: tuple[Value, ...] = Field(
+        min_length=1, description="values that mean a positive label"
+    )
     negative: tuple[Value, ...] | Literal["everything else"] = Field(
         default=(), description='values that mean a negative label, or "everything else"'
     )
@@ -165,7 +195,9 @@ class LabelColumn(Section):
         """The negative values in that spelling; none where everything else is negative."""
         if isinstance(self.negative, str):
             return frozenset()
-        declared = self.negative or [text for text in map(opposite, self.positive) if text is not None]
+        declared = self.negative or [
+            text for text in map(opposite, self.positive) if text is not None
+        ]
         return frozenset(label_value(value) for value in declared)
 
     @property
@@ -175,16 +207,23 @@ class LabelColumn(Section):
 
 
 class Mapping(Section):
-    """A whole mapping file. `events` gives, for each column of the use case's events, what it is made of.
+    """A whole mapping file.
 
-    `keyed` are those of the use case's columns that take a keyed hash of the source's ids (see `importing.keyed_ids`).
+    `events` gives, for each column of the use case's events, what it is made of.
+
+    `keyed` are those of the use case's columns that take a keyed hash of the source's ids (see
+    `importing.keyed_ids`).
     """
 
     description: str = ""
     keyed: tuple[str, ...] = ()
     source: SourceFiles
-    keep: tuple[RowFilter, ...] = Field(default=(), description="only rows that fit every one of these are read")
-    drop: tuple[RowFilter, ...] = Field(default=(), description="rows that fit one of these are left out, and counted")
+    keep: tuple[RowFilter, ...] = Field(
+        default=(), description="only rows that fit every one of these are read"
+    )
+    drop: tuple[RowFilter, ...] = Field(
+        default=(), description="rows that fit one of these are left out, and counted"
+    )
     events: dict[str, EventsColumn]
     labels: LabelColumn
 
@@ -202,28 +241,44 @@ class Mapping(Section):
 
 def shipped_mappings() -> list[str]:
     """Names of the mappings that come with Tollgate."""
-    return sorted(path.name.removesuffix(".toml") for path in _SHIPPED.iterdir() if path.name.endswith(".toml"))
+    return sorted(
+        path.name.removesuffix(".toml")
+        for path in _SHIPPED.iterdir()
+        if path.name.endswith(".toml")
+    )
 
 
 def load_mapping(name: str, use_case: UseCase) -> Mapping:
-    """A mapping by its name or by the path of a user's file; raises `ConfigurationError` that lists every problem."""
+    """A mapping by its name or by the path of a user's file; raises `ConfigurationError` that lists
+    every problem.
+    """
     shipped = name in shipped_mappings()
     where = f"mapping {name!r}" if shipped else str(Path(name).expanduser())
     try:
-        text = (_SHIPPED / f"{name}.toml" if shipped else Path(name).expanduser()).read_text(encoding="utf-8")
+        text = (_SHIPPED / f"{name}.toml" if shipped else Path(name).expanduser()).read_text(
+            encoding="utf-8"
+        )
         document = tomllib.loads(text)
     except (OSError, ValueError) as error:
         if isinstance(error, tomllib.TOMLDecodeError | UnicodeDecodeError):
             raise _unusable(where, [str(error)], "a TOML file") from error
         expected = f"one of {', '.join(shipped_mappings())}, or the path of a TOML file"
-        raise _unusable(where, [getattr(error, "strerror", None) or str(error)], expected) from error
+        raise _unusable(
+            where, [getattr(error, "strerror", None) or str(error)], expected
+        ) from error
     return parse_mapping(document, use_case, where=where)
 
 
 def parse_mapping(document: dict[str, Any], use_case: UseCase, *, where: str) -> Mapping:
-    """A mapping from the content of its file; raises `ConfigurationError` that lists every problem."""
-    problems = [f"{place}: {FILL_IN!r} stands for what you have to say" for place in _left_open(document)]
-    problems += _unknown_columns(document.get("events"), use_case) + _unkeyable(document.get("keyed"), use_case)
+    """A mapping from the content of its file; raises `ConfigurationError` that lists every
+    problem.
+    """
+    problems = [
+        f"{place}: {FILL_IN!r} stands for what you have to say" for place in _left_open(document)
+    ]
+    problems += _unknown_columns(document.get("events"), use_case) + _unkeyable(
+        document.get("keyed"), use_case
+    )
     columns = _columns(document.get("events"), use_case, problems)
     try:
         mapping = Mapping.model_validate({**document, "events": columns})
@@ -248,7 +303,9 @@ def _left_open(document: Any, place: str = "") -> list[str]:
 
 
 def _columns(events: Any, use_case: UseCase, problems: list[str]) -> Any:
-    """The columns of the events as declared, each checked by its own type; problems are added to the list."""
+    """The columns of the events as declared, each checked by its own type; problems are added to
+    the list.
+    """
     if not isinstance(events, dict):
         return events
     columns: dict[str, EventsColumn] = {}
@@ -276,7 +333,9 @@ def _unknown_columns(events: Any, use_case: UseCase) -> list[str]:
 def _unkeyable(columns: Any, use_case: UseCase) -> list[str]:
     listed = columns if isinstance(columns, list) else []
     return [
-        f"keyed: {problem}" for problem in (unkeyable(str(column), use_case.events) for column in listed) if problem
+        f"keyed: {problem}"
+        for problem in (unkeyable(str(column), use_case.events) for column in listed)
+        if problem
     ]
 
 
@@ -287,24 +346,35 @@ def _contradictions(mapping: Mapping, use_case: UseCase) -> list[str]:
     for name, column in mapping.events.items():
         if isinstance(column, IdColumn) and name not in mapping.keyed and kinds[name] == "bigint":
             if column.columns:
-                problems.append(f"events.{name}: an id of several columns is text, so it has to be in keyed")
+                problems.append(
+                    f"events.{name}: an id of several columns is text, so it has to be in keyed"
+                )
             if column.kind == "text":
-                problems.append(f"events.{name}: {name} is a whole number here; an id that is text has to be in keyed")
+                problems.append(
+                    f"events.{name}: {name} is a whole number here; an id that is text has to be in"
+                    " keyed"
+                )
         if isinstance(column, IdColumn) and column.not_card_numbers and kinds[name] == "string":
-            declared = next(candidate for candidate in use_case.events.columns if candidate.name == name)
+            declared = next(
+                candidate for candidate in use_case.events.columns if candidate.name == name
+            )
             if name not in mapping.keyed and not declared.not_card_numbers:
                 problems.append(
-                    f"events.{name}.not_card_numbers: ingest quarantines text that looks like a card number; say "
-                    f"not_card_numbers in the column's declaration too (pipelines/usecases/{use_case.name}.py)"
+                    f"events.{name}.not_card_numbers: ingest quarantines text that looks like a"
+                    " card number; say not_card_numbers in the column's declaration too"
+                    f" (pipelines/usecases/{use_case.name}.py)"
                 )
         if isinstance(column, TimeColumn):
-            problems += [f"events.{name}.zone: {problem}" for problem in _zone_problems(column.zone)]
+            problems += [
+                f"events.{name}.zone: {problem}" for problem in _zone_problems(column.zone)
+            ]
     longest = timedelta(days=use_case.label.delay_days)
     if mapping.labels.delay > longest:
         problems.append(
-            f"labels.delay_hours: reports come {mapping.labels.delay_hours:g} hours after the event, but the use case "
-            f"takes an event without a report for negative after {use_case.label.delay_days} days: shorten the delay, "
-            f"or raise label.delay_days in pipelines/usecases/{use_case.name}.py"
+            f"labels.delay_hours: reports come {mapping.labels.delay_hours:g} hours after the"
+            " event, but the use case takes an event without a report for negative after"
+            f" {use_case.label.delay_days} days: shorten the delay, or raise label.delay_days in"
+            f" pipelines/usecases/{use_case.name}.py"
         )
     return problems
 
@@ -341,8 +411,13 @@ def _described(error: ValidationError, *, within: str = "") -> Iterable[str]:
     """Each problem once: a value that fits none of several types is one problem."""
     problems: dict[str, str] = {}
     for item in error.errors():
-        place = ".".join(str(part) for part in ([within] if within else []) + list(item["loc"][: 1 if within else 2]))
-        problems.setdefault(place, f"{place or within}: {item['msg'].removeprefix('Value error, ')}")
+        place = ".".join(
+            str(part)
+            for part in ([within] if within else []) + list(item["loc"][: 1 if within else 2])
+        )
+        problems.setdefault(
+            place, f"{place or within}: {item['msg'].removeprefix('Value error, ')}"
+        )
     return problems.values()
 
 
@@ -350,7 +425,8 @@ def _unusable(where: str, problems: list[str], expected: str = "") -> Configurat
     return ConfigurationError(
         "the mapping cannot be used",
         where=where,
-        expected=expected or "[source], [events] and [labels] as in pipelines/importing/mappings/handbook.toml",
+        expected=expected
+        or "[source], [events] and [labels] as in pipelines/importing/mappings/handbook.toml",
         found="; ".join(problems),
         next_step="correct the mapping; nothing was written",
     )

@@ -1,9 +1,11 @@
-"""Keyed hashes in the place of ids: equal ids stay equal, and who lacks the key cannot tell whose they are.
+"""Keyed hashes in the place of ids: equal ids stay equal, and who lacks the key cannot tell whose
+they are.
 
-A keyed id is HMAC-SHA-256 (RFC 2104) of column and id under the key of ids, its first 53 bits as a whole number: exact
-in every JSON reader (RFC 7493, 2.2), and of five million ids two become one with a chance of one in 700. Where the
-number would pass for a card number its last bit is turned, so that nothing masks it later. Without the key all ids that
-there can be would be tried: an id is short, and a plain hash of it no secret.
+A keyed id is HMAC-SHA-256 (RFC 2104) of column and id under the key of ids, its first 53 bits as a
+whole number: exact in every JSON reader (RFC 7493, 2.2), and of five million ids two become one
+with a chance of one in 700. Where the number would pass for a card number its last bit is turned,
+so that nothing masks it later. Without the key all ids that there can be would be tried: an id is
+short, and a plain hash of it no secret.
 """
 
 from __future__ import annotations
@@ -25,20 +27,25 @@ KINDS = ("bigint", "string")
 
 
 def composed(text: str) -> str:
-    """An id in the one spelling in which ids are compared: no blanks around it, letters composed (Unicode's NFC)."""
+    """An id in the one spelling in which ids are compared: no blanks around it, letters composed
+    (Unicode's NFC).
+    """
     return unicodedata.normalize("NFC", text.strip())
 
 
 def joined_id(parts: Iterable[str]) -> str:
-    """An id of several parts as one text: `a|b`; a bar or a backslash within a part has a backslash before it."""
+    """An id of several parts as one text: `a|b`; a bar or a backslash within a part has a backslash
+    before it.
+    """
     return "|".join(part.replace("\\", "\\\\").replace("|", "\\|") for part in parts)
 
 
 def keyed_id(key: bytes, column: str, value: int | str) -> int:
-    """The keyed id, 0 to 2^53 - 1, of an id as it is written (whole number or text, blanks around it do not count).
+    """The keyed id, 0 to 2^53 - 1, of an id as it is written (whole number or text, blanks around
+    it do not count).
 
-    `column` is the feed's: one id in two columns gives two numbers, so that they cannot be linked. Raises `ValueError`
-    for what is no id: None, a flag, a floating-point number, empty text.
+    `column` is the feed's: one id in two columns gives two numbers, so that they cannot be linked.
+    Raises `ValueError` for what is no id: None, a flag, a floating-point number, empty text.
     """
     if isinstance(value, bool) or not isinstance(value, int | str) or not str(value).strip():
         raise ValueError(f"an id is a whole number or text that is not empty, not {value!r}")
@@ -51,9 +58,9 @@ def keyed_id(key: bytes, column: str, value: int | str) -> int:
 def id_key(settings: Settings, *, may_make: bool) -> bytes:
     """The key of ids: the file that is set, or the home's own (`<home>/keys/ids.key`).
 
-    An import makes the home's own where there is none; who looks for ids may not, as under a new key nothing is found.
-    Raises `ConfigurationError` where the file cannot be read or is shorter than 32 bytes, `StoreError` where it cannot
-    be made.
+    An import makes the home's own where there is none; who looks for ids may not, as under a new
+    key nothing is found. Raises `ConfigurationError` where the file cannot be read or is shorter
+    than 32 bytes, `StoreError` where it cannot be made.
     """
     path = settings.id_key or settings.home / "keys" / "ids.key"
     if may_make and settings.id_key is None:
@@ -73,5 +80,8 @@ def _unusable(where: str, problem: str) -> ConfigurationError:
         where=where,
         expected=f"a file of {LEAST_KEY_BYTES} bytes or more that this user may read",
         found=problem,
-        next_step="let TOLLGATE_ID_KEY name that file; unset, the home has a key of its own from its first import on",
+        next_step=(
+            "let TOLLGATE_ID_KEY name that file; unset, the home has a key of its own from its"
+            " first import on"
+        ),
     )

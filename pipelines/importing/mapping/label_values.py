@@ -1,4 +1,6 @@
-"""Labels in one spelling: numbers, flags and texts that mean the same are equal, whatever file they come from."""
+"""Labels in one spelling: numbers, flags and texts that mean the same are equal, whatever file they
+come from.
+"""
 
 from __future__ import annotations
 
@@ -10,9 +12,11 @@ _OPPOSITES = {"1": "0", "yes": "no", "y": "n", "t": "f"}
 
 
 def label_value(value: object) -> str:
-    """The spelling in which a label is compared: `1`, `1.0`, `" 1"`, `true` and `True` are all `1`; empty is ``.
+    """The spelling in which a label is compared: `1`, `1.0`, `" 1"`, `true` and `True` are all `1`;
+    empty is ``.
 
-    Blanks around it, upper and lower case, and the two ways in which Unicode writes a letter do not count.
+    Blanks around it, upper and lower case, and the two ways in which Unicode writes a letter do not
+    count.
     """
     if value is None:
         return ""
@@ -22,7 +26,9 @@ def label_value(value: object) -> str:
 
 
 def opposite(value: object) -> str | None:
-    """The usual opposite of a label in the same spelling (0 of 1, no of yes), or None where there is no usual one."""
+    """The usual opposite of a label in the same spelling (0 of 1, no of yes), or None where there
+    is no usual one.
+    """
     text = label_value(value)
     backwards = {negative: positive for positive, negative in _OPPOSITES.items()}
     return _OPPOSITES.get(text, backwards.get(text))

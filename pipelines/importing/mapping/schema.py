@@ -1,4 +1,6 @@
-"""The JSON schema of a use case's mapping files: for editors, which complete and check the file while it is written."""
+"""The JSON schema of a use case's mapping files: for editors, which complete and check the file
+while it is written.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from pipelines.usecases.definition import UseCase
 
 
 def mapping_schema(use_case: UseCase) -> dict[str, Any]:
-    """The schema (JSON Schema, draft 7): each column of the events with the keys that its type allows."""
+    """The schema (JSON Schema, draft 7): each column of the events with the keys that its type
+    allows.
+    """
     schema = Mapping.model_json_schema(ref_template="#/definitions/{model}")
     definitions = schema.pop("$defs")
     columns = {}
@@ -24,20 +28,32 @@ def mapping_schema(use_case: UseCase) -> dict[str, Any]:
         definitions[model.__name__] = own
         columns[column.name] = {
             "description": f"{column.description} ({column.type})",
-            "anyOf": [{"type": "string", "minLength": 1}, {"$ref": f"#/definitions/{model.__name__}"}],
+            "anyOf": [
+                {"type": "string", "minLength": 1},
+                {"$ref": f"#/definitions/{model.__name__}"},
+            ],
         }
     used = {column_model(column.type).__name__ for column in use_case.events.columns}
     unused = {"IdColumn", "NumberColumn", "TimeColumn", "PlainColumn"} - used
     schema["properties"]["events"] = {
-        "description": f"columns of {use_case.events.name}, each with the column of the source that it is made of",
+        "description": (
+            f"columns of {use_case.events.name}, each with the column of the source that it is"
+            " made of"
+        ),
         "type": "object",
         "properties": columns,
         "required": list(columns),
         "additionalProperties": False,
     }
-    keyable = [column.name for column in use_case.events.columns if parse_column_type(column.type).kind in KINDS]
+    keyable = [
+        column.name
+        for column in use_case.events.columns
+        if parse_column_type(column.type).kind in KINDS
+    ]
     schema["properties"]["keyed"]["items"] = {"enum": keyable}
-    schema["definitions"] = {name: definition for name, definition in definitions.items() if name not in unused}
+    schema["definitions"] = {
+        name: definition for name, definition in definitions.items() if name not in unused
+    }
     title = f"Tollgate: a mapping of files to the {use_case.name} use case"
     return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": title}
 

@@ -1,4 +1,6 @@
-"""The form of a file that nobody has described yet: kind, encoding, separator, quote sign, and a sample by column."""
+"""The form of a file that nobody has described yet: kind, encoding, separator, quote sign, and a
+sample by column.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ csv.field_size_limit(_SAMPLE_BYTES)
 
 @dataclass(frozen=True)
 class SampleColumn:
-    """A column's first values as text (None: empty), and its Arrow type in a Parquet file (CSV: `text`)."""
+    """A column's first values as text (None: empty), and its Arrow type in a Parquet file (CSV:
+    `text`).
+    """
 
     name: str
     kind: str
@@ -38,7 +42,9 @@ class SampleColumn:
 
 @dataclass(frozen=True)
 class FileForm:
-    """How a file is to be read, and a sample of it; columns whose name occurs twice, and nested ones, are left out."""
+    """How a file is to be read, and a sample of it; columns whose name occurs twice, and nested
+    ones, are left out.
+    """
 
     format: Literal["csv", "parquet"]
     columns: tuple[SampleColumn, ...]
@@ -49,8 +55,11 @@ class FileForm:
 
 
 def form_of(path: Path) -> FileForm:
-    """Look at the beginning of a file. Raises `UsageError` where there is none, `ConfigurationError` where it is empty,
-    of another kind, or cannot be read."""
+    """Look at the beginning of a file.
+
+    Raises `UsageError` where there is none, `ConfigurationError` where it is empty, of another
+    kind, or cannot be read.
+    """
     if not path.is_file():
         raise UsageError(
             "there is no such file",
@@ -66,8 +75,18 @@ def form_of(path: Path) -> FileForm:
         for magic, kind in _NO_SOURCES.items():
             if start.startswith(magic):
                 raise _unusable(path, f"this is {kind}")
-        return _csv(path, _unpacked(path) if start[:2] == b"\x1f\x8b" else _beginning(path, _SAMPLE_BYTES))
-    except (OSError, EOFError, ValueError, OverflowError, NotImplementedError, csv.Error, zlib.error) as error:
+        return _csv(
+            path, _unpacked(path) if start[:2] == b"\x1f\x8b" else _beginning(path, _SAMPLE_BYTES)
+        )
+    except (
+        OSError,
+        EOFError,
+        ValueError,
+        OverflowError,
+        NotImplementedError,
+        csv.Error,
+        zlib.error,
+    ) as error:
         raise _unusable(path, str(error)) from error
 
 
@@ -92,7 +111,9 @@ def _parquet(path: Path) -> FileForm:
 
 
 def texts_of(values: Any) -> list[str | None]:
-    """Values of a column as text, times beyond the year 9999 and of unknown zones too; None where there is none."""
+    """Values of a column as text, times beyond the year 9999 and of unknown zones too; None where
+    there is none.
+    """
     import pyarrow as pa
 
     if pa.types.is_timestamp(values.type):
@@ -131,7 +152,9 @@ def _csv(path: Path, data: bytes) -> FileForm:
 
 
 def _fields(text: str, delimiter: str) -> int:
-    """Into how many fields the sign parts the header, where it parts most of the next lines into as many."""
+    """Into how many fields the sign parts the header, where it parts most of the next lines into as
+    many.
+    """
     rows = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
     counts = [len(row) for row, _ in zip(rows, range(50), strict=False) if row]
     return counts[0] if counts and counts.count(counts[0]) > len(counts) / 2 else 0
@@ -140,7 +163,9 @@ def _fields(text: str, delimiter: str) -> int:
 def _decoded(data: bytes) -> tuple[str, str]:
     for mark, encoding in _MARKS.items():
         if data.startswith(mark):
-            decoder = codecs.getincrementaldecoder("utf-8-sig" if encoding == "utf-8" else encoding)("replace")
+            decoder = codecs.getincrementaldecoder(
+                "utf-8-sig" if encoding == "utf-8" else encoding
+            )("replace")
             return encoding, decoder.decode(data)
     try:
         return "utf-8", codecs.getincrementaldecoder("utf-8")().decode(data)

@@ -1,4 +1,6 @@
-"""What an import would make of a source, seen in a sample of its rows: columns, labels, times; nothing is written."""
+"""What an import would make of a source, seen in a sample of its rows: columns, labels, times;
+nothing is written.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,15 @@ import pyarrow.compute as pc
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import TollgateError, UsageError
 from pipelines.base.printable import shape, shown
-from pipelines.importing.conversion.conversion import FINDINGS, LABEL, TIME, VALUE, FileRows, between, read_events
+from pipelines.importing.conversion.conversion import (
+    FINDINGS,
+    LABEL,
+    TIME,
+    VALUE,
+    FileRows,
+    between,
+    read_events,
+)
 from pipelines.importing.conversion.labels import LabelCounts, counted
 from pipelines.importing.conversion.source import Source, SourceDay
 from pipelines.importing.conversion.source_files import read_file
@@ -33,10 +43,11 @@ _SHOWN = 3
 
 @dataclass(frozen=True)
 class PreviewColumn:
-    """A column of the events: the source's columns and their types, and what becomes of their values.
+    """A column of the events: the source's columns and their types, and what becomes of their
+    values.
 
-    `in_file` and `becomes` are the first values; ids by their shape. `rules` count what ingest would quarantine, or
-    what has no day. `empty`: rows without a value.
+    `in_file` and `becomes` are the first values; ids by their shape. `rules` count what ingest
+    would quarantine, or what has no day. `empty`: rows without a value.
     """
 
     name: str
@@ -51,9 +62,12 @@ class PreviewColumn:
 
 @dataclass(frozen=True)
 class Preview:
-    """A sample of a source as an import would read it. `refusal` is why it would be refused; None where it would not.
+    """A sample of a source as an import would read it.
 
-    `hours`: events by hour of the day, UTC, 24 numbers. `days`: by day (YYYY-MM-DD) events and positives.
+    `refusal` is why it would be refused; None where it would not.
+
+    `hours`: events by hour of the day, UTC, 24 numbers. `days`: by day (YYYY-MM-DD) events and
+    positives.
     """
 
     files: list[str]
@@ -82,19 +96,25 @@ class Preview:
             "malformed": [asdict(rule) for rule in self.malformed],
             "labels": self.labels.table(),
             "hours": self.hours,
-            "days": [{"day": day, "events": each[0], "positives": each[1]} for day, each in self.days.items()],
+            "days": [
+                {"day": day, "events": each[0], "positives": each[1]}
+                for day, each in self.days.items()
+            ],
             "account": self.account.to_json() if self.account else None,
             "refused": self.refusal.fields() if self.refusal else None,
         }
 
 
 class SampledSource(Source):
-    """The first rows of a few files of a source, evenly chosen; it answers each day with all of them.
+    """The first rows of a few files of a source, evenly chosen; it answers each day with all of
+    them.
 
     With `days`, only rows of these, and of a source with a file for each day only their files.
     """
 
-    def __init__(self, folder: Path, mapping: Mapping, feed: Feed, key: bytes, days: DayRange | None) -> None:
+    def __init__(
+        self, folder: Path, mapping: Mapping, feed: Feed, key: bytes, days: DayRange | None
+    ) -> None:
         super().__init__(folder, mapping, feed, key)
         self._days = days
         self._chosen = False
@@ -148,11 +168,15 @@ class SampledSource(Source):
         return self._read[path]
 
 
-def preview(folder: Path, mapping: Mapping, use_case: UseCase, key: bytes, days: DayRange | None = None) -> Preview:
-    """Look at a sample of a source. Raises what an import would raise where files are missing or cannot be read.
+def preview(
+    folder: Path, mapping: Mapping, use_case: UseCase, key: bytes, days: DayRange | None = None
+) -> Preview:
+    """Look at a sample of a source.
 
-    What an import would refuse of the values themselves is in `Preview.refusal`. `key` hashes ids where the mapping
-    asks for it; any will do.
+    Raises what an import would raise where files are missing or cannot be read.
+
+    What an import would refuse of the values themselves is in `Preview.refusal`. `key` hashes ids
+    where the mapping asks for it; any will do.
     """
     source = SampledSource(folder, mapping, use_case.events, key, days)
     requested = days or DayRange.parse("2000-01-01", "2000-01-01")
@@ -178,8 +202,12 @@ def preview(folder: Path, mapping: Mapping, use_case: UseCase, key: bytes, days:
     labels = LabelCounts()
     for table in (content.good, content.unreadable):
         labels.add(counted(table[LABEL].combine_chunks(), table[VALUE].combine_chunks()))
-    times = pa.chunked_array([*content.good[use_case.events.time].chunks, *content.unreadable[TIME].chunks])
-    flags = pa.chunked_array([*content.good[LABEL].chunks, *content.unreadable[LABEL].chunks], pa.int8())
+    times = pa.chunked_array(
+        [*content.good[use_case.events.time].chunks, *content.unreadable[TIME].chunks]
+    )
+    flags = pa.chunked_array(
+        [*content.good[LABEL].chunks, *content.unreadable[LABEL].chunks], pa.int8()
+    )
 
     return Preview(
         files=[path.name for path in source.chosen],
@@ -203,7 +231,9 @@ def _columns(source: SampledSource, good: Any, findings: Any) -> list[PreviewCol
         declared = mapping.events[column.name]
         is_id = isinstance(declared, IdColumn)
         of_column = findings.filter(_of(findings, column.name, mapping))
-        rules = [rule for rule in broken_rules(of_column) if rule.rule.startswith(f"{column.name}_")]
+        rules = [
+            rule for rule in broken_rules(of_column) if rule.rule.startswith(f"{column.name}_")
+        ]
         empty = sum(rule.rows for rule in rules if rule.rule == f"{column.name}_missing")
         kind = f"{column.type}, a keyed hash" if column.name in mapping.keyed else column.type
         columns.append(
@@ -238,7 +268,10 @@ def _first_values(columns: list[Any], *, by_shape: bool) -> list[str]:
 
 def _texts(values: Any) -> list[str | None]:
     if pa.types.is_timestamp(values.type) and values.type.tz == "UTC" and values.type.unit == "us":
-        return [None if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}Z" for moment in values.to_pylist()]
+        return [
+            None if moment is None else f"{moment:%Y-%m-%d %H:%M:%S}Z"
+            for moment in values.to_pylist()
+        ]
     return texts_of(values)
 
 
@@ -251,7 +284,12 @@ def _by_day(times: Any, labels: Any) -> dict[str, tuple[int, int]]:
     if not len(times):
         return {}
     table = pa.table({"day": times.cast(pa.date32()), "positive": pc.equal(labels, 1)})
-    counts = table.group_by("day").aggregate([([], "count_all"), ("positive", "sum")]).sort_by("day").to_pylist()
+    counts = (
+        table.group_by("day")
+        .aggregate([([], "count_all"), ("positive", "sum")])
+        .sort_by("day")
+        .to_pylist()
+    )
     return {str(row["day"]): (row["count_all"], row["positive_sum"] or 0) for row in counts}
 
 

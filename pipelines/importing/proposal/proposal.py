@@ -1,8 +1,9 @@
-"""A mapping proposed from a sample of a file: which column becomes what, as a commented TOML file to be looked over.
+"""A mapping proposed from a sample of a file: which column becomes what, as a commented TOML file
+to be looked over.
 
-Columns are found by their names (tokens, and words that commonly mean the same), by what their values are, and by
-whether they repeat. What cannot be told from a sample is said in comments; what cannot be found is left to be filled
-in, and `load_mapping` says so.
+Columns are found by their names (tokens, and words that commonly mean the same), by what their
+values are, and by whether they repeat. What cannot be told from a sample is said in comments; what
+cannot be found is left to be filled in, and `load_mapping` says so.
 """
 
 from __future__ import annotations
@@ -35,14 +36,37 @@ SCHEMA_FILE = Path(__file__).parents[1] / "mapping.schema.json"
 
 _SYNONYMS = (
     {"transaction", "trans", "tx", "trx", "txn", "event", "payment", "booking", "order"},
-    {"customer", "card", "cc", "client", "account", "acct", "user", "payer", "cardholder", "holder", "orig"},
+    {
+        "customer",
+        "card",
+        "cc",
+        "client",
+        "account",
+        "acct",
+        "user",
+        "payer",
+        "cardholder",
+        "holder",
+        "orig",
+    },
     {"terminal", "merchant", "shop", "store", "device", "pos", "vendor", "payee", "dest", "seller"},
     {"amount", "amt", "value", "price", "sum", "total", "betrag"},
     {"time", "date", "datetime", "timestamp", "ts", "when", "at", "dt", "zeit", "datum"},
     {"id", "num", "number", "nr", "no", "key", "code", "uuid", "ref"},
 )
 _AN_ID = min(_SYNONYMS[-1])
-_OTHER_TIMES = {"dob", "birth", "birthday", "expiry", "expires", "created", "updated", "open", "opened", "valid"}
+_OTHER_TIMES = {
+    "dob",
+    "birth",
+    "birthday",
+    "expiry",
+    "expires",
+    "created",
+    "updated",
+    "open",
+    "opened",
+    "valid",
+}
 _LABEL_WORDS = {"label", "target", "class", "outcome", "chargeback", "y"}
 _LABEL_VALUES = {"1", "yes", "y", "t", "true"}
 _NAME, _LITTLE = 0.45, 0.08
@@ -52,7 +76,10 @@ _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 @dataclass(frozen=True)
 class Proposal:
-    """`text`: the mapping as TOML. `to_fill_in`: its keys that have to be filled in before it can be used."""
+    """`text`: the mapping as TOML.
+
+    `to_fill_in`: its keys that have to be filled in before it can be used.
+    """
 
     text: str
     to_fill_in: tuple[str, ...]
@@ -80,8 +107,8 @@ def propose(
 ) -> Proposal:
     """A mapping for a file and the files like it.
 
-    `time`, `key`, `label` and `chosen` (by column of the events) name columns of the file that are known. Raises
-    `UsageError` where one of them is not there, and what `form_of` raises.
+    `time`, `key`, `label` and `chosen` (by column of the events) name columns of the file that are
+    known. Raises `UsageError` where one of them is not there, and what `form_of` raises.
     """
     form = form_of(path)
     given = {**(chosen or {}), **({use_case.events.key[0]: key} if key else {})}
@@ -122,22 +149,36 @@ def propose(
 def _head(form: FileForm, use_case: UseCase, draft: _Draft, output: Path | None) -> list[str]:
     lines = []
     if output is not None and use_case.name == "fraud" and _beside_the_schema(output):
-        lines.append(f"#:schema {Path(os.path.relpath(SCHEMA_FILE, output.absolute().parent)).as_posix()}")
+        lines.append(
+            f"#:schema {Path(os.path.relpath(SCHEMA_FILE, output.absolute().parent)).as_posix()}"
+        )
     else:
         lines.append(
-            "# For editors: tollgate mapping schema > mapping.schema.json, and here: #:schema ./mapping.schema.json"
+            "# For editors: tollgate mapping schema > mapping.schema.json, and here: #:schema"
+            " ./mapping.schema.json"
         )
     lines += [
-        f"# A mapping proposed from a sample, for the {use_case.name} use case: look it over, above all what stands in",
-        "# comments. All keys: docs/importing.md. Try it: tollgate import --check --mapping THIS --path FOLDER",
+        (
+            f"# A mapping proposed from a sample, for the {use_case.name} use case: look it over,"
+            " above all what stands in"
+        ),
+        (
+            "# comments. All keys: docs/importing.md. Try it: tollgate import --check --mapping"
+            " THIS --path FOLDER"
+        ),
     ]
     if draft.to_fill_in:
         lines.append(f"# To be filled in: {', '.join(draft.to_fill_in)}")
     if form.left_out:
         names = ", ".join(shown(name) for name in form.left_out)
-        lines.append(f"# Columns that cannot be used (nested, or a name that occurs twice): {names}")
+        lines.append(
+            f"# Columns that cannot be used (nested, or a name that occurs twice): {names}"
+        )
     if draft.keyed:
-        lines.append("# These take a keyed hash in the place of ids that are text, or look like card numbers.")
+        lines.append(
+            "# These take a keyed hash in the place of ids that are text, or look like card"
+            " numbers."
+        )
         lines.append(f"keyed = {_toml(draft.keyed)}")
     return lines
 
@@ -160,18 +201,23 @@ def _source(path: Path, form: FileForm, *, zoned: bool) -> list[str]:
     if form.format == "csv":
         lines += [f"delimiter = {_toml(form.delimiter)}", f"encoding = {_toml(form.encoding)}"]
         if form.encoding == "cp1252":
-            lines[-1] += "  # unsure: the bytes are no UTF-8; or another encoding of Windows, or iso8859-15"
+            lines[-1] += (
+                "  # unsure: the bytes are no UTF-8; or another encoding of Windows, or iso8859-15"
+            )
         if form.quote != '"':
             lines.append(f"quote = {_toml(form.quote)}")
     if not zoned:
         lines.append(
-            'time_zone = "UTC"  # unsure: the times name no zone; for local times for instance "Europe/Berlin"'
+            'time_zone = "UTC"  # unsure: the times name no zone; for local times for instance'
+            ' "Europe/Berlin"'
         )
     return lines
 
 
 def _in_order(use_case: UseCase) -> list[Column]:
-    """The event's key first, then numbers, then other ids: what is easiest to tell takes its column first."""
+    """The event's key first, then numbers, then other ids: what is easiest to tell takes its column
+    first.
+    """
     key = use_case.events.key[0]
 
     def rank(column: Column) -> int:
@@ -180,7 +226,9 @@ def _in_order(use_case: UseCase) -> list[Column]:
     return sorted(use_case.events.columns, key=rank)
 
 
-def _column(form: FileForm, use_case: UseCase, column: Column, given: str, draft: _Draft) -> list[str]:
+def _column(
+    form: FileForm, use_case: UseCase, column: Column, given: str, draft: _Draft
+) -> list[str]:
     model = column_model(column.type)
     is_key = column.name == use_case.events.key[0]
     matches = [sample for sample in form.columns if sample.name == given]
@@ -225,11 +273,15 @@ def _fits(sample: SampleColumn, column: Column, model: type, *, is_key: bool) ->
         if sample.kind.startswith(("timestamp", "date", "bool", "decimal")):
             return False
         fractions = any(re.fullmatch(r"[+-]?\d+[.,]0*[1-9]\d*", text) for text in values)
-        return not fractions and (not is_key or len(set(values)) == len(values) == len(sample.values))
+        return not fractions and (
+            not is_key or len(set(values)) == len(values) == len(sample.values)
+        )
     return not sample.kind.startswith("timestamp") or parse_column_type(column.type).kind == "date"
 
 
-def _id_lines(column: Column, sample: SampleColumn, draft: _Draft, hint: str, *, is_key: bool) -> list[str]:
+def _id_lines(
+    column: Column, sample: SampleColumn, draft: _Draft, hint: str, *, is_key: bool
+) -> list[str]:
     values = sample.there
     whole = all(re.fullmatch(r"-?\d{1,18}(\.0*)?", text) for text in values)
     zeros = any(re.match(r"-?0\d", text) for text in values)
@@ -240,10 +292,18 @@ def _id_lines(column: Column, sample: SampleColumn, draft: _Draft, hint: str, *,
         draft.keyed.append(column.name)
     lines = []
     if zeros and whole:
-        lines.append("# unsure: ids with leading zeros are taken for text; where they are whole numbers:")
-        lines.append(f'#   {column.name} = {{ column = {_toml(sample.name)}, kind = "whole", leading_zeros = "drop" }}')
+        lines.append(
+            "# unsure: ids with leading zeros are taken for text; where they are whole numbers:"
+        )
+        lines.append(
+            f'#   {column.name} = {{ column = {_toml(sample.name)}, kind = "whole", leading_zeros ='
+            ' "drop" }'
+        )
     if any(re.fullmatch(r"[+-]?\d+(\.\d+)?[eE][+-]\d+", text) for text in values):
-        lines.append("# Some ids are in scientific notation: their last digits are lost. Export them as text.")
+        lines.append(
+            "# Some ids are in scientific notation: their last digits are lost. Export them as"
+            " text."
+        )
     if is_key:
         hint = hint or "  # different in every row of the sample"
     if is_text and column.name in draft.keyed:
@@ -263,18 +323,25 @@ def _number_lines(column: Column, sample: SampleColumn, hint: str) -> list[str]:
     scale = wanted.scale if pa.types.is_decimal(wanted) else None
     if scale is not None and form.decimals > scale:
         lines.append(
-            f"# unsure: some have {form.decimals} decimals, and {scale} are kept; without round they are refused."
+            f"# unsure: some have {form.decimals} decimals, and {scale} are kept; without round"
+            " they are refused."
         )
         keys.append('round = "half_up"')
     if form.decimal == "." and form.thousands == "," and form.decimals == 0:
-        lines.append("# unsure: the comma is taken for a sign between thousands; or is it the decimal sign?")
+        lines.append(
+            "# unsure: the comma is taken for a sign between thousands; or is it the decimal sign?"
+        )
     if scale and form.decimals == 0:
-        hint = hint or '  # whole numbers: where they are hundredths, { column = "…", unit = "cents" }'
+        hint = (
+            hint or '  # whole numbers: where they are hundredths, { column = "…", unit = "cents" }'
+        )
     value = _toml(sample.name) if len(keys) == 1 else f"{{ {', '.join(keys)} }}"
     return [*lines, f"{column.name} = {value}{hint}"]
 
 
-def _time(form: FileForm, use_case: UseCase, given: list[str], draft: _Draft) -> tuple[bool, list[str]]:
+def _time(
+    form: FileForm, use_case: UseCase, given: list[str], draft: _Draft
+) -> tuple[bool, list[str]]:
     """Whether the times name their zone, and the lines of the time column."""
     name = use_case.events.time
     forms: dict[str, TimeForm] = {}
@@ -289,15 +356,23 @@ def _time(form: FileForm, use_case: UseCase, given: list[str], draft: _Draft) ->
             return True, [_open(f"events.{name}", name, draft, given)]
         return _time_lines(name, given, forms, draft, [])
 
-    likely = {column: likeness(name, column) for column in forms if not _tokens(column) & _OTHER_TIMES}
+    likely = {
+        column: likeness(name, column) for column in forms if not _tokens(column) & _OTHER_TIMES
+    }
     ranked = sorted(likely, key=lambda column: -likely[column])
     alone = [column for column in ranked if forms[column].kind in {"timestamp", "text"}]
     dates = [column for column in ranked if forms[column].kind == "date"]
-    clocks = [column for column in ranked if forms[column].kind == "clock" and likely[column] >= _LITTLE]
-    hours = [
-        column for column in ranked if forms[column].kind == "hour" and _tokens(column) & {"hour", "hr", "hh", "stunde"}
+    clocks = [
+        column for column in ranked if forms[column].kind == "clock" and likely[column] >= _LITTLE
     ]
-    epochs = [column for column in ranked if forms[column].kind == "epoch" and likely[column] >= _NAME]
+    hours = [
+        column
+        for column in ranked
+        if forms[column].kind == "hour" and _tokens(column) & {"hour", "hr", "hh", "stunde"}
+    ]
+    epochs = [
+        column for column in ranked if forms[column].kind == "epoch" and likely[column] >= _NAME
+    ]
 
     ways = [[column] for column in alone]
     ways += [[dates[0], clocks[0]]] if dates and clocks else []
@@ -320,7 +395,10 @@ def _time(form: FileForm, use_case: UseCase, given: list[str], draft: _Draft) ->
         line = _open(f"events.{name}", name, draft, numbers or _usable(form, draft))
         return True, [
             line,
-            f'# numbers since an origin: {name} = {{ column = "…", unit = "s", origin = "2018-04-01T00:00:00" }}',
+            (
+                f'# numbers since an origin: {name} = {{ column = "…", unit = "s", origin ='
+                ' "2018-04-01T00:00:00" }'
+            ),
         ]
     return _time_lines(name, ways[0], forms, draft, [" + ".join(way) for way in ways[1:]])
 
@@ -337,7 +415,9 @@ def _time_lines(
         keys += [f"unit = {_toml(first.unit)}"] if first.unit else []
         if first.kind == "date":
             keys.append('date_only = "midnight"')
-            lines.append("# unsure: dates without an hour; all events of a day are put at midnight.")
+            lines.append(
+                "# unsure: dates without an hour; all events of a day are put at midnight."
+            )
         value = _toml(columns[0]) if len(keys) == 1 else f"{{ {', '.join(keys)} }}"
         return first.zoned or first.kind == "epoch", [*lines, f"{name} = {value}{hint}"]
     second = forms[columns[1]]
@@ -346,7 +426,10 @@ def _time_lines(
         written = f", format = {_toml(day)}" if day != "%Y-%m-%d" else ""
         return False, [
             *lines,
-            f"{name} = {{ column = {_toml(columns[0])}, hour = {_toml(columns[1])}{written} }}{hint}",
+            (
+                f"{name} = {{ column = {_toml(columns[0])}, hour = {_toml(columns[1])}{written}"
+                f" }}{hint}"
+            ),
         ]
     clock = second.format or "%H:%M:%S"
     usual = day == "%Y-%m-%d" and clock in {"%H:%M:%S", "%H:%M", "%H:%M:%S.%f"}
@@ -365,10 +448,16 @@ def _day_or_month_first(forms: list[TimeForm]) -> list[str]:
             if both_named and other.index("%d") != form.format.find("%d"):
                 swapped.append(other)
 
-    return [f"# unsure: the sample also reads as {swapped[0]}: is the day or the month first?"] if swapped else []
+    return (
+        [f"# unsure: the sample also reads as {swapped[0]}: is the day or the month first?"]
+        if swapped
+        else []
+    )
 
 
-def _label(form: FileForm, use_case: UseCase, given: str, draft: _Draft) -> tuple[SampleColumn | None, list[str]]:
+def _label(
+    form: FileForm, use_case: UseCase, given: str, draft: _Draft
+) -> tuple[SampleColumn | None, list[str]]:
     if given:
         return next(sample for sample in form.columns if sample.name == given), []
     words = _LABEL_WORDS | _tokens(use_case.labels.name) | _tokens(use_case.name)
@@ -378,9 +467,17 @@ def _label(form: FileForm, use_case: UseCase, given: str, draft: _Draft) -> tupl
         different = {label_value(text) for text in sample.there}
         if sample.name in draft.taken or not 1 <= len(different) <= 5:
             continue
-        named = any(token in words or any(len(w) > 3 and w in token for w in words) for token in _tokens(sample.name))
+        named = any(
+            token in words or any(len(w) > 3 and w in token for w in words)
+            for token in _tokens(sample.name)
+        )
         if named:
-            score = 1.0 + (len(different) == 2) + bool(different & _LABEL_VALUES) - ("flagged" in sample.name.lower())
+            score = (
+                1.0
+                + (len(different) == 2)
+                + bool(different & _LABEL_VALUES)
+                - ("flagged" in sample.name.lower())
+            )
             ranked.append((score, sample))
     ranked.sort(key=lambda item: -item[0])
     if not ranked:
@@ -389,19 +486,31 @@ def _label(form: FileForm, use_case: UseCase, given: str, draft: _Draft) -> tupl
     return ranked[0][1], [sample.name for _, sample in ranked[1:]]
 
 
-def _label_lines(sample: SampleColumn | None, others: list[str], use_case: UseCase, draft: _Draft) -> list[str]:
+def _label_lines(
+    sample: SampleColumn | None, others: list[str], use_case: UseCase, draft: _Draft
+) -> list[str]:
     hours = use_case.label.delay_days * 24
     delay = (
-        f"delay_hours = {hours}  # unsure: how long after the event its report comes; at most what the use case waits"
+        f"delay_hours = {hours}  # unsure: how long after the event its report comes; at most what"
+        " the use case waits"
     )
 
     if sample is None:
-        return [_open("labels.column", "column", draft, others), "positive = [1]", "negative = [0]", delay]
+        return [
+            _open("labels.column", "column", draft, others),
+            "positive = [1]",
+            "negative = [0]",
+            delay,
+        ]
     lines = [f"column = {_toml(sample.name)}{_alternatives(others)}"]
 
     by_value = {label_value(text): text for text in sample.there}
     positives = sorted(value for value in by_value if value in _LABEL_VALUES)
-    negatives = sorted(value for value in by_value if opposite(value) in _LABEL_VALUES and value not in _LABEL_VALUES)
+    negatives = sorted(
+        value
+        for value in by_value
+        if opposite(value) in _LABEL_VALUES and value not in _LABEL_VALUES
+    )
     rest = sorted(set(by_value) - set(positives) - set(negatives))
 
     if not positives and len(negatives) == 1 and not rest:
@@ -412,7 +521,11 @@ def _label_lines(sample: SampleColumn | None, others: list[str], use_case: UseCa
         draft.to_fill_in.append("labels.positive")
         values = ", ".join(_label_text(shown(by_value[value])) for value in sorted(by_value))
         lines.append(f"positive = [{_toml(FILL_IN)}]  # which of {values}?")
-        return [*lines, 'negative = "everything else"  # or a list: any other value is an unknown label then', delay]
+        return [
+            *lines,
+            'negative = "everything else"  # or a list: any other value is an unknown label then',
+            delay,
+        ]
 
     lines.append(f"positive = [{', '.join(_label_text(by_value[value]) for value in positives)}]")
     fallback = [opposite(value) or "" for value in positives[:1]]
@@ -435,7 +548,9 @@ def _label_text(value: str) -> str:
 
 
 def likeness(wanted: str, name: str) -> float:
-    """How much a column's name says that it is what is wanted, 0 to 1: words in common, or of the same meaning."""
+    """How much a column's name says that it is what is wanted, 0 to 1: words in common, or of the
+    same meaning.
+    """
     here, there = _meanings(wanted) - {_AN_ID}, _meanings(name)
     shared = len(here & there)
     weight = shared / max(1, len(here))
@@ -445,7 +560,10 @@ def likeness(wanted: str, name: str) -> float:
 
 def _meanings(name: str) -> set[str]:
     """The words of a name, each by the first of the words that mean the same."""
-    return {next((min(group) for group in _SYNONYMS if token in group), token) for token in _tokens(name)}
+    return {
+        next((min(group) for group in _SYNONYMS if token in group), token)
+        for token in _tokens(name)
+    }
 
 
 def _tokens(name: str) -> set[str]:
@@ -478,11 +596,17 @@ def _toml(value: str | Sequence[str]) -> str:
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 
 
-def _require(form: FileForm, use_case: UseCase, names: Sequence[str], columns: Sequence[str]) -> None:
+def _require(
+    form: FileForm, use_case: UseCase, names: Sequence[str], columns: Sequence[str]
+) -> None:
     there = [sample.name for sample in form.columns]
     declared = [column.name for column in use_case.events.columns]
     problems = [f"no column {shown(name)}" for name in names if name not in there]
-    problems += [f"{name} is not a column of {use_case.events.name}" for name in columns if name not in declared]
+    problems += [
+        f"{name} is not a column of {use_case.events.name}"
+        for name in columns
+        if name not in declared
+    ]
     if problems:
         raise UsageError(
             "a column that was named is not there",

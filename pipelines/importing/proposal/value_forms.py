@@ -1,4 +1,6 @@
-"""What the texts of a column may be: times and how they are written, numbers and their signs, ids."""
+"""What the texts of a column may be: times and how they are written, numbers and their signs,
+ids.
+"""
 
 from __future__ import annotations
 
@@ -11,13 +13,32 @@ from typing import Literal
 
 TimeKind = Literal["timestamp", "text", "date", "clock", "hour", "epoch"]
 
-_ISO = re.compile(r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)?")
-_DATES = ("%Y-%m-%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%m-%d-%Y", "%Y/%m/%d", "%Y%m%d", "%d.%m.%y",
-          "%d/%m/%y", "%m/%d/%y", "%d %b %Y", "%d-%b-%Y", "%b %d, %Y")  # fmt: skip
+_ISO = re.compile(
+    r"\d{4}-\d{2}-\d{2}[T ]\d{2}:\d{2}(:\d{2}([.,]\d{1,9})?)?\s*(Z|z|[+-]\d{2}(:?\d{2})?)?"
+)
+_DATES = (
+    "%Y-%m-%d",
+    "%d.%m.%Y",
+    "%d/%m/%Y",
+    "%m/%d/%Y",
+    "%d-%m-%Y",
+    "%m-%d-%Y",
+    "%Y/%m/%d",
+    "%Y%m%d",
+    "%d.%m.%y",
+    "%d/%m/%y",
+    "%m/%d/%y",
+    "%d %b %Y",
+    "%d-%b-%Y",
+    "%b %d, %Y",
+)
 _CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M:%S %p", "%I:%M %p", "%H%M%S")
 _JOINTS = (" ", "T", ", ")
 _EPOCHS = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
-_FIRST, _LAST = datetime(1990, 1, 1, tzinfo=UTC).timestamp(), datetime(2050, 1, 1, tzinfo=UTC).timestamp()
+_FIRST, _LAST = (
+    datetime(1990, 1, 1, tzinfo=UTC).timestamp(),
+    datetime(2050, 1, 1, tzinfo=UTC).timestamp(),
+)
 _LOOKED_AT = 300
 _MOST = 0.9
 """A form fits a column where it fits this share of its values: single bad ones are for ingest."""
@@ -25,7 +46,9 @@ _MOST = 0.9
 
 @dataclass(frozen=True)
 class TimeForm:
-    """How times are written: what a value is, its format (None: ISO 8601), its unit, and other formats that fit."""
+    """How times are written: what a value is, its format (None: ISO 8601), its unit, and other
+    formats that fit.
+    """
 
     kind: TimeKind
     format: str | None = None
@@ -45,7 +68,10 @@ class NumberForm:
 
 
 def time_form(values: Sequence[str], kind: str) -> TimeForm | None:
-    """The form of a column of times; None where it holds none. `kind` is its Arrow type, or `text`."""
+    """The form of a column of times; None where it holds none.
+
+    `kind` is its Arrow type, or `text`.
+    """
     if kind.startswith("timestamp"):
         return TimeForm("timestamp", zoned="tz=" in kind)
     if kind.startswith("date"):
@@ -56,7 +82,9 @@ def time_form(values: Sequence[str], kind: str) -> TimeForm | None:
     if _most(bool(_ISO.fullmatch(text)) for text in looked_at):
         return TimeForm("text", zoned=bool(re.search(r"(Z|z|[+-]\d{2}:?\d{2})$", looked_at[0])))
     for unit, per_second in _EPOCHS.items():
-        if _most(text.isdigit() and _FIRST <= int(text) / per_second <= _LAST for text in looked_at):
+        if _most(
+            text.isdigit() and _FIRST <= int(text) / per_second <= _LAST for text in looked_at
+        ):
             return TimeForm("epoch", unit=unit)
     if _most(text.isdigit() and int(text) <= 23 for text in looked_at) and len(looked_at) > 2:
         return TimeForm("hour")
@@ -81,7 +109,15 @@ def number_form(values: Sequence[str], kind: str) -> NumberForm | None:
         return None
     currency = _currency(looked_at)
     bare = [text.replace(currency, "", 1).strip() if currency else text for text in looked_at]
-    for decimal, thousands in ((".", ""), (",", ""), (".", ","), (",", "."), (",", " "), (".", " "), (".", "'")):
+    for decimal, thousands in (
+        (".", ""),
+        (",", ""),
+        (".", ","),
+        (",", "."),
+        (",", " "),
+        (".", " "),
+        (".", "'"),
+    ):
         if _most(_is_number(text, decimal, thousands) for text in bare):
             return NumberForm(decimal, thousands, currency, _decimals(bare, decimal))
     return None
@@ -89,13 +125,21 @@ def number_form(values: Sequence[str], kind: str) -> NumberForm | None:
 
 def _is_number(text: str, decimal: str, thousands: str) -> bool:
     whole = rf"(\d+|\d{{1,3}}({re.escape(thousands)}\d{{3}})+)" if thousands else r"\d+"
-    text = re.sub("[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]", " ", text) if thousands == " " else text
+    text = (
+        re.sub("[\N{NO-BREAK SPACE}\N{NARROW NO-BREAK SPACE}]", " ", text)
+        if thousands == " "
+        else text
+    )
     return bool(re.fullmatch(rf"[+-]?{whole}({re.escape(decimal)}\d+)?([eE][+-]?\d{{1,2}})?", text))
 
 
 def _decimals(values: Sequence[str], decimal: str) -> int:
     """Decimals of the longest number; those of a double by its shortest text."""
-    parts = [number.rpartition(decimal)[2] for number in values if decimal in number and "e" not in number.lower()]
+    parts = [
+        number.rpartition(decimal)[2]
+        for number in values
+        if decimal in number and "e" not in number.lower()
+    ]
     return max((len(part) for part in parts), default=0)
 
 

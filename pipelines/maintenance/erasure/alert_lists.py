@@ -1,6 +1,9 @@
-"""Alert lists as analysts leave them: saved by a spreadsheet, copied, renamed. The subject's rows go from all of them.
+"""Alert lists as analysts leave them: saved by a spreadsheet, copied, renamed.
 
-A file that is no list that can be read with certainty is named; what it holds is for a person to see.
+The subject's rows go from all of them.
+
+A file that is no list that can be read with certainty is named; what it holds is for a person to
+see.
 """
 
 from __future__ import annotations
@@ -16,15 +19,23 @@ from pathlib import Path
 from pipelines.base.atomic_files import write_whole
 from pipelines.base.errors import StoreError
 from pipelines.base.files_below import files_below
-from pipelines.maintenance.erasure.saved_text import NotUnderstoodError, SavedRow, SavedTable, read_table
+from pipelines.maintenance.erasure.saved_text import (
+    NotUnderstoodError,
+    SavedRow,
+    SavedTable,
+    read_table,
+)
 from pipelines.maintenance.erasure.subject import Subject
 from pipelines.maintenance.erasure.unread import Rows, Unread, below_home, lock_of
 
 FOLDER = "alerts"
-_WRITTEN_HERE = re.compile(r"day|rank|score|release|model_version|fallback|reason_\d+(_value|_contribution)?")
+_WRITTEN_HERE = re.compile(
+    r"day|rank|score|release|model_version|fallback|reason_\d+(_value|_contribution)?"
+)
 _WHOLE = re.compile(r"'?(-?\d+)([.,]0{0,2})?")
-"""A whole number as spreadsheets write it: an apostrophe in front where it is text, one or two zeros behind where it is
-not. Three zeros behind a comma may be thousands, so that is none."""
+"""A whole number as spreadsheets write it: an apostrophe in front where it is text, one or two
+zeros behind where it is not. Three zeros behind a comma may be thousands, so that is none.
+"""
 _NUMBER = re.compile(r"(?<![\w.,])\d+(?!\w|[.,]\d)")
 _WORD = re.compile(r"[\w-]+")
 _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?|(\d\d?)\.(\d\d?)\.(\d{4})(?: .*)?")
@@ -35,9 +46,10 @@ def delete_from_alert_lists(
 ) -> Rows:
     """Take the subject's rows out of every alert list, whatever its name, separator or encoding.
 
-    The lists are written without them; the other rows keep their bytes, and their ranks. `event_columns` are columns
-    that a list has of the use case's events: a column that is neither one of these nor of the list's own was added by a
-    person, and a file is named where such a column, or a line above the header, names the subject in another row.
+    The lists are written without them; the other rows keep their bytes, and their ranks.
+    `event_columns` are columns that a list has of the use case's events: a column that is neither
+    one of these nor of the list's own was added by a person, and a file is named where such a
+    column, or a line above the header, names the subject in another row.
     """
     told = Rows()
     for path in _lists(home, told):
@@ -56,8 +68,8 @@ def delete_from_alert_lists(
 def delete_old_rows(home: Path, first: date, *, dry_run: bool) -> Rows:
     """The alert lists without rows of days before `first`; a list goes whole where no row is left.
 
-    A list that the pipeline wrote has its day in its name; of any other the rows say it. A file that says no day is
-    named, as it may be too old.
+    A list that the pipeline wrote has its day in its name; of any other the rows say it. A file
+    that says no day is named, as it may be too old.
     """
     told = Rows()
     for path in _lists(home, told):
@@ -99,7 +111,9 @@ class _Reading:
         )
 
     def doubts(self) -> list[str]:
-        """Why the file may still hold the subject when its rows are gone; the first line of each kind."""
+        """Why the file may still hold the subject when its rows are gone; the first line of each
+        kind.
+        """
         found: dict[str, str] = {}
         if not self.table.places(self.subject.unit):
             found["column"] = f"no column {self.subject.unit}"
@@ -112,8 +126,13 @@ class _Reading:
                 found.setdefault("cells", f"line {row.line} has not the cells of the header")
             for name in self._no_numbers(row):
                 found.setdefault(name, f"line {row.line} has no whole number in {name}")
-            if not self.is_of(row) and self._mentions([row.cells[n] for n in added if n < len(row.cells)]):
-                found.setdefault("added", f"line {row.line} names what is to be deleted, in a column that was added")
+            if not self.is_of(row) and self._mentions(
+                [row.cells[n] for n in added if n < len(row.cells)]
+            ):
+                found.setdefault(
+                    "added",
+                    f"line {row.line} names what is to be deleted, in a column that was added",
+                )
         return list(found.values())
 
     def _places(self) -> Iterator[tuple[frozenset[str], list[int]]]:
@@ -126,8 +145,13 @@ class _Reading:
         return needed < len(row.cells) and not any(cell.strip() for cell in row.cells[width:])
 
     def _no_numbers(self, row: SavedRow) -> Iterator[str]:
-        """The columns of the subject in which a row has a value that no whole number can be read from."""
-        for column, values in ((self.subject.unit, self.subject.keys), (self.subject.event, self.subject.events)):
+        """The columns of the subject in which a row has a value that no whole number can be read
+        from.
+        """
+        for column, values in (
+            (self.subject.unit, self.subject.keys),
+            (self.subject.event, self.subject.events),
+        ):
             if not all(isinstance(value, int) for value in (*self.subject.keys, *values)):
                 continue
             for place in self.table.places(column):
@@ -143,7 +167,9 @@ class _Reading:
         return text.removeprefix("'")
 
     def _is_ours(self, name: str) -> bool:
-        return name in {one.casefold() for one in self.event_columns} or bool(_WRITTEN_HERE.fullmatch(name))
+        return name in {one.casefold() for one in self.event_columns} or bool(
+            _WRITTEN_HERE.fullmatch(name)
+        )
 
     def _mentions(self, cells: tuple[str, ...] | list[str]) -> bool:
         pattern = _NUMBER if all(isinstance(key, int) for key in self.subject.keys) else _WORD
@@ -152,7 +178,9 @@ class _Reading:
 
 
 def _lists(home: Path, told: Rows) -> Iterator[Path]:
-    """The files of the folder that may be lists; locks, links and folders that cannot be listed are noted in `told`."""
+    """The files of the folder that may be lists; locks, links and folders that cannot be listed are
+    noted in `told`.
+    """
     for path in files_below(home / FOLDER):
         opened = None
         with suppress(OSError):
@@ -168,7 +196,9 @@ def _lists(home: Path, told: Rows) -> Iterator[Path]:
 
 
 def _read(path: Path, columns: list[str], told: Rows, name: str) -> SavedTable | None:
-    """The table in a file; None where there is none, which is noted in `told` unless the file is empty."""
+    """The table in a file; None where there is none, which is noted in `told` unless the file is
+    empty.
+    """
     try:
         content = path.read_bytes()
         return read_table(content, columns) if content.strip() else None
@@ -179,8 +209,12 @@ def _read(path: Path, columns: list[str], told: Rows, name: str) -> SavedTable |
     return None
 
 
-def _write_without(path: Path, table: SavedTable, lines: set[int], told: Rows, name: str, *, dry_run: bool) -> None:
-    """Write the file without the rows that begin at these lines; one that cannot be written is noted in `told`."""
+def _write_without(
+    path: Path, table: SavedTable, lines: set[int], told: Rows, name: str, *, dry_run: bool
+) -> None:
+    """Write the file without the rows that begin at these lines; one that cannot be written is
+    noted in `told`.
+    """
     if not lines:
         return
     content = table.kept(lambda row: row.line not in lines)
@@ -193,7 +227,9 @@ def _write_without(path: Path, table: SavedTable, lines: set[int], told: Rows, n
         if not dry_run:
             write_whole(path, write, what=f"the alert list {path.name}")
     except StoreError as error:
-        told.unread.append(Unread(name, f"could not be written without {len(lines)} rows: {error.found}"))
+        told.unread.append(
+            Unread(name, f"could not be written without {len(lines)} rows: {error.found}")
+        )
         return
     told.by_file[name.removeprefix(f"{FOLDER}/")] = len(lines)
 
@@ -205,7 +241,9 @@ def _remove(path: Path, told: Rows, name: str, *, rows: int, dry_run: bool) -> N
 
 
 def _day_of_name(path: Path) -> date | None:
-    """The day of a list that the pipeline wrote; a copy whose name only begins with a day counts as one."""
+    """The day of a list that the pipeline wrote; a copy whose name only begins with a day counts as
+    one.
+    """
     if path.suffix != ".csv":
         return None
     return _as_day(path.name[:10])
@@ -218,7 +256,9 @@ def _day_of_row(table: SavedTable, row: SavedRow) -> date | None:
 
 
 def _as_day(text: str) -> date | None:
-    """A day as `2026-11-07` or `7.11.2026`; forms in which day and month can be mistaken are none."""
+    """A day as `2026-11-07` or `7.11.2026`; forms in which day and month can be mistaken are
+    none.
+    """
     parts = _DAY.fullmatch(text)
     if parts is None:
         return None

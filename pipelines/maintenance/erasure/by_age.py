@@ -1,4 +1,6 @@
-"""Days deleted because of their age: what the use case's retention policy says, of lake, landing zone and home."""
+"""Days deleted because of their age: what the use case's retention policy says, of lake, landing
+zone and home.
+"""
 
 from __future__ import annotations
 
@@ -25,15 +27,17 @@ AUDIT = "retain"
 
 
 def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, DeletedByAge]:
-    """Delete the days that are older than the policy allows on `today`; doing it again deletes nothing more.
+    """Delete the days that are older than the policy allows on `today`; doing it again deletes
+    nothing more.
 
-    Returns by name: `before` (the first day that is kept), `deleted` (rows of a table, files elsewhere), for a table
-    `version` (absent in a dry run), and where there are any `unread`: path and why of files whose day cannot be told,
-    so that they may be too old. What an earlier version of a table holds goes with the next upkeep after
-    `versions_days`. An audit entry is made where anything was deleted.
+    Returns by name: `before` (the first day that is kept), `deleted` (rows of a table, files
+    elsewhere), for a table `version` (absent in a dry run), and where there are any `unread`: path
+    and why of files whose day cannot be told, so that they may be too old. What an earlier version
+    of a table holds goes with the next upkeep after `versions_days`. An audit entry is made where
+    anything was deleted.
 
-    A policy that names what there is not, or deletes what features or training still read, is no valid declaration.
-    Raises `StoreError` where a store does not answer.
+    A policy that names what there is not, or deletes what features or training still read, is no
+    valid declaration. Raises `StoreError` where a store does not answer.
     """
     policy = run.use_case.retention.days
     first = {name: today - timedelta(days=days) for name, days in policy.items()}
@@ -50,8 +54,16 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
     if ANSWERS in first:
         told[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
     if not dry_run and any(one.deleted for one in told.values()):
-        detail: dict[str, Any] = {"state": "done", "reason": "older than the retention policy", "today": str(today)}
-        tables = {name: one.to_json() for name, one in told.items() if one.version is not None and one.deleted}
+        detail: dict[str, Any] = {
+            "state": "done",
+            "reason": "older than the retention policy",
+            "today": str(today),
+        }
+        tables = {
+            name: one.to_json()
+            for name, one in told.items()
+            if one.version is not None and one.deleted
+        }
         others = {name: one.to_json() for name, one in told.items() if name not in tables}
         detail |= {"tables": tables, "elsewhere": others}
         run.ledger.audit(AUDIT, "by age", actor=run.actor, at=run.clock(), detail=detail)
@@ -70,13 +82,20 @@ def _of_table(run: Run, table: str, first: date, dry_run: bool) -> DeletedByAge:
 def _of_landing(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     """Whole folders of days, arrived or not, and what imports keep of them."""
     landing = Landing.of(run.settings)
-    old = [(feed.name, day) for feed in run.use_case.feeds for day in landing.folders(feed.name) if day < first]
+    old = [
+        (feed.name, day)
+        for feed in run.use_case.feeds
+        for day in landing.folders(feed.name)
+        if day < first
+    ]
     files = sum(len(landing.storage.files(f"{feed}/{day}")) for feed, day in old)
     files += delete_old_claims(run, first, dry_run=dry_run)
     for feed, day in () if dry_run else old:
         landing.remove_day(feed, day)
     unread = [
-        Unread(path, "in no folder of a day") for feed in run.use_case.feeds for path in undated(landing, feed.name)
+        Unread(path, "in no folder of a day")
+        for feed in run.use_case.feeds
+        for path in undated(landing, feed.name)
     ]
     return _account(first, files, unread)
 
@@ -89,7 +108,9 @@ def _of_answers(run: Run, first: date, dry_run: bool) -> DeletedByAge:
         shutil.rmtree(path, ignore_errors=True)
     home = run.settings.home
     beside = strangers(home, home / "serving", KNOWN["serving"])
-    return _account(first, files, [one for one in beside if one.path.startswith("serving/answers/")])
+    return _account(
+        first, files, [one for one in beside if one.path.startswith("serving/answers/")]
+    )
 
 
 def _of_alert_lists(home: Path, first: date, dry_run: bool) -> DeletedByAge:

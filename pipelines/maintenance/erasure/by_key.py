@@ -1,7 +1,9 @@
-"""A unit deleted by its key: from the lake and its earlier versions, the landing zone, the online store and the home.
+"""A unit deleted by its key: from the lake and its earlier versions, the landing zone, the online
+store and the home.
 
-The order lets a run that was interrupted be run again: what is found by the ids of events goes first, the events
-themselves go last, and the ledger knows what was begun, so that files of earlier versions are removed in any case.
+The order lets a run that was interrupted be run again: what is found by the ids of events goes
+first, the events themselves go last, and the ledger knows what was begun, so that files of earlier
+versions are removed in any case.
 """
 
 from __future__ import annotations
@@ -16,7 +18,11 @@ from pipelines.lake.deletion import count_where, delete_where, purge
 from pipelines.lake.lake import Provenance
 from pipelines.landing.landing import Landing
 from pipelines.maintenance.erasure.alert_lists import delete_from_alert_lists
-from pipelines.maintenance.erasure.files import delete_from_golden_sets, delete_leftovers, unknown_files
+from pipelines.maintenance.erasure.files import (
+    delete_from_golden_sets,
+    delete_leftovers,
+    unknown_files,
+)
 from pipelines.maintenance.erasure.imported import delete_from_imports
 from pipelines.maintenance.erasure.landed import beside_feeds, delete_landed, events_in_landing
 from pipelines.maintenance.erasure.ledger_examples import delete_backups, delete_from_ledger
@@ -39,12 +45,13 @@ BEGUN, DONE, COUNTED = "begun", "done", "counted"
 class Deletion:
     """What was deleted, or with a dry run would be. `keys` are keyed hashes.
 
-    `tables` by name: rows `before` (those of others with them), `deleted`, `version` (the first one without them;
-    absent in a dry run); `landing` by feed: files, rows, unread; `alert_lists` and `golden_sets`: rows by name;
-    `imports`: claims of sources on its events; `answers` and `journal`: rows of the online scorer; `online`: keys;
-    `records`: of the ledger; `backups`: of the ledger, removed with them; `leftovers`: copies of landed files that an
-    ingest could not remove. `unread` are files that could not be looked into, `in_use` files that a program has open,
-    which may save them as they were.
+    `tables` by name: rows `before` (those of others with them), `deleted`, `version` (the first one
+    without them; absent in a dry run); `landing` by feed: files, rows, unread; `alert_lists` and
+    `golden_sets`: rows by name; `imports`: claims of sources on its events; `answers` and
+    `journal`: rows of the online scorer; `online`: keys; `records`: of the ledger; `backups`: of
+    the ledger, removed with them; `leftovers`: copies of landed files that an ingest could not
+    remove. `unread` are files that could not be looked into, `in_use` files that a program has
+    open, which may save them as they were.
     """
 
     state: str
@@ -68,26 +75,35 @@ class Deletion:
 
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json` and the ledger."""
-        lists = {name: list(vars(self)[name]) for name in ("keys", "backups", "leftovers", "in_use")}
+        lists = {
+            name: list(vars(self)[name]) for name in ("keys", "backups", "leftovers", "in_use")
+        }
         return {**vars(self), **lists, "unread": [asdict(one) for one in self.unread]}
 
 
 def delete_units(
     run: Run, keys: Iterable[str], *, reason: str, unit: str | None = None, dry_run: bool = False
 ) -> Deletion:
-    """Delete every row of the units with these keys (values of `unit`, by default the use case's review unit).
+    """Delete every row of the units with these keys (values of `unit`, by default the use case's
+    review unit).
 
-    With `dry_run` the rows are counted and nothing is changed. What cannot be understood stops nothing: it is named in
-    `unread`, and whether it holds rows of the units is for a person to see. Doing it again deletes nothing more; after
-    an interruption it completes what was begun. Raises `UsageError` for keys that the column cannot hold, `StoreError`
-    where a store does not answer or another writer was faster: what is done by then is done.
+    With `dry_run` the rows are counted and nothing is changed. What cannot be understood stops
+    nothing: it is named in `unread`, and whether it holds rows of the units is for a person to see.
+    Doing it again deletes nothing more; after an interruption it completes what was begun. Raises
+    `UsageError` for keys that the column cannot hold, `StoreError` where a store does not answer or
+    another writer was faster: what is done by then is done.
     """
     subject = _with_events(run, subject_of(run, keys, unit))
     hashes = keyed_hashes(run.settings, subject.keys)
     found = Deletion(
-        state=COUNTED, unit=subject.unit, keys=tuple(hashes), reason=reason, events=len(subject.events),
-        tables=_count(run, subject), **_elsewhere(run, subject, dry_run=True),
-    )  # fmt: skip
+        state=COUNTED,
+        unit=subject.unit,
+        keys=tuple(hashes),
+        reason=reason,
+        events=len(subject.events),
+        tables=_count(run, subject),
+        **_elsewhere(run, subject, dry_run=True),
+    )
     touched = {table: row for table, row in found.tables.items() if row["deleted"]}
     unfinished = _begun(run, hashes)
     if dry_run or not (unfinished or touched or _anything(found)):
@@ -98,15 +114,23 @@ def delete_units(
     return done
 
 
-def _delete(run: Run, subject: Subject, found: Deletion, touched: Mapping[str, Mapping[str, int]]) -> Deletion:
+def _delete(
+    run: Run, subject: Subject, found: Deletion, touched: Mapping[str, Mapping[str, int]]
+) -> Deletion:
     events = run.use_case.events.name
     elsewhere = _elsewhere(run, subject, dry_run=False)
     backups = delete_backups(run.settings.home, dry_run=not found.records)
     provenance = run.provenance(AUDIT, keys=list(found.keys))
-    versions = {t: _delete_from(run, t, subject, provenance) for t in sorted(touched, key=lambda one: one == events)}
+    versions = {
+        t: _delete_from(run, t, subject, provenance)
+        for t in sorted(touched, key=lambda one: one == events)
+    }
     online = _forget_online(run, subject, rebuild=bool(touched))
     landing = Landing.of(run.settings)
-    landed = {feed.name: _landed(landing, feed, subject, dry_run=False) for feed in reversed(run.use_case.feeds)}
+    landed = {
+        feed.name: _landed(landing, feed, subject, dry_run=False)
+        for feed in reversed(run.use_case.feeds)
+    }
     storage = open_storage(run.settings, run.lake.root)
     states = {f"{entity}_state" for entity in entities_with_state(run.use_case.stored_features)}
     for table in {*touched, *(name for name in states if run.lake.exists(name))}:
@@ -154,7 +178,10 @@ def _elsewhere(run: Run, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
     claims = delete_from_imports(run, subject, dry_run=dry_run)
     feeds = run.use_case.feeds if dry_run else ()
     landed = {feed.name: _landed(landing, feed, subject, dry_run=True) for feed in feeds}
-    others = [Unread(f"{landing.address}/{path}", "in no feed's folder") for path in beside_feeds(landing, _feeds())]
+    others = [
+        Unread(f"{landing.address}/{path}", "in no feed's folder")
+        for path in beside_feeds(landing, _feeds())
+    ]
     return {
         "answers": sum(answers.by_file.values()),
         "journal": delete_from_journal(run, subject, dry_run=dry_run),
@@ -166,7 +193,15 @@ def _elsewhere(run: Run, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
         "leftovers": tuple(delete_leftovers(home, dry_run=dry_run)),
         "in_use": tuple(lists.in_use),
         "unread": _unread(
-            [*answers.unread, *lists.unread, *golden.unread, *claims.unread, *others, *unknown_files(run)], landed
+            [
+                *answers.unread,
+                *lists.unread,
+                *golden.unread,
+                *claims.unread,
+                *others,
+                *unknown_files(run),
+            ],
+            landed,
         ),
     }
 
@@ -178,7 +213,11 @@ def _landed(landing: Landing, feed: Feed, subject: Subject, *, dry_run: bool) ->
 
 def _unread(found: Iterable[Unread], landed: Mapping[str, Mapping[str, Any]]) -> tuple[Unread, ...]:
     """All files that were not understood, those of the landing zone with them; each once."""
-    files = {Unread(f"landing/{path}", feed["why"][path]) for feed in landed.values() for path in feed["unread"]}
+    files = {
+        Unread(f"landing/{path}", feed["why"][path])
+        for feed in landed.values()
+        for path in feed["unread"]
+    }
     return tuple(sorted({*found, *files}))
 
 
@@ -188,21 +227,29 @@ def _feeds() -> set[str]:
 
 
 def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:
-    """Remove the keys online; states of others, which hold the same events, are built anew without them."""
+    """Remove the keys online; states of others, which hold the same events, are built anew without
+    them.
+    """
     mark = watermark(run.ledger)
     if mark is None:
         return 0
     if rebuild:
         materialize(run, DayRange.single(mark.day))
     stored = run.use_case.stored_features
-    entities = [name for name in entities_with_state(stored) if stored.schema.entity(name).key == subject.unit]
+    entities = [
+        name
+        for name in entities_with_state(stored)
+        if stored.schema.entity(name).key == subject.unit
+    ]
     return sum(online_store(run).delete(entity, subject.keys) for entity in entities)
 
 
 def _anything(found: Deletion) -> bool:
     landed = any(feed["rows"] for feed in found.landing.values())
     served = found.answers or found.journal
-    home = found.alert_lists or found.golden_sets or found.imports or found.records or found.leftovers
+    home = (
+        found.alert_lists or found.golden_sets or found.imports or found.records or found.leftovers
+    )
     return bool(landed or home or served)
 
 
@@ -217,5 +264,7 @@ def _begun(run: Run, hashes: list[str]) -> dict[str, Mapping[str, int]]:
 
 
 def _audit(run: Run, deletion: Deletion) -> None:
-    subject = f"{deletion.unit}, {len(deletion.keys)} keys" if len(deletion.keys) > 1 else deletion.unit
+    subject = (
+        f"{deletion.unit}, {len(deletion.keys)} keys" if len(deletion.keys) > 1 else deletion.unit
+    )
     run.ledger.audit(AUDIT, subject, actor=run.actor, at=run.clock(), detail=deletion.to_json())

@@ -1,4 +1,6 @@
-"""Golden sets without a subject's cases, and the files of the home that no part of the product has written."""
+"""Golden sets without a subject's cases, and the files of the home that no part of the product has
+written.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from pipelines.training.golden_store import CASES, LABEL, MANIFEST, load_golden,
 
 _SUFFIX = re.compile(r"-kept-[0-9a-f]{6}$")
 _DAY = r"\d{4}-\d\d-\d\d"
-_OF_A_TABLE = re.compile(r"/_delta_log/|/_change_data/|\.parquet$|\.crc$|/deletion_vector[^/]*\.bin$")
+_OF_A_TABLE = re.compile(
+    r"/_delta_log/|/_change_data/|\.parquet$|\.crc$|/deletion_vector[^/]*\.bin$"
+)
 
 
 _REPORTS = (rf"{_DAY}(-[a-z0-9_-]+)?\.html", r"index\.html", r"releases/[^/]+\.html")
@@ -48,17 +52,21 @@ _FOLDERS_OF_A_HOME = re.compile(
     "airflow|alerts|backups|golden|imports|jars|keys|lake|landing|mlflow|monitoring|online|releases|reports|scratch|services"
     "|serving|spark|truth|warehouse|metastore_db|lost[+]found"
 )
-_FILES_OF_A_HOME = re.compile(r"(ledger|mlflow|airflow)\.(sqlite|db)(-wal|-shm|-journal)?|derby\.log|\.?home[a-z_.-]*")
+_FILES_OF_A_HOME = re.compile(
+    r"(ledger|mlflow|airflow)\.(sqlite|db)(-wal|-shm|-journal)?|derby\.log|\.?home[a-z_.-]*"
+)
 
 
 def delete_from_golden_sets(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
     """Cases of the subject by golden set.
 
-    Of the newest set a new version without them is frozen; a set that held some is removed, as none is ever changed.
-    One that is damaged, and whatever else stands in their folder, is named.
+    Of the newest set a new version without them is frozen; a set that held some is removed, as none
+    is ever changed. One that is damaged, and whatever else stands in their folder, is named.
     """
     home = run.settings.home
-    told = Rows(unread=list(strangers(home, home / "golden", (rf"[a-z][a-z0-9_-]*/({CASES}|{MANIFEST})",))))
+    told = Rows(
+        unread=list(strangers(home, home / "golden", (rf"[a-z][a-z0-9_-]*/({CASES}|{MANIFEST})",)))
+    )
     newest = _newest(run)
     for folder in _golden_sets(home):
         try:
@@ -81,7 +89,8 @@ def delete_from_golden_sets(run: Run, subject: Subject, *, dry_run: bool) -> Row
 def unknown_files(run: Run) -> list[Unread]:
     """Files of the home that no part of the product has written, in folders that are its own.
 
-    Not looked through: what Airflow, MLflow, Spark and the services keep for themselves, and the simulator's truth.
+    Not looked through: what Airflow, MLflow, Spark and the services keep for themselves, and the
+    simulator's truth.
     """
     settings = run.settings
     found: list[Unread] = []
@@ -90,13 +99,20 @@ def unknown_files(run: Run) -> list[Unread]:
     placed = {path.relative_to(settings.home).parts[0] for path in _placed_in(settings)}
     for path in sorted(settings.home.iterdir()) if settings.home.is_dir() else ():
         pattern = _FOLDERS_OF_A_HOME if path.is_dir() else _FILES_OF_A_HOME
-        if not pattern.fullmatch(path.name) and re.sub("-(wal|shm|journal)$", "", path.name) not in placed:
-            found.append(Unread(path.name, "no folder of a home" if path.is_dir() else "no file of a home"))
+        if (
+            not pattern.fullmatch(path.name)
+            and re.sub("-(wal|shm|journal)$", "", path.name) not in placed
+        ):
+            found.append(
+                Unread(path.name, "no folder of a home" if path.is_dir() else "no file of a home")
+            )
     return sorted([*found, *_beside_tables(run)])
 
 
 def delete_leftovers(home: Path, *, dry_run: bool) -> list[str]:
-    """Remove the copies of landed files that an ingest made and could not remove, as it was killed; their names."""
+    """Remove the copies of landed files that an ingest made and could not remove, as it was killed;
+    their names.
+    """
     paths = sorted((home / "scratch").glob("ingest-*"))
     for path in () if dry_run else paths:
         shutil.rmtree(path, ignore_errors=True)
@@ -107,7 +123,13 @@ def _placed_in(settings: Settings) -> Iterator[Path]:
     """Where the settings place something below the home, under a name of their own."""
     urls = (settings.ledger, settings.mlflow, settings.airflow_database, settings.online_registry)
     files = [url.split(":///", 1)[1] for url in urls if url and url.startswith("sqlite")]
-    folders = [settings.landing, settings.lake, settings.mlflow_artifacts, settings.online_store, str(settings.jars)]
+    folders = [
+        settings.landing,
+        settings.lake,
+        settings.mlflow_artifacts,
+        settings.online_store,
+        str(settings.jars),
+    ]
     for place in (*files, *folders):
         if place.startswith(f"{settings.home}/"):
             yield Path(place)
@@ -120,12 +142,18 @@ def _beside_tables(run: Run) -> Iterator[Unread]:
     tables = {path.split("/")[0] for path in files if "/_delta_log/" in path}
     for path in files:
         if path.split("/")[0] not in tables or not _OF_A_TABLE.search(path):
-            where = f"{root}/{path}" if is_remote(root) else below_home(run.settings.home, Path(root) / path)
+            where = (
+                f"{root}/{path}"
+                if is_remote(root)
+                else below_home(run.settings.home, Path(root) / path)
+            )
             yield Unread(where, "no file of a table")
 
 
 def _newest(run: Run) -> str | None:
-    """The newest golden set's name; None where there is none, or it is damaged and cannot be frozen again."""
+    """The newest golden set's name; None where there is none, or it is damaged and cannot be frozen
+    again.
+    """
     try:
         newest = newest_golden(run) if (run.settings.home / "golden").is_dir() else None
     except (TollgateError, ValueError, KeyError, OSError):
@@ -138,15 +166,28 @@ def _first_line(error: Exception) -> str:
 
 
 def _golden_sets(home: Path) -> Iterator[Path]:
-    yield from (path.parent for path in sorted((home / "golden").glob(f"*/{CASES}")) if path.parent.name[0] != ".")
+    yield from (
+        path.parent
+        for path in sorted((home / "golden").glob(f"*/{CASES}"))
+        if path.parent.name[0] != "."
+    )
 
 
 def _freeze_again(run: Run, version: str, subject: Subject) -> None:
-    """A version without the subject's cases, which the ledger names as the one that counts from now on."""
+    """A version without the subject's cases, which the ledger names as the one that counts from now
+    on.
+    """
     golden = load_golden(run.settings.home, version)
     cases = golden.cases[~golden.cases[subject.unit].isin(subject.keys)].reset_index(drop=True)
     counts = {"cases": len(cases), "positives": int(cases[LABEL].sum())}
     name = f"{_SUFFIX.sub('', version)[:50]}-kept-{uuid4().hex[:6]}"
-    again = write_golden(run.settings.home, name, cases, {**golden.manifest, **counts, "without_units_of": version})
-    detail = {"digest": again.digest, "days": golden.manifest["days"], **counts, "replaces": version}
+    again = write_golden(
+        run.settings.home, name, cases, {**golden.manifest, **counts, "without_units_of": version}
+    )
+    detail = {
+        "digest": again.digest,
+        "days": golden.manifest["days"],
+        **counts,
+        "replaces": version,
+    }
     run.ledger.audit(AUDIT, name, actor=run.actor, at=run.clock(), detail=detail)

@@ -1,4 +1,6 @@
-"""What imports keep beside the landing zone: for each day which source brought which event, by the event's key."""
+"""What imports keep beside the landing zone: for each day which source brought which event, by the
+event's key.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ _WORD = re.compile(r"[\w-]+")
 
 
 def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
-    """Claims of the subject's events, by file; of a row whose key could not be read, those that name the subject."""
+    """Claims of the subject's events, by file; of a row whose key could not be read, those that
+    name the subject.
+    """
     import pyarrow as pa
 
     home, told = run.settings.home, Rows()
@@ -31,7 +35,10 @@ def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
             told.unread.append(Unread(name, error.found))
             continue
         keys = table["key"].to_pylist()
-        mine = [key in events or (not _is_key(key) and bool(wanted & set(_WORD.findall(key)))) for key in keys]
+        mine = [
+            key in events or (not _is_key(key) and bool(wanted & set(_WORD.findall(key))))
+            for key in keys
+        ]
         if not any(mine):
             continue
         told.by_file[name] = sum(mine)
@@ -42,7 +49,9 @@ def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
 
 def delete_old_claims(run: Run, first: date, *, dry_run: bool) -> int:
     """The files of claims of days before `first`, whose landed rows go too; how many."""
-    old = [day for day in Claims.of(run.settings.home, run.use_case.events.name).days() if day < first]
+    old = [
+        day for day in Claims.of(run.settings.home, run.use_case.events.name).days() if day < first
+    ]
     for day in () if dry_run else old:
         _file(run, day).unlink(missing_ok=True)
     return len(old)

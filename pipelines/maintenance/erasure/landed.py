@@ -1,8 +1,10 @@
-"""The landing zone without a subject's rows: part files written anew under new names, then the day's manifest.
+"""The landing zone without a subject's rows: part files written anew under new names, then the
+day's manifest.
 
-The manifest is the switch: before it the day holds its old files, after it the new ones, and the old are removed. A run
-that was interrupted leaves files that no manifest lists; they are looked through too, and so is whatever else somebody
-has put below the landing zone. What a file is is read from its content, as its name may be anything.
+The manifest is the switch: before it the day holds its old files, after it the new ones, and the
+old are removed. A run that was interrupted leaves files that no manifest lists; they are looked
+through too, and so is whatever else somebody has put below the landing zone. What a file is is read
+from its content, as its name may be anything.
 """
 
 from __future__ import annotations
@@ -35,7 +37,9 @@ _PARQUET, _GZIPPED = b"PAR1", b"\x1f\x8b"
 
 @dataclass(kw_only=True)
 class Landed:
-    """What was found: `rows` of the subject in `files`; `unread` could not be looked into, `why` by path."""
+    """What was found: `rows` of the subject in `files`; `unread` could not be looked into, `why` by
+    path.
+    """
 
     files: int = 0
     rows: int = 0
@@ -48,7 +52,9 @@ class Landed:
 
 
 def events_in_landing(landing: Landing, feed: str, subject: Subject) -> set[str]:
-    """The ids, as text, of the subject's events in the files of a feed, whether the lake has them or not."""
+    """The ids, as text, of the subject's events in the files of a feed, whether the lake has them
+    or not.
+    """
     found: set[str] = set()
     for path in _files(landing, feed):
         rows = _named_columns(landing, path, subject, frozenset())
@@ -61,12 +67,18 @@ def events_in_landing(landing: Landing, feed: str, subject: Subject) -> set[str]
 
 
 def delete_landed(
-    landing: Landing, feed: str, subject: Subject, *, dry_run: bool, columns: Collection[str] | None = None
+    landing: Landing,
+    feed: str,
+    subject: Subject,
+    *,
+    dry_run: bool,
+    columns: Collection[str] | None = None,
 ) -> Landed:
     """Take the subject's rows out of every file of a feed; with `dry_run` they are only counted.
 
-    A file that its day's manifest does not list is removed whole: nobody reads it. `columns` are those that the feed
-    declares; a file without the subject's among them is not understood (by default, one without the event's id).
+    A file that its day's manifest does not list is removed whole: nobody reads it. `columns` are
+    those that the feed declares; a file without the subject's among them is not understood (by
+    default, one without the event's id).
     """
     expected = frozenset({subject.unit, subject.event} & set(columns or {subject.event}))
     told = Landed()
@@ -107,7 +119,9 @@ def undated(landing: Landing, feed: str) -> list[str]:
     return [path for path in _files(landing, feed) if path.rpartition("/")[0] not in folders]
 
 
-def _switch(landing: Landing, folder: str, manifest: Manifest | None, new: Mapping[str, LandedFile]) -> None:
+def _switch(
+    landing: Landing, folder: str, manifest: Manifest | None, new: Mapping[str, LandedFile]
+) -> None:
     """The manifest with the new files for the old, then the old files go."""
     if manifest is None or not new:
         return
@@ -120,7 +134,9 @@ def _switch(landing: Landing, folder: str, manifest: Manifest | None, new: Mappi
 def _without(landing: Landing, path: str, subject: Subject) -> LandedFile:
     """Write the file without the subject's rows beside it, named after its content."""
     folder, name = path.rsplit("/", 1)
-    content, rows = (_csv_without if name.endswith(_GZIP) else _parquet_without)(_read(landing, path), subject)
+    content, rows = (_csv_without if name.endswith(_GZIP) else _parquet_without)(
+        _read(landing, path), subject
+    )
     digest = hashlib.sha256(content).hexdigest()
     ending = _GZIP if name.endswith(_GZIP) else ".parquet"
     new = LandedFile(f"part-{digest[:16]}{ending}", rows, digest)
@@ -139,17 +155,26 @@ def _parquet_without(content: bytes, subject: Subject) -> tuple[bytes, int]:
 
 def _csv_without(content: bytes, subject: Subject) -> tuple[bytes, int]:
     table = read_table(gzip.decompress(content), [subject.unit, subject.event])
-    places = [(column, place) for column in (subject.unit, subject.event) for place in table.places(column)]
+    places = [
+        (column, place)
+        for column in (subject.unit, subject.event)
+        for place in table.places(column)
+    ]
 
     def keep(row: SavedRow) -> bool:
-        return not any(n < len(row.cells) and subject.names(name, row.cells[n]) for name, n in places)
+        return not any(
+            n < len(row.cells) and subject.names(name, row.cells[n]) for name, n in places
+        )
 
     rows = sum(1 for row in (*table.above, *table.all_below) if row.cells and keep(row))
     return gzip.compress(table.kept(keep), compresslevel=6, mtime=0), rows
 
 
-def _named_columns(landing: Landing, path: str, subject: Subject, expected: Collection[str]) -> pa.Table | str:
-    """The columns of unit and event, as plain texts, as far as the file has them; why not, where that is not known.
+def _named_columns(
+    landing: Landing, path: str, subject: Subject, expected: Collection[str]
+) -> pa.Table | str:
+    """The columns of unit and event, as plain texts, as far as the file has them; why not, where
+    that is not known.
 
     A file that has not all of the `expected` columns may have them under other names.
     """
@@ -195,7 +220,9 @@ def _columns(content: bytes, subject: Subject) -> pa.Table:
 
 
 def _as_texts(table: pa.Table, subject: Subject) -> pa.Table:
-    """Both columns as text: no blanks around it, no zeros that a whole number gets in a column of floats."""
+    """Both columns as text: no blanks around it, no zeros that a whole number gets in a column of
+    floats.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -220,14 +247,20 @@ def _among(rows: pa.Table, column: str, subject: Subject) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    return pc.is_in(rows[column], value_set=pa.array(sorted(subject.texts()[column]), pa.string())).combine_chunks()
+    return pc.is_in(
+        rows[column], value_set=pa.array(sorted(subject.texts()[column]), pa.string())
+    ).combine_chunks()
 
 
 def _files(landing: Landing, folder: str) -> list[str]:
-    """Every file below a folder of the landing zone, but for the manifests of days; hidden ones and links too."""
+    """Every file below a folder of the landing zone, but for the manifests of days; hidden ones and
+    links too.
+    """
     storage = landing.storage
     if isinstance(storage, LocalStorage):
-        paths = [path.relative_to(storage.root).as_posix() for path in files_below(storage.root / folder)]
+        paths = [
+            path.relative_to(storage.root).as_posix() for path in files_below(storage.root / folder)
+        ]
     else:
         paths = storage.files(folder)
     return [path for path in paths if not _is_manifest_of_day(path)]
@@ -241,7 +274,9 @@ def _by_folder(landing: Landing, feed: str) -> dict[str, list[str]]:
 
 
 def _is_manifest(content: bytes) -> bool:
-    """Whether this is a manifest, which holds no rows; a folder of a day that somebody copied has one too."""
+    """Whether this is a manifest, which holds no rows; a folder of a day that somebody copied has
+    one too.
+    """
     if content.lstrip()[:1] != b"{":
         return False
     try:
@@ -257,7 +292,9 @@ def _is_manifest_of_day(path: str) -> bool:
 
 
 def _manifest(landing: Landing, folder: str) -> Manifest | None:
-    """The manifest of a day's folder; one that cannot be understood lists nothing that anybody would read."""
+    """The manifest of a day's folder; one that cannot be understood lists nothing that anybody
+    would read.
+    """
     feed, _, name = folder.partition("/")
     day = _day(name)
     try:

@@ -1,4 +1,6 @@
-"""What the ledger was told of a subject by name: the examples of parity checks, its only accounts that name events."""
+"""What the ledger was told of a subject by name: the examples of parity checks, its only accounts
+that name events.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ Example = TypeVar("Example", ParityExample, ServedExample)
 
 
 def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
-    """Take the subject's examples out of the records of parity checks; returns in how many records it stood."""
+    """Take the subject's examples out of the records of parity checks; returns in how many records
+    it stood.
+    """
     found = 0
     entities = run.use_case.stored_features.schema.entities
     names = {subject.unit, *(entity.name for entity in entities if entity.key == subject.unit)}
@@ -24,13 +28,17 @@ def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
         if examples != record.account.examples:
             found += 1
             if not dry_run:
-                run.ledger.replace_account(record.sequence, record.account.replaced(examples=examples))
+                run.ledger.replace_account(
+                    record.sequence, record.account.replaced(examples=examples)
+                )
     for served in run.ledger.stage_records(ServedAccount, withdrawn_too=True):
         served_examples = _without(served.account.examples, subject, names)
         if served_examples != served.account.examples:
             found += 1
             if not dry_run:
-                run.ledger.replace_account(served.sequence, served.account.replaced(examples=served_examples))
+                run.ledger.replace_account(
+                    served.sequence, served.account.replaced(examples=served_examples)
+                )
     return found
 
 
@@ -52,7 +60,11 @@ def _without(
     }
 
 
-def _names(example: ParityExample | ServedExample, subject: Subject, names: Collection[str]) -> bool:
+def _names(
+    example: ParityExample | ServedExample, subject: Subject, names: Collection[str]
+) -> bool:
     """Whether an example is of the subject; its keys go by the entity's name."""
     keys = [value for name, value in example.keys.items() if name in names]
-    return subject.names(subject.event, example.event_id) or any(subject.names(subject.unit, key) for key in keys)
+    return subject.names(subject.event, example.event_id) or any(
+        subject.names(subject.unit, key) for key in keys
+    )

@@ -27,7 +27,8 @@ if TYPE_CHECKING:
 
 
 def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
-    """Rows of the subject in the log of answers, whose files are written without them; a file that is damaged is named.
+    """Rows of the subject in the log of answers, whose files are written without them; a file that
+    is damaged is named.
 
     Raises `TransientError` where a scorer is writing one of them just now.
     """
@@ -40,7 +41,9 @@ def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
         _require_closed(folder)
     settle(folder)
     damaged = sorted((folder / CLOSED).glob(f"*{DAMAGED}"))
-    told = Rows(unread=[Unread(below_home(home, path), "damaged, and was put aside") for path in damaged])
+    told = Rows(
+        unread=[Unread(below_home(home, path), "damaged, and was put aside") for path in damaged]
+    )
     for path in sorted(folder.glob("day=*/hour=*/*.parquet")):
         name = below_home(home, path)
         try:
@@ -63,9 +66,16 @@ def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
     """Records of the subject in the scorer's journal, which become nothing."""
     stored = run.use_case.stored_features
     entities = entities_with_state(stored)
-    if run.settings.serve_journal is None and not journal_folder(run.settings.home, run.use_case.name).exists():
+    if (
+        run.settings.serve_journal is None
+        and not journal_folder(run.settings.home, run.use_case.name).exists()
+    ):
         return 0
-    columns = [KEYS + n for n, name in enumerate(entities) if stored.schema.entity(name).key == subject.unit]
+    columns = [
+        KEYS + n
+        for n, name in enumerate(entities)
+        if stored.schema.entity(name).key == subject.unit
+    ]
     events, keys = (_numbers(values) for values in (subject.events, subject.keys))
     journal = open_journal(run.settings, run.use_case.name, entities)
     try:
@@ -83,7 +93,9 @@ def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
 
 
 def answered_days(run: Run) -> Iterator[tuple[date, Path]]:
-    """The days on which answers were given, and their folders; a folder that is named otherwise is passed over."""
+    """The days on which answers were given, and their folders; a folder that is named otherwise is
+    passed over.
+    """
     folder = answers_folder(run.settings.home, run.use_case.name)
     settle(folder)
     for path in sorted(folder.glob("day=*")):
@@ -115,6 +127,9 @@ def _require_closed(folder: Path) -> None:
             where=str(folder / OPEN),
             expected="no file there",
             found=", ".join(writing),
-            next_step="end the scorer (SIGTERM closes its log), run this again, and start it; nothing was deleted yet",
+            next_step=(
+                "end the scorer (SIGTERM closes its log), run this again, and start it; nothing was"
+                " deleted yet"
+            ),
             runbook="docs/runbooks/retention.md",
         )

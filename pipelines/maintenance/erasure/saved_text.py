@@ -1,7 +1,8 @@
-"""Rows of a text table that a person may have saved again: another separator, encoding, line end or name.
+"""Rows of a text table that a person may have saved again: another separator, encoding, line end or
+name.
 
-Rows are cut out of the text as it is, so that what stays keeps its bytes: the separators, quotes, line ends and
-encoding that the person's program has chosen.
+Rows are cut out of the text as it is, so that what stays keeps its bytes: the separators, quotes,
+line ends and encoding that the person's program has chosen.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ class NotUnderstoodError(Exception):
 
 @dataclass(frozen=True)
 class SavedRow:
-    """One row: the number of its first line (from 1), its cells, and its text with the end of the line."""
+    """One row: the number of its first line (from 1), its cells, and its text with the end of the
+    line.
+    """
 
     line: int
     cells: tuple[str, ...]
@@ -47,7 +50,9 @@ class SavedRow:
 
 @dataclass(frozen=True)
 class SavedTable:
-    """A text table: the rows `above` the header, the `header`, and `all_below` it, in the order of the file."""
+    """A text table: the rows `above` the header, the `header`, and `all_below` it, in the order of
+    the file.
+    """
 
     mark: bytes
     encoding: str
@@ -57,7 +62,9 @@ class SavedTable:
 
     @property
     def rows(self) -> tuple[SavedRow, ...]:
-        """The rows that hold something and are not the header once more (lists put one below the other)."""
+        """The rows that hold something and are not the header once more (lists put one below the
+        other).
+        """
         return tuple(row for row in self.all_below if not row.blank and _names(row) != self.names)
 
     @property
@@ -76,7 +83,9 @@ class SavedTable:
 
 
 def read_table(content: bytes, columns: Collection[str]) -> SavedTable:
-    """The table in a file's bytes, whose header names one of `columns`; raises `NotUnderstoodError`."""
+    """The table in a file's bytes, whose header names one of `columns`; raises
+    `NotUnderstoodError`.
+    """
     mark, encoding, text = _decoded(content)
     wanted = {column.casefold() for column in columns}
     unreadable = ""
@@ -88,7 +97,9 @@ def read_table(content: bytes, columns: Collection[str]) -> SavedTable:
             continue
         for place, row in enumerate(rows[:HEADER_WITHIN]):
             if wanted & set(_names(row)):
-                return SavedTable(mark, encoding, tuple(rows[:place]), row, tuple(rows[place + 1 :]))
+                return SavedTable(
+                    mark, encoding, tuple(rows[:place]), row, tuple(rows[place + 1 :])
+                )
     raise NotUnderstoodError(unreadable or f"no column {' or '.join(sorted(columns))}")
 
 
@@ -99,8 +110,9 @@ def _names(row: SavedRow) -> tuple[str, ...]:
 def _decoded(content: bytes) -> tuple[bytes, str, str]:
     """The byte order mark, the encoding and the text.
 
-    Bytes that are no UTF-8 are read as Latin-1: every encoding that begins with ASCII (Windows-1252, code page 850)
-    comes through that without loss, and names of columns, separators and numbers are ASCII.
+    Bytes that are no UTF-8 are read as Latin-1: every encoding that begins with ASCII
+    (Windows-1252, code page 850) comes through that without loss, and names of columns, separators
+    and numbers are ASCII.
     """
     for mark, encoding in _BYTE_ORDER_MARKS:
         if content.startswith(mark):
@@ -126,7 +138,9 @@ def _text(content: bytes, encoding: str) -> str:
 
 
 def _rows(text: str, separator: str) -> list[SavedRow]:
-    """The rows with the text that each was read from; raises `csv.Error` for quotes that do not close."""
+    """The rows with the text that each was read from; raises `csv.Error` for quotes that do not
+    close.
+    """
     lines = list(io.StringIO(text, newline=""))
     reader = csv.reader(lines, delimiter=separator, strict=True)
     rows: list[SavedRow] = []

@@ -1,4 +1,6 @@
-"""Who is to be forgotten: the keys of a unit, the ids of its events, and the conditions under which a row is its."""
+"""Who is to be forgotten: the keys of a unit, the ids of its events, and the conditions under which
+a row is its.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _WHOLE = re.compile(r"-?\d{1,19}")
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """`keys` are values of the column `unit`, `events` the values of the column `event` of all events that are theirs.
+    """`keys` are values of the column `unit`, `events` the values of the column `event` of all
+    events that are theirs.
 
     Values are int where the column is a whole number in the lake, else str.
     """
@@ -33,7 +36,9 @@ class Subject:
     events: frozenset[Any] = frozenset()
 
     def condition(self, table: str, columns: Collection[str]) -> str | None:
-        """Spark SQL that is true for the subject's rows of a table; None where no column of it can name them."""
+        """Spark SQL that is true for the subject's rows of a table; None where no column of it can
+        name them.
+        """
         if self.unit in columns:
             return _among(self.unit, self.keys)
         if self.event in columns:
@@ -44,37 +49,52 @@ class Subject:
         return None
 
     def names(self, column: str, value: object) -> bool:
-        """Whether a value as a file has it (of any type, blanks around it) is one of the subject's in that column."""
+        """Whether a value as a file has it (of any type, blanks around it) is one of the subject's
+        in that column.
+        """
         wanted = {self.unit: self.keys, self.event: self.events}.get(column, ())
         return bool(wanted) and _plain(value) in {str(one) for one in wanted}
 
     def texts(self) -> dict[str, frozenset[str]]:
         """The values of both columns as text."""
-        return {self.unit: frozenset(map(str, self.keys)), self.event: frozenset(map(str, self.events))}
+        return {
+            self.unit: frozenset(map(str, self.keys)),
+            self.event: frozenset(map(str, self.events)),
+        }
 
 
 def subject_of(run: Run, keys: Iterable[str], unit: str | None) -> Subject:
     """The subject of these keys as a person wrote them, its events not looked for yet.
 
-    Raises `UsageError` for a column that is no entity's key, for no key, or one that the column cannot hold.
+    Raises `UsageError` for a column that is no entity's key, for no key, or one that the column
+    cannot hold.
     """
     schema = run.use_case.stored_features.schema
     known = dict.fromkeys((run.use_case.review.unit, *schema.keys))
     column = unit or run.use_case.review.unit
     if column not in known:
-        raise _wrong("this is no column that names a unit", "--unit", ", ".join(known), repr(column))
+        raise _wrong(
+            "this is no column that names a unit", "--unit", ", ".join(known), repr(column)
+        )
     written = [key.strip() for key in keys if key.strip()]
     if not written:
         raise _wrong("no key was given", "--delete-unit, --keys-from", "one key or more", "none")
     whole = _is_whole(run.use_case, column)
     if whole and (wrong := [key for key in written if not _WHOLE.fullmatch(key)]):
-        raise _wrong(f"not a value of {column}", "--delete-unit", "a whole number", f"{len(wrong)} other texts")
+        raise _wrong(
+            f"not a value of {column}",
+            "--delete-unit",
+            "a whole number",
+            f"{len(wrong)} other texts",
+        )
     values = dict.fromkeys(int(key) if whole else key for key in written)
     return Subject(unit=column, keys=tuple(values), event=schema.id)
 
 
 def keyed_hashes(settings: Settings, keys: Sequence[Any]) -> list[str]:
-    """A name for each key that only who holds the home's secret can match with it: HMAC-SHA256, hex."""
+    """A name for each key that only who holds the home's secret can match with it: HMAC-SHA256,
+    hex.
+    """
     key = secret(settings, "retain").encode()
     return sorted(hmac.new(key, str(one).encode(), hashlib.sha256).hexdigest() for one in keys)
 
@@ -111,9 +131,13 @@ def _literal(value: Any) -> str:
 
 
 def _plain(value: object) -> str:
-    """Text without blanks around it, and without the zeros that a whole number gets in a column of floats."""
+    """Text without blanks around it, and without the zeros that a whole number gets in a column of
+    floats.
+    """
     return re.sub(r"\.0*$", "", str(value).strip())
 
 
 def _wrong(what: str, where: str, expected: str, found: str) -> UsageError:
-    return UsageError(what, where=where, expected=expected, found=found, next_step="tollgate retain --help")
+    return UsageError(
+        what, where=where, expected=expected, found=found, next_step="tollgate retain --help"
+    )

@@ -1,4 +1,6 @@
-"""Files that a deletion could not look into: whether they hold what is to go is not known, so a person has to look."""
+"""Files that a deletion could not look into: whether they hold what is to go is not known, so a
+person has to look.
+"""
 
 from __future__ import annotations
 
@@ -9,12 +11,16 @@ from pathlib import Path
 from pipelines.base.files_below import files_below
 
 LOCK_BYTES = 2000
-"""A program that has a file open leaves a lock file beside it, with a name and a machine in it and nothing else."""
+"""A program that has a file open leaves a lock file beside it, with a name and a machine in it and
+nothing else.
+"""
 
 
 @dataclass(frozen=True, order=True)
 class Unread:
-    """A file by its path (below the home where it is there), and in a few words why it was not understood."""
+    """A file by its path (below the home where it is there), and in a few words why it was not
+    understood.
+    """
 
     path: str
     why: str
@@ -22,7 +28,9 @@ class Unread:
 
 @dataclass(kw_only=True)
 class Rows:
-    """Rows of the subject `by_file`, files that were not understood, and files that a program has open."""
+    """Rows of the subject `by_file`, files that were not understood, and files that a program has
+    open.
+    """
 
     by_file: dict[str, int] = field(default_factory=dict)
     unread: list[Unread] = field(default_factory=list)
@@ -35,9 +43,11 @@ def below_home(home: Path, path: Path) -> str:
 
 
 def lock_of(path: Path) -> str | None:
-    """The name of the file that a program has open, where `path` is the lock file that it leaves beside it.
+    """The name of the file that a program has open, where `path` is the lock file that it leaves
+    beside it.
 
-    Of LibreOffice `.~lock.NAME#` (one line of text), of Microsoft's programs `~$NAME`, of Emacs the link `.#NAME`.
+    Of LibreOffice `.~lock.NAME#` (one line of text), of Microsoft's programs `~$NAME`, of Emacs the
+    link `.#NAME`.
     """
     name = path.name
     if path.is_symlink():
@@ -50,7 +60,8 @@ def lock_of(path: Path) -> str | None:
 
 
 def strangers(home: Path, folder: Path, known: Sequence[str]) -> Iterator[Unread]:
-    """The files below a folder whose path there is none of `known` (patterns of a whole relative path).
+    """The files below a folder whose path there is none of `known` (patterns of a whole relative
+    path).
 
     A link is a stranger whatever its name: what it leads to is not the home's.
     """

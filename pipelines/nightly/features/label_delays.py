@@ -1,4 +1,6 @@
-"""The delays of the reports that were made on some days, from the lake's labels and events, whatever landed them."""
+"""The delays of the reports that were made on some days, from the lake's labels and events,
+whatever landed them.
+"""
 
 from __future__ import annotations
 
@@ -12,19 +14,29 @@ from pipelines.usecases.policies.label_delays import LabelDelays, class_ends
 
 
 def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[date, LabelDelays]:
-    """By the day on which they were made: the first report of each event, by its delay. One aggregate of Spark.
+    """By the day on which they were made: the first report of each event, by its delay.
 
-    The events are looked for on the days that the features reach back to, which are read anyway: a report of an older
-    one is counted as unmatched. `versions` are the Delta versions of the feeds' tables. A day without a report has no
-    entry.
+    One aggregate of Spark.
+
+    The events are looked for on the days that the features reach back to, which are read anyway: a
+    report of an older one is counted as unmatched. `versions` are the Delta versions of the feeds'
+    tables. A day without a report has no entry.
     """
     from pyspark.sql import functions as f
 
     use_case = run.use_case
-    key, reported_at, time = list(use_case.events.key), use_case.label.reported_at, use_case.events.time
+    key, reported_at, time = (
+        list(use_case.events.key),
+        use_case.label.reported_at,
+        use_case.events.time,
+    )
     window = days.widened(before=use_case.stored_features.reach_days)
-    reports = run.lake.read(use_case.labels.name, days=window, version=versions.get(use_case.labels.name))
-    events = run.lake.read(use_case.events.name, days=window, version=versions.get(use_case.events.name))
+    reports = run.lake.read(
+        use_case.labels.name, days=window, version=versions.get(use_case.labels.name)
+    )
+    events = run.lake.read(
+        use_case.events.name, days=window, version=versions.get(use_case.events.name)
+    )
     first = reports.groupBy(*key).agg(f.min(reported_at).alias("_reported"))
     made = f.to_date("_reported")
     asked = first.where((made >= f.lit(days.first)) & (made <= f.lit(days.last)))
@@ -32,7 +44,8 @@ def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[
     delay_class = f.lit(0)
     for end in class_ends(use_case.label.delay_days):
         delay_class = delay_class + (micros > end * MICROSECONDS_PER_DAY).cast("int")
-    # The reports of a few days fit into every task: so the many events are read once and never shuffled.
+    # The reports of a few days fit into every task: so the many events are read once and never
+    # shuffled.
     matched = (
         events.select(*key, time)
         .join(f.broadcast(asked), key)

@@ -1,4 +1,6 @@
-"""Ingest: what has landed becomes lake tables, or is quarantined, or is refused; every row is accounted for."""
+"""Ingest: what has landed becomes lake tables, or is quarantined, or is refused; every row is
+accounted for.
+"""
 
 from pipelines.nightly.ingest.stage import ingest
 

@@ -11,7 +11,14 @@ from typing import TYPE_CHECKING
 
 from pipelines.accounts.ingest import FeedCounts
 from pipelines.base.errors import PermanentError
-from pipelines.nightly.ingest.duplicates import ACCEPTED, DUPLICATE, IN_LAKE, QUARANTINED, VERDICT, WINNER_DAY
+from pipelines.nightly.ingest.duplicates import (
+    ACCEPTED,
+    DUPLICATE,
+    IN_LAKE,
+    QUARANTINED,
+    VERDICT,
+    WINNER_DAY,
+)
 from pipelines.nightly.ingest.reading import SOURCE_DAY
 from pipelines.nightly.ingest.rules import RULE
 from pipelines.usecases.definition import Feed
@@ -24,7 +31,9 @@ _HOUR, _LATE, _ROWS = "_hour", "_late", "_rows"
 
 @dataclass(frozen=True, kw_only=True)
 class Tally:
-    """Rows that have all of this in common; `hour` (0 to 23, UTC, of the feed's time) of accepted rows only."""
+    """Rows that have all of this in common; `hour` (0 to 23, UTC, of the feed's time) of accepted
+    rows only.
+    """
 
     source_day: date
     in_lake: bool
@@ -38,7 +47,9 @@ class Tally:
 
 @dataclass(frozen=True, kw_only=True)
 class FeedAccount:
-    """One feed of one landing day. `late` of the accepted rows are of an earlier day than the one they landed on.
+    """One feed of one landing day.
+
+    `late` of the accepted rows are of an earlier day than the one they landed on.
 
     `overlaps`: other landing days whose rows won over rows of this one.
     """
@@ -53,7 +64,9 @@ class FeedAccount:
     busiest_hour: int = 0
 
     def allowed(self, budget: float) -> int:
-        """How many quarantined rows a budget (a share, 0 to 1) lets pass; one row alone never closes a day."""
+        """How many quarantined rows a budget (a share, 0 to 1) lets pass; one row alone never
+        closes a day.
+        """
         return max(1, math.floor(budget * self.rows_in + 1e-9)) if budget > 0 else 0
 
     def counts(self) -> FeedCounts:
@@ -93,8 +106,11 @@ def tallied(rows: DataFrame, feed: Feed) -> list[Tally]:
     ]
 
 
-def accounts(feed: Feed, rows_in: Mapping[date, int], tallies: Iterable[Tally]) -> dict[date, FeedAccount]:
-    """The account of each landing day in `rows_in` (what its manifest promises); settled rows do not count.
+def accounts(
+    feed: Feed, rows_in: Mapping[date, int], tallies: Iterable[Tally]
+) -> dict[date, FeedAccount]:
+    """The account of each landing day in `rows_in` (what its manifest promises); settled rows do
+    not count.
 
     Raises `PermanentError` where a day's rows do not add up.
     """
@@ -116,7 +132,11 @@ def _account(rows_in: int, tallies: list[Tally]) -> FeedAccount:
             rules[tally.rule] += tally.rows
         if tally.hour is not None:
             hours[tally.hour] += tally.rows
-    others = {tally.winner_day for tally in tallies if tally.winner_day and tally.winner_day != tally.source_day}
+    others = {
+        tally.winner_day
+        for tally in tallies
+        if tally.winner_day and tally.winner_day != tally.source_day
+    }
     return FeedAccount(
         rows_in=rows_in,
         accepted=verdicts[ACCEPTED],
@@ -130,14 +150,22 @@ def _account(rows_in: int, tallies: list[Tally]) -> FeedAccount:
 
 
 def _require_balance(feed: Feed, day: date, account: FeedAccount) -> None:
-    """Nothing may be lost between the manifest and the lake: a line that Spark reads as two, a row counted twice."""
+    """Nothing may be lost between the manifest and the lake: a line that Spark reads as two, a row
+    counted twice.
+    """
     accounted = account.accepted + account.quarantined + account.duplicates
     if accounted != account.rows_in:
         raise PermanentError(
             f"the rows of {feed.name} of {day} do not add up",
             day=str(day),
             expected=f"{account.rows_in:,} rows in = accepted + quarantined + duplicates",
-            found=f"{account.accepted:,} + {account.quarantined:,} + {account.duplicates:,} = {accounted:,}",
-            next_step="look for unusual quoting or line breaks in the day's CSV files; nothing was committed",
+            found=(
+                f"{account.accepted:,} + {account.quarantined:,} + {account.duplicates:,} ="
+                f" {accounted:,}"
+            ),
+            next_step=(
+                "look for unusual quoting or line breaks in the day's CSV files; nothing was"
+                " committed"
+            ),
             runbook="docs/runbooks/ingest-refused.md",
         )

@@ -1,4 +1,6 @@
-"""What of the asked-for days has landed: every feed of every day, verified file by file, all problems told at once."""
+"""What of the asked-for days has landed: every feed of every day, verified file by file, all
+problems told at once.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _SHOWN = 5
 
 @dataclass(frozen=True)
 class LandedFeed:
-    """The verified part files of one feed (local paths that end in `<feed>/<day>/<name>`), and each day's rows."""
+    """The verified part files of one feed (local paths that end in `<feed>/<day>/<name>`), and each
+    day's rows.
+    """
 
     feed: Feed
     paths: tuple[Path, ...]
@@ -30,7 +34,9 @@ class LandedFeed:
 
 @dataclass(frozen=True)
 class Landed:
-    """The feeds of all days; the days that have not arrived, and those whose files are not as promised."""
+    """The feeds of all days; the days that have not arrived, and those whose files are not as
+    promised.
+    """
 
     feeds: list[LandedFeed]
     absent: list[Arrival] = field(default_factory=list)
@@ -40,7 +46,8 @@ class Landed:
 def landed(landing: Landing, feeds: Iterable[Feed], days: Iterable[date], scratch: Path) -> Landed:
     """The feeds' files of all `days`, each file checked: digest, rows, columns and types.
 
-    Files of an object store are copied below `scratch`. `feeds` is complete only where nothing is absent or refused.
+    Files of an object store are copied below `scratch`. `feeds` is complete only where nothing is
+    absent or refused.
     """
     feeds, days = tuple(feeds), sorted(days)
     refusals: list[ContractError] = []
@@ -48,13 +55,17 @@ def landed(landing: Landing, feeds: Iterable[Feed], days: Iterable[date], scratc
     absent = [arrival for arrival in arrivals if arrival is not None and not arrival.arrived]
     if absent or refusals:
         return Landed([], absent, refusals)
-    return Landed([_landed_feed(landing, feed, days, scratch, refusals) for feed in feeds], refusals=refusals)
+    return Landed(
+        [_landed_feed(landing, feed, days, scratch, refusals) for feed in feeds], refusals=refusals
+    )
 
 
 def label_days_after(landing: Landing, use_case: UseCase, last: date) -> set[date]:
-    """The days right after `last` that have landed without any event: they bring the labels of the days before them.
+    """The days right after `last` that have landed without any event: they bring the labels of the
+    days before them.
 
-    History that is imported ends with such days, as labels come later than events. In a nightly run there are none.
+    History that is imported ends with such days, as labels come later than events. In a nightly run
+    there are none.
     """
     found: set[date] = set()
     for day in DayRange.of_length(last + timedelta(days=1), use_case.label.delay_days):
@@ -78,7 +89,10 @@ def not_arrived(absent: list[Arrival]) -> NotArrivedError:
         expected="a folder with the day's files and, written last, _MANIFEST.json",
         found="; ".join(f"{a.feed} {a.day}: {a.state}" for a in absent[:_SHOWN]),
         held_back=HELD_BACK,
-        next_step=f"wait for the sender or ask them, then `tollgate run ingest --from {days[0]} --to {days[-1]}`",
+        next_step=(
+            f"wait for the sender or ask them, then `tollgate run ingest --from {days[0]} --to"
+            f" {days[-1]}`"
+        ),
         runbook=NOT_ARRIVED_PAGE,
     )
 
@@ -88,7 +102,11 @@ def refused(refusals: list[ContractError]) -> ContractError:
     first = refusals[0]
     others = [f"{error.where}: {error.found}" for error in refusals[1:_SHOWN]]
     return ContractError(
-        first.what if len(refusals) == 1 else f"{first.what}, and {len(refusals) - 1} more refusals",
+        (
+            first.what
+            if len(refusals) == 1
+            else f"{first.what}, and {len(refusals) - 1} more refusals"
+        ),
         where=first.where,
         day=listed(sorted({error.day for error in refusals})),
         expected=first.expected,
@@ -105,7 +123,9 @@ def listed(days: Iterable[date | str]) -> str:
     return ", ".join([*texts[:_SHOWN], "…"] if len(texts) > _SHOWN else texts)
 
 
-def _arrival(landing: Landing, feed: Feed, day: date, refusals: list[ContractError]) -> Arrival | None:
+def _arrival(
+    landing: Landing, feed: Feed, day: date, refusals: list[ContractError]
+) -> Arrival | None:
     try:
         return landing.arrival(feed.name, day)
     except ContractError as error:
@@ -131,10 +151,12 @@ def _landed_feed(
 
 
 def _without_sidecar(path: Path, scratch: Path, feed: str, day: date) -> Path:
-    """The file as Spark is to read it: in microseconds, and where no checksum of Hadoop's lies beside it.
+    """The file as Spark is to read it: in microseconds, and where no checksum of Hadoop's lies
+    beside it.
 
-    Hadoop believes a hidden `.<name>.crc` more than the file: one that was left over from an earlier file ends the
-    reading. Which bytes are right is the manifest's to say, and they were compared with it. So Spark gets a link.
+    Hadoop believes a hidden `.<name>.crc` more than the file: one that was left over from an
+    earlier file ends the reading. Which bytes are right is the manifest's to say, and they were
+    compared with it. So Spark gets a link.
     """
     found = in_microseconds(path, scratch, feed, day)
     if found.is_relative_to(scratch):
@@ -155,5 +177,8 @@ def _require_contract(feed: Feed, day: date, files: list[Path]) -> None:
                 day=str(day),
                 expected=feed.ddl,
                 found="; ".join(problems),
-                next_step="ask the sender for files with the declared columns; nothing of the day was read",
+                next_step=(
+                    "ask the sender for files with the declared columns; nothing of the day was"
+                    " read"
+                ),
             )

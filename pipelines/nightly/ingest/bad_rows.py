@@ -1,7 +1,9 @@
-"""Which rules the bad rows of refused days broke, how large a share each, and what a person looks at first.
+"""Which rules the bad rows of refused days broke, how large a share each, and what a person looks
+at first.
 
-A rule that one row in ten breaks is a matter of units, of a column or of the rule: a larger budget would throw these
-rows away. Only days that are a little over the budget are shown the budget, and last.
+A rule that one row in ten breaks is a matter of units, of a column or of the rule: a larger budget
+would throw these rows away. Only days that are a little over the budget are shown the budget, and
+last.
 """
 
 from __future__ import annotations
@@ -17,14 +19,18 @@ from pipelines.usecases.definition import Feed, UseCase
 _NEAR = 5
 """Times the budget up to which a larger budget is an option at all."""
 _SMALL_SHARE = 0.05
-"""Share of a feed's day up to which it is: beyond this, something is wrong with the rule or with the files."""
+"""Share of a feed's day up to which it is: beyond this, something is wrong with the rule or with
+the files.
+"""
 _SHOWN = 3
 _MAPPING = "the import mapping, if `tollgate import` landed the files"
 
 
 @dataclass(frozen=True)
 class RefusedDay:
-    """One feed of one landing day that has more bad rows than `budget`, a share (0 to 1), allows."""
+    """One feed of one landing day that has more bad rows than `budget`, a share (0 to 1),
+    allows.
+    """
 
     feed: Feed
     account: FeedAccount
@@ -40,7 +46,9 @@ class RefusedDay:
     def describe(self) -> str:
         """How many of the rows are bad, and how many broke each rule, most first."""
         account = self.account
-        rules = ", ".join(f"{rule} {count:,} ({_percent(count, account)})" for rule, count in _most_first(account))
+        rules = ", ".join(
+            f"{rule} {count:,} ({_percent(count, account)})" for rule, count in _most_first(account)
+        )
         bad = _percent(account.quarantined, account)
         return f"{account.quarantined:,} of {account.rows_in:,} rows ({bad}) broke {rules}"
 
@@ -53,8 +61,8 @@ def next_step(use_case: UseCase, refused: Iterable[RefusedDay], command: str) ->
     module = _module(use_case)
     if all(day.is_near_budget for day in refused):
         return (
-            f"{'; '.join(steps)}; get corrected files, {again}. Last, if such rows are to be left out from now on: "
-            f"raise bad_row_budget in {module}"
+            f"{'; '.join(steps)}; get corrected files, {again}. Last, if such rows are to be left"
+            f" out from now on: raise bad_row_budget in {module}"
         )
     return f"{'; '.join(steps)}; {again}. A larger budget would only leave these rows out"
 
@@ -74,38 +82,45 @@ def _advice(use_case: UseCase, feed: Feed, rule: str) -> str:
     for declared in feed.rules:
         if declared.name == rule:
             return (
-                f"{rule} ({declared.condition}): is the column in another unit or scale (set it in {_MAPPING}), "
-                f"or is the rule itself wrong ({_module(use_case)})"
+                f"{rule} ({declared.condition}): is the column in another unit or scale (set it in"
+                f" {_MAPPING}), or is the rule itself wrong ({_module(use_case)})"
             )
     for column in feed.columns:
         if rule == f"{column.name}_missing":
             return (
-                f"{rule}: {column.name} is empty there; name another column or a default for empty values in "
-                f"{_MAPPING}, or ask the sender"
+                f"{rule}: {column.name} is empty there; name another column or a default for empty"
+                f" values in {_MAPPING}, or ask the sender"
             )
         if rule == f"{column.name}_unreadable":
             return (
-                f"{rule}: the text is not a {column.type}; look at the number or time format, the unit and the "
-                f"decimal sign in {_MAPPING}, or at the sender's export"
+                f"{rule}: the text is not a {column.type}; look at the number or time format, the"
+                f" unit and the decimal sign in {_MAPPING}, or at the sender's export"
             )
         if rule == f"{column.name}_card_number":
             return (
-                f"{rule}: card numbers may not be kept as text; key the column in {_MAPPING}, or declare it as bigint "
-                f"in {_module(use_case)} where it holds other ids"
+                f"{rule}: card numbers may not be kept as text; key the column in {_MAPPING}, or"
+                f" declare it as bigint in {_module(use_case)} where it holds other ids"
             )
     if rule == f"{feed.time}_in_future":
         return (
-            f"{rule}: {feed.time} lies after the landing day; look at the sender's clock and time zone, or at the "
-            f"time zone in {_MAPPING}"
+            f"{rule}: {feed.time} lies after the landing day; look at the sender's clock and time"
+            f" zone, or at the time zone in {_MAPPING}"
         )
     if rule == f"{feed.time}_too_late":
         return (
-            f"{rule}: {feed.time} lies more than lateness_days ({use_case.ingest.lateness_days}, "
-            f"{_module(use_case)}) before the landing day; look at the date format, or whether old rows are sent"
+            f"{rule}: {feed.time} lies more than lateness_days ({use_case.ingest.lateness_days},"
+            f" {_module(use_case)}) before the landing day; look at the date format, or whether old"
+            " rows are sent"
         )
     if rule == CONFLICT:
-        return f"{rule}: rows with the same {', '.join(feed.key)} hold different values; ask the sender which is right"
-    return f"{rule}: look at separators, quotes and line ends of the files (pipelines/nightly/ingest/rules.py)"
+        return (
+            f"{rule}: rows with the same {', '.join(feed.key)} hold different values; ask the"
+            " sender which is right"
+        )
+    return (
+        f"{rule}: look at separators, quotes and line ends of the files"
+        " (pipelines/nightly/ingest/rules.py)"
+    )
 
 
 def _module(use_case: UseCase) -> str:

@@ -1,4 +1,6 @@
-"""Which days of a table a run really changes, and their replacement in one commit; an unchanged day is not touched."""
+"""Which days of a table a run really changes, and their replacement in one commit; an unchanged day
+is not touched.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,8 @@ _COMMITS = 20
 
 @dataclass(frozen=True)
 class Changes:
-    """`days` whose rows differ before and after, and for each landing day those of them that it changed.
+    """`days` whose rows differ before and after, and for each landing day those of them that it
+    changed.
 
     `rewritten` also holds days in which only the landing day that a row is taken from differs.
     """
@@ -40,8 +43,11 @@ def accepted_rows(rows: DataFrame, feed: Feed) -> DataFrame:
     return accepted.select(*(column.name for column in feed.columns), "day", SOURCE_DAY)
 
 
-def settled_rows(run: Run, feed: Feed, days: DayRange, sources: Iterable[date]) -> tuple[DataFrame, DataFrame] | None:
-    """Lake rows of these event days: those of other landing days than `sources`, and those of `sources`.
+def settled_rows(
+    run: Run, feed: Feed, days: DayRange, sources: Iterable[date]
+) -> tuple[DataFrame, DataFrame] | None:
+    """Lake rows of these event days: those of other landing days than `sources`, and those of
+    `sources`.
 
     None where the table does not exist yet.
     """
@@ -55,14 +61,17 @@ def settled_rows(run: Run, feed: Feed, days: DayRange, sources: Iterable[date]) 
 
 
 def changes(before: DataFrame | None, after: DataFrame, feed: Feed) -> Changes:
-    """Compare, for each event day and landing day, the rows that the lake holds (`before`) and is to hold (`after`).
+    """Compare, for each event day and landing day, the rows that the lake holds (`before`) and is
+    to hold (`after`).
 
     Rows are compared by the sum of their 64-bit hashes and their number: in any order, in one job.
     """
     from pyspark.sql import functions as f
 
     sides = [(after, 1)] if before is None else [(before, -1), (after, 1)]
-    marked = [frame.withColumns({"_sign": f.lit(sign), "_hash": _hash(feed)}) for frame, sign in sides]
+    marked = [
+        frame.withColumns({"_sign": f.lit(sign), "_hash": _hash(feed)}) for frame, sign in sides
+    ]
     union = marked[0] if len(marked) == 1 else marked[0].unionByName(marked[1])
     signed = f.sum(f.col("_hash") * f.col("_sign")).alias("hash")
     rows = union.groupBy("day", SOURCE_DAY).agg(signed, f.sum("_sign").alias("rows")).collect()
@@ -77,16 +86,26 @@ def changes(before: DataFrame | None, after: DataFrame, feed: Feed) -> Changes:
     for row in differing:
         if row["day"] in days:
             by_source.setdefault(row[SOURCE_DAY], set()).add(row["day"])
-    return Changes(days, {source: frozenset(changed) for source, changed in by_source.items()}, frozenset(totals))
+    return Changes(
+        days,
+        {source: frozenset(changed) for source, changed in by_source.items()},
+        frozenset(totals),
+    )
 
 
 def commit_changes(
-    run: Run, feed: Feed, found: Changes, settled: DataFrame | None, accepted: DataFrame, sources: Iterable[date]
+    run: Run,
+    feed: Feed,
+    found: Changes,
+    settled: DataFrame | None,
+    accepted: DataFrame,
+    sources: Iterable[date],
 ) -> int | None:
-    """Replace the rewritten days by the settled and the accepted rows; None where there is nothing to replace.
+    """Replace the rewritten days by the settled and the accepted rows; None where there is nothing
+    to replace.
 
-    A table that does not exist yet is made even where it stays empty. The commit names what it changes: should the run
-    die before the ledger has it, the next run reads it there.
+    A table that does not exist yet is made even where it stays empty. The commit names what it
+    changes: should the run die before the ledger has it, the next run reads it there.
     """
     from pyspark.sql import functions as f
 
@@ -103,8 +122,10 @@ def commit_changes(
 
 @dataclass(frozen=True)
 class Standing:
-    """A table before a run writes to it: its newest version (None where there is no table), and the days that were
-    changed by commits which the ledger does not know, because their run died in between."""
+    """A table before a run writes to it: its newest version (None where there is no table), and the
+    days that were changed by commits which the ledger does not know, because their run died in
+    between.
+    """
 
     version: int | None
     unrecorded: frozenset[date]
@@ -124,7 +145,9 @@ def standing(run: Run, table: str) -> Standing:
 
 
 def _recorded(run: Run, table: str, version: int, landing_days: list[date]) -> bool:
-    records = run.ledger.latest(IngestAccount, first=min(landing_days), last=max(landing_days), status="done")
+    records = run.ledger.latest(
+        IngestAccount, first=min(landing_days), last=max(landing_days), status="done"
+    )
     return any(record.account.versions.get(table, -1) >= version for record in records.values())
 
 

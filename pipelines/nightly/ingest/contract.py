@@ -1,4 +1,6 @@
-"""The schema contract of a part file, read from footer or header: names, order, types, before any row is read."""
+"""The schema contract of a part file, read from footer or header: names, order, types, before any
+row is read.
+"""
 
 from __future__ import annotations
 
@@ -22,15 +24,18 @@ _BITS = {"bigint": 64, "int": 32}
 def contract_problems(feed: Feed, path: Path) -> list[str]:
     """What differs from the feed's declared columns, in words; an empty list where nothing does.
 
-    Columns stand in the declared order. A Parquet column may be of a narrower type that every value of survives the
-    cast (int32 for bigint, milliseconds for microseconds); the text of CSV is judged value by value instead.
+    Columns stand in the declared order. A Parquet column may be of a narrower type that every value
+    of survives the cast (int32 for bigint, milliseconds for microseconds); the text of CSV is
+    judged value by value instead.
     """
     declared = [column.name for column in feed.columns]
     if not path.name.endswith(".parquet"):
         return _name_problems(declared, _csv_header(path))
     schema = _parquet_schema(path)
     problems = _name_problems(declared, list(schema.names))
-    types = {name: schema.field(name).type for name in schema.names if name in declared and not problems}
+    types = {
+        name: schema.field(name).type for name in schema.names if name in declared and not problems
+    }
     return problems + [
         f"{column.name} is {types[column.name]}, not {column.type}"
         for column in feed.columns
@@ -39,7 +44,8 @@ def contract_problems(feed: Feed, path: Path) -> list[str]:
 
 
 def in_microseconds(path: Path, scratch: Path, feed: str, day: date) -> Path:
-    """The file, or a copy below `scratch` with its nanosecond timestamps (which Spark cannot read) in microseconds.
+    """The file, or a copy below `scratch` with its nanosecond timestamps (which Spark cannot read)
+    in microseconds.
 
     Raises `ContractError` where a value has a part smaller than a microsecond: it would be lost.
     """
@@ -51,7 +57,9 @@ def in_microseconds(path: Path, scratch: Path, feed: str, day: date) -> Path:
     import pyarrow
     import pyarrow.parquet
 
-    fields = [f.with_type(_as_microseconds(f.type)) if _is_nanoseconds(f.type) else f for f in schema]
+    fields = [
+        f.with_type(_as_microseconds(f.type)) if _is_nanoseconds(f.type) else f for f in schema
+    ]
     try:
         table = pyarrow.parquet.read_table(path, partitioning=None).cast(pyarrow.schema(fields))
     except pyarrow.ArrowInvalid as error:
@@ -70,14 +78,20 @@ def in_microseconds(path: Path, scratch: Path, feed: str, day: date) -> Path:
 
 
 def _name_problems(declared: list[str], header: list[str]) -> list[str]:
-    """What is wrong with the names; a file without a header has values in their place, card numbers among them."""
+    """What is wrong with the names; a file without a header has values in their place, card numbers
+    among them.
+    """
     found = [mask_card_numbers(name) for name in header]
     missing = [name for name in declared if name not in found]
     added = [name for name in found if name not in declared]
     if len(missing) == len(added) == 1 and declared.index(missing[0]) == found.index(added[0]):
         return [f"column {missing[0]} is called {added[0]}"]
-    problems = [f"column {name} is missing" for name in missing] + [f"column {name} is not declared" for name in added]
-    problems += [f"column {name} is there twice" for name in sorted({n for n in found if found.count(n) > 1})]
+    problems = [f"column {name} is missing" for name in missing] + [
+        f"column {name} is not declared" for name in added
+    ]
+    problems += [
+        f"column {name} is there twice" for name in sorted({n for n in found if found.count(n) > 1})
+    ]
     if not problems and found != declared:
         problems.append(f"columns stand in another order: {', '.join(found)}")
     return problems
@@ -95,7 +109,9 @@ def _parquet_schema(path: Path) -> pyarrow.Schema:
 
 
 def _fits(found: Any, declared: str) -> bool:
-    """Whether every value of the Arrow type `found` survives a cast to the Spark type `declared`."""
+    """Whether every value of the Arrow type `found` survives a cast to the Spark type
+    `declared`.
+    """
     from pyarrow import types
 
     column_type = parse_column_type(declared)
@@ -103,7 +119,9 @@ def _fits(found: Any, declared: str) -> bool:
         if not types.is_decimal(found):
             return False
         whole_digits = column_type.precision - column_type.scale
-        return bool(found.scale <= column_type.scale and found.precision - found.scale <= whole_digits)
+        return bool(
+            found.scale <= column_type.scale and found.precision - found.scale <= whole_digits
+        )
     if column_type.is_whole:
         return bool(types.is_signed_integer(found)) and found.bit_width <= _BITS[column_type.kind]
     checks = {

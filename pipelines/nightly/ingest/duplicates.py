@@ -1,8 +1,9 @@
-"""One row for each key: the earliest landing day wins; an equal row is a duplicate, a different one a conflict.
+"""One row for each key: the earliest landing day wins; an equal row is a duplicate, a different one
+a conflict.
 
-Rows of a key are ranked by landing day, then file name, time and content, so the winner depends neither on the order
-in which days were ingested nor on Spark. Landing days that lie further apart than the lateness are not compared: that
-keeps a night's work the same after three years.
+Rows of a key are ranked by landing day, then file name, time and content, so the winner depends
+neither on the order in which days were ingested nor on Spark. Landing days that lie further apart
+than the lateness are not compared: that keeps a night's work the same after three years.
 """
 
 from __future__ import annotations
@@ -23,7 +24,9 @@ _HEADS, _WINNER, _NEW, _ROWS = "_heads", "_winner", "_new", "_rows"
 
 
 def contested_keys(rows: DataFrame, settled: DataFrame | None, feed: Feed) -> DataFrame:
-    """Keys of good rows (as judged) that come more than once, or that a settled row of another landing day has too."""
+    """Keys of good rows (as judged) that come more than once, or that a settled row of another
+    landing day has too.
+    """
     from pyspark.sql import functions as f
 
     keys = _good(rows).select(*feed.key, f.lit(1).alias(_NEW))
@@ -34,14 +37,21 @@ def contested_keys(rows: DataFrame, settled: DataFrame | None, feed: Feed) -> Da
 
 
 def resolved(
-    rows: DataFrame, settled: DataFrame | None, contested: DataFrame | None, feed: Feed, *, lateness_days: int
+    rows: DataFrame,
+    settled: DataFrame | None,
+    contested: DataFrame | None,
+    feed: Feed,
+    *,
+    lateness_days: int,
 ) -> DataFrame:
-    """`rows` (as judged) with a verdict each, together with the rows of `settled` that share a key with them.
+    """`rows` (as judged) with a verdict each, together with the rows of `settled` that share a key
+    with them.
 
-    `settled` are lake rows (feed columns, `day`, `source_day`) of other landing days, None where there are none, and
-    `contested` the keys to decide about, None where there are none. Adds `_verdict` (accepted, duplicate, quarantined),
-    `_in_lake` BOOLEAN (a settled row) and, where the row lost, `_winner_day` DATE: the landing day of the row that it
-    lost to. A settled row that loses shows that its landing day has to be ingested again.
+    `settled` are lake rows (feed columns, `day`, `source_day`) of other landing days, None where
+    there are none, and `contested` the keys to decide about, None where there are none. Adds
+    `_verdict` (accepted, duplicate, quarantined), `_in_lake` BOOLEAN (a settled row) and, where the
+    row lost, `_winner_day` DATE: the landing day of the row that it lost to. A settled row that
+    loses shows that its landing day has to be ingested again.
     """
     from pyspark.sql import functions as f
 
@@ -50,15 +60,21 @@ def resolved(
     if contested is None:
         return rows.withColumns({IN_LAKE: f.lit(False), VERDICT: verdict, WINNER_DAY: nobody})
     keys = list(feed.key)
-    alone = rows.where(f.col(RULE).isNotNull()).unionByName(_good(rows).join(contested, keys, "left_anti"))
+    alone = rows.where(f.col(RULE).isNotNull()).unionByName(
+        _good(rows).join(contested, keys, "left_anti")
+    )
     rivals = _good(rows).join(contested, keys, "left_semi").withColumn(IN_LAKE, f.lit(False))
     if settled is not None:
         absent = {name: f.lit(None).cast("string") for name in (RULE, REASON, RAW)}
         others = settled.join(contested, keys, "left_semi")
-        rivals = rivals.unionByName(others.withColumns({FILE: f.lit(""), IN_LAKE: f.lit(True), **absent}))
+        rivals = rivals.unionByName(
+            others.withColumns({FILE: f.lit(""), IN_LAKE: f.lit(True), **absent})
+        )
     lost = f.when(f.col(VERDICT) != ACCEPTED, f.col(WINNER_DAY))
     decided = _ranked(rivals, feed, lateness_days).withColumn(WINNER_DAY, lost)
-    return decided.unionByName(alone.withColumns({IN_LAKE: f.lit(False), VERDICT: verdict, WINNER_DAY: nobody}))
+    return decided.unionByName(
+        alone.withColumns({IN_LAKE: f.lit(False), VERDICT: verdict, WINNER_DAY: nobody})
+    )
 
 
 def _good(rows: DataFrame) -> DataFrame:
@@ -68,13 +84,17 @@ def _good(rows: DataFrame) -> DataFrame:
 
 
 def _ranked(rivals: DataFrame, feed: Feed, lateness_days: int) -> DataFrame:
-    """Each row's verdict among those of its key, with rule, reason and raw row where it conflicts with the winner."""
+    """Each row's verdict among those of its key, with rule, reason and raw row where it conflicts
+    with the winner.
+    """
     from pyspark.sql import Window
     from pyspark.sql import functions as f
 
     content = [f.col(column.name) for column in feed.columns if column.name not in feed.key]
     by_key = Window.partitionBy(*feed.key)
-    by_winner = Window.partitionBy(*feed.key, WINNER_DAY).orderBy(SOURCE_DAY, FILE, feed.time, *content)
+    by_winner = Window.partitionBy(*feed.key, WINNER_DAY).orderBy(
+        SOURCE_DAY, FILE, feed.time, *content
+    )
     row = f.struct(*(f.col(column.name) for column in feed.columns))
     verdict = f.when(f.row_number().over(by_winner) == 1, ACCEPTED).otherwise(
         f.when(f.struct(*content) == f.col(_WINNER), DUPLICATE).otherwise(QUARANTINED)
@@ -99,8 +119,8 @@ def _ranked(rivals: DataFrame, feed: Feed, lateness_days: int) -> DataFrame:
 def _winner_day(lateness_days: int) -> Column:
     """The landing day of the row that decides for this one.
 
-    In order of landing days, a key's first row wins, and wins over all that land within the lateness; the first that
-    lands after that wins again, and so on.
+    In order of landing days, a key's first row wins, and wins over all that land within the
+    lateness; the first that lands after that wins again, and so on.
     """
     from pyspark.sql import functions as f
 

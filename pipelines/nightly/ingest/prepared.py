@@ -1,4 +1,6 @@
-"""One feed of a run, read and judged: every row with its verdict, the books of its days, nothing written yet."""
+"""One feed of a run, read and judged: every row with its verdict, the books of its days, nothing
+written yet.
+"""
 
 from __future__ import annotations
 
@@ -24,10 +26,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Prepared:
-    """`rows` are as resolved, cached until `release()`; `displaced` are landing days that lost rows to this run.
+    """`rows` are as resolved, cached until `release()`; `displaced` are landing days that lost rows
+    to this run.
 
-    `settled` and `previous` are the lake's rows of the days that the run may touch: from other landing days, and from
-    the run's own as they were ingested before (None where the table does not exist).
+    `settled` and `previous` are the lake's rows of the days that the run may touch: from other
+    landing days, and from the run's own as they were ingested before (None where the table does not
+    exist).
     """
 
     feed: Feed
@@ -52,7 +56,9 @@ def prepared(run: Run, landed: LandedFeed) -> Prepared:
     near = _landed_within(lake[0], days.widened(before=lateness, after=lateness)) if lake else None
     judged_rows = _judged(run, landed).persist()
     contested = contested_keys(judged_rows, near, feed).persist()
-    rows = resolved(judged_rows, near, contested if contested.count() else None, feed, lateness_days=lateness)
+    rows = resolved(
+        judged_rows, near, contested if contested.count() else None, feed, lateness_days=lateness
+    )
     tallies = tallied(rows, feed)
     return Prepared(
         feed=feed,
@@ -80,4 +86,6 @@ def _landed_within(rows: DataFrame, days: DayRange) -> DataFrame:
 
 
 def _displaced(tallies: list[Tally]) -> frozenset[date]:
-    return frozenset(tally.source_day for tally in tallies if tally.in_lake and tally.verdict != ACCEPTED)
+    return frozenset(
+        tally.source_day for tally in tallies if tally.in_lake and tally.verdict != ACCEPTED
+    )

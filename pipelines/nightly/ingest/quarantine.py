@@ -1,4 +1,6 @@
-"""Quarantine: rows that broke a rule, kept with the rule, the reason and themselves, card numbers masked."""
+"""Quarantine: rows that broke a rule, kept with the rule, the reason and themselves, card numbers
+masked.
+"""
 
 from __future__ import annotations
 
@@ -34,20 +36,36 @@ class QuarantinedRow:
     raw: str
 
 
-def quarantined_rows(rows: DataFrame, feed: Feed, *, limit: int | None = None) -> list[QuarantinedRow]:
-    """The quarantined ones of `rows` (as resolved), in order. The budget bounds them, or else `limit`."""
+def quarantined_rows(
+    rows: DataFrame, feed: Feed, *, limit: int | None = None
+) -> list[QuarantinedRow]:
+    """The quarantined ones of `rows` (as resolved), in order.
+
+    The budget bounds them, or else `limit`.
+    """
     from pyspark.sql import functions as f
 
     found = rows.where((f.col(VERDICT) == QUARANTINED) & ~f.col(IN_LAKE))
     found = found.select(SOURCE_DAY, RULE, REASON, FILE, RAW)
     return sorted(
-        QuarantinedRow(day, feed.name, rule, mask_card_numbers_in_json(reason), file, mask_card_numbers_in_json(raw))
-        for day, rule, reason, file, raw in (found if limit is None else found.limit(limit)).collect()
+        QuarantinedRow(
+            day,
+            feed.name,
+            rule,
+            mask_card_numbers_in_json(reason),
+            file,
+            mask_card_numbers_in_json(raw),
+        )
+        for day, rule, reason, file, raw in (
+            found if limit is None else found.limit(limit)
+        ).collect()
     )
 
 
 def commit_quarantine(run: Run, rows: Iterable[QuarantinedRow], days: set[date]) -> int:
-    """Replace the quarantine of these landing days, unless it already is the same; returns the table's version."""
+    """Replace the quarantine of these landing days, unless it already is the same; returns the
+    table's version.
+    """
     rows = sorted(rows)
     before = run.lake.version(TABLE)
     if before is not None and _kept(run, days) == rows:
@@ -59,5 +77,9 @@ def commit_quarantine(run: Run, rows: Iterable[QuarantinedRow], days: set[date])
 def _kept(run: Run, days: set[date]) -> list[QuarantinedRow]:
     from pyspark.sql import functions as f
 
-    kept = run.lake.read(TABLE, days=DayRange(min(days), max(days))).where(f.col("day").isin(sorted(days)))
-    return sorted(QuarantinedRow(*row) for row in kept.select(*QuarantinedRow.__dataclass_fields__).collect())
+    kept = run.lake.read(TABLE, days=DayRange(min(days), max(days))).where(
+        f.col("day").isin(sorted(days))
+    )
+    return sorted(
+        QuarantinedRow(*row) for row in kept.select(*QuarantinedRow.__dataclass_fields__).collect()
+    )

@@ -1,4 +1,6 @@
-"""Landed files as one Spark frame: declared columns in declared types, and the row as it landed beside them."""
+"""Landed files as one Spark frame: declared columns in declared types, and the row as it landed
+beside them.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ if TYPE_CHECKING:
 
 LANDED, MALFORMED, FILE, SOURCE_DAY = "_landed", "_malformed", "_file", "source_day"
 _LINE = "_line"
-_INSTANT = r"^\\d{4}-\\d{2}-\\d{2}[ T]\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6}0{0,3})?(Z|[+-]\\d{2}:\\d{2})?$"
+_INSTANT = (
+    r"^\\d{4}-\\d{2}-\\d{2}[ T]\\d{2}:\\d{2}:\\d{2}(\\.\\d{1,6}0{0,3})?(Z|[+-]\\d{2}:\\d{2})?$"
+)
 _WHERE = r"/(\d{4}-\d{2}-\d{2})/([^/]+)$"
 
 
@@ -25,8 +29,9 @@ _PATTERN = re.compile(r"([\\{}\[\]*?])")
 
 
 def read(spark: SparkSession, feed: Feed, paths: Sequence[Path]) -> list[DataFrame]:
-    """Rows of part files, a frame for each format: the feed's columns in their types, `source_day` DATE and `_file`
-    STRING (from the path), `_landed` STRUCT (the row as it landed), `_malformed` BOOLEAN.
+    """Rows of part files, a frame for each format: the feed's columns in their types, `source_day`
+    DATE and `_file` STRING (from the path), `_landed` STRUCT (the row as it landed), `_malformed`
+    BOOLEAN.
 
     Without files, one frame without rows.
     """
@@ -43,7 +48,9 @@ def _as_named(path: Path) -> str:
 
 
 def _read_parquet(spark: SparkSession, feed: Feed, paths: list[str]) -> DataFrame:
-    """Rows of Parquet files, which the contract holds to types that Spark widens by itself; none is malformed."""
+    """Rows of Parquet files, which the contract holds to types that Spark widens by itself; none is
+    malformed.
+    """
     from pyspark.sql import functions as f
 
     rows = spark.read.schema(feed.ddl).parquet(*paths)
@@ -59,7 +66,8 @@ def _read_parquet(spark: SparkSession, feed: Feed, paths: list[str]) -> DataFram
 def _read_csv(spark: SparkSession, feed: Feed, paths: list[str]) -> DataFrame:
     """Rows of gzipped CSV: text that is not of its column's type becomes NULL, `_landed` keeps it.
 
-    A line with more or fewer fields than the header is malformed; `_landed._line` then holds the line.
+    A line with more or fewer fields than the header is malformed; `_landed._line` then holds the
+    line.
     """
     from pyspark.sql import functions as f
 
@@ -97,8 +105,9 @@ def _origin() -> list[Expression]:
 def _parsed(column: Column) -> Expression:
     """The text column in its declared type, NULL where that would lose or invent anything.
 
-    A decimal with more places than declared is not rounded; a timestamp needs all of date and time (Spark would
-    complete `2026` or `12:00` to an instant of its own), its zone is UTC unless it says otherwise.
+    A decimal with more places than declared is not rounded; a timestamp needs all of date and time
+    (Spark would complete `2026` or `12:00` to an instant of its own), its zone is UTC unless it
+    says otherwise.
     """
     from pyspark.sql import functions as f
 

@@ -1,4 +1,6 @@
-"""What a row must meet: complete, readable, no card number, of a possible day, within the feed's declared rules."""
+"""What a row must meet: complete, readable, no card number, of a possible day, within the feed's
+declared rules.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,9 @@ RULE, REASON, RAW = "_rule", "_reason", "_raw"
 
 @dataclass(frozen=True)
 class Breach:
-    """A way in which a row can be bad: the rule's name, when it is broken, and what to tell a person."""
+    """A way in which a row can be bad: the rule's name, when it is broken, and what to tell a
+    person.
+    """
 
     rule: str
     broken: Column
@@ -26,7 +30,8 @@ class Breach:
 
 
 def judged(rows: DataFrame, feed: Feed, *, lateness_days: int) -> DataFrame:
-    """`rows` (as read) with `day` DATE, `_rule` and `_reason` of the first breach, and `_raw`, the row as JSON text.
+    """`rows` (as read) with `day` DATE, `_rule` and `_reason` of the first breach, and `_raw`, the
+    row as JSON text.
 
     All three are NULL for a good row. `_landed` and `_malformed` are gone.
     """
@@ -38,13 +43,17 @@ def judged(rows: DataFrame, feed: Feed, *, lateness_days: int) -> DataFrame:
     return (
         rows.withColumn("day", f.to_date(feed.time))
         .withColumns({RULE: rule, REASON: reason})
-        .withColumn(RAW, f.when(f.col(RULE).isNotNull(), f.to_json(LANDED, {"ignoreNullFields": "false"})))
+        .withColumn(
+            RAW, f.when(f.col(RULE).isNotNull(), f.to_json(LANDED, {"ignoreNullFields": "false"}))
+        )
         .drop(LANDED, MALFORMED)
     )
 
 
 def _breaches(feed: Feed, lateness_days: int) -> list[Breach]:
-    """All breaches in the order in which they are looked for: a row is quarantined under the first."""
+    """All breaches in the order in which they are looked for: a row is quarantined under the
+    first.
+    """
     from pyspark.sql import functions as f
 
     fields = f"the line does not have the {len(feed.columns)} fields of its header"
@@ -77,17 +86,25 @@ def _unreadable(feed: Feed) -> list[Breach]:
         if parse_column_type(column.type).kind == "double":
             broken = broken | f.isnan(column.name) | (f.abs(column.name) == f.lit(float("inf")))
         text = f.col(f"{LANDED}.{column.name}").cast("string")
-        reason = f.concat(f.lit(f"{column.name} "), f.to_json(f.array(text)), f.lit(f" is not a {column.type}"))
+        reason = f.concat(
+            f.lit(f"{column.name} "), f.to_json(f.array(text)), f.lit(f" is not a {column.type}")
+        )
         breaches.append(Breach(f"{column.name}_unreadable", broken, reason))
     return breaches
 
 
 def _card_numbers(feed: Feed) -> list[Breach]:
-    """A card number in text; the keys and amounts of numeric columns are none, though one in ten would pass for one."""
+    """A card number in text; the keys and amounts of numeric columns are none, though one in ten
+    would pass for one.
+    """
     from pyspark.sql import functions as f
 
     return [
-        Breach(f"{name}_card_number", f.expr(holds_card_number(name)), f.lit(f"{name} holds a card number"))
+        Breach(
+            f"{name}_card_number",
+            f.expr(holds_card_number(name)),
+            f.lit(f"{name} holds a card number"),
+        )
         for name in _texts_to_look_through(feed)
     ]
 
@@ -107,12 +124,19 @@ def _impossible_day(feed: Feed, lateness_days: int) -> list[Breach]:
         Breach(
             f"{feed.time}_in_future",
             late_by < 0,
-            f.concat(f.lit(f"{feed.time} "), instant, f.lit(" lies after its landing day "), landed),
+            f.concat(
+                f.lit(f"{feed.time} "), instant, f.lit(" lies after its landing day "), landed
+            ),
         ),
         Breach(
             f"{feed.time}_too_late",
             late_by > lateness_days,
-            f.concat(f.lit(f"{feed.time} "), instant, f.lit(f" landed more than {lateness_days} days later, "), landed),
+            f.concat(
+                f.lit(f"{feed.time} "),
+                instant,
+                f.lit(f" landed more than {lateness_days} days later, "),
+                landed,
+            ),
         ),
     ]
 

@@ -1,7 +1,9 @@
-"""The story of ingest: check what has landed, judge every row, weigh the days, then commit them or refuse them whole.
+"""The story of ingest: check what has landed, judge every row, weigh the days, then commit them or
+refuse them whole.
 
-The lake after it depends only on what has landed for the days that were ingested: not on their order, nor on how often
-a day was run. Where a landing day's rows lose to, or lost to, rows of a day in this run, it is ingested again with it.
+The lake after it depends only on what has landed for the days that were ingested: not on their
+order, nor on how often a day was run. Where a landing day's rows lose to, or lost to, rows of a day
+in this run, it is ingested again with it.
 """
 
 from __future__ import annotations
@@ -21,7 +23,13 @@ from pipelines.base.errors import PermanentError
 from pipelines.base.writable import require_writable
 from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest.arrival import Landed, label_days_after, landed, not_arrived, refused
-from pipelines.nightly.ingest.changes import Changes, accepted_rows, changes, commit_changes, standing
+from pipelines.nightly.ingest.changes import (
+    Changes,
+    accepted_rows,
+    changes,
+    commit_changes,
+    standing,
+)
 from pipelines.nightly.ingest.prepared import Prepared, prepared
 from pipelines.nightly.ingest.quarantine import TABLE, commit_quarantine, quarantined_rows
 from pipelines.nightly.ingest.verdict import budget_error, gate_error, gates, over_budget
@@ -44,12 +52,14 @@ class _Written:
 
 
 def ingest(run: Run, days: DayRange) -> StageResult[IngestAccount]:
-    """Bring the landing days `days` into the lake, with the days of labels alone that follow them: all, or none.
+    """Bring the landing days `days` into the lake, with the days of labels alone that follow them:
+    all, or none.
 
-    Each feed becomes the lake table of its name: the feed's columns, `day` DATE (UTC date of the feed's time) and
-    `source_day` DATE (landing day). Rows that break a rule go to `quarantine`. Raises `NotArrivedError` where a day is
-    not there, `ContractError` where a file is not what its manifest or schema promises, and `GateError` where a day
-    has too many bad rows or a suite's critical check fails; nothing is committed then.
+    Each feed becomes the lake table of its name: the feed's columns, `day` DATE (UTC date of the
+    feed's time) and `source_day` DATE (landing day). Rows that break a rule go to `quarantine`.
+    Raises `NotArrivedError` where a day is not there, `ContractError` where a file is not what its
+    manifest or schema promises, and `GateError` where a day has too many bad rows or a suite's
+    critical check fails; nothing is committed then.
     """
     with _scratch(run) as scratch:
         sources = {*days} | label_days_after(Landing.of(run.settings), run.use_case, days.last)
@@ -61,14 +71,20 @@ def ingest(run: Run, days: DayRange) -> StageResult[IngestAccount]:
             for feed in feeds:
                 feed.release()
     accounts = _accounts(feeds, verdicts, written)
-    return StageResult(stage=STAGE, days=days, accounts=accounts, versions=written.versions).record(run)
+    return StageResult(stage=STAGE, days=days, accounts=accounts, versions=written.versions).record(
+        run
+    )
 
 
 def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list[Prepared]:
-    """The feeds of these landing days and of all others that share keys with them, as the books or the lake tell."""
+    """The feeds of these landing days and of all others that share keys with them, as the books or
+    the lake tell.
+    """
     while True:
         sources = _with_known_overlaps(run, sources)
-        found = _require_landed(run, landed(Landing.of(run.settings), run.use_case.feeds, sources, scratch))
+        found = _require_landed(
+            run, landed(Landing.of(run.settings), run.use_case.feeds, sources, scratch)
+        )
         feeds = [prepared(run, feed) for feed in found.feeds]
         displaced = {day for feed in feeds for day in feed.displaced}
         if not displaced:
@@ -83,8 +99,12 @@ def _with_known_overlaps(run: Run, sources: set[date]) -> set[date]:
     reach = timedelta(days=run.use_case.ingest.lateness_days)
     found = set(sources)
     while True:
-        records = run.ledger.latest(IngestAccount, first=min(found), last=max(found) + reach, status="done")
-        lost = {day for day, record in records.items() if found.intersection(record.account.overlaps)}
+        records = run.ledger.latest(
+            IngestAccount, first=min(found), last=max(found) + reach, status="done"
+        )
+        lost = {
+            day for day, record in records.items() if found.intersection(record.account.overlaps)
+        }
         if lost <= found:
             return found
         found |= lost
@@ -92,18 +112,25 @@ def _with_known_overlaps(run: Run, sources: set[date]) -> set[date]:
 
 def _require_landed(run: Run, found: Landed) -> Landed:
     if found.absent:
-        states = {arrival.day: IngestAccount(state=arrival.state, feed=arrival.feed) for arrival in found.absent}
+        states = {
+            arrival.day: IngestAccount(state=arrival.state, feed=arrival.feed)
+            for arrival in found.absent
+        }
         run.ledger.record_stages(states, "failed", run_id=run.run_id, at=run.clock())
         raise not_arrived(found.absent)
     if found.refusals:
-        reasons = {error.day: f"{error.what}: {error.where}: {error.found}" for error in found.refusals}
+        reasons = {
+            error.day: f"{error.what}: {error.where}: {error.found}" for error in found.refusals
+        }
         _record_refused(run, {date.fromisoformat(day): reason for day, reason in reasons.items()})
         raise refused(found.refusals)
     return found
 
 
 def _require_passable(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
-    """The verdicts of the suites; records the refusal and raises `GateError` where a day may not pass."""
+    """The verdicts of the suites; records the refusal and raises `GateError` where a day may not
+    pass.
+    """
     if too_bad := over_budget(run, feeds):
         _record_refused(run, too_bad)
         raise budget_error(run, feeds, too_bad)
@@ -116,12 +143,16 @@ def _require_passable(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
 
 
 def _record_refused(run: Run, reasons: Mapping[date, str]) -> None:
-    accounts = {day: IngestAccount(state="refused", reason=reason) for day, reason in reasons.items()}
+    accounts = {
+        day: IngestAccount(state="refused", reason=reason) for day, reason in reasons.items()
+    }
     run.ledger.record_stages(accounts, "refused", run_id=run.run_id, at=run.clock())
 
 
 def _commit(run: Run, feeds: list[Prepared]) -> _Written:
-    """Quarantine first, then labels, events last: whoever sees a day's events finds all that belongs to them."""
+    """Quarantine first, then labels, events last: whoever sees a day's events finds all that
+    belongs to them.
+    """
     written = _Written()
     bad = [feed for feed in feeds if any(account.quarantined for account in feed.accounts.values())]
     rows = [row for feed in bad for row in quarantined_rows(feed.rows, feed.feed)]
@@ -157,7 +188,9 @@ def _accounts(
     return {day: _account(feeds, day, verdicts, written) for day in sorted(feeds[0].accounts)}
 
 
-def _account(feeds: list[Prepared], day: date, verdicts: Mapping[str, GateResult], written: _Written) -> IngestAccount:
+def _account(
+    feeds: list[Prepared], day: date, verdicts: Mapping[str, GateResult], written: _Written
+) -> IngestAccount:
     of_feeds = {feed.feed.name: feed.accounts[day] for feed in feeds}
     counts = {name: account.counts() for name, account in of_feeds.items()}
     rules: dict[str, int] = {}
@@ -174,7 +207,9 @@ def _account(feeds: list[Prepared], day: date, verdicts: Mapping[str, GateResult
         late=total.late,
         feeds=counts,
         rules=rules,
-        overlaps=tuple(sorted({other for account in of_feeds.values() for other in account.overlaps})),
+        overlaps=tuple(
+            sorted({other for account in of_feeds.values() for other in account.overlaps})
+        ),
         changed_days=tuple(sorted(_changed(written, day))),
         changed=_changed_by_feed(written, day),
         gate={name: GateAccount.of(verdict.of_day(str(day))) for name, verdict in verdicts.items()},

@@ -1,4 +1,6 @@
-"""Whether the days of a run may pass: within the budget of bad rows, and through the gates of their suites."""
+"""Whether the days of a run may pass: within the budget of bad rows, and through the gates of their
+suites.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ _SAMPLE = 3
 
 
 def over_budget(run: Run, feeds: list[Prepared]) -> dict[date, str]:
-    """The days of which a feed has more quarantined rows than the budget allows, and which rules these broke."""
+    """The days of which a feed has more quarantined rows than the budget allows, and which rules
+    these broke.
+    """
     refused: dict[date, str] = {}
     for day, found in _refused_days(run, feeds):
         text = f"{found.feed.name} {day}: {found.describe()}"
@@ -50,7 +54,9 @@ def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -
     """The error for days over budget: counts by rule, some of the rows, and the ways out."""
     days, budget = sorted(refused), run.use_case.ingest.bad_row_budget
     broken = [found for _, found in _refused_days(run, feeds)]
-    sample = [row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed, limit=_SAMPLE)][:_SAMPLE]
+    sample = [
+        row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed, limit=_SAMPLE)
+    ][:_SAMPLE]
     shown = "; ".join(f"{row.file}: {row.reason}: {row.raw[:300]}" for row in sample)
     return GateError(
         f"too many bad rows: {len(days)} day{'s are' if len(days) > 1 else ' is'} refused whole",
@@ -59,13 +65,17 @@ def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -
         expected=f"at most {100 * budget:g} % quarantined rows of a feed's day (bad_row_budget)",
         found=f"{'; '.join(refused[day] for day in days[:_SAMPLE])}. For instance {shown}",
         held_back=HELD_BACK,
-        next_step=next_step(run.use_case, broken, f"`tollgate run ingest --from {days[0]} --to {days[-1]}`"),
+        next_step=next_step(
+            run.use_case, broken, f"`tollgate run ingest --from {days[0]} --to {days[-1]}`"
+        ),
         runbook=REFUSED_PAGE,
     )
 
 
 def gates(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
-    """The verdict of each suite that is declared for a feed's rows, and for its days (`<feed>_by_day`), by name."""
+    """The verdict of each suite that is declared for a feed's rows, and for its days
+    (`<feed>_by_day`), by name.
+    """
     results: dict[str, GateResult] = {}
     for feed in feeds:
         name, days = feed.feed.name, listed(sorted(feed.accounts))
@@ -76,7 +86,9 @@ def gates(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
             results[name] = run_suite(suite, frame, subject=f"{name} landed on {days}")
         if suite := run.use_case.suites.get(f"{name}_by_day"):
             subject = f"volume of {name} on {days}"
-            results[f"{name}_by_day"] = run_suite(suite, day_profile(run, feed), subject=subject, day_column="day")
+            results[f"{name}_by_day"] = run_suite(
+                suite, day_profile(run, feed), subject=subject, day_column="day"
+            )
     return results
 
 
@@ -88,18 +100,21 @@ def gate_error(failed: Mapping[str, GateResult], days: list[date]) -> GateError:
         expected="every critical check to hold",
         found="; ".join(result.describe() for result in failed.values()),
         held_back=HELD_BACK,
-        next_step="every row passed its rules, so look at what these checks mean: in the files, in the mapping that "
-        "imported them, or in the check itself (expectations/); then "
-        f"`tollgate run ingest --from {days[0]} --to {days[-1]}`",
+        next_step=(
+            "every row passed its rules, so look at what these checks mean: in the files, in the"
+            " mapping that imported them, or in the check itself (expectations/); then `tollgate"
+            f" run ingest --from {days[0]} --to {days[-1]}`"
+        ),
         runbook=REFUSED_PAGE,
     )
 
 
 def day_profile(run: Run, feed: Prepared) -> pd.DataFrame:
-    """One row for each landing day with rows: `day`, `rows` (accepted), and shares of the rows that landed (0 to 1).
+    """One row for each landing day with rows: `day`, `rows` (accepted), and shares of the rows that
+    landed (0 to 1).
 
-    `volume_ratio`: rows over what is usual for the weekday, NaN without enough history; `duplicate_share`,
-    `late_share`, `quarantined_share`; `busiest_hour_share` of the accepted rows.
+    `volume_ratio`: rows over what is usual for the weekday, NaN without enough history;
+    `duplicate_share`, `late_share`, `quarantined_share`; `busiest_hour_share` of the accepted rows.
     """
     import pandas as pd
 
@@ -113,7 +128,9 @@ def day_profile(run: Run, feed: Prepared) -> pd.DataFrame:
     return pd.DataFrame(records, columns=[*columns, "busiest_hour_share"])
 
 
-def _profile(day: date, account: FeedAccount, known: Mapping[date, int], policy: WatchPolicy) -> dict[str, Any]:
+def _profile(
+    day: date, account: FeedAccount, known: Mapping[date, int], policy: WatchPolicy
+) -> dict[str, Any]:
     return {
         "rows": account.accepted,
         "volume_ratio": volume_ratio(day, known, policy),

@@ -1,4 +1,6 @@
-"""States as of a day's end: from the lake's events and reports to state tables, from these to an online store."""
+"""States as of a day's end: from the lake's events and reports to state tables, from these to an
+online store.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
 
 def known_events(run: Run, days: DayRange, versions: Mapping[str, int]) -> DataFrame:
-    """The events of `days`: the feed's columns and `reported_at`, null where no report is in the lake by their end.
+    """The events of `days`: the feed's columns and `reported_at`, null where no report is in the
+    lake by their end.
 
-    `versions` says which versions of the two tables are read, so that several reads see the same lake.
+    `versions` says which versions of the two tables are read, so that several reads see the same
+    lake.
     """
     from pyspark.sql import functions
 
@@ -34,7 +38,9 @@ def known_events(run: Run, days: DayRange, versions: Mapping[str, int]) -> DataF
     if labels not in versions:
         return frame.withColumn(REPORTED, functions.lit(None).cast("timestamp"))
     reports = run.lake.read(labels, days=days, version=versions[labels])
-    return with_reports(frame, reports, use_case).withColumnRenamed(use_case.label.reported_at, REPORTED)
+    return with_reports(frame, reports, use_case).withColumnRenamed(
+        use_case.label.reported_at, REPORTED
+    )
 
 
 def write_states(
@@ -46,12 +52,13 @@ def write_states(
     built_at: datetime,
     only: Mapping[str, Sequence[Any]] | None = None,
 ) -> dict[str, int]:
-    """Replace the state tables in `lake` by the states as of the end of `last`; returns their versions by table.
+    """Replace the state tables in `lake` by the states as of the end of `last`; returns their
+    versions by table.
 
     `only`: the keys by the entity's name that get a state; all by default.
 
-    Rows: the entity's key, the arrays of `features.state_columns`, `built_at` TIMESTAMP (the same in every row).
-    Events and reports come from the run's own lake.
+    Rows: the entity's key, the arrays of `features.state_columns`, `built_at` TIMESTAMP (the same
+    in every row). Events and reports come from the run's own lake.
     """
     from pyspark.sql import functions
 
@@ -63,28 +70,38 @@ def write_states(
         days = DayRange(as_of.date() - timedelta(days=state_reach_days(feature_set, entity)), last)
         known = known_events(run, days, inputs)
         if only is not None:
-            known = known.where(functions.col(feature_set.schema.entity(entity).key).isin(list(only[entity])))
+            known = known.where(
+                functions.col(feature_set.schema.entity(entity).key).isin(list(only[entity]))
+            )
         states = state_frame(known, feature_set, entity, as_of)
         rows, table = states.withColumn(BUILT_AT, functions.lit(built_at)), view_name(entity)
-        versions[table] = lake.replace_table(rows, table, days=DayRange.single(last), provenance=provenance)
+        versions[table] = lake.replace_table(
+            rows, table, days=DayRange.single(last), provenance=provenance
+        )
     return versions
 
 
 def publish(store: OnlineStore, lake: Lake, built_at: datetime) -> dict[str, int]:
     """Copy the state tables of `lake` into the store and read every key back.
 
-    Returns the number of keys by the entity's name; raises `StoreError` where the store refuses or misses some.
+    Returns the number of keys by the entity's name; raises `StoreError` where the store refuses or
+    misses some.
     """
     store.apply()
     store.materialise(built_at)
-    return {entity: _verified(store, lake, entity, built_at) for entity in entities_with_state(store.stored)}
+    return {
+        entity: _verified(store, lake, entity, built_at)
+        for entity in entities_with_state(store.stored)
+    }
 
 
 def _verified(store: OnlineStore, lake: Lake, entity: str, built_at: datetime) -> int:
     from pyspark.sql import functions
 
     key = store.stored.schema.entity(entity).key
-    rows: Any = lake.read(view_name(entity)).select(key, functions.size(IDS).alias("events")).toArrow()
+    rows: Any = (
+        lake.read(view_name(entity)).select(key, functions.size(IDS).alias("events")).toArrow()
+    )
     keys, events = rows[key].to_pylist(), sum(rows["events"].to_pylist())
     found = store.present(entity, keys, built_at)
     if (found.keys, found.events) != (len(keys), events):

@@ -1,4 +1,6 @@
-"""The page of a day: what came in, what the gates said, what drifted, what the alerts of a week ago were worth."""
+"""The page of a day: what came in, what the gates said, what drifted, what the alerts of a week ago
+were worth.
+"""
 
 from __future__ import annotations
 
@@ -23,9 +25,9 @@ from pipelines.status.gate_warnings import gate_failures
 class DayPage:
     """What the page shows.
 
-    `account` is the monitor's; `recent` holds the rows of the days up to this one, which stands last; `records` what
-    the gated stages put into the ledger; `columns` what was measured of each feature; `score_counts` shares of rows in
-    equal steps of the score, by series.
+    `account` is the monitor's; `recent` holds the rows of the days up to this one, which stands
+    last; `records` what the gated stages put into the ledger; `columns` what was measured of each
+    feature; `score_counts` shares of rows in equal steps of the score, by series.
     """
 
     use_case: str
@@ -58,7 +60,9 @@ def day_html(day: date, page: DayPage) -> str:
         account=page.account,
         columns=_farthest_first(page.columns),
         drift=page.account.drift or DriftAccount(),
-        gates=[(stage, gate_failures(record.account), record) for stage, record in page.records.items()],
+        gates=[
+            (stage, gate_failures(record.account), record) for stage, record in page.records.items()
+        ],
         charts=_charts(page),
         drift_page=page_path(Path(), day, "-drift").name if page.drift_page else "",
         alert_file=f"../alerts/{day}.csv",
@@ -76,16 +80,25 @@ def _charts(page: DayPage) -> dict[str, Markup]:
     return {
         "drift": bars(
             [
-                Bar(label=column.name, value=column.value, limit=column.threshold, high=bool(column.drifted))
+                Bar(
+                    label=column.name,
+                    value=column.value,
+                    limit=column.threshold,
+                    high=bool(column.drifted),
+                )
                 for column in _farthest_first(page.columns)
             ],
             title="Drift by feature",
             unit=f"distance ({method}), or share of rows off a constant; the mark is the limit",
         ),
         "scores": histogram(
-            page.score_counts, title="Scores of the day and of the training window", unit="score, 0 to 1"
+            page.score_counts,
+            title="Scores of the day and of the training window",
+            unit="score, 0 to 1",
         ),
-        "volume": lines(days, {"rows": [row.scored for row in page.recent]}, title="Rows scored", unit="rows"),
+        "volume": lines(
+            days, {"rows": [row.scored for row in page.recent]}, title="Rows scored", unit="rows"
+        ),
         "worth": lines(
             days,
             {
@@ -101,5 +114,10 @@ def _charts(page: DayPage) -> dict[str, Markup]:
             title="Share of features beyond their limit",
             unit="share",
         ),
-        "mean": lines(days, {"mean": [row.score_mean for row in page.recent]}, title="Mean score", unit="score"),
+        "mean": lines(
+            days,
+            {"mean": [row.score_mean for row in page.recent]},
+            title="Mean score",
+            unit="score",
+        ),
     }

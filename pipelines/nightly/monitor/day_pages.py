@@ -1,4 +1,5 @@
-"""The page of each watched day: its account, the weeks before it, the gates that it passed, how its scores lie.
+"""The page of each watched day: its account, the weeks before it, the gates that it passed, how its
+scores lie.
 
 A page is a function of the ledger: one whose account is told again is written again.
 """
@@ -52,6 +53,13 @@ def _score_counts(comparison: Comparison | None) -> dict[str, tuple[float, ...]]
     if comparison is None or comparison.refusal:
         return {}
     return {
-        name: tuple((np.histogram(frame[SCORE].dropna(), bins=20, range=(0.0, 1.0))[0] / len(frame)).tolist())
-        for name, frame in (("training window", comparison.reference), ("this day", comparison.current))
+        name: tuple(
+            (
+                np.histogram(frame[SCORE].dropna(), bins=20, range=(0.0, 1.0))[0] / len(frame)
+            ).tolist()
+        )
+        for name, frame in (
+            ("training window", comparison.reference),
+            ("this day", comparison.current),
+        )
     }

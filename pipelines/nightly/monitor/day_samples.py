@@ -1,4 +1,6 @@
-"""What monitoring looks at in a day: a fixed-size sample of feature rows with their scores, and a few counts."""
+"""What monitoring looks at in a day: a fixed-size sample of feature rows with their scores, and a
+few counts.
+"""
 
 from __future__ import annotations
 
@@ -19,9 +21,9 @@ if TYPE_CHECKING:
 class DaySample:
     """A day of `rows` events.
 
-    `frame` holds stored features, entity keys, the event's time and `score` of at most `size` of them, always the same.
-    `tail` is the share of all rows that the champion would call positive, whoever decided; `deciders` are the releases
-    that the rows name, in order.
+    `frame` holds stored features, entity keys, the event's time and `score` of at most `size` of
+    them, always the same. `tail` is the share of all rows that the champion would call positive,
+    whoever decided; `deciders` are the releases that the rows name, in order.
     """
 
     frame: pd.DataFrame
@@ -34,10 +36,13 @@ class DaySample:
     deciders: tuple[str, ...] = ()
 
 
-def day_samples(run: Run, days: DayRange, size: int, *, version: int | None = None) -> dict[date, DaySample]:
+def day_samples(
+    run: Run, days: DayRange, size: int, *, version: int | None = None
+) -> dict[date, DaySample]:
     """A sample of each of `days` that has predictions; two Spark jobs, whatever the number of days.
 
-    `version` of `predictions` is read throughout (by default the newest, which may change in between).
+    `version` of `predictions` is read throughout (by default the newest, which may change in
+    between).
 
     Rows are chosen by a hash of the event key, so that a day's sample is the same in every run.
     """
@@ -76,7 +81,9 @@ def _counts(run: Run, days: DayRange, version: int | None) -> dict[date, dict[st
             sf.max("fallback").alias("fallback"),
             sf.max(time).alias("newest"),
             sf.avg("score").alias("mean"),
-            sf.avg(_championed(columns, "champion_decision", "decision").cast("double")).alias("tail"),
+            sf.avg(_championed(columns, "champion_decision", "decision").cast("double")).alias(
+                "tail"
+            ),
         )
         .toArrow()
         .to_pylist()
@@ -103,7 +110,9 @@ def _sampled(run: Run, days: DayRange, size: int, version: int | None) -> pd.Dat
 
 
 def _championed(columns: Sequence[str], name: str, older: str) -> Column:
-    """What the champion said of a row, whoever decided it; rows from before challengers have only `older`."""
+    """What the champion said of a row, whoever decided it; rows from before challengers have only
+    `older`.
+    """
     from pyspark.sql import functions as sf
 
     return sf.coalesce(sf.col(name), sf.col(older)) if name in columns else sf.col(older)

@@ -1,4 +1,6 @@
-"""A day's account of the monitor as rows of `metrics`: one figure a row, so that new figures need no new schema."""
+"""A day's account of the monitor as rows of `metrics`: one figure a row, so that new figures need
+no new schema.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ SEVERITIES = ("none", "note", "ticket", "page")
 
 @dataclass(frozen=True, kw_only=True)
 class Figure:
-    """`value` of `metric` on `subject_day`, as the run of `day` found it; `segment`: a column, a slice, or `all`."""
+    """`value` of `metric` on `subject_day`, as the run of `day` found it; `segment`: a column, a
+    slice, or `all`.
+    """
 
     day: date
     subject_day: date
@@ -44,7 +48,9 @@ def figures(day: date, account: MonitorAccount) -> Iterator[Figure]:
     }
     for metric, value in measured.items():
         if value is not None:
-            yield Figure(day=day, subject_day=day, metric=metric, value=float(value), release=release)
+            yield Figure(
+                day=day, subject_day=day, metric=metric, value=float(value), release=release
+            )
     if account.drift is not None:
         yield from _drift(day, account.drift)
     yield from _diagnosis(day, release, account)
@@ -64,28 +70,55 @@ def figures(day: date, account: MonitorAccount) -> Iterator[Figure]:
 
 def _drift(day: date, drift: DriftAccount) -> Iterator[Figure]:
     common: dict[str, Any] = {"day": day, "subject_day": day, "release": drift.release}
-    yield Figure(**common, metric="drift_detected", value=float(drift.detected), detail={"summary": drift.summary})
+    yield Figure(
+        **common,
+        metric="drift_detected",
+        value=float(drift.detected),
+        detail={"summary": drift.summary},
+    )
     if drift.share is not None:
-        yield Figure(**common, metric="drift_share", value=drift.share, detail={"drifted": list(drift.drifted)})
+        yield Figure(
+            **common,
+            metric="drift_share",
+            value=drift.share,
+            detail={"drifted": list(drift.drifted)},
+        )
     columns = {**drift.columns, "score": drift.score}
     compared = [*drift.compared, *([drift.score_column] if drift.score_column else [])]
     methods = {column.name: column.method for column in compared if column.method}
     for name, value in columns.items():
         if value is not None:
             method = methods.get(name, drift.method)
-            yield Figure(**common, metric="drift", segment=name, value=value, detail={"method": method})
+            yield Figure(
+                **common, metric="drift", segment=name, value=value, detail={"method": method}
+            )
 
 
 def _diagnosis(day: date, release: str, account: MonitorAccount) -> Iterator[Figure]:
-    """`severity` as 0 (none) to 3 (page) with the cause beside it; the estimate, its interval, and how it came out."""
+    """`severity` as 0 (none) to 3 (page) with the cause beside it; the estimate, its interval, and
+    how it came out.
+    """
     found = account.diagnosis
     if found is not None:
         detail = {"cause": found.cause, "severity": found.severity, "summary": found.summary}
         rank = float(SEVERITIES.index(found.severity))
         subject = found.subject_day or day
-        yield Figure(day=day, subject_day=subject, metric="severity", value=rank, release=release, detail=detail)
+        yield Figure(
+            day=day,
+            subject_day=subject,
+            metric="severity",
+            value=rank,
+            release=release,
+            detail=detail,
+        )
     for name, value in account.estimate.to_json().items() if account.estimate else ():
-        yield Figure(day=day, subject_day=day, metric=f"estimated_{name}", value=float(value), release=release)
+        yield Figure(
+            day=day,
+            subject_day=day,
+            metric=f"estimated_{name}",
+            value=float(value),
+            release=release,
+        )
     if account.checked is not None and account.performance is not None:
         yield Figure(
             day=day,
@@ -107,15 +140,22 @@ def _performance(day: date, found: PerformanceAccount) -> Iterator[Figure]:
     for metric, value in measured.items():
         if value is not None:
             yield Figure(
-                day=day, subject_day=found.subject_day, metric=metric, value=float(value), release=found.release
+                day=day,
+                subject_day=found.subject_day,
+                metric=metric,
+                value=float(value),
+                release=found.release,
             )
 
 
-def _slices(day: date, found: PerformanceAccount, slices: Sequence[SliceAccount]) -> Iterator[Figure]:
-    """By slice (the segment): `slice_positives` always, the others where there are enough positives for a figure.
+def _slices(
+    day: date, found: PerformanceAccount, slices: Sequence[SliceAccount]
+) -> Iterator[Figure]:
+    """By slice (the segment): `slice_positives` always, the others where there are enough positives
+    for a figure.
 
-    `slice_caught` is the share of the day's positives that were on the review list, `slice_caught_lately` the same over
-    the matured days up to it.
+    `slice_caught` is the share of the day's positives that were on the review list,
+    `slice_caught_lately` the same over the matured days up to it.
     """
     for row in slices:
         common: dict[str, Any] = {
@@ -128,7 +168,9 @@ def _slices(day: date, found: PerformanceAccount, slices: Sequence[SliceAccount]
         yield Figure(**common, metric="slice_positives", value=float(row.positives), detail=note)
         if not row.note:
             if row.average_precision is not None:
-                yield Figure(**common, metric="slice_average_precision", value=row.average_precision)
+                yield Figure(
+                    **common, metric="slice_average_precision", value=row.average_precision
+                )
             yield Figure(**common, metric="slice_caught", value=row.caught / row.positives)
         if not row.past_note:
             lately = row.past_caught / row.past_positives
@@ -137,7 +179,9 @@ def _slices(day: date, found: PerformanceAccount, slices: Sequence[SliceAccount]
 
 
 def figure_table(rows: Iterator[Figure] | list[Figure]) -> pa.Table:
-    """Figures as Arrow: day DATE, subject_day DATE, metric, segment STRING, value DOUBLE, release, detail (JSON)."""
+    """Figures as Arrow: day DATE, subject_day DATE, metric, segment STRING, value DOUBLE, release,
+    detail (JSON).
+    """
     import pyarrow as pa
 
     schema = pa.schema(

@@ -1,4 +1,6 @@
-"""Incidents of the watch, of failed and late stages: one for each cause, told to who is to know, closed when gone."""
+"""Incidents of the watch, of failed and late stages: one for each cause, told to who is to know,
+closed when gone.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,13 @@ from typing import Any
 from pipelines.accounts.incident import IncidentDetail
 from pipelines.airflow.names import CHAIN
 from pipelines.alerting.incidents import deliver, report, settle
-from pipelines.base.errors import GateError, NotArrivedError, StoreError, TollgateError, TooEarlyError
+from pipelines.base.errors import (
+    GateError,
+    NotArrivedError,
+    StoreError,
+    TollgateError,
+    TooEarlyError,
+)
 from pipelines.lake.errors import spark_said
 from pipelines.ledger.incidents import Severity
 from pipelines.ledger.ledger import Incident, NewIncident
@@ -28,19 +36,24 @@ FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
 
 
 def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
-    """Let the incidents follow a day's diagnosis: one for its cause, and those whose signal is gone are resolved.
+    """Let the incidents follow a day's diagnosis: one for its cause, and those whose signal is gone
+    are resolved.
 
     `answers` are what was done about the day, in sentences.
 
-    A cause that goes on for `escalate_days` becomes a page. A day that cannot be judged resolves nothing, nor does one
-    from before an incident's newest day (a back-fill).
+    A cause that goes on for `escalate_days` becomes a page. A day that cannot be judged resolves
+    nothing, nor does one from before an incident's newest day (a back-fill).
     """
     if found.severity in ("ticket", "page") and found.cause in WATCHED:
         report(run, _of_diagnosis(run, found, answers))
     if found.cause != "unjudged":
         for one in _open(run, {found.cause}):
             last = one.detail.last
-            if one.kind in WATCHED and one.detail.by == "watch" and (last is None or last < found.day):
+            if (
+                one.kind in WATCHED
+                and one.detail.by == "watch"
+                and (last is None or last < found.day)
+            ):
                 settle(run, one, f"the signal is gone on {found.day}: {found.title}")
     deliver(run)
 
@@ -54,7 +67,9 @@ def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | 
         return
     kind, subject = _cause(run, stage, error)
     fields = error.fields() if isinstance(error, TollgateError) else {}
-    foreign = f"{type(error).__name__}: {spark_said(error) or error}" if error else "ended from outside"
+    foreign = (
+        f"{type(error).__name__}: {spark_said(error) or error}" if error else "ended from outside"
+    )
     what = fields.get("what") or foreign
     detail = IncidentDetail(
         by="stage",
@@ -62,20 +77,32 @@ def stage_failed(run: Run, stage: str, day: date | None, error: BaseException | 
         days=(day,) if day else (),
         sources=(stage,),
         consequence=f"what follows {stage} is held back" + (f" for {day}" if day else ""),
-        evidence=tuple(f"{label}: {fields[label]}" for label in ("where", "expected", "found") if label in fields),
-        next_step=fields.get("next step", f"tollgate backfill --from {day} --to {day}" if day else ""),
+        evidence=tuple(
+            f"{label}: {fields[label]}"
+            for label in ("where", "expected", "found")
+            if label in fields
+        ),
+        next_step=fields.get(
+            "next step", f"tollgate backfill --from {day} --to {day}" if day else ""
+        ),
         runbook=fields.get("runbook", FALLBACK_RUNBOOK),
     )
     summary = what.splitlines()[0]
-    report(run, NewIncident(kind=kind, subject=subject, severity="critical", summary=summary, detail=detail))
+    report(
+        run,
+        NewIncident(
+            kind=kind, subject=subject, severity="critical", summary=summary, detail=detail
+        ),
+    )
     deliver(run)
 
 
 def stage_done(run: Run, stage: str, day: date | None) -> None:
-    """Take the day off the incidents that this stage's failure opened, and resolve those that have no day left.
+    """Take the day off the incidents that this stage's failure opened, and resolve those that have
+    no day left.
 
-    An incident that names no day is resolved by the stage's next success, whichever day that is for. `day` is None for
-    a stage that has no days.
+    An incident that names no day is resolved by the stage's next success, whichever day that is
+    for. `day` is None for a stage that has no days.
     """
     for one in _open(run):
         days = one.detail.days
@@ -90,7 +117,9 @@ def stage_done(run: Run, stage: str, day: date | None) -> None:
 
 
 def follow_deadlines(run: Run) -> tuple[Late, ...]:
-    """One incident for all that is late and has no incident of its own; closed when nothing is. Returns what is late.
+    """One incident for all that is late and has no incident of its own; closed when nothing is.
+
+    Returns what is late.
 
     The stores are looked at on the way (`watch_stores`).
 
@@ -107,14 +136,20 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
         report(run, _of_lateness(run, unknown))
     for one in opened:
         if one.kind == LATE and not unknown:
-            settle(run, one, "the cause has an incident of its own" if late else "nothing is late any more")
+            settle(
+                run,
+                one,
+                "the cause has an incident of its own" if late else "nothing is late any more",
+            )
     watch_stores(run)
     deliver(run)
     return late
 
 
 def _settle_slips(run: Run) -> None:
-    """Close what earlier versions opened for runs that were started by hand without a day: nobody can do anything."""
+    """Close what earlier versions opened for runs that were started by hand without a day: nobody
+    can do anything.
+    """
     for one in _open(run):
         if one.detail.by == "stage" and not one.detail.days and one.subject.endswith(f": {_SLIP}"):
             settle(run, one, "a run that was started by hand without a day: nothing is missing")
@@ -122,7 +157,9 @@ def _settle_slips(run: Run) -> None:
 
 def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
     subject = _subject(run, found)
-    earlier = next((one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None)
+    earlier = next(
+        (one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None
+    )
     days = {*(earlier.detail.days if earlier else ()), found.day}
     lasting = len(days) >= run.use_case.watch.escalate_days
     severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
@@ -140,7 +177,13 @@ def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewInci
     )
     if answers:
         detail = detail.replaced(done=tuple(answers))
-    return NewIncident(kind=found.cause, subject=subject, severity=severity, summary=found.describe(), detail=detail)
+    return NewIncident(
+        kind=found.cause,
+        subject=subject,
+        severity=severity,
+        summary=found.describe(),
+        detail=detail,
+    )
 
 
 def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
@@ -152,9 +195,14 @@ def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
         first_day=days[0],
         days=tuple(days),
         sources=tuple(sorted({one.stage for one in late})),
-        consequence=f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not there",
+        consequence=(
+            f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not"
+            " there"
+        ),
         evidence=tuple(one.told for one in late[:LATE_TOLD]),
-        next_step=f"tollgate status; if nothing runs: tollgate backfill --from {first} --to {days[-1]}",
+        next_step=(
+            f"tollgate status; if nothing runs: tollgate backfill --from {first} --to {days[-1]}"
+        ),
         runbook="docs/runbooks/late.md",
     )
     return NewIncident(
@@ -163,19 +211,23 @@ def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
         severity="critical" if paged else "warning",
         summary=(paged or late)[0].told,
         detail=detail,
-        # Days that were caught up with meanwhile, or that a clock ahead had called late, are late no more.
+        # Days that were caught up with meanwhile, or that a clock ahead had called late, are late
+        # no more.
         whole_truth=True,
     )
 
 
 def _first_left_out(run: Run, late: date) -> date:
-    """The first of the days without a gap before `late` that were left out; those long ago have no deadline any more.
+    """The first of the days without a gap before `late` that were left out; those long ago have no
+    deadline any more.
 
     After a month off, a backfill of the late days alone would wait for the days before them.
     """
     ingest = CHAIN[0]
     heads = run.ledger.stage_heads()
-    ingested = {day for (stage, day), head in heads.items() if stage == ingest and head.status == "done"}
+    ingested = {
+        day for (stage, day), head in heads.items() if stage == ingest and head.status == "done"
+    }
     earlier = [day for day in ingested if day < late]
     if late in ingested or not earlier:
         return late
@@ -187,7 +239,9 @@ def _subject(run: Run, found: Diagnosis) -> str:
     if found.cause != "feed":
         return run.use_case.name
     return (
-        run.use_case.labels.name if found.evidence and found.evidence[0].name == "labels" else run.use_case.events.name
+        run.use_case.labels.name
+        if found.evidence and found.evidence[0].name == "labels"
+        else run.use_case.events.name
     )
 
 

@@ -1,4 +1,7 @@
-"""What is kept of a day to compare later days with: counts of all rows, sketches of a sample. Plain data."""
+"""What is kept of a day to compare later days with: counts of all rows, sketches of a sample.
+
+Plain data.
+"""
 
 from __future__ import annotations
 
@@ -15,12 +18,13 @@ HOURS = 24
 class DayProfile:
     """A day.
 
-    `rows` events came, `hours` of them in each hour of the day (UTC, 24 counts); `blocks` counts them by block of
-    neighbouring keys of each entity, whose lower `edges` are handed on from day to day; `units` is the number of keys
-    seen. `inputs` are sketches of the raw columns, `features` of what was made of them, `coherence` says how well a
-    feature agrees within a key (see that module), `score` is a sketch of the logit of the champion's score, `tail` the
-    share of rows at or above its threshold. `reports` label rows came in, None where that is not known. `rejected` is
-    the share of incoming rows that were quarantined.
+    `rows` events came, `hours` of them in each hour of the day (UTC, 24 counts); `blocks` counts
+    them by block of neighbouring keys of each entity, whose lower `edges` are handed on from day to
+    day; `units` is the number of keys seen. `inputs` are sketches of the raw columns, `features` of
+    what was made of them, `coherence` says how well a feature agrees within a key (see that
+    module), `score` is a sketch of the logit of the champion's score, `tail` the share of rows at
+    or above its threshold. `reports` label rows came in, None where that is not known. `rejected`
+    is the share of incoming rows that were quarantined.
     """
 
     rows: int

@@ -1,4 +1,6 @@
-"""Profiles of days from the lake: counts and quantiles by Spark over all rows, features and scores from the sample."""
+"""Profiles of days from the lake: counts and quantiles by Spark over all rows, features and scores
+from the sample.
+"""
 
 from __future__ import annotations
 
@@ -28,10 +30,13 @@ DISTINCT_ERROR = 0.01
 Edges = Mapping[str, Sequence[int]]
 
 
-def profiles(run: Run, days: DayRange, samples: Mapping[date, DaySample], edges: Edges) -> dict[date, DayProfile]:
+def profiles(
+    run: Run, days: DayRange, samples: Mapping[date, DaySample], edges: Edges
+) -> dict[date, DayProfile]:
     """A profile of each of `days`; one with `rows` 0 where nothing is known of a day.
 
-    Two Spark jobs (three where the `edges` of the key blocks are not known yet), whatever the number of days and rows.
+    Two Spark jobs (three where the `edges` of the key blocks are not known yet), whatever the
+    number of days and rows.
     """
     table = run.use_case.events.name if run.lake.exists(run.use_case.events.name) else "features"
     events = run.lake.read(table, days=days)
@@ -40,7 +45,10 @@ def profiles(run: Run, days: DayRange, samples: Mapping[date, DaySample], edges:
     counted = {row["day"]: row for row in _counted(run, events, known, raw)}
     accounts = run.ledger.latest(IngestAccount, first=days.first, last=days.last)
     ingested = {day: record.account for day, record in accounts.items()}
-    return {day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day)) for day in days}
+    return {
+        day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day))
+        for day in days
+    }
 
 
 def _profile(
@@ -56,11 +64,18 @@ def _profile(
     feeds = ingested.feeds if ingested else {}
     labels, events = feeds.get(run.use_case.labels.name), feeds.get(run.use_case.events.name)
     frame = sample.frame if sample else None
-    names = [name for name in frame.columns if name in run.use_case.stored_features.names] if frame is not None else []
+    names = (
+        [name for name in frame.columns if name in run.use_case.stored_features.names]
+        if frame is not None
+        else []
+    )
     return DayProfile(
         rows=row["rows"],
         hours=tuple(row[f"hour_{hour}"] for hour in range(HOURS)),
-        blocks={name: tuple(row[f"{name}_{block}"] for block in range(len(edges[name]) + 1)) for name in edges},
+        blocks={
+            name: tuple(row[f"{name}_{block}"] for block in range(len(edges[name]) + 1))
+            for name in edges
+        },
         edges=edges,
         units={name: row[f"{name}_units"] for name in edges},
         inputs={name: _raw_sketch(row, name) for name in raw},
@@ -75,7 +90,9 @@ def _profile(
 
 
 def _coherence(run: Run, frame: pd.DataFrame) -> dict[str, float]:
-    """How well the windowed features of each entity agree within its keys, as far as the sample holds pairs."""
+    """How well the windowed features of each entity agree within its keys, as far as the sample
+    holds pairs.
+    """
     schema = run.use_case.stored_features.schema
     found: dict[str, float] = {}
     for entity in schema.entities:
@@ -88,7 +105,11 @@ def _coherence(run: Run, frame: pd.DataFrame) -> dict[str, float]:
 
 def entity_features(features: FeatureSet, entity: str) -> list[str]:
     """The features that look at the history of that entity."""
-    return [one.name for one in features.features if isinstance(one, EntityFeature) and one.entity == entity]
+    return [
+        one.name
+        for one in features.features
+        if isinstance(one, EntityFeature) and one.entity == entity
+    ]
 
 
 def _counted(
@@ -102,7 +123,9 @@ def _counted(
     wanted += [sf.count_if(hour == number).alias(f"hour_{number}") for number in range(HOURS)]
     for entity in schema.entities:
         column, found = sf.col(entity.key), edges[entity.name]
-        wanted.append(sf.approx_count_distinct(column, DISTINCT_ERROR).alias(f"{entity.name}_units"))
+        wanted.append(
+            sf.approx_count_distinct(column, DISTINCT_ERROR).alias(f"{entity.name}_units")
+        )
         for block in range(len(found) + 1):
             inside = sf.lit(True)
             if block > 0:
@@ -139,16 +162,22 @@ def _raw_columns(run: Run, found: Sequence[str]) -> list[str]:
     return [
         column.name
         for column in run.use_case.events.columns
-        if column.name in found and column.name not in keys and parse_column_type(column.type).is_number
+        if column.name in found
+        and column.name not in keys
+        and parse_column_type(column.type).is_number
     ]
 
 
 def _edges(run: Run, events: DataFrame) -> dict[str, tuple[int, ...]]:
-    """Keys that cut each entity's keys into blocks with equally many rows; handed on from day to day."""
+    """Keys that cut each entity's keys into blocks with equally many rows; handed on from day to
+    day.
+    """
     from pyspark.sql import functions as sf
 
     entities = run.use_case.stored_features.schema.entities
     cuts = [block / BLOCKS for block in range(1, BLOCKS)]
-    wanted = [sf.percentile_approx(sf.col(one.key), cuts, 10_000).alias(one.name) for one in entities]
+    wanted = [
+        sf.percentile_approx(sf.col(one.key), cuts, 10_000).alias(one.name) for one in entities
+    ]
     row = events.agg(*wanted).collect()[0]
     return {one.name: tuple(sorted(set(row[one.name] or ()))) for one in entities}

@@ -1,4 +1,6 @@
-"""The training windows that days are compared with: each release's reference sample, its features, its history."""
+"""The training windows that days are compared with: each release's reference sample, its features,
+its history.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Reference:
-    """`frame` holds the columns of `features` and `score`; `history_days` of data came before it, if known."""
+    """`frame` holds the columns of `features` and `score`; `history_days` of data came before it,
+    if known.
+    """
 
     frame: pd.DataFrame
     features: FeatureSet
@@ -34,7 +38,9 @@ class References:
     _read: dict[str, Reference] = field(default_factory=dict)
 
     def of(self, release: str) -> Reference:
-        """The release's reference; raises `PermanentError` where it is the rule or its bundle cannot be trusted."""
+        """The release's reference; raises `PermanentError` where it is the rule or its bundle
+        cannot be trusted.
+        """
         if release not in self._read:
             self._read[release] = self._load(release)
         return self._read[release]
@@ -50,10 +56,14 @@ class References:
             schema=stored.schema,
             features=tuple(stored[name] for name in declared.names if name in stored.names),
         )
-        return Reference(frame=bundle.reference(), features=features, history_days=self._history_days(bundle))
+        return Reference(
+            frame=bundle.reference(), features=features, history_days=self._history_days(bundle)
+        )
 
     def _history_days(self, bundle: Bundle) -> int | None:
-        """Days of features in the ledger before the first training day; None where that day is not recorded."""
+        """Days of features in the ledger before the first training day; None where that day is not
+        recorded.
+        """
         train_days = bundle.record.training.train_days
         built = self.run.ledger.latest(FeaturesAccount, status="done")
         if not train_days or not built:

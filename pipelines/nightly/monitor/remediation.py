@@ -1,4 +1,6 @@
-"""Answers: what is done about a day without a person, by the use case's watch policy. Logged, and taken back as easily.
+"""Answers: what is done about a day without a person, by the use case's watch policy.
+
+Logged, and taken back as easily.
 
 Only the newest scored day is answered; watching an older one again changes nothing.
 """
@@ -25,15 +27,20 @@ UNDO_FALLBACK = 'tollgate fallback --off --reason "…"'
 
 
 def answer(run: Run, day: date, told: Diagnoses) -> None:
-    """Do about `day` what the policy says; `told` are the diagnoses of the days up to it, this one included.
+    """Do about `day` what the policy says; `told` are the diagnoses of the days up to it, this one
+    included.
 
-    The rule decides from the next day on where the cause asks for it, and no longer once the days have been calm; what
-    a person began a person ends. A champion that the trouble began with gives way to the one before. Doing it again
-    does nothing.
+    The rule decides from the next day on where the cause asks for it, and no longer once the days
+    have been calm; what a person began a person ends. A champion that the trouble began with gives
+    way to the one before. Doing it again does nothing.
     """
     scored = run.ledger.latest(ScoreAccount, first=day - timedelta(days=35))
     champion = run.ledger.champion()
-    if champion is None or day not in told or any(then > day and one.status == "done" for then, one in scored.items()):
+    if (
+        champion is None
+        or day not in told
+        or any(then > day and one.status == "done" for then, one in scored.items())
+    ):
         return
     policy, following = run.use_case.watch, day + timedelta(days=1)
     standing_in = fallback.in_force(run.ledger)
@@ -46,7 +53,9 @@ def answer(run: Run, day: date, told: Diagnoses) -> None:
         fallback.end(run.ledger, following, reason=reason, told_on=day, **_by(run))
         log.warning("the champion decides again from %s on: %s", following, reason)
     decided = {then: record.account.release for then, record in scored.items()}
-    if decided.get(day) == champion.release_id and rolls_back(day, told[day], told, decided, policy):
+    if decided.get(day) == champion.release_id and rolls_back(
+        day, told[day], told, decided, policy
+    ):
         _roll_back(run, day, told[day].summary)
 
 
@@ -63,13 +72,19 @@ def answers_on(run: Run, day: date) -> tuple[str, ...]:
     for move in run.ledger.moves():
         if move.kind == "rollback" and move.detail.get("told_on") == str(day):
             left = move.detail["before"]
-            told.append(f"{left} gave way to {move.champion} (take back: {UNDO_ROLLBACK.format(left)})")
+            told.append(
+                f"{left} gave way to {move.champion} (take back: {UNDO_ROLLBACK.format(left)})"
+            )
     return tuple(told)
 
 
 def _a_person_said_no(run: Run, told: Diagnoses) -> bool:
     """Whether a person ended the newest fallback, and no day since then was calm."""
-    ended = [entry for entry in run.ledger.audit_entries(fallback.KIND) if entry["detail"]["event"] == "ended"]
+    ended = [
+        entry
+        for entry in run.ledger.audit_entries(fallback.KIND)
+        if entry["detail"]["event"] == "ended"
+    ]
     if not ended or ended[-1]["detail"]["told_on"] is not None:
         return False
     first = date.fromisoformat(ended[-1]["detail"]["first_day"])

@@ -1,7 +1,8 @@
-"""Restated: what matured days were worth, told once more where their labels have been corrected since.
+"""Restated: what matured days were worth, told once more where their labels have been corrected
+since.
 
-Decisions that were taken stay, and so does what was found and done at the time; only figures of performance are told
-again, in the ledger and in `metrics`.
+Decisions that were taken stay, and so does what was found and done at the time; only figures of
+performance are told again, in the ledger and in `metrics`.
 """
 
 from __future__ import annotations
@@ -27,17 +28,33 @@ STAGE = MonitorAccount.STAGE
 
 
 def restate(run: Run, before: date) -> list[date]:
-    """Judge again those watched days before `before` whose matured day has other labels by now; returns them.
+    """Judge again those watched days before `before` whose matured day has other labels by now;
+    returns them.
 
-    A day is judged again where an ingest after it changed reports of the days on which its matured day's labels came.
-    Its account keeps everything but performance, slices and checked, and says in `restated` which days had changed;
-    its page is written again, unless the account is of a version that did not keep what the page shows.
+    A day is judged again where an ingest after it changed reports of the days on which its matured
+    day's labels came. Its account keeps everything but performance, slices and checked, and says in
+    `restated` which days had changed; its page is written again, unless the account is of a version
+    that did not keep what the page shows.
     """
     first = before - timedelta(days=run.use_case.watch.matured_days)
-    watched = run.ledger.latest(MonitorAccount, first=first, last=before - timedelta(days=1), status="done")
-    ingested = _label_changes(run, first - timedelta(days=2 * run.use_case.label.delay_days)) if watched else []
-    stale = {day: changed for day, record in watched.items() if (changed := _changed(run, record, ingested))}
-    subjects = {day: known.subject_day for day in stale if (known := watched[day].account.performance) is not None}
+    watched = run.ledger.latest(
+        MonitorAccount, first=first, last=before - timedelta(days=1), status="done"
+    )
+    ingested = (
+        _label_changes(run, first - timedelta(days=2 * run.use_case.label.delay_days))
+        if watched
+        else []
+    )
+    stale = {
+        day: changed
+        for day, record in watched.items()
+        if (changed := _changed(run, record, ingested))
+    }
+    subjects = {
+        day: known.subject_day
+        for day in stale
+        if (known := watched[day].account.performance) is not None
+    }
     found: dict[date, Performance] = {}
     for span in grouped(set(subjects.values())):
         found |= performance(run, span)
@@ -48,12 +65,18 @@ def restate(run: Run, before: date) -> list[date]:
     }
     if accounts:
         _write(run, accounts)
-        log.warning("%d watched days are told again, as labels were corrected: %s", len(accounts), _listed(accounts))
+        log.warning(
+            "%d watched days are told again, as labels were corrected: %s",
+            len(accounts),
+            _listed(accounts),
+        )
     return sorted(accounts)
 
 
 def _label_changes(run: Run, since: date) -> list[tuple[int, set[date]]]:
-    """Of each ingest of landing days from `since` on: its place in the ledger, the days whose reports it changed."""
+    """Of each ingest of landing days from `since` on: its place in the ledger, the days whose
+    reports it changed.
+    """
     labels = run.use_case.labels.name
     return [
         (record.sequence, set(record.account.changed.get(labels, ())))
@@ -62,8 +85,12 @@ def _label_changes(run: Run, since: date) -> list[tuple[int, set[date]]]:
     ]
 
 
-def _changed(run: Run, record: StageRecord[MonitorAccount], ingested: Sequence[tuple[int, set[date]]]) -> set[date]:
-    """The days of reports, among those that decided this record's labels, that were ingested anew after it."""
+def _changed(
+    run: Run, record: StageRecord[MonitorAccount], ingested: Sequence[tuple[int, set[date]]]
+) -> set[date]:
+    """The days of reports, among those that decided this record's labels, that were ingested anew
+    after it.
+    """
     known = record.account.performance
     if known is None:
         return set()
@@ -88,10 +115,14 @@ def _judged_again(
 
 
 def _write(run: Run, accounts: Mapping[date, MonitorAccount]) -> None:
-    table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
+    table = figure_table(
+        [figure for day, account in accounts.items() for figure in figures(day, account)]
+    )
     inputs = run.lake.versions(["predictions", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
-    run.lake.replace_listed_days(frame, "metrics", accounts, provenance=run.provenance(STAGE, inputs))
+    run.lake.replace_listed_days(
+        frame, "metrics", accounts, provenance=run.provenance(STAGE, inputs)
+    )
     for span in grouped({day for day, account in accounts.items() if account.shown is not None}):
         write_pages(run, span, accounts)
     run.ledger.record_stages(accounts, "done", run_id=run.run_id, at=run.clock())

@@ -1,4 +1,6 @@
-"""A signal: one figure of a day that is out of the ordinary, with a sentence; and a day's reading, all of them."""
+"""A signal: one figure of a day that is out of the ordinary, with a sentence; and a day's reading,
+all of them.
+"""
 
 from __future__ import annotations
 
@@ -15,10 +17,11 @@ Area = Literal["feed", "inputs", "labels", "features", "scores", "performance"]
 
 @dataclass(frozen=True)
 class Past(Mapping[date, DayProfile]):
-    """Days that a day may be compared with; the `odd` ones are no measure of how far usual days are from each other.
+    """Days that a day may be compared with; the `odd` ones are no measure of how far usual days are
+    from each other.
 
-    An odd day (its inputs had moved) still counts for what is usual: a world that has changed for good is usual once
-    most of the same weekdays show it.
+    An odd day (its inputs had moved) still counts for what is usual: a world that has changed for
+    good is usual once most of the same weekdays show it.
     """
 
     profiles: Mapping[date, DayProfile] = field(default_factory=dict)
@@ -36,7 +39,8 @@ class Past(Mapping[date, DayProfile]):
 
 @dataclass(frozen=True, kw_only=True)
 class Signal:
-    """One figure beyond its limit: where (`area`), what (`name`), how far, and a sentence for a person.
+    """One figure beyond its limit: where (`area`), what (`name`), how far, and a sentence for a
+    person.
 
     `strength` is the figure over its limit (1 and more), to put the strongest first.
     """
@@ -62,7 +66,9 @@ class Signal:
 
 @dataclass(frozen=True, kw_only=True)
 class Reading:
-    """All signals of a day, strongest first in each area, and what could not be judged, with the reason."""
+    """All signals of a day, strongest first in each area, and what could not be judged, with the
+    reason.
+    """
 
     signals: Sequence[Signal] = ()
     unjudged: Sequence[str] = ()

@@ -1,4 +1,6 @@
-"""A column of a day in 30 numbers: small enough for the ledger, enough for distances between days."""
+"""A column of a day in 30 numbers: small enough for the ledger, enough for distances between
+days.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ _SMALLEST_SPREAD = 1e-3
 
 @dataclass(frozen=True, kw_only=True)
 class Sketch:
-    """`rows` values, of which the share `null` is missing; mean, standard deviation and quantiles (at `GRID`)."""
+    """`rows` values, of which the share `null` is missing; mean, standard deviation and quantiles
+    (at `GRID`).
+    """
 
     rows: int
     null: float
@@ -42,12 +46,20 @@ class Sketch:
     def account(self) -> SketchAccount:
         """What the ledger keeps: quantiles to six digits."""
         short = tuple(_short(value) for value in self.quantiles)
-        return SketchAccount(n=self.rows, null=_short(self.null), mean=self.mean, std=self.std, q=short)
+        return SketchAccount(
+            n=self.rows, null=_short(self.null), mean=self.mean, std=self.std, q=short
+        )
 
     @classmethod
     def of_account(cls, account: SketchAccount) -> Sketch:
         """The sketch that `account` made."""
-        return cls(rows=account.n, null=account.null, mean=account.mean, std=account.std, quantiles=account.q)
+        return cls(
+            rows=account.n,
+            null=account.null,
+            mean=account.mean,
+            std=account.std,
+            quantiles=account.q,
+        )
 
 
 def sketch(values: Any) -> Sketch:
@@ -72,7 +84,8 @@ def matrix(sketches: Sequence[Sketch]) -> Values:
 
 
 def spreads(quantiles: Values) -> Values:
-    """The standard deviation of each column (last axis: the grid), without its lowest and highest values.
+    """The standard deviation of each column (last axis: the grid), without its lowest and highest
+    values.
 
     One absurd ratio among thousands of rows must not hide, nor make, a move of the others.
     """
@@ -82,13 +95,16 @@ def spreads(quantiles: Values) -> Values:
 
 
 def distances(left: Values, right: Values, spread: Values) -> Values:
-    """Wasserstein-1 distance of each column (last axis: the grid), extremes left out, in units of `spread`."""
+    """Wasserstein-1 distance of each column (last axis: the grid), extremes left out, in units of
+    `spread`.
+    """
     moved = (np.abs(left - right) * _WEIGHTS).sum(axis=-1)
     return np.asarray(moved / np.maximum(spread, _SMALLEST_SPREAD))
 
 
 def shares_off(quantiles: Values) -> Values:
-    """The share of rows (0 to 1) off the median, by column (last axis: the grid), without the extremes.
+    """The share of rows (0 to 1) off the median, by column (last axis: the grid), without the
+    extremes.
 
     Of a column that is zero in most rows it is about the share of the others.
     """

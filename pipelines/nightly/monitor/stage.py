@@ -1,4 +1,5 @@
-"""Monitor: is the input still the world that the model knows, and was it right where that is known by now?
+"""Monitor: is the input still the world that the model knows, and was it right where that is known
+by now?
 
 What a day's account holds is said in `pipelines.accounts.monitor`.
 """
@@ -32,7 +33,12 @@ from pipelines.nightly.monitor.drift.explanation import explain
 from pipelines.nightly.monitor.figures import figure_table, figures
 from pipelines.nightly.monitor.incidents import follow
 from pipelines.nightly.monitor.performance.estimate import realised
-from pipelines.nightly.monitor.performance.performance import Performance, estimates, matured_day, performance
+from pipelines.nightly.monitor.performance.performance import (
+    Performance,
+    estimates,
+    matured_day,
+    performance,
+)
 from pipelines.nightly.monitor.performance.slice_outcome import with_past
 from pipelines.nightly.monitor.profiles import profiles
 from pipelines.nightly.monitor.references import References
@@ -48,16 +54,22 @@ from pipelines.releases.scorer import load_release
 from pipelines.run import Run
 
 log = logging.getLogger("tollgate.watch")
-PREDICTIONS = Upstream(account=ScoreAccount, table="predictions", held_back=("metrics", "report pages"))
+PREDICTIONS = Upstream(
+    account=ScoreAccount, table="predictions", held_back=("metrics", "report pages")
+)
 
 
-def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> StageResult[MonitorAccount]:
-    """Watch `days`: figures to `metrics` (one commit), an account and a page `<home>/reports/<day>.html` for each.
+def monitor(
+    run: Run, days: DayRange, *, evidently: bool | None = None
+) -> StageResult[MonitorAccount]:
+    """Watch `days`: figures to `metrics` (one commit), an account and a page
+    `<home>/reports/<day>.html` for each.
 
-    Earlier days whose labels were corrected since are told again first. Drift is measured against the reference sample
-    of the release that scored the day. `evidently` asks for Evidently's own page of each day beside ours; by default a
-    single day gets one and a longer range, which would pay some 2 s a day, does not. The figures are the same. Raises
-    `TransientError` where predictions are not made yet, or name another release than the day's account (somebody is
+    Earlier days whose labels were corrected since are told again first. Drift is measured against
+    the reference sample of the release that scored the day. `evidently` asks for Evidently's own
+    page of each day beside ours; by default a single day gets one and a longer range, which would
+    pay some 2 s a day, does not. The figures are the same. Raises `TransientError` where
+    predictions are not made yet, or name another release than the day's account (somebody is
     scoring the day, or was stopped while doing so), `GateError` where they were refused.
     """
     version = run.lake.version("predictions")
@@ -72,18 +84,28 @@ def monitor(run: Run, days: DayRange, *, evidently: bool | None = None) -> Stage
     known = cache(lambda: known_units(run, DayRange(subjects.first, days.last)))
     worth = performance(run, subjects, known)
     watched, diagnoses, remembered = _watched(run, references, days, samples, worth, known)
-    judged = _accounts(run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, watched)
+    judged = _accounts(
+        run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, watched
+    )
     answer(run, days.last, remembered)
     accounts = {
-        day: account.replaced(answers=answers_on(run, day), shown=shown(drifts[day][1], evidently=pages))
+        day: account.replaced(
+            answers=answers_on(run, day), shown=shown(drifts[day][1], evidently=pages)
+        )
         for day, account in judged.items()
     }
-    table = figure_table([figure for day, account in accounts.items() for figure in figures(day, account)])
+    table = figure_table(
+        [figure for day, account in accounts.items() for figure in figures(day, account)]
+    )
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
-    written = run.lake.replace_days(frame, "metrics", days, provenance=run.provenance("monitor", inputs))
+    written = run.lake.replace_days(
+        frame, "metrics", days, provenance=run.provenance("monitor", inputs)
+    )
     write_pages(run, days, accounts)
-    result = StageResult(stage="monitor", days=days, accounts=accounts, versions={"metrics": written}).record(run)
+    result = StageResult(
+        stage="monitor", days=days, accounts=accounts, versions={"metrics": written}
+    ).record(run)
     for day in days:
         follow(run, diagnoses[day], accounts[day].answers)
     watch_stores(run)
@@ -106,7 +128,13 @@ def _drift(
         reference = references.of(sample.release)
     except PermanentError as error:
         return not_judged(error.what, policy, release=sample.release, rows=sample.rows), None
-    comparison = compare(reference.frame, sample.frame, reference.features, policy, history_days=reference.history_days)
+    comparison = compare(
+        reference.frame,
+        sample.frame,
+        reference.features,
+        policy,
+        history_days=reference.history_days,
+    )
     if comparison.refusal:
         values: dict[str, float] = {}
     elif pages:
@@ -124,27 +152,38 @@ def _watched(
     worth: Mapping[date, Performance],
     known_then: Callable[[], KnownUnits],
 ) -> tuple[dict[date, MonitorAccount], dict[date, Diagnosis], dict[date, DiagnosisAccount]]:
-    """What is told apart on each day, in order: each day's diagnosis rests on those of the days before (third).
+    """What is told apart on each day, in order: each day's diagnosis rests on those of the days
+    before (third).
 
-    The accounts (first) hold only what is found here: profile, diagnosis, what explains it, estimate, matured day.
+    The accounts (first) hold only what is found here: profile, diagnosis, what explains it,
+    estimate, matured day.
     """
     memory = WatchedDays.of(run, days.first)
     seen = profiles(run, days, samples, memory.edges())
     matured = {day: worth.get(matured_day(run, day)) for day in days}
     memory.accounts |= {
-        day: MonitorAccount(performance=known.account() if known else None) for day, known in matured.items()
+        day: MonitorAccount(performance=known.account() if known else None)
+        for day, known in matured.items()
     }
     calibrations = {
-        day: memory.calibration(day, sample.release) for day, sample in samples.items() if not sample.fallback
+        day: memory.calibration(day, sample.release)
+        for day, sample in samples.items()
+        if not sample.fallback
     }
-    expected = estimates(run, days, {day: known for day, known in calibrations.items() if known}, known_then)
+    expected = estimates(
+        run, days, {day: known for day, known in calibrations.items() if known}, known_then
+    )
     found: dict[date, MonitorAccount] = {}
     diagnoses: dict[date, Diagnosis] = {}
     for day in days:
         known, estimated = matured[day], expected.get(day)
-        diagnosis = diagnoses[day] = memory.diagnose(day, seen[day], known.watched if known else None)
+        diagnosis = diagnoses[day] = memory.diagnose(
+            day, seen[day], known.watched if known else None
+        )
         explained = _explained(run, references, diagnosis, samples.get(day))
-        tell(diagnosis, explained_by=[f"{share.feature} ({share.share:.0%})" for share in explained])
+        tell(
+            diagnosis, explained_by=[f"{share.feature} ({share.share:.0%})" for share in explained]
+        )
         before = memory.estimated(known.subject_day) if known else None
         found[day] = memory.accounts[day] = MonitorAccount(
             performance=known.account() if known else None,
@@ -160,7 +199,9 @@ def _watched(
 
 def _sliced(run: Run, memory: WatchedDays, known: Performance) -> tuple[SliceAccount, ...]:
     """The slices of a matured day, each with what it caught of late."""
-    return with_past(known.slices, memory.sliced(known.subject_day), least=run.use_case.evidence.slice_positives)
+    return with_past(
+        known.slices, memory.sliced(known.subject_day), least=run.use_case.evidence.slice_positives
+    )
 
 
 def _explained(
@@ -197,7 +238,9 @@ def _accounts(
         waits = waits_for_labels(diagnosis, run.use_case.watch)
         drifted[day] = hurts(diagnosis.cause, drift_detected=drift.detected, waits=waits)
         summary = _reason(diagnosis, drift)
-        retrain = decide(day, drifted, asked, run.use_case.drift, summary=summary, watch=run.use_case.watch)
+        retrain = decide(
+            day, drifted, asked, run.use_case.drift, summary=summary, watch=run.use_case.watch
+        )
         asked |= {day} if retrain.asked else set()
         arrived = ingested.get(day)
         seen = watched[day]
@@ -207,7 +250,9 @@ def _accounts(
             release=sample.release if sample else "",
             volume_ratio=volume_ratio(day, counted, run.use_case.watch),
             quarantine_rate=quarantine_rate(arrived.account if arrived else None),
-            quiet_hours=quiet_hours(midnight(day + timedelta(days=1)), sample.newest_event if sample else None),
+            quiet_hours=quiet_hours(
+                midnight(day + timedelta(days=1)), sample.newest_event if sample else None
+            ),
             drift=drift.account(),
             performance=seen.performance,
             profile=seen.profile,
@@ -216,7 +261,9 @@ def _accounts(
             estimate=seen.estimate,
             checked=seen.checked,
             slices=seen.slices,
-            retrain=RetrainAccount(asked=retrain.asked, reason=_waiting(diagnosis, waits) or retrain.reason),
+            retrain=RetrainAccount(
+                asked=retrain.asked, reason=_waiting(diagnosis, waits) or retrain.reason
+            ),
             page=str(page_path(Path(), day)),
         )
     return accounts
@@ -240,9 +287,15 @@ def _rows_by_day(run: Run, first: date, last: date) -> dict[date, int]:
 
 
 def _history(run: Run, first: date, last: date) -> tuple[dict[date, bool], set[date]]:
-    """Days around whose drift hurts, and days on which a training was asked for; not those from first to last."""
+    """Days around whose drift hurts, and days on which a training was asked for; not those from
+    first to last.
+    """
     policy, watch = run.use_case.drift, run.use_case.watch
-    near = timedelta(days=max(policy.cooldown_days, policy.confirm_days, watch.retrain_of, watch.retrain_cap_days))
+    near = timedelta(
+        days=max(
+            policy.cooldown_days, policy.confirm_days, watch.retrain_of, watch.retrain_cap_days
+        )
+    )
     records = run.ledger.latest(MonitorAccount, first=first - near, last=last + near, status="done")
     others = {day: record.account for day, record in records.items() if not first <= day <= last}
     drifted = {

@@ -1,4 +1,6 @@
-"""The night looks at its stores: one that came back empty or older has an incident, which closes when it is right."""
+"""The night looks at its stores: one that came back empty or older has an incident, which closes
+when it is right.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,8 @@ from pipelines.stores.checks import LOST, RUNBOOK, LostStore, look_at_stores, no
 def watch_stores(run: Run) -> tuple[LostStore, ...]:
     """Open, go on with, or close the incidents of lost stores; returns those that are lost.
 
-    MLflow's alias is put right at once where it names another model than the champion. How far the ledger has come is
-    noted outside it. A store that does not answer closes no incident.
+    MLflow's alias is put right at once where it names another model than the champion. How far the
+    ledger has come is noted outside it. A store that does not answer closes no incident.
     """
     look = look_at_stores(run)
     if any(one.alias_is_wrong for one in look.lost):
@@ -43,4 +45,6 @@ def _incident(found: list[LostStore]) -> NewIncident:
         runbook=RUNBOOK,
     )
     summary = "; ".join(one.summary for one in found)
-    return NewIncident(kind=LOST, subject=first.store, severity="critical", summary=summary, detail=detail)
+    return NewIncident(
+        kind=LOST, subject=first.store, severity="critical", summary=summary, detail=detail
+    )

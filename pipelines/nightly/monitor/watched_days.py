@@ -1,4 +1,6 @@
-"""What the ledger remembers of watched days, and the diagnosis of the next ones: the monitor's memory."""
+"""What the ledger remembers of watched days, and the diagnosis of the next ones: the monitor's
+memory.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from pipelines.run import Run
 
 @dataclass
 class WatchedDays:
-    """Accounts of the monitor by day: those of the ledger before the days at hand, and theirs as they come."""
+    """Accounts of the monitor by day: those of the ledger before the days at hand, and theirs as
+    they come.
+    """
 
     run: Run
     accounts: dict[date, MonitorAccount] = field(default_factory=dict)
@@ -32,9 +36,14 @@ class WatchedDays:
     def of(cls, run: Run, first: date) -> WatchedDays:
         """The memory at the beginning of `first`."""
         policy = run.use_case.watch
-        reach = max(7 * policy.weeks, policy.matured_days, run.use_case.stored_features.reach_days) + 1
+        reach = (
+            max(7 * policy.weeks, policy.matured_days, run.use_case.stored_features.reach_days) + 1
+        )
         records = run.ledger.latest(
-            MonitorAccount, first=first - timedelta(days=reach), last=first - timedelta(days=1), status="done"
+            MonitorAccount,
+            first=first - timedelta(days=reach),
+            last=first - timedelta(days=1),
+            status="done",
         )
         return cls(run, {day: record.account for day, record in records.items()})
 
@@ -48,7 +57,9 @@ class WatchedDays:
         return known[max(known)] if known else {}
 
     def worths(self, day: date, release: str = "") -> dict[date, Worth]:
-        """Matured days that are known when `day` begins, by what the champion said (of one release where given)."""
+        """Matured days that are known when `day` begins, by what the champion said (of one release
+        where given).
+        """
         matured = [account.performance for then, account in self.accounts.items() if then < day]
         return {
             found.subject_day: found.watched
@@ -59,8 +70,12 @@ class WatchedDays:
             and (not release or found.watched_release == release)
         }
 
-    def calibration(self, day: date, release: str) -> tuple[NDArray[np.float64], Sequence[Worth]] | None:
-        """The calibration that holds on `day` for a release's scores, and the matured days that it is made of."""
+    def calibration(
+        self, day: date, release: str
+    ) -> tuple[NDArray[np.float64], Sequence[Worth]] | None:
+        """The calibration that holds on `day` for a release's scores, and the matured days that it
+        is made of.
+        """
         days = sorted(self.worths(day, release).items())[-self.run.use_case.watch.matured_days :]
         past = [worth for _, worth in days]
         found = calibration(past)
@@ -88,17 +103,23 @@ class WatchedDays:
         return account.estimate if account else None
 
     def sliced(self, subject: date) -> list[Sequence[SliceAccount]]:
-        """What was found of each slice on the matured days before `subject` that performance is compared with."""
+        """What was found of each slice on the matured days before `subject` that performance is
+        compared with.
+        """
         first = subject - timedelta(days=self.run.use_case.watch.matured_days)
         return [
             account.slices
             for account in self.accounts.values()
-            if account.slices and account.performance and first <= account.performance.subject_day < subject
+            if account.slices
+            and account.performance
+            and first <= account.performance.subject_day < subject
         ]
 
     def diagnoses(self) -> dict[date, DiagnosisAccount]:
         """What was found of each remembered day."""
-        return {day: account.diagnosis for day, account in self.accounts.items() if account.diagnosis}
+        return {
+            day: account.diagnosis for day, account in self.accounts.items() if account.diagnosis
+        }
 
     def _profiles(self, day: date) -> dict[date, DayProfile]:
         first = day - timedelta(weeks=self.run.use_case.watch.weeks)

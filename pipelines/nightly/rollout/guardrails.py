@@ -1,4 +1,6 @@
-"""Guardrails of a release that is tried out: what is measured on each scored day, and what must hold. Pure."""
+"""Guardrails of a release that is tried out: what is measured on each scored day, and what must
+hold. Pure.
+"""
 
 from __future__ import annotations
 
@@ -22,12 +24,18 @@ FEWEST_UNITS = 20
 
 
 def compare(
-    contenders: Contenders, champion: Scored, challenger: Scored, units: NDArray[Any], decided: NDArray[Any]
+    contenders: Contenders,
+    champion: Scored,
+    challenger: Scored,
+    units: NDArray[Any],
+    decided: NDArray[Any],
 ) -> ContenderComparison:
-    """Figures of both contenders on the same rows of a day; parallel arrays, one entry for each event.
+    """Figures of both contenders on the same rows of a day; parallel arrays, one entry for each
+    event.
 
-    `decided`: rows that the challenger decided. Distances are Wasserstein's in standard deviations of the first sample:
-    of the champion's scores for `distance`, of the release's own reference sample for the drifts.
+    `decided`: rows that the challenger decided. Distances are Wasserstein's in standard deviations
+    of the first sample: of the champion's scores for `distance`, of the release's own reference
+    sample for the drifts.
     """
     finite = np.isfinite(challenger.scores)
     mine, theirs = challenger.scores[finite], champion.scores[finite]
@@ -55,7 +63,9 @@ def compare(
 
 @dataclass(frozen=True, kw_only=True)
 class _ContenderFigures:
-    """One contender: mean score, units at its threshold, distance from its reference, seconds for a row."""
+    """One contender: mean score, units at its threshold, distance from its reference, seconds for a
+    row.
+    """
 
     mean: float | None
     units: int
@@ -75,7 +85,9 @@ def _contender_figures(scorer: Scorer, scored: Scored, units: NDArray[Any]) -> _
 
 
 def judge(figures: ContenderComparison, policy: RolloutPolicy) -> list[Check]:
-    """The guardrails on a day's figures (see `compare`); a day with fewer rows than the policy's minimum has none."""
+    """The guardrails on a day's figures (see `compare`); a day with fewer rows than the policy's
+    minimum has none.
+    """
     return [
         _errors(figures),
         _distribution(figures, policy),
@@ -89,7 +101,12 @@ def precision(pairs: Sequence[MaturedPair], policy: RolloutPolicy) -> Check:
     """Review precision on matured days that both have scored."""
     question = f"Does it lose at most {policy.precision_loss} of review precision on matured days?"
     if not pairs:
-        return Check(name="precision", question=question, outcome="not applicable", found="no labels have matured yet")
+        return Check(
+            name="precision",
+            question=question,
+            outcome="not applicable",
+            found="no labels have matured yet",
+        )
     loss = float(np.mean([pair.champion - pair.challenger for pair in pairs]))
     mine = float(np.mean([pair.challenger for pair in pairs]))
     theirs = float(np.mean([pair.champion for pair in pairs]))
@@ -97,7 +114,8 @@ def precision(pairs: Sequence[MaturedPair], policy: RolloutPolicy) -> Check:
         "precision",
         question,
         loss <= policy.precision_loss,
-        f"{mine:.3f} against {theirs:.3f} on {len(pairs)} matured day{'s' if len(pairs) > 1 else ''}",
+        f"{mine:.3f} against {theirs:.3f} on {len(pairs)} matured"
+        f" day{'s' if len(pairs) > 1 else ''}",
         {"challenger": mine, "champion": theirs, "days": len(pairs)},
     )
 
@@ -105,7 +123,11 @@ def precision(pairs: Sequence[MaturedPair], policy: RolloutPolicy) -> Check:
 def _errors(figures: ContenderComparison) -> Check:
     bad = figures.not_finite
     return _check(
-        "errors", "Is every score a number?", bad == 0, f"{bad:,} of {figures.rows:,} scores are none", {"bad": bad}
+        "errors",
+        "Is every score a number?",
+        bad == 0,
+        f"{bad:,} of {figures.rows:,} scores are none",
+        {"bad": bad},
     )
 
 
@@ -113,7 +135,8 @@ def _distribution(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
     distance = figures.distance
     return _check(
         "score_distance",
-        f"Are its scores within {policy.score_distance} standard deviations of the champion's on the same rows?",
+        f"Are its scores within {policy.score_distance} standard deviations of the champion's on"
+        " the same rows?",
         distance is not None and distance <= policy.score_distance,
         "no scores" if distance is None else f"{distance:.3f} apart",
         {} if distance is None else {"distance": distance},
@@ -121,20 +144,40 @@ def _distribution(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
 
 
 def _drift(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
-    """A day that is new to the champion too does not speak against the challenger: only what exceeds it counts."""
-    question = f"Are its scores no more than {policy.score_drift} further from their reference than the champion's?"
+    """A day that is new to the champion too does not speak against the challenger: only what
+    exceeds it counts.
+    """
+    question = (
+        f"Are its scores no more than {policy.score_drift} further from their reference than the"
+        " champion's?"
+    )
     mine, theirs = figures.challenger_drift, figures.champion_drift
     if mine is None:
-        return Check(name="score_drift", question=question, outcome="not applicable", found="no reference")
+        return Check(
+            name="score_drift", question=question, outcome="not applicable", found="no reference"
+        )
     found = f"{mine:.3f} from its reference, the champion {theirs or 0.0:.3f} from its own"
-    return _check("score_drift", question, mine - (theirs or 0.0) <= policy.score_drift, found, {"challenger": mine})
+    return _check(
+        "score_drift",
+        question,
+        mine - (theirs or 0.0) <= policy.score_drift,
+        found,
+        {"challenger": mine},
+    )
 
 
 def _volume(mine: int, theirs: int, policy: RolloutPolicy) -> Check:
-    question = f"Do at most {policy.positive_ratio:g} times more or fewer units reach its threshold?"
+    question = (
+        f"Do at most {policy.positive_ratio:g} times more or fewer units reach its threshold?"
+    )
     found = f"{mine:,} units against {theirs:,}"
     if max(mine, theirs) < FEWEST_UNITS:
-        return Check(name="alert_volume", question=question, outcome="not applicable", found=f"{found}: too few")
+        return Check(
+            name="alert_volume",
+            question=question,
+            outcome="not applicable",
+            found=f"{found}: too few",
+        )
     ratio = max(mine, theirs) / max(1, min(mine, theirs))
     return _check("alert_volume", question, ratio <= policy.positive_ratio, found, {"ratio": ratio})
 
@@ -151,11 +194,19 @@ def _latency(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
 
 
 def volume_against(mine: int, before: Sequence[int], policy: RolloutPolicy) -> Check:
-    """The same question for a champion without a rival: against the mean of days that the one before had scored."""
+    """The same question for a champion without a rival: against the mean of days that the one
+    before had scored.
+    """
     return _volume(mine, round(float(np.mean(before))) if before else mine, policy)
 
 
-def _check(name: str, question: str, holds: bool, found: str, figures: Mapping[str, float]) -> Check:
+def _check(
+    name: str, question: str, holds: bool, found: str, figures: Mapping[str, float]
+) -> Check:
     return Check(
-        name=name, question=question, outcome="passed" if holds else "failed", found=found, figures=dict(figures)
+        name=name,
+        question=question,
+        outcome="passed" if holds else "failed",
+        found=found,
+        figures=dict(figures),
     )

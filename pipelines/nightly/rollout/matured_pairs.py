@@ -1,4 +1,6 @@
-"""Review precision of two releases on the same matured day, from the scores that were stored for both."""
+"""Review precision of two releases on the same matured day, from the scores that were stored for
+both.
+"""
 
 from __future__ import annotations
 
@@ -19,19 +21,36 @@ from pipelines.run import Run
 def matured_pair(run: Run, day: date, challenger: str) -> MaturedPair | None:
     """The review precision of both on the matured day.
 
-    The day is the newest whose labels are all known when `day` is over; None where `challenger` did not score it beside
-    a champion. Labels are as they were known then; units that were known already are left out.
+    The day is the newest whose labels are all known when `day` is over; None where `challenger` did
+    not score it beside a champion. Labels are as they were known then; units that were known
+    already are left out.
     """
     subject, use_case = matured_day(run, day), run.use_case
-    scored = run.ledger.latest(ScoreAccount, first=subject, last=subject, status="done").get(subject)
+    scored = run.ledger.latest(ScoreAccount, first=subject, last=subject, status="done").get(
+        subject
+    )
     compared = scored.account.comparison if scored else None
-    if compared is None or compared.challenger != challenger or not run.lake.exists(use_case.labels.name):
+    if (
+        compared is None
+        or compared.challenger != challenger
+        or not run.lake.exists(use_case.labels.name)
+    ):
         return None
-    columns = ["day", *use_case.events.key, use_case.review.unit, "champion_score", "challenger_score"]
+    columns = [
+        "day",
+        *use_case.events.key,
+        use_case.review.unit,
+        "champion_score",
+        "challenger_score",
+    ]
     single = DayRange.single(subject)
     predictions = run.lake.read("predictions", days=single)
-    mine = predictions.where(predictions["challenger"] == challenger).select(*dict.fromkeys(columns))
-    reports = run.lake.read(use_case.labels.name, days=single.widened(after=use_case.label.delay_days + 1))
+    mine = predictions.where(predictions["challenger"] == challenger).select(
+        *dict.fromkeys(columns)
+    )
+    reports = run.lake.read(
+        use_case.labels.name, days=single.widened(after=use_case.label.delay_days + 1)
+    )
     rows = with_reports(mine, reports, use_case).toArrow()
     if not rows.num_rows:
         return None
@@ -39,11 +58,15 @@ def matured_pair(run: Run, day: date, challenger: str) -> MaturedPair | None:
     judged = ~known_units(run, single).mask(subject, units)
     known_at = midnight(subject + timedelta(days=use_case.label.delay_days + 1))
     times = rows[use_case.label.reported_at].to_pylist()
-    label = np.array([time is not None and time <= known_at for time in times], dtype=np.int64)[judged]
+    label = np.array([time is not None and time <= known_at for time in times], dtype=np.int64)[
+        judged
+    ]
 
     def precision(column: str) -> float:
         score = np.nan_to_num(rows[column].to_numpy()[judged], nan=-1.0)
-        found = card_precision_by_day(np.zeros(len(label)), units[judged], score, label, use_case.review.capacity)
+        found = card_precision_by_day(
+            np.zeros(len(label)), units[judged], score, label, use_case.review.capacity
+        )
         return float(next(iter(found.values()), 0.0))
 
     return MaturedPair(

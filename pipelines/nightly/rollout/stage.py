@@ -1,8 +1,10 @@
-"""Rollout: after each scored day, a release that is tried out goes on, or is withdrawn; a bad champion is undone.
+"""Rollout: after each scored day, a release that is tried out goes on, or is withdrawn; a bad
+champion is undone.
 
-A day's account: champion, challenger, state, checks (the guardrails), clean, step (`advance`, `hold`, `withdraw`,
-`restore`, `none`), reason, matured (review precision of both on the day whose labels have just matured, or null).
-While a challenger is tried out, `guard` holds what was found of a champion that is within its guard days, or null.
+A day's account: champion, challenger, state, checks (the guardrails), clean, step (`advance`,
+`hold`, `withdraw`, `restore`, `none`), reason, matured (review precision of both on the day whose
+labels have just matured, or null). While a challenger is tried out, `guard` holds what was found of
+a champion that is within its guard days, or null.
 """
 
 from __future__ import annotations
@@ -34,7 +36,9 @@ RUNBOOK = "docs/runbooks/rollout.md"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """What a day says of the release that is watched: its guardrails, and whether the day counts."""
+    """What a day says of the release that is watched: its guardrails, and whether the day
+    counts.
+    """
 
     checks: Sequence[Check] = ()
     counts: bool = True
@@ -45,7 +49,9 @@ class Finding:
     @property
     def failed(self) -> list[str]:
         """Guardrails that do not hold, in words."""
-        return [f"{check.name}: {check.found}" for check in self.checks if check.outcome == "failed"]
+        return [
+            f"{check.name}: {check.found}" for check in self.checks if check.outcome == "failed"
+        ]
 
 
 def rollout(run: Run, days: DayRange) -> StageResult[RolloutAccount]:
@@ -64,11 +70,13 @@ def rollout(run: Run, days: DayRange) -> StageResult[RolloutAccount]:
 
 
 def advance(run: Run, day: date) -> RolloutAccount:
-    """Judge the champion, if it was promoted lately, and the release that is tried out; do what the policy says.
+    """Judge the champion, if it was promoted lately, and the release that is tried out; do what the
+    policy says.
 
-    A guardrail that fails: a champion within its guard days gives way to the one before, a challenger is withdrawn, and
-    an incident says why. Enough clean days: the challenger's next state, by compare-and-swap. On a day on which the
-    champion gives way the challenger is not judged: its days count anew beside the one that is put back.
+    A guardrail that fails: a champion within its guard days gives way to the one before, a
+    challenger is withdrawn, and an incident says why. Enough clean days: the challenger's next
+    state, by compare-and-swap. On a day on which the champion gives way the challenger is not
+    judged: its days count anew beside the one that is put back.
     """
     record = run.ledger.latest(ScoreAccount, first=day, last=day).get(day)
     if record is None:
@@ -87,10 +95,14 @@ def advance(run: Run, day: date) -> RolloutAccount:
     if pointer.challenger is None or guarded.step == "restore":
         return guarded
     guard = GuardAccount(reason=guarded.reason, checks=guarded.checks, matured=guarded.matured)
-    return _tried_out(run, day, pointer, record).replaced(guard=guard if guarded.step == "hold" else None)
+    return _tried_out(run, day, pointer, record).replaced(
+        guard=guard if guarded.step == "hold" else None
+    )
 
 
-def _tried_out(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]) -> RolloutAccount:
+def _tried_out(
+    run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]
+) -> RolloutAccount:
     challenger, state = str(pointer.challenger), str(pointer.challenger_state)
     found = _finding(run, day, pointer, record)
     if found.failed:
@@ -110,13 +122,21 @@ def _tried_out(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreA
     return _account(pointer, "advance", f"{reason}: now {following}", found)
 
 
-def _guarded(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]) -> RolloutAccount:
+def _guarded(
+    run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]
+) -> RolloutAccount:
     line = line_of_champions(run.ledger.moves())
     if len(line) < 2:
-        return _account(pointer, "none", "no champion before this one: nothing to compare with, nothing to put back")
+        return _account(
+            pointer,
+            "none",
+            "no champion before this one: nothing to compare with, nothing to put back",
+        )
     decided = _days_of(run, pointer.release_id)
     if len(decided - {day}) >= run.use_case.rollout.guard_days:
-        return _account(pointer, "none", f"its {run.use_case.rollout.guard_days} guard days are over")
+        return _account(
+            pointer, "none", f"its {run.use_case.rollout.guard_days} guard days are over"
+        )
     found = _champion_finding(run, day, pointer.release_id, line[-2], record)
     if not found.failed:
         return _account(pointer, "hold", "clean" if found.counts else found.note, found)
@@ -136,7 +156,9 @@ def _finding(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAcc
     figures, policy = record.account.comparison, run.use_case.rollout
     if figures is not None and figures.problem and figures.challenger == pointer.challenger:
         problem = figures.problem.splitlines()[0]
-        check = Check(name="errors", question="Can it be loaded and score?", outcome="failed", found=problem)
+        check = Check(
+            name="errors", question="Can it be loaded and score?", outcome="failed", found=problem
+        )
         return Finding(checks=[check])
     expected = (pointer.challenger, pointer.challenger_state, pointer.release_id)
     if figures is None or (figures.challenger, figures.state, figures.champion) != expected:
@@ -147,11 +169,17 @@ def _finding(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAcc
     if as_of is not None and day < as_of:
         return Finding(counts=False, note=f"{day} is before {as_of}, as of which it was trained")
     matured, pairs = _matured(run, day, str(pointer.challenger))
-    return Finding(checks=[*judge(figures, policy), precision(pairs, policy)], matured=matured, pairs=pairs)
+    return Finding(
+        checks=[*judge(figures, policy), precision(pairs, policy)], matured=matured, pairs=pairs
+    )
 
 
-def _champion_finding(run: Run, day: date, release: str, before: str, record: StageRecord[ScoreAccount]) -> Finding:
-    """The guardrails of a champion that was promoted lately: it scores, as much as before, as precisely as before."""
+def _champion_finding(
+    run: Run, day: date, release: str, before: str, record: StageRecord[ScoreAccount]
+) -> Finding:
+    """The guardrails of a champion that was promoted lately: it scores, as much as before, as
+    precisely as before.
+    """
     account, policy = record.account, run.use_case.rollout
     refused = record.status == "refused" and account.release == release
     lost = account.fallback and account.stands_in_for == release
@@ -159,7 +187,9 @@ def _champion_finding(run: Run, day: date, release: str, before: str, record: St
         name="errors",
         question="Does it score, and do its predictions pass their gate?",
         outcome="failed" if refused or lost else "passed",
-        found=(account.reason or account.fallback_reason).splitlines()[0] if refused or lost else "yes",
+        found=(account.reason or account.fallback_reason).splitlines()[0]
+        if refused or lost
+        else "yes",
     )
     if refused or lost:
         return Finding(checks=[scores])
@@ -178,7 +208,9 @@ def _champion_finding(run: Run, day: date, release: str, before: str, record: St
 
 
 def _matured(run: Run, day: date, release: str) -> tuple[MaturedPair | None, list[MaturedPair]]:
-    """Review precision of both on the day whose labels matured with `day`, and on all matured days so far."""
+    """Review precision of both on the day whose labels matured with `day`, and on all matured days
+    so far.
+    """
     newest = matured_pair(run, day, release)
     pairs: dict[date, MaturedPair] = {}
     for record in run.ledger.latest(RolloutAccount, status="done").values():
@@ -197,7 +229,8 @@ def _clean_days(run: Run, pointer: Pointer) -> set[date]:
     return {
         day
         for day, record in run.ledger.latest(RolloutAccount, status="done").items()
-        if record.account.clean and (record.account.champion, record.account.challenger, record.account.state) == same
+        if record.account.clean
+        and (record.account.champion, record.account.challenger, record.account.state) == same
     }
 
 
@@ -217,9 +250,13 @@ def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, found: Finding
         at=run.clock(),
         detail={"day": str(day), "state": pointer.challenger_state},
     )
-    incident = _incident(challenger, day, reason, found, f"withdrawn from {pointer.challenger_state}")
+    incident = _incident(
+        challenger, day, reason, found, f"withdrawn from {pointer.challenger_state}"
+    )
     told = run.settings.channels(incident.severity)
-    run.ledger.move(move, expected=pointer, states=[(challenger, "retired")], incident=incident, channels=told)
+    run.ledger.move(
+        move, expected=pointer, states=[(challenger, "retired")], incident=incident, channels=told
+    )
 
 
 def _incident(release: str, day: date, reason: str, found: Finding, done: str) -> NewIncident:
@@ -235,11 +272,17 @@ def _incident(release: str, day: date, reason: str, found: Finding, done: str) -
         runbook=RUNBOOK,
     )
     return NewIncident(
-        kind="guardrail", subject=release, severity="critical", summary=f"{reason}; {done}", detail=detail
+        kind="guardrail",
+        subject=release,
+        severity="critical",
+        summary=f"{reason}; {done}",
+        detail=detail,
     )
 
 
-def _account(pointer: Pointer | None, step: str, reason: str, found: Finding | None = None) -> RolloutAccount:
+def _account(
+    pointer: Pointer | None, step: str, reason: str, found: Finding | None = None
+) -> RolloutAccount:
     return RolloutAccount(
         champion=pointer.release_id if pointer else None,
         challenger=pointer.challenger if pointer else None,

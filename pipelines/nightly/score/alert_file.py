@@ -1,4 +1,6 @@
-"""The day's alert list as a CSV file for analysts: safe to open in a spreadsheet, replaced whole."""
+"""The day's alert list as a CSV file for analysts: safe to open in a spreadsheet, replaced
+whole.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,9 @@ def alert_file(home: Path, day: date) -> Path:
 def write_alert_file(home: Path, day: date, alerts: pa.Table) -> Path:
     """Write the day's rows of `alerts` (first rank first) as CSV, UTF-8 with a header, in one move.
 
-    Times are ISO 8601 in UTC. The reasons become columns `reason_1`, `reason_1_value`, `reason_1_contribution` and so
-    on. Raises `StoreError` where the disk does not take it; the file of an earlier run then stays.
+    Times are ISO 8601 in UTC. The reasons become columns `reason_1`, `reason_1_value`,
+    `reason_1_contribution` and so on. Raises `StoreError` where the disk does not take it; the file
+    of an earlier run then stays.
     """
     text = alerts_csv(alerts)
     return write_whole(
@@ -46,13 +49,17 @@ def alerts_csv(alerts: pa.Table) -> str:
     writer = csv.writer(text)
     writer.writerow([inert(name) for name in header])
     for row in rows:
-        cells = [row[name] for name in plain] + [value for reason in row["reasons"] for value in _reason_cells(reason)]
+        cells = [row[name] for name in plain] + [
+            value for reason in row["reasons"] for value in _reason_cells(reason)
+        ]
         writer.writerow([inert(cell) for cell in cells])
     return text.getvalue()
 
 
 def inert(cell: Any) -> Any:
-    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe in front."""
+    """A cell that no spreadsheet takes for a formula: text that begins like one gets an apostrophe
+    in front.
+    """
     if isinstance(cell, datetime):
         return cell.astimezone(UTC).isoformat().replace("+00:00", "Z")
     if isinstance(cell, str) and cell.lstrip(" ").startswith(_FORMULA_STARTS):

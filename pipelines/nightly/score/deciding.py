@@ -1,4 +1,6 @@
-"""Who decides the days that are scored: the contenders as loaded, or by policy the declared rule."""
+"""Who decides the days that are scored: the contenders as loaded, or by policy the declared
+rule.
+"""
 
 from __future__ import annotations
 

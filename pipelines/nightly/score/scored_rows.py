@@ -1,4 +1,6 @@
-"""Feature rows of some days as a matrix, and the same rows with their scores: Spark to Arrow to numpy and back."""
+"""Feature rows of some days as a matrix, and the same rows with their scores: Spark to Arrow to
+numpy and back.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
 class ScoredRows:
     """`predictions` are rows of the table of that name, in order of day and event.
 
-    `matrices` holds their features by release, `scored` each contender's scores; both for the rows at hand.
+    `matrices` holds their features by release, `scored` each contender's scores; both for the rows
+    at hand.
     """
 
     predictions: pa.Table
@@ -35,7 +38,9 @@ class ScoredRows:
     def of(self, day: date) -> ScoredRows:
         """The rows of one day, as views: nothing is copied."""
         days = self.predictions["day"].to_numpy()
-        first, end = (int(np.searchsorted(days, np.datetime64(day), side=side)) for side in ("left", "right"))
+        first, end = (
+            int(np.searchsorted(days, np.datetime64(day), side=side)) for side in ("left", "right")
+        )
         share = (end - first) / max(1, self.predictions.num_rows)
         return ScoredRows(
             self.predictions.slice(first, end - first),
@@ -48,13 +53,15 @@ class ScoredRows:
 
 
 def score_rows(run: Run, contenders: Contenders, days: DayRange, version: int) -> ScoredRows:
-    """The days' rows of `features` at that version, scored in one pass by the champion and, if any, the challenger.
+    """The days' rows of `features` at that version, scored in one pass by the champion and, if any,
+    the challenger.
 
-    Predictions: event key, time, entity keys and amount as in `features`, `day` DATE; of the release that decides:
-    score DOUBLE, decision BOOLEAN (score >= its threshold), release STRING, model_version STRING, fallback BOOLEAN;
-    and what both would have said: champion STRING, champion_score DOUBLE, champion_decision BOOLEAN, challenger STRING,
-    challenger_score DOUBLE (null without one). Raises `PermanentError` where `features` lacks a column of the
-    champion's; a challenger that cannot score is left out, with the reason in the log.
+    Predictions: event key, time, entity keys and amount as in `features`, `day` DATE; of the
+    release that decides: score DOUBLE, decision BOOLEAN (score >= its threshold), release STRING,
+    model_version STRING, fallback BOOLEAN; and what both would have said: champion STRING,
+    champion_score DOUBLE, champion_decision BOOLEAN, challenger STRING, challenger_score DOUBLE
+    (null without one). Raises `PermanentError` where `features` lacks a column of the champion's; a
+    challenger that cannot score is left out, with the reason in the log.
     """
 
     frame = run.lake.read("features", days=days, version=version)
@@ -69,8 +76,12 @@ def score_rows(run: Run, contenders: Contenders, days: DayRange, version: int) -
     matrices = {champion.release_id: feature_matrix(rows, champion.feature_names)}
     for one in others:
         same = one.feature_names == champion.feature_names
-        matrices[one.release_id] = matrices[champion.release_id] if same else feature_matrix(rows, one.feature_names)
-    scored = {release: timed(contenders.scorer(release), matrix) for release, matrix in matrices.items()}
+        matrices[one.release_id] = (
+            matrices[champion.release_id] if same else feature_matrix(rows, one.feature_names)
+        )
+    scored = {
+        release: timed(contenders.scorer(release), matrix) for release, matrix in matrices.items()
+    }
     units = rows[run.use_case.review.unit].to_numpy()
     stamps = _stamps(contenders, scored, units, run.use_case.rollout.canary_share)
     stamped = rows.select(["day", *carried])
@@ -92,20 +103,27 @@ def _stamps(
     if rule is not None:
         every_row = np.ones(len(units), dtype=np.bool_)
         ruled = RuledRows(rule=rule, rows=every_row, scores=scored[rule.release_id].scores)
-    decided = decide_rows(contenders, champion_scores, challenger_scores, units=units, canary_share=share, ruled=ruled)
-    # in the order of CHAMPION, CHALLENGER, RULE; nobody decides a row at the place of a contender that is not there
+    decided = decide_rows(
+        contenders, champion_scores, challenger_scores, units=units, canary_share=share, ruled=ruled
+    )
+    # in the order of CHAMPION, CHALLENGER, RULE; nobody decides a row at the place of a contender
+    # that is not there
     deciders = (champion, challenger or champion, rule or champion)
     return {
         "score": pa.array(decided.scores, pa.float64()),
         "decision": pa.array(decided.decisions, pa.bool_()),
         "release": _taken([one.release_id for one in deciders], decided.decided_by, pa.string()),
-        "model_version": _taken([one.model_version for one in deciders], decided.decided_by, pa.string()),
+        "model_version": _taken(
+            [one.model_version for one in deciders], decided.decided_by, pa.string()
+        ),
         "fallback": _taken([one.fallback for one in deciders], decided.decided_by, pa.bool_()),
         "champion": _constant(champion.release_id, len(units)),
         "champion_score": pa.array(champion_scores, pa.float64()),
         "champion_decision": pa.array(champion.reaches_threshold(champion_scores), pa.bool_()),
         "challenger": _constant(challenger.release_id if challenger else None, len(units)),
-        "challenger_score": pa.array(challenger_scores if challenger else [None] * len(units), pa.float64()),
+        "challenger_score": pa.array(
+            challenger_scores if challenger else [None] * len(units), pa.float64()
+        ),
     }
 
 
@@ -117,7 +135,9 @@ def _taken(values: Sequence[Any], decided_by: NDArray[np.int8], kind: pa.DataTyp
 
 
 def feature_matrix(rows: pa.Table, names: Sequence[str]) -> Matrix:
-    """The columns `names` (integers or doubles), in that order, as a float64 matrix of shape (rows, names)."""
+    """The columns `names` (integers or doubles), in that order, as a float64 matrix of shape (rows,
+    names).
+    """
     matrix = np.empty((rows.num_rows, len(names)))
     for index, name in enumerate(names):
         matrix[:, index] = rows[name].to_numpy(zero_copy_only=False)
@@ -125,14 +145,18 @@ def feature_matrix(rows: pa.Table, names: Sequence[str]) -> Matrix:
 
 
 def carried_columns(run: Run, found: Sequence[str]) -> list[str]:
-    """The columns that predictions take over from features: event key, time, entity keys, and the amount if stored."""
+    """The columns that predictions take over from features: event key, time, entity keys, and the
+    amount if stored.
+    """
     schema = run.use_case.stored_features.schema
     amount = [schema.amount] if schema.amount in found else []
     return [schema.id, schema.time, *(entity.key for entity in schema.entities), *amount]
 
 
 def _require_columns(run: Run, scorer: Scorer, found: Sequence[str]) -> None:
-    missing = [name for name in (*carried_columns(run, found), *scorer.feature_names) if name not in found]
+    missing = [
+        name for name in (*carried_columns(run, found), *scorer.feature_names) if name not in found
+    ]
     if missing:
         raise PermanentError(
             "the features table lacks columns that the model needs",

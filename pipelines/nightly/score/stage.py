@@ -1,4 +1,6 @@
-"""Score: the released model on the days' features; predictions and the daily alert list, behind a gate."""
+"""Score: the released model on the days' features; predictions and the daily alert list, behind a
+gate.
+"""
 
 from __future__ import annotations
 
@@ -33,28 +35,35 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 ROWS_AT_ONCE = 1_500_000
-"""Rows that are held in memory and committed at once: about 0.5 GB with thirty features. A larger day stands alone."""
+"""Rows that are held in memory and committed at once: about 0.5 GB with thirty features.
 
-FEATURES = Upstream(account=FeaturesAccount, table="features", held_back=("predictions", "alerts", "monitor"))
+A larger day stands alone.
+"""
+
+FEATURES = Upstream(
+    account=FeaturesAccount, table="features", held_back=("predictions", "alerts", "monitor")
+)
 RUNBOOK_REFUSED = "docs/runbooks/predictions-refused.md"
 
 
 def score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
-    """Score the features of `days` with the champion, or with the declared rule where none can be loaded.
+    """Score the features of `days` with the champion, or with the declared rule where none can be
+    loaded.
 
-    On days of a fallback by policy (see `platform.fallback`) the rule decides, and what the champion says is stored. A
-    challenger scores the same rows: in shadow it decides nothing, in canary for its share of the units.
+    On days of a fallback by policy (see `platform.fallback`) the rule decides, and what the
+    champion says is stored. A challenger scores the same rows: in shadow it decides nothing, in
+    canary for its share of the units.
 
-    Replaces these days in `predictions` (one row for each row of features) and `alerts`, and writes the alert lists to
-    `<home>/alerts/<day>.csv`. The releases are loaded once for the whole call. A range that one
-    decides is one commit to each table, up to `ROWS_AT_ONCE` rows. Accounts: rows, alerts, release, model_version,
-    fallback (and why), score_mean, positive_share, units (at the threshold), comparison (with the challenger), gate,
-    inputs.
+    Replaces these days in `predictions` (one row for each row of features) and `alerts`, and writes
+    the alert lists to `<home>/alerts/<day>.csv`. The releases are loaded once for the whole call. A
+    range that one decides is one commit to each table, up to `ROWS_AT_ONCE` rows. Accounts: rows,
+    alerts, release, model_version, fallback (and why), score_mean, positive_share, units (at the
+    threshold), comparison (with the challenger), gate, inputs.
 
     One call scores at a time: a second one waits, and reads the champion when its turn comes.
 
-    Raises `TransientError` where features are not built yet, `GateError` where the predictions are refused (nothing is
-    committed then), `PermanentError` where rows go missing on the way.
+    Raises `TransientError` where features are not built yet, `GateError` where the predictions are
+    refused (nothing is committed then), `PermanentError` where rows go missing on the way.
     """
     with one_scoring(run):
         return _score(run, days)
@@ -83,7 +92,9 @@ def _score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
         versions = _commit(run, scorer, part, scored.predictions, lists, inputs)
         for day in part:
             write_alert_file(run.settings.home, day, lists[day])
-            accounts[day] = _account(run, contenders, by_day[day], lists[day].num_rows, gates.get(day), inputs)
+            accounts[day] = _account(
+                run, contenders, by_day[day], lists[day].num_rows, gates.get(day), inputs
+            )
     return _result(days, accounts, versions).record(run)
 
 
@@ -98,12 +109,16 @@ def _require_all(run: Run, expected: Mapping[date, int], by_day: Mapping[date, S
                 expected=f"{expected[day]:,} rows, as counted",
                 found=f"{scored.predictions.num_rows:,} scored",
                 held_back=("predictions", "alerts"),
-                next_step="nothing was written; run the day again and report it if it happens twice",
+                next_step=(
+                    "nothing was written; run the day again and report it if it happens twice"
+                ),
             )
 
 
 def _judge(run: Run, scorer: Scorer, by_day: Mapping[date, ScoredRows]) -> dict[date, GateResult]:
-    """The gate's verdict on each day that has rows; a refused day is recorded and raises `GateError`."""
+    """The gate's verdict on each day that has rows; a refused day is recorded and raises
+    `GateError`.
+    """
     suite = run.use_case.suites["predictions"]
     gates = {
         day: run_suite(suite, scored.predictions.to_pandas(), subject=f"predictions of {day}")
@@ -136,7 +151,9 @@ def _refusal(run: Run, scorer: Scorer, refused: Mapping[date, GateResult]) -> Ga
         "the predictions are refused: nothing was written, the tables stay as they were",
         where=run.lake.path("predictions"),
         day=", ".join(map(str, sorted(refused))),
-        expected=f"every critical check of suite {run.use_case.suites['predictions'].name!r} to hold",
+        expected=(
+            f"every critical check of suite {run.use_case.suites['predictions'].name!r} to hold"
+        ),
         found=f"release {scorer.release_id}: {refused[first].describe()}",
         held_back=("predictions", "alerts", "monitor"),
         next_step="see whether the model or its input is at fault: tollgate which, tollgate status",
@@ -150,7 +167,10 @@ def _alert_lists(
     unit = run.use_case.review.unit
     return {
         day: alert_table(
-            {release: (contenders.scorer(release), matrix) for release, matrix in scored.matrices.items()},
+            {
+                release: (contenders.scorer(release), matrix)
+                for release, matrix in scored.matrices.items()
+            },
             run.use_case,
             scored.predictions,
             known.mask(day, scored.predictions[unit].to_numpy()),
@@ -190,7 +210,11 @@ def _account(
 ) -> ScoreAccount:
     """What the ledger keeps of a day; a day without rows has neither gate nor mean."""
     scores = scored.predictions["score"].to_numpy() if scored else np.empty(0)
-    decided = scored.predictions["decision"].to_numpy(zero_copy_only=False) if scored else np.empty(0, dtype=bool)
+    decided = (
+        scored.predictions["decision"].to_numpy(zero_copy_only=False)
+        if scored
+        else np.empty(0, dtype=bool)
+    )
     units = scored.predictions[run.use_case.review.unit].to_numpy() if scored else np.empty(0)
     scorer = contenders.decides
     return ScoreAccount(
@@ -210,7 +234,9 @@ def _account(
     )
 
 
-def _comparison(contenders: Contenders, scored: ScoredRows | None, units: Any) -> ContenderComparison | None:
+def _comparison(
+    contenders: Contenders, scored: ScoredRows | None, units: Any
+) -> ContenderComparison | None:
     """Figures of champion and challenger on the day's rows; None without a challenger."""
     if contenders.named is None:
         return None
@@ -222,9 +248,13 @@ def _comparison(contenders: Contenders, scored: ScoredRows | None, units: Any) -
             problem=contenders.problem,
             rows=0,
         )
-    decided = np.array(scored.predictions["release"].to_pylist(), dtype=object) == contenders.challenger.release_id
+    decided = (
+        np.array(scored.predictions["release"].to_pylist(), dtype=object)
+        == contenders.challenger.release_id
+    )
     champion, challenger = (
-        scored.scored[release] for release in (contenders.champion.release_id, contenders.challenger.release_id)
+        scored.scored[release]
+        for release in (contenders.champion.release_id, contenders.challenger.release_id)
     )
     return compare(contenders, champion, challenger, units, decided)
 

@@ -1,4 +1,6 @@
-"""Served parity: what was really answered online, against the batch, with the cause of every difference."""
+"""Served parity: what was really answered online, against the batch, with the cause of every
+difference.
+"""
 
 from pipelines.parity.served.stage import served_day, served_parity
 

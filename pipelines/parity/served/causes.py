@@ -1,7 +1,8 @@
-"""Why an answer's features are not the batch's: by rule, from what either side can have known of the entity's history.
+"""Why an answer's features are not the batch's: by rule, from what either side can have known of
+the entity's history.
 
-A cause explains a value only where it can have changed it: an event that one side did not know must lie in the very
-windows that the feature is made of.
+A cause explains a value only where it can have changed it: an event that one side did not know must
+lie in the very windows that the feature is made of.
 """
 
 from __future__ import annotations
@@ -34,7 +35,9 @@ def causes(found: Differences, features: FeatureSet, known: Known) -> dict[str, 
         at = np.searchsorted(rows, found.differing[name])
         codes = whole[at]
         for window in windows[name]:
-            codes = np.minimum.reduce([codes, bounded[at], unknown[window[0]][at], explained[window][at]])
+            codes = np.minimum.reduce(
+                [codes, bounded[at], unknown[window[0]][at], explained[window][at]]
+            )
         coded[name] = codes
     worst = by_row(rows, found.differing, coded)
     for name in (SCORE, DECISION):
@@ -44,7 +47,8 @@ def causes(found: Differences, features: FeatureSet, known: Known) -> dict[str, 
 
 
 def by_row(rows: Places, differing: Mapping[str, Places], coded: Mapping[str, Codes]) -> Codes:
-    """The cause of each event of `rows`: unexplained where one of its values is, or none was looked at, else the first.
+    """The cause of each event of `rows`: unexplained where one of its values is, or none was looked
+    at, else the first.
 
     `coded` holds the causes of the events in `differing`, by name.
     """
@@ -58,7 +62,9 @@ def by_row(rows: Places, differing: Mapping[str, Places], coded: Mapping[str, Co
 
 
 def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes, Codes]:
-    """What an answer itself says: causes for all of its values, and for those over its entities' histories."""
+    """What an answer itself says: causes for all of its values, and for those over its entities'
+    histories.
+    """
     answered, row, place = found.answered, found.row[rows], found.place[rows]
     rank = found.rank[rows]
     told = answered.details.select(["fallback", BY_POLICY]).take(row)
@@ -75,12 +81,15 @@ def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes,
     whole = np.full(len(rows), UNEXPLAINED, dtype=np.int8)
     whole[content] = CONTENT
     whole[fallback & ~by_policy] = FALLBACK
-    bounded = np.where(answered.flags[rank] & BOUNDED != 0, np.int8(NOT_WHOLE), np.int8(UNEXPLAINED))
+    bounded = np.where(
+        answered.flags[rank] & BOUNDED != 0, np.int8(NOT_WHOLE), np.int8(UNEXPLAINED)
+    )
     return whole, bounded
 
 
 def _unknown(found: Differences, rows: Places, features: FeatureSet) -> dict[str, Codes]:
-    """By entity: where the answer says that nothing was known of an entity, and the batch counted more of its events.
+    """By entity: where the answer says that nothing was known of an entity, and the batch counted
+    more of its events.
 
     Where no count of that entity's events is logged, the flag alone says it.
     """
@@ -90,7 +99,8 @@ def _unknown(found: Differences, rows: Places, features: FeatureSet) -> dict[str
         counts = [
             name
             for name in found.features
-            if isinstance(features[name], WindowCount) and windows_of(features[name])[0][0] == entity.name
+            if isinstance(features[name], WindowCount)
+            and windows_of(features[name])[0][0] == entity.name
         ]
         more = np.full(len(rows), not counts)
         for name in counts:

@@ -19,6 +19,17 @@ CAUSES = (
 )
 """In the order in which they are tried; the first that can have changed a value is its cause."""
 
-FALLBACK, NOT_WHOLE, CONTENT, LATER, NEVER_ASKED, NEVER_ARRIVED, CONCURRENT, UNKNOWN, REPORT, UNEXPLAINED = range(10)
+(
+    FALLBACK,
+    NOT_WHOLE,
+    CONTENT,
+    LATER,
+    NEVER_ASKED,
+    NEVER_ARRIVED,
+    CONCURRENT,
+    UNKNOWN,
+    REPORT,
+    UNEXPLAINED,
+) = range(10)
 
 Codes = NDArray[np.int8]

@@ -21,8 +21,9 @@ class Differences:
     """The compared events, by the order in which they were answered: event i is `details[row[i]]`,
     `stored[place[i]]`.
 
-    `differing`: the events (numbers i, ascending) in which a feature differs, by its name; every feature that was
-    compared is named. `scored` is how many scores and decisions were compared, `SCORE` and `DECISION` in `differing`.
+    `differing`: the events (numbers i, ascending) in which a feature differs, by its name; every
+    feature that was compared is named. `scored` is how many scores and decisions were compared,
+    `SCORE` and `DECISION` in `differing`.
     """
 
     answered: Answered
@@ -58,7 +59,9 @@ class Differences:
 
 
 def differences(answered: Answered, stored: Stored) -> Differences:
-    """Compare every logged feature that the lake has; scores and decisions where one release made both."""
+    """Compare every logged feature that the lake has; scores and decisions where one release made
+    both.
+    """
     ids = answered.id[answered.today]
     place, there = located(stored.id, ids)
     row = np.flatnonzero(there)
@@ -73,7 +76,12 @@ def differences(answered: Answered, stored: Stored) -> Differences:
             differing[name] = np.flatnonzero(made & (_bits(online) != _bits(batch)))
     scored, decided = _scores(answered, stored, row, place)
     return Differences(
-        answered=answered, stored=stored, row=row, place=place, differing={**differing, **decided}, scored=scored
+        answered=answered,
+        stored=stored,
+        row=row,
+        place=place,
+        differing={**differing, **decided},
+        scored=scored,
     )
 
 
@@ -85,7 +93,9 @@ def located(ids: NDArray[np.int64], wanted: NDArray[np.int64]) -> tuple[Places, 
     return places, ids[places] == wanted
 
 
-def _scores(answered: Answered, stored: Stored, row: Places, place: Places) -> tuple[int, dict[str, Places]]:
+def _scores(
+    answered: Answered, stored: Stored, row: Places, place: Places
+) -> tuple[int, dict[str, Places]]:
     """How many scores were compared; the events whose score or decision differs."""
     predicted, details = stored.predictions, answered.details
     if not predicted.num_rows:
@@ -95,7 +105,9 @@ def _scores(answered: Answered, stored: Stored, row: Places, place: Places) -> t
     batch_release = predicted["release"].to_numpy(zero_copy_only=False)[at]
     same = there & (release == batch_release)
     online_score, batch_score = details[SCORE].to_numpy()[row], predicted[SCORE].to_numpy()[at]
-    decided, batch = (table[DECISION].to_numpy(zero_copy_only=False) for table in (details, predicted))
+    decided, batch = (
+        table[DECISION].to_numpy(zero_copy_only=False) for table in (details, predicted)
+    )
     return int(same.sum()), {
         SCORE: np.flatnonzero(same & (_bits(online_score) != _bits(batch_score))),
         DECISION: np.flatnonzero(same & (decided[row] != batch[at])),

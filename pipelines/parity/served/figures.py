@@ -1,4 +1,6 @@
-"""What a day's answers were, in figures: how many, how many differ from the batch, in what, and for which cause."""
+"""What a day's answers were, in figures: how many, how many differ from the batch, in what, and for
+which cause.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +25,13 @@ def beyond_policy(figures: ServedAccount, policy: ServingPolicy) -> str:
     """What is beyond the policy, in words; nothing where all is within."""
     told = []
     if figures.unexplained_share > policy.unexplained_share:
-        named = ", ".join(f"{name} ({count:,})" for name, count in unexplained_by_feature(figures).items())
-        told.append(f"{figures.unexplained:,} of {figures.compared:,} answers differ for no known cause: {named}")
+        named = ", ".join(
+            f"{name} ({count:,})" for name, count in unexplained_by_feature(figures).items()
+        )
+        told.append(
+            f"{figures.unexplained:,} of {figures.compared:,} answers differ for no known cause:"
+            f" {named}"
+        )
     if figures.mismatch_share > policy.mismatch_share:
         causes = ", ".join(f"{cause} {count:,}" for cause, count in figures.causes.items())
         share = f"{figures.mismatch_share:.2%} of the answers differ from the batch"
@@ -35,7 +42,9 @@ def beyond_policy(figures: ServedAccount, policy: ServingPolicy) -> str:
 def unexplained_by_feature(figures: ServedAccount) -> dict[str, int]:
     """How many events differ in a feature for no known cause, most first."""
     counts = {name: found.get(CAUSES[UNEXPLAINED], 0) for name, found in figures.by_feature.items()}
-    return dict(sorted(((n, c) for n, c in counts.items() if c), key=lambda item: (-item[1], item[0])))
+    return dict(
+        sorted(((n, c) for n, c in counts.items() if c), key=lambda item: (-item[1], item[0]))
+    )
 
 
 def figures_of(
@@ -64,7 +73,10 @@ def figures_of(
         mismatches={name: len(numbers) for name, numbers in found.differing.items()},
         causes=_counted(codes),
         by_feature={name: _counted(some) for name, some in coded.items()},
-        examples={name: _examples(found, name, found.differing[name], some) for name, some in coded.items()},
+        examples={
+            name: _examples(found, name, found.differing[name], some)
+            for name, some in coded.items()
+        },
         seconds=round(seconds, 2),
     )
 
@@ -75,7 +87,9 @@ def _counted(codes: Codes) -> dict[str, int]:
     return {cause: count for cause, count in zip(CAUSES, counts, strict=True) if count}
 
 
-def _examples(found: Differences, name: str, numbers: Places, codes: Codes) -> tuple[ServedExample, ...]:
+def _examples(
+    found: Differences, name: str, numbers: Places, codes: Codes
+) -> tuple[ServedExample, ...]:
     """The first events that differ in a feature, unexplained ones before others."""
     answered = found.answered
     shown = []

@@ -1,4 +1,6 @@
-"""What was really answered: the log of answers of a day as columns, in the order in which the answers were given."""
+"""What was really answered: the log of answers of a day as columns, in the order in which the
+answers were given.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ HOUR = timedelta(hours=1)
 BY_POLICY = "by_policy"
 _TOLD = ("release", "fallback", "reason", BY_POLICY, "score", "decision")
 _POLICY_REASON = "by policy"
-"""How the reason begins of an answer by policy; logs of earlier versions say it in these words alone."""
+"""How the reason begins of an answer by policy; logs of earlier versions say it in these words
+alone.
+"""
 _FLAGS, _CENTS, _AT = "flags", "cents", "answered_at"
 
 
@@ -36,11 +40,12 @@ _FLAGS, _CENTS, _AT = "flags", "cents", "answered_at"
 class Answered:
     """The first answer to each event, in the order of answering: an answer's place is its rank.
 
-    Events of the day and of its neighbours, as far as they were answered in the hours that were read. `id`, `time`
-    (µs), `cents`, `stamp` (when it was answered, µs) int64; `keys` by the entity's name; `writer` a worker's number;
-    `flags` uint8. `today` holds the places of the answers to events of the day, `told` their further columns in the
-    same order: release, fallback, reason, by_policy, score, decision and `feature.<name>`, null where one was not
-    computed. `repeated` counts the day's answers that were not the first of their event.
+    Events of the day and of its neighbours, as far as they were answered in the hours that were
+    read. `id`, `time` (µs), `cents`, `stamp` (when it was answered, µs) int64; `keys` by the
+    entity's name; `writer` a worker's number; `flags` uint8. `today` holds the places of the
+    answers to events of the day, `told` their further columns in the same order: release, fallback,
+    reason, by_policy, score, decision and `feature.<name>`, null where one was not computed.
+    `repeated` counts the day's answers that were not the first of their event.
     """
 
     id: Ints
@@ -60,14 +65,19 @@ class Answered:
     @property
     def features(self) -> list[str]:
         """The features that were logged."""
-        return [name.removeprefix(FEATURE) for name in self.details.column_names if name.startswith(FEATURE)]
+        return [
+            name.removeprefix(FEATURE)
+            for name in self.details.column_names
+            if name.startswith(FEATURE)
+        ]
 
 
 def read_answered(run: Run, day: date) -> Answered | None:
-    """The answers to events of `day`, given from a day before it to the policy's `late_hours` after it.
+    """The answers to events of `day`, given from a day before it to the policy's `late_hours` after
+    it.
 
-    Hour after hour, so that at no time more than the day's features are held. None where no event of the day was
-    answered.
+    Hour after hour, so that at no time more than the day's features are held. None where no event
+    of the day was answered.
     """
     import pyarrow as pa
 
@@ -77,10 +87,14 @@ def read_answered(run: Run, day: date) -> Answered | None:
     parts: list[dict[str, NDArray[Any]]] = []
     told: list[pa.Table] = []
     for number in range(48 + run.use_case.serving.late_hours):
-        for table in read_answers(folder, [midnight(day - timedelta(days=1)) + number * HOUR], writers=True):
+        for table in read_answers(
+            folder, [midnight(day - timedelta(days=1)) + number * HOUR], writers=True
+        ):
             columns = _columns(table, schema)
             chosen = (columns[schema.time] >= begin) & (columns[schema.time] < end)
-            kept = [name for name in table.column_names if name in _TOLD or name.startswith(FEATURE)]
+            kept = [
+                name for name in table.column_names if name in _TOLD or name.startswith(FEATURE)
+            ]
             parts.append(columns)
             told.append(table.select(kept).filter(pa.array(chosen)))
     if not sum(table.num_rows for table in told):
@@ -90,7 +104,9 @@ def read_answered(run: Run, day: date) -> Answered | None:
 
 
 def _with_policy(told: pa.Table) -> pa.Table:
-    """The table with `by_policy` in every row, for those of an earlier version by what their reason says."""
+    """The table with `by_policy` in every row, for those of an earlier version by what their reason
+    says.
+    """
     import pyarrow as pa
     import pyarrow.compute as pc
 
@@ -115,7 +131,9 @@ def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:
 def _answered(
     parts: list[dict[str, NDArray[Any]]], told: pa.Table, schema: EventSchema, begin: int, end: int
 ) -> Answered:
-    """The rows of all tables by when they were answered, without those of later days and repetitions."""
+    """The rows of all tables by when they were answered, without those of later days and
+    repetitions.
+    """
     found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     time = found[schema.time]
     of_day = (time >= begin) & (time < end)

@@ -1,6 +1,8 @@
-"""The stage `served`: a day's answers, as they were really given, against what the batch says of the same events.
+"""The stage `served`: a day's answers, as they were really given, against what the batch says of
+the same events.
 
-`pipelines.parity.stage` proves the code on a replay; this looks at what callers got: store, journal, order and all.
+`pipelines.parity.stage` proves the code on a replay; this looks at what callers got: store,
+journal, order and all.
 """
 
 from __future__ import annotations
@@ -37,14 +39,18 @@ from pipelines.run import Run
 STAGE, KIND = ServedAccount.STAGE, "served parity"
 RUNBOOK = "docs/runbooks/served-parity.md"
 TAKEN_OVER = timedelta(minutes=5)
-"""How long after a night's states are complete every scorer may still answer from those of the night before."""
+"""How long after a night's states are complete every scorer may still answer from those of the
+night before.
+"""
 
 
 def served_parity(run: Run, days: DayRange) -> StageResult[ServedAccount]:
-    """Compare the answers to the events of each of `days` with the batch, bit by bit; accounts: see `ServedAccount`.
+    """Compare the answers to the events of each of `days` with the batch, bit by bit; accounts: see
+    `ServedAccount`.
 
-    A day beyond the use case's serving policy is recorded as `refused` and opens an incident; nothing is held back by
-    it but the next release. A day without answers or features is passed over, and not recorded.
+    A day beyond the use case's serving policy is recorded as `refused` and opens an incident;
+    nothing is held back by it but the next release. A day without answers or features is passed
+    over, and not recorded.
     """
     accounts: dict[date, ServedAccount] = {}
     settle_answers(answers_folder(run.settings.home, run.use_case.name))
@@ -76,14 +82,26 @@ def served_day(run: Run, day: date) -> ServedAccount | str:
 def _known(run: Run, day: date, found: Differences) -> Known:
     night = _nights(run, day, found)
     oldest = int(night.min(initial=day_number(day) - 1))
-    return Known(history=read_history(run, day, oldest), night=night, reports=lambda: read_reports(run, day, oldest))
+    return Known(
+        history=read_history(run, day, oldest),
+        night=night,
+        reports=lambda: read_reports(run, day, oldest),
+    )
 
 
 def _nights(run: Run, day: date, found: Differences) -> Ints:
-    """For each compared event the number of the last day whose end the states stood on when it was answered."""
+    """For each compared event the number of the last day whose end the states stood on when it was
+    answered.
+    """
     before = day_number(day) - 1
-    done = [record for record in run.ledger.stage_records(MaterializeAccount) if record.status == "done"]
-    whole = [(record.recorded_at, mark) for record in done if (mark := record.account.watermark) is not None]
+    done = [
+        record for record in run.ledger.stage_records(MaterializeAccount) if record.status == "done"
+    ]
+    whole = [
+        (record.recorded_at, mark)
+        for record in done
+        if (mark := record.account.watermark) is not None
+    ]
     begun = np.array([microseconds_of(at + TAKEN_OVER) for at, _ in whole], dtype=np.int64)
     ends = [day_number(mark) for _, mark in whole]
     nights = np.array([before - run.use_case.stored_features.reach_days, *ends], dtype=np.int64)
@@ -97,13 +115,17 @@ def _not_answered(run: Run, answered: Answered, stored: Stored) -> int:
     silent = ~np.isin(stored.id, answered.id[answered.today])
     share, unit = run.use_case.serving.logged_share, run.use_case.review.unit
     if share < 1:
-        entity = next(one.name for one in run.use_case.stored_features.schema.entities if one.key == unit)
+        entity = next(
+            one.name for one in run.use_case.stored_features.schema.entities if one.key == unit
+        )
         silent &= in_canary(stored.keys[entity], SALT, share)
     return int(silent.sum())
 
 
 def _record(run: Run, day: date, result: ServedAccount) -> None:
-    """Into the ledger; an incident where the day is beyond the policy, and its end where a day is not."""
+    """Into the ledger; an incident where the day is beyond the policy, and its end where a day is
+    not.
+    """
     reason = beyond_policy(result, run.use_case.serving)
     account = result.replaced(reason=reason) if reason else result
     status = "refused" if reason else "done"
@@ -118,9 +140,15 @@ def _record(run: Run, day: date, result: ServedAccount) -> None:
 
 
 def _incident(run: Run, day: date, result: ServedAccount, reason: str) -> NewIncident:
-    """A page where values differ for no known cause, else a ticket. It names no event: incidents are kept for good."""
+    """A page where values differ for no known cause, else a ticket.
+
+    It names no event: incidents are kept for good.
+    """
     named = unexplained_by_feature(result)
-    shown = [f"{cause}: {count:,} of {result.compared:,} answers" for cause, count in result.causes.items()]
+    shown = [
+        f"{cause}: {count:,} of {result.compared:,} answers"
+        for cause, count in result.causes.items()
+    ]
     for name in [*named, *(name for name in result.examples if name not in named)][:3]:
         example = result.examples[name][0]
         values = f"batch {example.batch!r}, answered {example.online!r}"
@@ -128,15 +156,29 @@ def _incident(run: Run, day: date, result: ServedAccount, reason: str) -> NewInc
     detail = IncidentDetail(
         by=STAGE,
         first_day=day,
-        cause=CAUSES[UNEXPLAINED] if named else max(result.causes, key=lambda cause: result.causes[cause]),
+        cause=(
+            CAUSES[UNEXPLAINED]
+            if named
+            else max(result.causes, key=lambda cause: result.causes[cause])
+        ),
         days=(day,),
         sources=(STAGE,),
-        consequence="answers were given on other features than the model's; the next release is refused",
+        consequence=(
+            "answers were given on other features than the model's; the next release is refused"
+        ),
         evidence=tuple(shown),
         next_step=f"tollgate parity --served --day {day}",
         runbook=RUNBOOK,
     )
-    severity: Severity = "critical" if result.unexplained_share > run.use_case.serving.unexplained_share else "warning"
+    severity: Severity = (
+        "critical"
+        if result.unexplained_share > run.use_case.serving.unexplained_share
+        else "warning"
+    )
     return NewIncident(
-        kind=KIND, subject=run.use_case.name, severity=severity, summary=f"{result.day}: {reason}", detail=detail
+        kind=KIND,
+        subject=run.use_case.name,
+        severity=severity,
+        summary=f"{result.day}: {reason}",
+        detail=detail,
     )

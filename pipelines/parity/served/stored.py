@@ -1,4 +1,6 @@
-"""What the lake says of a day: its events, features and predictions, and the events that last night did not know."""
+"""What the lake says of a day: its events, features and predictions, and the events that last night
+did not know.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ class History:
 
 @dataclass(frozen=True, kw_only=True)
 class Reports:
-    """Reports of the lake: the event's time (µs) and keys, when it was reported (µs), and `since` as in `History`."""
+    """Reports of the lake: the event's time (µs) and keys, when it was reported (µs), and `since`
+    as in `History`.
+    """
 
     time: Ints
     reported: Ints
@@ -49,7 +53,9 @@ class Reports:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """The day's rows of `features` by event id, ascending, and of `predictions` (empty where there are none)."""
+    """The day's rows of `features` by event id, ascending, and of `predictions` (empty where there
+    are none).
+    """
 
     id: Ints
     time: Ints
@@ -66,23 +72,32 @@ def read_stored(run: Run, day: date) -> Stored:
     schema, days = stored.schema, DayRange.single(day)
     frame = run.lake.read("features", days=days)
     names = [name for name in stored.names if name in frame.columns]
-    rows: Any = frame.select(*dict.fromkeys((schema.id, schema.time, *schema.keys, *names))).toArrow()
+    rows: Any = frame.select(
+        *dict.fromkeys((schema.id, schema.time, *schema.keys, *names))
+    ).toArrow()
     rows = rows.sort_by(schema.id).combine_chunks()
     predicted: Any = pa.table({schema.id: pa.array([], pa.int64())})
     if run.lake.exists("predictions"):
-        chosen = run.lake.read("predictions", days=days).select(schema.id, "release", "score", "decision")
+        chosen = run.lake.read("predictions", days=days).select(
+            schema.id, "release", "score", "decision"
+        )
         predicted = chosen.toArrow().sort_by(schema.id).combine_chunks()
     return Stored(
         id=rows[schema.id].to_numpy(),
         time=arrow_microseconds(rows[schema.time]),
-        keys={entity.name: rows[entity.key].to_numpy(zero_copy_only=False) for entity in schema.entities},
+        keys={
+            entity.name: rows[entity.key].to_numpy(zero_copy_only=False)
+            for entity in schema.entities
+        },
         features=rows.select(names),
         predictions=predicted,
     )
 
 
 def read_history(run: Run, day: date, night: int) -> History:
-    """Events within reach of `day` that states as of the end of the day numbered `night` do not hold."""
+    """Events within reach of `day` that states as of the end of the day numbered `night` do not
+    hold.
+    """
     schema = run.use_case.stored_features.schema
     frame = _unknown(run, run.use_case.events.name, day, night)
     rows = _columns(
@@ -99,7 +114,9 @@ def read_history(run: Run, day: date, night: int) -> History:
 
 
 def read_reports(run: Run, day: date, night: int) -> Reports | None:
-    """Reports of events within reach of `day` that those states do not hold; None where there is no table of them."""
+    """Reports of events within reach of `day` that those states do not hold; None where there is no
+    table of them.
+    """
     schema, use_case = run.use_case.stored_features.schema, run.use_case
     if not run.lake.exists(use_case.labels.name):
         return None
@@ -115,10 +132,14 @@ def read_reports(run: Run, day: date, night: int) -> Reports | None:
 
 
 def _unknown(run: Run, table: str, day: date, night: int) -> DataFrame:
-    """Rows of a feed's table within reach of `day`; their own day, or that which they landed with, is after `night`."""
+    """Rows of a feed's table within reach of `day`; their own day, or that which they landed with,
+    is after `night`.
+    """
     from pyspark.sql import functions
 
-    frame = run.lake.read(table, days=DayRange(day - timedelta(days=run.use_case.stored_features.reach_days), day))
+    frame = run.lake.read(
+        table, days=DayRange(day - timedelta(days=run.use_case.stored_features.reach_days), day)
+    )
     own, landed = (functions.unix_date(name) for name in ("day", _SOURCE))
     return frame.withColumn(_SINCE, functions.greatest(own, landed).cast("bigint")).where(
         functions.col(_SINCE) > functions.lit(night)
@@ -136,4 +157,7 @@ def _engine(run: Run) -> list[Any]:
 
 def _columns(frame: DataFrame, renamed: Mapping[str, str]) -> dict[str, NDArray[Any]]:
     table: Any = frame.toArrow()
-    return {renamed.get(name, name): table[name].to_numpy(zero_copy_only=False) for name in table.column_names}
+    return {
+        renamed.get(name, name): table[name].to_numpy(zero_copy_only=False)
+        for name in table.column_names
+    }

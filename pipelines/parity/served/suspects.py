@@ -1,4 +1,6 @@
-"""Events of which the scorer and the batch did not know the same, and the answers that they can have changed."""
+"""Events of which the scorer and the batch did not know the same, and the answers that they can
+have changed.
+"""
 
 from __future__ import annotations
 
@@ -22,11 +24,12 @@ Bools = NDArray[np.bool_]
 
 @dataclass(frozen=True, kw_only=True)
 class Suspects:
-    """Versions of events, as the lake or as an answer has them; `keys` by the entity's name, times in µs.
+    """Versions of events, as the lake or as an answer has them; `keys` by the entity's name, times
+    in µs.
 
-    `rank`, `stamp` and `writer` are those of the answer (`NEVER` in `rank` where there is none). `since`: the day
-    (number since 1970) from whose end on a night's states hold the truth about it. `gone`: answered and never in the
-    lake. `other`: the lake has it with another content.
+    `rank`, `stamp` and `writer` are those of the answer (`NEVER` in `rank` where there is none).
+    `since`: the day (number since 1970) from whose end on a night's states hold the truth about it.
+    `gone`: answered and never in the lake. `other`: the lake has it with another content.
     """
 
     id: Ints
@@ -47,7 +50,9 @@ class Suspects:
 
 
 def gathered(answered: Answered, history: History, night: int) -> Suspects:
-    """Every event that was answered, or that the states as of the end of day `night` did not hold."""
+    """Every event that was answered, or that the states as of the end of day `night` did not
+    hold.
+    """
     order = np.argsort(answered.id)
     place, there = located(answered.id[order], history.id)
     rank = order[place] if len(order) else place
@@ -66,10 +71,18 @@ def gathered(answered: Answered, history: History, night: int) -> Suspects:
     return Suspects(
         id=both(history.id, answered.id[suspicious]),
         time=both(history.time, answered.time[suspicious]),
-        keys={name: both(history.keys[name], answered.keys[name][suspicious]) for name in history.keys},
+        keys={
+            name: both(history.keys[name], answered.keys[name][suspicious]) for name in history.keys
+        },
         rank=both(ranks, suspicious),
-        stamp=both(np.where(there, answered.stamp[rank], NEVER) if len(order) else ranks, answered.stamp[suspicious]),
-        writer=both(np.where(there, answered.writer[rank], -1) if len(order) else ranks, answered.writer[suspicious]),
+        stamp=both(
+            np.where(there, answered.stamp[rank], NEVER) if len(order) else ranks,
+            answered.stamp[suspicious],
+        ),
+        writer=both(
+            np.where(there, answered.writer[rank], -1) if len(order) else ranks,
+            answered.writer[suspicious],
+        ),
         since=both(history.since, since),
         gone=both(np.zeros(len(history.id), dtype=np.bool_), gone[suspicious]),
         other=both(other, changed[suspicious]),
@@ -77,7 +90,9 @@ def gathered(answered: Answered, history: History, night: int) -> Suspects:
 
 
 class ByEntity:
-    """Suspects in the order of one entity's keys and their times, so that those of a window lie side by side."""
+    """Suspects in the order of one entity's keys and their times, so that those of a window lie
+    side by side.
+    """
 
     def __init__(self, suspects: Suspects, entity: str) -> None:
         self._clock = np.sort(suspects.time)
@@ -90,10 +105,11 @@ class ByEntity:
     def near(
         self, keys: NDArray[Any], times: Ints, ids: Ints, *, days: int, delay_days: int
     ) -> Iterator[tuple[NDArray[np.intp], NDArray[np.intp]]]:
-        """Pairs (number of an event, place in `suspects`) of which the second is in a window of the first, in blocks.
+        """Pairs (number of an event, place in `suspects`) of which the second is in a window of the
+        first, in blocks.
 
-        The window is `days` long, ends `delay_days` before the event, and holds what comes before the event by (time,
-        id), as `features.feature.WindowFeature` has it.
+        The window is `days` long, ends `delay_days` before the event, and holds what comes before
+        the event by (time, id), as `features.feature.WindowFeature` has it.
         """
         ends = times - delay_days * MICROSECONDS_PER_DAY
         code, there = _coded(self._known, keys)
@@ -109,7 +125,9 @@ class ByEntity:
             yield number[earlier], nearby[earlier]
 
     def _past(self, code: NDArray[np.intp], bound: Ints) -> NDArray[np.intp]:
-        """The first place after the suspects of those entities whose time is at or before the bound."""
+        """The first place after the suspects of those entities whose time is at or before the
+        bound.
+        """
         ticks = np.searchsorted(self._clock, bound, side="right")
         return np.searchsorted(self._place, code * (len(self._clock) + 1) + ticks)
 

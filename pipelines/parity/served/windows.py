@@ -1,4 +1,6 @@
-"""What the windows of a feature hold that the scorer or the batch did not know: causes that can have changed it."""
+"""What the windows of a feature hold that the scorer or the batch did not know: causes that can
+have changed it.
+"""
 
 from __future__ import annotations
 
@@ -33,8 +35,10 @@ Window = tuple[str, int, int, bool]
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What explanations rest on. `night`: for each compared event the number of the last day whose end the scorer's
-    states stood on. `reports` is called where labels may explain something.
+    """What explanations rest on.
+
+    `night`: for each compared event the number of the last day whose end the scorer's states stood
+    on. `reports` is called where labels may explain something.
     """
 
     history: History
@@ -55,7 +59,9 @@ def windows_of(feature: Feature) -> tuple[Window, ...]:
 def by_windows(
     compared: Differences, rows: Places, windows: Mapping[str, Sequence[Window]], evidence: Known
 ) -> dict[Window, Codes]:
-    """For each window the first cause, in it, that can have changed what the events of `rows` say."""
+    """For each window the first cause, in it, that can have changed what the events of `rows`
+    say.
+    """
     wanted = dict.fromkeys(chain.from_iterable(windows.values()))
     explained: dict[Window, Codes] = {}
     if not wanted:
@@ -63,7 +69,11 @@ def by_windows(
     suspects = gathered(compared.answered, evidence.history, int(evidence.night.min(initial=NEVER)))
     events = {entity: ByEntity(suspects, entity) for entity in {window[0] for window in wanted}}
     reported = evidence.reports() if any(window[3] for window in wanted) else None
-    reports = {window[0]: ByEntity(_as_suspects(reported), window[0]) for window in wanted if reported and window[3]}
+    reports = {
+        window[0]: ByEntity(_as_suspects(reported), window[0])
+        for window in wanted
+        if reported and window[3]
+    }
     for window in wanted:
         using = [name for name, some in windows.items() if window in some]
         places = np.unique(np.concatenate([compared.differing[name] for name in using]))
@@ -96,8 +106,12 @@ def _in_window(
         yield number[before & moment & (suspects.writer != answered.writer[own])], CONCURRENT
 
 
-def _reported(compared: Differences, places: Places, reports: ByEntity, window: Window, night: Ints) -> Places:
-    """Events whose window holds one that was reported by then, which the states of their night did not say."""
+def _reported(
+    compared: Differences, places: Places, reports: ByEntity, window: Window, night: Ints
+) -> Places:
+    """Events whose window holds one that was reported by then, which the states of their night did
+    not say.
+    """
     answered, rank, held = compared.answered, compared.rank[places], reports.suspects
     late = [np.empty(0, dtype=np.intp)]
     for number, report in _near(compared, places, reports, window):
@@ -106,7 +120,9 @@ def _reported(compared: Differences, places: Places, reports: ByEntity, window: 
     return np.unique(np.concatenate(late))
 
 
-def _near(compared: Differences, places: Places, held: ByEntity, window: Window) -> Iterator[tuple[Places, Places]]:
+def _near(
+    compared: Differences, places: Places, held: ByEntity, window: Window
+) -> Iterator[tuple[Places, Places]]:
     entity, days, delay, _ = window
     answered, rank = compared.answered, compared.rank[places]
     keys, times, ids = answered.keys[entity][rank], answered.time[rank], answered.id[rank]

@@ -1,7 +1,9 @@
-"""Requests that arrive together are scored together; none waits beyond its deadline, nor beyond the queue's bound.
+"""Requests that arrive together are scored together; none waits beyond its deadline, nor beyond the
+queue's bound.
 
-A batch takes what is waiting when the engine is free. Where the engine was busy a moment ago, a batch waits a little
-for more: those just answered ask again, and once as many are back it goes. Where it was idle, it does not wait.
+A batch takes what is waiting when the engine is free. Where the engine was busy a moment ago, a
+batch waits a little for more: those just answered ask again, and once as many are back it goes.
+Where it was idle, it does not wait.
 """
 
 from __future__ import annotations
@@ -37,7 +39,9 @@ class Seen(Protocol):
 
 @dataclass(frozen=True, kw_only=True)
 class Bounds:
-    """`wait` and `deadline` in seconds; `batch_rows` of one batch, `queue_rows` of all that is not answered yet."""
+    """`wait` and `deadline` in seconds; `batch_rows` of one batch, `queue_rows` of all that is not
+    answered yet.
+    """
 
     wait: float
     deadline: float
@@ -56,8 +60,16 @@ class _Waiting:
 class Batcher:
     """Stands between the event loop and the engine; every method belongs to the loop's thread."""
 
-    def __init__(self, engine: Engine, thread: EngineThread, schema: EventSchema, bounds: Bounds, seen: Seen) -> None:
-        self.engine, self.thread, self.schema, self.bounds, self.seen = engine, thread, schema, bounds, seen
+    def __init__(
+        self, engine: Engine, thread: EngineThread, schema: EventSchema, bounds: Bounds, seen: Seen
+    ) -> None:
+        self.engine, self.thread, self.schema, self.bounds, self.seen = (
+            engine,
+            thread,
+            schema,
+            bounds,
+            seen,
+        )
         self._loop = asyncio.get_running_loop()
         self._waiting: deque[_Waiting] = deque()
         self._open: deque[_Waiting] = deque()
@@ -79,7 +91,9 @@ class Batcher:
         return self._began is None and not self._waiting
 
     def ask(self, rows: Rows, *, explained: bool) -> asyncio.Future[Share]:
-        """The answers to some rows, at the latest when their deadline passes; raises `RefusalError` (429) when full."""
+        """The answers to some rows, at the latest when their deadline passes; raises `RefusalError`
+        (429) when full.
+        """
         if self.rows + len(rows) > self.bounds.queue_rows:
             raise overloaded()
         request = _Waiting(rows, explained, perf_counter(), self._loop.create_future())
@@ -101,7 +115,12 @@ class Batcher:
         now = perf_counter()
         left = self._waiting[0].arrived + self.bounds.wait - now
         alone = now - self._ended > self.bounds.wait
-        if left <= 0 or alone or len(self._waiting) >= self._last or self.rows >= self.bounds.batch_rows:
+        if (
+            left <= 0
+            or alone
+            or len(self._waiting) >= self._last
+            or self.rows >= self.bounds.batch_rows
+        ):
             if self._planned is not None:
                 self._planned.cancel()
             self._planned = self._loop.call_soon(self._dispatch)
@@ -126,7 +145,9 @@ class Batcher:
     def _taken(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
         rows = 0
-        while self._waiting and (not batch or rows + len(self._waiting[0].rows) <= self.bounds.batch_rows):
+        while self._waiting and (
+            not batch or rows + len(self._waiting[0].rows) <= self.bounds.batch_rows
+        ):
             request = self._waiting.popleft()
             if not request.future.done():
                 batch.append(request)
@@ -151,7 +172,9 @@ class Batcher:
         self._arrange()
 
     def _pass_deadlines(self) -> None:
-        """Answer by the rule what has waited for too long, and look again when the next deadline passes."""
+        """Answer by the rule what has waited for too long, and look again when the next deadline
+        passes.
+        """
         late = perf_counter() - self.bounds.deadline
         expired = []
         while self._open and (self._open[0].future.done() or self._open[0].arrived <= late):
@@ -162,7 +185,9 @@ class Batcher:
             self._settle(expired, "the deadline has passed")
         self._watch = None
         if self._open:
-            self._watch = self._loop.call_later(max(0.001, self._open[0].arrived - late), self._pass_deadlines)
+            self._watch = self._loop.call_later(
+                max(0.001, self._open[0].arrived - late), self._pass_deadlines
+            )
 
     def _settle(self, requests: Sequence[_Waiting], reason: str) -> None:
         self.rows -= sum(len(request.rows) for request in requests)
@@ -187,7 +212,9 @@ def _together(
     rows = events(tables[0] if len(tables) == 1 else np.concatenate(tables), schema)
     if not any(request.explained for request in batch):
         return rows, np.zeros(len(rows), dtype=np.bool_)
-    return rows, np.repeat([request.explained for request in batch], [len(table) for table in tables])
+    return rows, np.repeat(
+        [request.explained for request in batch], [len(table) for table in tables]
+    )
 
 
 def _share(batch: Sequence[_Waiting], predictions: Predictions) -> None:
@@ -201,7 +228,9 @@ def _share(batch: Sequence[_Waiting], predictions: Predictions) -> None:
 
 def unanswered() -> RefusalError:
     """What a request is answered with where not even the declared rule answers."""
-    return RefusalError("nothing answers here", status=503, kind="unavailable", next_step="ask again", headers=AGAIN)
+    return RefusalError(
+        "nothing answers here", status=503, kind="unavailable", next_step="ask again", headers=AGAIN
+    )
 
 
 def overloaded() -> RefusalError:

@@ -1,4 +1,6 @@
-"""Who decides, as the ledger says at the moment: followed without a restart, and swapped whole between two batches."""
+"""Who decides, as the ledger says at the moment: followed without a restart, and swapped whole
+between two batches.
+"""
 
 from __future__ import annotations
 
@@ -25,8 +27,8 @@ LOOK_EVERY = 0.5
 class Deciding:
     """What a batch is decided by, one object for the whole batch.
 
-    `pointer` is what the ledger said, `spans` the days on which the rule decides by policy, `problem` why the release
-    that the ledger names does not decide (empty where it does).
+    `pointer` is what the ledger said, `spans` the days on which the rule decides by policy,
+    `problem` why the release that the ledger names does not decide (empty where it does).
     """
 
     contenders: Contenders
@@ -38,9 +40,9 @@ class Deciding:
 def load_deciding(run: Run, before: Deciding | None) -> Deciding:
     """What the ledger says now, loaded and verified; what is loaded already is taken over.
 
-    A champion that cannot be loaded leaves the one before in place; where there is none, the declared rule
-    decides in its place, beside a challenger as at night. A challenger that cannot be loaded is left out.
-    Raises `StoreError` where the ledger does not answer.
+    A champion that cannot be loaded leaves the one before in place; where there is none, the
+    declared rule decides in its place, beside a challenger as at night. A challenger that cannot be
+    loaded is left out. Raises `StoreError` where the ledger does not answer.
     """
     pointer, spans = run.ledger.champion(), fallbacks(run.ledger)
     if before is not None and before.pointer == pointer and not before.problem:
@@ -60,7 +62,9 @@ def load_deciding(run: Run, before: Deciding | None) -> Deciding:
 def _without_champion(
     run: Run, before: Deciding | None, pointer: Pointer, spans: Sequence[Fallback], problem: str
 ) -> Deciding:
-    """The last model that was loaded goes on; where there is none, the rule stands in for the champion, as at night."""
+    """The last model that was loaded goes on; where there is none, the rule stands in for the
+    champion, as at night.
+    """
     if before is not None and before.pointer == pointer:
         same = before.problem == problem and list(before.spans) == list(spans)
         return before if same else replace(before, spans=spans, problem=problem)
@@ -115,7 +119,9 @@ class Follower:
         while not self._ended.wait(self._every):
             try:
                 self.look()
-            except Exception as error:  # a follower that dies would leave an old release deciding, unseen
+            except (
+                Exception
+            ) as error:  # a follower that dies would leave an old release deciding, unseen
                 self.problem = f"{type(error).__name__}: {error}"
                 LOGGER.exception("the follower of the ledger failed")
 

@@ -1,4 +1,6 @@
-"""The engine of the scorer: states, deciders and the log of answers, put together for one worker."""
+"""The engine of the scorer: states, deciders and the log of answers, put together for one
+worker.
+"""
 
 from __future__ import annotations
 
@@ -42,10 +44,12 @@ TELL_EVERY = 10.0
 
 
 class LiveEngine:
-    """The `Engine` behind a worker. `score` and `report` are for one thread; the rest may be called from any.
+    """The `Engine` behind a worker.
 
-    Two threads of its own keep it current: one follows the ledger's pointer, one builds the states of a new night
-    beside the old ones. Both are taken over between two batches.
+    `score` and `report` are for one thread; the rest may be called from any.
+
+    Two threads of its own keep it current: one follows the ledger's pointer, one builds the states
+    of a new night beside the old ones. Both are taken over between two batches.
     """
 
     def __init__(self, run: Run, *, worker: int = 0) -> None:
@@ -56,10 +60,14 @@ class LiveEngine:
         self._states = _build(run)
         self._next: LiveStates | None = None
         self._night_problem = ""
-        log = PredictionLog(answers_folder(run.settings.home, run.use_case.name), f"worker-{worker}")
+        log = PredictionLog(
+            answers_folder(run.settings.home, run.use_case.name), f"worker-{worker}"
+        )
         share = run.use_case.serving.logged_share
         self._writer = PredictionWriter(log, schema, run.use_case.review.unit, share=share)
-        self._counts = dict.fromkeys(("scored", "fallback", "repeated", "unknown", "late", "bounded", "errors"), 0)
+        self._counts = dict.fromkeys(
+            ("scored", "fallback", "repeated", "unknown", "late", "bounded", "errors"), 0
+        )
         self._told_defect = -TELL_EVERY
         self._warm_up()
         self._ended = threading.Event()
@@ -72,8 +80,11 @@ class LiveEngine:
         judge = self._judge
         try:
             served = self._states.serve(requests, judge.features)
-            predictions, challenger = judge.predictions(requests, served.values, served.flags, served.unsure, explained)
-        except Exception as error:  # a defect must not hang or refuse: the declared rule answers, and it is counted
+            predictions, challenger = judge.predictions(
+                requests, served.values, served.flags, served.unsure, explained
+            )
+        except Exception as error:
+            # a defect must not hang or refuse: the declared rule answers, and it is counted
             self._counts["errors"] += 1
             self._tell_defect()
             return self.fall_back(requests, f"{type(error).__name__} while scoring")
@@ -96,7 +107,9 @@ class LiveEngine:
         return self._states.report(ids, reported_at)
 
     def tend(self) -> None:
-        """Look at the journal where nobody has asked for a while: what is known here alone may have to be written."""
+        """Look at the journal where nobody has asked for a while: what is known here alone may have
+        to be written.
+        """
         if time.monotonic() - self._states.looked_at > LOOK_EVERY:
             self._states.catch_up()
 
@@ -113,7 +126,9 @@ class LiveEngine:
             "journal": states.journal_problem,
             "journal was lost": states.loss,
             "log of answers": self._writer.problem,
-            "night": self._night_problem or ("" if nightly else "no night has been materialised yet"),
+            "night": (
+                self._night_problem or ("" if nightly else "no night has been materialised yet")
+            ),
         }
         return Readiness(
             ready=True,
@@ -154,14 +169,18 @@ class LiveEngine:
         if nightly is not None and nightly != (self._next or self._states).nightly:
             began = time.monotonic()
             self._next = _build(self._run)
-            LOGGER.info("the states of %s are in after %.1f s", nightly.day, time.monotonic() - began)
+            LOGGER.info(
+                "the states of %s are in after %.1f s", nightly.day, time.monotonic() - began
+            )
 
     def look_at_ledger(self) -> None:
         """Follow the ledger's pointer now; the next batch changes to what it names."""
         self._follower.look()
 
     def _take_over(self) -> None:
-        """Change to what was loaded since the last batch: between batches only, so that none sees two of anything."""
+        """Change to what was loaded since the last batch: between batches only, so that none sees
+        two of anything.
+        """
         if self._judge.deciding is not self._follower.now:
             self._judge = Judge(self._follower.now, self._run.use_case)
         if self._next is not None:
@@ -172,7 +191,9 @@ class LiveEngine:
                 self._forget(following.nightly)
 
     def _warm_up(self) -> None:
-        """Have compiled and loaded what the first request would wait for; no state moves, nothing is logged."""
+        """Have compiled and loaded what the first request would wait for; no state moves, nothing
+        is logged.
+        """
         judge = self._judge
         request, values = warm_up(self._run.use_case.stored_features, judge.features)
         flags = np.zeros(len(request), dtype=np.uint8)
@@ -195,20 +216,30 @@ class LiveEngine:
                 LOGGER.exception("the states of a new night could not be built")
 
     def _log(
-        self, judge: Judge, requests: Events, predictions: Predictions, challenger: NDArray[np.float64] | None
+        self,
+        judge: Judge,
+        requests: Events,
+        predictions: Predictions,
+        challenger: NDArray[np.float64] | None,
     ) -> None:
-        """Hand an answered batch to the log, and count it; features that were not had are no numbers there."""
+        """Hand an answered batch to the log, and count it; features that were not had are no
+        numbers there.
+        """
         contenders = judge.contenders
         rival = contenders.challenger.release_id if contenders.challenger else ""
         champion = contenders.champion.release_id
-        self._writer.put(Logged(requests, predictions, champion, rival, challenger, self._run.clock()))
+        self._writer.put(
+            Logged(requests, predictions, champion, rival, challenger, self._run.clock())
+        )
         self._count(predictions)
 
     def _tell_defect(self) -> None:
         """Log the exception at hand; at most one in ten seconds."""
         if time.monotonic() > self._told_defect + TELL_EVERY:
             self._told_defect = time.monotonic()
-            LOGGER.exception("a batch could not be scored, the rule answers (%d so far)", self._counts["errors"])
+            LOGGER.exception(
+                "a batch could not be scored, the rule answers (%d so far)", self._counts["errors"]
+            )
 
     def _count(self, predictions: Predictions) -> None:
         flags, counts = predictions.flags, self._counts
@@ -230,7 +261,13 @@ def open_engine(settings: Settings, *, worker: int = 0, **surroundings: Any) -> 
 
     Raises `ConfigurationError` or `StoreError` where the ledger or the journal cannot be opened.
     """
-    run = Run(settings, load(settings.use_case), run_id=f"serve-{os.getpid()}", actor="scorer", **surroundings)
+    run = Run(
+        settings,
+        load(settings.use_case),
+        run_id=f"serve-{os.getpid()}",
+        actor="scorer",
+        **surroundings,
+    )
     return LiveEngine(run, worker=worker)
 
 

@@ -1,7 +1,7 @@
 """The one thread that calls the engine: jobs in their order, answers back in the event loop.
 
-A thread of our own and not an executor: an executor's threads are joined when the process ends, and an engine that
-hangs must not keep the process.
+A thread of our own and not an executor: an executor's threads are joined when the process ends, and
+an engine that hangs must not keep the process.
 """
 
 from __future__ import annotations
@@ -49,7 +49,10 @@ class EngineThread:
 
 
 def _tell(
-    loop: asyncio.AbstractEventLoop, future: asyncio.Future[Result], result: Result | None, error: BaseException | None
+    loop: asyncio.AbstractEventLoop,
+    future: asyncio.Future[Result],
+    result: Result | None,
+    error: BaseException | None,
 ) -> None:
     def settle() -> None:
         if future.done():

@@ -1,4 +1,6 @@
-"""What a process knows of the journal: to write it again where the journal was lost, and to say whether it is all."""
+"""What a process knows of the journal: to write it again where the journal was lost, and to say
+whether it is all.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +56,9 @@ class KnownRecords:
 
 @dataclass(frozen=True, kw_only=True)
 class BegunStream:
-    """The newest stream that the ledger knows to have begun: at `at`, `whole` where nobody's knowledge was lost."""
+    """The newest stream that the ledger knows to have begun: at `at`, `whole` where nobody's
+    knowledge was lost.
+    """
 
     stream: str
     whole: bool
@@ -63,7 +67,11 @@ class BegunStream:
 
 def newest_stream(run: Run) -> BegunStream | None:
     """What the ledger says, None before the first; raises `StoreError`."""
-    records = [record for record in run.ledger.stage_records(JournalAccount) if record.account.stream is not None]
+    records = [
+        record
+        for record in run.ledger.stage_records(JournalAccount)
+        if record.account.stream is not None
+    ]
     if not records:
         return None
     newest = records[-1].account
@@ -73,16 +81,19 @@ def newest_stream(run: Run) -> BegunStream | None:
 def record_stream(run: Run, journal: Journal, *, whole: bool) -> None:
     """Let the ledger know that a stream began; raises `StoreError`."""
     now = run.clock()
-    account = JournalAccount(stream=journal.stream, previous=journal.previous, whole=whole, why=journal.why)
+    account = JournalAccount(
+        stream=journal.stream, previous=journal.previous, whole=whole, why=journal.why
+    )
     run.ledger.record_stage(now.date(), account, "done", run_id=run.run_id, at=now)
 
 
 def is_whole(run: Run, journal: Journal, built_at: datetime | None) -> bool:
-    """Whether a newcomer that has read the stream knows all that was taken in since its night was built.
+    """Whether a newcomer that has read the stream knows all that was taken in since its night was
+    built.
 
-    The stream must be the one that the ledger knows, or have replaced that one by the hand of a process that knew it. A
-    stream that began with a loss is whole again for states that were built after it. Where the ledger does not know the
-    stream yet it is told. Raises `StoreError`.
+    The stream must be the one that the ledger knows, or have replaced that one by the hand of a
+    process that knew it. A stream that began with a loss is whole again for states that were built
+    after it. Where the ledger does not know the stream yet it is told. Raises `StoreError`.
     """
     if not journal.stream:
         return False
@@ -94,5 +105,11 @@ def is_whole(run: Run, journal: Journal, built_at: datetime | None) -> bool:
     else:
         whole = journal.previous == recorded.stream and not journal.losses
         record_stream(run, journal, whole=whole)
-    lost_at = recorded.at if recorded is not None and recorded.stream == journal.stream and not recorded.whole else None
-    return whole or (lost_at is not None and built_at is not None and built_at > lost_at and not journal.losses)
+    lost_at = (
+        recorded.at
+        if recorded is not None and recorded.stream == journal.stream and not recorded.whole
+        else None
+    )
+    return whole or (
+        lost_at is not None and built_at is not None and built_at > lost_at and not journal.losses
+    )

@@ -1,4 +1,6 @@
-"""The states behind the answers: what the night built, moved on by the journal; built anew for each new night."""
+"""The states behind the answers: what the night built, moved on by the journal; built anew for each
+new night.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,12 @@ from pipelines.journal.journal import (
     report_records,
 )
 from pipelines.run import Run
-from pipelines.serve.engine.journal_memory import KnownRecords, is_whole, newest_stream, record_stream
+from pipelines.serve.engine.journal_memory import (
+    KnownRecords,
+    is_whole,
+    newest_stream,
+    record_stream,
+)
 from pipelines.serve.engine.nightly_states import Nightly, all_states
 from pipelines.serve.engine.state_reader import StateReader
 from pipelines.serve.predictions import Flag
@@ -39,7 +46,9 @@ from pipelines.serve.predictions import Flag
 LOGGER = logging.getLogger(__name__)
 
 SETTLE = 5.0
-"""Seconds after a loss of the journal in which answers are flagged: every process looks at it within one, when idle."""
+"""Seconds after a loss of the journal in which answers are flagged: every process looks at it
+within one, when idle.
+"""
 
 LOOK_EVERY = 1.0
 """Seconds between two looks at the journal by a process that nobody asks."""
@@ -47,7 +56,9 @@ LOOK_EVERY = 1.0
 
 @dataclass(frozen=True)
 class Served:
-    """`values` by feature; `flags` uint8; `unsure` marks rows whose states could not be had: no values count there."""
+    """`values` by feature; `flags` uint8; `unsure` marks rows whose states could not be had: no
+    values count there.
+    """
 
     values: Values
     flags: NDArray[np.uint8]
@@ -58,8 +69,9 @@ class Served:
 class LiveStates:
     """All states as of now, for one thread.
 
-    `nightly` is what they stand on (None before the first night). `whole` names the entities of which every state that
-    the night built is in memory; of the others `reader` fetches what is missing. `problem` says why some are not.
+    `nightly` is what they stand on (None before the first night). `whole` names the entities of
+    which every state that the night built is in memory; of the others `reader` fetches what is
+    missing. `problem` says why some are not.
     """
 
     run: Run
@@ -72,9 +84,13 @@ class LiveStates:
     unwritten: list[NDArray[np.int64]] = field(default_factory=list)
     journal_problem: str = ""
     loss: str = ""
-    """What was lost of the journal since the night, in words; stays until the next night, which holds everything."""
+    """What was lost of the journal since the night, in words; stays until the next night, which
+    holds everything.
+    """
     complete: bool = True
-    """Whether all that was taken in since the night is known here: not for a newcomer to a journal that was lost."""
+    """Whether all that was taken in since the night is known here: not for a newcomer to a journal
+    that was lost.
+    """
 
     def __post_init__(self) -> None:
         self.taken_in = KnownRecords(KEYS + len(self.entities))
@@ -89,11 +105,15 @@ class LiveStates:
         return tuple(self.stream.arenas)
 
     def serve(self, requests: Events, features: Iterable[Feature]) -> Served:
-        """The features of the requests in their order; each moves the states, here and for the other workers."""
+        """The features of the requests in their order; each moves the states, here and for the
+        other workers.
+        """
         self.catch_up()
         unsure = self._fetch(requests)
         values, marks = self.stream.serve(requests, features)
-        self._write(event_records(requests, self.entities, self._now())[marks & loops.REPEATED == 0])
+        self._write(
+            event_records(requests, self.entities, self._now())[marks & loops.REPEATED == 0]
+        )
         flags = _flags(marks)
         if self.nightly is not None:
             flags[requests.time < self.nightly.as_of] |= np.uint8(Flag.BOUNDED)
@@ -102,7 +122,10 @@ class LiveStates:
         return Served(values, flags, unsure)
 
     def report(self, ids: Ints, reported_at: Ints) -> int:
-        """File reports; those ahead of their event wait for it. Returns how many of the events are there."""
+        """File reports; those ahead of their event wait for it.
+
+        Returns how many of the events are there.
+        """
         self.catch_up()
         self._write(report_records(ids, reported_at, self.entities, self._now()))
         return int(self.stream.report(ids, reported_at).sum())
@@ -163,9 +186,11 @@ class LiveStates:
             self.reader.close()
 
     def _write_again(self, records: NDArray[np.int64]) -> None:
-        """The journal was lost and holds `records` now: take these in, and write what is known here and not there.
+        """The journal was lost and holds `records` now: take these in, and write what is known here
+        and not there.
 
-        Every process does so within `SETTLE` seconds, in which answers say that something may be missing.
+        Every process does so within `SETTLE` seconds, in which answers say that something may be
+        missing.
         """
         lacking = self.taken_in.lacking(records)
         self._take_in(records)
@@ -174,11 +199,14 @@ class LiveStates:
         self.unrecorded = True
         at = self.run.clock()
         self.loss = f"{self.journal.why} (noticed at {at:%H:%M} UTC)"
-        LOGGER.warning("the journal was lost: %s; %d records are written again", self.journal.why, len(lacking))
+        LOGGER.warning(
+            "the journal was lost: %s; %d records are written again", self.journal.why, len(lacking)
+        )
         self._put(lacking)
 
     def record_stream(self) -> None:
-        """Let the ledger know of a stream that began after a loss, and look whether what was missing is there now.
+        """Let the ledger know of a stream that began after a loss, and look whether what was
+        missing is there now.
 
         Not for the thread that scores: the ledger may be slow. Raises `StoreError`.
         """
@@ -187,19 +215,25 @@ class LiveStates:
             self.unrecorded = False
         elif not self.complete:
             recorded = newest_stream(self.run)
-            self.complete = recorded is not None and recorded.stream == self.journal.stream and recorded.whole
+            self.complete = (
+                recorded is not None and recorded.stream == self.journal.stream and recorded.whole
+            )
 
     def _take_in(self, records: NDArray[np.int64]) -> None:
         if self.nightly is not None:
             built = microseconds_of(self.nightly.built_at)
-            records = records[(records[:, TIME] >= self.nightly.as_of) | (records[:, ARRIVED] >= built)]
+            records = records[
+                (records[:, TIME] >= self.nightly.as_of) | (records[:, ARRIVED] >= built)
+            ]
         self.stream.move(events_of(records, self.entities))
         reports = records[records[:, KIND] == REPORT]
         if len(reports):
             self.stream.report(reports[:, ID].copy(), reports[:, TIME].copy())
 
     def _fetch(self, requests: Events) -> NDArray[np.bool_]:
-        """Fetch the states that are missing, one read for each kind of entity; which rows lack one all the same."""
+        """Fetch the states that are missing, one read for each kind of entity; which rows lack one
+        all the same.
+        """
         unsure = np.zeros(len(requests), dtype=np.bool_)
         missing: dict[str, list[int]] = {}
         for name, arena in self.stream.arenas.items():
@@ -237,8 +271,12 @@ class LiveStates:
         return microseconds_of(self.run.clock())
 
 
-def build(run: Run, journal: Journal, nightly: Nightly | None, reader: StateReader | None) -> LiveStates:
-    """The states of that night, moved on by all of the journal. Takes seconds: 350,000 events in about one.
+def build(
+    run: Run, journal: Journal, nightly: Nightly | None, reader: StateReader | None
+) -> LiveStates:
+    """The states of that night, moved on by all of the journal.
+
+    Takes seconds: 350,000 events in about one.
 
     Where the lake cannot be read the states come from the online store, as they are asked for.
     """
@@ -266,7 +304,9 @@ def build(run: Run, journal: Journal, nightly: Nightly | None, reader: StateRead
 
 
 def _judge_newcomer(states: LiveStates) -> None:
-    """Whether the journal that was read is whole; where the ledger does not say, it is taken for whole."""
+    """Whether the journal that was read is whole; where the ledger does not say, it is taken for
+    whole.
+    """
     journal, nightly = states.journal, states.nightly
     try:
         states.complete = is_whole(states.run, journal, nightly.built_at if nightly else None)

@@ -1,4 +1,6 @@
-"""What the night built: states as of a midnight, read whole from the lake or one by one from the online store."""
+"""What the night built: states as of a midnight, read whole from the lake or one by one from the
+online store.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ class Nightly:
 
 
 def newest(run: Run) -> Nightly | None:
-    """The newest materialisation, None before the first; raises `StoreError` where the ledger does not answer."""
+    """The newest materialisation, None before the first; raises `StoreError` where the ledger does
+    not answer.
+    """
     mark = watermark(run.ledger)
     return Nightly(mark.day, mark.built_at) if mark else None
 
@@ -46,15 +50,17 @@ def newest(run: Run) -> Nightly | None:
 def all_states(run: Run, nightly: Nightly, entity: str) -> Iterator[StatesTable]:
     """The states of all entities of one kind, from the lake's table.
 
-    Raises `StoreError` where the lake cannot be read, or its table is of another build than the online store holds
-    (one that is being made, or that failed half-way).
+    Raises `StoreError` where the lake cannot be read, or its table is of another build than the
+    online store holds (one that is being made, or that failed half-way).
     """
 
     stored = run.use_case.stored_features
     columns = state_columns(stored, entity)
     key = stored.schema.entity(entity).key
     built = microseconds_of(nightly.built_at)
-    for batch in table_batches(run.settings, run.use_case.name, view_name(entity), [key, *columns, BUILT_AT]):
+    for batch in table_batches(
+        run.settings, run.use_case.name, view_name(entity), [key, *columns, BUILT_AT]
+    ):
         stamps = arrow_microseconds(batch.column(BUILT_AT))
         if len(stamps) and not (stamps == built).all():
             raise StoreError(
@@ -62,7 +68,10 @@ def all_states(run: Run, nightly: Nightly, entity: str) -> Iterator[StatesTable]
                 where=run.settings.lake,
                 expected=f"built at {nightly.built_at.isoformat()}",
                 found=f"{np.unique(stamps[stamps != built])[0]} µs",
-                next_step="none: states are read from the online store until the next materialisation is complete",
+                next_step=(
+                    "none: states are read from the online store until the next materialisation is"
+                    " complete"
+                ),
             )
         yield _table(batch, key, columns)
 
@@ -87,5 +96,7 @@ def _table(batch: pa.RecordBatch, key: str, columns: Sequence[str]) -> StatesTab
         ids=cells[IDS],
         times=cells[TIMES],
         cents=cells.get(AMOUNTS, none),
-        reported=cells.get(REPORTED, np.full(len(cells[IDS]), NEVER) if REPORTED in columns else none),
+        reported=cells.get(
+            REPORTED, np.full(len(cells[IDS]), NEVER) if REPORTED in columns else none
+        ),
     )

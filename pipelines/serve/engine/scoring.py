@@ -1,4 +1,6 @@
-"""From features to answers: champion, challenger and rule on one batch, by the release policy, as at night."""
+"""From features to answers: champion, challenger and rule on one batch, by the release policy, as
+at night.
+"""
 
 from __future__ import annotations
 
@@ -38,7 +40,9 @@ def decider(scorer: Scorer, *, reason: str = "", by_policy: bool = False) -> Dec
     )
 
 
-def needed_features(deciding: Deciding, stored: FeatureSet, rule: RuleScorer) -> tuple[Feature, ...]:
+def needed_features(
+    deciding: Deciding, stored: FeatureSet, rule: RuleScorer
+) -> tuple[Feature, ...]:
     """The features that anyone who may decide reads, each once, in the champion's order."""
     contenders = deciding.contenders
     readers: list[Scorer] = [contenders.champion, rule]
@@ -51,7 +55,9 @@ def needed_features(deciding: Deciding, stored: FeatureSet, rule: RuleScorer) ->
 
 
 class Judge:
-    """Scores batches as `deciding` says; made anew whenever that changes, so that no batch mixes two of them."""
+    """Scores batches as `deciding` says; made anew whenever that changes, so that no batch mixes
+    two of them.
+    """
 
     def __init__(self, deciding: Deciding, use_case: UseCase) -> None:
         self.deciding = deciding
@@ -61,7 +67,11 @@ class Judge:
         self.names = tuple(feature.name for feature in self.features)
         self.contenders = deciding.contenders
         self._rule = rule
-        self._key = next(e.name for e in use_case.stored_features.schema.entities if e.key == use_case.review.unit)
+        self._key = next(
+            e.name
+            for e in use_case.stored_features.schema.entities
+            if e.key == use_case.review.unit
+        )
         self.deciders = self._deciders()
         self._by_spans: dict[tuple[Fallback, ...], tuple[Decider, ...]] = {}
 
@@ -120,7 +130,9 @@ class Judge:
         )
 
     def _deciders(self) -> tuple[Decider, ...]:
-        """By `CHAMPION`, `CHALLENGER` (or the champion again) and `RULE`, which decides here for want of states."""
+        """By `CHAMPION`, `CHALLENGER` (or the champion again) and `RULE`, which decides here for
+        want of states.
+        """
         contenders = self.contenders
         return (
             decider(contenders.champion),
@@ -129,7 +141,8 @@ class Judge:
         )
 
     def _with_policy(self, spans: tuple[Fallback, ...]) -> tuple[Decider, ...]:
-        """The deciders, and the rule by policy once for each of the spans: always the same object for the same spans.
+        """The deciders, and the rule by policy once for each of the spans: always the same object
+        for the same spans.
 
         Batches of answers go into one table of the log only where they share their deciders.
         """
@@ -139,7 +152,9 @@ class Judge:
         return self._by_spans[spans]
 
     def _ruled(self, values: Values, rows: NDArray[np.bool_]) -> RuledRows | None:
-        """Those rows with the rule's scores; None where there is none, so that the rule scores nothing."""
+        """Those rows with the rule's scores; None where there is none, so that the rule scores
+        nothing.
+        """
         if not rows.any():
             return None
         scores = self._rule.score(_matrix(values, self._rule.feature_names))
@@ -154,10 +169,16 @@ class Judge:
 
     def _challenger_scores(self, values: Values) -> Scores | None:
         challenger = self.contenders.challenger
-        return None if challenger is None else challenger.score(_matrix(values, challenger.feature_names))
+        return (
+            None
+            if challenger is None
+            else challenger.score(_matrix(values, challenger.feature_names))
+        )
 
     def _policy_spans(self, requests: Events) -> tuple[tuple[Fallback, ...], NDArray[np.int8]]:
-        """The fallbacks by policy that cover a day of the requests, and the place of each row's, -1 for none."""
+        """The fallbacks by policy that cover a day of the requests, and the place of each row's, -1
+        for none.
+        """
         none: NDArray[np.int8] = np.full(len(requests), -1, dtype=np.int8)
         if not self.deciding.spans or self.contenders.champion.fallback:
             return (), none
@@ -189,7 +210,9 @@ class Judge:
             for row, row_reasons in zip(
                 which.tolist(), reasons(scorer, matrix, self._use_case.review.reasons), strict=True
             ):
-                reasons_by_row[row] = [(reason["feature"], reason["contribution"]) for reason in row_reasons]
+                reasons_by_row[row] = [
+                    (reason["feature"], reason["contribution"]) for reason in row_reasons
+                ]
         return reasons_by_row
 
 

@@ -1,4 +1,6 @@
-"""The online store, read beside the answering thread: it waits a little, never for a store that hangs."""
+"""The online store, read beside the answering thread: it waits a little, never for a store that
+hangs.
+"""
 
 from __future__ import annotations
 
@@ -32,7 +34,9 @@ REST = 1.0
 
 
 class StateReader:
-    """Reads states by `read` in a thread of its own. `fetch`, `arrived` and `pending` are for one thread.
+    """Reads states by `read` in a thread of its own.
+
+    `fetch`, `arrived` and `pending` are for one thread.
 
     A key that was asked for and not had is pending until its state has arrived.
     """
@@ -58,14 +62,18 @@ class StateReader:
         return np.array([key in waiting for key in keys.tolist()], dtype=np.bool_)
 
     def fetch(self, keys: Mapping[str, Sequence[int]]) -> list[tuple[str, StatesTable]]:
-        """Ask for states in one read for each kind of entity; what came within a moment, by the entity's name."""
+        """Ask for states in one read for each kind of entity; what came within a moment, by the
+        entity's name.
+        """
         for entity, wanted in keys.items():
             self._pending.setdefault(entity, set()).update(wanted)
         if self._running is not None and not self._running.done():
             return self.arrived()
         if time.monotonic() < self._resting_until:
             return []
-        self._running = self._pool.submit(self._work, {entity: self._next(entity, keys) for entity in self._pending})
+        self._running = self._pool.submit(
+            self._work, {entity: self._next(entity, keys) for entity in self._pending}
+        )
         try:
             self._running.result(self._patience)
         except NotYet:
@@ -85,7 +93,9 @@ class StateReader:
                 arrived.append((entity, table))
 
     def _next(self, entity: str, keys: Mapping[str, Sequence[int]]) -> list[int]:
-        """What to read now: what this batch needs, and of what earlier ones missed as much as one read takes."""
+        """What to read now: what this batch needs, and of what earlier ones missed as much as one
+        read takes.
+        """
         wanted = dict.fromkeys(keys.get(entity, ()))
         wanted.update(dict.fromkeys(islice(self._pending[entity], max(0, AT_ONCE - len(wanted)))))
         return list(wanted)

@@ -1,7 +1,7 @@
 """Who may ask: keys with roles in a file of the home, of which only SHA-256 is kept.
 
-A key is 256 bits of chance, so that its plain digest cannot be guessed back. The file is read again when it has
-changed: keys come and go without a restart.
+A key is 256 bits of chance, so that its plain digest cannot be guessed back. The file is read again
+when it has changed: keys come and go without a restart.
 """
 
 from __future__ import annotations
@@ -37,11 +37,13 @@ LOGGER = logging.getLogger(__name__)
 _NAME = re.compile(r"[a-z0-9][a-z0-9_-]{0,62}")
 
 
-class Key(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
+class Key(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
     """A key as it is kept: its name, roles, SHA-256 (hex) and when it was made (ISO 8601, UTC).
 
-    `rows_per_second` is what it may send over time, None without a limit, and `burst_rows` what it may send at once,
-    None for a second's worth: all processes of a machine together.
+    `rows_per_second` is what it may send over time, None without a limit, and `burst_rows` what it
+    may send at once, None for a second's worth: all processes of a machine together.
     """
 
     name: str
@@ -62,7 +64,9 @@ class Keys:
         self._problem = ""
 
     def refresh(self) -> None:
-        """Read the file again where it has changed; one that cannot be read is logged and leaves no key valid."""
+        """Read the file again where it has changed; one that cannot be read is logged and leaves no
+        key valid.
+        """
         try:
             status = self.path.stat()
             seen = (status.st_mtime_ns, status.st_size, status.st_ino)
@@ -77,7 +81,9 @@ class Keys:
             self._problem = str(error)
 
     def allow(self, authorization: bytes, roles: Sequence[str]) -> Key:
-        """The key of an `Authorization` header; raises `RefusalError`: 401 without one, 403 without such a role."""
+        """The key of an `Authorization` header; raises `RefusalError`: 401 without one, 403 without
+        such a role.
+        """
         scheme, _, token = authorization.partition(b" ")
         valid_key = None
         if scheme.lower() == b"bearer":
@@ -119,7 +125,9 @@ def first_key_file(settings: Settings) -> Path:
 
 
 def read(path: Path) -> tuple[Key, ...]:
-    """The keys in a file, none where there is none; raises `ConfigurationError` for a file that is none of ours."""
+    """The keys in a file, none where there is none; raises `ConfigurationError` for a file that is
+    none of ours.
+    """
     try:
         return msgspec.json.decode(path.read_bytes(), type=tuple[Key, ...])
     except FileNotFoundError:
@@ -135,7 +143,10 @@ def read(path: Path) -> tuple[Key, ...]:
 
 
 def add(settings: Settings, name: str, roles: Sequence[str], *, made_at: str) -> str:
-    """Make a key and return it; it is told this once. Raises `UsageError` for a name that is taken or no name."""
+    """Make a key and return it; it is told this once.
+
+    Raises `UsageError` for a name that is taken or no name.
+    """
     unknown = sorted(set(roles) - set(ROLES))
     if not _NAME.fullmatch(name) or unknown or not roles:
         raise UsageError(
@@ -155,7 +166,9 @@ def add(settings: Settings, name: str, roles: Sequence[str], *, made_at: str) ->
     def with_it(keys: tuple[Key, ...]) -> tuple[Key, ...]:
         if any(other.name == name for other in keys):
             raise UsageError(
-                "there is a key of that name", found=name, next_step="revoke it first, or choose another name"
+                "there is a key of that name",
+                found=name,
+                next_step="revoke it first, or choose another name",
             )
         return (*keys, key)
 
@@ -163,23 +176,39 @@ def add(settings: Settings, name: str, roles: Sequence[str], *, made_at: str) ->
     return token
 
 
-def limit(settings: Settings, name: str, rows_per_second: float | None, burst_rows: int | None = None) -> None:
-    """Say how many rows a key may send; None lifts the limit. Raises `UsageError` for no such key, no such rate."""
+def limit(
+    settings: Settings, name: str, rows_per_second: float | None, burst_rows: int | None = None
+) -> None:
+    """Say how many rows a key may send; None lifts the limit.
+
+    Raises `UsageError` for no such key, no such rate.
+    """
     if rows_per_second is not None and not 0 < rows_per_second < float("inf"):
-        raise UsageError("a rate that cannot be", expected="more than 0 rows a second", found=f"{rows_per_second:g}")
+        raise UsageError(
+            "a rate that cannot be",
+            expected="more than 0 rows a second",
+            found=f"{rows_per_second:g}",
+        )
     if burst_rows is not None and (burst_rows < 1 or rows_per_second is None):
-        raise UsageError("a burst that cannot be", expected="1 row or more, and a rate", found=str(burst_rows))
+        raise UsageError(
+            "a burst that cannot be", expected="1 row or more, and a rate", found=str(burst_rows)
+        )
 
     def limited(keys: tuple[Key, ...]) -> tuple[Key, ...]:
         _require_known(keys, name)
         limits = {"rows_per_second": rows_per_second, "burst_rows": burst_rows}
-        return tuple(msgspec.structs.replace(key, **limits) if key.name == name else key for key in keys)
+        return tuple(
+            msgspec.structs.replace(key, **limits) if key.name == name else key for key in keys
+        )
 
     _change(keys_file(settings), limited)
 
 
 def revoke(settings: Settings, name: str) -> None:
-    """Take a key away: within a second nobody is let in with it. Raises `UsageError` where there is none."""
+    """Take a key away: within a second nobody is let in with it.
+
+    Raises `UsageError` where there is none.
+    """
 
     def without_it(keys: tuple[Key, ...]) -> tuple[Key, ...]:
         _require_known(keys, name)
@@ -191,7 +220,9 @@ def revoke(settings: Settings, name: str) -> None:
 
 
 def ensure_first(settings: Settings, *, made_at: str) -> Path | None:
-    """Make the first key where no key was ever made; the file that holds it, None where there are keys."""
+    """Make the first key where no key was ever made; the file that holds it, None where there are
+    keys.
+    """
     if keys_file(settings).exists():
         return None
     token = add(settings, FIRST, ROLES, made_at=made_at)
@@ -224,7 +255,9 @@ def _alone(path: Path) -> Iterator[None]:
 
 def _write_private(path: Path, content: bytes) -> Path:
     def write(partial: Path) -> None:
-        with os.fdopen(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        with os.fdopen(
+            os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb"
+        ) as file:
             file.write(content)
 
     return write_whole(path, write, what="the keys of the scorer")

@@ -1,4 +1,6 @@
-"""A connection with limits of its own: headers have a size, a request has its time, and connections have a number."""
+"""A connection with limits of its own: headers have a size, a request has its time, and connections
+have a number.
+"""
 
 from __future__ import annotations
 
@@ -11,20 +13,26 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from pipelines.serve.refusals import CONTENT_TYPE, RefusalError
 
 REQUEST_SECONDS = 10.0
-"""Seconds in which a request must be here whole, from its first byte on (a connection's first: from its opening)."""
+"""Seconds in which a request must be here whole, from its first byte on (a connection's first: from
+its opening).
+"""
 
 HEADER_BYTES = 32 * 1024
 """Bytes of the headers of one request."""
 
 GRACE_SECONDS = 0.3
-"""Seconds that a connection without a request is kept when the service ends: its next request may be on the way."""
+"""Seconds that a connection without a request is kept when the service ends: its next request may
+be on the way.
+"""
 
 MOST_CONNECTIONS = 4096
 """Open connections of one process; a further one is closed at once."""
 
 
 class LimitedConnection(HttpToolsProtocol):
-    """uvicorn's connection, which lets a client send headers forever, or never, or a body byte by byte."""
+    """uvicorn's connection, which lets a client send headers forever, or never, or a body byte by
+    byte.
+    """
 
     _timer: asyncio.TimerHandle | None = None
     _in_headers = False
@@ -52,7 +60,9 @@ class LimitedConnection(HttpToolsProtocol):
             self._arm()
 
     def eof_received(self) -> bool:  # type: ignore[override]  # asyncio asks for one, uvicorn says nothing
-        """The client sends no more. What it has asked whole is answered, then the connection ends; else it ends now.
+        """The client sends no more.
+
+        What it has asked whole is answered, then the connection ends; else it ends now.
 
         TLS has no half-closed connections.
         """
@@ -78,7 +88,9 @@ class LimitedConnection(HttpToolsProtocol):
         super().on_message_complete()
 
     def shutdown(self) -> None:
-        """Asked to end: a request that is under way is answered first, and that answer ends the connection."""
+        """Asked to end: a request that is under way is answered first, and that answer ends the
+        connection.
+        """
         if self._is_idle():
             self.loop.call_later(GRACE_SECONDS, self._close_if_idle)
         elif self.cycle is not None:
@@ -86,7 +98,11 @@ class LimitedConnection(HttpToolsProtocol):
 
     def send_400_response(self, msg: str) -> None:
         """What the parser cannot read, as a problem document like every other."""
-        self._refuse(RefusalError("this is not HTTP that is understood here", status=400, kind="malformed", found=msg))
+        self._refuse(
+            RefusalError(
+                "this is not HTTP that is understood here", status=400, kind="malformed", found=msg
+            )
+        )
 
     def _arm(self) -> None:
         self._timer = self.loop.call_later(REQUEST_SECONDS, self._late)
@@ -121,9 +137,14 @@ class LimitedConnection(HttpToolsProtocol):
         cycle = self.cycle
         if cycle is None or cycle.response_complete or not cycle.response_started:
             content = refused.body()
-            head = b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection: close\r\n\r\n"
+            head = (
+                b"HTTP/1.1 %d %s\r\ncontent-type: %s\r\ncontent-length: %d\r\nconnection:"
+                b" close\r\n\r\n"
+            )
             phrase = HTTPStatus(refused.status).phrase.encode()
-            self.transport.write(head % (refused.status, phrase, CONTENT_TYPE, len(content)) + content)
+            self.transport.write(
+                head % (refused.status, phrase, CONTENT_TYPE, len(content)) + content
+            )
         if cycle is not None and not cycle.response_complete:
             cycle.disconnected = True
             cycle.message_event.set()
@@ -132,5 +153,8 @@ class LimitedConnection(HttpToolsProtocol):
 
 def _headers_too_large() -> RefusalError:
     return RefusalError(
-        "the headers are too large", status=431, kind="too-large", expected=f"at most {HEADER_BYTES} bytes"
+        "the headers are too large",
+        status=431,
+        kind="too-large",
+        expected=f"at most {HEADER_BYTES} bytes",
     )

@@ -1,4 +1,6 @@
-"""The engine's life in one process: opened while the door is open already, asked, drained, closed."""
+"""The engine's life in one process: opened while the door is open already, asked, drained,
+closed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,8 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Lifetime:
-    """Knows whether there is an engine, and whether it may be asked; all of it belongs to the event loop's thread.
+    """Knows whether there is an engine, and whether it may be asked; all of it belongs to the event
+    loop's thread.
 
     `notices` are told with the engine's problems, and hold nobody up.
     """
@@ -38,7 +41,10 @@ class Lifetime:
         self._tending: asyncio.Future[None] | None = None
 
     async def open(self, opened: Callable[[], Engine]) -> None:
-        """Open the engine in its thread; requests are told to come again until then. Raises what `opened` raises."""
+        """Open the engine in its thread; requests are told to come again until then.
+
+        Raises what `opened` raises.
+        """
         engine = await self._thread.begin(opened)
         self._batcher = Batcher(engine, self._thread, self.schema, self.bounds, self.gauges)
 
@@ -46,14 +52,24 @@ class Lifetime:
         """Who takes requests; raises `RefusalError` (503) before the engine is open."""
         if self._batcher is None:
             raise RefusalError(
-                "the scorer is not open yet", status=503, kind="unavailable", next_step="ask again", headers=AGAIN
+                "the scorer is not open yet",
+                status=503,
+                kind="unavailable",
+                next_step="ask again",
+                headers=AGAIN,
             )
         return self._batcher
 
     def tend(self) -> None:
-        """Let the engine look after what it shares with others, unless it is still at that, or hangs."""
+        """Let the engine look after what it shares with others, unless it is still at that, or
+        hangs.
+        """
         batcher = self._batcher
-        if batcher is None or batcher.stuck or (self._tending is not None and not self._tending.done()):
+        if (
+            batcher is None
+            or batcher.stuck
+            or (self._tending is not None and not self._tending.done())
+        ):
             return
         if self._tending is not None and (error := self._tending.exception()) is not None:
             self._tending = None
@@ -61,7 +77,9 @@ class Lifetime:
         self._tending = self._thread.begin(batcher.engine.tend)
 
     async def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:
-        """How many of these reports name a known event; raises `RefusalError` (503) where that takes too long."""
+        """How many of these reports name a known event; raises `RefusalError` (503) where that
+        takes too long.
+        """
         batcher = self.batcher()
         if batcher.stuck:
             raise _busy()
@@ -72,15 +90,27 @@ class Lifetime:
             raise _busy() from None
 
     def readiness(self) -> Readiness:
-        """How it stands; not ready before the engine is open, while it hangs, and from the drain on."""
+        """How it stands; not ready before the engine is open, while it hangs, and from the drain
+        on.
+        """
         if self._batcher is None:
             return Readiness(ready=False, release="", problems=("the scorer is not open yet",))
         readiness = self._batcher.engine.readiness()
-        stuck = ["the scorer is at one batch for longer than the deadline"] if self._batcher.stuck else []
+        stuck = (
+            ["the scorer is at one batch for longer than the deadline"]
+            if self._batcher.stuck
+            else []
+        )
         draining = ["it is ending"] if self.draining else []
         if not stuck and not draining:
-            return replace(readiness, problems=(*readiness.problems, *self.notices)) if self.notices else readiness
-        return replace(readiness, ready=False, problems=(*readiness.problems, *stuck, *draining, *self.notices))
+            return (
+                replace(readiness, problems=(*readiness.problems, *self.notices))
+                if self.notices
+                else readiness
+            )
+        return replace(
+            readiness, ready=False, problems=(*readiness.problems, *stuck, *draining, *self.notices)
+        )
 
     def figures(self) -> list[Family]:
         """What is counted here and by the engine."""
@@ -89,7 +119,9 @@ class Lifetime:
         return self.gauges.families(queue_rows=rows, ready=self.readiness().ready, engine=engine)
 
     async def close(self, *, patience: float) -> bool:
-        """Close the engine once it has answered; False where it was not done after `patience` seconds."""
+        """Close the engine once it has answered; False where it was not done after `patience`
+        seconds.
+        """
         if self._batcher is None:
             return True
         done = self._thread.begin(self._batcher.engine.close)

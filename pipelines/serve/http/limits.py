@@ -1,4 +1,5 @@
-"""What a request may cost before anything is known of it: the bytes of its body, its type, its encoding.
+"""What a request may cost before anything is known of it: the bytes of its body, its type, its
+encoding.
 
 How long it may take to arrive is `pipelines.serve.http.connection`'s matter.
 """
@@ -43,12 +44,16 @@ async def body(receive: Receive, headers: dict[bytes, bytes], *, largest: int) -
     if len(content) > largest:
         raise _too_large(largest, "more")
     if message["type"] == "http.disconnect":
-        raise RefusalError("the connection ended within the body", status=400, kind="malformed", headers=[CLOSE])
+        raise RefusalError(
+            "the connection ended within the body", status=400, kind="malformed", headers=[CLOSE]
+        )
     return content
 
 
 def require_type(headers: dict[bytes, bytes], wires: dict[bytes, Any]) -> Any:
-    """The wire of the request's content type; raises `RefusalError` (415) that lists those there are."""
+    """The wire of the request's content type; raises `RefusalError` (415) that lists those there
+    are.
+    """
     given = headers.get(b"content-type", b"")
     wire = wires.get(given) or wires.get(given.split(b";")[0].strip().lower())
     if wire is None:

@@ -1,4 +1,6 @@
-"""How many rows a key may send: a token bucket each, refused with the seconds until it is full enough again."""
+"""How many rows a key may send: a token bucket each, refused with the seconds until it is full
+enough again.
+"""
 
 from __future__ import annotations
 
@@ -13,8 +15,9 @@ from pipelines.serve.refusals import RefusalError
 class Bucket:
     """Holds `burst` rows and gets `rate` a second. Full at first.
 
-    A request of more rows than it holds is taken when it is full, and leaves it in debt: what is sent over a longer
-    time is never more than `burst` and one request above the rate, whatever the size of requests.
+    A request of more rows than it holds is taken when it is full, and leaves it in debt: what is
+    sent over a longer time is never more than `burst` and one request above the rate, whatever the
+    size of requests.
     """
 
     __slots__ = ("_held", "_since", "burst", "rate")
@@ -24,7 +27,10 @@ class Bucket:
         self._held, self._since = burst, now
 
     def take(self, rows: int, now: float) -> float:
-        """0 where the rows are taken; else the seconds after which they would be. `now`: seconds of any clock."""
+        """0 where the rows are taken; else the seconds after which they would be.
+
+        `now`: seconds of any clock.
+        """
         held = min(self.burst, self._held + (now - self._since) * self.rate)
         self._held, self._since = held, now
         short = min(rows, self.burst) - held
@@ -45,7 +51,9 @@ class Rates:
         self._buckets: dict[str, tuple[Key, Bucket]] = {}
 
     def require(self, key: Key | None, rows: int) -> None:
-        """Take so many rows of the key's; raises `RefusalError` (429) where it has sent more than it may."""
+        """Take so many rows of the key's; raises `RefusalError` (429) where it has sent more than
+        it may.
+        """
         if key is None or key.rows_per_second is None:
             return
         limited = self._buckets.get(key.name)
@@ -64,7 +72,10 @@ class Rates:
             "more rows than this key may send",
             status=429,
             kind="rate",
-            expected=f"{key.rows_per_second:g} rows a second, {key.burst_rows or key.rows_per_second:g} at once",
+            expected=(
+                f"{key.rows_per_second:g} rows a second, {key.burst_rows or key.rows_per_second:g}"
+                " at once"
+            ),
             found=f"the next {seconds:.3g} s are used up",
             next_step="send it again after Retry-After",
             headers=[(b"retry-after", b"%d" % ceil(seconds))],

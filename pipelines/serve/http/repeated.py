@@ -1,4 +1,6 @@
-"""What a server does again and again beside answering: a step that fails is told and tried again, the others go on."""
+"""What a server does again and again beside answering: a step that fails is told and tried again,
+the others go on.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +11,9 @@ LOGGER = logging.getLogger(__name__)
 
 
 class Repeated:
-    """Steps by name, all of them done at each `once`; a failure is logged when it begins and when it changes."""
+    """Steps by name, all of them done at each `once`; a failure is logged when it begins and when
+    it changes.
+    """
 
     def __init__(self, steps: Mapping[str, Callable[[], object]]) -> None:
         self._steps = dict(steps)

@@ -1,4 +1,6 @@
-"""The service on a socket, by TLS where there is a certificate: opened, kept, drained, in a time that is bounded."""
+"""The service on a socket, by TLS where there is a certificate: opened, kept, drained, in a time
+that is bounded.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from pipelines.serve.wire.request_bounds import door
 from pipelines.usecases.definition import UseCase
 
 NOTICE = 0.1
-"""Share of the drain's time in which it still takes new connections, while answers say that theirs ends."""
+"""Share of the drain's time in which it still takes new connections, while answers say that theirs
+ends.
+"""
 
 BACKLOG = 2048
 IDLE_SECONDS = 75
@@ -34,16 +38,21 @@ TICK = 0.5
 
 
 class _Server(uvicorn.Server):
-    """uvicorn without its signal handlers, with a shutdown that resets no connection that was made before it.
+    """uvicorn without its signal handlers, with a shutdown that resets no connection that was made
+    before it.
 
-    A TLS handshake has a time of its own here: a client that never begins one would else be kept for a minute.
+    A TLS handshake has a time of its own here: a client that never begins one would else be kept
+    for a minute.
     """
 
     def __init__(self, config: uvicorn.Config, tls: Tls | None) -> None:
         super().__init__(config)
         self._secured: dict[str, Any] = {}
         if tls is not None:
-            times = {"ssl_handshake_timeout": HANDSHAKE_SECONDS, "ssl_shutdown_timeout": GOODBYE_SECONDS}
+            times = {
+                "ssl_handshake_timeout": HANDSHAKE_SECONDS,
+                "ssl_shutdown_timeout": GOODBYE_SECONDS,
+            }
             self._secured = {"ssl": tls.context, **times}
 
     @contextlib.contextmanager
@@ -61,7 +70,9 @@ class _Server(uvicorn.Server):
         self.started = True
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, but take what the system has accepted for us already; then as uvicorn does."""
+        """Stop accepting, but take what the system has accepted for us already; then as uvicorn
+        does.
+        """
         queues = [listener.dup() for listener in sockets or []]
         for server in self.servers:
             server.close()
@@ -69,7 +80,9 @@ class _Server(uvicorn.Server):
         waiting: list[socket.socket] = []
         for queue in queues:
             waiting += _accepted(queue)
-        taken = [loop.connect_accepted_socket(self._protocol, each, **self._secured) for each in waiting]
+        taken = [
+            loop.connect_accepted_socket(self._protocol, each, **self._secured) for each in waiting
+        ]
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(asyncio.gather(*taken, return_exceptions=True), GOODBYE_SECONDS)
         await super().shutdown(sockets)
@@ -99,16 +112,26 @@ def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:
     schema = use_case.stored_features.schema
     lifetime = Lifetime(schema, bounds, worker=worker, shelf=metrics_shelf.shelf(settings))
     entrance = door(use_case, now=lambda: time_ns() // 1000, any_time=settings.serve_any_time)
-    limits = Limits(body_bytes=settings.serve_max_bytes, rows=settings.serve_max_rows, workers=settings.serve_processes)
+    limits = Limits(
+        body_bytes=settings.serve_max_bytes,
+        rows=settings.serve_max_rows,
+        workers=settings.serve_processes,
+    )
     return Service(use_case, entrance, Keys(keys_file(settings)), lifetime, limits, perf_counter)
 
 
 async def serve(
-    service: Service, settings: Settings, listener: socket.socket, opened: Callable[[], Engine], ended: asyncio.Event
+    service: Service,
+    settings: Settings,
+    listener: socket.socket,
+    opened: Callable[[], Engine],
+    ended: asyncio.Event,
 ) -> bool:
-    """Serve until `ended` is set, then drain; whether everything was done within the time that a drain has.
+    """Serve until `ended` is set, then drain; whether everything was done within the time that a
+    drain has.
 
-    Raises what `opened` raises, after the listener is closed, and `ConfigurationError` for a certificate.
+    Raises what `opened` raises, after the listener is closed, and `ConfigurationError` for a
+    certificate.
     """
     service.keys.refresh()
     tls = Tls.of(settings)
@@ -137,7 +160,9 @@ async def _drain(
     serving: asyncio.Task[None],
     opening: asyncio.Task[None],
 ) -> bool:
-    """Tell who asks, stop accepting, finish what is in flight, close the engine (one that opens, when it is open)."""
+    """Tell who asks, stop accepting, finish what is in flight, close the engine (one that opens,
+    when it is open).
+    """
     whole = settings.serve_drain_seconds
     end = perf_counter() + whole
     service.lifetime.draining = True

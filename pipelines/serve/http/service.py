@@ -1,7 +1,8 @@
 """The service: an ASGI application of a handful of routes, from the door to the batcher and back.
 
-Plain ASGI and no framework: a router, its request and response objects and its middleware would cost more than the
-decoding of a request. Every refusal is a problem document; nothing that a client sends raises beyond this module.
+Plain ASGI and no framework: a router, its request and response objects and its middleware would
+cost more than the decoding of a request. Every refusal is a problem document; nothing that a client
+sends raises beyond this module.
 """
 
 from __future__ import annotations
@@ -48,7 +49,9 @@ class Reply(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What a handler sees: headers by name in small letters, the query, the way to the body, and whose key it is."""
+    """What a handler sees: headers by name in small letters, the query, the way to the body, and
+    whose key it is.
+    """
 
     headers: dict[bytes, bytes]
     query: bytes
@@ -58,7 +61,9 @@ class Request:
 
 @dataclass(frozen=True)
 class Route:
-    """A path: its method, the roles of which a key needs one (none: open to all), and who answers."""
+    """A path: its method, the roles of which a key needs one (none: open to all), and who
+    answers.
+    """
 
     method: str
     roles: tuple[str, ...]
@@ -72,7 +77,9 @@ class Route:
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """Bytes of the largest body, rows of the largest request; in how many parts processes share a key's rate."""
+    """Bytes of the largest body, rows of the largest request; in how many parts processes share a
+    key's rate.
+    """
 
     body_bytes: int
     rows: int
@@ -80,12 +87,27 @@ class Limits:
 
 
 class Service:
-    """The application. `lifetime` knows the engine, from its opening to its drain; `number` is this process's."""
+    """The application.
+
+    `lifetime` knows the engine, from its opening to its drain; `number` is this process's.
+    """
 
     def __init__(
-        self, use_case: UseCase, door: Door, keys: Keys, lifetime: Lifetime, bounds: Limits, clock: Clock
+        self,
+        use_case: UseCase,
+        door: Door,
+        keys: Keys,
+        lifetime: Lifetime,
+        bounds: Limits,
+        clock: Clock,
     ) -> None:
-        self.use_case, self.keys, self.lifetime, self.limits, self.clock = use_case, keys, lifetime, bounds, clock
+        self.use_case, self.keys, self.lifetime, self.limits, self.clock = (
+            use_case,
+            keys,
+            lifetime,
+            bounds,
+            clock,
+        )
         self.json = JsonWire(use_case, door, most_rows=bounds.rows)
         arrow = ArrowWire(use_case, door, most_rows=bounds.rows)
         self.wires = {wire.content_type: wire for wire in (self.json, arrow)}
@@ -101,7 +123,9 @@ class Service:
             "/ready": Route("GET", ANYBODY, self._ready),
         }
 
-    async def __call__(self, scope: Any, receive: limits.Receive, send: Callable[[Any], Awaitable[None]]) -> None:
+    async def __call__(
+        self, scope: Any, receive: limits.Receive, send: Callable[[Any], Awaitable[None]]
+    ) -> None:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             raise ValueError(f"only HTTP is spoken here, not {scope['type']}")
@@ -109,25 +133,37 @@ class Service:
         try:
             reply = await self._reply(scope, receive)
         except RefusalError as error:
-            reply = _refusal(error, closing=scope["method"] == "POST" and error.kind in _BEFORE_BODY)
+            reply = _refusal(
+                error, closing=scope["method"] == "POST" and error.kind in _BEFORE_BODY
+            )
         except Exception:
             LOGGER.exception("a request failed")
             reply = _refusal(
-                RefusalError("something failed here; it is in the log", status=500, kind="failed"), closing=True
+                RefusalError("something failed here; it is in the log", status=500, kind="failed"),
+                closing=True,
             )
-        closing = (limits.CLOSE,) if self.lifetime.draining and limits.CLOSE not in reply.headers else ()
+        closing = (
+            (limits.CLOSE,) if self.lifetime.draining and limits.CLOSE not in reply.headers else ()
+        )
         length = (b"content-length", b"%d" % len(reply.body))
         headers = [(b"content-type", reply.content_type), length, *reply.headers, *closing]
         await send({"type": "http.response.start", "status": reply.status, "headers": headers})
-        await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body})
+        await send(
+            {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body}
+        )
         path = scope["path"]
-        self.gauges.answered(path if path in self.routes else "other", reply.status, self.clock() - began)
+        self.gauges.answered(
+            path if path in self.routes else "other", reply.status, self.clock() - began
+        )
 
     async def _reply(self, scope: Any, receive: limits.Receive) -> Reply:
         route = self.routes.get(scope["path"])
         if route is None:
             raise RefusalError(
-                "there is nothing at this path", status=404, kind="not-found", expected=", ".join(self.routes)
+                "there is nothing at this path",
+                status=404,
+                kind="not-found",
+                expected=", ".join(self.routes),
             )
         if scope["method"] not in route.methods:
             raise RefusalError(
@@ -141,7 +177,11 @@ class Service:
         headers = dict(scope["headers"])
         if len(headers) != len(scope["headers"]):
             _require_one_of_each(scope["headers"])
-        key = self.keys.allow(headers.get(b"authorization", b""), route.roles) if route.roles else None
+        key = (
+            self.keys.allow(headers.get(b"authorization", b""), route.roles)
+            if route.roles
+            else None
+        )
         return await route.handler(Request(headers, scope["query_string"], receive, key))
 
     async def _score(self, request: Request) -> Reply:
@@ -156,7 +196,9 @@ class Service:
                 reasons=score_request.reasons or chosen["reasons"],
                 features=score_request.features or chosen["features"],
             )
-        share = await self.lifetime.batcher().ask(score_request.rows, explained=score_request.reasons)
+        share = await self.lifetime.batcher().ask(
+            score_request.rows, explained=score_request.reasons
+        )
         self._count(share)
         return Reply(200, wire.content_type, wire.write(score_request, share))
 
@@ -165,7 +207,9 @@ class Service:
         body = await limits.body(request.receive, request.headers, largest=self.limits.body_bytes)
         rows = self.json.read_reports(body)
         self.rates.require(request.key, len(rows))
-        matched = await self.lifetime.report(np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1]))
+        matched = await self.lifetime.report(
+            np.ascontiguousarray(rows[:, 0]), np.ascontiguousarray(rows[:, 1])
+        )
         return _json(Reported(known=matched, waiting=len(rows) - matched))
 
     async def _release(self, _: Request) -> Reply:
@@ -184,7 +228,11 @@ class Service:
 
     async def _ready(self, _: Request) -> Reply:
         readiness = self.lifetime.readiness()
-        document = {"ready": readiness.ready, "release": readiness.release, "problems": readiness.problems}
+        document = {
+            "ready": readiness.ready,
+            "release": readiness.release,
+            "problems": readiness.problems,
+        }
         return _json(document, status=200 if readiness.ready else 503)
 
     async def _metrics(self, _: Request) -> Reply:
@@ -201,14 +249,20 @@ class Service:
         self.gauges.rows += past - first
         for place, decider in enumerate(predictions.deciders):
             if decider.fallback:
-                self.gauges.fallback_rows += int(np.count_nonzero(predictions.decided_by[first:past] == place))
+                self.gauges.fallback_rows += int(
+                    np.count_nonzero(predictions.decided_by[first:past] == place)
+                )
 
 
-_BEFORE_BODY = frozenset({"not-found", "method", "unauthorized", "forbidden", "unsupported", "too-large"})
+_BEFORE_BODY = frozenset(
+    {"not-found", "method", "unauthorized", "forbidden", "unsupported", "too-large"}
+)
 """Refusals for which a body was not read: the connection ends with them."""
 
 _ONCE = {b"authorization": 401, b"content-type": 415, b"content-encoding": 415}
-"""Headers that come once, and the status for a request that has two: which of them counts is nobody's to guess."""
+"""Headers that come once, and the status for a request that has two: which of them counts is
+nobody's to guess.
+"""
 
 
 def _require_one_of_each(headers: list[tuple[bytes, bytes]]) -> None:
@@ -231,7 +285,9 @@ _OPTIONS = {b"true": True, b"1": True, b"false": False, b"0": False}
 
 
 def options(query: bytes) -> dict[str, bool]:
-    """What the query asks to be told; raises `RefusalError` (400) for anything but reasons and features."""
+    """What the query asks to be told; raises `RefusalError` (400) for anything but reasons and
+    features.
+    """
     chosen = {"reasons": False, "features": False}
     named = set()
     for part in query.split(b"&"):
@@ -271,5 +327,8 @@ def _plain(value: Any) -> Any:
 def _refusal(error: RefusalError, *, closing: bool) -> Reply:
     closed = closing and limits.CLOSE not in error.headers
     return Reply(
-        error.status, refused.CONTENT_TYPE, error.body(), (*error.headers, *([limits.CLOSE] if closed else []))
+        error.status,
+        refused.CONTENT_TYPE,
+        error.body(),
+        (*error.headers, *([limits.CLOSE] if closed else [])),
     )

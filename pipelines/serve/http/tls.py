@@ -1,4 +1,6 @@
-"""TLS at the door: a context that takes a certificate which was replaced on disk, without a restart."""
+"""TLS at the door: a context that takes a certificate which was replaced on disk, without a
+restart.
+"""
 
 from __future__ import annotations
 
@@ -27,9 +29,13 @@ def _now() -> datetime:
 
 
 class Tls:
-    """The context that connections are made with, its certificate, and why the one on disk is not taken."""
+    """The context that connections are made with, its certificate, and why the one on disk is not
+    taken.
+    """
 
-    def __init__(self, settings: Settings, first: Certificate, seen: Seen, now: Callable[[], datetime]) -> None:
+    def __init__(
+        self, settings: Settings, first: Certificate, seen: Seen, now: Callable[[], datetime]
+    ) -> None:
         self.certificate = first
         self._problem, self._settings, self._seen, self._now = "", settings, seen, now
         self.context = _context(first)
@@ -38,20 +44,25 @@ class Tls:
     def of(cls, settings: Settings, now: Callable[[], datetime] = _now) -> Tls | None:
         """TLS as the settings say, None where they do not.
 
-        The supervisor has looked at the certificate before it began. Hence one that has ended since is shown all the
-        same, so that callers see why they are not served, and one that cannot be used is a `TransientError`: a process
-        that is started again in the middle of a replacement tries once more, and does not end the others.
+        The supervisor has looked at the certificate before it began. Hence one that has ended since
+        is shown all the same, so that callers see why they are not served, and one that cannot be
+        used is a `TransientError`: a process that is started again in the middle of a replacement
+        tries once more, and does not end the others.
         """
         try:
             seen = _seen(settings)
             first = certificate_of(settings)
             return None if first is None else cls(settings, first, seen, now)
         except ConfigurationError as error:
-            fields = {name: getattr(error, name) for name in ("where", "expected", "found", "next_step", "runbook")}
+            fields = {
+                name: getattr(error, name)
+                for name in ("where", "expected", "found", "next_step", "runbook")
+            }
             raise TransientError(error.what, **fields) from error
 
     def refresh(self) -> None:
-        """Take what was put in the files' place; one that cannot be used is told, and the one before goes on.
+        """Take what was put in the files' place; one that cannot be used is told, and the one
+        before goes on.
 
         A handshake takes whatever the context has at its beginning, so nobody is cut off.
         """
@@ -68,21 +79,31 @@ class Tls:
             self._tell(str(error).splitlines()[0])
             return
         self.certificate, self._problem, self._seen = certificate, "", seen
-        LOGGER.warning("the certificate was replaced; the new one ends on %s UTC", f"{certificate.ends:%Y-%m-%d %H:%M}")
+        LOGGER.warning(
+            "the certificate was replaced; the new one ends on %s UTC",
+            f"{certificate.ends:%Y-%m-%d %H:%M}",
+        )
 
     def problems(self) -> tuple[str, ...]:
         """What is wrong with the certificate at this moment."""
         ended = ["the certificate has ended"] if self._now() >= self.certificate.ends else []
-        return (*([f"the certificate on disk is not taken: {self._problem}"] if self._problem else []), *ended)
+        return (
+            *([f"the certificate on disk is not taken: {self._problem}"] if self._problem else []),
+            *ended,
+        )
 
     def _tell(self, problem: str) -> None:
         if problem != self._problem:
-            LOGGER.error("the certificate on disk is not taken, the one before goes on: %s", problem)
+            LOGGER.error(
+                "the certificate on disk is not taken, the one before goes on: %s", problem
+            )
         self._problem = problem
 
 
 def _context(certificate: Certificate) -> ssl.SSLContext:
-    """A context of TLS 1.2 and later; raises `ConfigurationError` for a certificate that OpenSSL does not take."""
+    """A context of TLS 1.2 and later; raises `ConfigurationError` for a certificate that OpenSSL
+    does not take.
+    """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])

@@ -1,6 +1,8 @@
-"""The log of answers becomes Parquet in a process of its own, beside those that answer and behind them in the queue.
+"""The log of answers becomes Parquet in a process of its own, beside those that answer and behind
+them in the queue.
 
-`python -m pipelines.serve.log.compaction` turns what is complete into Parquet and ends; the supervisor starts it.
+`python -m pipelines.serve.log.compaction` turns what is complete into Parquet and ends; the
+supervisor starts it.
 """
 
 from __future__ import annotations
@@ -38,7 +40,9 @@ class Settler:
     def look(self) -> None:
         """Start it, if it is time to look and there is something to do."""
         now = time.monotonic()
-        if now - self._looked < LOOK_EVERY or (self._process is not None and self._process.poll() is None):
+        if now - self._looked < LOOK_EVERY or (
+            self._process is not None and self._process.poll() is None
+        ):
             return
         self._looked = now
         if waiting(self._folder):
@@ -63,7 +67,9 @@ class Settler:
 
 def main() -> int:
     """Settle what is complete, at the lowest priority; the exit code."""
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s log of answers %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format="%(asctime)s log of answers %(levelname)s %(message)s"
+    )
     os.nice(19)
     settings = Settings.from_environment()
     try:

@@ -20,7 +20,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Logged:
-    """A batch as it goes to the log. `champion` and `challenger` are release ids ("" without one)."""
+    """A batch as it goes to the log.
+
+    `champion` and `challenger` are release ids ("" without one).
+    """
 
     requests: Events
     predictions: Predictions
@@ -41,9 +44,9 @@ class Logged:
 def prediction_table(batches: Sequence[Logged], schema: EventSchema) -> pa.Table:
     """One row for each answer of batches that are alike.
 
-    Columns: event id, time, entity keys, `cents`; score, decision, release, model_version, fallback, reason, by_policy,
-    flags; champion, challenger, challenger_score; answered_at; and the features that any of them reads, DOUBLE, as
-    `feature.<name>`.
+    Columns: event id, time, entity keys, `cents`; score, decision, release, model_version,
+    fallback, reason, by_policy, flags; champion, challenger, challenger_score; answered_at; and the
+    features that any of them reads, DOUBLE, as `feature.<name>`.
     """
     import pyarrow as pa
 
@@ -51,7 +54,9 @@ def prediction_table(batches: Sequence[Logged], schema: EventSchema) -> pa.Table
         return pa.array(np.concatenate([pick(batch) for batch in batches]))
 
     keys = {
-        entity.key: pa.array(np.concatenate([batch.requests.keys[entity.name] for batch in batches]))
+        entity.key: pa.array(
+            np.concatenate([batch.requests.keys[entity.name] for batch in batches])
+        )
         for entity in schema.entities
     }
     matrix = np.concatenate([batch.predictions.features for batch in batches])
@@ -64,11 +69,16 @@ def prediction_table(batches: Sequence[Logged], schema: EventSchema) -> pa.Table
             "cents": joined(lambda batch: batch.requests.cents),
             "score": joined(lambda batch: batch.predictions.scores),
             "decision": joined(lambda batch: batch.predictions.decisions),
-            **_decided(batches[0].predictions.deciders, joined(lambda batch: batch.predictions.decided_by)),
+            **_decided(
+                batches[0].predictions.deciders, joined(lambda batch: batch.predictions.decided_by)
+            ),
             "flags": joined(lambda batch: batch.predictions.flags),
             **_contenders(batches),
             "answered_at": _stamps(batches),
-            **{f"feature.{name}": pa.array(np.ascontiguousarray(matrix[:, n])) for n, name in enumerate(names)},
+            **{
+                f"feature.{name}": pa.array(np.ascontiguousarray(matrix[:, n]))
+                for n, name in enumerate(names)
+            },
         }
     )
 
@@ -77,7 +87,10 @@ def _decided(deciders: Sequence[Decider], place: pa.Array) -> dict[str, pa.Array
     """What the decider of each row says of itself."""
     import pyarrow as pa
 
-    texts = {name: [getattr(decider, name) for decider in deciders] for name in ("model_version", "reason")}
+    texts = {
+        name: [getattr(decider, name) for decider in deciders]
+        for name in ("model_version", "reason")
+    }
     release = pa.array([decider.release_id for decider in deciders], pa.string())
     return {
         "release": release.take(place),
@@ -96,7 +109,9 @@ def _contenders(batches: Sequence[Logged]) -> dict[str, pa.Array]:
     scores = [batch.challenger_scores for batch in batches]
     given_scores = [batch_scores for batch_scores in scores if batch_scores is not None]
     challenger_scores = (
-        np.concatenate(given_scores) if given_scores and len(given_scores) == len(scores) else [None] * rows
+        np.concatenate(given_scores)
+        if given_scores and len(given_scores) == len(scores)
+        else [None] * rows
     )
     return {
         "champion": pa.repeat(pa.scalar(batches[0].champion, pa.string()), rows),
@@ -109,5 +124,7 @@ def _stamps(batches: Sequence[Logged]) -> pa.Array:
     import pyarrow as pa
 
     at = [batch.at.astimezone(UTC).replace(tzinfo=None) for batch in batches]
-    stamps = np.repeat(np.array(at, dtype="datetime64[us]"), [len(batch.predictions) for batch in batches])
+    stamps = np.repeat(
+        np.array(at, dtype="datetime64[us]"), [len(batch.predictions) for batch in batches]
+    )
     return pa.array(stamps).cast(pa.timestamp("us", "UTC"))

@@ -25,15 +25,21 @@ MOST_WAITING = 200_000
 
 
 class PredictionWriter:
-    """Takes batches from one thread and writes them in another; `share` of the units (by hash of `unit`) are logged."""
+    """Takes batches from one thread and writes them in another; `share` of the units (by hash of
+    `unit`) are logged.
+    """
 
-    def __init__(self, log: PredictionLog, schema: EventSchema, unit: str, *, share: float = 1.0) -> None:
+    def __init__(
+        self, log: PredictionLog, schema: EventSchema, unit: str, *, share: float = 1.0
+    ) -> None:
         self._log = log
         self._schema = schema
         self._unit = next(entity.name for entity in schema.entities if entity.key == unit)
         self._share = share
         self._queue: SimpleQueue[Logged] = SimpleQueue()
-        self._put = self._taken = self._refused = self._failed = 0  # rows; each is counted by one thread alone
+        self._put = self._taken = self._refused = self._failed = (
+            0  # rows; each is counted by one thread alone
+        )
         self._ended = threading.Event()
         self.problem = ""
         self._thread = threading.Thread(target=self._work, name="answers", daemon=True)

@@ -1,4 +1,6 @@
-"""What the service counts of itself: requests, rows, seconds by stage; as families for `/metrics`."""
+"""What the service counts of itself: requests, rows, seconds by stage; as families for
+`/metrics`.
+"""
 
 from __future__ import annotations
 
@@ -9,11 +11,28 @@ from collections.abc import Mapping
 
 from pipelines.base.openmetrics import Family, Sample
 
-SECONDS = (0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5)
+SECONDS = (
+    0.0001,
+    0.00025,
+    0.0005,
+    0.001,
+    0.0025,
+    0.005,
+    0.01,
+    0.025,
+    0.05,
+    0.1,
+    0.25,
+    0.5,
+    1.0,
+    2.5,
+)
 """Upper bounds of the histograms' buckets."""
 
 STAGES = ("queue", "score", "total")
-"""Of a request: waiting for its batch; of a batch: in the engine; of a request: from its headers to its answer."""
+"""Of a request: waiting for its batch; of a batch: in the engine; of a request: from its headers to
+its answer.
+"""
 
 
 class Histogram:
@@ -68,10 +87,13 @@ class Gauges:
         self.shed += status == 429
         self.stages["total"].observe(seconds)
 
-    def families(self, *, queue_rows: int, ready: bool, engine: Mapping[str, float]) -> list[Family]:
+    def families(
+        self, *, queue_rows: int, ready: bool, engine: Mapping[str, float]
+    ) -> list[Family]:
         """All of it, with what is read at this moment."""
         requests: list[Sample] = [
-            ("_total", {"path": path, "status": str(status)}, count) for (path, status), count in self.requests.items()
+            ("_total", {"path": path, "status": str(status)}, count)
+            for (path, status), count in self.requests.items()
         ]
         seconds: list[Sample] = []
         for stage, histogram in self.stages.items():
@@ -80,14 +102,22 @@ class Gauges:
             _counter("requests", "requests by path and status", requests),
             _counter("rows", "events that were answered", [("_total", {}, self.rows)]),
             _counter("batches", "calls of the engine", [("_total", {}, self.batches)]),
-            _counter("batch_rows", "events that the engine was asked for", [("_total", {}, self.batch_rows)]),
+            _counter(
+                "batch_rows",
+                "events that the engine was asked for",
+                [("_total", {}, self.batch_rows)],
+            ),
             _counter("shed", "requests that were told to come again", [("_total", {}, self.shed)]),
             _counter(
                 "over_rate",
                 "requests of more rows than their key may send, by its name",
                 [("_total", {"key": name}, count) for name, count in self.over_rate.items()],
             ),
-            _counter("fallback_rows", "events that the declared rule decided", [("_total", {}, self.fallback_rows)]),
+            _counter(
+                "fallback_rows",
+                "events that the declared rule decided",
+                [("_total", {}, self.fallback_rows)],
+            ),
             _gauge("queue_rows", "events that are not answered yet", queue_rows),
             _gauge("ready", "1 while it answers as it should", ready),
             Family(
@@ -103,7 +133,11 @@ class Gauges:
 
     def _certificate(self) -> list[Family]:
         meaning = "when the certificate ends, in seconds since 1970"
-        return [] if self.certificate_ends is None else [_gauge("certificate_ends", meaning, self.certificate_ends)]
+        return (
+            []
+            if self.certificate_ends is None
+            else [_gauge("certificate_ends", meaning, self.certificate_ends)]
+        )
 
 
 def _counter(name: str, meaning: str, samples: list[Sample]) -> Family:
@@ -111,7 +145,9 @@ def _counter(name: str, meaning: str, samples: list[Sample]) -> Family:
 
 
 def _gauge(name: str, meaning: str, value: float) -> Family:
-    return Family(name=f"tollgate_serve_{name}", kind="gauge", meaning=meaning, samples=[("", {}, value)])
+    return Family(
+        name=f"tollgate_serve_{name}", kind="gauge", meaning=meaning, samples=[("", {}, value)]
+    )
 
 
 def _of_engine(name: str, value: float) -> Family:

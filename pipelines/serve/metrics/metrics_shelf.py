@@ -1,4 +1,5 @@
-"""Figures of all processes of the service: each leaves its own in the home every second, and any of them tells all.
+"""Figures of all processes of the service: each leaves its own in the home every second, and any of
+them tells all.
 
 A scrape reaches one process; without the others' figures its counters would go up and down.
 """
@@ -24,11 +25,17 @@ def shelf(settings: Settings) -> Path:
 def leave(folder: Path, worker: int, families: Sequence[Family]) -> None:
     """Put a process's families on the shelf."""
     content = msgspec.json.encode(families)
-    write_whole(folder / f"{worker}.json", lambda path: path.write_bytes(content), what="the scorer's figures")
+    write_whole(
+        folder / f"{worker}.json",
+        lambda path: path.write_bytes(content),
+        what="the scorer's figures",
+    )
 
 
 def together(folder: Path, worker: int, families: Sequence[Family]) -> list[Family]:
-    """The families of one process and those that the others have left, each sample labelled with its worker."""
+    """The families of one process and those that the others have left, each sample labelled with
+    its worker.
+    """
     by_worker: dict[int, Sequence[Family]] = {}
     for path in folder.glob("[0-9]*.json"):
         try:
@@ -39,7 +46,9 @@ def together(folder: Path, worker: int, families: Sequence[Family]) -> list[Fami
     joined: dict[str, Family] = {}
     for number in sorted(by_worker):
         for family in by_worker[number]:
-            labelled = [(suffix, _of(number, labels), value) for suffix, labels, value in family.samples]
+            labelled = [
+                (suffix, _of(number, labels), value) for suffix, labels, value in family.samples
+            ]
             before = joined[family.name].samples if family.name in joined else ()
             joined[family.name] = replace(family, samples=[*before, *labelled])
     return list(joined.values())

@@ -1,7 +1,8 @@
-"""The processes of the service: one listener each on one port, started again when they die, ended together.
+"""The processes of the service: one listener each on one port, started again when they die, ended
+together.
 
-The listeners are bound here (SO_REUSEPORT, so that the system spreads connections) and stay open when a process dies:
-what was connecting meanwhile waits for the next one.
+The listeners are bound here (SO_REUSEPORT, so that the system spreads connections) and stay open
+when a process dies: what was connecting meanwhile waits for the next one.
 """
 
 from __future__ import annotations
@@ -32,10 +33,14 @@ from pipelines.serve.processes.worker import HOPELESS
 
 ENGINE = "pipelines.serve.engine.engine:open_engine"
 WORKER = "pipelines.serve.processes.worker"
-"""What opens the engine in each process: `module:function`, called with the settings and the process's number."""
+"""What opens the engine in each process: `module:function`, called with the settings and the
+process's number.
+"""
 
 FIRST_DELAY, LONGEST_DELAY = 0.5, 30.0
-"""Seconds before a process that died is started again: doubled at each death, back to the first after a good minute."""
+"""Seconds before a process that died is started again: doubled at each death, back to the first
+after a good minute.
+"""
 
 GOOD_LIFE = 60.0
 MARGIN = 5.0
@@ -65,8 +70,12 @@ class Supervisor:
     _workers: list[_Worker] = field(default_factory=list)
 
     def run(self, started: Callable[[], object] = lambda: None) -> int:
-        """Serve until SIGTERM or SIGINT; `started` is called once the port is ours. 0 where all ended well."""
-        self._workers = [_Worker(number, each) for number, each in enumerate(listeners(self.settings))]
+        """Serve until SIGTERM or SIGINT; `started` is called once the port is ours. 0 where all
+        ended well.
+        """
+        self._workers = [
+            _Worker(number, each) for number, each in enumerate(listeners(self.settings))
+        ]
         shutil.rmtree(metrics_shelf.shelf(self.settings), ignore_errors=True)
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, self._end)
@@ -98,7 +107,9 @@ class Supervisor:
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (worker.deaths - 1))
         worker.process, worker.next_start = None, now + delay
         (metrics_shelf.shelf(self.settings) / f"{worker.number}.json").unlink(missing_ok=True)
-        LOGGER.error("process %d ended with %d; the next one starts in %.1f s", worker.number, code, delay)
+        LOGGER.error(
+            "process %d ended with %d; the next one starts in %.1f s", worker.number, code, delay
+        )
 
     def _start(self, worker: _Worker) -> None:
         descriptor = worker.listener.fileno()
@@ -138,7 +149,9 @@ class Supervisor:
 
 
 def listeners(settings: Settings) -> list[socket.socket]:
-    """A listening socket for each process, all on one port; raises `ConfigurationError` where it is taken."""
+    """A listening socket for each process, all on one port; raises `ConfigurationError` where it is
+    taken.
+    """
     require_free(settings.serve_port, needed_by="the online scorer", setting="TOLLGATE_SERVE_PORT")
     return [_listener(settings) for _ in range(settings.serve_processes)]
 
@@ -154,9 +167,11 @@ def _listener(settings: Settings) -> socket.socket:
 
 
 def serve(settings: Settings, engine: str = ENGINE) -> int:
-    """`tollgate serve`: make the first key where there is none, say where to ask, and serve; the exit code.
+    """`tollgate serve`: make the first key where there is none, say where to ask, and serve; the
+    exit code.
 
-    Raises `ConfigurationError` for a port that is taken, a certificate that cannot be used, and a home that was copied.
+    Raises `ConfigurationError` for a port that is taken, a certificate that cannot be used, and a
+    home that was copied.
     """
     require_own_home(settings)
     require_writable(settings.home / "serving", needed_by="the online scorer")
@@ -169,7 +184,10 @@ def serve(settings: Settings, engine: str = ENGINE) -> int:
         where = f"{settings.serve_scheme}://{settings.bind}:{settings.serve_port}"
         print(f"the online scorer: {where}, {settings.serve_processes} process(es)")
         if first:
-            print(f"its first key is in {first}; make others with `tollgate serve keys add NAME --role scorer`")
+            print(
+                f"its first key is in {first}; make others with `tollgate serve keys add NAME"
+                " --role scorer`"
+            )
         sys.stdout.flush()
 
     return Supervisor(settings, engine).run(tell)

@@ -28,7 +28,9 @@ HOPELESS = 78
 """Exit code where another start would fail in the same way (sysexits' EX_CONFIG)."""
 
 SWITCH_SECONDS = 0.0005
-"""How long the event loop may keep Python's lock while the engine's thread wants it (5 ms would be felt)."""
+"""How long the event loop may keep Python's lock while the engine's thread wants it (5 ms would be
+felt).
+"""
 
 LOGGER = logging.getLogger("tollgate.serve")
 
@@ -36,7 +38,9 @@ LOGGER = logging.getLogger("tollgate.serve")
 def main(arguments: list[str]) -> int:
     """Serve until SIGTERM, or until the supervisor is gone; the exit code."""
     number, descriptor, engine = int(arguments[0]), int(arguments[1]), arguments[2]
-    logging.basicConfig(level=logging.WARNING, format=f"%(asctime)s scorer {number} %(levelname)s %(message)s")
+    logging.basicConfig(
+        level=logging.WARNING, format=f"%(asctime)s scorer {number} %(levelname)s %(message)s"
+    )
     sys.setswitchinterval(SWITCH_SECONDS)
     try:
         with asyncio.Runner(
@@ -51,13 +55,17 @@ def main(arguments: list[str]) -> int:
 async def _run(number: int, listener: socket.socket, engine: str) -> int:
     settings = Settings.from_environment()
     module, _, function = engine.partition(":")
-    opened = partial(_open, partial(getattr(import_module(module), function), settings, worker=number))
+    opened = partial(
+        _open, partial(getattr(import_module(module), function), settings, worker=number)
+    )
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, ended.set)
     watching = asyncio.create_task(_parent_gone(os.getppid(), ended))
-    done = await serve(build(settings, load(settings.use_case), worker=number), settings, listener, opened, ended)
+    done = await serve(
+        build(settings, load(settings.use_case), worker=number), settings, listener, opened, ended
+    )
     watching.cancel()
     if not done:
         LOGGER.error("the engine was not closed within %s s", settings.serve_drain_seconds)
@@ -67,7 +75,9 @@ async def _run(number: int, listener: socket.socket, engine: str) -> int:
 
 
 def _open(opened: Callable[[], Engine]) -> Engine:
-    """The engine; Python's collector leaves alone what is in memory by then: each look at it took 140 ms."""
+    """The engine; Python's collector leaves alone what is in memory by then: each look at it took
+    140 ms.
+    """
     engine = opened()
     gc.collect()
     gc.freeze()

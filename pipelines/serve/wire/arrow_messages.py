@@ -1,7 +1,9 @@
-"""Record batches out of an Arrow IPC stream that a stranger sent: nothing is unpacked before its size is known.
+"""Record batches out of an Arrow IPC stream that a stranger sent: nothing is unpacked before its
+size is known.
 
-A compressed buffer may unpack to thousands of times its size, and pyarrow has no limit for that, so compressed batches
-are refused by their header. Format: https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
+A compressed buffer may unpack to thousands of times its size, and pyarrow has no limit for that, so
+compressed batches are refused by their header. Format:
+https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interprocess-communication-ipc
 (Message.fbs: `RecordBatch` has length, nodes, buffers, compression).
 """
 
@@ -17,9 +19,11 @@ _HEADER, _LENGTH, _COMPRESSION = 2, 0, 3
 
 
 def record_batches(body: bytes, expected: Any, *, most_rows: int) -> list[Any]:
-    """The `pyarrow.RecordBatch`es of a stream whose columns are those of the schema `expected`, in any order.
+    """The `pyarrow.RecordBatch`es of a stream whose columns are those of the schema `expected`, in
+    any order.
 
-    Raises `RefusalError` for what is not such a stream, for compressed data and for more than `most_rows` rows.
+    Raises `RefusalError` for what is not such a stream, for compressed data and for more than
+    `most_rows` rows.
     """
     import pyarrow as pa
 
@@ -43,8 +47,18 @@ def record_batches(body: bytes, expected: Any, *, most_rows: int) -> list[Any]:
             batch = pa.ipc.read_record_batch(message, schema)
             batch.validate(full=True)
             batches.append(batch)
-    except (pa.ArrowException, OSError, EOFError, StopIteration, struct.error, ValueError, IndexError) as error:
-        raise malformed(str(error).splitlines()[0] if str(error) else type(error).__name__) from error
+    except (
+        pa.ArrowException,
+        OSError,
+        EOFError,
+        StopIteration,
+        struct.error,
+        ValueError,
+        IndexError,
+    ) as error:
+        raise malformed(
+            str(error).splitlines()[0] if str(error) else type(error).__name__
+        ) from error
     return batches
 
 
@@ -76,11 +90,20 @@ def _require_columns(schema: Any, expected: Any) -> None:
 
     for name in schema.names:
         if name not in expected.names or schema.names.count(name) > 1:
-            what = "a field is there twice" if name in expected.names else "a field that nobody knows"
-            raise RefusalError(what, field=name[:100], expected=", ".join(expected.names), next_step="leave it out")
+            what = (
+                "a field is there twice" if name in expected.names else "a field that nobody knows"
+            )
+            raise RefusalError(
+                what, field=name[:100], expected=", ".join(expected.names), next_step="leave it out"
+            )
     for wanted in expected:
         if wanted.name not in schema.names:
-            raise RefusalError("a field is missing", field=wanted.name, expected=str(wanted.type), next_step="send it")
+            raise RefusalError(
+                "a field is missing",
+                field=wanted.name,
+                expected=str(wanted.type),
+                next_step="send it",
+            )
         given = schema.field(wanted.name).type
         utc = pa.types.is_timestamp(given) and given.unit == "us" and given.tz is not None
         same = utc if pa.types.is_timestamp(wanted.type) else given == wanted.type

@@ -1,4 +1,6 @@
-"""The Arrow wire: a stream of record batches in, one record batch out; whole columns are checked, no row singly."""
+"""The Arrow wire: a stream of record batches in, one record batch out; whole columns are checked,
+no row singly.
+"""
 
 from __future__ import annotations
 
@@ -23,10 +25,11 @@ FEATURE = "feature."
 class ArrowWire:
     """Reads and writes Arrow IPC streams for one use case.
 
-    In: the feed's columns, by name in any order: bigint as int64, times as timestamp[us] with a zone, amounts as
-    decimal128(p, 2) as declared or float64. Out: the key, score (float64), decision (bool), release, model_version,
-    feature_set, fallback_reason (dictionaries of text), threshold, fallback, flags (text, comma between words), and on
-    request `reasons` (a list of structs) and a float64 column `feature.NAME` for each feature.
+    In: the feed's columns, by name in any order: bigint as int64, times as timestamp[us] with a
+    zone, amounts as decimal128(p, 2) as declared or float64. Out: the key, score (float64),
+    decision (bool), release, model_version, feature_set, fallback_reason (dictionaries of text),
+    threshold, fallback, flags (text, comma between words), and on request `reasons` (a list of
+    structs) and a float64 column `feature.NAME` for each feature.
     """
 
     content_type = b"application/vnd.apache.arrow.stream"
@@ -37,7 +40,9 @@ class ArrowWire:
         self.door = door
         self.most_rows = most_rows
         self.names = columns(use_case.stored_features.schema)
-        self.schema = pa.schema([(column.name, arrow_type(column.type)) for column in use_case.events.columns])
+        self.schema = pa.schema(
+            [(column.name, arrow_type(column.type)) for column in use_case.events.columns]
+        )
 
     def read(self, body: bytes) -> ScoreRequest:
         """The request in a body; raises `RefusalError`."""
@@ -63,18 +68,28 @@ class ArrowWire:
         return sink.getvalue().to_pybytes()  # type: ignore[no-any-return]
 
     def _fill(self, rows: Rows, batch: Any, first: int) -> None:
-        """The columns of a batch into the table; `first` is its first row's place in the request."""
+        """The columns of a batch into the table; `first` is its first row's place in the
+        request.
+        """
         for place, name in enumerate(self.names):
             column = batch.column(name)
             if column.null_count:
                 row = int(np.flatnonzero(column.is_null().to_numpy(zero_copy_only=False))[0])
                 raise RefusalError(
-                    "a value is missing", row=first + row, field=name, expected=str(column.type), found="null"
+                    "a value is missing",
+                    row=first + row,
+                    field=name,
+                    expected=str(column.type),
+                    found="null",
                 )
-            rows[:, place] = self._cents(column, first) if name == self.door.amount else _int64(column)
+            rows[:, place] = (
+                self._cents(column, first) if name == self.door.amount else _int64(column)
+            )
 
     def _cents(self, column: Any, first: int) -> NDArray[np.int64]:
-        """Whole cents; the first amount that has more than two decimals or does not fit raises `RefusalError`."""
+        """Whole cents; the first amount that has more than two decimals or does not fit raises
+        `RefusalError`.
+        """
         import pyarrow as pa
 
         if column.type == pa.float64():
@@ -84,7 +99,9 @@ class ArrowWire:
                 cents = np.rint(np.where(inside, amounts, 0.0) * 100).astype(np.int64)
                 exact = inside & (cents / 100 == amounts)
         else:
-            halves = np.frombuffer(column.buffers()[1], dtype="<i8", count=2 * (column.offset + len(column)))
+            halves = np.frombuffer(
+                column.buffers()[1], dtype="<i8", count=2 * (column.offset + len(column))
+            )
             low, high = halves.reshape(-1, 2)[column.offset :].T
             cents, exact = low, high == low >> 63
         wrong = np.flatnonzero(~exact)
@@ -116,8 +133,12 @@ class ArrowWire:
             "release": _text(by, [decider.release_id for decider in deciders]),
             "model_version": _text(by, [decider.model_version for decider in deciders]),
             "feature_set": _text(by, [decider.feature_digest for decider in deciders]),
-            "threshold": pa.array(np.array([d.threshold for d in deciders])[predictions.decided_by[part]]),
-            "fallback": pa.array(np.array([d.fallback for d in deciders], dtype=bool)[predictions.decided_by[part]]),
+            "threshold": pa.array(
+                np.array([d.threshold for d in deciders])[predictions.decided_by[part]]
+            ),
+            "fallback": pa.array(
+                np.array([d.fallback for d in deciders], dtype=bool)[predictions.decided_by[part]]
+            ),
             "fallback_reason": _text(by, [decider.reason for decider in deciders]),
             "flags": _flags(predictions.flags[part]),
         }
@@ -125,14 +146,20 @@ class ArrowWire:
             arrays["reasons"] = _reasons(predictions, first, past)
         if request.features and predictions.names:
             values = np.ascontiguousarray(predictions.features[part].T)
-            arrays |= {FEATURE + name: pa.array(values[place]) for place, name in enumerate(predictions.shown_names)}
+            arrays |= {
+                FEATURE + name: pa.array(values[place])
+                for place, name in enumerate(predictions.shown_names)
+            }
         return pa.RecordBatch.from_arrays(list(arrays.values()), names=list(arrays))
 
 
 def _int64(column: Any) -> NDArray[np.int64]:
     import pyarrow as pa
 
-    return column.view(pa.int64()).to_numpy() if pa.types.is_timestamp(column.type) else column.to_numpy()  # type: ignore[no-any-return]
+    if pa.types.is_timestamp(column.type):
+        column = column.view(pa.int64())
+    values: NDArray[np.int64] = column.to_numpy()
+    return values
 
 
 def _text(codes: Any, words: list[str]) -> Any:
@@ -152,7 +179,10 @@ def _reasons(predictions: Predictions, first: int, past: int) -> Any:
     import pyarrow as pa
 
     weights = [
-        [{"feature": name, "contribution": weight} for name, weight in predictions.reasons.get(row, ())]
+        [
+            {"feature": name, "contribution": weight}
+            for name, weight in predictions.reasons.get(row, ())
+        ]
         for row in range(first, past)
     ]
     weight_type = pa.struct([("feature", pa.string()), ("contribution", pa.float64())])

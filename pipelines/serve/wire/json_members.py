@@ -1,7 +1,9 @@
-"""Whether a member's name occurs twice in a JSON body: which of the two is meant is not for the decoder to guess.
+"""Whether a member's name occurs twice in a JSON body: which of the two is meant is not for the
+decoder to guess.
 
-RFC 8259 (section 4) leaves it open what a reader makes of a name that occurs twice, and msgspec silently keeps the last
-value. So two readers of one body, a fraud filter in front of the scorer for example, may see different amounts.
+RFC 8259 (section 4) leaves it open what a reader makes of a name that occurs twice, and msgspec
+silently keeps the last value. So two readers of one body, a fraud filter in front of the scorer for
+example, may see different amounts.
 """
 
 from __future__ import annotations
@@ -27,10 +29,10 @@ _LARGE = 4096
 class RepeatedMembers:
     """Finds members that occur twice in bodies that the decoder has accepted.
 
-    The decoder leaves only members of known names, each at least once, and values of known types. So a body holds at
-    least two quotes for each member and for each text, and exactly as many where no name occurs twice and no text
-    holds an escaped quote. Quotes are counted (a hundredth of what decoding costs); only a body with more of them is
-    read a second time, by Python's own parser.
+    The decoder leaves only members of known names, each at least once, and values of known types.
+    So a body holds at least two quotes for each member and for each text, and exactly as many where
+    no name occurs twice and no text holds an escaped quote. Quotes are counted (a hundredth of what
+    decoding costs); only a body with more of them is read a second time, by Python's own parser.
     """
 
     def __init__(self, feed: Feed) -> None:
@@ -42,8 +44,8 @@ class RepeatedMembers:
     def refuse(self, body: bytes, rows: Sequence[Any], outer: Sequence[str]) -> None:
         """Raise `RefusalError` where a name occurs twice in `body`.
 
-        `rows` are the decoded rows, `outer` the names of the members around them: the first holds the rows; it is
-        empty where the body is one row.
+        `rows` are the decoded rows, `outer` the names of the members around them: the first holds
+        the rows; it is empty where the body is one row.
         """
         texts_and_names = len(outer) + len(rows) * (self._members + self._texts)
         quotes = _count_quotes(body)

@@ -46,13 +46,19 @@ def refusal(error: Exception) -> RefusalError:
     path, minded = (place["path"], text[: place.start()]) if place else ("", text)
     row = _ROW.match(path)
     rest = path[row.end() :] if row else path
-    return _minded(minded, int(row[1]) if row else None, rest.lstrip(".").split(".")[0].split("[")[0])
+    return _minded(
+        minded, int(row[1]) if row else None, rest.lstrip(".").split(".")[0].split("[")[0]
+    )
 
 
 def _minded(minded: str, row: int | None, field: str) -> RefusalError:
     if missing := _MISSING.match(minded):
         return RefusalError(
-            "a field is missing", row=row, field=missing[1], expected="every column of the feed", next_step="send it"
+            "a field is missing",
+            row=row,
+            field=missing[1],
+            expected="every column of the feed",
+            next_step="send it",
         )
     if unknown := _UNKNOWN.match(minded):
         return RefusalError(
@@ -74,7 +80,9 @@ def _minded(minded: str, row: int | None, field: str) -> RefusalError:
     got = _GOT.match(minded)
     if got:
         expected, given = (_WORDS.get(got[name], got[name]) for name in ("expected", "found"))
-        return RefusalError("a value of the wrong type", row=row, field=field, expected=expected, found=given)
+        return RefusalError(
+            "a value of the wrong type", row=row, field=field, expected=expected, found=given
+        )
     return RefusalError("a value that cannot be", row=row, field=field, expected=_told(minded))
 
 

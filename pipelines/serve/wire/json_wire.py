@@ -1,7 +1,8 @@
 """The JSON wire: strict types generated from the use case's feeds, decoded and encoded by msgspec.
 
-A request is one event object, or `{"events": [...], "reasons": bool, "features": bool}`. Amounts are numbers or text
-with at most two decimals, times ISO 8601 with a zone; numbers beyond 2^53 are exact here, though not in JavaScript.
+A request is one event object, or `{"events": [...], "reasons": bool, "features": bool}`. Amounts
+are numbers or text with at most two decimals, times ISO 8601 with a zone; numbers beyond 2^53 are
+exact here, though not in JavaScript.
 """
 
 from __future__ import annotations
@@ -31,7 +32,9 @@ _BATCH = re.compile(rb'"events"\s*:')
 
 _AMOUNT = (
     Annotated[float, Meta(description="currency units, at most two decimals")]
-    | Annotated[str, Meta(pattern=r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2})?$", description="the same as text")]
+    | Annotated[
+        str, Meta(pattern=r"^[+-]?[0-9]{1,16}(\.[0-9]{1,2})?$", description="the same as text")
+    ]
 )
 
 _TYPES: dict[Kind, Any] = {
@@ -48,7 +51,9 @@ _TYPES: dict[Kind, Any] = {
 _OPTIONS = {"reasons": "tell what weighed most", "features": "tell the values of the features"}
 """Members beside `events`, false where they are left out, and what they mean."""
 
-WORDS = tuple(tuple(flag.name.lower() for flag in Flag if flag.name and flag & bits) for bits in range(256))
+WORDS = tuple(
+    tuple(flag.name.lower() for flag in Flag if flag.name and flag & bits) for bits in range(256)
+)
 """The words of each combination of flags."""
 
 
@@ -60,7 +65,9 @@ class Reason(Struct):
 
 
 class Reported(Struct):
-    """What became of reports: how many name an event that is known here, and how many wait for theirs."""
+    """What became of reports: how many name an event that is known here, and how many wait for
+    theirs.
+    """
 
     known: int
     waiting: int
@@ -91,7 +98,8 @@ class JsonWire:
         self.prediction = _prediction(schema.id)
         self.predictions = msgspec.defstruct("Answers", [("answers", list[self.prediction])])  # type: ignore[name-defined]
         self._decoders = {
-            kind: msgspec.json.Decoder(kind) for kind in (self.event, self.events, self.report, self.reports)
+            kind: msgspec.json.Decoder(kind)
+            for kind in (self.event, self.events, self.report, self.reports)
         }
         self._encode = msgspec.json.Encoder().encode
         self._repeated_in_events = RepeatedMembers(use_case.events)
@@ -107,7 +115,9 @@ class JsonWire:
             options = [name for name in _OPTIONS if getattr(batch, name) is not UNSET]
             self._repeated_in_events.refuse(body, batch.events, ["events", *options])
             rows = self._rows(batch.events, 0)
-            return ScoreRequest(rows=rows, reasons=batch.reasons is True, features=batch.features is True)
+            return ScoreRequest(
+                rows=rows, reasons=batch.reasons is True, features=batch.features is True
+            )
         event = self._decoded(self.event, body)
         self._repeated_in_events.refuse(body, [event], [])
         return ScoreRequest(rows=self._rows([event], None), single=True)
@@ -158,12 +168,19 @@ class JsonWire:
         of_decider = [_of_decider(decider) for decider in predictions.deciders]
         columns = (
             values[part].tolist()
-            for values in (predictions.scores, predictions.decisions, predictions.decided_by, predictions.flags)
+            for values in (
+                predictions.scores,
+                predictions.decisions,
+                predictions.decided_by,
+                predictions.flags,
+            )
         )
         new = self.prediction
         rows = [
             new(identity, score, decision, *of_decider[by], WORDS[flags])
-            for identity, score, decision, by, flags in zip(request.rows[:, 0].tolist(), *columns, strict=True)
+            for identity, score, decision, by, flags in zip(
+                request.rows[:, 0].tolist(), *columns, strict=True
+            )
         ]
         for by, decider in enumerate(predictions.deciders):
             if decider.reason:
@@ -175,20 +192,39 @@ class JsonWire:
     @cached_property
     def kinds(self) -> tuple[type[Struct], ...]:
         """The structs that documents are made of, for their schemas."""
-        return (self.event, self.events, self.report, self.reports, self.prediction, self.predictions, Reason, Reported)
+        return (
+            self.event,
+            self.events,
+            self.report,
+            self.reports,
+            self.prediction,
+            self.predictions,
+            Reason,
+            Reported,
+        )
 
 
 def _of_decider(decider: Decider) -> tuple[str, str, str, float, bool]:
-    return decider.release_id, decider.model_version, decider.feature_digest, decider.threshold, decider.fallback
+    return (
+        decider.release_id,
+        decider.model_version,
+        decider.feature_digest,
+        decider.threshold,
+        decider.fallback,
+    )
 
 
-def _several(kind: type[Struct], name: str, member: str, most: int, *, options: bool = False) -> type[Struct]:
+def _several(
+    kind: type[Struct], name: str, member: str, most: int, *, options: bool = False
+) -> type[Struct]:
     rows = Annotated[list[kind], Meta(min_length=1, max_length=most)]  # type: ignore[valid-type]
     members = [
         (name, Annotated[bool | UnsetType, Meta(description=description)], UNSET)
         for name, description in _OPTIONS.items()
     ]
-    return msgspec.defstruct(name, [(member, rows), *(members if options else [])], forbid_unknown_fields=True)
+    return msgspec.defstruct(
+        name, [(member, rows), *(members if options else [])], forbid_unknown_fields=True
+    )
 
 
 def _prediction(key: str) -> type[Struct]:
@@ -199,11 +235,22 @@ def _prediction(key: str) -> type[Struct]:
             (key, int),
             ("score", share),
             ("decision", Annotated[bool, Meta(description="the score reaches the threshold")]),
-            ("release", Annotated[str, Meta(description='the release that decided; "rule" for the declared rule')]),
+            (
+                "release",
+                Annotated[
+                    str, Meta(description='the release that decided; "rule" for the declared rule')
+                ],
+            ),
             ("model_version", str),
-            ("feature_set", Annotated[str, Meta(description="SHA-256 of the definitions of its features")]),
+            (
+                "feature_set",
+                Annotated[str, Meta(description="SHA-256 of the definitions of its features")],
+            ),
             ("threshold", float),
-            ("fallback", Annotated[bool, Meta(description="the declared rule decided in place of a model")]),
+            (
+                "fallback",
+                Annotated[bool, Meta(description="the declared rule decided in place of a model")],
+            ),
             ("flags", Annotated[tuple[str, ...], Meta(description=", ".join(WORDS[31]))]),
             ("fallback_reason", str | UnsetType, UNSET),
             ("reasons", list[Reason] | UnsetType, UNSET),
@@ -220,7 +267,9 @@ def _explain_fallback(rows: list[Any], which: Any, reason: str) -> None:
 def _explain(rows: list[Any], request: ScoreRequest, predictions: Predictions, first: int) -> None:
     for place, row in enumerate(rows):
         if request.reasons:
-            row.reasons = [Reason(name, weight) for name, weight in predictions.reasons.get(first + place, ())]
+            row.reasons = [
+                Reason(name, weight) for name, weight in predictions.reasons.get(first + place, ())
+            ]
         if request.features:
             values = (
                 predictions.features[first + place, : len(predictions.shown_names)].tolist()

@@ -1,4 +1,5 @@
-"""What a row must hold to be let in, from the use case's feed: ranges of amounts, how old, how far ahead.
+"""What a row must hold to be let in, from the use case's feed: ranges of amounts, how old, how far
+ahead.
 
 Both wires ask here, JSON row by row and Arrow by whole columns, so that they let the same rows in.
 """
@@ -27,7 +28,8 @@ _MONEY = re.compile(r"[+-]?\d{1,16}(?:\.\d{1,2})?", re.ASCII)
 
 @dataclass(frozen=True, kw_only=True)
 class Door:
-    """Bounds of a row, both ends included: amounts in cents, times in µs by `now` (µs), the latter unless `any_time`.
+    """Bounds of a row, both ends included: amounts in cents, times in µs by `now` (µs), the latter
+    unless `any_time`.
 
     Times reach back `reach` µs: before that no feature of ours would see the event.
     """
@@ -52,13 +54,21 @@ class Door:
         early, late = (_told(bound) for bound in self.times())
         ahead = micros > self.now()
         return RefusalError(
-            "a time in the future" if ahead else "the event is older than anything that features look at",
+            (
+                "a time in the future"
+                if ahead
+                else "the event is older than anything that features look at"
+            ),
             kind="time-out-of-range",
             row=row,
             field=field or self.time,
             expected=f"from {early} to {late}",
             found=_told(micros),
-            next_step="correct the clock or the zone of the sender" if ahead else "send it to the landing zone instead",
+            next_step=(
+                "correct the clock or the zone of the sender"
+                if ahead
+                else "send it to the landing zone instead"
+            ),
         )
 
     def wrong_amount(self, amount: str, row: int | None) -> RefusalError:
@@ -74,7 +84,9 @@ class Door:
         )
 
     def cents(self, amount: float | str, row: int | None) -> int:
-        """Whole cents of an amount, exactly; raises `RefusalError` for more than two decimals or out of range."""
+        """Whole cents of an amount, exactly; raises `RefusalError` for more than two decimals or
+        out of range.
+        """
         if isinstance(amount, str):
             if not _MONEY.fullmatch(amount):
                 raise self.wrong_amount(amount, row)
@@ -92,7 +104,9 @@ class Door:
 
 
 def door(use_case: UseCase, *, now: Callable[[], int], any_time: bool = False) -> Door:
-    """The door of a use case's events; raises `ConfigurationError` for a rule of the feed that it cannot hold."""
+    """The door of a use case's events; raises `ConfigurationError` for a rule of the feed that it
+    cannot hold.
+    """
     schema = use_case.stored_features.schema
     lowest, highest = _range(use_case.events, schema.amount)
     reach = timedelta(days=use_case.stored_features.reach_days) // _MICROSECOND
@@ -120,7 +134,9 @@ def _range(feed: Feed, amount: str) -> tuple[int, int]:
         if parts is None or parts[1] != amount:
             raise _not_held(rule.condition, f"{amount} >= NUMBER or {amount} <= NUMBER")
         bound = int(Decimal(parts[3]).scaleb(2))
-        lowest, highest = (max(lowest, bound), highest) if parts[2] == ">=" else (lowest, min(highest, bound))
+        lowest, highest = (
+            (max(lowest, bound), highest) if parts[2] == ">=" else (lowest, min(highest, bound))
+        )
     return lowest, highest
 
 
@@ -130,7 +146,10 @@ def _not_held(rule: str, expected: str) -> ConfigurationError:
         where="the use case's events",
         expected=expected,
         found=rule,
-        next_step="declare the rule in that form, or teach pipelines/serve/wire/request_bounds.py the other one",
+        next_step=(
+            "declare the rule in that form, or teach pipelines/serve/wire/request_bounds.py the"
+            " other one"
+        ),
     )
 
 

@@ -1,12 +1,15 @@
-"""Paired bootstrap by unit: how far a difference between two contenders may be noise, where rows of a card go together.
+"""Paired bootstrap by unit: how far a difference between two contenders may be noise, where rows of
+a card go together.
 
-The Bayesian bootstrap (Rubin 1981; an exchangeably weighted bootstrap in the sense of Praestgaard and Wellner 1993):
-each replicate gives every unit (card) an exponential weight, all of its rows the same, all contenders and all slices
-the same. Unlike resampling with whole counts it never loses all positives of a small slice.
+The Bayesian bootstrap (Rubin 1981; an exchangeably weighted bootstrap in the sense of Praestgaard
+and Wellner 1993): each replicate gives every unit (card) an exponential weight, all of its rows the
+same, all contenders and all slices the same. Unlike resampling with whole counts it never loses all
+positives of a small slice.
 
-Weighted average precision is that of `pipelines.problems.metrics` with `sample_weight`: equal scores are one step. Rows
-are sorted once; only the total weight between two positives matters, so rows are added up by (stretch, unit) first and
-each replicate then costs one addition for each such pair.
+Weighted average precision is that of `pipelines.problems.metrics` with `sample_weight`: equal
+scores are one step. Rows are sorted once; only the total weight between two positives matters, so
+rows are added up by (stretch, unit) first and each replicate then costs one addition for each such
+pair.
 """
 
 from __future__ import annotations
@@ -25,7 +28,9 @@ BLOCK = 64
 
 @dataclass(frozen=True, kw_only=True)
 class Interval:
-    """A point estimate, its bootstrap interval and standard error; `replicates` is what the latter rest on."""
+    """A point estimate, its bootstrap interval and standard error; `replicates` is what the latter
+    rest on.
+    """
 
     point: float
     low: float
@@ -40,7 +45,12 @@ class Interval:
 
     def figures(self, name: str) -> dict[str, float]:
         """The numbers as a check keeps them."""
-        return {name: self.point, f"{name}_low": self.low, f"{name}_high": self.high, f"{name}_error": self.error}
+        return {
+            name: self.point,
+            f"{name}_low": self.low,
+            f"{name}_high": self.high,
+            f"{name}_error": self.error,
+        }
 
 
 @dataclass(frozen=True)
@@ -55,9 +65,13 @@ class Resampling:
 
     @classmethod
     def by_unit(cls, unit: Array, *, replicates: int, seed: int) -> Resampling:
-        """Weights for the units of these rows (any sortable keys); the same for the same units, seed and count."""
+        """Weights for the units of these rows (any sortable keys); the same for the same units,
+        seed and count.
+        """
         units, index = np.unique(unit, return_inverse=True)
-        weights = np.random.default_rng(seed).standard_exponential((len(units), replicates), dtype=np.float32)
+        weights = np.random.default_rng(seed).standard_exponential(
+            (len(units), replicates), dtype=np.float32
+        )
         return cls(index, weights)
 
     @property
@@ -69,13 +83,20 @@ class Resampling:
         return Resampling(self.index[rows], self.weights)
 
     def totals(self, value: Array) -> Array:
-        """The weighted sum over rows of `value` (float) in each replicate, float64; weights have a mean of 1."""
+        """The weighted sum over rows of `value` (float) in each replicate, float64; weights have a
+        mean of 1.
+        """
         by_unit = np.bincount(self.index, weights=value, minlength=len(self.weights))
-        return np.asarray(by_unit.astype(np.float32) @ self.weights / self.weights.mean(axis=0), dtype=np.float64)
+        return np.asarray(
+            by_unit.astype(np.float32) @ self.weights / self.weights.mean(axis=0), dtype=np.float64
+        )
 
 
 def average_precisions(label: Array, score: Array, resampling: Resampling) -> Array:
-    """Average precision in each replicate (float64); NaN where no label is 1. Arrays are parallel, one entry a row."""
+    """Average precision in each replicate (float64); NaN where no label is 1.
+
+    Arrays are parallel, one entry a row.
+    """
     positive = label == 1
     if not positive.any():
         return np.full(resampling.replicates, np.nan)
@@ -93,7 +114,9 @@ def average_precisions(label: Array, score: Array, resampling: Resampling) -> Ar
 
 @dataclass(frozen=True)
 class _Pairs:
-    """Counts of rows by (stretch of the ranking, unit), in order of stretches; each stretch has at least one."""
+    """Counts of rows by (stretch of the ranking, unit), in order of stretches; each stretch has at
+    least one.
+    """
 
     unit: Array
     count: Array
@@ -113,7 +136,8 @@ class _Pairs:
 
 @dataclass(frozen=True)
 class _Ranking:
-    """Rows in order of falling scores, cut after each score that a positive has; what comes after the last is left out.
+    """Rows in order of falling scores, cut after each score that a positive has; what comes after
+    the last is left out.
 
     `all` counts every row of a stretch, `hits` the positives.
     """
@@ -136,23 +160,38 @@ class _Ranking:
 
 
 def interval(point: float, replicates: Array, *, level: float) -> Interval:
-    """The percentile interval of a two-sided `level` (0.95: 2.5 % on either side); NaN replicates are left out."""
+    """The percentile interval of a two-sided `level` (0.95: 2.5 % on either side); NaN replicates
+    are left out.
+    """
     drawn = replicates[np.isfinite(replicates)]
     if len(drawn) < 2:
-        return Interval(point=point, low=float("nan"), high=float("nan"), error=float("nan"), replicates=len(drawn))
+        return Interval(
+            point=point,
+            low=float("nan"),
+            high=float("nan"),
+            error=float("nan"),
+            replicates=len(drawn),
+        )
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return Interval(
-        point=point, low=float(low), high=float(high), error=float(drawn.std(ddof=1)), replicates=len(drawn)
+        point=point,
+        low=float(low),
+        high=float(high),
+        error=float(drawn.std(ddof=1)),
+        replicates=len(drawn),
     )
 
 
 @dataclass(frozen=True)
 class Family:
-    """Several differences looked at together: points by name, and the replicates of each in the same weights.
+    """Several differences looked at together: points by name, and the replicates of each in the
+    same weights.
 
-    The simultaneous intervals hold for all of them at once with the given level (single-step max-T, Romano and Wolf
-    2005): point +- c x standard error, where c is the quantile, over replicates, of the largest deviation in standard
-    errors. It corrects for the number of looks and, as slices overlap, for how much they say the same.
+    The simultaneous intervals hold for all of them at once with the given level (single-step max-T,
+    Romano and Wolf
+    2005): point +- c x standard error, where c is the quantile, over replicates, of the largest
+    deviation in standard errors. It corrects for the number of looks and, as slices overlap, for
+    how much they say the same.
     """
 
     points: Mapping[str, float]
@@ -163,7 +202,9 @@ class Family:
         return {name: float(np.std(values, ddof=1)) for name, values in self.replicates.items()}
 
     def critical(self, level: float) -> float:
-        """The number of standard errors that all deviations stay within, in `level` of the replicates."""
+        """The number of standard errors that all deviations stay within, in `level` of the
+        replicates.
+        """
         deviations: Sequence[Array] = [
             np.abs(values - values.mean()) / self._errors[name]
             for name, values in self.replicates.items()

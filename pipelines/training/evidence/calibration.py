@@ -1,7 +1,9 @@
-"""Are scores probabilities? Brier score against the champion's, and how far observed shares are from mean scores.
+"""Are scores probabilities?
 
-Reliability (as the card's plot shows it): rows in order of score, cut into groups with equally many positives; the
-error is the mean over rows of |observed share - mean score|.
+Brier score against the champion's, and how far observed shares are from mean scores.
+
+Reliability (as the card's plot shows it): rows in order of score, cut into groups with equally many
+positives; the error is the mean over rows of |observed share - mean score|.
 """
 
 from __future__ import annotations
@@ -18,7 +20,9 @@ NAME, GROUPS = "calibration", 10
 
 
 def reliability(label: Array, score: Array, groups: int = GROUPS) -> list[tuple[float, float, int]]:
-    """(mean score, observed share, rows) of groups that are cut, along the score, at equal numbers of positives."""
+    """(mean score, observed share, rows) of groups that are cut, along the score, at equal numbers
+    of positives.
+    """
     order = np.argsort(score, kind="stable")
     ranked, hits = score[order], label[order]
     positives = np.cumsum(hits)
@@ -47,7 +51,9 @@ def calibration_holds(contest: Contest, champion: Scorer) -> Check:
 
     candidate_error = (contest.scores[CANDIDATE] - contest.label) ** 2
     constant = np.full(len(contest.label), contest.label.mean())
-    rival_error = ((constant if champion.fallback else contest.scores[CHAMPION]) - contest.label) ** 2
+    rival_error = (
+        (constant if champion.fallback else contest.scores[CHAMPION]) - contest.label
+    ) ** 2
     rise = _mean_difference(contest, candidate_error - rival_error)
     against = "always the mean share" if champion.fallback else "the champion"
 
@@ -60,19 +66,27 @@ def calibration_holds(contest: Contest, champion: Scorer) -> Check:
         name=NAME,
         question=question,
         outcome="failed" if rise.low > share * float(rival_error.mean()) else "passed",
-        found=f"Brier score {candidate_error.mean():.5f} against {rival_error.mean():.5f} of {against}; "
-        f"scores expect {expected:,.0f} positives, {contest.label.sum():,.0f} were there",
-        figures={"brier_score": float(candidate_error.mean()), "against": float(rival_error.mean()), "margin": share,
-                 "expected_positives": expected, "positives": float(contest.label.sum()),
-                 **{f"reliability_error_{name}": value for name, value in errors.items()},
-                 **rise.figures("difference")},
+        found=f"Brier score {candidate_error.mean():.5f} against {rival_error.mean():.5f} of"
+        f" {against}; scores expect {expected:,.0f} positives,"
+        f" {contest.label.sum():,.0f} were there",
+        figures={
+            "brier_score": float(candidate_error.mean()),
+            "against": float(rival_error.mean()),
+            "margin": share,
+            "expected_positives": expected,
+            "positives": float(contest.label.sum()),
+            **{f"reliability_error_{name}": value for name, value in errors.items()},
+            **rise.figures("difference"),
+        },
         table=[
             {"mean score": mean, "observed share": observed, "events": rows}
             for mean, observed, rows in reliability(contest.label, contest.scores[CANDIDATE])
         ],
-    )  # fmt: skip
+    )
 
 
 def _mean_difference(contest: Contest, value: Array) -> Interval:
     rows = len(value)
-    return interval(float(value.mean()), contest.resampling.totals(value) / rows, level=contest.policy.level)
+    return interval(
+        float(value.mean()), contest.resampling.totals(value) / rows, level=contest.policy.level
+    )

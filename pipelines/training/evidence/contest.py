@@ -1,4 +1,6 @@
-"""What the evidence speaks of: test rows with their labels, every contender's scores, one set of weights."""
+"""What the evidence speaks of: test rows with their labels, every contender's scores, one set of
+weights.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """`rows` are judged rows of a training frame, `label` (0/1) and each contender's `scores` are parallel to them."""
+    """`rows` are judged rows of a training frame, `label` (0/1) and each contender's `scores` are
+    parallel to them.
+    """
 
     use_case: UseCase
     rows: pd.DataFrame
@@ -29,8 +33,12 @@ class Contest:
     _drawn: dict[str, Array] = field(default_factory=dict, repr=False)
 
     @classmethod
-    def of(cls, rows: pd.DataFrame, label: Array, scores: Mapping[str, Array], use_case: UseCase) -> Contest:
-        """The contest with weights by the policy's unit; no other primary metric than this one can be declared."""
+    def of(
+        cls, rows: pd.DataFrame, label: Array, scores: Mapping[str, Array], use_case: UseCase
+    ) -> Contest:
+        """The contest with weights by the policy's unit; no other primary metric than this one can
+        be declared.
+        """
         policy = use_case.evidence
         unit = rows[use_case.review.unit].to_numpy()
         resampling = Resampling.by_unit(unit, replicates=policy.replicates, seed=policy.seed)
@@ -55,7 +63,9 @@ class Contest:
         return average_precision(self.label, self.scores[name])
 
     def difference(self, contender: str, rival: str) -> Interval:
-        """The interval of how much better the primary metric of `contender` is, in the same weights for both."""
+        """The interval of how much better the primary metric of `contender` is, in the same weights
+        for both.
+        """
         point = self.point(contender) - self.point(rival)
         return interval(point, self.drawn(contender) - self.drawn(rival), level=self.policy.level)
 

@@ -1,7 +1,9 @@
-"""What the decisions cost a day: reviews that people make, and money lost to positives that nobody reviewed.
+"""What the decisions cost a day: reviews that people make, and money lost to positives that nobody
+reviewed.
 
-A unit (card) is reviewed on a day on which one of its scores reaches the release's threshold; that costs
-`review_cost` and saves all of its positives of that day. Those of other units cost `loss_share` of their amount.
+A unit (card) is reviewed on a day on which one of its scores reaches the release's threshold; that
+costs `review_cost` and saves all of its positives of that day. Those of other units cost
+`loss_share` of their amount.
 """
 
 from __future__ import annotations
@@ -23,9 +25,14 @@ NAME = "money"
 
 
 def money_holds(contest: Contest, candidate: Scorer, champion: Scorer) -> Check:
-    """Failed where the interval of candidate - champion, in money a day, proves a rise beyond the policy's share."""
+    """Failed where the interval of candidate - champion, in money a day, proves a rise beyond the
+    policy's share.
+    """
     policy, share = contest.policy, contest.policy.cost_margin
-    question = f"At its own threshold, is a rise of cost of more than {share:.0%} of the champion's not proven?"
+    question = (
+        f"At its own threshold, is a rise of cost of more than {share:.0%} of the champion's not"
+        " proven?"
+    )
     amount = contest.use_case.stored_features.schema.amount
     if amount not in contest.rows:
         return not_applicable(NAME, question, f"the test rows have no {amount}")
@@ -36,9 +43,15 @@ def money_holds(contest: Contest, candidate: Scorer, champion: Scorer) -> Check:
     )
     days = max(1, contest.rows["day"].nunique())
     rise = _difference(contest, (candidate_costs - rival_costs) / days)
-    candidate_daily, rival_daily = float(candidate_costs.sum()) / days, float(rival_costs.sum()) / days
+    candidate_daily, rival_daily = (
+        float(candidate_costs.sum()) / days,
+        float(rival_costs.sum()) / days,
+    )
     worse = rise.low > share * rival_daily
-    words = f"{candidate_daily:,.0f} a day against {rival_daily:,.0f} of the {rival}, {rise.point:+,.0f}"
+    words = (
+        f"{candidate_daily:,.0f} a day against {rival_daily:,.0f} of the {rival},"
+        f" {rise.point:+,.0f}"
+    )
     return Check(
         name=NAME,
         question=question,
@@ -46,13 +59,21 @@ def money_holds(contest: Contest, candidate: Scorer, champion: Scorer) -> Check:
         found=f"{champion.reason}; {words}"
         if rival == RULE
         else f"{words} ({rise.low:+,.0f} to {rise.high:+,.0f}): reviews and missed positives",
-        figures={CANDIDATE: candidate_daily, rival: rival_daily, "margin": share, "review_cost": policy.review_cost,
-                 "loss_share": policy.loss_share, **rise.figures("difference")},
-    )  # fmt: skip
+        figures={
+            CANDIDATE: candidate_daily,
+            rival: rival_daily,
+            "margin": share,
+            "review_cost": policy.review_cost,
+            "loss_share": policy.loss_share,
+            **rise.figures("difference"),
+        },
+    )
 
 
 def row_costs(contest: Contest, score: Array, threshold: float, amount: str) -> Array:
-    """Each row's part of the cost (float64): a review stands at the first row of its unit and day."""
+    """Each row's part of the cost (float64): a review stands at the first row of its unit and
+    day.
+    """
     group, first = _unit_days(contest.rows, contest.use_case.review.unit)
     reviewed = np.zeros(len(first), dtype=np.bool_)
     np.logical_or.at(reviewed, group, score >= threshold)
@@ -71,4 +92,6 @@ def _unit_days(rows: pd.DataFrame, unit: str) -> tuple[Array, Array]:
 
 
 def _difference(contest: Contest, value: Array) -> Interval:
-    return interval(float(value.sum()), contest.resampling.totals(value), level=contest.policy.level)
+    return interval(
+        float(value.sum()), contest.resampling.totals(value), level=contest.policy.level
+    )

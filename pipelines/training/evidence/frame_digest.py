@@ -1,4 +1,6 @@
-"""A digest of a training frame: the same rows and columns give the same one, in whatever order they were read."""
+"""A digest of a training frame: the same rows and columns give the same one, in whatever order they
+were read.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ if TYPE_CHECKING:
 
 
 def frame_digest(frame: pd.DataFrame, key: Sequence[str]) -> str:
-    """SHA-256 (hex) over the rows in order of the columns `key` and the columns in order of their names.
+    """SHA-256 (hex) over the rows in order of the columns `key` and the columns in order of their
+    names.
 
     Numbers and times count by their bits (times as microseconds, UTC), other values by their text.
     """

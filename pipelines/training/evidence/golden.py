@@ -1,4 +1,7 @@
-"""Does the candidate keep what was once frozen as the golden set? Cases that no model has learnt from."""
+"""Does the candidate keep what was once frozen as the golden set?
+
+Cases that no model has learnt from.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,12 @@ from pipelines.usecases.definition import UseCase
 NAME = "golden_set"
 
 
-def golden_holds(golden: GoldenSet | None, use_case: UseCase, candidate: Scorer, champion: Scorer) -> Check:
-    """Failed where the primary metric falls by the policy's margin or more, and the interval excludes 0."""
+def golden_holds(
+    golden: GoldenSet | None, use_case: UseCase, candidate: Scorer, champion: Scorer
+) -> Check:
+    """Failed where the primary metric falls by the policy's margin or more, and the interval
+    excludes 0.
+    """
     margin, metric = use_case.evidence.golden_margin, use_case.model.primary_metric
     question = f"Is there no drop of {margin} or more of {metric} on the frozen cases?"
     if golden is None:
@@ -21,22 +28,39 @@ def golden_holds(golden: GoldenSet | None, use_case: UseCase, candidate: Scorer,
         return not_applicable(NAME, question, reason)
 
     today = declaration_digests(use_case.stored_features)
-    needed = dict.fromkeys([*candidate.feature_names, *(() if champion.fallback else champion.feature_names)])
+    needed = dict.fromkeys(
+        [*candidate.feature_names, *(() if champion.fallback else champion.feature_names)]
+    )
     changed = [name for name in needed if golden.features.get(name) != today.get(name)]
     if changed:
-        reason = f"{golden.version} was frozen under other definitions of {', '.join(changed)}; next: freeze another"
+        reason = (
+            f"{golden.version} was frozen under other definitions of {', '.join(changed)}; next:"
+            " freeze another"
+        )
         return not_applicable(NAME, question, reason)
 
     scorers = {CANDIDATE: candidate} | ({} if champion.fallback else {CHAMPION: champion})
-    scores = {name: scorer.score(matrix_of(golden.cases, scorer.feature_names)) for name, scorer in scorers.items()}
+    scores = {
+        name: scorer.score(matrix_of(golden.cases, scorer.feature_names))
+        for name, scorer in scorers.items()
+    }
     contest = Contest.of(golden.cases, golden.cases[LABEL].to_numpy(), scores, use_case)
     candidate_figure = contest.point(CANDIDATE)
     cases = f"{len(contest.label):,} cases, {contest.label.sum():,.0f} positive"
     summary = f"{golden.version}: {cases}, {metric} {candidate_figure:.4f}"
-    figures = {CANDIDATE: candidate_figure, "cases": float(len(contest.label)), "positives": float(contest.label.sum())}
+    figures = {
+        CANDIDATE: candidate_figure,
+        "cases": float(len(contest.label)),
+        "positives": float(contest.label.sum()),
+    }
     if champion.fallback:
-        return Check(name=NAME, question=question, outcome="not applicable", found=f"{champion.reason}; {summary}",
-                     figures=figures)  # fmt: skip
+        return Check(
+            name=NAME,
+            question=question,
+            outcome="not applicable",
+            found=f"{champion.reason}; {summary}",
+            figures=figures,
+        )
 
     gain = contest.difference(CANDIDATE, CHAMPION)
     return Check(
@@ -44,5 +68,10 @@ def golden_holds(golden: GoldenSet | None, use_case: UseCase, candidate: Scorer,
         question=question,
         outcome="failed" if gain.point <= -margin and gain.high < 0 else "passed",
         found=f"{summary} against {contest.point(CHAMPION):.4f} of the champion, {gain.words}",
-        figures={**figures, CHAMPION: contest.point(CHAMPION), "margin": margin, **gain.figures("difference")},
+        figures={
+            **figures,
+            CHAMPION: contest.point(CHAMPION),
+            "margin": margin,
+            **gain.figures("difference"),
+        },
     )

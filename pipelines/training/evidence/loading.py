@@ -1,4 +1,6 @@
-"""The bytes that would be released, loaded as production loads them: digest, inputs, the same scores, fast enough."""
+"""The bytes that would be released, loaded as production loads them: digest, inputs, the same
+scores, fast enough.
+"""
 
 from __future__ import annotations
 
@@ -18,23 +20,35 @@ NAME, ROWS, BATCHES = "loads_as_in_production", 1000, 20
 
 
 def loads(contest: Contest, candidate: Candidate) -> Check:
-    """The check; `BATCHES` batches of a thousand test rows are timed. Signatures are verified when it is released."""
+    """The check; `BATCHES` batches of a thousand test rows are timed.
+
+    Signatures are verified when it is released.
+    """
     policy = contest.policy
     problems, seconds = _problems(contest, candidate)
     speed = ROWS / float(np.median(seconds)) if seconds else 0.0
     p99 = float(np.quantile(seconds, 0.99)) if seconds else float("nan")
     if not problems and speed < policy.rows_per_second:
-        problems.append(f"{speed:,.0f} rows a second, at least {policy.rows_per_second:,.0f} are asked for")
+        problems.append(
+            f"{speed:,.0f} rows a second, at least {policy.rows_per_second:,.0f} are asked for"
+        )
     if not problems and p99 > policy.p99_seconds:
         problems.append(f"p99 of a batch {p99:.3f} s, at most {policy.p99_seconds} s are allowed")
     return Check(
         name=NAME,
-        question="Loaded from the bytes to be released, does it have its inputs and its scores, fast enough?",
+        question=(
+            "Loaded from the bytes to be released, does it have its inputs and its scores, fast"
+            " enough?"
+        ),
         outcome="failed" if problems else "passed",
         found="; ".join(problems)
-        or f"{len(candidate.model):,} bytes, {len(candidate.feature_set.names)} inputs, {speed:,.0f} rows a second, "
-        f"p99 of {ROWS:,} rows {1000 * p99:.1f} ms",
-        figures={"rows_per_second": speed, "p99_seconds": p99, "bytes": float(len(candidate.model))},
+        or f"{len(candidate.model):,} bytes, {len(candidate.feature_set.names)} inputs, "
+        f"{speed:,.0f} rows a second, p99 of {ROWS:,} rows {1000 * p99:.1f} ms",
+        figures={
+            "rows_per_second": speed,
+            "p99_seconds": p99,
+            "bytes": float(len(candidate.model)),
+        },
     )
 
 
@@ -48,7 +62,10 @@ def _problems(contest: Contest, candidate: Candidate) -> tuple[list[str], list[f
     if tuple(booster.feature_names or ()) != names:
         return [f"its inputs are {', '.join(booster.feature_names or ()) or 'not named'}"], []
     if sha256(candidate.model)[:8] not in candidate.release_id:
-        return [f"the bytes have the digest {sha256(candidate.model)[:8]}, release {candidate.release_id} another"], []
+        return [
+            f"the bytes have the digest {sha256(candidate.model)[:8]}, release"
+            f" {candidate.release_id} another"
+        ], []
     rows = np.resize(np.arange(len(contest.label)), ROWS)
     matrix = matrix_of(contest.rows.iloc[rows], names)
     seconds, score = [], np.empty(0)

@@ -1,4 +1,6 @@
-"""Served parity as evidence: does what callers were really answered agree with the batch that models learn from?"""
+"""Served parity as evidence: does what callers were really answered agree with the batch that
+models learn from?
+"""
 
 from __future__ import annotations
 
@@ -12,10 +14,17 @@ NAME = "served_parity"
 
 
 def served_holds(served: ServedAccount | None, policy: ServingPolicy) -> Check:
-    """`served` is the newest account of `pipelines.parity.served`, None where there is none so new."""
-    question = f"Were the answers of the last {policy.parity_days} days those of the batch, but for what is tolerated?"
+    """`served` is the newest account of `pipelines.parity.served`, None where there is none so
+    new.
+    """
+    question = (
+        f"Were the answers of the last {policy.parity_days} days those of the batch, but for what"
+        " is tolerated?"
+    )
     if served is None:
-        return not_applicable(NAME, question, f"nothing was served in the last {policy.parity_days} days")
+        return not_applicable(
+            NAME, question, f"nothing was served in the last {policy.parity_days} days"
+        )
     beyond = served.reason
     unexplained, share = served.unexplained_share, served.mismatch_share
     failed = unexplained > policy.unexplained_share or share > policy.mismatch_share
@@ -25,7 +34,9 @@ def served_holds(served: ServedAccount | None, policy: ServingPolicy) -> Check:
         name=NAME,
         question=question,
         outcome="failed" if failed else "passed",
-        found=f"{served.day}: of {served.compared:,} answers {beyond if failed and beyond else told}",
+        found=(
+            f"{served.day}: of {served.compared:,} answers {beyond if failed and beyond else told}"
+        ),
         figures={
             "compared": float(served.compared),
             "mismatch_share": share,
@@ -38,7 +49,11 @@ def served_holds(served: ServedAccount | None, policy: ServingPolicy) -> Check:
             {"feature": name, "differ": sum(by_cause.values()), **_named(served.causes, by_cause)}
             for name, by_cause in sorted(served.by_feature.items())
         ],
-        subjects=tuple(name for name, by_cause in sorted(served.by_feature.items()) if by_cause.get("unexplained")),
+        subjects=tuple(
+            name
+            for name, by_cause in sorted(served.by_feature.items())
+            if by_cause.get("unexplained")
+        ),
     )
 
 

@@ -1,1 +1,3 @@
-"""What a use case lets happen by itself: what evidence shows, how releases roll out, how days are watched, and when."""
+"""What a use case lets happen by itself: what evidence shows, how releases roll out, how days are
+watched, and when.
+"""

@@ -1,4 +1,6 @@
-"""What a candidate must show before it is released, and the slices that it must serve as well as the rest."""
+"""What a candidate must show before it is released, and the slices that it must serve as well as
+the rest.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from pipelines.usecases.policies.value_types import (
 
 @dataclass(frozen=True, kw_only=True)
 class Band:
-    """Rows whose stored feature `column` is at least `low` and below `high` (either may be left open)."""
+    """Rows whose stored feature `column` is at least `low` and below `high` (either may be left
+    open).
+    """
 
     column: str
     low: float = float("-inf")
@@ -34,7 +38,8 @@ class Band:
 class KeyGroup:
     """Rows whose entity key is in group `number` (from 0 on) of `of`.
 
-    `by="range"`: the keys in ascending order, cut into groups of equally many keys; `by="remainder"`: key modulo `of`.
+    `by="range"`: the keys in ascending order, cut into groups of equally many keys;
+    `by="remainder"`: key modulo `of`.
     """
 
     key: str
@@ -45,7 +50,9 @@ class KeyGroup:
 
 @dataclass(frozen=True, kw_only=True)
 class Slice:
-    """A part of the events that a model must serve as well as the rest: the rows that are in every one of `where`."""
+    """A part of the events that a model must serve as well as the rest: the rows that are in every
+    one of `where`.
+    """
 
     name: str
     where: tuple[Band | KeyGroup, ...]
@@ -57,7 +64,9 @@ Consequence = Literal["refuse", "ask"]
 
 @dataclass(frozen=True, kw_only=True)
 class EvidencePolicy:
-    """What a candidate's evidence must show, beyond `ModelPolicy.champion_margin`; `docs/decisions/0180` to `0184`."""
+    """What a candidate's evidence must show, beyond `ModelPolicy.champion_margin`;
+    `docs/decisions/0180` to `0184`.
+    """
 
     replicates: Count = 1000
     """How many replicates the bootstrap draws for an interval."""
@@ -74,9 +83,13 @@ class EvidencePolicy:
     slice_positives: Count = 20
     """A slice with fewer positives on the test days is not judged."""
     label_move: Annotated[float, Bounds("share", 0, above=True)] = 0.5
-    """How far a week's rate of positives may be off its history's: 0.5 is half as many again, or a third fewer."""
+    """How far a week's rate of positives may be off its history's: 0.5 is half as many again, or a
+    third fewer.
+    """
     label_chance: Annotated[float, Bounds("probability", 0, 1, above=True)] = 0.005
-    """Such a week is implausible where chance gives one in any slice with at most this probability."""
+    """Such a week is implausible where chance gives one in any slice with at most this
+    probability.
+    """
     label_expected: Positives = 10.0
     """A week of a slice is judged where at least so many positives are expected."""
     golden_margin: Metric = 0.05

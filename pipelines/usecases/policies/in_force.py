@@ -1,4 +1,6 @@
-"""Every policy value that is in force for a use case: what it is, who set it, and what it decides."""
+"""Every policy value that is in force for a use case: what it is, who set it, and what it
+decides.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,9 @@ from pipelines.usecases.validation.values import field_types
 class PolicyValue:
     """A value in force: `watch.weeks` is the value `weeks` of the section `watch`.
 
-    `value` is plain data (an open end of a band is None). `set_in` is the file, relative to the checkout, that sets it:
-    the policy's own where the default holds, else the use case's. `meaning` is the sentence that stands at the field.
+    `value` is plain data (an open end of a band is None). `set_in` is the file, relative to the
+    checkout, that sets it: the policy's own where the default holds, else the use case's. `meaning`
+    is the sentence that stands at the field.
     """
 
     section: str
@@ -68,7 +71,9 @@ def policy_values(use_case: UseCase) -> list[PolicyValue]:
 
 @cache
 def field_sentences(kind: Any) -> Mapping[str, str]:
-    """The sentence that stands below each field of a class, by the field's name; read from its source."""
+    """The sentence that stands below each field of a class, by the field's name; read from its
+    source.
+    """
     source = ast.parse(inspect.getsource(sys.modules[kind.__module__]))
     for statement in source.body:
         if isinstance(statement, ast.ClassDef) and statement.name == kind.__name__:
@@ -101,7 +106,9 @@ def _plain(value: Any) -> Any:
 
 
 def _shown(value: Any) -> str:
-    """A plain value for people: named parts by their names alone, as a line has no room for more."""
+    """A plain value for people: named parts by their names alone, as a line has no room for
+    more.
+    """
     if isinstance(value, Mapping):
         if isinstance(value.get("name"), str):
             return str(value["name"])

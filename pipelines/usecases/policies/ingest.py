@@ -12,6 +12,8 @@ class IngestPolicy:
     """What ingest lets pass of a day."""
 
     bad_row_budget: Share = 0.005
-    """The largest share of a feed's rows of a day that may be quarantined; beyond it the day is refused."""
+    """The largest share of a feed's rows of a day that may be quarantined; beyond it the day is
+    refused.
+    """
     lateness_days: Days = 30
     """How many days after its own day a row may still land; a later one is quarantined."""

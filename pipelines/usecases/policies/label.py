@@ -1,4 +1,6 @@
-"""How an event gets its label, and how long silence about it has to last before it counts as negative."""
+"""How an event gets its label, and how long silence about it has to last before it counts as
+negative.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +12,9 @@ from pipelines.usecases.policies.value_types import AtLeastADay
 
 @dataclass(frozen=True, kw_only=True)
 class LabelPolicy:
-    """How an event gets its label: 1 once a row of `feed` names it, 0 once `delay_days` have passed without one."""
+    """How an event gets its label: 1 once a row of `feed` names it, 0 once `delay_days` have passed
+    without one.
+    """
 
     feed: str
     """The feed whose rows name the positive events."""

@@ -1,4 +1,6 @@
-"""How long after their event positives were reported, against the delay after which silence counts as negative."""
+"""How long after their event positives were reported, against the delay after which silence counts
+as negative.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ _STEPS = (3, 7, 23)
 
 
 def class_ends(delay_days: int) -> tuple[int, ...]:
-    """Days after the event up to which each class goes, end included: the first is in time, one more has no end."""
+    """Days after the event up to which each class goes, end included: the first is in time, one
+    more has no end.
+    """
     return (delay_days, *(delay_days + step for step in _STEPS))
 
 
@@ -22,7 +26,8 @@ def class_ends(delay_days: int) -> tuple[int, ...]:
 class LabelDelays:
     """Numbers of reports by class (`class_ends`, and one for all that came later).
 
-    `unmatched` reports name no event of the days that were looked at: an older one, or none that is here.
+    `unmatched` reports name no event of the days that were looked at: an older one, or none that is
+    here.
     """
 
     delay_days: int
@@ -39,18 +44,24 @@ class LabelDelays:
     @classmethod
     def of_account(cls, account: ReportDelays) -> LabelDelays:
         """What `account` made."""
-        return cls(delay_days=account.delay_days, counts=account.counts, unmatched=account.unmatched)
+        return cls(
+            delay_days=account.delay_days, counts=account.counts, unmatched=account.unmatched
+        )
 
     @classmethod
     def total(cls, delay_days: int, parts: Iterable[LabelDelays]) -> LabelDelays:
-        """The sum of those that were counted with this delay; others, of before the policy changed, are left out."""
+        """The sum of those that were counted with this delay; others, of before the policy changed,
+        are left out.
+        """
         same = [part for part in parts if part.delay_days == delay_days]
         columns = zip(*(part.counts for part in same), strict=True)
         counts = {place: sum(column) for place, column in enumerate(columns)}
         return cls.of(delay_days, counts, unmatched=sum(part.unmatched for part in same))
 
     def unmatched_as_late(self) -> LabelDelays:
-        """The same, where every event of the days that were looked at is here: what names none is of an older one."""
+        """The same, where every event of the days that were looked at is here: what names none is
+        of an older one.
+        """
         counts = (*self.counts[:-1], self.counts[-1] + self.unmatched)
         return LabelDelays(delay_days=self.delay_days, counts=counts)
 
@@ -78,8 +89,13 @@ class LabelDelays:
 
     def describe(self) -> str:
         """In words: how many of how many were late, and by how much."""
-        told = f"{self.late:,} of {self.reported:,} reports ({100 * self.late_share:.3g} %) came later than"
-        late = ", ".join(f"{name} {count:,}" for name, count in list(self.named().items())[1:] if count)
+        told = (
+            f"{self.late:,} of {self.reported:,} reports ({100 * self.late_share:.3g} %) came later"
+            " than"
+        )
+        late = ", ".join(
+            f"{name} {count:,}" for name, count in list(self.named().items())[1:] if count
+        )
         return f"{told} label.delay_days ({self.delay_days})" + (f": {late}" if late else "")
 
     def account(self) -> ReportDelays:

@@ -15,9 +15,11 @@ LANDING, ALERT_LISTS, REPORTS, ANSWERS = "landing", "alert_lists", "reports", "a
 class RetentionPolicy:
     """After how many days a day is deleted.
 
-    Earlier versions of a table can be read for the `versions_days` of the upkeep policy beyond that: a period that the
-    law sets is the sum of the two.
+    Earlier versions of a table can be read for the `versions_days` of the upkeep policy beyond
+    that: a period that the law sets is the sum of the two.
     """
 
     days: Mapping[str, AtLeastADay] = field(default_factory=dict)
-    """Days by table of the lake, or by `landing`, `alert_lists`, `reports`, `answers`; what is not named is kept."""
+    """Days by table of the lake, or by `landing`, `alert_lists`, `reports`, `answers`; what is not
+    named is kept.
+    """

@@ -42,11 +42,15 @@ class Schedule:
             "monitor": "06:00",
         }
     )
-    """The time (HH:MM, UTC) of the next morning by which a stage must be done with a day, in the order of the chain."""
+    """The time (HH:MM, UTC) of the next morning by which a stage must be done with a day, in the
+    order of the chain.
+    """
     paged: tuple[str, ...] = ("score",)
     """The stages whose lateness calls somebody; that of another is a ticket."""
 
     def deadline(self, stage: str) -> timedelta:
-        """How long after the end of its day the stage must be done; a day where the schedule does not say."""
+        """How long after the end of its day the stage must be done; a day where the schedule does
+        not say.
+        """
         moment = time.fromisoformat(self.deadlines.get(stage, "00:00"))
         return timedelta(hours=moment.hour, minutes=moment.minute) or timedelta(days=1)

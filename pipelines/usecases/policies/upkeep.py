@@ -21,4 +21,6 @@ class UpkeepPolicy:
     backups: Count = 12
     """How many backups of the ledger are kept."""
     airflow_days: Annotated[int, Bounds("days", 7)] = 90
-    """How long Airflow's logs and the rows of its own database are kept; retries and back-fills need a week."""
+    """How long Airflow's logs and the rows of its own database are kept; retries and back-fills
+    need a week.
+    """

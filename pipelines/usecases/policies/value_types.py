@@ -1,6 +1,8 @@
-"""Types of declared values: what each may be, in which unit it counts, and what is wrong with a value that is not.
+"""Types of declared values: what each may be, in which unit it counts, and what is wrong with a
+value that is not.
 
-A field of a policy says all of it: `lateness_days: Days = 30`. Nothing here imports more than the standard library.
+A field of a policy says all of it: `lateness_days: Days = 30`. Nothing here imports more than the
+standard library.
 """
 
 from __future__ import annotations
@@ -82,8 +84,9 @@ def unit_of(kind: Any) -> str:
 def wanted(kind: Any, value: Any) -> str:
     """What a value of the type has to be, in words; empty where `value` is one.
 
-    Known types: numbers, texts, flags, `Literal`, `Annotated` with `Bounds`, unions, tuples of one type, mappings from
-    text, and classes. A whole number will do for a float, a flag is never a number.
+    Known types: numbers, texts, flags, `Literal`, `Annotated` with `Bounds`, unions, tuples of one
+    type, mappings from text, and classes. A whole number will do for a float, a flag is never a
+    number.
     """
     origin, parts = get_origin(kind), get_args(kind)
     if origin is Annotated:
@@ -98,8 +101,12 @@ def wanted(kind: Any, value: Any) -> str:
         refusals = [wanted(part, value) for part in parts]
         return "" if "" in refusals else " or ".join(dict.fromkeys(refusals))
     if origin is tuple:
-        refusals = [wanted(parts[0], part) for part in value] if isinstance(value, tuple) else ["tuple"]
-        return next((f"a tuple, each of it {_named(parts[0])}: {text}" for text in refusals if text), "")
+        refusals = (
+            [wanted(parts[0], part) for part in value] if isinstance(value, tuple) else ["tuple"]
+        )
+        return next(
+            (f"a tuple, each of it {_named(parts[0])}: {text}" for text in refusals if text), ""
+        )
     if origin is Mapping:
         return _wanted_mapping(parts[1], value)
     return "" if _is_plainly(kind, value) else _named(kind)
@@ -108,7 +115,14 @@ def wanted(kind: Any, value: Any) -> str:
 def _wanted_mapping(kind: Any, value: Any) -> str:
     if not isinstance(value, Mapping) or not all(isinstance(name, str) for name in value):
         return "a mapping from names"
-    return next((f"for each name {text}" for text in (wanted(kind, part) for part in value.values()) if text), "")
+    return next(
+        (
+            f"for each name {text}"
+            for text in (wanted(kind, part) for part in value.values())
+            if text
+        ),
+        "",
+    )
 
 
 def _is_plainly(kind: Any, value: Any) -> bool:

@@ -1,4 +1,6 @@
-"""How a day is watched: what counts as moved, against which past, and what is asked before somebody is called."""
+"""How a day is watched: what counts as moved, against which past, and what is asked before somebody
+is called.
+"""
 
 from __future__ import annotations
 
@@ -29,15 +31,22 @@ FallBackCause = Literal["feed", "bug", "harmful", "concept"]
 """Causes that ail the day itself, so that the rule may decide from the next day on."""
 
 RollBackCause = Literal["feed", "bug", "concept"]
-"""Causes that call somebody: a champion gives way by itself only to those. `harmful` never does more than a ticket."""
+"""Causes that call somebody: a champion gives way by itself only to those.
+
+`harmful` never does more than a ticket.
+"""
 
 CONSTANT_SHARE = 0.02
-"""For drift and for the watch alike: a column with at most this share of rows off one value measures no distance."""
+"""For drift and for the watch alike: a column with at most this share of rows off one value
+measures no distance.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DriftPolicy:
-    """When a day has drifted: pinned method and threshold per column, and how many columns must exceed it."""
+    """When a day has drifted: pinned method and threshold per column, and how many columns must
+    exceed it.
+    """
 
     method: DriftMethod = "psi"
     """How the distance between a day's column and the reference's is measured."""
@@ -46,7 +55,9 @@ class DriftPolicy:
     score_threshold: Distance = 0.2
     """The distance from which on the scores have drifted."""
     constant_share: Share = CONSTANT_SHARE
-    """A column with at most this share of the reference's rows off one value is constant, and drifts by that share."""
+    """A column with at most this share of the reference's rows off one value is constant, and
+    drifts by that share.
+    """
     share_of_columns: ShareAboveNone = 0.2
     """The share of the columns that must have drifted for the day to have."""
     confirm_days: AtLeastADay = 1
@@ -63,9 +74,10 @@ class DriftPolicy:
 class WatchPolicy:
     """Limits of the daily diagnosis; measured by `make bench-watch` (decision 0210).
 
-    A figure has moved where it is off the median of the same weekday in the `weeks` before by more than `sigmas`
-    robust standard deviations *and* by more than its floor (a difference that matters). No page rests on small counts:
-    see `performance_positives`, `count` and `constant_share`.
+    A figure has moved where it is off the median of the same weekday in the `weeks` before by more
+    than `sigmas` robust standard deviations *and* by more than its floor (a difference that
+    matters). No page rests on small counts: see `performance_positives`, `count` and
+    `constant_share`.
     """
 
     weeks: Weeks = 5
@@ -93,13 +105,17 @@ class WatchPolicy:
     score_distance: Annotated[float, Bounds("standard deviations", 0)] = 0.08
     """Floor: the same for the scores."""
     tail: Share = 0.4
-    """Floor: the share of the usual number of rows at or above the threshold that a move must exceed to matter."""
+    """Floor: the share of the usual number of rows at or above the threshold that a move must
+    exceed to matter.
+    """
     nulls: Share = 0.02
     """The rise of a column's share of nulls, or of bad rows, that matters."""
     coherent: Share = 0.9
     """A feature agrees within a key where its correlation there is this or more."""
     torn: Share = 0.5
-    """A feature that agrees within a key, and then has less than this share of it, is joined to the wrong rows."""
+    """A feature that agrees within a key, and then has less than this share of it, is joined to the
+    wrong rows.
+    """
     matured_days: AtLeastADay = 28
     """How many matured days before say what performance is usual."""
     least_matured: AtLeastADay = 7
@@ -113,11 +129,15 @@ class WatchPolicy:
     slow_sigmas: Sigmas = 5.0
     """How far below usual the mean of those days has fallen."""
     performance_positives: Positives = 18.0
-    """How many positives less must be caught, or more be missed, on one day before a fall is told."""
+    """How many positives less must be caught, or more be missed, on one day before a fall is
+    told.
+    """
     count: ExpectedRows = 15.0
     """A count is judged where it, or its usual value, is at least this."""
     constant_share: Share = CONSTANT_SHARE
-    """A column with at most this share of the usual rows off one value is constant, and moves by that share."""
+    """A column with at most this share of the usual rows off one value is constant, and moves by
+    that share.
+    """
     minimum: Rows = 200
     """The columns of a day with fewer rows are not judged."""
     retrain_of: Days = 0
@@ -135,6 +155,8 @@ class WatchPolicy:
     return_days: AtLeastADay = 2
     """After how many calm days in a row the champion decides again."""
     roll_back_on: tuple[RollBackCause, ...] = ()
-    """Causes on which a champion that the trouble began with gives way to the one before, without a person."""
+    """Causes on which a champion that the trouble began with gives way to the one before, without a
+    person.
+    """
     parity_sample: Annotated[int, Bounds("events", 1)] = 200
     """How many events of a day are asked for through the live path every morning."""

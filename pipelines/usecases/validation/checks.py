@@ -1,4 +1,6 @@
-"""Declared checks: they belong to a suite that there is, and name a check, arguments and columns that there are."""
+"""Declared checks: they belong to a suite that there is, and name a check, arguments and columns
+that there are.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +13,13 @@ from pipelines.usecases.validation.values import check_values
 
 
 def check_checks(
-    checks: Mapping[str, tuple[Check, ...]], columns: Mapping[str, Collection[str]], problems: Problems
+    checks: Mapping[str, tuple[Check, ...]],
+    columns: Mapping[str, Collection[str]],
+    problems: Problems,
 ) -> None:
-    """Report what is wrong with declared checks; `columns` are those of the table that each suite judges."""
+    """Report what is wrong with declared checks; `columns` are those of the table that each suite
+    judges.
+    """
     for suite, declared in checks.items():
         place = problems.at(f"[{suite}]")
         place.require_name(suite, columns, "the suite of a table")
@@ -30,7 +36,9 @@ def _check_one(check: Check, columns: Collection[str] | None, problems: Problems
         arguments.require_name(name, known or (), f"an argument of {check.type}")
     if columns is not None:
         for column in check_columns(check.arguments):
-            arguments.at(f"[{column}]").require_name(column, columns, "a column that is judged there")
+            arguments.at(f"[{column}]").require_name(
+                column, columns, "a column that is judged there"
+            )
     low, high = (check.arguments.get(name) for name in ("min_value", "max_value"))
     if isinstance(low, int | float) and isinstance(high, int | float):
         arguments.at("max_value").require(low <= high, f"{low:g} or more", high)

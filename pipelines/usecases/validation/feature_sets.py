@@ -1,4 +1,6 @@
-"""Feature sets: they are made of the columns of the events, agree with each other, and name only what there is."""
+"""Feature sets: they are made of the columns of the events, agree with each other, and name only
+what there is.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from pipelines.usecases.validation.values import check_values
 _WHOLE = ("bigint", "int")
 
 
-def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, label: LabelPolicy, problems: Problems) -> None:
+def check_feature_sets(
+    sets: Mapping[str, FeatureSet], events: Feed, label: LabelPolicy, problems: Problems
+) -> None:
     """Report what is wrong with the feature sets, each by itself and beside the others."""
     problems.require(bool(sets), "one feature set or more", "none")
     if not sets:
@@ -24,22 +28,34 @@ def check_feature_sets(sets: Mapping[str, FeatureSet], events: Feed, label: Labe
     definitions: dict[str, Feature] = {}
     for name, feature_set in sets.items():
         place = problems.at(f"[{name}]")
-        place.at("name").require(feature_set.name == name, f"{name}, as it is declared under", feature_set.name)
-        place.at("schema").require(feature_set.schema == schema, "the schema of the other sets", "another schema")
+        place.at("name").require(
+            feature_set.name == name, f"{name}, as it is declared under", feature_set.name
+        )
+        place.at("schema").require(
+            feature_set.schema == schema, "the schema of the other sets", "another schema"
+        )
         for feature in feature_set.features:
             same = definitions.setdefault(feature.name, feature) == feature
-            place.at(f"[{feature.name}]").require(same, "one definition in every set", "another definition")
+            place.at(f"[{feature.name}]").require(
+                same, "one definition in every set", "another definition"
+            )
             place.at(f"[{feature.name}]").look(_check_feature, feature, schema, label)
 
 
 def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None:
     types = {column.name: column.type for column in events.columns}
     what = f"a column of {events.name}"
-    problems.at("id").require((schema.id,) == events.key, f"the key of the events ({', '.join(events.key)})", schema.id)
     problems.at("id").require(
-        types.get(schema.id, "bigint") in _WHOLE, "a column of whole numbers", f"{schema.id} {types.get(schema.id)}"
+        (schema.id,) == events.key, f"the key of the events ({', '.join(events.key)})", schema.id
     )
-    problems.at("time").require(schema.time == events.time, f"the time of the events ({events.time})", schema.time)
+    problems.at("id").require(
+        types.get(schema.id, "bigint") in _WHOLE,
+        "a column of whole numbers",
+        f"{schema.id} {types.get(schema.id)}",
+    )
+    problems.at("time").require(
+        schema.time == events.time, f"the time of the events ({events.time})", schema.time
+    )
     problems.at("amount").require_name(schema.amount, types, what)
     problems.at("amount").require(
         types.get(schema.amount, "decimal(1,2)").replace(" ", "").endswith(",2)"),
@@ -57,20 +73,26 @@ def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None
         )
 
 
-def _check_feature(feature: Feature, schema: EventSchema, label: LabelPolicy, problems: Problems) -> None:
+def _check_feature(
+    feature: Feature, schema: EventSchema, label: LabelPolicy, problems: Problems
+) -> None:
     check_values(feature, problems)
     if isinstance(feature, EntityFeature):
         entities = [entity.name for entity in schema.entities]
         problems.at("entity").require_name(feature.entity, entities, "an entity of the schema")
         problems.at("delay_days").look(_check_label_delay, feature, label)
     taken = {DAY, schema.id, schema.time, *schema.keys}
-    problems.at("name").require(feature.name not in taken, "a name that no key or time has", feature.name)
+    problems.at("name").require(
+        feature.name not in taken, "a name that no key or time has", feature.name
+    )
     for part in feature.inputs:
         problems.at(f"[{part.name}]").look(_check_feature, part, schema, label)
 
 
 def _check_label_delay(feature: EntityFeature, label: LabelPolicy, problems: Problems) -> None:
-    """A window of labels that are not known yet: the evidence would refuse every model that has it."""
+    """A window of labels that are not known yet: the evidence would refuse every model that has
+    it.
+    """
     delay = getattr(feature, "delay_days", 0)
     problems.require(
         "reported" not in feature.reads or delay >= label.delay_days,

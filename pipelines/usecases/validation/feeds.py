@@ -1,4 +1,6 @@
-"""Feeds: names, types and bounds of their columns, their keys and rules, and the label that is made of them."""
+"""Feeds: names, types and bounds of their columns, their keys and rules, and the label that is made
+of them.
+"""
 
 from __future__ import annotations
 
@@ -41,16 +43,24 @@ def check_feed(feed: Feed, problems: Problems) -> None:
 
 def check_label(events: Feed, labels: Feed, label: LabelPolicy, problems: Problems) -> None:
     """Report where the two feeds do not fit each other, or the label's policy does not fit them."""
-    problems.at("labels.name").require(events.name != labels.name, "another name than that of the events", labels.name)
+    problems.at("labels.name").require(
+        events.name != labels.name, "another name than that of the events", labels.name
+    )
     types = {column.name: column.type for column in events.columns}
     same_key = labels.key == events.key and all(
-        types.get(column.name) == column.type for column in labels.columns if column.name in labels.key
+        types.get(column.name) == column.type
+        for column in labels.columns
+        if column.name in labels.key
     )
     problems.at("labels.key").require(
-        same_key, f"the key of the events ({', '.join(events.key)}), of the same type", ", ".join(labels.key)
+        same_key,
+        f"the key of the events ({', '.join(events.key)}), of the same type",
+        ", ".join(labels.key),
     )
     problems.at("label.feed").require_name(label.feed, [labels.name], "the feed of labels")
-    problems.at("label.reported_at").require_name(label.reported_at, [labels.time], "the time of the labels")
+    problems.at("label.reported_at").require_name(
+        label.reported_at, [labels.time], "the time of the labels"
+    )
 
 
 def _check_column(column: Column, problems: Problems) -> None:
@@ -75,7 +85,9 @@ def _check_column(column: Column, problems: Problems) -> None:
     )
     for bound, place in ((column.least, "least"), (column.most, "most")):
         if bound is not None:
-            _check_bound(bound, is_decimal or column.type in _NUMBERS, column.type, problems.at(place))
+            _check_bound(
+                bound, is_decimal or column.type in _NUMBERS, column.type, problems.at(place)
+            )
     if column.least and column.most:
         problems.at("most.value").look(_check_order, column.least, column.most)
 
@@ -98,7 +110,9 @@ def _check_key(feed: Feed, names: Collection[str], problems: Problems) -> None:
     for column in feed.columns:
         if column.name == feed.time:
             problems.at("time").require(
-                column.type == "timestamp", "a column of type timestamp", f"{feed.time} {column.type}"
+                column.type == "timestamp",
+                "a column of type timestamp",
+                f"{feed.time} {column.type}",
             )
         if column.name in feed.key:
             problems.at("key").require(

@@ -1,4 +1,6 @@
-"""The parameters that a model can be declared with: those of XGBoost's trees, which passes over any other name."""
+"""The parameters that a model can be declared with: those of XGBoost's trees, which passes over any
+other name.
+"""
 
 from __future__ import annotations
 

@@ -61,9 +61,11 @@ class Problems:
             self.add(f"{what} ({_shown(str(name), names)})", str(name))
 
     def look(self, check: Callable[..., object], *arguments: Any) -> None:
-        """Call `check(*arguments, self)`; what it cannot look into, for a value of a wrong type, is passed over.
+        """Call `check(*arguments, self)`; what it cannot look into, for a value of a wrong type, is
+        passed over.
 
-        Raises what the check raises where nothing has been reported yet: then it is the check that is wrong.
+        Raises what the check raises where nothing has been reported yet: then it is the check that
+        is wrong.
         """
         try:
             check(*arguments, self)
@@ -78,7 +80,9 @@ class Problems:
 
 
 def raise_for(problems: Sequence[Problem], use_case: str) -> None:
-    """Raise `DeclarationError` that lists every problem, one a line; nothing where there is none."""
+    """Raise `DeclarationError` that lists every problem, one a line; nothing where there is
+    none.
+    """
     if not problems:
         return
     count = len(problems)

@@ -21,13 +21,16 @@ _DEADLINE = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 
 
 def check_schedule(schedule: Schedule, problems: Problems) -> None:
-    """Report cron expressions that say no time, and deadlines of no stage, without a time or out of order."""
+    """Report cron expressions that say no time, and deadlines of no stage, without a time or out of
+    order.
+    """
     for name, kind in field_types(Schedule).items():
         if kind == Cron:
             expression = getattr(schedule, name)
             problems.at(name).require(
                 is_cron(expression),
-                "a cron expression of five fields (minute, hour, day, month, weekday) or a preset such as @daily",
+                "a cron expression of five fields (minute, hour, day, month, weekday) or a preset"
+                " such as @daily",
                 expression,
             )
     problems.look(_check_deadlines, schedule)
@@ -68,12 +71,18 @@ def _check_deadlines(schedule: Schedule, problems: Problems) -> None:
     place = problems.at("deadlines")
     for stage, time in schedule.deadlines.items():
         place.require_name(stage, DEADLINE_STAGES, "a stage that has a deadline")
-        place.at(f"[{stage}]").require(_DEADLINE.fullmatch(time) is not None, "a time from 00:00 to 23:59", time)
+        place.at(f"[{stage}]").require(
+            _DEADLINE.fullmatch(time) is not None, "a time from 00:00 to 23:59", time
+        )
     known = [stage for stage in schedule.deadlines if stage in DEADLINE_STAGES]
     in_order = [stage for stage in DEADLINE_STAGES if stage in known]
-    place.require(known == in_order, f"the order of the chain ({', '.join(in_order)})", ", ".join(known))
+    place.require(
+        known == in_order, f"the order of the chain ({', '.join(in_order)})", ", ".join(known)
+    )
     # midnight is the end of the next morning's day, not its beginning (see `Schedule.deadline`)
     times = [schedule.deadlines[stage].replace("00:00", "24:00") for stage in in_order]
-    place.require(times == sorted(times), "a stage's deadline after those before it", ", ".join(times))
+    place.require(
+        times == sorted(times), "a stage's deadline after those before it", ", ".join(times)
+    )
     for stage in schedule.paged:
         problems.at("paged").require_name(stage, schedule.deadlines, "a stage with a deadline")

@@ -1,4 +1,6 @@
-"""Every value of a declared object against the type, the range and the choices that its field declares."""
+"""Every value of a declared object against the type, the range and the choices that its field
+declares.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""What Airflow leaves behind goes by age; a database that cannot be cleaned is told and fails nothing."""
+"""What Airflow leaves behind goes by age; a database that cannot be cleaned is told and fails
+nothing.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,11 @@ BEFORE = NOW - timedelta(days=90)
 
 def test_old_task_logs_go_and_new_ones_stay(settings: Settings) -> None:
     logs = settings.home / "airflow" / "logs"
-    for name, days in (("dag_id=a/run_id=1/1.log", 100), ("dag_id=a/run_id=2/1.log", 80), ("x/old.log", 91)):
+    for name, days in (
+        ("dag_id=a/run_id=1/1.log", 100),
+        ("dag_id=a/run_id=2/1.log", 80),
+        ("x/old.log", 91),
+    ):
         path = logs / name
         path.parent.mkdir(parents=True)
         path.write_text("told")
@@ -44,14 +50,18 @@ def test_old_rows_of_the_database_go_and_the_newest_run_of_a_dag_stays(
         assert {"dttm", "event"} <= columns.keys()
         for days in (200, 100, 10):
             at = (NOW - timedelta(days=days)).strftime("%Y-%m-%d %H:%M:%S.000000")
-            database.execute("INSERT INTO log (dttm, event) VALUES (?, ?)", (at, f"{days} days ago"))
+            database.execute(
+                "INSERT INTO log (dttm, event) VALUES (?, ?)", (at, f"{days} days ago")
+            )
     monkeypatch.setenv("_AIRFLOW_PROCESS_CONTEXT", "client")  # as within a task
     monkeypatch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "airflow-db-not-allowed:///")
     done = tend_airflow(settings, before=BEFORE)
     assert (done.rows_cleaned, done.problem) == (True, "")
     with closing(sqlite3.connect(path)) as database:
         told = [event for (event,) in database.execute("SELECT event FROM log")]
-        archived = database.execute("SELECT name FROM sqlite_master WHERE name LIKE '_airflow_deleted%'").fetchall()
+        archived = database.execute(
+            "SELECT name FROM sqlite_master WHERE name LIKE '_airflow_deleted%'"
+        ).fetchall()
     assert "10 days ago" in told
     assert not {"200 days ago", "100 days ago"} & set(told)
     assert archived == []

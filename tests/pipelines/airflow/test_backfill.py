@@ -1,4 +1,6 @@
-"""Following days through Airflow: runs that were there already, and an Airflow that does not answer for a while."""
+"""Following days through Airflow: runs that were there already, and an Airflow that does not answer
+for a while.
+"""
 
 from __future__ import annotations
 
@@ -60,11 +62,20 @@ class Followed:
         today = DAY + timedelta(days=1)
         days = DayRange.single(DAY)
         known = None if missing is None else {DAY: missing}
-        return backfill.plan(self.api, NAMES, days, rerun=rerun, today=today, waiting=self.waiting, missing=known)
+        return backfill.plan(
+            self.api, NAMES, days, rerun=rerun, today=today, waiting=self.waiting, missing=known
+        )
 
     def follow(self, plans: list[DayPlan]) -> list[DayOutcome]:
         return list(
-            backfill.follow(self.api, NAMES, plans, logs=Path("logs"), waiting_for=self.waiting, report=lambda *_: None)
+            backfill.follow(
+                self.api,
+                NAMES,
+                plans,
+                logs=Path("logs"),
+                waiting_for=self.waiting,
+                report=lambda *_: None,
+            )
         )
 
 
@@ -75,23 +86,37 @@ def followed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fo
         yield Followed(airflow, AirflowApi(changed), Clock(), changed)
 
 
-def run(dag_id: str, state: str, made: float, *tasks: Task, later: tuple[str, ...] = (), name: str = "1") -> DagRun:
+def run(
+    dag_id: str, state: str, made: float, *tasks: Task, later: tuple[str, ...] = (), name: str = "1"
+) -> DagRun:
     return DagRun(dag_id, f"{dag_id}-{name}", str(DAY), state, at(made), list(tasks), list(later))
 
 
 def going_on(*later: str) -> list[DagRun]:
     """The whole chain, whose last run ends in these looks."""
     done = [
-        run(dag_id, "success", place, Task("one", at(place + 0.5))) for place, dag_id in enumerate(NAMES.chain[:-1])
+        run(dag_id, "success", place, Task("one", at(place + 0.5)))
+        for place, dag_id in enumerate(NAMES.chain[:-1])
     ]
     return [*done, run("monitor", "running", 4, Task("monitor"), later=later)]
 
 
-def test_a_day_whose_features_still_go_on_is_done_with_the_score_that_is_there(followed: Followed) -> None:
-    """`score` starts when the features are in the lake, while `features` still fills the online store."""
+def test_a_day_whose_features_still_go_on_is_done_with_the_score_that_is_there(
+    followed: Followed,
+) -> None:
+    """`score` starts when the features are in the lake, while `features` still fills the online
+    store.
+    """
     followed.airflow.runs = [
         run("ingest", "success", 0, Task("ingest", at(1))),
-        run("features", "running", 1.1, Task("build", at(2)), Task("materialize"), later=("running", "success")),
+        run(
+            "features",
+            "running",
+            1.1,
+            Task("build", at(2)),
+            Task("materialize"),
+            later=("running", "success"),
+        ),
         run("score", "success", 2.1, Task("score", at(3))),
         run("monitor", "running", 3.1, Task("monitor"), later=("running", "success")),
     ]
@@ -105,7 +130,14 @@ def test_a_day_whose_features_still_go_on_is_done_with_the_score_that_is_there(f
 def test_a_score_that_failed_meanwhile_is_told(followed: Followed) -> None:
     followed.airflow.runs = [
         run("ingest", "success", 0, Task("ingest", at(1))),
-        run("features", "running", 1.1, Task("build", at(2)), Task("materialize"), later=("success",)),
+        run(
+            "features",
+            "running",
+            1.1,
+            Task("build", at(2)),
+            Task("materialize"),
+            later=("success",),
+        ),
         run("score", "failed", 2.1, Task("score")),
     ]
     (outcome,) = followed.follow(followed.plan())
@@ -113,10 +145,19 @@ def test_a_score_that_failed_meanwhile_is_told(followed: Followed) -> None:
 
 
 def test_a_score_of_the_attempt_before_is_not_taken_for_this_one(followed: Followed) -> None:
-    """The features were cleared as a whole: the score that is there was made before they succeed again."""
+    """The features were cleared as a whole: the score that is there was made before they succeed
+    again.
+    """
     followed.airflow.runs = [
         run("ingest", "success", 0, Task("ingest", at(1))),
-        run("features", "running", 1.1, Task("build"), Task("materialize"), later=("running", "success")),
+        run(
+            "features",
+            "running",
+            1.1,
+            Task("build"),
+            Task("materialize"),
+            later=("running", "success"),
+        ),
         run("score", "success", 2.1, Task("score", at(3))),
         run("monitor", "success", 3.1, Task("monitor", at(4))),
     ]
@@ -128,10 +169,19 @@ def test_a_score_of_the_attempt_before_is_not_taken_for_this_one(followed: Follo
 
 
 def test_a_store_that_is_filled_again_alone_makes_no_new_score(followed: Followed) -> None:
-    """Only `materialize` was cleared, hours later: the score behind the features stays the day's."""
+    """Only `materialize` was cleared, hours later: the score behind the features stays the
+    day's.
+    """
     followed.airflow.runs = [
         run("ingest", "success", 0, Task("ingest", at(1))),
-        run("features", "running", 1.1, Task("build", at(2)), Task("materialize"), later=("success",)),
+        run(
+            "features",
+            "running",
+            1.1,
+            Task("build", at(2)),
+            Task("materialize"),
+            later=("success",),
+        ),
         run("score", "success", 2.1, Task("score", at(3))),
         run("monitor", "success", 3.1, Task("monitor", at(4))),
     ]
@@ -140,7 +190,9 @@ def test_a_store_that_is_filled_again_alone_makes_no_new_score(followed: Followe
 
 
 @pytest.mark.parametrize("kind", ["500", "502", "503", "429", "reset", "silent", "cut", "html"])
-def test_a_request_that_is_not_answered_does_not_end_the_follower(followed: Followed, kind: str) -> None:
+def test_a_request_that_is_not_answered_does_not_end_the_follower(
+    followed: Followed, kind: str
+) -> None:
     followed.airflow.runs = going_on("running", "running", "success")
     plans = followed.plan()
     followed.airflow.failures = [kind, kind, "", kind]
@@ -168,7 +220,10 @@ def test_after_three_minutes_it_is_said_that_airflow_goes_on(followed: Followed)
         followed.follow(plans)
     assert followed.clock.now - began == timedelta(minutes=3)
     assert "what it runs goes on" in lost.value.what
-    assert f"`tollgate backfill --from {DAY} --to {DAY}` follows the days again" in lost.value.next_step
+    assert (
+        f"`tollgate backfill --from {DAY} --to {DAY}` follows the days again"
+        in lost.value.next_step
+    )
     assert lost.value.exit_code not in (0, 1, 2)
 
 
@@ -242,7 +297,10 @@ def test_where_nothing_runs_yet_a_silent_airflow_is_told_at_once(followed: Follo
 
 @pytest.mark.parametrize("as_json", [True, False])
 def test_the_command_says_so_and_ends_with_a_code_of_its_own(
-    followed: Followed, as_json: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    followed: Followed,
+    as_json: bool,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     followed.airflow.runs = going_on("running")
     for name, value in followed.settings.environment().items():
@@ -286,7 +344,8 @@ def test_a_day_that_stopped_half_way_is_not_done_and_goes_on_there(
     assert (plan.action, NAMES.chain[plan.position], plan.run) == ("resume", "features", None)
     assert plan.reason == "which has not run"
     airflow.make = lambda: [
-        run(dag_id, "success", 90 + place, Task(dag_id, at(91 + place))) for place, dag_id in enumerate(NAMES.chain[1:])
+        run(dag_id, "success", 90 + place, Task(dag_id, at(91 + place)))
+        for place, dag_id in enumerate(NAMES.chain[1:])
     ]
     backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
     assert "POST /api/v2/dags/features/dagRuns" in airflow.requests
@@ -297,24 +356,35 @@ def test_a_day_that_stopped_half_way_is_not_done_and_goes_on_there(
 def test_a_trigger_whose_answer_is_lost_is_not_made_twice(followed: Followed) -> None:
     followed.airflow.runs = stopped()
     (plan,) = followed.plan()
-    followed.airflow.make = lambda: [run("features", "running", 90, Task("features"), later=("success",))]
+    followed.airflow.make = lambda: [
+        run("features", "running", 90, Task("features"), later=("success",))
+    ]
     followed.airflow.failures = ["after:reset"]
     backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
     assert [one.dag_id for one in followed.airflow.runs] == ["ingest", "features"]
 
 
 def test_a_run_that_ended_well_without_its_result_runs_again(followed: Followed) -> None:
-    followed.airflow.runs = [run(dag_id, "success", place, Task(dag_id)) for place, dag_id in enumerate(NAMES.chain)]
+    followed.airflow.runs = [
+        run(dag_id, "success", place, Task(dag_id)) for place, dag_id in enumerate(NAMES.chain)
+    ]
     (whole,) = followed.plan(missing=())
     assert whole.action == "skip"
     (plan,) = followed.plan(missing=("score", "monitor"))
     assert (plan.action, NAMES.chain[plan.position]) == ("resume", "score")
     assert plan.reason == "whose result is not there"
     backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
-    assert [one.state for one in followed.airflow.runs] == ["success", "success", "queued", "success"]
+    assert [one.state for one in followed.airflow.runs] == [
+        "success",
+        "success",
+        "queued",
+        "success",
+    ]
 
 
-def test_a_dag_that_is_paused_is_named_before_and_while_a_day_is_followed(followed: Followed) -> None:
+def test_a_dag_that_is_paused_is_named_before_and_while_a_day_is_followed(
+    followed: Followed,
+) -> None:
     airflow = followed.airflow
     airflow.runs = [run("ingest", "running", 0, Task("ingest"), later=("success",))]
     plans = followed.plan()

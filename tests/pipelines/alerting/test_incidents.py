@@ -1,4 +1,6 @@
-"""Incidents of releases whose time is over: a ledger that does not take their end undoes no promotion."""
+"""Incidents of releases whose time is over: a ledger that does not take their end undoes no
+promotion.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,10 @@ from tests.servers import new_database
 
 @pytest.mark.parametrize("database", ["sqlite", "postgresql"])
 def test_a_ledger_that_refuses_is_told_and_no_more(
-    settings: Settings, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest, database: str
+    settings: Settings,
+    caplog: pytest.LogCaptureFixture,
+    request: pytest.FixtureRequest,
+    database: str,
 ) -> None:
     if database == "postgresql":
         url = new_database(request.getfixturevalue("postgresql_server"))

@@ -11,13 +11,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipelines.base.card_numbers import holds_card_number, mask_card_numbers, mask_card_numbers_in_json
+from pipelines.base.card_numbers import (
+    holds_card_number,
+    mask_card_numbers,
+    mask_card_numbers_in_json,
+)
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
 CARD = "4111111111111111"
-GROUPED = st.sampled_from([CARD, "4111 1111 1111 1111", "4111-1111-1111-1111", "378282246310005", "3782 822463 10005"])
+GROUPED = st.sampled_from(
+    [CARD, "4111 1111 1111 1111", "4111-1111-1111-1111", "378282246310005", "3782 822463 10005"]
+)
 
 
 @pytest.mark.parametrize(
@@ -55,7 +61,9 @@ def test_a_card_number_is_masked_wherever_it_stands(before: str, card: str, afte
     assert card[:-4] not in masked
     assert mask_card_numbers(masked) == masked
     told = mask_card_numbers_in_json(json.dumps([f"{before}{card}{after}"]))
-    assert json.loads(told) == [masked], "in the JSON text of a quarantined row as in the text itself"
+    assert json.loads(told) == [masked], (
+        "in the JSON text of a quarantined row as in the text itself"
+    )
 
 
 @pytest.mark.slow
@@ -76,7 +84,9 @@ def test_spark_finds_what_python_masks(spark: SparkSession) -> None:
             "".join(random.choices("0123456789", k=random.choice([1, 2, 4, 4, 13, 16, 19, 20])))
             for _ in range(random.randrange(6))
         ]
-        texts.append("".join(group + random.choice([" ", " ", "-", "--", ".", "x", ","]) for group in groups))
+        texts.append(
+            "".join(group + random.choice([" ", " ", "-", "--", ".", "x", ","]) for group in groups)
+        )
     frame = spark.createDataFrame([(text,) for text in texts], "note string")
     found = [row[0] for row in frame.selectExpr(holds_card_number("note")).collect()]
     assert found == [mask_card_numbers(text) != text for text in texts]

@@ -7,7 +7,11 @@ from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import BestAvailableEncryption, Encoding, PrivateFormat
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+)
 
 from pipelines.base.certificates import certificate_of, require_valid
 from pipelines.base.errors import ConfigurationError
@@ -42,7 +46,12 @@ def test_whom_it_is_for_and_how_long_still(settings: Settings) -> None:
 
 
 def test_none_is_none_and_one_of_two_is_refused(settings: Settings) -> None:
-    assert certificate_of(settings.model_copy(update={"serve_tls_certificate": None, "serve_tls_key": None})) is None
+    assert (
+        certificate_of(
+            settings.model_copy(update={"serve_tls_certificate": None, "serve_tls_key": None})
+        )
+        is None
+    )
     for missing in ("serve_tls_certificate", "serve_tls_key"):
         found = refused(settings.model_copy(update={missing: None}))
         assert found.expected == "TOLLGATE_SERVE_TLS_CERTIFICATE and TOLLGATE_SERVE_TLS_KEY"
@@ -62,20 +71,32 @@ def test_the_key_of_another_certificate_is_refused(settings: Settings, tmp_path:
     assert refused(settings).what == "the key belongs to another certificate"
 
 
-@pytest.mark.parametrize("content", [b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"])
+@pytest.mark.parametrize(
+    "content", [b"", b"no PEM", b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"]
+)
 @pytest.mark.parametrize("which", ["serve_tls_certificate", "serve_tls_key"])
-def test_a_file_that_is_no_such_pem_is_named(settings: Settings, which: str, content: bytes) -> None:
+def test_a_file_that_is_no_such_pem_is_named(
+    settings: Settings, which: str, content: bytes
+) -> None:
     place = getattr(settings, which)
     put(place, content)
     assert refused(settings).where == str(place)
     place.unlink()
-    assert (refused(settings).where, refused(settings).found) == (str(place), "No such file or directory")
+    assert (refused(settings).where, refused(settings).found) == (
+        str(place),
+        "No such file or directory",
+    )
 
 
 def test_a_key_behind_a_password_is_refused(settings: Settings) -> None:
     assert settings.serve_tls_key
     secret = ec.generate_private_key(ec.SECP256R1())
-    locked = secret.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word"))
+    locked = secret.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
+    )
     put(settings.serve_tls_key, locked)
     found = refused(settings)
-    assert (found.expected, found.where) == ("PEM; a key without a password", str(settings.serve_tls_key))
+    assert (found.expected, found.where) == (
+        "PEM; a key without a password",
+        str(settings.serve_tls_key),
+    )

@@ -1,4 +1,6 @@
-"""Which code this is: named also for a user who does not own the checkout, and where it cannot be, the reason is."""
+"""Which code this is: named also for a user who does not own the checkout, and where it cannot be,
+the reason is.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ from tests.cli.calling import called
 
 def _git(folder: Path, *arguments: str) -> str:
     named = ["-c", "user.name=t", "-c", "user.email=t@localhost"]
-    done = subprocess.run(["git", "-C", str(folder), *named, *arguments], check=True, capture_output=True, text=True)
+    done = subprocess.run(
+        ["git", "-C", str(folder), *named, *arguments], check=True, capture_output=True, text=True
+    )
     return done.stdout.strip()
 
 
@@ -69,7 +73,10 @@ def test_without_git_the_commit_is_read_from_its_files(
 
 @pytest.mark.parametrize("built", [None, "unknown"])
 def test_what_cannot_be_named_is_told_with_the_remedy(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, built: str | None
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    built: str | None,
 ) -> None:
     if built:
         (tmp_path / ".code-version").write_text(built)

@@ -10,7 +10,9 @@ from pipelines.base.column_types import PLAIN_KINDS, parse_column_type
 from pipelines.base.errors import ConfigurationError
 
 
-@pytest.mark.parametrize("declared", ["decimal(12,2)", "decimal(12, 2)", "DECIMAL( 12 , 2 )", " decimal(12,2) "])
+@pytest.mark.parametrize(
+    "declared", ["decimal(12,2)", "decimal(12, 2)", "DECIMAL( 12 , 2 )", " decimal(12,2) "]
+)
 def test_a_decimal_is_read_in_any_spelling(declared: str) -> None:
     column_type = parse_column_type(declared)
     assert (column_type.kind, column_type.precision, column_type.scale) == ("decimal", 12, 2)
@@ -24,7 +26,8 @@ def test_every_kind_has_an_arrow_type(kind: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "declared", ["smallint", "float", "decimal", "decimal(39,2)", "decimal(2,3)", "decimal(0,0)", ""]
+    "declared",
+    ["smallint", "float", "decimal", "decimal(39,2)", "decimal(2,3)", "decimal(0,0)", ""],
 )
 def test_any_other_type_is_refused_with_those_that_are_known(declared: str) -> None:
     with pytest.raises(ConfigurationError) as raised:

@@ -1,4 +1,6 @@
-"""Commands that messages suggest stand as they have to be typed here: in a container with what leads into it."""
+"""Commands that messages suggest stand as they have to be typed here: in a container with what
+leads into it.
+"""
 
 from __future__ import annotations
 
@@ -25,7 +27,9 @@ from plugins.tollgate_airflow.failure import block
 from tests.servers import free_port
 
 PREFIX = "docker compose exec airflow-scheduler python docker/entrypoint.py"
-ERROR = GateError("refused", next_step="look, then `tollgate run ingest --from D --to D`; see `tollgate status`")
+ERROR = GateError(
+    "refused", next_step="look, then `tollgate run ingest --from D --to D`; see `tollgate status`"
+)
 
 
 @pytest.fixture
@@ -111,7 +115,10 @@ def test_the_prefixes_of_the_deployments_lead_where_commands_work() -> None:
     prefix = scheduler["environment"]["TOLLGATE_COMMAND_PREFIX"]
     assert prefix in (CHECKOUT / "docs" / "deploy.md").read_text()
     assert prefix.split()[3] == "airflow-scheduler"
-    for setting, service, port in [("MLFLOW", "mlflow", "mlflow_port"), ("SERVE", "scorer", "serve_port")]:
+    for setting, service, port in [
+        ("MLFLOW", "mlflow", "mlflow_port"),
+        ("SERVE", "scorer", "serve_port"),
+    ]:
         address = scheduler["environment"][f"TOLLGATE_{setting}_URL"]
         assert address == f"http://{service}:{Settings.model_fields[port].default}"
         assert set(compose["services"][service]["networks"]) & set(scheduler["networks"])
@@ -144,7 +151,9 @@ def answering(answer: dict[str, Any], *, status: int = 200) -> Iterator[str]:
             """Nothing to standard error."""
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        threading.Thread(
+            target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+        ).start()
         yield f"http://127.0.0.1:{server.server_address[1]}"
         server.shutdown()
 
@@ -166,7 +175,9 @@ def test_doctor_asks_services_where_the_settings_say_that_they_are(elsewhere: Se
 
 
 @pytest.mark.parametrize(("check", "setting"), [(scorer, "serve_url"), (mlflow_ui, "mlflow_url")])
-def test_a_service_elsewhere_that_is_away_is_not_ok(elsewhere: Settings, check: Any, setting: str) -> None:
+def test_a_service_elsewhere_that_is_away_is_not_ok(
+    elsewhere: Settings, check: Any, setting: str
+) -> None:
     address = f"http://127.0.0.1:{free_port()}"
     (found,) = check(elsewhere.model_copy(update={setting: address}))
     assert (found.ok, found.found) == (False, f"nobody answers at {address}")
@@ -174,7 +185,9 @@ def test_a_service_elsewhere_that_is_away_is_not_ok(elsewhere: Settings, check: 
 
 
 @pytest.mark.parametrize("check", [scorer, mlflow_ui])
-def test_in_a_container_silence_of_the_own_ports_is_not_said_to_be_well(elsewhere: Settings, check: Any) -> None:
+def test_in_a_container_silence_of_the_own_ports_is_not_said_to_be_well(
+    elsewhere: Settings, check: Any
+) -> None:
     (found,) = check(elsewhere)
     assert "nothing listens" not in found.found
     assert "not looked at: TOLLGATE_" in found.found

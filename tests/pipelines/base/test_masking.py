@@ -1,4 +1,6 @@
-"""No part of a password in an address is left over, whatever it holds; what is no password stays."""
+"""No part of a password in an address is left over, whatever it holds; what is no password
+stays.
+"""
 
 from __future__ import annotations
 
@@ -8,11 +10,15 @@ from hypothesis import strategies as st
 
 from pipelines.base.masking import mask_passwords
 
-SECRETS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=4).map(lambda s: f"Zq{s}qZ")
+SECRETS = st.text(st.characters(codec="utf-8", categories=("L", "N", "P", "S")), min_size=4).map(
+    lambda s: f"Zq{s}qZ"
+)
 
 
 @pytest.mark.guarantee(
-    "secrets and card numbers", fault="passwords with any signs in them, in an address", seen="masked whole"
+    "secrets and card numbers",
+    fault="passwords with any signs in them, in an address",
+    seen="masked whole",
 )
 @given(secret=SECRETS)
 def test_whatever_a_password_holds_it_is_masked_whole(secret: str) -> None:
@@ -25,12 +31,14 @@ def test_whatever_a_password_holds_it_is_masked_whole(secret: str) -> None:
     ("text", "masked"),
     [
         ("redis://:p@ss/w#rd@host:6379/0", "redis://:***@host:6379/0"),
-        ("postgresql://host/base?user=ann&password=secret&sslmode=require",
-         "postgresql://host/base?user=ann&password=***&sslmode=require"),
+        (
+            "postgresql://host/base?user=ann&password=secret&sslmode=require",
+            "postgresql://host/base?user=ann&password=***&sslmode=require",
+        ),
         ("redis://:one@a and http://ann:two@b", "redis://:***@a and http://ann:***@b"),
         ("sqlite:////home/ann/ledger.sqlite", "sqlite:////home/ann/ledger.sqlite"),
         ("http://host:8480/ops, written by ann@bank", "http://host:8480/ops, written by ann@bank"),
     ],
-)  # fmt: skip
+)
 def test_an_address_keeps_all_but_its_password(text: str, masked: str) -> None:
     assert mask_passwords(text) == masked

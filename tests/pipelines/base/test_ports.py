@@ -15,7 +15,9 @@ from tests.ports import free_port
 def test_a_taken_port_is_refused_with_its_owner_and_the_setting() -> None:
     port = free_port()
     with socket.create_server(("127.0.0.1", port)):
-        with pytest.raises(ConfigurationError, match=f"port {port} is in use; Airflow needs it") as caught:
+        with pytest.raises(
+            ConfigurationError, match=f"port {port} is in use; Airflow needs it"
+        ) as caught:
             require_free(port, needed_by="Airflow", setting="TOLLGATE_AIRFLOW_PORT")
         assert f"pid {os.getpid()}" in caught.value.found
         assert "TOLLGATE_AIRFLOW_PORT" in caught.value.next_step

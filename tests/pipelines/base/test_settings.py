@@ -1,4 +1,6 @@
-"""Settings: one place reads the environment, all problems at once, and another process gets the same settings."""
+"""Settings: one place reads the environment, all problems at once, and another process gets the
+same settings.
+"""
 
 from __future__ import annotations
 
@@ -22,18 +24,27 @@ def test_everything_derives_from_the_home(tmp_path: Path) -> None:
 
 def test_all_problems_are_reported_at_once() -> None:
     with pytest.raises(ConfigurationError) as caught:
-        Settings.from_environment({"TOLLGATE_AIRFLOW_PORT": "99999", "TOLLGATE_SPARK_MEMORY": "lots"})
+        Settings.from_environment(
+            {"TOLLGATE_AIRFLOW_PORT": "99999", "TOLLGATE_SPARK_MEMORY": "lots"}
+        )
     assert "2 settings" in caught.value.what
     assert "TOLLGATE_AIRFLOW_PORT='99999'" in caught.value.found
     assert "TOLLGATE_SPARK_MEMORY='lots'" in caught.value.found
 
 
 def test_a_variable_that_is_no_setting_is_refused_with_all_the_others() -> None:
-    given = {"TOLLGATE_NOTIFY_SLAK": "https://example.org", "TOLLGATE_SPARK_CORES": "0", "TOLLGATE_FRIEND": "x"}
+    given = {
+        "TOLLGATE_NOTIFY_SLAK": "https://example.org",
+        "TOLLGATE_SPARK_CORES": "0",
+        "TOLLGATE_FRIEND": "x",
+    }
     with pytest.raises(ConfigurationError) as caught:
         Settings.from_environment(given)
     assert "3 settings" in caught.value.what
-    assert "TOLLGATE_NOTIFY_SLAK: no such setting, TOLLGATE_NOTIFY_SLACK comes near" in caught.value.found
+    assert (
+        "TOLLGATE_NOTIFY_SLAK: no such setting, TOLLGATE_NOTIFY_SLACK comes near"
+        in caught.value.found
+    )
     assert "TOLLGATE_FRIEND: no such setting" in caught.value.found
     assert "https://example.org" not in str(caught.value)
 

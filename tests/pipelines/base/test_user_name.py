@@ -1,4 +1,6 @@
-"""A user id without a name: said by those that need one, before anything below us fails in its own way."""
+"""A user id without a name: said by those that need one, before anything below us fails in its own
+way.
+"""
 
 from __future__ import annotations
 

@@ -43,9 +43,12 @@ def test_the_last_step_says_where_the_retrained_release_stands(run: Run, state: 
     told = [steps(run, PLAN)[-1].run(lambda _: None) for _ in range(2)]
     assert told[0] == told[1]
     assert told[0].startswith(
-        f"asked for on {PLAN.incident.first}, done: {release} is {'in ' * (state == 'shadow')}{state}"
+        f"asked for on {PLAN.incident.first}, done: {release} is"
+        f" {'in ' * (state == 'shadow')}{state}"
     )
-    assert ("1 clean days in shadow and 2 in canary make it champion" in told[0]) == (state == "shadow")
+    assert ("1 clean days in shadow and 2 in canary make it champion" in told[0]) == (
+        state == "shadow"
+    )
 
 
 def test_without_drift_nothing_is_waited_for(settings: Settings) -> None:

@@ -16,7 +16,9 @@ InACopy = Callable[[Happens], list[Finding]]
 
 @contextmanager
 def in_copies(home: Path) -> Iterator[InACopy]:
-    """What lets a drill happen in a copy of the home, at a path of its own: MLflow keeps connections by path."""
+    """What lets a drill happen in a copy of the home, at a path of its own: MLflow keeps
+    connections by path.
+    """
     copies: list[Path] = []
 
     def at(happens: Happens) -> list[Finding]:

@@ -1,4 +1,6 @@
-"""The drill `crash` on real homes, at a few of the steps of a promotion (`tollgate drill crash` takes every one)."""
+"""The drill `crash` on real homes, at a few of the steps of a promotion (`tollgate drill crash`
+takes every one).
+"""
 
 from __future__ import annotations
 
@@ -20,4 +22,8 @@ def test_a_killed_promotion_leaves_the_old_champion_or_the_new(
     assert [finding for finding in findings if not finding.holds] == []
     kills = int(findings[0].happened.split()[0])
     assert kills >= 3
-    tried(kills, f"champion afterwards: {findings[1].happened}; the next attempt: {findings[3].happened} went on")
+    tried(
+        kills,
+        f"champion afterwards: {findings[1].happened}; the next attempt: {findings[3].happened}"
+        " went on",
+    )

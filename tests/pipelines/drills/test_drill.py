@@ -44,7 +44,9 @@ def test_a_drill_has_a_home_of_its_own_that_is_gone_afterwards(home: Path) -> No
 
 def test_nothing_of_the_users_settings_leads_back_to_their_data(home: Path) -> None:
     seen: list[Settings] = []
-    drill = Drill(name="d", description="", injected="", happens=lambda settings: seen.append(settings) or [])
+    drill = Drill(
+        name="d", description="", injected="", happens=lambda settings: seen.append(settings) or []
+    )
     result = drill.practise(Settings.from_environment())
     assert seen[0].landing.startswith(str(seen[0].home))
     assert not result.holds, "a drill without a finding proves nothing"
@@ -66,7 +68,9 @@ def test_the_exit_code_says_whether_everything_held(
     assert not homes[0].exists()
 
 
-def test_what_is_kept_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_kept_is_told(
+    home: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     homes: list[Path] = []
     monkeypatch.setitem(catalogue.DRILLS, "small", _drill(True, homes))
     with pytest.raises(SystemExit):
@@ -79,7 +83,9 @@ def test_what_is_kept_is_told(home: Path, monkeypatch: pytest.MonkeyPatch, capsy
     kept.rmdir()
 
 
-def test_an_unknown_drill_is_a_wrong_call_that_lists_them(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_drill_is_a_wrong_call_that_lists_them(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ending:
         main(["drill", "earthquake"])
     assert ending.value.code == 2

@@ -1,4 +1,6 @@
-"""Kill -9 at the k-th step: each step is found, what was done before it stays, what comes after never happens."""
+"""Kill -9 at the k-th step: each step is found, what was done before it stays, what comes after
+never happens.
+"""
 
 from __future__ import annotations
 

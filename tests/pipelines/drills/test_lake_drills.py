@@ -1,4 +1,6 @@
-"""The drills that need a lake, each on a copy of one simulated bank; and that the bank in memory is the same bank."""
+"""The drills that need a lake, each on a copy of one simulated bank; and that the bank in memory is
+the same bank.
+"""
 
 from __future__ import annotations
 
@@ -67,20 +69,28 @@ def test_a_model_that_learnt_damaged_labels_is_refused(at_the_bank: InACopy, tri
     fault="a rollback while another process scores days",
     seen="every row from one release, none unaccounted",
 )
-def test_a_rollback_while_scoring_leaves_no_row_unaccounted(at_the_bank: InACopy, tried: Tried) -> None:
+def test_a_rollback_while_scoring_leaves_no_row_unaccounted(
+    at_the_bank: InACopy, tried: Tried
+) -> None:
     findings = at_the_bank(rollback)
     assert not_held(findings) == []
     tried(1, f"nights by {findings[2].happened}; requests {findings[3].happened}")
 
 
 def test_the_bank_in_memory_is_the_bank_in_the_lake(bank_home: Path) -> None:
-    """Landing zone, ingest and Spark give the very bits of the frame made in memory, bad labels included."""
+    """Landing zone, ingest and Spark give the very bits of the frame made in memory, bad labels
+    included.
+    """
     run = banks.bank(Settings.build(home=bank_home, spark_cores=1))
     use_case, day = run.use_case, DayRange.single(banks.DAYS.last)
     plans = dict.fromkeys(banks.BAD_LABELS, DayPlan((banks.INCIDENT,)))
-    made = simulated_frame(build_world(banks.SIZE), banks.DAYS, use_case, use_case.stored_features, plans).frame
+    made = simulated_frame(
+        build_world(banks.SIZE), banks.DAYS, use_case, use_case.stored_features, plans
+    ).frame
     made = made[made["day"] == pd.Timestamp(day.first)].set_index("transaction_id")
-    stored = run.lake.read("features", days=day).toPandas().set_index("transaction_id").loc[made.index]
+    stored = (
+        run.lake.read("features", days=day).toPandas().set_index("transaction_id").loc[made.index]
+    )
     names = list(use_case.stored_features.names)
     reach = use_case.stored_features.reach_days
     assert len(banks.DAYS) > reach, "so that windows are whole in the lake"

@@ -1,4 +1,6 @@
-"""The drill `race` on a real ledger, and that it would see two winners, a silent loser, a stray error."""
+"""The drill `race` on a real ledger, and that it would see two winners, a silent loser, a stray
+error.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +17,12 @@ from tests.guarantees.plugin import Tried
 GOOD = (Attempt(0, "0-0", "won"), Attempt(0, "0-1", "lost"))
 
 
-@pytest.mark.guarantee("two promotions at once", fault="4 processes × 2 threads promote at the same moment")
-def test_every_race_has_one_winner_and_the_losers_are_told(settings: Settings, tried: Tried, thorough: bool) -> None:
+@pytest.mark.guarantee(
+    "two promotions at once", fault="4 processes × 2 threads promote at the same moment"
+)
+def test_every_race_has_one_winner_and_the_losers_are_told(
+    settings: Settings, tried: Tried, thorough: bool
+) -> None:
     races = 100 if thorough else 12
     findings = race(settings, races=races)
     assert len(findings) == 4
@@ -45,5 +51,7 @@ def test_it_would_see_what_goes_wrong(settings: Settings) -> None:
     ],
     ids=["two winners", "no winner", "an error"],
 )
-def test_what_it_sees(settings: Settings, attempts: tuple[Attempt, ...], seen_by: list[int]) -> None:
+def test_what_it_sees(
+    settings: Settings, attempts: tuple[Attempt, ...], seen_by: list[int]
+) -> None:
     assert [index for index, held in enumerate(_held(settings, *attempts)) if not held] == seen_by

@@ -1,4 +1,6 @@
-"""The drills that watch, each on a copy of one bank that has been scored and watched for three weeks."""
+"""The drills that watch, each on a copy of one bank that has been scored and watched for three
+weeks.
+"""
 
 from __future__ import annotations
 

@@ -57,12 +57,18 @@ def run_day(settings: Settings, day: date) -> None:
 
 
 def files_of(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of a home; databases by their rows, as opening one may touch its bytes."""
+    """SHA-256 of each file of a home; databases by their rows, as opening one may touch its
+    bytes.
+    """
     found = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.endswith(("-wal", "-shm")):
             name = path.relative_to(folder).as_posix()
-            found[name] = _rows(path) if path.suffix == ".sqlite" else hashlib.sha256(path.read_bytes()).hexdigest()
+            found[name] = (
+                _rows(path)
+                if path.suffix == ".sqlite"
+                else hashlib.sha256(path.read_bytes()).hexdigest()
+            )
     return found
 
 

@@ -1,4 +1,6 @@
-"""A home that was copied or moved acts for none until it is adopted; a copy then shares no key and no store."""
+"""A home that was copied or moved acts for none until it is adopted; a copy then shares no key and
+no store.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,10 @@ def test_a_copy_acts_for_none_and_names_the_home(one: Settings, two: Settings) -
         act(two)
     assert str(one.home) in refused.value.expected
     assert "home adopt" in refused.value.next_step
-    for act_on_services in (services.down, lambda settings: services.up(settings, report=lambda *_: None)):
+    for act_on_services in (
+        services.down,
+        lambda settings: services.up(settings, report=lambda *_: None),
+    ):
         with pytest.raises(ConfigurationError, match="copy of another home"):
             act_on_services(two)
     assert files_of(one.home) == before
@@ -62,7 +67,11 @@ def test_commands_that_act_are_refused_in_a_copy_and_those_that_read_warn(
     two: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(two.home))
-    for command in (("down",), ("backfill", "--from", "2026-11-01", "--to", "2026-11-01"), ("oncall", "--send")):
+    for command in (
+        ("down",),
+        ("backfill", "--from", "2026-11-01", "--to", "2026-11-01"),
+        ("oncall", "--send"),
+    ):
         code, _, told = called(capsys, *command)
         assert code == 1
         assert "tollgate home adopt" in told
@@ -74,7 +83,9 @@ def test_commands_that_act_are_refused_in_a_copy_and_those_that_read_warn(
     assert called(capsys, "home", "show")[0] == 0
 
 
-def test_an_adopted_copy_has_a_new_identity_new_keys_and_the_history(one: Settings, two: Settings) -> None:
+def test_an_adopted_copy_has_a_new_identity_new_keys_and_the_history(
+    one: Settings, two: Settings
+) -> None:
     signature, fingerprint = sign(two.home, b"a release")
     before = files_of(one.home)
     done = adopt(two, actor="test", at=AT)
@@ -94,7 +105,9 @@ def test_an_adopted_copy_has_a_new_identity_new_keys_and_the_history(one: Settin
     assert adopt(two, actor="test", at=AT).event == "nothing"
 
 
-@pytest.mark.parametrize("step", ["_end_processes", "_remove_keys", "_forget_paths", "_record", "write_home"])
+@pytest.mark.parametrize(
+    "step", ["_end_processes", "_remove_keys", "_forget_paths", "_record", "write_home"]
+)
 def test_an_adoption_that_was_killed_goes_on_with_the_same_identity(
     two: Settings, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
@@ -116,7 +129,11 @@ def test_an_adoption_that_was_killed_goes_on_with_the_same_identity(
         act(two)
     assert adopt(two, actor="test", at=AT).home.home_id == begun.adopting
     act(two)
-    adopted = [row for row in HomeLedger(two.ledger, "fraud").homes() if row["detail"]["event"] == "adopted"]
+    adopted = [
+        row
+        for row in HomeLedger(two.ledger, "fraud").homes()
+        if row["detail"]["event"] == "adopted"
+    ]
     assert len(adopted) == 1
 
 
@@ -130,8 +147,12 @@ def test_notices_that_wait_are_withdrawn_in_the_copy_only(one: Settings, tmp_pat
     assert len(Ledger(one.ledger, "fraud").waiting_messages()) == 1
 
 
-def test_a_copy_that_would_use_the_originals_stores_is_not_adopted(one: Settings, two: Settings) -> None:
-    inside = two.model_copy(update={"lake": str(one.home / "lake"), "landing": str(one.home / "landing")})
+def test_a_copy_that_would_use_the_originals_stores_is_not_adopted(
+    one: Settings, two: Settings
+) -> None:
+    inside = two.model_copy(
+        update={"lake": str(one.home / "lake"), "landing": str(one.home / "landing")}
+    )
     with pytest.raises(ConfigurationError, match="stores of the home") as refused:
         adopt(inside, actor="test", at=AT, share=("landing",), separate=("lake",))
     assert refused.value.where == "TOLLGATE_LAKE"
@@ -178,19 +199,25 @@ def test_a_task_of_a_home_that_is_gone_makes_none_in_its_place(tmp_path: Path) -
 def test_a_second_home_on_one_ledger_is_refused(one: Settings, tmp_path: Path) -> None:
     shared = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     act(one.model_copy(update={"ledger": shared}))
-    HomeLedger(shared, "fraud").record_home(require_own_home(one), "registered", actor="test", at=AT)
+    HomeLedger(shared, "fraud").record_home(
+        require_own_home(one), "registered", actor="test", at=AT
+    )
     other = Settings.build(home=tmp_path / "other", ledger=shared)
     with pytest.raises(ConfigurationError, match="ledger belongs to another home"):
         act(other)
 
 
-def test_a_copy_without_the_identitys_file_is_known_by_its_ledger(one: Settings, two: Settings) -> None:
+def test_a_copy_without_the_identitys_file_is_known_by_its_ledger(
+    one: Settings, two: Settings
+) -> None:
     (two.home / "home.json").unlink()
     with pytest.raises(ConfigurationError, match="copy of another home"):
         act(two)
 
 
-def test_the_same_path_on_another_machine_is_another_place(one: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_same_path_on_another_machine_is_another_place(
+    one: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from pipelines.base import home as home_module
 
     home = require_own_home(one)
@@ -198,7 +225,9 @@ def test_the_same_path_on_another_machine_is_another_place(one: Settings, monkey
     monkeypatch.setattr(home_module, "machine_id", lambda: "b")
     assert placement(one).state == "elsewhere"
     home_module.write_home(one.home, replace(home, machine="a"))
-    assert placement(one).state == "here"  # a shared volume: the same folder, seen from another machine
+    assert (
+        placement(one).state == "here"
+    )  # a shared volume: the same folder, seen from another machine
 
 
 def test_a_record_that_came_along_in_a_copy_names_nobody_of_ours(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""A whole home in one file and back: equal, checked to the last byte, and never over something that is there."""
+"""A whole home in one file and back: equal, checked to the last byte, and never over something that
+is there.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def backup(one: Settings, tmp_path: Path) -> Path:
     return path
 
 
-def test_a_home_restored_elsewhere_is_equal_and_a_home_of_its_own(one: Settings, backup: Path, tmp_path: Path) -> None:
+def test_a_home_restored_elsewhere_is_equal_and_a_home_of_its_own(
+    one: Settings, backup: Path, tmp_path: Path
+) -> None:
     before = files_of(one.home)
     two = Settings.build(home=tmp_path / "two")
     done = restore_home(two, backup, actor="test", at=AT)
@@ -72,7 +76,9 @@ def test_the_file_is_its_owners_alone(backup: Path) -> None:
     assert [path.name for path in backup.parent.iterdir()] == [backup.name]
 
 
-def test_nothing_is_restored_over_what_is_there(one: Settings, backup: Path, tmp_path: Path) -> None:
+def test_nothing_is_restored_over_what_is_there(
+    one: Settings, backup: Path, tmp_path: Path
+) -> None:
     before = files_of(one.home)
     with pytest.raises(UsageError, match="something already"):
         restore_home(one, backup, actor="test", at=AT)
@@ -84,14 +90,20 @@ def test_nothing_is_restored_over_what_is_there(one: Settings, backup: Path, tmp
         restore_home(elsewhere, backup, actor="test", at=AT)
 
 
-def test_stores_outside_the_home_come_back_where_the_settings_place_them(backup: Path, tmp_path: Path) -> None:
-    two = Settings.build(home=tmp_path / "two", lake=str(tmp_path / "lake"), landing=str(tmp_path / "landing"))
+def test_stores_outside_the_home_come_back_where_the_settings_place_them(
+    backup: Path, tmp_path: Path
+) -> None:
+    two = Settings.build(
+        home=tmp_path / "two", lake=str(tmp_path / "lake"), landing=str(tmp_path / "landing")
+    )
     restore_home(two, backup, actor="test", at=AT)
     assert (tmp_path / "lake" / "fraud" / "transactions" / "part-0.parquet").read_text() == "rows"
     assert not (two.home / "lake").exists()
 
 
-def test_a_byte_that_differs_anywhere_is_refused_and_leaves_nothing(backup: Path, tmp_path: Path) -> None:
+def test_a_byte_that_differs_anywhere_is_refused_and_leaves_nothing(
+    backup: Path, tmp_path: Path
+) -> None:
     whole = backup.read_bytes()
     two = Settings.build(home=tmp_path / "two")
     for place in range(0, len(whole), max(1, len(whole) // 40)):
@@ -108,7 +120,8 @@ def test_a_byte_that_differs_anywhere_is_refused_and_leaves_nothing(backup: Path
 
 
 @pytest.mark.parametrize(
-    "name", ["../evil", "/evil", "home/../../evil", "home//evil", "home/./evil", "odd", "stores/x/y"]
+    "name",
+    ["../evil", "/evil", "home/../../evil", "home//evil", "home/./evil", "odd", "stores/x/y"],
 )
 def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> None:
     path = tmp_path / "evil.tar"
@@ -120,7 +133,9 @@ def test_names_that_lead_elsewhere_are_refused(tmp_path: Path, name: str) -> Non
     assert sorted(each.name for each in tmp_path.iterdir()) == ["evil.tar"]
 
 
-@pytest.mark.parametrize("kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE])
+@pytest.mark.parametrize(
+    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.DIRTYPE, tarfile.FIFOTYPE]
+)
 def test_links_and_other_kinds_of_files_are_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: bytes
 ) -> None:

@@ -1,4 +1,6 @@
-"""A backup of a home at work is one that a night can go on from, or there is none and the command says why."""
+"""A backup of a home at work is one that a night can go on from, or there is none and the command
+says why.
+"""
 
 from __future__ import annotations
 
@@ -30,7 +32,9 @@ def working(tmp_path: Path) -> Iterator[WorkingHome]:
 
 
 @contextmanager
-def writing_between_files(home: WorkingHome, monkeypatch: pytest.MonkeyPatch, every: int) -> Iterator[None]:
+def writing_between_files(
+    home: WorkingHome, monkeypatch: pytest.MonkeyPatch, every: int
+) -> Iterator[None]:
     """Before each file that goes into the archive (or each so many-th), everybody writes."""
 
     class Interrupted(ArchiveWriter):

@@ -1,4 +1,6 @@
-"""A home whose state is on servers: what is not in a backup is said, and no copy acts on the original's by itself."""
+"""A home whose state is on servers: what is not in a backup is said, and no copy acts on the
+original's by itself.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,9 @@ class Places:
     bucket: Any
 
     def others(self, home: Path, **changes: Any) -> Settings:
-        """Settings of a home on the same servers, in databases, a bucket and a Redis database of its own."""
+        """Settings of a home on the same servers, in databases, a bucket and a Redis database of
+        its own.
+        """
         bucket = f"bank-{uuid.uuid4().hex[:8]}"
         make_bucket(self.endpoint, bucket)
         return on_servers(self, home, bucket, number=1, **changes)
@@ -102,17 +106,25 @@ def endpoint() -> Iterator[str]:
 
 
 @pytest.fixture
-def places(endpoint: str, postgresql_server: Server, redis_server: Server, tmp_path: Path) -> Iterator[Places]:
-    """An original whose ledger knows a version of a table, and a build of the online store, and both are there."""
+def places(
+    endpoint: str, postgresql_server: Server, redis_server: Server, tmp_path: Path
+) -> Iterator[Places]:
+    """An original whose ledger knows a version of a table, and a build of the online store, and
+    both are there.
+    """
     bucket = make_bucket(endpoint, "bank")
-    places = Places(endpoint, postgresql_server, redis_server, Settings.build(home=tmp_path), bucket)
+    places = Places(
+        endpoint, postgresql_server, redis_server, Settings.build(home=tmp_path), bucket
+    )
     places.original = original = on_servers(places, tmp_path / "original", "bank", number=0)
     original.home.mkdir()
     act(original)
     bucket.put_object(Key=COMMIT, Body=b'{"commitInfo": {}}')
     ledger = Ledger(original.ledger, "fraud")
     ledger.record_stage(DAY, features_account(version=3, rows=1), "done", run_id="night", at=AT)
-    built = materialize_account(marked=True, entities={"customer": 1}, built_at=BUILD, watermark=str(DAY))
+    built = materialize_account(
+        marked=True, entities={"customer": 1}, built_at=BUILD, watermark=str(DAY)
+    )
     ledger.record_stage(DAY, built, "done", run_id="night", at=AT)
     client = redis.Redis(port=redis_server.port, password=redis_server.password)
     client.flushall()
@@ -137,19 +149,32 @@ def in_environment(settings: Settings, patch: pytest.MonkeyPatch) -> None:
 
 def days_of(settings: Settings) -> set[tuple[str, date]]:
     ledger = Ledger(settings.ledger, "fraud")
-    return {(stage, record.day) for stage in ("features", "materialize") for record in ledger.stage_records(stage)}
+    return {
+        (stage, record.day)
+        for stage in ("features", "materialize")
+        for record in ledger.stage_records(stage)
+    }
 
 
 def test_the_backup_says_what_is_not_in_it_and_what_to_do(
-    places: Places, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    places: Places,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    tmp_path: Path,
 ) -> None:
     key = tmp_path / "elsewhere.key"
     key.write_bytes(b"k" * 32)
     in_environment(places.original.model_copy(update={"id_key": key}), monkeypatch)
     code, said, _ = called(capsys, "backup", str(tmp_path / "home.tar"))
     assert code == 0
-    lines = {line.split()[4]: line for line in said.splitlines() if line.startswith("not in the backup: ")}
-    assert set(lines) == {f"TOLLGATE_{name.upper()}" for name in (*SERVERS, "id_key") if name != "ledger"}
+    lines = {
+        line.split()[4]: line
+        for line in said.splitlines()
+        if line.startswith("not in the backup: ")
+    }
+    assert set(lines) == {
+        f"TOLLGATE_{name.upper()}" for name in (*SERVERS, "id_key") if name != "ledger"
+    }
     assert "copy the bucket" in lines["TOLLGATE_LAKE"]
     assert "pg_dump" in lines["TOLLGATE_MLFLOW"]
     assert "repair online" in lines["TOLLGATE_ONLINE_STORE"]
@@ -176,7 +201,9 @@ def test_another_spelling_of_an_address_is_the_same_store(
 ) -> None:
     original = places.original
     spelled = {
-        "ledger": original.ledger.replace("postgresql://", "postgres://").replace("127.0.0.1", "LOCALHOST"),
+        "ledger": original.ledger.replace("postgresql://", "postgres://").replace(
+            "127.0.0.1", "LOCALHOST"
+        ),
         "lake": original.lake.replace("s3://", "s3a://") + "/",
         "online_store": original.online_store.removesuffix("/0").replace("127.0.0.1", "localhost"),
     }
@@ -207,7 +234,9 @@ def test_a_home_restored_beside_it_has_the_ledger_and_says_which_stores_lack_wha
 
     for entry in places.bucket.objects.all():
         places.bucket.meta.client.copy_object(
-            Bucket=two.lake.split("/")[2], Key=entry.key, CopySource={"Bucket": "bank", "Key": entry.key}
+            Bucket=two.lake.split("/")[2],
+            Key=entry.key,
+            CopySource={"Bucket": "bank", "Key": entry.key},
         )
     code, said, _ = called(capsys, "home", "adopt")
     assert code == 0
@@ -223,7 +252,9 @@ def test_a_restored_home_that_is_led_to_the_originals_store_later_refuses(
     act(two)
     for name in ("lake", "mlflow", "online_store", "airflow_database", "landing"):
         led = two.model_copy(update={name: getattr(places.original, name)})
-        with pytest.raises(ConfigurationError, match="home that this one was copied from") as refused:
+        with pytest.raises(
+            ConfigurationError, match="home that this one was copied from"
+        ) as refused:
             act(led)
         assert refused.value.where == f"TOLLGATE_{name.upper()}"
     shared = two.model_copy(update={"landing": places.original.landing})
@@ -271,12 +302,16 @@ def test_a_ledger_comes_back_from_a_server_into_a_file_and_from_there_to_a_serve
     restore_home(file, backup, actor="test", at=AT)
     assert days_of(file) == days_of(places.original)
     back_up_home(file, tmp_path / "second.tar", at=AT)
-    three = places.others(tmp_path / "three", online_store=redis_url(places.redis).replace("/0", "/2"))
+    three = places.others(
+        tmp_path / "three", online_store=redis_url(places.redis).replace("/0", "/2")
+    )
     restore_home(three, tmp_path / "second.tar", actor="test", at=AT)
     assert days_of(three) == days_of(places.original)
 
 
-def test_a_copied_folder_is_adopted_once_it_has_stores_of_its_own(places: Places, tmp_path: Path) -> None:
+def test_a_copied_folder_is_adopted_once_it_has_stores_of_its_own(
+    places: Places, tmp_path: Path
+) -> None:
     before = places.content()
     shutil.copytree(places.original.home, tmp_path / "two")
     at_the_originals = places.at_the_originals(tmp_path / "two")
@@ -309,7 +344,10 @@ def test_databases_and_folders_outside_the_home_are_in_the_backup_or_named(tmp_p
     import sqlite3
     from contextlib import closing
 
-    outside = {name: tmp_path / "outside" / f"{name}.sqlite" for name in ("airflow_database", "online_registry")}
+    outside = {
+        name: tmp_path / "outside" / f"{name}.sqlite"
+        for name in ("airflow_database", "online_registry")
+    }
     (tmp_path / "outside").mkdir()
     for name, path in outside.items():
         with closing(sqlite3.connect(path)) as connection, connection:

@@ -1,4 +1,6 @@
-"""A rehearsal beside production and a restored backup run the night that the original runs, and leave it alone."""
+"""A rehearsal beside production and a restored backup run the night that the original runs, and
+leave it alone.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ EVENTS = 300
 
 @dataclass(frozen=True)
 class Homes:
-    """The original as it goes on, the copy that was adopted, the home from a backup, and what the original was."""
+    """The original as it goes on, the copy that was adopted, the home from a backup, and what the
+    original was.
+    """
 
     original: Settings
     copy: Settings
@@ -71,7 +75,9 @@ def night(settings: Settings) -> None:
 
 
 def rows_of(settings: Settings, *, of_the_night: bool) -> dict[str, str]:
-    """A digest of each table's rows, of the night's day or of all days before, whatever their order in files."""
+    """A digest of each table's rows, of the night's day or of all days before, whatever their order
+    in files.
+    """
     digests = {}
     for table in TABLES:
         path = Path(settings.lake, "fraud", table)
@@ -92,7 +98,9 @@ def _digest(rows: pa.Table) -> str:
 
 @pytest.fixture(scope="module")
 def homes(spark: object, tmp_path_factory: pytest.TempPathFactory) -> Homes:
-    """An original with seven weeks and a champion; its copy and its backup; then a night in each of the three."""
+    """An original with seven weeks and a champion; its copy and its backup; then a night in each of
+    the three.
+    """
     root = tmp_path_factory.mktemp("homes")
     original = Settings.build(home=root / "original", spark_cores=1)
     original.home.mkdir()
@@ -127,10 +135,14 @@ def other(homes: Homes, request: pytest.FixtureRequest) -> Settings:
 
 def test_the_days_that_existed_are_the_same_to_the_last_row(homes: Homes, other: Settings) -> None:
     assert set(homes.history) == {"transactions", "fraud_reports", "features"}
-    assert {table: rows_of(other, of_the_night=False)[table] for table in homes.history} == homes.history
+    assert {
+        table: rows_of(other, of_the_night=False)[table] for table in homes.history
+    } == homes.history
 
 
-def test_the_night_left_the_rows_that_it_left_in_the_original(homes: Homes, other: Settings) -> None:
+def test_the_night_left_the_rows_that_it_left_in_the_original(
+    homes: Homes, other: Settings
+) -> None:
     expected = rows_of(homes.original, of_the_night=True)
     assert set(expected) == set(TABLES)
     assert expected["predictions"].startswith(f"{EVENTS} rows")
@@ -158,6 +170,8 @@ def test_the_night_found_every_store_as_the_ledger_expects(homes: Homes, other: 
 
 
 def test_the_three_are_homes_of_their_own(homes: Homes) -> None:
-    three = [require_own_home(settings) for settings in (homes.original, homes.copy, homes.restored)]
+    three = [
+        require_own_home(settings) for settings in (homes.original, homes.copy, homes.restored)
+    ]
     assert len({home.home_id for home in three}) == 3
     assert {home.copied_from for home in three[1:]} == {three[0].home_id}

@@ -1,4 +1,6 @@
-"""Homes whose path holds blanks, marks and letters: addresses, Java's options and landed files lead into that home."""
+"""Homes whose path holds blanks, marks and letters: addresses, Java's options and landed files lead
+into that home.
+"""
 
 from __future__ import annotations
 
@@ -43,7 +45,11 @@ NAMES = (
     "a`b",
     "a\\b",
 )
-PATHS = st.text(st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs", "Cc"]), min_size=1, max_size=30)
+PATHS = st.text(
+    st.characters(exclude_characters="\0\n\r", exclude_categories=["Cs", "Cc"]),
+    min_size=1,
+    max_size=30,
+)
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -54,7 +60,9 @@ def test_every_database_stands_in_the_home(name: str, tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == [name]
     online = OnlineAddress.of(settings)
     online.prepare()
-    assert sa.make_url(online.registry).database == str(settings.home / "online" / "registry.sqlite")
+    assert sa.make_url(online.registry).database == str(
+        settings.home / "online" / "registry.sqlite"
+    )
     airflow = environment(settings)["AIRFLOW__DATABASE__SQL_ALCHEMY_CONN"]
     assert sa.make_url(airflow).database == str(settings.home / "airflow" / "airflow.db")
     assert [path.name for path in tmp_path.iterdir()] == [name]
@@ -134,14 +142,20 @@ def test_a_path_is_no_pattern_for_spark() -> None:
 
 
 def test_spark_reads_landed_files_where_no_checksum_lies_beside_them(tmp_path: Path) -> None:
-    """A stale or empty `.crc` of somebody's counts for Hadoop, and for nobody who knows the manifest."""
+    """A stale or empty `.crc` of somebody's counts for Hadoop, and for nobody who knows the
+    manifest.
+    """
     settings = Settings.build(home=tmp_path / "my home")
     feed = load("fraud").events
     landing = Landing.of(settings)
     day = date(2026, 11, 7)
     rows = pa.table({column.name: [] for column in feed.columns})
     for file_format in ("parquet", "csv.gz"):
-        kinds = {"bigint": pa.int64(), "timestamp": pa.timestamp("us", "UTC"), "decimal(12,2)": pa.decimal128(12, 2)}
+        kinds = {
+            "bigint": pa.int64(),
+            "timestamp": pa.timestamp("us", "UTC"),
+            "decimal(12,2)": pa.decimal128(12, 2),
+        }
         fields = [pa.field(column.name, kinds[column.type]) for column in feed.columns]
         landing.write_day(feed.name, day, [rows.cast(pa.schema(fields))], file_format)
         (file,) = landing.fetch(feed.name, day, tmp_path)

@@ -33,14 +33,19 @@ class TwoHomes(RuleBasedStateMachine):
         self.root = Path(self.scratch.name)
         self.number = 0
         self.day = date(2026, 11, 1)
-        self.places = {"one": make_home(self.root / "one"), "two": Settings.build(home=self.root / "two")}
+        self.places = {
+            "one": make_home(self.root / "one"),
+            "two": Settings.build(home=self.root / "two"),
+        }
         self.days: dict[str, set[date]] = {"one": {self.day}}
         self.backup: tuple[Path, set[date], Home] | None = None
 
     def _is_untrue(self, side: str, home: Home) -> bool:
-        """Whether "it was moved", or "it is gone for good", is untrue, and nobody but the person can know of it.
+        """Whether "it was moved", or "it is gone for good", is untrue, and nobody but the person
+        can know of it.
 
-        So it is where the other side acts under that identity, and not at the place where the home was registered.
+        So it is where the other side acts under that identity, and not at the place where the home
+        was registered.
         """
         other = self.places["two" if side == "one" else "one"]
         acting = placement(other)
@@ -76,7 +81,8 @@ class TwoHomes(RuleBasedStateMachine):
     @precondition(lambda self: "two" not in self.days)
     @rule()
     def copy(self) -> None:
-        gc.collect()  # what nobody holds any more is closed when Python gets to it: a copy is taken of a home at rest
+        # what nobody holds any more is closed when Python gets to it: a copy is of a home at rest
+        gc.collect()
         check = self._others_untouched("two")
         shutil.copytree(self.places["one"].home, self.places["two"].home)
         self.days["two"] = set(self.days["one"])
@@ -104,7 +110,9 @@ class TwoHomes(RuleBasedStateMachine):
             return
         check = self._others_untouched(side)
         self.number += 1
-        self.places[side] = Settings.build(home=self.places[side].home.rename(self.root / f"{side}-{self.number}"))
+        self.places[side] = Settings.build(
+            home=self.places[side].home.rename(self.root / f"{side}-{self.number}")
+        )
         check()
 
     @rule(side=SIDES)
@@ -147,7 +155,9 @@ class TwoHomes(RuleBasedStateMachine):
 
     @invariant()
     def no_two_homes_act_under_one_identity(self) -> None:
-        acting = [self.places[side] for side in self.days if placement(self.places[side]).state == "here"]
+        acting = [
+            self.places[side] for side in self.days if placement(self.places[side]).state == "here"
+        ]
         identities = [require_own_home(settings).home_id for settings in acting]
         assert len(set(identities)) == len(identities)
 

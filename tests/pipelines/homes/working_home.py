@@ -31,7 +31,9 @@ SEGMENT = 8 * WIDTH * RECORDS * 4
 
 @dataclass
 class WorkingHome:
-    """Writers of one home; `step` lets each of them go on by one piece, in the order in which they really do."""
+    """Writers of one home; `step` lets each of them go on by one piece, in the order in which they
+    really do.
+    """
 
     settings: Settings
     steps: int = 0
@@ -49,11 +51,18 @@ class WorkingHome:
         self.log = PredictionLog(self.answers, "worker-0")
 
     def step(self) -> None:
-        """The table gets a version, the ledger its account, the journal and the log what was answered."""
+        """The table gets a version, the ledger its account, the journal and the log what was
+        answered.
+        """
         self.steps += 1
         number = self.steps
         path = str(Path(self.settings.lake, "fraud", TABLE))
-        rows = pa.table({"id": pa.array(range(number), pa.int64()), "day": pa.array([DAY] * number, pa.date32())})
+        rows = pa.table(
+            {
+                "id": pa.array(range(number), pa.int64()),
+                "day": pa.array([DAY] * number, pa.date32()),
+            }
+        )
         write_deltalake(path, rows, mode="overwrite", partition_by=["day"])
         table = DeltaTable(path)
         if number % 5 == 0:

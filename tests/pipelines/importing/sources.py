@@ -22,7 +22,9 @@ def events(number: int) -> pd.DataFrame:
     """Six events of a day in the handbook's columns, from midnight to the last second."""
     midnight = datetime.combine(day(number), datetime.min.time())
     hours = [0, 5, 11, 17, 22]
-    times = [midnight + timedelta(hours=hour) for hour in hours] + [midnight + timedelta(seconds=86_399)]
+    times = [midnight + timedelta(hours=hour) for hour in hours] + [
+        midnight + timedelta(seconds=86_399)
+    ]
     return pd.DataFrame(
         {
             "TRANSACTION_ID": range(number * 6, number * 6 + 6),
@@ -51,4 +53,8 @@ def landing_in(folder: Path) -> Landing:
 def contents(landing: Landing) -> dict[str, bytes]:
     """Every file of a local landing zone, by its path."""
     root = Path(landing.address)
-    return {path.relative_to(root).as_posix(): path.read_bytes() for path in root.rglob("*") if path.is_file()}
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file()
+    }

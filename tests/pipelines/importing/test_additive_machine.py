@@ -1,6 +1,8 @@
-"""Imports of two sources in any pieces and any order, corrected in between, with the disk failing at any point.
+"""Imports of two sources in any pieces and any order, corrected in between, with the disk failing
+at any point.
 
-The oracle is a few dictionaries: what each source has landed, by event. It knows nothing of files, claims or Arrow.
+The oracle is a few dictionaries: what each source has landed, by event. It knows nothing of files,
+claims or Arrow.
 """
 
 from __future__ import annotations
@@ -42,7 +44,9 @@ GAMES, STEPS = 60, 12
 
 @dataclass(frozen=True)
 class Event:
-    """An event of a source: its day (from FIRST on), minute of the day, amount as written, and label."""
+    """An event of a source: its day (from FIRST on), minute of the day, amount as written, and
+    label.
+    """
 
     number: int
     day: int
@@ -52,7 +56,9 @@ class Event:
 
     @property
     def time(self) -> datetime:
-        return datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC) + timedelta(days=self.day, minutes=self.minute)
+        return datetime(FIRST.year, FIRST.month, FIRST.day, tzinfo=UTC) + timedelta(
+            days=self.day, minutes=self.minute
+        )
 
     @property
     def due(self) -> datetime | None:
@@ -63,7 +69,11 @@ class Event:
     def row(self) -> tuple[str, ...]:
         """The event as it lands: the amount in cents where it is a number."""
         amount = _amount(self.amount)
-        return (str(self.number), self.time.isoformat(), self.amount if amount is False else str(amount))
+        return (
+            str(self.number),
+            self.time.isoformat(),
+            self.amount if amount is False else str(amount),
+        )
 
 
 def _amount(text: str) -> Decimal | bool | None:
@@ -97,7 +107,12 @@ def mapping() -> Mapping:
             "terminal_id": "shop",
             "amount": "amt",
         },
-        "labels": {"column": "fraud", "positive": [1], "negative": [0], "delay_hours": DELAY / timedelta(hours=1)},
+        "labels": {
+            "column": "fraud",
+            "positive": [1],
+            "negative": [0],
+            "delay_hours": DELAY / timedelta(hours=1),
+        },
     }
     return parse_mapping(document, FRAUD, where="test")
 
@@ -121,7 +136,10 @@ class Imports(RuleBasedStateMachine):
         finally:
             self.scratch.cleanup()
 
-    @initialize(north=st.lists(EVENTS, min_size=2, max_size=6), south=st.lists(EVENTS, min_size=1, max_size=6))
+    @initialize(
+        north=st.lists(EVENTS, min_size=2, max_size=6),
+        south=st.lists(EVENTS, min_size=1, max_size=6),
+    )
     def begin(self, north: list[Event], south: list[Event]) -> None:
         for name, events in zip(SOURCES, (north, south), strict=True):
             self.files[name] = list({event.number: event for event in events}.values())
@@ -149,7 +167,8 @@ class Imports(RuleBasedStateMachine):
     def import_(self, name: str, one: int, other: int, corrected: bool, fails: int | None) -> None:
         held = [event.day for event in self.files[name]]
         if held and not corrected:
-            # Mostly days that the source has: a range that it lacks is refused, which other tests look at.
+            # Mostly days that the source has: a range that it lacks is refused, which other tests
+            # look at.
             one, other = (min(held) + day % (max(held) - min(held) + 1) for day in (one, other))
         days = range(min(one, other), max(one, other) + 1)
         fine = self._allowed(name, days, corrected=corrected)
@@ -178,13 +197,17 @@ class Imports(RuleBasedStateMachine):
 
     @invariant()
     def every_event_and_report_is_there_once(self) -> None:
-        claimed = {event for days in self.landed.values() for events in days.values() for event in events}
+        claimed = {
+            event for days in self.landed.values() for events in days.values() for event in events
+        }
         assert self._landed_events() == Counter({event.row for event in claimed})
         reports = {(event.number, event.due) for event in claimed if event.due is not None}
         assert self._landed_reports() == Counter(reports)
 
     def one_call_from_one_file_lands_the_same_bytes(self) -> None:
-        claimed = {event for days in self.landed.values() for events in days.values() for event in events}
+        claimed = {
+            event for days in self.landed.values() for events in days.values() for event in events
+        }
         if not claimed:
             return
         with tempfile.TemporaryDirectory() as scratch:
@@ -200,7 +223,9 @@ class Imports(RuleBasedStateMachine):
                         assert _bytes(other, feed.name, day) == _bytes(self.landing, feed.name, day)
 
     def _allowed(self, name: str, days: range, *, corrected: bool) -> bool:
-        """Whether the import contradicts nothing; a file without any event in these days cannot be imported."""
+        """Whether the import contradicts nothing; a file without any event in these days cannot be
+        imported.
+        """
         held = [event.day for event in self.files[name]]
         inside = range(min(held), max(held) + 1) if held else range(0)
         once = {day for day, events in self.landed[name].items() if events} if corrected else set()
@@ -218,7 +243,8 @@ class Imports(RuleBasedStateMachine):
                         own = source == name
                         if other == event or (own and (day != event.day or corrected)):
                             continue
-                        # A row that cannot be read says nothing of a report, but its label is compared all the same.
+                        # A row that cannot be read says nothing of a report, but its label is
+                        # compared all the same.
                         if other.row == event.row and other.fraud == event.fraud:
                             continue
                         against.add(source)
@@ -255,7 +281,9 @@ class Imports(RuleBasedStateMachine):
             content = read_day(self.landing, FRAUD.events, day)
             assert content is not None
             for row in content.typed.to_pylist():
-                found[(str(row["transaction_id"]), row["event_time"].isoformat(), str(row["amount"]))] += 1
+                found[
+                    (str(row["transaction_id"]), row["event_time"].isoformat(), str(row["amount"]))
+                ] += 1
             for row in content.texts.to_pylist():
                 time = datetime.fromisoformat(row["event_time"]).astimezone(UTC)
                 found[(row["transaction_id"], time.isoformat(), row["amount"])] += 1

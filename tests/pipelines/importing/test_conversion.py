@@ -1,7 +1,9 @@
 # ruff: noqa: DTZ001
-"""One rule for each kind of value, whatever file it comes from: numbers, ids, times, labels; what is refused is named.
+"""One rule for each kind of value, whatever file it comes from: numbers, ids, times, labels; what
+is refused is named.
 
-Expected values are computed here with Python's own `Decimal` and `datetime`, not with Arrow or pandas.
+Expected values are computed here with Python's own `Decimal` and `datetime`, not with Arrow or
+pandas.
 """
 
 from __future__ import annotations
@@ -45,25 +47,36 @@ KEY = b"k" * 40
 def numbers(values: pa.Array, **declared: Any) -> tuple[list[Decimal | None], list[str]]:
     """The amounts of a column, and the rules that its values broke."""
     found = convert_number(values, NumberColumn(column="AMT", **declared), "amount", AMOUNT)
-    return found.values.to_pylist(), [problem.rule for problem in found.problems for _ in problem.rows]
+    return found.values.to_pylist(), [
+        problem.rule for problem in found.problems for _ in problem.rows
+    ]
 
 
-def times(values: list[Any] | pa.Array, files: SourceFiles = FILES, **declared: Any) -> tuple[list[Any], list[str]]:
+def times(
+    values: list[Any] | pa.Array, files: SourceFiles = FILES, **declared: Any
+) -> tuple[list[Any], list[str]]:
     """The times of a column, and the rules that its values broke."""
     raw = values if isinstance(values, pa.Array) else pa.array(values)
     found = convert_time([raw], TimeColumn(column="T", **declared), files, "event_time")
-    return found.values.to_pylist(), [problem.rule for problem in found.problems for _ in problem.rows]
+    return found.values.to_pylist(), [
+        problem.rule for problem in found.problems for _ in problem.rows
+    ]
 
 
-def ids(values: list[Any] | pa.Array, *, key: bytes | None = None, **declared: Any) -> tuple[list[Any], list[str]]:
+def ids(
+    values: list[Any] | pa.Array, *, key: bytes | None = None, **declared: Any
+) -> tuple[list[Any], list[str]]:
     """The ids of a column, and the rules that its values broke."""
     raw = values if isinstance(values, pa.Array) else pa.array(values)
     found = convert_id([raw], IdColumn(column="ID", **declared), "customer_id", pa.int64(), key)
-    return found.values.to_pylist(), [problem.rule for problem in found.problems for _ in problem.rows]
+    return found.values.to_pylist(), [
+        problem.rule for problem in found.problems for _ in problem.rows
+    ]
 
 
 @given(
-    st.decimals(min_value=-99_999, max_value=99_999, places=2), st.sampled_from(["text", "double", "float32", "int"])
+    st.decimals(min_value=-99_999, max_value=99_999, places=2),
+    st.sampled_from(["text", "double", "float32", "int"]),
 )
 def test_an_amount_is_the_same_from_every_kind_of_file(amount: Decimal, kind: str) -> None:
     if kind == "int":
@@ -79,7 +92,11 @@ def test_an_amount_is_the_same_from_every_kind_of_file(amount: Decimal, kind: st
     assert numbers(values) == ([amount], [])
 
 
-@given(st.decimals(min_value=0, max_value=9_999, places=4), st.sampled_from(["half_even", "half_up"]), st.booleans())
+@given(
+    st.decimals(min_value=0, max_value=9_999, places=4),
+    st.sampled_from(["half_even", "half_up"]),
+    st.booleans(),
+)
 def test_too_many_decimals_are_refused_or_rounded_as_declared_from_text_and_doubles(
     number: Decimal, rounding: str, as_text: bool
 ) -> None:
@@ -87,7 +104,10 @@ def test_too_many_decimals_are_refused_or_rounded_as_declared_from_text_and_doub
     exact = number == number.quantize(Decimal("0.01"))
     assert numbers(values) == (([number], []) if exact else ([None], ["amount_decimals"]))
     mode = ROUND_HALF_UP if rounding == "half_up" else ROUND_HALF_EVEN
-    assert numbers(values, round=rounding) == ([number.quantize(Decimal("0.01"), rounding=mode)], [])
+    assert numbers(values, round=rounding) == (
+        [number.quantize(Decimal("0.01"), rounding=mode)],
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -112,7 +132,21 @@ def test_numbers_are_read_as_declared(text: str, declared: dict[str, Any], expec
 
 
 @pytest.mark.parametrize(
-    "text", ["abc", "1,234.50", "12,50", "1.234.50", "$5", "nan", "inf", "1e12", "99999999999", "0x10", "1_000", "--5"]
+    "text",
+    [
+        "abc",
+        "1,234.50",
+        "12,50",
+        "1.234.50",
+        "$5",
+        "nan",
+        "inf",
+        "1e12",
+        "99999999999",
+        "0x10",
+        "1_000",
+        "--5",
+    ],
 )
 def test_what_is_no_number_lands_as_it_stands(text: str) -> None:
     found = convert_number(pa.array([text, "5"]), NumberColumn(column="AMT"), "amount", AMOUNT)
@@ -132,12 +166,17 @@ def test_nan_is_a_missing_value_only_where_the_mapping_says_so() -> None:
 
 
 def test_what_was_rounded_is_counted() -> None:
-    found = convert_number(pa.array([0.125, 0.13]), NumberColumn(column="AMT", round="half_even"), "amount", AMOUNT)
+    found = convert_number(
+        pa.array([0.125, 0.13]), NumberColumn(column="AMT", round="half_even"), "amount", AMOUNT
+    )
     assert found.values.to_pylist() == [Decimal("0.12"), Decimal("0.13")]
     assert found.notes == {"amount rounded": 1}
 
 
-@given(st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)), st.sampled_from(["iso", "z", "text", "us", "s", "ns"]))
+@given(
+    st.datetimes(datetime(1990, 1, 1), datetime(2090, 1, 1)),
+    st.sampled_from(["iso", "z", "text", "us", "s", "ns"]),
+)
 def test_an_instant_is_the_same_in_every_form(moment: datetime, form: str) -> None:
     whole = moment.replace(microsecond=0) if form in {"text", "s"} else moment
     expected = whole.replace(tzinfo=UTC)
@@ -168,9 +207,13 @@ def test_an_instant_is_the_same_in_every_form(moment: datetime, form: str) -> No
         ("2024-03-01 10:00:00.5", {"format": "%Y-%m-%d %H:%M:%S"}, "event_time_unreadable"),
     ],
 )
-def test_a_time_that_cannot_be_read_is_named_and_costs_no_other(value: str, declared: Any, rule: str) -> None:
+def test_a_time_that_cannot_be_read_is_named_and_costs_no_other(
+    value: str, declared: Any, rule: str
+) -> None:
     good = (
-        "2024-03-01 10:00:00" if not declared else {"%d.%m.%Y": "02.03.2024"}.get(declared.get("format"), "1709287200")
+        "2024-03-01 10:00:00"
+        if not declared
+        else {"%d.%m.%Y": "02.03.2024"}.get(declared.get("format"), "1709287200")
     )
     found, rules = times([value, good], **declared)
     assert found[0] is None
@@ -180,7 +223,10 @@ def test_a_time_that_cannot_be_read_is_named_and_costs_no_other(value: str, decl
 def test_a_timestamp_beyond_the_year_9999_is_a_problem_of_its_row() -> None:
     far = int(datetime(9999, 12, 31, tzinfo=UTC).timestamp()) + 86_400 * 400
     values = pa.array([far, 1_709_287_200], pa.int64()).cast(pa.timestamp("s"))
-    assert times(values) == ([None, datetime(2024, 3, 1, 10, tzinfo=UTC)], ["event_time_out_of_range"])
+    assert times(values) == (
+        [None, datetime(2024, 3, 1, 10, tzinfo=UTC)],
+        ["event_time_out_of_range"],
+    )
 
 
 def test_a_date_without_an_hour_is_midnight_only_where_the_mapping_says_so() -> None:
@@ -196,34 +242,53 @@ def test_of_the_two_october_hours_the_mapping_says_which_is_meant() -> None:
     assert times([twice], BERLIN) == ([None], ["event_time_ambiguous"])
     assert times([never], BERLIN) == ([None], ["event_time_impossible"])
     for fold, meant in enumerate(("earlier", "later")):
-        expected = datetime(2024, 10, 27, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin")).astimezone(UTC)
+        expected = datetime(
+            2024, 10, 27, 2, 30, fold=fold, tzinfo=ZoneInfo("Europe/Berlin")
+        ).astimezone(UTC)
         assert times([twice], BERLIN, ambiguous=meant) == ([expected], [])
-    assert times(["2024-10-27T02:30:00+01:00"], BERLIN)[0] == [datetime(2024, 10, 27, 1, 30, tzinfo=UTC)]
+    assert times(["2024-10-27T02:30:00+01:00"], BERLIN)[0] == [
+        datetime(2024, 10, 27, 1, 30, tzinfo=UTC)
+    ]
 
 
 def test_a_time_of_several_columns() -> None:
     expected = [datetime(2011, 1, 1, 17, tzinfo=UTC)]
-    for day, hour in ((["2011-01-01"], ["17"]), ([date(2011, 1, 1)], [17]), ([datetime(2011, 1, 1)], [17.0])):
+    for day, hour in (
+        (["2011-01-01"], ["17"]),
+        ([date(2011, 1, 1)], [17]),
+        ([datetime(2011, 1, 1)], [17.0]),
+    ):
         column = TimeColumn(column="dteday", hour="hr")
-        assert convert_time([pa.array(day), pa.array(hour)], column, FILES, "t").values.to_pylist() == expected
+        assert (
+            convert_time([pa.array(day), pa.array(hour)], column, FILES, "t").values.to_pylist()
+            == expected
+        )
     joined = TimeColumn(columns=("d", "t"))
     assert (
-        convert_time([pa.array(["2011-01-01"]), pa.array(["17:00:00"])], joined, FILES, "t").values.to_pylist()
+        convert_time(
+            [pa.array(["2011-01-01"]), pa.array(["17:00:00"])], joined, FILES, "t"
+        ).values.to_pylist()
         == expected
     )
-    wrong = convert_time([pa.array(["2011-01-01"]), pa.array(["24"])], TimeColumn(column="d", hour="h"), FILES, "t")
+    wrong = convert_time(
+        [pa.array(["2011-01-01"]), pa.array(["24"])], TimeColumn(column="d", hour="h"), FILES, "t"
+    )
     assert [one.rule for one in wrong.problems] == ["t_unreadable"]
 
 
 def test_an_offset_counts_from_its_origin() -> None:
     assert times([31, "90061.5"][:1], unit="s", origin="2018-04-01T00:00:00") == (
-        [datetime(2018, 4, 1, 0, 0, 31, tzinfo=UTC)], [],
-    )  # fmt: skip
+        [datetime(2018, 4, 1, 0, 0, 31, tzinfo=UTC)],
+        [],
+    )
     assert times(["90061.5"], unit="s", origin="2018-04-01") == (
         [datetime(2018, 4, 2, 1, 1, 1, 500_000, tzinfo=UTC)],
         [],
     )
-    assert times([2], BERLIN, unit="d", origin="2018-04-01") == ([datetime(2018, 4, 2, 22, tzinfo=UTC)], [])
+    assert times([2], BERLIN, unit="d", origin="2018-04-01") == (
+        [datetime(2018, 4, 2, 22, tzinfo=UTC)],
+        [],
+    )
 
 
 @pytest.mark.parametrize(
@@ -278,7 +343,9 @@ def test_hashed_ids_are_merged_or_split_by_declaration_only() -> None:
 
 
 def test_a_refused_id_that_is_to_be_hashed_lands_without_itself() -> None:
-    found = convert_id([pa.array(["4.95683E+18"])], IdColumn(column="ID"), "customer_id", pa.int64(), KEY)
+    found = convert_id(
+        [pa.array(["4.95683E+18"])], IdColumn(column="ID"), "customer_id", pa.int64(), KEY
+    )
     assert found.problems[0].landed == ("refused: scientific notation: digits are lost",)
     assert found.problems[0].shown == ("9.99999E+99",)
 
@@ -292,15 +359,26 @@ def test_an_id_of_several_columns_keeps_its_parts_apart() -> None:
 
 
 SPELLINGS = [
-    ("0", "1"), ("0.0", "1.0"), (" 0", " 1"), ("false", "true"), ("FALSE", "True"), ("+0", "1e0"),
-]  # fmt: skip
+    ("0", "1"),
+    ("0.0", "1.0"),
+    (" 0", " 1"),
+    ("false", "true"),
+    ("FALSE", "True"),
+    ("+0", "1e0"),
+]
 
 
 @pytest.mark.parametrize(("no", "yes"), SPELLINGS)
 @pytest.mark.parametrize("positive", [[1], ["1"], [1.0], [True], ["true"]])
-def test_labels_that_mean_the_same_are_the_same(tmp_path: Path, no: str, yes: str, positive: list[Any]) -> None:
-    rows = read(tmp_path, [row(n, fraud=yes if n % 4 == 1 else no) for n in range(12)], positive=positive)
-    assert [int(one) for one in rows.good["_label"].to_pylist()] == [int(n % 4 == 1) for n in range(12)]
+def test_labels_that_mean_the_same_are_the_same(
+    tmp_path: Path, no: str, yes: str, positive: list[Any]
+) -> None:
+    rows = read(
+        tmp_path, [row(n, fraud=yes if n % 4 == 1 else no) for n in range(12)], positive=positive
+    )
+    assert [int(one) for one in rows.good["_label"].to_pylist()] == [
+        int(n % 4 == 1) for n in range(12)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -333,7 +411,9 @@ def test_labels_of_every_type(tmp_path: Path, values: pa.Array, positive: list[A
 
 def test_an_unknown_label_is_counted_shown_and_refused_beyond_the_share(tmp_path: Path) -> None:
     events = [row(n, fraud={3: "2", 5: "", 7: "\x1b[2J"}.get(n, str(n % 2))) for n in range(12)]
-    with pytest.raises(ConfigurationError, match="3 of 12 rows have a label that is neither") as caught:
+    with pytest.raises(
+        ConfigurationError, match="3 of 12 rows have a label that is neither"
+    ) as caught:
         account(tmp_path, events)
     assert "2: 1 (unknown)" in caught.value.found
     assert "(empty): 1 (unknown)" in caught.value.found
@@ -353,32 +433,45 @@ def test_an_unknown_label_is_counted_shown_and_refused_beyond_the_share(tmp_path
         ([1], [True], "both positive and negative"),
     ],
 )
-def test_labels_that_are_not_clear_are_refused(positive: list[Any], negative: Any, problem: str) -> None:
+def test_labels_that_are_not_clear_are_refused(
+    positive: list[Any], negative: Any, problem: str
+) -> None:
     with pytest.raises(ConfigurationError, match=problem):
         mapping(positive=positive, **({"negative": negative} if negative else {}))
 
 
 def test_one_bad_value_costs_one_row_and_is_named(tmp_path: Path) -> None:
     events = [row(n) for n in range(200)]
-    events[7]["amt"], events[20]["card"], events[30]["time"] = "abc", "1.5E+3", "2024-02-30 10:00:00"
+    events[7]["amt"], events[20]["card"], events[30]["time"] = (
+        "abc",
+        "1.5E+3",
+        "2024-02-30 10:00:00",
+    )
     told = account(tmp_path, events)
     assert (told.read, told.events, told.quarantinable, told.rejected) == (200, 199, 2, 1)
     assert [rule.described() for rule in told.rules] == [
         "amount_unreadable: 1 row; tx.csv row 8: amt 'abc'",
         "customer_id_scientific: 1 row; tx.csv row 21: card '9.9E+9'",
     ]
-    assert told.rejected_rules[0].described() == (
-        "event_time_unreadable: 1 row; tx.csv row 31: time '2024-02-30 10:00:00'"
+    assert (
+        told.rejected_rules[0].described()
+        == "event_time_unreadable: 1 row; tx.csv row 31: time '2024-02-30 10:00:00'"
     )
 
 
-def test_a_line_with_another_number_of_fields_is_counted_and_shows_nothing_of_itself(tmp_path: Path) -> None:
+def test_a_line_with_another_number_of_fields_is_counted_and_shows_nothing_of_itself(
+    tmp_path: Path,
+) -> None:
     write(tmp_path, [row(n) for n in range(50)])
     with (tmp_path / "tx.csv").open("a") as file:
         file.write("51,\x1b[2Jsecret\n")
-    told = judged(Source(tmp_path, mapping(), FRAUD.events), FRAUD, DayRange.parse("2024-03-01", "2024-03-01"))
+    told = judged(
+        Source(tmp_path, mapping(), FRAUD.events), FRAUD, DayRange.parse("2024-03-01", "2024-03-01")
+    )
     (rule,) = told.rejected_rules
-    assert rule.described() == "malformed_row: 1 row; tx.csv row 51: 2 fields where the header has 6"
+    assert (
+        rule.described() == "malformed_row: 1 row; tx.csv row 51: 2 fields where the header has 6"
+    )
 
 
 def test_a_quote_that_is_never_closed_does_not_swallow_rows(tmp_path: Path) -> None:
@@ -417,16 +510,26 @@ def test_a_column_of_card_numbers_is_refused_unless_hashed_or_declared(
     tmp_path: Path, declared: dict[str, str]
 ) -> None:
     events = [row(n, card=card_number(n)) for n in range(40)]
-    with pytest.raises(ConfigurationError, match="40 of 40 values of card look like card numbers") as caught:
+    with pytest.raises(
+        ConfigurationError, match="40 of 40 values of card look like card numbers"
+    ) as caught:
         account(tmp_path, events, customer={"column": "card", **declared})
     assert 'keyed = ["customer_id"]' in caught.value.next_step
     assert not [one for one in events if one["card"] in str(caught.value)]
     write(tmp_path, events)
     hashed = Source(tmp_path, mapping(keyed=["customer_id"]), FRAUD.events, KEY)
-    assert judged(hashed, FRAUD, DayRange.parse("2024-03-01", "2024-03-01")).card_numbers.keys() == {
-        "transaction_id", "terminal_id",
-    }  # fmt: skip
-    assert account(tmp_path, events, customer={"column": "card", "not_card_numbers": "device numbers"}).events == 40
+    assert judged(
+        hashed, FRAUD, DayRange.parse("2024-03-01", "2024-03-01")
+    ).card_numbers.keys() == {
+        "transaction_id",
+        "terminal_id",
+    }
+    assert (
+        account(
+            tmp_path, events, customer={"column": "card", "not_card_numbers": "device numbers"}
+        ).events
+        == 40
+    )
 
 
 def test_ids_of_which_one_in_ten_looks_like_a_card_number_by_chance_pass(tmp_path: Path) -> None:
@@ -437,10 +540,14 @@ def test_ids_of_which_one_in_ten_looks_like_a_card_number_by_chance_pass(tmp_pat
 
 
 def test_a_column_twice_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "tx.csv").write_text("id,time,card,shop,amt,amt,fraud\n1,2024-03-01 10:00:00,1,2,3,4,0\n")
+    (tmp_path / "tx.csv").write_text(
+        "id,time,card,shop,amt,amt,fraud\n1,2024-03-01 10:00:00,1,2,3,4,0\n"
+    )
     with pytest.raises(ConfigurationError, match="column amt is there 2 times"):
         read_events(tmp_path / "tx.csv", mapping(), FRAUD.events, b"")
-    (tmp_path / "tx.csv").write_text("id,time,card,shop,amt,other,other,fraud\n1,2024-03-01 10:00:00,1,2,3,4,5,0\n")
+    (tmp_path / "tx.csv").write_text(
+        "id,time,card,shop,amt,other,other,fraud\n1,2024-03-01 10:00:00,1,2,3,4,5,0\n"
+    )
     assert read_events(tmp_path / "tx.csv", mapping(), FRAUD.events, b"").good.num_rows == 1
 
 
@@ -458,7 +565,7 @@ def test_special_types_are_read_as_what_they_stand_for(tmp_path: Path) -> None:
     )
     pq.write_table(table, tmp_path / "tx.parquet", use_deprecated_int96_timestamps=True)
     how = mapping(source={"files": "tx.parquet", "format": "parquet"})
-    (first, second) = read_events(tmp_path / "tx.parquet", how, FRAUD.events, b"").good.to_pylist()
+    first, second = read_events(tmp_path / "tx.parquet", how, FRAUD.events, b"").good.to_pylist()
     assert (first["transaction_id"], first["customer_id"], first["terminal_id"]) == (1, 17, 3)
     assert (first["event_time"], first["amount"]) == (moment.replace(tzinfo=UTC), Decimal("0.29"))
     assert second["amount"] == Decimal("10.50")
@@ -467,7 +574,10 @@ def test_special_types_are_read_as_what_they_stand_for(tmp_path: Path) -> None:
 def test_filters_keep_and_drop_rows_and_count_them(tmp_path: Path) -> None:
     events = [row(n, amt=str(n - 2), shop=str(n % 3)) for n in range(30)]
     write(tmp_path, events)
-    filters = {"drop": [{"column": "amt", "below": 0}], "keep": [{"column": "shop", "values": ["1", 2.0]}]}
+    filters = {
+        "drop": [{"column": "amt", "below": 0}],
+        "keep": [{"column": "shop", "values": ["1", 2.0]}],
+    }
     found = read_events(tmp_path / "tx.csv", mapping(**filters), FRAUD.events, b"")
     kept = [one for one in events if int(one["amt"]) >= 0 and one["shop"] in {"1", "2"}]
     assert found.good["transaction_id"].to_pylist() == [int(one["id"]) for one in kept]
@@ -476,9 +586,16 @@ def test_filters_keep_and_drop_rows_and_count_them(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("encoding", "options"),
-    [("utf-8", {}), ("utf-8-sig", {}), ("cp1252", {"encoding": "cp1252"}), ("utf-16", {"encoding": "utf-16"})],
+    [
+        ("utf-8", {}),
+        ("utf-8-sig", {}),
+        ("cp1252", {"encoding": "cp1252"}),
+        ("utf-16", {"encoding": "utf-16"}),
+    ],
 )
-def test_encodings_and_bytes_that_are_none(tmp_path: Path, encoding: str, options: dict[str, str]) -> None:
+def test_encodings_and_bytes_that_are_none(
+    tmp_path: Path, encoding: str, options: dict[str, str]
+) -> None:
     line = "id,time,card,shop,amt,fraud\n1,2024-03-01 10:00:00,Caf\u00e9,2,3,0\n"
     (tmp_path / "tx.csv").write_bytes(line.encode(encoding))
     how = mapping(keyed=["customer_id"], source={"files": "tx.csv", "format": "csv", **options})
@@ -492,12 +609,20 @@ def test_encodings_and_bytes_that_are_none(tmp_path: Path, encoding: str, option
 
 
 def row(number: int, **changes: str) -> dict[str, str]:
-    event = {"id": str(number), "time": "2024-03-01 10:00:00", "card": str(number % 7), "shop": "3", "amt": "1.50"}
+    event = {
+        "id": str(number),
+        "time": "2024-03-01 10:00:00",
+        "card": str(number % 7),
+        "shop": "3",
+        "amt": "1.50",
+    }
     return event | {"fraud": str(int(number % 10 == 0))} | changes
 
 
 def card_number(number: int) -> str:
-    """A made-up number of 16 digits with a right check digit, computed here by the rule of ISO/IEC 7812."""
+    """A made-up number of 16 digits with a right check digit, computed here by the rule of ISO/IEC
+    7812.
+    """
     digits = f"4929{number:011d}"
     total = sum(sum(divmod(int(d) * (2 - n % 2), 10)) for n, d in enumerate(digits))
     return digits + str(-total % 10)
@@ -510,7 +635,9 @@ def write(folder: Path, events: list[dict[str, str]]) -> None:
         writer.writerows(events)
 
 
-def mapping(*, customer: Any = "card", positive: list[Any] | None = None, **changes: Any) -> Mapping:
+def mapping(
+    *, customer: Any = "card", positive: list[Any] | None = None, **changes: Any
+) -> Mapping:
     labels = {"column": "fraud", "positive": positive or [1], "delay_hours": 168}
     labels |= {name: changes.pop(name) for name in ("negative", "unknown_share") if name in changes}
     document = {
@@ -524,7 +651,7 @@ def mapping(*, customer: Any = "card", positive: list[Any] | None = None, **chan
         },
         "labels": labels,
         **changes,
-    }  # fmt: skip
+    }
     return parse_mapping(json.loads(json.dumps(document)), FRAUD, where="test")
 
 

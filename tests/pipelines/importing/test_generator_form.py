@@ -1,4 +1,6 @@
-"""Sixty pipe-separated files with a date and a time column, card numbers, names: imported by a mapping alone."""
+"""Sixty pipe-separated files with a date and a time column, card numbers, names: imported by a
+mapping alone.
+"""
 
 from __future__ import annotations
 
@@ -37,14 +39,31 @@ def _card(person: int) -> str:
 
 def _row(person: int, number: int) -> tuple[str, datetime, bool]:
     event = person * ROWS + number
-    time = datetime(2019, 3, 1, tzinfo=UTC) + timedelta(seconds=event * 86_400 * DAYS // (FILES * ROWS))
+    time = datetime(2019, 3, 1, tzinfo=UTC) + timedelta(
+        seconds=event * 86_400 * DAYS // (FILES * ROWS)
+    )
     fraud = event % 9 == 0
     fields = [
-        f"999-00-{person:04d}", _card(person), "Zebulon", f"Quixote{person}", "F", "1 Elm St", "1980-02-03",
-        f"77{person:08d}", "adults.json", f"{event:024x}e{event:07d}", f"{time:%Y-%m-%d}", f"{time:%H:%M:%S}",
-        str(int(time.timestamp()) + 12345), "grocery_pos", f"{event / 7 + 1:.2f}", str(int(fraud)),
-        f"fraud_Kirlin {event % 11}", "31.5", "-92.1",
-    ]  # fmt: skip
+        f"999-00-{person:04d}",
+        _card(person),
+        "Zebulon",
+        f"Quixote{person}",
+        "F",
+        "1 Elm St",
+        "1980-02-03",
+        f"77{person:08d}",
+        "adults.json",
+        f"{event:024x}e{event:07d}",
+        f"{time:%Y-%m-%d}",
+        f"{time:%H:%M:%S}",
+        str(int(time.timestamp()) + 12345),
+        "grocery_pos",
+        f"{event / 7 + 1:.2f}",
+        str(int(fraud)),
+        f"fraud_Kirlin {event % 11}",
+        "31.5",
+        "-92.1",
+    ]
     return "|".join(fields), time, fraud
 
 
@@ -88,18 +107,32 @@ def test_sixty_files_land_row_by_row_with_their_labels_and_without_who_they_are(
     landing = _import(tmp_path, generated, "*.csv")
     expected = [_row(person, number) for person in range(FILES) for number in range(ROWS)]
     days = DayRange(FIRST, FIRST + timedelta(days=DAYS - 1))
-    events = [row for day in days for path in landing.fetch("transactions", day, tmp_path)
-              for row in pq.read_table(path).to_pylist()]  # fmt: skip
+    events = [
+        row
+        for day in days
+        for path in landing.fetch("transactions", day, tmp_path)
+        for row in pq.read_table(path).to_pylist()
+    ]
     assert sorted(row["event_time"] for row in events) == sorted(time for _, time, _ in expected)
     assert len({row["transaction_id"] for row in events}) == FILES * ROWS
     assert len({row["customer_id"] for row in events}) == FILES
     assert len({row["terminal_id"] for row in events}) == 11
-    reports = [row for day in days.widened(after=7) for path in landing.fetch("fraud_reports", day, tmp_path)
-               for row in pq.read_table(path).to_pylist()]  # fmt: skip
+    reports = [
+        row
+        for day in days.widened(after=7)
+        for path in landing.fetch("fraud_reports", day, tmp_path)
+        for row in pq.read_table(path).to_pylist()
+    ]
     assert sorted(row["reported_at"] for row in reports) == sorted(
         time + timedelta(days=7) for _, time, fraud in expected if fraud
     )
-    secrets = [b"Zebulon", b"Quixote", b"Kirlin", b"999-00-", *(_card(person).encode() for person in range(FILES))]
+    secrets = [
+        b"Zebulon",
+        b"Quixote",
+        b"Kirlin",
+        b"999-00-",
+        *(_card(person).encode() for person in range(FILES)),
+    ]
     numbers = [int(_card(person)).to_bytes(8, "little") for person in range(FILES)]
     for path in tmp_path.rglob("*"):
         if path.is_file():
@@ -108,7 +141,8 @@ def test_sixty_files_land_row_by_row_with_their_labels_and_without_who_they_are(
 
 
 @pytest.mark.parametrize(
-    "halves", [("adults_[0-2]?.csv", "adults_[3-5]?.csv"), ("adults_?[13579].csv", "adults_?[02468].csv")]
+    "halves",
+    [("adults_[0-2]?.csv", "adults_[3-5]?.csv"), ("adults_?[13579].csv", "adults_?[02468].csv")],
 )
 @pytest.mark.parametrize("backwards", [False, True])
 def test_half_of_the_files_and_then_the_others_land_the_bytes_of_one_call(

@@ -1,4 +1,6 @@
-"""Importing: events on their UTC day, reports a label delay later, the same in one call or several, clear refusals."""
+"""Importing: events on their UTC day, reports a label delay later, the same in one call or several,
+clear refusals.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from tests.pipelines.importing.test_mapping import SHIPPED
 FRAUD = load("fraud")
 
 
-def _import(landing: Landing, folder: Path, first: int, last: int, mapping: str = "handbook") -> list[Imported]:
+def _import(
+    landing: Landing, folder: Path, first: int, last: int, mapping: str = "handbook"
+) -> list[Imported]:
     source = Source(folder, load_mapping(mapping, FRAUD), FRAUD.events)
     return list(import_days(landing, source, FRAUD, DayRange(day(first), day(last))))
 
@@ -47,14 +51,21 @@ def test_events_land_on_their_day_in_the_declared_types(tmp_path: Path) -> None:
     _import(landing, write_days(tmp_path / "source", 0, 2), 0, 2)
     rows = _rows(landing, "transactions", 1)
     assert rows[1] == {
-        "transaction_id": 7, "event_time": datetime(2018, 7, 2, 5, tzinfo=UTC), "customer_id": 2, "terminal_id": 7,
+        "transaction_id": 7,
+        "event_time": datetime(2018, 7, 2, 5, tzinfo=UTC),
+        "customer_id": 2,
+        "terminal_id": 7,
         "amount": Decimal("0.29"),
-    }  # fmt: skip
-    assert [row["amount"] for row in rows] == [Decimal(t) for t in ("10.00", "0.29", "1.15", "4.35", "99.99", "220.01")]
+    }
+    assert [row["amount"] for row in rows] == [
+        Decimal(t) for t in ("10.00", "0.29", "1.15", "4.35", "99.99", "220.01")
+    ]
     assert [row["event_time"].date() for row in rows] == [day(1)] * 6
 
 
-def test_reports_come_exactly_seven_days_after_the_event_also_after_the_range(tmp_path: Path) -> None:
+def test_reports_come_exactly_seven_days_after_the_event_also_after_the_range(
+    tmp_path: Path,
+) -> None:
     landing = landing_in(tmp_path / "landing")
     imported = _import(landing, write_days(tmp_path / "source", 0, 2), 0, 2)
     assert landing.days("fraud_reports") == [day(number) for number in range(10)]
@@ -69,7 +80,9 @@ def test_reports_come_exactly_seven_days_after_the_event_also_after_the_range(tm
     )
 
 
-@pytest.mark.parametrize("calls", [[(0, 3), (4, 12)], [(4, 12), (0, 3)], [(0, 12), (5, 6)], [(0, 0), (1, 12)]])
+@pytest.mark.parametrize(
+    "calls", [[(0, 3), (4, 12)], [(4, 12), (0, 3)], [(0, 12), (5, 6)], [(0, 0), (1, 12)]]
+)
 def test_several_calls_give_the_bytes_of_one(tmp_path: Path, calls: list[tuple[int, int]]) -> None:
     folder = write_days(tmp_path / "source", 0, 12)
     one, several = landing_in(tmp_path / "one"), landing_in(tmp_path / "several")
@@ -100,8 +113,17 @@ def test_local_times_are_taken_to_utc_and_to_the_utc_day(tmp_path: Path) -> None
     mapping = _mapping(tmp_path, ('time_zone = "UTC"', 'time_zone = "Europe/Berlin"'))
     landing = landing_in(tmp_path / "landing")
     _import(landing, folder, 0, 1, mapping)
-    assert [row["transaction_id"] for row in _rows(landing, "transactions", 0)] == [1, 2, 3, 4, 5, 6]
-    assert _rows(landing, "transactions", 0)[-1]["event_time"] == datetime(2018, 7, 1, 22, tzinfo=UTC)
+    assert [row["transaction_id"] for row in _rows(landing, "transactions", 0)] == [
+        1,
+        2,
+        3,
+        4,
+        5,
+        6,
+    ]
+    assert _rows(landing, "transactions", 0)[-1]["event_time"] == datetime(
+        2018, 7, 1, 22, tzinfo=UTC
+    )
     assert [row["transaction_id"] for row in _rows(landing, "fraud_reports", 7)] == [2, 5, 6]
 
 
@@ -114,7 +136,10 @@ def test_a_single_csv_file_with_text_in_its_own_form(tmp_path: Path) -> None:
     mapping = _mapping(
         tmp_path,
         ('"{day}.parquet"', '"all.csv.gz"'),
-        ('format = "parquet"', 'format = "csv"\ndelimiter = ";"\ntime_format = "%d.%m.%Y %H:%M:%S"'),
+        (
+            'format = "parquet"',
+            'format = "csv"\ndelimiter = ";"\ntime_format = "%d.%m.%Y %H:%M:%S"',
+        ),
         ("positive = [1]", 'positive = ["yes"]'),
         ("negative = [0]", 'negative = ["no"]'),
     )
@@ -126,7 +151,9 @@ def test_a_single_csv_file_with_text_in_its_own_form(tmp_path: Path) -> None:
         _import(landing, tmp_path / "source", 2, 3, mapping)
 
 
-@pytest.mark.parametrize("text", ["2018-07-01T05:00:00", "2018-07-01 05:00:00Z", "2018-07-01T07:00:00+02:00"])
+@pytest.mark.parametrize(
+    "text", ["2018-07-01T05:00:00", "2018-07-01 05:00:00Z", "2018-07-01T07:00:00+02:00"]
+)
 def test_iso_timestamps_with_and_without_a_zone(tmp_path: Path, text: str) -> None:
     (tmp_path / "source").mkdir()
     frame = events(0).iloc[:1].assign(TX_DATETIME=text)
@@ -150,7 +177,11 @@ def test_every_column_that_does_not_fit_is_named_and_nothing_is_written(tmp_path
     landing = landing_in(tmp_path / "landing")
     with pytest.raises(ConfigurationError) as caught:
         _import(landing, folder, 0, 0)
-    for column in ("CUSTOMER_ID (bool) as customer_id bigint", "TX_AMOUNT (", "TX_DATETIME (int64) as event_time"):
+    for column in (
+        "CUSTOMER_ID (bool) as customer_id bigint",
+        "TX_AMOUNT (",
+        "TX_DATETIME (int64) as event_time",
+    ):
         assert column in caught.value.found
     assert caught.value.where == str(folder / f"{day(0)}.parquet")
     assert contents(landing) == {}
@@ -159,7 +190,9 @@ def test_every_column_that_does_not_fit_is_named_and_nothing_is_written(tmp_path
 def test_missing_columns_are_named_with_those_there_are(tmp_path: Path) -> None:
     folder = tmp_path / "source"
     folder.mkdir()
-    events(0).rename(columns={"TX_AMOUNT": "AMT"}).drop(columns="TX_FRAUD").to_parquet(folder / f"{day(0)}.parquet")
+    events(0).rename(columns={"TX_AMOUNT": "AMT"}).drop(columns="TX_FRAUD").to_parquet(
+        folder / f"{day(0)}.parquet"
+    )
     with pytest.raises(ConfigurationError, match=r"no TX_AMOUNT, TX_FRAUD \(there is .*AMT"):
         _import(landing_in(tmp_path / "landing"), folder, 0, 0)
 

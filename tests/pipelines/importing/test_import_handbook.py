@@ -1,4 +1,6 @@
-"""The whole public handbook set, imported: every row, every fraud, every report seven days later, in seconds."""
+"""The whole public handbook set, imported: every row, every fraud, every report seven days later,
+in seconds.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def _landed(landing: Landing, feed: str, days: DayRange) -> pd.DataFrame:
 
 def test_a_week_equals_the_source_in_every_cell(imported: Landing, real_data: Path) -> None:
     week = DayRange(date(2018, 8, 8), date(2018, 8, 14))
-    landed = _landed(imported, "transactions", week).sort_values("transaction_id", ignore_index=True)
+    landed = _landed(imported, "transactions", week).sort_values(
+        "transaction_id", ignore_index=True
+    )
     source = pd.concat([pd.read_parquet(real_data / "handbook" / f"{day}.parquet") for day in week])
     source = source.sort_values("TRANSACTION_ID", ignore_index=True)
     for column, declared in load_mapping("handbook", FRAUD).events.items():

@@ -1,4 +1,6 @@
-"""Ids as keyed hashes: the same for who has the key, on every way in, and no id anywhere in the landing zone."""
+"""Ids as keyed hashes: the same for who has the key, on every way in, and no id anywhere in the
+landing zone.
+"""
 
 from __future__ import annotations
 
@@ -41,11 +43,15 @@ def hmac_sha256(key: bytes, text: bytes) -> bytes:
 
 
 @given(st.text(min_size=1), st.binary(min_size=32, max_size=64))
-def test_it_is_the_first_bits_of_the_hmac_and_never_looks_like_a_card_number(text: str, key: bytes) -> None:
+def test_it_is_the_first_bits_of_the_hmac_and_never_looks_like_a_card_number(
+    text: str, key: bytes
+) -> None:
     assume(text.strip())
     composed = unicodedata.normalize("NFC", text.strip())
     found = keyed_id(key, "customer_id", text)
-    whole = int.from_bytes(hmac_sha256(key, b"customer_id\0" + composed.encode()), "big") >> (256 - 53)
+    whole = int.from_bytes(hmac_sha256(key, b"customer_id\0" + composed.encode()), "big") >> (
+        256 - 53
+    )
     assert found in {whole, whole ^ 1}
     assert 0 <= found < 2**53
     assert json.loads(json.dumps(found)) == int(float(found)) == found
@@ -57,27 +63,34 @@ def test_some_would_have_looked_like_one() -> None:
     turned = [
         number
         for number in range(2_000)
-        if keyed_id(KEY, "c", number) != int.from_bytes(hmac_sha256(KEY, f"c\0{number}".encode())[:8], "big") >> 11
+        if keyed_id(KEY, "c", number)
+        != int.from_bytes(hmac_sha256(KEY, f"c\0{number}".encode())[:8], "big") >> 11
     ]
     assert 100 < len(turned) < 300, "one in ten of those with 13 digits or more"
 
 
-def test_an_id_is_the_same_however_it_is_written_and_another_in_another_column_or_under_another_key() -> None:
+def test_an_id_is_the_same_however_written_and_another_by_column_or_key() -> None:
     assert keyed_id(KEY, "customer_id", 12) == keyed_id(KEY, "customer_id", " 12 ")
     asked = [(KEY, "customer_id"), (KEY, "terminal_id"), (b"l" * 40, "customer_id")]
     assert len({keyed_id(key, column, 12) for key, column in asked}) == 3
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.string(), pa.large_string()])
-def test_a_column_is_hashed_value_by_value_and_what_is_not_there_stays_so(kind: pa.DataType) -> None:
-    values = pa.chunked_array([pa.array([1, None, 2], pa.int64()), pa.array([1], pa.int64())]).cast(kind)
+def test_a_column_is_hashed_value_by_value_and_what_is_not_there_stays_so(
+    kind: pa.DataType,
+) -> None:
+    values = pa.chunked_array([pa.array([1, None, 2], pa.int64()), pa.array([1], pa.int64())]).cast(
+        kind
+    )
     one, two = (keyed_id(KEY, "c", number) for number in (1, 2))
     assert hashed(values) == [one, None, two, one]
 
 
 def hashed(values: pa.Array | pa.ChunkedArray) -> list[int | None]:
     """The keyed ids of a column of which the mapping says nothing but that it is hashed."""
-    return list(convert_id([values], IdColumn(column="ID"), "c", pa.int64(), KEY).values.to_pylist())
+    return list(
+        convert_id([values], IdColumn(column="ID"), "c", pa.int64(), KEY).values.to_pylist()
+    )
 
 
 def test_blank_text_is_no_id_and_what_is_no_id_at_all_is_refused() -> None:
@@ -88,7 +101,8 @@ def test_blank_text_is_no_id_and_what_is_no_id_at_all_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"), [("Caf\u00e9", "Cafe\u0301"), (" A7 ", "A7"), ("17.0", "17"), (17, "17"), (17.0, 17)]
+    ("one", "other"),
+    [("Caf\u00e9", "Cafe\u0301"), (" A7 ", "A7"), ("17.0", "17"), (17, "17"), (17.0, 17)],
 )
 def test_one_id_that_is_written_in_two_ways_is_one(one: object, other: object) -> None:
     assert hashed(pa.array([one])) == hashed(pa.array([other]))
@@ -99,12 +113,16 @@ def source(folder: Path) -> Path:
     folder.mkdir()
     for number in range(2):
         frame = events(number).assign(CUSTOMER_ID=NAMES)
-        (folder / f"{day(number)}.csv.gz").write_bytes(gzip.compress(frame.to_csv(index=False).encode()))
+        (folder / f"{day(number)}.csv.gz").write_bytes(
+            gzip.compress(frame.to_csv(index=False).encode())
+        )
     return folder
 
 
 def mapping(folder: Path, keyed: str) -> str:
-    text = SHIPPED.read_text().replace("{day}.parquet", "{day}.csv.gz").replace('"parquet"', '"csv"')
+    text = (
+        SHIPPED.read_text().replace("{day}.parquet", "{day}.csv.gz").replace('"parquet"', '"csv"')
+    )
     path = folder / "my.toml"
     path.write_text(text.replace('# keyed = ["customer_id"]', f"keyed = {keyed}"))
     assert f"keyed = {keyed}" in path.read_text()
@@ -121,8 +139,12 @@ def test_names_are_imported_as_keyed_ids_and_found_again_by_who_knows_them(
         main([*command, "--from", str(day(0)), "--to", str(day(1))])
     assert ending.value.code == 0
     landed = [path for path in (tmp_path / "home" / "landing").rglob("*") if path.is_file()]
-    rows = [row for path in landed if "/transactions/" in str(path) and path.suffix == ".parquet"
-            for row in pq.read_table(path).to_pylist()]  # fmt: skip
+    rows = [
+        row
+        for path in landed
+        if "/transactions/" in str(path) and path.suffix == ".parquet"
+        for row in pq.read_table(path).to_pylist()
+    ]
     assert len(rows) == 12
     capsys.readouterr()
 
@@ -133,7 +155,11 @@ def test_names_are_imported_as_keyed_ids_and_found_again_by_who_knows_them(
     hashed = [int(line) for line in printed.split()]
     assert [row["customer_id"] for row in rows] == hashed * 2
     assert len(set(hashed)) == len(NAMES)
-    assert not [path for path in (tmp_path / "home").rglob("*") if path.is_file() and b"CANARY" in path.read_bytes()]
+    assert not [
+        path
+        for path in (tmp_path / "home").rglob("*")
+        if path.is_file() and b"CANARY" in path.read_bytes()
+    ]
     assert "CANARY" not in printed + str(rows)
     assert pd.Series(hashed).between(0, 2**53 - 1).all()
 
@@ -141,13 +167,21 @@ def test_names_are_imported_as_keyed_ids_and_found_again_by_who_knows_them(
 def test_a_mapping_that_hashes_what_is_no_id_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError) as caught:
         load_mapping(mapping(tmp_path, '["customer", "amount", "event_time"]'), load("fraud"))
-    for problem in ("customer is not a column of transactions", "amount is decimal(12,2)", "event_time is timestamp"):
+    for problem in (
+        "customer is not a column of transactions",
+        "amount is decimal(12,2)",
+        "event_time is timestamp",
+    ):
         assert f"keyed: {problem}" in caught.value.found
 
 
 def test_the_home_makes_one_key_for_its_owner_alone(tmp_path: Path) -> None:
     settings = Settings.build(home=tmp_path)
-    assert id_key(settings, may_make=True) == id_key(settings, may_make=False) == id_key(settings, may_make=True)
+    assert (
+        id_key(settings, may_make=True)
+        == id_key(settings, may_make=False)
+        == id_key(settings, may_make=True)
+    )
     path = tmp_path / "keys" / "ids.key"
     assert path.stat().st_mode & 0o077 == 0
     other = Settings.build(home=tmp_path / "other", id_key=path)

@@ -62,7 +62,9 @@ def test_every_problem_is_told_at_once(tmp_path: Path) -> None:
     assert caught.value.where == str(path)
 
 
-@pytest.mark.guarantee("path tricks", fault="patterns of a mapping that lead out of the path", seen="refused")
+@pytest.mark.guarantee(
+    "path tricks", fault="patterns of a mapping that lead out of the path", seen="refused"
+)
 @pytest.mark.parametrize("files", ["/etc/{day}.parquet", "a/../../{day}", "", "{date}.parquet"])
 def test_files_stay_below_the_path(tmp_path: Path, files: str) -> None:
     path = tmp_path / "my.toml"

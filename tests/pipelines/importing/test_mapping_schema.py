@@ -1,4 +1,6 @@
-"""The schema of mappings: as shipped, and accepting what `load_mapping` accepts; the examples of the documentation."""
+"""The schema of mappings: as shipped, and accepting what `load_mapping` accepts; the examples of
+the documentation.
+"""
 
 from __future__ import annotations
 
@@ -43,14 +45,18 @@ def test_documented_mappings_load_and_fit_the_schema(document: dict[str, Any]) -
 
 def test_the_page_names_every_key() -> None:
     schema = mapping_schema(FRAUD)
-    names = {name for one in schema["definitions"].values() for name in one["properties"]} | set(schema["properties"])
+    names = {name for one in schema["definitions"].values() for name in one["properties"]} | set(
+        schema["properties"]
+    )
     text = PAGE.read_text(encoding="utf-8")
     assert [name for name in sorted(names) if not re.search(rf"[`\[]{name}\b", text)] == []
 
 
 def test_each_column_has_the_keys_of_its_type_only() -> None:
     document = tomllib.loads(EXAMPLES[0])
-    assert _problems({**document, "events": {**document["events"], "amount": {"column": "amt", "kind": "text"}}})
+    assert _problems(
+        {**document, "events": {**document["events"], "amount": {"column": "amt", "kind": "text"}}}
+    )
     assert _problems({**document, "events": {**document["events"], "price": "amt"}})
     assert _problems({**document, "keyed": ["amount"]})
     assert _problems({**document, "colour": "red"})

@@ -1,4 +1,6 @@
-"""Mappings proposed from files in many forms: what is found is read as it was meant, what is not is said."""
+"""Mappings proposed from files in many forms: what is found is read as it was meant, what is not is
+said.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from pipelines.importing.proposal.proposal import propose
 from pipelines.usecases.registry import load
 
 FRAUD = load("fraud")
-TIMES = [datetime(2026, 3, 14, 9, 30, tzinfo=UTC) + timedelta(hours=7 * number) for number in range(40)]
+TIMES = [
+    datetime(2026, 3, 14, 9, 30, tzinfo=UTC) + timedelta(hours=7 * number) for number in range(40)
+]
 LABELS = [int(number % 10 == 0) for number in range(40)]
 
 
@@ -43,9 +47,16 @@ def _rows(
     ]
 
 
-def _write(path: Path, header: str, rows: list[list[str]], delimiter: str = ",", encoding: str = "utf-8") -> Path:
-    text = "\r\n".join([header.replace(",", delimiter), *(delimiter.join(row) for row in rows)]) + "\r\n"
-    path.write_bytes(gzip.compress(text.encode(encoding)) if path.suffix == ".gz" else text.encode(encoding))
+def _write(
+    path: Path, header: str, rows: list[list[str]], delimiter: str = ",", encoding: str = "utf-8"
+) -> Path:
+    text = (
+        "\r\n".join([header.replace(",", delimiter), *(delimiter.join(row) for row in rows)])
+        + "\r\n"
+    )
+    path.write_bytes(
+        gzip.compress(text.encode(encoding)) if path.suffix == ".gz" else text.encode(encoding)
+    )
     return path
 
 
@@ -82,7 +93,14 @@ def test_separators_and_gzip(tmp_path: Path, delimiter: str) -> None:
 
 @pytest.mark.parametrize(
     "time",
-    ["%Y-%m-%dT%H:%M:%SZ", "%d.%m.%Y %H:%M", "%d/%m/%Y %H:%M:%S", "%m/%d/%Y %I:%M %p", "%Y-%m-%d %H:%M:%S.%f", "%s"],
+    [
+        "%Y-%m-%dT%H:%M:%SZ",
+        "%d.%m.%Y %H:%M",
+        "%d/%m/%Y %H:%M:%S",
+        "%m/%d/%Y %I:%M %p",
+        "%Y-%m-%d %H:%M:%S.%f",
+        "%s",
+    ],
 )
 def test_times(tmp_path: Path, time: str) -> None:
     rows = _rows(time=time)
@@ -135,14 +153,18 @@ def test_parquet_with_a_nested_column(tmp_path: Path) -> None:
     assert document["keyed"] == ["terminal_id"]
 
 
-def test_what_cannot_be_found_is_left_to_be_filled_in_and_named_by_the_loader(tmp_path: Path) -> None:
+def test_what_cannot_be_found_is_left_to_be_filled_in_and_named_by_the_loader(
+    tmp_path: Path,
+) -> None:
     file = _write(tmp_path / "a.csv", "a,b,c,d,e,f", _rows())
     proposal = propose(file, FRAUD)
     assert {"events.customer_id", "labels.column"} <= set(proposal.to_fill_in)
     (tmp_path / "my.toml").write_text(proposal.text)
     with pytest.raises(ConfigurationError) as caught:
         load_mapping(str(tmp_path / "my.toml"), FRAUD)
-    assert [key for key in proposal.to_fill_in if f"{key}: 'FILL IN'" not in caught.value.found] == []
+    assert [
+        key for key in proposal.to_fill_in if f"{key}: 'FILL IN'" not in caught.value.found
+    ] == []
     given = {"customer_id": "c", "terminal_id": "d", "amount": "e"}
     document, _ = _look(tmp_path, file, time=["b"], key="a", label="f", chosen=given)
     assert document["events"]["transaction_id"] == "a"
@@ -171,7 +193,9 @@ def test_a_check_tells_what_the_import_would_refuse(tmp_path: Path) -> None:
     for row in rows:
         row[5] = "perhaps" if row[5] == "1" else "0"
     file = _write(tmp_path / "a.csv", HEADER, rows)
-    text = propose(_write(tmp_path / "b.csv", HEADER, _rows()), FRAUD).text.replace("b.csv", "a.csv")
+    text = propose(_write(tmp_path / "b.csv", HEADER, _rows()), FRAUD).text.replace(
+        "b.csv", "a.csv"
+    )
     (tmp_path / "my.toml").write_text(text)
     seen = preview(file.parent, load_mapping(str(tmp_path / "my.toml"), FRAUD), FRAUD, b"")
     assert seen.refusal is not None
@@ -203,9 +227,12 @@ def test_the_commands_say_by_their_exit_code_whether_the_way_is_free(
 
 
 @pytest.mark.parametrize(
-    "key", ['delimiter = "ä"', 'quote = "ä"', 'delimiter = "\\n"', 'quote = ","', 'encoding = "punycode"']
+    "key",
+    ['delimiter = "ä"', 'quote = "ä"', 'delimiter = "\\n"', 'quote = ","', 'encoding = "punycode"'],
 )
-def test_signs_and_encodings_that_no_file_is_read_with_are_refused_by_the_mapping(tmp_path: Path, key: str) -> None:
+def test_signs_and_encodings_that_no_file_is_read_with_are_refused_by_the_mapping(
+    tmp_path: Path, key: str
+) -> None:
     text = propose(_write(tmp_path / "a.csv", HEADER, _rows()), FRAUD).text
     kept = [line for line in text.splitlines() if not line.startswith(key.split()[0])]
     kept.insert(kept.index("[source]") + 1, key)
@@ -216,8 +243,12 @@ def test_signs_and_encodings_that_no_file_is_read_with_are_refused_by_the_mappin
 
 def test_times_that_no_calendar_holds_are_counted_not_a_crash(tmp_path: Path) -> None:
     table = pa.table({name: pa.array(range(40)) for name in ("id", "card", "shop")})
-    table = table.append_column("time", pa.array([2**62] * 40).cast(pa.timestamp("us", tz="Mars/Olympus")))
-    table = table.append_column("amount", pa.array([1.5] * 40)).append_column("fraud", pa.array(LABELS))
+    table = table.append_column(
+        "time", pa.array([2**62] * 40).cast(pa.timestamp("us", tz="Mars/Olympus"))
+    )
+    table = table.append_column("amount", pa.array([1.5] * 40)).append_column(
+        "fraud", pa.array(LABELS)
+    )
     pq.write_table(table, tmp_path / "a.parquet")
     assert "events.event_time" not in propose(tmp_path / "a.parquet", FRAUD).to_fill_in
     naive = table.set_column(3, "time", table["time"].cast(pa.timestamp("us")))
@@ -229,7 +260,9 @@ def test_times_that_no_calendar_holds_are_counted_not_a_crash(tmp_path: Path) ->
 
 
 def test_a_file_without_rows_is_no_import(tmp_path: Path) -> None:
-    text = propose(_write(tmp_path / "b.csv", HEADER, _rows()), FRAUD).text.replace("b.csv", "a.csv")
+    text = propose(_write(tmp_path / "b.csv", HEADER, _rows()), FRAUD).text.replace(
+        "b.csv", "a.csv"
+    )
     (tmp_path / "my.toml").write_text(text)
     _write(tmp_path / "a.csv", HEADER, [])
     seen = preview(tmp_path, load_mapping(str(tmp_path / "my.toml"), FRAUD), FRAUD, b"")

@@ -1,4 +1,6 @@
-"""The journal: what one worker wrote the others read, once and in order, whatever is cut short or killed."""
+"""The journal: what one worker wrote the others read, once and in order, whatever is cut short or
+killed.
+"""
 
 from __future__ import annotations
 
@@ -39,7 +41,9 @@ def ids(found: np.ndarray) -> list[int]:
 
 
 class SeveralWorkers(RuleBasedStateMachine):
-    """Every worker has read, at any time, all that the others wrote before, in one order that is the same for all."""
+    """Every worker has read, at any time, all that the others wrote before, in one order that is
+    the same for all.
+    """
 
     @initialize(count=st.integers(1, 3), size=st.integers(1, 20))
     def open(self, count: int, size: int) -> None:
@@ -160,17 +164,25 @@ def test_events_and_reports_come_back_as_they_went_in() -> None:
     )
     entities = ("customer", "terminal")
     written = np.concatenate(
-        [event_records(events, entities, 7), report_records(np.array([5]), np.array([30]), entities, 8)]
+        [
+            event_records(events, entities, 7),
+            report_records(np.array([5]), np.array([30]), entities, 8),
+        ]
     )
     back = events_of(written, entities)
     assert back.id.tolist() == [5, 6]
     assert back.time.tolist() == [10, 20]
     assert back.cents.tolist() == [100, 200]
-    assert {name: keys.tolist() for name, keys in back.keys.items()} == {"customer": [1, 2], "terminal": [-3, 4]}
+    assert {name: keys.tolist() for name, keys in back.keys.items()} == {
+        "customer": [1, 2],
+        "terminal": [-3, 4],
+    }
     assert written[2, :4].tolist() == [1, 8, 5, 30]
 
 
-def test_who_reads_and_writes_a_segment_that_is_forgotten_goes_on_with_the_next(tmp_path: Path) -> None:
+def test_who_reads_and_writes_a_segment_that_is_forgotten_goes_on_with_the_next(
+    tmp_path: Path,
+) -> None:
     one, other = (FileJournal(tmp_path, WIDTH, segment_bytes=16 * WIDTH) for _ in range(2))
     one.append(records(0, 2, arrived=1))
     assert ids(other.news()) == [0, 1]
@@ -193,11 +205,15 @@ def test_forgetting_leaves_what_came_in_later(tmp_path: Path) -> None:
     assert ids(FileJournal(tmp_path, WIDTH).news()) == [3, 4, 5]
 
 
-def test_a_full_disk_is_told_and_leaves_nothing_half_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_is_told_and_leaves_nothing_half_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     journal, other = FileJournal(tmp_path, WIDTH), FileJournal(tmp_path, WIDTH)
     journal.append(records(0, 3))
     whole = os.write
-    monkeypatch.setattr(os, "write", lambda file, content: whole(file, content[: len(content) // 2]))
+    monkeypatch.setattr(
+        os, "write", lambda file, content: whole(file, content[: len(content) // 2])
+    )
     with pytest.raises(StoreError, match="does not take records"):
         journal.append(records(3, 5))
     monkeypatch.undo()
@@ -213,7 +229,9 @@ def _write(folder: str, first: int) -> None:
 
 def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     context = multiprocessing.get_context("spawn")
-    writers = [context.Process(target=_write, args=(str(tmp_path), 1000 * number)) for number in range(3)]
+    writers = [
+        context.Process(target=_write, args=(str(tmp_path), 1000 * number)) for number in range(3)
+    ]
     for each in writers:
         each.start()
     for each in writers:
@@ -231,7 +249,9 @@ Lose = Callable[[str], None]
 
 @pytest.fixture(params=["files", pytest.param("redis", marks=pytest.mark.services)])
 def shared(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Opened, Lose]:
-    """Opens readers of one journal; loses it in a way: `emptied`, `cut` (to its first record), `exchanged`."""
+    """Opens readers of one journal; loses it in a way: `emptied`, `cut` (to its first record),
+    `exchanged`.
+    """
     if request.param == "files":
         folder = tmp_path / "journal"
 
@@ -321,7 +341,9 @@ def test_a_newcomer_misses_segments_that_somebody_removed(tmp_path: Path) -> Non
 
 
 @pytest.mark.services
-def test_entries_that_somebody_else_trimmed_are_counted(redis: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_entries_that_somebody_else_trimmed_are_counted(
+    redis: Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(journal_redis, "COUNT_EVERY", 0.0)
     journal = redis_journal(redis, "trimmed")
     for number in range(6):

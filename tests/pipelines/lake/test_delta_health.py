@@ -1,4 +1,6 @@
-"""A table whose files are not whole is told by name before anything reads it, and mended without losing a file."""
+"""A table whose files are not whole is told by name before anything reads it, and mended without
+losing a file.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def _write(table: Path, day: str, rows: int) -> None:
     file = _commit(table, DeltaTable(table).version())
     content = file.read_bytes()
     sums = [zlib.crc32(content[place : place + 512]) for place in range(0, len(content), 512)]
-    file.with_name(f".{file.name}.crc").write_bytes(b"crc\0" + struct.pack(f">i{len(sums)}I", 512, *sums))
+    file.with_name(f".{file.name}.crc").write_bytes(
+        b"crc\0" + struct.pack(f">i{len(sums)}I", 512, *sums)
+    )
 
 
 def _commit(table: Path, version: int) -> Path:
@@ -66,18 +70,27 @@ NEWEST: dict[str, Callable[[Path], object]] = {
     "cut off": lambda file: _cut(file, 200),
     "empty": lambda file: file.write_bytes(b""),
     "zeros, as some file systems leave them": lambda file: file.write_bytes(b"\0" * 4096),
-    "cut off in the middle of a letter": lambda file: file.write_bytes(b'{"commitInfo":{"x":"B\xc3'),
+    "cut off in the middle of a letter": lambda file: file.write_bytes(
+        b'{"commitInfo":{"x":"B\xc3'
+    ),
     "not an action": lambda file: file.write_bytes(b"[]\n"),
 }
 
 
 @pytest.mark.parametrize("how", NEWEST)
-def test_a_newest_commit_that_is_not_whole_is_told_and_taken_away(how: str, lake: Path, table: Path) -> None:
+def test_a_newest_commit_that_is_not_whole_is_told_and_taken_away(
+    how: str, lake: Path, table: Path
+) -> None:
     assert list(damages(lake)) == []
     NEWEST[how](_commit(table, 2))
     damage = log_damage(table)
     assert damage is not None
-    assert (damage.file, damage.kind, damage.version, damage.whole) == (_commit(table, 2), "commit", 2, 1)
+    assert (damage.file, damage.kind, damage.version, damage.whole) == (
+        _commit(table, 2),
+        "commit",
+        2,
+        1,
+    )
     done = repair(damage, folder_for(lake, damage, AT), said="{}", at=AT)
     assert "the table is at version 1" in done.done
     assert [path.name for path in done.moved] == [f"{2:020d}.json", f".{2:020d}.json.crc"]
@@ -88,7 +101,9 @@ def test_a_newest_commit_that_is_not_whole_is_told_and_taken_away(how: str, lake
 
 def test_the_days_that_a_cut_commit_names_are_known(table: Path) -> None:
     said = json.dumps({"days": list(DAYS), "stage": "features"})
-    _commit(table, 2).write_text(json.dumps({"commitInfo": {"userMetadata": said}}) + '\n{"add":{"path":"da')
+    _commit(table, 2).write_text(
+        json.dumps({"commitInfo": {"userMetadata": said}}) + '\n{"add":{"path":"da'
+    )
     damage = log_damage(table)
     assert damage is not None
     assert damage.days == DAYS
@@ -97,7 +112,9 @@ def test_the_days_that_a_cut_commit_names_are_known(table: Path) -> None:
 def test_a_commit_that_ends_after_a_line_but_lacks_files_is_not_whole(table: Path) -> None:
     info = {"operation": "WRITE", "operationMetrics": {"numFiles": "2"}}
     add = {"path": "a", "size": 1, "partitionValues": {}, "modificationTime": 1, "dataChange": True}
-    _commit(table, 3).write_text(json.dumps({"commitInfo": info}) + "\n" + json.dumps({"add": add}) + "\n")
+    _commit(table, 3).write_text(
+        json.dumps({"commitInfo": info}) + "\n" + json.dumps({"add": add}) + "\n"
+    )
     damage = log_damage(table)
     assert damage is not None
     assert "1 of 2 files are named" in damage.problem
@@ -129,7 +146,9 @@ def test_a_commit_that_is_missing_is_told(table: Path) -> None:
     assert (damage.kind, damage.whole) == ("gap", 0)
 
 
-def test_a_checksum_of_other_bytes_is_taken_away_and_the_commit_stays(lake: Path, table: Path) -> None:
+def test_a_checksum_of_other_bytes_is_taken_away_and_the_commit_stays(
+    lake: Path, table: Path
+) -> None:
     checksum = _commit(table, 2).with_name(f".{2:020d}.json.crc")
     checksum.write_bytes(b"crc\0" + struct.pack(">iI", 512, 1))
     damage = log_damage(table)
@@ -171,7 +190,9 @@ def test_a_data_file_that_is_missing_or_cut_off_is_taken_out_of_the_table(
     assert _rows(table) == 40
 
 
-def test_the_lake_refuses_to_read_and_to_write_before_spark_is_asked(lake: Path, table: Path) -> None:
+def test_the_lake_refuses_to_read_and_to_write_before_spark_is_asked(
+    lake: Path, table: Path
+) -> None:
     from pipelines.lake.lake import Lake
 
     _cut(_commit(table, 2), 200)
@@ -193,7 +214,11 @@ def test_the_lake_refuses_to_read_and_to_write_before_spark_is_asked(lake: Path,
 
 
 def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run_again(
-    lake: Path, table: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lake: Path,
+    table: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     ledger = Ledger(settings.ledger, "fraud")
@@ -205,7 +230,8 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
     (found,) = [each for each in json.loads(out) if each["name"] == "lake"]
     assert not found["ok"]
     assert (
-        "features: _delta_log/00000000000000000002.json: 0 bytes without content; version 1 is whole" in found["found"]
+        "features: _delta_log/00000000000000000002.json: 0 bytes without content; version 1 is"
+        " whole" in found["found"]
     )
     _, out, _ = called(capsys, "status")
     assert "the table features is damaged" in out
@@ -213,7 +239,8 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
     told = json.loads(out)
     assert (code, len(told["taken_away"])) == (0, 1)
     assert told["run_again"] == [
-        f"tollgate run {stage} --from 2024-03-03 --to 2024-03-03" for stage in ("features", "score", "monitor")
+        f"tollgate run {stage} --from 2024-03-03 --to 2024-03-03"
+        for stage in ("features", "score", "monitor")
     ]
     (entry,) = ledger.audit_entries("repair")
     assert entry["subject"] == "features"
@@ -222,7 +249,11 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
 
 
 def test_a_server_that_may_know_the_table_is_to_be_stopped_first(
-    lake: Path, table: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lake: Path,
+    table: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     monkeypatch.setenv("SPARK_REMOTE", "sc://127.0.0.1:1")
@@ -300,10 +331,16 @@ def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
         file.parent.mkdir(parents=True)
         file.write_bytes(b"some rows")
         good = _sums(b"some rows")
-        file.with_name(".part-0.parquet.crc").write_bytes(good if number == 0 else _sums(b"a day before"))
+        file.with_name(".part-0.parquet.crc").write_bytes(
+            good if number == 0 else _sums(b"a day before")
+        )
     code, out, _ = called(capsys, "doctor", "--json")
-    named = [each["found"] for each in json.loads(out) if each["name"] == "landing" and not each["ok"]]
-    assert [told.split(":")[1].strip() for told in named] == [f"{day}/.part-0.parquet.crc" for day in DAYS[1:]]
+    named = [
+        each["found"] for each in json.loads(out) if each["name"] == "landing" and not each["ok"]
+    ]
+    assert [told.split(":")[1].strip() for told in named] == [
+        f"{day}/.part-0.parquet.crc" for day in DAYS[1:]
+    ]
     code, out, _ = called(capsys, "repair", "lake", "--json")
     moved = [path for each in json.loads(out)["taken_away"] for path in each["moved"]]
     assert (code, len(set(moved))) == (0, 2)
@@ -312,7 +349,11 @@ def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
 
 
 def test_a_data_file_that_fits_no_checksum_and_cannot_be_read_is_taken_out_of_the_table(
-    lake: Path, table: Path, settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    lake: Path,
+    table: Path,
+    settings: Settings,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     file = _one_data_file(table, DAYS[1])

@@ -1,4 +1,6 @@
-"""A disk that has no room: at every step of a write the table stays readable, at its old version or at the new one."""
+"""A disk that has no room: at every step of a write the table stays readable, at its old version or
+at the new one.
+"""
 
 from __future__ import annotations
 
@@ -55,7 +57,9 @@ def leave(disk: Path, room: int) -> Path:
 
 
 def write(run: Run, lake: Lake, generation: int) -> int:
-    rows = run.spark.range(ROWS).selectExpr(f"id * 7919 % 104729 + {generation} AS id", "DATE'2026-11-07' AS day")
+    rows = run.spark.range(ROWS).selectExpr(
+        f"id * 7919 % 104729 + {generation} AS id", "DATE'2026-11-07' AS day"
+    )
     return lake.replace_days(rows.coalesce(1), TABLE, DAYS, provenance=run.provenance("ingest"))
 
 
@@ -74,7 +78,9 @@ def run(make_run: Callable[..., Run]) -> Iterator[Run]:
     run.spark.conf.unset(setting)
 
 
-@pytest.mark.guarantee("disk full", fault="a disk that has room for 0, 4, 8, … KiB more when a day is replaced")
+@pytest.mark.guarantee(
+    "disk full", fault="a disk that has room for 0, 4, 8, … KiB more when a day is replaced"
+)
 def test_a_write_without_room_leaves_the_old_table_or_the_new(
     run: Run, disk: Path, tmp_path: Path, tried: Tried, thorough: bool
 ) -> None:

@@ -1,4 +1,6 @@
-"""Two Spark drivers write one table on an object store that has no conditional put: nothing of either is lost."""
+"""Two Spark drivers write one table on an object store that has no conditional put: nothing of
+either is lost.
+"""
 
 from __future__ import annotations
 
@@ -27,7 +29,9 @@ FIRST = date(2026, 11, 1)
 WRITES = 4
 
 
-@pytest.mark.guarantee("two drivers on one lake", fault="two Spark drivers replace days of one new table on S3 at once")
+@pytest.mark.guarantee(
+    "two drivers on one lake", fault="two Spark drivers replace days of one new table on S3 at once"
+)
 def test_two_drivers_on_one_table_lose_nothing(tmp_path: Path, tried: Tried) -> None:
     if missing_jars(Settings.from_environment().jars, DELTA_JARS + S3_JARS):
         pytest.skip("the jars of a lake on S3 are not there (make services)")
@@ -46,21 +50,27 @@ def test_two_drivers_on_one_table_lose_nothing(tmp_path: Path, tried: Tried) -> 
             "s3_region": REGION,
         }
         start = manager.Barrier(2)
-        found = list(pool.map(write_days, [given] * 2, [tmp_path / "a", tmp_path / "b"], [0, 1], [start] * 2))
+        found = list(
+            pool.map(write_days, [given] * 2, [tmp_path / "a", tmp_path / "b"], [0, 1], [start] * 2)
+        )
     told = {version: token for one in found for version, token in one["commits"].items()}
     assert sorted(told) == list(range(2 * WRITES)), "each commit has a version of its own"
     history = max((one["history"] for one in found), key=len)
     assert history == [told[version] for version in sorted(told)]
     assert history == sorted(set(history)), "tokens grow with versions"
-    assert max((one["rows"] for one in found), key=lambda rows: sum(rows.values())) == dict.fromkeys(
-        (str(FIRST + timedelta(days=n)) for n in range(2 * WRITES)), 10
-    )
+    assert max(
+        (one["rows"] for one in found), key=lambda rows: sum(rows.values())
+    ) == dict.fromkeys((str(FIRST + timedelta(days=n)) for n in range(2 * WRITES)), 10)
     tried(2 * WRITES, "every commit has a version of its own and all rows are there")
 
 
 def write_days(given: Mapping[str, Any], home: Path, number: int, start: Any) -> dict[str, Any]:
-    """Each process writes every second day; its commits' tokens by version, and what it sees at its end."""
-    settings = Settings.build(**given, home=home, spark_memory="1g", spark_cores=1, spark_java_options=QUICK)
+    """Each process writes every second day; its commits' tokens by version, and what it sees at its
+    end.
+    """
+    settings = Settings.build(
+        **given, home=home, spark_memory="1g", spark_cores=1, spark_java_options=QUICK
+    )
     run = Run(settings, load("fraud"), run_id=f"driver-{number}")
     frame = run.spark.range(10).withColumnRenamed("id", "n")
     run.lake.exists("things")
@@ -69,11 +79,15 @@ def write_days(given: Mapping[str, Any], home: Path, number: int, start: Any) ->
     for n in range(number, 2 * WRITES, 2):
         day = FIRST + timedelta(days=n)
         rows = frame.selectExpr("n", f"DATE'{day}' AS day")
-        version = run.lake.replace_days(rows, "things", DayRange.single(day), provenance=run.provenance("race"))
+        version = run.lake.replace_days(
+            rows, "things", DayRange.single(day), provenance=run.provenance("race")
+        )
         commits[version] = run.lake.history("things")[-1 - version].metadata.get("fence")
     seen = run.lake.read("things").groupBy("day").count().collect()
     return {
         "commits": commits,
-        "history": [commit.metadata.get("fence") for commit in reversed(run.lake.history("things"))],
+        "history": [
+            commit.metadata.get("fence") for commit in reversed(run.lake.history("things"))
+        ],
         "rows": {str(row["day"]): row["count"] for row in seen},
     }

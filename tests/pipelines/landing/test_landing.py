@@ -1,4 +1,6 @@
-"""Landing zone: round trips, three states of a day, broken files, names that try to leave the root."""
+"""Landing zone: round trips, three states of a day, broken files, names that try to leave the
+root.
+"""
 
 from __future__ import annotations
 
@@ -75,12 +77,19 @@ def _set_in_manifest(folder: Path, **values: object) -> None:
 @pytest.mark.parametrize("file_format", ["parquet", "csv.gz"])
 @pytest.mark.parametrize("digest_is_right", [False, True])
 def test_a_truncated_file_is_refused_and_named(
-    landing: Landing, folder: Path, tmp_path: Path, kept: str, file_format: FileFormat, digest_is_right: bool
+    landing: Landing,
+    folder: Path,
+    tmp_path: Path,
+    kept: str,
+    file_format: FileFormat,
+    digest_is_right: bool,
 ) -> None:
     landing.write_day(FEED, DAY, [TABLE], file_format)
     part = folder / f"part-0.{file_format}"
     whole = part.read_bytes()
-    left = whole[: {"all but one byte": len(whole) - 1, "half": len(whole) // 2, "nothing": 0}[kept]]
+    left = whole[
+        : {"all but one byte": len(whole) - 1, "half": len(whole) // 2, "nothing": 0}[kept]
+    ]
     part.write_bytes(left)
     if digest_is_right:
         _set_in_manifest(folder, sha256=hashlib.sha256(left).hexdigest())
@@ -91,10 +100,14 @@ def test_a_truncated_file_is_refused_and_named(
     assert caught.value.found
 
 
-def test_a_lost_last_line_is_seen_by_the_row_count(landing: Landing, folder: Path, tmp_path: Path) -> None:
+def test_a_lost_last_line_is_seen_by_the_row_count(
+    landing: Landing, folder: Path, tmp_path: Path
+) -> None:
     landing.write_day(FEED, DAY, [TABLE.select(["id"])], "csv.gz")
     part = folder / "part-0.csv.gz"
-    shorter = gzip.compress(b"".join(gzip.decompress(part.read_bytes()).splitlines(keepends=True)[:-1]))
+    shorter = gzip.compress(
+        b"".join(gzip.decompress(part.read_bytes()).splitlines(keepends=True)[:-1])
+    )
     part.write_bytes(shorter)
     _set_in_manifest(folder, sha256=hashlib.sha256(shorter).hexdigest())
     with pytest.raises(ContractError) as caught:
@@ -112,8 +125,16 @@ def test_a_lost_last_line_is_seen_by_the_row_count(landing: Landing, folder: Pat
     [
         ("", "not JSON"),
         ("[]", 'no list "files"'),
-        ('{"files": [{"name": "../../secret.parquet", "rows": 1, "sha256": "' + "0" * 64 + '"}]}', "not a plain name"),
-        ('{"files": [{"name": "/etc/x.parquet", "rows": 1, "sha256": "' + "0" * 64 + '"}]}', "not a plain name"),
+        (
+            '{"files": [{"name": "../../secret.parquet", "rows": 1, "sha256": "'
+            + "0" * 64
+            + '"}]}',
+            "not a plain name",
+        ),
+        (
+            '{"files": [{"name": "/etc/x.parquet", "rows": 1, "sha256": "' + "0" * 64 + '"}]}',
+            "not a plain name",
+        ),
         ('{"files": [{"name": "a.exe", "rows": -1, "sha256": "x"}]}', "rows -1"),
         ('{"files": [{"name": "a.exe", "rows": true, "sha256": "x"}]}', "64 hexadecimal"),
         ('{"files": [7]}', "files[0] is not an object"),
@@ -130,14 +151,18 @@ def test_a_broken_manifest_says_what_is_wrong_with_it(
     assert caught.value.where == str(folder / "_MANIFEST.json")
 
 
-def test_a_listed_file_that_is_missing_is_named(landing: Landing, folder: Path, tmp_path: Path) -> None:
+def test_a_listed_file_that_is_missing_is_named(
+    landing: Landing, folder: Path, tmp_path: Path
+) -> None:
     landing.write_day(FEED, DAY, [TABLE])
     (folder / "part-0.parquet").unlink()
     with pytest.raises(ContractError, match=r"missing\n.*part-0\.parquet"):
         landing.fetch(FEED, DAY, tmp_path)
 
 
-def test_a_link_out_of_the_landing_zone_is_not_followed(landing: Landing, folder: Path, tmp_path: Path) -> None:
+def test_a_link_out_of_the_landing_zone_is_not_followed(
+    landing: Landing, folder: Path, tmp_path: Path
+) -> None:
     landing.write_day(FEED, DAY, [TABLE])
     outside = tmp_path / "outside.parquet"
     (folder / "part-0.parquet").rename(outside)
@@ -146,9 +171,15 @@ def test_a_link_out_of_the_landing_zone_is_not_followed(landing: Landing, folder
         landing.fetch(FEED, DAY, tmp_path)
 
 
-@pytest.mark.parametrize("feed", ["../lake", "/etc", "a/b", "", ".", "Transactions", "a%2e%2e", "a\n", "a" * 64])
+@pytest.mark.parametrize(
+    "feed", ["../lake", "/etc", "a/b", "", ".", "Transactions", "a%2e%2e", "a\n", "a" * 64]
+)
 def test_a_feed_is_a_word_and_never_a_path(landing: Landing, feed: str) -> None:
-    for call in (landing.days, lambda f: landing.arrival(f, DAY), lambda f: landing.write_day(f, DAY, [TABLE])):
+    for call in (
+        landing.days,
+        lambda f: landing.arrival(f, DAY),
+        lambda f: landing.write_day(f, DAY, [TABLE]),
+    ):
         with pytest.raises(UsageError, match="not a feed's name"):
             call(feed)
 

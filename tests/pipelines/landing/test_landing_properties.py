@@ -1,4 +1,6 @@
-"""Properties of the landing zone: a reader never sees half a day, whichever operation of a writer fails."""
+"""Properties of the landing zone: a reader never sees half a day, whichever operation of a writer
+fails.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ class Killed(BaseException):
 
 
 class FailingStorage(LocalStorage):
-    """A folder whose k-th changing operation fails: by a full disk, or by the writer's death (then all later ones)."""
+    """A folder whose k-th changing operation fails: by a full disk, or by the writer's death (then
+    all later ones).
+    """
 
     def __init__(self, root: Path, fails_at: int, *, killed: bool) -> None:
         super().__init__(root)
@@ -56,7 +60,10 @@ def _tables(parts: list[list[int]]) -> list[pa.Table]:
 
 
 def _read(landing: Landing, scratch: Path) -> list[list[int]] | None:
-    """What a reader sees: the day's parts, or None where it has not arrived. A broken day raises `ContractError`."""
+    """What a reader sees: the day's parts, or None where it has not arrived.
+
+    A broken day raises `ContractError`.
+    """
     if not landing.arrival(FEED, DAY).arrived:
         return None
     return [pq.read_table(path)["id"].to_pylist() for path in landing.fetch(FEED, DAY, scratch)]
@@ -102,7 +109,9 @@ def test_any_changed_byte_of_a_part_is_seen(position: int, flip: int) -> None:
 
 
 _NAMES = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9._-]{0,20}\.(parquet|csv\.gz)", fullmatch=True)
-_FILES = st.builds(LandedFile, _NAMES, st.integers(0, 2**40), st.from_regex(r"[0-9a-f]{64}", fullmatch=True))
+_FILES = st.builds(
+    LandedFile, _NAMES, st.integers(0, 2**40), st.from_regex(r"[0-9a-f]{64}", fullmatch=True)
+)
 
 
 @given(files=st.lists(_FILES, unique_by=lambda file: file.name, max_size=5))
@@ -138,7 +147,9 @@ def _understood(content: bytes) -> Manifest | ContractError:
 
 
 @pytest.mark.guarantee(
-    "path tricks", fault="`../`, absolute, encoded, backslashes, NUL in a manifest's file names", seen="refused"
+    "path tricks",
+    fault="`../`, absolute, encoded, backslashes, NUL in a manifest's file names",
+    seen="refused",
 )
 @pytest.mark.parametrize("name", _ELSEWHERE)
 def test_a_name_that_leads_elsewhere_is_refused(name: str) -> None:
@@ -165,12 +176,16 @@ def test_a_manifest_names_no_file_outside_its_folder(name: str) -> None:
         assert parsed.found
 
 
-_VALUES = st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("0" * 64) | _NAMES
-_KEYS = st.sampled_from(["files", "name", "rows", "sha256"])
-_ENTRIES = st.fixed_dictionaries({"name": _NAMES | _VALUES, "rows": st.integers(0, 9) | _VALUES, "sha256": _VALUES})
-_DOCUMENTS = st.builds(lambda files: {"files": files}, st.lists(_ENTRIES, max_size=3)) | st.recursive(
-    _VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner)
+_VALUES = (
+    st.none() | st.booleans() | st.integers() | st.text(max_size=5) | st.just("0" * 64) | _NAMES
 )
+_KEYS = st.sampled_from(["files", "name", "rows", "sha256"])
+_ENTRIES = st.fixed_dictionaries(
+    {"name": _NAMES | _VALUES, "rows": st.integers(0, 9) | _VALUES, "sha256": _VALUES}
+)
+_DOCUMENTS = st.builds(
+    lambda files: {"files": files}, st.lists(_ENTRIES, max_size=3)
+) | st.recursive(_VALUES, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_KEYS, inner))
 
 
 @given(content=st.binary(max_size=60) | _DOCUMENTS.map(lambda value: json.dumps(value).encode()))

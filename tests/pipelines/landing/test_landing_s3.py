@@ -41,11 +41,15 @@ def landing(bucket: object, endpoint: str, settings: Settings) -> Landing:
     return Landing.of(settings.model_copy(update=place))
 
 
-def test_a_day_goes_to_the_bucket_and_comes_back_verified(landing: Landing, bucket, tmp_path: Path) -> None:
+def test_a_day_goes_to_the_bucket_and_comes_back_verified(
+    landing: Landing, bucket, tmp_path: Path
+) -> None:
     landing.write_day(FEED, DAY, [TABLE, TABLE.slice(0, 3)])
     assert sorted(entry.key for entry in bucket.objects.all()) == [
-        f"{KEY}/_MANIFEST.json", f"{KEY}/part-0.parquet", f"{KEY}/part-1.parquet",
-    ]  # fmt: skip
+        f"{KEY}/_MANIFEST.json",
+        f"{KEY}/part-0.parquet",
+        f"{KEY}/part-1.parquet",
+    ]
     paths = landing.fetch(FEED, DAY, tmp_path)
     assert paths == [tmp_path / FEED / str(DAY) / f"part-{n}.parquet" for n in (0, 1)]
     assert pq.read_table(paths[0]).equals(TABLE)
@@ -78,7 +82,9 @@ def test_a_truncated_object_is_refused_and_named(landing: Landing, bucket, tmp_p
     assert caught.value.where == f"s3://bank/{KEY}/part-0.parquet"
 
 
-def test_a_missing_bucket_is_a_matter_of_configuration(bucket, endpoint: str, settings: Settings) -> None:
+def test_a_missing_bucket_is_a_matter_of_configuration(
+    bucket, endpoint: str, settings: Settings
+) -> None:
     place = {"landing": "s3://no-such-bucket/x", "s3_endpoint": endpoint, "s3_region": REGION}
     with pytest.raises(ConfigurationError, match="NoSuchBucket"):
         Landing.of(settings.model_copy(update=place)).arrival(FEED, DAY)
@@ -99,7 +105,9 @@ def test_without_credentials_the_message_names_the_variables(
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
     landing = Landing.of(
-        settings.model_copy(update={"landing": "s3://bank/x", "s3_endpoint": endpoint, "s3_region": REGION})
+        settings.model_copy(
+            update={"landing": "s3://bank/x", "s3_endpoint": endpoint, "s3_region": REGION}
+        )
     )
     with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID"):
         landing.arrival(FEED, DAY)

@@ -1,4 +1,6 @@
-"""A proxy before a PostgreSQL: it cuts a connection when the server has committed, so the answer is lost."""
+"""A proxy before a PostgreSQL: it cuts a connection when the server has committed, so the answer is
+lost.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ CHUNK_BYTES = 65_536
 
 
 class CommitProxy:
-    """Passes on everything; after `arm`, the answer to the next COMMIT is dropped together with its connection."""
+    """Passes on everything; after `arm`, the answer to the next COMMIT is dropped together with its
+    connection.
+    """
 
     def __init__(self, server_port: int) -> None:
         self._server_port = server_port
@@ -36,7 +40,9 @@ class CommitProxy:
             except OSError:
                 return
             drop = threading.Event()
-            threading.Thread(target=self._requests, args=(client, server, drop), daemon=True).start()
+            threading.Thread(
+                target=self._requests, args=(client, server, drop), daemon=True
+            ).start()
             threading.Thread(target=self._answers, args=(client, server, drop), daemon=True).start()
 
     def close(self) -> None:
@@ -45,7 +51,9 @@ class CommitProxy:
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
 
-    def _requests(self, client: socket.socket, server: socket.socket, drop: threading.Event) -> None:
+    def _requests(
+        self, client: socket.socket, server: socket.socket, drop: threading.Event
+    ) -> None:
         with suppress(OSError):
             while data := client.recv(CHUNK_BYTES):
                 if self._armed.is_set() and b"COMMIT" in data:

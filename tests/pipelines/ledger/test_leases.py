@@ -1,4 +1,6 @@
-"""Leases: one holder at a time, tokens that only grow, a dead holder's lease expires, a lost one is noticed."""
+"""Leases: one holder at a time, tokens that only grow, a dead holder's lease expires, a lost one is
+noticed.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ from tests.servers import new_database
 
 NAME = "s3a://bank/lake/fraud/transactions"
 SHORT = 3
-"""Seconds of a lease that a test lets run out: a process that renews it does so in time on a busy machine too."""
+"""Seconds of a lease that a test lets run out: a process that renews it does so in time on a busy
+machine too.
+"""
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
@@ -34,7 +38,9 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def leases(url: str, holder: str = "one", **changes: Any) -> Leases:
-    return replace(Leases(ledger=LeaseLedger(url, "fraud"), holder=holder, seconds=60, patience=120), **changes)
+    return replace(
+        Leases(ledger=LeaseLedger(url, "fraud"), holder=holder, seconds=60, patience=120), **changes
+    )
 
 
 def never() -> None:
@@ -42,7 +48,9 @@ def never() -> None:
 
 
 def test_a_dead_holders_lease_ends_though_the_clock_went_back(url: str) -> None:
-    """A holder that took it while the clock was an hour ahead, and died, keeps nobody waiting for an hour."""
+    """A holder that took it while the clock was an hour ahead, and died, keeps nobody waiting for
+    an hour.
+    """
     ledger = LeaseLedger(url, "fraud")
     hour = 3600.0
     assert ledger.take_lease(NAME, "dead", hour) is not None
@@ -54,7 +62,9 @@ def test_a_dead_holders_lease_ends_though_the_clock_went_back(url: str) -> None:
         assert token == 2
 
 
-@pytest.mark.guarantee("two drivers on one lake", fault="eight writers want one lease at once, ten times each")
+@pytest.mark.guarantee(
+    "two drivers on one lake", fault="eight writers want one lease at once, ten times each"
+)
 def test_of_many_one_holds_it_and_tokens_only_grow(url: str, tried: Tried) -> None:
     inside, tokens = [0], []
 
@@ -83,7 +93,10 @@ def test_one_who_waits_too_long_is_told_who_holds_it(url: str) -> None:
         pass
     assert error.value.where == NAME
     assert error.value.found.startswith("run of the night, holder number 1, for ")
-    with leases(url, "two", patience=0).held(NAME, stop=never) as token, leases(url).held("another", stop=never):
+    with (
+        leases(url, "two", patience=0).held(NAME, stop=never) as token,
+        leases(url).held("another", stop=never),
+    ):
         assert token == 2, "given back at once"
 
 
@@ -94,7 +107,9 @@ def hold_for_ever(url: str, ready: Any) -> None:
 
 
 @pytest.mark.guarantee(
-    "two drivers on one lake", fault="kill -9 of a holder", seen="kept while it lives; the next goes on once it expires"
+    "two drivers on one lake",
+    fault="kill -9 of a holder",
+    seen="kept while it lives; the next goes on once it expires",
 )
 def test_a_killed_holders_lease_expires_and_the_next_goes_on(url: str) -> None:
     spawn = multiprocessing.get_context("spawn")
@@ -122,7 +137,9 @@ def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
     other = leases(url, "two").ledger
 
     def another_has_it() -> bool:
-        """A suspended process renews nothing, and its time is up at once; this one may renew in between: again."""
+        """A suspended process renews nothing, and its time is up at once; this one may renew in
+        between: again.
+        """
         with other._writing() as connection:
             connection.exec_driver_sql("UPDATE leases SET expires_at = 0")
         return other.take_lease(NAME, "two", 3600) is not None
@@ -143,7 +160,9 @@ def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
 
 @pytest.mark.guarantee(
     "two drivers on one lake",
-    fault="a database that refuses the renewal of a lease (not merely away), while its holder writes",
+    fault=(
+        "a database that refuses the renewal of a lease (not merely away), while its holder writes"
+    ),
     seen="its jobs are cancelled before the lease runs out, its write is refused",
 )
 def test_a_holder_whose_renewals_are_refused_is_stopped_before_its_lease_runs_out(url: str) -> None:

@@ -1,4 +1,6 @@
-"""The ledger: append-only, ordered, one winner of two promotions, and clear words for a file that is none."""
+"""The ledger: append-only, ordered, one winner of two promotions, and clear words for a file that
+is none.
+"""
 
 from __future__ import annotations
 
@@ -87,7 +89,9 @@ def test_a_release_is_immutable_and_an_unknown_one_is_named(ledger: Ledger) -> N
 
 
 def test_a_file_that_is_no_ledger_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "ledger.sqlite").write_bytes(b"this is not a database, but long enough to be looked at" * 40)
+    (tmp_path / "ledger.sqlite").write_bytes(
+        b"this is not a database, but long enough to be looked at" * 40
+    )
     with pytest.raises(ConfigurationError, match="not a database"):
         Ledger(f"sqlite:///{tmp_path}/ledger.sqlite", "fraud")
 
@@ -104,14 +108,20 @@ def test_an_incident_is_open_once_until_it_is_resolved(ledger: Ledger) -> None:
 
     def open_one(n: int) -> int:
         new = NewIncident(
-            kind="drift", subject="amount", severity="warning", summary=f"{n}", detail=incident_detail(next_step=f"{n}")
+            kind="drift",
+            subject="amount",
+            severity="warning",
+            summary=f"{n}",
+            detail=incident_detail(next_step=f"{n}"),
         )
         return ledger.report_incident(new, at=AT, actor="t")[0].incident_id
 
     with ThreadPoolExecutor(6) as pool:
         assert len(set(pool.map(open_one, range(12)))) == 1
     ledger.report_incident(
-        NewIncident(kind="drift", subject="other", severity="warning", summary="-"), at=AT, actor="t"
+        NewIncident(kind="drift", subject="other", severity="warning", summary="-"),
+        at=AT,
+        actor="t",
     )
     assert ledger.settle_incident("drift", "amount", resolution="it passed", at=AT, actor="ann")
     assert not ledger.settle_incident("drift", "amount", resolution="again", at=AT, actor="ann")
@@ -127,7 +137,9 @@ def test_an_incident_is_open_once_until_it_is_resolved(ledger: Ledger) -> None:
     assert Ledger(ledger.url, "bike").incidents() == []
 
 
-def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanwhile(ledger: Ledger) -> None:
+def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanwhile(
+    ledger: Ledger,
+) -> None:
     def report_and_settle(n: int) -> int:
         new = NewIncident(
             kind="late",
@@ -153,7 +165,9 @@ def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanw
 
 def test_what_is_no_number_comes_back_as_it_was_written(ledger: Ledger) -> None:
     day = date(2026, 11, 7)
-    ledger.record_stage(day, monitor_account(score_mean=float("nan"), page="Zoë"), "done", run_id="r", at=AT)
+    ledger.record_stage(
+        day, monitor_account(score_mean=float("nan"), page="Zoë"), "done", run_id="r", at=AT
+    )
     account = ledger.latest(MonitorAccount)[day].account
     assert account.page == "Zoë"
     assert account.score_mean is not None
@@ -161,7 +175,9 @@ def test_what_is_no_number_comes_back_as_it_was_written(ledger: Ledger) -> None:
 
 
 class Promotions(RuleBasedStateMachine):
-    """However promotions with fresh or stale pointers follow each other, there is one champion and a full history."""
+    """However promotions with fresh or stale pointers follow each other, there is one champion and
+    a full history.
+    """
 
     lost = 0
 
@@ -177,7 +193,9 @@ class Promotions(RuleBasedStateMachine):
     def promote(self, n: int, back: int) -> None:
         expected = self.seen[max(0, len(self.seen) - 1 - back)]
         try:
-            moved = self.ledger.move_champion(f"r{n}", expected=expected, reason="", actor="t", at=AT)
+            moved = self.ledger.move_champion(
+                f"r{n}", expected=expected, reason="", actor="t", at=AT
+            )
         except PermanentError:
             type(self).lost += 1
             assert expected != self.seen[-1]
@@ -193,8 +211,12 @@ class Promotions(RuleBasedStateMachine):
         assert (pointer.generation if pointer else 0) == len(self.model)
 
 
-@pytest.mark.guarantee("two promotions at once", fault="promotions with fresh and stale pointers (state machine)")
+@pytest.mark.guarantee(
+    "two promotions at once", fault="promotions with fresh and stale pointers (state machine)"
+)
 def test_promotions(tried: Tried, thorough: bool) -> None:
     Promotions.lost = 0
     play(Promotions, games=200 if thorough else 15, steps=12)
-    tried(Promotions.lost, "each stale one is told; the pointer is the last winner, its history full")
+    tried(
+        Promotions.lost, "each stale one is told; the pointer is the last winner, its history full"
+    )

@@ -1,4 +1,6 @@
-"""The ledger's backup: every row, at one moment, into another ledger of either kind; no other file is taken for one."""
+"""The ledger's backup: every row, at one moment, into another ledger of either kind; no other file
+is taken for one.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ def _rows(url: str) -> dict[str, list[dict[str, Any]]]:
         found = {
             table.name: [
                 dict(row)
-                for row in connection.execute(sa.select(table).order_by(*table.primary_key.columns)).mappings()
+                for row in connection.execute(
+                    sa.select(table).order_by(*table.primary_key.columns)
+                ).mappings()
             ]
             for table in TABLES
         }
@@ -59,17 +63,23 @@ def backup(year: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-def test_every_row_comes_back_and_the_ledger_goes_on(year: str, backup: Path, tmp_path: Path) -> None:
+def test_every_row_comes_back_and_the_ledger_goes_on(
+    year: str, backup: Path, tmp_path: Path
+) -> None:
     other = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
     restore(backup, other)
     before = _rows(other)
     assert before == _rows(year)
-    assert min(len(before[name]) for name in ("stage_records", "releases", "moves", "incidents")) > 0
+    assert (
+        min(len(before[name]) for name in ("stage_records", "releases", "moves", "incidents")) > 0
+    )
     assert backup.stat().st_mode & 0o077 == 0
     _goes_on(other)
 
 
-def test_a_ledger_moves_to_a_server_and_goes_on_there(backup: Path, year: str, postgresql_server: Server) -> None:
+def test_a_ledger_moves_to_a_server_and_goes_on_there(
+    backup: Path, year: str, postgresql_server: Server
+) -> None:
     url = new_database(postgresql_server)
     restore(backup, url)
     assert _rows(url) == _rows(year)
@@ -101,7 +111,11 @@ def test_a_ledger_with_rows_is_not_touched(backup: Path, tmp_path: Path) -> None
 
 @pytest.mark.parametrize("kind", ["SQLite", "PostgreSQL"])
 def test_what_is_written_meanwhile_is_not_in_it(
-    kind: str, backup: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    kind: str,
+    backup: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
 ) -> None:
     server = request.getfixturevalue("postgresql_server") if kind == "PostgreSQL" else None
     url = new_database(server) if server else f"sqlite:///{tmp_path / 'ledger.sqlite'}"
@@ -110,7 +124,9 @@ def test_what_is_written_meanwhile_is_not_in_it(
 
     def writing(table: str, row: dict[str, Any]) -> str:
         if table == "stage_records":
-            incident = NewIncident(kind="late", subject=f"row {row['id']}", severity="warning", summary="s")
+            incident = NewIncident(
+                kind="late", subject=f"row {row['id']}", severity="warning", summary="s"
+            )
             ledger.report_incident(incident, at=AT, actor="another")
             ledger.record_stage(LAST, ingest_account(), "done", run_id="another", at=AT)
         return line(table, row)
@@ -137,15 +153,28 @@ def test_the_commands_write_and_restore_one(
 
 
 @pytest.mark.parametrize(
-    "damage", ["cut off", "a flipped bit", "a line less", "another layout", "another file", "empty", "absent"]
+    "damage",
+    [
+        "cut off",
+        "a flipped bit",
+        "a line less",
+        "another layout",
+        "another file",
+        "empty",
+        "absent",
+    ],
 )
-def test_what_is_no_whole_backup_is_refused_and_nothing_is_made(damage: str, backup: Path, tmp_path: Path) -> None:
+def test_what_is_no_whole_backup_is_refused_and_nothing_is_made(
+    damage: str, backup: Path, tmp_path: Path
+) -> None:
     lines = gzip.decompress(backup.read_bytes()).splitlines(keepends=True)
     content = {
         "a flipped bit": _flipped(backup.read_bytes()),
         "cut off": backup.read_bytes()[:-200],
         "a line less": gzip.compress(b"".join(lines[:5] + lines[6:])),
-        "another layout": gzip.compress(json.dumps({"tollgate_ledger": 99}).encode() + b"\n" + b"".join(lines[1:])),
+        "another layout": gzip.compress(
+            json.dumps({"tollgate_ledger": 99}).encode() + b"\n" + b"".join(lines[1:])
+        ),
         "another file": gzip.compress(b'["something else"]\n'),
         "empty": b"",
     }

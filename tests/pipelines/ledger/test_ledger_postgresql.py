@@ -1,4 +1,6 @@
-"""The ledger on a PostgreSQL: opened by many at once, raced for by processes, gone and back, and never told aloud."""
+"""The ledger on a PostgreSQL: opened by many at once, raced for by processes, gone and back, and
+never told aloud.
+"""
 
 from __future__ import annotations
 
@@ -57,7 +59,8 @@ def test_an_older_layout_is_brought_forward(address: str) -> None:
 
 
 @pytest.mark.guarantee(
-    "two promotions at once", fault="4 processes × 2 threads promote at the same moment, on PostgreSQL"
+    "two promotions at once",
+    fault="4 processes × 2 threads promote at the same moment, on PostgreSQL",
 )
 @pytest.mark.slow
 def test_of_promotions_by_several_processes_one_wins_and_the_others_are_told(
@@ -118,7 +121,9 @@ def test_a_move_whose_answer_is_lost_is_not_said_to_have_failed(postgresql_serve
     address = new_database(postgresql_server)
     before = _with_champions(Ledger(address, "fraud"), "a", "b", "c")
     with commit_proxy(postgresql_server.port) as proxy:
-        through_proxy = Ledger(address.replace(f":{postgresql_server.port}/", f":{proxy.port}/"), "fraud")
+        through_proxy = Ledger(
+            address.replace(f":{postgresql_server.port}/", f":{proxy.port}/"), "fraud"
+        )
         assert through_proxy.champion() == before
         proxy.arm()
         moved = through_proxy.move_champion("b", expected=before, reason="back", actor="ann", at=AT)

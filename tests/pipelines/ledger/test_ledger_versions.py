@@ -32,7 +32,7 @@ INSERT INTO release_states (release_id, state, reason, actor, recorded_at) VALUE
   ('a', 'retired', 'second', 'ann', '2026-11-02T00:00:00+00:00'),
   ('b', 'champion', 'second', 'ann', '2026-11-02T00:00:00+00:00');
 INSERT INTO pointers VALUES ('fraud', 'b', 2), ('bike', 'x', 1);
-"""
+"""  # noqa: E501
 
 
 @pytest.fixture
@@ -66,7 +66,10 @@ def test_a_failed_change_of_layout_leaves_the_old_one(path: Path) -> None:
         Ledger(f"sqlite:///{path}", "fraud")
     with sqlite3.connect(path) as connection:
         assert connection.execute("SELECT version FROM schema_version").fetchall() == [(1,)]
-        names = {row[0] for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+        names = {
+            row[0]
+            for row in connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
+        }
         columns = [row[1] for row in connection.execute("PRAGMA table_info(pointers)")]
         assert "moves" not in names
         assert columns == ["use_case", "release_id", "generation"]

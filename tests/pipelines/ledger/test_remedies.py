@@ -1,4 +1,6 @@
-"""What a person is told to do goes by what the disk or the database says, not by the most usual cause."""
+"""What a person is told to do goes by what the disk or the database says, not by the most usual
+cause.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ def test_sqlite_s_own_words_lead_to_what_helps(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("found", "words"),
     [
-        ('connection failed: FATAL:  password authentication failed for user "ledger"', "user and password"),
+        (
+            'connection failed: FATAL:  password authentication failed for user "ledger"',
+            "user and password",
+        ),
         ("FATAL:  sorry, too many clients already", "let the server take more"),
         ('could not translate host name "postgre" to address', "correct the host"),
         ("connection refused", "server is there"),

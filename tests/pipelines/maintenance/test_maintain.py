@@ -1,4 +1,6 @@
-"""Upkeep: files fewer, rows the same, versions kept as long as promised, a backup that can be restored."""
+"""Upkeep: files fewer, rows the same, versions kept as long as promised, a backup that can be
+restored.
+"""
 
 from __future__ import annotations
 
@@ -26,19 +28,25 @@ LATER = DayRange.single(FIRST + timedelta(days=8))
 
 
 def _with_policy(run: Run, **changes: int) -> Run:
-    return replace(run, use_case=replace(run.use_case, upkeep=replace(run.use_case.upkeep, **changes)))
+    return replace(
+        run, use_case=replace(run.use_case, upkeep=replace(run.use_case.upkeep, **changes))
+    )
 
 
 def _content(run: Run, table: str) -> list[str]:
     return sorted(map(str, run.lake.read(table).toArrow().to_pylist()))
 
 
-def test_files_are_put_together_and_only_versions_beyond_the_policy_go(make_run: Callable[..., Run]) -> None:
+def test_files_are_put_together_and_only_versions_beyond_the_policy_go(
+    make_run: Callable[..., Run],
+) -> None:
     run = make_run()
     store(run, make_world(DAYS, rows=60))
     day = DayRange.single(FIRST)
     rows = run.lake.read("transactions", days=day).localCheckpoint()
-    run.lake.replace_days(rows.repartition(4), "transactions", day, provenance=run.provenance("ingest"))
+    run.lake.replace_days(
+        rows.repartition(4), "transactions", day, provenance=run.provenance("ingest")
+    )
     before, old = _content(run, "transactions"), run.lake.version("transactions")
     table = Path(run.lake.path("transactions"))
 
@@ -46,7 +54,9 @@ def test_files_are_put_together_and_only_versions_beyond_the_policy_go(make_run:
     done = account.tables["transactions"]
     assert (done.compacted, done.into, done.removed) == (4, 1, 0), "the other days are left alone"
     assert _content(run, "transactions") == before
-    assert run.lake.read("transactions", version=old).count() == len(before), "an earlier version can be read"
+    assert run.lake.read("transactions", version=old).count() == len(before), (
+        "an earlier version can be read"
+    )
     newest = run.lake.history("transactions", limit=1)[0]
     assert (newest.operation, newest.metadata["stage"]) == ("OPTIMIZE", "maintain")
     assert maintain(run, LATER).accounts[LATER.last].tables["transactions"].to_json() == {
@@ -62,7 +72,9 @@ def test_files_are_put_together_and_only_versions_beyond_the_policy_go(make_run:
     assert _content(run, "transactions") == before
 
 
-def test_the_ledger_is_backed_up_first_and_so_many_backups_are_kept(make_run: Callable[..., Run]) -> None:
+def test_the_ledger_is_backed_up_first_and_so_many_backups_are_kept(
+    make_run: Callable[..., Run],
+) -> None:
     run = make_run()
     run = _with_policy(run, backups=2)
     run.ledger.record_stage(FIRST, ingest_account(rows_in=7), "done", run_id="r", at=run.clock())
@@ -72,10 +84,15 @@ def test_the_ledger_is_backed_up_first_and_so_many_backups_are_kept(make_run: Ca
     assert accounts[-1].backups_dropped == (Path(accounts[0].backup).name,)
     assert len(list((run.settings.home / "backups").iterdir())) == 2
     other = f"sqlite:///{run.settings.home / 'other.sqlite'}"
-    assert restore(run.settings.home / accounts[-1].backup, other)["stage_records"] == accounts[-1].ledger_rows
+    assert (
+        restore(run.settings.home / accounts[-1].backup, other)["stage_records"]
+        == accounts[-1].ledger_rows
+    )
 
 
-def test_where_the_backup_cannot_be_written_nothing_else_is_done(make_run: Callable[..., Run]) -> None:
+def test_where_the_backup_cannot_be_written_nothing_else_is_done(
+    make_run: Callable[..., Run],
+) -> None:
     run = make_run()
     store(run, make_world(DAYS, rows=60))
     before = run.lake.version("transactions")

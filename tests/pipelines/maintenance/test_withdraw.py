@@ -1,4 +1,6 @@
-"""A day that was run by mistake is taken back by a record: out of windows, statuses and lake, not of the ledger."""
+"""A day that was run by mistake is taken back by a record: out of windows, statuses and lake, not
+of the ledger.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +30,13 @@ def run(settings: Settings) -> Run:
     run = Run(settings, load("fraud"), run_id="test", actor="ana", clock=lambda: AT)
     for number in range(1, 10):
         day = AT.date() - timedelta(days=number)
-        run.ledger.record_stage(day, ingest_account(rows_in=7), "done", run_id="ingest/manual__1", at=AT)
+        run.ledger.record_stage(
+            day, ingest_account(rows_in=7), "done", run_id="ingest/manual__1", at=AT
+        )
     reason = {"reason": "transactions have not arrived"}
-    run.ledger.record_stage(SLIP, ingest_account(**reason), "failed", run_id="ingest/scheduled__1", at=AT)
+    run.ledger.record_stage(
+        SLIP, ingest_account(**reason), "failed", run_id="ingest/scheduled__1", at=AT
+    )
     return run
 
 
@@ -38,24 +44,32 @@ def test_a_day_in_the_future_pushes_no_window(run: Run) -> None:
     yesterday = date(2026, 11, 29)
     assert newest_day(run) == yesterday
     now = standing(run)
-    assert [row.day for row in now.rows] == [yesterday - timedelta(days=n) for n in range(8, -1, -1)]
+    assert [row.day for row in now.rows] == [
+        yesterday - timedelta(days=n) for n in range(8, -1, -1)
+    ]
     assert any("tollgate withdraw --day 2026-12-25" in what for _, what in now.attention)
     facts = Facts(run)
     assert facts.shown is not None
     assert facts.shown.last == yesterday
     run.ledger.record_stage(SLIP, ingest_account(rows_in=7), "done", run_id="r", at=AT)
     assert standing(run).newest == {"ingest": yesterday}
-    assert {one.newest for one in standing(run).timeliness.fresh if one.stage == "ingest"} == {yesterday}
+    assert {one.newest for one in standing(run).timeliness.fresh if one.stage == "ingest"} == {
+        yesterday
+    }
 
 
-def test_a_withdrawn_day_is_out_of_sight_its_incident_closed_and_the_ledger_keeps_both(run: Run) -> None:
+def test_a_withdrawn_day_is_out_of_sight_its_incident_closed_and_the_ledger_keeps_both(
+    run: Run,
+) -> None:
     run.ledger.record_stage(SLIP, train_account(), "done", run_id="r", at=AT)
     stage_failed(run, "ingest", SLIP, NotArrivedError("transactions have not arrived"))
     counted = withdraw(run, SLIP, reason="", dry_run=True)
     assert ("ingest", SLIP) in run.ledger.stage_statuses()
     done = withdraw(run, SLIP, reason="meant November")
     assert (
-        (dict(done.stages), done.incidents) == (dict(counted.stages), counted.incidents) == ({"ingest": "failed"}, (1,))
+        (dict(done.stages), done.incidents)
+        == (dict(counted.stages), counted.incidents)
+        == ({"ingest": "failed"}, (1,))
     )
     assert [stage for stage, day in run.ledger.stage_statuses() if day == SLIP] == ["train"], (
         "a record of a moment stays"
@@ -76,7 +90,9 @@ def test_a_withdrawn_day_is_out_of_sight_its_incident_closed_and_the_ledger_keep
 
 
 @pytest.mark.slow
-def test_the_rows_of_the_newest_day_go_and_an_earlier_one_is_refused(make_run: Callable[..., Run]) -> None:
+def test_the_rows_of_the_newest_day_go_and_an_earlier_one_is_refused(
+    make_run: Callable[..., Run],
+) -> None:
     run = make_run()
     store(run, make_world(3, rows=20))
     days = [FIRST + timedelta(days=n) for n in range(3)]
@@ -93,6 +109,8 @@ def test_the_rows_of_the_newest_day_go_and_an_earlier_one_is_refused(make_run: C
     assert done.files == (f"alerts/{days[2]}.csv",)
     assert not listed.exists()
     for table in done.tables:
-        assert {row["day"] for row in run.lake.read(table).select("day").toArrow().to_pylist()} <= set(days[:2])
+        assert {
+            row["day"] for row in run.lake.read(table).select("day").toArrow().to_pylist()
+        } <= set(days[:2])
     assert run.lake.read("features").count() == 40
     assert ("features", days[2]) not in run.ledger.stage_statuses()

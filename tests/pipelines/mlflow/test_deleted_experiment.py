@@ -1,4 +1,6 @@
-"""An experiment that somebody deleted in MLflow's UI: told before a training begins, and restored by the repair."""
+"""An experiment that somebody deleted in MLflow's UI: told before a training begins, and restored
+by the repair.
+"""
 
 from __future__ import annotations
 
@@ -37,10 +39,14 @@ def test_it_is_told_before_the_training_and_restored(tmp_path: Path) -> None:
     assert "spark" not in run.__dict__, "nothing was computed before"
     (lost,) = [one for one in look_at_stores(run).lost if one.store == "mlflow"]
     assert (lost.next_step, "was deleted" in lost.summary) == ("tollgate repair mlflow", True)
-    assert repair_mlflow(run).done == (f"the experiment 'fraud' ({experiment}), which was deleted, is restored",)
+    assert repair_mlflow(run).done == (
+        f"the experiment 'fraud' ({experiment}), which was deleted, is restored",
+    )
     tracking.require_experiment()
     assert (settings.home / "mlflow.sqlite").is_file()
-    assert [path.name for path in tmp_path.iterdir()] == ["my home %20 ?#ü"], "nothing stands beside the home"
+    assert [path.name for path in tmp_path.iterdir()] == ["my home %20 ?#ü"], (
+        "nothing stands beside the home"
+    )
 
 
 def test_a_database_that_is_not_there_has_none(tmp_path: Path) -> None:

@@ -1,4 +1,6 @@
-"""An MLflow behind HTTP is looked at as a database is: what it holds, what was deleted, and that it does not answer."""
+"""An MLflow behind HTTP is looked at as a database is: what it holds, what was deleted, and that it
+does not answer.
+"""
 
 from __future__ import annotations
 
@@ -58,7 +60,9 @@ class _Mlflow(BaseHTTPRequestHandler):
 def server() -> Iterator[tuple[str, type[_Mlflow]]]:
     handler = type("Handler", (_Mlflow,), {"versions": []})
     served = ThreadingHTTPServer(("127.0.0.1", 0), handler)
-    threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+    threading.Thread(
+        target=served.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True
+    ).start()
     yield f"http://127.0.0.1:{served.server_address[1]}", handler
     served.shutdown()
     served.server_close()

@@ -1,4 +1,6 @@
-"""MLflow as we use it: whole records or none, idempotent, and quick, clear words where it cannot be reached."""
+"""MLflow as we use it: whole records or none, idempotent, and quick, clear words where it cannot be
+reached.
+"""
 
 from __future__ import annotations
 
@@ -49,7 +51,11 @@ def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
     assert [item.path for item in client.list_artifacts(made.run_id)] == ["card.md"]
     version = client.get_model_version("fraud", made.version)
     digest = hashlib.sha256(record.model_bytes).hexdigest()
-    assert version.tags == {"release": record.release_id, "decision": "approved", "model_digest": digest}
+    assert version.tags == {
+        "release": record.release_id,
+        "decision": "approved",
+        "model_digest": digest,
+    }
     files = {path.name for path in Path(settings.mlflow_artifacts).rglob("*") if path.is_file()}
     assert not {name for name in files if name.endswith((".pkl", ".pickle", ".joblib"))}
     model = next(Path(settings.mlflow_artifacts).rglob("model.ubj"))
@@ -59,7 +65,9 @@ def test_a_record_is_whole_and_made_once(settings: Settings) -> None:
     assert tracking.champion_version() == made.version
 
 
-@pytest.mark.guarantee("MLflow down", fault="a file operation fails while a training is uploaded, one after another")
+@pytest.mark.guarantee(
+    "MLflow down", fault="a file operation fails while a training is uploaded, one after another"
+)
 @pytest.mark.slow
 def test_no_incomplete_upload_is_registered_and_a_retry_completes(
     settings: Settings, tried: Tried, thorough: bool
@@ -80,11 +88,16 @@ def test_no_incomplete_upload_is_registered_and_a_retry_completes(
         assert _versions(tracking, record) == [made.version]
         number += step
     assert told >= 2
-    tried((number - 1) // step, f"{told} told and not registered, the others whole; each complete after a retry")
+    tried(
+        (number - 1) // step,
+        f"{told} told and not registered, the others whole; each complete after a retry",
+    )
 
 
 @pytest.mark.slow
-def test_a_copy_writes_below_itself_also_where_paths_were_stored_once(settings: Settings, tmp_path: Path) -> None:
+def test_a_copy_writes_below_itself_also_where_paths_were_stored_once(
+    settings: Settings, tmp_path: Path
+) -> None:
     Tracking(settings, "fraud").record(example_record())
     _store_paths_as_older_versions_did(settings)
     shutil.copytree(settings.home, tmp_path / "copy")
@@ -114,12 +127,18 @@ def _store_paths_as_older_versions_did(settings: Settings) -> None:
             ("logged_models", "artifact_location"),
             ("model_versions", "storage_location"),
         ):
-            connection.execute(f"UPDATE {table} SET {column} = replace({column}, 'tollgate:/fraud', '{old}/fraud')")
+            connection.execute(
+                f"UPDATE {table} SET {column} = replace({column}, 'tollgate:/fraud', '{old}/fraud')"
+            )
 
 
 def _versions(tracking: Tracking, record: ModelRecord) -> list[str]:
-    """The versions of a release that MLflow's registry knows, each of which leads to the very model."""
-    found = tracking._client().search_model_versions(f"name = 'fraud' and tag.release = '{record.release_id}'")
+    """The versions of a release that MLflow's registry knows, each of which leads to the very
+    model.
+    """
+    found = tracking._client().search_model_versions(
+        f"name = 'fraud' and tag.release = '{record.release_id}'"
+    )
     for version in found:
         place = tracking._client().get_model_version_download_uri("fraud", version.version)
         folder = Path(tracking.settings.mlflow_artifacts) / place.removeprefix("tollgate:/")
@@ -127,7 +146,9 @@ def _versions(tracking: Tracking, record: ModelRecord) -> list[str]:
     return [str(version.version) for version in found]
 
 
-@pytest.mark.guarantee("MLflow down", fault="what MLflow holds is not what was evaluated", seen="not registered")
+@pytest.mark.guarantee(
+    "MLflow down", fault="what MLflow holds is not what was evaluated", seen="not registered"
+)
 @pytest.mark.slow
 def test_other_bytes_than_the_evaluated_ones_are_not_registered(settings: Settings) -> None:
     record = example_record()
@@ -140,7 +161,9 @@ def test_other_bytes_than_the_evaluated_ones_are_not_registered(settings: Settin
 
 @pytest.mark.guarantee("MLflow down", fault="a server that does not answer", seen="told soon")
 @pytest.mark.parametrize("where", ["http", "folder", "corrupt"])
-def test_an_mlflow_that_does_not_answer_is_told_soon(where: str, settings: Settings, tmp_path: Path) -> None:
+def test_an_mlflow_that_does_not_answer_is_told_soon(
+    where: str, settings: Settings, tmp_path: Path
+) -> None:
     (tmp_path / "file").write_bytes(b"nothing that sqlite would know, for sure not" * 100)
     uri = {
         "http": "http://127.0.0.1:9",

@@ -1,4 +1,6 @@
-"""A day is complete where every stage's account and its rows are there, not where nothing has failed."""
+"""A day is complete where every stage's account and its rows are there, not where nothing has
+failed.
+"""
 
 from __future__ import annotations
 
@@ -84,11 +86,18 @@ def test_a_day_without_rows_needs_none(run: Run) -> None:
     assert missing(run) == ()
 
 
-def _commit(run: Run, table: str, stage: str | None, file: str = "a.parquet", **more: object) -> None:
-    """One more commit of a table, whose file is of the day; `stage` None: somebody else has made it."""
+def _commit(
+    run: Run, table: str, stage: str | None, file: str = "a.parquet", **more: object
+) -> None:
+    """One more commit of a table, whose file is of the day; `stage` None: somebody else has made
+    it.
+    """
     log = Path(run.settings.lake) / "fraud" / table / "_delta_log"
     log.mkdir(exist_ok=True)
-    info = {"operation": "WRITE", **({"userMetadata": json.dumps({"stage": stage})} if stage else {})}
+    info = {
+        "operation": "WRITE",
+        **({"userMetadata": json.dumps({"stage": stage})} if stage else {}),
+    }
     add = {"path": f"day={DAY}/{file}", "size": 1, "dataChange": True, **more}
     lines = [json.dumps({"commitInfo": info}), json.dumps({"add": add})]
     (log / f"{len(list(log.iterdir())):020d}.json").write_text("\n".join(lines) + "\n")

@@ -1,4 +1,6 @@
-"""Which days are stale: told from the ledger alone, to the day, whatever the order of the records."""
+"""Which days are stale: told from the ledger alone, to the day, whatever the order of the
+records.
+"""
 
 from __future__ import annotations
 
@@ -26,13 +28,17 @@ def after(days: int) -> date:
     return DAY + timedelta(days=days)
 
 
-def ingested(run: Run, landed: date, changed: Iterable[date], transactions: int, reports: int = 0) -> None:
+def ingested(
+    run: Run, landed: date, changed: Iterable[date], transactions: int, reports: int = 0
+) -> None:
     versions = {"transactions": transactions, "fraud_reports": reports, "quarantine": 99}
     account = ingest_account(changed_days=tuple(changed), versions=versions)
     run.ledger.record_stage(landed, account, "done", run_id="i", at=NOW)
 
 
-def built(run: Run, days: Iterable[date], transactions: int, reports: int = 0, **changes: str) -> None:
+def built(
+    run: Run, days: Iterable[date], transactions: int, reports: int = 0, **changes: str
+) -> None:
     inputs = {"transactions": transactions, "fraud_reports": reports}
     members = {"feature_digest": run.use_case.stored_features.digest, **changes}
     account = features_account(inputs=inputs, **members)

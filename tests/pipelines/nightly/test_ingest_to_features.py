@@ -1,4 +1,6 @@
-"""From files to features: late rows and late reports, days in and out of order, by the real ingest."""
+"""From files to features: late rows and late reports, days in and out of order, by the real
+ingest.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,9 @@ LENGTH = 3
 
 
 def land_days(landing: Landing) -> None:
-    """Three days of files; the last day's bring two late rows of the first day, and a report of one of its events."""
+    """Three days of files; the last day's bring two late rows of the first day, and a report of one
+    of its events.
+    """
     for number in range(LENGTH):
         last = number == LENGTH - 1
         late = events(day(0), 2, start=900_000) if last else []
@@ -36,7 +40,9 @@ def table(run: Run) -> pd.DataFrame:
     return run.lake.read("features").toPandas().sort_values("transaction_id").reset_index(drop=True)
 
 
-def test_nights_in_any_order_give_the_tables_of_one_bulk_run(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_nights_in_any_order_give_the_tables_of_one_bulk_run(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
     bulk = make_run()
     land_days(Landing.of(bulk.settings))
     days = DayRange(day(0), day(LENGTH - 1))

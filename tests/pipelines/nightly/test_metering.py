@@ -27,7 +27,9 @@ def run(settings: Settings) -> Run:
 
 
 def test_rows_and_seconds_are_kept(run: Run) -> None:
-    result = StageResult(stage="features", days=None, accounts={DAY: features_account(rows=3)}, versions={})  # type: ignore[arg-type]
+    result = StageResult(
+        stage="features", days=None, accounts={DAY: features_account(rows=3)}, versions={}
+    )  # type: ignore[arg-type]
 
     def work() -> StageResult:
         end = time.thread_time() + 0.02
@@ -45,7 +47,9 @@ def test_rows_and_seconds_are_kept(run: Run) -> None:
 def test_a_ledger_that_does_not_take_them_fails_nothing(
     run: Run, caplog: pytest.LogCaptureFixture, request: pytest.FixtureRequest, database: str
 ) -> None:
-    """SQLite says that it cannot (it is away), PostgreSQL that it may not: both are told and no more."""
+    """SQLite says that it cannot (it is away), PostgreSQL that it may not: both are told and no
+    more.
+    """
     if database == "postgresql":
         url = new_database(request.getfixturevalue("postgresql_server"))
         run = replace(run, settings=run.settings.model_copy(update={"ledger": url}))

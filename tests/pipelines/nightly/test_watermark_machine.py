@@ -1,11 +1,13 @@
-"""The watermark under every order of nights, corrections, failures and clocks: it says what the store really holds.
+"""The watermark under every order of nights, corrections, failures and clocks: it says what the
+store really holds.
 
-Materialisation's two neighbours, the states in the lake and the online store, are small models here (they have tests of
-their own, on Spark, Feast and Redis); ledger, watermark and the order of steps are the real ones. Whichever step of a
-night fails, and whichever key of the store refuses, the next night completes.
+Materialisation's two neighbours, the states in the lake and the online store, are small models here
+(they have tests of their own, on Spark, Feast and Redis); ledger, watermark and the order of steps
+are the real ones. Whichever step of a night fails, and whichever key of the store refuses, the next
+night completes.
 
-The clock goes forward, stands still or is set back: a store that drops rows which are not newer must still take those
-of a retry.
+The clock goes forward, stands still or is set back: a store that drops rows which are not newer
+must still take those of a retry.
 """
 
 from __future__ import annotations
@@ -47,7 +49,9 @@ REFUSED = st.sampled_from([None] * 4 + [*range(KEYS + 2)])
 
 @dataclass(frozen=True)
 class Row:
-    """What a key has online: the day it was built as of, when, and from which correction of the lake."""
+    """What a key has online: the day it was built as of, when, and from which correction of the
+    lake.
+    """
 
     day: date
     built_at: datetime
@@ -56,13 +60,17 @@ class Row:
 
 @dataclass
 class Store:
-    """A store as Redis behaves behind Feast: a row that is not newer than the one that is there is dropped."""
+    """A store as Redis behaves behind Feast: a row that is not newer than the one that is there is
+    dropped.
+    """
 
     rows: dict[int, Row] = field(default_factory=dict)
     written: dict[int, Row] = field(default_factory=dict)
     refuses: int | None = None
 
-    def write_states(self, run: Run, stored: Any, last: date, *, lake: Any, built_at: datetime) -> dict[str, int]:
+    def write_states(
+        self, run: Run, stored: Any, last: date, *, lake: Any, built_at: datetime
+    ) -> dict[str, int]:
         """The states of all keys in the lake, of its newest correction."""
         self._may_fail(0)
         self.written = {key: Row(last, built_at, self.correction) for key in range(KEYS)}
@@ -92,9 +100,15 @@ class Nights(RuleBasedStateMachine):
     @initialize()
     def start(self) -> None:
         self.now, self.store, self.known = NOW, Store(), None
-        self.run = Run(Settings.build(home="/nowhere", ledger="sqlite://"), load("fraud"), clock=lambda: self.now)
+        self.run = Run(
+            Settings.build(home="/nowhere", ledger="sqlite://"),
+            load("fraud"),
+            clock=lambda: self.now,
+        )
         for n in range(7):
-            self.run.ledger.record_stage(FIRST + timedelta(days=n), ingest_account(), "done", run_id="r", at=NOW)
+            self.run.ledger.record_stage(
+                FIRST + timedelta(days=n), ingest_account(), "done", run_id="r", at=NOW
+            )
 
     @rule(minutes=st.sampled_from([1, 60, -1, -600]))
     def time_passes(self, minutes: int) -> None:
@@ -126,9 +140,13 @@ class Nights(RuleBasedStateMachine):
         assert write is None
         mark = watermark(self.run.ledger)
         assert mark is not None
-        assert self.known is None or (mark.day >= self.known.day and mark.built_at > self.known.built_at)
+        assert self.known is None or (
+            mark.day >= self.known.day and mark.built_at > self.known.built_at
+        )
         assert mark.day >= FIRST + timedelta(days=night)
-        assert set(self.store.rows.values()) == {Row(mark.day, mark.built_at, self.store.correction)}
+        assert set(self.store.rows.values()) == {
+            Row(mark.day, mark.built_at, self.store.correction)
+        }
         self.known = mark
 
     @invariant()
@@ -137,12 +155,19 @@ class Nights(RuleBasedStateMachine):
         assert mark == self.known
         if mark is not None:
             assert len(self.store.rows) == KEYS
-            assert all(row.day >= mark.day and row.built_at >= mark.built_at for row in self.store.rows.values())
+            assert all(
+                row.day >= mark.day and row.built_at >= mark.built_at
+                for row in self.store.rows.values()
+            )
 
     def _materialize(self, night: int) -> None:
         neighbours = {"write_states": self.store.write_states, "publish": self.store.publish}
         store = SimpleNamespace(address=None, project="")
-        models = {**neighbours, "online_store": lambda run: store, "mark_build": lambda *build: None}
+        models = {
+            **neighbours,
+            "online_store": lambda run: store,
+            "mark_build": lambda *build: None,
+        }
         with patch.multiple(stage, **models), patch.object(Run, "lake", None):
             materialize(self.run, DayRange.single(FIRST + timedelta(days=night)))
 
@@ -154,4 +179,7 @@ class Nights(RuleBasedStateMachine):
 def test_watermark(tried: Tried, thorough: bool) -> None:
     Nights.failures = 0
     play(Nights, games=300 if thorough else 25, steps=15)
-    tried(Nights.failures, "the watermark stays; the next night that succeeds leaves every key as the watermark says")
+    tried(
+        Nights.failures,
+        "the watermark stays; the next night that succeeds leaves every key as the watermark says",
+    )

@@ -1,4 +1,6 @@
-"""Where the online store is: what Feast is told, and what a person is told of an address that cannot be used."""
+"""Where the online store is: what Feast is told, and what a person is told of an address that
+cannot be used.
+"""
 
 from __future__ import annotations
 
@@ -29,9 +31,13 @@ def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path
     url = "rediss://feast:p%40s,12e4@cache.example:6380/3"
     found = address(tmp_path, online_store=url)
     assert found.registry == f"sqlite:///{tmp_path}/online/registry.sqlite"
-    nodes, options = RedisOnlineStore._parse_connection_string(found.online_store()["connection_string"])
+    nodes, options = RedisOnlineStore._parse_connection_string(
+        found.online_store()["connection_string"]
+    )
     assert nodes == [{"host": "cache.example", "port": "6380"}]
-    assert options == {name: value for name, value in found.redis_options().items() if name not in {"host", "port"}}
+    assert options == {
+        name: value for name, value in found.redis_options().items() if name not in {"host", "port"}
+    }
     secrets = {"username": "feast", "password": "p@s,12e4"}
     assert options.items() >= {"db": 3, "ssl": True, **secrets}.items()
     assert found.where == "rediss://feast:***@cache.example:6380/3"
@@ -55,7 +61,9 @@ def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path
         ("redis://", "host"),
     ],
 )
-def test_an_address_that_cannot_be_used_is_said_without_its_password(tmp_path: Path, given: str, found: str) -> None:
+def test_an_address_that_cannot_be_used_is_said_without_its_password(
+    tmp_path: Path, given: str, found: str
+) -> None:
     with pytest.raises(ConfigurationError, match="none that we can use") as caught:
         address(tmp_path, online_store=given)
     assert found in str(caught.value.found).lower()

@@ -1,4 +1,6 @@
-"""Feast's online store as we use it: what is written is read, what is old is unknown, what is broken is said."""
+"""Feast's online store as we use it: what is written is read, what is old is unknown, what is
+broken is said.
+"""
 
 from __future__ import annotations
 
@@ -23,11 +25,17 @@ from tests.conftest import NOW
 LATER = NOW + timedelta(seconds=1)
 
 
-def open_store(folder: Path, stored: FeatureSet = BASELINE, sets: Sequence[FeatureSet] = ()) -> OnlineStore:
-    """An online store whose objects are declared; without Spark nothing can be materialised into it."""
+def open_store(
+    folder: Path, stored: FeatureSet = BASELINE, sets: Sequence[FeatureSet] = ()
+) -> OnlineStore:
+    """An online store whose objects are declared; without Spark nothing can be materialised into
+    it.
+    """
     lake = Lake(None, str(folder / "lake"))  # type: ignore[arg-type]
     address = OnlineAddress.in_folder(folder / "online")
-    store = OnlineStore(address, lake, project="fraud", owner="team", stored=stored, feature_sets=sets)
+    store = OnlineStore(
+        address, lake, project="fraud", owner="team", stored=stored, feature_sets=sets
+    )
     store.apply()
     return store
 
@@ -46,7 +54,10 @@ def test_what_is_written_is_read_by_another_process_too(tmp_path: Path) -> None:
     states.write("terminal", {3: TERMINAL})
     again = states_of(open_store(tmp_path))
     found = again.read({"customer": [7, 8, 7], "terminal": [1, 3, 3]})
-    assert found == {"customer": [CUSTOMER, EMPTY, CUSTOMER], "terminal": [EMPTY, TERMINAL, TERMINAL]}
+    assert found == {
+        "customer": [CUSTOMER, EMPTY, CUSTOMER],
+        "terminal": [EMPTY, TERMINAL, TERMINAL],
+    }
 
 
 def test_states_come_as_tables_each_key_once_unknown_ones_empty(tmp_path: Path) -> None:
@@ -63,7 +74,10 @@ def test_a_row_from_before_the_watermark_is_unknown(tmp_path: Path) -> None:
     states = states_of(store)
     states.write("customer", {7: CUSTOMER})
     assert states_of(store, not_before=LATER).read({"customer": [7]}) == {"customer": [EMPTY]}
-    assert (store.present("customer", [7, 8], NOW).keys, store.present("customer", [7, 8], LATER).keys) == (1, 0)
+    assert (
+        store.present("customer", [7, 8], NOW).keys,
+        store.present("customer", [7, 8], LATER).keys,
+    ) == (1, 0)
     assert store.present("customer", [7, 8], NOW).events == len(CUSTOMER)
 
 
@@ -82,7 +96,9 @@ def test_a_view_that_is_being_materialised_is_served(tmp_path: Path) -> None:
 
 def open_reader(folder: Path) -> OnlineStore:
     address = OnlineAddress.in_folder(folder / "online")
-    return OnlineStore(address, None, project="fraud", owner="team", stored=BASELINE, feature_sets=())
+    return OnlineStore(
+        address, None, project="fraud", owner="team", stored=BASELINE, feature_sets=()
+    )
 
 
 def test_a_store_for_reading_only_materialises_nothing(tmp_path: Path) -> None:
@@ -92,7 +108,9 @@ def test_a_store_for_reading_only_materialises_nothing(tmp_path: Path) -> None:
 
 
 def test_rows_of_older_definitions_are_refused_not_misread(tmp_path: Path) -> None:
-    counts = replace(BASELINE, features=tuple(f for f in BASELINE.features if f.name.endswith("tx_count_7d")))
+    counts = replace(
+        BASELINE, features=tuple(f for f in BASELINE.features if f.name.endswith("tx_count_7d"))
+    )
     older = states_of(open_store(tmp_path, counts))
     older.write("customer", {7: CUSTOMER})
     with pytest.raises(StoreError, match="older than the features' definitions") as error:
@@ -120,9 +138,13 @@ def test_a_corrupt_store_is_a_store_error(tmp_path: Path) -> None:
         states_of(open_reader(tmp_path)).read({"customer": [7]})
 
 
-def test_a_service_names_the_arrays_that_its_set_needs_and_views_say_whose_they_are(tmp_path: Path) -> None:
+def test_a_service_names_the_arrays_that_its_set_needs_and_views_say_whose_they_are(
+    tmp_path: Path,
+) -> None:
     terminal_only = replace(
-        BASELINE, name="small", features=tuple(f for f in BASELINE.features if f.name.startswith("terminal_fraud"))
+        BASELINE,
+        name="small",
+        features=tuple(f for f in BASELINE.features if f.name.startswith("terminal_fraud")),
     )
     store = open_store(tmp_path, sets=[terminal_only])
     service = store.feast.get_feature_service("small")
@@ -144,4 +166,7 @@ def test_feast_keeps_quiet(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -
 
 
 def test_states_compare_by_content() -> None:
-    assert EntityState.of({"event_ids": [2, 1], "event_times": [20, 10], "amounts": [700, 500]}) == CUSTOMER
+    assert (
+        EntityState.of({"event_ids": [2, 1], "event_times": [20, 10], "amounts": [700, 500]})
+        == CUSTOMER
+    )

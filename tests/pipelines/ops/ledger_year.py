@@ -1,4 +1,6 @@
-"""A ledger as a year of nights leaves it: written through its public functions, with texts that want to be markup."""
+"""A ledger as a year of nights leaves it: written through its public functions, with texts that
+want to be markup.
+"""
 
 from __future__ import annotations
 
@@ -31,9 +33,15 @@ EVIL = '<script>document.title="owned"</script>'
 LONG = "customer_amount_max_14d_before_per_customer_amount_mean_30d_before"
 """A word that does not fit on a phone's line."""
 
-REFUSED, LATE, LEFT_OUT = LAST - timedelta(days=9), LAST - timedelta(days=5), LAST - timedelta(days=12)
+REFUSED, LATE, LEFT_OUT = (
+    LAST - timedelta(days=9),
+    LAST - timedelta(days=5),
+    LAST - timedelta(days=12),
+)
 DRIFTED = (LAST - timedelta(days=1), LAST)
-"""What went wrong: refused and mended the next morning; done too late; never run; and days that drift."""
+"""What went wrong: refused and mended the next morning; done too late; never run; and days that
+drift.
+"""
 
 
 def write_days(run: Run, count: int) -> None:
@@ -44,7 +52,9 @@ def write_days(run: Run, count: int) -> None:
             continue
         night = midnight(day + timedelta(days=1)) + timedelta(hours=2)
         if day == REFUSED:
-            refused = features_account(reason=f"amount is null {EVIL}", gate=_gate("features", 67, "critical"))
+            refused = features_account(
+                reason=f"amount is null {EVIL}", gate=_gate("features", 67, "critical")
+            )
             _record(run, day, night, _ingest(chance))
             run.ledger.record_stage(day, refused, "refused", run_id=_id("features"), at=night)
             night += timedelta(hours=7)
@@ -68,7 +78,9 @@ def write_incidents(run: Run) -> None:
     evidence = IncidentDetail.from_json(
         {"day": str(REFUSED), "next_step": f"tollgate status {EVIL}", "rows": [{"a": EVIL}]}
     )
-    held = NewIncident(kind="gate", subject=subject, severity="critical", summary=f"held {EVIL}", detail=evidence)
+    held = NewIncident(
+        kind="gate", subject=subject, severity="critical", summary=f"held {EVIL}", detail=evidence
+    )
     run.ledger.report_incident(held, at=opened, actor="x")
     over = opened + timedelta(hours=5)
     run.ledger.settle_incident("gate", subject, resolution=f"mended {EVIL}", at=over, actor="ann")
@@ -87,7 +99,9 @@ def write_releases(run: Run, count: int = 2) -> list[str]:
         folder = releases_folder(run.settings.home)
         import pandas as pd
 
-        reference = pd.DataFrame(matrix(EXTENDED, 20), columns=list(EXTENDED.names)).assign(score=0.5)
+        reference = pd.DataFrame(matrix(EXTENDED, 20), columns=list(EXTENDED.names)).assign(
+            score=0.5
+        )
         bundle = write_bundle(folder, release_id, model=model, record=record, reference=reference)
         account = record.replaced(
             manifest_digest=bundle.manifest_digest,
@@ -112,7 +126,9 @@ def write_waiting(run: Run) -> str:
     """A release whose verdict asks for a person, with a real bundle."""
     model = bytes(train_booster(EXTENDED, seed=77).save_raw("ubj"))
     release_id = f"fraud-20261119-{sha256(model)[:8]}"
-    record = _release_record(run, release_id, model, 7, as_of="2026-11-19", decision="needs a person")
+    record = _release_record(
+        run, release_id, model, 7, as_of="2026-11-19", decision="needs a person"
+    )
     import pandas as pd
 
     reference = pd.DataFrame(matrix(EXTENDED, 20), columns=list(EXTENDED.names)).assign(score=0.5)
@@ -143,7 +159,9 @@ def undo(run: Run, *, to: str, at: datetime = AT) -> None:
         at=at,
         detail={"before": pointer.release_id},
     )
-    run.ledger.move(move, expected=pointer, states=[(pointer.release_id, "retired"), (to, "champion")])
+    run.ledger.move(
+        move, expected=pointer, states=[(pointer.release_id, "retired"), (to, "champion")]
+    )
 
 
 def at(run: Run, moment: datetime) -> Run:
@@ -182,23 +200,39 @@ def _gate(suite: str, checks: int, severity: str = "") -> dict[str, Any]:
 
 def _ingest(chance: random.Random) -> Account:
     rows = 9500 + chance.randrange(1000)
-    gates = {name: _gate(name, 10) for name in ("transactions", "transactions_by_day", "fraud_reports")}
+    gates = {
+        name: _gate(name, 10) for name in ("transactions", "transactions_by_day", "fraud_reports")
+    }
     counts = {"rows_in": rows, "accepted": rows - 3, "quarantined": 2, "duplicates": 1, "late": 0}
-    return ingest_account(state="arrived", **counts, rules={f"amount {EVIL}": 2}, gate=gates, versions={})
+    return ingest_account(
+        state="arrived", **counts, rules={f"amount {EVIL}": 2}, gate=gates, versions={}
+    )
 
 
 def _features(run: Run) -> Account:
-    return features_account(rows=9500, feature_digest=run.use_case.stored_features.digest, gate=_gate("features", 67))
+    return features_account(
+        rows=9500, feature_digest=run.use_case.stored_features.digest, gate=_gate("features", 67)
+    )
 
 
 def _score(chance: random.Random, severity: str) -> Account:
-    plain = {"rows": 9500, "alerts": 100, "release": f"fraud-1 {EVIL}", "fallback": False, "fallback_reason": ""}
-    return score_account(**plain, score_mean=0.01 + chance.random() / 100, gate=_gate("predictions", 9, severity))
+    plain = {
+        "rows": 9500,
+        "alerts": 100,
+        "release": f"fraud-1 {EVIL}",
+        "fallback": False,
+        "fallback_reason": "",
+    }
+    return score_account(
+        **plain, score_mean=0.01 + chance.random() / 100, gate=_gate("predictions", 9, severity)
+    )
 
 
 def _monitor(run: Run, day: date, chance: random.Random) -> Account:
     drifted = day in DRIFTED
-    columns = {feature.name: chance.random() * 0.1 for feature in run.use_case.stored_features.features}
+    columns = {
+        feature.name: chance.random() * 0.1 for feature in run.use_case.stored_features.features
+    }
     columns["amount"] = 0.6 if drifted else 0.02
     drift = {
         "judged": True,
@@ -214,8 +248,17 @@ def _monitor(run: Run, day: date, chance: random.Random) -> Account:
         "rows": 5000,
         "reference_rows": 5000,
     }
-    worth = {"subject_day": str(day - timedelta(days=7)), "average_precision": 0.7, "card_precision": 0.35}
-    diagnosis = {"cause": "harmful", "severity": "page", "summary": f"d {EVIL}", "explained": [f"e {EVIL}"]}
+    worth = {
+        "subject_day": str(day - timedelta(days=7)),
+        "average_precision": 0.7,
+        "card_precision": 0.35,
+    }
+    diagnosis = {
+        "cause": "harmful",
+        "severity": "page",
+        "summary": f"d {EVIL}",
+        "explained": [f"e {EVIL}"],
+    }
     return monitor_account(
         rows=9500,
         volume_ratio=1.0,
@@ -232,7 +275,14 @@ def _monitor(run: Run, day: date, chance: random.Random) -> Account:
 
 def _slice(name: str, positives: int) -> dict[str, Any]:
     note = "" if positives >= 20 else f"{positives} positives of at least 20"
-    told = {"slice": name, "events": 400, "positives": positives, "caught": 5, "missed_money": 812.5, "note": note}
+    told = {
+        "slice": name,
+        "events": 400,
+        "positives": positives,
+        "caught": 5,
+        "missed_money": 812.5,
+        "note": note,
+    }
     pooled = {"past_positives": 90, "past_caught": 40, "past_note": ""}
     return {**told, "average_precision": None if note else 0.61, **pooled}
 
@@ -247,7 +297,12 @@ def _release_record(
     decision: str = "approved",
 ) -> ReleaseAccount:
     figures = {"average_precision": 0.7 + number / 100, "card_precision_at_100": 0.35}
-    check = {"name": "beats_rule", "question": f"q {EVIL}", "outcome": "passed", "found": f"f {EVIL}"}
+    check = {
+        "name": "beats_rule",
+        "question": f"q {EVIL}",
+        "outcome": "passed",
+        "found": f"f {EVIL}",
+    }
     table = [{"slice": EVIL, "value": 0.5}]
     return release_account(
         release_id=release_id,
@@ -255,9 +310,17 @@ def _release_record(
         model_digest=sha256(model),
         threshold=0.25,
         rounds=12,
-        feature_set={"name": EXTENDED.name, "names": list(EXTENDED.names), "digest": EXTENDED.digest},
+        feature_set={
+            "name": EXTENDED.name,
+            "names": list(EXTENDED.names),
+            "digest": EXTENDED.digest,
+        },
         policy_digest=run.use_case.policy_digest,
-        training={"train_days": ["2026-10-01", "2026-10-28"], "n_train": 270_000, "labels_known_at": AT.isoformat()},
+        training={
+            "train_days": ["2026-10-01", "2026-10-28"],
+            "n_train": 270_000,
+            "labels_known_at": AT.isoformat(),
+        },
         data_versions={"features": 4},
         code_version="0ac390e48578" if number > 1 else "0ac390e48578+dirty",
         environment={"python": "3.11.7"},
@@ -265,6 +328,10 @@ def _release_record(
         parameters={"eta": 0.07},
         evaluation={
             "metrics": {"candidate": figures, "rule": {"average_precision": 0.23}},
-            "verdict": {"decision": decision, "summary": f"s {EVIL}", "checks": [{**check, "table": table}]},
+            "verdict": {
+                "decision": decision,
+                "summary": f"s {EVIL}",
+                "checks": [{**check, "table": table}],
+            },
         },
     )

@@ -1,4 +1,6 @@
-"""The one file: every page in it, no way out of it, and nothing in it that a value could have become."""
+"""The one file: every page in it, no way out of it, and nothing in it that a value could have
+become.
+"""
 
 from __future__ import annotations
 
@@ -24,7 +26,14 @@ def test_every_page_is_in_it_and_links_stay_inside(settings: Settings, tmp_path:
     assert "form" not in parsed.tags
     assert parsed.stack == []
     anchors = {part.split('"')[0] for part in text.split('id="')[1:]}
-    assert {"now", "days", "scorecard", f"days-{LAST}", f"releases-{ids[0]}", "features-amount"} <= anchors
+    assert {
+        "now",
+        "days",
+        "scorecard",
+        f"days-{LAST}",
+        f"releases-{ids[0]}",
+        "features-amount",
+    } <= anchors
     assert {address.removeprefix("#") for address in parsed.addresses} <= anchors
     assert path.stat().st_size < 2_000_000
     assert write_report(run) == report_path(settings.home)

@@ -21,7 +21,10 @@ def parsed(run: Run) -> dict[tuple[str, str], float]:
     return {
         (
             sample.name,
-            sample.labels.get("severity") or sample.labels.get("stage") or sample.labels.get("bound") or "",
+            sample.labels.get("severity")
+            or sample.labels.get("stage")
+            or sample.labels.get("bound")
+            or "",
         ): sample.value
         for family in families
         for sample in family.samples
@@ -45,7 +48,9 @@ def test_values_are_those_of_the_newest_day(settings: Settings) -> None:
     write_incidents(run)
     run.ledger.record_stage(
         AT.date() - timedelta(days=1),
-        served_account(answers=900, mismatch_share=0.02, unexplained_share=0.01, fallback_share=0.0),
+        served_account(
+            answers=900, mismatch_share=0.02, unexplained_share=0.01, fallback_share=0.0
+        ),
         "refused",
         run_id="test",
         at=AT,

@@ -1,4 +1,6 @@
-"""Every page from a ledger alone: nothing is markup but ours, an empty ledger is told, a whole year is read quickly."""
+"""Every page from a ledger alone: nothing is markup but ours, an empty ledger is told, a whole year
+is read quickly.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +20,14 @@ from pipelines.ops.release import NEWEST
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.accounts import release_account
-from tests.pipelines.ops.ledger_year import AT, LAST, REFUSED, write_days, write_incidents, write_releases
+from tests.pipelines.ops.ledger_year import (
+    AT,
+    LAST,
+    REFUSED,
+    write_days,
+    write_incidents,
+    write_releases,
+)
 
 KEYS = {"releases": "", "days": str(REFUSED), "features": "amount"}
 
@@ -73,7 +82,9 @@ def test_values_are_text_and_pages_stand_alone(run: Run, page: Page) -> None:
     assert parsed.stack == []
     assert all(address.startswith(("/ops/", "#")) for address in parsed.addresses)
     assert all(picture["role"] == "img" and picture["aria-label"] for picture in parsed.pictures)
-    assert parsed.tags.count("desc") == sum(picture["class"] == "chart" for picture in parsed.pictures)
+    assert parsed.tags.count("desc") == sum(
+        picture["class"] == "chart" for picture in parsed.pictures
+    )
     assert "http://" not in html.replace("http://www.w3.org", "")
 
 
@@ -102,7 +113,9 @@ def test_an_empty_ledger_is_told(settings: Settings, page: Page) -> None:
     assert NOTHING[page.name] in html
 
 
-@pytest.mark.parametrize(("page", "key"), list(zip(DETAILS, ("no-release", "2031-01-01", "no-feature"), strict=True)))
+@pytest.mark.parametrize(
+    ("page", "key"), list(zip(DETAILS, ("no-release", "2031-01-01", "no-feature"), strict=True))
+)
 def test_what_is_not_there_is_said_to_be_missing(run: Run, page: Page, key: str) -> None:
     with pytest.raises(UsageError):
         whole_page(page, Facts(run), Served(""), key=key)
@@ -124,8 +137,12 @@ def test_a_range_of_years_is_cut_to_its_newest_year(run: Run) -> None:
     assert f"/ops/days/{LAST}" in html
 
 
-def test_years_of_releases_cost_no_more_queries_and_the_old_champion_has_its_line(settings: Settings) -> None:
-    """The list asked the ledger for all moves and incidents once for each release: 8 seconds after three years."""
+def test_years_of_releases_cost_no_more_queries_and_the_old_champion_has_its_line(
+    settings: Settings,
+) -> None:
+    """The list asked the ledger for all moves and incidents once for each release: 8 seconds after
+    three years.
+    """
     made = Run(settings, load("fraud"), run_id="r", actor="test", clock=lambda: AT)
     _add_releases(made, range(3))
     champion = "fraud-0001"
@@ -142,7 +159,9 @@ def test_years_of_releases_cost_no_more_queries_and_the_old_champion_has_its_lin
 def _add_releases(run: Run, numbers: range) -> None:
     for number in numbers:
         made_at = AT - timedelta(days=7 * (NEWEST + 20 - number))
-        run.ledger.add_release(f"fraud-{number:04d}", release_account(as_of="2026-11-09"), at=made_at)
+        run.ledger.add_release(
+            f"fraud-{number:04d}", release_account(as_of="2026-11-09"), at=made_at
+        )
 
 
 def _queries_of(run: Run) -> int:
@@ -165,7 +184,8 @@ def test_the_day_page_tells_attempts_gate_and_quarantine(run: Run) -> None:
 
 def test_the_day_page_tells_the_slices_once_labels_matured(run: Run) -> None:
     matured, young = (
-        whole_page(DETAILS[1], Facts(run), Served("/ops"), key=str(LAST - timedelta(days=back))) for back in (7, 6)
+        whole_page(DETAILS[1], Facts(run), Served("/ops"), key=str(LAST - timedelta(days=back)))
+        for back in (7, 6)
     )
     assert "7 positives of at least 20" in matured
     assert "44 % of 90" in matured

@@ -1,4 +1,6 @@
-"""The scorecard's figures against what was written, counted by hand; what is not recorded is said to be missing."""
+"""The scorecard's figures against what was written, counted by hand; what is not recorded is said
+to be missing.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,14 @@ from pipelines.ops.scorecard import scorecard
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 from tests.accounts import account_of, cost_account, ingest_account
-from tests.pipelines.ops.ledger_year import AT, LAST, undo, write_days, write_incidents, write_releases
+from tests.pipelines.ops.ledger_year import (
+    AT,
+    LAST,
+    undo,
+    write_days,
+    write_incidents,
+    write_releases,
+)
 
 DAYS = 40
 
@@ -65,7 +74,9 @@ def test_incidents(run: Run) -> None:
     found = measures(run)
     assert found["Time to detect"].value == 3.0
     assert found["Time to mitigate"].value == 5.0
-    assert found["Alerts that led to action"].value == pytest.approx(2 / 3), "a drift and a mended gate; not the alias"
+    assert found["Alerts that led to action"].value == pytest.approx(2 / 3), (
+        "a drift and a mended gate; not the alias"
+    )
 
 
 def test_releases(run: Run) -> None:
@@ -84,7 +95,9 @@ def test_coverage(run: Run) -> None:
     found = measures(run)
     assert found["Tables behind a gate"].value == 1.0
     assert found["Features watched for drift"].value == 1.0
-    assert found["Releases that can be made again"].value == 0.5, "one was trained by code that was not committed"
+    assert found["Releases that can be made again"].value == 0.5, (
+        "one was trained by code that was not committed"
+    )
 
 
 def test_cost_is_the_median_of_what_runs_recorded(run: Run) -> None:

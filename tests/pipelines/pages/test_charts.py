@@ -16,7 +16,9 @@ DAYS = [date(2026, 11, 1) + timedelta(days=n) for n in range(5)]
 
 def test_bars_show_values_limits_and_what_is_beyond() -> None:
     drawn = bars(
-        [Bar(label="amount", value=0.7, limit=0.2, high=True), Bar(label="n", value=None)], title="t", unit="u"
+        [Bar(label="amount", value=0.7, limit=0.2, high=True), Bar(label="n", value=None)],
+        title="t",
+        unit="u",
     )
     svg = ElementTree.fromstring(drawn)
     assert svg.attrib["aria-label"] == "t, in u: amount 0.7; n no values"
@@ -25,7 +27,9 @@ def test_bars_show_values_limits_and_what_is_beyond() -> None:
 
 
 def test_lines_leave_gaps() -> None:
-    svg = ElementTree.fromstring(lines(DAYS, {"a": [1.0, 2.0, None, 4.0, 5.0]}, title="t", unit="rows", limit=3.0))
+    svg = ElementTree.fromstring(
+        lines(DAYS, {"a": [1.0, 2.0, None, 4.0, 5.0]}, title="t", unit="rows", limit=3.0)
+    )
     assert [len(line.attrib["points"].split()) for line in svg.iter("polyline")] == [2, 2]
     assert len(list(svg.iter("circle"))) == 4
     assert svg.attrib["aria-label"] == "t, in rows, by day: a: 5 on 2026-11-05, between 1 and 5"

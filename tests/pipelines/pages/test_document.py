@@ -1,4 +1,6 @@
-"""Documents: the same content as Markdown and HTML, values never become markup, no section is empty."""
+"""Documents: the same content as Markdown and HTML, values never become markup, no section is
+empty.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +23,9 @@ def test_values_never_become_markup() -> None:
 
 
 def test_numbers_read_well() -> None:
-    page = Document("t", [Section("s", [Grid(("n",), [[12345], [0.123456], [None], [float("nan")]])])]).to_html()
+    page = Document(
+        "t", [Section("s", [Grid(("n",), [[12345], [0.123456], [None], [float("nan")]])])]
+    ).to_html()
     for shown in ("12,345", "0.1235", "–"):
         assert shown in page
 

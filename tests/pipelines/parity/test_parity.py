@@ -38,7 +38,9 @@ TODAY = DayRange.single(DAY)
 def with_mean(make: Callable[..., Feature], run: Run) -> UseCase:
     """The run's use case with another definition in place of the 30-day mean."""
     honest = BASELINE[LEAKY]
-    leaky = make(**{name: getattr(honest, name) for name in ("owner", "description", "unit", "reason")})
+    leaky = make(
+        **{name: getattr(honest, name) for name in ("owner", "description", "unit", "reason")}
+    )
     features = tuple(leaky if feature.name == LEAKY else feature for feature in BASELINE.features)
     return baseline_use_case(replace(BASELINE, features=features))
 
@@ -66,8 +68,14 @@ def without_the_event(**texts: str) -> Feature:
 
 @pytest.fixture(scope="module")
 def lake_run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """A run on a lake with events and reports; each test puts the features there that it speaks of."""
-    run = Run(Settings.build(home=tmp_path_factory.mktemp("parity"), spark_cores=1), load("fraud"), clock=lambda: NOW)
+    """A run on a lake with events and reports; each test puts the features there that it speaks
+    of.
+    """
+    run = Run(
+        Settings.build(home=tmp_path_factory.mktemp("parity"), spark_cores=1),
+        load("fraud"),
+        clock=lambda: NOW,
+    )
     store_events(run)
     return run
 
@@ -88,7 +96,9 @@ def test_a_day_replayed_equals_the_batch(lake_run: Run) -> None:
 
 
 def test_a_definition_that_peeks_into_the_future_fails_and_is_named(lake_run: Run) -> None:
-    """The leak is in the definition itself, batch and online alike: the replay cannot know what has not happened."""
+    """The leak is in the definition itself, batch and online alike: the replay cannot know what has
+    not happened.
+    """
     run = replace(lake_run, use_case=with_mean(peeking, lake_run))
     store_features(run, DayRange(DAY, DAY), stored(run))
     result = parity(run, DAY)
@@ -125,7 +135,9 @@ def test_what_cannot_be_asked_is_said(lake_run: Run) -> None:
 def test_the_command_names_the_feature_of_a_table_that_was_made_by_another_definition(
     lake_run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Training leaves the event out of its own mean, serving does not; a sample is enough to see it."""
+    """Training leaves the event out of its own mean, serving does not; a sample is enough to see
+    it.
+    """
     from pipelines.cli.main import main
 
     for name, value in lake_run.settings.environment().items():
@@ -137,7 +149,9 @@ def test_the_command_names_the_feature_of_a_table_that_was_made_by_another_defin
     *named, verdict = capsys.readouterr().out.splitlines()
     assert named[0] == f"{LEAKY} differs for 9 of 9 events, for instance"
     assert len(named) == 1 + 3
-    assert verdict.startswith(f"parity does not hold: {DAY}, 9 of 24 events x 15 features = 135 values, 9 differ")
+    assert verdict.startswith(
+        f"parity does not hold: {DAY}, 9 of 24 events x 15 features = 135 values, 9 differ"
+    )
 
 
 def test_the_morning_sample_replays_what_reaches_it_and_stops_a_leak(lake_run: Run) -> None:

@@ -30,7 +30,11 @@ DAY = date(2018, 7, 25)
 
 @pytest.fixture(scope="module")
 def run(spark: SparkSession, real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    run = Run(Settings.build(home=tmp_path_factory.mktemp("real"), spark_cores=1), load("fraud"), clock=lambda: NOW)
+    run = Run(
+        Settings.build(home=tmp_path_factory.mktemp("real"), spark_cores=1),
+        load("fraud"),
+        clock=lambda: NOW,
+    )
     reach = run.use_case.stored_features.reach_days
     store_handbook(run, real_data / "handbook", DayRange(DAY - timedelta(days=reach), DAY))
     return run
@@ -40,7 +44,12 @@ def test_a_real_day_replayed_event_by_event_equals_the_batch(run: Run, real_data
     features = run.use_case.stored_features
     store_features(run, DayRange.single(DAY), features)
     result = parity(run, DAY)
-    assert result.events == result.compared == len(pd.read_parquet(real_data / "handbook" / f"{DAY}.parquet")) > 9_000
+    assert (
+        result.events
+        == result.compared
+        == len(pd.read_parquet(real_data / "handbook" / f"{DAY}.parquet"))
+        > 9_000
+    )
     assert (result.mismatches, result.holds) == (dict.fromkeys(features.names, 0), True)
 
 
@@ -58,4 +67,6 @@ def test_every_customer_and_terminal_of_a_real_day_gets_online(run: Run, real_da
 def distinct(folder: Path, column: str, days: int) -> int:
     """How many values of the column the days up to `DAY` have."""
     files = [folder / f"{DAY - timedelta(days=back)}.parquet" for back in range(days)]
-    return int(pd.concat([pd.read_parquet(file, columns=[column]) for file in files])[column].nunique())
+    return int(
+        pd.concat([pd.read_parquet(file, columns=[column]) for file in files])[column].nunique()
+    )

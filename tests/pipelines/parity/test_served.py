@@ -1,4 +1,6 @@
-"""What was really answered, beside the batch: in order nothing differs, and every difference gets its own cause."""
+"""What was really answered, beside the batch: in order nothing differs, and every difference gets
+its own cause.
+"""
 
 from __future__ import annotations
 
@@ -58,14 +60,20 @@ MEAN = "customer_amount_mean_30d"
 @pytest.fixture(scope="module")
 def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, DayStream]:
     """A home with a release and the states of the night before; each test lets it answer anew."""
-    run = Run(Settings.build(home=tmp_path_factory.mktemp("served"), spark_cores=1), load("fraud"), clock=lambda: NOW)
+    run = Run(
+        Settings.build(home=tmp_path_factory.mktemp("served"), spark_cores=1),
+        load("fraud"),
+        clock=lambda: NOW,
+    )
     make_home(run)
     return run, stream_of(run)
 
 
 @pytest.fixture
 def world(home: tuple[Run, DayStream], tmp_path: Path) -> tuple[Run, DayStream, Clock]:
-    """Nothing was answered yet, and the ledger knows of no journal: else one that is gone would be told as lost."""
+    """Nothing was answered yet, and the ledger knows of no journal: else one that is gone would be
+    told as lost.
+    """
     base, day = home
     (tmp_path / "ledger").mkdir()
     run = on_ledger_copy(base, tmp_path / "ledger")
@@ -85,8 +93,17 @@ def test_answers_in_order_are_the_batch_bit_by_bit(world: tuple[Run, DayStream, 
         ask(engine, clock, day.events, reports=day.reports)
         ask(engine, clock, day.events, [3, 4])
     found = measured(run)
-    assert (found.answers, found.compared, found.scored) == (EVENTS_A_DAY, EVENTS_A_DAY, EVENTS_A_DAY)
-    assert (found.repeated, found.not_in_lake, found.not_answered, found.fallback_share) == (2, 0, 0, 0)
+    assert (found.answers, found.compared, found.scored) == (
+        EVENTS_A_DAY,
+        EVENTS_A_DAY,
+        EVENTS_A_DAY,
+    )
+    assert (found.repeated, found.not_in_lake, found.not_answered, found.fallback_share) == (
+        2,
+        0,
+        0,
+        0,
+    )
     assert found.mismatching == 0, found.to_json()
     assert set(found.mismatches) == {*_names(run), "score", "decision"}
     record = run.ledger.latest(ServedAccount)[DAY]
@@ -94,7 +111,9 @@ def test_answers_in_order_are_the_batch_bit_by_bit(world: tuple[Run, DayStream, 
     assert record.account == found
 
 
-def test_where_nothing_was_served_the_day_is_passed_over(world: tuple[Run, DayStream, Clock]) -> None:
+def test_where_nothing_was_served_the_day_is_passed_over(
+    world: tuple[Run, DayStream, Clock],
+) -> None:
     run, _, _ = world
     before = run.ledger.latest("served")
     assert served_parity(run, TODAY).accounts[DAY].passed_over == "nothing was served on this day"
@@ -128,11 +147,15 @@ def test_events_that_overtook_each_other_are_explained(world: tuple[Run, DayStre
     found = measured(run)
     assert found.mismatching > 0
     assert found.causes == {"later event first": found.mismatching}
-    assert "tolerated" in beyond_policy(found, run.use_case.serving), "explained, and far more than the policy takes"
+    assert "tolerated" in beyond_policy(found, run.use_case.serving), (
+        "explained, and far more than the policy takes"
+    )
     assert found.unexplained == 0
 
 
-def test_an_event_that_was_never_asked_about_and_one_that_never_arrived(world: tuple[Run, DayStream, Clock]) -> None:
+def test_an_event_that_was_never_asked_about_and_one_that_never_arrived(
+    world: tuple[Run, DayStream, Clock],
+) -> None:
     run, day, clock = world
     customers = day.events.keys["customer"]
     first, other = _firsts(customers)
@@ -168,7 +191,9 @@ def test_a_corrected_amount_is_other_content_for_the_event_and_those_after_it(
 
 
 def test_two_workers_that_answer_in_one_moment(world: tuple[Run, DayStream, Clock]) -> None:
-    """The second worker's journal is not read: as if both had answered before either had written."""
+    """The second worker's journal is not read: as if both had answered before either had
+    written.
+    """
     run, day, clock = world
     customers = day.events.keys["customer"]
     first, _ = _firsts(customers)
@@ -189,7 +214,9 @@ def test_a_fallback_is_told_apart_from_a_fallback_by_policy(
     run, day, clock = world
     with serving(run.settings, clock) as engine:
         states = engine._states
-        monkeypatch.setattr(states, "_fetch", lambda requests: np.ones(len(requests), dtype=np.bool_))
+        monkeypatch.setattr(
+            states, "_fetch", lambda requests: np.ones(len(requests), dtype=np.bool_)
+        )
         for arena in states.stream.arenas.values():
             arena._arrays.length[:] = 0
         ask(engine, clock, day.events, reports=day.reports)
@@ -222,7 +249,9 @@ def test_a_report_that_was_not_pushed(world: tuple[Run, DayStream, Clock]) -> No
 
 
 def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
-    world: tuple[Run, DayStream, Clock], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    world: tuple[Run, DayStream, Clock],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
     run, day, clock = world
     monkeypatch.setattr(stream, "values", _with_a_slip(stream.values))
@@ -234,8 +263,13 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     record = run.ledger.latest(ServedAccount)[DAY]
     assert record.status == "refused"
     assert f"differ for no known cause: {MEAN} (" in record.account.reason
-    incident = next(one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity")
-    assert (incident.severity, incident.detail.runbook) == ("critical", "docs/runbooks/served-parity.md")
+    incident = next(
+        one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity"
+    )
+    assert (incident.severity, incident.detail.runbook) == (
+        "critical",
+        "docs/runbooks/served-parity.md",
+    )
     assert any(MEAN in line for line in incident.detail.evidence)
     check = served_holds(record.account, run.use_case.serving)
     assert (check.outcome, check.consequence) == ("failed", "refuse")
@@ -248,9 +282,13 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
 
 @pytest.fixture
 def half(world: tuple[Run, DayStream, Clock], tmp_path: Path) -> Iterator[Run]:
-    """The run with a canary of half of the units, and with predictions that rest on it as long as the test lasts."""
+    """The run with a canary of half of the units, and with predictions that rest on it as long as
+    the test lasts.
+    """
     run = on_ledger_copy(world[0], tmp_path)
-    half = replace(run, use_case=replace(run.use_case, rollout=replace(run.use_case.rollout, canary_share=0.5)))
+    half = replace(
+        run, use_case=replace(run.use_case, rollout=replace(run.use_case.rollout, canary_share=0.5))
+    )
     champion = half.ledger.champion()
     assert champion is not None
     other = stored_release(half, 8, "approved").release_id
@@ -260,7 +298,9 @@ def half(world: tuple[Run, DayStream, Clock], tmp_path: Path) -> Iterator[Run]:
     predict(world[0])
 
 
-def test_scores_that_a_canary_decided_are_compared_too(world: tuple[Run, DayStream, Clock], half: Run) -> None:
+def test_scores_that_a_canary_decided_are_compared_too(
+    world: tuple[Run, DayStream, Clock], half: Run
+) -> None:
     _, day, clock = world
     pointer = half.ledger.champion()
     assert pointer is not None
@@ -268,7 +308,10 @@ def test_scores_that_a_canary_decided_are_compared_too(world: tuple[Run, DayStre
     ask(engine, clock, day.events, reports=day.reports)
     engine.close()
     found = measured(half)
-    deciders = {row["release"] for row in half.lake.read("predictions").select("release").distinct().collect()}
+    deciders = {
+        row["release"]
+        for row in half.lake.read("predictions").select("release").distinct().collect()
+    }
     assert deciders == {pointer.release_id, pointer.challenger}
     assert (found.compared, found.scored, found.mismatching) == (EVENTS_A_DAY, EVENTS_A_DAY, 0)
 
@@ -313,19 +356,27 @@ def _overtaking(day: DayStream) -> list[int]:
     return order
 
 
-def _with_a_slip(honest: Callable[[Feature | Stack, Context], Any]) -> Callable[[Feature | Stack, Context], Any]:
+def _with_a_slip(
+    honest: Callable[[Feature | Stack, Context], Any],
+) -> Callable[[Feature | Stack, Context], Any]:
     """A mean of 30 days with a slip: a cent too much."""
 
     def wrong(feature: Feature | Stack, context: Context) -> Any:
         found = honest(feature, context)
         names = feature.names if isinstance(feature, Stack) else (feature.name,)
         slip = 0.01 * (np.array(names) == MEAN)
-        return found + (slip.reshape(-1, 1) if isinstance(feature, Stack) else slip[0]) if slip.any() else found
+        return (
+            found + (slip.reshape(-1, 1) if isinstance(feature, Stack) else slip[0])
+            if slip.any()
+            else found
+        )
 
     return wrong
 
 
-def _command_says(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def _command_says(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from pipelines.cli.main import main
 
     for name, value in run.settings.environment().items():
@@ -334,8 +385,12 @@ def _command_says(run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capt
         main(["parity", "--served", "--day", str(DAY)])
     assert ending.value.code == 1
     lines = capsys.readouterr().out.splitlines()
-    assert any(line.startswith(f"{MEAN} differs for 24 answers (unexplained 24)") for line in lines), lines
-    assert lines[-1].startswith(f"served parity does not hold: {DAY}, 24 answers compared, 24 differ")
+    assert any(
+        line.startswith(f"{MEAN} differs for 24 answers (unexplained 24)") for line in lines
+    ), lines
+    assert lines[-1].startswith(
+        f"served parity does not hold: {DAY}, 24 answers compared, 24 differ"
+    )
 
 
 def _in_order_again(run: Run, day: DayStream) -> None:

@@ -19,7 +19,16 @@ def _suspects(rows: list[tuple[int, int, int]]) -> Suspects:
     zero = np.zeros(len(rows), dtype=np.int64)
     flags = {"gone": zero.astype(bool), "other": zero.astype(bool)}
     times = half_days * DAY // 2
-    return Suspects(id=ids, time=times, keys={"card": key}, rank=zero, stamp=zero, writer=zero, since=zero, **flags)
+    return Suspects(
+        id=ids,
+        time=times,
+        keys={"card": key},
+        rank=zero,
+        stamp=zero,
+        writer=zero,
+        since=zero,
+        **flags,
+    )
 
 
 @settings(max_examples=200, deadline=None)
@@ -31,14 +40,22 @@ def _suspects(rows: list[tuple[int, int, int]]) -> Suspects:
     block=st.sampled_from([1, 3, 1000]),
 )
 def test_pairs_are_those_of_the_definition(
-    held: list[tuple[int, int, int]], asked: list[tuple[int, int, int]], days: int, delay: int, block: int
+    held: list[tuple[int, int, int]],
+    asked: list[tuple[int, int, int]],
+    days: int,
+    delay: int,
+    block: int,
 ) -> None:
     before, module.PAIRS_AT_ONCE = module.PAIRS_AT_ONCE, block
     try:
         by_card = ByEntity(_suspects(held), "card")
         mine = _suspects(asked)
         blocks = by_card.near(mine.keys["card"], mine.time, mine.id, days=days, delay_days=delay)
-        found = [pair for numbers, places in blocks for pair in zip(numbers.tolist(), places.tolist(), strict=True)]
+        found = [
+            pair
+            for numbers, places in blocks
+            for pair in zip(numbers.tolist(), places.tolist(), strict=True)
+        ]
     finally:
         module.PAIRS_AT_ONCE = before
     kept = by_card.suspects

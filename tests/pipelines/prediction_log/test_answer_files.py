@@ -1,4 +1,6 @@
-"""An answer that was logged is found exactly once, wherever its file is on the way from stream to Parquet."""
+"""An answer that was logged is found exactly once, wherever its file is on the way from stream to
+Parquet.
+"""
 
 from __future__ import annotations
 
@@ -21,11 +23,15 @@ def rows(*ids: int) -> pa.RecordBatch:
 
 
 def found(folder: Path, *hours: datetime) -> list[int]:
-    return sorted(i for table in read_answers(folder, hours or [AT]) for i in table["id"].to_pylist())
+    return sorted(
+        i for table in read_answers(folder, hours or [AT]) for i in table["id"].to_pylist()
+    )
 
 
 def parquet(folder: Path) -> list[str]:
-    return sorted(str(path.parent.relative_to(folder)) for path in folder.glob("day=*/hour=*/*.parquet"))
+    return sorted(
+        str(path.parent.relative_to(folder)) for path in folder.glob("day=*/hour=*/*.parquet")
+    )
 
 
 def test_rows_are_found_once_while_written_when_complete_and_as_parquet(tmp_path: Path) -> None:
@@ -51,10 +57,16 @@ def test_each_hour_has_its_own_files(tmp_path: Path) -> None:
     log.append(rows(2), later)
     log.close()
     settle(tmp_path)
-    assert (found(tmp_path, AT), found(tmp_path, later), found(tmp_path, AT, later)) == ([1], [2], [1, 2])
+    assert (found(tmp_path, AT), found(tmp_path, later), found(tmp_path, AT, later)) == (
+        [1],
+        [2],
+        [1, 2],
+    )
 
 
-def test_a_large_stream_is_completed_while_its_writer_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_large_stream_is_completed_while_its_writer_goes_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(answer_log, "ROWS_PER_FILE", 4)
     log = PredictionLog(tmp_path, "worker-0")
     for first in range(0, 10, 2):
@@ -64,7 +76,10 @@ def test_a_large_stream_is_completed_while_its_writer_goes_on(tmp_path: Path, mo
 
 
 def test_what_a_killed_writer_left_is_completed_by_the_next_of_its_name(tmp_path: Path) -> None:
-    """Cut off in the middle of a write: all whole batches stay. A writer of another name leaves it alone."""
+    """Cut off in the middle of a write: all whole batches stay.
+
+    A writer of another name leaves it alone.
+    """
     killed = PredictionLog(tmp_path, "worker-1")
     killed.append(rows(1, 2), AT)
     killed.append(rows(3), AT)
@@ -85,7 +100,10 @@ def test_what_cannot_be_read_is_put_aside_and_told_and_an_empty_stream_goes(
     (closed / "worker-0-damaged.arrows").write_bytes(b"no stream of Arrow" * 20)
     (closed / "worker-0-empty.arrows").write_bytes(b"")
     settle(tmp_path)
-    assert sorted(path.name for path in closed.iterdir()) == ["lock", "worker-0-damaged.arrows.damaged"]
+    assert sorted(path.name for path in closed.iterdir()) == [
+        "lock",
+        "worker-0-damaged.arrows.damaged",
+    ]
     assert "put aside" in caplog.text
     assert not waiting(tmp_path)
     assert found(tmp_path) == []
@@ -122,5 +140,7 @@ def test_the_writer_of_each_row_is_told(tmp_path: Path) -> None:
         log = PredictionLog(tmp_path, name)
         log.append(rows(int(name[-1])), AT)
         log.close()
-    told = {t["id"][0].as_py(): t[WRITER][0].as_py() for t in read_answers(tmp_path, [AT], writers=True)}
+    told = {
+        t["id"][0].as_py(): t[WRITER][0].as_py() for t in read_answers(tmp_path, [AT], writers=True)
+    }
     assert told == {0: "worker-0", 1: "worker-1"}

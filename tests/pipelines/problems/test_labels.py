@@ -14,14 +14,30 @@ pytestmark = pytest.mark.slow
 
 AS_OF = datetime(2026, 3, 29, tzinfo=UTC)
 TICK = timedelta(microseconds=1)
-AGES = [timedelta(), TICK, timedelta(days=7) - TICK, timedelta(days=7), timedelta(days=7) + TICK, timedelta(days=40)]
-REPORTS = [(), (AS_OF,), (AS_OF + TICK,), (AS_OF - TICK,), (AS_OF + TICK, AS_OF), (AS_OF + TICK, AS_OF + 2 * TICK)]
+AGES = [
+    timedelta(),
+    TICK,
+    timedelta(days=7) - TICK,
+    timedelta(days=7),
+    timedelta(days=7) + TICK,
+    timedelta(days=40),
+]
+REPORTS = [
+    (),
+    (AS_OF,),
+    (AS_OF + TICK,),
+    (AS_OF - TICK,),
+    (AS_OF + TICK, AS_OF),
+    (AS_OF + TICK, AS_OF + 2 * TICK),
+]
 CASES = [(AS_OF - age, reports) for age in AGES for reports in REPORTS]
 
 
 @pytest.fixture(scope="module")
 def tables(spark):
-    events = pd.DataFrame({"transaction_id": range(len(CASES)), "event_time": [time for time, _ in CASES]})
+    events = pd.DataFrame(
+        {"transaction_id": range(len(CASES)), "event_time": [time for time, _ in CASES]}
+    )
     reports = pd.DataFrame(
         [(number, at) for number, (_, reports) in enumerate(CASES) for at in reports],
         columns=["transaction_id", "reported_at"],
@@ -31,6 +47,8 @@ def tables(spark):
 
 def test_an_event_keeps_one_row_and_its_first_report(tables):
     rows = with_reports(*tables, load("fraud")).collect()
-    found = {row.transaction_id: row.reported_at and row.reported_at.replace(tzinfo=UTC) for row in rows}
+    found = {
+        row.transaction_id: row.reported_at and row.reported_at.replace(tzinfo=UTC) for row in rows
+    }
     assert len(rows) == len(CASES)
     assert found == {n: min(reports, default=None) for n, (_, reports) in enumerate(CASES)}

@@ -24,7 +24,9 @@ def plain_ranking(events: list[tuple[int, float]]) -> dict[int, float]:
 
 
 def arrays(events: list[tuple[int, float]]) -> tuple[np.ndarray, np.ndarray]:
-    return np.array([unit for unit, _ in events], dtype=np.int64), np.array([score for _, score in events])
+    return np.array([unit for unit, _ in events], dtype=np.int64), np.array(
+        [score for _, score in events]
+    )
 
 
 @given(EVENTS)
@@ -50,7 +52,11 @@ def test_each_listed_unit_stands_with_its_riskiest_event(
 
     expected = []
     for ranked, best in list(plain_ranking(events).items())[:capacity]:
-        same = [n for n, (one, s) in enumerate(events) if one == ranked and (s == best or math.isinf(best))]
+        same = [
+            n
+            for n, (one, s) in enumerate(events)
+            if one == ranked and (s == best or math.isinf(best))
+        ]
         expected.append(min(same))
     assert event[rows].tolist() == expected
 

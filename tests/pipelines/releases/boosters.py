@@ -27,17 +27,29 @@ def train_booster(feature_set: FeatureSet, *, seed: int = 3) -> xgb.Booster:
     values = matrix(feature_set, seed=seed)
     label = (values[:, 0] + values[:, 3] > 100).astype(float)
     data = xgb.DMatrix(values, label, feature_names=list(feature_set.names))
-    return xgb.train({"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "seed": seed}, data, ROUNDS)
+    return xgb.train(
+        {"objective": "binary:logistic", "max_depth": 3, "nthread": 1, "seed": seed}, data, ROUNDS
+    )
 
 
 def make_bundle(home: Path, features: FeatureSet, **more: Any) -> Bundle:
     model = bytes(train_booster(features).save_raw("ubj"))
     release_id = f"fraud-20261109-{sha256(model)[:8]}"
     declared = {"name": features.name, "names": list(features.names), "digest": features.digest}
-    content = {"release_id": release_id, "feature_set": declared, "threshold": 0.25, "rounds": ROUNDS, **more}
+    content = {
+        "release_id": release_id,
+        "feature_set": declared,
+        "threshold": 0.25,
+        "rounds": ROUNDS,
+        **more,
+    }
     reference = pd.DataFrame(matrix(features, 50), columns=list(features.names)).assign(score=0.5)
     return write_bundle(
-        releases_folder(home), release_id, model=model, record=release_account(**content), reference=reference
+        releases_folder(home),
+        release_id,
+        model=model,
+        record=release_account(**content),
+        reference=reference,
     )
 
 
@@ -50,5 +62,9 @@ def make_champion(run: Run, bundle: Bundle) -> None:
     )
     run.ledger.add_release(bundle.release_id, account, at=AT)
     run.ledger.move_champion(
-        bundle.release_id, expected=run.ledger.champion(), reason="for the test", actor="test", at=AT
+        bundle.release_id,
+        expected=run.ledger.champion(),
+        reason="for the test",
+        actor="test",
+        at=AT,
     )

@@ -1,4 +1,6 @@
-"""A person's yes and no: who said it, what moved, and that nothing moves without it where one is needed."""
+"""A person's yes and no: who said it, what moved, and that nothing moves without it where one is
+needed.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,11 @@ def test_nothing_moves_without_an_approval_and_then_by_the_policy(run: Run, deci
     assert _placed(run) == (before[0], release, "shadow")
     move, entry = run.ledger.moves()[-1], run.ledger.audit_entries("approval")[-1]
     assert (move.actor, move.reason) == ("ben", "approved by ben: looked at the slices")
-    assert (entry["actor"], entry["subject"], entry["detail"]) == ("ben", release, {"reason": "looked at the slices"})
+    assert (entry["actor"], entry["subject"], entry["detail"]) == (
+        "ben",
+        release,
+        {"reason": "looked at the slices"},
+    )
     assert promote(run, release, reason="clean").state == "canary", "approved once, it goes its way"
 
 
@@ -107,7 +113,11 @@ ACCOUNT = train_account(
         "decision": "needs a person",
         "summary": "needs a person: slices: too little to tell | <b>",
         "checks": [
-            {"name": "keeps_up_with_champion", "outcome": "failed", "found": "0.71 against 0.69, +0.02 (-0.03 to 0.07)"}
+            {
+                "name": "keeps_up_with_champion",
+                "outcome": "failed",
+                "found": "0.71 against 0.69, +0.02 (-0.03 to 0.07)",
+            }
         ],
     },
 )
@@ -117,7 +127,14 @@ def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
     asked = request(USE, ACCOUNT)
     assert asked is not None
     assert asked["release"] == ACCOUNT.release
-    for told in ("0.7100", "7,000 events of 2026-10-26", "(-0.03 to 0.07)", "1 days in shadow", r"\<b\>", r"\|"):
+    for told in (
+        "0.7100",
+        "7,000 events of 2026-10-26",
+        "(-0.03 to 0.07)",
+        "1 days in shadow",
+        r"\<b\>",
+        r"\|",
+    ):
         assert told in asked["body"], told
     assert "the verdict asks for a person" in asked["body"]
 
@@ -125,7 +142,9 @@ def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
 @pytest.mark.parametrize(
     ("state", "decision", "asks"), [("candidate", "approved", True), ("shadow", "approved", False)]
 )
-def test_only_a_high_risk_release_is_asked_about_when_it_is_approved(state: str, decision: str, asks: bool) -> None:
+def test_only_a_high_risk_release_is_asked_about_when_it_is_approved(
+    state: str, decision: str, asks: bool
+) -> None:
     verdict = ACCOUNT.verdict or VerdictAccount()
     account = ACCOUNT.replaced(state=state, verdict=verdict.replaced(decision=decision))
     assert (request(HIGH, account) is not None) == asks

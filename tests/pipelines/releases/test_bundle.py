@@ -1,4 +1,6 @@
-"""Bundles: whole or absent, and refused before anything is parsed when they are not what was released."""
+"""Bundles: whole or absent, and refused before anything is parsed when they are not what was
+released.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ def place(bundle: Bundle, tmp_path: Path) -> Path:
 
 
 def test_a_bundle_comes_back_as_it_was_written(bundle: Bundle, tmp_path: Path) -> None:
-    loaded = load_bundle(releases_folder(tmp_path), bundle.release_id, manifest_digest=bundle.manifest_digest)
+    loaded = load_bundle(
+        releases_folder(tmp_path), bundle.release_id, manifest_digest=bundle.manifest_digest
+    )
     assert loaded == bundle
     assert loaded.record.threshold == 0.25
     assert list(loaded.reference().columns) == [*BASELINE.names, "score"]
@@ -84,7 +88,9 @@ def _sign_by_another_key(place: Path) -> None:
 
 
 def _forge(place: Path) -> None:
-    """What somebody can do who may write the folder and the ledger, and has no key: all digests fit."""
+    """What somebody can do who may write the folder and the ledger, and has no key: all digests
+    fit.
+    """
     manifest = json.loads((place / MANIFEST).read_text())
     manifest["files"][MODEL] = sha256((place / MODEL).read_bytes())
     (place / MANIFEST).write_text(json.dumps(manifest))
@@ -95,13 +101,25 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
     "record flipped": (lambda place: _flip(place / RECORD), "changed: release.json"),
     "reference flipped": (lambda place: _flip(place / REFERENCE), "changed: reference.parquet"),
     "manifest flipped": (lambda place: _flip(place / MANIFEST), "not of this manifest"),
-    "manifest is no JSON": (lambda place: (place / MANIFEST).write_bytes(b"\x00"), "not of this manifest"),
-    "manifest is a list": (lambda place: (place / MANIFEST).write_text("[]"), "not of this manifest"),
+    "manifest is no JSON": (
+        lambda place: (place / MANIFEST).write_bytes(b"\x00"),
+        "not of this manifest",
+    ),
+    "manifest is a list": (
+        lambda place: (place / MANIFEST).write_text("[]"),
+        "not of this manifest",
+    ),
     "file added": (lambda place: (place / "notes.txt").write_text("hello"), "added: 'notes.txt'"),
-    "pickle added": (lambda place: (place / "model.pkl").write_bytes(pickle.dumps([1])), "added: 'model.pkl'"),
+    "pickle added": (
+        lambda place: (place / "model.pkl").write_bytes(pickle.dumps([1])),
+        "added: 'model.pkl'",
+    ),
     "folder added": (lambda place: (place / "more").mkdir(), "added: 'more'"),
     "file removed": (lambda place: (place / REFERENCE).unlink(), "missing: reference.parquet"),
-    "model is a symlink": (lambda place: _link_elsewhere(place / MODEL), "/model.ubj: Too many levels of"),
+    "model is a symlink": (
+        lambda place: _link_elsewhere(place / MODEL),
+        "/model.ubj: Too many levels of",
+    ),
     "model is a folder": (lambda place: _as_folder(place / MODEL), "/model.ubj: something else"),
     "model is a pipe": (lambda place: _as_pipe(place / MODEL), "/model.ubj: something else"),
     "folder is a symlink": (_link_elsewhere, "a symlink"),
@@ -123,13 +141,19 @@ def test_a_tampered_bundle_is_refused(tampering: str, bundle: Bundle, place: Pat
     tamper(place)
     with pytest.raises(BundleError, match="refused") as caught:
         load_bundle(place.parent, bundle.release_id)
-    assert told in f"{caught.value.where}: {caught.value.found}", "what is expected names every file"
+    assert told in f"{caught.value.where}: {caught.value.found}", (
+        "what is expected names every file"
+    )
 
 
 @pytest.mark.guarantee(
-    "tampered model", fault="the model and its manifest are changed together", seen="the ledger's digest tells"
+    "tampered model",
+    fault="the model and its manifest are changed together",
+    seen="the ledger's digest tells",
 )
-def test_files_changed_with_their_manifest_are_found_by_the_ledgers_digest(bundle: Bundle, place: Path) -> None:
+def test_files_changed_with_their_manifest_are_found_by_the_ledgers_digest(
+    bundle: Bundle, place: Path
+) -> None:
     _flip(place / MODEL)
     manifest = json.loads((place / MANIFEST).read_text())
     manifest["files"][MODEL] = sha256((place / MODEL).read_bytes())
@@ -139,9 +163,13 @@ def test_files_changed_with_their_manifest_are_found_by_the_ledgers_digest(bundl
 
 
 @pytest.mark.guarantee(
-    "tampered model", fault="model, manifest and ledger are changed together", seen="the signature tells"
+    "tampered model",
+    fault="model, manifest and ledger are changed together",
+    seen="the signature tells",
 )
-def test_files_changed_with_manifest_and_ledger_are_found_by_the_signature(bundle: Bundle, place: Path) -> None:
+def test_files_changed_with_manifest_and_ledger_are_found_by_the_signature(
+    bundle: Bundle, place: Path
+) -> None:
     _flip(place / MODEL)
     _forge(place)
     forged = sha256((place / MANIFEST).read_bytes())
@@ -167,12 +195,19 @@ def test_nothing_of_a_bundle_is_parsed_before_it_is_refused(
         load_bundle(place.parent, bundle.release_id)
 
 
-def test_a_bundle_from_before_signatures_is_vouched_for_by_the_ledger_alone(bundle: Bundle, place: Path) -> None:
+def test_a_bundle_from_before_signatures_is_vouched_for_by_the_ledger_alone(
+    bundle: Bundle, place: Path
+) -> None:
     (place / SIGNATURE).unlink()
     assert {path.name for path in place.iterdir()} == UNSIGNED_FILES
-    found = load_bundle(place.parent, bundle.release_id, manifest_digest=bundle.manifest_digest, signed_by=None)
+    found = load_bundle(
+        place.parent, bundle.release_id, manifest_digest=bundle.manifest_digest, signed_by=None
+    )
     assert (found.model, found.signed_by) == (bundle.model, None)
-    for asked in ({"signed_by": None}, {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by}):
+    for asked in (
+        {"signed_by": None},
+        {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by},
+    ):
         with pytest.raises(BundleError, match=r"missing: manifest\.sig"):
             load_bundle(place.parent, bundle.release_id, **asked)  # type: ignore[arg-type]
 
@@ -182,7 +217,10 @@ def test_the_key_is_made_once_and_is_nobody_elses(bundle: Bundle, tmp_path: Path
     assert (folder / "signing.pem").stat().st_mode & 0o077 == 0
     assert [path.stem for path in (folder / "trusted").iterdir()] == [bundle.signed_by]
     assert sign(tmp_path, b"x")[1] == bundle.signed_by
-    assert fingerprint((folder / "trusted" / f"{bundle.signed_by}.pub").read_bytes()) == bundle.signed_by
+    assert (
+        fingerprint((folder / "trusted" / f"{bundle.signed_by}.pub").read_bytes())
+        == bundle.signed_by
+    )
 
 
 def test_a_key_of_ones_own_signs(tmp_path: Path) -> None:
@@ -206,9 +244,13 @@ class Trap:
 
 
 @pytest.mark.guarantee(
-    "pickle", fault="a signed bundle whose model is a pickle with a trap", seen="refused, the trap was not sprung"
+    "pickle",
+    fault="a signed bundle whose model is a pickle with a trap",
+    seen="refused, the trap was not sprung",
 )
-def test_a_pickle_in_the_models_place_is_never_loaded(bundle: Bundle, place: Path, tmp_path: Path) -> None:
+def test_a_pickle_in_the_models_place_is_never_loaded(
+    bundle: Bundle, place: Path, tmp_path: Path
+) -> None:
     trace = tmp_path / "unpickled"
     (place / MODEL).write_bytes(pickle.dumps(Trap(trace)))
     _forge(place)
@@ -218,8 +260,15 @@ def test_a_pickle_in_the_models_place_is_never_loaded(bundle: Bundle, place: Pat
     assert not trace.exists()
 
 
-@pytest.mark.guarantee("path tricks", fault="any text as a release id (hypothesis)", seen="no release id, refused")
-@given(st.one_of(st.text(), st.sampled_from(["../x", "/etc", "fraud-20261109-0123abcd/..", "fraud-20261109-0123ABCD"])))
+@pytest.mark.guarantee(
+    "path tricks", fault="any text as a release id (hypothesis)", seen="no release id, refused"
+)
+@given(
+    st.one_of(
+        st.text(),
+        st.sampled_from(["../x", "/etc", "fraud-20261109-0123abcd/..", "fraud-20261109-0123ABCD"]),
+    )
+)
 def test_only_a_release_id_finds_a_bundle(text: str) -> None:
     with pytest.raises(BundleError, match="not a release id"):
         load_bundle(Path("/"), text)
@@ -231,7 +280,9 @@ def test_an_absent_bundle_is_named(bundle: Bundle, place: Path) -> None:
     assert caught.value.where == str(place.parent / "fraud-20261109-ffffffff")
 
 
-def test_writing_the_same_model_again_keeps_the_first_bundle(bundle: Bundle, tmp_path: Path) -> None:
+def test_writing_the_same_model_again_keeps_the_first_bundle(
+    bundle: Bundle, tmp_path: Path
+) -> None:
     again = make_bundle(tmp_path, BASELINE, code_version="another")
     assert again == bundle
 
@@ -239,7 +290,11 @@ def test_writing_the_same_model_again_keeps_the_first_bundle(bundle: Bundle, tmp
 def test_another_model_never_takes_a_releases_place(bundle: Bundle, place: Path) -> None:
     with pytest.raises(BundleError) as caught:
         write_bundle(
-            place.parent, bundle.release_id, model=b"{other", record=bundle.record, reference=bundle.reference()
+            place.parent,
+            bundle.release_id,
+            model=b"{other",
+            record=bundle.record,
+            reference=bundle.reference(),
         )
     assert caught.value.expected == f"model {sha256(b'{other')}"
     assert caught.value.found == f"model {bundle.model_digest}"

@@ -1,4 +1,6 @@
-"""The fallback in a real ledger: what is in force when, whoever begins and ends it, and in whatever order."""
+"""The fallback in a real ledger: what is in force when, whoever begins and ends it, and in whatever
+order.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ CALLS = st.lists(st.tuples(st.booleans(), st.integers(0, 3)), max_size=12)
 
 @settings(max_examples=20, deadline=None)
 @given(calls=CALLS)
-def test_the_rule_decides_from_each_beginning_to_the_next_end(calls: list[tuple[bool, int]]) -> None:
+def test_the_rule_decides_from_each_beginning_to_the_next_end(
+    calls: list[tuple[bool, int]],
+) -> None:
     """Against a plain record of who decides each day, as somebody would keep it on paper."""
     with TemporaryDirectory() as folder:
         ledger = Ledger(f"sqlite:///{Path(folder) / 'ledger.db'}", "fraud")
@@ -41,7 +45,9 @@ def test_the_rule_decides_from_each_beginning_to_the_next_end(calls: list[tuple[
 
 def test_what_was_begun_says_by_whom_and_why_and_how_it_ended(tmp_path: Path) -> None:
     ledger = Ledger(f"sqlite:///{tmp_path / 'ledger.db'}", "fraud")
-    assert begin(ledger, START, reason="a holiday", actor="monitor", at=AT, told_on=START - timedelta(days=1))
+    assert begin(
+        ledger, START, reason="a holiday", actor="monitor", at=AT, told_on=START - timedelta(days=1)
+    )
     assert end(ledger, START + timedelta(days=3), reason="enough", actor="ann", at=AT)
     (one,) = fallbacks(ledger)
     assert one.to_json() == {
@@ -54,4 +60,7 @@ def test_what_was_begun_says_by_whom_and_why_and_how_it_ended(tmp_path: Path) ->
         "ended_by": "ann",
         "ended_because": "enough",
     }
-    assert [entry["detail"]["told_on"] for entry in ledger.audit_entries("fallback")] == ["2026-11-01", None]
+    assert [entry["detail"]["told_on"] for entry in ledger.audit_entries("fallback")] == [
+        "2026-11-01",
+        None,
+    ]

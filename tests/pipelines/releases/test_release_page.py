@@ -1,4 +1,6 @@
-"""The page of a release, and what status, overview, lists and card say of it: no override or incident is lost."""
+"""The page of a release, and what status, overview, lists and card say of it: no override or
+incident is lost.
+"""
 
 from __future__ import annotations
 
@@ -55,10 +57,15 @@ def run(settings: Settings) -> Run:
 @pytest.fixture
 def ids(run: Run) -> list[str]:
     """A champion by the policy, a refused release that a person put over it, and one that waits."""
-    found = [stored_release(run, 1, "approved").release_id, stored_release(run, 2, "refused").release_id]
+    found = [
+        stored_release(run, 1, "approved").release_id,
+        stored_release(run, 2, "refused").release_id,
+    ]
     promote(run, found[0], reason="approved")
     promote(run, found[1], to="champion", reason=f"the board {EVIL}", override=True)
-    flood = NewIncident(kind="guardrail", subject=found[1], severity="critical", summary=f"a flood {EVIL}")
+    flood = NewIncident(
+        kind="guardrail", subject=found[1], severity="critical", summary=f"a flood {EVIL}"
+    )
     run.ledger.report_incident(flood, at=AT, actor="t")
     waiting = stored_release(run, 3, "needs a person").release_id
     run.ledger.set_state(waiting, "candidate", reason="waits for approval", actor="train", at=AT)
@@ -78,10 +85,23 @@ def test_a_page_tells_override_incident_states_and_moves(run: Run, ids: list[str
     assert refresh_release_pages(run, _cards(run)) == ()
     path = release_page_path(run.settings.home, ids[1])
     page = _Page(path)
-    assert page.headings == ["Since it was made", "Overrides", "Incidents", "States", "Moves", "Purpose"]
+    assert page.headings == [
+        "Since it was made",
+        "Overrides",
+        "Incidents",
+        "States",
+        "Moves",
+        "Purpose",
+    ]
     assert "img" not in page.tags, "what others wrote is text"
     assert page.links == ["../index.html"]
-    for told in ("verdict is &#x27;refused&#x27;", "the board &lt;img", "a flood &lt;img", "by ann", "open incident"):
+    for told in (
+        "verdict is &#x27;refused&#x27;",
+        "the board &lt;img",
+        "a flood &lt;img",
+        "by ann",
+        "open incident",
+    ):
         assert told in path.read_text(), told
 
 
@@ -97,7 +117,14 @@ def test_a_page_follows_moves_and_resolved_incidents(run: Run, ids: list[str]) -
     rollback(run, reason="nonsense")
     refresh_release_pages(run)
     path = release_page_path(run.settings.home, ids[1])
-    assert _Page(path).headings == ["Since it was made", "Overrides", "Incidents", "States", "Moves", "Purpose"]
+    assert _Page(path).headings == [
+        "Since it was made",
+        "Overrides",
+        "Incidents",
+        "States",
+        "Moves",
+        "Purpose",
+    ]
     text = path.read_text()
     assert "open incident" not in text
     for told in ("retired since", "rollback", "nonsense", "looked at"):
@@ -107,7 +134,13 @@ def test_a_page_follows_moves_and_resolved_incidents(run: Run, ids: list[str]) -
 def test_the_report_shows_it_too(run: Run, ids: list[str]) -> None:
     approve(run, ids[2], approver="ben", reason="seen the slices")
     text = write_report(run).read_text()
-    for told in ("Against the rules", "a flood &lt;img", "Let through by ben", "seen the slices", f"{ids[2]}.html"):
+    for told in (
+        "Against the rules",
+        "a flood &lt;img",
+        "Let through by ben",
+        "seen the slices",
+        f"{ids[2]}.html",
+    ):
         assert told in text, told
 
 
@@ -116,7 +149,12 @@ def test_override_and_incident_are_shown_wherever_the_release_is(run: Run, ids: 
     told = " ".join(what for _, what in now.attention)
     listed = {account["release"]: account for account in all_releases(run)}
     row = {one.release: one for one in release_rows(run)}[ids[1]]
-    for text in (told, " ".join(listed[ids[1]]["notes"]), " ".join(row.notes), str(now.to_json()["releases"][1])):
+    for text in (
+        told,
+        " ".join(listed[ids[1]]["notes"]),
+        " ".join(row.notes),
+        str(now.to_json()["releases"][1]),
+    ):
         assert "the board" in text
         assert "a flood" in text
     assert f"{ids[2]} is a candidate: waits for approval" in told

@@ -35,7 +35,9 @@ def canary(tmp_path: Path) -> Contenders:
 
 def test_the_canarys_units_get_its_score_and_its_threshold(canary: Contenders) -> None:
     assert canary.challenger is not None
-    decided = decide_rows(canary, np.full(400, 0.6), np.full(400, 0.8), units=UNITS, canary_share=SHARE)
+    decided = decide_rows(
+        canary, np.full(400, 0.6), np.full(400, 0.8), units=UNITS, canary_share=SHARE
+    )
     chosen = in_canary(UNITS, canary.challenger.release_id, SHARE)
     assert 0 < chosen.sum() < 400
     assert (decided.decided_by == np.where(chosen, CHALLENGER, CHAMPION)).all()
@@ -48,7 +50,9 @@ def test_a_score_that_is_no_number_leaves_the_row_to_the_champion(canary: Conten
     chosen = np.flatnonzero(in_canary(UNITS, canary.challenger.release_id, SHARE))
     challenger_scores = np.full(400, 0.95)
     challenger_scores[chosen[0]] = np.nan
-    decided = decide_rows(canary, np.full(400, 0.1), challenger_scores, units=UNITS, canary_share=SHARE)
+    decided = decide_rows(
+        canary, np.full(400, 0.1), challenger_scores, units=UNITS, canary_share=SHARE
+    )
     assert decided.decided_by[chosen[0]] == CHAMPION
     assert decided.scores[chosen[0]] == 0.1
     assert (decided.decided_by[chosen[1:]] == CHALLENGER).all()
@@ -56,15 +60,21 @@ def test_a_score_that_is_no_number_leaves_the_row_to_the_champion(canary: Conten
 
 def test_in_shadow_the_challenger_decides_nothing(canary: Contenders) -> None:
     shadow = replace(canary, state="shadow")
-    decided = decide_rows(shadow, np.full(400, 0.5), np.full(400, 0.95), units=UNITS, canary_share=SHARE)
+    decided = decide_rows(
+        shadow, np.full(400, 0.5), np.full(400, 0.95), units=UNITS, canary_share=SHARE
+    )
     assert (decided.decided_by == CHAMPION).all()
     assert decided.decisions.all(), "a score at the threshold is a positive decision"
 
 
 def test_the_rule_takes_its_rows_from_the_canary_too(canary: Contenders) -> None:
     rows = UNITS < 200
-    ruled = RuledRows(rule=rule_scorer(USE_CASE, reason="a test"), rows=rows, scores=np.full(400, 0.2))
-    decided = decide_rows(canary, np.full(400, 0.6), np.full(400, 0.95), units=UNITS, canary_share=SHARE, ruled=ruled)
+    ruled = RuledRows(
+        rule=rule_scorer(USE_CASE, reason="a test"), rows=rows, scores=np.full(400, 0.2)
+    )
+    decided = decide_rows(
+        canary, np.full(400, 0.6), np.full(400, 0.95), units=UNITS, canary_share=SHARE, ruled=ruled
+    )
     assert (decided.decided_by[rows] == RULE).all()
     assert (decided.scores[rows] == 0.2).all()
     assert not decided.decisions[rows].any()

@@ -1,4 +1,6 @@
-"""The scorer: exactly XGBoost's own scores, and the declared rule, said to be so, where no model can be trusted."""
+"""The scorer: exactly XGBoost's own scores, and the declared rule, said to be so, where no model
+can be trusted.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,11 @@ def test_scores_are_those_of_xgboost(run: Run) -> None:
     bundle = make_bundle(run.settings.home, BASELINE)
     make_champion(run, bundle)
     scorer = load_champion(run)
-    assert (scorer.release_id, scorer.model_version, scorer.threshold) == (bundle.release_id, "4", 0.25)
+    assert (scorer.release_id, scorer.model_version, scorer.threshold) == (
+        bundle.release_id,
+        "4",
+        0.25,
+    )
     assert not scorer.fallback
     assert scorer.feature_names == BASELINE.names
     rows = matrix(BASELINE, 1000, seed=8)
@@ -71,7 +77,9 @@ def test_a_matrix_of_another_width_is_refused(run: Run) -> None:
     assert "15 columns" in caught.value.expected
 
 
-def test_without_a_release_the_rule_scores_and_says_so(run: Run, caplog: pytest.LogCaptureFixture) -> None:
+def test_without_a_release_the_rule_scores_and_says_so(
+    run: Run, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level(logging.WARNING):
         scorer = load_champion(run)
     assert scorer.fallback

@@ -1,6 +1,8 @@
-"""However promotions, withdrawals and rollbacks follow, and whichever of their writes fails: the old state or the new.
+"""However promotions, withdrawals and rollbacks follow, and whichever of their writes fails: the
+old state or the new.
 
-After every step, failed or not: history only grows, one release is champion, and the states agree with the pointer.
+After every step, failed or not: history only grows, one release is champion, and the states agree
+with the pointer.
 """
 
 from __future__ import annotations
@@ -71,7 +73,8 @@ class Succession(RuleBasedStateMachine):
         }
 
     def _try(self, failing: int | None, action: Any, *, moves: bool = True) -> None:
-        """Do it; where a write fails or it may not be, everything is as before; else the history has one move more.
+        """Do it; where a write fails or it may not be, everything is as before; else the history
+        has one move more.
 
         Not so where the release is champion already (`moves` is false then): nothing changes.
         """
@@ -95,12 +98,18 @@ class Succession(RuleBasedStateMachine):
             assert now["states"][release][: len(states)] == states
         self.known = now
 
-    @rule(number=RELEASES, failing=FAILING, to=st.sampled_from([None, "shadow", "canary", "champion"]))
+    @rule(
+        number=RELEASES, failing=FAILING, to=st.sampled_from([None, "shadow", "canary", "champion"])
+    )
     def move_on(self, number: int, failing: int | None, to: Any) -> None:
         release = self.releases[number].release_id
         pointer = self.known["pointer"]
         leads = pointer is not None and pointer.release_id == release
-        self._try(failing, lambda: promote(self.run, release, to=to, reason="r", override=True), moves=not leads)
+        self._try(
+            failing,
+            lambda: promote(self.run, release, to=to, reason="r", override=True),
+            moves=not leads,
+        )
         if failing is None and to == "champion":
             assert self.known["pointer"].release_id == release
 
@@ -118,24 +127,41 @@ class Succession(RuleBasedStateMachine):
     @invariant()
     def states_and_history_agree_with_the_pointer(self) -> None:
         pointer, moves = self.known["pointer"], self.known["moves"]
-        newest = {release: states[-1]["state"] for release, states in self.known["states"].items() if states}
+        newest = {
+            release: states[-1]["state"]
+            for release, states in self.known["states"].items()
+            if states
+        }
         assert [move.generation for move in moves] == list(range(1, len(moves) + 1))
         if pointer is None:
             assert not newest
             return
         last = moves[-1]
         assert (pointer.release_id, pointer.generation) == (last.champion, last.generation)
-        assert (pointer.challenger, pointer.challenger_state) == (last.challenger, last.challenger_state)
-        assert [release for release, state in newest.items() if state == "champion"] == [pointer.release_id]
-        tried = {release: state for release, state in newest.items() if state in {"shadow", "canary"}}
-        assert tried == ({pointer.challenger: pointer.challenger_state} if pointer.challenger else {})
+        assert (pointer.challenger, pointer.challenger_state) == (
+            last.challenger,
+            last.challenger_state,
+        )
+        assert [release for release, state in newest.items() if state == "champion"] == [
+            pointer.release_id
+        ]
+        tried = {
+            release: state for release, state in newest.items() if state in {"shadow", "canary"}
+        }
+        assert tried == (
+            {pointer.challenger: pointer.challenger_state} if pointer.challenger else {}
+        )
         assert set(newest.values()) <= {"champion", "retired", "shadow", "canary"}
 
 
 @pytest.mark.guarantee(
-    "the k-th operation fails", fault="the k-th write of a promotion, withdrawal or rollback (state machine)"
+    "the k-th operation fails",
+    fault="the k-th write of a promotion, withdrawal or rollback (state machine)",
 )
 def test_succession(tried: Tried, thorough: bool) -> None:
     Succession.failures = 0
     play(Succession, games=200 if thorough else 20, steps=12)
-    tried(Succession.failures, "all as before, each time; states and history agree with the pointer after every step")
+    tried(
+        Succession.failures,
+        "all as before, each time; states and history agree with the pointer after every step",
+    )

@@ -1,4 +1,6 @@
-"""Promotion and rollback: the history decides, nothing that cannot score is put back, and a crash leaves old or new."""
+"""Promotion and rollback: the history decides, nothing that cannot score is put back, and a crash
+leaves old or new.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,13 @@ from tests.pipelines.releases.boosters import AT
 from tests.pipelines.releases.bundles import USE, failing_write, stored_release
 from tests.pipelines.training.racing import race
 
-DECISIONS = {"a": "approved", "b": "approved", "c": "approved", "bad": "refused", "unsure": "needs a person"}
+DECISIONS = {
+    "a": "approved",
+    "b": "approved",
+    "c": "approved",
+    "bad": "refused",
+    "unsure": "needs a person",
+}
 
 
 @pytest.fixture
@@ -40,7 +48,8 @@ def run(settings: Settings) -> Run:
 @pytest.fixture
 def ids(run: Run) -> dict[str, str]:
     return {
-        name: stored_release(run, n + 1, decision).release_id for n, (name, decision) in enumerate(DECISIONS.items())
+        name: stored_release(run, n + 1, decision).release_id
+        for n, (name, decision) in enumerate(DECISIONS.items())
     }
 
 
@@ -54,7 +63,9 @@ def _states(run: Run, release: str) -> list[str]:
 
 
 def test_a_release_goes_on_state_by_state(run: Run, ids: dict[str, str]) -> None:
-    assert promote(run, ids["a"], reason="first").state == "champion", "the first of a home decides at once"
+    assert promote(run, ids["a"], reason="first").state == "champion", (
+        "the first of a home decides at once"
+    )
     assert promote(run, ids["b"], reason="on").state == "shadow"
     assert load_champion(run).release_id == ids["a"]
     assert promote(run, ids["b"], reason="on").state == "canary"
@@ -76,7 +87,9 @@ def test_a_newer_challenger_retires_the_one_before(run: Run, ids: dict[str, str]
 
 
 @pytest.mark.parametrize(("name", "told"), [("bad", "'refused'"), ("unsure", "'needs a person'")])
-def test_only_an_override_moves_what_the_verdict_holds(run: Run, ids: dict[str, str], name: str, told: str) -> None:
+def test_only_an_override_moves_what_the_verdict_holds(
+    run: Run, ids: dict[str, str], name: str, told: str
+) -> None:
     _champions(run, ids["a"])
     before = run.ledger.champion()
     with pytest.raises(PermanentError, match="override") as caught:
@@ -102,7 +115,9 @@ def test_skipping_a_state_takes_an_override(run: Run, ids: dict[str, str]) -> No
     assert "shadow next" in caught.value.found
 
 
-def test_a_rollback_takes_model_threshold_and_version_together(run: Run, ids: dict[str, str]) -> None:
+def test_a_rollback_takes_model_threshold_and_version_together(
+    run: Run, ids: dict[str, str]
+) -> None:
     _champions(run, ids["a"], ids["b"])
     done = rollback(run, reason="alerts are nonsense")
     scorer = load_champion(run)
@@ -113,7 +128,9 @@ def test_a_rollback_takes_model_threshold_and_version_together(run: Run, ids: di
     assert run.ledger.audit_entries("rollback")[0]["detail"]["reason"] == "alerts are nonsense"
 
 
-def test_a_second_rollback_goes_further_back_and_then_there_is_nothing(run: Run, ids: dict[str, str]) -> None:
+def test_a_second_rollback_goes_further_back_and_then_there_is_nothing(
+    run: Run, ids: dict[str, str]
+) -> None:
     _champions(run, ids["a"], ids["b"], ids["c"])
     assert [rollback(run, reason="r").after for _ in range(2)] == [ids["b"], ids["a"]]
     with pytest.raises(PermanentError, match="nothing to roll back to") as caught:
@@ -132,7 +149,11 @@ def test_without_a_champion_there_is_nothing_to_roll_back_to(run: Run) -> None:
 
 def test_a_rollback_names_what_it_cannot_go_to(run: Run, ids: dict[str, str]) -> None:
     _champions(run, ids["a"], ids["b"])
-    for name, told in ((ids["c"], "never champion"), (ids["b"], "champion already"), ("fraud-x", "fraud-x")):
+    for name, told in (
+        (ids["c"], "never champion"),
+        (ids["b"], "champion already"),
+        ("fraud-x", "fraud-x"),
+    ):
         with pytest.raises(PermanentError) as caught:
             rollback(run, name, reason="r")
         assert told in caught.value.found
@@ -151,12 +172,16 @@ def test_what_cannot_score_is_not_put_back(run: Run, ids: dict[str, str]) -> Non
     other = replace(BASELINE.features[4], default=77.0)
     changed = replace(BASELINE, features=(*BASELINE.features[:4], other, *BASELINE.features[5:]))
     with pytest.raises(BundleError, match="no longer defined like that"):
-        rollback(replace(run, use_case=replace(USE, feature_sets={"baseline": changed})), reason="r")
+        rollback(
+            replace(run, use_case=replace(USE, feature_sets={"baseline": changed})), reason="r"
+        )
     assert run.ledger.champion() == before
 
 
 @pytest.mark.parametrize("action", ["promote", "rollback"])
-def test_a_crash_at_any_write_leaves_the_old_or_the_new(run: Run, ids: dict[str, str], action: str) -> None:
+def test_a_crash_at_any_write_leaves_the_old_or_the_new(
+    run: Run, ids: dict[str, str], action: str
+) -> None:
     _champions(run, ids["a"], ids["b"])
 
     def act() -> None:
@@ -166,7 +191,12 @@ def test_a_crash_at_any_write_leaves_the_old_or_the_new(run: Run, ids: dict[str,
             rollback(run, reason="r")
 
     def now() -> tuple[Any, ...]:
-        return run.ledger.champion(), run.ledger.moves(), _states(run, ids["a"]), len(run.ledger.audit_entries())
+        return (
+            run.ledger.champion(),
+            run.ledger.moves(),
+            _states(run, ids["a"]),
+            len(run.ledger.audit_entries()),
+        )
 
     before = now()
     writes = 5
@@ -195,19 +225,27 @@ def test_one_hundred_races_have_one_winner_each(tmp_path: Path) -> None:
         for number in range(100):
             pool = processes if number >= 80 else threads
             attempts = [(url, f"r{n}", number + 1) for n in range(3)]
-            won = [release for (_, release, _), ok in zip(attempts, pool.map(race, attempts), strict=True) if ok]
+            won = [
+                release
+                for (_, release, _), ok in zip(attempts, pool.map(race, attempts), strict=True)
+                if ok
+            ]
             assert len(won) == 1
             winners += won
     moves = ledger.moves()
     assert [move.generation for move in moves] == list(range(1, 102))
-    assert [move.champion for move in moves] == ["r0", *winners], "who was told so has won, nobody else"
+    assert [move.champion for move in moves] == ["r0", *winners], (
+        "who was told so has won, nobody else"
+    )
     pointer = ledger.champion()
     assert pointer is not None
     assert (pointer.generation, pointer.release_id) == (101, winners[-1])
 
 
 class Line(RuleBasedStateMachine):
-    """However promotions and rollbacks follow, one goes only to who led before and was not rolled back from."""
+    """However promotions and rollbacks follow, one goes only to who led before and was not rolled
+    back from.
+    """
 
     @initialize()
     def start(self) -> None:
@@ -216,7 +254,9 @@ class Line(RuleBasedStateMachine):
         self.undone: set[str] = set()
 
     def _move(self, kind: str, release: str) -> None:
-        self.moves.append(Move(kind=kind, subject=release, champion=release, reason="", actor="t", at=AT))
+        self.moves.append(
+            Move(kind=kind, subject=release, champion=release, reason="", actor="t", at=AT)
+        )
         self.champion = release
 
     @rule(release=st.sampled_from("abcd"))

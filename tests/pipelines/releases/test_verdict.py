@@ -11,18 +11,30 @@ from pipelines.releases.verdict import Check, Verdict, not_applicable
 
 def _check(name: str, outcome: str, consequence: str = "refuse") -> Check:
     return Check(
-        name=name, question="?", outcome=outcome, found=f"what {name} found", consequence=consequence,  # type: ignore[arg-type]
-        figures={"a": 1.0, "b": float("nan")}, table=[{"x": float("inf")}],
-    )  # fmt: skip
+        name=name,
+        question="?",
+        outcome=outcome,
+        found=f"what {name} found",
+        consequence=consequence,  # type: ignore[arg-type]
+        figures={"a": 1.0, "b": float("nan")},
+        table=[{"x": float("inf")}],
+    )
 
 
 @pytest.mark.parametrize(
     ("failed", "decision"),
-    [([], "approved"), (["ask"], "needs a person"), (["ask", "refuse"], "refused"), (["refuse"], "refused")],
+    [
+        ([], "approved"),
+        (["ask"], "needs a person"),
+        (["ask", "refuse"], "refused"),
+        (["refuse"], "refused"),
+    ],
 )
 def test_one_of_three(failed: list[str], decision: str) -> None:
     checks = [_check(f"c{n}", "failed", consequence) for n, consequence in enumerate(failed)]
-    verdict = Verdict(checks=(_check("slices", "passed"), not_applicable("parity", "?", "none"), *checks))
+    verdict = Verdict(
+        checks=(_check("slices", "passed"), not_applicable("parity", "?", "none"), *checks)
+    )
     assert verdict.decision == decision
     assert verdict.summary.startswith(f"{decision}: ")
     assert "not applicable: parity" in verdict.summary

@@ -29,7 +29,9 @@ def test_an_unknown_component_is_told_which_there_are() -> None:
 
 
 @pytest.mark.parametrize("name", [component.name for component in COMPONENTS if component.healthy])
-def test_what_does_not_run_is_not_well(name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_what_does_not_run_is_not_well(
+    name: str, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     for setting in ("SPARK", "AIRFLOW", "MLFLOW", "SERVE"):
         monkeypatch.setenv(f"TOLLGATE_{setting}_PORT", str(free_port()))
@@ -45,8 +47,13 @@ def test_an_errand_has_no_health(capsys: pytest.CaptureFixture[str]) -> None:
     assert "an errand has no health" in capsys.readouterr().err
 
 
-def test_everything_listens_on_loopback_unless_told_otherwise(settings: Settings, jars_are_there: None) -> None:
-    for bind, given in (("127.0.0.1", settings), ("0.0.0.0", settings.model_copy(update={"bind": "0.0.0.0"}))):
+def test_everything_listens_on_loopback_unless_told_otherwise(
+    settings: Settings, jars_are_there: None
+) -> None:
+    for bind, given in (
+        ("127.0.0.1", settings),
+        ("0.0.0.0", settings.model_copy(update={"bind": "0.0.0.0"})),
+    ):
         spark, mlflow, _ = (service.command(given) for service in SERVICES)
         assert f"spark.connect.grpc.binding.address={bind}" in spark
         assert mlflow[mlflow.index("--host") + 1] == bind
@@ -66,13 +73,18 @@ def jars_are_there(settings: Settings) -> None:
 def test_tasks_and_commands_find_an_airflow_elsewhere(settings: Settings) -> None:
     there = settings.model_copy(update={"airflow_url": "http://airflow-api-server:8480"})
     told = airflow_server.environment(there)
-    assert told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"] == "http://airflow-api-server:8480/execution/"
+    assert (
+        told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+        == "http://airflow-api-server:8480/execution/"
+    )
     assert told["TOLLGATE_AIRFLOW_URL"] == AirflowApi(there).url == "http://airflow-api-server:8480"
     here = airflow_server.environment(settings)["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
     assert here == f"http://127.0.0.1:{settings.airflow_port}/execution/"
 
 
-def test_a_home_of_before_keeps_its_password_and_gets_one_for_the_scraper(settings: Settings) -> None:
+def test_a_home_of_before_keeps_its_password_and_gets_one_for_the_scraper(
+    settings: Settings,
+) -> None:
     passwords_file(settings).parent.mkdir(parents=True)
     passwords_file(settings).write_text(json.dumps({USER: "known"}))
     path = make_passwords(settings)
@@ -94,7 +106,9 @@ def test_a_token_that_nobody_renews_is_not_fresh(settings: Settings) -> None:
     assert not metrics_token.is_fresh(settings)
 
 
-def test_an_image_names_the_commit_that_it_was_built_from(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_image_names_the_commit_that_it_was_built_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(run, "CHECKOUT", tmp_path)
     monkeypatch.setattr(run, "BUILT_FROM", tmp_path / ".code-version")
     assert run.code_version.__wrapped__() == "unknown"

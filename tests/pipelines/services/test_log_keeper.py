@@ -23,7 +23,9 @@ for line in sys.stdin:
 def test_a_service_goes_on_writing_into_a_log_that_was_set_aside(tmp_path: Path) -> None:
     log = tmp_path / "service.log"
     with log.open("ab") as output:
-        writer = subprocess.Popen([sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=output, text=True)
+        writer = subprocess.Popen(
+            [sys.executable, "-c", WRITER], stdin=subprocess.PIPE, stdout=output, text=True
+        )
     assert writer.stdin is not None
     lines: list[str] = []
     for turn in range(1, 5):
@@ -39,7 +41,9 @@ def test_a_service_goes_on_writing_into_a_log_that_was_set_aside(tmp_path: Path)
     for path in kept:
         lines += path.read_text().splitlines()
         assert path.stat().st_mode & 0o077 == 0
-    assert lines == [f"line {number}" for number in range(100, 400)], "the oldest was let go, nothing else is missing"
+    assert lines == [f"line {number}" for number in range(100, 400)], (
+        "the oldest was let go, nothing else is missing"
+    )
     assert log_keeper.old_logs(tmp_path) == sorted(kept)
 
 
@@ -48,9 +52,13 @@ def test_the_keeper_looks_at_every_log_of_its_folder(tmp_path: Path) -> None:
     for log in logs:
         log.write_bytes(b"x" * (log_keeper.LIMIT + 1))
     command = [sys.executable, "-m", log_keeper.__name__, str(tmp_path)]
-    keeper = processes.start(log_keeper.NAME, command, environment=os.environ, folder=tmp_path, port=0)
+    keeper = processes.start(
+        log_keeper.NAME, command, environment=os.environ, folder=tmp_path, port=0
+    )
     try:
         until(lambda: all(log.stat().st_size == 0 for log in logs))
     finally:
         assert processes.stop(tmp_path, [keeper], patience=5) == [log_keeper.NAME]
-    assert [path.stat().st_size for path in log_keeper.old_logs(tmp_path)] == [log_keeper.LIMIT + 1] * 2
+    assert [path.stat().st_size for path in log_keeper.old_logs(tmp_path)] == [
+        log_keeper.LIMIT + 1
+    ] * 2

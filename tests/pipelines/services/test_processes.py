@@ -43,14 +43,20 @@ def test_it_is_found_again_by_its_record(record: ProcessRecord, tmp_path: Path) 
     assert len(found.members()) == 2
 
 
-def test_stopping_ends_it_with_its_children_and_forgets_it(record: ProcessRecord, tmp_path: Path) -> None:
+def test_stopping_ends_it_with_its_children_and_forgets_it(
+    record: ProcessRecord, tmp_path: Path
+) -> None:
     members = record.members()
     assert processes.stop(tmp_path, [record], patience=0.5) == ["stubborn"]
-    assert [process.pid for process in members if process.is_running() and process.status() != "zombie"] == []
+    assert [
+        process.pid for process in members if process.is_running() and process.status() != "zombie"
+    ] == []
     assert processes.read(tmp_path, "stubborn") is None
 
 
-def test_children_are_found_when_their_parent_is_gone(record: ProcessRecord, tmp_path: Path) -> None:
+def test_children_are_found_when_their_parent_is_gone(
+    record: ProcessRecord, tmp_path: Path
+) -> None:
     leader = record.leader()
     assert leader is not None
     leader.kill()
@@ -61,7 +67,9 @@ def test_children_are_found_when_their_parent_is_gone(record: ProcessRecord, tmp
 
 
 def test_a_pid_that_belongs_to_somebody_else_by_now_is_left_alone(tmp_path: Path) -> None:
-    foreign = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True)
+    foreign = subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(600)"], start_new_session=True
+    )
     try:
         started = psutil.Process(foreign.pid).create_time()
         stale = ProcessRecord(name="stale", pid=foreign.pid, started=started - 3600, port=1)

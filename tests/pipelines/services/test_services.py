@@ -16,7 +16,9 @@ from tests.ports import free_ports
 
 def _settings(home: Path, **changes: object) -> Settings:
     spark, airflow, mlflow = free_ports(3)
-    return Settings.build(home=home, spark_port=spark, airflow_port=airflow, mlflow_port=mlflow, **changes)
+    return Settings.build(
+        home=home, spark_port=spark, airflow_port=airflow, mlflow_port=mlflow, **changes
+    )
 
 
 def _quiet(name: str, state: str) -> None:
@@ -27,7 +29,10 @@ def _running_in(folder: Path) -> list[psutil.Process]:
     found = []
     for process in psutil.process_iter():
         try:
-            if Path(process.cwd()).is_relative_to(folder) and process.status() != psutil.STATUS_ZOMBIE:
+            if (
+                Path(process.cwd()).is_relative_to(folder)
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
                 found.append(process)
         except psutil.Error:
             continue
@@ -48,7 +53,9 @@ def test_where_one_service_fails_nothing_is_left_running(tmp_path: Path) -> None
     assert {service.state for service in services.status(settings)} == {"down"}
 
 
-def test_missing_java_is_said_before_anything_starts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_java_is_said_before_anything_starts(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("JAVA_HOME", str(tmp_path / "nowhere"))
     with pytest.raises(ConfigurationError, match="Java is missing"):
         services.up(_settings(tmp_path / "home"), report=_quiet)

@@ -1,4 +1,6 @@
-"""The simulated world resembles the public handbook data: the same distributions, up to the luck of the draw."""
+"""The simulated world resembles the public handbook data: the same distributions, up to the luck of
+the draw.
+"""
 
 from __future__ import annotations
 
@@ -20,8 +22,15 @@ pytestmark = pytest.mark.real
 
 @pytest.fixture(scope="module")
 def real(real_data: Path) -> pd.DataFrame:
-    """Sixty handbook days from 2018-05-06 on, when compromised terminals and cards have reached their usual number."""
-    names = {"TX_DATETIME": "time", "CUSTOMER_ID": "customer", "TERMINAL_ID": "terminal", "TX_AMOUNT": "amount"}
+    """Sixty handbook days from 2018-05-06 on, when compromised terminals and cards have reached
+    their usual number.
+    """
+    names = {
+        "TX_DATETIME": "time",
+        "CUSTOMER_ID": "customer",
+        "TERMINAL_ID": "terminal",
+        "TX_AMOUNT": "amount",
+    }
     files = sorted((real_data / "handbook").glob("*.parquet"))[35 : 35 + DAYS]
     frame = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True)
     return frame.rename(columns=names | {"TX_FRAUD_SCENARIO": "scenario"})
@@ -32,8 +41,14 @@ def simulated() -> pd.DataFrame:
     world, frames = build_world(WorldSize(seed=3)), []
     for number in range(DAYS):
         events = transactions_of(world, START + timedelta(days=number), Effects())
-        columns = {"time": events.event_time, "customer": events.customer_id, "terminal": events.terminal_id}
-        frames.append(pd.DataFrame(columns | {"amount": events.cents / 100, "scenario": events.scenario}))
+        columns = {
+            "time": events.event_time,
+            "customer": events.customer_id,
+            "terminal": events.terminal_id,
+        }
+        frames.append(
+            pd.DataFrame(columns | {"amount": events.cents / 100, "scenario": events.scenario})
+        )
     return pd.concat(frames, ignore_index=True)
 
 
@@ -53,11 +68,15 @@ def test_volume_and_who_is_active(real: pd.DataFrame, simulated: pd.DataFrame) -
 
 def test_amounts(real: pd.DataFrame, simulated: pd.DataFrame) -> None:
     levels = [0.05, 0.25, 0.5, 0.75, 0.95, 0.99]
-    np.testing.assert_allclose(simulated.amount.quantile(levels), real.amount.quantile(levels), rtol=0.06)
+    np.testing.assert_allclose(
+        simulated.amount.quantile(levels), real.amount.quantile(levels), rtol=0.06
+    )
 
 
 def test_hours(real: pd.DataFrame, simulated: pd.DataFrame) -> None:
-    shares = [frame.time.dt.hour.value_counts(normalize=True).sort_index() for frame in (simulated, real)]
+    shares = [
+        frame.time.dt.hour.value_counts(normalize=True).sort_index() for frame in (simulated, real)
+    ]
     assert (shares[0] - shares[1]).abs().max() < 0.002
 
 

@@ -35,10 +35,14 @@ def _with(folder: Path, *names: str, last: int = 12) -> Home:
 def test_other_days_stay_as_they_are(tmp_path: Path, usual: Home, name: str) -> None:
     home = _with(tmp_path, name)
     for number in (0, 1, *range(5, 9)):
-        pd.testing.assert_frame_equal(home.rows("transactions", number), usual.rows("transactions", number))
+        pd.testing.assert_frame_equal(
+            home.rows("transactions", number), usual.rows("transactions", number)
+        )
 
 
-def test_holiday_brings_more_and_larger_purchases_that_are_no_fraud(tmp_path: Path, usual: Home) -> None:
+def test_holiday_brings_more_and_larger_purchases_that_are_no_fraud(
+    tmp_path: Path, usual: Home
+) -> None:
     home = _with(tmp_path, "holiday")
     holiday, before = home.rows("transactions", 2), usual.rows("transactions", 2)
     assert 1.6 < len(holiday) / len(before) < 2.0
@@ -47,7 +51,9 @@ def test_holiday_brings_more_and_larger_purchases_that_are_no_fraud(tmp_path: Pa
     assert (honest.amount.astype(float) > 220).any()
 
 
-def test_hidden_fraud_is_a_fifth_scenario_in_rows_that_stay_as_they_are(tmp_path: Path, usual: Home) -> None:
+def test_hidden_fraud_is_a_fifth_scenario_in_rows_that_stay_as_they_are(
+    tmp_path: Path, usual: Home
+) -> None:
     home = _with(tmp_path, "hidden-fraud")
     truth = home.truth(2)
     pd.testing.assert_frame_equal(home.rows("transactions", 2), usual.rows("transactions", 2))
@@ -76,11 +82,15 @@ def test_bad_labels_say_the_opposite_for_some_of_the_night(tmp_path: Path) -> No
     assert wrong.event_time.dt.hour.max() < 7
     night = home.rows("transactions", 2).event_time.dt.hour < 7
     assert 0.01 < len(wrong) / night.sum() < 0.12
-    assert set(truth[truth.reported_at.notna()].transaction_id) <= set(home.rows("fraud_reports", 9).transaction_id)
+    assert set(truth[truth.reported_at.notna()].transaction_id) <= set(
+        home.rows("fraud_reports", 9).transaction_id
+    )
 
 
 @pytest.mark.parametrize(("name", "share"), [("dirty-feed", 0.003), ("broken-feed", 0.03)])
-def test_a_dirty_feed_holds_the_clean_day_and_bad_rows(tmp_path: Path, usual: Home, name: str, share: float) -> None:
+def test_a_dirty_feed_holds_the_clean_day_and_bad_rows(
+    tmp_path: Path, usual: Home, name: str, share: float
+) -> None:
     home = _with(tmp_path, name)
     path = home.landing.fetch("transactions", day(2), tmp_path)[0]
     assert path.name == "part-0.csv.gz"
@@ -88,7 +98,9 @@ def test_a_dirty_feed_holds_the_clean_day_and_bad_rows(tmp_path: Path, usual: Ho
     clean = usual.rows("transactions", 2)
     bad = len(rows) - len(clean)
     assert bad == max(1, round(share * len(clean)))
-    texts = clean.assign(event_time=clean.event_time.dt.strftime("%Y-%m-%d %H:%M:%S.000000Z")).astype(str)
+    texts = clean.assign(
+        event_time=clean.event_time.dt.strftime("%Y-%m-%d %H:%M:%S.000000Z")
+    ).astype(str)
     merged = rows.merge(texts, how="left", indicator=True)
     assert (merged["_merge"] == "both").sum() == len(clean)
     good = merged[merged["_merge"] == "both"][list(clean.columns)].reset_index(drop=True)
@@ -97,7 +109,9 @@ def test_a_dirty_feed_holds_the_clean_day_and_bad_rows(tmp_path: Path, usual: Ho
 
 def test_every_kind_of_bad_row_comes_before_one_comes_twice(tmp_path: Path) -> None:
     home = _with(tmp_path, "broken-feed")
-    rows = pd.read_csv(home.landing.fetch("transactions", day(2), tmp_path)[0], dtype=str, keep_default_na=False)
+    rows = pd.read_csv(
+        home.landing.fetch("transactions", day(2), tmp_path)[0], dtype=str, keep_default_na=False
+    )
     for kind in KINDS:
         name, value = next(iter(kind.values.items()))
         wanted = (value or "").format(day=date(2027, 12, 8))
@@ -130,7 +144,9 @@ def test_duplicate_sends_some_rows_twice(tmp_path: Path, usual: Home) -> None:
     pd.testing.assert_frame_equal(rows.drop_duplicates(), clean)
 
 
-def test_missing_sends_nothing_until_the_day_is_simulated_without_it(tmp_path: Path, usual: Home) -> None:
+def test_missing_sends_nothing_until_the_day_is_simulated_without_it(
+    tmp_path: Path, usual: Home
+) -> None:
     home = _with(tmp_path, "missing")
     assert home.landing.arrival("transactions", day(2)).state == "no folder"
     assert home.landing.arrival("fraud_reports", day(2)).arrived
@@ -165,7 +181,10 @@ def test_plans_hold_each_incident_once_on_its_days() -> None:
     [
         (
             "flood:2026-11-01:2026-11-02",
-            "holiday, new-fraud, hidden-fraud, bad-labels, dirty-feed, broken-feed, late, duplicate",
+            (
+                "holiday, new-fraud, hidden-fraud, bad-labels, dirty-feed, broken-feed, late,"
+                " duplicate"
+            ),
         ),
         ("late", "without its days"),
         ("late:2026-11-01:2026-11-02:2026-11-03", "without its days"),

@@ -1,4 +1,6 @@
-"""The world follows the public specification: reach, habits, volumes, hours, amounts, shares of fraud."""
+"""The world follows the public specification: reach, habits, volumes, hours, amounts, shares of
+fraud.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +15,18 @@ from pipelines.simulate.world import RADIUS, SIDE, Stream, WorldSize, build_worl
 from tests.pipelines.simulate.worlds import day
 
 
-@pytest.mark.parametrize("size", [WorldSize(2_500, 700, 1), WorldSize(40, 3, 2), WorldSize(1, 1, 3)])
+@pytest.mark.parametrize(
+    "size", [WorldSize(2_500, 700, 1), WorldSize(40, 3, 2), WorldSize(1, 1, 3)]
+)
 def test_reach_equals_a_plain_search_of_all_pairs(size: WorldSize) -> None:
     world = build_world(size)
     homes = size.stream(Stream.CUSTOMERS).uniform(0, SIDE, (size.customers, 2))
     shops = size.stream(Stream.TERMINALS).uniform(0, SIDE, (size.terminals, 2))
     for customer, home in enumerate(homes):
         distance = np.hypot(*(shops - home).T)
-        expected = np.flatnonzero(distance < RADIUS) if (distance < RADIUS).any() else [distance.argmin()]
+        expected = (
+            np.flatnonzero(distance < RADIUS) if (distance < RADIUS).any() else [distance.argmin()]
+        )
         found = world.reach[world.reach_start[customer] : world.reach_start[customer + 1]]
         assert sorted(found) == list(expected)
 
@@ -32,12 +38,20 @@ def month() -> pd.DataFrame:
     frames = []
     for number in range(30):
         events = transactions_of(world, day(number), Effects())
-        columns = {"time": events.event_time, "customer": events.customer_id, "terminal": events.terminal_id}
-        frames.append(pd.DataFrame(columns | {"amount": events.cents / 100, "scenario": events.scenario}))
+        columns = {
+            "time": events.event_time,
+            "customer": events.customer_id,
+            "terminal": events.terminal_id,
+        }
+        frames.append(
+            pd.DataFrame(columns | {"amount": events.cents / 100, "scenario": events.scenario})
+        )
     return pd.concat(frames)
 
 
-def test_volume_is_two_transactions_a_customer_less_those_beyond_midnight(month: pd.DataFrame) -> None:
+def test_volume_is_two_transactions_a_customer_less_those_beyond_midnight(
+    month: pd.DataFrame,
+) -> None:
     assert len(month) / 30 == pytest.approx(5_000 * 2 * 0.969, rel=0.02)
 
 
@@ -80,10 +94,17 @@ def test_shares_of_fraud_are_the_handbooks(month: pd.DataFrame) -> None:
 
 def test_a_small_world_has_the_same_share_of_fraud() -> None:
     world = build_world(WorldSize(customers=1_000, terminals=2_000, seed=4))
-    scenarios = np.concatenate([transactions_of(world, day(number), Effects()).scenario for number in range(90)])
+    scenarios = np.concatenate(
+        [transactions_of(world, day(number), Effects()).scenario for number in range(90)]
+    )
     assert 0.006 < (scenarios > 0).mean() < 0.013
 
 
 def test_another_seed_is_another_world() -> None:
-    one, other = (transactions_of(build_world(WorldSize(300, 500, seed)), day(0), Effects()) for seed in (1, 2))
-    assert set(zip(one.customer_id, one.cents, strict=True)) != set(zip(other.customer_id, other.cents, strict=True))
+    one, other = (
+        transactions_of(build_world(WorldSize(300, 500, seed)), day(0), Effects())
+        for seed in (1, 2)
+    )
+    assert set(zip(one.customer_id, one.cents, strict=True)) != set(
+        zip(other.customer_id, other.cents, strict=True)
+    )

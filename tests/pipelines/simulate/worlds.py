@@ -35,7 +35,11 @@ class Home:
         self.landing = Landing(LocalStorage(folder / "landing"))
 
     def simulate(
-        self, first: int, last: int, plans: Mapping[int, DayPlan] | None = None, size: WorldSize = SIZE
+        self,
+        first: int,
+        last: int,
+        plans: Mapping[int, DayPlan] | None = None,
+        size: WorldSize = SIZE,
     ) -> list[Sent]:
         """Simulate days number `first` to `last`, those in `plans` by their plan."""
         by_day = {day(number): plan for number, plan in (plans or {}).items()}
@@ -50,7 +54,10 @@ class Home:
     def rows(self, feed: str, number: int) -> pd.DataFrame:
         """The verified rows of a landed day."""
         paths = self.landing.fetch(feed, day(number), self.folder / "scratch")
-        tables = [pq.read_table(path) if path.suffix == ".parquet" else pc.read_csv(path) for path in paths]
+        tables = [
+            pq.read_table(path) if path.suffix == ".parquet" else pc.read_csv(path)
+            for path in paths
+        ]
         return pa.concat_tables(tables).to_pandas()
 
     def truth(self, number: int) -> pd.DataFrame:

@@ -1,4 +1,6 @@
-"""The archive of Spark's classes: made for one Java and one Spark, used where it is there, never missed."""
+"""The archive of Spark's classes: made for one Java and one Spark, used where it is there, never
+missed.
+"""
 
 from __future__ import annotations
 

@@ -20,7 +20,13 @@ from pipelines.run import Run
 from pipelines.status.days import day_rows
 from pipelines.status.status import standing
 from pipelines.usecases.registry import load
-from tests.accounts import account_of, features_account, ingest_account, monitor_account, score_account
+from tests.accounts import (
+    account_of,
+    features_account,
+    ingest_account,
+    monitor_account,
+    score_account,
+)
 
 AT = datetime(2026, 11, 20, 2, tzinfo=UTC)
 FIRST = date(2026, 11, 1)
@@ -40,13 +46,21 @@ def record(run: Run, stage: str, number: int, status: str = "done", **payload: A
     run.ledger.record_stage(day(number), account_of(stage, payload), status, run_id="r1", at=AT)
 
 
-def monitored(subject: int | None = None, *, detected: bool = False, asked: bool = False) -> dict[str, Any]:
+def monitored(
+    subject: int | None = None, *, detected: bool = False, asked: bool = False
+) -> dict[str, Any]:
     worth = (
         {"subject_day": str(day(subject)), "average_precision": 0.6, "card_precision": 0.31}
         if subject is not None
         else None
     )
-    drift = {"judged": True, "detected": detected, "share": 0.5, "score": 0.1, "summary": f"amount moved {EVIL}"}
+    drift = {
+        "judged": True,
+        "detected": detected,
+        "share": 0.5,
+        "score": 0.1,
+        "summary": f"amount moved {EVIL}",
+    }
     return {
         "volume_ratio": 1.1,
         "quarantine_rate": 0.01,
@@ -74,12 +88,31 @@ def fill(run: Run) -> None:
             gate={"transactions": passed},
         )
         if number == 5:
-            record(run, "features", number, "refused", reason=f"amount is null {EVIL}", gate={"passed": False})
+            record(
+                run,
+                "features",
+                number,
+                "refused",
+                reason=f"amount is null {EVIL}",
+                gate={"passed": False},
+            )
             continue
         record(run, "features", number, rows=95, gate=warned if number == 4 else passed)
-        record(run, "score", number, rows=95, alerts=10, score_mean=0.02, release="fraud-1", fallback=number == 3,
-               fallback_reason="the model is gone", gate=passed)  # fmt: skip
-        account = monitored(number - 7 if number >= 7 else None, detected=number == 9, asked=number == 9)
+        record(
+            run,
+            "score",
+            number,
+            rows=95,
+            alerts=10,
+            score_mean=0.02,
+            release="fraud-1",
+            fallback=number == 3,
+            fallback_reason="the model is gone",
+            gate=passed,
+        )
+        account = monitored(
+            number - 7 if number >= 7 else None, detected=number == 9, asked=number == 9
+        )
         record(run, "monitor", number, **account)
 
 
@@ -90,7 +123,12 @@ def test_a_row_gathers_what_every_stage_said(run: Run) -> None:
     quiet = rows[day(1)]
     assert (quiet.rows_in, quiet.accepted, quiet.quarantined, quiet.duplicates) == (100, 95, 3, 2)
     assert quiet.gates == {"ingest": "passed", "features": "passed", "score": "passed"}
-    assert (quiet.alerts, quiet.release, quiet.fallback, quiet.problems) == (10, "fraud-1", False, ())
+    assert (quiet.alerts, quiet.release, quiet.fallback, quiet.problems) == (
+        10,
+        "fraud-1",
+        False,
+        (),
+    )
     assert rows[day(4)].gates["features"] == "warning"
     assert rows[day(5)].gates == {"ingest": "passed", "features": "refused"}
     assert rows[day(5)].scored is None
@@ -127,12 +165,19 @@ def test_standing_says_what_needs_a_person(run: Run) -> None:
 
 def test_a_refused_training_and_a_failed_parity_need_a_person(run: Run) -> None:
     fill(run)
-    record(run, "train", 11, "refused", verdict={"reasons": ["champion: average precision is 0.1 lower"]})
+    record(
+        run,
+        "train",
+        11,
+        "refused",
+        verdict={"reasons": ["champion: average precision is 0.1 lower"]},
+    )
     record(run, "parity", 8, "refused", reason="3 rows differ")
     now = standing(run)
     told = dict(now.attention)
     assert (
-        told[day(11)] == "the newest training was refused, no release decides: the declared rule goes on: "
+        told[day(11)]
+        == "the newest training was refused, no release decides: the declared rule goes on: "
         "champion: average precision is 0.1 lower"
     )
     assert (day(8), "parity refused: 3 rows differ") in now.attention
@@ -156,7 +201,11 @@ class Page(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        self.sources += [value or "" for name, value in attrs if name == "src" or (tag == "link" and name == "href")]
+        self.sources += [
+            value or ""
+            for name, value in attrs
+            if name == "src" or (tag == "link" and name == "href")
+        ]
 
 
 @pytest.mark.guarantee("injection", fault="`<script>` in what the ledger holds", seen="text")

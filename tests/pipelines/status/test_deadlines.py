@@ -1,4 +1,6 @@
-"""What is late, and how fresh tables are: counted by hand, for any night and clock; told, paged, closed by itself."""
+"""What is late, and how fresh tables are: counted by hand, for any night and clock; told, paged,
+closed by itself.
+"""
 
 from __future__ import annotations
 
@@ -39,29 +41,41 @@ def at(settings: Settings) -> Callable[[datetime], Run]:
 
 
 def night(run: Run, day: date, *stages: str) -> None:
-    """The stages of a scheduled night as the ledger keeps them; behind ingest by command, so that none follows."""
+    """The stages of a scheduled night as the ledger keeps them; behind ingest by command, so that
+    none follows.
+    """
     for stage in stages:
         run_id = "ingest/scheduled__x" if stage == "ingest" else "by hand"
         run.ledger.record_stage(day, account_of(stage, {}), "done", run_id=run_id, at=NIGHT)
 
 
 def of_nights(run: Run) -> list[Incident]:
-    """All incidents but that of Airflow's database, which in these homes does not know the runs of the ledger."""
+    """All incidents but that of Airflow's database, which in these homes does not know the runs of
+    the ledger.
+    """
     return [one for one in run.ledger.incidents() if one.kind != LOST]
 
 
 @given(
     moment=st.integers(-3000, 70_000).map(lambda minutes: NIGHT + timedelta(minutes=minutes)),
-    done=st.sets(st.tuples(st.sampled_from(STAGES), st.integers(0, 50).map(lambda n: FIRST + timedelta(days=n)))),
+    done=st.sets(
+        st.tuples(
+            st.sampled_from(STAGES), st.integers(0, 50).map(lambda n: FIRST + timedelta(days=n))
+        )
+    ),
 )
-def test_late_is_what_is_not_done_after_its_time(moment: datetime, done: set[tuple[str, date]]) -> None:
+def test_late_is_what_is_not_done_after_its_time(
+    moment: datetime, done: set[tuple[str, date]]
+) -> None:
     found = judge(FRAUD, dict.fromkeys(done, "done"), since=FIRST, at=moment)
     expected = {}
     for back in range(1, LOOKED_BACK + 1):
         day = moment.date() - timedelta(days=back)
         for stage, clock in FRAUD.schedule.deadlines.items():
             hour, minute = map(int, clock.split(":"))
-            due = datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC) + timedelta(days=1)
+            due = datetime(day.year, day.month, day.day, hour, minute, tzinfo=UTC) + timedelta(
+                days=1
+            )
             if day >= FIRST and due < moment and (stage, day) not in done:
                 expected[stage, day] = moment - due
     assert {(one.stage, one.day): one.by for one in found.late} == expected
@@ -82,11 +96,17 @@ def test_a_home_without_a_schedule_is_never_late(at: Callable[[datetime], Run]) 
 
 
 @pytest.mark.guarantee(
-    "missing upstream", fault="a night that does not come", seen="one incident that escalates, closed by itself"
+    "missing upstream",
+    fault="a night that does not come",
+    seen="one incident that escalates, closed by itself",
 )
-def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(at: Callable[[datetime], Run]) -> None:
+def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(
+    at: Callable[[datetime], Run],
+) -> None:
     night(at(NIGHT), FIRST, "ingest", "features", "materialize")
-    assert follow_deadlines(at(NIGHT + timedelta(hours=3, minutes=30))) == (), "at the minute it is not late yet"
+    assert follow_deadlines(at(NIGHT + timedelta(hours=3, minutes=30))) == (), (
+        "at the minute it is not late yet"
+    )
     monitored_late = at(NIGHT + timedelta(days=1, hours=1, minutes=45))
     follow_deadlines(monitored_late)
     follow_deadlines(at(NIGHT + timedelta(days=1, hours=2)))
@@ -96,15 +116,21 @@ def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(at: Ca
         "critical",
         ["2026-11-10", "2026-11-11"],
     )
-    assert one.summary == "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 22 h 30 min ago (not run)"
+    assert (
+        one.summary == "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 22 h 30 min ago (not run)"
+    )
     night(monitored_late, FIRST, "score", "monitor")
     night(monitored_late, FIRST + timedelta(days=1), *STAGES)
     follow_deadlines(monitored_late)
     assert [one for one in of_nights(monitored_late) if one.resolved_at is None] == []
 
 
-def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(at: Callable[[datetime], Run]) -> None:
-    """A laptop that slept for six nights: one cause, the days that are still missing, closed after the last of them."""
+def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(
+    at: Callable[[datetime], Run],
+) -> None:
+    """A laptop that slept for six nights: one cause, the days that are still missing, closed after
+    the last of them.
+    """
     night(at(NIGHT), FIRST, *STAGES)
     back = at(NIGHT + timedelta(days=6, hours=6))
     follow_deadlines(back)
@@ -115,7 +141,10 @@ def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(at: Calla
         night(back, FIRST + timedelta(days=number), *STAGES)
     follow_deadlines(back)
     (one,) = of_nights(back)
-    assert [str(day) for day in one.detail.days] == ["2026-11-14", "2026-11-16"], "those that are done are late no more"
+    assert [str(day) for day in one.detail.days] == [
+        "2026-11-14",
+        "2026-11-16",
+    ], "those that are done are late no more"
     for number in (4, 6):
         night(back, FIRST + timedelta(days=number), *STAGES)
     follow_deadlines(back)
@@ -152,7 +181,9 @@ def test_a_stage_that_nobody_waits_for_is_a_ticket(at: Callable[[datetime], Run]
     assert [one.severity for one in of_nights(run)] == ["warning"]
 
 
-def test_a_failure_that_is_told_already_is_not_told_as_lateness_too(at: Callable[[datetime], Run]) -> None:
+def test_a_failure_that_is_told_already_is_not_told_as_lateness_too(
+    at: Callable[[datetime], Run],
+) -> None:
     run = at(NIGHT + timedelta(hours=6))
     night(run, FIRST, "ingest")
     follow_deadlines(run)
@@ -166,7 +197,10 @@ def test_status_now_and_metrics_say_it(
 ) -> None:
     run = at(NIGHT + timedelta(hours=6))
     night(run, FIRST, "ingest", "features", "materialize")
-    told = "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 2 h 30 min ago (not run); late too: monitor"
+    told = (
+        "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 2 h 30 min ago (not run); late too:"
+        " monitor"
+    )
     assert (FIRST, told) in standing(run).attention
     assert told in whole_page(LISTS[0], Facts(run), Served("/ops"))
     metrics = openmetrics(Facts(run))
@@ -181,7 +215,9 @@ def test_status_now_and_metrics_say_it(
     night(run, lately, "ingest")
     printed = CliRunner().invoke(build_app(), ["status"]).output
     assert f"fresh     transactions {lately}" in printed
-    assert "metrics" not in printed.partition("fresh")[2].partition("\n")[0], "nothing is known of it"
+    assert "metrics" not in printed.partition("fresh")[2].partition("\n")[0], (
+        "nothing is known of it"
+    )
     assert f"features of {lately} was due {lately + timedelta(days=1)} 04:30 UTC" in printed
 
 

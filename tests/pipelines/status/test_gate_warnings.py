@@ -1,4 +1,6 @@
-"""A warning of a gate is shown where a stage is run, in the standing and in its JSON: which check, found, expected."""
+"""A warning of a gate is shown where a stage is run, in the standing and in its JSON: which check,
+found, expected.
+"""
 
 from __future__ import annotations
 
@@ -63,14 +65,16 @@ def test_run_prints_each_warning_once_with_its_days(capsys: pytest.CaptureFixtur
     printed = capsys.readouterr().out
     told = [line for line in printed.splitlines() if line.startswith("gate warning")]
     assert told == [
-        "gate warning: transactions_by_day, busiest_hour_share (ExpectColumnValuesToBeBetween) on "
-        "2026-11-01..2026-11-03: expected values to be between (min_value 0, max_value 0.5); "
-        "found 4 of 4 rows (100 %), such as 1.0 (most transactions fall into one hour: times are wrong)"
+        "gate warning: transactions_by_day, busiest_hour_share (ExpectColumnValuesToBeBetween) on"
+        " 2026-11-01..2026-11-03: expected values to be between (min_value 0, max_value 0.5); found"
+        " 4 of 4 rows (100 %), such as 1.0 (most transactions fall into one hour: times are wrong)"
     ]
 
 
 @pytest.mark.parametrize("stage", ["features", "score"])
-def test_stages_with_one_suite_print_theirs_too(stage: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_stages_with_one_suite_print_theirs_too(
+    stage: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     failure = {**MIDNIGHTS, "column": "amount", "severity": "info"}
     accounts = {DAYS.first: account_of(stage, {"rows": 3, "gate": gate(stage, failure)})}
     print_result(StageResult(stage=stage, days=DayRange.single(DAYS.first), accounts=accounts))
@@ -86,11 +90,19 @@ def test_stages_with_one_suite_print_theirs_too(stage: str, capsys: pytest.Captu
         ),
         (
             monitor_account(
-                rows=1, diagnosis={"severity": "ticket", "summary": "labels are missing", "runbook": "r.md"}
+                rows=1,
+                diagnosis={
+                    "severity": "ticket",
+                    "summary": "labels are missing",
+                    "runbook": "r.md",
+                },
             ),
             "watch: labels are missing (r.md)",
         ),
-        (monitor_account(rows=1, drift={"detected": True, "summary": "amount moved"}), "drift: amount moved"),
+        (
+            monitor_account(rows=1, drift={"detected": True, "summary": "amount moved"}),
+            "drift: amount moved",
+        ),
     ],
 )
 def test_run_prints_what_a_person_should_know_of_a_day(

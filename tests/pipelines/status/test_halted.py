@@ -1,4 +1,6 @@
-"""A day that stopped half-way is told within the hour, with the stage that is missing and why; one that runs is not."""
+"""A day that stopped half-way is told within the hour, with the stage that is missing and why; one
+that runs is not.
+"""
 
 from __future__ import annotations
 
@@ -36,11 +38,17 @@ def airflow(settings: Settings) -> Iterator[tuple[SmallAirflow, Settings]]:
 def at(airflow: tuple[SmallAirflow, Settings]) -> Callable[[float], Run]:
     """A run so many minutes after `DONE`."""
     return lambda minutes: Run(
-        airflow[1], load("fraud"), run_id="r", actor="test", clock=lambda: DONE + timedelta(minutes=minutes)
+        airflow[1],
+        load("fraud"),
+        run_id="r",
+        actor="test",
+        clock=lambda: DONE + timedelta(minutes=minutes),
     )
 
 
-def ran(run: Run, *stages: str, day: date = DAY, by: str = "{}/manual__1", at: datetime = DONE) -> None:
+def ran(
+    run: Run, *stages: str, day: date = DAY, by: str = "{}/manual__1", at: datetime = DONE
+) -> None:
     for stage in stages:
         run.ledger.record_stage(day, account_of(stage, {}), "done", run_id=by.format(stage), at=at)
 
@@ -64,15 +72,27 @@ def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself
     run = at(30)
     follow_deadlines(run)
     (one,) = lateness(run)
-    assert (one.kind, one.severity, [str(day) for day in one.detail.days], list(one.detail.sources)) == (
+    assert (
+        one.kind,
+        one.severity,
+        [str(day) for day in one.detail.days],
+        list(one.detail.sources),
+    ) == (
         "late",
         "warning",
         [str(DAY)],
         ["features"],
     )
-    assert "ingest is done since 09:00 UTC, no run of it in Airflow: the DAG features is paused" in one.summary
+    assert (
+        "ingest is done since 09:00 UTC, no run of it in Airflow: the DAG features is paused"
+        in one.summary
+    )
     assert f"tollgate backfill --from {DAY} --to {DAY}" in one.detail.next_step
-    told = [what for day, what in standing(run, look=airflow_look(run.settings, "fraud")).attention if day == DAY]
+    told = [
+        what
+        for day, what in standing(run, look=airflow_look(run.settings, "fraud")).attention
+        if day == DAY
+    ]
     assert any("the DAG features is paused" in what for what in told)
     ran(run, "features", "score", "monitor")
     follow_deadlines(run)
@@ -99,7 +119,9 @@ def test_without_airflow_the_ledger_alone_says_it_later_and_within_the_hour(
     assert late(at(45), asked=True) == late(at(45), asked=False) == []
     assert late(at(55), asked=True) == late(at(55), asked=False) == [("score", DAY)]
     follow_deadlines(at(55))
-    assert [one.severity for one in lateness(at(55))] == ["warning"], "its deadline is no page's before its time"
+    assert [one.severity for one in lateness(at(55))] == ["warning"], (
+        "its deadline is no page's before its time"
+    )
 
 
 def test_doctor_and_status_name_a_paused_dag_before_a_day_stops_at_it(

@@ -1,4 +1,6 @@
-"""A day whose stages ran under different policies, or which was scored again after it was watched, says so."""
+"""A day whose stages ran under different policies, or which was scored again after it was watched,
+says so.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +37,9 @@ def with_capacity(run: Run, capacity: int) -> Run:
 
 def record(run: Run, stage: str, **account: Any) -> None:
     """What a stage leaves, as it leaves it."""
-    StageResult(stage=stage, days=DayRange.single(DAY), accounts={DAY: account_of(stage, account)}).record(run)
+    StageResult(
+        stage=stage, days=DayRange.single(DAY), accounts={DAY: account_of(stage, account)}
+    ).record(run)
 
 
 def problems(run: Run) -> tuple[str, ...]:
@@ -47,7 +51,9 @@ def test_a_policy_that_changed_between_score_and_monitor_is_named(run: Run) -> N
     record(run, "score", release="a")
     record(with_capacity(run, 50), "monitor", release="a")
     (told,) = problems(run)
-    assert told.startswith("the review policy changed within the day: monitor ran with another one than score")
+    assert told.startswith(
+        "the review policy changed within the day: monitor ran with another one than score"
+    )
     assert f"tollgate backfill --from {DAY} --to {DAY} --rerun" in told
     assert any(what == told for _, what in standing(run).attention)
 
@@ -78,6 +84,10 @@ def test_a_day_scored_again_after_it_was_watched_names_both_releases(run: Run) -
     assert problems(run) == ()
     record(run, "score", release="b")
     (told,) = problems(run)
-    assert told == (f"scored again by b after the watch had judged a: tollgate run monitor --from {DAY} --to {DAY}")
+    assert (
+        told
+        == f"scored again by b after the watch had judged a: tollgate run monitor --from {DAY} --to"
+        f" {DAY}"
+    )
     record(run, "monitor", release="b")
     assert problems(run) == ()

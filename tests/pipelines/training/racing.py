@@ -1,4 +1,7 @@
-"""One promotion out of several at once. Imports little, since the processes that race start by importing it."""
+"""One promotion out of several at once.
+
+Imports little, since the processes that race start by importing it.
+"""
 
 from __future__ import annotations
 
@@ -11,7 +14,9 @@ from tests.pipelines.releases.boosters import AT
 
 
 def race(arguments: tuple[str, str, int]) -> bool:
-    """Promote a release on the ledger of that URL if its pointer has moved so many times; whether that succeeded."""
+    """Promote a release on the ledger of that URL if its pointer has moved so many times; whether
+    that succeeded.
+    """
     url, release_id, generation = arguments
     ledger = _ledger(url)
     pointer = ledger.champion()

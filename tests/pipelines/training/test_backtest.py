@@ -1,4 +1,6 @@
-"""Backtest: sizes against a plain count, choices from before the test days only, and the messages for bad requests."""
+"""Backtest: sizes against a plain count, choices from before the test days only, and the messages
+for bad requests.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +28,9 @@ SEARCH = ({"max_depth": 2}, {"max_depth": 4})
 
 def _run(home: Settings) -> Run:
     use_case = small_use_case()
-    use_case = replace(use_case, model=replace(use_case.model, search=SEARCH, search_folds=1, history_days=7))
+    use_case = replace(
+        use_case, model=replace(use_case.model, search=SEARCH, search_folds=1, history_days=7)
+    )
     return Run(home, use_case, run_id="test-run", actor="test", clock=lambda: NOW)
 
 
@@ -51,11 +55,19 @@ def result(world: tuple[Run, History]) -> Backtest:
 def _plain_sizes(history: History, start: date) -> dict[str, int]:
     """Event by event: who is trained on, who is judged, and which of them were reported in time."""
     reported: dict[int, datetime] = dict(
-        zip(history.fraud_reports["transaction_id"], history.fraud_reports["reported_at"], strict=True)
+        zip(
+            history.fraud_reports["transaction_id"],
+            history.fraud_reports["reported_at"],
+            strict=True,
+        )
     )
     end_of_lake = midnight(DAYS.last + timedelta(days=1))
     test_from = start + timedelta(days=14)
-    events = list(history.features[["transaction_id", "customer_id", "event_time", "day"]].itertuples(index=False))
+    events = list(
+        history.features[["transaction_id", "customer_id", "event_time", "day"]].itertuples(
+            index=False
+        )
+    )
     train = [event for event in events if start <= event.day < start + timedelta(days=7)]
     first_report: dict[int, datetime] = {}
     for event in events:
@@ -66,13 +78,18 @@ def _plain_sizes(history: History, start: date) -> dict[str, int]:
         event
         for event in events
         if test_from <= event.day < test_from + timedelta(days=7)
-        and not (event.customer_id in first_report and first_report[event.customer_id] < midnight(event.day))
+        and not (
+            event.customer_id in first_report
+            and first_report[event.customer_id] < midnight(event.day)
+        )
     ]
     known = {number for number, when in reported.items() if when <= end_of_lake}
     return {
         "n_train": len(train),
         "n_train_fraud": sum(
-            reported[event.transaction_id] <= midnight(test_from) for event in train if event.transaction_id in reported
+            reported[event.transaction_id] <= midnight(test_from)
+            for event in train
+            if event.transaction_id in reported
         ),
         "n_test": len(test),
         "n_test_fraud": sum(event.transaction_id in known for event in test),
@@ -100,20 +117,30 @@ def test_the_document_has_every_number_by_fold_and_on_average(result: Backtest) 
     for name in names:
         values = [fold[name] for fold in document["folds"]]
         assert document["average"][name] == pytest.approx(sum(values) / len(values))
-    assert document["average"]["average_precision"] > document["average"]["rule"]["average_precision"]
+    assert (
+        document["average"]["average_precision"] > document["average"]["rule"]["average_precision"]
+    )
 
 
 def test_nothing_that_happens_in_the_test_week_reaches_the_model(
     result: Backtest, world: tuple[Run, History], tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """With every later report gone and later events changed, the same parameters are chosen from the same rows."""
+    """With every later report gone and later events changed, the same parameters are chosen from
+    the same rows.
+    """
     first = _splits(world[0])[0]
-    run, history = _run(Settings.build(home=tmp_path_factory.mktemp("later"), spark_cores=1)), world[1]
+    run, history = (
+        _run(Settings.build(home=tmp_path_factory.mktemp("later"), spark_cores=1)),
+        world[1],
+    )
     later = (history.features["event_time"] >= pd.Timestamp(first.test.start)).to_numpy()
     features = history.features.copy()
     features.loc[later, "amount"] = 1.0
     reports = history.fraud_reports
-    store_history(run, History(features, history.transactions, reports[reports["reported_at"] < first.test.start]))
+    store_history(
+        run,
+        History(features, history.transactions, reports[reports["reported_at"] < first.test.start]),
+    )
     changed = backtest(run, [first], "baseline").folds[0]
     assert changed.parameters == result.folds[0].parameters
     assert changed.learnt == result.folds[0].learnt
@@ -121,7 +148,9 @@ def test_nothing_that_happens_in_the_test_week_reaches_the_model(
     assert changed.sizes["n_test_fraud"] == 0
 
 
-def test_more_history_is_learnt_from_but_the_split_stays(world: tuple[Run, History], result: Backtest) -> None:
+def test_more_history_is_learnt_from_but_the_split_stays(
+    world: tuple[Run, History], result: Backtest
+) -> None:
     policy = replace(world[0].use_case.model, history_days=14, search=())
     run = replace(world[0], use_case=replace(world[0].use_case, model=policy))
     fold = backtest(run, _splits(run)[:1], "baseline").folds[0]
@@ -132,7 +161,9 @@ def test_more_history_is_learnt_from_but_the_split_stays(world: tuple[Run, Histo
 def test_days_that_the_lake_lacks_are_named(world: tuple[Run, History]) -> None:
     with pytest.raises(PermanentError) as refused:
         backtest(world[0], _splits(world[0], [DAYS.first - timedelta(days=3)]), "baseline")
-    assert f"{DAYS.first - timedelta(days=3)}..{DAYS.first - timedelta(days=1)}" in str(refused.value)
+    assert f"{DAYS.first - timedelta(days=3)}..{DAYS.first - timedelta(days=1)}" in str(
+        refused.value
+    )
     assert "--train-starts" in str(refused.value)
 
 
@@ -144,7 +175,11 @@ def test_test_days_without_their_reports_wait(world: tuple[Run, History]) -> Non
 
 @pytest.mark.parametrize(
     ("starts", "delay", "said"),
-    [([STARTS[0], STARTS[0]], 7, "not distinct"), ([], 7, "no fold"), (STARTS, 6, "shorter than labels take")],
+    [
+        ([STARTS[0], STARTS[0]], 7, "not distinct"),
+        ([], 7, "no fold"),
+        (STARTS, 6, "shorter than labels take"),
+    ],
 )
 def test_requests_that_make_no_sense(starts: list[date], delay: int, said: str) -> None:
     with pytest.raises(UsageError, match=said):

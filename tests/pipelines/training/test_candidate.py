@@ -1,4 +1,6 @@
-"""The threshold: as many units a day as people can review, by scores that the test days have no part in."""
+"""The threshold: as many units a day as people can review, by scores that the test days have no
+part in.
+"""
 
 from __future__ import annotations
 
@@ -40,4 +42,6 @@ def test_the_days_of_a_training_are_those_of_the_design() -> None:
     assert split.known_at.date() == split.test.first
     weeks_searched = timedelta(days=7 * USE_CASE.model.search_folds + USE_CASE.label.delay_days)
     history = split.history(USE_CASE.model.history_days)
-    assert training_days(USE_CASE, as_of) == DayRange(history.first - weeks_searched, split.test.last)
+    assert training_days(USE_CASE, as_of) == DayRange(
+        history.first - weeks_searched, split.test.last
+    )

@@ -33,7 +33,8 @@ def learnt():
 def test_the_same_rows_and_seed_give_the_same_bits(learnt):
     matrix, label = learnt
     once, again, other = (
-        bytes(fit_booster(matrix, label, NAMES, QUICK, seed=seed).save_raw("ubj")) for seed in (7, 7, 8)
+        bytes(fit_booster(matrix, label, NAMES, QUICK, seed=seed).save_raw("ubj"))
+        for seed in (7, 7, 8)
     )
     assert once == again
     assert once != other
@@ -42,7 +43,13 @@ def test_the_same_rows_and_seed_give_the_same_bits(learnt):
 def test_bins_of_half_the_width_give_the_bits_that_whole_values_give(learnt):
     matrix, label = learnt
     compact = compact_matrix_of(simulated_frame(date(2026, 1, 1), 10), NAMES)
-    fixed = {"objective": "binary:logistic", "tree_method": "hist", "nthread": 1, "seed": 7, "monotone_constraints": {}}
+    fixed = {
+        "objective": "binary:logistic",
+        "tree_method": "hist",
+        "nthread": 1,
+        "seed": 7,
+        "monotone_constraints": {},
+    }
     for bins in ({}, {"max_bin": 1024, "num_parallel_tree": 3, "colsample_bynode": 0.5}):
         given = {key: value for key, value in (QUICK | bins).items() if key != "num_boost_round"}
         whole = xgb.DMatrix(matrix, label=label, feature_names=list(NAMES))
@@ -66,7 +73,9 @@ def test_scores_are_probabilities_that_rank_frauds_first(learnt):
 def test_a_declared_direction_holds_and_one_for_a_column_that_is_not_there_is_passed_over(learnt):
     matrix, label = learnt
     free = fit_booster(matrix, label, NAMES, QUICK, seed=7)
-    bound = fit_booster(matrix, label, NAMES, {**QUICK, "monotone_constraints": {"amount": -1, "absent": 1}}, seed=7)
+    bound = fit_booster(
+        matrix, label, NAMES, {**QUICK, "monotone_constraints": {"amount": -1, "absent": 1}}, seed=7
+    )
     ramp = np.column_stack([np.linspace(0, 400, 2000), np.zeros(2000)])
     assert (np.diff(booster_scores(bound, ramp)) <= 0).all()
     assert (np.diff(booster_scores(free, ramp)) > 0).any()
@@ -80,7 +89,9 @@ def test_columns_come_in_the_order_asked_for_and_a_missing_one_raises():
 
 
 def test_the_rule_scores_between_0_and_1():
-    frame = simulated_frame(date(2026, 1, 1), 1).assign(amount=lambda f: np.linspace(0, 880, len(f)))
+    frame = simulated_frame(date(2026, 1, 1), 1).assign(
+        amount=lambda f: np.linspace(0, 880, len(f))
+    )
     rule = load("fraud").rule
     scores = rule_scores(frame, rule)
     assert (scores[0], scores[-1]) == (0.0, 1.0)

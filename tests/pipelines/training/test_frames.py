@@ -1,4 +1,6 @@
-"""Splits, labels as known and removed cards equal the plain-Python oracle, and the published sizes on real data."""
+"""Splits, labels as known and removed cards equal the plain-Python oracle, and the published sizes
+on real data.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,9 @@ from tests.pipelines.training.training_frames import frame_of, handbook_frame
 FRAUD = load("fraud")
 START = datetime(2026, 1, 1, tzinfo=UTC)
 HOURS = st.integers(0, 24 * 24)
-EVENTS = st.lists(st.tuples(HOURS, st.integers(0, 5), st.one_of(st.none(), st.integers(0, 12 * 24))), max_size=40)
+EVENTS = st.lists(
+    st.tuples(HOURS, st.integers(0, 5), st.one_of(st.none(), st.integers(0, 12 * 24))), max_size=40
+)
 
 
 def _events(drawn):
@@ -41,21 +45,32 @@ def test_labels_as_known_equal_the_oracle(drawn, hour):
 @settings(deadline=None)
 def test_judged_rows_equal_the_oracle(drawn, start):
     events = list(_events(drawn))
-    split = Split.of(date(2026, 1, 1) + timedelta(days=start), train_days=7, delay_days=7, test_days=7)
+    split = Split.of(
+        date(2026, 1, 1) + timedelta(days=start), train_days=7, delay_days=7, test_days=7
+    )
     as_of = split.test.end + timedelta(days=12)
-    history = [{"card": card, "event_time": time, "reported_at": at} for _, time, card, at in events]
+    history = [
+        {"card": card, "event_time": time, "reported_at": at} for _, time, card, at in events
+    ]
     expected = {
         number: int(at is not None)
         for number, time, card, at in events
-        if time.date() in split.test and not is_blocked(card, time.date(), split.train.first, history)
+        if time.date() in split.test
+        and not is_blocked(card, time.date(), split.train.first, history)
     }
     rows, label = judged(frame_of(events), FRAUD, split, as_of)
-    assert dict(zip(rows["transaction_id"].tolist(), label.astype(int).tolist(), strict=True)) == expected
+    assert (
+        dict(zip(rows["transaction_id"].tolist(), label.astype(int).tolist(), strict=True))
+        == expected
+    )
 
 
 def test_a_split_follows_its_train_days_after_the_delay():
     split = Split.of(date(2018, 7, 25), train_days=7, delay_days=7, test_days=7)
-    assert (str(split.train), str(split.test)) == ("2018-07-25..2018-07-31", "2018-08-08..2018-08-14")
+    assert (str(split.train), str(split.test)) == (
+        "2018-07-25..2018-07-31",
+        "2018-08-08..2018-08-14",
+    )
     assert str(split.history(28)) == "2018-07-04..2018-07-31"
     assert Split.before(date(2018, 8, 14), FRAUD) == split
 
@@ -64,7 +79,11 @@ def test_what_is_reported_after_the_test_days_begin_is_not_learnt():
     split = Split.of(date(2026, 1, 1), train_days=7, delay_days=7, test_days=7)
     time = START + timedelta(days=2)
     frame = frame_of(
-        [(1, time, 1, split.known_at), (2, time, 2, split.known_at + timedelta(microseconds=1)), (3, time, 3, None)]
+        [
+            (1, time, 1, split.known_at),
+            (2, time, 2, split.known_at + timedelta(microseconds=1)),
+            (3, time, 3, None),
+        ]
     )
     rows, label = learnable(frame, FRAUD, split.train, split.known_at)
     assert dict(zip(rows["transaction_id"], label, strict=True)) == {1: 1.0, 2: 0.0, 3: 0.0}

@@ -1,4 +1,6 @@
-"""Reproduce: in a fresh process, from MLflow's record alone, the same bytes; else the difference has a name."""
+"""Reproduce: in a fresh process, from MLflow's record alone, the same bytes; else the difference
+has a name.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,13 @@ from pipelines.training.reproduce import reproduce
 from pipelines.training.stage import TrainResult, train
 from tests.conftest import NOW
 from tests.pipelines.ledger_copy import on_ledger_copy
-from tests.pipelines.training_lake import AS_OF, make_history, small_use_case, store_history, store_table
+from tests.pipelines.training_lake import (
+    AS_OF,
+    make_history,
+    small_use_case,
+    store_history,
+    store_table,
+)
 
 pytestmark = pytest.mark.slow
 FRESH = """
@@ -49,12 +57,22 @@ def trained(spark: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Ru
     return run, result
 
 
-def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(trained: tuple[Run, TrainResult]) -> None:
+def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(
+    trained: tuple[Run, TrainResult],
+) -> None:
     """The lake has other rows by now; the ledger is out of the way."""
     run, result = trained
-    settings = run.settings.model_copy(update={"ledger": f"sqlite:///{run.settings.home}/no.sqlite"})
+    settings = run.settings.model_copy(
+        update={"ledger": f"sqlite:///{run.settings.home}/no.sqlite"}
+    )
     done = subprocess.run(
-        [sys.executable, "-c", FRESH, result.released.account.mlflow_run_id, result.released.account.code_version],
+        [
+            sys.executable,
+            "-c",
+            FRESH,
+            result.released.account.mlflow_run_id,
+            result.released.account.code_version,
+        ],
         env={**os.environ, **settings.environment()},
         cwd=CHECKOUT,
         capture_output=True,
@@ -68,7 +86,9 @@ def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(trained: t
     assert [item["what"] for item in found["differences"]] == []
 
 
-def test_a_release_is_found_by_its_name_and_an_unknown_one_is_told(trained: tuple[Run, TrainResult]) -> None:
+def test_a_release_is_found_by_its_name_and_an_unknown_one_is_told(
+    trained: tuple[Run, TrainResult],
+) -> None:
     run, result = trained
     run_id, record = Tracking(run.settings, "fraud").training_record(result.release_id)
     assert run_id == result.released.account.mlflow_run_id
@@ -93,11 +113,19 @@ def test_what_differs_is_named(trained: tuple[Run, TrainResult], what: str) -> N
     versions = json.loads(kept)["data_versions"]
     features = run.use_case.feature_sets[run.use_case.model.feature_set]
     changes: dict[str, tuple[dict[str, Any], str, str]] = {
-        "data gone": ({"data_versions": {**versions, "features": 99}}, "data", "cannot be read any more"),
+        "data gone": (
+            {"data_versions": {**versions, "features": 99}},
+            "data",
+            "cannot be read any more",
+        ),
         "other data": ({"data_versions": {**versions, "features": 1}}, "data", "rows with digest"),
         "seed": ({"seed": 4}, "seed", str(run.use_case.model.seed)),
         "environment": ({"environment": {"xgboost": "0.1"}}, "environment", "xgboost"),
-        "features": ({"feature_set": {**json.loads(kept)["feature_set"], "digest": "0"}}, "code", features.digest),
+        "features": (
+            {"feature_set": {**json.loads(kept)["feature_set"], "digest": "0"}},
+            "code",
+            features.digest,
+        ),
     }
     changed, told, text = changes[what]
     try:
@@ -105,8 +133,12 @@ def test_what_differs_is_named(trained: tuple[Run, TrainResult], what: str) -> N
         found = reproduce(replace(run), result.release_id)
     finally:
         path.write_text(kept)
-    assert any(name == told and text in there for name, _, there in found.differences), found.differences
-    assert found.equal == (what in {"environment", "features", "seed"}), "what does no harm is told all the same"
+    assert any(name == told and text in there for name, _, there in found.differences), (
+        found.differences
+    )
+    assert found.equal == (what in {"environment", "features", "seed"}), (
+        "what does no harm is told all the same"
+    )
 
 
 def test_rows_that_were_deleted_for_good_are_named_as_the_reason(
@@ -117,8 +149,12 @@ def test_rows_that_were_deleted_for_good_are_named_as_the_reason(
     shutil.copytree(known.settings.lake, tmp_path / "lake")
     run = on_ledger_copy(known, tmp_path)
     run = replace(run, settings=run.settings.model_copy(update={"lake": str(tmp_path / "lake")}))
-    row: Any = run.lake.read("features", version=result.released.account.data_versions["features"]).first()
-    assert delete_units(run, [str(row["customer_id"])], reason="the court said so").tables["features"]["deleted"]
+    row: Any = run.lake.read(
+        "features", version=result.released.account.data_versions["features"]
+    ).first()
+    assert delete_units(run, [str(row["customer_id"])], reason="the court said so").tables[
+        "features"
+    ]["deleted"]
     found = reproduce(run, result.release_id)
     assert not found.equal
     said = [there for what, _, there in found.differences if what == "data"]

@@ -1,4 +1,6 @@
-"""The bill of materials names every package of the lock as it is installed, the jars, and the model by its digest."""
+"""The bill of materials names every package of the lock as it is installed, the jars, and the model
+by its digest.
+"""
 
 from __future__ import annotations
 
@@ -14,32 +16,48 @@ from pipelines.training.sbom import bill_of_materials, locked_packages
 from tests.accounts import release_account
 
 RECORD = release_account(
-    release_id="fraud-20260906-0123abcd", use_case="fraud", model_digest="ab" * 32, code_version="c0"
+    release_id="fraud-20260906-0123abcd",
+    use_case="fraud",
+    model_digest="ab" * 32,
+    code_version="c0",
 )
 
 
 def test_it_names_what_is_installed_of_the_lock_the_jars_and_the_model() -> None:
     told = bill_of_materials(RECORD)
     assert (told["bomFormat"], told["specVersion"], told["version"]) == ("CycloneDX", "1.6", 1)
-    assert told["metadata"]["component"]["hashes"] == [{"alg": "SHA-256", "content": RECORD.model_digest}]
+    assert told["metadata"]["component"]["hashes"] == [
+        {"alg": "SHA-256", "content": RECORD.model_digest}
+    ]
     purls = [one["purl"] for one in told["components"] if "purl" in one]
     assert len(purls) > 200
-    assert all(re.fullmatch(r"pkg:(pypi/[a-z0-9-]+|maven/[\w.-]+/[\w.-]+)@[^\s@]+", purl) for purl in purls)
+    assert all(
+        re.fullmatch(r"pkg:(pypi/[a-z0-9-]+|maven/[\w.-]+/[\w.-]+)@[^\s@]+", purl) for purl in purls
+    )
     assert f"pkg:pypi/xgboost@{version('xgboost')}" in purls
     assert "pkg:maven/io.delta/delta-storage@4.4.0" in purls
     assert len([purl for purl in purls if purl.startswith("pkg:maven")]) == len(DELTA_JARS)
-    assert not [purl for purl in purls if purl.startswith("pkg:pypi/pytest@")], "tools of developers took no part"
+    assert not [purl for purl in purls if purl.startswith("pkg:pypi/pytest@")], (
+        "tools of developers took no part"
+    )
     references = [one["bom-ref"] for one in told["components"]]
     assert len(references) == len(set(references))
     assert bill_of_materials(RECORD) == told
 
 
-def test_another_version_than_the_locks_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_another_version_than_the_locks_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     lock = tmp_path / "requirements.txt"
     lock.write_text(
-        "xgboost==0.1 \\\n    --hash=sha256:00\nno_such.Thing==1 ; sys_platform == 'win32'\nuvicorn[standard]==2\n"
+        "xgboost==0.1 \\\n    --hash=sha256:00\nno_such.Thing==1 ; sys_platform =="
+        " 'win32'\nuvicorn[standard]==2\n"
     )
-    assert locked_packages(lock.read_text()) == [("xgboost", "0.1"), ("no-such-thing", "1"), ("uvicorn", "2")]
+    assert locked_packages(lock.read_text()) == [
+        ("xgboost", "0.1"),
+        ("no-such-thing", "1"),
+        ("uvicorn", "2"),
+    ]
     monkeypatch.setattr(sbom, "LOCK", lock)
     packages = {one["name"]: one for one in bill_of_materials(RECORD)["components"]}
     assert packages["xgboost"]["version"] == version("xgboost")

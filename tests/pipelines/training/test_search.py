@@ -1,4 +1,6 @@
-"""The search sees only what was known before the test days, and takes what did best on the weeks before."""
+"""The search sees only what was known before the test days, and takes what did best on the weeks
+before.
+"""
 
 from __future__ import annotations
 
@@ -22,13 +24,22 @@ SPLIT = Split.of(date(2026, 1, 29), train_days=7, delay_days=7, test_days=7)
 
 def _use_case(*search, history_days=14, folds=2):
     fraud = load("fraud")
-    policy = replace(fraud.model, fixed={"eta": 0.3}, search=search, history_days=history_days, search_folds=folds)
+    policy = replace(
+        fraud.model,
+        fixed={"eta": 0.3},
+        search=search,
+        history_days=history_days,
+        search_folds=folds,
+    )
     return replace(fraud, model=policy)
 
 
 def test_validation_weeks_are_over_and_mature_when_the_test_days_begin():
     weeks = validation_splits(SPLIT, _use_case(GOOD))
-    assert [str(week.test) for week in weeks] == ["2026-01-29..2026-02-04", "2026-01-22..2026-01-28"]
+    assert [str(week.test) for week in weeks] == [
+        "2026-01-29..2026-02-04",
+        "2026-01-22..2026-01-28",
+    ]
     for week in weeks:
         assert week.test.end + timedelta(days=7) <= SPLIT.known_at
 
@@ -39,7 +50,9 @@ def test_the_best_candidate_wins_and_every_trial_is_told():
     assert search.parameters == {"eta": 0.3, **GOOD}
     assert [len(trial.weeks) for trial in search.trials] == [2, 2]
     assert search.trials[1].mean > search.trials[0].mean
-    assert {"test_from", "auc_roc", "average_precision", "card_precision_at_100"} == set(search.trials[0].weeks[0])
+    assert {"test_from", "auc_roc", "average_precision", "card_precision_at_100"} == set(
+        search.trials[0].weeks[0]
+    )
 
 
 def test_nothing_from_the_test_days_on_changes_the_choice_or_the_model():
@@ -50,9 +63,14 @@ def test_nothing_from_the_test_days_on_changes_the_choice_or_the_model():
     changed.loc[later, ["amount", "noise"]] = 0.0
     changed["reported_at"] = frame["reported_at"].where(frame["reported_at"] <= SPLIT.known_at)
     assert not changed.equals(frame)
-    one, other = (choose_parameters(history, use_case, NAMES, SPLIT) for history in (frame, changed))
+    one, other = (
+        choose_parameters(history, use_case, NAMES, SPLIT) for history in (frame, changed)
+    )
     assert one == other
-    models = [fit_for(history, use_case, NAMES, SPLIT, one.parameters).save_raw("ubj") for history in (frame, changed)]
+    models = [
+        fit_for(history, use_case, NAMES, SPLIT, one.parameters).save_raw("ubj")
+        for history in (frame, changed)
+    ]
     assert models[0] == models[1]
 
 
@@ -72,18 +90,49 @@ def test_a_history_without_a_positive_is_refused():
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        ("no report at all", ["0 positive", "14 days 14 have events and 0 have", "are empty", "import mapping"]),
-        ("all too late", ["0 positive", "and 14 have events that a report names", "later than label.delay_days (7)"]),
-        ("all positive", ["0 negative", "name every event", "which label values the import mapping calls positive"]),
-        ("no event", ["0 positive, 0 negative", "0 have events", "tollgate run ingest", "tollgate run features"]),
+        (
+            "no report at all",
+            ["0 positive", "14 days 14 have events and 0 have", "are empty", "import mapping"],
+        ),
+        (
+            "all too late",
+            [
+                "0 positive",
+                "and 14 have events that a report names",
+                "later than label.delay_days (7)",
+            ],
+        ),
+        (
+            "all positive",
+            [
+                "0 negative",
+                "name every event",
+                "which label values the import mapping calls positive",
+            ],
+        ),
+        (
+            "no event",
+            [
+                "0 positive, 0 negative",
+                "0 have events",
+                "tollgate run ingest",
+                "tollgate run features",
+            ],
+        ),
     ],
 )
 def test_labels_of_one_kind_point_at_their_cause(change: str, words: list[str]) -> None:
     frame = simulated_frame(FIRST, 56)
     at_once = frame["event_time"]
     never = at_once.where(at_once > at_once.max())
-    late = at_once.where(at_once > SPLIT.known_at, pd.Timestamp(SPLIT.known_at) + pd.Timedelta(days=1))
-    frame["reported_at"] = {"no report at all": never, "all too late": late, "all positive": at_once}.get(change, never)
+    late = at_once.where(
+        at_once > SPLIT.known_at, pd.Timestamp(SPLIT.known_at) + pd.Timedelta(days=1)
+    )
+    frame["reported_at"] = {
+        "no report at all": never,
+        "all too late": late,
+        "all positive": at_once,
+    }.get(change, never)
     if change == "no event":
         frame = frame[frame["event_time"] >= SPLIT.known_at]
 

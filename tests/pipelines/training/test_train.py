@@ -1,4 +1,6 @@
-"""Training, verdict and release on a small lake: the evidence belongs to the bits that are released."""
+"""Training, verdict and release on a small lake: the evidence belongs to the bits that are
+released.
+"""
 
 from __future__ import annotations
 
@@ -44,7 +46,9 @@ pytestmark = pytest.mark.slow
 
 @pytest.fixture(scope="module")
 def world(spark: object, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run, History]:
-    """A lake that all tests of this module read; those that change it put a lake of their own in its place."""
+    """A lake that all tests of this module read; those that change it put a lake of their own in
+    its place.
+    """
     settings = Settings.build(home=tmp_path_factory.mktemp("train"), spark_cores=1)
     run = Run(settings, small_use_case(), run_id="test-run", actor="test", clock=lambda: NOW)
     history = make_history(run)
@@ -65,7 +69,9 @@ def _elsewhere(run: Run, settings: Settings) -> Run:
     return moved
 
 
-def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, TrainResult]) -> None:
+def test_a_candidate_that_beats_both_baselines_is_champion(
+    trained: tuple[Run, TrainResult],
+) -> None:
     run, result = trained
     pointer = run.ledger.champion()
     assert result.approved
@@ -76,7 +82,9 @@ def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, T
     outcomes = {check.name: check.outcome for check in result.evaluation.verdict.checks}
     first = {"keeps_up_with_champion", "not_older", "slices", "money"}
     without = {"golden_set", "parity", "served_parity"}
-    assert {name for name, outcome in outcomes.items() if outcome == "not applicable"} == first | without
+    assert {
+        name for name, outcome in outcomes.items() if outcome == "not applicable"
+    } == first | without
     assert {name for name, outcome in outcomes.items() if outcome == "passed"} == {
         "enough_evidence",
         "scores_are_probabilities",
@@ -95,7 +103,9 @@ def test_a_candidate_that_beats_both_baselines_is_champion(trained: tuple[Run, T
 def test_the_evidence_belongs_to_the_released_bits(
     trained: tuple[Run, TrainResult], world: tuple[Run, History]
 ) -> None:
-    """The champion, loaded as production loads it, gives the figures of the verdict on rows put together by hand."""
+    """The champion, loaded as production loads it, gives the figures of the verdict on rows put
+    together by hand.
+    """
     run, result = trained
     _, history = world
     rows, label = _judged_by_hand(history)
@@ -103,13 +113,19 @@ def test_the_evidence_belongs_to_the_released_bits(
     score = scorer.score(rows[list(scorer.feature_names)].to_numpy(dtype=float))
     figures = result.evaluation.figures["candidate"]
     assert len(rows) == len(result.evaluation.label)
-    assert figures["average_precision"] == pytest.approx(average_precision_score(label, score), abs=1e-12)
+    assert figures["average_precision"] == pytest.approx(
+        average_precision_score(label, score), abs=1e-12
+    )
     assert figures["auc_roc"] == pytest.approx(roc_auc_score(label, score), abs=1e-12)
 
 
 def _judged_by_hand(history: History) -> tuple[pd.DataFrame, np.ndarray]:
-    """Rows of the test week without cards whose fraud, since the train week began, was reported before the day."""
-    known = history.fraud_reports[history.fraud_reports["reported_at"] <= pd.Timestamp(AS_OF, tz="UTC")]
+    """Rows of the test week without cards whose fraud, since the train week began, was reported
+    before the day.
+    """
+    known = history.fraud_reports[
+        history.fraud_reports["reported_at"] <= pd.Timestamp(AS_OF, tz="UTC")
+    ]
     reported = dict(zip(known["transaction_id"], known["reported_at"], strict=True))
     features = history.features
     first_test, train_week = AS_OF - timedelta(days=14), AS_OF - timedelta(days=28)
@@ -118,9 +134,14 @@ def _judged_by_hand(history: History) -> tuple[pd.DataFrame, np.ndarray]:
         report = reported.get(row.transaction_id)
         if report is not None:
             blocked[row.customer_id] = min(report, blocked.get(row.customer_id, report))
-    week = features[(features["day"] >= first_test) & (features["day"] < first_test + timedelta(days=7))]
+    week = features[
+        (features["day"] >= first_test) & (features["day"] < first_test + timedelta(days=7))
+    ]
     free = [
-        not (row.customer_id in blocked and blocked[row.customer_id] < pd.Timestamp(row.day, tz="UTC"))
+        not (
+            row.customer_id in blocked
+            and blocked[row.customer_id] < pd.Timestamp(row.day, tz="UTC")
+        )
         for row in week.itertuples()
     ]
     kept = week[free]
@@ -131,7 +152,9 @@ def test_one_digest_from_ledger_to_mlflow(trained: tuple[Run, TrainResult]) -> N
     run, result = trained
     recorded = run.ledger.release(result.release_id).account
     bundle = load_bundle(
-        releases_folder(run.settings.home), result.release_id, manifest_digest=recorded.manifest_digest
+        releases_folder(run.settings.home),
+        result.release_id,
+        manifest_digest=recorded.manifest_digest,
     )
     client = Tracking(run.settings, "fraud")._client()
     kept = {sha256(path.read_bytes()) for path in (run.settings.home / "mlflow").rglob("model.ubj")}
@@ -155,14 +178,34 @@ def test_mlflow_holds_what_made_the_model(trained: tuple[Run, TrainResult]) -> N
     assert kept.data.params["as_of"] == str(AS_OF)
     assert kept.data.params["data.features.version"] == "0"
     assert kept.data.params["seed"] == str(run.use_case.model.seed)
-    assert kept.data.metrics["average_precision"] == result.evaluation.figures["candidate"]["average_precision"]
+    assert (
+        kept.data.metrics["average_precision"]
+        == result.evaluation.figures["candidate"]["average_precision"]
+    )
     assert kept.data.metrics["rule.auc_roc"] == result.evaluation.figures["rule"]["auc_roc"]
     files = {item.path for item in client.list_artifacts(run_id)}
     assert files == {"card.md", "card.html", "release.json", "sbom.cdx.json", "plots"}
     plots = {item.path.removeprefix("plots/") for item in client.list_artifacts(run_id, "plots")}
-    assert plots == {"calibration.png", "feature_importance.png", "precision_recall.png", "score_histograms.png"}
-    card = next(path for path in (run.settings.home / "mlflow").rglob("card.md") if run_id in path.parts).read_text()
-    for section in ("Purpose", "Verdict", "Results", "Plots", "Data", "Features", "Training", "Limits", "Lineage"):
+    assert plots == {
+        "calibration.png",
+        "feature_importance.png",
+        "precision_recall.png",
+        "score_histograms.png",
+    }
+    card = next(
+        path for path in (run.settings.home / "mlflow").rglob("card.md") if run_id in path.parts
+    ).read_text()
+    for section in (
+        "Purpose",
+        "Verdict",
+        "Results",
+        "Plots",
+        "Data",
+        "Features",
+        "Training",
+        "Limits",
+        "Lineage",
+    ):
         assert f"## {section}" in card
     assert result.released.account.model_digest in card
 
@@ -177,15 +220,21 @@ def test_the_reference_is_a_sample_of_the_train_days(
     assert list(reference.columns) == [*scorer.feature_names, "score"]
     assert len(reference) == 5000
     features = world[1].features
-    train_days = features[features["day"].between(AS_OF - timedelta(days=49), AS_OF - timedelta(days=22))]
+    train_days = features[
+        features["day"].between(AS_OF - timedelta(days=49), AS_OF - timedelta(days=22))
+    ]
     assert reference["amount"].isin(train_days["amount"]).all()
     scores = scorer.score(reference[list(scorer.feature_names)].to_numpy(dtype=float))
     assert np.array_equal(scores, reference["score"])
-    assert scorer.bundle.record.volume.by_iso_weekday == {str(n): float(ROWS_A_DAY) for n in range(1, 8)}
+    assert scorer.bundle.record.volume.by_iso_weekday == {
+        str(n): float(ROWS_A_DAY) for n in range(1, 8)
+    }
     assert result.released.account.volume == scorer.bundle.record.volume
 
 
-def test_training_again_gives_the_same_release_and_changes_nothing(trained: tuple[Run, TrainResult]) -> None:
+def test_training_again_gives_the_same_release_and_changes_nothing(
+    trained: tuple[Run, TrainResult],
+) -> None:
     run, first = trained
     before = run.ledger.champion(), run.ledger.releases(), _versions(run)
     again = train(run, AS_OF)
@@ -209,7 +258,9 @@ def test_what_is_reported_later_is_not_seen(world: tuple[Run, History]) -> None:
     data = read_training_data(run, AS_OF, ["amount"], versions=current_versions(run))
     expected = history.fraud_reports[history.fraud_reports["reported_at"] <= moment]
     seen = data.frame.dropna(subset=["reported_at"])
-    assert set(seen["transaction_id"]) == set(expected["transaction_id"]) & set(data.frame["transaction_id"])
+    assert set(seen["transaction_id"]) == set(expected["transaction_id"]) & set(
+        data.frame["transaction_id"]
+    )
     assert (history.fraud_reports["reported_at"] > moment).sum() > 500
     assert data.frame["transaction_id"].is_monotonic_increasing
 
@@ -217,7 +268,9 @@ def test_what_is_reported_later_is_not_seen(world: tuple[Run, History]) -> None:
 def test_a_refused_candidate_leaves_the_champion(
     trained: tuple[Run, TrainResult], settings: Settings, tmp_path: Path
 ) -> None:
-    """Where the rule is the whole truth no model can beat it; the release is kept, with the reason."""
+    """Where the rule is the whole truth no model can beat it; the release is kept, with the
+    reason.
+    """
     champion = on_ledger_copy(trained[0], tmp_path)
     home = champion.settings.model_copy(update={"lake": f"{tmp_path}/lake"})
     run = replace(champion, settings=home)
@@ -226,7 +279,10 @@ def test_a_refused_candidate_leaves_the_champion(
     result = train(run, AS_OF)
     assert not result.approved
     assert not result.in_production
-    assert any(reason.startswith("beats_rule: average_precision") for reason in result.evaluation.verdict.reasons)
+    assert any(
+        reason.startswith("beats_rule: average_precision")
+        for reason in result.evaluation.verdict.reasons
+    )
     assert run.ledger.champion() == before
     assert [state["state"] for state in run.ledger.states(result.release_id)] == ["refused"]
     assert "keeps_up_with_champion" in {
@@ -242,12 +298,27 @@ def test_a_model_as_of_an_earlier_day_does_not_replace_a_later_one(
 ) -> None:
     """Nor does one while the newest answers differ from the batch for no known cause."""
     run, first = on_ledger_copy(trained[0], tmp_path), trained[1]
-    shares = {"compared": 200, "mismatching": 2, "mismatch_share": 0.01, "unexplained_share": 0.01, "fallback_share": 0}
+    shares = {
+        "compared": 200,
+        "mismatching": 2,
+        "mismatch_share": 0.01,
+        "unexplained_share": 0.01,
+        "fallback_share": 0,
+    }
     by_cause = {"causes": {"unexplained": 2}, "by_feature": {"amount": {"unexplained": 2}}}
-    newest = {"day": str(AS_OF - timedelta(days=3)), "reason": "2 of 200 differ: amount (2)", **shares, **by_cause}
-    run.ledger.record_stage(AS_OF - timedelta(days=3), served_account(**newest), "refused", run_id="t", at=NOW)
+    newest = {
+        "day": str(AS_OF - timedelta(days=3)),
+        "reason": "2 of 200 differ: amount (2)",
+        **shares,
+        **by_cause,
+    }
+    run.ledger.record_stage(
+        AS_OF - timedelta(days=3), served_account(**newest), "refused", run_id="t", at=NOW
+    )
     result = train(run, AS_OF - timedelta(days=1))
-    assert {"not_older", "served_parity"} <= {reason.split(":")[0] for reason in result.evaluation.verdict.reasons}
+    assert {"not_older", "served_parity"} <= {
+        reason.split(":")[0] for reason in result.evaluation.verdict.reasons
+    }
     assert result.evaluation.verdict.decision == "refused"
     assert load_champion(run).release_id == first.release_id
 
@@ -277,15 +348,22 @@ def test_mlflow_down_releases_nothing_and_the_next_attempt_goes_on(
     fault="MLflow is gone when the alias is to move",
     seen="the champion scores, it is told; the alias follows later",
 )
-def test_the_alias_follows_when_mlflow_is_back(trained: tuple[Run, TrainResult], tmp_path: Path) -> None:
+def test_the_alias_follows_when_mlflow_is_back(
+    trained: tuple[Run, TrainResult], tmp_path: Path
+) -> None:
     """While it is away the champion moves all the same, and it is told."""
     run, result = trained
     tracking = Tracking(run.settings, "fraud")
     tracking._client().delete_registered_model_alias("fraud", "champion")
     (tmp_path / "mlflow.sqlite").write_bytes(b"no database at all" * 100)
-    away = replace(run, settings=run.settings.model_copy(update={"mlflow": f"sqlite:///{tmp_path}/mlflow.sqlite"}))
+    away = replace(
+        run,
+        settings=run.settings.model_copy(update={"mlflow": f"sqlite:///{tmp_path}/mlflow.sqlite"}),
+    )
     assert "the next training or promotion puts it right" in follow(away)[0]
-    assert [one.subject for one in run.ledger.incidents(open_only=True) if one.kind == "alias"] == ["mlflow"]
+    assert [one.subject for one in run.ledger.incidents(open_only=True) if one.kind == "alias"] == [
+        "mlflow"
+    ]
     assert load_champion(away).release_id == result.release_id
     assert follow(run) == ()
     assert tracking.champion_version() == result.released.account.model_version
@@ -297,7 +375,10 @@ def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_aga
 ) -> None:
     run, first = trained
     settings = run.settings.model_copy(
-        update={"mlflow": f"sqlite:///{tmp_path}/new.sqlite", "mlflow_artifacts": str(tmp_path / "artefacts")}
+        update={
+            "mlflow": f"sqlite:///{tmp_path}/new.sqlite",
+            "mlflow_artifacts": str(tmp_path / "artefacts"),
+        }
     )
     elsewhere = replace(run, settings=settings)
     again = train(elsewhere, AS_OF)
@@ -308,18 +389,25 @@ def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_aga
     registered = tracking.registered(first.release_id, recorded.model_digest)
     assert registered is not None
     assert tracking.champion_version() == registered.version
-    assert tracking.training_record(recorded.mlflow_run_id)[0] == registered.run_id, "its earlier name leads to it"
+    assert tracking.training_record(recorded.mlflow_run_id)[0] == registered.run_id, (
+        "its earlier name leads to it"
+    )
     assert follow(run) == ()
 
 
 @pytest.mark.parametrize(
     ("as_of", "told"),
     [
-        (DAYS.first + timedelta(days=28), ["not enough days", "2026-10-", "rows on every test day"]),
+        (
+            DAYS.first + timedelta(days=28),
+            ["not enough days", "2026-10-", "rows on every test day"],
+        ),
         (AS_OF + timedelta(days=7), ["not ingested yet", "2026-11-09..2026-11-15", "7 of 14 days"]),
     ],
 )
-def test_missing_days_are_named(as_of: object, told: list[str], world: tuple[Run, History], settings: Settings) -> None:
+def test_missing_days_are_named(
+    as_of: object, told: list[str], world: tuple[Run, History], settings: Settings
+) -> None:
     run = _elsewhere(world[0], settings)
     with pytest.raises(TollgateError) as caught:
         train(run, as_of)  # type: ignore[arg-type]
@@ -363,14 +451,22 @@ def test_a_lake_that_cannot_be_learnt_from_is_told(
         assert text in str(caught.value)
 
 
-def test_golden_cases_are_frozen_left_out_and_compared_on(world: tuple[Run, History], settings: Settings) -> None:
+def test_golden_cases_are_frozen_left_out_and_compared_on(
+    world: tuple[Run, History], settings: Settings
+) -> None:
     """The set is verified at every training; a damaged one stops it."""
     run = _elsewhere(world[0], settings)
     days = DayRange(AS_OF - timedelta(days=30), AS_OF - timedelta(days=25))
     golden = freeze_golden(run, days, cases=1500)
-    label = world[1].fraud_reports.set_index("transaction_id")["reported_at"].reindex(golden.cases["transaction_id"])
+    label = (
+        world[1]
+        .fraud_reports.set_index("transaction_id")["reported_at"]
+        .reindex(golden.cases["transaction_id"])
+    )
     assert 1500 <= len(golden.cases) < 1600
-    assert (golden.cases["label"] == (label <= pd.Timestamp(days.end) + timedelta(days=7)).to_numpy()).all()
+    assert (
+        golden.cases["label"] == (label <= pd.Timestamp(days.end) + timedelta(days=7)).to_numpy()
+    ).all()
     assert set(run.use_case.stored_features.names) <= set(golden.cases.columns)
     assert newest_golden(run).digest == golden.digest  # type: ignore[union-attr]
     data = read_training_data(run, AS_OF, ["amount"], versions=current_versions(run), golden=golden)

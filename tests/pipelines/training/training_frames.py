@@ -1,4 +1,6 @@
-"""Training frames made by hand, and one made of the real files, for tests of splits, fits and search."""
+"""Training frames made by hand, and one made of the real files, for tests of splits, fits and
+search.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,9 @@ from pipelines.base.days import DayRange
 
 def frame_of(events: Iterable[tuple[int, datetime, int, datetime | None]]) -> pd.DataFrame:
     """From (transaction, time, customer, reported or None)."""
-    frame = pd.DataFrame(list(events), columns=["transaction_id", "event_time", "customer_id", "reported_at"])
+    frame = pd.DataFrame(
+        list(events), columns=["transaction_id", "event_time", "customer_id", "reported_at"]
+    )
     for name in ("event_time", "reported_at"):
         frame[name] = pd.to_datetime(frame[name], utc=True).astype("datetime64[us, UTC]")
     frame["day"] = frame["event_time"].dt.tz_localize(None).dt.floor("D")
@@ -39,11 +43,15 @@ def handbook_frame(folder: Path, days: DayRange) -> pd.DataFrame:
 
 
 def simulated_frame(first: date, days: int, *, seed: int = 1, per_day: int = 300) -> pd.DataFrame:
-    """Random events over 60 customers with two columns; large `signal` are frauds, `noise` says nothing."""
+    """Random events over 60 customers with two columns; large `signal` are frauds, `noise` says
+    nothing.
+    """
     random = np.random.default_rng(seed)
     rows = days * per_day
     start = np.datetime64(first, "us")
-    time = np.sort(start + random.integers(0, days * 86_400_000_000, rows).astype("timedelta64[us]"))
+    time = np.sort(
+        start + random.integers(0, days * 86_400_000_000, rows).astype("timedelta64[us]")
+    )
     amount, noise = random.exponential(50, rows), random.normal(size=rows)
     fraud = amount + random.normal(scale=20, size=rows) > 200
     frame = pd.DataFrame({"transaction_id": np.arange(rows), "event_time": time})

@@ -27,7 +27,9 @@ class Break:
 
 
 def places_of(breaks: Sequence[Break], use_case: UseCase = USE_CASE) -> list[str]:
-    """The places that the error names once all these breaks are made; none where the declaration is taken."""
+    """The places that the error names once all these breaks are made; none where the declaration is
+    taken.
+    """
     parts: dict[str, Any] = {}
     for one in breaks:
         parts[one.section] = one.change(parts.get(one.section, getattr(use_case, one.section)))
@@ -39,7 +41,9 @@ def places_of(breaks: Sequence[Break], use_case: UseCase = USE_CASE) -> list[str
 
 
 def all_breaks() -> list[Break]:
-    """Every value out of its range or of another type, and every name that there is not, a break for each place."""
+    """Every value out of its range or of another type, and every name that there is not, a break
+    for each place.
+    """
     return [*value_breaks(), *name_breaks(), *feed_breaks(), *feature_breaks(), *check_breaks()]
 
 
@@ -95,9 +99,21 @@ def name_breaks() -> list[Break]:
         Break("model.fixed[num_boost_round]", "model", _member("fixed", "num_boost_round", 0)),
         Break("model.fixed[monotone_constraints]", "model", _constraint("terminal_tx_count_2d", 1)),
         Break("model.fixed[monotone_constraints][is_night]", "model", _constraint("is_night", 2)),
-        Break("evidence.slices[x].where[0].column", "evidence", _slice("x", Band(column="amuont", low=1))),
-        Break("evidence.slices[y].where[0]", "evidence", _slice("y", Band(column="amount", low=2, high=1))),
-        Break("evidence.slices[z].where[0].key", "evidence", _slice("z", KeyGroup(key="terminal", of=2, number=0))),
+        Break(
+            "evidence.slices[x].where[0].column",
+            "evidence",
+            _slice("x", Band(column="amuont", low=1)),
+        ),
+        Break(
+            "evidence.slices[y].where[0]",
+            "evidence",
+            _slice("y", Band(column="amount", low=2, high=1)),
+        ),
+        Break(
+            "evidence.slices[z].where[0].key",
+            "evidence",
+            _slice("z", KeyGroup(key="terminal", of=2, number=0)),
+        ),
         Break("evidence.slices[v].where[0].number", "evidence", _slice("v", _group(number=2))),
         Break("evidence.slices[w].where[0].by", "evidence", _slice("w", _group(by="remainders"))),
         Break("evidence.slices[u].where", "evidence", _slice("u")),
@@ -110,17 +126,33 @@ def feed_breaks() -> list[Break]:
     return [
         Break("events.key", "events", lambda feed: replace(feed, key=("transaction",))),
         Break("events.time", "events", lambda feed: replace(feed, time="event")),
-        Break("events.columns", "events", _column(Column(name="amount", type="double", description="again"))),
-        Break("events.columns[day].name", "events", _column(Column(name="day", type="date", description="reserved"))),
-        Break("events.columns[note].type", "events", _column(Column(name="note", type="text", description="typed"))),
+        Break(
+            "events.columns",
+            "events",
+            _column(Column(name="amount", type="double", description="again")),
+        ),
+        Break(
+            "events.columns[day].name",
+            "events",
+            _column(Column(name="day", type="date", description="reserved")),
+        ),
+        Break(
+            "events.columns[note].type",
+            "events",
+            _column(Column(name="note", type="text", description="typed")),
+        ),
         Break(
             "events.columns[size].not_card_numbers",
             "events",
-            _column(Column(name="size", type="int", description="a number", not_card_numbers="sizes")),
+            _column(
+                Column(name="size", type="int", description="a number", not_card_numbers="sizes")
+            ),
         ),
         Break("events.columns[amount].most.value", "events", _bounded("amount", most=-1)),
         Break(
-            "events.further_rules[dear].condition", "events", _rule("dear", "amuont > 3 AND terminal_id IS NOT NULL")
+            "events.further_rules[dear].condition",
+            "events",
+            _rule("dear", "amuont > 3 AND terminal_id IS NOT NULL"),
         ),
         Break("events.rules[amount_missing]", "events", _rule("amount_missing", "amount < 3")),
         Break("events.rules", "events", _rule("amount_plausible", "amount < 3")),
@@ -137,13 +169,19 @@ def feature_breaks() -> list[Break]:
     weekdays = Calendar(period="weekday", **texts)  # type: ignore[arg-type]
     return [
         Break("feature_sets[baseline].name", "feature_sets", _set("baseline", name="base")),
-        Break("feature_sets[extended][shop_tx_count_3d].entity", "feature_sets", _set("extended", stray)),
+        Break(
+            "feature_sets[extended][shop_tx_count_3d].entity",
+            "feature_sets",
+            _set("extended", stray),
+        ),
         Break(
             "feature_sets[extended][terminal_positive_rate_5d].delay_days",
             "feature_sets",
             _set("extended", early),
         ),
-        Break("feature_sets[extended][is_weekday].period", "feature_sets", _set("extended", weekdays)),
+        Break(
+            "feature_sets[extended][is_weekday].period", "feature_sets", _set("extended", weekdays)
+        ),
         Break("feature_sets.schema.amount", "feature_sets", _schema(amount="sum")),
         Break("feature_sets.schema.time", "feature_sets", _schema(time="time")),
     ]
@@ -153,8 +191,16 @@ def check_breaks() -> list[Break]:
     """Checks of no suite, of a kind or column that there is not, of no severity."""
     between = "ExpectColumnValuesToBeBetween"
     return [
-        Break("checks[transaction]", "checks", _check("transaction", between, column="amount", min_value=0)),
-        Break("checks[features][0].type", "checks", _check("features", "ExpectMiracles", column="amount")),
+        Break(
+            "checks[transaction]",
+            "checks",
+            _check("transaction", between, column="amount", min_value=0),
+        ),
+        Break(
+            "checks[features][0].type",
+            "checks",
+            _check("features", "ExpectMiracles", column="amount"),
+        ),
         Break(
             "checks[fraud_reports][0].arguments[amount]",
             "checks",
@@ -165,7 +211,11 @@ def check_breaks() -> list[Break]:
             "checks",
             _check("fraud_reports_by_day", between, column="rows", minimum=0),
         ),
-        Break("checks[predictions][1].severity", "checks", _check("predictions", between, "grave", column="score")),
+        Break(
+            "checks[predictions][1].severity",
+            "checks",
+            _check("predictions", between, "grave", column="score"),
+        ),
         Break(
             "checks[transactions][1].arguments.max_value",
             "checks",
@@ -191,7 +241,9 @@ def _constraint(name: str, sign: int) -> Callable[[Any], Any]:
 
 
 def _slice(name: str, *where: Band | KeyGroup) -> Callable[[Any], Any]:
-    return lambda evidence: replace(evidence, slices=(*evidence.slices, Slice(name=name, where=where)))
+    return lambda evidence: replace(
+        evidence, slices=(*evidence.slices, Slice(name=name, where=where))
+    )
 
 
 def _group(number: int = 0, by: Any = "range") -> KeyGroup:
@@ -222,17 +274,23 @@ def _bounded(name: str, *, most: int) -> Callable[[Feed], Feed]:
 
 def _set(which: str, *features: Any, **changes: str) -> Callable[[Any], Any]:
     def change(sets: Any) -> Any:
-        return {**sets, which: replace(sets[which], features=(*sets[which].features, *features), **changes)}
+        return {
+            **sets,
+            which: replace(sets[which], features=(*sets[which].features, *features), **changes),
+        }
 
     return change
 
 
 def _schema(**changes: str) -> Callable[[Any], Any]:
     return lambda sets: {
-        name: replace(feature_set, schema=replace(feature_set.schema, **changes)) for name, feature_set in sets.items()
+        name: replace(feature_set, schema=replace(feature_set.schema, **changes))
+        for name, feature_set in sets.items()
     }
 
 
-def _check(suite: str, kind: str, severity: Any = "critical", **arguments: object) -> Callable[[Any], Any]:
+def _check(
+    suite: str, kind: str, severity: Any = "critical", **arguments: object
+) -> Callable[[Any], Any]:
     check = Check(type=kind, arguments=arguments, severity=severity, meaning="a check")
     return lambda checks: {**checks, suite: (*checks.get(suite, ()), check)}

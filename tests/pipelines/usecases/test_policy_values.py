@@ -1,4 +1,6 @@
-"""Every value in force is printed with its unit, its origin and its sentence; no field is without one."""
+"""Every value in force is printed with its unit, its origin and its sentence; no field is without
+one.
+"""
 
 from __future__ import annotations
 
@@ -27,14 +29,20 @@ def test_every_policy_of_a_use_case_is_printed() -> None:
 def test_every_field_has_a_sentence(section: str) -> None:
     policy = getattr(USE_CASE, section)
     sentences = field_sentences(type(policy))
-    assert [field.name for field in fields(policy) if not sentences.get(field.name, "").endswith(".")] == []
+    assert [
+        field.name for field in fields(policy) if not sentences.get(field.name, "").endswith(".")
+    ] == []
 
 
 def test_a_value_says_whether_it_is_the_default_and_which_file_sets_it() -> None:
     changed = replace(USE_CASE, evidence=replace(EvidencePolicy(), replicates=500))
     values = {(value.section, value.name): value for value in policy_values(changed)}
     set_here, default = values["evidence", "replicates"], values["evidence", "level"]
-    assert (set_here.value, set_here.is_default, set_here.set_in) == (500, False, "pipelines/usecases/fraud.py")
+    assert (set_here.value, set_here.is_default, set_here.set_in) == (
+        500,
+        False,
+        "pipelines/usecases/fraud.py",
+    )
     assert (default.is_default, default.set_in) == (True, "pipelines/usecases/policies/evidence.py")
     assert values["label", "delay_days"].unit == "days"
     assert all((CHECKOUT / value.set_in).is_file() for value in values.values())
@@ -49,7 +57,10 @@ def test_the_command_prints_them_and_touches_no_home(
     assert (code, document["use_case"], document["digest"]) == (0, "fraud", USE_CASE.policy_digest)
     assert len(document["values"]) == len(policy_values(USE_CASE))
     code, output, _ = called(capsys, "policy", "--use-case", "fraud")
-    budget = "ingest.bad_row_budget = 0.005 share (default, pipelines/usecases/policies/ingest.py): The largest share"
+    budget = (
+        "ingest.bad_row_budget = 0.005 share (default, pipelines/usecases/policies/ingest.py): The"
+        " largest share"
+    )
     assert code == 0
     assert budget in output
     assert len(output.splitlines()) == len(document["values"])

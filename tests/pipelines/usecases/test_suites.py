@@ -1,4 +1,6 @@
-"""Suites follow from columns, bounds and features: those of fraud are what they were when they were written by hand."""
+"""Suites follow from columns, bounds and features: those of fraud are what they were when they were
+written by hand.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +39,11 @@ def test_a_column_that_is_added_is_in_the_feeds_suite_without_being_said_again()
     age = Column(name="age", type="int", description="age of the holder, years", most=most)
     events = replace(USE_CASE.events, columns=(*USE_CASE.events.columns, age))
     use_case = replace(USE_CASE, events=events)
-    added = [check for check in use_case.suites["transactions"].checks if check.arguments.get("column") == "age"]
+    added = [
+        check
+        for check in use_case.suites["transactions"].checks
+        if check.arguments.get("column") == "age"
+    ]
     assert [(check.type, check.arguments.get("max_value")) for check in added] == [
         ("ExpectColumnValuesToNotBeNull", None),
         ("ExpectColumnValuesToBeBetween", 99),
@@ -52,11 +58,16 @@ def test_every_feed_has_a_suite_whatever_is_declared() -> None:
 
 
 def test_a_derived_suite_closes_the_gate() -> None:
-    suite = feed_suite("things", ["id", "size", "day"], key=["id"], row="thing", ranges={"size": (1, None)})
+    suite = feed_suite(
+        "things", ["id", "size", "day"], key=["id"], row="thing", ranges={"size": (1, None)}
+    )
     good = pd.DataFrame({"id": [1, 2], "size": [1.0, 2.0], "day": ["2026-11-01"] * 2})
     assert run_suite(suite, good, subject="things").passed
     bad = good.assign(id=[1, 1], size=[0.0, None])
-    failed = {(failure.check, failure.column) for failure in run_suite(suite, bad, subject="things").failures}
+    failed = {
+        (failure.check, failure.column)
+        for failure in run_suite(suite, bad, subject="things").failures
+    }
     assert failed == {
         ("ExpectColumnValuesToNotBeNull", "size"),
         ("ExpectCompoundColumnsToBeUnique", ""),
@@ -65,7 +76,9 @@ def test_a_derived_suite_closes_the_gate() -> None:
 
 
 def test_the_figures_of_a_day_are_those_that_checks_may_name(settings: Settings) -> None:
-    account = SimpleNamespace(rows_in=10, accepted=8, duplicates=1, late=1, quarantined=1, busiest_hour=3)
+    account = SimpleNamespace(
+        rows_in=10, accepted=8, duplicates=1, late=1, quarantined=1, busiest_hour=3
+    )
     feed = SimpleNamespace(feed=USE_CASE.events, accounts={date(2026, 11, 7): account})
     profile = day_profile(Run(settings, USE_CASE), cast(Any, feed))
     assert set(profile.columns) == set(DAY_PROFILE)
@@ -73,4 +86,7 @@ def test_the_figures_of_a_day_are_those_that_checks_may_name(settings: Settings)
 
 def test_the_label_delay_stands_in_one_place() -> None:
     assert USE_CASE.label.delay_days == LABEL_DELAY_DAYS == DELAY_DAYS
-    assert (USE_CASE.label.feed, USE_CASE.label.reported_at) == (USE_CASE.labels.name, USE_CASE.labels.time)
+    assert (USE_CASE.label.feed, USE_CASE.label.reported_at) == (
+        USE_CASE.labels.name,
+        USE_CASE.labels.time,
+    )

@@ -1,4 +1,6 @@
-"""A declaration is taken or refused as a whole: every place that is wrong is named, in one error."""
+"""A declaration is taken or refused as a whole: every place that is wrong is named, in one
+error.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ def test_every_one_of_several_breaks_is_named_in_one_error(broken: list[Break]) 
 
 
 def _without_hidden(broken: list[Break]) -> list[Break]:
-    """The breaks without those whose place another one takes away: a value that is replaced as a whole has no parts."""
+    """The breaks without those whose place another one takes away: a value that is replaced as a
+    whole has no parts.
+    """
     replaced = [one.place for one in broken if one.place.count(".") == 1 and "[" not in one.place]
     kept = []
     for one in broken:
@@ -51,12 +55,18 @@ def _without_hidden(broken: list[Break]) -> list[Break]:
 
 def test_the_error_says_where_what_and_what_next() -> None:
     with pytest.raises(DeclarationError) as caught:
-        replace(USE_CASE, watch=replace(USE_CASE.watch, nulls=2.0), rule=replace(USE_CASE.rule, column="amonut"))
+        replace(
+            USE_CASE,
+            watch=replace(USE_CASE.watch, nulls=2.0),
+            rule=replace(USE_CASE.rule, column="amonut"),
+        )
     error = caught.value
     assert isinstance(error, ConfigurationError)
     assert error.what == "the declaration of use case fraud has 2 problems"
     assert "watch.nulls: expected a number, from 0 to 1; found 2.0" in error.found
-    assert "rule.column: expected a stored feature (did you mean amount?); found amonut" in error.found
+    assert (
+        "rule.column: expected a stored feature (did you mean amount?); found amonut" in error.found
+    )
     assert "pipelines/usecases/fraud.py" in error.where
 
 
@@ -71,14 +81,23 @@ def test_a_misspelled_suite_is_no_missing_gate() -> None:
     [
         ("rollout", "risk_tier", "hihg", "releases would have gone on without a person"),
         ("evidence", "late_consequence", "refused", "a person would have been asked"),
-        ("watch", "roll_back_on", ("harmful",), "never more than a ticket, so nothing would have been done"),
+        (
+            "watch",
+            "roll_back_on",
+            ("harmful",),
+            "never more than a ticket, so nothing would have been done",
+        ),
         ("drift", "method", "ks", "found out in the first night"),
         ("upkeep", "backups", 0, "no backup would have been left"),
     ],
 )
-def test_values_that_would_have_done_nothing(section: str, name: str, value: object, reason: str) -> None:
+def test_values_that_would_have_done_nothing(
+    section: str, name: str, value: object, reason: str
+) -> None:
     policy = replace(getattr(USE_CASE, section), **{name: value})
-    with pytest.raises(DeclarationError, match=rf"{section}\.{name}: expected .* or|{section}\.{name}: expected"):
+    with pytest.raises(
+        DeclarationError, match=rf"{section}\.{name}: expected .* or|{section}\.{name}: expected"
+    ):
         replace(USE_CASE, **{section: policy})
 
 
@@ -91,7 +110,9 @@ def test_a_feed_with_an_own_type_error_hides_nothing_else() -> None:
     feed = replace(USE_CASE.events, columns="amount")  # type: ignore[arg-type]
     with pytest.raises(DeclarationError) as caught:
         replace(USE_CASE, events=feed, watch=replace(USE_CASE.watch, sigmas=-1.0))
-    assert {"events.columns", "watch.sigmas"} <= {problem.place for problem in caught.value.problems}
+    assert {"events.columns", "watch.sigmas"} <= {
+        problem.place for problem in caught.value.problems
+    }
 
 
 @pytest.mark.parametrize(
@@ -109,7 +130,26 @@ def test_columns_of_a_condition(condition: str, columns: list[str]) -> None:
 
 
 FIELDS = st.sampled_from(
-    ["*", "0", "5", "7", "12", "23", "31", "59", "60", "1-5", "5-1", "*/15", "*/0", "1,31", "mon", "jan-mar", "x", "-1"]
+    [
+        "*",
+        "0",
+        "5",
+        "7",
+        "12",
+        "23",
+        "31",
+        "59",
+        "60",
+        "1-5",
+        "5-1",
+        "*/15",
+        "*/0",
+        "1,31",
+        "mon",
+        "jan-mar",
+        "x",
+        "-1",
+    ]
 )
 
 
@@ -117,7 +157,9 @@ FIELDS = st.sampled_from(
 def test_cron_expressions_are_those_that_airflow_takes(fields: list[str]) -> None:
     expression = " ".join(fields)
     # croniter turns a range around that ends before it begins; here that is a slip
-    assert is_cron(expression) == (croniter.is_valid(expression) and "5-1" not in fields), expression
+    assert is_cron(expression) == (croniter.is_valid(expression) and "5-1" not in fields), (
+        expression
+    )
 
 
 def test_declarations_load_nothing_heavy() -> None:

@@ -19,7 +19,10 @@ RUNBOOKS: Mapping[str, str] = {
 TITLES: Mapping[Cause, str] = {
     "well": "all well",
     "feed": "an upstream feed is broken or incomplete",
-    "bug": "features or scores moved though the inputs did not: a bug of the pipeline or of the release",
+    "bug": (
+        "features or scores moved though the inputs did not: a bug of the pipeline or of the"
+        " release"
+    ),
     "inputs": "inputs moved, performance held",
     "harmful": "inputs moved and performance fell",
     "concept": "performance fell though inputs and scores are as usual: the world has changed",
@@ -41,9 +44,14 @@ CONSEQUENCES: Mapping[Cause, str] = {
 def next_step(cause: Cause, day: date) -> str:
     """What to type or do next; empty where nothing is."""
     steps: Mapping[Cause, str] = {
-        "feed": f"ask the feed's owner; once the rest is there: tollgate backfill --from {day} --to {day} --rerun",
-        "bug": 'tollgate rollback --reason "…" if a release came with it, else correct the feature job and '
-        f"tollgate backfill --from {day} --to {day} --rerun",
+        "feed": (
+            f"ask the feed's owner; once the rest is there: tollgate backfill --from {day} --to"
+            f" {day} --rerun"
+        ),
+        "bug": (
+            'tollgate rollback --reason "…" if a release came with it, else correct the feature'
+            f" job and tollgate backfill --from {day} --to {day} --rerun"
+        ),
         "inputs": "nothing to do: look at the day's page",
         "harmful": "look at the day's page; a retrain is asked for by itself once confirmed",
         "concept": "look at what the missed cases have in common, then add a rule or a feature",

@@ -1,4 +1,6 @@
-"""One day watched: its profile, the trusted days before it and what has matured, brought together into a diagnosis."""
+"""One day watched: its profile, the trusted days before it and what has matured, brought together
+into a diagnosis.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +25,9 @@ ODD: frozenset[Cause] = frozenset({"inputs", "harmful"})
 
 @dataclass(frozen=True, kw_only=True)
 class Known:
-    """What is known of the days before: their profiles, what was found of them, and what matured days were worth."""
+    """What is known of the days before: their profiles, what was found of them, and what matured
+    days were worth.
+    """
 
     profiles: Mapping[date, DayProfile] = field(default_factory=dict)
     causes: Mapping[date, Cause] = field(default_factory=dict)
@@ -37,7 +41,9 @@ class Known:
             for then, one in self.profiles.items()
             if first <= then < day and self.causes.get(then) not in UNTRUSTED and one.rows
         }
-        return Past(profiles, odd=frozenset(then for then in profiles if self.causes.get(then) in ODD))
+        return Past(
+            profiles, odd=frozenset(then for then in profiles if self.causes.get(then) in ODD)
+        )
 
 
 def watch_day(
@@ -49,10 +55,14 @@ def watch_day(
     subject: date,
     reach: Callable[[str], int] = lambda _feature: 0,
 ) -> Diagnosis:
-    """The diagnosis of `day`; `subject` is the day whose labels have just matured (worth in `known`, if it is)."""
+    """The diagnosis of `day`; `subject` is the day whose labels have just matured (worth in
+    `known`, if it is).
+    """
     reading = read(day, today, known.trusted(day, policy), policy)
     worths = {
-        then: one for then, one in known.worths.items() if then == subject or known.causes.get(then) not in UNTRUSTED
+        then: one
+        for then, one in known.worths.items()
+        if then == subject or known.causes.get(then) not in UNTRUSTED
     }
     performance = list(fallen(subject, worths, policy))
     memory = Memory(causes={then: cause for then, cause in known.causes.items() if then < day})

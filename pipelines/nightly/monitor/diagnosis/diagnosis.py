@@ -1,8 +1,11 @@
-"""What is wrong, if anything? The causes told apart, from the day's signals alone: plain data in, one verdict out.
+"""What is wrong, if anything?
 
-The order is that of causes: a feed that broke moves inputs, features, scores and labels; inputs that moved move what is
-computed from them; a feature that moves by itself moves the scores; only where all of these are still has the world
-changed. So one broken thing has one name, however many figures it moves.
+The causes told apart, from the day's signals alone: plain data in, one verdict out.
+
+The order is that of causes: a feed that broke moves inputs, features, scores and labels; inputs
+that moved move what is computed from them; a feature that moves by itself moves the scores; only
+where all of these are still has the world changed. So one broken thing has one name, however many
+figures it moves.
 """
 
 from __future__ import annotations
@@ -12,7 +15,14 @@ from dataclasses import dataclass, field
 from datetime import date
 
 from pipelines.accounts.monitor import DiagnosisAccount
-from pipelines.nightly.monitor.diagnosis.causes import CONSEQUENCES, RUNBOOKS, TITLES, Cause, Severity, next_step
+from pipelines.nightly.monitor.diagnosis.causes import (
+    CONSEQUENCES,
+    RUNBOOKS,
+    TITLES,
+    Cause,
+    Severity,
+    next_step,
+)
 from pipelines.nightly.monitor.signals import Reading, Signal
 
 EVIDENCE = 4
@@ -22,17 +32,20 @@ LOUD = 2.0
 
 @dataclass(frozen=True, kw_only=True)
 class Memory:
-    """What earlier days were found to be: cause by day, for the days that windows of features still reach."""
+    """What earlier days were found to be: cause by day, for the days that windows of features still
+    reach.
+    """
 
     causes: Mapping[date, Cause] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """The verdict on a day: `cause`, how loudly to say it, the evidence that names it, and what to do.
+    """The verdict on a day: `cause`, how loudly to say it, the evidence that names it, and what to
+    do.
 
-    `subject_day` is the day that the evidence speaks of (a matured day for performance). `explained` are signals that
-    follow from the cause.
+    `subject_day` is the day that the evidence speaks of (a matured day for performance).
+    `explained` are signals that follow from the cause.
     """
 
     day: date
@@ -92,16 +105,21 @@ def diagnose(
 ) -> Diagnosis:
     """The verdict on `day`.
 
-    `performance` are signals of the matured day `subject`; `reach(feature)` is how many days a feature looks back: a
-    moved feature whose window still holds a day with a known cause is that day's echo.
+    `performance` are signals of the matured day `subject`; `reach(feature)` is how many days a
+    feature looks back: a moved feature whose window still holds a day with a known cause is that
+    day's echo.
     """
     remembered = (memory or Memory()).causes
     feed, inputs, labels = reading.of("feed"), reading.of("inputs"), reading.of("labels")
     features, scores = reading.of("features"), reading.of("scores")
     broken = [one for one in features if one.limit == 0.0]
-    fresh = [one for one in features if one in broken or not _echoes(one.name, day, remembered, reach)]
+    fresh = [
+        one for one in features if one in broken or not _echoes(one.name, day, remembered, reach)
+    ]
     if feed:
-        return _verdict(day, "feed", feed, [*inputs, *features, *scores], reading, performance=performance)
+        return _verdict(
+            day, "feed", feed, [*inputs, *features, *scores], reading, performance=performance
+        )
     if broken:
         return _verdict(day, "bug", [*broken, *scores], [*inputs, *features], reading)
     if inputs:
@@ -111,23 +129,39 @@ def diagnose(
     if fresh or (scores and not _recent(day, remembered, 2)):
         if not fresh and features:
             return _after(day, reading, features, scores, performance, subject, remembered)
-        return _verdict(day, "bug", [*fresh, *scores], [one for one in features if one not in fresh], reading)
+        return _verdict(
+            day, "bug", [*fresh, *scores], [one for one in features if one not in fresh], reading
+        )
     return _after(day, reading, features, scores, performance, subject, remembered)
 
 
 def _moved_inputs(
-    day: date, reading: Reading, inputs: list[Signal], scores: list[Signal], performance: Sequence[Signal]
+    day: date,
+    reading: Reading,
+    inputs: list[Signal],
+    scores: list[Signal],
+    performance: Sequence[Signal],
 ) -> Diagnosis:
-    """Inputs moved: harmful where matured performance fell, or the number of rows that reach the threshold jumped."""
+    """Inputs moved: harmful where matured performance fell, or the number of rows that reach the
+    threshold jumped.
+    """
     hurt = [*performance, *(one for one in scores if one.name == "tail")]
     cause: Cause = "inputs" if not hurt else "concept" if _only_missed(hurt) else "harmful"
-    return _verdict(day, cause, [*inputs[:2], *hurt, *inputs[2:]], [*reading.of("features"), *scores], reading)
+    return _verdict(
+        day, cause, [*inputs[:2], *hurt, *inputs[2:]], [*reading.of("features"), *scores], reading
+    )
 
 
 def _moved_labels(
-    day: date, reading: Reading, labels: list[Signal], performance: Sequence[Signal], subject: date | None
+    day: date,
+    reading: Reading,
+    labels: list[Signal],
+    performance: Sequence[Signal],
+    subject: date | None,
 ) -> Diagnosis:
-    """More positives than usual: a wave that the model catches, or one of a kind that it does not know."""
+    """More positives than usual: a wave that the model catches, or one of a kind that it does not
+    know.
+    """
     follows = [*reading.of("features"), *reading.of("scores")]
     if performance:
         return _verdict(day, "concept", [*performance, *labels], follows, reading, subject=subject)
@@ -147,9 +181,13 @@ def _after(
     if performance and subject is not None:
         then = remembered.get(subject, "well")
         if then == "harmful" or (then == "inputs" and not _only_missed(performance)):
-            return _verdict(day, "harmful", performance, [*features, *scores], reading, subject=subject)
+            return _verdict(
+                day, "harmful", performance, [*features, *scores], reading, subject=subject
+            )
         if then in ("feed", "bug"):
-            return _verdict(day, "echo", performance, [*features, *scores], reading, subject=subject)
+            return _verdict(
+                day, "echo", performance, [*features, *scores], reading, subject=subject
+            )
         return _verdict(day, "concept", performance, [*features, *scores], reading, subject=subject)
     if features or scores:
         return _verdict(day, "echo", [*features, *scores], [], reading)
@@ -159,17 +197,23 @@ def _after(
 
 
 def _only_missed(hurt: Sequence[Signal]) -> bool:
-    """More positives pass, while what the list holds is as good as ever: they are of a kind that it does not know."""
+    """More positives pass, while what the list holds is as good as ever: they are of a kind that it
+    does not know.
+    """
     return all(one.name == "missed" for one in hurt)
 
 
-def _echoes(feature: str, day: date, remembered: Mapping[date, Cause], reach: Callable[[str], int]) -> bool:
+def _echoes(
+    feature: str, day: date, remembered: Mapping[date, Cause], reach: Callable[[str], int]
+) -> bool:
     return _recent(day, remembered, reach(feature) + 1)
 
 
 def _recent(day: date, remembered: Mapping[date, Cause], days: int) -> bool:
     loud = ("feed", "inputs", "harmful")
-    return any(cause in loud and 0 < (day - then).days <= days for then, cause in remembered.items())
+    return any(
+        cause in loud and 0 < (day - then).days <= days for then, cause in remembered.items()
+    )
 
 
 def _verdict(
@@ -195,13 +239,17 @@ def _verdict(
 
 
 def _faint(signal: Signal) -> bool:
-    """A column of features or scores that moved, but not far beyond its limit: a ticket, and a page once it lasts."""
+    """A column of features or scores that moved, but not far beyond its limit: a ticket, and a page
+    once it lasts.
+    """
     column = signal.area == "features" or (signal.area == "scores" and signal.name == "score")
     return column and signal.limit > 0 and signal.strength < LOUD
 
 
 def _severity(cause: Cause, evidence: Sequence[Signal]) -> Severity:
-    """By consequence: a person is called only where nobody else can act and the day's alerts are at stake."""
+    """By consequence: a person is called only where nobody else can act and the day's alerts are at
+    stake.
+    """
     if cause == "feed":
         whole = any(one.name in ("volume", "labels") and one.value < 0.5 for one in evidence)
         return "page" if whole else "ticket"

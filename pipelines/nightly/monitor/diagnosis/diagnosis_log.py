@@ -1,4 +1,6 @@
-"""A diagnosis in the log: the end of the monitor's log says what was found, what it means and what to type."""
+"""A diagnosis in the log: the end of the monitor's log says what was found, what it means and what
+to type.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,9 @@ log = logging.getLogger("tollgate.watch")
 
 
 def tell(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> None:
-    """Put the diagnosis into the log, as loudly as its severity; `explained_by` are features that moved the scores."""
+    """Put the diagnosis into the log, as loudly as its severity; `explained_by` are features that
+    moved the scores.
+    """
     if found.severity != "none":
         level = logging.WARNING if found.severity in ("ticket", "page") else logging.INFO
         log.log(level, "\n%s", told(found, explained_by=explained_by))

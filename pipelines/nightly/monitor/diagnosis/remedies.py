@@ -42,10 +42,11 @@ def rolls_back(
     decided: Mapping[date, str],
     policy: WatchPolicy,
 ) -> bool:
-    """Whether the champion is to give way: the trouble of `day` began with the first day that it decided.
+    """Whether the champion is to give way: the trouble of `day` began with the first day that it
+    decided.
 
-    `before` are the diagnoses of earlier days, `decided` which release decided each day. The day before its first must
-    have been judged, and not have ailed in the same way.
+    `before` are the diagnoses of earlier days, `decided` which release decided each day. The day
+    before its first must have been judged, and not have ailed in the same way.
     """
     if not ails(day, told) or told.cause not in policy.roll_back_on or told.severity != "page":
         return False
@@ -54,4 +55,6 @@ def rolls_back(
     last = mine[0] - timedelta(days=1) if mine else day
     if last not in before or before[last].cause in ("unjudged", told.cause):
         return False
-    return all(then == day or (then in before and before[then].cause == told.cause) for then in mine)
+    return all(
+        then == day or (then in before and before[then].cause == told.cause) for then in mine
+    )

@@ -1,4 +1,6 @@
-"""Do features still belong to their rows? Of one key's neighbouring events, a windowed feature says nearly the same.
+"""Do features still belong to their rows?
+
+Of one key's neighbouring events, a windowed feature says nearly the same.
 
 A join to the wrong rows leaves every column as it ever was and breaks only this.
 """
@@ -17,8 +19,8 @@ LEAST_PAIRS = 200
 def coherence(key: Array, time: Array, values: Mapping[str, Array]) -> dict[str, float]:
     """By feature the correlation (-1 to 1) of its values at neighbouring events of one key.
 
-    The arrays are parallel, one entry for each event. Empty with fewer than 200 such pairs; a feature whose values are
-    all the same, or not known, is left out.
+    The arrays are parallel, one entry for each event. Empty with fewer than 200 such pairs; a
+    feature whose values are all the same, or not known, is left out.
     """
     order = np.lexsort((time, key))
     same = key[order][1:] == key[order][:-1]

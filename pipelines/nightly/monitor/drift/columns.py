@@ -1,4 +1,6 @@
-"""Columns of a day against the same weekdays before: constant, missing, moved, or torn from their key."""
+"""Columns of a day against the same weekdays before: constant, missing, moved, or torn from their
+key.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +12,18 @@ import numpy as np
 from pipelines.nightly.monitor.profile import DayProfile
 from pipelines.nightly.monitor.signals import Area, Past, Signal
 from pipelines.nightly.monitor.sketch import Sketch, Values, distances, matrix, shares_off, spreads
-from pipelines.nightly.weekday_baseline import TO_SIGMA, other_days_of_weekday, same_weekdays, window_before
+from pipelines.nightly.weekday_baseline import (
+    TO_SIGMA,
+    other_days_of_weekday,
+    same_weekdays,
+    window_before,
+)
 from pipelines.usecases.policies.watch import WatchPolicy
 
 UNPROVEN = 2.0
-"""How much wider a floor is while too few days are known to say how far they are from each other."""
+"""How much wider a floor is while too few days are known to say how far they are from each
+other.
+"""
 RECENT = 7
 """Days that a feature which was broken overnight must have left, all of them."""
 PROVEN = 7
@@ -22,24 +31,38 @@ PROVEN = 7
 
 
 FEWEST_VALUES = 100
-"""Rows of the sample that must be off a feature's commonest value before its agreement within a key is judged."""
+"""Rows of the sample that must be off a feature's commonest value before its agreement within a key
+is judged.
+"""
 
 
 def constants(today: DayProfile, before: Sequence[DayProfile] = ()) -> Iterator[Signal]:
-    """Columns without a single value, or with one value for all rows where days before had several."""
-    for area, columns, name_of in (("feed", today.inputs, "inputs"), ("features", today.features, "features")):
+    """Columns without a single value, or with one value for all rows where days before had
+    several.
+    """
+    for area, columns, name_of in (
+        ("feed", today.inputs, "inputs"),
+        ("features", today.features, "features"),
+    ):
         for name, one in columns.items():
-            earlier = [getattr(day, name_of)[name] for day in before if name in getattr(day, name_of)]
+            earlier = [
+                getattr(day, name_of)[name] for day in before if name in getattr(day, name_of)
+            ]
             varied = bool(earlier) and not any(other.constant or other.empty for other in earlier)
             if one.empty or (one.constant and varied):
-                told = f"{name} has no value at all" if one.empty else f"{name} is {one.quantiles[0]:g} in every row"
+                told = (
+                    f"{name} has no value at all"
+                    if one.empty
+                    else f"{name} is {one.quantiles[0]:g} in every row"
+                )
                 yield Signal(area=area, name=name, value=1.0, limit=0.0, told=told, strength=50.0)  # type: ignore[arg-type]
 
 
 def torn(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -> Iterator[Signal]:
     """Features that no longer agree within a key, though each column by itself may look as ever.
 
-    Of a feature that is zero in nearly all rows a handful of them makes the correlation: it is not judged.
+    Of a feature that is zero in nearly all rows a handful of them makes the correlation: it is not
+    judged.
     """
     for name, found in today.coherence.items():
         column = today.features.get(name)
@@ -48,19 +71,31 @@ def torn(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -
         earlier = [one.coherence[name] for one in before if name in one.coherence]
         usual = min(earlier) if len(earlier) >= policy.least else 0.0
         if usual >= policy.coherent and found < usual * policy.torn:
-            told = f"{name} disagrees within a key: correlation {usual:.2f} → {found:.2f}, as if joined to wrong rows"
+            told = (
+                f"{name} disagrees within a key: correlation {usual:.2f} → {found:.2f}, as if"
+                " joined to wrong rows"
+            )
             limit = usual * policy.torn
-            yield Signal(area="features", name=name, value=found, limit=limit, told=told, strength=10.0)
+            yield Signal(
+                area="features", name=name, value=found, limit=limit, told=told, strength=10.0
+            )
 
 
 def columns(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
     """Raw columns, features and scores that moved, or lost values."""
-    inputs, features = ({d: p.inputs for d, p in past.items()}, {d: p.features for d, p in past.items()})
+    inputs, features = (
+        {d: p.inputs for d, p in past.items()},
+        {d: p.features for d, p in past.items()},
+    )
     yield from _moved(day, "inputs", today.inputs, inputs, policy, policy.distance, past.odd)
     yield from _moved(day, "features", today.features, features, policy, policy.distance, past.odd)
     if today.score is not None:
-        scores = {d: {"score": p.score} for d, p in past.items() if p.score and p.release == today.release}
-        yield from _moved(day, "scores", {"score": today.score}, scores, policy, policy.score_distance, past.odd)
+        scores = {
+            d: {"score": p.score} for d, p in past.items() if p.score and p.release == today.release
+        }
+        yield from _moved(
+            day, "scores", {"score": today.score}, scores, policy, policy.score_distance, past.odd
+        )
 
 
 def _moved(
@@ -74,7 +109,11 @@ def _moved(
 ) -> Iterator[Signal]:
     """Columns further from the median of the same weekdays than such days are from each other."""
     window = {earlier: past[earlier] for earlier in window_before(day, past, policy)}
-    names = [name for name in today if not today[name].empty and all(name in one for one in window.values())]
+    names = [
+        name
+        for name in today
+        if not today[name].empty and all(name in one for one in window.values())
+    ]
     same = same_weekdays(day, window, policy)
     if not names or len(same) < policy.least:
         return
@@ -83,7 +122,9 @@ def _moved(
     center = np.median([known[then] for then in same], axis=0)
     mine = matrix([today[name] for name in names])
     moved = distances(mine, center, spread)
-    own = _own_distances({then: values for then, values in known.items() if then not in odd}, spread, policy)
+    own = _own_distances(
+        {then: values for then, values in known.items() if then not in odd}, spread, policy
+    )
     limits = np.full(len(names), UNPROVEN * floor)
     if len(own) >= PROVEN:
         center_of_own = np.median(own, axis=0)
@@ -101,18 +142,30 @@ def _moved(
             told = f"{name}: {today[name].null:.1%} of the values are missing"
             strength = null / policy.nulls
             nulls: Area = "feed" if area == "inputs" else area
-            yield Signal(area=nulls, name=name, value=null, limit=policy.nulls, told=told, strength=strength)
+            yield Signal(
+                area=nulls, name=name, value=null, limit=policy.nulls, told=told, strength=strength
+            )
         elif moved[index] > limits[index]:
             mean = float(np.median([window[then][name].mean for then in same]))
             value, limit = float(moved[index]), float(limits[index])
-            told = f"{name}: mean {mean:.3g} → {today[name].mean:.3g} ({value:.2f}, limit {limit:.2f})"
+            told = (
+                f"{name}: mean {mean:.3g} → {today[name].mean:.3g} ({value:.2f}, limit {limit:.2f})"
+            )
             if constant[index]:
-                told = f"{name}: constant as a rule, {value:.1%} of the rows more or less left it (limit {limit:.1%})"
-            yield Signal(area=area, name=name, value=value, limit=limit, told=told, strength=value / limit)
+                told = (
+                    f"{name}: constant as a rule, {value:.1%} of the rows more or less left it"
+                    f" (limit {limit:.1%})"
+                )
+            yield Signal(
+                area=area, name=name, value=value, limit=limit, told=told, strength=value / limit
+            )
 
 
-def _from_the_nearest(day: date, known: Mapping[date, Values], mine: Values, spread: Values) -> Values:
-    """How far each feature is from the nearest of the last days: what a deploy breaks has left them all at once.
+def _from_the_nearest(
+    day: date, known: Mapping[date, Values], mine: Values, spread: Values
+) -> Values:
+    """How far each feature is from the nearest of the last days: what a deploy breaks has left them
+    all at once.
 
     What has crept away from its weekday over weeks (a window of a month fills slowly) has not.
     """
@@ -124,7 +177,9 @@ def _from_the_nearest(day: date, known: Mapping[date, Values], mine: Values, spr
 
 
 def _own_distances(known: Mapping[date, Values], spread: Values, policy: WatchPolicy) -> Values:
-    """Of each known day and column: how far it is from the median of the other days of its weekday."""
+    """Of each known day and column: how far it is from the median of the other days of its
+    weekday.
+    """
     rows = []
     for then, mine in known.items():
         others = [known[other] for other in other_days_of_weekday(then, known)]

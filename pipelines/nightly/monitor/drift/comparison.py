@@ -1,4 +1,6 @@
-"""Which columns and rows may be compared: like with like, enough of them, and none that only tells the calendar."""
+"""Which columns and rows may be compared: like with like, enough of them, and none that only tells
+the calendar.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,10 @@ SCORE = "score"
 class Comparison:
     """Two samples, side by side.
 
-    `reference` and `current` hold `columns` (float64, NaN where nothing is known) and `score`. `skipped` says why a
-    feature is not compared; `refusal`, where not empty, why nothing is. `constants` are those columns (and `score`)
-    that are constant in the reference, or nearly: distances say nothing of them.
+    `reference` and `current` hold `columns` (float64, NaN where nothing is known) and `score`.
+    `skipped` says why a feature is not compared; `refusal`, where not empty, why nothing is.
+    `constants` are those columns (and `score`) that are constant in the reference, or nearly:
+    distances say nothing of them.
     """
 
     reference: pd.DataFrame
@@ -43,12 +46,14 @@ def compare(
     *,
     history_days: int | None = None,
 ) -> Comparison:
-    """Prepare a day's sample (`current`) for comparison with the sample of the training window (`reference`).
+    """Prepare a day's sample (`current`) for comparison with the sample of the training window
+    (`reference`).
 
-    Both hold the features' columns and `score`. A calendar feature that is the same all day says nothing of the data:
-    the reference is cut down to the rows of that kind of day (a Saturday is compared with weekends) and the feature is
-    left out. So are features whose window reaches further back than the `history_days` that the lake held when the
-    training window began: they were still filling up. Fewer than `policy.minimum` rows are not judged.
+    Both hold the features' columns and `score`. A calendar feature that is the same all day says
+    nothing of the data: the reference is cut down to the rows of that kind of day (a Saturday is
+    compared with weekends) and the feature is left out. So are features whose window reaches
+    further back than the `history_days` that the lake held when the training window began: they
+    were still filling up. Fewer than `policy.minimum` rows are not judged.
     """
     skipped: dict[str, str] = {}
     for feature in features.features:
@@ -71,7 +76,9 @@ def compare(
     )
 
 
-def _constants(reference: pd.DataFrame, current: pd.DataFrame, most: float) -> dict[str, ConstantColumn]:
+def _constants(
+    reference: pd.DataFrame, current: pd.DataFrame, most: float
+) -> dict[str, ConstantColumn]:
     """The columns that are judged by the share of rows off one value."""
     constants = {}
     for name in reference.columns:
@@ -81,18 +88,29 @@ def _constants(reference: pd.DataFrame, current: pd.DataFrame, most: float) -> d
     return constants
 
 
-def _not_comparable(feature: Feature, reference: pd.DataFrame, current: pd.DataFrame, history_days: int | None) -> str:
+def _not_comparable(
+    feature: Feature, reference: pd.DataFrame, current: pd.DataFrame, history_days: int | None
+) -> str:
     if feature.name not in reference:
         return "the reference does not hold it"
     if history_days is not None and feature.reach_days > history_days:
-        return f"reaches back {feature.reach_days} days, but training began after {history_days} days of data"
-    if not len(current) or (reference[feature.name].isna().all() and current[feature.name].isna().all()):
+        return (
+            f"reaches back {feature.reach_days} days, but training began after {history_days} days"
+            " of data"
+        )
+    if not len(current) or (
+        reference[feature.name].isna().all() and current[feature.name].isna().all()
+    ):
         return "no values"
     return ""
 
 
 def _same_all_day(feature: Feature, current: pd.DataFrame) -> bool:
-    return feature.kind == "calendar" and len(current) > 0 and current[feature.name].nunique(dropna=False) == 1
+    return (
+        feature.kind == "calendar"
+        and len(current) > 0
+        and current[feature.name].nunique(dropna=False) == 1
+    )
 
 
 def _finite(frame: pd.DataFrame, size: int) -> pd.DataFrame:
@@ -105,5 +123,7 @@ def _too_few(reference: int, current: int, minimum: int) -> str:
     if current < minimum:
         return f"{current:,} rows today, fewer than the {minimum:,} that a judgement needs"
     if reference < minimum:
-        return f"{reference:,} rows of the same kind of day in the reference, fewer than {minimum:,}"
+        return (
+            f"{reference:,} rows of the same kind of day in the reference, fewer than {minimum:,}"
+        )
     return ""

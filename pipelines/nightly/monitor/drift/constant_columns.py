@@ -1,7 +1,9 @@
-"""Columns that are constant, or nearly, in the reference: judged by the share of rows that are off the constant.
+"""Columns that are constant, or nearly, in the reference: judged by the share of rows that are off
+the constant.
 
-A distance is measured in the reference's deviations. Where these are almost zero, one row in 5,000 at another value
-is as far as a deploy that broke the column; the share of rows says which of the two it is.
+A distance is measured in the reference's deviations. Where these are almost zero, one row in 5,000
+at another value is as far as a deploy that broke the column; the share of rows says which of the
+two it is.
 """
 
 from __future__ import annotations
@@ -19,15 +21,18 @@ if TYPE_CHECKING:
 
 METHOD = "share off the constant"
 _SAME = 1e-9
-"""Two values are the same where they differ by less than this share of the column's largest: sums are not exact."""
+"""Two values are the same where they differ by less than this share of the column's largest: sums
+are not exact.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ConstantColumn:
     """A column with one value in (nearly) every row of the reference.
 
-    `constant` is that value, None where the column is missing there. `reference_share` and `share` (0 to 1) are the
-    rows of the reference and of the day that have another one. A day without a single value is off in every row.
+    `constant` is that value, None where the column is missing there. `reference_share` and `share`
+    (0 to 1) are the rows of the reference and of the day that have another one. A day without a
+    single value is off in every row.
     """
 
     constant: float | None
@@ -41,14 +46,18 @@ class ConstantColumn:
 
     def account(self) -> ConstantShare:
         """What the ledger keeps."""
-        return ConstantShare(constant=self.constant, reference_share=self.reference_share, share=self.share)
+        return ConstantShare(
+            constant=self.constant, reference_share=self.reference_share, share=self.share
+        )
 
 
 def constant_column(reference: pd.Series, current: pd.Series, most: float) -> ConstantColumn | None:
-    """The column where at most the share `most` of the reference's rows is off one value; None for any other.
+    """The column where at most the share `most` of the reference's rows is off one value; None for
+    any other.
 
-    Both are float64 with NaN where nothing is known. Missing is a value here: where the reference knows next to
-    nothing, rows that have a value are those off the constant. Elsewhere rows without a value are left out.
+    Both are float64 with NaN where nothing is known. Missing is a value here: where the reference
+    knows next to nothing, rows that have a value are those off the constant. Elsewhere rows without
+    a value are left out.
     """
     then, now = (np.asarray(values, dtype=np.float64) for values in (reference, current))
     if not len(then) or not len(now):

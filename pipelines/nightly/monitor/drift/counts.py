@@ -1,4 +1,6 @@
-"""Counts of a day against the same weekdays before: rows, labels, keys, rows above the threshold, hours, key blocks."""
+"""Counts of a day against the same weekdays before: rows, labels, keys, rows above the threshold,
+hours, key blocks.
+"""
 
 from __future__ import annotations
 
@@ -34,9 +36,18 @@ def volume(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Ite
     usual_rows = today.rows / ratio if ratio else 0
     told = f"{today.rows:,} rows where {usual_rows:,.0f} are usual on a {day:%A} ({ratio:.0%})"
     if ratio < policy.missing and strength > 1:
-        yield Signal(area="feed", name="volume", value=ratio, limit=policy.missing, told=told, strength=strength)
+        yield Signal(
+            area="feed",
+            name="volume",
+            value=ratio,
+            limit=policy.missing,
+            told=told,
+            strength=strength,
+        )
     elif ratio > 1 + max(limit, policy.volume):
-        yield Signal(area="inputs", name="volume", value=ratio, limit=1 + limit, told=told, strength=strength)
+        yield Signal(
+            area="inputs", name="volume", value=ratio, limit=1 + limit, told=told, strength=strength
+        )
 
 
 def labels(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
@@ -50,9 +61,13 @@ def labels(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Ite
     ratio, limit, strength = count
     told = f"{today.reports:,} labels came in, {ratio:.0%} of the usual {day:%A}"
     if ratio < 1 - limit:
-        yield Signal(area="feed", name="labels", value=ratio, limit=1 - limit, told=told, strength=strength)
+        yield Signal(
+            area="feed", name="labels", value=ratio, limit=1 - limit, told=told, strength=strength
+        )
     elif ratio > 1 + limit:
-        yield Signal(area="labels", name="labels", value=ratio, limit=1 + limit, told=told, strength=strength)
+        yield Signal(
+            area="labels", name="labels", value=ratio, limit=1 + limit, told=told, strength=strength
+        )
 
 
 def units(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
@@ -62,20 +77,36 @@ def units(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iter
         count = _count(day, units, series, policy, policy.volume, odd=past.odd)
         if count is not None and abs(count[0] - 1) > count[1]:
             told = f"{units:,} different {name}s, {count[0]:.0%} of the usual {day:%A}"
-            yield Signal(area="inputs", name=f"{name}s", value=count[0], limit=count[1], told=told, strength=count[2])
+            yield Signal(
+                area="inputs",
+                name=f"{name}s",
+                value=count[0],
+                limit=count[1],
+                told=told,
+                strength=count[2],
+            )
 
 
 def tail(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
     """Rows at or above the threshold: what the review list is drawn from."""
     if today.tail is None:
         return
-    mine = {then: one for then, one in past.items() if one.release == today.release and one.tail is not None}
+    mine = {
+        then: one
+        for then, one in past.items()
+        if one.release == today.release and one.tail is not None
+    }
     series = {then: (one.tail or 0.0) * today.rows for then, one in mine.items()}
     reached = today.tail * today.rows
     count = _count(day, reached, series, policy, policy.tail, odd=past.odd, rows=reached)
     if count is not None and abs(count[0] - 1) > count[1]:
-        told = f"{today.tail:.2%} of the rows reach the threshold, {count[0]:.1f} times the usual {day:%A}"
-        yield Signal(area="scores", name="tail", value=count[0], limit=count[1], told=told, strength=count[2])
+        told = (
+            f"{today.tail:.2%} of the rows reach the threshold, {count[0]:.1f} times the usual"
+            f" {day:%A}"
+        )
+        yield Signal(
+            area="scores", name="tail", value=count[0], limit=count[1], told=told, strength=count[2]
+        )
 
 
 def rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
@@ -88,9 +119,17 @@ def rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> I
         return
     limit = found.center + max(policy.nulls, policy.sigmas * found.sigma)
     if today.rejected > limit and today.rejected * today.rows >= policy.count:
-        told = f"{today.rejected:.1%} of the incoming rows were quarantined, {found.center:.1%} are usual"
+        told = (
+            f"{today.rejected:.1%} of the incoming rows were quarantined, {found.center:.1%} are"
+            " usual"
+        )
         yield Signal(
-            area="feed", name="rejected", value=today.rejected, limit=limit, told=told, strength=today.rejected / limit
+            area="feed",
+            name="rejected",
+            value=today.rejected,
+            limit=limit,
+            told=told,
+            strength=today.rejected / limit,
         )
 
 
@@ -105,10 +144,12 @@ def _count(
     rows: float | None = None,
     sigmas: float | None = None,
 ) -> tuple[float, float, float] | None:
-    """Ratio to the usual, the allowed departure from 1, and the departure over it; None without history.
+    """Ratio to the usual, the allowed departure from 1, and the departure over it; None without
+    history.
 
-    The departure allows for chance in so many `rows` (by default the usual count), too. Where both the count and the
-    usual one are small (`policy.count`) it is not judged: chance alone may take them all.
+    The departure allows for chance in so many `rows` (by default the usual count), too. Where both
+    the count and the usual one are small (`policy.count`) it is not judged: chance alone may take
+    them all.
     """
     found = usual(day, series, policy, odd=odd)
     if found is None or found.center <= 0 or max(value, found.center) < policy.count:
@@ -121,14 +162,22 @@ def _count(
 
 
 def cells(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -> Iterator[Signal]:
-    """Hours and blocks of keys that are nearly empty, or far too full, for a day with so many rows."""
+    """Hours and blocks of keys that are nearly empty, or far too full, for a day with so many
+    rows.
+    """
     hours = [one.hours for one in before]
     yield from _cells_of("hours", today.hours, hours, _hour_name, policy)
     for name, counts in today.blocks.items():
         edges = today.edges[name]
-        same = [one.blocks[name] for one in before if name in one.blocks and one.edges.get(name) == edges]
+        same = [
+            one.blocks[name]
+            for one in before
+            if name in one.blocks and one.edges.get(name) == edges
+        ]
         if len(same) >= policy.least:
-            yield from _cells_of(f"{name}s", counts, same, partial(_block_name, name, edges), policy)
+            yield from _cells_of(
+                f"{name}s", counts, same, partial(_block_name, name, edges), policy
+            )
 
 
 def _hour_name(cell: int) -> str:

@@ -1,6 +1,8 @@
-"""Distances between two samples of a column, the same figures as Evidently's methods of these names, in numpy alone.
+"""Distances between two samples of a column, the same figures as Evidently's methods of these
+names, in numpy alone.
 
-Evidently takes 5 s to import; where no report page is wanted (a bulk load) these stand in, and a test holds them equal.
+Evidently takes 5 s to import; where no report page is wanted (a bulk load) these stand in, and a
+test holds them equal.
 """
 
 from __future__ import annotations
@@ -20,7 +22,10 @@ _EMPTY_BIN = 0.0001
 
 
 def wasserstein(reference: Values, current: Values) -> float:
-    """Wasserstein-1 distance in standard deviations of `reference`: how far its mass has to move. Needs no bins."""
+    """Wasserstein-1 distance in standard deviations of `reference`: how far its mass has to move.
+
+    Needs no bins.
+    """
     left, right = np.sort(reference), np.sort(current)
     every = np.sort(np.concatenate([left, right]))
     share_left = np.searchsorted(left, every[:-1], side="right") / len(left)
@@ -30,13 +35,17 @@ def wasserstein(reference: Values, current: Values) -> float:
 
 
 def psi(reference: Values, current: Values) -> float:
-    """Population stability index over equal-width (Sturges) bins, or over the values where these are at most 20."""
+    """Population stability index over equal-width (Sturges) bins, or over the values where these
+    are at most 20.
+    """
     if len(np.unique(reference)) > _FEW_VALUES:
         edges = np.histogram_bin_edges(np.concatenate([reference, current]), bins="sturges")
         counts = [np.histogram(sample, edges)[0] for sample in (reference, current)]
     else:
         keys = np.union1d(reference, current)
-        counts = [np.array([np.sum(sample == key) for key in keys]) for sample in (reference, current)]
+        counts = [
+            np.array([np.sum(sample == key) for key in keys]) for sample in (reference, current)
+        ]
     expected, found = _filled(counts[0] / len(reference)), _filled(counts[1] / len(current))
     return float(np.sum((expected - found) * np.log(expected / found)))
 

@@ -1,4 +1,7 @@
-"""Has a day drifted? Figures by the pinned method, thresholds by policy, and the features that moved most."""
+"""Has a day drifted?
+
+Figures by the pinned method, thresholds by policy, and the features that moved most.
+"""
 
 from __future__ import annotations
 
@@ -20,10 +23,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, kw_only=True)
 class ColumnDrift:
-    """One column: how far it moved (`value`, None where one side has no values at all), and its means.
+    """One column: how far it moved (`value`, None where one side has no values at all), and its
+    means.
 
-    `method` says what `value` and `threshold` are: a distance, or for a column that was constant in the reference the
-    share of rows off its constant (0 to 1).
+    `method` says what `value` and `threshold` are: a distance, or for a column that was constant in
+    the reference the share of rows off its constant (0 to 1).
     """
 
     name: str
@@ -36,19 +40,33 @@ class ColumnDrift:
 
     @property
     def drifted(self) -> bool:
-        """Whether it moved beyond its threshold; values that vanished or appeared out of nothing have."""
+        """Whether it moved beyond its threshold; values that vanished or appeared out of nothing
+        have.
+        """
         return self.value is None or self.value >= self.threshold
 
     @property
     def strength(self) -> float:
-        """How many times the threshold it moved; infinite where values vanished or appeared out of nothing."""
-        return np.inf if self.value is None else self.value / self.threshold if self.threshold else self.value
+        """How many times the threshold it moved; infinite where values vanished or appeared out of
+        nothing.
+        """
+        return (
+            np.inf
+            if self.value is None
+            else self.value / self.threshold
+            if self.threshold
+            else self.value
+        )
 
     def describe(self) -> str:
-        """For instance `amount: mean 53.6 → 80.4 (0.71, limit 0.15)`, or what share of rows left a constant."""
+        """For instance `amount: mean 53.6 → 80.4 (0.71, limit 0.15)`, or what share of rows left a
+        constant.
+        """
         if self.constant is not None:
             return f"{self.name}: {_left(self.constant)} (limit: {self.threshold:.2%} of the rows)"
-        means = " → ".join("none" if mean is None else f"{mean:.3g}" for mean in (self.reference_mean, self.mean))
+        means = " → ".join(
+            "none" if mean is None else f"{mean:.3g}" for mean in (self.reference_mean, self.mean)
+        )
         value = "no values" if self.value is None else f"{self.value:.2f}"
         return f"{self.name}: mean {means} ({value}, limit {self.threshold:g})"
 
@@ -68,7 +86,10 @@ class ColumnDrift:
 
 @dataclass(frozen=True, kw_only=True)
 class Drift:
-    """A day's verdict. `release` made the reference; `reason` says why nothing was judged, if so."""
+    """A day's verdict.
+
+    `release` made the reference; `reason` says why nothing was judged, if so.
+    """
 
     release: str
     rows: int
@@ -107,7 +128,11 @@ class Drift:
             return f"not judged: {self.reason}"
         if not self.drifted and not self.detected:
             return f"nothing moved beyond its limit ({len(self.columns)} features and the score)"
-        parts = [f"{len(self.drifted)} of {len(self.columns)} features beyond their limit"] if self.columns else []
+        parts = (
+            [f"{len(self.drifted)} of {len(self.columns)} features beyond their limit"]
+            if self.columns
+            else []
+        )
         if self.score is not None and self.score.drifted:
             parts.append(self.score.describe())
         parts += [column.describe() for column in self.drifted[:3]]
@@ -121,7 +146,9 @@ class Drift:
             summary=self.describe(),
             share=self.share,
             columns={column.name: column.value for column in self.columns},
-            compared=tuple(column.account().replaced(drifted=column.drifted) for column in self.columns),
+            compared=tuple(
+                column.account().replaced(drifted=column.drifted) for column in self.columns
+            ),
             score=self.score.value if self.score else None,
             score_column=self.score.account() if self.score else None,
             drifted=tuple(column.name for column in self.drifted),
@@ -135,7 +162,9 @@ class Drift:
 
 
 def measure(comparison: Comparison, policy: DriftPolicy) -> dict[str, float]:
-    """The figure of every column (and `score`) that can be measured (see `comparable`), by the policy's method."""
+    """The figure of every column (and `score`) that can be measured (see `comparable`), by the
+    policy's method.
+    """
     distance = method(policy.method)
     return {
         name: distance(_values(comparison.reference, name), _values(comparison.current, name))
@@ -144,7 +173,9 @@ def measure(comparison: Comparison, policy: DriftPolicy) -> dict[str, float]:
 
 
 def comparable(comparison: Comparison) -> list[str]:
-    """Columns, and `score`, with at least one value on both sides, without those that are constant in the reference."""
+    """Columns, and `score`, with at least one value on both sides, without those that are constant
+    in the reference.
+    """
     return [
         name
         for name in (*comparison.columns, SCORE)
@@ -154,8 +185,12 @@ def comparable(comparison: Comparison) -> list[str]:
     ]
 
 
-def judge(comparison: Comparison, values: Mapping[str, float], policy: DriftPolicy, *, release: str) -> Drift:
-    """The verdict on a day from its figures (`measure`, or Evidently's own); constant columns need none."""
+def judge(
+    comparison: Comparison, values: Mapping[str, float], policy: DriftPolicy, *, release: str
+) -> Drift:
+    """The verdict on a day from its figures (`measure`, or Evidently's own); constant columns need
+    none.
+    """
     drift = Drift(
         release=release,
         rows=len(comparison.current),
@@ -166,7 +201,9 @@ def judge(comparison: Comparison, values: Mapping[str, float], policy: DriftPoli
     )
     if not drift.judged:
         return drift
-    columns = tuple(_column(comparison, name, values, policy, policy.threshold) for name in comparison.columns)
+    columns = tuple(
+        _column(comparison, name, values, policy, policy.threshold) for name in comparison.columns
+    )
     score = _column(comparison, SCORE, values, policy, policy.score_threshold)
     return Drift(**{**vars(drift), "columns": columns, "score": score})
 
@@ -177,7 +214,11 @@ def not_judged(reason: str, policy: DriftPolicy, *, release: str = "", rows: int
 
 
 def _column(
-    comparison: Comparison, name: str, values: Mapping[str, float], policy: DriftPolicy, threshold: float
+    comparison: Comparison,
+    name: str,
+    values: Mapping[str, float],
+    policy: DriftPolicy,
+    threshold: float,
 ) -> ColumnDrift:
     constant = comparison.constants.get(name)
     return ColumnDrift(
@@ -194,7 +235,10 @@ def _column(
 def _left(found: ConstantColumn) -> str:
     """How many rows are off a constant, in the reference and today."""
     value = "missing" if found.constant is None else f"{found.constant:.6g}"
-    return f"{value} in all but {found.reference_share:.2%} of the reference's rows, in all but {found.share:.2%} today"
+    return (
+        f"{value} in all but {found.reference_share:.2%} of the reference's rows, in all but"
+        f" {found.share:.2%} today"
+    )
 
 
 def _values(frame: pd.DataFrame, name: str) -> Values:

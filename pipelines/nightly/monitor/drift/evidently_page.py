@@ -1,4 +1,6 @@
-"""Evidently's own report of a comparison: its figures, and its page with a histogram of every column."""
+"""Evidently's own report of a comparison: its figures, and its page with a histogram of every
+column.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +19,9 @@ from pipelines.usecases.policies.watch import DriftPolicy
 def measure_and_render(comparison: Comparison, policy: DriftPolicy, page: Path) -> dict[str, float]:
     """The figures of `drift.measure`, by Evidently, with its self-contained page (5 MB) at `page`.
 
-    Columns that are constant in the reference are left out, as its distances would call one row in 5,000 drift.
-    Importing Evidently takes some 5 s, rendering 1 to 2 s. Raises `StoreError` where the disk does not take the page.
+    Columns that are constant in the reference are left out, as its distances would call one row in
+    5,000 drift. Importing Evidently takes some 5 s, rendering 1 to 2 s. Raises `StoreError` where
+    the disk does not take the page.
     """
     os.environ.setdefault("DO_NOT_TRACK", "1")
     from evidently import DataDefinition, Dataset, Report
@@ -36,7 +39,9 @@ def measure_and_render(comparison: Comparison, policy: DriftPolicy, page: Path) 
         per_column_threshold={SCORE: policy.score_threshold},
         drift_share=policy.share_of_columns,
     )
-    with np.errstate(invalid="ignore"):  # a column of one value correlates with none, which numpy warns of each time
+    with np.errstate(
+        invalid="ignore"
+    ):  # a column of one value correlates with none, which numpy warns of each time
         snapshot = Report([preset]).run(current, reference)
     write_whole(page, lambda partial: snapshot.save_html(str(partial)), what="Evidently's page")
     return _figures(snapshot.dict())

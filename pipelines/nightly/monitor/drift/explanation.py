@@ -1,4 +1,7 @@
-"""Which features made the scores move? Each is put back, and what that does to the scores is measured."""
+"""Which features made the scores move?
+
+Each is put back, and what that does to the scores is measured.
+"""
 
 from __future__ import annotations
 
@@ -28,9 +31,10 @@ def explain(
 ) -> list[ScoreShare]:
     """The features that explain most of the scores' move, at most three, strongest first.
 
-    Both frames hold the features `names` (float64), `score` takes them in that order. A feature is put back by rank:
-    the value at the share q of today's rows becomes the reference's at q (a constant one: a draw of the reference), so
-    that what belongs together in a row stays together. Empty where the scores have not moved.
+    Both frames hold the features `names` (float64), `score` takes them in that order. A feature is
+    put back by rank: the value at the share q of today's rows becomes the reference's at q (a
+    constant one: a draw of the reference), so that what belongs together in a row stays together.
+    Empty where the scores have not moved.
     """
     if not len(reference) or not len(current):
         return []
@@ -56,10 +60,14 @@ def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
 
 
 def _put_back(reference: Values, current: Values) -> Values:
-    """Today's values moved to the reference's distribution; equal values are spread evenly over their ranks."""
+    """Today's values moved to the reference's distribution; equal values are spread evenly over
+    their ranks.
+    """
     order = np.random.default_rng(0).permutation(len(current))
     rank = np.empty(len(current))
-    rank[order[np.argsort(current[order], kind="stable")]] = (np.arange(len(current)) + 0.5) / len(current)
+    rank[order[np.argsort(current[order], kind="stable")]] = (np.arange(len(current)) + 0.5) / len(
+        current
+    )
     known = reference[np.isfinite(reference)]
     back: Values = np.quantile(known, rank) if len(known) else current
     return back

@@ -1,4 +1,5 @@
-"""What of a day is out of the ordinary: its profile against the same weekdays before, as named signals.
+"""What of a day is out of the ordinary: its profile against the same weekdays before, as named
+signals.
 
 Every figure needs enough rows and enough history; what cannot be judged is said, never guessed.
 """
@@ -22,17 +23,26 @@ def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Readi
     before = [past[earlier] for earlier in same_weekdays(day, past, policy)]
     usual_rows = [profile.rows for profile in before]
     if not today.rows and len(usual_rows) >= policy.least and median(usual_rows) < policy.count:
-        few = f"not a single row, where {median(usual_rows):.0f} are usual: too few to tell from chance"
+        few = (
+            f"not a single row, where {median(usual_rows):.0f} are usual: too few to tell from"
+            " chance"
+        )
         return Reading(unjudged=[few])
     if not today.rows:
         told = "not a single row"
-        missing = Signal(area="feed", name="volume", value=0.0, limit=policy.missing, told=told, strength=100.0)
+        missing = Signal(
+            area="feed", name="volume", value=0.0, limit=policy.missing, told=told, strength=100.0
+        )
         return Reading(signals=[missing])
     unjudged = []
     if today.rows < policy.minimum:
-        unjudged.append(f"{today.rows} rows, fewer than the {policy.minimum} that a judgement of columns needs")
+        unjudged.append(
+            f"{today.rows} rows, fewer than the {policy.minimum} that a judgement of columns needs"
+        )
     if len(before) < policy.least:
-        unjudged.append(f"{len(before)} {weekday}s known before, {policy.least} are needed to say what is usual")
+        unjudged.append(
+            f"{len(before)} {weekday}s known before, {policy.least} are needed to say what is usual"
+        )
         return Reading(signals=list(constants(today)), unjudged=unjudged)
     found = [
         *volume(day, today, past, policy),
@@ -42,5 +52,9 @@ def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Readi
     if today.rows >= policy.minimum:
         found += cells(today, before, policy)
         found += [*units(day, today, past, policy), *columns(day, today, past, policy)]
-        found += [*tail(day, today, past, policy), *constants(today, before), *torn(today, before, policy)]
+        found += [
+            *tail(day, today, past, policy),
+            *constants(today, before),
+            *torn(today, before, policy),
+        ]
     return Reading(signals=sorted(found, key=lambda one: -one.strength), unjudged=unjudged)

@@ -1,8 +1,9 @@
 """Performance before labels mature: what calibrated scores lead to expect, with an interval.
 
-The method is confidence-based performance estimation (NannyML's CBPE): where scores are calibrated probabilities, the
-expected number of positives on a list is their sum. It sees a change of the inputs, never one of what the scores mean,
-so it is shown as an estimate and checked once the labels are there.
+The method is confidence-based performance estimation (NannyML's CBPE): where scores are calibrated
+probabilities, the expected number of positives on a list is their sum. It sees a change of the
+inputs, never one of what the scores mean, so it is shown as an estimate and checked once the labels
+are there.
 """
 
 from __future__ import annotations
@@ -21,7 +22,9 @@ _Z = 1.96
 
 
 def calibration(past: Sequence[Worth]) -> NDArray[np.float64] | None:
-    """The probability of a positive by bin of a unit's score, never falling; None for too few matured days."""
+    """The probability of a positive by bin of a unit's score, never falling; None for too few
+    matured days.
+    """
     if len(past) < LEAST_DAYS:
         return None
     counts = np.sum([one.counts for one in past], axis=0, dtype=np.float64)
@@ -33,17 +36,25 @@ def calibration(past: Sequence[Worth]) -> NDArray[np.float64] | None:
 
 
 def estimate(
-    *, unit: Array, score: Array, capacity: int, probability: NDArray[np.float64], past: Sequence[Worth]
+    *,
+    unit: Array,
+    score: Array,
+    capacity: int,
+    probability: NDArray[np.float64],
+    past: Sequence[Worth],
 ) -> Estimate:
     """The expectation for a day; the arrays are parallel, one entry for each event.
 
-    The interval holds chance among the listed units, and how far the same estimate was off on the `past` days' lists.
+    The interval holds chance among the listed units, and how far the same estimate was off on the
+    `past` days' lists.
     """
     chance = probability[score_bins(UnitRanking.of(unit, score).best)]
     listed = np.sort(chance)[::-1][:capacity]
     expected = float(listed.sum()) / capacity
     spread = np.sqrt(float((listed * (1 - listed)).sum())) / capacity
-    errors = [one.precision - expected_precision(one.counts, probability, one.listed) for one in past]
+    errors = [
+        one.precision - expected_precision(one.counts, probability, one.listed) for one in past
+    ]
     beyond = np.sqrt(max(0.0, float(np.mean(np.square(errors))) - spread**2)) if errors else 0.0
     wide = _Z * float(np.hypot(spread, beyond))
     return Estimate(
@@ -54,8 +65,12 @@ def estimate(
     )
 
 
-def expected_precision(counts: Sequence[int], probability: NDArray[np.float64], capacity: int) -> float:
-    """The same expectation from counts by bin alone: the list is filled from the highest bin down."""
+def expected_precision(
+    counts: Sequence[int], probability: NDArray[np.float64], capacity: int
+) -> float:
+    """The same expectation from counts by bin alone: the list is filled from the highest bin
+    down.
+    """
     left, found = capacity, 0.0
     for count, chance in zip(reversed(counts), reversed(probability.tolist()), strict=True):
         taken = min(left, count)
@@ -83,5 +98,7 @@ def _never_falling(rates: NDArray[np.float64], weights: NDArray[np.float64]) -> 
         while len(pools) > 1 and pools[-2][0] > pools[-1][0]:
             last, before = pools.pop(), pools.pop()
             total = last[1] + before[1]
-            pools.append([(last[0] * last[1] + before[0] * before[1]) / total, total, last[2] + before[2]])
+            pools.append(
+                [(last[0] * last[1] + before[0] * before[1]) / total, total, last[2] + before[2]]
+            )
     return np.concatenate([np.full(int(size), rate) for rate, _, size in pools])

@@ -1,4 +1,6 @@
-"""What predictions were worth, once their labels have matured: average precision, precision of the review list."""
+"""What predictions were worth, once their labels have matured: average precision, precision of the
+review list.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,11 @@ from pipelines.nightly.known_units import KnownUnits, known_units
 from pipelines.nightly.monitor.performance.estimate import estimate
 from pipelines.nightly.monitor.performance.review_outcome import on_list, worth
 from pipelines.nightly.monitor.performance.slice_outcome import SliceWorth
-from pipelines.nightly.monitor.performance.slices import slice_keys, slice_worths, with_slice_columns
+from pipelines.nightly.monitor.performance.slices import (
+    slice_keys,
+    slice_worths,
+    with_slice_columns,
+)
 from pipelines.problems.labels import with_reports
 from pipelines.problems.metrics import average_precision, card_precision_by_day
 from pipelines.releases.scorer import RULE_RELEASE
@@ -31,11 +37,12 @@ ROWS_AT_ONCE = 5_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class Performance:
-    """Of `subject_day`, by the release that scored it; events of cards that were known that morning are left out.
+    """Of `subject_day`, by the release that scored it; events of cards that were known that morning
+    are left out.
 
-    `average_precision` is None without a positive; `card_precision` is the share of the review capacity that was well
-    spent; `n` events and `positives` were judged, and each of the declared `slices`. Where by policy the rule decided,
-    `model` is what the champion would have done.
+    `average_precision` is None without a positive; `card_precision` is the share of the review
+    capacity that was well spent; `n` events and `positives` were judged, and each of the declared
+    `slices`. Where by policy the rule decided, `model` is what the champion would have done.
     """
 
     subject_day: date
@@ -72,13 +79,16 @@ def matured_day(run: Run, day: date) -> date:
     return day - timedelta(days=run.use_case.label.delay_days)
 
 
-def performance(run: Run, days: DayRange, known: Callable[[], KnownUnits] | None = None) -> dict[date, Performance]:
+def performance(
+    run: Run, days: DayRange, known: Callable[[], KnownUnits] | None = None
+) -> dict[date, Performance]:
     """Performance of those of `days` that were scored, with their labels as they matured.
 
-    `known` gives the units that are known on these days, where the caller needs them for others too.
+    `known` gives the units that are known on these days, where the caller needs them for others
+    too.
 
-    The label of an event of day S is as it was known at S + delay + 1 day, 00:00 UTC, whenever this is asked: 1 where a
-    report had come by then, else 0.
+    The label of an event of day S is as it was known at S + delay + 1 day, 00:00 UTC, whenever this
+    is asked: 1 where a report had come by then, else 0.
     """
     rows = _rows(run, days)
     if not rows:
@@ -101,7 +111,8 @@ def estimates(
     calibrations: Mapping[date, tuple[NDArray[np.float64], Sequence[Worth]]],
     known: Callable[[], KnownUnits] | None = None,
 ) -> dict[date, Estimate]:
-    """What the scores of those `days` lead to expect that have a calibration, and the matured days it is made of.
+    """What the scores of those `days` lead to expect that have a calibration, and the matured days
+    it is made of.
 
     `known` as in `performance`.
     """
@@ -146,25 +157,46 @@ def _rows(run: Run, days: DayRange) -> dict[date, int]:
 
 
 def _with_reports(run: Run, days: DayRange) -> pa.Table:
-    """Predictions of the days: day, event key, unit, score, release, the time of the first report, slice columns."""
+    """Predictions of the days: day, event key, unit, score, release, the time of the first report,
+    slice columns.
+    """
     use_case = run.use_case
     stored = run.lake.read("predictions", days=days)
     amount = [name for name in (use_case.stored_features.schema.amount,) if name in stored.columns]
     keys = [name for name in slice_keys(use_case) if name in stored.columns]
     beside = [name for name in ("champion", "champion_score") if name in stored.columns]
-    columns = ["day", *use_case.events.key, use_case.review.unit, "score", "release", *beside, *amount, *keys]
+    columns = [
+        "day",
+        *use_case.events.key,
+        use_case.review.unit,
+        "score",
+        "release",
+        *beside,
+        *amount,
+        *keys,
+    ]
     predictions = with_slice_columns(run, stored.select(*dict.fromkeys(columns)), days)
-    reports = run.lake.read(use_case.labels.name, days=days.widened(after=use_case.label.delay_days + 1))
+    reports = run.lake.read(
+        use_case.labels.name, days=days.widened(after=use_case.label.delay_days + 1)
+    )
     return with_reports(predictions, reports, use_case).toArrow()
 
 
 def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Performance:
-    use_case, capacity, release = run.use_case, run.use_case.review.capacity, rows["release"][0].as_py()
+    use_case, capacity, release = (
+        run.use_case,
+        run.use_case.review.capacity,
+        rows["release"][0].as_py(),
+    )
     rows = rows.filter(~known.mask(day, rows[use_case.review.unit].to_numpy()))
     units, score = rows[use_case.review.unit].to_numpy(), rows["score"].to_numpy()
     label = _labels(run, day, rows)
     amount = use_case.stored_features.schema.amount
-    money = rows[amount].to_numpy().astype(np.float64) if amount in rows.column_names else np.zeros(len(units))
+    money = (
+        rows[amount].to_numpy().astype(np.float64)
+        if amount in rows.column_names
+        else np.zeros(len(units))
+    )
     listed = on_list(units, score, capacity)
 
     def judged_by(scores: NDArray[np.float64]) -> tuple[float, Worth]:
@@ -200,6 +232,8 @@ def _champion(rows: pa.Table, release: str) -> str | None:
 
 def _labels(run: Run, day: date, rows: pa.Table) -> NDArray[np.int64]:
     """1 where a report had come by the end of the label delay; a row without a report is 0."""
-    known_at = midnight(day + timedelta(days=run.use_case.label.delay_days + 1)).replace(tzinfo=None)
+    known_at = midnight(day + timedelta(days=run.use_case.label.delay_days + 1)).replace(
+        tzinfo=None
+    )
     reported = rows[run.use_case.label.reported_at].to_numpy()
     return np.asarray(reported <= np.datetime64(known_at), dtype=np.int64)

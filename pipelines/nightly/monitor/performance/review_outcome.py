@@ -1,4 +1,6 @@
-"""What a matured day was worth, as plain figures that can be compared from day to day and pooled into a calibration."""
+"""What a matured day was worth, as plain figures that can be compared from day to day and pooled
+into a calibration.
+"""
 
 from __future__ import annotations
 
@@ -16,7 +18,9 @@ EDGES = np.linspace(-8.0, 8.0, 33)
 
 
 def worth(*, unit: Array, score: Array, label: Array, amount: Array, capacity: int) -> Worth:
-    """The worth of a day; the arrays are parallel, one entry for each event: `label` 0/1, `score` 0 to 1."""
+    """The worth of a day; the arrays are parallel, one entry for each event: `label` 0/1, `score` 0
+    to 1.
+    """
     ranking = UnitRanking.of(unit, score)
     weights = np.where(label == 1, amount, 0.0)
     money = np.bincount(ranking.place, weights=weights, minlength=len(ranking.units))
@@ -35,7 +39,9 @@ def worth(*, unit: Array, score: Array, label: Array, amount: Array, capacity: i
 
 
 def on_list(unit: Array, score: Array, capacity: int) -> Array:
-    """For each event whether its unit is among the first `capacity` by highest score (ties by unit): bool."""
+    """For each event whether its unit is among the first `capacity` by highest score (ties by
+    unit): bool.
+    """
     ranking = UnitRanking.of(unit, score)
     return np.asarray(ranking.listed(capacity)[ranking.place])
 

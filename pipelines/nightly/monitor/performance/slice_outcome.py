@@ -12,8 +12,8 @@ from pipelines.accounts.performance import SliceAccount
 class SliceWorth:
     """Of the events of a slice: `positives`, of which `caught` belong to units on the review list.
 
-    `missed_money` is the amount of the positives that were not caught; `average_precision` is None where there are too
-    few positives, and `note` says so, or why the slice cannot be judged at all.
+    `missed_money` is the amount of the positives that were not caught; `average_precision` is None
+    where there are too few positives, and `note` says so, or why the slice cannot be judged at all.
     """
 
     name: str
@@ -33,9 +33,11 @@ def few(positives: int, least: int) -> str:
 def with_past(
     found: Sequence[SliceWorth], before: Iterable[Sequence[SliceAccount]], *, least: int
 ) -> tuple[SliceAccount, ...]:
-    """What the ledger keeps of the slices, each with its positives and those caught pooled over `before` and the day.
+    """What the ledger keeps of the slices, each with its positives and those caught pooled over
+    `before` and the day.
 
-    `before` are the slices of earlier matured days; `past_note` says that even together they have too few positives.
+    `before` are the slices of earlier matured days; `past_note` says that even together they have
+    too few positives.
     """
     positives = {worth.name: worth.positives for worth in found}
     caught = {worth.name: worth.caught for worth in found}

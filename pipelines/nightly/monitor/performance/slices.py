@@ -1,4 +1,6 @@
-"""Performance by slice: the parts that the use case declares, judged on the labels of a matured day."""
+"""Performance by slice: the parts that the use case declares, judged on the labels of a matured
+day.
+"""
 
 from __future__ import annotations
 
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
 
 
 def with_slice_columns(run: Run, predictions: DataFrame, days: DayRange) -> DataFrame:
-    """Predictions of `days` with the stored features that slices look at and that they do not hold themselves.
+    """Predictions of `days` with the stored features that slices look at and that they do not hold
+    themselves.
 
-    The features are those that the lake holds now; NULL where an event has none, which puts it into no band.
+    The features are those that the lake holds now; NULL where an event has none, which puts it into
+    no band.
     """
     wanted = [name for name in slice_columns(run.use_case) if name not in predictions.columns]
     if not wanted or not run.lake.exists("features"):
@@ -38,7 +42,12 @@ def with_slice_columns(run: Run, predictions: DataFrame, days: DayRange) -> Data
 
 def slice_keys(use_case: UseCase) -> tuple[str, ...]:
     """The entity keys that slices go by, each once."""
-    groups = (part for piece in use_case.evidence.slices for part in piece.where if isinstance(part, KeyGroup))
+    groups = (
+        part
+        for piece in use_case.evidence.slices
+        for part in piece.where
+        if isinstance(part, KeyGroup)
+    )
     return tuple(dict.fromkeys(group.key for group in groups))
 
 
@@ -51,9 +60,11 @@ def slice_worths(
     listed: NDArray[np.bool_],
     money: NDArray[np.float64],
 ) -> tuple[SliceWorth, ...]:
-    """Every declared slice of a day's `rows`, in the order of declaration; the arrays are parallel to the rows.
+    """Every declared slice of a day's `rows`, in the order of declaration; the arrays are parallel
+    to the rows.
 
-    `label` is 0/1, `listed` says whose unit is on the review list. Ranges of keys are cut from the keys of the day.
+    `label` is 0/1, `listed` says whose unit is on the review list. Ranges of keys are cut from the
+    keys of the day.
     """
     frame = _frame(use_case, rows)
     selected, least = SliceRows.of(frame, use_case), use_case.evidence.slice_positives

@@ -1,4 +1,6 @@
-"""Alert lists that people have touched: the card goes from what can be read, and the rest is named, whatever it is."""
+"""Alert lists that people have touched: the card goes from what can be read, and the rest is named,
+whatever it is.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +17,9 @@ from pipelines.maintenance.erasure.subject import Subject
 from pipelines.maintenance.erasure.unread import Rows
 
 CARD, EVENT = 700_000_000_017, 4711
-SUBJECT = Subject(unit="customer_id", keys=(CARD,), event="transaction_id", events=frozenset({EVENT}))
+SUBJECT = Subject(
+    unit="customer_id", keys=(CARD,), event="transaction_id", events=frozenset({EVENT})
+)
 EVENT_COLUMNS = ("transaction_id", "event_time", "customer_id", "terminal_id", "amount")
 HEADER = ("day", "rank", "customer_id", "transaction_id", "amount", "score", "note")
 MINE = ("2026-11-02", "1", str(CARD), str(EVENT), "12.50", "0.9", "checked")
@@ -74,19 +78,31 @@ def test_a_list_that_a_spreadsheet_has_saved_loses_the_card_and_no_byte_of_other
     assert str(CARD) not in left
     assert len(left) < len(saved)
     rest = iter(saved)
-    assert all(letter in rest for letter in left), "what is left stands in the file as it was, in that order"
+    assert all(letter in rest for letter in left), (
+        "what is left stands in the file as it was, in that order"
+    )
     assert "4712" in left
     assert delete(home) == Rows()
 
 
 def test_a_copy_is_cleaned_whatever_its_name_and_folder(tmp_path: Path) -> None:
     content = table([HEADER, MINE, OTHER]).encode()
-    names = ["Kopie von 2026-11-02.csv", "2026-11-02.csv~", "2026-11-02.csv.bak", "list.txt", ".2026-11-02.csv.4711"]
+    names = [
+        "Kopie von 2026-11-02.csv",
+        "2026-11-02.csv~",
+        "2026-11-02.csv.bak",
+        "list.txt",
+        ".2026-11-02.csv.4711",
+    ]
     home = home_with(tmp_path, **dict.fromkeys(names, content))
     (home / "alerts" / "checked").mkdir()
     (home / "alerts" / "checked" / "a.csv").write_bytes(content)
     assert set(delete(home).by_file) == {*names, "checked/a.csv"}
-    assert not [path for path in home.rglob("*") if path.is_file() and str(CARD).encode() in path.read_bytes()]
+    assert not [
+        path
+        for path in home.rglob("*")
+        if path.is_file() and str(CARD).encode() in path.read_bytes()
+    ]
 
 
 def workbook() -> bytes:
@@ -108,12 +124,36 @@ GOOD = table([HEADER, MINE, OTHER])
         ("notes.txt", f"called the holder of {CARD}".encode(), "no column"),
         ("2026-11-02.csv", table([MINE, OTHER]).encode(), "no column"),
         ("2026-11-02.csv", GOOD.replace("customer_id", "card").encode(), "no column customer_id"),
-        ("2026-11-02.csv", GOOD.replace(str(CARD), "7E+11").encode(), "no whole number in customer_id"),
-        ("2026-11-02.csv", GOOD.replace(str(CARD), "700,000,000,017").encode(), "has not the cells of the header"),
-        ("2026-11-02.csv", GOOD.replace(str(CARD), "700.000.000.017").encode(), "no whole number in customer_id"),
-        ("2026-11-02.csv", GOOD.encode() + b";".join(part.encode() for part in MINE), "has not the cells"),
-        ("2026-11-02.csv", GOOD.replace("fine", f"see {CARD}").encode(), "in a column that was added"),
-        ("2026-11-02.csv", (f"all about {CARD}\n" + GOOD).encode(), "line 1 names what is to be deleted"),
+        (
+            "2026-11-02.csv",
+            GOOD.replace(str(CARD), "7E+11").encode(),
+            "no whole number in customer_id",
+        ),
+        (
+            "2026-11-02.csv",
+            GOOD.replace(str(CARD), "700,000,000,017").encode(),
+            "has not the cells of the header",
+        ),
+        (
+            "2026-11-02.csv",
+            GOOD.replace(str(CARD), "700.000.000.017").encode(),
+            "no whole number in customer_id",
+        ),
+        (
+            "2026-11-02.csv",
+            GOOD.encode() + b";".join(part.encode() for part in MINE),
+            "has not the cells",
+        ),
+        (
+            "2026-11-02.csv",
+            GOOD.replace("fine", f"see {CARD}").encode(),
+            "in a column that was added",
+        ),
+        (
+            "2026-11-02.csv",
+            (f"all about {CARD}\n" + GOOD).encode(),
+            "line 1 names what is to be deleted",
+        ),
         ("2026-11-02.csv", GOOD.replace(str(CARD), f'"{CARD}').encode(), "unexpected end of data"),
         ("2026-11-02.csv", GOOD.encode("utf-16-le")[:-1], "no text"),
         ("2026-11-02.csv", GOOD.encode("cp037"), "no column customer_id"),
@@ -137,13 +177,19 @@ def test_a_link_is_named_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     elsewhere.write_bytes(GOOD.encode())
     home = home_with(tmp_path)
     (home / "alerts" / "2026-11-02.csv").symlink_to(elsewhere)
-    assert [(one.path, one.why) for one in delete(home).unread] == [("alerts/2026-11-02.csv", "a link")]
+    assert [(one.path, one.why) for one in delete(home).unread] == [
+        ("alerts/2026-11-02.csv", "a link")
+    ]
     assert elsewhere.read_bytes() == GOOD.encode()
 
 
 def test_a_list_that_a_program_has_open_is_told_and_an_empty_one_is_none(tmp_path: Path) -> None:
     lock = b",ana,office,01.12.2026 10:00,file:///home/ana;"
-    files = {".~lock.2026-11-02.csv#": lock, "~$2026-11-03.xlsx": b"\x03ana" + b" " * 161, "2026-11-04.csv": b""}
+    files = {
+        ".~lock.2026-11-02.csv#": lock,
+        "~$2026-11-03.xlsx": b"\x03ana" + b" " * 161,
+        "2026-11-04.csv": b"",
+    }
     home = home_with(tmp_path, **files)
     told = delete(home)
     assert (told.unread, told.by_file) == ([], {})
@@ -152,8 +198,12 @@ def test_a_list_that_a_program_has_open_is_told_and_an_empty_one_is_none(tmp_pat
     assert delete(home).by_file == {".~lock.2026-11-02.csv#": 50}, "by its size it is no lock"
 
 
-def test_a_key_of_letters_is_found_behind_the_apostrophe_that_makes_it_harmless(tmp_path: Path) -> None:
-    subject = Subject(unit="customer_id", keys=("-x7",), event="transaction_id", events=frozenset({EVENT}))
+def test_a_key_of_letters_is_found_behind_the_apostrophe_that_makes_it_harmless(
+    tmp_path: Path,
+) -> None:
+    subject = Subject(
+        unit="customer_id", keys=("-x7",), event="transaction_id", events=frozenset({EVENT})
+    )
     rows = [HEADER, ("2026-11-02", "1", "'-x7", "9", "1", "1", ""), OTHER]
     home = home_with(tmp_path, **{"2026-11-02.csv": table(rows).encode()})
     assert delete(home, subject=subject).by_file == {"2026-11-02.csv": 1}
@@ -178,7 +228,12 @@ def test_a_list_is_deleted_by_the_day_that_its_name_or_its_rows_say(tmp_path: Pa
     assert {path.name: path.read_bytes() for path in (home / "alerts").iterdir()} == files
     done = delete_old_rows(home, first, dry_run=False)
     assert done == counted
-    assert set(done.by_file) == {"2026-11-02.csv", "2026-11-02 (copy).csv", "all of it.csv", "week.txt"}
+    assert set(done.by_file) == {
+        "2026-11-02.csv",
+        "2026-11-02 (copy).csv",
+        "all of it.csv",
+        "week.txt",
+    }
     assert [(one.path, one.why) for one in done.unread] == [
         ("alerts/2026-11-02.xlsx", "no text in an encoding that is known here"),
         ("alerts/american.csv", "line 2 has no day like 2026-11-07"),

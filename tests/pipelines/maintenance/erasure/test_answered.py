@@ -1,4 +1,6 @@
-"""A card that is deleted is gone from the scorer's log and journal; those of others stay, and the scorer goes on."""
+"""A card that is deleted is gone from the scorer's log and journal; those of others stay, and the
+scorer goes on.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +24,9 @@ EVENTS = history()
 TODAY = on_day(EVENTS)
 CARD = int(TODAY.keys["customer"][0])
 MINE = frozenset(TODAY.id[TODAY.keys["customer"] == CARD].tolist())
-SUBJECT = Subject(unit="customer_id", keys=(CARD,), event="transaction_id", events=frozenset({next(iter(MINE))}))
+SUBJECT = Subject(
+    unit="customer_id", keys=(CARD,), event="transaction_id", events=frozenset({next(iter(MINE))})
+)
 """Of the card's events of the day only one had reached the lake."""
 
 
@@ -67,7 +71,9 @@ def test_a_card_is_gone_and_the_others_stay(run: Run) -> None:
     assert rows(run, dry_run=False) == delete_from_journal(run, SUBJECT, dry_run=False) == 0
 
 
-def test_a_scorer_that_reads_the_journal_goes_on_and_a_new_one_knows_nothing_of_the_card(run: Run) -> None:
+def test_a_scorer_that_reads_the_journal_goes_on_and_a_new_one_knows_nothing_of_the_card(
+    run: Run,
+) -> None:
     running = LiveEngine(run)
     delete_from_journal(run, SUBJECT, dry_run=False)
     again = running.score(asked(TODAY), np.zeros(len(TODAY), dtype=bool))

@@ -1,4 +1,6 @@
-"""Days beyond the retention policy go from lake, landing zone and home; a policy that goes too far is refused."""
+"""Days beyond the retention policy go from lake, landing zone and home; a policy that goes too far
+is refused.
+"""
 
 from __future__ import annotations
 
@@ -46,14 +48,19 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
         "alert_lists": 2,
         "reports": 0,
     }
-    assert {name: one.deleted for name, one in counted.items()} == {n: one.deleted for n, one in told.items()}
+    assert {name: one.deleted for name, one in counted.items()} == {
+        n: one.deleted for n, one in told.items()
+    }
     assert [one.path for one in unread_of(told)] == ["alerts/old.xlsx", "reports/old.pdf"]
     assert unread_of(told) == unread_of(counted)
     left = run.lake.read("features").groupBy("day").count().toArrow().to_pylist()
     assert sorted((row["day"], row["count"]) for row in left) == [(one, 60) for one in days[1:]]
     assert run.lake.version("transactions") == versions["transactions"]
     assert landing.days("transactions") == days[1:]
-    assert sorted(path.name for path in (home / "alerts").iterdir()) == [f"{days[2]}.csv", "old.xlsx"]
+    assert sorted(path.name for path in (home / "alerts").iterdir()) == [
+        f"{days[2]}.csv",
+        "old.xlsx",
+    ]
     assert len(list((home / "reports").iterdir())) == 8
     entry = run.ledger.audit_entries("retain")[0]["detail"]
     assert entry["tables"]["features"] == told["features"].to_json()

@@ -1,4 +1,6 @@
-"""A card deleted by its key is gone from every file of the home, time travel included; all other rows stay."""
+"""A card deleted by its key is gone from every file of the home, time travel included; all other
+rows stay.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,14 @@ from pipelines.usecases.registry import load
 from tests.accounts import account_of
 from tests.conftest import NOW
 from tests.guarantees.plugin import Tried
-from tests.pipelines.nightly.ingest.landing_days import as_text, day, events, land, land_text, reports
+from tests.pipelines.nightly.ingest.landing_days import (
+    as_text,
+    day,
+    events,
+    land,
+    land_text,
+    reports,
+)
 
 pytestmark = pytest.mark.slow
 
@@ -43,16 +52,31 @@ IDS = tuple(range(800_000_000_001, 800_000_000_007))
 """The events of the card: two a day; the last was quarantined on its way in."""
 CANARIES = [str(CARD), *map(str, IDS)]
 DAYS = DayRange(day(0), day(2))
-TABLES = ("transactions", "fraud_reports", "quarantine", "features", "predictions", "alerts", "customer_state")
+TABLES = (
+    "transactions",
+    "fraud_reports",
+    "quarantine",
+    "features",
+    "predictions",
+    "alerts",
+    "customer_state",
+)
 WHY = "asked for on 12 November"
 
 
 def the_cards(number: int) -> list[dict[str, Any]]:
-    """The card's events of a day, at a terminal that others use too, large enough to head the alert list."""
+    """The card's events of a day, at a terminal that others use too, large enough to head the alert
+    list.
+    """
     rows = events(day(number), 2, start=IDS[2 * number])
     bad = {IDS[-1]: Decimal(-5)}
     return [
-        {**row, "customer_id": CARD, "terminal_id": 5, "amount": bad.get(row["transaction_id"], Decimal(900 + n))}
+        {
+            **row,
+            "customer_id": CARD,
+            "terminal_id": 5,
+            "amount": bad.get(row["transaction_id"], Decimal(900 + n)),
+        }
         for n, row in enumerate(rows)
     ]
 
@@ -64,7 +88,13 @@ def land_days(landing: Landing) -> None:
         if number == 1:
             land_text(landing, day(number), [as_text(row) for row in (*others, *the_cards(number))])
         else:
-            land(landing, day(number), others[:20], [*others[20:], *the_cards(number)], with_reports=False)
+            land(
+                landing,
+                day(number),
+                others[:20],
+                [*others[20:], *the_cards(number)],
+                with_reports=False,
+            )
         told = [IDS[0], 3] if number == 2 else []
         land(landing, day(number), reports(day(number), told), feed="fraud_reports")
 
@@ -101,7 +131,13 @@ def at(home: Path) -> Run:
         now[0] += timedelta(seconds=1)
         return now[0]
 
-    return Run(Settings.build(home=home, spark_cores=1), load("fraud"), run_id="nights", actor="test", clock=tick)
+    return Run(
+        Settings.build(home=home, spark_cores=1),
+        load("fraud"),
+        run_id="nights",
+        actor="test",
+        clock=tick,
+    )
 
 
 def rows(run: Run, table: str) -> list[dict[str, Any]]:
@@ -116,7 +152,9 @@ def others(run: Run) -> dict[str, list[dict[str, Any]]]:
     """All rows of others; of states only the keys, as they are built anew."""
     kept = {table: [row for row in rows(run, table) if not is_cards(row)] for table in TABLES[:-1]}
     return kept | {
-        "customer_state": [{"key": row["customer_id"]} for row in rows(run, "customer_state") if not is_cards(row)]
+        "customer_state": [
+            {"key": row["customer_id"]} for row in rows(run, "customer_state") if not is_cards(row)
+        ]
     }
 
 
@@ -125,7 +163,9 @@ def deleted(done: Deletion) -> dict[str, int]:
 
 
 def people_touch(home: Path) -> None:
-    """What stands in a home besides the files of the program: copies of a list, a folder, what a killed ingest left."""
+    """What stands in a home besides the files of the program: copies of a list, a folder, what a
+    killed ingest left.
+    """
     lists = sorted((home / "alerts").glob("*.csv"))
     saved = "".join(path.read_text().replace(",", ";") for path in lists)
     (home / "alerts" / "week.csv").write_bytes(saved.encode("cp1252"))
@@ -136,7 +176,9 @@ def people_touch(home: Path) -> None:
 
 
 def found_in(home: Path) -> list[str]:
-    """Files of the home that hold the card's key or an id of its events: as text, as Parquet, or as eight bytes."""
+    """Files of the home that hold the card's key or an id of its events: as text, as Parquet, or as
+    eight bytes.
+    """
     binary = [int(canary).to_bytes(8, "little") for canary in CANARIES]
     return sorted(
         str(path.relative_to(home))
@@ -150,15 +192,24 @@ def _holds(content: bytes, suffix: str, binary: list[bytes]) -> bool:
         content += str(pq.read_table(io.BytesIO(content)).to_pylist()).encode()
     if suffix == ".gz":
         content = gzip.decompress(content)
-    return any(canary.encode() in content for canary in CANARIES) or any(value in content for value in binary)
+    return any(canary.encode() in content for canary in CANARIES) or any(
+        value in content for value in binary
+    )
 
 
 @pytest.mark.guarantee(
-    "deleted for good", fault="a card of three nights is deleted, interrupted and run again; then a fourth night comes"
+    "deleted for good",
+    fault="a card of three nights is deleted, interrupted and run again; then a fourth night comes",
 )
-def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay(run: Run, tried: Tried) -> None:
+def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay(
+    run: Run, tried: Tried
+) -> None:
     home = run.settings.home
-    parity = {"examples": {"f": [{"event_id": IDS[0], "keys": {"customer_id": CARD}}, {"event_id": 3, "keys": {}}]}}
+    parity = {
+        "examples": {
+            "f": [{"event_id": IDS[0], "keys": {"customer_id": CARD}}, {"event_id": 3, "keys": {}}]
+        }
+    }
     served = {"examples": {"f": [{"event_id": 0, "keys": {"customer": CARD}}]}}
     for stage, payload in (("parity", parity), ("served", served)):
         run.ledger.record_stage(day(0), account_of(stage, payload), "refused", run_id="p", at=NOW)
@@ -166,18 +217,29 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     before, versions, holding = others(run), run.lake.versions(TABLES), found_in(home)
     places = {path.split("/")[0].removesuffix("-wal") for path in holding}
     assert places == {"lake", "landing", "alerts", "online", "ledger.sqlite", "scratch"}
-    assert any("/_delta_log/" in path for path in holding), "as the least or largest value of a file"
+    assert any("/_delta_log/" in path for path in holding), (
+        "as the least or largest value of a file"
+    )
     counted = delete_units(run, [str(CARD)], reason=WHY, dry_run=True)
     assert found_in(home) == holding, "a dry run changes nothing"
     assert deleted(counted) == {
-        "transactions": 5, "fraud_reports": 1, "quarantine": 1, "features": 5, "predictions": 5, "alerts": 3,
+        "transactions": 5,
+        "fraud_reports": 1,
+        "quarantine": 1,
+        "features": 5,
+        "predictions": 5,
+        "alerts": 3,
         "customer_state": 1,
-    }  # fmt: skip
+    }
     assert {feed: (told["rows"], told["files"]) for feed, told in counted.landing.items()} == {
         "transactions": (6, 3),
         "fraud_reports": (1, 1),
     }
-    assert (counted.state, counted.records, counted.leftovers) == ("counted", 2, ("scratch/ingest-x",))
+    assert (counted.state, counted.records, counted.leftovers) == (
+        "counted",
+        2,
+        ("scratch/ingest-x",),
+    )
     assert [one.path for one in counted.unread] == ["alerts/week.xlsx", "copies"]
 
     with failing(by_key, "delete_where", lambda lake, table, *_: table == "transactions"):
@@ -201,7 +263,9 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     night(run, DayRange.single(day(3)))
     assert len(rows(run, "features")) == len(before["features"]) + 60
     assert found_in(home) == []
-    tried(1, f"{sum(deleted(done).values())} rows and all earlier versions gone, the others as before")
+    tried(
+        1, f"{sum(deleted(done).values())} rows and all earlier versions gone, the others as before"
+    )
 
 
 @contextmanager

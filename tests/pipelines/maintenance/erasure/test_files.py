@@ -1,4 +1,6 @@
-"""What nobody of the product has written is named, folder by folder; a damaged golden set stops no deletion."""
+"""What nobody of the product has written is named, folder by folder; a damaged golden set stops no
+deletion.
+"""
 
 from __future__ import annotations
 
@@ -35,22 +37,45 @@ def put(home: Path, *names: str) -> None:
 
 
 OURS = (
-    "ledger.sqlite-wal", "mlflow.sqlite", "reports/2026-11-02.html", "reports/2026-11-02-drift.html",
-    "reports/index.html", "reports/releases/fraud-20261102-0a.html", "keys/ids.key",
-    "backups/ledger-2026-11-02.jsonl.gz", "serving/keys.json",
-    "serving/answers/fraud/closed/lock", "serving/answers/fraud/open/worker-0-a1.arrows",
-    "serving/answers/fraud/day=2026-11-02/hour=09/worker-0-a1.parquet", "serving/journal/fraud/000000000001.journal",
-    "serving/journal/fraud/lock", "serving/figures/0.json", "airflow/anything", "services/airflow.log",
-    "releases/fraud-20261102-0a/model.ubj", "releases/fraud-20261102-0a/manifest.sig",
-    "lake/fraud/alerts/_delta_log/00000000000000000000.json", "lake/fraud/alerts/day=2026-11-02/part-0.snappy.parquet",
-)  # fmt: skip
+    "ledger.sqlite-wal",
+    "mlflow.sqlite",
+    "reports/2026-11-02.html",
+    "reports/2026-11-02-drift.html",
+    "reports/index.html",
+    "reports/releases/fraud-20261102-0a.html",
+    "keys/ids.key",
+    "backups/ledger-2026-11-02.jsonl.gz",
+    "serving/keys.json",
+    "serving/answers/fraud/closed/lock",
+    "serving/answers/fraud/open/worker-0-a1.arrows",
+    "serving/answers/fraud/day=2026-11-02/hour=09/worker-0-a1.parquet",
+    "serving/journal/fraud/000000000001.journal",
+    "serving/journal/fraud/lock",
+    "serving/figures/0.json",
+    "airflow/anything",
+    "services/airflow.log",
+    "releases/fraud-20261102-0a/model.ubj",
+    "releases/fraud-20261102-0a/manifest.sig",
+    "lake/fraud/alerts/_delta_log/00000000000000000000.json",
+    "lake/fraud/alerts/day=2026-11-02/part-0.snappy.parquet",
+)
 STRANGE = (
-    "alerts-old.csv", "ledger.sqlite.bak", "old lists/a.csv", "reports/week.xlsx", "reports/2026-11-02.html~",
-    "keys/cards.txt", "keys/trusted/a.txt", "backups/ledger.tar", "releases/fraud-20261102-0a/cases.csv",
-    "serving/answers/fraud/copy.parquet", "serving/answers/fraud/day=2026-11-02/copy.csv",
-    "serving/answers/fraud/day=2026-11-02 (copy)/hour=09/worker-0-a1.parquet", "serving/journal/fraud/copy.csv",
-    "lake/fraud/export.csv", "lake/fraud/alerts/export.xlsx",
-)  # fmt: skip
+    "alerts-old.csv",
+    "ledger.sqlite.bak",
+    "old lists/a.csv",
+    "reports/week.xlsx",
+    "reports/2026-11-02.html~",
+    "keys/cards.txt",
+    "keys/trusted/a.txt",
+    "backups/ledger.tar",
+    "releases/fraud-20261102-0a/cases.csv",
+    "serving/answers/fraud/copy.parquet",
+    "serving/answers/fraud/day=2026-11-02/copy.csv",
+    "serving/answers/fraud/day=2026-11-02 (copy)/hour=09/worker-0-a1.parquet",
+    "serving/journal/fraud/copy.csv",
+    "lake/fraud/export.csv",
+    "lake/fraud/alerts/export.xlsx",
+)
 
 
 def test_what_no_part_of_the_product_has_written_is_named(run: Run) -> None:
@@ -61,7 +86,9 @@ def test_what_no_part_of_the_product_has_written_is_named(run: Run) -> None:
     put(home, *STRANGE)
     (home / "reports" / "linked.html").symlink_to(home / "mlflow.sqlite")
     named = [one.path for one in unknown_files(run)]
-    assert named == sorted([*(name.replace("old lists/a.csv", "old lists") for name in STRANGE), "reports/linked.html"])
+    assert named == sorted(
+        [*(name.replace("old lists/a.csv", "old lists") for name in STRANGE), "reports/linked.html"]
+    )
 
 
 def test_what_imports_keep_of_the_card_goes_and_the_claims_of_others_stay(run: Run) -> None:
@@ -71,7 +98,11 @@ def test_what_imports_keep_of_the_card_goes_and_the_claims_of_others_stay(run: R
     rows = [{"key": key, "source": "bank.csv", "label": 0, "due": None} for key in keys]
     for day in days:
         claims.write(day, pa.Table.from_pylist(rows, schema=SCHEMA))
-    put(run.settings.home, "imports/transactions/2026-11-04.parquet", "imports/transactions/copy.csv")
+    put(
+        run.settings.home,
+        "imports/transactions/2026-11-04.parquet",
+        "imports/transactions/copy.csv",
+    )
     assert sum(delete_from_imports(run, SUBJECT, dry_run=True).by_file.values()) == 4
     told = delete_from_imports(run, SUBJECT, dry_run=False)
     assert sum(told.by_file.values()) == 4

@@ -1,4 +1,6 @@
-"""A subject's rows are taken out of landed files: others' bytes and rows stay, manifests hold, kills leave no rest."""
+"""A subject's rows are taken out of landed files: others' bytes and rows stay, manifests hold,
+kills leave no rest.
+"""
 
 from __future__ import annotations
 
@@ -28,7 +30,9 @@ def subject(*ids: int) -> Subject:
 
 
 def landed(landing: Landing) -> None:
-    """A day of two Parquet parts, the second with the card's rows, and one of text in which they look otherwise."""
+    """A day of two Parquet parts, the second with the card's rows, and one of text in which they
+    look otherwise.
+    """
     mine = [{**row, "customer_id": CARD} for row in events(day(0), 2, start=900)]
     land(landing, day(0), events(day(0), 5), [*events(day(0), 5, start=50), *mine])
     rows: list[dict[str, Any]] = [as_text(row) for row in events(day(1), 4)]
@@ -86,7 +90,11 @@ def _check(landing: Landing, scratch: Path) -> None:
     counted = delete_landed(landing, FEED, subject(), dry_run=True)
     assert len(holders(landing.storage)) == 2
     done = delete_landed(landing, FEED, subject(), dry_run=False)
-    assert (done.files, done.rows, done.unread) == (counted.files, counted.rows, counted.unread) == (2, 4, [])
+    assert (
+        (done.files, done.rows, done.unread)
+        == (counted.files, counted.rows, counted.unread)
+        == (2, 4, [])
+    )
     assert holders(landing.storage) == []
     after = [content(landing, n, scratch / f"after-{n}") for n in range(2)]
     assert after == [[row for row in rows if str(CARD) not in str(row)] for rows in before]
@@ -110,9 +118,14 @@ def test_interrupted_at_a_write_or_removal_and_run_again_nothing_is_left(
             raise StoreError("interrupted")
         return real(*arguments)
 
-    with patch.object(LocalStorage, operation, call), pytest.raises(StoreError, match="interrupted"):
+    with (
+        patch.object(LocalStorage, operation, call),
+        pytest.raises(StoreError, match="interrupted"),
+    ):
         delete_landed(landing, FEED, subject(), dry_run=False)
-    assert [len(content(landing, n, tmp_path)) >= 3 for n in range(2)] == [True, True], "each day holds, old or new"
+    assert [len(content(landing, n, tmp_path)) >= 3 for n in range(2)] == [True, True], (
+        "each day holds, old or new"
+    )
     delete_landed(landing, FEED, subject(), dry_run=False)
     assert holders(landing.storage) == []
     assert [len(content(landing, n, tmp_path)) for n in range(2)] == [10, 4]
@@ -152,8 +165,13 @@ def test_whatever_somebody_put_beside_the_parts_is_looked_into_or_named(tmp_path
     (feed / "linked").symlink_to(tmp_path)
     (feed / "inside").symlink_to(feed)
     done = delete_landed(landing, FEED, subject(), dry_run=False)
-    assert sorted(done.unread) == sorted(f"{FEED}/{name}" for name in (*strange, "linked", "inside"))
-    assert [name for name in (readable | kept | strange) if (feed / name).exists()] == [*kept, *strange]
+    assert sorted(done.unread) == sorted(
+        f"{FEED}/{name}" for name in (*strange, "linked", "inside")
+    )
+    assert [name for name in (readable | kept | strange) if (feed / name).exists()] == [
+        *kept,
+        *strange,
+    ]
     assert holders(landing.storage) == []
     assert [len(content(landing, n, tmp_path)) for n in range(2)] == [10, 4]
 
@@ -162,7 +180,11 @@ def test_a_part_in_another_form_is_understood_or_named(tmp_path: Path) -> None:
     landing = Landing(LocalStorage(tmp_path / "landing"))
     text = f"transaction_id;customer_id\n1;{CARD}\n2;5\n"
     put(landing, day(0), {"part-0.csv.gz": (gzip.compress(text.encode("cp1252")), 2)})
-    put(landing, day(1), {"part-0.csv.gz": (gzip.compress(text.replace("customer_id", "card").encode()), 2)})
+    put(
+        landing,
+        day(1),
+        {"part-0.csv.gz": (gzip.compress(text.replace("customer_id", "card").encode()), 2)},
+    )
     columns = ["transaction_id", "customer_id"]
     done = delete_landed(landing, FEED, subject(), dry_run=False, columns=columns)
     assert (done.rows, done.unread) == (1, [f"{FEED}/{day(1)}/part-0.csv.gz"])

@@ -1,4 +1,6 @@
-"""The features stage on a small lake: one commit a run, re-runs without effect, corrections, gaps and refusals."""
+"""The features stage on a small lake: one commit a run, re-runs without effect, corrections, gaps
+and refusals.
+"""
 
 from __future__ import annotations
 
@@ -43,16 +45,22 @@ def table(run: Run) -> pd.DataFrame:
 
 
 def digest(rows: pd.DataFrame) -> str:
-    return hashlib.sha256(pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()).hexdigest()
+    return hashlib.sha256(
+        pd.util.hash_pandas_object(rows, index=False).to_numpy().tobytes()
+    ).hexdigest()
 
 
 def record_change(run: Run, landed: date, *changed: date) -> None:
     """The ledger's word of an ingest that changed these days."""
-    account = ingest_account(state="arrived", changed_days=changed, versions=run.lake.versions(FEEDS))
+    account = ingest_account(
+        state="arrived", changed_days=changed, versions=run.lake.versions(FEEDS)
+    )
     run.ledger.record_stage(landed, account, "done", run_id="later", at=run.clock())
 
 
-@pytest.mark.guarantee("a re-run has one effect", fault="features of a day built five times", seen="one content")
+@pytest.mark.guarantee(
+    "a re-run has one effect", fault="features of a day built five times", seen="one content"
+)
 def test_five_runs_of_a_day_leave_one_content(run: Run, thorough: bool) -> None:
     day = DayRange.single(DAY)
     digests, runs = set(), 5 if thorough else 3
@@ -65,14 +73,22 @@ def test_five_runs_of_a_day_leave_one_content(run: Run, thorough: bool) -> None:
     account, commit = result.accounts[DAY], run.lake.history("features", limit=1)[0]
     assert account.inputs == commit.metadata["inputs"] == run.lake.versions(FEEDS)
     assert account.version == commit.version == result.versions["features"]
-    assert account.feature_digest == commit.metadata["feature_digest"] == run.use_case.stored_features.digest
+    assert (
+        account.feature_digest
+        == commit.metadata["feature_digest"]
+        == run.use_case.stored_features.digest
+    )
     assert account.gate.passed
     assert not account.recomputed
-    assert len(list(Path(run.lake.path("features")).glob(f"day={DAY}/*.parquet"))) == runs  # one file a commit
+    assert (
+        len(list(Path(run.lake.path("features")).glob(f"day={DAY}/*.parquet"))) == runs
+    )  # one file a commit
 
 
 def test_reports_are_counted_by_their_delay(run: Run) -> None:
-    """As the lake holds them, whatever landed them: by the day on which each event was first reported."""
+    """As the lake holds them, whatever landed them: by the day on which each event was first
+    reported.
+    """
     accounts = build_features(run, DayRange(DAY - timedelta(days=2), DAY)).accounts
     events = run.lake.read("transactions").toPandas().set_index("transaction_id")["event_time"]
     first = run.lake.read("fraud_reports").toPandas().groupby("transaction_id")["reported_at"].min()
@@ -103,9 +119,13 @@ def test_a_night_needs_only_the_days_within_reach(run: Run) -> None:
 
 
 @pytest.mark.guarantee(
-    "missing upstream", fault="days built in another order than theirs", seen="the same table as in order"
+    "missing upstream",
+    fault="days built in another order than theirs",
+    seen="the same table as in order",
 )
-def test_a_range_in_one_go_equals_day_by_day_in_any_order(make_run: MakeRun, run: Run, tmp_path: Path) -> None:
+def test_a_range_in_one_go_equals_day_by_day_in_any_order(
+    make_run: MakeRun, run: Run, tmp_path: Path
+) -> None:
     days = DayRange(DAY - timedelta(days=2), DAY + timedelta(days=1))
     build_features(run, days)
     in_one_go = table(run)
@@ -142,14 +162,18 @@ def test_a_late_event_is_named_and_changes_only_what_reaches_back_to_it(run: Run
     touched = before[differs]
     assert set(after.transaction_id) - set(before.transaction_id) >= {10_000}
     assert not touched.empty
-    assert (touched.customer_id == 1).all()  # the terminal's windows end a week ago: nothing of it has changed yet
+    assert (
+        touched.customer_id == 1
+    ).all()  # the terminal's windows end a week ago: nothing of it has changed yet
     assert (touched.event_time >= late.replace(tzinfo=None)).all()
 
 
 def test_stale_days_can_be_left_alone(run: Run) -> None:
     build_features(run, DayRange.single(DAY))
     record_change_without_effect = DAY - timedelta(days=37)
-    add_event(run, 10_000, midnight(record_change_without_effect), customer=1, terminal=1, amount=1.0)
+    add_event(
+        run, 10_000, midnight(record_change_without_effect), customer=1, terminal=1, amount=1.0
+    )
     record_change(run, DAY, record_change_without_effect)
     result = build_features(run, DayRange.single(DAY + timedelta(days=1)), include_stale=False)
     assert list(result.accounts) == [DAY + timedelta(days=1)]
@@ -186,7 +210,9 @@ def test_a_gap_before_the_day_waits_unless_it_is_waived(make_run: MakeRun) -> No
 
 def store_events_of(run: Run, day: date) -> None:
     """One event of the day, and the ledger's word that the day is ingested."""
-    add_event(run, 10_000, datetime.combine(day, datetime.min.time(), midnight(day).tzinfo), 1, 1, 5.0)
+    add_event(
+        run, 10_000, datetime.combine(day, datetime.min.time(), midnight(day).tzinfo), 1, 1, 5.0
+    )
     record_change(run, day, day)
 
 
@@ -201,10 +227,14 @@ def test_days_that_are_missing_or_refused_are_named(run: Run) -> None:
     assert not run.lake.exists("features")
 
 
-@pytest.mark.guarantee("empty day", fault="features of a day without rows", seen="an account of nothing, no rows")
+@pytest.mark.guarantee(
+    "empty day", fault="features of a day without rows", seen="an account of nothing, no rows"
+)
 def test_an_empty_day_has_an_account_and_no_rows(run: Run) -> None:
     empty = DAYS.last + timedelta(days=1)
-    run.ledger.record_stage(empty, ingest_account(state="empty"), "done", run_id="r", at=run.clock())
+    run.ledger.record_stage(
+        empty, ingest_account(state="empty"), "done", run_id="r", at=run.clock()
+    )
     assert build_features(run, DayRange.single(empty)).accounts[empty].rows == 0
     assert table(run).empty
 

@@ -1,4 +1,6 @@
-"""Late reports are counted: in words, from a training frame as a check of the gate, and in the standing."""
+"""Late reports are counted: in words, from a training frame as a check of the gate, and in the
+standing.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +31,12 @@ FIRST = datetime(2026, 9, 1, tzinfo=UTC)
 def frame(delays: list[timedelta | None]) -> pd.DataFrame:
     """An event every hour, each with its report after so long."""
     return frame_of(
-        (number, at := FIRST + timedelta(hours=number), number % 9, None if delay is None else at + delay)
+        (
+            number,
+            at := FIRST + timedelta(hours=number),
+            number % 9,
+            None if delay is None else at + delay,
+        )
         for number, delay in enumerate(delays)
     )
 
@@ -63,14 +70,20 @@ def test_single_late_reports_pass_and_are_counted() -> None:
 
 @pytest.mark.parametrize(
     ("consequence", "outcome", "decision"),
-    [("warn", "passed", "approved"), ("ask", "failed", "needs a person"), ("refuse", "failed", "refused")],
+    [
+        ("warn", "passed", "approved"),
+        ("ask", "failed", "needs a person"),
+        ("refuse", "failed", "refused"),
+    ],
 )
 def test_the_policy_says_what_follows(consequence: Any, outcome: str, decision: str) -> None:
     use_case = replace(USE_CASE, evidence=replace(USE_CASE.evidence, late_consequence=consequence))
     check = reports_are_in_time(frame([days(10)] * 80), use_case, AT)
     assert (check.outcome, Verdict(checks=[check]).decision) == (outcome, decision)
     assert check.found.startswith("warning: ") == (consequence == "warn")
-    assert (use_case.policy_digest == USE_CASE.policy_digest) == (consequence == "ask"), "which is the default"
+    assert (use_case.policy_digest == USE_CASE.policy_digest) == (consequence == "ask"), (
+        "which is the default"
+    )
 
 
 def test_reports_that_are_not_known_yet_do_not_count() -> None:
@@ -96,7 +109,9 @@ def test_status_tells_the_share_by_delay(
     settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     day = date(2026, 11, 1)
-    made = {day + timedelta(days=number): LabelDelays.of(7, {0: 6, 1: 3, 4: 1}) for number in range(10)}
+    made = {
+        day + timedelta(days=number): LabelDelays.of(7, {0: 6, 1: 3, 4: 1}) for number in range(10)
+    }
     run = recorded(settings, made)
     monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
 
@@ -107,7 +122,10 @@ def test_status_tells_the_share_by_delay(
     told = [what for _, what in now.attention if "label.delay_days" in what]
     assert len(told) == 1
     status()
-    assert "reports   40 of 100 reports (40 %) came later than label.delay_days (7)" in capsys.readouterr().out
+    assert (
+        "reports   40 of 100 reports (40 %) came later than label.delay_days (7)"
+        in capsys.readouterr().out
+    )
 
 
 def test_reports_in_time_need_nobody(settings: Settings) -> None:
@@ -139,13 +157,26 @@ def test_without_any_report_nothing_is_told(settings: Settings) -> None:
 
 
 def test_counts_of_another_delay_are_left_out_of_the_sum() -> None:
-    parts = [LabelDelays.of(7, {0: 1, 2: 2}), LabelDelays.of(10, {0: 5}), LabelDelays.of(7, {4: 3}, unmatched=1)]
+    parts = [
+        LabelDelays.of(7, {0: 1, 2: 2}),
+        LabelDelays.of(10, {0: 5}),
+        LabelDelays.of(7, {4: 3}, unmatched=1),
+    ]
     total = LabelDelays.total(7, parts)
     assert (total.counts, total.unmatched) == ((1, 0, 2, 0, 3), 1)
-    assert LabelDelays.of_account(ReportDelays.from_json(json.loads(json.dumps(total.to_json())))) == total
+    assert (
+        LabelDelays.of_account(ReportDelays.from_json(json.loads(json.dumps(total.to_json()))))
+        == total
+    )
 
 
 def test_the_policy_keeps_its_digest_while_nothing_is_declared_anew() -> None:
     evidence = USE_CASE.evidence
-    assert replace(USE_CASE, evidence=replace(evidence, late_share=0.1)).policy_digest == USE_CASE.policy_digest
-    assert replace(USE_CASE, evidence=replace(evidence, late_share=0.2)).policy_digest != USE_CASE.policy_digest
+    assert (
+        replace(USE_CASE, evidence=replace(evidence, late_share=0.1)).policy_digest
+        == USE_CASE.policy_digest
+    )
+    assert (
+        replace(USE_CASE, evidence=replace(evidence, late_share=0.2)).policy_digest
+        != USE_CASE.policy_digest
+    )

@@ -10,12 +10,17 @@ from pipelines.run import Run
 
 
 def table(run: Run, name: str = "transactions") -> list[tuple[Any, ...]]:
-    """All rows of a lake table in order, times as UTC text; nothing where the table does not exist."""
+    """All rows of a lake table in order, times as UTC text; nothing where the table does not
+    exist.
+    """
     if not run.lake.exists(name):
         return []
     rows = run.lake.read(name).toArrow()
     columns = [
-        [value.astimezone(UTC).isoformat() if hasattr(value, "astimezone") else value for value in rows[c].to_pylist()]
+        [
+            value.astimezone(UTC).isoformat() if hasattr(value, "astimezone") else value
+            for value in rows[c].to_pylist()
+        ]
         for c in rows.column_names
     ]
     return sorted(zip(*columns, strict=True), key=repr)

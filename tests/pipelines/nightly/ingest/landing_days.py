@@ -1,4 +1,6 @@
-"""Small landed days for the tests of ingest: good rows, the same rows as text, and ways to spoil files."""
+"""Small landed days for the tests of ingest: good rows, the same rows as text, and ways to spoil
+files.
+"""
 
 from __future__ import annotations
 
@@ -54,11 +56,18 @@ def events(on: date, rows: int, *, start: int | None = None) -> list[Row]:
 
 def reports(on: date, ids: Sequence[int]) -> list[Row]:
     noon = datetime.combine(on, time(12), UTC)
-    return [{"transaction_id": number, "reported_at": noon + timedelta(seconds=number % 3600)} for number in ids]
+    return [
+        {"transaction_id": number, "reported_at": noon + timedelta(seconds=number % 3600)}
+        for number in ids
+    ]
 
 
 def land(
-    landing: Landing, on: date, *parts: Sequence[Row], feed: str = "transactions", with_reports: bool = True
+    landing: Landing,
+    on: date,
+    *parts: Sequence[Row],
+    feed: str = "transactions",
+    with_reports: bool = True,
 ) -> None:
     """Land Parquet parts; by default with a day of no fraud reports beside it."""
     schema = EVENTS if feed == "transactions" else REPORTS
@@ -67,18 +76,29 @@ def land(
         landing.write_day("fraud_reports", on, [])
 
 
-def land_text(landing: Landing, on: date, rows: Sequence[Mapping[str, str | None]], *extra_lines: str) -> None:
-    """Land one gzipped CSV part as a sender would write it, further lines as they are, and no fraud reports."""
+def land_text(
+    landing: Landing, on: date, rows: Sequence[Mapping[str, str | None]], *extra_lines: str
+) -> None:
+    """Land one gzipped CSV part as a sender would write it, further lines as they are, and no fraud
+    reports.
+    """
     put(landing, on, {"part-0.csv.gz": text_file(rows, *extra_lines)})
 
 
 def text_file(rows: Sequence[Mapping[str, str | None]], *extra_lines: str) -> tuple[bytes, int]:
     """A gzipped CSV file and its number of rows."""
-    lines = [",".join(EVENTS.names), *(",".join(row[name] or "" for name in EVENTS.names) for row in rows)]
-    return gzip.compress("\n".join([*lines, *extra_lines, ""]).encode()), len(rows) + len(extra_lines)
+    lines = [
+        ",".join(EVENTS.names),
+        *(",".join(row[name] or "" for name in EVENTS.names) for row in rows),
+    ]
+    return gzip.compress("\n".join([*lines, *extra_lines, ""]).encode()), len(rows) + len(
+        extra_lines
+    )
 
 
-def put(landing: Landing, on: date, files: Mapping[str, tuple[bytes, int]], feed: str = "transactions") -> None:
+def put(
+    landing: Landing, on: date, files: Mapping[str, tuple[bytes, int]], feed: str = "transactions"
+) -> None:
     """Land files by their bytes and the number of rows that the manifest is to promise."""
     landing.remove_day(feed, on)
     for name, (content, _) in files.items():
@@ -99,7 +119,13 @@ def as_text(row: Row) -> dict[str, str | None]:
     }
 
 
-def tamper(landing: Landing, on: date, name: str, change: Callable[[bytes], bytes], feed: str = "transactions") -> None:
+def tamper(
+    landing: Landing,
+    on: date,
+    name: str,
+    change: Callable[[bytes], bytes],
+    feed: str = "transactions",
+) -> None:
     """Change a landed file's bytes and leave its manifest as it is."""
     path = Path(landing.address) / feed / str(on) / name
     path.write_bytes(change(path.read_bytes()))

@@ -1,4 +1,6 @@
-"""What the refusal of a day with too many bad rows points at: the rule, the column, the mapping; the budget last."""
+"""What the refusal of a day with too many bad rows points at: the rule, the column, the mapping;
+the budget last.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +22,9 @@ def refused(rules: dict[str, int], rows: int = 10_000, *, feed: object = EVENTS)
 
 
 @pytest.mark.parametrize("share", [0.06, 0.16, 0.4, 1.0])
-def test_a_rule_that_a_large_share_breaks_is_named_and_no_larger_budget_is_advised(share: float) -> None:
+def test_a_rule_that_a_large_share_breaks_is_named_and_no_larger_budget_is_advised(
+    share: float,
+) -> None:
     day = refused({"amount_plausible": int(10_000 * share)})
     told = next_step(FRAUD, [day], AGAIN)
     assert "amount_plausible (amount <= 100000)" in told
@@ -71,6 +75,8 @@ def test_every_rule_has_advice_of_its_own(rule: str, feed: object, word: str) ->
 
 def test_the_shares_stand_beside_the_counts() -> None:
     day = refused({"terminal_id_missing": 1_600, "amount_plausible": 40})
-    assert day.describe() == (
-        "1,640 of 10,000 rows (16 %) broke terminal_id_missing 1,600 (16 %), amount_plausible 40 (0.4 %)"
+    assert (
+        day.describe()
+        == "1,640 of 10,000 rows (16 %) broke terminal_id_missing 1,600 (16 %), amount_plausible 40"
+        " (0.4 %)"
     )

@@ -1,4 +1,6 @@
-"""Rows that an import could not read: ingest quarantines each under the rule that it breaks, and accepts all others."""
+"""Rows that an import could not read: ingest quarantines each under the rule that it breaks, and
+accepts all others.
+"""
 
 from __future__ import annotations
 
@@ -72,7 +74,9 @@ def write(folder: Path) -> None:
 
 
 @pytest.mark.parametrize("keyed", [[], ["customer_id", "terminal_id"]])
-def test_each_is_quarantined_under_its_rule(make_run: Callable[..., Run], tmp_path: Path, keyed: list[str]) -> None:
+def test_each_is_quarantined_under_its_rule(
+    make_run: Callable[..., Run], tmp_path: Path, keyed: list[str]
+) -> None:
     run = make_run()
     write(tmp_path / "source")
     source = Source(tmp_path / "source", mapping(keyed), FRAUD.events, b"k" * 40)
@@ -82,6 +86,12 @@ def test_each_is_quarantined_under_its_rule(make_run: Callable[..., Run], tmp_pa
     expected = Counter(rule for number, (_, _, rule) in BAD.items() if not (keyed and number == 50))
     assert account.rules == dict(expected)
     events = account.feeds["transactions"]
-    assert (events.rows_in, events.accepted, events.duplicates) == (ROWS, ROWS - expected.total(), 0)
-    raw = " ".join(row["raw"] for row in run.lake.read("quarantine").select("raw").toArrow().to_pylist())
+    assert (events.rows_in, events.accepted, events.duplicates) == (
+        ROWS,
+        ROWS - expected.total(),
+        0,
+    )
+    raw = " ".join(
+        row["raw"] for row in run.lake.read("quarantine").select("raw").toArrow().to_pylist()
+    )
     assert ("4.95683E+18" in raw) == (not keyed)

@@ -1,4 +1,6 @@
-"""A landed day becomes lake tables; run again it changes nothing, corrected it changes what it should."""
+"""A landed day becomes lake tables; run again it changes nothing, corrected it changes what it
+should.
+"""
 
 from __future__ import annotations
 
@@ -19,7 +21,14 @@ from pipelines.nightly.ingest import ingest
 from pipelines.nightly.metering import metered
 from pipelines.run import Run
 from tests.pipelines.nightly.ingest.lake_content import content_hash, table, versions
-from tests.pipelines.nightly.ingest.landing_days import as_text, day, events, land, land_text, reports
+from tests.pipelines.nightly.ingest.landing_days import (
+    as_text,
+    day,
+    events,
+    land,
+    land_text,
+    reports,
+)
 
 pytestmark = pytest.mark.slow
 D = day(0)
@@ -48,8 +57,20 @@ def test_a_days_rows_are_in_the_lake_as_they_landed(run: Run, landing: Landing) 
     land(landing, D, reports(D, [5, 7]), feed="fraud_reports")
     account = ingest_day(run, D)
     assert {name: counts.to_json() for name, counts in account.feeds.items()} == {
-        "transactions": {"rows_in": 300, "accepted": 300, "quarantined": 0, "duplicates": 0, "late": 0},
-        "fraud_reports": {"rows_in": 2, "accepted": 2, "quarantined": 0, "duplicates": 0, "late": 0},
+        "transactions": {
+            "rows_in": 300,
+            "accepted": 300,
+            "quarantined": 0,
+            "duplicates": 0,
+            "late": 0,
+        },
+        "fraud_reports": {
+            "rows_in": 2,
+            "accepted": 2,
+            "quarantined": 0,
+            "duplicates": 0,
+            "late": 0,
+        },
     }
     assert (account.state, account.rows_in, account.changed_days) == ("arrived", 302, (D,))
     assert run.lake.read("transactions").dtypes == [
@@ -91,7 +112,9 @@ def test_a_home_of_any_name_and_checksums_that_somebody_left_change_nothing(
     assert len(table(run)) == 20
 
 
-def test_a_cut_commit_is_told_in_one_block_and_a_repaired_table_goes_on(run: Run, landing: Landing) -> None:
+def test_a_cut_commit_is_told_in_one_block_and_a_repaired_table_goes_on(
+    run: Run, landing: Landing
+) -> None:
     land(landing, D, events(D, 20))
     land(landing, D, reports(D, [5]), feed="fraud_reports")
     ingest_day(run, D)
@@ -130,7 +153,9 @@ def test_text_and_parquet_give_the_same_rows(run: Run, landing: Landing) -> None
     fault="a day ingested five times, then corrected",
     seen="the same rows, content hash and table versions; of the correction one row",
 )
-def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: Run, landing: Landing) -> None:
+def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(
+    run: Run, landing: Landing
+) -> None:
     first, second = events(day(0), 300), events(day(1), 300)
     land(landing, day(0), first)
     land(landing, day(1), second)
@@ -154,13 +179,17 @@ def test_a_day_run_five_times_has_one_effect_and_a_correction_only_its_own(run: 
 
 
 @pytest.mark.guarantee(
-    "empty day", fault="a day with its manifest and no rows", seen="state `empty`; rows that come later are taken in"
+    "empty day",
+    fault="a day with its manifest and no rows",
+    seen="state `empty`; rows that come later are taken in",
 )
 def test_a_day_without_rows_is_empty_and_says_so(run: Run, landing: Landing) -> None:
     land(landing, D)
     account = ingest_day(run, D)
     assert (account.state, account.rows_in, account.changed_days) == ("empty", 0, ())
-    assert table(run, "transactions") == table(run, "fraud_reports") == table(run, "quarantine") == []
+    assert (
+        table(run, "transactions") == table(run, "fraud_reports") == table(run, "quarantine") == []
+    )
     land(landing, D, events(D, 50))
     assert ingest_day(run, D).changed_days == (D,)
     land(landing, D, [])

@@ -1,4 +1,6 @@
-"""Ingest is killed with SIGKILL, with its Java machine or by that alone, at one new file in the lake after another."""
+"""Ingest is killed with SIGKILL, with its Java machine or by that alone, at one new file in the
+lake after another.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +42,9 @@ Content = dict[str, list[tuple[Any, ...]]]
 
 @pytest.fixture
 def ready(thorough: bool, request: pytest.FixtureRequest) -> Iterator[Run]:
-    """A home with a day in its lake, that day's correction and another day landed; every commit makes a checkpoint."""
+    """A home with a day in its lake, that day's correction and another day landed; every commit
+    makes a checkpoint.
+    """
     if not thorough:
         pytest.skip(f"{len(POINTS)} kills take ten minutes: `make test-faults` runs them")
     run = request.getfixturevalue("make_run")()
@@ -59,8 +63,12 @@ def ready(thorough: bool, request: pytest.FixtureRequest) -> Iterator[Run]:
 
 
 @pytest.mark.timeout(3600)
-@pytest.mark.guarantee("a crash leaves old or new", fault="kill -9 of an ingest at the k-th new file of each table")
-@pytest.mark.guarantee("Spark killed", fault="kill -9 of Spark's driver while ingest writes, with its client or alone")
+@pytest.mark.guarantee(
+    "a crash leaves old or new", fault="kill -9 of an ingest at the k-th new file of each table"
+)
+@pytest.mark.guarantee(
+    "Spark killed", fault="kill -9 of Spark's driver while ingest writes, with its client or alone"
+)
 def test_a_killed_ingest_leaves_old_or_new_and_the_next_one_completes(
     ready: Run, make_run: Callable[..., Run], tmp_path: Path, tried: Tried
 ) -> None:
@@ -80,14 +88,19 @@ def test_a_killed_ingest_leaves_old_or_new_and_the_next_one_completes(
             assert left == new, "it says that all went well"
         else:
             assert ended > 0 if java_only else ended == -signal.SIGKILL
-        found["all old" if left == old else "all new" if left == new else "some tables old, some new"] += 1
+        found[
+            "all old" if left == old else "all new" if left == new else "some tables old, some new"
+        ] += 1
         account = ingest(run, DAYS).accounts[day(1)]
         assert content(run) == new
         assert (account.rows_in, account.accepted) == (401, 401)
         shutil.rmtree(run.settings.home)
     assert found["all new"] < found.total(), "no kill came before the end"
     told = ", ".join(f"{what} {count} times" for what, count in found.items())
-    tried(found.total(), f"each table old or new ({told}); after the next run all {len(new['transactions'])} rows")
+    tried(
+        found.total(),
+        f"each table old or new ({told}); after the next run all {len(new['transactions'])} rows",
+    )
 
 
 def copied(ready: Run, make_run: Callable[..., Run], home: Path) -> Run:
@@ -102,12 +115,18 @@ def content(run: Run) -> Content:
 
 
 def ingest_until(settings: Settings, name: str, files: int, *, java_only: bool) -> int:
-    """The exit code of `tollgate run ingest` in a process of its own, killed once so many files are new in a table."""
+    """The exit code of `tollgate run ingest` in a process of its own, killed once so many files are
+    new in a table.
+    """
     place = Path(settings.lake) / settings.use_case / name
     known = paths(place)
     command = [str(Path(sys.executable).parent / "tollgate"), "run", "ingest"]
     command += ["--from", str(DAYS.first), "--to", str(DAYS.last)]
-    environment = {**os.environ, **settings.environment(), "TOLLGATE_SPARK_JAVA_OPTIONS": JAVA_OPTIONS}
+    environment = {
+        **os.environ,
+        **settings.environment(),
+        "TOLLGATE_SPARK_JAVA_OPTIONS": JAVA_OPTIONS,
+    }
     with (settings.home / "said").open("w+") as said:
         process = subprocess.Popen(command, env=environment, cwd=CHECKOUT, stdout=said, stderr=said)
         new: set[Path] = set()

@@ -1,4 +1,6 @@
-"""The lake depends on what has landed only: not on the order of ingestion, nor on repeats; held against an oracle."""
+"""The lake depends on what has landed only: not on the order of ingestion, nor on repeats; held
+against an oracle.
+"""
 
 from __future__ import annotations
 
@@ -33,7 +35,9 @@ Landed = dict[date, dict[str, list[Text]]]
 
 
 def variants(random: Random, key: int, on: date) -> Text:
-    """One of few contents for a key, so that copies and conflicts are frequent; now and then a bad row."""
+    """One of few contents for a key, so that copies and conflicts are frequent; now and then a bad
+    row.
+    """
     event_day = on - timedelta(days=random.choice([0, 0, 0, 1, 2, LATENESS + 1, -1]))
     row: dict[str, str | None] = {
         "transaction_id": str(key),
@@ -48,7 +52,9 @@ def variants(random: Random, key: int, on: date) -> Text:
 
 
 def landed_world(seed: int, keys: int, days: int = DAYS) -> Landed:
-    """Landing days with two files each, in which every key lands up to four times, near or far apart."""
+    """Landing days with two files each, in which every key lands up to four times, near or far
+    apart.
+    """
     random = Random(seed)
     world: Landed = {day(n): {"part-0.csv.gz": [], "part-1.csv.gz": []} for n in range(days)}
     for key in range(keys):
@@ -73,7 +79,10 @@ def lenient(run: Run) -> Run:
 
 
 def require_equal(run: Run, expected: World) -> None:
-    rows = [(datetime.fromisoformat(row[1]).astimezone(UTC), row[0], *row[2:5], row[5], row[6]) for row in table(run)]
+    rows = [
+        (datetime.fromisoformat(row[1]).astimezone(UTC), row[0], *row[2:5], row[5], row[6])
+        for row in table(run)
+    ]
     assert sorted(rows) == sorted(
         (content[0], key, *content[1:], content[0].date(), source)
         for key, kept in expected.table.items()
@@ -85,11 +94,19 @@ def require_equal(run: Run, expected: World) -> None:
         found = {name: getattr(account, name) for name in ("accepted", "quarantined", "duplicates")}
         assert (on, found) == (
             on,
-            {"accepted": books.accepted, "quarantined": books.quarantined, "duplicates": books.duplicates},
+            {
+                "accepted": books.accepted,
+                "quarantined": books.quarantined,
+                "duplicates": books.duplicates,
+            },
         )
         assert account.rules == dict(books.rules)
     counted = Counter((row["day"], row["rule"]) for row in quarantine(run))
-    assert counted == {(on, rule): count for on, books in expected.books.items() for rule, count in books.rules.items()}
+    assert counted == {
+        (on, rule): count
+        for on, books in expected.books.items()
+        for rule, count in books.rules.items()
+    }
 
 
 @pytest.mark.guarantee(
@@ -105,7 +122,10 @@ def require_equal(run: Run, expected: World) -> None:
 )
 @given(seed=strategies.integers(0, 10_000))
 def test_bulk_ingest_equals_the_oracle(
-    make_run: Callable[..., Run], tmp_path_factory: pytest.TempPathFactory, thorough: bool, seed: int
+    make_run: Callable[..., Run],
+    tmp_path_factory: pytest.TempPathFactory,
+    thorough: bool,
+    seed: int,
 ) -> None:
     run = lenient(in_home(make_run, tmp_path_factory.mktemp("bulk")))
     world = landed_world(seed, keys=1500 if thorough else 500)
@@ -138,7 +158,9 @@ def test_days_in_any_order_equal_the_oracle_and_correct_the_books_of_others(
     fault="a day that had won rows over others is corrected to half of them",
     seen="the rows and books of the plain oracle",
 )
-def test_a_correction_gives_rows_back_to_the_days_that_had_lost_them(make_run: Callable[..., Run]) -> None:
+def test_a_correction_gives_rows_back_to_the_days_that_had_lost_them(
+    make_run: Callable[..., Run],
+) -> None:
     run = lenient(make_run())
     world = landed_world(11, keys=400)
     land_world(run, world)
@@ -150,7 +172,8 @@ def test_a_correction_gives_rows_back_to_the_days_that_had_lost_them(make_run: C
 
 
 @pytest.mark.guarantee(
-    "duplicates, late, out of order", fault="six files in other orders, one twice, one two days late"
+    "duplicates, late, out of order",
+    fault="six files in other orders, one twice, one two days late",
 )
 def test_six_files_in_several_orders_one_twice_one_late_have_one_content(
     make_run: Callable[..., Run], tmp_path: Path, tried: Tried, thorough: bool
@@ -170,7 +193,9 @@ def test_six_files_in_several_orders_one_twice_one_late_have_one_content(
             assert account.changed_days == (day(0),)
             assert (account.duplicates, account.late) == counts[number], number
         hashes.add(content_hash(run))
-        assert sum(row[4] for row in table(run)) == sum((row["amount"] for part in files for row in part), Decimal(0))
+        assert sum(row[4] for row in table(run)) == sum(
+            (row["amount"] for part in files for row in part), Decimal(0)
+        )
     assert len(hashes) == 1
     tried(attempt + 1, f"{attempt + 1} orders, {len(hashes)} content hash")
 
@@ -180,7 +205,9 @@ def test_six_files_in_several_orders_one_twice_one_late_have_one_content(
     fault="a run dies between its commit and the ledger",
     seen="the next run names the change, once",
 )
-def test_a_change_that_the_ledger_has_lost_is_named_again(make_run: Callable[..., Run], tmp_path: Path) -> None:
+def test_a_change_that_the_ledger_has_lost_is_named_again(
+    make_run: Callable[..., Run], tmp_path: Path
+) -> None:
     run = in_home(make_run, tmp_path / "home")
     land(Landing.of(run.settings), day(0), events(day(0), 50))
     land(Landing.of(run.settings), day(1), events(day(1), 50))

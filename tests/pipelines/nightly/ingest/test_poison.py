@@ -65,8 +65,12 @@ def test_every_kind_of_poison_is_quarantined_under_its_rule(run: Run, tried: Tri
     account = ingest(run, DayRange.single(D)).accounts[D]
     bad = len(POISON) + 2
     assert account.feeds["transactions"].to_json() == {
-        "rows_in": 4202, "accepted": 4202 - bad, "quarantined": bad, "duplicates": 0, "late": 0,
-    }  # fmt: skip
+        "rows_in": 4202,
+        "accepted": 4202 - bad,
+        "quarantined": bad,
+        "duplicates": 0,
+        "late": 0,
+    }
     rules = Counter(rule for _, rule in POISON.values()) + Counter(malformed_row=2)
     found = quarantine(run)
     assert account.rules == dict(rules) == dict(Counter(row["rule"] for row in found))
@@ -88,7 +92,13 @@ def test_every_kind_of_poison_is_quarantined_under_its_rule(run: Run, tried: Tri
 
 
 def as_row(values: tuple[object, ...]) -> dict[str, object]:
-    return dict(zip(("transaction_id", "event_time", "customer_id", "terminal_id", "amount"), values, strict=False))
+    return dict(
+        zip(
+            ("transaction_id", "event_time", "customer_id", "terminal_id", "amount"),
+            values,
+            strict=False,
+        )
+    )
 
 
 @pytest.mark.guarantee(
@@ -116,17 +126,25 @@ def test_a_card_number_in_a_bad_row_leaves_no_trace(run: Run) -> None:
     assert not list((Path(run.settings.home) / "scratch").iterdir())
 
 
-@pytest.mark.guarantee("secrets and card numbers", fault="a card number in the text of a row that is good otherwise")
+@pytest.mark.guarantee(
+    "secrets and card numbers", fault="a card number in the text of a row that is good otherwise"
+)
 @pytest.mark.slow
-def test_a_card_number_in_the_text_of_a_good_row_is_quarantined_and_masked(run: Run, tried: Tried) -> None:
+def test_a_card_number_in_the_text_of_a_good_row_is_quarantined_and_masked(
+    run: Run, tried: Tried
+) -> None:
     run = with_notes(run)
-    rows = [f"{','.join(str(value) for value in as_text(row).values())},paid" for row in events(D, 600)]
+    rows = [
+        f"{','.join(str(value) for value in as_text(row).values())},paid" for row in events(D, 600)
+    ]
     rows[0] = rows[0].replace("paid", "call about 4111 1111 1111 1111 12/27")
     rows[1] = rows[1].replace("paid", f"[{CARD}]")
     rows[2] = rows[2].replace("paid", "4111111111111112 is none")
     landing = Landing.of(run.settings)
     header = ",".join([*EVENTS.names, "note"])
-    put(landing, D, {"part-0.csv.gz": (gzip.compress("\n".join([header, *rows, ""]).encode()), 600)})
+    put(
+        landing, D, {"part-0.csv.gz": (gzip.compress("\n".join([header, *rows, ""]).encode()), 600)}
+    )
     account = ingest(run, DayRange.single(D)).accounts[D]
     assert account.rules == {"note_card_number": 2}
     assert {row["reason"] for row in quarantine(run)} == {"note holds a card number"}
@@ -134,7 +152,11 @@ def test_a_card_number_in_the_text_of_a_good_row_is_quarantined_and_masked(run: 
     assert len(table(run)) == 598
 
     files = require_no_trace(run)
-    tried(2, f"both rows quarantined and masked, 598 accepted; in none of {files} files outside the landing zone")
+    tried(
+        2,
+        f"both rows quarantined and masked, 598 accepted; in none of {files} files outside the"
+        " landing zone",
+    )
 
 
 @pytest.mark.guarantee(
@@ -153,7 +175,10 @@ def test_a_card_number_in_place_of_a_column_name_is_masked(tmp_path: Path) -> No
 @pytest.mark.slow
 def test_text_that_is_declared_to_be_no_card_number_is_taken(run: Run) -> None:
     run = with_notes(run, not_card_numbers="device numbers, which have the same check digit")
-    rows = [f"{','.join(str(value) for value in as_text(row).values())},490154203237518" for row in events(D, 20)]
+    rows = [
+        f"{','.join(str(value) for value in as_text(row).values())},490154203237518"
+        for row in events(D, 20)
+    ]
     header = ",".join([*EVENTS.names, "note"])
     content = gzip.compress("\n".join([header, *rows, ""]).encode())
     put(Landing.of(run.settings), D, {"part-0.csv.gz": (content, 20)})
@@ -162,18 +187,33 @@ def test_text_that_is_declared_to_be_no_card_number_is_taken(run: Run) -> None:
 
 def with_notes(run: Run, *, not_card_numbers: str = "") -> Run:
     """The run's use case with a column of text."""
-    note = Column(name="note", type="string", description="what the sender wrote", not_card_numbers=not_card_numbers)
+    note = Column(
+        name="note",
+        type="string",
+        description="what the sender wrote",
+        not_card_numbers=not_card_numbers,
+    )
     feed = replace(run.use_case.events, columns=(*run.use_case.events.columns, note))
     return replace(run, use_case=replace(run.use_case, events=feed))
 
 
 def require_no_trace(run: Run) -> int:
-    """The card's number is in no file outside the landing zone, however it is grouped; how many files there are."""
-    files = [path for path in run.settings.home.rglob("*") if path.is_file() and "landing" not in path.parts]
+    """The card's number is in no file outside the landing zone, however it is grouped; how many
+    files there are.
+    """
+    files = [
+        path
+        for path in run.settings.home.rglob("*")
+        if path.is_file() and "landing" not in path.parts
+    ]
     parquet = [path for path in files if path.suffix == ".parquet"]
     assert parquet
     for path in files:
-        whole = str(pq.read_table(path).to_pydict()) if path in parquet else path.read_bytes().decode(errors="replace")
+        whole = (
+            str(pq.read_table(path).to_pydict())
+            if path in parquet
+            else path.read_bytes().decode(errors="replace")
+        )
         assert CARD not in whole, path
         assert "4111 1111 1111 1111" not in whole, path
     return len(files)

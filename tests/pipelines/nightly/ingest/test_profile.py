@@ -1,4 +1,6 @@
-"""What the gate of ingest is asked about a feed's day: shares and the ratio to the usual, by hand."""
+"""What the gate of ingest is asked about a feed's day: shares and the ratio to the usual, by
+hand.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,9 @@ from pipelines.usecases.policies.watch import WatchPolicy
 
 DAY = date(2026, 11, 30)
 POLICY = WatchPolicy()
-ACCOUNT = FeedAccount(rows_in=1000, accepted=900, quarantined=60, duplicates=40, late=90, busiest_hour=45)
+ACCOUNT = FeedAccount(
+    rows_in=1000, accepted=900, quarantined=60, duplicates=40, late=90, busiest_hour=45
+)
 
 
 def weeks_before(*volumes: int) -> Mapping[date, int]:
@@ -47,7 +51,10 @@ def test_the_usual_is_the_median_of_two_and_more_of_five_same_weekdays(
 ) -> None:
     assert _profile(DAY, ACCOUNT, weeks_before(*volumes), POLICY)["volume_ratio"] == ratio
     other_weekdays = {DAY - timedelta(days=n): 1 for n in range(1, 7)}
-    assert _profile(DAY, ACCOUNT, {**weeks_before(*volumes), **other_weekdays}, POLICY)["volume_ratio"] == ratio
+    assert (
+        _profile(DAY, ACCOUNT, {**weeks_before(*volumes), **other_weekdays}, POLICY)["volume_ratio"]
+        == ratio
+    )
 
 
 def test_a_day_of_which_nothing_was_accepted_has_no_busiest_hour() -> None:

@@ -1,4 +1,6 @@
-"""A day that is not there, not whole or not as agreed: nothing is committed, and the message says what to do."""
+"""A day that is not there, not whole or not as agreed: nothing is committed, and the message says
+what to do.
+"""
 
 from __future__ import annotations
 
@@ -101,9 +103,15 @@ HALF = {
 )
 @pytest.mark.parametrize("cut", HALF)
 @pytest.mark.parametrize("name", ["part-0.parquet", "part-0.csv.gz"])
-def test_a_file_that_is_not_whole_is_named_and_nothing_is_read(run: Run, landing: Landing, cut: str, name: str) -> None:
+def test_a_file_that_is_not_whole_is_named_and_nothing_is_read(
+    run: Run, landing: Landing, cut: str, name: str
+) -> None:
     rows = events(D, 60)
-    land(landing, D, rows) if name.endswith("parquet") else land_text(landing, D, [as_text(row) for row in rows])
+    (
+        land(landing, D, rows)
+        if name.endswith("parquet")
+        else land_text(landing, D, [as_text(row) for row in rows])
+    )
     tamper(landing, D, name, HALF[cut])
     message = str(refusal(run, ContractError))
     assert message.splitlines()[0] == "a file is not the one its manifest lists"
@@ -151,7 +159,9 @@ def drifted(kind: str) -> pa.Table:
         "dropped": lambda: good.drop_columns(["terminal_id"]),
         "renamed": lambda: good.rename_columns([*EVENTS.names[:4], "amt"]),
         "retyped": lambda: good.set_column(4, "amount", good["amount"].cast(pa.float64())),
-        "text": lambda: good.set_column(0, "transaction_id", good["transaction_id"].cast(pa.string())),
+        "text": lambda: good.set_column(
+            0, "transaction_id", good["transaction_id"].cast(pa.string())
+        ),
         "swapped": lambda: good.select(swapped),
     }[kind]()
 
@@ -169,10 +179,18 @@ def drifted(kind: str) -> pa.Table:
         ("renamed", "column amount is called amt"),
         ("retyped", "amount is double, not decimal(12,2)"),
         ("text", "transaction_id is string, not bigint"),
-        ("swapped", "columns stand in another order: transaction_id, event_time, terminal_id, customer_id, amount"),
+        (
+            "swapped",
+            (
+                "columns stand in another order: transaction_id, event_time, terminal_id,"
+                " customer_id, amount"
+            ),
+        ),
     ],
 )
-def test_a_schema_that_drifts_is_refused_with_the_reason(run: Run, landing: Landing, kind: str, reason: str) -> None:
+def test_a_schema_that_drifts_is_refused_with_the_reason(
+    run: Run, landing: Landing, kind: str, reason: str
+) -> None:
     landing.write_day("transactions", D, [drifted(kind)])
     landing.write_day("fraud_reports", D, [])
     fields = refusal(run, ContractError).fields()  # type: ignore[attr-defined]
@@ -182,9 +200,13 @@ def test_a_schema_that_drifts_is_refused_with_the_reason(run: Run, landing: Land
     assert versions(run) == {}
 
 
-@pytest.mark.guarantee("schema drift", fault="two columns swapped in a CSV header", seen="refused with the reason")
+@pytest.mark.guarantee(
+    "schema drift", fault="two columns swapped in a CSV header", seen="refused with the reason"
+)
 def test_a_text_file_with_another_header_is_refused(run: Run, landing: Landing) -> None:
-    content = gzip.compress(b"transaction_id,event_time,customer_id,amount,terminal_id\n1,2026-11-03 10:00:00,1,1,1\n")
+    content = gzip.compress(
+        b"transaction_id,event_time,customer_id,amount,terminal_id\n1,2026-11-03 10:00:00,1,1,1\n"
+    )
     put(landing, D, {"part-0.csv.gz": (content, 1)})
     assert "columns stand in another order" in str(refusal(run, ContractError))
 
@@ -194,7 +216,9 @@ def test_a_text_file_with_another_header_is_refused(run: Run, landing: Landing) 
     fault="one day of three cut in half, another with a wrong row count",
     seen="both told; content and versions as before",
 )
-def test_every_refusal_of_a_range_is_told_and_none_of_it_is_committed(run: Run, landing: Landing) -> None:
+def test_every_refusal_of_a_range_is_told_and_none_of_it_is_committed(
+    run: Run, landing: Landing
+) -> None:
     land(landing, day(0), events(day(0), 40))
     ingest(run, DayRange.single(day(0)))
     before, made = content_hash(run), versions(run)

@@ -1,4 +1,6 @@
-"""Days are days of UTC: where clocks change, in a leap year, at the year's end, whatever zone a sender writes in."""
+"""Days are days of UTC: where clocks change, in a leap year, at the year's end, whatever zone a
+sender writes in.
+"""
 
 from __future__ import annotations
 
@@ -31,7 +33,9 @@ A_DAY = 24 * 4
 
 
 def quarters(on: date) -> list[dict[str, str | None]]:
-    """A transaction of 0.01 at every quarter of an hour of a day of UTC, written now in UTC, now in a local zone."""
+    """A transaction of 0.01 at every quarter of an hour of a day of UTC, written now in UTC, now in
+    a local zone.
+    """
     first = on.toordinal() * 1000
     times = [midnight(on) + timedelta(minutes=15 * n) for n in range(A_DAY)]
     return [
@@ -51,9 +55,13 @@ def local(at: datetime) -> str:
     return at.astimezone(ZONE).isoformat(sep=" ")
 
 
-@pytest.mark.guarantee("time", fault="a transaction every 15 minutes of days on which clocks change, of a leap day, …")
+@pytest.mark.guarantee(
+    "time", fault="a transaction every 15 minutes of days on which clocks change, of a leap day, …"
+)
 @pytest.mark.slow
-def test_every_day_has_all_its_hours_and_rows(make_run: Callable[..., Run], tried: Tried, thorough: bool) -> None:
+def test_every_day_has_all_its_hours_and_rows(
+    make_run: Callable[..., Run], tried: Tried, thorough: bool
+) -> None:
     run = make_run()
     ranges = ODD_DAYS if thorough else ODD_DAYS[:1]
     days = [on for odd in ranges for on in odd]
@@ -70,4 +78,7 @@ def test_every_day_has_all_its_hours_and_rows(make_run: Callable[..., Run], trie
         assert amount == Decimal("0.01")
         hours.add((on, at.hour))
     assert len(hours) == 24 * len(days)
-    tried(len(days), f"{len(rows)} rows, {A_DAY} a day, 24 hours a day, every instant as it was written")
+    tried(
+        len(days),
+        f"{len(rows)} rows, {A_DAY} a day, 24 hours a day, every instant as it was written",
+    )

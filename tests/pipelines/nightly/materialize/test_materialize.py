@@ -1,4 +1,6 @@
-"""Materialize fills every key, keeps the newest, and moves its watermark only when all of it is there."""
+"""Materialize fills every key, keeps the newest, and moves its watermark only when all of it is
+there.
+"""
 
 from __future__ import annotations
 
@@ -40,12 +42,20 @@ def run(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory) -> Run:
 
 
 @pytest.fixture
-def redis_run(spark: SparkSession, redis_server: Server, tmp_path_factory: pytest.TempPathFactory) -> Run:
-    """The same with the store in a Redis that holds nothing yet, and a clock that is set back at every look."""
+def redis_run(
+    spark: SparkSession, redis_server: Server, tmp_path_factory: pytest.TempPathFactory
+) -> Run:
+    """The same with the store in a Redis that holds nothing yet, and a clock that is set back at
+    every look.
+    """
     with redis_of(redis_server) as client:
         client.flushall()
     return on_lake(
-        Settings.build(home=tmp_path_factory.mktemp("redis"), spark_cores=1, online_store=redis_url(redis_server)),
+        Settings.build(
+            home=tmp_path_factory.mktemp("redis"),
+            spark_cores=1,
+            online_store=redis_url(redis_server),
+        ),
         minutes=-1,
     )
 
@@ -81,7 +91,9 @@ def states(run: Run) -> dict[str, list[EntityState]]:
 
 def newest(run: Run) -> int:
     """The time of the newest event online (µs)."""
-    return max(int(state.event_times[-1]) for kept in states(run).values() for state in kept if len(state))
+    return max(
+        int(state.event_times[-1]) for kept in states(run).values() for state in kept if len(state)
+    )
 
 
 def microseconds(at: datetime) -> int:
@@ -119,12 +131,16 @@ def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_
     add_event(run, 9_999, corrected, customer=4, terminal=2, amount=12.5)
     again = materialize(run, day(BEFORE))
     assert again.accounts[BEFORE].watermark == NEXT
-    assert newest(run) >= microseconds(instant(NEXT)), "the older day did not put older state over newer"
+    assert newest(run) >= microseconds(instant(NEXT)), (
+        "the older day did not put older state over newer"
+    )
     customer = states(run)["customer"][3]
     place = customer.event_ids.tolist().index(9_999)
     assert (customer.event_times[place], customer.amounts[place]) == (microseconds(corrected), 1250)
     assert [online_store(run).delete("customer", [4, 5_555]) for _ in range(2)] == [1, 0]
-    assert [state == EMPTY for state in states(run)["customer"]] == [key == 4 for key in ALL["customer"]]
+    assert [state == EMPTY for state in states(run)["customer"]] == [
+        key == 4 for key in ALL["customer"]
+    ]
 
 
 @pytest.mark.guarantee(
@@ -133,7 +149,9 @@ def test_a_later_day_moves_on_an_older_day_keeps_the_newest_and_a_correction_is_
     seen="watermark unmoved, what is there is served; the retry fills every key",
 )
 def test_a_failure_half_way_leaves_the_watermark_and_a_retry_fills_every_key(run: Run) -> None:
-    """The fault: SQLite takes the first terminal and refuses the next, when the customers are through already."""
+    """The fault: SQLite takes the first terminal and refuses the next, when the customers are
+    through already.
+    """
     materialize(run, day(BEFORE))
     before = watermark(run.ledger)
     two_builds = "(SELECT count(DISTINCT event_ts) FROM fraud_terminal_state) > 1"
@@ -144,7 +162,9 @@ def test_a_failure_half_way_leaves_the_watermark_and_a_retry_fills_every_key(run
     assert watermark(run.ledger) == before
     half = states(run)
     assert EMPTY not in half["customer"] + half["terminal"], "what is there is served on"
-    assert max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
+    assert (
+        max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
+    )
 
     assert materialize(run, day(DAY)).accounts[DAY].watermark == DAY
     whole = states(run)
@@ -160,12 +180,16 @@ def test_a_failure_half_way_leaves_the_watermark_and_a_retry_fills_every_key(run
 def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fills_every_key(
     redis_run: Run, redis_server: Server
 ) -> None:
-    """The faults: Redis refuses the terminals' keys when the customers are through; then it is gone altogether."""
+    """The faults: Redis refuses the terminals' keys when the customers are through; then it is gone
+    altogether.
+    """
     run = redis_run
     materialize(run, day(BEFORE))
     before = watermark(run.ledger)
     with redis_of(redis_server) as client:
-        client.acl_setuser("default", enabled=True, reset_keys=True, keys=["*customer_id*"], commands=["+@all"])
+        client.acl_setuser(
+            "default", enabled=True, reset_keys=True, keys=["*customer_id*"], commands=["+@all"]
+        )
         try:
             with pytest.raises(StoreError, match="did not reach the online store") as error:
                 materialize(run, day(DAY))
@@ -174,7 +198,9 @@ def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fi
     assert "permission" in error.value.found.lower()
     half = states(run)
     assert EMPTY not in half["customer"] + half["terminal"], "what is there is served on"
-    assert max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
+    assert (
+        max(s.event_times[-1] for s in half["terminal"]) < microseconds(instant(DAY)) <= newest(run)
+    )
 
     redis_server.stop()
     try:
@@ -194,13 +220,18 @@ def test_a_redis_that_fails_half_way_or_goes_leaves_the_watermark_and_a_retry_fi
 
 
 @pytest.mark.guarantee(
-    "online store down", fault="the store drops rows without a word", seen="counted and told, watermark unmoved"
+    "online store down",
+    fault="the store drops rows without a word",
+    seen="counted and told, watermark unmoved",
 )
 def test_keys_that_got_lost_on_the_way_are_counted(run: Run) -> None:
     """Feast's store may drop rows without a word; the fault makes SQLite do so."""
     materialize(run, day(BEFORE))
     before = watermark(run.ledger)
-    with trigger(run, "RAISE(IGNORE)"), pytest.raises(StoreError, match="state of every terminal") as error:
+    with (
+        trigger(run, "RAISE(IGNORE)"),
+        pytest.raises(StoreError, match="state of every terminal") as error,
+    ):
         materialize(run, day(DAY))
     assert error.value.expected.startswith(f"{TERMINALS} keys with ")
     assert error.value.found == "0 keys with 0 events"

@@ -1,4 +1,6 @@
-"""What is answered without a person: which causes, only the day's own trouble, calm days, releases it began with."""
+"""What is answered without a person: which causes, only the day's own trouble, calm days, releases
+it began with.
+"""
 
 from __future__ import annotations
 
@@ -19,11 +21,15 @@ def on(number: int) -> date:
     return DAY + timedelta(days=number)
 
 
-def told(cause: str, day: date = DAY, *, subject: date | None = None, severity: str = "page") -> DiagnosisAccount:
+def told(
+    cause: str, day: date = DAY, *, subject: date | None = None, severity: str = "page"
+) -> DiagnosisAccount:
     return DiagnosisAccount(cause=cause, severity=severity, subject_day=subject or day)
 
 
-@pytest.mark.parametrize("cause", ["well", "feed", "bug", "inputs", "harmful", "concept", "echo", "unjudged"])
+@pytest.mark.parametrize(
+    "cause", ["well", "feed", "bug", "inputs", "harmful", "concept", "echo", "unjudged"]
+)
 def test_the_rule_stands_in_for_the_causes_of_the_policy_alone(cause: str) -> None:
     assert falls_back(DAY, told(cause), POLICY) == (cause == "harmful")
     assert not falls_back(DAY, told(cause), WatchPolicy()), "by default nothing is done"
@@ -52,7 +58,11 @@ def test_a_release_gives_way_that_the_trouble_began_with() -> None:
 
 
 def test_a_release_stays_that_was_well_or_came_when_it_was_so_already() -> None:
-    well_first = {on(-1): told("well", on(-1)), on(0): told("well", on(0)), on(1): told("bug", on(1))}
+    well_first = {
+        on(-1): told("well", on(-1)),
+        on(0): told("well", on(0)),
+        on(1): told("bug", on(1)),
+    }
     decided = {on(-1): "old", on(0): "new", on(1): "new"}
     assert not rolls_back(on(1), well_first[on(1)], well_first, decided, POLICY)
     already = {on(-1): told("bug", on(-1)), on(0): told("bug", on(0))}

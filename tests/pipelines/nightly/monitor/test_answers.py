@@ -1,4 +1,6 @@
-"""Answers on a real ledger: done once, taken back, never by an old day; a person's word counts more."""
+"""Answers on a real ledger: done once, taken back, never by an old day; a person's word counts
+more.
+"""
 
 from __future__ import annotations
 
@@ -33,10 +35,14 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A home with a champion after another, and a policy that answers."""
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
-    found = Run(settings, replace(USE_CASE, watch=POLICY), run_id="r", actor="monitor", clock=lambda: AT)
+    found = Run(
+        settings, replace(USE_CASE, watch=POLICY), run_id="r", actor="monitor", clock=lambda: AT
+    )
     for seed in (1, 2):
         release = stored_release(found, seed, "approved").release_id
-        found.ledger.move_champion(release, expected=found.ledger.champion(), reason="", actor="t", at=AT)
+        found.ledger.move_champion(
+            release, expected=found.ledger.champion(), reason="", actor="t", at=AT
+        )
     return found
 
 
@@ -64,7 +70,9 @@ def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> Non
     answer(run, on(2), nights.told)
     (one,) = fallbacks(run.ledger)
     assert (one.first, one.last, one.begun_by) == (on(1), None, "monitor")
-    assert answers_on(run, on(0))[0].startswith("from 2026-11-10 on the declared rule decides: harmful days")
+    assert answers_on(run, on(0))[0].startswith(
+        "from 2026-11-10 on the declared rule decides: harmful days"
+    )
     assert answers_on(run, on(1)) == ()
     assert any("tollgate fallback --off" in what for _, what in standing(run).attention)
     nights.come(on(3), "echo")
@@ -72,7 +80,9 @@ def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> Non
     nights.come(on(4), "well")
     answer(run, on(4), nights.told)
     assert [(one.first, one.last) for one in fallbacks(run.ledger)] == [(on(1), on(4))]
-    assert list(answers_on(run, on(4))) == ["from 2026-11-14 on the champion decides again: 2 days in a row are calm"]
+    assert list(answers_on(run, on(4))) == [
+        "from 2026-11-14 on the champion decides again: 2 days in a row are calm"
+    ]
     assert not any("the declared rule decides" in what for _, what in standing(run).attention)
 
 
@@ -85,7 +95,9 @@ def test_an_old_day_changes_nobodys_tomorrow(run: Run) -> None:
     assert fallbacks(run.ledger) == []
 
 
-def test_a_persons_end_holds_until_a_day_was_calm(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_persons_end_holds_until_a_day_was_calm(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
     nights = Nights(run)
     nights.come(on(0), "harmful")
     assert _command("fallback", "--off", "--reason", "we want it so") == 0
@@ -123,7 +135,8 @@ def test_a_release_that_the_bug_began_with_gives_way_once(run: Run) -> None:
     assert after.release_id != new
     assert [move.kind for move in run.ledger.moves()] == ["promote", "promote", "rollback"]
     assert list(answers_on(run, on(0))) == [
-        f'{new} gave way to {after.release_id} (take back: tollgate rollback --to {new} --reason "…")'
+        f"{new} gave way to {after.release_id} (take back: tollgate rollback --to {new} --reason"
+        ' "…")'
     ]
     nights.come(on(1), "bug", by=after.release_id)
     assert run.ledger.champion() == after, "the one before had well days: it is not the release"

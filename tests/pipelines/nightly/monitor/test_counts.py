@@ -1,4 +1,6 @@
-"""Hours and blocks that are nearly empty or too full: what the signal says of how much was there and is usual."""
+"""Hours and blocks that are nearly empty or too full: what the signal says of how much was there
+and is usual.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,6 @@
-"""Causes told apart on made-up days: each kind of trouble gets its name, a usual day and a Sunday get none."""
+"""Causes told apart on made-up days: each kind of trouble gets its name, a usual day and a Sunday
+get none.
+"""
 
 from __future__ import annotations
 
@@ -53,7 +55,11 @@ def profile(rows: Mapping[str, np.ndarray], **given: object) -> DayProfile:
     return DayProfile(
         rows=n,
         hours=tuple(np.bincount(rows["hour"], minlength=24).tolist()),
-        blocks={"key": tuple(np.bincount(np.searchsorted(EDGES, rows["key"], side="right"), minlength=4).tolist())},
+        blocks={
+            "key": tuple(
+                np.bincount(np.searchsorted(EDGES, rows["key"], side="right"), minlength=4).tolist()
+            )
+        },
         edges={"key": EDGES},
         units={"key": len(np.unique(rows["key"]))},
         inputs={"amount": sketch(rows["amount"])},
@@ -67,7 +73,13 @@ def profile(rows: Mapping[str, np.ndarray], **given: object) -> DayProfile:
 
 def worth_of(hits: int, missed: int) -> Worth:
     return Worth(
-        listed=100, hits=hits, missed=missed, caught_money=1.0, missed_money=1.0, counts=[0] * 34, positives=[0] * 34
+        listed=100,
+        hits=hits,
+        missed=missed,
+        caught_money=1.0,
+        missed_money=1.0,
+        counts=[0] * 34,
+        positives=[0] * 34,
     )
 
 
@@ -85,12 +97,20 @@ def told(
     missed: int = 15,
     causes: Mapping[date, Cause] | None = None,
 ) -> Diagnosis:
-    """The diagnosis of a day, whose matured day had `hits` and `missed` where 60 and 15 are usual."""
+    """The diagnosis of a day, whose matured day had `hits` and `missed` where 60 and 15 are
+    usual.
+    """
     subject = day - timedelta(days=7)
     rng = np.random.default_rng(3)
-    usual = {subject - timedelta(days=n): worth_of(*rng.poisson((60, 15)).tolist()) for n in range(1, 25)}
-    known = Known(profiles=past, causes=causes or {}, worths={**usual, subject: worth_of(hits, missed)})
-    return watch_day(day, today, known, POLICY, subject=subject, reach=lambda name: REACH.get(name, 0))
+    usual = {
+        subject - timedelta(days=n): worth_of(*rng.poisson((60, 15)).tolist()) for n in range(1, 25)
+    }
+    known = Known(
+        profiles=past, causes=causes or {}, worths={**usual, subject: worth_of(hits, missed)}
+    )
+    return watch_day(
+        day, today, known, POLICY, subject=subject, reach=lambda name: REACH.get(name, 0)
+    )
 
 
 def damaged(change: Change) -> DayProfile:
@@ -128,19 +148,41 @@ def hit_scores(rows: dict[str, np.ndarray]) -> None:
 @pytest.mark.parametrize(
     ("change", "cause", "evidence", "severity"),
     [
-        (lambda rows: only(rows, (rows["hour"] < 12) | (rows["hour"] > 14)), "feed", "hours 12", "ticket"),
+        (
+            lambda rows: only(rows, (rows["hour"] < 12) | (rows["hour"] > 14)),
+            "feed",
+            "hours 12",
+            "ticket",
+        ),
         (lambda rows: only(rows, rows["key"] >= 25), "feed", "keys 0", "ticket"),
         (lambda rows: only(rows, np.arange(len(rows["key"])) % 4 > 0), "feed", "volume", "ticket"),
-        (lambda rows: rows["amount"].__setitem__(slice(0, 800), np.nan), "feed", "amount", "ticket"),
-        (lambda rows: rows.update(count_30d=np.zeros(len(rows["key"]))), "bug", "count_30d", "page"),
-        (lambda rows: rows.update(ratio=rows["ratio"] * 100), "bug", "ratio", "page"),
         (
-            lambda rows: rows.update(count_30d=np.random.default_rng(1).permutation(rows["count_30d"])),
+            lambda rows: rows["amount"].__setitem__(slice(0, 800), np.nan),
+            "feed",
+            "amount",
+            "ticket",
+        ),
+        (
+            lambda rows: rows.update(count_30d=np.zeros(len(rows["key"]))),
             "bug",
             "count_30d",
             "page",
         ),
-        (lambda rows: rows.update(score=np.clip(rows["score"] * 5, 0, 0.99)), "bug", "score", "page"),
+        (lambda rows: rows.update(ratio=rows["ratio"] * 100), "bug", "ratio", "page"),
+        (
+            lambda rows: rows.update(
+                count_30d=np.random.default_rng(1).permutation(rows["count_30d"])
+            ),
+            "bug",
+            "count_30d",
+            "page",
+        ),
+        (
+            lambda rows: rows.update(score=np.clip(rows["score"] * 5, 0, 0.99)),
+            "bug",
+            "score",
+            "page",
+        ),
         (holiday, "inputs", "volume", "note"),
         (hit_scores, "harmful", "tail", "ticket"),
     ],
@@ -154,7 +196,9 @@ def test_each_trouble_has_its_name(
     assert found.runbook
 
 
-def test_fallen_performance_is_a_concept_where_all_else_was_still(past: Mapping[date, DayProfile]) -> None:
+def test_fallen_performance_is_a_concept_where_all_else_was_still(
+    past: Mapping[date, DayProfile],
+) -> None:
     today = profile(rows_of(TODAY))
     found = told(past, today, hits=30, missed=60)
     assert (found.cause, found.severity) == ("concept", "page")
@@ -165,16 +209,22 @@ def test_fallen_performance_is_a_concept_where_all_else_was_still(past: Mapping[
     assert (known.cause, known.severity) == ("echo", "none"), "it was told on that day"
 
 
-def test_missing_labels_are_a_feed_and_say_nothing_of_performance(past: Mapping[date, DayProfile]) -> None:
+def test_missing_labels_are_a_feed_and_say_nothing_of_performance(
+    past: Mapping[date, DayProfile],
+) -> None:
     found = told(past, profile(rows_of(TODAY), reports=0), hits=0, missed=0)
     assert (found.cause, found.evidence[0].name) == ("feed", "labels")
 
 
-def test_long_windows_that_still_hold_a_holiday_are_its_echo(past: Mapping[date, DayProfile]) -> None:
+def test_long_windows_that_still_hold_a_holiday_are_its_echo(
+    past: Mapping[date, DayProfile],
+) -> None:
     today = damaged(lambda rows: rows.update(count_30d=rows["count_30d"] + 2))
     assert told(past, today).cause == "bug"
     assert told(past, today, causes={TODAY - timedelta(days=20): "inputs"}).cause == "echo"
-    assert told(past, today, causes={TODAY - timedelta(days=40): "inputs"}).cause == "bug", "out of reach"
+    assert told(past, today, causes={TODAY - timedelta(days=40): "inputs"}).cause == "bug", (
+        "out of reach"
+    )
 
 
 def test_the_second_day_of_a_holiday_is_not_made_usual_by_the_first() -> None:
@@ -186,7 +236,9 @@ def test_the_second_day_of_a_holiday_is_not_made_usual_by_the_first() -> None:
         rows = rows_of(day)
         hit_scores(rows)
         past[day] = profile(rows)
-        found = told({then: one for then, one in past.items() if then < day}, past[day], day, causes=causes)
+        found = told(
+            {then: one for then, one in past.items() if then < day}, past[day], day, causes=causes
+        )
         causes[day] = found.cause
     assert list(causes.values()) == ["harmful", "harmful"]
 
@@ -197,10 +249,15 @@ def test_a_floor_is_wider_where_few_days_say_how_far_usual_days_are_from_each_ot
     for known, cause in ((15, "well"), (35, "bug")):
         rows = rows_of(days[known])
         rows["ratio"] = rows["ratio"] + 0.13 * np.std(rows["ratio"])
-        assert told({day: past[day] for day in days[:known]}, profile(rows), days[known]).cause == cause, known
+        assert (
+            told({day: past[day] for day in days[:known]}, profile(rows), days[known]).cause
+            == cause
+        ), known
 
 
-def test_days_that_were_broken_are_no_measure_of_what_is_usual(past: Mapping[date, DayProfile]) -> None:
+def test_days_that_were_broken_are_no_measure_of_what_is_usual(
+    past: Mapping[date, DayProfile],
+) -> None:
     broken = dict(past)
     for week in (1, 2, 3):
         day = TODAY - timedelta(weeks=week)
@@ -221,7 +278,11 @@ def test_clear_answers_where_nothing_can_be_judged(past: Mapping[date, DayProfil
     assert told(past, profile(nulls)).cause == "bug"
 
 
-@given(st.integers(0, 3), st.sampled_from(["amount", "ratio", "count_30d", "score"]), st.integers(0, 40))
+@given(
+    st.integers(0, 3),
+    st.sampled_from(["amount", "ratio", "count_30d", "score"]),
+    st.integers(0, 40),
+)
 def test_no_day_crashes_whatever_is_in_it(rows: int, null: str, history: int) -> None:
     made = {name: values[:rows].astype(float) for name, values in rows_of(TODAY).items()}
     made["hour"], made["key"] = made["hour"].astype(int), made["key"].astype(int)
@@ -236,11 +297,16 @@ def test_no_day_crashes_whatever_is_in_it(rows: int, null: str, history: int) ->
 def test_a_small_banks_unlucky_week_calls_nobody_and_all_of_its_fraud_hiding_does(
     past: Mapping[date, DayProfile], history: int
 ) -> None:
-    """Some 19 frauds a day, as in the demo: 13 caught, 4 missed, and then days of 10 missed; or of nothing caught."""
+    """Some 19 frauds a day, as in the demo: 13 caught, 4 missed, and then days of 10 missed; or of
+    nothing caught.
+    """
     subject, today = TODAY - timedelta(days=7), profile(rows_of(TODAY))
 
     def diagnosis(hits: int, missed: int) -> Diagnosis:
-        usual = {subject - timedelta(days=n): worth_of(12 + n % 3, 3 + n % 3) for n in range(5, 5 + history)}
+        usual = {
+            subject - timedelta(days=n): worth_of(12 + n % 3, 3 + n % 3)
+            for n in range(5, 5 + history)
+        }
         lately = {subject - timedelta(days=n): worth_of(hits, missed) for n in range(5)}
         known = Known(profiles=past, worths={**usual, **lately})
         return watch_day(TODAY, today, known, POLICY, subject=subject)
@@ -251,15 +317,22 @@ def test_a_small_banks_unlucky_week_calls_nobody_and_all_of_its_fraud_hiding_doe
 
 @pytest.mark.parametrize("usual", [2, 8, 14])
 def test_counts_that_chance_alone_may_take_away_are_no_broken_feed(usual: int) -> None:
-    days = {FIRST + timedelta(days=n): profile(rows_of(FIRST + timedelta(days=n)), reports=usual) for n in range(35)}
+    days = {
+        FIRST + timedelta(days=n): profile(rows_of(FIRST + timedelta(days=n)), reports=usual)
+        for n in range(35)
+    }
     assert told(days, profile(rows_of(TODAY), reports=0)).cause == "well"
     few = {day: replace(one, rows=usual) for day, one in days.items()}
     assert told(few, DayProfile(rows=0)).cause == "unjudged"
 
 
 @pytest.mark.parametrize("usual_share", [0.0, 0.004, 0.006, 0.015])
-def test_a_feature_that_is_zero_in_nearly_all_rows_moves_by_its_share_of_other_rows(usual_share: float) -> None:
-    """At 0.5 % the highest kept quantile is zero on one day and not on the next; at more than 2 % off it is a bug."""
+def test_a_feature_that_is_zero_in_nearly_all_rows_moves_by_its_share_of_other_rows(
+    usual_share: float,
+) -> None:
+    """At 0.5 % the highest kept quantile is zero on one day and not on the next; at more than 2 %
+    off it is a bug.
+    """
 
     def with_rate(day: date, share: float) -> DayProfile:
         rows = rows_of(day)
@@ -267,22 +340,35 @@ def test_a_feature_that_is_zero_in_nearly_all_rows_moves_by_its_share_of_other_r
         rows["ratio"] = np.where(rng.random(len(rows["ratio"])) < share, 0.5, 0.0)
         return profile(rows)
 
-    days = {FIRST + timedelta(days=n): with_rate(FIRST + timedelta(days=n), usual_share) for n in range(35)}
+    days = {
+        FIRST + timedelta(days=n): with_rate(FIRST + timedelta(days=n), usual_share)
+        for n in range(35)
+    }
     for share in (0.0, 0.005, 0.008, 0.015):
         if share or not usual_share:
             assert told(days, with_rate(TODAY, share)).cause == "well", share
     assert told(days, with_rate(TODAY, 0.08)).cause == "bug"
 
 
-def test_a_handful_of_rows_does_not_tear_a_feature_from_its_key(past: Mapping[date, DayProfile]) -> None:
+def test_a_handful_of_rows_does_not_tear_a_feature_from_its_key(
+    past: Mapping[date, DayProfile],
+) -> None:
     """Three keys of a hundred have a rate at all; on one day their few rows disagree by chance."""
     rows = rows_of(TODAY)
     for count, cause in ((40, "well"), (1200, "bug")):
         rare = np.where(np.arange(len(rows["count_30d"])) < count, 0.5, 0.0)
         days = {
-            day: replace(one, features={**one.features, "count_30d": sketch(rare)}, coherence={"count_30d": 0.95})
+            day: replace(
+                one,
+                features={**one.features, "count_30d": sketch(rare)},
+                coherence={"count_30d": 0.95},
+            )
             for day, one in past.items()
         }
         today = profile(rows)
-        today = replace(today, features={**today.features, "count_30d": sketch(rare)}, coherence={"count_30d": 0.39})
+        today = replace(
+            today,
+            features={**today.features, "count_30d": sketch(rare)},
+            coherence={"count_30d": 0.39},
+        )
         assert told(days, today).cause == cause, count

@@ -1,4 +1,6 @@
-"""Estimates before labels: right where scores are calibrated, by simulation; and what moved the scores is found."""
+"""Estimates before labels: right where scores are calibrated, by simulation; and what moved the
+scores is found.
+"""
 
 from __future__ import annotations
 
@@ -37,8 +39,20 @@ def test_intervals_hold_what_comes_true_also_where_the_inputs_move() -> None:
             came_true = truth.hits / CAPACITY
             checked = realised(found, truth)
             within += found.low <= came_true <= found.high
-            expected = (found.precision, found.low, found.high, came_true, found.low <= came_true <= found.high)
-            assert (checked.estimated, checked.low, checked.high, checked.realised, checked.within) == expected
+            expected = (
+                found.precision,
+                found.low,
+                found.high,
+                came_true,
+                found.low <= came_true <= found.high,
+            )
+            assert (
+                checked.estimated,
+                checked.low,
+                checked.high,
+                checked.realised,
+                checked.within,
+            ) == expected
             assert found.low <= found.precision <= found.high
             assert abs(found.positives - (truth.hits + truth.missed)) < 6 * np.sqrt(found.positives)
         assert within >= 51, f"{within} of 60 within their 95 % intervals, shift {shift}"
@@ -47,7 +61,9 @@ def test_intervals_hold_what_comes_true_also_where_the_inputs_move() -> None:
 def test_no_calibration_without_matured_days_or_positives() -> None:
     rng = np.random.default_rng(5)
     assert calibration([a_day(rng)[1]] * 4) is None
-    nothing = worth(**a_day(rng)[0], label=np.zeros(3000, int), amount=np.zeros(3000), capacity=CAPACITY)
+    nothing = worth(
+        **a_day(rng)[0], label=np.zeros(3000, int), amount=np.zeros(3000), capacity=CAPACITY
+    )
     assert calibration([nothing] * 10) is None
 
 

@@ -1,4 +1,6 @@
-"""Incidents and notices on a real ledger and real receivers: HTTP and SMTP servers on this machine."""
+"""Incidents and notices on a real ledger and real receivers: HTTP and SMTP servers on this
+machine.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +14,14 @@ import pytest
 from typer.testing import CliRunner
 
 from pipelines.alerting.incidents import deliver
-from pipelines.base.errors import GateError, NotArrivedError, PermanentError, StoreError, TooEarlyError, UsageError
+from pipelines.base.errors import (
+    GateError,
+    NotArrivedError,
+    PermanentError,
+    StoreError,
+    TooEarlyError,
+    UsageError,
+)
 from pipelines.base.settings import Settings
 from pipelines.cli.main import build_app
 from pipelines.nightly.monitor.diagnosis.causes import Cause, Severity
@@ -29,7 +38,9 @@ from tests.pipelines.receivers import mailbox, receiving
 
 DAY = date(2026, 11, 2)
 AT = datetime(2026, 11, 3, 2, tzinfo=UTC)
-FEED = Signal(area="feed", name="volume", value=0.4, limit=0.9, told="4,000 rows where <b>9,600</b> are usual")
+FEED = Signal(
+    area="feed", name="volume", value=0.4, limit=0.9, told="4,000 rows where <b>9,600</b> are usual"
+)
 
 
 @pytest.fixture
@@ -44,21 +55,34 @@ def at(settings: Settings) -> Callable[..., Run]:
 
 
 def found(day: date, cause: Cause, severity: Severity, *evidence: Signal) -> Diagnosis:
-    return Diagnosis(day=day, cause=cause, severity=severity, subject_day=day, evidence=evidence, next_step="type this")
+    return Diagnosis(
+        day=day,
+        cause=cause,
+        severity=severity,
+        subject_day=day,
+        evidence=evidence,
+        next_step="type this",
+    )
 
 
-def test_one_cause_is_one_incident_that_escalates_and_resolves_by_itself(at: Callable[..., Run]) -> None:
+def test_one_cause_is_one_incident_that_escalates_and_resolves_by_itself(
+    at: Callable[..., Run],
+) -> None:
     with receiving() as hook:
         run = at(notify_webhook=hook.address)
         for number in range(3):
             follow(run, found(DAY + timedelta(days=number), "feed", "ticket", FEED))
         (one,) = run.ledger.incidents()
-        assert (one.kind, one.subject, one.severity) == ("feed", "transactions", "critical"), "three days: a page"
+        assert (one.kind, one.subject, one.severity) == ("feed", "transactions", "critical"), (
+            "three days: a page"
+        )
         assert [str(day) for day in one.detail.days] == ["2026-11-02", "2026-11-03", "2026-11-04"]
         follow(run, found(DAY + timedelta(days=2), "feed", "ticket", FEED))
         follow(run, found(DAY + timedelta(days=3), "unjudged", "note"))
         follow(run, found(DAY + timedelta(days=1), "well", "none"))
-        assert run.ledger.incidents(open_only=True), "neither an unjudged day nor an older one resolves it"
+        assert run.ledger.incidents(open_only=True), (
+            "neither an unjudged day nor an older one resolves it"
+        )
         follow(run, found(DAY + timedelta(days=4), "well", "none"))
         assert not run.ledger.incidents(open_only=True)
         assert [body["event"] for body in hook.bodies] == ["opened", "escalated", "resolved"]
@@ -72,25 +96,38 @@ def test_notes_open_nothing(at: Callable[..., Run]) -> None:
     assert at().ledger.incidents() == []
 
 
-def test_failures_of_one_cause_share_an_incident_until_their_days_are_done(at: Callable[..., Run]) -> None:
+def test_failures_of_one_cause_share_an_incident_until_their_days_are_done(
+    at: Callable[..., Run],
+) -> None:
     run = at()
     days = [DAY, DAY + timedelta(days=1)]
     for day in days:
-        stage_failed(run, "ingest", day, NotArrivedError("the day of transactions has not arrived", where="landing"))
+        stage_failed(
+            run,
+            "ingest",
+            day,
+            NotArrivedError("the day of transactions has not arrived", where="landing"),
+        )
     down = StoreError("the ledger does not answer", where="postgres")
     for stage in ("features", "score"):
         stage_failed(run, stage, DAY, down)
-    stage_failed(run, "score", DAY, GateError("refused", next_step="mend it", runbook="docs/runbooks/x"))
+    stage_failed(
+        run, "score", DAY, GateError("refused", next_step="mend it", runbook="docs/runbooks/x")
+    )
     opened = {(one.kind, one.subject): one for one in run.ledger.incidents()}
     assert set(opened) == {("feed", "transactions"), ("store", "postgres"), ("gate", "score")}
     assert opened["feed", "transactions"].detail.days == tuple(days)
     assert opened["store", "postgres"].detail.sources == ("features", "score")
     assert opened["gate", "score"].detail.next_step == "mend it"
     for day in days:
-        assert ("feed", "transactions") in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
+        assert ("feed", "transactions") in {
+            (i.kind, i.subject) for i in run.ledger.incidents(open_only=True)
+        }
         run.ledger.record_stage(day, ingest_account(), "done", run_id="r", at=AT)
         stage_done(run, "ingest", day)
-    assert ("feed", "transactions") not in {(i.kind, i.subject) for i in run.ledger.incidents(open_only=True)}
+    assert ("feed", "transactions") not in {
+        (i.kind, i.subject) for i in run.ledger.incidents(open_only=True)
+    }
 
 
 def test_every_channel_gets_the_whole_story(at: Callable[..., Run]) -> None:
@@ -120,7 +157,9 @@ def test_every_channel_gets_the_whole_story(at: Callable[..., Run]) -> None:
     assert "To: a@example.org, b@example.org" in mail.bodies[0]
 
 
-def test_what_names_no_day_is_closed_by_the_next_success_or_as_the_slip_that_it_was(at: Callable[..., Run]) -> None:
+def test_what_names_no_day_is_closed_by_the_next_success_or_as_the_slip_that_it_was(
+    at: Callable[..., Run],
+) -> None:
     run = at()
     stage_failed(run, "ingest", None, StoreError("the ledger does not answer"))
     stage_done(run, "features", DAY)
@@ -137,7 +176,10 @@ def test_what_names_no_day_is_closed_by_the_next_success_or_as_the_slip_that_it_
 
 def test_a_ticket_does_not_page(at: Callable[..., Run]) -> None:
     with receiving() as hook:
-        follow(at(notify_pagerduty="key", notify_pagerduty_url=hook.address), found(DAY, "feed", "ticket", FEED))
+        follow(
+            at(notify_pagerduty="key", notify_pagerduty_url=hook.address),
+            found(DAY, "feed", "ticket", FEED),
+        )
         assert hook.bodies == []
 
 
@@ -156,7 +198,9 @@ def test_a_receiver_that_is_down_is_tried_again_shown_and_nothing_is_lost(
         for name, value in run.settings.environment().items():
             monkeypatch.setenv(name, value)
         shown = CliRunner().invoke(build_app(), ["oncall"])
-        assert "waits for webhook (1 attempts, HTTP 503 Service Unavailable)" in " ".join(shown.output.split())
+        assert "waits for webhook (1 attempts, HTTP 503 Service Unavailable)" in " ".join(
+            shown.output.split()
+        )
         assert "secret" not in shown.output
         hook.status = 200
         assert deliver(at(AT + timedelta(minutes=2), notify_webhook=hook.address)) == 1
@@ -168,13 +212,17 @@ def test_a_message_is_tried_again_though_the_clock_went_back(at: Callable[..., R
     """Tried while the clock was a day ahead, it must not wait for that day to come."""
     with receiving() as hook:
         hook.status = 503
-        follow(at(AT + timedelta(days=1), notify_webhook=hook.address), found(DAY, "bug", "page", FEED))
+        follow(
+            at(AT + timedelta(days=1), notify_webhook=hook.address), found(DAY, "bug", "page", FEED)
+        )
         hook.status = 200
         assert deliver(at(AT, notify_webhook=hook.address)) == 1
         assert [body["event"] for body in hook.bodies] == ["opened"]
 
 
-def test_a_person_closes_an_incident_with_a_reason(at: Callable[..., Run], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_person_closes_an_incident_with_a_reason(
+    at: Callable[..., Run], monkeypatch: pytest.MonkeyPatch
+) -> None:
     run = at()
     follow(run, found(DAY, "bug", "page", FEED))
     number = str(run.ledger.incidents()[0].incident_id)
@@ -191,7 +239,10 @@ def test_a_person_closes_an_incident_with_a_reason(at: Callable[..., Run], monke
     done = CliRunner().invoke(build_app(), ["oncall", "--resolve", number, "--reason", "looked at"])
     assert "no open incident" in done.output
     closed = run.ledger.incidents()[0]
-    assert (closed.resolution, closed.resolved_by) == ("looked at", pwd.getpwuid(os.getuid()).pw_name)
+    assert (closed.resolution, closed.resolved_by) == (
+        "looked at",
+        pwd.getpwuid(os.getuid()).pw_name,
+    )
 
 
 @pytest.mark.parametrize("address", ["http://127.0.0.1:1/", "no address at all", "ftp://x"])
@@ -201,7 +252,9 @@ def test_a_wrong_address_never_fails_the_stage(at: Callable[..., Run], address: 
     assert run.ledger.waiting_messages()[0].last_error
 
 
-def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_when_on(at: Callable[..., Run]) -> None:
+def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_when_on(
+    at: Callable[..., Run],
+) -> None:
     run, first = at(), DAY - timedelta(days=3)
     assert not any("too young" in what for _, what in standing(run).attention)
     for day in (first, DAY):
@@ -221,7 +274,9 @@ def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_whe
 
 
 def test_the_first_training_is_the_first_whose_split_lies_in_the_home() -> None:
-    """By the split itself: test days and half of the days to learn from are there then, and not the day before."""
+    """By the split itself: test days and half of the days to learn from are there then, and not the
+    day before.
+    """
     use_case = load("fraud")
     possible = first_training(use_case, DAY)
 

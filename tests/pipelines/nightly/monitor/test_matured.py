@@ -1,4 +1,6 @@
-"""How far a matured day must fall before it is told, by hand: days that are all alike, and the newest."""
+"""How far a matured day must fall before it is told, by hand: days that are all alike, and the
+newest.
+"""
 
 from __future__ import annotations
 

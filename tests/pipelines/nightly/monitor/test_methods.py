@@ -18,7 +18,9 @@ SAMPLES = arrays(np.float64, st.integers(1, 60), elements=NUMBERS)
 
 @settings(max_examples=200, deadline=None)
 @given(SAMPLES, SAMPLES)
-def test_wasserstein_is_scipys_in_standard_deviations(reference: np.ndarray, current: np.ndarray) -> None:
+def test_wasserstein_is_scipys_in_standard_deviations(
+    reference: np.ndarray, current: np.ndarray
+) -> None:
     from scipy.stats import wasserstein_distance
 
     expected = wasserstein_distance(reference, current) / max(np.std(reference), 0.001)
@@ -51,7 +53,9 @@ def test_the_empty_bin_among_a_million_is_far_below_the_smallest_share() -> None
 @pytest.mark.slow
 def test_both_methods_give_evidentlys_figures() -> None:
     from evidently.legacy.calculations.stattests.psi import _psi
-    from evidently.legacy.calculations.stattests.wasserstein_distance_norm import _wasserstein_distance_norm
+    from evidently.legacy.calculations.stattests.wasserstein_distance_norm import (
+        _wasserstein_distance_norm,
+    )
     from evidently.legacy.core import ColumnType
 
     rng = np.random.default_rng(3)
@@ -65,7 +69,9 @@ def test_both_methods_give_evidentlys_figures() -> None:
     }
     for name, (reference, current) in pairs.items():
         left, right = pd.Series(reference), pd.Series(current)
-        assert psi(reference, current) == pytest.approx(_psi(left, right, ColumnType.Numerical, 0.1)[0]), name
+        assert psi(reference, current) == pytest.approx(
+            _psi(left, right, ColumnType.Numerical, 0.1)[0]
+        ), name
         expected = _wasserstein_distance_norm(left, right, ColumnType.Numerical, 0.1)[0]
         assert wasserstein(reference, current) == pytest.approx(expected), name
 

@@ -1,4 +1,6 @@
-"""The monitor on a real lake: figures against oracles, drift injected and not, pages, the retrain wish."""
+"""The monitor on a real lake: figures against oracles, drift injected and not, pages, the retrain
+wish.
+"""
 
 from __future__ import annotations
 
@@ -52,7 +54,11 @@ def world() -> World:
 def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, world: World) -> Path:
     """A home with a champion and scored days; made once, copied for each test."""
     run = watched(
-        Run(Settings.build(home=tmp_path_factory.mktemp("world"), spark_cores=1), load("fraud"), clock=lambda: AT)
+        Run(
+            Settings.build(home=tmp_path_factory.mktemp("world"), spark_cores=1),
+            load("fraud"),
+            clock=lambda: AT,
+        )
     )
     store(run, world)
     quiet = World(world.features[world.features["day"] < LAST], world.reports)
@@ -66,13 +72,25 @@ def fortnight(home: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Run
     """The scored days, watched in one call; tests read it and leave it as it is."""
     folder = tmp_path_factory.mktemp("fortnight") / "home"
     shutil.copytree(home, folder)
-    run = watched(Run(Settings.build(home=folder, spark_cores=1), load("fraud"), run_id="bulk", clock=lambda: AT))
+    run = watched(
+        Run(
+            Settings.build(home=folder, spark_cores=1),
+            load("fraud"),
+            run_id="bulk",
+            clock=lambda: AT,
+        )
+    )
     return run, monitor(run, SCORED)
 
 
 def watched(run: Run) -> Run:
-    review, evidence = replace(run.use_case.review, capacity=20), replace(run.use_case.evidence, slice_positives=FEW)
-    return replace(run, use_case=replace(run.use_case, drift=POLICY, review=review, evidence=evidence))
+    review, evidence = (
+        replace(run.use_case.review, capacity=20),
+        replace(run.use_case.evidence, slice_positives=FEW),
+    )
+    return replace(
+        run, use_case=replace(run.use_case, drift=POLICY, review=review, evidence=evidence)
+    )
 
 
 @pytest.fixture
@@ -133,7 +151,11 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
         known = known_on(subject, reports, run.use_case.review.detected_days)
         until = midnight(subject + delay + timedelta(days=1))
         told = [
-            (row.customer_id, row.score, row.transaction_id in reported and reported[row.transaction_id] <= until)
+            (
+                row.customer_id,
+                row.score,
+                row.transaction_id in reported and reported[row.transaction_id] <= until,
+            )
             for row in rows.itertuples()
         ]
         openly = [(value, positive) for unit, value, positive in told if unit not in known]
@@ -145,7 +167,9 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
         judged += 1
     assert judged == len(SCORED) - 7
     assert metric(run, "card_precision") == {
-        a.performance.subject_day: a.performance.card_precision for a in result.accounts.values() if a.performance
+        a.performance.subject_day: a.performance.card_precision
+        for a in result.accounts.values()
+        if a.performance
     }
 
 
@@ -171,13 +195,17 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
             row["fraud"] = reported.get(row["transaction_id"], until + timedelta(days=1)) <= until
             best[row["customer_id"]] = max(row["score"], best.get(row["customer_id"], 0.0))
         listed = sorted(best, key=lambda unit: (-best[unit], unit))[:20]
-        ranks = {key: place for place, key in enumerate(sorted({row["terminal_id"] for row in rows}))}
+        ranks = {
+            key: place for place, key in enumerate(sorted({row["terminal_id"] for row in rows}))
+        }
         expected = {
             "amount_above_220": [row for row in rows if row["amount"] >= 220],
             "weekend": [row for row in rows if subject.weekday() >= 5],
             "night": [row for row in rows if row["event_time"].hour <= 6],
             "new_customers": [row for row in rows if row["customer_tx_count_30d"] < 30],
-            "terminals_3_of_8": [row for row in rows if ranks[row["terminal_id"]] * 8 // len(ranks) == 2],
+            "terminals_3_of_8": [
+                row for row in rows if ranks[row["terminal_id"]] * 8 // len(ranks) == 2
+            ],
         }
         found = {row.slice: row for row in account.slices}
         assert list(found) == [piece.name for piece in run.use_case.evidence.slices]
@@ -189,18 +217,33 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
             assert row.missed_money == pytest.approx(missed)
             enough = len(frauds) >= FEW
             outcomes.add(enough)
-            precision = average_precision([(one["score"], one["fraud"]) for one in mine]) if enough else None
+            precision = (
+                average_precision([(one["score"], one["fraud"]) for one in mine])
+                if enough
+                else None
+            )
             assert row.average_precision == (pytest.approx(precision) if enough else None)
             assert row.note == ("" if enough else f"{len(frauds)} positives of at least {FEW}")
             pooled[name] = pooled.get(name, 0) + len(frauds)
             assert row.past_positives == pooled[name]
     assert outcomes == {True, False}
-    rows = run.lake.read("metrics").where("metric = 'slice_average_precision'").select("segment", "value").collect()
-    told = [(r.slice, r.average_precision) for a in result.accounts.values() for r in a.slices or ()]
-    assert sorted(map(tuple, rows)) == sorted((name, value) for name, value in told if value is not None)
+    rows = (
+        run.lake.read("metrics")
+        .where("metric = 'slice_average_precision'")
+        .select("segment", "value")
+        .collect()
+    )
+    told = [
+        (r.slice, r.average_precision) for a in result.accounts.values() for r in a.slices or ()
+    ]
+    assert sorted(map(tuple, rows)) == sorted(
+        (name, value) for name, value in told if value is not None
+    )
 
 
-def test_evidently_gives_the_same_figures_and_its_page(run: Run, fortnight: tuple[Run, StageResult]) -> None:
+def test_evidently_gives_the_same_figures_and_its_page(
+    run: Run, fortnight: tuple[Run, StageResult]
+) -> None:
     bulk = fortnight[1].accounts[LAST]
     alone = monitor(run, DayRange.single(LAST)).accounts[LAST]
 
@@ -208,7 +251,16 @@ def test_evidently_gives_the_same_figures_and_its_page(run: Run, fortnight: tupl
     assert alone.drift.score == pytest.approx(bulk.drift.score)
     assert (alone.shown.drift_page, bulk.shown.drift_page) == (True, False)
     assert alone.shown.score_counts == bulk.shown.score_counts
-    of_the_past = {"drift", "diagnosis", "explained", "estimate", "checked", "profile", "slices", "shown"}
+    of_the_past = {
+        "drift",
+        "diagnosis",
+        "explained",
+        "estimate",
+        "checked",
+        "profile",
+        "slices",
+        "shown",
+    }
     assert {key: value for key, value in alone.to_json().items() if key not in of_the_past} == {
         key: value for key, value in bulk.to_json().items() if key not in of_the_past
     }
@@ -256,8 +308,12 @@ def test_a_day_that_is_not_scored_yet_can_be_tried_again(run: Run) -> None:
 
 
 def test_predictions_of_another_release_than_recorded_are_not_judged(run: Run) -> None:
-    """A scoring by hand was stopped between its predictions and its account: nobody judges the mixture."""
-    account = run.ledger.latest(ScoreAccount)[LAST].account.replaced(release="fraud-20260906-4567cdef")
+    """A scoring by hand was stopped between its predictions and its account: nobody judges the
+    mixture.
+    """
+    account = run.ledger.latest(ScoreAccount)[LAST].account.replaced(
+        release="fraud-20260906-4567cdef"
+    )
     run.ledger.record_stage(LAST, account, "done", run_id="by-hand", at=AT)
     with pytest.raises(TransientError, match="not those of its account") as caught:
         monitor(run, DayRange.single(LAST))
@@ -266,13 +322,17 @@ def test_predictions_of_another_release_than_recorded_are_not_judged(run: Run) -
 
 
 def test_a_day_whose_predictions_were_refused_is_held_back(run: Run) -> None:
-    run.ledger.record_stage(LAST, score_account(reason="scores are not numbers"), "refused", run_id="r", at=AT)
+    run.ledger.record_stage(
+        LAST, score_account(reason="scores are not numbers"), "refused", run_id="r", at=AT
+    )
     with pytest.raises(GateError, match="scores are not numbers"):
         monitor(run, DayRange.single(LAST))
 
 
 @pytest.mark.guarantee(
-    "empty day", fault="a day without rows is watched", seen="nothing is judged, no retraining is asked for"
+    "empty day",
+    fault="a day without rows is watched",
+    seen="nothing is judged, no retraining is asked for",
 )
 def test_an_empty_day_is_watched_to_nothing(run: Run) -> None:
     after = LAST + timedelta(days=1)
@@ -287,7 +347,9 @@ def test_an_empty_day_is_watched_to_nothing(run: Run) -> None:
 @pytest.mark.guarantee("injection", fault="markup in the values of a day's page", seen="text")
 def test_values_that_are_markup_are_inert_on_the_page(run: Run) -> None:
     evil = '<script>alert("1")</script>'
-    run.ledger.record_stage(LAST, ingest_account(reason=evil, rows_in=1, quarantined=1), "refused", run_id=evil, at=AT)
+    run.ledger.record_stage(
+        LAST, ingest_account(reason=evil, rows_in=1, quarantined=1), "refused", run_id=evil, at=AT
+    )
     monitor(run, DayRange.single(LAST), evidently=False)
     page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
     assert "<script" not in page
@@ -300,7 +362,9 @@ def test_a_day_with_history_is_told_apart_estimated_and_explained(
     run = make_run()
     shutil.copytree(fortnight[0].settings.home, run.settings.home)
     run = watched(run)
-    assert fortnight[1].accounts[LAST].diagnosis.cause == "unjudged", "one such weekday is no history"
+    assert fortnight[1].accounts[LAST].diagnosis.cause == "unjudged", (
+        "one such weekday is no history"
+    )
     alike = fortnight[1].accounts[LAST - timedelta(weeks=1)].replaced(performance=None)
     for week in (2, 3, 4):
         run.ledger.record_stage(LAST - timedelta(weeks=week), alike, "done", run_id="r", at=AT)
@@ -316,6 +380,8 @@ def test_a_day_with_history_is_told_apart_estimated_and_explained(
     page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
     assert "Inputs moved" in page
     assert f"Runbook: {found.runbook}" in page
-    severities = [row["value"] for row in run.lake.read("metrics").where("metric = 'severity'").collect()]
+    severities = [
+        row["value"] for row in run.lake.read("metrics").where("metric = 'severity'").collect()
+    ]
     assert len(severities) == len(SCORED)
     assert [one.kind for one in run.ledger.incidents()] == ["harmful"]

@@ -1,4 +1,6 @@
-"""Labels that are corrected later: figures are told again, decisions and what was found at the time stay."""
+"""Labels that are corrected later: figures are told again, decisions and what was found at the time
+stay.
+"""
 
 from __future__ import annotations
 
@@ -27,10 +29,14 @@ TOLD = ("diagnosis", "retrain", "answers", "drift", "rows", "estimate")
 
 
 def _correct_labels(run: Run) -> None:
-    """Half of the reports of the matured day are taken back, by files of a landing day that was ingested before."""
+    """Half of the reports of the matured day are taken back, by files of a landing day that was
+    ingested before.
+    """
     reports = run.lake.read("fraud_reports", days=DayRange.single(BEFORE))
     kept = reports.where("transaction_id % 2 = 0").localCheckpoint()
-    run.lake.replace_days(kept, "fraud_reports", DayRange.single(BEFORE), provenance=run.provenance("ingest"))
+    run.lake.replace_days(
+        kept, "fraud_reports", DayRange.single(BEFORE), provenance=run.provenance("ingest")
+    )
     known = run.ledger.latest(IngestAccount, first=BEFORE, last=BEFORE)[BEFORE].account
     corrected = known.replaced(changed={"fraud_reports": (BEFORE,), "transactions": ()})
     run.ledger.record_stage(BEFORE, corrected, "done", run_id="again", at=AT)
@@ -41,7 +47,9 @@ def _card(page: str, title: str) -> str:
     return page.partition(f"<h2>{title}</h2>")[2].partition("</section>")[0]
 
 
-def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Callable[..., Run]) -> None:
+def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(
+    make_run: Callable[..., Run],
+) -> None:
     run = make_run()
     world = make_world(DAYS)
     store(run, world)
@@ -59,8 +67,14 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Ca
     assert 0 < fresh.positives < first.performance.positives
     assert again.performance == fresh.account()
     assert again.slices != first.slices
-    assert {name: getattr(again, name) for name in TOLD} == {name: getattr(first, name) for name in TOLD}
-    stored = run.lake.read("metrics", days=DayRange.single(BEFORE)).where("metric = 'positives'").collect()
+    assert {name: getattr(again, name) for name in TOLD} == {
+        name: getattr(first, name) for name in TOLD
+    }
+    stored = (
+        run.lake.read("metrics", days=DayRange.single(BEFORE))
+        .where("metric = 'positives'")
+        .collect()
+    )
     assert [row.value for row in stored] == [fresh.positives]
     assert run.lake.versions(["predictions", "alerts"]) == decided
     told_again = page.read_text()
@@ -72,4 +86,6 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(make_run: Ca
 
     records = len(run.ledger.stage_records("monitor", first=BEFORE, last=BEFORE))
     monitor(run, DayRange.single(LAST), evidently=False)
-    assert len(run.ledger.stage_records("monitor", first=BEFORE, last=BEFORE)) == records, "once for each correction"
+    assert len(run.ledger.stage_records("monitor", first=BEFORE, last=BEFORE)) == records, (
+        "once for each correction"
+    )

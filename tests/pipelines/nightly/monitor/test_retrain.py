@@ -19,7 +19,9 @@ def day(number: int) -> date:
 
 
 def nights(drift: list[bool], policy: DriftPolicy, order: list[int] | None = None) -> set[int]:
-    """The days on which a training is asked for when the days are run in `order` (as they come, by default)."""
+    """The days on which a training is asked for when the days are run in `order` (as they come, by
+    default).
+    """
     drifted: dict[date, bool] = {}
     asked: set[date] = set()
     for number in order if order is not None else range(len(drift)):
@@ -30,7 +32,9 @@ def nights(drift: list[bool], policy: DriftPolicy, order: list[int] | None = Non
 
 
 def test_one_drifted_day_asks_and_the_cool_down_holds_the_next_ones_back() -> None:
-    assert nights([False, True, True, True, False], DriftPolicy(confirm_days=1, cooldown_days=7)) == {1}
+    assert nights(
+        [False, True, True, True, False], DriftPolicy(confirm_days=1, cooldown_days=7)
+    ) == {1}
     assert nights([True] * 16, DriftPolicy(confirm_days=1, cooldown_days=7)) == {0, 7, 14}
 
 
@@ -62,7 +66,9 @@ def test_k_of_n_days_confirm_and_a_cap_calls_a_person() -> None:
 def test_only_drift_that_hurts_or_that_nothing_explains_counts() -> None:
     assert hurts("harmful", drift_detected=False)
     assert hurts("unjudged", drift_detected=True)
-    assert not any(hurts(cause, drift_detected=True) for cause in ("feed", "bug", "concept", "inputs", "echo"))
+    assert not any(
+        hurts(cause, drift_detected=True) for cause in ("feed", "bug", "concept", "inputs", "echo")
+    )
     assert not hurts("well", drift_detected=False)
 
 
@@ -88,7 +94,9 @@ def test_drift_that_lasts_is_not_overlooked(drift: list[bool], policy: DriftPoli
 
 
 @given(DRIFTS, POLICIES, st.randoms())
-def test_days_that_run_out_of_order_never_ask_too_often(drift: list[bool], policy: DriftPolicy, random) -> None:  # type: ignore[no-untyped-def]
+def test_days_that_run_out_of_order_never_ask_too_often(
+    drift: list[bool], policy: DriftPolicy, random
+) -> None:  # type: ignore[no-untyped-def]
     order = list(range(len(drift)))
     random.shuffle(order)
     asked = sorted(nights(drift, policy, order))

@@ -1,4 +1,6 @@
-"""Lost stores never name a wrong thing: what came back empty or older is told, and made again from what is left."""
+"""Lost stores never name a wrong thing: what came back empty or older is told, and made again from
+what is left.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +40,19 @@ def run(settings: Settings) -> Run:
 
 
 def _release(run: Run, seed: int) -> Bundle:
-    """A release that MLflow and the ledger know, as `stages.release` leaves it, with a pointer that may be moved."""
+    """A release that MLflow and the ledger know, as `stages.release` leaves it, with a pointer that
+    may be moved.
+    """
     made = stored_release(run, seed, "approved", more={"model_digest": _digest(seed)})
     account = run.ledger.release(made.release_id).account
     registered = Tracking(run.settings, "fraud").record(
         record_from_bundle(made, account), taken=taken_versions(run, made.release_id)
     )
-    _change_payload(run, made.release_id, {"mlflow_run_id": registered.run_id, "model_version": registered.version})
+    _change_payload(
+        run,
+        made.release_id,
+        {"mlflow_run_id": registered.run_id, "model_version": registered.version},
+    )
     return made
 
 
@@ -59,16 +67,26 @@ def _change_payload(run: Run, release_id: str, more: dict[str, str]) -> None:
     import json
 
     payload = {**run.ledger.release(release_id).account.to_stored(), **more}
-    with closing(sqlite3.connect(run.settings.ledger.removeprefix("sqlite:///"))) as database, database:
-        database.execute("UPDATE releases SET payload = ? WHERE release_id = ?", (json.dumps(payload), release_id))
+    with (
+        closing(sqlite3.connect(run.settings.ledger.removeprefix("sqlite:///"))) as database,
+        database,
+    ):
+        database.execute(
+            "UPDATE releases SET payload = ? WHERE release_id = ?",
+            (json.dumps(payload), release_id),
+        )
 
 
 def _champion(run: Run, release_id: str) -> None:
-    run.ledger.move_champion(release_id, expected=run.ledger.champion(), reason="a test's", actor="test", at=AT)
+    run.ledger.move_champion(
+        release_id, expected=run.ledger.champion(), reason="a test's", actor="test", at=AT
+    )
 
 
 def _as_a_new_process() -> None:
-    """Let MLflow forget its connections: every command is a process of its own, which opens the file that is there."""
+    """Let MLflow forget its connections: every command is a process of its own, which opens the
+    file that is there.
+    """
     from mlflow.store.model_registry.sqlalchemy_store import SqlAlchemyStore as Models
     from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore as Runs
     from mlflow.tracking._model_registry.registry import ModelRegistryStoreRegistry
@@ -127,8 +145,13 @@ def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run)
     assert not run.ledger.incidents(open_only=True)
     earlier = str(run.ledger.release(first.release_id).account.mlflow_run_id)
     for name in (first.release_id, earlier):
-        assert Tracking(run.settings, "fraud").training_record(name)[1]["release_id"] == first.release_id
-    assert repair_mlflow(run).done == (f"the alias champion names {second.release_id}",), "once more changes nothing"
+        assert (
+            Tracking(run.settings, "fraud").training_record(name)[1]["release_id"]
+            == first.release_id
+        )
+    assert repair_mlflow(run).done == (f"the alias champion names {second.release_id}",), (
+        "once more changes nothing"
+    )
 
 
 @pytest.mark.slow
@@ -172,7 +195,9 @@ def test_damage_within_mlflow_is_seen_and_repaired(run: Run, damage: str) -> Non
             file.write(bytes(size // 2))
     else:
         next(Path(run.settings.mlflow_artifacts).rglob("model.ubj")).unlink()
-    assert ("damaged" if damage == "pages" else "files of 1 of 1 releases are gone") in _lost(run)["mlflow"]
+    assert ("damaged" if damage == "pages" else "files of 1 of 1 releases are gone") in _lost(run)[
+        "mlflow"
+    ]
     assert watch_stores(run)
     repair_mlflow(run)
     assert (_lost(run), _alias(run)) == ({}, one.release_id)
@@ -201,7 +226,9 @@ def test_a_ledger_from_an_older_backup_is_told_and_taken_up_again(run: Run, tmp_
     note_ledger(older)
     assert "ledger" in _lost(older), "an older ledger does not overwrite what was noted"
     watch_stores(older)
-    assert _alias(older) == first.release_id, "the alias names the champion of the ledger that there is"
+    assert _alias(older) == first.release_id, (
+        "the alias names the champion of the ledger that there is"
+    )
 
     repaired = repair_ledger(older)
     assert any(second.release_id in one for one in repaired.done)
@@ -237,7 +264,9 @@ def test_an_airflow_that_forgot_its_runs_is_told(run: Run) -> None:
     with closing(sqlite3.connect(path)) as database, database:
         database.execute("CREATE TABLE dag_run (dag_id TEXT, run_id TEXT)")
         assert "airflow" in _lost(run)
-        database.execute("INSERT INTO dag_run VALUES ('ingest', 'scheduled__2026-11-03T02:00:00+00:00')")
+        database.execute(
+            "INSERT INTO dag_run VALUES ('ingest', 'scheduled__2026-11-03T02:00:00+00:00')"
+        )
     assert _lost(run) == {}
 
 
@@ -258,12 +287,16 @@ def test_an_online_store_that_was_emptied_or_exchanged_is_told(online: Run) -> N
     _stage(online, "materialize", account)
     assert "does not hold the states" in _lost(online)["online"]
     mark_build(address, "fraud", "2026-11-02T03:00:00+00:00")
-    assert any("not that of" in line for one in look_at_stores(online).lost for line in one.evidence)
+    assert any(
+        "not that of" in line for one in look_at_stores(online).lost for line in one.evidence
+    )
     mark_build(address, "fraud", build)
     assert held(address, "fraud", []).build == build
     assert _lost(online) == {}
     _stage(online, "materialize", {**account, "entities": {"customer": 40, "terminal": 60}})
-    assert any("keys of 100" in line for one in look_at_stores(online).lost for line in one.evidence)
+    assert any(
+        "keys of 100" in line for one in look_at_stores(online).lost for line in one.evidence
+    )
 
 
 def test_a_store_that_does_not_answer_closes_no_incident(run: Run) -> None:

@@ -36,7 +36,9 @@ def test_usual_is_the_median_of_the_same_weekday_within_reach() -> None:
 
 
 def test_the_spread_leaves_out_odd_days_and_the_day_itself() -> None:
-    """Each Monday against the median of the others: 10 - 13, 12 - 12, 14 - 11 of the first three."""
+    """Each Monday against the median of the others: 10 - 13, 12 - 12, 14 - 11 of the first
+    three.
+    """
     series = {**weeks_before(10.0, 12.0, 14.0, 500.0), MONDAY: 9000.0}
     odd = {MONDAY - timedelta(weeks=4)}
     measured = usual(MONDAY, series, policy(weeks=4, least=2), odd=odd)

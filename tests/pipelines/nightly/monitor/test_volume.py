@@ -20,7 +20,9 @@ def test_a_quiet_sunday_is_usual_for_a_sunday() -> None:
 
 
 def test_the_median_forgives_one_odd_week() -> None:
-    rows = {SUNDAY - timedelta(weeks=n): 400 for n in range(5)} | {SUNDAY - timedelta(weeks=2): 9000}
+    rows = {SUNDAY - timedelta(weeks=n): 400 for n in range(5)} | {
+        SUNDAY - timedelta(weeks=2): 9000
+    }
     assert volume_ratio(SUNDAY, rows, POLICY) == 1.0
 
 
@@ -43,12 +45,20 @@ def test_without_history_nothing_is_said() -> None:
 
 
 def test_a_day_without_rows_is_nothing_of_the_usual() -> None:
-    assert volume_ratio(SUNDAY, {SUNDAY: 0} | {SUNDAY - timedelta(weeks=n): 400 for n in (1, 2)}, POLICY) == 0.0
+    assert (
+        volume_ratio(
+            SUNDAY, {SUNDAY: 0} | {SUNDAY - timedelta(weeks=n): 400 for n in (1, 2)}, POLICY
+        )
+        == 0.0
+    )
 
 
 def test_rates_of_nothing_are_not_known() -> None:
     assert quarantine_rate(ingest_account(rows_in=200, quarantined=3)) == 0.015
     assert quarantine_rate(ingest_account(rows_in=0, quarantined=0)) is None
     assert quarantine_rate(None) is None
-    assert quiet_hours(datetime(2026, 11, 9, tzinfo=UTC), datetime(2026, 11, 8, 12, 30, tzinfo=UTC)) == 11.5
+    assert (
+        quiet_hours(datetime(2026, 11, 9, tzinfo=UTC), datetime(2026, 11, 8, 12, 30, tzinfo=UTC))
+        == 11.5
+    )
     assert quiet_hours(datetime(2026, 11, 9, tzinfo=UTC), None) is None

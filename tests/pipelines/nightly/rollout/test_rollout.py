@@ -1,4 +1,6 @@
-"""Rollout by logical days: clean days lead on, a failed guardrail leads back by itself, and the incident says why."""
+"""Rollout by logical days: clean days lead on, a failed guardrail leads back by itself, and the
+incident says why.
+"""
 
 from __future__ import annotations
 
@@ -51,7 +53,10 @@ BREACHES: dict[str, tuple[dict[str, Any], str]] = {
     "a flood of alerts": ({"challenger_units": 301}, "alert_volume: 301 units against 100"),
     "no alerts": ({"challenger_units": 33}, "alert_volume: 33 units"),
     "slow": ({"challenger_seconds_per_row": 0.002}, "latency: 2,000.0 microseconds"),
-    "not loadable": ({"problem": "it cannot be loaded: gone", "rows": 0}, "errors: it cannot be loaded"),
+    "not loadable": (
+        {"problem": "it cannot be loaded: gone", "rows": 0},
+        "errors: it cannot be loaded",
+    ),
 }
 
 
@@ -77,8 +82,17 @@ def _score(run: Run, number: int, **changes: Any) -> None:
     """What the score stage records of a day, with the contenders of now."""
     pointer = run.ledger.champion()
     assert pointer is not None
-    pair = {"champion": pointer.release_id, "challenger": pointer.challenger, "state": pointer.challenger_state}
-    payload: dict[str, Any] = {"rows": 5000, "release": pointer.release_id, "units": 100, "fallback": False}
+    pair = {
+        "champion": pointer.release_id,
+        "challenger": pointer.challenger,
+        "state": pointer.challenger_state,
+    }
+    payload: dict[str, Any] = {
+        "rows": 5000,
+        "release": pointer.release_id,
+        "units": 100,
+        "fallback": False,
+    }
     payload["comparison"] = {**pair, **CLEAN, **changes} if pointer.challenger else None
     run.ledger.record_stage(day(number), score_account(**payload), "done", run_id="r", at=AT)
 
@@ -129,7 +143,9 @@ def test_a_day_of_another_pair_or_with_few_rows_does_not_count(run: Run, ids: li
 
 @pytest.mark.parametrize("breach", BREACHES)
 @pytest.mark.parametrize("state", ["shadow", "canary"])
-def test_a_breach_withdraws_the_challenger_and_says_why(run: Run, ids: list[str], breach: str, state: str) -> None:
+def test_a_breach_withdraws_the_challenger_and_says_why(
+    run: Run, ids: list[str], breach: str, state: str
+) -> None:
     if state == "canary":
         promote(run, ids[1], reason="on")
     changes, told = BREACHES[breach]
@@ -147,19 +163,29 @@ def test_a_breach_withdraws_the_challenger_and_says_why(run: Run, ids: list[str]
     assert advance_and_record(run, 1).step == "none"
 
 
-def test_a_breach_is_told_and_closed_by_a_later_champion(settings: Settings, run: Run, ids: list[str]) -> None:
+def test_a_breach_is_told_and_closed_by_a_later_champion(
+    settings: Settings, run: Run, ids: list[str]
+) -> None:
     with receiving() as hook:
-        told = Settings.build(**{**settings.model_dump(exclude_none=True), "notify_webhook": hook.address})
+        told = Settings.build(
+            **{**settings.model_dump(exclude_none=True), "notify_webhook": hook.address}
+        )
         run = Run(told, USE, run_id="test-run", actor="rollout", clock=lambda: AT)
         _score(run, 0, not_finite=3)
         advance_and_record(run, 0)
         (opened,) = hook.bodies
-        assert (opened["event"], opened["subject"], opened["days"]) == ("opened", ids[1], str(day(0)))
+        assert (opened["event"], opened["subject"], opened["days"]) == (
+            "opened",
+            ids[1],
+            str(day(0)),
+        )
         assert opened["evidence"] == ["errors: 3 of 5,000 scores are none"]
         assert opened["done"] == ["withdrawn from shadow"]
         assert opened["next_step"]
         assert opened["runbook"]
-        later = Run(told, USE, run_id="test-run", actor="rollout", clock=lambda: AT + timedelta(days=1))
+        later = Run(
+            told, USE, run_id="test-run", actor="rollout", clock=lambda: AT + timedelta(days=1)
+        )
         promote(later, ids[1], to="champion", reason="tried again", override=True)
         assert run.ledger.incidents(open_only=True), "it was made before the incident"
         release = stored_release(later, 3, "approved").release_id
@@ -177,11 +203,17 @@ def _promoted(run: Run, ids: list[str]) -> None:
 
 
 @pytest.mark.parametrize("fault", ["fallback", "refused", "flood"])
-def test_a_champion_that_fails_lately_gives_way_to_the_one_before(run: Run, ids: list[str], fault: str) -> None:
+def test_a_champion_that_fails_lately_gives_way_to_the_one_before(
+    run: Run, ids: list[str], fault: str
+) -> None:
     _promoted(run, ids)
     payload: dict[str, Any] = {"rows": 5000, "release": ids[1], "units": 90, "fallback": False}
     if fault == "fallback":
-        payload |= {"release": "rule", "fallback": True, "fallback_reason": f"champion {ids[1]} cannot be loaded"}
+        payload |= {
+            "release": "rule",
+            "fallback": True,
+            "fallback_reason": f"champion {ids[1]} cannot be loaded",
+        }
     elif fault == "refused":
         payload |= {"reason": "the model finds fraud everywhere"}
     else:
@@ -196,7 +228,9 @@ def test_a_champion_that_fails_lately_gives_way_to_the_one_before(run: Run, ids:
     assert "is put back" in run.ledger.incidents(open_only=True)[0].summary
 
 
-def test_where_the_one_before_cannot_be_used_the_champion_stays_and_it_is_told(run: Run, ids: list[str]) -> None:
+def test_where_the_one_before_cannot_be_used_the_champion_stays_and_it_is_told(
+    run: Run, ids: list[str]
+) -> None:
     _promoted(run, ids)
     (releases_folder(run.settings.home) / ids[0] / MODEL).write_bytes(b"{")
     payload = {"rows": 5000, "release": ids[1], "units": 400, "fallback": False}
@@ -225,7 +259,9 @@ def _third(run: Run) -> str:
 
 
 def test_a_champion_is_guarded_while_the_next_one_is_tried_out(run: Run, ids: list[str]) -> None:
-    """With a training each week there is nearly always a challenger: guard days would never be judged otherwise."""
+    """With a training each week there is nearly always a challenger: guard days would never be
+    judged otherwise.
+    """
     _promoted(run, ids)
     third = _third(run)
     _score(run, 3)
@@ -233,23 +269,41 @@ def test_a_champion_is_guarded_while_the_next_one_is_tried_out(run: Run, ids: li
     assert (account.step, account.guard.reason) == ("advance", "clean")
     assert {check.name for check in account.guard.checks} == {"errors", "alert_volume", "precision"}
     pair = {"champion": ids[1], "challenger": third, "state": "canary"}
-    flood = {"rows": 5000, "release": ids[1], "units": 400, "fallback": False, "comparison": {**CLEAN, **pair}}
+    flood = {
+        "rows": 5000,
+        "release": ids[1],
+        "units": 400,
+        "fallback": False,
+        "comparison": {**CLEAN, **pair},
+    }
     run.ledger.record_stage(day(4), score_account(**flood), "done", run_id="r", at=AT)
     assert advance_and_record(run, 4).step == "restore"
     pointer = run.ledger.champion()
     assert pointer is not None
-    assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (ids[0], third, "canary")
+    assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (
+        ids[0],
+        third,
+        "canary",
+    )
     _score(run, 5)
-    assert advance_and_record(run, 5).reason == "1 of 2 clean days in canary", "it starts anew beside another"
+    assert advance_and_record(run, 5).reason == "1 of 2 clean days in canary", (
+        "it starts anew beside another"
+    )
 
 
-def test_a_rollback_by_hand_leaves_the_release_in_shadow_where_it_is(run: Run, ids: list[str]) -> None:
+def test_a_rollback_by_hand_leaves_the_release_in_shadow_where_it_is(
+    run: Run, ids: list[str]
+) -> None:
     _promoted(run, ids)
     third = _third(run)
     rollback(run, reason="alerts are nonsense")
     pointer = run.ledger.champion()
     assert pointer is not None
-    assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (ids[0], third, "shadow")
+    assert (pointer.release_id, pointer.challenger, pointer.challenger_state) == (
+        ids[0],
+        third,
+        "shadow",
+    )
     _score(run, 3)
     assert advance_and_record(run, 3).step == "advance"
 
@@ -283,7 +337,9 @@ def _oracle(unit: int, release: str, share: float) -> bool:
 def test_the_canary_takes_its_share_of_units_always_the_same_ones() -> None:
     units = np.arange(-500, 20_000)
     chosen = in_canary(units, "fraud-20261109-0123abcd", 0.1)
-    assert chosen[:3000].tolist() == [_oracle(int(u), "fraud-20261109-0123abcd", 0.1) for u in units[:3000]]
+    assert chosen[:3000].tolist() == [
+        _oracle(int(u), "fraud-20261109-0123abcd", 0.1) for u in units[:3000]
+    ]
     assert chosen.mean() == pytest.approx(0.1, abs=0.01)
     wider = in_canary(units, "fraud-20261109-0123abcd", 0.3)
     assert (wider | ~chosen).all(), "a larger share keeps the units of a smaller one"
@@ -294,14 +350,18 @@ def test_the_canary_takes_its_share_of_units_always_the_same_ones() -> None:
 
 
 def test_figures_of_a_day_and_what_the_guardrails_make_of_them(run: Run, ids: list[str]) -> None:
-    pair = Contenders(champion=load_release(run, ids[0]), challenger=load_release(run, ids[1]), state="shadow")
+    pair = Contenders(
+        champion=load_release(run, ids[0]), challenger=load_release(run, ids[1]), state="shadow"
+    )
     rng = np.random.default_rng(1)
     units = rng.integers(0, 1000, 4000)
     theirs = rng.beta(1, 30, 4000)
     mine = theirs.copy()
     mine[:4] = [np.nan, np.inf, 0.5, 0.5]
     decided = np.zeros(4000, dtype=bool)
-    found = compare(pair, Scored(scores=theirs, seconds=0.01), Scored(scores=mine, seconds=0.02), units, decided)
+    found = compare(
+        pair, Scored(scores=theirs, seconds=0.01), Scored(scores=mine, seconds=0.02), units, decided
+    )
     assert found.not_finite == 2
     assert found.challenger_seconds_per_row == pytest.approx(0.02 / 4000)
     assert found.champion_units == len({u for u, s in zip(units, theirs, strict=True) if s >= 0.01})

@@ -31,25 +31,39 @@ def rows(text: str) -> list[dict[str, str]]:
 def test_reasons_become_columns_and_times_are_utc() -> None:
     (row,) = rows(alerts_csv(table()))
     assert row["event_time"] == "2026-11-07T09:30:00Z"
-    assert (row["reason_1"], row["reason_1_value"], row["reason_2_contribution"]) == ("amount", "250.5", "-0.25")
+    assert (row["reason_1"], row["reason_1_value"], row["reason_2_contribution"]) == (
+        "amount",
+        "250.5",
+        "-0.25",
+    )
 
 
-@pytest.mark.guarantee("injection", fault="values that a spreadsheet takes for formulas", seen="an apostrophe in front")
+@pytest.mark.guarantee(
+    "injection", fault="values that a spreadsheet takes for formulas", seen="an apostrophe in front"
+)
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", "\r=", " =", "|", "%"])
 def test_a_value_that_would_be_a_formula_is_inert(start: str) -> None:
-    (row,) = rows(alerts_csv(table(unit=f"{start}cmd|' /C calc'!A0", feature=f"{start}HYPERLINK(1)")))
+    (row,) = rows(
+        alerts_csv(table(unit=f"{start}cmd|' /C calc'!A0", feature=f"{start}HYPERLINK(1)"))
+    )
     assert row["customer_id"].startswith("'")
     assert row["reason_1"].startswith("'")
 
 
-@pytest.mark.guarantee("injection", fault="column names that are formulas", seen="an apostrophe in front")
+@pytest.mark.guarantee(
+    "injection", fault="column names that are formulas", seen="an apostrophe in front"
+)
 def test_column_names_are_cells_too() -> None:
-    injected = pa.table({"=1+1": [1], "reasons": pa.array([[]], pa.list_(pa.struct([("feature", pa.string())])))})
+    injected = pa.table(
+        {"=1+1": [1], "reasons": pa.array([[]], pa.list_(pa.struct([("feature", pa.string())])))}
+    )
     assert alerts_csv(injected).splitlines()[0] == "'=1+1"
 
 
 @pytest.mark.guarantee(
-    "injection", fault="any text as a cell (hypothesis)", seen="no cell begins like a formula, none is lost"
+    "injection",
+    fault="any text as a cell (hypothesis)",
+    seen="no cell begins like a formula, none is lost",
 )
 @given(st.text())
 def test_no_text_begins_like_a_formula_and_none_is_lost(text: str) -> None:

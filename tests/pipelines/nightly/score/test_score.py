@@ -58,14 +58,18 @@ def home(spark: SparkSession, tmp_path_factory: pytest.TempPathFactory, world: W
 def run(make_run: Callable[..., Run], home: Path) -> Run:
     run = make_run()
     shutil.copytree(home, run.settings.home)
-    return replace(run, use_case=replace(run.use_case, review=replace(run.use_case.review, capacity=20)))
+    return replace(
+        run, use_case=replace(run.use_case, review=replace(run.use_case.review, capacity=20))
+    )
 
 
 def day(number: int) -> date:
     return FIRST + timedelta(days=number)
 
 
-def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(run: Run, world: World) -> None:
+def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(
+    run: Run, world: World
+) -> None:
     release_model(run, world)
     begin(run.ledger, day(8), reason="a holiday", actor="test", at=AT)
     end(run.ledger, day(9), reason="over", actor="test", at=AT)
@@ -78,7 +82,11 @@ def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(run: Ru
         8: {"rule"},
         9: {RELEASE},
     }
-    assert {number: found["fallback"].all() for number, found in of_day.items()} == {7: False, 8: True, 9: False}
+    assert {number: found["fallback"].all() for number, found in of_day.items()} == {
+        7: False,
+        8: True,
+        9: False,
+    }
     decided, features = of_day[8], world.of(day(8)).set_index("transaction_id").loc[of_day[8].index]
     assert np.allclose(decided["score"], np.minimum(features["amount"] / 440, 1.0))
     assert (decided["decision"] == (features["amount"] >= 220)).all()
@@ -96,7 +104,9 @@ def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(run: Ru
     assert [accounts[day(number)].fallback for number in (7, 8, 9)] == [False, True, False]
 
 
-def test_every_row_gets_a_score_a_decision_and_the_stamp_of_one_release(run: Run, world: World) -> None:
+def test_every_row_gets_a_score_a_decision_and_the_stamp_of_one_release(
+    run: Run, world: World
+) -> None:
     release_model(run, world)
     days = DayRange(day(7), day(8))
     result = score(run, days)
@@ -111,7 +121,12 @@ def test_every_row_gets_a_score_a_decision_and_the_stamp_of_one_release(run: Run
     assert (rows["decision"] == (rows["score"] >= 0.5)).all()
     assert rows["score"].between(0, 1).all()
     account = result.accounts[day(7)]
-    assert (account.rows, account.alerts, account.release, account.fallback) == (600, 20, RELEASE, False)
+    assert (account.rows, account.alerts, account.release, account.fallback) == (
+        600,
+        20,
+        RELEASE,
+        False,
+    )
     assert account.score_mean == pytest.approx(rows[rows["day"] == day(7)]["score"].mean())
     assert run.ledger.latest("score")[day(8)].account.gate.passed is True
 
@@ -125,10 +140,15 @@ def test_the_alert_list_is_the_oracles(run: Run, world: World) -> None:
     reports = [(units[event], at) for event, at in world.reports.itertuples(index=False)]
     for number in (7, 8, 9):
         today = predictions[predictions["day"] == day(number)]
-        rows = [Scored(*row) for row in today[["transaction_id", "customer_id", "score"]].itertuples(index=False)]
+        rows = [
+            Scored(*row)
+            for row in today[["transaction_id", "customer_id", "score"]].itertuples(index=False)
+        ]
         known = known_on(day(number), reports, run.use_case.review.detected_days)
         expected = alert_list(rows, known, 20)
-        listed = run.lake.read("alerts", days=DayRange.single(day(number))).orderBy("rank").collect()
+        listed = (
+            run.lake.read("alerts", days=DayRange.single(day(number))).orderBy("rank").collect()
+        )
         assert [row["rank"] for row in listed] == list(range(1, 21))
         assert [(row.transaction_id, row.customer_id, row.score) for row in listed] == expected
         assert bool(known) == (number > 7), "the test must see days with and without known cards"
@@ -148,17 +168,27 @@ def test_reasons_are_the_heaviest_contributions_and_their_values(run: Run, world
     heaviest = sorted(weights, key=lambda name: -abs(weights[name]))[:3]
     assert [reason.feature for reason in row.reasons] == heaviest
     assert row.reasons[0].feature == "amount"
-    assert [reason.contribution for reason in row.reasons] == pytest.approx([weights[name] for name in heaviest])
-    assert [reason.value for reason in row.reasons] == pytest.approx([features[name] for name in heaviest])
+    assert [reason.contribution for reason in row.reasons] == pytest.approx(
+        [weights[name] for name in heaviest]
+    )
+    assert [reason.value for reason in row.reasons] == pytest.approx(
+        [features[name] for name in heaviest]
+    )
 
 
-@pytest.mark.guarantee("a re-run has one effect", fault="a day scored twice", seen="the same predictions and alerts")
+@pytest.mark.guarantee(
+    "a re-run has one effect", fault="a day scored twice", seen="the same predictions and alerts"
+)
 def test_running_again_leaves_the_same_rows_and_other_days_alone(run: Run, world: World) -> None:
     release_model(run, world)
     score(run, DayRange(day(7), day(8)))
-    before = [sorted(map(str, run.lake.read(table).collect())) for table in ("predictions", "alerts")]
+    before = [
+        sorted(map(str, run.lake.read(table).collect())) for table in ("predictions", "alerts")
+    ]
     score(run, DayRange.single(day(8)))
-    after = [sorted(map(str, run.lake.read(table).collect())) for table in ("predictions", "alerts")]
+    after = [
+        sorted(map(str, run.lake.read(table).collect())) for table in ("predictions", "alerts")
+    ]
     assert after == before
     assert run.lake.history("predictions", limit=1)[0].metadata["release"] == RELEASE
 
@@ -174,8 +204,12 @@ def test_a_range_in_parts_gives_what_the_range_in_one_gives(
     monkeypatch.setattr(stage, "ROWS_AT_ONCE", 700)
     parts = score(run, days)
     assert sorted(map(str, run.lake.read("predictions").collect())) == rows
-    assert run.lake.version("predictions") == (versions or 0) + 3, "three days, each too large to share a part"
-    assert {d: a.alerts for d, a in parts.accounts.items()} == {d: a.alerts for d, a in whole.accounts.items()}
+    assert run.lake.version("predictions") == (versions or 0) + 3, (
+        "three days, each too large to share a part"
+    )
+    assert {d: a.alerts for d, a in parts.accounts.items()} == {
+        d: a.alerts for d, a in whole.accounts.items()
+    }
 
 
 def test_without_a_model_the_declared_rule_scores_and_says_so(run: Run, world: World) -> None:
@@ -186,7 +220,9 @@ def test_without_a_model_the_declared_rule_scores_and_says_so(run: Run, world: W
     assert "no release" in account.fallback_reason
     rows = run.lake.read("predictions").toPandas()
     assert rows["fallback"].all()
-    assert rows["score"].to_numpy() == pytest.approx((rows["amount"] / 440).clip(upper=1).to_numpy())
+    assert rows["score"].to_numpy() == pytest.approx(
+        (rows["amount"] / 440).clip(upper=1).to_numpy()
+    )
     reasons = run.lake.read("alerts").collect()[0].reasons
     assert [reason.feature for reason in reasons] == ["amount"]
 
@@ -216,13 +252,17 @@ def test_a_day_whose_features_are_not_built_can_be_tried_again_later(run: Run) -
 
 
 def test_a_day_whose_features_were_refused_is_not_scored(run: Run) -> None:
-    run.ledger.record_stage(day(9), features_account(reason="amount is null"), "refused", run_id="r", at=AT)
+    run.ledger.record_stage(
+        day(9), features_account(reason="amount is null"), "refused", run_id="r", at=AT
+    )
     with pytest.raises(GateError, match="amount is null"):
         score(run, DayRange.single(day(9)))
 
 
 @pytest.mark.guarantee(
-    "empty day", fault="a day without rows is scored", seen="no rows, no alerts, a list with its header alone"
+    "empty day",
+    fault="a day without rows is scored",
+    seen="no rows, no alerts, a list with its header alone",
 )
 def test_an_empty_day_is_scored_to_nothing(run: Run, world: World) -> None:
     release_model(run, world)
@@ -272,12 +312,17 @@ def test_the_analysts_file_holds_the_ranked_list(run: Run, world: World) -> None
 
 
 def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world: World) -> None:
-    """The challenger is another model; rows of its units bear its stamp, all others the champion's."""
+    """The challenger is another model; rows of its units bear its stamp, all others the
+    champion's.
+    """
     release_model(run, world)
     rival = "fraud-20260906-4567cdef"
     share = 0.3
     run = replace(
-        run, use_case=replace(run.use_case, rollout=RolloutPolicy(shadow_days=1, canary_days=2, canary_share=share))
+        run,
+        use_case=replace(
+            run.use_case, rollout=RolloutPolicy(shadow_days=1, canary_days=2, canary_share=share)
+        ),
     )
     release_model(run, world, release_id=rival, rounds=5)
     rollback(run, reason="the champion of this test")
@@ -295,7 +340,9 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
     theirs = in_canary(rows["customer_id"].to_numpy(), rival, share)
     assert 0.15 < theirs.mean() < 0.45
     assert (rows["release"] == np.where(theirs, rival, RELEASE)).all()
-    assert (rows["score"] == np.where(theirs, rows["challenger_score"], rows["champion_score"])).all()
+    assert (
+        rows["score"] == np.where(theirs, rows["challenger_score"], rows["champion_score"])
+    ).all()
     assert (rows["decision"] == (rows["score"] >= 0.5)).all()
     assert account.comparison.decided_share == pytest.approx(theirs[rows["day"] == day(8)].mean())
     alerts = run.lake.read("alerts").toPandas()
@@ -311,7 +358,9 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
 def test_a_rollback_in_the_middle_of_a_run_mixes_no_rows(
     run: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who scores is read once: a run that began with one release ends with it, the next one has the other."""
+    """Who scores is read once: a run that began with one release ends with it, the next one has the
+    other.
+    """
     release_model(run, world)
     newer = "fraud-20260906-4567cdef"
     release_model(run, world, release_id=newer, rounds=5)
@@ -337,12 +386,21 @@ def test_a_rollback_in_the_middle_of_a_run_mixes_no_rows(
 def test_predictions_from_before_challengers_go_on(run: Run, world: World) -> None:
     release_model(run, world)
     score(run, DayRange.single(day(7)))
-    older = run.lake.read("predictions").drop("champion", "champion_score", "challenger", "challenger_score")
+    older = run.lake.read("predictions").drop(
+        "champion", "champion_score", "challenger", "challenger_score"
+    )
     rows = run.spark.createDataFrame(older.toArrow())
     shutil.rmtree(Path(run.lake.path("predictions")))
-    run.lake.replace_days(rows, "predictions", DayRange.single(day(7)), provenance=run.provenance("score"))
+    run.lake.replace_days(
+        rows, "predictions", DayRange.single(day(7)), provenance=run.provenance("score")
+    )
     score(run, DayRange.single(day(8)))
-    found = run.lake.read("predictions").groupBy("day").agg({"champion": "count", "score": "count"}).collect()
+    found = (
+        run.lake.read("predictions")
+        .groupBy("day")
+        .agg({"champion": "count", "score": "count"})
+        .collect()
+    )
     assert {row["day"]: row["count(champion)"] for row in found} == {day(7): 0, day(8): 600}
     assert {row["day"]: row["count(score)"] for row in found} == {day(7): 600, day(8): 600}
 
@@ -350,7 +408,9 @@ def test_predictions_from_before_challengers_go_on(run: Run, world: World) -> No
 def test_a_day_that_two_score_at_once_is_by_the_release_of_the_later_call(
     run: Run, world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A person puts the old release back and scores again while the night writes: nothing of the day is mixed."""
+    """A person puts the old release back and scores again while the night writes: nothing of the
+    day is mixed.
+    """
     release_model(run, world)
     newer = "fraud-20260906-4567cdef"
     release_model(run, world, release_id=newer, rounds=5)

@@ -1,4 +1,6 @@
-"""One scoring at a time, and predictions that fit their account: without Spark, on a real ledger."""
+"""One scoring at a time, and predictions that fit their account: without Spark, on a real
+ledger.
+"""
 
 from __future__ import annotations
 
@@ -59,7 +61,9 @@ def test_a_second_scoring_waits_and_reads_the_champion_when_its_turn_comes(
     ("deciders", "holds"),
     [(("a",), True), (("a", "b"), True), (("c",), False), (("a", "c"), False)],
 )
-def test_a_day_whose_rows_name_a_stranger_is_not_watched(run: Run, deciders: tuple[str, ...], holds: bool) -> None:
+def test_a_day_whose_rows_name_a_stranger_is_not_watched(
+    run: Run, deciders: tuple[str, ...], holds: bool
+) -> None:
     account = score_account(release="a", comparison={"challenger": "b"})
     run.ledger.record_stage(DAY, account, "done", run_id="night", at=AT)
     sample = DaySample(

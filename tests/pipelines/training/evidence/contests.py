@@ -1,4 +1,6 @@
-"""Contests made by hand: rows with amounts, keys and labels, and contenders as good as a test asks for."""
+"""Contests made by hand: rows with amounts, keys and labels, and contenders as good as a test asks
+for.
+"""
 
 from __future__ import annotations
 
@@ -29,16 +31,24 @@ def use_case(**changes: object) -> UseCase:
 
 
 def contest(
-    noise: dict[str, float] | None = None, *, rows: int = 12_000, seed: int = 1, where: object = None
+    noise: dict[str, float] | None = None,
+    *,
+    rows: int = 12_000,
+    seed: int = 1,
+    where: object = None,
 ) -> Contest:
-    """Scores are label + normal noise; `noise` is its spread by contender, on the rows `where` or all."""
+    """Scores are label + normal noise; `noise` is its spread by contender, on the rows `where` or
+    all.
+    """
     random = np.random.default_rng(seed)
     frame = pd.DataFrame(
         {
             "customer_id": random.integers(0, 1500, rows),
             "terminal_id": random.integers(0, 400, rows),
             "amount": random.uniform(0, 100, rows),
-            "day": np.repeat(np.arange("2026-10-26", "2026-11-02", dtype="datetime64[D]"), rows // 7 + 1)[:rows],
+            "day": np.repeat(
+                np.arange("2026-10-26", "2026-11-02", dtype="datetime64[D]"), rows // 7 + 1
+            )[:rows],
         }
     )
     label = (random.random(rows) < 0.04).astype(float)
@@ -48,5 +58,7 @@ def contest(
         spread = {CANDIDATE: 0.5, CHAMPION: 0.5, LOGISTIC: 0.8, RULE: 1.5, **(noise or {})}[name]
         touched = np.ones(rows, dtype=bool) if where is None else where(frame)  # type: ignore[operator]
         usual = 0.5 if name in (CANDIDATE, CHAMPION) else spread
-        scores[name] = label + shared * np.where(touched, spread, usual) + 0.02 * random.normal(size=rows)
+        scores[name] = (
+            label + shared * np.where(touched, spread, usual) + 0.02 * random.normal(size=rows)
+        )
     return Contest.of(frame, label, scores, use_case())

@@ -1,4 +1,6 @@
-"""The bootstrap: its average precision is the plain one, and its intervals hold the truth as often as they say."""
+"""The bootstrap: its average precision is the plain one, and its intervals hold the truth as often
+as they say.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +36,9 @@ def test_equal_weights_give_the_metric_of_the_evaluation() -> None:
     random = np.random.default_rng(1)
     label, score = (random.random(500) < 0.1).astype(float), random.integers(0, 50, 500) / 50
     even = Resampling(np.arange(500), np.ones((500, 1), dtype=np.float32))
-    assert average_precisions(label, score, even)[0] == pytest.approx(average_precision(label, score), rel=1e-5)
+    assert average_precisions(label, score, even)[0] == pytest.approx(
+        average_precision(label, score), rel=1e-5
+    )
 
 
 def test_without_a_positive_there_is_no_figure() -> None:
@@ -49,12 +53,16 @@ def test_a_unit_s_rows_share_their_weight_whatever_part_is_looked_at() -> None:
     assert np.array_equal(resampling.of(rows).weights, resampling.weights)
     assert resampling.of(rows).index.tolist() == resampling.index[rows].tolist()
     totals = resampling.totals(np.array([1.0, 0.0, 2.0, 0.0]))
-    assert totals == pytest.approx(3 * resampling.weights[0] / resampling.weights.mean(axis=0), rel=1e-5)
+    assert totals == pytest.approx(
+        3 * resampling.weights[0] / resampling.weights.mean(axis=0), rel=1e-5
+    )
 
 
 def test_the_same_seed_gives_the_same_weights() -> None:
     unit = np.arange(20)
-    one, same, other = (Resampling.by_unit(unit, replicates=8, seed=seed).weights for seed in (1, 1, 2))
+    one, same, other = (
+        Resampling.by_unit(unit, replicates=8, seed=seed).weights for seed in (1, 1, 2)
+    )
     assert np.array_equal(one, same)
     assert not np.array_equal(one, other)
 
@@ -70,14 +78,18 @@ def _world(random: np.random.Generator, units: int = 150) -> tuple[np.ndarray, .
 
 
 def test_intervals_by_unit_hold_the_truth_about_as_often_as_they_say() -> None:
-    """200 small worlds from seeds; the true difference is that of a world a thousand times as large."""
+    """200 small worlds from seeds; the true difference is that of a world a thousand times as
+    large.
+    """
     _, label, first, second = _world(np.random.default_rng(99), units=60_000)
     truth = average_precision(label, first) - average_precision(label, second)
     held = 0
     for seed in range(200):
         unit, label, first, second = _world(np.random.default_rng(seed))
         resampling = Resampling.by_unit(unit, replicates=200, seed=seed)
-        drawn = average_precisions(label, first, resampling) - average_precisions(label, second, resampling)
+        drawn = average_precisions(label, first, resampling) - average_precisions(
+            label, second, resampling
+        )
         point = average_precision(label, first) - average_precision(label, second)
         found = interval(point, drawn, level=0.9)
         held += found.low <= truth <= found.high

@@ -18,13 +18,21 @@ CHAMPION_SCORER: Scorer = replace(NO_CHAMPION, fallback=False, release_id="fraud
 
 @pytest.mark.parametrize(
     ("noise", "outcome", "decision"),
-    [(0.50, "passed", "approved"), (0.60, "failed", "refused"), (0.5125, "failed", "needs a person")],
+    [
+        (0.50, "passed", "approved"),
+        (0.60, "failed", "refused"),
+        (0.5125, "failed", "needs a person"),
+    ],
 )
 def test_three_answers(noise: float, outcome: str, decision: str) -> None:
     check = keeps_up(contest({CANDIDATE: noise}), CHAMPION_SCORER)
     assert check.outcome == outcome, check.found
     assert Verdict(checks=(check,)).decision == decision
-    assert check.figures["difference_low"] < check.figures["difference"] < check.figures["difference_high"]
+    assert (
+        check.figures["difference_low"]
+        < check.figures["difference"]
+        < check.figures["difference_high"]
+    )
 
 
 def test_what_is_inconclusive_is_refused_where_the_policy_says_so() -> None:
@@ -73,7 +81,13 @@ def test_without_a_champion_slices_are_shown_and_none_can_fail() -> None:
     found = contest({CANDIDATE: 3.0})
     check = slices_hold(found, NO_CHAMPION, found.rows)
     assert check.outcome == "not applicable"
-    assert {row["slice"] for row in check.table} == {"small", "large", "first_keys", "tiny", "unknown"}
+    assert {row["slice"] for row in check.table} == {
+        "small",
+        "large",
+        "first_keys",
+        "tiny",
+        "unknown",
+    }
 
 
 def test_equal_contenders_are_seldom_said_to_differ_on_any_slice() -> None:
@@ -86,5 +100,9 @@ def test_equal_contenders_are_seldom_said_to_differ_on_any_slice() -> None:
 
 def test_everything_is_plain_data() -> None:
     check = slices_hold(contest(), CHAMPION_SCORER, contest().rows).to_json()
-    assert all(type(value) in (str, int, float, type(None)) for row in check["table"] for value in row.values())
+    assert all(
+        type(value) in (str, int, float, type(None))
+        for row in check["table"]
+        for value in row.values()
+    )
     assert CHAMPION not in check["figures"]

@@ -10,7 +10,11 @@ import pytest
 
 from pipelines.releases.scorer import Scorer, rule_scorer
 from pipelines.releases.verdict import CANDIDATE, CHAMPION
-from pipelines.training.evidence.calibration import calibration_holds, reliability, reliability_error
+from pipelines.training.evidence.calibration import (
+    calibration_holds,
+    reliability,
+    reliability_error,
+)
 from pipelines.training.evidence.contest import Contest
 from pipelines.training.evidence.cost import money_holds, row_costs
 from tests.pipelines.training.evidence.contests import contest, use_case
@@ -38,7 +42,9 @@ def _plain_cost(found: Contest, score: np.ndarray, threshold: float) -> float:
 def test_the_cost_is_that_of_a_plain_count(threshold: float) -> None:
     found = contest(rows=1400)
     score = found.scores[CANDIDATE]
-    assert row_costs(found, score, threshold, "amount").sum() == pytest.approx(_plain_cost(found, score, threshold))
+    assert row_costs(found, score, threshold, "amount").sum() == pytest.approx(
+        _plain_cost(found, score, threshold)
+    )
 
 
 def test_only_a_proven_rise_of_cost_blocks() -> None:
@@ -49,7 +55,12 @@ def test_only_a_proven_rise_of_cost_blocks() -> None:
     assert dearer.outcome == "failed", dearer.found
     assert dearer.figures["difference_low"] > 0.1 * dearer.figures[CHAMPION]
     unsure = money_holds(contest(rows=700), _scorer(0.2), _scorer(1.0))
-    assert unsure.figures["difference_low"] < 0 < 0.3 * unsure.figures[CHAMPION] < unsure.figures["difference"]
+    assert (
+        unsure.figures["difference_low"]
+        < 0
+        < 0.3 * unsure.figures[CHAMPION]
+        < unsure.figures["difference"]
+    )
     assert unsure.outcome == "passed", "dearer by far on so few rows, but not proven to be"
 
 
@@ -73,7 +84,9 @@ def test_calibration_that_is_surely_worse_blocks() -> None:
     good, bad = (calibration_holds(_probabilities(factor), _scorer(0.5)) for factor in (1.0, 3.0))
     assert good.outcome == "passed", good.found
     assert bad.outcome == "failed", bad.found
-    assert bad.figures["reliability_error_candidate"] > 5 * good.figures["reliability_error_candidate"]
+    assert (
+        bad.figures["reliability_error_candidate"] > 5 * good.figures["reliability_error_candidate"]
+    )
     assert good.figures["expected_positives"] == pytest.approx(good.figures["positives"], rel=0.1)
 
 

@@ -1,4 +1,6 @@
-"""The golden set: frozen bytes that are verified, never learnt from, and a drop on them that blocks."""
+"""The golden set: frozen bytes that are verified, never learnt from, and a drop on them that
+blocks.
+"""
 
 from __future__ import annotations
 
@@ -66,7 +68,9 @@ def test_a_sharp_drop_blocks_and_an_equal_model_passes(golden: GoldenSet) -> Non
 
 
 def test_a_drop_that_chance_explains_does_not_block(tmp_path: Path) -> None:
-    """Between two weak models: the drop is over the margin, but its interval does not exclude none."""
+    """Between two weak models: the drop is over the margin, but its interval does not exclude
+    none.
+    """
     cases = _cases(400)
     cases["amount"] -= 60 * cases["label"]
     manifest = {"cases": 400, "features": declaration_digests(USE_CASE.stored_features)}
@@ -77,7 +81,9 @@ def test_a_drop_that_chance_explains_does_not_block(tmp_path: Path) -> None:
     assert check.outcome == "passed"
 
 
-def test_where_there_is_nothing_to_compare_the_reason_and_the_next_step_are_told(golden: GoldenSet) -> None:
+def test_where_there_is_nothing_to_compare_the_reason_and_the_next_step_are_told(
+    golden: GoldenSet,
+) -> None:
     good = _model("amount")
     assert "tollgate golden freeze" in golden_holds(None, USE_CASE, good, good).found
     first = golden_holds(golden, USE_CASE, good, NO_CHAMPION)
@@ -105,7 +111,9 @@ def test_a_damaged_set_is_an_error(golden: GoldenSet, tmp_path: Path, damage: st
     assert caught.value.next_step
 
 
-@pytest.mark.guarantee("path tricks", fault="names of golden sets that lead elsewhere", seen="refused")
+@pytest.mark.guarantee(
+    "path tricks", fault="names of golden sets that lead elsewhere", seen="refused"
+)
 def test_it_never_changes_and_its_name_stays_inside(golden: GoldenSet, tmp_path: Path) -> None:
     assert load_golden(tmp_path, "golden-1", digest=golden.digest).cases.equals(golden.cases)
     with pytest.raises(UsageError, match="never change"):

@@ -1,4 +1,6 @@
-"""Label health: one damaged week of a slice is found and named, on train and on test days; clusters are no damage."""
+"""Label health: one damaged week of a slice is found and named, on train and on test days; clusters
+are no damage.
+"""
 
 from __future__ import annotations
 
@@ -23,12 +25,14 @@ SLICES = (
         Slice(name=f"terminals_{n + 1}_of_4", where=(KeyGroup(key="terminal_id", of=4, number=n),))
         for n in range(4)
     ),
-)  # fmt: skip
+)
 USE = replace(USE_CASE, evidence=replace(USE_CASE.evidence, slices=SLICES))
 
 
 def _world(seed: int) -> tuple[pd.DataFrame, np.ndarray]:
-    """Events whose positives are those of terminals that are compromised for 28 days, and a few single ones."""
+    """Events whose positives are those of terminals that are compromised for 28 days, and a few
+    single ones.
+    """
     random = np.random.default_rng(seed)
     rows = A_DAY * 7 * WEEKS
     number = np.repeat(np.arange(7 * WEEKS), A_DAY)
@@ -57,7 +61,9 @@ def _week(frame: pd.DataFrame, week: int) -> np.ndarray:
 
 
 @pytest.mark.guarantee(
-    "poisoned labels", fault="a damaged week of a slice in the labels", seen="found, the slice is named"
+    "poisoned labels",
+    fault="a damaged week of a slice in the labels",
+    seen="found, the slice is named",
 )
 @pytest.mark.parametrize("week", [3, 5, 8])
 @pytest.mark.parametrize("damage", ["dropped", "flipped"])
@@ -105,19 +111,28 @@ def test_too_short_a_history_is_said_to_be_so() -> None:
     frame, label = _world(1)
     recent = (frame["day"] >= str(FIRST + timedelta(days=7 * (WEEKS - 3)))).to_numpy()
     check = labels_are_plausible(frame[recent], label[recent], USE, EXAMINED)
-    assert (check.outcome, check.found) == ("not applicable", "fewer than 4 weeks of labels to compare")
+    assert (check.outcome, check.found) == (
+        "not applicable",
+        "fewer than 4 weeks of labels to compare",
+    )
 
 
 @pytest.mark.parametrize("week", [3, 5, 8])
 @pytest.mark.parametrize("kept", [0.25, 0.5])
-def test_honest_events_that_move_while_positives_are_as_usual_are_not_suspect(week: int, kept: float) -> None:
-    """A week in which most of the night's legitimate events stay away (or all others do): no label is wrong."""
+def test_honest_events_that_move_while_positives_are_as_usual_are_not_suspect(
+    week: int, kept: float
+) -> None:
+    """A week in which most of the night's legitimate events stay away (or all others do): no label
+    is wrong.
+    """
     frame, label = _world(3)
     random = np.random.default_rng(2).random(len(label))
     away = _week(frame, week) & (frame["is_night"] == 1).to_numpy() & (label == 0) & (random > kept)
     check = labels_are_plausible(frame[~away], label[~away], USE, EXAMINED)
     assert check.outcome == "passed", check.found
-    others = ~_week(frame, week) & (frame["is_night"] == 1).to_numpy() & (label == 0) & (random > kept)
+    others = (
+        ~_week(frame, week) & (frame["is_night"] == 1).to_numpy() & (label == 0) & (random > kept)
+    )
     check = labels_are_plausible(frame[~others], label[~others], USE, EXAMINED)
     assert check.outcome == "passed", check.found
 
@@ -135,10 +150,14 @@ def test_what_grows_as_a_whole_is_not_suspect_and_the_check_says_which_of_the_tw
 
 
 def test_a_slice_whose_windows_are_still_filling_is_left_out_and_named() -> None:
-    """A count over 30 days grows from the lake's first day on, so that its slice empties into the one above."""
+    """A count over 30 days grows from the lake's first day on, so that its slice empties into the
+    one above.
+    """
     frame, label = _world(3)
     grows = (frame["day"].to_numpy() - np.datetime64(FIRST)) // np.timedelta64(1, "D")
-    frame = frame.assign(terminal_tx_count_30d=np.minimum(grows, 37) * np.random.default_rng(1).random(len(label)))
+    frame = frame.assign(
+        terminal_tx_count_30d=np.minimum(grows, 37) * np.random.default_rng(1).random(len(label))
+    )
     quiet = Slice(name="quiet_terminals", where=(Band(column="terminal_tx_count_30d", high=20),))
     use = replace(USE_CASE, evidence=replace(USE_CASE.evidence, slices=(*SLICES, quiet)))
     early = (frame["terminal_tx_count_30d"] < 20).to_numpy() & (grows < 28)
@@ -160,7 +179,9 @@ def test_weeks_are_judged_from_the_first_whole_one_on() -> None:
 
 
 def test_a_week_without_events_says_nothing_of_the_rate() -> None:
-    """Ten of a hundred are positive each day; one week has no events at all, another no positives."""
+    """Ten of a hundred are positive each day; one week has no events at all, another no
+    positives.
+    """
     day = np.repeat(np.arange(7 * WEEKS), 100)
     there = day // 7 != 2
     label = (np.arange(len(day)) % 10 == 0) & (day // 7 != 5)

@@ -1,4 +1,6 @@
-"""Leaks: a feature that is not known in time, or knows too much alone, is named; parity and digests tell the truth."""
+"""Leaks: a feature that is not known in time, or knows too much alone, is named; parity and digests
+tell the truth.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,13 @@ from pipelines.accounts.parity import ParityAccount
 from pipelines.base.days import DayRange
 from pipelines.training.evidence.contest import Contest
 from pipelines.training.evidence.frame_digest import frame_digest
-from pipelines.training.evidence.leaks import Rebuilt, frame_is_rebuilt, known_in_time, no_feature_alone, parity_holds
+from pipelines.training.evidence.leaks import (
+    Rebuilt,
+    frame_is_rebuilt,
+    known_in_time,
+    no_feature_alone,
+    parity_holds,
+)
 from tests.pipelines.training.evidence.contests import contest, use_case
 
 TEXTS = {"owner": "me", "description": "", "unit": "", "reason": ""}
@@ -59,7 +67,9 @@ def _with_features(leak: float) -> tuple[Contest, FeatureSet]:
     found = contest()
     random = np.random.default_rng(3)
     noise = random.normal(size=len(found.label))
-    rows = found.rows.assign(is_night=noise, amount=noise if leak == 0 else found.label * leak + noise)
+    rows = found.rows.assign(
+        is_night=noise, amount=noise if leak == 0 else found.label * leak + noise
+    )
     features = replace(BASELINE, features=(BASELINE["amount"], BASELINE["is_night"]))
     return Contest.of(rows, found.label, found.scores, use_case()), features
 
@@ -76,7 +86,9 @@ def test_a_feature_that_knows_too_much_alone_is_named_whichever_way_it_points() 
 
 def _parity(**mismatches: int) -> ParityAccount:
     counts = dict.fromkeys(BASELINE.names, 0) | mismatches
-    return ParityAccount(day=date(2026, 11, 7), compared=900, mismatches=counts, only_batch=0, only_online=0)
+    return ParityAccount(
+        day=date(2026, 11, 7), compared=900, mismatches=counts, only_batch=0, only_online=0
+    )
 
 
 def test_parity_is_told_as_it_was_measured() -> None:
@@ -96,13 +108,22 @@ def test_parity_is_told_as_it_was_measured() -> None:
 def _frame() -> pd.DataFrame:
     time = pd.date_range("2026-11-01", periods=5, freq="h", tz="UTC").as_unit("us")
     reported = time.to_series(index=range(5)).where([True, False, True, False, False])
-    return pd.DataFrame({"transaction_id": range(5), "event_time": time, "reported_at": reported, "x": np.arange(5.0)})
+    return pd.DataFrame(
+        {
+            "transaction_id": range(5),
+            "event_time": time,
+            "reported_at": reported,
+            "x": np.arange(5.0),
+        }
+    )
 
 
 def test_the_digest_does_not_depend_on_order_and_sees_every_bit() -> None:
     frame, key = _frame(), ("transaction_id",)
     digest = frame_digest(frame, key)
-    shuffled = frame.sample(frac=1, random_state=1)[["x", "transaction_id", "reported_at", "event_time"]]
+    shuffled = frame.sample(frac=1, random_state=1)[
+        ["x", "transaction_id", "reported_at", "event_time"]
+    ]
     assert frame_digest(shuffled, key) == digest
     changes = {
         "value": frame.assign(x=np.nextafter(frame["x"], 9)),
@@ -118,4 +139,8 @@ def test_another_frame_from_the_same_versions_is_refused() -> None:
     days = DayRange.single(date(2026, 11, 1))
     same = frame_is_rebuilt(Rebuilt(days=days, rows=5, digest="a" * 64, again="a" * 64))
     other = frame_is_rebuilt(Rebuilt(days=days, rows=5, digest="a" * 64, again="b" * 64))
-    assert (same.outcome, other.outcome, frame_is_rebuilt(None).outcome) == ("passed", "failed", "not applicable")
+    assert (same.outcome, other.outcome, frame_is_rebuilt(None).outcome) == (
+        "passed",
+        "failed",
+        "not applicable",
+    )

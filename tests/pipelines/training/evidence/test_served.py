@@ -1,4 +1,6 @@
-"""The gate on what was answered: within the policy passes, beyond it refuses and names cause and feature."""
+"""The gate on what was answered: within the policy passes, beyond it refuses and names cause and
+feature.
+"""
 
 from __future__ import annotations
 
@@ -49,14 +51,19 @@ def test_what_the_policy_tolerates(causes: dict[str, int], outcome: str) -> None
 
 
 def test_the_policy_of_today_judges_not_that_of_the_day_it_was_measured() -> None:
-    figures = _figures(unexplained=1).replaced(reason="1 of 1,000 answers differ for no known cause: amount (1)")
+    figures = _figures(unexplained=1).replaced(
+        reason="1 of 1,000 answers differ for no known cause: amount (1)"
+    )
     assert "for no known cause: amount (1)" in served_holds(figures, POLICY).found
     assert served_holds(figures, replace(POLICY, unexplained_share=0.01)).outcome == "passed"
 
 
 def test_where_nothing_was_served_nothing_is_held_up() -> None:
     check = served_holds(None, POLICY)
-    assert (check.outcome, check.found) == ("not applicable", "nothing was served in the last 7 days")
+    assert (check.outcome, check.found) == (
+        "not applicable",
+        "nothing was served in the last 7 days",
+    )
 
 
 def test_the_policy_belongs_to_the_digest() -> None:
