@@ -135,6 +135,8 @@ def line(arguments: Sequence[str], received: signal.Signals) -> str:
     name = words[0] if words else ""
     subject = " ".join(["tollgate", *(words if name in _WITH_SECOND_WORD else words[:1])])
     state = _STATES.get(name) or (_READS if _only_reads(words) else _WRITES)
+    if "--dry-run" in arguments:
+        state = _READS
     again = shlex.join(
         ["tollgate", *(text for text in arguments if (name, text) != ("backfill", "--rerun"))]
     )

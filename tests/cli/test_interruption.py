@@ -138,3 +138,9 @@ def test_a_backfill_is_gone_on_with_without_running_its_days_again() -> None:
 
 def test_what_was_typed_cannot_command_the_terminal() -> None:
     assert "\x1b" not in line(["import", "--path", "\x1b[2J"], signal.SIGTERM)
+
+
+def test_a_dry_run_that_is_interrupted_has_changed_nothing() -> None:
+    said = line(["retain", "--key", "7", "--dry-run"], signal.SIGINT)
+    assert "it changes nothing" in said
+    assert "stays deleted" in line(["retain", "--key", "7"], signal.SIGINT)
