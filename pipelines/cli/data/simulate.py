@@ -130,7 +130,8 @@ def _print(sent: list[Sent], totals: dict[str, Any], places: dict[str, str]) -> 
         columns = ["day", "incidents", "events", "rows", "bad", "twice", "late", "reports"]
         print_table("days that differ", columns, [_row(day) for day in eventful])
     console.print(
-        f"{totals['days']} day{'s' if totals['days'] != 1 else ''}: {totals['transactions']:,} transactions, {totals['frauds']:,} of"
+        f"{totals['days']} day{'s' if totals['days'] != 1 else ''}:"
+        f" {totals['transactions']:,} transactions, {totals['frauds']:,} of"
         f" them fraud, {totals['reports']:,} reports, in {totals['seconds']} s",
         soft_wrap=True,
     )
