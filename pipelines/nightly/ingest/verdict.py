@@ -146,5 +146,11 @@ def _known_volumes(run: Run, feed: Prepared) -> dict[date, int]:
     first, last = min(feed.accounts), max(feed.accounts)
     earliest = first - timedelta(weeks=run.use_case.watch.weeks)
     records = run.ledger.latest(IngestAccount, first=earliest, last=last, status="done")
-    counts = {day: record.account.feeds[feed.feed.name].accepted for day, record in records.items()}
+    name = feed.feed.name
+    # a day from before the use case had this feed says nothing of it
+    counts = {
+        day: record.account.feeds[name].accepted
+        for day, record in records.items()
+        if name in record.account.feeds
+    }
     return counts | {day: account.accepted for day, account in feed.accounts.items()}
