@@ -43,6 +43,8 @@ def rotate(log: Path, *, limit: int = LIMIT, kept: int = KEPT) -> bool:
         os.fchmod(copy.fileno(), 0o600)
         shutil.copyfileobj(written, copy)
         shutil.copyfileobj(written, copy)  # what came while the first part was copied
+        # what is still in this process's memory would go with it, where it is ended just then
+        copy.flush()
         os.truncate(log, 0)
     return True
 

@@ -36,13 +36,14 @@ class Released:
     """What became of a candidate: `state` is its state in the ledger (`candidate` waits, `why` says
     for what).
 
-    `promoted`: this call made it champion. `known`: the ledger had this very release before.
+    `promoted`: this call made it champion. `registered_before`: the ledger had this very
+    release.
     `warnings` say what did not stop the release but has to be put right.
     """
 
     state: str
     promoted: bool
-    known: bool
+    registered_before: bool
     account: ReleaseAccount
     why: str = ""
     warnings: tuple[str, ...] = ()
@@ -67,8 +68,8 @@ def release(
     is found and used by the next attempt.
     """
     release_id = candidate.release_id
-    known = release_id in {earlier.release_id for earlier in run.ledger.releases()}
-    if known:
+    registered_before = release_id in {earlier.release_id for earlier in run.ledger.releases()}
+    if registered_before:
         cards, warnings = {}, _record_again(run, candidate, evaluation, record, reason)
     else:
         cards, warnings = {release_id: _register(run, candidate, evaluation, record, reason)}, ()
@@ -77,7 +78,7 @@ def release(
         state=state,
         why=run.ledger.states(release_id)[-1]["reason"],
         promoted=promoted,
-        known=known,
+        registered_before=registered_before,
         account=run.ledger.release(release_id).account,
         warnings=(*warnings, *follow(run), *refresh_release_pages(run, cards)),
     )

@@ -59,7 +59,7 @@ class TrainResult:
             state=self.released.state,
             state_reason=self.released.why,
             promoted=self.released.promoted,
-            same_as_before=self.released.known,
+            same_as_before=self.released.registered_before,
             model_version=record.model_version,
             model_digest=record.model_digest,
             mlflow_run_id=record.mlflow_run_id,

@@ -166,7 +166,7 @@ def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: W
 def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> None:
     assert [world.newest("train", day) for day in DayRange(FIRST, BROKEN)] == [None] * 3
     asked = world.ledger.latest("monitor", first=LAST, last=LAST)[LAST].account.retrain
-    assert asked["asked"]
+    assert asked.asked
 
     as_of = LAST + timedelta(days=1)
     world.wait(

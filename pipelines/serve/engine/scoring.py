@@ -147,7 +147,9 @@ class Judge:
         Batches of answers go into one table of the log only where they share their deciders.
         """
         if spans not in self._by_spans:
-            by_policy = (decider(self._rule, reason=span.policy_reason) for span in spans)
+            by_policy = (
+                decider(self._rule, reason=span.policy_reason, by_policy=True) for span in spans
+            )
             self._by_spans[spans] = (*self.deciders, *by_policy)
         return self._by_spans[spans]
 

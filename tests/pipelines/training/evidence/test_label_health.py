@@ -190,4 +190,4 @@ def test_a_week_without_events_says_nothing_of_the_rate() -> None:
     worst = weeks.worst(label.astype(float), there, USE.evidence)
     assert worst is not None
     assert worst.days == DayRange.of_length(FIRST + timedelta(days=35), 7)
-    assert (worst.events, worst.expected, worst.usual, worst.found) == (700, 70.0, 70.0, 0)
+    assert (worst.events, worst.expected, worst.usual, worst.positives) == (700, 70.0, 70.0, 0)
