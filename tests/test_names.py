@@ -35,7 +35,7 @@ LEFT = {
     "pipelines/releases": 43,
     "pipelines/serve": 4,
     "pipelines/status": 39,
-    "pipelines/training": 19,
+    "pipelines/training": 17,
     "pipelines/usecases": 12,
     "plugins/tollgate_airflow": 2,
     "plugins/tollgate_ops": 6,
