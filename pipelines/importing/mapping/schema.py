@@ -55,7 +55,17 @@ def mapping_schema(use_case: UseCase) -> dict[str, Any]:
         name: definition for name, definition in definitions.items() if name not in unused
     }
     title = f"Tollgate: a mapping of files to the {use_case.name} use case"
-    return {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": title}
+    whole = {"$schema": "http://json-schema.org/draft-07/schema#", **schema, "title": title}
+    for part in (whole, *whole["definitions"].values()):
+        if "description" in part:
+            part["description"] = _unwrapped(part["description"])
+    return whole
+
+
+def _unwrapped(description: str) -> str:
+    """A docstring's paragraphs, each on one line: where the code wraps them is not the schema's."""
+    paragraphs = description.split("\n\n")
+    return "\n\n".join(" ".join(paragraph.split()) for paragraph in paragraphs)
 
 
 def schema_text(use_case: UseCase) -> str:
