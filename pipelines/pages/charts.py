@@ -109,9 +109,10 @@ def lines(
         ]
         parts.append(_line(points, kind))
     ends = Markup(
-        '<text class="axis" x="{left}" y="{y}">{first}</text><text class="axis middle" x="{middle}"'
-        ' y="{y}">day, UTC</text><text class="axis end" x="{right}" y="{y}">{last}</text><text'
-        ' class="axis" x="{left}" y="10">{unit}</text>'
+        '<text class="axis" x="{left}" y="{y}">{first}</text>'
+        '<text class="axis middle" x="{middle}" y="{y}">day, UTC</text>'
+        '<text class="axis end" x="{right}" y="{y}">{last}</text><text class="axis" x="{left}" '
+        'y="10">{unit}</text>'
     ).format(
         left=LEFT,
         middle=(LEFT + WIDTH - RIGHT) // 2,
@@ -198,9 +199,9 @@ def spark(values: Sequence[float | None], *, limit: float, title: str) -> Markup
         f" {_number(limit)}"
     )
     return Markup(
-        '<svg class="spark" viewBox="0 0 {w} {h}" role="img"'
-        ' aria-label="{told}"><title>{told}</title><line class="limit" x1="0" x2="{w}" y1="{y:.1f}"'
-        ' y2="{y:.1f}"/>{line}</svg>'
+        '<svg class="spark" viewBox="0 0 {w} {h}" role="img" '
+        'aria-label="{told}"><title>{told}</title>'
+        '<line class="limit" x1="0" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>{line}</svg>'
     ).format(w=width, h=height, told=told, y=height * (1 - limit / top), line=line)
 
 

@@ -89,9 +89,12 @@ def test_a_reversed_range_is_refused(home: Path) -> None:
 
 def test_status_loads_no_engine(home: Path) -> None:
     code = (
-        "import sys; from pipelines.cli.main import main\ntry: main(['status'])\nexcept SystemExit:"
-        " pass\nheavy = {'pyspark', 'pandas', 'evidently', 'mlflow', 'feast', 'xgboost',"
-        " 'great_expectations', 'airflow'}\nsys.exit(', '.join(heavy & set(sys.modules)) or 0)"
+        "import sys; from pipelines.cli.main import main\n"
+        "try: main(['status'])\n"
+        "except SystemExit: pass\n"
+        "heavy = {'pyspark', 'pandas', 'evidently', 'mlflow', 'feast', 'xgboost', "
+        "'great_expectations', 'airflow'}\n"
+        "sys.exit(', '.join(heavy & set(sys.modules)) or 0)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr

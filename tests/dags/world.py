@@ -90,16 +90,18 @@ class World:
     def contents(self, tables: Iterable[str], day: date) -> dict[str, str]:
         """A digest of each table's rows of a day, whatever their order."""
         code = (
-            "import sys, json, hashlib; from datetime import date; from pipelines.run import"
-            " Run;from pipelines.base.days import DayRange; from pipelines.base.settings import"
-            " Settings;from pipelines.usecases.registry import load;run ="
-            " Run(Settings.from_environment(), load('fraud'));days ="
-            " DayRange.single(date.fromisoformat(sys.argv[1]));read = lambda table:"
-            " run.lake.read(table, days=days).toArrow();lines = lambda rows: sorted(map(str,"
-            " rows.select(sorted(rows.column_names)).to_pylist()));digest = lambda texts:"
-            " [len(texts),"
-            " hashlib.sha256(chr(10).join(texts).encode()).hexdigest()];print(json.dumps({table:"
-            " str(digest(lines(read(table)))) for table in sys.argv[2:]}))"
+            "import sys, json, hashlib; from datetime import date; from pipelines.run import Run;"
+            "from pipelines.base.days import DayRange; from pipelines.base.settings import "
+            "Settings;"
+            "from pipelines.usecases.registry import load;"
+            "run = Run(Settings.from_environment(), load('fraud'));"
+            "days = DayRange.single(date.fromisoformat(sys.argv[1]));"
+            "read = lambda table: run.lake.read(table, days=days).toArrow();"
+            "lines = lambda rows: sorted(map(str, "
+            "rows.select(sorted(rows.column_names)).to_pylist()));"
+            "digest = lambda texts: [len(texts), "
+            "hashlib.sha256(chr(10).join(texts).encode()).hexdigest()];"
+            "print(json.dumps({table: str(digest(lines(read(table)))) for table in sys.argv[2:]}))"
         )
         remote = {"SPARK_REMOTE": f"sc://127.0.0.1:{self.settings.spark_port}"}
         command = [sys.executable, "-c", code, str(day), *tables]
