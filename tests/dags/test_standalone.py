@@ -22,17 +22,22 @@ import httpx
 import psutil
 import pytest
 
-from pipelines.airflow.api import USER
+from pipelines.airflow.api import USER, DagRun
 from pipelines.airflow.names import Orchestration
 from pipelines.base.days import DayRange
 from pipelines.base.errors import ConfigurationError
 from pipelines.base.settings import Settings
 from pipelines.mlflow.password_gate import login
+from pipelines.releases.approval import request
+from pipelines.run import Run
 from pipelines.services import local as services
 from pipelines.services import processes
 from pipelines.spark.session import spark_session
 from pipelines.spark.token import server_token
+from pipelines.usecases.registry import load
 from tests.dags.world import BROKEN, FIRST, LAST, TOLLGATE, World, deliver, small_world
+from tests.pipelines.releases.bundles import stored_release
+from tests.pipelines.releases.test_approval import ACCOUNT
 
 pytestmark = [pytest.mark.slow, pytest.mark.airflow]
 
@@ -183,18 +188,11 @@ def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> No
     run = world.newest("train", LAST)
     assert run is not None
 
-    def asked_of_a_person() -> str | None:
-        return {task.task_id: task.state for task in world.api.tasks(run)}["person.approve"]
-
-    if account.state != "candidate":
-        world.wait("nobody being asked", lambda: asked_of_a_person() == "skipped")
-        return
-    world.wait("a person being asked", lambda: asked_of_a_person() == "awaiting_input")
-    world.approve(run, "person.approve", "the test has looked at it")
-    world.wait("the approved release to go on", lambda: world.api.run("train", run.run_id).finished)
-    move = world.ledger.moves()[-1]
-    assert (move.subject, move.kind, move.actor) == (account.release, "shadow", USER)
-    assert move.reason == f"approved by {USER}: the test has looked at it"
+    expected = "awaiting_input" if account.state == "candidate" else "skipped"
+    world.wait(
+        "a person being asked or not",
+        lambda: states_of(world, run)["person.approve"] == expected,
+    )
 
 
 def test_a_second_up_is_refused_and_changes_nothing(world: World) -> None:
@@ -276,6 +274,51 @@ def in_a_new_process(settings: Settings) -> int:
 
 def count_three(settings: Settings) -> int:
     return int(spark_session(settings).range(3).count())
+
+
+def states_of(world: World, run: DagRun) -> dict[str, str | None]:
+    """The state of each task of a run."""
+    return {task.task_id: task.state for task in world.api.tasks(run)}
+
+
+@pytest.mark.parametrize(
+    ("option", "verb", "state", "promote"),
+    [("Approve", "approved", "shadow", "success"), ("Reject", "rejected", "refused", "skipped")],
+)
+def test_a_persons_answer_in_airflow_moves_the_release_or_refuses_it(
+    world: World, option: str, verb: str, state: str, promote: str
+) -> None:
+    """A release whose verdict asks for a person, as a training leaves it; its DAG asks
+    (`tests/dags/asking`).
+    """
+    as_of = LAST + timedelta(days=2)
+    made = Run(world.settings, load("fraud"), run_id="test", actor="train")
+    seed = {"Approve": 11, "Reject": 12}[option]
+    release = stored_release(made, seed, "needs a person", str(as_of)).release_id
+    made.ledger.set_state(
+        release, "candidate", reason="waits for approval", actor="train", at=made.clock()
+    )
+    before = world.ledger.moves()
+    question = request(made.use_case, ACCOUNT.replaced(release=release))
+    run = world.api.trigger("asking", str(as_of), {"approval": question})
+    world.wait(
+        "a person being asked",
+        lambda: states_of(world, run).get("person.approve") == "awaiting_input",
+    )
+    assert world.ledger.moves() == before, "nothing moves without an answer"
+
+    world.answer(run, "person.approve", option, "the test has looked at it")
+    world.wait("what follows from the answer", lambda: world.api.run("asking", run.run_id).finished)
+    assert states_of(world, run) == {
+        "train": "success",
+        "person.approve": "success",
+        "person.promote": promote,
+    }
+    newest = world.ledger.states(release)[-1]
+    assert (newest["state"], newest["actor"]) == (state, USER)
+    assert newest["reason"] == f"{verb} by {USER}: the test has looked at it"
+    moved = [(move.subject, move.kind, move.actor) for move in world.ledger.moves()[len(before) :]]
+    assert moved == ([(release, "shadow", USER)] if option == "Approve" else [])
 
 
 def test_down_stops_everything_and_may_be_repeated(world: World) -> None:

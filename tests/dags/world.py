@@ -45,6 +45,14 @@ POLL_SECONDS = 2.0
 QUIET_AIRFLOW = {"AIRFLOW__DAG_PROCESSOR__MIN_FILE_PROCESS_INTERVAL": "3600"}
 """DAG files are parsed when Airflow starts, not every half minute again: no test changes one."""
 
+LOCAL = "airflow.dag_processing.bundles.local.LocalDagBundle"
+ASKING = str(CHECKOUT / "tests" / "dags" / "asking")
+BUNDLES = [
+    {"name": "dags-folder", "classpath": LOCAL, "kwargs": {}},
+    {"name": "asking", "classpath": LOCAL, "kwargs": {"path": ASKING}},
+]
+"""Our own DAGs, and one that asks a person without a training before it."""
+
 
 @dataclass(frozen=True)
 class World:
@@ -61,7 +69,9 @@ class World:
         return Ledger(self.settings.ledger, self.settings.use_case)
 
     def environment(self) -> dict[str, str]:
-        return {**os.environ, **self.settings.environment(), **QUIET_AIRFLOW, "COLUMNS": "200"}
+        bundles = {"AIRFLOW__DAG_PROCESSOR__DAG_BUNDLE_CONFIG_LIST": json.dumps(BUNDLES)}
+        own = {**self.settings.environment(), **QUIET_AIRFLOW, **bundles, "COLUMNS": "200"}
+        return {**os.environ, **own}
 
     def tollgate(
         self, *arguments: object, code: int = 0, or_code: int | None = None, connect: bool = False
@@ -119,11 +129,11 @@ class World:
         """Say of a run that it has failed, as one can in Airflow's pages."""
         self._patch(run, "", {"state": "failed"})
 
-    def approve(self, run: DagRun, task_id: str, reason: str) -> None:
+    def answer(self, run: DagRun, task_id: str, option: str, reason: str) -> None:
         """Answer a task that asks a person, as one can under "Required actions" in Airflow's
         pages.
         """
-        answer = {"chosen_options": ["Approve"], "params_input": {"reason": reason}}
+        answer = {"chosen_options": [option], "params_input": {"reason": reason}}
         self._patch(run, f"/taskInstances/{task_id}/-1/hitlDetails", answer)
 
     def _patch(self, run: DagRun, below: str, change: dict[str, Any]) -> None:
