@@ -17,13 +17,13 @@ from uuid import uuid4
 
 from pipelines.base.code_identity import CodeIdentity, identify
 from pipelines.base.settings import CHECKOUT, Settings
-from pipelines.lake.lake import Lake, Provenance
+from pipelines.lake.lake import AddedColumn, Lake, Provenance
 from pipelines.ledger.ledger import Ledger
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-    from pipelines.usecases.definition import UseCase
+    from pipelines.usecases.definition import Feed, UseCase
 
 
 def utc_now() -> datetime:
@@ -85,7 +85,10 @@ class Run:
     @cached_property
     def lake(self) -> Lake:
         """The use case's Delta tables."""
-        return Lake.of(self.spark, self.settings, self.use_case.name, run_id=self.run_id)
+        added = {feed.name: _added_columns(feed) for feed in self.use_case.feeds}
+        return Lake.of(
+            self.spark, self.settings, self.use_case.name, run_id=self.run_id, added=added
+        )
 
     def provenance(
         self, stage: str, inputs: dict[str, int] | None = None, **extra: Any
@@ -94,3 +97,12 @@ class Run:
         return Provenance(
             stage=stage, run_id=self.run_id, code=code_version(), inputs=inputs or {}, extra=extra
         )
+
+
+def _added_columns(feed: Feed) -> list[AddedColumn]:
+    """The columns that the feed's table did not have from its first day."""
+    return [
+        AddedColumn(name=column.name, type=column.type, default=column.default)
+        for column in feed.added
+        if column.default is not None
+    ]

@@ -27,3 +27,14 @@ def arrow_type(declared: str) -> Any:
         "timestamp": pa.timestamp("us", tz="UTC"),
     }
     return plain[column_type.kind]
+
+
+def repeated(value: object, declared: str, rows: int) -> Any:
+    """A `pyarrow.Array` of the declared type that holds one value in all its rows.
+
+    Dates and times may be ISO 8601 text, decimals text. Raises `pyarrow.ArrowInvalid` where the
+    value is not of the type.
+    """
+    import pyarrow as pa
+
+    return pa.repeat(pa.scalar(str(value)).cast(arrow_type(declared)), rows)

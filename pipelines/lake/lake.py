@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
@@ -63,6 +63,17 @@ class Commit:
     metadata: Mapping[str, Any]
 
 
+@dataclass(frozen=True, kw_only=True)
+class AddedColumn:
+    """A column that a table did not have from its first day: its Spark SQL type, and the value of
+    the rows from before.
+    """
+
+    name: str
+    type: str
+    default: str | int | float | bool
+
+
 def day_predicate(days: DayRange) -> str:
     """The SQL condition that `day` lies in the range (`replaceWhere` cannot resolve Spark 4.2's
     BETWEEN).
@@ -80,15 +91,35 @@ MISSING = "DELTA_MISSING_DELTA_TABLE"
 
 
 class Lake:
-    """The tables of one use case below `<lake root>/<use case>/`."""
+    """The tables of one use case below `<lake root>/<use case>/`.
 
-    def __init__(self, spark: SparkSession, root: str, leases: Leases | None = None) -> None:
+    `added` are the columns, by table, that were added to tables with history: their files are not
+    rewritten, a row from before is read with the default.
+    """
+
+    def __init__(
+        self,
+        spark: SparkSession,
+        root: str,
+        leases: Leases | None = None,
+        *,
+        added: Mapping[str, Sequence[AddedColumn]] | None = None,
+    ) -> None:
         self.spark = spark
         self.root = root.rstrip("/")
         self._leases = leases
+        self._added = added or {}
 
     @classmethod
-    def of(cls, spark: SparkSession, settings: Settings, use_case: str, *, run_id: str) -> Lake:
+    def of(
+        cls,
+        spark: SparkSession,
+        settings: Settings,
+        use_case: str,
+        *,
+        run_id: str,
+        added: Mapping[str, Sequence[AddedColumn]] | None = None,
+    ) -> Lake:
         """The lake of a use case as the settings place it.
 
         A disk refuses the second of two equal names, which is what Delta builds on; an object store
@@ -99,7 +130,7 @@ class Lake:
             leases = Leases(
                 ledger=LeaseLedger(settings.ledger, use_case), holder=holder_name(run_id)
             )
-        return cls(spark, f"{settings.lake.rstrip('/')}/{use_case}", leases)
+        return cls(spark, f"{settings.lake.rstrip('/')}/{use_case}", leases, added=added)
 
     def path(self, table: str) -> str:
         """Location of a table (Hadoop's `s3a://` for an object store)."""
@@ -148,10 +179,22 @@ class Lake:
         reader = self.spark.read.format("delta")
         if version is not None:
             reader = reader.option("versionAsOf", version)
-        frame = reader.load(self.path(table))
+        frame = self._with_defaults(reader.load(self.path(table)), table)
         if days is not None:
             frame = frame.where(day_predicate(days))
         return frame
+
+    def _with_defaults(self, frame: DataFrame, table: str) -> DataFrame:
+        """The rows with every added column; ingest takes no null, so a null is from before."""
+        from pyspark.sql import functions as f
+
+        columns, stored = {}, dict(frame.dtypes)
+        for column in self._added.get(table, ()):
+            default = f.lit(column.default)
+            if column.name in stored:
+                default = f.coalesce(column.name, default.cast(stored[column.name]))
+            columns[column.name] = default.cast(stored.get(column.name, column.type))
+        return frame.withColumns(columns) if columns else frame
 
     def replace_days(
         self,
@@ -178,13 +221,21 @@ class Lake:
         )
 
     def replace_listed_days(
-        self, frame: DataFrame, table: str, days: Iterable[date], *, provenance: Provenance
+        self,
+        frame: DataFrame,
+        table: str,
+        days: Iterable[date],
+        *,
+        provenance: Provenance,
+        add_columns: bool = False,
     ) -> int:
         """As `replace_days`, for days that need not be consecutive."""
         listed = sorted(set(days))
         dates = ", ".join(f"DATE'{day}'" for day in listed)
         predicate = f"day IN ({dates})"
-        return self._write(frame, table, predicate, provenance.to_json(days=listed))
+        return self._write(
+            frame, table, predicate, provenance.to_json(days=listed), add_columns=add_columns
+        )
 
     def replace_table(
         self, frame: DataFrame, table: str, *, days: DayRange, provenance: Provenance

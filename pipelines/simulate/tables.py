@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from pipelines.base.arrow_types import arrow_type
+from pipelines.base.arrow_types import arrow_type, repeated
 from pipelines.simulate.transactions import Transactions
 from pipelines.simulate.world import Ints
 from pipelines.usecases.definition import Feed
@@ -29,7 +29,8 @@ def transactions_table(events: Transactions) -> Any:
     """Columns of the `transactions` feed: ids int64, `event_time` timestamp UTC, `amount`
     decimal(12,2).
     """
-    return pa.table(_event_columns(events), schema=schema_of(EVENTS))
+    columns = _event_columns(events) | _added_columns(EVENTS, len(events.transaction_id))
+    return pa.table(columns, schema=schema_of(EVENTS))
 
 
 def reports_table(transaction_id: Ints, reported_at: Times) -> Any:
@@ -38,9 +39,9 @@ def reports_table(transaction_id: Ints, reported_at: Times) -> Any:
     """
     order = np.lexsort((transaction_id, reported_at))
     columns = {"transaction_id": transaction_id[order], "reported_at": reported_at[order]}
-    return pa.table({name: pa.array(values) for name, values in columns.items()}).cast(
-        schema_of(LABELS)
-    )
+    arrays = {name: pa.array(values) for name, values in columns.items()}
+    table = pa.table(arrays | _added_columns(LABELS, len(order)))
+    return table.select(schema_of(LABELS).names).cast(schema_of(LABELS))
 
 
 def truth_table(events: Transactions, reported_at: Times) -> Any:
@@ -56,6 +57,13 @@ def truth_table(events: Transactions, reported_at: Times) -> Any:
     return table.append_column(
         "reported_at", pa.array(reported_at[notable]).cast(pa.timestamp("us", tz="UTC"))
     )
+
+
+def _added_columns(feed: Feed, rows: int) -> dict[str, Any]:
+    """The columns that were added to the feed after its first day: the simulator knows no other
+    value of them than their default.
+    """
+    return {column.name: repeated(column.default, column.type, rows) for column in feed.added}
 
 
 def _event_columns(events: Transactions) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 
 DAY = "day"
 """The column that every table of the lake has beside the feed's: the UTC date of the row's time."""
@@ -39,6 +40,10 @@ class Column:
 
     `not_card_numbers` says what the values of a text column are, where they may pass for card
     numbers and are none (device numbers have the same check digit): ingest then takes them.
+
+    A column that is added to a feed with history has `added_on`, the first landing day whose files
+    must have it, and `default`, the value of every row from before: dates and times as ISO 8601
+    text (times with a zone), decimals as text, the others as themselves.
     """
 
     name: str
@@ -47,6 +52,8 @@ class Column:
     least: Bound | None = None
     most: Bound | None = None
     not_card_numbers: str = ""
+    added_on: date | None = None
+    default: str | int | float | bool | None = None
 
     @property
     def rules(self) -> tuple[Rule, ...]:
@@ -99,6 +106,11 @@ class Feed:
         for column in self.columns:
             bounds += column.rules
         return (*bounds, *self.further_rules)
+
+    @property
+    def added(self) -> tuple[Column, ...]:
+        """The columns that the feed did not have from its first day."""
+        return tuple(column for column in self.columns if column.added_on is not None)
 
     @property
     def ddl(self) -> str:

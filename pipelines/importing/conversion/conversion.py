@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from pipelines.base.arrow_types import arrow_type
+from pipelines.base.arrow_types import arrow_type, repeated
 from pipelines.base.printable import shown
 from pipelines.importing.conversion.column_values import ColumnValues, Problem, mask_of
 from pipelines.importing.conversion.ids import convert_id
@@ -33,7 +33,7 @@ from pipelines.importing.mapping.declared_columns import (
 )
 from pipelines.importing.mapping.definition import Mapping, RowFilter
 from pipelines.importing.mapping.label_values import label_value
-from pipelines.usecases.definition import Feed
+from pipelines.usecases.definition import Column, Feed
 
 LABEL, VALUE, TIME = "_label", "_value", "_time"
 """Columns beside the feed's own: label (int8), its value as text, and of rows kept as text their
@@ -88,6 +88,9 @@ def read_events(
     columns: dict[str, ColumnValues] = {}
     mistakes = []
     for column in feed.columns:
+        if column.name not in mapping.events:
+            columns[column.name] = _not_yet_there(column, table.num_rows)
+            continue
         try:
             columns[column.name] = _converted(table, mapping, column.name, column.type, key)
         except (pa.ArrowException, ValueError) as error:
@@ -107,17 +110,19 @@ def read_events(
     if mistakes:
         raise misfit(path, mapping, "; ".join(mistakes))
 
+    mapped = [name for name in columns if name in mapping.events]
     findings = pa.concat_tables(
         [
             _broken_lines(content),
-            *(_findings(path, numbers, columns, name, mapping, feed) for name in columns),
+            *(_findings(path, numbers, columns, name, mapping, feed) for name in mapped),
             *(
                 _missing(path, numbers, columns, name, mapping, feed)
-                for name in columns
+                for name in mapped
                 if name != feed.time
             ),
         ]
     )
+    _require_before_added(path, mapping, feed, columns[feed.time].values)
     good, unreadable = _split(columns, labels, values, feed)
 
     notes: dict[str, int] = {}
@@ -131,6 +136,26 @@ def as_texts(table: Any, feed: Feed) -> Any:
     values.
     """
     return pa.table({column.name: _as_text(table[column.name]) for column in feed.columns})
+
+
+def _not_yet_there(column: Column, rows: int) -> ColumnValues:
+    """The values of an added column that the mapping leaves out: its default."""
+    return ColumnValues(repeated(column.default, column.type, rows))
+
+
+def _require_before_added(path: Path, mapping: Mapping, feed: Feed, times: Any) -> None:
+    """Raise where an added column is left out and the file has rows of days that must have it."""
+    newest = pc.max(times).as_py()
+    for column in feed.added:
+        if column.name in mapping.events or newest is None or column.added_on is None:
+            continue
+        if newest.date() >= column.added_on:
+            raise misfit(
+                path,
+                mapping,
+                f"rows up to {newest.date()}, and {column.name} is a column of {feed.name} since"
+                f" {column.added_on}: events.{column.name} has to say what it is made of",
+            )
 
 
 def _converted(

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from pipelines.base.arrow_types import arrow_type
+from pipelines.base.arrow_types import arrow_type, repeated
 from pipelines.base.errors import ContractError
 from pipelines.landing.landing import Landing
 from pipelines.landing.part_files import LandedPart
@@ -115,11 +115,20 @@ def _once(table: Any, order: list[str], key: str) -> Any:
     )
 
 
+def _with_added(table: Any, feed: Feed) -> Any:
+    """The rows with the columns that were added to the feed since they landed."""
+    for column in feed.added:
+        if column.name not in table.column_names:
+            values = repeated(column.default, column.type, table.num_rows)
+            table = table.append_column(column.name, values)
+    return table
+
+
 def _read(path: Path, feed: Feed, day: date) -> LandedDay:
     empty = empty_day(feed)
     try:
         if path.name.endswith(".parquet"):
-            table = pa.parquet.read_table(path, partitioning=None)
+            table = _with_added(pa.parquet.read_table(path, partitioning=None), feed)
             return LandedDay(
                 table.select(typed_schema(feed).names).cast(typed_schema(feed)), empty.texts
             )
@@ -130,8 +139,10 @@ def _read(path: Path, feed: Feed, day: date) -> LandedDay:
         columns = {
             name: pa.array([row[names.index(name)] for row in full], pa.string())
             for name in text_schema(feed).names
+            if name in names or name not in {column.name for column in feed.added}
         }
-        return LandedDay(empty.typed, pa.table(columns, schema=text_schema(feed)))
+        texts = _with_added(pa.table(columns), feed)
+        return LandedDay(empty.typed, texts.select(text_schema(feed).names).cast(text_schema(feed)))
     except (pa.ArrowException, OSError, ValueError, KeyError, IndexError) as error:
         raise ContractError(
             "a landed day cannot be added to",

@@ -325,7 +325,10 @@ def _unknown_columns(events: Any, use_case: UseCase) -> list[str]:
     if not isinstance(events, dict):
         return []
     declared = [column.name for column in use_case.events.columns]
-    missing = [f"events.{name}: missing" for name in declared if name not in events]
+    added = [column.name for column in use_case.events.added]
+    missing = [
+        f"events.{name}: missing" for name in declared if name not in events and name not in added
+    ]
     unknown = [name for name in events if name not in declared]
     return missing + [f"events.{name}: not a column of {use_case.events.name}" for name in unknown]
 

@@ -42,7 +42,7 @@ def mapping_schema(use_case: UseCase) -> dict[str, Any]:
         ),
         "type": "object",
         "properties": columns,
-        "required": list(columns),
+        "required": [column.name for column in use_case.events.columns if not column.added_on],
         "additionalProperties": False,
     }
     keyable = [

@@ -33,7 +33,7 @@ from pipelines.importing.landed.judgement import judged
 from pipelines.importing.mapping.declared_columns import IdColumn
 from pipelines.importing.mapping.definition import Mapping
 from pipelines.importing.proposal.file_form import texts_of
-from pipelines.usecases.definition import Feed, UseCase
+from pipelines.usecases.definition import Column, Feed, UseCase
 
 FILES, ROWS = 5, 20_000
 """Files that a sample looks into, and about how many rows of each."""
@@ -228,6 +228,9 @@ def _columns(source: SampledSource, good: Any, findings: Any) -> list[PreviewCol
     raw = read_file(source.chosen[0], mapping, limit=ROWS).table
     columns = []
     for column in source.feed.columns:
+        if column.name not in mapping.events:
+            columns.append(_added_later(column))
+            continue
         declared = mapping.events[column.name]
         is_id = isinstance(declared, IdColumn)
         of_column = findings.filter(_of(findings, column.name, mapping))
@@ -249,6 +252,20 @@ def _columns(source: SampledSource, good: Any, findings: Any) -> list[PreviewCol
             )
         )
     return columns
+
+
+def _added_later(column: Column) -> PreviewColumn:
+    """An added column that the mapping leaves out: rows from before have its default."""
+    return PreviewColumn(
+        name=column.name,
+        type=column.type,
+        sources=[f"(none: part of the feed since {column.added_on}, its default before)"],
+        in_file=[],
+        becomes=[str(column.default)],
+        empty=0,
+        unreadable=0,
+        rules=[],
+    )
 
 
 def _of(findings: Any, name: str, mapping: Mapping) -> Any:

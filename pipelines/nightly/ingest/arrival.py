@@ -170,7 +170,7 @@ def _without_sidecar(path: Path, scratch: Path, feed: str, day: date) -> Path:
 
 def _require_contract(feed: Feed, day: date, files: list[Path]) -> None:
     for path in files:
-        if problems := contract_problems(feed, path):
+        if problems := contract_problems(feed, path, day):
             raise ContractError(
                 f"{feed.name} of {day} break their schema",
                 where=str(path),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange
+from pipelines.base.errors import ConfigurationError
 from pipelines.nightly.ingest.duplicates import ACCEPTED, IN_LAKE, VERDICT
 from pipelines.nightly.ingest.reading import SOURCE_DAY
 from pipelines.run import Run
@@ -56,8 +57,33 @@ def settled_rows(
     if not run.lake.exists(feed.name):
         return None
     rows = run.lake.read(feed.name, days=days)
+    _require_columns(run, feed, rows)
     ours = f.col(SOURCE_DAY).isin(sorted(sources))
     return rows.where(~ours), rows.where(ours)
+
+
+def _require_columns(run: Run, feed: Feed, rows: DataFrame) -> None:
+    """Raise `ConfigurationError` where the table's columns are not those that the feed declares."""
+    declared = {column.name: column.type.replace(" ", "") for column in feed.columns}
+    stored = {name: kind for name, kind in rows.dtypes if name not in ("day", SOURCE_DAY)}
+    problems = [f"{name} is declared and not stored" for name in declared if name not in stored]
+    problems += [f"{name} is stored and not declared" for name in stored if name not in declared]
+    problems += [
+        f"{name} is stored as {stored[name]} and declared as {kind}"
+        for name, kind in declared.items()
+        if name in stored and stored[name] != kind
+    ]
+    if problems:
+        raise ConfigurationError(
+            f"the columns of {feed.name} are not those of its table",
+            where=f"pipelines/usecases/{run.use_case.name}.py and {run.lake.path(feed.name)}",
+            expected="the columns that the table has, in their types",
+            found="; ".join(problems),
+            next_step=(
+                "a new column needs added_on and default (docs/develop.md, A raw column); a column"
+                " that was removed or has another type: declare it as it was, or begin a new feed"
+            ),
+        )
 
 
 def changes(before: DataFrame | None, after: DataFrame, feed: Feed) -> Changes:
@@ -117,7 +143,9 @@ def commit_changes(
     provenance = run.provenance(
         "ingest", landing_days=sorted(map(str, sources)), changed_days=sorted(map(str, found.days))
     )
-    return run.lake.replace_listed_days(frame, feed.name, days, provenance=provenance)
+    return run.lake.replace_listed_days(
+        frame, feed.name, days, provenance=provenance, add_columns=bool(feed.added)
+    )
 
 
 @dataclass(frozen=True)

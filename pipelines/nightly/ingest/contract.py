@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from pipelines.base.card_numbers import mask_card_numbers
 from pipelines.base.column_types import parse_column_type
 from pipelines.base.errors import ContractError
-from pipelines.usecases.definition import Feed
+from pipelines.usecases.definition import Column, Feed
 
 if TYPE_CHECKING:
     import pyarrow
@@ -21,18 +21,28 @@ if TYPE_CHECKING:
 _BITS = {"bigint": 64, "int": 32}
 
 
-def contract_problems(feed: Feed, path: Path) -> list[str]:
+def contract_problems(feed: Feed, path: Path, day: date) -> list[str]:
     """What differs from the feed's declared columns, in words; an empty list where nothing does.
+
+    `day` is the landing day: a file from before a column was added may lack it.
 
     Columns stand in the declared order. A Parquet column may be of a narrower type that every value
     of survives the cast (int32 for bigint, milliseconds for microseconds); the text of CSV is
     judged value by value instead.
     """
-    declared = [column.name for column in feed.columns]
+    header = column_names(path)
+    declared = [
+        column.name
+        for column in feed.columns
+        if column.name in header or not _is_later(column, day)
+    ]
+    problems = _name_problems(declared, header)
+    for column in feed.added:
+        if f"column {column.name} is missing" in problems:
+            problems.append(f"{column.name} is part of the files since {column.added_on}")
     if not path.name.endswith(".parquet"):
-        return _name_problems(declared, _csv_header(path))
+        return problems
     schema = _parquet_schema(path)
-    problems = _name_problems(declared, list(schema.names))
     types = {
         name: schema.field(name).type for name in schema.names if name in declared and not problems
     }
@@ -41,6 +51,18 @@ def contract_problems(feed: Feed, path: Path) -> list[str]:
         for column in feed.columns
         if column.name in types and not _fits(types[column.name], column.type)
     ]
+
+
+def column_names(path: Path) -> list[str]:
+    """The columns of a part file, in their order."""
+    if path.name.endswith(".parquet"):
+        return list(_parquet_schema(path).names)
+    return _csv_header(path)
+
+
+def _is_later(column: Column, day: date) -> bool:
+    """Whether the column was added after that landing day."""
+    return column.added_on is not None and day < column.added_on
 
 
 def in_microseconds(path: Path, scratch: Path, feed: str, day: date) -> Path:

@@ -6,10 +6,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pipelines.base.column_types import parse_column_type
+from pipelines.nightly.ingest.contract import column_names
 from pipelines.usecases.definition import Column, Feed
 
 if TYPE_CHECKING:
@@ -33,13 +35,43 @@ def read(spark: SparkSession, feed: Feed, paths: Sequence[Path]) -> list[DataFra
     DATE and `_file` STRING (from the path), `_landed` STRUCT (the row as it landed), `_malformed`
     BOOLEAN.
 
-    Without files, one frame without rows.
+    Files from before a column was added have a frame of their own: the column holds its default,
+    and `_landed` lacks it. Without files, one frame without rows.
     """
-    parquet = [_as_named(path) for path in paths if path.name.endswith(".parquet")]
-    csv = [_as_named(path) for path in paths if not path.name.endswith(".parquet")]
-    frames = [_read_parquet(spark, feed, parquet)] if parquet else []
-    frames += [_read_csv(spark, feed, csv)] if csv else []
+    frames = []
+    for landed, alike in _by_columns(feed, paths):
+        parquet = [_as_named(path) for path in alike if path.name.endswith(".parquet")]
+        csv = [_as_named(path) for path in alike if not path.name.endswith(".parquet")]
+        if parquet:
+            frames.append(_with_defaults(_read_parquet(spark, landed, parquet), feed, landed))
+        if csv:
+            frames.append(_with_defaults(_read_csv(spark, landed, csv), feed, landed))
     return frames or [_without_rows(spark, feed)]
+
+
+def _by_columns(feed: Feed, paths: Sequence[Path]) -> list[tuple[Feed, list[Path]]]:
+    """The files, those with the same columns together, each with the feed as it landed there.
+
+    Only the headers of a feed with added columns are read: the contract holds all others.
+    """
+    if not feed.added:
+        return [(feed, list(paths))]
+    groups: dict[tuple[Column, ...], list[Path]] = {}
+    for path in paths:
+        names = column_names(path)
+        columns = tuple(column for column in feed.columns if column.name in names)
+        groups.setdefault(columns, []).append(path)
+    return [(replace(feed, columns=columns), alike) for columns, alike in groups.items()]
+
+
+def _with_defaults(rows: DataFrame, feed: Feed, landed: Feed) -> DataFrame:
+    """The rows with every column of the feed: their defaults in those that did not land."""
+    from pyspark.sql import functions as f
+
+    missing = [column for column in feed.columns if column not in landed.columns]
+    return rows.withColumns(
+        {column.name: f.lit(column.default).cast(column.type) for column in missing}
+    )
 
 
 def _as_named(path: Path) -> str:

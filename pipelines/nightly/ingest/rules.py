@@ -4,16 +4,18 @@ declared rules.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pipelines.base.card_numbers import holds_card_number
 from pipelines.base.column_types import parse_column_type
 from pipelines.nightly.ingest.reading import LANDED, MALFORMED, SOURCE_DAY
-from pipelines.usecases.definition import Feed
+from pipelines.usecases.definition import Column, Feed
 
 if TYPE_CHECKING:
-    from pyspark.sql import Column, DataFrame
+    from pyspark.sql import Column as Expression
+    from pyspark.sql import DataFrame
 
 RULE, REASON, RAW = "_rule", "_reason", "_raw"
 
@@ -25,8 +27,8 @@ class Breach:
     """
 
     rule: str
-    broken: Column
-    reason: Column
+    broken: Expression
+    reason: Expression
 
 
 def judged(rows: DataFrame, feed: Feed, *, lateness_days: int) -> DataFrame:
@@ -37,7 +39,7 @@ def judged(rows: DataFrame, feed: Feed, *, lateness_days: int) -> DataFrame:
     """
     from pyspark.sql import functions as f
 
-    breaches = _breaches(feed, lateness_days)
+    breaches = _breaches(feed, _landed_columns(rows, feed), lateness_days)
     rule = f.coalesce(*(f.when(breach.broken, f.lit(breach.rule)) for breach in breaches))
     reason = f.coalesce(*(f.when(breach.broken, breach.reason) for breach in breaches))
     return (
@@ -50,38 +52,44 @@ def judged(rows: DataFrame, feed: Feed, *, lateness_days: int) -> DataFrame:
     )
 
 
-def _breaches(feed: Feed, lateness_days: int) -> list[Breach]:
+def _landed_columns(rows: DataFrame, feed: Feed) -> list[Column]:
+    """The feed's columns that the files had; the others were added later."""
+    names = rows.select(f"{LANDED}.*").columns
+    return [column for column in feed.columns if column.name in names]
+
+
+def _breaches(feed: Feed, landed: Sequence[Column], lateness_days: int) -> list[Breach]:
     """All breaches in the order in which they are looked for: a row is quarantined under the
     first.
     """
     from pyspark.sql import functions as f
 
-    fields = f"the line does not have the {len(feed.columns)} fields of its header"
+    fields = f"the line does not have the {len(landed)} fields of its header"
     return [
         Breach("malformed_row", f.col(MALFORMED), f.lit(fields)),
-        *_missing(feed),
-        *_unreadable(feed),
+        *_missing(landed),
+        *_unreadable(landed),
         *_card_numbers(feed),
         *_impossible_day(feed, lateness_days),
         *_declared(feed),
     ]
 
 
-def _missing(feed: Feed) -> list[Breach]:
+def _missing(columns: Sequence[Column]) -> list[Breach]:
     from pyspark.sql import functions as f
 
     return [
         Breach(f"{name}_missing", f.col(f"{LANDED}.{name}").isNull(), f.lit(f"{name} is empty"))
-        for name in (column.name for column in feed.columns)
+        for name in (column.name for column in columns)
     ]
 
 
-def _unreadable(feed: Feed) -> list[Breach]:
+def _unreadable(columns: Sequence[Column]) -> list[Breach]:
     """Text that is not of the declared type, and NaN or infinity in a floating-point column."""
     from pyspark.sql import functions as f
 
     breaches = []
-    for column in feed.columns:
+    for column in columns:
         broken = f.col(column.name).isNull()
         if parse_column_type(column.type).kind == "double":
             broken = broken | f.isnan(column.name) | (f.abs(column.name) == f.lit(float("inf")))

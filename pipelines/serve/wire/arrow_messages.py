@@ -10,6 +10,7 @@ https://arrow.apache.org/docs/format/Columnar.html#serialization-and-interproces
 from __future__ import annotations
 
 import struct
+from collections.abc import Collection
 from typing import Any
 
 from pipelines.serve.refusals import RefusalError
@@ -18,9 +19,11 @@ _HEADER, _LENGTH, _COMPRESSION = 2, 0, 3
 """Places of the fields in the tables `Message` and `RecordBatch`."""
 
 
-def record_batches(body: bytes, expected: Any, *, most_rows: int) -> list[Any]:
+def record_batches(
+    body: bytes, expected: Any, *, most_rows: int, optional: Collection[str] = ()
+) -> list[Any]:
     """The `pyarrow.RecordBatch`es of a stream whose columns are those of the schema `expected`, in
-    any order.
+    any order; the `optional` ones may be missing.
 
     Raises `RefusalError` for what is not such a stream, for compressed data and for more than
     `most_rows` rows.
@@ -33,7 +36,7 @@ def record_batches(body: bytes, expected: Any, *, most_rows: int) -> list[Any]:
         if first.type != "schema":  # pyarrow would take it for one, and end this process
             raise malformed(f"a message of type {first.type}")
         schema = pa.ipc.read_schema(first)
-        _require_columns(schema, expected)
+        _require_columns(schema, expected, optional)
         batches, rows = [], 0
         for message in messages:
             if message.type != "record batch":
@@ -84,7 +87,7 @@ def _too_many(rows: int, most: int) -> RefusalError:
     )
 
 
-def _require_columns(schema: Any, expected: Any) -> None:
+def _require_columns(schema: Any, expected: Any, optional: Collection[str]) -> None:
     """Each expected column once, of its type (money may also be float64); raises `RefusalError`."""
     import pyarrow as pa
 
@@ -98,6 +101,8 @@ def _require_columns(schema: Any, expected: Any) -> None:
             )
     for wanted in expected:
         if wanted.name not in schema.names:
+            if wanted.name in optional:
+                continue
             raise RefusalError(
                 "a field is missing",
                 field=wanted.name,

@@ -13,6 +13,7 @@ from pipelines.base.arrow_types import arrow_type
 from pipelines.serve.predictions import Predictions
 from pipelines.serve.refusals import RefusalError
 from pipelines.serve.score_request import Rows, ScoreRequest, Share, columns
+from pipelines.serve.wire.added_columns import AddedColumns
 from pipelines.serve.wire.arrow_messages import malformed, record_batches
 from pipelines.serve.wire.json_wire import WORDS
 from pipelines.serve.wire.request_bounds import Door
@@ -39,6 +40,7 @@ class ArrowWire:
 
         self.door = door
         self.most_rows = most_rows
+        self._added = AddedColumns(use_case.events)
         self.names = columns(use_case.stored_features.schema)
         self.schema = pa.schema(
             [(column.name, arrow_type(column.type)) for column in use_case.events.columns]
@@ -46,13 +48,17 @@ class ArrowWire:
 
     def read(self, body: bytes) -> ScoreRequest:
         """The request in a body; raises `RefusalError`."""
-        batches = record_batches(body, self.schema, most_rows=self.most_rows)
+        batches = record_batches(
+            body, self.schema, most_rows=self.most_rows, optional=self._added.names
+        )
         rows = np.empty((sum(batch.num_rows for batch in batches), len(self.names)), dtype=np.int64)
         if not len(rows):
             raise malformed("no row")
         first = 0
         for batch in batches:
-            self._fill(rows[first : first + batch.num_rows], batch, first)
+            filled = rows[first : first + batch.num_rows]
+            self._fill(filled, batch, first)
+            self._added.require_in_batch(batch.schema.names, filled[:, 1], first)
             first += batch.num_rows
         self._require_let_in(rows)
         return ScoreRequest(rows=rows)

@@ -14,6 +14,7 @@ from operator import attrgetter
 from typing import Any
 
 import numpy as np
+from msgspec import UNSET
 
 from pipelines.base.column_types import parse_column_type
 from pipelines.serve.refusals import RefusalError
@@ -39,6 +40,7 @@ class RepeatedMembers:
         kinds = {column.name: parse_column_type(column.type).kind for column in feed.columns}
         self._members = len(feed.columns)
         self._texts = sum(kind in _ALWAYS_TEXT for kind in kinds.values())
+        self._added = [(name, 1 + (kinds[name] in _ALWAYS_TEXT)) for name in _added_names(feed)]
         self._either = [attrgetter(name) for name, kind in kinds.items() if kind == "decimal"]
 
     def refuse(self, body: bytes, rows: Sequence[Any], outer: Sequence[str]) -> None:
@@ -48,6 +50,8 @@ class RepeatedMembers:
         the rows; it is empty where the body is one row.
         """
         texts_and_names = len(outer) + len(rows) * (self._members + self._texts)
+        for name, absent in self._added:
+            texts_and_names -= absent * sum(getattr(row, name) is UNSET for row in rows)
         quotes = _count_quotes(body)
         if quotes == 2 * texts_and_names:
             return
@@ -55,6 +59,11 @@ class RepeatedMembers:
             texts_and_names += sum(isinstance(value(row), str) for row in rows)
         if quotes != 2 * texts_and_names:
             _read_again(body, outer)
+
+
+def _added_names(feed: Feed) -> list[str]:
+    """The columns that a row from before they were added may leave out."""
+    return [column.name for column in feed.added]
 
 
 def _count_quotes(body: bytes) -> int:

@@ -21,6 +21,7 @@ from features.instants import microseconds_of
 from pipelines.base.column_types import Kind, parse_column_type
 from pipelines.serve.predictions import Decider, Flag, Predictions
 from pipelines.serve.score_request import Rows, ScoreRequest, Share, columns
+from pipelines.serve.wire.added_columns import AddedColumns
 from pipelines.serve.wire.json_members import RepeatedMembers
 from pipelines.serve.wire.json_refusals import refusal
 from pipelines.serve.wire.request_bounds import Door
@@ -74,12 +75,18 @@ class Reported(Struct):
 
 
 def row_type(feed: Feed, name: str) -> type[Struct]:
-    """The struct of a feed's row: every column required, none other allowed."""
-    fields = []
+    """The struct of a feed's row: every column required but those that were added later, none other
+    allowed.
+    """
+    fields: list[Any] = []
     for column in feed.columns:
         kind = parse_column_type(column.type).kind
-        fields.append((column.name, Annotated[_TYPES[kind], Meta(description=column.description)]))
-    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False)
+        described: Any = Annotated[_TYPES[kind], Meta(description=column.description)]
+        if column.added_on is None:
+            fields.append((column.name, described))
+        else:
+            fields.append((column.name, described | UnsetType, UNSET))
+    return msgspec.defstruct(name, fields, forbid_unknown_fields=True, gc=False, kw_only=True)
 
 
 class JsonWire:
@@ -102,6 +109,8 @@ class JsonWire:
             for kind in (self.event, self.events, self.report, self.reports)
         }
         self._encode = msgspec.json.Encoder().encode
+        self._added_to_events = AddedColumns(use_case.events)
+        self._added_to_reports = AddedColumns(use_case.labels)
         self._repeated_in_events = RepeatedMembers(use_case.events)
         self._repeated_in_reports = RepeatedMembers(use_case.labels)
         self._taken = attrgetter(*columns(schema))
@@ -135,6 +144,7 @@ class JsonWire:
             at = microseconds_of(instant)
             if at > late:
                 raise self.door.wrong_time(at, row if several else None, self._reported_at)
+            self._added_to_reports.require_in_row(report, at, row if several else None)
             rows.append((identity, at))
         return np.array(rows, dtype=np.int64)
 
@@ -151,7 +161,7 @@ class JsonWire:
 
     def _rows(self, events: list[Any], first: int | None) -> Rows:
         early, late = self.door.times()
-        cents, taken = self.door.cents, self._taken
+        cents, taken, added = self.door.cents, self._taken, self._added_to_events
         rows = []
         for place, event in enumerate(events):
             identity, instant, amount, *keys = taken(event)
@@ -159,6 +169,8 @@ class JsonWire:
             at = microseconds_of(instant)
             if not early <= at <= late:
                 raise self.door.wrong_time(at, row)
+            if added.names:
+                added.require_in_row(event, at, row)
             rows.append((identity, at, cents(amount, row), *keys))
         return np.array(rows, dtype=np.int64)
 

@@ -62,6 +62,10 @@ def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None
         "a column of type decimal(p,2)",
         f"{schema.amount} {types.get(schema.amount)}",
     )
+    added = [column.name for column in events.added]
+    problems.at("amount").require(
+        schema.amount not in added, "a column that the events had from the first day", schema.amount
+    )
     problems.at("entities").require_unique([entity.name for entity in schema.entities], "entity")
     for entity in schema.entities:
         place = problems.at(f"entities[{entity.name}].key")
@@ -70,6 +74,12 @@ def _check_schema(schema: EventSchema, events: Feed, problems: Problems) -> None
             types.get(entity.key, "bigint") in (*_WHOLE, "string"),
             "a column of whole numbers or text",
             f"{entity.key} {types.get(entity.key)}",
+        )
+        place.require(
+            entity.key not in added,
+            "a column that the events had from the first day: with a default, all rows from before"
+            " would be of one and the same key",
+            entity.key,
         )
 
 

@@ -7,7 +7,12 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Collection
+from datetime import date, datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any
 
+from pipelines.base.column_types import ColumnType, parse_column_type
+from pipelines.base.errors import ConfigurationError
 from pipelines.usecases.feeds import DAY, Bound, Column, Feed
 from pipelines.usecases.policies.label import LabelPolicy
 from pipelines.usecases.validation.conditions import condition_columns
@@ -37,6 +42,13 @@ def check_feed(feed: Feed, problems: Problems) -> None:
     problems.at("columns").require_unique(names, "column")
     for column in feed.columns:
         problems.at(f"columns[{column.name}]").look(_check_column, column)
+        if (column.added_on is None) != (column.default is None):
+            problems.at(f"columns[{column.name}].default").add(
+                "added_on and default, both or neither",
+                f"added_on {column.added_on}, default {column.default!r}",
+            )
+        elif column.added_on is not None:
+            problems.at(f"columns[{column.name}]").look(_check_added, column, feed)
     problems.look(_check_key, feed, names)
     problems.look(_check_rules, feed, names)
 
@@ -90,6 +102,61 @@ def _check_column(column: Column, problems: Problems) -> None:
             )
     if column.least and column.most:
         problems.at("most.value").look(_check_order, column.least, column.most)
+
+
+def _check_added(column: Column, feed: Feed, problems: Problems) -> None:
+    """Report where a column cannot be added later, or its default is not one of its values."""
+    problems.at("added_on").require(
+        column.name not in (*feed.key, feed.time),
+        "no date: the key and the time were there from the first day",
+        column.added_on,
+    )
+    number = _default_number(column)
+    if number is None:
+        problems.at("default").add(f"a value of type {column.type}", column.default)
+        return
+    for bound, is_within, sign in (
+        (column.least, lambda bound: number >= bound, "or more"),
+        (column.most, lambda bound: number <= bound, "or less"),
+    ):
+        if bound is not None and check_values(bound, Problems()):
+            problems.at("default").require(
+                is_within(bound.value), f"{bound.value:g} {sign}", column.default
+            )
+
+
+def _default_number(column: Column) -> float | None:
+    """The default as a number (0 where the type is none); None where it is not of the type."""
+    try:
+        column_type = parse_column_type(column.type)
+        return _number_of(column_type, column.default)
+    except (ConfigurationError, ValueError, InvalidOperation):
+        return None
+
+
+def _number_of(column_type: ColumnType, value: Any) -> float | None:
+    kind = column_type.kind
+    if column_type.is_whole:
+        half = 2 ** (63 if kind == "bigint" else 31)
+        is_whole = isinstance(value, int) and not isinstance(value, bool)
+        return value if is_whole and -half <= value < half else None
+    if kind == "double":
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        return value if is_number and math.isfinite(value) else None
+    if kind == "boolean":
+        return 0 if isinstance(value, bool) else None
+    if not isinstance(value, str):
+        return None
+    if kind == "date":
+        date.fromisoformat(value)
+    if kind == "timestamp" and datetime.fromisoformat(value).tzinfo is None:
+        return None
+    if kind == "decimal":
+        number = Decimal(value)
+        exact = number.is_finite() and number == round(number, column_type.scale)
+        whole_digits = column_type.precision - column_type.scale
+        return float(number) if exact and abs(number) < 10**whole_digits else None
+    return 0
 
 
 def _check_order(least: Bound, most: Bound, problems: Problems) -> None:

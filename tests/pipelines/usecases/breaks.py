@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from datetime import date
 from typing import Annotated, Any, Literal, get_args, get_origin
 
 from expectations.definition import Check
 from features.definition import Calendar, LabelRate, WindowCount
-from pipelines.usecases.definition import POLICIES, Column, Feed, Rule, UseCase
+from pipelines.usecases.definition import POLICIES, Bound, Column, Feed, Rule, UseCase
 from pipelines.usecases.fraud import USE_CASE
 from pipelines.usecases.policies.evidence import Band, KeyGroup, Slice
 from pipelines.usecases.policies.value_types import Bounds
@@ -121,6 +122,59 @@ def name_breaks() -> list[Break]:
     ]
 
 
+def _added_column_breaks() -> Iterator[Break]:
+    """Columns that are added later, with defaults that are none of their values."""
+    added_on = date(2026, 12, 1)
+    wrong_defaults: dict[str, Any] = {
+        "int": 2**31,
+        "bigint": True,
+        "double": math.inf,
+        "boolean": 1,
+        "date": "1 December",
+        "timestamp": "2026-12-01T00:00:00",
+        "decimal(6,2)": "0.125",
+        "string": 3,
+    }
+    for kind, default in wrong_defaults.items():
+        column = Column(
+            name="extra", type=kind, description="added", added_on=added_on, default=default
+        )
+        yield Break("events.columns[extra].default", "events", _column(column))
+    for added, default in ((added_on, None), (None, 1)):
+        column = Column(
+            name="extra", type="int", description="half", added_on=added, default=default
+        )
+        yield Break("events.columns[extra].default", "events", _column(column))
+    least = Bound(value=1, rule="extra_from_one", description="one or more")
+    bounded = Column(
+        name="extra", type="int", description="x", added_on=added_on, default=0, least=least
+    )
+    yield Break("events.columns[extra].default", "events", _column(bounded))
+    for name, place in (
+        ("transaction_id", "events.columns[transaction_id].added_on"),
+        ("event_time", "events.columns[event_time].added_on"),
+        ("amount", "feature_sets.schema.amount"),
+        ("customer_id", "feature_sets.schema.entities[customer].key"),
+    ):
+        yield Break(place, "events", _later(name, added_on))
+
+
+def _later(name: str, added_on: date) -> Callable[[Feed], Feed]:
+    """The feed with one of its columns declared as added later."""
+    defaults = {"event_time": "2026-01-01T00:00:00Z", "amount": "1.00"}
+
+    def change(feed: Feed) -> Feed:
+        columns = [
+            replace(column, added_on=added_on, default=defaults.get(name, 1))
+            if column.name == name
+            else column
+            for column in feed.columns
+        ]
+        return replace(feed, columns=tuple(columns))
+
+    return change
+
+
 def feed_breaks() -> list[Break]:
     """Columns, keys and rules that contradict each other."""
     return [
@@ -148,6 +202,7 @@ def feed_breaks() -> list[Break]:
                 Column(name="size", type="int", description="a number", not_card_numbers="sizes")
             ),
         ),
+        *_added_column_breaks(),
         Break("events.columns[amount].most.value", "events", _bounded("amount", most=-1)),
         Break(
             "events.further_rules[dear].condition",

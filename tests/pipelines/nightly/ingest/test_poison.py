@@ -167,7 +167,7 @@ def test_a_card_number_in_the_text_of_a_good_row_is_quarantined_and_masked(
 def test_a_card_number_in_place_of_a_column_name_is_masked(tmp_path: Path) -> None:
     path = tmp_path / "part-0.csv.gz"
     path.write_bytes(gzip.compress(f"1,2026-12-12 10:00:00,1,2,{CARD}\n".encode()))
-    problems = contract_problems(load("fraud").events, path)
+    problems = contract_problems(load("fraud").events, path, D)
     assert "column ************1111 is not declared" in problems
     assert CARD not in str(problems)
 
