@@ -31,9 +31,9 @@ if TYPE_CHECKING:
     from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
     from pipelines.nightly.monitor.profile import DayProfile
 
-BANKS, FIRST_SEED, TUNING_SEED = 200, 50_000, 30_000
+BANKS, FIRST_SEED, TUNING_SEED = 200, 70_000, 30_000
 """Limits were tuned on the banks 40,000 to 40,059 and, after a first report had failed on them,
-30,000 to 30,199.
+30,000 to 30,199; the banks 50,000 to 50,199 of the second report showed one more fault.
 """
 BANKS_A_MODEL = 10
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
