@@ -46,7 +46,7 @@ def with_table(text: str, module: str, table: str) -> str:
     pattern = re.compile(rf"(<!-- {module} -->\n).*?(<!-- /{module} -->)", re.DOTALL)
     if not pattern.search(text):
         raise ValueError(f"{README} has no markers <!-- {module} --> and <!-- /{module} -->")
-    return pattern.sub(lambda found: f"{found[1]}{table}\n{found[2]}", text)
+    return pattern.sub(lambda match: f"{match[1]}{table}\n{match[2]}", text)
 
 
 def machine() -> str:

@@ -67,10 +67,10 @@ class DemoBank(WatchedBank):
         reach = self.use_case.review.detected_days + self.use_case.label.delay_days + 1
         days = DayRange.of_length(STARTS, WATCHED_DAYS).widened(before=reach)
         made = [simulate_day(self.world, day, DayPlan()) for day in days]
-        units = np.concatenate([getattr(one.events, self.use_case.review.unit) for one in made])
-        reported = np.concatenate([one.reported_at for one in made])
-        known = ~np.isnat(reported)
-        return pd.DataFrame({"unit": units[known], "reported_at": reported[known]})
+        units = np.concatenate([getattr(day.events, self.use_case.review.unit) for day in made])
+        reported = np.concatenate([day.reported_at for day in made])
+        reported_rows = ~np.isnat(reported)
+        return pd.DataFrame({"unit": units[reported_rows], "reported_at": reported[reported_rows]})
 
     def judged(self, frame: pd.DataFrame, day: date) -> NDArray[np.bool_]:
         """The rows of `frame` whose card had no fraud reported in the weeks before `day`."""
@@ -79,5 +79,5 @@ class DemoBank(WatchedBank):
         lately = (reported < end) & (
             reported >= end - timedelta(days=self.use_case.review.detected_days)
         )
-        known = self.reported_cards["unit"][lately].unique()
-        return ~frame[self.use_case.review.unit].isin(known).to_numpy()
+        units = self.reported_cards["unit"][lately].unique()
+        return ~frame[self.use_case.review.unit].isin(units).to_numpy()

@@ -92,22 +92,22 @@ def bank_days(seed: int, model_of: DemoBank, folder: Path) -> list[KeptDay]:
         bank = model_of if seed == model_of.seed else DemoBank(seed, learns=model_of)
         days = [
             {
-                "day": str(one.day),
-                "profile": one.profile.account().to_json(),
-                "worth": one.worth.to_json(),
+                "day": str(fortnight.day),
+                "profile": fortnight.profile.account().to_json(),
+                "worth": fortnight.worth.to_json(),
             }
-            for one in bank.fortnights()
+            for fortnight in bank.fortnights()
         ]
         partial = kept.with_suffix(".partial")
         partial.write_text(json.dumps(days))
         partial.rename(kept)
     return [
         KeptDay(
-            day=date.fromisoformat(one["day"]),
-            profile=DayProfile.of_account(ProfileAccount.from_json(one["profile"])),
-            worth=Worth.from_json(one["worth"]),
+            day=date.fromisoformat(document["day"]),
+            profile=DayProfile.of_account(ProfileAccount.from_json(document["profile"])),
+            worth=Worth.from_json(document["worth"]),
         )
-        for one in json.loads(kept.read_text())
+        for document in json.loads(kept.read_text())
     ]
 
 
@@ -131,19 +131,22 @@ def judge_days(days: Sequence[KeptDay]) -> list[Diagnosis]:
     profiles: dict[date, DayProfile] = {}
     causes: dict[date, Cause] = {}
     diagnoses: list[Diagnosis] = []
-    for one in days:
-        subject = one.day - delay
+    for fortnight_day in days:
+        subject = fortnight_day.day - delay
         worths = {other.day: other.worth for other in days if other.day <= subject}
         diagnosis = watch_day(
-            one.day,
-            one.profile,
+            fortnight_day.day,
+            fortnight_day.profile,
             Known(profiles=dict(profiles), causes=dict(causes), worths=worths),
             use_case.watch,
             subject=subject,
             reach=lambda name: features[name].reach_days,
         )
         diagnoses.append(diagnosis)
-        profiles[one.day], causes[one.day] = one.profile, diagnosis.cause
+        profiles[fortnight_day.day], causes[fortnight_day.day] = (
+            fortnight_day.profile,
+            diagnosis.cause,
+        )
     return diagnoses
 
 
@@ -155,13 +158,15 @@ def page_days(diagnoses: Sequence[Diagnosis], escalate_days: int) -> set[date]:
     """
     pages: set[date] = set()
     lasting, cause = 0, ""
-    for one in diagnoses:
-        if one.cause == "unjudged":
+    for diagnosis in diagnoses:
+        if diagnosis.cause == "unjudged":
             continue
-        lasting = lasting + 1 if one.cause == cause else 1
-        cause = one.cause
-        if one.severity == "page" or (one.severity == "ticket" and lasting >= escalate_days):
-            pages.add(one.day)
+        lasting = lasting + 1 if diagnosis.cause == cause else 1
+        cause = diagnosis.cause
+        if diagnosis.severity == "page" or (
+            diagnosis.severity == "ticket" and lasting >= escalate_days
+        ):
+            pages.add(diagnosis.day)
     return pages
 
 
@@ -174,15 +179,18 @@ def watched_fortnights(seed: int, days: Sequence[KeptDay]) -> list[WatchedFortni
     counted = []
     for second in (False, True):
         part = diagnoses[FORTNIGHT:] if second else diagnoses[:FORTNIGHT]
-        loud = [one for one in part if one.day in pages or one.severity == "ticket"]
+        loud = [day for day in part if day.day in pages or day.severity == "ticket"]
         counted.append(
             WatchedFortnight(
                 seed=seed,
                 second=second,
-                pages=sum(one.day in pages for one in part),
-                tickets=sum(one.day not in pages for one in loud),
-                notes=sum(one.severity == "note" and one.cause != "unjudged" for one in part),
-                summaries=tuple(f"{one.severity} on {one.day}: {one.describe()}" for one in loud),
+                pages=sum(day.day in pages for day in part),
+                tickets=sum(diagnosis.day not in pages for diagnosis in loud),
+                notes=sum(day.severity == "note" and day.cause != "unjudged" for day in part),
+                summaries=tuple(
+                    f"{diagnosis.severity} on {diagnosis.day}: {diagnosis.describe()}"
+                    for diagnosis in loud
+                ),
             )
         )
     return counted
@@ -201,7 +209,7 @@ def measured(banks: int, first_seed: int, folder: Path) -> Iterator[WatchedFortn
         yield from watched_fortnights(seed, bank_days(seed, model_of, folder))
 
 
-def table(found: Sequence[WatchedFortnight]) -> str:
+def table(fortnights: Sequence[WatchedFortnight]) -> str:
     """In Markdown: both fortnights, and days by what was said of them."""
     from benchmarks.intervals import clopper_pearson
 
@@ -211,11 +219,14 @@ def table(found: Sequence[WatchedFortnight]) -> str:
     ]
     lines.append("|---|---|---|---|---|")
     for name, second in (("the first of a new home", False), ("the second", True)):
-        part = [one for one in found if one.second is second]
-        hits = sum(one.pages > 0 for one in part)
+        part = [fortnight for fortnight in fortnights if fortnight.second is second]
+        hits = sum(fortnight.pages > 0 for fortnight in part)
         low, high = clopper_pearson(hits, len(part))
         share = f"{hits / max(1, len(part)):.1%} ({low:.1%} to {high:.1%})"
-        tickets, notes = sum(one.tickets > 0 for one in part), sum(one.notes > 0 for one in part)
+        tickets, notes = (
+            sum(fortnight.tickets > 0 for fortnight in part),
+            sum(fortnight.notes > 0 for fortnight in part),
+        )
         lines.append(f"| {len(part)}, {name} | {hits} | {share} | {tickets} | {notes} |")
     return "\n".join(lines)
 
@@ -240,12 +251,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     chosen = parser.parse_args(arguments)
     chosen.keep.mkdir(parents=True, exist_ok=True)
-    found: list[WatchedFortnight] = []
-    for one in measured(chosen.banks, TUNING_SEED if chosen.tuning else FIRST_SEED, chosen.keep):
-        found.append(one)
-        for summary in one.summaries:
-            print(f"{one.seed} {summary}", file=sys.stderr, flush=True)
-    print(table(found))
+    fortnights: list[WatchedFortnight] = []
+    for fortnight in measured(
+        chosen.banks, TUNING_SEED if chosen.tuning else FIRST_SEED, chosen.keep
+    ):
+        fortnights.append(fortnight)
+        for summary in fortnight.summaries:
+            print(f"{fortnight.seed} {summary}", file=sys.stderr, flush=True)
+    print(table(fortnights))
 
 
 if __name__ == "__main__":

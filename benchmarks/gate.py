@@ -138,15 +138,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     parser.add_argument("--json", type=Path, help="write every pair's outcome to this file")
     chosen = parser.parse_args(arguments)
-    found = []
+    measured = []
     for outcome in outcomes(chosen.banks):
-        found.append(outcome)
+        measured.append(outcome)
         print(
             f"{outcome.truth:<7} {outcome.verdict:<15} {outcome.kind}", file=sys.stderr, flush=True
         )
-    print(tables(found))
+    print(tables(measured))
     if chosen.json:
-        chosen.json.write_text(json.dumps([asdict(outcome) for outcome in found], indent=1))
+        chosen.json.write_text(json.dumps([asdict(outcome) for outcome in measured], indent=1))
 
 
 if __name__ == "__main__":

@@ -25,19 +25,19 @@ def wilson(hits: int, of: int) -> tuple[float, float]:
     return max(0.0, (centre - spread) / (1 + z2 / of)), min(1.0, (centre + spread) / (1 + z2 / of))
 
 
-def tables(found: Sequence[Outcome]) -> str:
+def tables(outcomes: Sequence[Outcome]) -> str:
     """Both tables in Markdown, an empty line between them."""
-    return f"{_errors(found)}\n\n{_kinds(found)}"
+    return f"{_errors(outcomes)}\n\n{_kinds(outcomes)}"
 
 
-def _errors(found: Sequence[Outcome]) -> str:
+def _errors(outcomes: Sequence[Outcome]) -> str:
     verdicts = {
-        "Tollgate": [one.verdict for one in found],
-        "point values": [one.point_verdict for one in found],
+        "Tollgate": [outcome.verdict for outcome in outcomes],
+        "point values": [outcome.point_verdict for outcome in outcomes],
     }
     lines = [
-        f"| {len(found)} pairs, {len({one.seed for one in found})} banks | Tollgate | gate of point"
-        " values |"
+        f"| {len(outcomes)} pairs, {len({outcome.seed for outcome in outcomes})} banks | Tollgate |"
+        " gate of point values |"
     ]
     lines.append("|---|---|---|")
     for what, truth, decision in (
@@ -49,13 +49,13 @@ def _errors(found: Sequence[Outcome]) -> str:
         ("equal, refused", "equal", "refused"),
         ("equal, put before a person", "equal", "needs a person"),
     ):
-        rows = [index for index, one in enumerate(found) if one.truth == truth]
+        rows = [index for index, outcome in enumerate(outcomes) if outcome.truth == truth]
         cells = [
             _share([given[index] for index in rows].count(decision), len(rows))
             for given in verdicts.values()
         ]
         lines.append(f"| {what} | {' | '.join(cells)} |")
-    seconds = np.median([one.seconds for one in found])
+    seconds = np.median([outcome.seconds for outcome in outcomes])
     lines.append(f"| CPU seconds of an evaluation, median | {seconds:.1f} | |")
     return "\n".join(lines)
 
@@ -65,26 +65,28 @@ def _share(hits: int, of: int) -> str:
     return f"{hits} of {of} ({100 * low:.0f}–{100 * high:.0f} %)"
 
 
-def _kinds(found: Sequence[Outcome]) -> str:
+def _kinds(outcomes: Sequence[Outcome]) -> str:
     lines = [
         "| kind of pair | pairs | metric lost, median | truth: worse / equal / better |",
         "|---|---|---|---|",
     ]
     lines[0] += " approved / person / refused | by point values approved | what failed |"
     lines[1] += "---|---|---|"
-    for kind in dict.fromkeys(one.kind for one in found):
-        of = [one for one in found if one.kind == kind]
-        truth = [[one.truth for one in of].count(name) for name in ("worse", "equal", "better")]
+    for kind in dict.fromkeys(outcome.kind for outcome in outcomes):
+        of = [outcome for outcome in outcomes if outcome.kind == kind]
+        truth = [
+            [outcome.truth for outcome in of].count(name) for name in ("worse", "equal", "better")
+        ]
         decided = [
-            [one.verdict for one in of].count(name)
+            [outcome.verdict for outcome in of].count(name)
             for name in ("approved", "needs a person", "refused")
         ]
-        points = [one.point_verdict for one in of].count("approved")
-        failed = [name for one in of for name in one.failed]
+        points = [outcome.point_verdict for outcome in of].count("approved")
+        failed = [name for outcome in of for name in outcome.failed]
         named = ", ".join(f"{name} {failed.count(name)}" for name in dict.fromkeys(failed))
         lines.append(
-            f"| {kind} | {len(of)} | {np.median([one.loss for one in of]):+.3f} | {_slashed(truth)}"
-            f" | {_slashed(decided)} | {points} | {named} |"
+            f"| {kind} | {len(of)} | {np.median([outcome.loss for outcome in of]):+.3f}"
+            f" | {_slashed(truth)} | {_slashed(decided)} | {points} | {named} |"
         )
     return "\n".join(lines)
 

@@ -55,7 +55,7 @@ def losses(
     """How much of the metric production loses with the candidate in the champion's place: overall,
     and by slice.
     """
-    mine, theirs = (
+    candidate_scores, champion_scores = (
         scorer.score(matrix_of(truth.rows, scorer.feature_names))
         for scorer in (candidate, champion)
     )
@@ -64,8 +64,10 @@ def losses(
     for piece in use_case.evidence.slices:
         rows = selected.mask(truth.rows, piece)
         if truth.fraud[rows].sum() >= SLICE_FRAUDS:
-            by_slice[piece.name] = truth.metric(theirs, rows) - truth.metric(mine, rows)
-    return truth.metric(theirs) - truth.metric(mine), by_slice
+            by_slice[piece.name] = truth.metric(champion_scores, rows) - truth.metric(
+                candidate_scores, rows
+            )
+    return truth.metric(champion_scores) - truth.metric(candidate_scores), by_slice
 
 
 def write_truth(folder: Path, condition: str, use_case: UseCase) -> None:

@@ -167,8 +167,10 @@ def accused(share: float, where: Callable[[pd.DataFrame], pd.Series]) -> Damage:
 
 def without_terminal_reports(frame: pd.DataFrame, _random: np.random.Generator) -> pd.DataFrame:
     """The feature job saw no reports: every feature made of labels is at its default."""
-    told = [f for f in USE_CASE.stored_features.features if isinstance(f, LabelCount | LabelRate)]
-    return frame.assign(**{feature.name: feature.default for feature in told})
+    labelled = [
+        f for f in USE_CASE.stored_features.features if isinstance(f, LabelCount | LabelRate)
+    ]
+    return frame.assign(**{feature.name: feature.default for feature in labelled})
 
 
 def few_customers(one_in: int) -> Damage:

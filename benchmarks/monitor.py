@@ -119,7 +119,7 @@ def _world(rows: int) -> World:
         for seed, first in ((1, MATURED), (2, LAST))
     ]
     days[1].features["transaction_id"] += rows
-    features = pd.concat([one.features for one in days], ignore_index=True)
+    features = pd.concat([day.features for day in days], ignore_index=True)
     features["customer_id"] = rng.integers(1, rows // 2, len(features))
     features["terminal_id"] = rng.integers(1, rows, len(features))
     reports = days[0].reports.sample(frac=FRAUD_SHARE, random_state=1)

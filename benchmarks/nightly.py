@@ -96,11 +96,11 @@ def nights(home: Path) -> list[Night]:
 
 def _night(settings: Settings, day: date) -> Night:
     api, names = AirflowApi(settings), Orchestration(settings.use_case)
-    found = {}
+    figures = {}
     for stage, task_id in STAGES.items():
         run = api.runs(names.dag_id(stage), str(day))[-1]
-        found[stage] = (run, next(task for task in api.tasks(run) if task.task_id == task_id))
-    begun, ended = found["ingest"][0].started, found["monitor"][1].ended
+        figures[stage] = (run, next(task for task in api.tasks(run) if task.task_id == task_id))
+    begun, ended = figures["ingest"][0].started, figures["monitor"][1].ended
     assert begun is not None
     assert ended is not None
     rows = (
@@ -108,7 +108,7 @@ def _night(settings: Settings, day: date) -> Night:
         .latest("ingest", first=day, last=day)[day]
         .account.rows_in
     )
-    stages = {stage: _seconds(api, run, task) for stage, (run, task) in found.items()}
+    stages = {stage: _seconds(api, run, task) for stage, (run, task) in figures.items()}
     return Night(day=day, rows=rows, wall=(ended - begun).total_seconds(), stages=stages)
 
 
@@ -141,10 +141,10 @@ def _free_ports(count: int) -> list[int]:
 def main() -> None:
     """Print the table."""
     with tempfile.TemporaryDirectory() as folder:
-        found = nights(Path(folder) / "home")
+        measured = nights(Path(folder) / "home")
     print("| night | rows | wall-clock | of that orchestration | inside the stages, s |")
     print("|---|---|---|---|---|")
-    for night in found:
+    for night in measured:
         print(night.to_markdown())
 
 

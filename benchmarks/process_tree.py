@@ -89,11 +89,11 @@ class _Sampler(threading.Thread):
         self.seen.append((total, java))
 
     def _all(self) -> list[psutil.Process]:
-        found = []
+        processes = []
         for root in self.roots:
             with suppress(psutil.Error):
-                found += [root, *root.children(recursive=True)]
-        return found
+                processes += [root, *root.children(recursive=True)]
+        return processes
 
 
 def _spent(process: psutil.Process) -> float:

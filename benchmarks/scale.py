@@ -61,12 +61,14 @@ class Night:
     def to_markdown(self) -> str:
         """A row: size, each stage's seconds and peak, all seconds, the largest peak."""
         rows, _, kind = self.size.partition(":")
-        told = KINDS[kind]
-        cells = [f"{one.seconds:.0f} s, {one.peak / GIB:.1f} GiB" for one in self.usages.values()]
-        seconds = sum(one.seconds for one in self.usages.values())
-        peak = max(one.peak for one in self.usages.values())
+        title = KINDS[kind]
+        cells = [
+            f"{usage.seconds:.0f} s, {usage.peak / GIB:.1f} GiB" for usage in self.usages.values()
+        ]
+        seconds = sum(usage.seconds for usage in self.usages.values())
+        peak = max(usage.peak for usage in self.usages.values())
         return (
-            f"| {int(rows):,}{told} | {' | '.join(cells)} | **{seconds:.0f} s, {peak / GIB:.1f}"
+            f"| {int(rows):,}{title} | {' | '.join(cells)} | **{seconds:.0f} s, {peak / GIB:.1f}"
             " GiB** |"
         )
 

@@ -86,11 +86,11 @@ class _Due:
         self.days: dict[date, list[Any]] = {}
 
     def add(self, events: Transactions, times: Any) -> None:
-        told = ~np.isnat(times)
-        days = times[told].astype("datetime64[D]")
+        reported = ~np.isnat(times)
+        days = times[reported].astype("datetime64[D]")
         for day in np.unique(days):
             here = days == day
-            table = reports_table(events.transaction_id[told][here], times[told][here])
+            table = reports_table(events.transaction_id[reported][here], times[reported][here])
             self.days.setdefault(day.item(), []).append(table)
 
     def on(self, day: date) -> Any:

@@ -74,11 +74,11 @@ def best_of(works: Sequence[Callable[[], object]], repeats: int) -> list[float]:
     """
     seconds: list[list[float]] = [[] for _ in works]
     for _ in range(repeats):
-        for work, found in zip(works, seconds, strict=True):
+        for work, timings in zip(works, seconds, strict=True):
             began = time.perf_counter()
             work()
-            found.append(time.perf_counter() - began)
-    return [min(found) for found in seconds]
+            timings.append(time.perf_counter() - began)
+    return [min(seconds_taken) for seconds_taken in seconds]
 
 
 def main() -> None:

@@ -91,27 +91,27 @@ def load(plan: Plan, server: psutil.Process) -> dict[str, Any]:
         file.flush()
         command = [sys.executable, "-m", "benchmarks.serving_load", file.name]
         output = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout
-    found: dict[str, Any] = json.loads(output)
-    return found
+    document: dict[str, Any] = json.loads(output)
+    return document
 
 
-def shown(what: str, found: dict[str, Any]) -> str:
+def shown(what: str, figures: dict[str, Any]) -> str:
     """A row of the table."""
     load_kind = (
-        f"{found['rate']:,.0f} requests/s"
-        if found["rate"]
-        else f"{found['connections']} connections"
+        f"{figures['rate']:,.0f} requests/s"
+        if figures["rate"]
+        else f"{figures['connections']} connections"
     )
     cells = [
         what,
-        f"{found['rows']:,}",
+        f"{figures['rows']:,}",
         load_kind,
-        f"{found['rows_a_second']:,.0f}",
-        f"{found['p50']:.1f}",
-        f"{found['p99']:.1f}",
-        f"{found['p999']:.1f}",
-        f"{found['server_cores']:.2f}",
-        f"{found['client_cores']:.2f}",
+        f"{figures['rows_a_second']:,.0f}",
+        f"{figures['p50']:.1f}",
+        f"{figures['p99']:.1f}",
+        f"{figures['p999']:.1f}",
+        f"{figures['server_cores']:.2f}",
+        f"{figures['client_cores']:.2f}",
     ]
     return f"| {' | '.join(cells)} |"
 
@@ -221,13 +221,13 @@ def soak(settings: Settings, minutes: int) -> None:
         for minute in range(minutes):
             plan = _plan(settings.serve_port, key, "json", 64, 8, seed=minute + 1)
             plan = replace(plan, seconds=55.0, rate=300.0, most_requests=300 * 55)
-            found = load(plan, server)
+            figures = load(plan, server)
             memory = sum(
                 each.memory_info().rss for each in [server, *server.children(recursive=True)]
             )
             kept = state_bytes(settings, key)
-            told = f"{memory / 2**20:,.0f} MiB, of which states {kept / 2**20:,.0f}"
-            print(f"{shown(f'minute {minute + 1}', found)} {told}", flush=True)
+            memory_text = f"{memory / 2**20:,.0f} MiB, of which states {kept / 2**20:,.0f}"
+            print(f"{shown(f'minute {minute + 1}', figures)} {memory_text}", flush=True)
 
 
 def state_bytes(settings: Settings, key: str) -> float:
@@ -235,10 +235,10 @@ def state_bytes(settings: Settings, key: str) -> float:
     import httpx
 
     headers = {"authorization": f"Bearer {key}"}
-    told = httpx.get(
+    page = httpx.get(
         f"http://127.0.0.1:{settings.serve_port}/metrics", headers=headers, trust_env=False
     ).text
-    return sum(float(line.split()[-1]) for line in told.splitlines() if "_state_bytes{" in line)
+    return sum(float(line.split()[-1]) for line in page.splitlines() if "_state_bytes{" in line)
 
 
 def main() -> None:
@@ -246,9 +246,9 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--soak", type=int, metavar="MINUTES")
     parser.add_argument("--cards", type=int, metavar="N")
-    asked = parser.parse_args()
-    if asked.cards:
-        measure_cards(asked.cards)
+    options = parser.parse_args()
+    if options.cards:
+        measure_cards(options.cards)
         return
     with tempfile.TemporaryDirectory() as folder:
         settings = Settings.build(
@@ -260,8 +260,8 @@ def main() -> None:
         )
         run = Run(settings, USE_CASE)
         make_home(run, events(CARDS, TERMINALS, per_card=PER_CARD))
-        if asked.soak:
-            soak(settings, asked.soak)
+        if options.soak:
+            soak(settings, options.soak)
             return
         print(f"| {' | '.join(COLUMNS)} |\n|---|---:|---|{'---:|' * 6}", flush=True)
         measure_model(run)

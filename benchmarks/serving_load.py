@@ -89,8 +89,8 @@ def _rows(events: Events, rows: slice) -> list[dict[str, Any]]:
 
 
 def _json(events: Events, rows: slice) -> bytes:
-    found = _rows(events, rows)
-    return json.dumps(found[0] if len(found) == 1 else {"events": found}).encode()
+    table = _rows(events, rows)
+    return json.dumps(table[0] if len(table) == 1 else {"events": table}).encode()
 
 
 def _rival(events: Events, rows: slice) -> bytes:
@@ -168,7 +168,7 @@ async def _open(plan: Plan, made: list[bytes], taken: Taken, end: float) -> None
         free.put_nowait((reader, writer))
 
     began = time.perf_counter()
-    asked = []
+    requests = []
     for number, body in enumerate(made):
         due = began + number / plan.rate
         if due > end:
@@ -176,8 +176,8 @@ async def _open(plan: Plan, made: list[bytes], taken: Taken, end: float) -> None
         delay = due - time.perf_counter()
         if delay > 0:
             await asyncio.sleep(delay)
-        asked.append(asyncio.create_task(ask(body, due)))
-    await asyncio.gather(*asked)
+        requests.append(asyncio.create_task(ask(body, due)))
+    await asyncio.gather(*requests)
 
 
 def spent(process: psutil.Process) -> float:

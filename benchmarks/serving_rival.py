@@ -99,14 +99,14 @@ def application(folder: Path, features: FeatureSet) -> FastAPI:
     @app.post("/v1/score")
     def score(rows: list[Transaction]) -> list[dict[str, Any]]:
         keys = [{"customer_id": row.customer_id, "terminal_id": row.terminal_id} for row in rows]
-        found = feast.get_online_features(features=names, entity_rows=keys).to_dict()
-        columns = [[row.amount for row in rows], *(found[name.split(":")[1]] for name in names)]
+        values = feast.get_online_features(features=names, entity_rows=keys).to_dict()
+        columns = [[row.amount for row in rows], *(values[name.split(":")[1]] for name in names)]
         matrix = np.zeros((len(rows), width))
         matrix[:, : min(width, len(columns))] = np.array(columns[:width], dtype=float).T
         scores = model.predict_proba(matrix)[:, 1]
         return [
-            {"transaction_id": row.transaction_id, "score": float(one)}
-            for row, one in zip(rows, scores, strict=True)
+            {"transaction_id": row.transaction_id, "score": float(score)}
+            for row, score in zip(rows, scores, strict=True)
         ]
 
     return app

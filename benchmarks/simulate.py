@@ -58,7 +58,7 @@ def written() -> int:
 
 def timings() -> list[Timing]:
     """Both ways, the best of `REPEATS` runs each."""
-    found = []
+    timed = []
     for what, work in (
         ("simulate, in memory", in_memory),
         ("simulate, written to the landing zone", written),
@@ -68,8 +68,8 @@ def timings() -> list[Timing]:
             began = time.perf_counter()
             rows = work()
             runs.append(time.perf_counter() - began)
-        found.append(Timing(what, rows, min(runs)))
-    return found
+        timed.append(Timing(what, rows, min(runs)))
+    return timed
 
 
 if __name__ == "__main__":

@@ -125,8 +125,8 @@ if __name__ == "__main__":
                 fit(way, chosen, Path(scratch))
         case [] | [_] as given:
             main(
-                [(way, int(size)) for way, _, size in (one.partition(":") for one in given)]
+                [(way, int(size)) for way, _, size in (option.partition(":") for option in given)]
                 or list(RUNS)
             )
         case given:
-            main([(way, int(size)) for way, _, size in (one.partition(":") for one in given)])
+            main([(way, int(size)) for way, _, size in (option.partition(":") for option in given)])

@@ -94,24 +94,24 @@ def watch_bank(number: int, first_seed: int, evidently: bool) -> tuple[list[Quie
 
     bank = WatchedBank(first_seed + number)
     quiet, known_by_day = [], {}
-    for day, found, known in run_days(bank, list(bank.usual.values())):
-        known_by_day[day] = known
+    for day, diagnosed, past in run_days(bank, list(bank.usual.values())):
+        known_by_day[day] = past
         if day >= STARTS + timedelta(days=HISTORY_DAYS):
-            asked = evidently and (day - STARTS).days % EVIDENTLY_EVERY == 0
-            told = default_preset(bank, bank.usual[day]) if asked else None
+            compares = evidently and (day - STARTS).days % EVIDENTLY_EVERY == 0
+            preset = default_preset(bank, bank.usual[day]) if compares else None
             quiet.append(
                 Quiet(
                     seed=bank.seed,
                     day=day,
-                    cause=found.cause,
-                    severity=found.severity,
-                    told=found.describe(),
-                    evidently=told,
+                    cause=diagnosed.cause,
+                    severity=diagnosed.severity,
+                    told=diagnosed.describe(),
+                    evidently=preset,
                 )
             )
-    mine = [trouble for index, trouble in enumerate(TROUBLES) if (index + number) % SPREAD == 0]
+    chosen = [trouble for index, trouble in enumerate(TROUBLES) if (index + number) % SPREAD == 0]
     seen = []
-    for place, trouble in enumerate(mine):
+    for place, trouble in enumerate(chosen):
         first = STARTS + timedelta(
             days=HISTORY_DAYS + 12 + (place * 17 + number * 3) % (120 - 12 - DAYS)
         )
@@ -120,55 +120,57 @@ def watch_bank(number: int, first_seed: int, evidently: bool) -> tuple[list[Quie
 
 
 def run_days(
-    bank: WatchedBank, days: Sequence[Watched], known: Known | None = None
+    bank: WatchedBank, days: Sequence[Watched], past: Known | None = None
 ) -> Iterator[tuple[date, Diagnosis, Known]]:
     """The diagnosis of each day in turn, with what was known before it."""
     from pipelines.nightly.monitor.diagnosis.day import Known, watch_day
 
-    before = known or Known()
+    before = past or Known()
     delay = timedelta(days=bank.use_case.label.delay_days)
     features = bank.use_case.stored_features
     worth_of = {
         **{d: w.worth for d, w in bank.usual.items()},
-        **{one.day: one.worth for one in days},
+        **{day.day: day.worth for day in days},
     }
-    for one in days:
-        subject = one.day - delay
-        worths = {then: worth for then, worth in worth_of.items() if then <= subject}
+    for day in days:
+        subject = day.day - delay
+        worths = {earlier: worth for earlier, worth in worth_of.items() if earlier <= subject}
         now = Known(profiles=before.profiles, causes=before.causes, worths=worths)
-        found = watch_day(
-            one.day,
-            one.profile,
+        diagnosis = watch_day(
+            day.day,
+            day.profile,
             now,
             bank.use_case.watch,
             subject=subject,
             reach=lambda name: features[name].reach_days,
         )
-        yield one.day, found, now
+        yield day.day, diagnosis, now
         before = Known(
-            profiles={**before.profiles, one.day: one.profile},
-            causes={**before.causes, one.day: found.cause},
+            profiles={**before.profiles, day.day: day.profile},
+            causes={**before.causes, day.day: diagnosis.cause},
         )
 
 
 def watch_trouble(
-    bank: WatchedBank, trouble: Trouble, first: date, known: Known, evidently: bool
+    bank: WatchedBank, trouble: Trouble, first: date, past: Known, evidently: bool
 ) -> Seen:
     """One incident, told day by day."""
     days = list(trouble.watched(bank, first))
-    found = [diagnosis for _, diagnosis, _ in run_days(bank, days, known)]
-    usual = [bank.usual[one.day] for one in days[: trouble.lasts]]
+    diagnoses = [diagnosis for _, diagnosis, _ in run_days(bank, days, past)]
+    usual = [bank.usual[day.day] for day in days[: trouble.lasts]]
     caught, missed = (
-        sum(getattr(one.truth, name) for one in days[: trouble.lasts])
+        sum(getattr(day.truth, name) for day in days[: trouble.lasts])
         / sum(getattr(u.truth, name) for u in usual)
         for name in ("caught_money", "missed_money")
     )
     spoke = [
-        index for index, one in enumerate(found) if one.cause not in ("well", "echo", "unjudged")
+        index
+        for index, diagnosis in enumerate(diagnoses)
+        if diagnosis.cause not in ("well", "echo", "unjudged")
     ]
     first_possible = bank.use_case.label.delay_days if trouble.kind == "concept" else 0
-    named = next((one for one in found if one.cause in trouble.right), None)
-    first_told = found[spoke[0]] if spoke else None
+    named = next((diagnosis for diagnosis in diagnoses if diagnosis.cause in trouble.right), None)
+    first_told = diagnoses[spoke[0]] if spoke else None
     final = named if trouble.kind == "concept" and named else first_told
     return Seen(
         seed=bank.seed,
@@ -184,11 +186,11 @@ def watch_trouble(
         right=bool(final and final.cause in trouble.right),
         told=final.describe() if final else "",
         evidently=default_preset(bank, days[first_possible]) if evidently else None,
-        causes=[one.cause for one in found],
+        causes=[diagnosis.cause for diagnosis in diagnoses],
     )
 
 
-def default_preset(bank: WatchedBank, one: Watched) -> Preset:
+def default_preset(bank: WatchedBank, watched: Watched) -> Preset:
     """What Evidently's preset, as it is by default, says of the day's sample against the training
     window's.
     """
@@ -197,7 +199,7 @@ def default_preset(bank: WatchedBank, one: Watched) -> Preset:
 
     os.environ.setdefault("DO_NOT_TRACK", "1")
     snapshot = Report([DataDriftPreset()]).run(
-        Dataset.from_pandas(one.sample.astype(float)),
+        Dataset.from_pandas(watched.sample.astype(float)),
         Dataset.from_pandas(bank.champion.reference.astype(float)),
     )
     counted = next(
@@ -248,24 +250,28 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for days, troubles in measured(chosen.banks, first_seed, not chosen.without_evidently):
         quiet += days
         seen += troubles
-        for one in (q for q in days if q.cause not in ("well",)):
+        for quiet_day in (q for q in days if q.cause not in ("well",)):
             print(
-                f"usual   {one.severity:<7} {one.cause:<8} {one.day} {one.told}",
+                f"usual   {quiet_day.severity:<7} {quiet_day.cause:<8} {quiet_day.day}"
+                f" {quiet_day.told}",
                 file=sys.stderr,
                 flush=True,
             )
-        for one in troubles:
-            word = "right" if one.right else "WRONG"
-            late = "never" if one.noticed is None else one.noticed - one.first_possible
+        for trouble in troubles:
+            word = "right" if trouble.right else "WRONG"
+            late = "never" if trouble.noticed is None else trouble.noticed - trouble.first_possible
             print(
-                f"{word} {late} {one.kind} {one.size} ({one.caught:.2f}, {one.missed:.2f}): "
-                f"{one.told} {one.causes}",
+                f"{word} {late} {trouble.kind} {trouble.size}"
+                f" ({trouble.caught:.2f}, {trouble.missed:.2f}): {trouble.told} {trouble.causes}",
                 file=sys.stderr,
                 flush=True,
             )
     print(tables(quiet, seen))
     if chosen.json:
-        outcomes = {"quiet": [asdict(one) for one in quiet], "seen": [asdict(one) for one in seen]}
+        outcomes = {
+            "quiet": [asdict(day) for day in quiet],
+            "seen": [asdict(trouble) for trouble in seen],
+        }
         chosen.json.write_text(json.dumps(outcomes, indent=1, default=str))
 
 

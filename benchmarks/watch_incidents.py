@@ -177,10 +177,10 @@ def retired(kept: float) -> Callable[[Happened, date, date], Happened]:
         new = honest & (random < gone.sum() / max(1, honest.sum()))
         week = np.timedelta64(7, "D")
         scenario = np.where(gone, 0, np.where(new, 4, events.scenario)).astype(np.int8)
-        told = np.where(
+        late_reports = np.where(
             gone, np.datetime64("NaT", "us"), np.where(new, events.event_time + week, reported)
         )
-        return replace(events, scenario=scenario), told
+        return replace(events, scenario=scenario), late_reports
 
     return change
 

@@ -22,7 +22,7 @@ def tables(quiet: Sequence[Quiet], seen: Sequence[Seen]) -> str:
 
 def _figures(quiet: Sequence[Quiet], seen: Sequence[Seen]) -> str:
     months = len(quiet) / DAYS_A_MONTH
-    costly = [one for one in seen if one.costly]
+    costly = [trouble for trouble in seen if trouble.costly]
     lines = [
         (
             f"| {months:.0f} usual months, {len(seen)} months with an incident ({len(costly)} cost"
@@ -30,26 +30,37 @@ def _figures(quiet: Sequence[Quiet], seen: Sequence[Seen]) -> str:
         ),
         "|---|---|---|---|",
     ]
-    pages = sum(one.severity == "page" for one in quiet) / months
-    loud = sum(one.severity in ("ticket", "page") for one in quiet) / months
-    shown = [one.evidently for one in quiet if one.evidently is not None]
+    pages = sum(day.severity == "page" for day in quiet) / months
+    loud = sum(day.severity in ("ticket", "page") for day in quiet) / months
+    shown = [day.evidently for day in quiet if day.evidently is not None]
     whole, some = (
-        DAYS_A_MONTH * sum(getattr(one, part) for one in shown) / max(1, len(shown))
+        DAYS_A_MONTH * sum(getattr(trouble, part) for trouble in shown) / max(1, len(shown))
         for part in ("dataset", "column")
     )
     lines.append(f"| false pages a month | {pages:.2f} | {whole:.2f} | {some:.2f} |")
     lines.append(f"| false pages and tickets a month | {loud:.2f} | {whole:.2f} | {some:.2f} |")
     for what, of in (("incidents that cost money", costly), ("all incidents", seen)):
-        mine = _share(of, lambda one: one.noticed is not None and one.noticed <= one.first_possible)
-        theirs = _share(of, lambda one: one.evidently is not None and one.evidently.dataset)
-        column = _share(of, lambda one: one.evidently is not None and one.evidently.column)
+        noticed = _share(
+            of,
+            lambda trouble: (
+                trouble.noticed is not None and trouble.noticed <= trouble.first_possible
+            ),
+        )
+        evidently = _share(
+            of, lambda trouble: trouble.evidently is not None and trouble.evidently.dataset
+        )
+        column = _share(
+            of, lambda trouble: trouble.evidently is not None and trouble.evidently.column
+        )
         lines.append(
-            f"| {what}, noticed on the first run that could show it | {mine} | {theirs} |"
+            f"| {what}, noticed on the first run that could show it | {noticed} | {evidently} |"
             f" {column} |"
         )
-        mine = _share(of, lambda one: one.noticed is not None)
-        lines.append(f"| {what}, noticed within 12 days | {mine} | – | – |")
-    named = _share([one for one in seen if one.noticed is not None], lambda one: one.right)
+        noticed = _share(of, lambda trouble: trouble.noticed is not None)
+        lines.append(f"| {what}, noticed within 12 days | {noticed} | – | – |")
+    named = _share(
+        [trouble for trouble in seen if trouble.noticed is not None], lambda trouble: trouble.right
+    )
     lines.append(f"| right cause, of those noticed | {named} | names none | names none |")
     return "\n".join(lines)
 
@@ -65,17 +76,21 @@ def _kinds(seen: Sequence[Seen]) -> str:
         "| incident | size | caught, missed money | first run | right cause | told as |",
         "|---|---|---|---|---|---|",
     ]
-    for kind, size in dict.fromkeys(sorted((one.kind, one.size) for one in seen)):
-        mine = [one for one in seen if (one.kind, one.size) == (kind, size)]
-        first = sum(one.noticed is not None and one.noticed <= one.first_possible for one in mine)
-        right = sum(one.right for one in mine)
+    for kind, size in dict.fromkeys(sorted((trouble.kind, trouble.size) for trouble in seen)):
+        of_kind = [trouble for trouble in seen if (trouble.kind, trouble.size) == (kind, size)]
+        first = sum(
+            trouble.noticed is not None and trouble.noticed <= trouble.first_possible
+            for trouble in of_kind
+        )
+        right = sum(trouble.right for trouble in of_kind)
         caught, missed = (
-            sum(getattr(one, name) for one in mine) / len(mine) for name in ("caught", "missed")
+            sum(getattr(trouble, name) for trouble in of_kind) / len(of_kind)
+            for name in ("caught", "missed")
         )
-        told = ", ".join(
-            f"{cause} {sum(one.cause == cause for one in mine)}"
-            for cause in sorted({o.cause for o in mine})
+        causes = ", ".join(
+            f"{cause} {sum(trouble.cause == cause for trouble in of_kind)}"
+            for cause in sorted({o.cause for o in of_kind})
         )
-        counts = f"{first} of {len(mine)} | {right} of {len(mine)}"
-        lines.append(f"| {kind} | {size} | {caught:.0%}, {missed:.0%} | {counts} | {told} |")
+        counts = f"{first} of {len(of_kind)} | {right} of {len(of_kind)}"
+        lines.append(f"| {kind} | {size} | {caught:.0%}, {missed:.0%} | {counts} | {causes} |")
     return "\n".join(lines)

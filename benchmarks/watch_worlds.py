@@ -82,9 +82,11 @@ class WatchedBank:
             for n in firsts
         ]
         return {
-            one.day: one
+            watched.day: watched
             for part in parts
-            for one in self.watched(*self.frame(part.widened(before=LEAD_DAYS)), since=part.first)
+            for watched in self.watched(
+                *self.frame(part.widened(before=LEAD_DAYS)), since=part.first
+            )
         }
 
     def frame(
@@ -187,7 +189,7 @@ class WatchedBank:
 
     def _coherence(self, chosen: pd.DataFrame, sample: pd.DataFrame) -> dict[str, float]:
         schema = self.use_case.stored_features.schema
-        found: dict[str, float] = {}
+        correlations: dict[str, float] = {}
         for entity in schema.entities:
             names = [
                 n
@@ -195,10 +197,10 @@ class WatchedBank:
                 if n in sample
             ]
             values = {name: sample[name].to_numpy() for name in names}
-            found |= coherence(
+            correlations |= coherence(
                 chosen[entity.key].to_numpy(), chosen[schema.time].to_numpy(), values
             )
-        return found
+        return correlations
 
     def _counts(self, today: pd.DataFrame) -> dict[str, object]:
         case = self.use_case

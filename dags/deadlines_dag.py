@@ -41,7 +41,7 @@ def build(use_case: UseCase) -> DAG:
             run = run_of(get_current_context(), use_case.name)
             late = follow_deadlines(run)
             stage_done(run, "deadlines", None)
-            return [one.told for one in late]
+            return [lateness.told for lateness in late]
 
         look()
     return dag

@@ -22,7 +22,7 @@ def filled(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     """The environment with secrets in their places; raises `SystemExit` that names each file that
     is missing.
     """
-    asked = {
+    places = {
         name: PLACE.findall(value)
         for name, value in environment.items()
         if OURS.fullmatch(name) and "{" in value
@@ -30,7 +30,7 @@ def filled(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
     missing = sorted(
         {
             secret
-            for secrets in asked.values()
+            for secrets in places.values()
             for secret in secrets
             if not (folder / secret).is_file()
         }
@@ -40,7 +40,7 @@ def filled(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
             f"entrypoint: no secret {', '.join(missing)} in {folder}; has the service `secrets`"
             " run?"
         )
-    return {**environment, **{name: _filled(environment[name], folder) for name in asked}}
+    return {**environment, **{name: _filled(environment[name], folder) for name in places}}
 
 
 def _filled(value: str, folder: Path) -> str:

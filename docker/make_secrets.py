@@ -29,21 +29,21 @@ BUCKET = "tollgate"
 
 def main(root: Path) -> None:
     """Make what is missing below `root`, and write each service's folder."""
-    known = {name: _known(root / "all" / name) for name in PASSWORDS}
-    for folder, files in folders(known).items():
+    secrets = {name: _known(root / "all" / name) for name in PASSWORDS}
+    for folder, files in folders(secrets).items():
         for name, content in files.items():
             _write(root / folder / name, content, 0o444)
 
 
-def folders(known: Mapping[str, str]) -> dict[str, dict[str, str]]:
+def folders(secrets: Mapping[str, str]) -> dict[str, dict[str, str]]:
     """The files of each service's folder."""
     return {
-        "tollgate": {name: known[name] for name in (*DATABASES, "redis", "s3_key", "s3_secret")},
-        "buckets": {"s3_key": known["s3_admin_key"], "s3_secret": known["s3_admin_secret"]},
-        "postgres": {name: known[name] for name in ("superuser", *DATABASES)},
-        "redis": {"users.acl": _redis_users(known["redis"])},
-        "s3": {"s3.json": json.dumps({"identities": _identities(known)})},
-        "grafana": {"password": known["grafana"]},
+        "tollgate": {name: secrets[name] for name in (*DATABASES, "redis", "s3_key", "s3_secret")},
+        "buckets": {"s3_key": secrets["s3_admin_key"], "s3_secret": secrets["s3_admin_secret"]},
+        "postgres": {name: secrets[name] for name in ("superuser", *DATABASES)},
+        "redis": {"users.acl": _redis_users(secrets["redis"])},
+        "s3": {"s3.json": json.dumps({"identities": _identities(secrets)})},
+        "grafana": {"password": secrets["grafana"]},
     }
 
 
@@ -55,17 +55,21 @@ def _redis_users(password: str) -> str:
     return f"user default on #{digest} ~* &* +@all -@admin +config|get\n"
 
 
-def _identities(known: Mapping[str, str]) -> list[dict[str, object]]:
+def _identities(secrets: Mapping[str, str]) -> list[dict[str, object]]:
     """SeaweedFS's identities: one that works in our bucket, one that makes it."""
     working = [f"{action}:{BUCKET}" for action in ("Read", "Write", "List", "Tagging")]
     return [
-        {"name": "tollgate", "credentials": [_credentials(known, "s3")], "actions": working},
-        {"name": "buckets", "credentials": [_credentials(known, "s3_admin")], "actions": ["Admin"]},
+        {"name": "tollgate", "credentials": [_credentials(secrets, "s3")], "actions": working},
+        {
+            "name": "buckets",
+            "credentials": [_credentials(secrets, "s3_admin")],
+            "actions": ["Admin"],
+        },
     ]
 
 
-def _credentials(known: Mapping[str, str], name: str) -> dict[str, str]:
-    return {"accessKey": known[f"{name}_key"], "secretKey": known[f"{name}_secret"]}
+def _credentials(secrets: Mapping[str, str], name: str) -> dict[str, str]:
+    return {"accessKey": secrets[f"{name}_key"], "secretKey": secrets[f"{name}_secret"]}
 
 
 def _known(path: Path) -> str:

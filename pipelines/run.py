@@ -50,14 +50,14 @@ def code_version() -> str:
 
     That it is not known is logged, once in a process: it is evidence that will be missing.
     """
-    found = code_identity.__wrapped__()
-    if not found.is_known:
+    identity = code_identity.__wrapped__()
+    if not identity.is_known:
         LOGGER.warning(
             "the code cannot be named, and nothing made now says what made it: %s; %s",
-            found.problem,
-            found.remedy,
+            identity.problem,
+            identity.remedy,
         )
-    return found.version
+    return identity.version
 
 
 @dataclass(frozen=True)

@@ -21,19 +21,24 @@ def report(run: Run, new: NewIncident) -> Incident:
     """Open the incident, or say once more that it goes on; the configured channels get to know with
     `deliver`.
     """
-    told = run.settings.channels(new.severity)
+    channels = run.settings.channels(new.severity)
     incident, event = run.ledger.report_incident(
-        new, at=run.clock(), actor=run.actor, channels=told
+        new, at=run.clock(), actor=run.actor, channels=channels
     )
     log.info("incident %d %s: %s", incident.incident_id, event, new.summary)
     return incident
 
 
-def settle(run: Run, one: Incident, resolution: str) -> None:
+def settle(run: Run, incident: Incident, resolution: str) -> None:
     """Close the incident, and tell those who were told of it."""
-    told = run.settings.channels(one.severity)
+    channels = run.settings.channels(incident.severity)
     run.ledger.settle_incident(
-        one.kind, one.subject, resolution=resolution, at=run.clock(), actor=run.actor, channels=told
+        incident.kind,
+        incident.subject,
+        resolution=resolution,
+        at=run.clock(),
+        actor=run.actor,
+        channels=channels,
     )
 
 
@@ -45,9 +50,9 @@ def settle_superseded(run: Run, release_id: str) -> None:
     """
     try:
         made = run.ledger.release(release_id).created_at
-        for one in run.ledger.incidents(open_only=True):
-            if one.kind in OF_A_RELEASE and one.opened_at < made:
-                settle(run, one, f"{release_id}, which was made later, is champion")
+        for incident in run.ledger.incidents(open_only=True):
+            if incident.kind in OF_A_RELEASE and incident.opened_at < made:
+                settle(run, incident, f"{release_id}, which was made later, is champion")
     except TollgateError as error:
         log.warning("an incident of an earlier release stays open: %s", error)
 
@@ -70,7 +75,7 @@ def deliver(run: Run, *, now: bool = False) -> int:
     for message in waiting:
         if message.channel in down:
             continue
-        told = notice(
+        text = notice(
             message.event,
             message.body,
             use_case=run.use_case.name,
@@ -78,7 +83,7 @@ def deliver(run: Run, *, now: bool = False) -> int:
             home_id=home.home_id if home else "",
         )
         try:
-            send(run.settings, message.channel, told)
+            send(run.settings, message.channel, text)
         except StoreError as error:
             down.add(message.channel)
             log.warning("%s: %s (attempt %d)", error.what, error.found, message.attempts + 1)

@@ -32,7 +32,7 @@ def notice(
     of the home has incidents of the same number. `text` is the whole of it for people.
     """
     detail = IncidentDetail.from_stored(incident.get("detail") or {})
-    found: dict[str, Any] = {
+    fields: dict[str, Any] = {
         "event": event,
         "use_case": use_case,
         "severity": incident["severity"],
@@ -52,15 +52,17 @@ def notice(
         ),
         "link": f"{link.rstrip('/')}/incidents" if link else "",
     }
-    return {**found, "text": _lines(found)}
+    return {**fields, "text": _lines(fields)}
 
 
-def _lines(found: Mapping[str, Any]) -> str:
-    head = f"{found['event'].upper()} ({found['severity']}) {found['use_case']}: {found['what']}"
-    told = [f"{label}: {_text(found[name])}" for name, label in LINES if found[name]]
-    if found["resolution"]:
-        told.insert(0, f"resolved: {found['resolution']}")
-    return "\n".join([head, *told])
+def _lines(fields: Mapping[str, Any]) -> str:
+    head = (
+        f"{fields['event'].upper()} ({fields['severity']}) {fields['use_case']}: {fields['what']}"
+    )
+    lines = [f"{label}: {_text(fields[name])}" for name, label in LINES if fields[name]]
+    if fields["resolution"]:
+        lines.insert(0, f"resolved: {fields['resolution']}")
+    return "\n".join([head, *lines])
 
 
 def _text(value: str | Sequence[str]) -> str:

@@ -100,12 +100,12 @@ def _post(address: str | None, body: Mapping[str, Any]) -> None:
     httpx.post(address, json=body, timeout=TIMEOUT).raise_for_status()
 
 
-def _not_taken(channel: str, found: str) -> StoreError:
+def _not_taken(channel: str, problem: str) -> StoreError:
     return StoreError(
         f"a notice was not taken by {channel}",
         where=f"TOLLGATE_NOTIFY_{channel.upper()}",
         expected="a receiver that answers",
-        found=found,
+        found=problem,
         next_step="correct the address or wait; `tollgate oncall --send` tries again",
         runbook="docs/runbooks/notifier.md",
     )

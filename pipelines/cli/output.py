@@ -23,7 +23,11 @@ class _TypedConsole(Console):
     def print(self, *objects: Any, **options: Any) -> None:
         """Print as Rich does."""
         super().print(
-            *(as_typed(one) if isinstance(one, str) else one for one in objects), **options
+            *(
+                as_typed(argument) if isinstance(argument, str) else argument
+                for argument in objects
+            ),
+            **options,
         )
 
 

@@ -18,7 +18,7 @@ def tollgate(
         typer.Option(
             "--version",
             is_eager=True,
-            callback=lambda asked: _print(asked),
+            callback=lambda wanted: _print(wanted),
             help="say which code it is",
         ),
     ] = False,
@@ -26,25 +26,25 @@ def tollgate(
     """A gated, self-watching machine-learning pipeline on Airflow, Spark and Delta."""
 
 
-def _print(asked: bool) -> None:
+def _print(wanted: bool) -> None:
     """Print the version and end, where it is asked for; exit code 0 also where the commit is not
     known.
     """
-    if not asked:
+    if not wanted:
         return
     from importlib.metadata import version
 
     from pipelines.run import code_identity
 
-    found = code_identity()
-    commit, _, state = found.version.partition("+")
-    if found.is_known:
+    identity = code_identity()
+    commit, _, state = identity.version.partition("+")
+    if identity.is_known:
         meaning = {
             "dirty": ", files differ from it",
             "unchecked": ", whether files differ is not known",
         }
-        told = f"commit {commit}{meaning.get(state, '')}"
+        commit_line = f"commit {commit}{meaning.get(state, '')}"
     else:
-        told = f"commit unknown: {found.problem}; {found.remedy}"
-    print(f"tollgate {version('tollgate')}, {told}")
+        commit_line = f"commit unknown: {identity.problem}; {identity.remedy}"
+    print(f"tollgate {version('tollgate')}, {commit_line}")
     raise typer.Exit

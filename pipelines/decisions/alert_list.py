@@ -29,16 +29,16 @@ _NOT_LISTED = [
 
 
 def ranked_rows(
-    *, unit: Array, event: Array, score: Array, known: NDArray[np.bool_], capacity: int
+    *, unit: Array, event: Array, score: Array, known_units: NDArray[np.bool_], capacity: int
 ) -> NDArray[np.intp]:
     """Indices of the rows to list, the highest rank first: one row for each of the first `capacity`
     units.
 
     The arrays are parallel, one entry for each event of the day. A unit is ranked by its highest
-    score and stands with the event that has it; units that are `known` are left out. Equal scores
+    score and stands with the event that has it; units of `known_units` are left out. Equal scores
     are ordered by unit, then by event, so the list does not depend on the order of rows.
     """
-    open_rows = np.flatnonzero(~known)
+    open_rows = np.flatnonzero(~known_units)
     ranking = UnitRanking.of(unit[open_rows], score[open_rows])
     return np.asarray(open_rows[ranking.riskiest_events(event[open_rows], capacity)])
 
@@ -69,12 +69,12 @@ def alert_table(
     scorers: Mapping[str, tuple[Scorer, Matrix]],
     use_case: UseCase,
     predictions: pa.Table,
-    known: NDArray[np.bool_],
+    known_units: NDArray[np.bool_],
 ) -> pa.Table:
     """The day's list as rows of the lake's `alerts` table, the first rank first.
 
     `predictions` holds the day's rows of that table, `scorers` each release that decided with the
-    rows' features in its order, `known` whether the row's unit is known already. Rows rank by the
+    rows' features in its order, `known_units` whether the row's unit is known already. Rows rank by the
     score that decided them, whichever release gave it (decision 0193). Columns: day, rank INT,
     unit, event columns, score, reasons ARRAY<STRUCT<feature, value, contribution>>, release,
     model_version, fallback.
@@ -86,7 +86,7 @@ def alert_table(
         unit=predictions[use_case.review.unit].to_numpy(),
         event=predictions[schema.id].to_numpy(),
         score=predictions["score"].to_numpy(),
-        known=known,
+        known_units=known_units,
         capacity=use_case.review.capacity,
     )
     listed = predictions.drop_columns(_NOT_LISTED).take(rows)
@@ -106,13 +106,15 @@ def _reasons_by_release(
     count: int,
 ) -> list[list[dict[str, Any]]]:
     """Each row's reasons, by the release that decided it."""
-    found: list[list[dict[str, Any]]] = [[] for _ in rows]
+    reasons_by_row: list[list[dict[str, Any]]] = [[] for _ in rows]
     decided = np.asarray(listed["release"].to_pylist(), dtype=object)
     for release, (scorer, matrix) in scorers.items():
         places = np.flatnonzero(decided == release)
-        for place, told in zip(places, reasons(scorer, matrix[rows[places]], count), strict=True):
-            found[place] = told
-    return found
+        for place, row_reasons in zip(
+            places, reasons(scorer, matrix[rows[places]], count), strict=True
+        ):
+            reasons_by_row[place] = row_reasons
+    return reasons_by_row
 
 
 def _reasons_type() -> pa.DataType:

@@ -259,23 +259,23 @@ def _backfill(run: Run, plan: DemoPlan, report: Report) -> str:
 def _retrain(run: Run, plan: DemoPlan, report: Report) -> str:
     from pipelines.airflow.api import AirflowApi
 
-    asked = [
+    asking = [
         day
         for day, record in run.ledger.latest(
             MonitorAccount, first=plan.live.first, last=plan.live.last
         ).items()
         if record.account.asks_for_training
     ]
-    if not asked:
+    if not asking:
         return "no day asked for it"
-    state = _await_training(run, AirflowApi(run.settings), asked[0], report)
-    trained = run.ledger.latest(TrainAccount).get(asked[0] + timedelta(days=1))
+    state = _await_training(run, AirflowApi(run.settings), asking[0], report)
+    trained = run.ledger.latest(TrainAccount).get(asking[0] + timedelta(days=1))
     if trained is None:
-        return f"asked for on {asked[0]}, {state}"
+        return f"asked for on {asking[0]}, {state}"
     release = trained.account.release
     last = run.ledger.states(release)[-1]
     return (
-        f"asked for on {asked[0]}, {state}: {release} {_standing(run, last['state'])}"
+        f"asked for on {asking[0]}, {state}: {release} {_standing(run, last['state'])}"
         f" ({last['reason']})"
     )
 

@@ -42,10 +42,14 @@ def bug(settings: Settings) -> Sequence[Finding]:
         Finding(
             expected="a person is paged, and told what was done",
             happened="; ".join(
-                f"{one.severity} {one.kind}: {list(one.detail.done)}" for one in opened
+                f"{incident.severity} {incident.kind}: {list(incident.detail.done)}"
+                for incident in opened
             )
             or "nothing",
-            holds=[(one.kind, one.severity, bool(one.detail.done)) for one in opened]
+            holds=[
+                (incident.kind, incident.severity, bool(incident.detail.done))
+                for incident in opened
+            ]
             == [("bug", "critical", True)],
         ),
         _no_training(account),
@@ -103,7 +107,7 @@ def _champion(run: Run) -> Pointer:
 def broken_feature(run: Run) -> str:
     """The feature that the deploy breaks: the champion's first one that looks back in time."""
     features = run.use_case.feature_sets[run.use_case.model.feature_set].features
-    return next(one.name for one in features if isinstance(one, EntityFeature))
+    return next(feature.name for feature in features if isinstance(feature, EntityFeature))
 
 
 def make_constant(run: Run, days: DayRange, feature: str) -> None:

@@ -28,16 +28,18 @@ def concept(settings: Settings) -> Sequence[Finding]:
     champion = run.ledger.champion()
     write_days(run, DAYS, dict.fromkeys(DAYS, DayPlan((NAME,))))
     accounts = nights(run, DAYS)
-    found = accounts[TOLD.first]
-    opened = [one for one in run.ledger.incidents(open_only=True) if one.kind == "concept"]
+    day_account = accounts[TOLD.first]
+    opened = [
+        incident for incident in run.ledger.incidents(open_only=True) if incident.kind == "concept"
+    ]
     early = {day: account.cause for day, account in accounts.items() if day < TOLD.first}
     done = [line for account in accounts.values() for line in account.answers]
-    asked = [day for day, account in accounts.items() if account.asks_for_training]
+    asking = [day for day, account in accounts.items() if account.asks_for_training]
     return (
         Finding(
             expected="on the first run that knows labels of such a day it is called a new pattern",
-            happened=f"{found.cause}: {found.summary}",
-            holds=found.cause == "concept",
+            happened=f"{day_account.cause}: {day_account.summary}",
+            holds=day_account.cause == "concept",
         ),
         Finding(
             expected="before that no other cause is blamed",
@@ -46,14 +48,16 @@ def concept(settings: Settings) -> Sequence[Finding]:
         ),
         Finding(
             expected="a person is paged, and told to look at what was missed",
-            happened="; ".join(f"{one.severity}: {one.detail.next_step}" for one in opened)
+            happened="; ".join(
+                f"{incident.severity}: {incident.detail.next_step}" for incident in opened
+            )
             or "nobody",
-            holds=[one.severity for one in opened] == ["critical"],
+            holds=[incident.severity for incident in opened] == ["critical"],
         ),
         Finding(
             expected="no training is asked for: old labels do not know the pattern",
-            happened=", ".join(map(str, asked)) or "none",
-            holds=not asked,
+            happened=", ".join(map(str, asking)) or "none",
+            holds=not asking,
         ),
         Finding(
             expected=(

@@ -53,34 +53,36 @@ def holiday(settings: Settings) -> Sequence[Finding]:
 
 
 def _named(first: Accounts) -> Finding:
-    found = first[FIRST.first]
+    account = first[FIRST.first]
     return Finding(
         expected="the first day's run says that inputs moved and that it does harm",
-        happened=f"{found.cause}: {found.summary}",
-        holds=found.cause == "harmful"
-        and found.diagnosis is not None
-        and found.diagnosis.subject_day == FIRST.first,
+        happened=f"{account.cause}: {account.summary}",
+        holds=account.cause == "harmful"
+        and account.diagnosis is not None
+        and account.diagnosis.subject_day == FIRST.first,
     )
 
 
 def _taken_over(run: Run, first: Accounts) -> Finding:
-    known = fallbacks(run.ledger)
+    periods = fallbacks(run.ledger)
     return Finding(
         expected=(
             f"by policy the declared rule decides from the next day, {REST.first}, on; the ledger"
             " says why"
         ),
         happened="; ".join(first[FIRST.first].answers) or "nothing was done",
-        holds=len(known) == 1 and known[0].first == REST.first and known[0].begun_by == run.actor,
+        holds=len(periods) == 1
+        and periods[0].first == REST.first
+        and periods[0].begun_by == run.actor,
     )
 
 
 def _told(said: Sequence[str]) -> Finding:
-    lines = [one for one in said if "the declared rule decides" in one]
+    lines = [sentence for sentence in said if "the declared rule decides" in sentence]
     return Finding(
         expected="`tollgate status` says so, and how to end it",
         happened=lines[0] if lines else "; ".join(said) or "nothing",
-        holds=any("tollgate fallback --off" in one for one in lines),
+        holds=any("tollgate fallback --off" in line for line in lines),
     )
 
 
@@ -102,28 +104,28 @@ def _stored(run: Run) -> Finding:
 
 def _stamps(run: Run, days: DayRange) -> dict[tuple[str, str], int]:
     rows = run.lake.read("predictions", days=days).where("champion_score IS NOT NULL")
-    found = rows.groupBy("release", "champion").count().collect()
-    return {(row["release"], row["champion"]): int(row["count"]) for row in found}
+    counts = rows.groupBy("release", "champion").count().collect()
+    return {(row["release"], row["champion"]): int(row["count"]) for row in counts}
 
 
 def _caught(run: Run) -> Finding:
     """What both lists were worth, once the labels are known: a use case declares the fallback where
     it pays.
     """
-    known = performance(run, REST).values()
-    rule = sum(one.worth.hits for one in known)
-    model = sum(one.watched.hits for one in known)
+    worths = performance(run, REST).values()
+    rule = sum(worth.worth.hits for worth in worths)
+    model = sum(worth.watched.hits for worth in worths)
     return Finding(
         expected=(
             "once labels are known it can be told what the fallback cost or saved: both lists are"
             " judged"
         ),
         happened=(
-            f"{rule} units with positives on the rule's lists of {len(known)} days, {model} on the"
+            f"{rule} units with positives on the rule's lists of {len(worths)} days, {model} on the"
             " champion's"
         ),
-        holds=len(known) == len(REST)
-        and all(one.model is not None for one in known)
+        holds=len(worths) == len(REST)
+        and all(worth.model is not None for worth in worths)
         and rule + model > 0,
     )
 
@@ -139,28 +141,30 @@ def _waits(accounts: Accounts) -> Finding:
 
 
 def _returns(run: Run, after: Accounts) -> Finding:
-    known = fallbacks(run.ledger)
+    periods = fallbacks(run.ledger)
     champion = run.ledger.champion()
     stamps = _stamps(run, BACK)
-    told = [line for account in after.values() for line in account.answers]
+    lines = [line for account in after.values() for line in account.answers]
     return Finding(
         expected=(
             f"after {run.use_case.watch.return_days} calm days the champion decides again by itself"
         ),
-        happened="; ".join([*told, ", ".join(f"{BACK}: {release}" for release, _ in stamps)]),
-        holds=len(known) == 1
-        and known[0].last == CALM.last
+        happened="; ".join([*lines, ", ".join(f"{BACK}: {release}" for release, _ in stamps)]),
+        holds=len(periods) == 1
+        and periods[0].last == CALM.last
         and champion is not None
         and {release for release, _ in stamps} == {champion.release_id},
     )
 
 
 def _closed(run: Run) -> Finding:
-    every = [one for one in run.ledger.incidents() if one.kind == "harmful"]
-    told = "; ".join(f"{one.summary} → {one.resolution or 'still open'}" for one in every)
+    every = [incident for incident in run.ledger.incidents() if incident.kind == "harmful"]
+    ends = "; ".join(
+        f"{incident.summary} → {incident.resolution or 'still open'}" for incident in every
+    )
     return Finding(
         expected="all of it is one incident, that says what was done and closes by itself",
-        happened=told or "none",
+        happened=ends or "none",
         holds=len(every) == 1 and every[0].resolved_at is not None and bool(every[0].detail.done),
     )
 

@@ -46,17 +46,21 @@ def skew(settings: Settings) -> Sequence[Finding]:
     honest, label = _test_rows(run)
     before = run.ledger.champion()
     let_it_leak(run, NEEDED)
-    told, stopped = (
+    compared, stopped = (
         parity(run, NEEDED.last, sample=REPLAYED_EVENTS),
         train(run, FIRST_TRAINING, reason="drill: leak"),
     )
     served = _served_by(run, stopped, honest, label)
-    found = [_parity_names(told, leaky), _verdict_names(stopped, leaky), _differs(stopped, served)]
-    found.append(_never_decides(run, stopped, before))
+    problems = [
+        _parity_names(compared, leaky),
+        _verdict_names(stopped, leaky),
+        _differs(stopped, served),
+    ]
+    problems.append(_never_decides(run, stopped, before))
     build_features(run, NEEDED)
     clean = parity(run, NEEDED.last, sample=REPLAYED_EVENTS)
     released = train(run, FIRST_TRAINING, reason="drill: one definition")
-    return (*found, *_one_definition(run, clean, released, honest, label))
+    return (*problems, *_one_definition(run, clean, released, honest, label))
 
 
 def _test_rows(run: Run) -> tuple[pd.DataFrame, Array]:
@@ -79,12 +83,13 @@ def _served_by(run: Run, result: TrainResult, rows: pd.DataFrame, label: Array) 
     return average_precision(label, scorer.score(matrix_of(rows, scorer.feature_names)))
 
 
-def _parity_names(told: ParityAccount, leaky: str) -> Finding:
-    named = [name for name, count in told.mismatches.items() if count]
+def _parity_names(parity_account: ParityAccount, leaky: str) -> Finding:
+    named = [name for name, count in parity_account.mismatches.items() if count]
     return Finding(
         expected=f"parity fails and names the feature: {leaky}",
         happened=", ".join(
-            f"{name} differs for {told.mismatches[name]} of {told.compared} events"
+            f"{name} differs for {parity_account.mismatches[name]} of"
+            f" {parity_account.compared} events"
             for name in named
         )
         or "no feature differs",

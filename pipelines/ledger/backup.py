@@ -125,7 +125,7 @@ def _told_rows(table: sa.Table) -> sa.Select[Any]:
 
 
 def _insert(connection: sa.Connection, rows: list[tuple[str, dict[str, Any]]]) -> None:
-    for name, group in groupby(rows, key=lambda one: one[0]):
+    for name, group in groupby(rows, key=lambda entry: entry[0]):
         table = metadata.tables[name]
         values = [row for _, row in group]
         for start in range(0, len(values), _BATCH):
@@ -142,12 +142,12 @@ def _read(path: Path) -> tuple[list[tuple[str, dict[str, Any]]], dict[str, int]]
     try:
         documents = list(_documents(path))
         if not documents or documents[0].get("tollgate_ledger") != SCHEMA_VERSION:
-            found = (
+            kind = (
                 documents[0].get("tollgate_ledger", "another file")
                 if documents
                 else "an empty file"
             )
-            raise _unusable(path, f"layout {found}")
+            raise _unusable(path, f"layout {kind}")
         rows = [(document["table"], document["row"]) for document in documents[1:-1]]
     except (OSError, EOFError, ValueError, KeyError, zlib.error) as error:
         raise _unusable(path, f"{type(error).__name__}: {error}") from error
@@ -170,12 +170,12 @@ def _line(table: str, row: dict[str, Any]) -> str:
     return json.dumps({"table": table, "row": row}) + "\n"
 
 
-def _unusable(path: Path, found: str) -> PermanentError:
+def _unusable(path: Path, problem: str) -> PermanentError:
     return PermanentError(
         "this is no whole backup of a ledger",
         where=str(path),
         expected=f"a file that `tollgate ledger backup` wrote, layout {SCHEMA_VERSION}",
-        found=found,
+        found=problem,
         next_step=(
             "take another of <home>/backups; one of an older layout is restored by the Tollgate"
             " that made it"

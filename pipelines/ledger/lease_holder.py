@@ -91,10 +91,10 @@ class Leases:
     ) -> None:
         held_until = time.monotonic() + self.seconds
         while not done.wait(self.seconds / 4):
-            asked = time.monotonic()
+            began = time.monotonic()
             try:
                 if self.ledger.renew_lease(lease, self.seconds):
-                    held_until = asked + self.seconds
+                    held_until = began + self.seconds
                     continue
             except Exception as error:  # whatever it is: a lease that is not renewed runs out
                 LOGGER.warning("the lease of %s was not renewed: %s", lease.name, error)
@@ -105,15 +105,15 @@ class Leases:
             return
 
     def _held_by_another(self, name: str) -> TransientError:
-        found = self.ledger.lease(name)
+        lease = self.ledger.lease(name)
         return TransientError(
             "another writer holds the table",
             where=name,
             expected=f"its lease within {self.patience:.0f} s",
             found=(
-                f"{found.holder}, holder number {found.token}, for {max(found.seconds, 0):.0f} s"
+                f"{lease.holder}, holder number {lease.token}, for {max(lease.seconds, 0):.0f} s"
                 " more unless renewed"
-                if found
+                if lease
                 else "one that has let go by now"
             ),
             next_step=(
@@ -123,16 +123,16 @@ class Leases:
         )
 
     def _lost(self, lease: Lease) -> TransientError:
-        found = None
+        holder = None
         with suppress(TollgateError):
-            found = self.ledger.lease(lease.name)
+            holder = self.ledger.lease(lease.name)
         return TransientError(
             "the lease of the table was lost while it was written",
             where=lease.name,
             expected=f"to stay its holder (number {lease.token})",
             found=(
-                f"{found.holder}, holder number {found.token}"
-                if found
+                f"{holder.holder}, holder number {holder.token}"
+                if holder
                 else "no answer from the ledger"
             ),
             next_step=(

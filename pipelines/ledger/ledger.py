@@ -234,13 +234,13 @@ class Ledger(ReleaseLedger):
 
         SQLite overwrites what was there; PostgreSQL does so with its next VACUUM.
         """
-        mine = (stage_records.c.use_case == self.use_case, stage_records.c.id == sequence)
+        same_record = (stage_records.c.use_case == self.use_case, stage_records.c.id == sequence)
         sqlite = self._engine.dialect.name == "sqlite"
         with self._reading() as connection:
             if sqlite:
                 connection.exec_driver_sql("PRAGMA secure_delete = ON")
             connection.execute(
-                stage_records.update().where(*mine).values(payload=account.to_stored())
+                stage_records.update().where(*same_record).values(payload=account.to_stored())
             )
             connection.commit()
             if sqlite:
@@ -259,15 +259,15 @@ class Ledger(ReleaseLedger):
                 stage_records.c.status == WITHDRAWN,
             ),
         )
-        found: set[date] = set()
+        days: set[date] = set()
         with self._reading() as connection:
             for text, status, run_id in connection.execute(query.order_by(stage_records.c.id)):
                 day = date.fromisoformat(text)
                 if status == WITHDRAWN:
-                    found.discard(day)
+                    days.discard(day)
                 elif mark in run_id:
-                    found.add(day)
-        return found
+                    days.add(day)
+        return days
 
     def stage_statuses(self) -> dict[tuple[str, date], str]:
         """The newest status of every stage and day there is, withdrawn ones not; reads no
@@ -313,12 +313,12 @@ class Ledger(ReleaseLedger):
         """The run ids of the newest records, oldest first; reads no payloads."""
         query = sa.select(stage_records.c.run_id).where(stage_records.c.use_case == self.use_case)
         with self._reading() as connection:
-            found = (
+            rows = (
                 connection.execute(query.order_by(stage_records.c.id.desc()).limit(limit))
                 .scalars()
                 .all()
             )
-        return list(reversed(found))
+        return list(reversed(rows))
 
     def newest_instant(self) -> datetime | None:
         """The latest instant at which a stage was recorded or a release moved, by the clocks of
@@ -346,11 +346,11 @@ class Ledger(ReleaseLedger):
             "incidents": (sa.func.max(incidents.c.id), incidents),
             "audit entries": (sa.func.max(audit.c.id), audit),
         }
-        found = {}
+        extents = {}
         with self._reading() as connection:
             for what, (number, table) in numbers.items():
                 query = (
                     sa.select(number).select_from(table).where(table.c.use_case == self.use_case)
                 )
-                found[what] = int(connection.execute(query).scalar() or 0)
-        return found
+                extents[what] = int(connection.execute(query).scalar() or 0)
+        return extents

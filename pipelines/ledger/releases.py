@@ -131,14 +131,16 @@ class ReleaseLedger(IncidentLedger):
 
     def release(self, release_id: str) -> Release:
         """One release; raises `PermanentError` that names those that exist."""
-        mine = sa.and_(releases.c.use_case == self.use_case, releases.c.release_id == release_id)
+        same_release = sa.and_(
+            releases.c.use_case == self.use_case, releases.c.release_id == release_id
+        )
         with self._reading() as connection:
-            row = connection.execute(sa.select(releases).where(mine)).mappings().first()
+            row = connection.execute(sa.select(releases).where(same_release)).mappings().first()
         if row is None:
             raise PermanentError(
                 "unknown release",
                 where=self.where,
-                expected=", ".join(known.release_id for known in self.releases())
+                expected=", ".join(candidate.release_id for candidate in self.releases())
                 or "no release exists yet",
                 found=release_id,
                 next_step="`tollgate releases` lists them",
@@ -316,14 +318,14 @@ class ReleaseLedger(IncidentLedger):
         """Whether the history has this very move, once no other transaction is writing to the
         pointers.
         """
-        mine = sa.and_(moves.c.use_case == self.use_case, moves.c.generation == generation)
+        same_move = sa.and_(moves.c.use_case == self.use_case, moves.c.generation == generation)
         with self._writing() as connection:
             if connection.dialect.name == "postgresql":
                 # The server may still be at work for a client that it believes to be there: wait
                 # for the end of that.
                 connection.exec_driver_sql(f"SET LOCAL lock_timeout = '{LOCK_PATIENCE_SECONDS}s'")
                 connection.exec_driver_sql("LOCK TABLE pointers IN SHARE ROW EXCLUSIVE MODE")
-            row = connection.execute(sa.select(moves).where(mine)).mappings().first()
+            row = connection.execute(sa.select(moves).where(same_move)).mappings().first()
         if row is None:
             return False
         same = ("kind", "subject", "champion", "challenger", "challenger_state", "reason", "actor")

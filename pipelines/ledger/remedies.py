@@ -24,9 +24,9 @@ _REMEDIES = (
 )
 
 
-def remedy(found: str) -> str:
-    """What to do, as a clause; `found` is the database's own message."""
-    low = found.lower()
+def remedy(problem: str) -> str:
+    """What to do, as a clause; `problem` is the database's own message."""
+    low = problem.lower()
     for signs, advice in _REMEDIES:
         if any(sign in low for sign in signs):
             return advice

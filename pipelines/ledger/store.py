@@ -82,13 +82,13 @@ def answering(where: str) -> Iterator[None]:
     except sa.exc.IntegrityError:
         raise  # the caller knows what it means: a name that is taken, a race that is lost
     except (sa.exc.OperationalError, sa.exc.InternalError, sa.exc.InterfaceError) as error:
-        found = mask_passwords(str(error.orig).strip())
-        if "readonly" in found:
+        problem = mask_passwords(str(error.orig).strip())
+        if "readonly" in problem:
             raise ConfigurationError(
                 "this user may only read the ledger, and this command writes to it",
                 where=where,
                 expected="the right to write to the ledger's file and its folder",
-                found=found,
+                found=problem,
                 next_step=(
                     "run it as the owner of the home; tollgate status, which, releases, oncall and"
                     " report read"
@@ -97,7 +97,7 @@ def answering(where: str) -> Iterator[None]:
         raise StoreError(
             "the ledger does not answer, or did not take a write",
             where=where,
-            found=found,
+            found=problem,
             next_step=f"{remedy(str(error.orig))}, then run the same command again",
         ) from error
     except sa.exc.DBAPIError as error:

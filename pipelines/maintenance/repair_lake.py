@@ -64,8 +64,8 @@ def repair_lake(run: Run) -> LakeRepair:
     handled: list[Damage] = []
     taken: list[TakenAway] = []
     refused: list[PermanentError] = []
-    while (found := remaining(lake, handled)) and len(handled) < _MOST:
-        damage = found[0]
+    while (problems := remaining(lake, handled)) and len(handled) < _MOST:
+        damage = problems[0]
         handled.append(damage)
         _take_away(run, lake, damage, taken, refused)
     # after the tables: what was taken away above took its checksum along

@@ -66,11 +66,11 @@ def repair_mlflow(run: Run) -> Repaired:
         except BundleError as error:
             lacking.append(f"{release.release_id}: {error.what} ({error.found})")
             continue
-        known = tracking.registered(release.release_id, bundle.model_digest)
-        if known is not None and tracking.holds(known, bundle.model_digest):
+        version = tracking.registered(release.release_id, bundle.model_digest)
+        if version is not None and tracking.holds(version, bundle.model_digest):
             continue
-        if known is not None:
-            tracking.withdraw(known)
+        if version is not None:
+            tracking.withdraw(version)
         entry = record_from_bundle(bundle, release.account)
         made = tracking.record(entry, taken=taken_versions(run, release.release_id))
         before = release.account.model_version
@@ -105,11 +105,11 @@ def repair_online(run: Run) -> Repaired:
             next_step="tollgate run materialize --from DAY --to DAY",
         )
     account = materialize(run, DayRange.single(before.day)).accounts[before.day]
-    told = ", ".join(f"{count} of {entity}" for entity, count in account.entities.items())
+    counts = ", ".join(f"{count} of {entity}" for entity, count in account.entities.items())
     watch_stores(run)
     return Repaired(
         store="online",
-        done=(f"states as of the end of {before.day} are online: {told}",),
+        done=(f"states as of the end of {before.day} are online: {counts}",),
         not_done=(),
     )
 
@@ -123,9 +123,9 @@ def repair_ledger(run: Run) -> Repaired:
     """
     done: list[str] = []
     lacking: list[str] = []
-    known = {one.release_id for one in run.ledger.releases()}
+    known_ids = {release.release_id for release in run.ledger.releases()}
     tracking = Tracking(run.settings, run.use_case.name)
-    for name in _unknown_bundles(run, known):
+    for name in _unknown_bundles(run, known_ids):
         try:
             bundle = load_bundle(releases_folder(run.settings.home), name)
         except BundleError as error:
@@ -231,12 +231,12 @@ def _put_damaged_aside(run: Run) -> list[str]:
     return []
 
 
-def _unknown_bundles(run: Run, known: set[str]) -> list[str]:
+def _unknown_bundles(run: Run, known_ids: set[str]) -> list[str]:
     folder = releases_folder(run.settings.home)
     names = (
         sorted(path.name for path in folder.iterdir() if path.is_dir()) if folder.is_dir() else []
     )
-    return [name for name in names if not name.startswith(".") and name not in known]
+    return [name for name in names if not name.startswith(".") and name not in known_ids]
 
 
 def _take_up(run: Run, bundle: Bundle, registered: RegisteredModel) -> None:
@@ -274,5 +274,5 @@ def _days_unknown(run: Run) -> set[date]:
 
 def _written(table: Path) -> list[dict[str, Any]]:
     """What the commits of a table say of themselves."""
-    told = [info.get("userMetadata") for _, info in commit_infos(table)]
-    return [json.loads(one) for one in told if one]
+    texts = [info.get("userMetadata") for _, info in commit_infos(table)]
+    return [json.loads(text) for text in texts if text]

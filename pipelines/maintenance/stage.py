@@ -75,7 +75,7 @@ def _tell_of_unread(run: Run, unread: Sequence[Unread]) -> None:
     """One open incident while files do not say how old they are, which the policy may want gone."""
     kind, subject = "retention", "files of the home"
     if unread:
-        named = [f"{one.path}: {one.why}" for one in unread]
+        named = [f"{unread_file.path}: {unread_file.why}" for unread_file in unread]
         detail = IncidentDetail(
             by="maintain",
             consequence="these files may be older than the retention policy allows, and stay",
@@ -91,9 +91,9 @@ def _tell_of_unread(run: Run, unread: Sequence[Unread]) -> None:
             ),
         )
     else:
-        for one in run.ledger.incidents(open_only=True):
-            if (one.kind, one.subject) == (kind, subject):
-                settle(run, one, "every file says how old it is")
+        for incident in run.ledger.incidents(open_only=True):
+            if (incident.kind, incident.subject) == (kind, subject):
+                settle(run, incident, "every file says how old it is")
     deliver(run)
 
 

@@ -97,31 +97,35 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
             many,
             step,
         )
-    concerned = [one for one in run.ledger.incidents(open_only=True) if one.detail.days == (day,)]
-    found = Withdrawal(
+    concerned = [
+        incident
+        for incident in run.ledger.incidents(open_only=True)
+        if incident.detail.days == (day,)
+    ]
+    withdrawal = Withdrawal(
         day=day,
         reason=reason,
         stages=stages,
         tables=tables,
         files=tuple(str(path.relative_to(run.settings.home)) for path in _files(run, day)),
-        incidents=tuple(one.incident_id for one in concerned),
+        incidents=tuple(incident.incident_id for incident in concerned),
     )
     if dry_run:
-        return found
+        return withdrawal
     for table in tables:
         delete_where(run.lake, table, f"day = DATE'{day}'", run.provenance(AUDIT, day=str(day)))
     for path in _files(run, day):
         path.unlink(missing_ok=True)
     taken_back = WithdrawalAccount(by=run.actor, reason=reason)
     run.ledger.withdraw_stages(list(stages), day, taken_back, run_id=run.run_id, at=run.clock())
-    run.ledger.audit(AUDIT, str(day), actor=run.actor, at=run.clock(), detail=found.to_json())
-    for one in concerned:
-        settle(run, one, f"{day} was withdrawn: {reason}")
+    run.ledger.audit(AUDIT, str(day), actor=run.actor, at=run.clock(), detail=withdrawal.to_json())
+    for incident in concerned:
+        settle(run, incident, f"{day} was withdrawn: {reason}")
     deliver(run)
     mark = watermark(run.ledger)
     if "materialize" in stages and tables and mark is not None:
         materialize(run, DayRange.single(mark.day))
-    return found
+    return withdrawal
 
 
 def _tables_with(run: Run, day: date) -> tuple[str, ...]:
@@ -140,5 +144,5 @@ def _files(run: Run, day: date) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _refused(day: date, what: str, expected: str, found: str, next_step: str) -> UsageError:
-    return UsageError(what, day=str(day), expected=expected, found=found, next_step=next_step)
+def _refused(day: date, what: str, expected: str, problem: str, next_step: str) -> UsageError:
+    return UsageError(what, day=str(day), expected=expected, found=problem, next_step=next_step)

@@ -36,8 +36,8 @@ class KnownUnits:
 
     def mask(self, day: date, units: NDArray[np.generic]) -> NDArray[np.bool_]:
         """For each entry of `units` whether it is known when `day` begins."""
-        known = self.at(day)
-        return np.fromiter((unit in known for unit in units.tolist()), bool, len(units))
+        detected = self.at(day)
+        return np.fromiter((unit in detected for unit in units.tolist()), bool, len(units))
 
 
 def known_units(run: Run, days: DayRange) -> KnownUnits:
@@ -60,8 +60,10 @@ def known_units(run: Run, days: DayRange) -> KnownUnits:
         use_case.events.name, days=DayRange(days.first - timedelta(days=reach), last)
     )
     unit, reported_at = use_case.review.unit, use_case.label.reported_at
-    found = with_reports(events.select(*use_case.events.key, unit), reports, use_case)
-    rows = found.where(f"{reported_at} IS NOT NULL").select(unit, reported_at).distinct().toArrow()
+    reported = with_reports(events.select(*use_case.events.key, unit), reports, use_case)
+    rows = (
+        reported.where(f"{reported_at} IS NOT NULL").select(unit, reported_at).distinct().toArrow()
+    )
     times: dict[object, list[datetime]] = {}
     for name, time in zip(rows[unit].to_pylist(), rows[reported_at].to_pylist(), strict=True):
         times.setdefault(name, []).append(time)

@@ -31,23 +31,23 @@ class Usual:
     days: int
 
 
-def window_before(day: date, known: Iterable[date], policy: WatchPolicy) -> list[date]:
+def window_before(day: date, days: Iterable[date], policy: WatchPolicy) -> list[date]:
     """The known days of the policy's `weeks` before `day`, in their order."""
     first = day - timedelta(weeks=policy.weeks)
-    return [earlier for earlier in known if first <= earlier < day]
+    return [earlier for earlier in days if first <= earlier < day]
 
 
-def same_weekdays(day: date, known: Iterable[date], policy: WatchPolicy) -> list[date]:
+def same_weekdays(day: date, days: Iterable[date], policy: WatchPolicy) -> list[date]:
     """The days of that window that are the same weekday, the newest first."""
-    window = window_before(day, known, policy)
+    window = window_before(day, days, policy)
     return sorted(
         (earlier for earlier in window if earlier.weekday() == day.weekday()), reverse=True
     )
 
 
-def other_days_of_weekday(day: date, known: Iterable[date]) -> list[date]:
+def other_days_of_weekday(day: date, days: Iterable[date]) -> list[date]:
     """The known days of the same weekday, before or after, without the day itself."""
-    return [other for other in known if other != day and other.weekday() == day.weekday()]
+    return [other for other in days if other != day and other.weekday() == day.weekday()]
 
 
 def usual(

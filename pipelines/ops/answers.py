@@ -94,9 +94,9 @@ def _acted(
         if isinstance(record.account, MonitorAccount) and record.status == "done"
     }
     drifted = {day for day, account in newest.items() if account.drift and account.drift.detected}
-    asked = {day for day, account in newest.items() if account.asks_for_training}
+    asking = {day for day, account in newest.items() if account.asks_for_training}
     stretches = grouped(drifted)
-    acted = sum(any(day in asked for day in stretch) for stretch in stretches)
+    acted = sum(any(day in asking for day in stretch) for stretch in stretches)
     answered = sum(bool(incident.resolution) or _moved(facts, incident) for incident in incidents)
     total = len(stretches) + len(incidents)
     basis = (

@@ -24,15 +24,15 @@ def cost_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
     it.
     """
     runs = [record.account for record in history if isinstance(record.account, CostAccount)]
-    training = [found for found in runs if found.stage == "train"]
-    scoring = [found for found in runs if found.stage == "score" and found.rows]
+    training = [run for run in runs if run.stage == "train"]
+    scoring = [run for run in runs if run.stage == "score" and run.rows]
     return [
         _measure("CPU per training", "seconds", training, [1.0] * len(training), "training"),
         _measure(
             "CPU per 1,000 predictions",
             "seconds per 1,000 predictions",
             scoring,
-            [1000 / found.rows for found in scoring],
+            [1000 / run.rows for run in scoring],
             "scoring run",
         ),
     ]
@@ -41,12 +41,12 @@ def cost_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
 def _measure(
     name: str, unit: Any, runs: Sequence[CostAccount], scales: Sequence[float], what: str
 ) -> Measure:
-    cpu = [found.cpu_seconds * scale for found, scale in zip(runs, scales, strict=True)]
-    wall = [found.wall_seconds * scale for found, scale in zip(runs, scales, strict=True)]
-    told = median_of(wall)
+    cpu = [run.cpu_seconds * scale for run, scale in zip(runs, scales, strict=True)]
+    wall = [run.wall_seconds * scale for run, scale in zip(runs, scales, strict=True)]
+    wall_text = median_of(wall)
     basis = (
-        f"median of {plural(len(runs), what)}; {SPARK_APART.format(wall=told)}"
-        if told is not None
+        f"median of {plural(len(runs), what)}; {SPARK_APART.format(wall=wall_text)}"
+        if wall_text is not None
         else NOT_RECORDED
     )
     return Measure(group=GROUP, name=name, unit=unit, value=median_of(cpu), basis=basis)

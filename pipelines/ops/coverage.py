@@ -69,11 +69,11 @@ def _monitoring(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measur
     judged.
     """
     watched = [
-        found
+        drift
         for record in history
         if isinstance(record.account, MonitorAccount)
-        and (found := record.account.drift)
-        and found.judged
+        and (drift := record.account.drift)
+        and drift.judged
     ]
     names = _champion_features(facts)
     if not watched or not names:

@@ -30,12 +30,12 @@ def data_docs_content(facts: Facts) -> dict[str, Any]:
 
 def suite_results(facts: Facts) -> dict[str, dict[date, GateAccount]]:
     """The newest result of each suite and day of the days shown."""
-    found: dict[str, dict[date, GateAccount]] = {}
+    results: dict[str, dict[date, GateAccount]] = {}
     for by_day in facts.records.values():
         for day, record in by_day.items():
             for result in counted_results(record):
-                found.setdefault(result.suite, {})[day] = result
-    return found
+                results.setdefault(result.suite, {})[day] = result
+    return results
 
 
 def _suite(suite: Suite, results: Mapping[date, GateAccount]) -> Mapping[str, Any]:
@@ -61,11 +61,11 @@ def _suite(suite: Suite, results: Mapping[date, GateAccount]) -> Mapping[str, An
 
 def _check(check: Check, often: Mapping[tuple[str, str], int]) -> Mapping[str, Any]:
     column = str(check.arguments.get("column") or "")
-    told = {name: value for name, value in check.arguments.items() if name != "column"}
+    arguments = {name: value for name, value in check.arguments.items() if name != "column"}
     return {
         "type": check.type,
         "column": column,
-        "arguments": ", ".join(f"{name} {value}" for name, value in told.items()),
+        "arguments": ", ".join(f"{name} {value}" for name, value in arguments.items()),
         "severity": check.severity,
         "meaning": check.meaning,
         "failed": often.get((check.type, column), 0),

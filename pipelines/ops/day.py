@@ -60,8 +60,8 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
     records = newest_records(history).items()
     order = {stage: number for number, stage in enumerate(STAGES)}
     newest = {
-        stage: found[day]
-        for stage, found in sorted(records, key=lambda item: order.get(item[0], 99))
+        stage: record[day]
+        for stage, record in sorted(records, key=lambda item: order.get(item[0], 99))
     }
     account = _monitor_account(newest)
     drift = account.drift
@@ -71,9 +71,9 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
         "row": row,
         "stages": [_stage(record, history) for record in newest.values()],
         "failures": {
-            stage: found
+            stage: failures
             for stage, record in newest.items()
-            if (found := gate_failures(record.account))
+            if (failures := gate_failures(record.account))
         },
         "rules": dict(ingested.rules) if isinstance(ingested, IngestAccount) else {},
         "account": account,

@@ -138,11 +138,11 @@ class Facts:
     @cached_property
     def answers(self) -> Sequence[Mapping[str, Any]]:
         """What persons answered where a release waited for one (audit entries), oldest first."""
-        found = [
+        entries = [
             *self.run.ledger.audit_entries("approval"),
             *self.run.ledger.audit_entries("rejection"),
         ]
-        return sorted(found, key=lambda entry: int(entry["id"]))
+        return sorted(entries, key=lambda entry: int(entry["id"]))
 
     @cached_property
     def incidents(self) -> Sequence[Incident]:
@@ -160,11 +160,11 @@ def newest_records(
     history: Sequence[StageRecord[Account]],
 ) -> dict[str, dict[date, StageRecord[Account]]]:
     """The newest record of each stage and day; what was only begun is none."""
-    found: defaultdict[str, dict[date, StageRecord[Account]]] = defaultdict(dict)
+    records: defaultdict[str, dict[date, StageRecord[Account]]] = defaultdict(dict)
     for record in history:
         if record.status != "begun":
-            found[record.stage][record.day] = record
-    return dict(found)
+            records[record.stage][record.day] = record
+    return dict(records)
 
 
 def counted_results(record: StageRecord[Account]) -> list[GateAccount]:

@@ -28,11 +28,11 @@ def features_content(facts: Facts) -> dict[str, Any]:
     """
     drift = _drift(facts)
     limit = facts.use_case.drift.threshold
-    found = [
+    lines = [
         _line(facts, feature, drift, limit) for feature in facts.use_case.stored_features.features
     ]
     return {
-        "features": found,
+        "features": lines,
         "limit": limit,
         "method": facts.use_case.drift.method,
         "drift_days": DRIFT_DAYS,
@@ -79,14 +79,14 @@ def freshness(facts: Facts) -> list[Mapping[str, Any]]:
     was.
     """
     tables = (("features", "features table (batch)"), ("materialize", "online store"))
-    told: list[Mapping[str, Any]] = []
+    rows: list[Mapping[str, Any]] = []
     for stage, what in tables:
         done = [
             record for record in facts.records.get(stage, {}).values() if record.status == "done"
         ]
         newest = max(done, key=lambda record: record.day, default=None)
         digest = _feature_digest(newest.account) if newest else ""
-        told.append(
+        rows.append(
             {
                 "what": what,
                 "day": newest.day if newest else None,
@@ -95,7 +95,7 @@ def freshness(facts: Facts) -> list[Mapping[str, Any]]:
                 "same": digest == facts.use_case.stored_features.digest,
             }
         )
-    return told
+    return rows
 
 
 def _feature_digest(account: Account) -> str:
@@ -117,7 +117,9 @@ def _drift(facts: Facts) -> Mapping[date, DriftAccount]:
 def _line(
     facts: Facts, feature: Feature, drift: Mapping[date, DriftAccount], limit: float
 ) -> Mapping[str, Any]:
-    values: Sequence[float | None] = [_distance(found, feature.name) for found in drift.values()]
+    values: Sequence[float | None] = [
+        _distance(account, feature.name) for account in drift.values()
+    ]
     newest = drift[max(drift)] if drift else DriftAccount()
     compared = newest.column(feature.name)
     limit = compared.threshold if compared else limit
@@ -128,8 +130,8 @@ def _line(
         "unit": feature.unit,
         "sets": [
             name
-            for name, known in facts.use_case.feature_sets.items()
-            if feature.name in known.names
+            for name, feature_set in facts.use_case.feature_sets.items()
+            if feature.name in feature_set.names
         ],
         "distance": values[-1] if values else None,
         "beyond": _beyond(newest, feature.name, limit),

@@ -27,8 +27,8 @@ class Served:
 
     def to(self, page: str, key: str = "", **query: str) -> str:
         path = "/".join(quote(part, safe="") for part in (page, key) if part)
-        asked = f"?{urlencode(query)}" if query else ""
-        return f"{self.root}/{path}{asked}"
+        query_string = f"?{urlencode(query)}" if query else ""
+        return f"{self.root}/{path}{query_string}"
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,7 @@ def now_content(facts: Facts) -> dict[str, Any]:
     good = good_days({key: head.status for key, head in facts.heads.items()})
     waiting = waiting_releases(facts)
     health, why = _health(facts, waiting)
-    timed = {one.stage for one in facts.standing.timeliness.fresh}
+    timed = {freshness.stage for freshness in facts.standing.timeliness.fresh}
     return {
         "health": health,
         "why": why,

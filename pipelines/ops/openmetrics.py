@@ -35,8 +35,8 @@ def openmetrics(facts: Facts) -> str:
 
 def _gauge(figure: Figure) -> Family:
     name, unit, meaning, samples = figure
-    told = [("", labels, value) for labels, value in samples]
-    return Family(name=f"tollgate_{name}", kind="gauge", unit=unit, meaning=meaning, samples=told)
+    points = [("", labels, value) for labels, value in samples]
+    return Family(name=f"tollgate_{name}", kind="gauge", unit=unit, meaning=meaning, samples=points)
 
 
 def _releases(facts: Facts) -> list[Figure]:
@@ -82,8 +82,8 @@ def _days(facts: Facts) -> list[Figure]:
     """The newest day of each stage; volume, alerts, quarantine and drift of the newest day that has
     them.
     """
-    known, today = {key: head.status for key, head in facts.heads.items()}, facts.at.date()
-    statuses = {key: status for key, status in known.items() if key[1] < today}
+    status_of, today = {key: head.status for key, head in facts.heads.items()}, facts.at.date()
+    statuses = {key: status for key, status in status_of.items() if key[1] < today}
     good = good_days(statuses)
     newest = {stage: max(done) for stage in STAGES if (done := _done(statuses, stage))}
     ends: list[Sample] = [
@@ -139,15 +139,17 @@ def _timely(facts: Facts) -> list[Figure]:
     """How late each stage is (its oldest day; 0 where none is), and how many days each table is
     behind.
     """
-    found = facts.standing.timeliness
-    if found.since is None:
+    timeliness = facts.standing.timeliness
+    if timeliness.since is None:
         return []
-    oldest = {one.stage: one.by.total_seconds() for one in reversed(found.late)}
+    oldest = {lateness.stage: lateness.by.total_seconds() for lateness in reversed(timeliness.late)}
     late: list[Sample] = [
         ({"stage": stage}, oldest.get(stage, 0.0)) for stage in facts.use_case.schedule.deadlines
     ]
     behind: list[Sample] = [
-        ({"table": one.table}, one.behind) for one in found.fresh if one.behind is not None
+        ({"table": freshness.table}, freshness.behind)
+        for freshness in timeliness.fresh
+        if freshness.behind is not None
     ]
     return [
         (
@@ -187,10 +189,12 @@ def _performance(facts: Facts) -> list[Figure]:
 def _served(facts: Facts) -> list[Figure]:
     """The newest day whose answers were compared with the batch."""
     days = facts.back(SHOWN_DAYS)
-    found = facts.run.ledger.latest(ServedAccount, first=days.first, last=days.last) if days else {}
-    if not found:
+    records = (
+        facts.run.ledger.latest(ServedAccount, first=days.first, last=days.last) if days else {}
+    )
+    if not records:
         return []
-    figures = found[max(found)].account
+    figures = records[max(records)].account
     newest = "answers to events of the newest day that was compared with the batch"
     return [
         ("served_answers", "", newest, [({}, figures.answers)]),

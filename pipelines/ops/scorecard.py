@@ -42,8 +42,8 @@ def scorecard_content(facts: Facts) -> dict[str, Any]:
     deadline = facts.use_case.schedule.deadline(CHAIN[-1])
     return {
         "groups": [
-            (name, list(found))
-            for name, found in groupby(measures, key=lambda measure: measure.group)
+            (name, list(members))
+            for name, members in groupby(measures, key=lambda measure: measure.group)
         ],
         "period": facts.back(SCORED_DAYS),
         "deadline_hours": deadline.total_seconds() / 3600,
@@ -68,11 +68,11 @@ def night_measures(history: Sequence[StageRecord[Account]], deadline: timedelta)
     """How often the nightly run ended well, and within `deadline` of the end of its day (00:00
     UTC).
     """
-    found = nights(history)
+    counted = nights(history)
     none = "no night was run by the schedule yet: days loaded by hand or by a backfill do not count"
-    told = f"of {plural(len(found), 'night')} of the schedule"
-    good, first = sum(night.good for night in found), sum(night.first_try for night in found)
-    timely = sum(night.on_time(deadline) for night in found)
+    of_nights = f"of {plural(len(counted), 'night')} of the schedule"
+    good, first = sum(night.good for night in counted), sum(night.first_try for night in counted)
+    timely = sum(night.on_time(deadline) for night in counted)
     group = "Nightly run"
     hours, minutes = divmod(int(deadline.total_seconds()) // 60, 60)
     return [
@@ -80,17 +80,17 @@ def night_measures(history: Sequence[StageRecord[Account]], deadline: timedelta)
             group=group,
             name="Nights that ended well",
             unit="share",
-            value=share_of(good, len(found)),
+            value=share_of(good, len(counted)),
             target=TARGETS.night_success,
-            basis=f"{good} {told}; {first} of them at the first try" if found else none,
+            basis=f"{good} {of_nights}; {first} of them at the first try" if counted else none,
         ),
         Measure(
             group=group,
             name=f"Nights done by {hours:02}:{minutes:02} UTC",
             unit="share",
-            value=share_of(timely, len(found)),
+            value=share_of(timely, len(counted)),
             target=TARGETS.night_on_time,
-            basis=f"{timely} {told}" if found else none,
+            basis=f"{timely} {of_nights}" if counted else none,
         ),
     ]
 

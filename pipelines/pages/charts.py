@@ -45,8 +45,8 @@ def bars(items: Sequence[Bar], *, title: str, unit: str) -> Markup:
     caption = Markup('<text class="axis end" x="{}" y="{}">{}</text>').format(
         WIDTH - RIGHT, height - 4, unit
     )
-    told = "; ".join(f"{item.label} {_number(item.value)}" for item in items)
-    return _svg(Markup("").join([*parts, caption]), height, title, f"{title}, in {unit}: {told}")
+    text = "; ".join(f"{item.label} {_number(item.value)}" for item in items)
+    return _svg(Markup("").join([*parts, caption]), height, title, f"{title}, in {unit}: {text}")
 
 
 def _bar(item: Bar, y: int, scale: float) -> Markup:
@@ -95,8 +95,8 @@ def lines(
 
     Begins at zero.
     """
-    known = [value for values in series.values() for value in values if value is not None]
-    top = _ceiling(max([*known, limit or 0.0]) if any(known) or limit else 1.0)
+    present = [value for values in series.values() for value in values if value is not None]
+    top = _ceiling(max([*present, limit or 0.0]) if any(present) or limit else 1.0)
     step = (WIDTH - LEFT - RIGHT) / max(1, len(days) - 1)
     height = HEIGHT - TOP - BOTTOM
     parts = [_grid(top)]
@@ -122,9 +122,9 @@ def lines(
         last=f"{days[-1]:%d %b}" if days else "",
         unit=unit,
     )
-    told = "; ".join(f"{name}: {_told(days, values)}" for name, values in series.items())
+    text = "; ".join(f"{name}: {_told(days, values)}" for name, values in series.items())
     return _svg(
-        Markup("").join([*parts, ends]), HEIGHT, title, f"{title}, in {unit}, by day: {told}"
+        Markup("").join([*parts, ends]), HEIGHT, title, f"{title}, in {unit}, by day: {text}"
     )
 
 
@@ -164,45 +164,45 @@ def histogram(series: Mapping[str, Sequence[float]], *, title: str, unit: str) -
     axis = Markup(
         '<text class="axis" x="{}" y="{}">0</text><text class="axis end" x="{}" y="{}">{}</text>'
     ).format(LEFT, HEIGHT - 8, WIDTH - RIGHT, HEIGHT - 8, unit)
-    told = "; ".join(
+    text = "; ".join(
         f"{name}: {100 * shares[0]:.1f} % in the lowest step, {100 * sum(shares[10:]):.2f} % above"
         " one half"
         for name, shares in series.items()
         if shares
     )
-    return _svg(Markup("").join([*parts, axis]), HEIGHT, title, f"{title}: {told}")
+    return _svg(Markup("").join([*parts, axis]), HEIGHT, title, f"{title}: {text}")
 
 
-def _svg(content: Markup, height: int, title: str, told: str) -> Markup:
+def _svg(content: Markup, height: int, title: str, text: str) -> Markup:
     return Markup(
         '<svg class="chart" viewBox="0 0 {} {}" role="img"'
         ' aria-label="{}"><title>{}</title><desc>{}</desc>{}</svg>'
-    ).format(WIDTH, height, told, title, told, content)
+    ).format(WIDTH, height, text, title, text, content)
 
 
 def spark(values: Sequence[float | None], *, limit: float, title: str) -> Markup:
     """A line of values in a table's cell, with the dashed limit; no axes, the number stands beside
     it.
     """
-    known = [value for value in values if value is not None]
-    if not known:
+    present = [value for value in values if value is not None]
+    if not present:
         return Markup('<span class="quiet">{}</span>').format("no values")
-    top, width, height = max(*known, limit) * 1.05, 120, 26
+    top, width, height = max(*present, limit) * 1.05, 120, 26
     step = width / max(1, len(values) - 1)
     points = [
         (index * step, height * (1 - value / top)) if value is not None else None
         for index, value in enumerate(values)
     ]
-    line = _line(points, "one", dots=len(known) == 1)
-    told = (
-        f"{title}: newest {_number(values[-1])}, largest {_number(max(known))}, limit"
+    line = _line(points, "one", dots=len(present) == 1)
+    text = (
+        f"{title}: newest {_number(values[-1])}, largest {_number(max(present))}, limit"
         f" {_number(limit)}"
     )
     return Markup(
         '<svg class="spark" viewBox="0 0 {w} {h}" role="img" '
         'aria-label="{told}"><title>{told}</title>'
         '<line class="limit" x1="0" x2="{w}" y1="{y:.1f}" y2="{y:.1f}"/>{line}</svg>'
-    ).format(w=width, h=height, told=told, y=height * (1 - limit / top), line=line)
+    ).format(w=width, h=height, told=text, y=height * (1 - limit / top), line=line)
 
 
 def _grid(top: float) -> Markup:
@@ -264,12 +264,12 @@ def _ceiling(value: float) -> float:
 
 
 def _told(days: Sequence[date], values: Sequence[float | None]) -> str:
-    known = [(day, value) for day, value in zip(days, values, strict=True) if value is not None]
-    if not known:
+    present = [(day, value) for day, value in zip(days, values, strict=True) if value is not None]
+    if not present:
         return "no values"
-    smallest, largest = min(value for _, value in known), max(value for _, value in known)
+    smallest, largest = min(value for _, value in present), max(value for _, value in present)
     return (
-        f"{_number(known[-1][1])} on {known[-1][0]}, between {_number(smallest)} and"
+        f"{_number(present[-1][1])} on {present[-1][0]}, between {_number(smallest)} and"
         f" {_number(largest)}"
     )
 

@@ -98,7 +98,7 @@ def shown(value: object) -> str:
     if isinstance(value, int):
         return f"{value:,}"
     if isinstance(value, dict):
-        return ", ".join(f"{name} {shown(found)}" for name, found in value.items())
+        return ", ".join(f"{name} {shown(member)}" for name, member in value.items())
     if isinstance(value, list | tuple):
         return ", ".join(map(shown, value))
     return str(value)

@@ -58,15 +58,15 @@ def parity(
         )
     batch = _batch_rows(run, day, features)
     stream = read_stream(run, day, features)
-    asked = _sampled(len(stream.events), sample)
-    online = _replayed(run, day, features, stream, asked)
-    mismatches, examples, only_online = _compare(batch, features, stream.events, asked, online)
+    sampled = _sampled(len(stream.events), sample)
+    online = _replayed(run, day, features, stream, sampled)
+    mismatches, examples, only_online = _compare(batch, features, stream.events, sampled, online)
     only_batch = int(np.setdiff1d(batch[features.schema.id], stream.events.id).size)
     result = ParityAccount(
         day=day,
         feature_set=features.name,
         events=len(stream.events),
-        compared=len(asked),
+        compared=len(sampled),
         only_batch=only_batch,
         only_online=only_online,
         mismatches=mismatches,
@@ -135,7 +135,7 @@ def _sampled(events: int, sample: int | None) -> NDArray[np.intp]:
 
 
 def _replayed(
-    run: Run, day: date, features: FeatureSet, stream: DayStream, asked: NDArray[np.intp]
+    run: Run, day: date, features: FeatureSet, stream: DayStream, sampled: NDArray[np.intp]
 ) -> dict[str, NDArray[Any]]:
     """The online values of the events asked about, from a scratch lake and a scratch store that are
     gone afterwards.
@@ -146,8 +146,8 @@ def _replayed(
     from features.stream import StreamFeatures
 
     only: Mapping[str, list[Any]] | None = None
-    if len(asked) < len(stream.events):
-        stream, asked, only = narrowed(stream, asked)
+    if len(sampled) < len(stream.events):
+        stream, sampled, only = narrowed(stream, sampled)
     run.settings.home.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="parity-", dir=run.settings.home) as scratch:
         lake = Lake(run.spark, f"{scratch}/lake")
@@ -171,35 +171,35 @@ def _replayed(
             {name: stream.events.keys[name] for name in live.arenas}
         ):
             live.load(entity, table)
-        return replay(stream, live, asked)
+        return replay(stream, live, sampled)
 
 
 def _compare(
     batch: Mapping[str, NDArray[Any]],
     features: FeatureSet,
     events: Events,
-    asked: NDArray[np.intp],
+    sampled: NDArray[np.intp],
     online: Mapping[str, NDArray[Any]],
 ) -> tuple[dict[str, int], dict[str, tuple[ParityExample, ...]], int]:
     """Mismatches and examples by feature, and how many of the events asked about the batch does not
     have.
     """
     ids = batch[features.schema.id]
-    places = np.minimum(np.searchsorted(ids, events.id[asked]), len(ids) - 1)
-    there = ids[places] == events.id[asked]
+    places = np.minimum(np.searchsorted(ids, events.id[sampled]), len(ids) - 1)
+    there = ids[places] == events.id[sampled]
     mismatches: dict[str, int] = {}
     examples: dict[str, tuple[ParityExample, ...]] = {}
     for name in features.names:
-        ours, theirs = online[name][there], batch[name][places[there]]
+        ours, online_values = online[name][there], batch[name][places[there]]
         differing = (
-            np.flatnonzero(_bits(ours) != _bits(theirs))
-            if ours.dtype == theirs.dtype
+            np.flatnonzero(_bits(ours) != _bits(online_values))
+            if ours.dtype == online_values.dtype
             else np.arange(len(ours))
         )
         mismatches[name] = len(differing)
-        indices = asked[there]
+        indices = sampled[there]
         examples[name] = tuple(
-            _example(events, indices[i], theirs[i], ours[i]) for i in differing[:_EXAMPLES]
+            _example(events, indices[i], online_values[i], ours[i]) for i in differing[:_EXAMPLES]
         )
     return (
         mismatches,

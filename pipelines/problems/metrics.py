@@ -51,10 +51,10 @@ def card_precision_by_day(
     for today in np.unique(day):
         rows = day == today
         ranking = UnitRanking.of(unit[rows], score[rows])
-        known = np.fromiter(
+        detected_before = np.fromiter(
             (u in detected for u in ranking.units.tolist()), bool, len(ranking.units)
         )
-        first = ranking.order[~known[ranking.order]][:k]
+        first = ranking.order[~detected_before[ranking.order]][:k]
         hits = ranking.units[first][ranking.any_by_unit(label[rows] == 1)[first]]
         detected.update(hits.tolist())
         shares[today.item() if isinstance(today, np.generic) else today] = len(hits) / k

@@ -53,8 +53,8 @@ class UnitRanking:
 
     def any_by_unit(self, events: Array) -> NDArray[np.bool_]:
         """For each unit whether any of its `events` (bool, parallel to the events) is true."""
-        found = np.bincount(self.place, weights=events.astype(float), minlength=len(self.units))
-        return np.asarray(found > 0)
+        counts = np.bincount(self.place, weights=events.astype(float), minlength=len(self.units))
+        return np.asarray(counts > 0)
 
     def riskiest_events(self, event: Array, capacity: int) -> NDArray[np.intp]:
         """For each of the first `capacity` units, by rank, the index of the event with its best

@@ -54,20 +54,20 @@ def follow(run: Run) -> tuple[str, ...]:
         if pointer is None:
             return ()
         LOGGER.warning("the alias in MLflow does not follow the ledger yet: %s", error)
-        told = (
+        text = (
             f"MLflow's alias does not name {pointer.release_id} yet; the next training or promotion"
             " puts it right"
         )
         return _report(
-            run, KIND, told, evidence=f"{error.what}: {error.found}", next_step="tollgate doctor"
+            run, KIND, text, evidence=f"{error.what}: {error.found}", next_step="tollgate doctor"
         )
     if missing:
-        told = f"MLflow does not know the champion {missing}: its alias names nothing until it does"
+        text = f"MLflow does not know the champion {missing}: its alias names nothing until it does"
         evidence = "no version bears the release and the digest of its model"
-        return _report(run, LOST, told, evidence=evidence, next_step=REPAIR)
-    for one in run.ledger.incidents(open_only=True):
-        if (one.kind, one.subject) == (KIND, SUBJECT):
-            settle(run, one, "the alias follows")
+        return _report(run, LOST, text, evidence=evidence, next_step=REPAIR)
+    for incident in run.ledger.incidents(open_only=True):
+        if (incident.kind, incident.subject) == (KIND, SUBJECT):
+            settle(run, incident, "the alias follows")
             deliver(run)
     return ()
 
@@ -89,7 +89,7 @@ def _mirror(run: Run, tracking: Tracking, pointer: Pointer | None) -> str | None
     return None
 
 
-def _report(run: Run, kind: str, told: str, *, evidence: str, next_step: str) -> tuple[str, ...]:
+def _report(run: Run, kind: str, text: str, *, evidence: str, next_step: str) -> tuple[str, ...]:
     """Open the incident of the alias, or go on with it; returns what it says, as a warning."""
     detail = IncidentDetail(
         sources=("release",),
@@ -103,10 +103,10 @@ def _report(run: Run, kind: str, told: str, *, evidence: str, next_step: str) ->
     )
     report(
         run,
-        NewIncident(kind=kind, subject=SUBJECT, severity="warning", summary=told, detail=detail),
+        NewIncident(kind=kind, subject=SUBJECT, severity="warning", summary=text, detail=detail),
     )
     deliver(run)
-    return (told,)
+    return (text,)
 
 
 def follow_later(settings: Settings) -> bool:

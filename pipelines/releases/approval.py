@@ -51,8 +51,10 @@ def reject(run: Run, release_id: str, *, approver: str, reason: str) -> None:
         return
     _require_waiting(person, release_id, state)
     _answer(person, "rejection", release_id, reason)
-    told = f"rejected by {approver}: {reason}"
-    person.ledger.set_state(release_id, "refused", reason=told, actor=approver, at=person.clock())
+    resolution = f"rejected by {approver}: {reason}"
+    person.ledger.set_state(
+        release_id, "refused", reason=resolution, actor=approver, at=person.clock()
+    )
 
 
 def was_rejected(run: Run, release_id: str) -> bool:
@@ -149,8 +151,8 @@ def _require_waiting(run: Run, release_id: str, state: str) -> None:
 
 def _answer(run: Run, kind: str, release_id: str, reason: str) -> None:
     """An audit entry, once for each person and answer."""
-    known = run.ledger.audit_entries(kind)
-    if not any((entry["subject"], entry["actor"]) == (release_id, run.actor) for entry in known):
+    entries = run.ledger.audit_entries(kind)
+    if not any((entry["subject"], entry["actor"]) == (release_id, run.actor) for entry in entries):
         run.ledger.audit(
             kind, release_id, actor=run.actor, at=run.clock(), detail={"reason": reason}
         )

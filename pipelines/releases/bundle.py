@@ -122,7 +122,7 @@ def write_bundle(
     bundle = load_bundle(folder, release_id)
     if bundle.model != model:
         raise _refused(
-            target, expected=f"model {sha256(model)}", found=f"model {bundle.model_digest}"
+            target, expected=f"model {sha256(model)}", problem=f"model {bundle.model_digest}"
         )
     return bundle
 
@@ -148,12 +148,12 @@ def load_bundle(
         signed_by is None and manifest_digest is not None and not os.path.lexists(place / SIGNATURE)
     )
     files = _read_files(place, UNSIGNED_FILES if legacy else FILES)
-    found = sha256(files[MANIFEST])
-    if manifest_digest is not None and found != manifest_digest:
+    digest = sha256(files[MANIFEST])
+    if manifest_digest is not None and digest != manifest_digest:
         raise _refused(
             place / MANIFEST,
             expected=f"SHA-256 {manifest_digest} (ledger)",
-            found=f"SHA-256 {found}",
+            problem=f"SHA-256 {digest}",
         )
     signer = None if legacy else _require_signature(folder.parent, place, files, signed_by)
     _verify(place, release_id, files)
@@ -162,7 +162,7 @@ def load_bundle(
         model=files[MODEL],
         record=_record(place, files[RECORD]),
         reference_bytes=files[REFERENCE],
-        manifest_digest=found,
+        manifest_digest=digest,
         signed_by=signer,
     )
 
@@ -175,7 +175,7 @@ def _record(place: Path, content: bytes) -> ReleaseAccount:
         raise _refused(
             place / RECORD,
             expected="a record that this version of Tollgate reads",
-            found=str(error),
+            problem=str(error),
         ) from error
 
 
@@ -193,7 +193,7 @@ def _require_signature(
                 if wanted
                 else "a signature by a trusted key"
             ),
-            found=(
+            problem=(
                 f"one by key {signer[:16]}"
                 if signer
                 else "one that is not of this manifest, or by no trusted key"
@@ -243,15 +243,15 @@ def _read_files(place: Path, expected: frozenset[str]) -> dict[str, bytes]:
     """The bytes of the bundle's files, each read once, without following a link."""
     if place.is_symlink() or not place.is_dir():
         raise _refused(
-            place, expected="a folder", found="a symlink" if place.is_symlink() else "nothing"
+            place, expected="a folder", problem="a symlink" if place.is_symlink() else "nothing"
         )
     names = {entry.name for entry in os.scandir(place)}
     if names != expected:
         extra, missing = sorted(names - expected), sorted(expected - names)
-        found = [f"added: {', '.join(map(repr, extra))}"] if extra else []
-        found += [f"missing: {', '.join(missing)}"] if missing else []
+        problems = [f"added: {', '.join(map(repr, extra))}"] if extra else []
+        problems += [f"missing: {', '.join(missing)}"] if missing else []
         raise _refused(
-            place, expected=f"exactly {', '.join(sorted(expected))}", found="; ".join(found)
+            place, expected=f"exactly {', '.join(sorted(expected))}", problem="; ".join(problems)
         )
     return {name: _read_file(place / name) for name in sorted(expected)}
 
@@ -260,12 +260,14 @@ def _read_file(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise _refused(path, expected="a regular file", found=str(error.strerror)) from error
+        raise _refused(path, expected="a regular file", problem=str(error.strerror)) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
         os.close(descriptor)
         raise _refused(
-            path, expected=f"a regular file of at most {LARGEST_FILE} bytes", found="something else"
+            path,
+            expected=f"a regular file of at most {LARGEST_FILE} bytes",
+            problem="something else",
         )
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
@@ -278,32 +280,32 @@ def _verify(place: Path, release_id: str, files: Mapping[str, bytes]) -> None:
     try:
         manifest = json.loads(files[MANIFEST])
     except ValueError as error:
-        raise _refused(place / MANIFEST, expected="JSON", found="something else") from error
+        raise _refused(place / MANIFEST, expected="JSON", problem="something else") from error
     digests = {
         name: sha256(data) for name, data in files.items() if name not in {MANIFEST, SIGNATURE}
     }
     expected = {"release_id": release_id, "files": digests}
     if manifest != expected:
         listed = manifest.get("files") if isinstance(manifest, dict) else None
-        known = listed if isinstance(listed, dict) else {}
-        changed = [name for name, digest in sorted(digests.items()) if known.get(name) != digest]
+        entries = listed if isinstance(listed, dict) else {}
+        changed = [name for name, digest in sorted(digests.items()) if entries.get(name) != digest]
         raise _refused(
             place,
             expected=f"the files of release {release_id}, as manifest.json lists them",
-            found=f"changed: {', '.join(changed)}" if changed else "a manifest of something else",
+            problem=f"changed: {', '.join(changed)}" if changed else "a manifest of something else",
         )
     if not files[MODEL].startswith(UBJ_START):
         raise _refused(
-            place / MODEL, expected="an XGBoost model in UBJ", found="another format, not parsed"
+            place / MODEL, expected="an XGBoost model in UBJ", problem="another format, not parsed"
         )
 
 
-def _refused(place: Path, *, expected: str, found: str) -> BundleError:
+def _refused(place: Path, *, expected: str, problem: str) -> BundleError:
     return BundleError(
         "the release's bundle is refused: it is not what was released",
         where=str(place),
         expected=expected,
-        found=found,
+        found=problem,
         next_step=(
             "restore the folder from a backup, or move it away and train again; the rule scores"
             " meanwhile"

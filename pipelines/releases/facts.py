@@ -42,27 +42,27 @@ class ReleaseRow:
     def override_notes(self) -> list[str]:
         """What persons let pass against the rules, in sentences."""
         return [
-            f"override by {one['actor']} on {one['at'][:16].replace('T', ' ')} UTC, against:"
-            f" {one['against']}; {one['reason']}"
-            for one in self.overrides
+            f"override by {override['actor']} on {override['at'][:16].replace('T', ' ')} UTC,"
+            f" against: {override['against']}; {override['reason']}"
+            for override in self.overrides
         ]
 
     @property
     def notes(self) -> list[str]:
         """What must not be overlooked, in sentences: overrides, and incidents that are open."""
         return self.override_notes + [
-            f"open incident ({one.severity}, {one.kind}) since {one.opened_at:%Y-%m-%d %H:%M} UTC:"
-            f" {one.summary}"
-            for one in self.incidents
-            if one.resolved_at is None
+            f"open incident ({incident.severity}, {incident.kind}) since"
+            f" {incident.opened_at:%Y-%m-%d %H:%M} UTC: {incident.summary}"
+            for incident in self.incidents
+            if incident.resolved_at is None
         ]
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         return {
             **asdict(self),
-            "overrides": [dict(one) for one in self.overrides],
-            "incidents": [one.to_json() for one in self.incidents],
+            "overrides": [dict(override) for override in self.overrides],
+            "incidents": [incident.to_json() for incident in self.incidents],
         }
 
 
@@ -113,9 +113,13 @@ def _row(
     }
     state = (states or [unjudged])[-1]
     against = overrides(moves, release.release_id)
-    people = [str(one["actor"]) for one in against]
-    people += [str(one["actor"]) for one in approvals if one["subject"] == release.release_id]
-    passed = {one["state"] for one in states} & {"shadow", "canary", "champion"}
+    people = [str(rival["actor"]) for rival in against]
+    people += [
+        str(approval["actor"])
+        for approval in approvals
+        if approval["subject"] == release.release_id
+    ]
+    passed = {state["state"] for state in states} & {"shadow", "canary", "champion"}
     return ReleaseRow(
         release=release.release_id,
         state=state["state"],
@@ -125,5 +129,5 @@ def _row(
         decision=release.account.evaluation.verdict.decision,
         approver=people[-1] if people else "policy" if passed else None,
         overrides=against,
-        incidents=[one for one in incidents if one.subject == release.release_id],
+        incidents=[incident for incident in incidents if incident.subject == release.release_id],
     )

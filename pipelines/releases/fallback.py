@@ -70,13 +70,13 @@ def folded(entries: Iterable[Mapping[str, Any]]) -> list[Fallback]:
     """Fallbacks from audit entries: while one goes on a second beginning says nothing, nor an end
     without one.
     """
-    found: list[Fallback] = []
+    periods: list[Fallback] = []
     for entry in entries:
         detail = entry["detail"]
         first = date.fromisoformat(detail["first_day"])
-        open_one = found[-1] if found and found[-1].last is None else None
+        open_one = periods[-1] if periods and periods[-1].last is None else None
         if detail["event"] == "begun" and open_one is None:
-            found.append(
+            periods.append(
                 Fallback(
                     first=first,
                     last=None,
@@ -92,19 +92,19 @@ def folded(entries: Iterable[Mapping[str, Any]]) -> list[Fallback]:
                 "ended_by": entry["actor"],
                 "ended_because": detail["reason"],
             }
-            found[-1] = Fallback(**{**vars(open_one), **ends})
-    return found
+            periods[-1] = Fallback(**{**vars(open_one), **ends})
+    return periods
 
 
 def in_force(ledger: Ledger) -> Fallback | None:
     """The fallback that goes on, or None."""
-    known = fallbacks(ledger)
-    return known[-1] if known and known[-1].last is None else None
+    periods = fallbacks(ledger)
+    return periods[-1] if periods and periods[-1].last is None else None
 
 
-def fallback_on(known: Iterable[Fallback], day: date) -> Fallback | None:
+def fallback_on(periods: Iterable[Fallback], day: date) -> Fallback | None:
     """The fallback that covers the day, or None."""
-    return next((one for one in known if one.covers(day)), None)
+    return next((period for period in periods if period.covers(day)), None)
 
 
 def begin(

@@ -80,8 +80,8 @@ def champion_account(run: Run) -> dict[str, Any]:
 def all_releases(run: Run) -> list[dict[str, Any]]:
     """A summary of each release, oldest first."""
     rows = {row.release: row for row in release_rows(run)}
-    known = [release for release in run.ledger.releases() if release.release_id in rows]
-    return [_summary(run, release, rows[release.release_id]) for release in known]
+    recorded = [release for release in run.ledger.releases() if release.release_id in rows]
+    return [_summary(run, release, rows[release.release_id]) for release in recorded]
 
 
 def _summary(run: Run, release: Release, row: ReleaseRow) -> dict[str, Any]:

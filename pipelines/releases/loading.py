@@ -17,11 +17,11 @@ def release_bundle(run: Run, release: Release | str) -> Bundle:
     in the ledger alone vouches for it (decision 0192). Every other bundle must be signed by a key
     that this home trusts.
     """
-    found = run.ledger.release(release) if isinstance(release, str) else release
-    account = found.account
+    record = run.ledger.release(release) if isinstance(release, str) else release
+    account = record.account
     return load_bundle(
         releases_folder(run.settings.home),
-        found.release_id,
+        record.release_id,
         manifest_digest=account.manifest_digest,
         signed_by=account.signed_by or None,
     )

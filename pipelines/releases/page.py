@@ -72,31 +72,31 @@ def since_sections(
 
     `answers` are audit entries.
     """
-    concerned = [one for one in moves if row.release in _named(one)]
-    told = [f"{row.state} since {_instant(row.since)}: {row.state_reason}", *row.notes]
+    concerned = [move for move in moves if row.release in _named(move)]
+    paragraphs = [f"{row.state} since {_instant(row.since)}: {row.state_reason}", *row.notes]
     approver = [f"Let through by {row.approver}."] if row.approver else []
     return [
         Section(
             "Since it was made",
-            [*map(Text, (*told, *approver)), Link("all days and releases", "../index.html")],
+            [*map(Text, (*paragraphs, *approver)), Link("all days and releases", "../index.html")],
         ),
         *_section(
             "Overrides",
             ("when", "who", "move", "against", "why"),
-            [_override(one) for one in row.overrides],
+            [_override(override) for override in row.overrides],
         ),
         *_section(
             "Incidents",
             ("opened", "kind", "severity", "what", "resolved"),
             [_told(i) for i in row.incidents],
         ),
-        *_section("States", ("since", "state", "by", "why"), [_state(one) for one in states]),
+        *_section("States", ("since", "state", "by", "why"), [_state(state) for state in states]),
         *_section(
             "Answers",
             ("when", "who", "answer", "why"),
-            [_answer(one) for one in answers if one["subject"] == row.release],
+            [_answer(answer) for answer in answers if answer["subject"] == row.release],
         ),
-        *_section("Moves", MOVE_COLUMNS, [_move(one) for one in concerned]),
+        *_section("Moves", MOVE_COLUMNS, [_move(incident) for incident in concerned]),
     ]
 
 
@@ -119,23 +119,42 @@ def _named(move: Move) -> set[Any]:
     return {move.subject, move.champion, move.challenger, move.detail.get("before")}
 
 
-def _override(one: Mapping[str, Any]) -> tuple[object, ...]:
-    return (_instant(one["at"]), one["actor"], one["kind"], one["against"], one["reason"])
-
-
-def _told(one: Incident) -> tuple[object, ...]:
-    resolved = (
-        f"{one.resolved_at:%Y-%m-%d %H:%M} UTC: {one.resolution}" if one.resolved_at else "open"
+def _override(override: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        _instant(override["at"]),
+        override["actor"],
+        override["kind"],
+        override["against"],
+        override["reason"],
     )
-    return (f"{one.opened_at:%Y-%m-%d %H:%M} UTC", one.kind, one.severity, one.summary, resolved)
 
 
-def _state(one: Mapping[str, str]) -> tuple[object, ...]:
-    return (_instant(one["recorded_at"]), one["state"], one["actor"], one["reason"])
+def _told(incident: Incident) -> tuple[object, ...]:
+    resolved = (
+        f"{incident.resolved_at:%Y-%m-%d %H:%M} UTC: {incident.resolution}"
+        if incident.resolved_at
+        else "open"
+    )
+    return (
+        f"{incident.opened_at:%Y-%m-%d %H:%M} UTC",
+        incident.kind,
+        incident.severity,
+        incident.summary,
+        resolved,
+    )
 
 
-def _answer(one: Mapping[str, Any]) -> tuple[object, ...]:
-    return (_instant(one["recorded_at"]), one["actor"], one["kind"], one["detail"].get("reason"))
+def _state(state: Mapping[str, str]) -> tuple[object, ...]:
+    return (_instant(state["recorded_at"]), state["state"], state["actor"], state["reason"])
+
+
+def _answer(answer: Mapping[str, Any]) -> tuple[object, ...]:
+    return (
+        _instant(answer["recorded_at"]),
+        answer["actor"],
+        answer["kind"],
+        answer["detail"].get("reason"),
+    )
 
 
 def _move(m: Move) -> tuple[object, ...]:

@@ -168,15 +168,15 @@ def older_than(run: Run, pointer: Pointer | None, release_id: str) -> str:
     """
     if pointer is None:
         return ""
-    mine = run.ledger.release(release_id).account.as_of
+    own_date = run.ledger.release(release_id).account.as_of
     rivals = [
         (pointer.release_id, "champion"),
         (pointer.challenger, f"in {pointer.challenger_state}"),
     ]
     for rival, state in rivals:
-        theirs = run.ledger.release(rival).account.as_of if rival else None
-        if mine is not None and theirs is not None and theirs > mine:
-            return f"{rival}, as of the later {theirs}, is {state}"
+        rival_date = run.ledger.release(rival).account.as_of if rival else None
+        if own_date is not None and rival_date is not None and rival_date > own_date:
+            return f"{rival}, as of the later {rival_date}, is {state}"
     return ""
 
 

@@ -70,10 +70,10 @@ def _trusted_keys(home: Path) -> dict[str, bytes]:
     """Public keys by fingerprint; a file whose name is not the fingerprint of its content does not
     count.
     """
-    found = {path.stem: path.read_bytes() for path in (keys_folder(home) / "trusted").glob("*.pub")}
+    keys = {path.stem: path.read_bytes() for path in (keys_folder(home) / "trusted").glob("*.pub")}
     return {
         name: public
-        for name, public in found.items()
+        for name, public in keys.items()
         if len(public) == 32 and fingerprint(public) == name
     }
 
@@ -100,11 +100,11 @@ def _private_key(path: Path, *, may_make: bool) -> Ed25519PrivateKey:
     return key
 
 
-def _no_key(path: Path, found: str) -> ConfigurationError:
+def _no_key(path: Path, problem: str) -> ConfigurationError:
     return ConfigurationError(
         "the signing key cannot be used",
         where=str(path),
         expected="an Ed25519 private key, PEM (PKCS 8), without a password",
-        found=found,
+        found=problem,
         next_step="correct TOLLGATE_SIGNING_KEY; unset, the home makes a key of its own",
     )

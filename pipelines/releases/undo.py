@@ -79,8 +79,10 @@ def rollback(
         detail={"before": pointer.release_id, **({"told_on": str(told_on)} if told_on else {})},
     )
     states = [(pointer.release_id, "retired"), (target, "champion")]
-    told = run.settings.channels(incident.severity) if incident else ()
-    moved = run.ledger.move(move, expected=pointer, states=states, incident=incident, channels=told)
+    channels = run.settings.channels(incident.severity) if incident else ()
+    moved = run.ledger.move(
+        move, expected=pointer, states=states, incident=incident, channels=channels
+    )
     return Undone(
         before=pointer.release_id,
         after=target,

@@ -97,12 +97,12 @@ class Verdict:
         """A paragraph: the decision, what decided it, and what could not be looked at."""
         if self.failed:
             return f"{self.decision}: {'; '.join(self.reasons)}. {self._counts}"
-        told = [
+        passed = [
             check.found
             for check in self.checks
             if check.outcome == "passed" and check.name in _TELLING
         ]
-        return f"approved: {'; '.join(told) or 'every check passed'}. {self._counts}"
+        return f"approved: {'; '.join(passed) or 'every check passed'}. {self._counts}"
 
     @property
     def _counts(self) -> str:

@@ -326,10 +326,10 @@ def _drifted(drift: DriftAccount | None) -> list[DayProblem]:
 def _watched(account: MonitorAccount) -> list[DayProblem]:
     """What the watch found that somebody has to know, and what was done about it."""
     problems: list[DayProblem] = []
-    found = account.diagnosis
-    if found is not None and found.severity in ("ticket", "page"):
-        runbook = f" ({found.runbook})" if found.runbook else ""
-        problems.append(DayProblem(kind="watch", text=f"watch: {found.summary}{runbook}"))
+    diagnosis = account.diagnosis
+    if diagnosis is not None and diagnosis.severity in ("ticket", "page"):
+        runbook = f" ({diagnosis.runbook})" if diagnosis.runbook else ""
+        problems.append(DayProblem(kind="watch", text=f"watch: {diagnosis.summary}{runbook}"))
     problems += [DayProblem(kind="done", text=f"done: {answer}") for answer in account.answers]
     return problems
 

@@ -111,11 +111,11 @@ def timeliness(run: Run, heads: Heads | None = None, *, look: Look | None = None
     `heads` are the ledger's newest records, where the caller has read them already; `look` asks
     Airflow why a stage has not run.
     """
-    known = run.ledger.stage_heads() if heads is None else heads
-    statuses = {key: head.status for key, head in known.items()}
+    stage_heads = run.ledger.stage_heads() if heads is None else heads
+    statuses = {key: head.status for key, head in stage_heads.items()}
     nights = run.ledger.days_run_as(CHAIN[0], SCHEDULED)
-    found = judge(run.use_case, statuses, since=min(nights, default=None), at=run.clock())
-    return replace(found, late=_with_halted(run, found.late, known, look))
+    timeliness = judge(run.use_case, statuses, since=min(nights, default=None), at=run.clock())
+    return replace(timeliness, late=_with_halted(run, timeliness.late, stage_heads, look))
 
 
 def _with_halted(
@@ -126,17 +126,20 @@ def _with_halted(
     """
     at, names = run.clock(), Orchestration(run.use_case.name)
     first = at.date() - timedelta(days=LOOKED_BACK)
-    found = {
-        (one.stage, one.day): one for one in halted(heads, names, first=first, at=at, look=look)
+    halted_days = {
+        (halted_day.stage, halted_day.day): halted_day
+        for halted_day in halted(heads, names, first=first, at=at, look=look)
     }
-    told = []
-    for one in late:
-        stopped = found.pop((one.stage, one.day), None)
-        told.append(replace(one, status=f"{one.status}: {_why(stopped)}") if stopped else one)
-    for rest in found.values():
+    merged = []
+    for lateness in late:
+        stopped = halted_days.pop((lateness.stage, lateness.day), None)
+        merged.append(
+            replace(lateness, status=f"{lateness.status}: {_why(stopped)}") if stopped else lateness
+        )
+    for rest in halted_days.values():
         due_at = rest.since + GRACE
         status = f"not run: {_why(rest)}"
-        told.append(
+        merged.append(
             Late(
                 stage=rest.stage,
                 day=rest.day,
@@ -147,11 +150,13 @@ def _with_halted(
             )
         )
     order = {stage: place for place, stage in enumerate(run.use_case.schedule.deadlines)}
-    return tuple(sorted(told, key=lambda one: (one.day, order.get(one.stage, len(order)))))
+    return tuple(
+        sorted(merged, key=lambda lateness: (lateness.day, order.get(lateness.stage, len(order))))
+    )
 
 
-def _why(one: Halted) -> str:
-    return f"{one.before} is done since {one.since:%H:%M} UTC, {one.why}"
+def _why(halted_day: Halted) -> str:
+    return f"{halted_day.before} is done since {halted_day.since:%H:%M} UTC, {halted_day.why}"
 
 
 def judge(use_case: UseCase, statuses: Statuses, *, since: date | None, at: datetime) -> Timeliness:
@@ -175,13 +180,15 @@ def judge(use_case: UseCase, statuses: Statuses, *, since: date | None, at: date
 def _late(use_case: UseCase, statuses: Statuses, since: date, at: datetime) -> list[Late]:
     yesterday = at.date() - timedelta(days=1)
     first = max(since, yesterday - timedelta(days=LOOKED_BACK - 1))
-    found = []
+    lateness = []
     for day in DayRange(first, yesterday) if first <= yesterday else ():
         for stage in use_case.schedule.deadlines:
             status, moment = statuses.get((stage, day), "not run"), due(use_case, stage, day)
             if status != "done" and moment < at:
-                found.append(Late(stage=stage, day=day, due=moment, by=at - moment, status=status))
-    return found
+                lateness.append(
+                    Late(stage=stage, day=day, due=moment, by=at - moment, status=status)
+                )
+    return lateness
 
 
 def due(use_case: UseCase, stage: str, day: date) -> datetime:

@@ -66,9 +66,9 @@ def halted(
             if (stage, day) in heads:
                 continue
             if done.run_id.startswith(f"{names.dag_id(before)}/") and at - done.recorded_at > GRACE:
-                told = look(stage, day) if look else None
-                if told != RUNNING and (told or at - done.recorded_at > BLIND_GRACE):
-                    why = told or "no record of it"
+                text = look(stage, day) if look else None
+                if text != RUNNING and (text or at - done.recorded_at > BLIND_GRACE):
+                    why = text or "no record of it"
                     yield Halted(
                         stage=stage, day=day, before=before, since=done.recorded_at, why=why
                     )

@@ -28,7 +28,7 @@ def mixed_policies(day: date, accounts: Mapping[str, Account]) -> list[str]:
 
     Accounts from before policies were recorded say nothing.
     """
-    told = []
+    sentences = []
     for policy, stages in READERS.items():
         digests = {
             stage: accounts[stage].policies[policy]
@@ -38,9 +38,9 @@ def mixed_policies(day: date, accounts: Mapping[str, Account]) -> list[str]:
         if len(set(digests.values())) > 1:
             first = next(iter(digests))
             others = [stage for stage, digest in digests.items() if digest != digests[first]]
-            told.append(
+            sentences.append(
                 f"the {policy} policy changed within the day: {', '.join(others)} ran with another"
                 f" one than {first}; one policy for the whole day: tollgate backfill --from {day}"
                 f" --to {day} --rerun"
             )
-    return told
+    return sentences

@@ -75,8 +75,8 @@ class Standing:
             "challenger": self.challenger.to_json() if self.challenger else None,
             "releases": [row.to_json() for row in self.releases],
             "newest": {stage: str(day) for stage, day in self.newest.items()},
-            "late": [one.to_json() for one in self.timeliness.late],
-            "fresh": [one.to_json() for one in self.timeliness.fresh],
+            "late": [lateness.to_json() for lateness in self.timeliness.late],
+            "fresh": [freshness.to_json() for freshness in self.timeliness.fresh],
             "reports": self.reports.to_json() if self.reports else None,
             "days": [row.to_json() for row in self.rows],
             "attention": [
@@ -110,9 +110,11 @@ def standing(
     by_stage = {
         stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)
     }
-    newest = {stage: max(found) for stage, found in by_stage.items() if found}
-    known = newest_day(run, heads)
-    shown = days or (DayRange(known - timedelta(days=DAYS_SHOWN - 1), known) if known else None)
+    newest = {stage: max(by_day) for stage, by_day in by_stage.items() if by_day}
+    newest_days = newest_day(run, heads)
+    shown = days or (
+        DayRange(newest_days - timedelta(days=DAYS_SHOWN - 1), newest_days) if newest_days else None
+    )
     rows = day_rows(run, shown) if shown else []
     champion, releases, timely = (
         _champion(run),
@@ -159,17 +161,17 @@ def _damaged(run: Run) -> list[tuple[date | None, str]]:
     """
     if is_remote(run.settings.lake):
         return []
-    found = (log_damage(table) for table in tables_of(Path(run.settings.lake)))
+    damages = (log_damage(table) for table in tables_of(Path(run.settings.lake)))
     return [
         (
             None,
             (
-                f"the table {one.table.name} is damaged: {one.description}; {one.last_whole}:"
-                " `tollgate repair lake`"
+                f"the table {damage.table.name} is damaged: {damage.description};"
+                f" {damage.last_whole}: `tollgate repair lake`"
             ),
         )
-        for one in found
-        if one is not None
+        for damage in damages
+        if damage is not None
     ]
 
 
@@ -206,9 +208,15 @@ def _champion(run: Run) -> Champion | None:
 
 def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
     """Lost stores of which no incident tells yet."""
-    told = {one.subject for one in run.ledger.incidents(open_only=True) if one.kind == LOST}
+    noted = {
+        incident.subject
+        for incident in run.ledger.incidents(open_only=True)
+        if incident.kind == LOST
+    }
     return [
-        (None, f"{one.summary}; next: {one.next_step}") for one in lost if one.store not in told
+        (None, f"{store.summary}; next: {store.next_step}")
+        for store in lost
+        if store.store not in noted
     ]
 
 
@@ -230,14 +238,18 @@ def _home(run: Run) -> list[tuple[date | None, str]]:
     return [(None, text) for text in (warning, *others)]
 
 
-def _late(found: Timeliness) -> list[tuple[date | None, str]]:
+def _late(timeliness: Timeliness) -> list[tuple[date | None, str]]:
     """A line for each day that is late: the first stage of it says by how much."""
-    told: list[tuple[date | None, str]] = []
-    for day in dict.fromkeys(one.day for one in found.late):
-        mine = [one for one in found.late if one.day == day]
-        others = f"; late too: {', '.join(one.stage for one in mine[1:])}" if mine[1:] else ""
-        told.append((day, f"{mine[0].told}{others}"))
-    return told
+    lines: list[tuple[date | None, str]] = []
+    for day in dict.fromkeys(lateness.day for lateness in timeliness.late):
+        of_day = [lateness for lateness in timeliness.late if lateness.day == day]
+        others = (
+            f"; late too: {', '.join(lateness.stage for lateness in of_day[1:])}"
+            if of_day[1:]
+            else ""
+        )
+        lines.append((day, f"{of_day[0].told}{others}"))
+    return lines
 
 
 def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[date | None, str]]:
@@ -247,10 +259,10 @@ def _not_over(run: Run, statuses: Mapping[tuple[str, date], str]) -> list[tuple[
     for stage, day in statuses:
         if stage in STAGES and day >= today:
             stages.setdefault(day, []).append(stage)
-    told = "the day is not over, yet these stages have run for it"
+    text = "the day is not over, yet these stages have run for it"
     command = "if that was a slip: tollgate withdraw --day"
     return [
-        (day, f"{told}: {', '.join(stages[day])}; {command} {day} --reason …")
+        (day, f"{text}: {', '.join(stages[day])}; {command} {day} --reason …")
         for day in sorted(stages)
     ]
 
@@ -259,22 +271,22 @@ def _of_releases(releases: Sequence[ReleaseRow]) -> list[tuple[date | None, str]
     """Overrides of what decides or is tried out, and the newest release that waits; incidents have
     their own lines.
     """
-    told: list[tuple[date | None, str]] = []
+    lines: list[tuple[date | None, str]] = []
     for row in releases:
         live = row.state in {"shadow", "canary", "champion"}
         notes = row.override_notes if live else []
-        told += [(None, f"{row.release} ({row.state}): {note}") for note in notes]
+        lines += [(None, f"{row.release} ({row.state}): {note}") for note in notes]
     if releases and releases[-1].state == "candidate":
-        told.append((None, f"{releases[-1].release} is a candidate: {releases[-1].state_reason}"))
-    return told
+        lines.append((None, f"{releases[-1].release} is a candidate: {releases[-1].state_reason}"))
+    return lines
 
 
 def _general(
     run: Run, champion: Champion | None, newest: Mapping[str, date]
 ) -> list[tuple[date | None, str]]:
-    told: list[tuple[date | None, str]] = []
+    lines: list[tuple[date | None, str]] = []
     if champion is None and "features" in newest:
-        told.append(
+        lines.append(
             (
                 None,
                 (
@@ -284,16 +296,16 @@ def _general(
             )
         )
     if champion is None:
-        told += _too_early(run)
+        lines += _too_early(run)
     trainings = run.ledger.latest(TrainAccount)
     last = trainings[max(trainings)] if trainings else None
     if last is not None and last.status == "refused":
         verdict = last.account.verdict
         reasons = "; ".join(verdict.reasons if verdict else ()) or "see `tollgate releases`"
-        told.append(
+        lines.append(
             (last.day, f"the newest training was refused, {goes_on(run.ledger)}: {reasons}")
         )
-    return told
+    return lines
 
 
 def _too_early(run: Run) -> list[tuple[date | None, str]]:
@@ -310,38 +322,41 @@ def _too_early(run: Run) -> list[tuple[date | None, str]]:
 
 def _incidents(run: Run) -> list[tuple[date | None, str]]:
     """Open incidents, and how many notices nobody has taken yet."""
-    told: list[tuple[date | None, str]] = []
-    for one in run.ledger.incidents(open_only=True):
-        next_step = one.detail.next_step or "tollgate oncall"
-        level = "page" if one.severity == "critical" else "ticket"
-        told.append(
-            (None, f"incident {one.incident_id} ({level}): {one.summary}; next: {next_step}")
+    lines: list[tuple[date | None, str]] = []
+    for incident in run.ledger.incidents(open_only=True):
+        next_step = incident.detail.next_step or "tollgate oncall"
+        level = "page" if incident.severity == "critical" else "ticket"
+        lines.append(
+            (
+                None,
+                f"incident {incident.incident_id} ({level}): {incident.summary}; next: {next_step}",
+            )
         )
     waiting = run.ledger.waiting_messages()
     if waiting:
-        where = ", ".join(sorted({one.channel for one in waiting}))
-        told.append((None, f"{len(waiting)} notices wait for {where}: tollgate oncall --send"))
-    return told
+        where = ", ".join(sorted({message.channel for message in waiting}))
+        lines.append((None, f"{len(waiting)} notices wait for {where}: tollgate oncall --send"))
+    return lines
 
 
 def _fallback(run: Run) -> list[tuple[date | None, str]]:
     """That the rule decides by policy, since when, and how to end it."""
-    one = in_force(run.ledger)
-    if one is None:
+    period = in_force(run.ledger)
+    if period is None:
         return []
     days = run.use_case.watch.return_days
     by_itself = (
         f"it ends by itself after {days} calm days in a row; sooner: "
-        if one.told_on
+        if period.told_on
         else "to end it: "
     )
     ends = f"{by_itself}tollgate fallback --off --reason …"
     return [
         (
-            one.first,
+            period.first,
             (
-                f"the declared rule decides from {one.first} on, not the champion: {one.reason};"
-                f" {ends}"
+                f"the declared rule decides from {period.first} on, not the champion:"
+                f" {period.reason}; {ends}"
             ),
         )
     ]
@@ -349,13 +364,13 @@ def _fallback(run: Run) -> list[tuple[date | None, str]]:
 
 def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple[date | None, str]]:
     """Days between scored ones on which a stage is missing: what Airflow would show as a hole."""
-    told: list[tuple[date | None, str]] = []
+    lines: list[tuple[date | None, str]] = []
     for row in rows:
         for stage in ("features", "score", "monitor"):
             ended = stage in newest and row.day < newest[stage]
             started = any(stage in other.stages for other in rows if other.day < row.day)
             if ended and started and stage not in row.stages:
-                told.append(
+                lines.append(
                     (
                         row.day,
                         (
@@ -365,15 +380,15 @@ def _held_back(rows: Sequence[DayRow], newest: Mapping[str, date]) -> list[tuple
                     )
                 )
                 break
-    return told
+    return lines
 
 
 def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
     """What the gates let pass, each warning once with all of its days."""
-    found = by_warning({row.day: row.warnings for row in rows})
+    warnings = by_warning({row.day: row.warnings for row in rows})
     return [
         (days[-1], f"{warning.stage} {warning.severity}: {warning.describe(days)}")
-        for warning, days in found
+        for warning, days in warnings
     ]
 
 

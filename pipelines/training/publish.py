@@ -181,8 +181,8 @@ def _held(
     """
     if verdict.decision == "refused":
         return "refused", verdict.summary
-    if asked := why_a_person(run.use_case, verdict.decision):
-        return "candidate", f"waits for approval, as {asked}: {verdict.summary}"
+    if reason := why_a_person(run.use_case, verdict.decision):
+        return "candidate", f"waits for approval, as {reason}: {verdict.summary}"
     older = older_than(run, pointer, release_id)
     return ("candidate", older) if older else None
 

@@ -84,8 +84,8 @@ def restored(entry: ModelRecord, released: ReleaseAccount) -> ModelRecord:
 
 def taken_versions(run: Run, release_id: str) -> frozenset[str]:
     """The version numbers that the ledger gave to other releases than this one."""
-    others = (one for one in run.ledger.releases() if one.release_id != release_id)
-    return frozenset(one.account.model_version for one in others if one.account.model_version)
+    others = (release for release in run.ledger.releases() if release.release_id != release_id)
+    return frozenset(other.account.model_version for other in others if other.account.model_version)
 
 
 def _booster(model: bytes) -> xgb.Booster:

@@ -52,8 +52,8 @@ class Reproduction:
     def to_json(self) -> dict[str, Any]:
         """Plain data for `--json`."""
         names = ("what", "expected", "found")
-        told = [dict(zip(names, difference, strict=True)) for difference in self.differences]
-        return {**vars(self), "equal": self.equal, "differences": told}
+        differences = [dict(zip(names, difference, strict=True)) for difference in self.differences]
+        return {**vars(self), "equal": self.equal, "differences": differences}
 
 
 def reproduce(run: Run, name: str) -> Reproduction:
@@ -68,9 +68,9 @@ def reproduce(run: Run, name: str) -> Reproduction:
     run_id, document = Tracking(run.settings, run.use_case.name).training_record(name)
     record = read_document(ReleaseAccount, document, what=f"the record of {name} in MLflow")
     differences = [*_code(run, record), *_environment(record), *_seed(run, record)]
-    found: str | None = None
+    digest: str | None = None
     try:
-        found, data = _train_again(run, record)
+        digest, data = _train_again(run, record)
         differences = [*_data(record, data), *differences]
     except TransientError:
         raise
@@ -80,20 +80,20 @@ def reproduce(run: Run, name: str) -> Reproduction:
             *differences,
         ]
     except Exception as error:
-        if (told := spark_said(error)) is None:
+        if (text := spark_said(error)) is None:
             raise
         log.warning("the rows cannot be read", exc_info=True)
         versions = ", ".join(
             f"{table} at version {version}" for table, version in record.data_versions.items()
         )
-        differences = [("data", versions, f"cannot be read any more: {told}"), *differences]
-    if found != record.model_digest:
+        differences = [("data", versions, f"cannot be read any more: {text}"), *differences]
+    if digest != record.model_digest:
         differences = [*_deleted(run, record), *differences]
     return Reproduction(
         release=record.release_id,
         mlflow_run_id=run_id,
         expected=record.model_digest,
-        found=found,
+        found=digest,
         differences=tuple(differences),
     )
 
@@ -141,12 +141,12 @@ def _as_recorded(use_case: UseCase, record: ReleaseAccount) -> UseCase:
     return replace(use_case, model=model)
 
 
-def _data(record: ReleaseAccount, found: str | None) -> list[tuple[str, str, str]]:
+def _data(record: ReleaseAccount, digest: str | None) -> list[tuple[str, str, str]]:
     expected = record.training.data_digest
-    if not expected or expected == found:
+    if not expected or expected == digest:
         return []
     return [
-        ("data", f"rows with digest {expected}", f"rows with digest {found} at the same versions")
+        ("data", f"rows with digest {expected}", f"rows with digest {digest} at the same versions")
     ]
 
 
@@ -154,14 +154,14 @@ def _deleted(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
     """The deletions since the release was trained that took rows out of the tables that it learnt
     from.
     """
-    then, golden = record.data_versions, record.golden.version if record.golden else None
-    told: list[tuple[str, str, str]] = []
+    before, golden = record.data_versions, record.golden.version if record.golden else None
+    gone_versions: list[tuple[str, str, str]] = []
     for entry in run.ledger.audit_entries("retain"):
         detail = entry["detail"]
         gone = [
             t
             for t, row in detail["tables"].items()
-            if t in then and then[t] < row.get("version", then[t] + 1)
+            if t in before and before[t] < row.get("version", before[t] + 1)
         ]
         gone += [f"golden set {golden}"] if golden in detail.get("golden_sets", {}) else []
         if gone and detail["state"] in {"begun", "done"}:
@@ -169,35 +169,35 @@ def _deleted(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
             why = (
                 f"(`tollgate retain`, {detail['reason']}): what it learnt from is not kept any more"
             )
-            told.append(("data", f"{then}", f"{said} {why}"))
-    return list(dict.fromkeys(told))
+            gone_versions.append(("data", f"{before}", f"{said} {why}"))
+    return list(dict.fromkeys(gone_versions))
 
 
 def _code(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
-    then, now = record.code_version, code_version()
-    told = [("code", then, now)] if then != now else []
+    before, now = record.code_version, code_version()
+    changed = [("code", before, now)] if before != now else []
     features = run.use_case.feature_sets.get(record.feature_set.name)
     digest = features.digest if features else "no such feature set"
     if digest != record.feature_set.digest:
-        told.append(("code", f"features with digest {record.feature_set.digest}", digest))
+        changed.append(("code", f"features with digest {record.feature_set.digest}", digest))
     if run.use_case.policy_digest != record.policy_digest:
-        told.append(
+        changed.append(
             ("code", f"policy with digest {record.policy_digest}", run.use_case.policy_digest)
         )
-    return told
+    return changed
 
 
 def _environment(record: ReleaseAccount) -> list[tuple[str, str, str]]:
-    then, now = record.environment, environment()
-    names = [name for name in dict.fromkeys([*then, *now]) if name not in NOT_COMPARED]
+    before, now = record.environment, environment()
+    names = [name for name in dict.fromkeys([*before, *now]) if name not in NOT_COMPARED]
     return [
-        ("environment", f"{name} {then.get(name, 'absent')}", f"{name} {now.get(name, 'absent')}")
+        ("environment", f"{name} {before.get(name, 'absent')}", f"{name} {now.get(name, 'absent')}")
         for name in names
-        if then.get(name) != now.get(name)
+        if before.get(name) != now.get(name)
     ]
 
 
 def _seed(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
     """The recorded seed is the one that is used; that another is declared today is told."""
-    then, now = str(record.seed), str(run.use_case.model.seed)
-    return [("seed", then, now)] if then != now else []
+    before, now = str(record.seed), str(run.use_case.model.seed)
+    return [("seed", before, now)] if before != now else []

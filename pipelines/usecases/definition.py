@@ -97,7 +97,7 @@ stay as they were.
 
 def _decisive(policy: Any) -> dict[str, Any]:
     """A policy's values, as they go into the digest."""
-    defaults = {one.name: one.default for one in fields(policy)}
+    defaults = {field.name: field.default for field in fields(policy)}
     return {
         name: value
         for name, value in asdict(policy).items()

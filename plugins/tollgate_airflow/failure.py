@@ -113,8 +113,8 @@ def _foreign(error: BaseException | None) -> dict[str, str]:
     if error is None:
         return {"what": "the task was ended from outside (time limit, memory, or by hand)"}
     first = next(iter(str(error).strip().splitlines()), "no message")
-    found = mask_card_numbers(mask_secrets(spark_said(error) or first, secret_values(os.environ)))
-    return {"what": type(error).__name__, "found": found, "next step": "read the traceback above"}
+    text = mask_card_numbers(mask_secrets(spark_said(error) or first, secret_values(os.environ)))
+    return {"what": type(error).__name__, "found": text, "next step": "read the traceback above"}
 
 
 def _held_back(names: Orchestration, stage: str, day: str, *, will_retry: bool) -> str:

@@ -41,15 +41,15 @@ def partition_day(context: Mapping[str, Any]) -> date:
     if not (key or "").strip():
         what = "this run has no partition, so it is not known which day it is for"
         raise _slip(
-            context, what, expected="a partition key, for instance 2026-11-07", found="none"
+            context, what, expected="a partition key, for instance 2026-11-07", problem="none"
         )
     try:
         day = parse_day(key, what="the partition key")
     except UsageError as error:
-        raise _slip(context, error.what, expected=error.expected, found=error.found) from error
+        raise _slip(context, error.what, expected=error.expected, problem=error.found) from error
     if day < EARLIEST:
         raise _slip(
-            context, "no day of this pipeline", expected=f"a day from {EARLIEST} on", found=key
+            context, "no day of this pipeline", expected=f"a day from {EARLIEST} on", problem=key
         )
     return day
 
@@ -67,7 +67,7 @@ def _require_known_parameters(context: Mapping[str, Any]) -> None:
             context,
             "a parameter that this DAG does not have",
             expected=expected,
-            found=", ".join(unknown),
+            problem=", ".join(unknown),
         )
 
 
@@ -81,14 +81,16 @@ def require_ended(context: Mapping[str, Any], today: date, *, today_too: bool = 
     try:
         require_over(DayRange.single(day), today + timedelta(days=1) if today_too else today)
     except UsageError as error:
-        raise _slip(context, error.what, expected=error.expected, found=error.found) from error
+        raise _slip(context, error.what, expected=error.expected, problem=error.found) from error
 
 
-def _slip(context: Mapping[str, Any], what: str, *, expected: str, found: str) -> PartitionKeyError:
+def _slip(
+    context: Mapping[str, Any], what: str, *, expected: str, problem: str
+) -> PartitionKeyError:
     dag_run = context["dag_run"]
     where = f"{dag_run.dag_id}, run {dag_run.run_id}"
     return PartitionKeyError(
-        what, where=where, expected=expected, found=found, next_step=f"{HOW_TO}; nothing was done"
+        what, where=where, expected=expected, found=problem, next_step=f"{HOW_TO}; nothing was done"
     )
 
 

@@ -25,14 +25,14 @@ class Asked:
     reason: str
 
 
-def perform(run: Run, action: str, asked: Asked) -> str:
+def perform(run: Run, action: str, order: Asked) -> str:
     """Do it in the name of the run's actor; returns the release whose page to show then.
 
     Raises `PermanentError` where the pointer has moved since the page was loaded, and what
     `rollback`, `approve` and `reject` raise; `UsageError` without a reason. Nothing is changed in
     all of these cases.
     """
-    if not asked.reason:
+    if not order.reason:
         raise UsageError(
             "a reason is needed, for the records; nothing was changed",
             expected="a reason",
@@ -40,32 +40,32 @@ def perform(run: Run, action: str, asked: Asked) -> str:
             next_step="write why into the form's reason, and send it again",
         )
     if action == "rollback":
-        return _roll_back(run, asked)
-    return _answer(run, action, asked)
+        return _roll_back(run, order)
+    return _answer(run, action, order)
 
 
-def _roll_back(run: Run, asked: Asked) -> str:
+def _roll_back(run: Run, order: Asked) -> str:
     from pipelines.releases.alias import follow_later
     from pipelines.releases.undo import rollback
 
     pointer = run.ledger.champion()
-    if pointer is not None and pointer.generation != asked.generation:
+    if pointer is not None and pointer.generation != order.generation:
         raise PermanentError(
             "the pointer has moved since the page was loaded; nothing was changed",
-            expected=f"move {asked.generation}",
+            expected=f"move {order.generation}",
             found=f"move {pointer.generation}, champion {pointer.release_id}",
             next_step="load the page again and decide again",
         )
-    done = rollback(run, asked.to or None, reason=asked.reason)
+    done = rollback(run, order.to or None, reason=order.reason)
     follow_later(run.settings)
     return done.after
 
 
-def _answer(run: Run, action: str, asked: Asked) -> str:
+def _answer(run: Run, action: str, order: Asked) -> str:
     from pipelines.releases.alias import follow_later
     from pipelines.releases.approval import approve, reject
 
     answer = approve if action == "approve" else reject
-    answer(run, asked.release, approver=run.actor, reason=asked.reason)
+    answer(run, order.release, approver=run.actor, reason=order.reason)
     follow_later(run.settings)
-    return asked.release
+    return order.release

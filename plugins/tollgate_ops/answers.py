@@ -48,20 +48,20 @@ async def refused(request: Request, error: Exception) -> HTMLResponse:
     assert isinstance(error, StarletteHTTPException | HTTPException)
     status = error.status_code
     plain = str(error.detail)
-    told = (
+    text = (
         TOLD.get(status, plain)
         if plain in {"Forbidden", "Not authenticated", "Not Found"}
         else plain
     )
-    return _problem(request, status, {"what": told})
+    return _problem(request, status, {"what": text})
 
 
 async def failed(request: Request, error: Exception) -> HTMLResponse:
     """What an error of Tollgate looks like: the fields that its message has on the command line."""
     assert isinstance(error, TollgateError)
-    asked = 422 if request.method == "POST" else 404
+    code = 422 if request.method == "POST" else 404
     status = (
-        503 if isinstance(error, StoreError) else asked if isinstance(error, UsageError) else 409
+        503 if isinstance(error, StoreError) else code if isinstance(error, UsageError) else 409
     )
     return _problem(request, status, error.fields())
 

@@ -117,8 +117,8 @@ def act(
     who = str(user.get_name())
     require_own_form(request, given, user=who, action=action, subject=release)
     require_own_home(_run().settings, may_make=False)
-    asked = Asked(release=release, to=to, generation=generation, reason=reason.strip())
-    shown = perform(replace(_run(), actor=who), action, asked)
+    order = Asked(release=release, to=to, generation=generation, reason=reason.strip())
+    shown = perform(replace(_run(), actor=who), action, order)
     return RedirectResponse(f"{_root(request)}/releases/{shown}", status_code=303)
 
 

@@ -168,10 +168,10 @@ def _print(seen: Preview) -> None:
             console.print(f"rows left out by the mapping's filters: {seen.account.filtered:,}")
         for note, count in seen.account.notes.items():
             console.print(f"{escape(note)}: {count:,}", soft_wrap=True)
-        for name, (found, values) in seen.account.card_numbers.items():
-            if found:
+        for name, (look_alikes, values) in seen.account.card_numbers.items():
+            if look_alikes:
                 console.print(
-                    f"values of {name} that look like card numbers: {found:,} of {values:,}",
+                    f"values of {name} that look like card numbers: {look_alikes:,} of {values:,}",
                     soft_wrap=True,
                 )
         for warning in seen.account.warnings:

@@ -192,24 +192,26 @@ def _print_rules(title: str, rows: int, rules: list[BrokenRule] | Any) -> None:
 
 
 def _counts(account: ImportAccount) -> list[tuple[str, int]]:
-    found = [
+    counts = [
         ("rows left out by the mapping's filters", account.filtered),
         ("rows that repeat another", account.repeated),
     ]
-    found += [
+    counts += [
         (f"values of {name} that look like card numbers (of {values:,})", count)
         for name, (count, values) in account.card_numbers.items()
     ]
-    return [(text, count) for text, count in found if count]
+    return [(text, count) for text, count in counts if count]
 
 
 def _shares(summary: dict[str, Any], account: ImportAccount) -> str:
     share, home = account.positive_share, summary["home_positive_share"]
-    mine = "no known label" if share is None else f"{share:.2%} of the known labels are positive"
+    share_text = (
+        "no known label" if share is None else f"{share:.2%} of the known labels are positive"
+    )
     return (
-        f"{mine}; of the events landed before, {home:.2%} have a report"
+        f"{share_text}; of the events landed before, {home:.2%} have a report"
         if home is not None
-        else mine
+        else share_text
     )
 
 

@@ -49,7 +49,7 @@ def keyed_ids(
         )
     ids = read_ids(ids_from, "--ids-from")
     key = id_key(settings, may_make=False)
-    hashed = [keyed_id(key, column, one) for one in ids]
+    hashed = [keyed_id(key, column, text) for text in ids]
     if as_json:
         print_json({"column": column, "ids": hashed})
     else:

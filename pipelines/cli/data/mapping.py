@@ -56,7 +56,7 @@ def new(
             found=str(output),
             next_step="give another name, or remove the file",
         )
-    pairs = [one.partition("=") for one in column or []]
+    pairs = [pair.partition("=") for pair in column or []]
     if any(not name or not source for name, _, source in pairs):
         raise UsageError(
             "a column cannot be read",

@@ -74,39 +74,39 @@ def retain_command(
 def _by_age(run: Run, dry_run: bool, as_json: bool) -> None:
     from pipelines.maintenance.erasure.by_age import delete_by_age, unread_of
 
-    told = delete_by_age(run, run.clock().date(), dry_run=dry_run)
+    deleted = delete_by_age(run, run.clock().date(), dry_run=dry_run)
     if as_json:
         print_json(
             {
                 "dry_run": dry_run,
-                "deleted": {name: account.to_json() for name, account in told.items()},
+                "deleted": {name: account.to_json() for name, account in deleted.items()},
             }
         )
-    elif not told:
+    elif not deleted:
         console.print("the use case's retention policy keeps everything")
     else:
         rows = [
-            (name, str(account.before), f"{account.deleted:,}") for name, account in told.items()
+            (name, str(account.before), f"{account.deleted:,}") for name, account in deleted.items()
         ]
         print_table(
             "would be deleted" if dry_run else "deleted",
             ("what", "kept from", "rows or files"),
             rows,
         )
-    unread = unread_of(told)
+    unread = unread_of(deleted)
     if not as_json:
         _show_unread(unread)
     if unread:
         raise typer.Exit(1)
 
 
-def _usage(expected: str, found: str) -> Any:
+def _usage(expected: str, problem: str) -> Any:
     from pipelines.base.errors import UsageError
 
     raise UsageError(
         "what is to be deleted is not clear; nothing was",
         expected=expected,
-        found=found,
+        found=problem,
         next_step="tollgate retain --help",
     )
 
@@ -146,8 +146,10 @@ def _show(done: Deletion) -> None:
 
 def _show_unread(unread: Sequence[Unread]) -> None:
     """Name the files that a person has to look into."""
-    for one in unread:
-        console.print(f"not looked into: {one.path}: {one.why}", soft_wrap=True, markup=False)
+    for unread_file in unread:
+        console.print(
+            f"not looked into: {unread_file.path}: {unread_file.why}", soft_wrap=True, markup=False
+        )
     if unread:
         console.print(
             "look into them and remove or correct them, then run this again:"

@@ -64,12 +64,12 @@ def simulate_days(
     from pipelines.simulate.reports import Reporting
     from pipelines.simulate.world import WorldSize
 
-    asked = DayRange.of_length(parse_day(start, what="--start"), days)
-    scheduled = [parse_incident(text, asked) for text in incident or []]
-    plans = plan_days(asked, scheduled, Reporting(report_spread, unreported), file_format.value)
+    period = DayRange.of_length(parse_day(start, what="--start"), days)
+    scheduled = [parse_incident(text, period) for text in incident or []]
+    plans = plan_days(period, scheduled, Reporting(report_spread, unreported), file_format.value)
     size = WorldSize(customers=customers, terminals=terminals, seed=seed)
     began = time.perf_counter()
-    sent, places = _send(asked, plans, size, truth, quiet=as_json)
+    sent, places = _send(period, plans, size, truth, quiet=as_json)
     totals = _totals(sent, time.perf_counter() - began)
     if as_json:
         print_json(places | totals | {"per_day": [asdict(day) for day in sent]})
@@ -92,7 +92,7 @@ def list_incidents(as_json: AsJson = False) -> None:
 
 
 def _send(
-    asked: Any, plans: Any, size: Any, truth: Path | None, *, quiet: bool
+    period: Any, plans: Any, size: Any, truth: Path | None, *, quiet: bool
 ) -> tuple[list[Sent], dict[str, str]]:
     from rich.progress import track
 
@@ -102,10 +102,10 @@ def _send(
 
     settings = Settings.from_environment()
     landing, folder = Landing.of(settings), (truth or settings.home / "truth").absolute()
-    sending = simulate(landing, folder, size, asked, plans)
+    sending = simulate(landing, folder, size, period, plans)
     sent = list(
         track(
-            sending, "simulating", total=len(asked), console=errors, transient=True, disable=quiet
+            sending, "simulating", total=len(period), console=errors, transient=True, disable=quiet
         )
     )
     return sent, {"landing": landing.address, "truth": str(folder)}

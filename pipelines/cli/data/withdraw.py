@@ -52,10 +52,12 @@ def withdraw_command(
         ", ".join(f"{stage} ({status})" for stage, status in done.stages.items()) or "no record"
     )
     console.print(f"{wanted} {verb}: {stages}", highlight=False, soft_wrap=True)
-    for name, told in (
+    for name, subjects in (
         ("rows of tables", done.tables),
         ("files", done.files),
         ("incidents closed", done.incidents),
     ):
-        if told:
-            console.print(f"  {name}: {', '.join(map(str, told))}", highlight=False, soft_wrap=True)
+        if subjects:
+            console.print(
+                f"  {name}: {', '.join(map(str, subjects))}", highlight=False, soft_wrap=True
+            )

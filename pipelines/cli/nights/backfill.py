@@ -175,10 +175,10 @@ def _print_totals(outcomes: list[DayOutcome], *, unseen: int = 0) -> None:
     counts = Counter(outcome.state for outcome in outcomes)
     totals = ", ".join(f"{counts[state]} {state}" for state in _COLOURS if counts[state])
     days = len(outcomes) + unseen
-    told = ", ".join(
+    summary = ", ".join(
         [*([totals] if totals else []), *([f"{unseen} not followed to the end"] if unseen else [])]
     )
-    console.print(f"{days} day{'s' if days > 1 else ''}: {told}", highlight=False)
+    console.print(f"{days} day{'s' if days > 1 else ''}: {summary}", highlight=False)
 
 
 def _print_plans(names: Orchestration, plans: list[DayPlan], *, as_json: bool) -> None:

@@ -45,29 +45,33 @@ def oncall(
     if send:
         follow_deadlines(run)
     sent = deliver(run, now=True) if send else 0
-    found = run.ledger.incidents(open_only=not every)
+    listed = run.ledger.incidents(open_only=not every)
     waiting = run.ledger.waiting_messages()
     if as_json:
-        incidents = [one.to_json() for one in found]
+        incidents = [incident.to_json() for incident in listed]
         print_json(
-            {"incidents": incidents, "waiting": [one.to_json() for one in waiting], "sent": sent}
+            {
+                "incidents": incidents,
+                "waiting": [message.to_json() for message in waiting],
+                "sent": sent,
+            }
         )
         return
-    for one in found:
-        _print(one)
-    if not found:
+    for incident in listed:
+        _print(incident)
+    if not listed:
         console.print("no open incident")
     if send:
         console.print(f"notices sent: {sent}")
     for message in waiting:
-        told = (
+        line = (
             f"notice {message.event} of incident {message.incident_id} waits for {message.channel}"
         )
         problem = (
             f" ({message.attempts} attempts, {message.last_error})" if message.attempts else ""
         )
         console.print(
-            f"{told}{problem}: tollgate oncall --send",
+            f"{line}{problem}: tollgate oncall --send",
             highlight=False,
             markup=False,
             soft_wrap=True,
@@ -82,40 +86,42 @@ def _resolve(run: Run, number: int, reason: str) -> None:
     from pipelines.base.errors import UsageError
     from pipelines.cli.person import required_reason
 
-    known = {one.incident_id: one for one in run.ledger.incidents(open_only=True)}
-    if number not in known:
+    open_incidents = {
+        incident.incident_id: incident for incident in run.ledger.incidents(open_only=True)
+    }
+    if number not in open_incidents:
         raise UsageError(
             "no open incident has this number",
             where="tollgate oncall --resolve",
-            expected=", ".join(map(str, known)) or "none is open",
+            expected=", ".join(map(str, open_incidents)) or "none is open",
             found=str(number),
             next_step="tollgate oncall lists the open ones",
         )
     command = f"tollgate oncall --resolve {number}"
     settle(
         run,
-        known[number],
+        open_incidents[number],
         required_reason(reason, "an incident is closed with a reason", command=command),
     )
     deliver(run)
 
 
-def _print(one: Incident) -> None:
+def _print(incident: Incident) -> None:
     lines = {
-        "since": f"{one.opened_at:%Y-%m-%d %H:%M} UTC",
-        "days": ", ".join(map(str, one.detail.days)),
-        "means": one.detail.consequence,
-        "evidence": "; ".join(one.detail.evidence),
-        "done": "; ".join(one.detail.done),
-        "next": one.detail.next_step,
-        "runbook": one.detail.runbook,
-        "resolved": f"{one.resolved_at:%Y-%m-%d %H:%M} UTC: {one.resolution}"
-        if one.resolved_at
+        "since": f"{incident.opened_at:%Y-%m-%d %H:%M} UTC",
+        "days": ", ".join(map(str, incident.detail.days)),
+        "means": incident.detail.consequence,
+        "evidence": "; ".join(incident.detail.evidence),
+        "done": "; ".join(incident.detail.done),
+        "next": incident.detail.next_step,
+        "runbook": incident.detail.runbook,
+        "resolved": f"{incident.resolved_at:%Y-%m-%d %H:%M} UTC: {incident.resolution}"
+        if incident.resolved_at
         else "",
     }
-    level = "page" if one.severity == "critical" else "ticket"
+    level = "page" if incident.severity == "critical" else "ticket"
     console.print(
-        f"{one.incident_id} {level} {one.kind} {one.subject}: {one.summary}",
+        f"{incident.incident_id} {level} {incident.kind} {incident.subject}: {incident.summary}",
         markup=False,
         soft_wrap=True,
     )

@@ -135,14 +135,17 @@ def _days(run: Run, first: str, last: str) -> DayRange | None:
 def _print(now: Standing) -> None:
     champion = now.champion
     if champion:
-        told = (
+        decider = (
             f"{champion.release} (model version {champion.model_version}) since"
             f" {champion.since:%Y-%m-%d %H:%M} UTC"
         )
     else:
-        told = "none yet"
+        decider = "none yet"
     console.print(
-        f"use case  {now.use_case}\nchampion  {told}", highlight=False, markup=False, soft_wrap=True
+        f"use case  {now.use_case}\nchampion  {decider}",
+        highlight=False,
+        markup=False,
+        soft_wrap=True,
     )
     if now.challenger:
         tried = (
@@ -153,7 +156,11 @@ def _print(now: Standing) -> None:
         ", ".join(f"{stage} {day}" for stage, day in now.newest.items()) or "no stage has run yet"
     )
     console.print(f"newest    {newest}", highlight=False, markup=False, soft_wrap=True)
-    fresh = ", ".join(f"{one.table} {_fresh(one)}" for one in now.timeliness.fresh if one.newest)
+    fresh = ", ".join(
+        f"{freshness.table} {_fresh(freshness)}"
+        for freshness in now.timeliness.fresh
+        if freshness.newest
+    )
     if fresh:
         console.print(f"fresh     {fresh}", highlight=False, markup=False, soft_wrap=True)
     if now.reports:
@@ -170,8 +177,8 @@ def _print(now: Standing) -> None:
         )
 
 
-def _fresh(one: Fresh) -> str:
-    return f"{one.newest}" + (f" ({one.behind} d behind)" if one.behind else "")
+def _fresh(freshness: Fresh) -> str:
+    return f"{freshness.newest}" + (f" ({freshness.behind} d behind)" if freshness.behind else "")
 
 
 def print_days(rows: Sequence[DayRow]) -> None:

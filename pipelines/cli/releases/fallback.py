@@ -48,15 +48,17 @@ def fallback_command(
         given = required_reason(reason, "who decides changes only with a reason", command=command)
         change = begin if on else end
         change(run.ledger, _next_day(run), reason=given, actor=run.actor, at=run.clock())
-    known, now = fallbacks(run.ledger), in_force(run.ledger)
+    periods, now = fallbacks(run.ledger), in_force(run.ledger)
     if as_json:
-        print_json({"in_force": now is not None, "fallbacks": [one.to_json() for one in known]})
+        print_json(
+            {"in_force": now is not None, "fallbacks": [period.to_json() for period in periods]}
+        )
         return
     if now is None:
         console.print("the champion decides", soft_wrap=True)
     else:
-        told = f"the declared rule decides from {now.first} on ({now.begun_by}: {now.reason})"
-        console.print(told, soft_wrap=True, markup=False)
+        summary = f"the declared rule decides from {now.first} on ({now.begun_by}: {now.reason})"
+        console.print(summary, soft_wrap=True, markup=False)
 
 
 def _next_day(run: Run) -> date:

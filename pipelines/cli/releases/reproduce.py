@@ -28,22 +28,26 @@ def reproduce_command(
     """
     from pipelines.training.reproduce import reproduce
 
-    found = reproduce(person_run(), run)
+    reproduction = reproduce(person_run(), run)
     if as_json:
-        print_json(found.to_json())
+        print_json(reproduction.to_json())
     else:
-        title = f"{found.release}: {'the same model' if found.equal else 'ANOTHER model'}"
+        title = (
+            f"{reproduction.release}: {'the same model' if reproduction.equal else 'ANOTHER model'}"
+        )
         print_table(
             title,
             ("model digest", "value"),
-            [("expected", found.expected), ("found", found.found or "none")],
+            [("expected", reproduction.expected), ("found", reproduction.found or "none")],
         )
-        if found.differences:
-            print_table("what differs from then", ("what", "expected", "found"), found.differences)
-        elif not found.equal:
+        if reproduction.differences:
+            print_table(
+                "what differs from then", ("what", "expected", "found"), reproduction.differences
+            )
+        elif not reproduction.equal:
             console.print(
                 "neither data, code, environment nor seed differ: the training itself is not"
                 " deterministic"
             )
-    if not found.equal:
+    if not reproduction.equal:
         raise typer.Exit(1)

@@ -50,14 +50,14 @@ def demo(
 def _perform(step: Step, number: str) -> None:
     began = time.monotonic()
     with console.status(f"{number} {step.title} …") as progress:
-        found = step.run(lambda text: progress.update(f"{number} {step.title}: {text}"))
+        result = step.run(lambda text: progress.update(f"{number} {step.title}: {text}"))
     seconds = time.monotonic() - began
     console.print(
         f"[green]✓[/] {number} {step.title}  [dim]{seconds:.0f} s[/]",
         highlight=False,
         soft_wrap=True,
     )
-    console.print(f"        {found}", highlight=False, soft_wrap=True)
+    console.print(f"        {result}", highlight=False, soft_wrap=True)
 
 
 def _conclude(run: Run, settings: Settings, plan: DemoPlan, seconds: float) -> None:

@@ -36,7 +36,7 @@ def drill(
     from pipelines.drills.catalogue import DRILLS, drill_of
 
     if name == "list":
-        rows = [[one.name, one.description] for one in DRILLS.values()]
+        rows = [[named.name, named.description] for named in DRILLS.values()]
         print_json(dict(rows)) if as_json else print_table("drills", ["name", "what happens"], rows)
         return
     chosen = drill_of(name)

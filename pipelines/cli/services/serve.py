@@ -64,12 +64,12 @@ def list_keys(as_json: AsJson = False) -> None:
     from pipelines.cli.output import print_json, print_table
     from pipelines.serve.http import access
 
-    found = access.read(access.keys_file(Settings.from_environment()))
+    keys = access.read(access.keys_file(Settings.from_environment()))
     if as_json:
         kept = ("name", "roles", "made_at", "rows_per_second", "burst_rows")
-        print_json([{name: getattr(key, name) for name in kept} for key in found])
+        print_json([{name: getattr(key, name) for name in kept} for key in keys])
     else:
-        rows = [[key.name, ", ".join(key.roles), key.made_at, _rate(key)] for key in found]
+        rows = [[key.name, ", ".join(key.roles), key.made_at, _rate(key)] for key in keys]
         print_table("keys of the online scorer", ["name", "roles", "made at", "rows"], rows)
 
 

@@ -38,11 +38,11 @@ def up(as_json: AsJson = False) -> None:
                 "services: " + ", ".join(f"{service} {how}" for service, how in states.items())
             )
 
-        found = services.up(settings, report=report)
+        statuses = services.up(settings, report=report)
     if as_json:
-        print_json([asdict(service) for service in found])
+        print_json([asdict(service) for service in statuses])
     else:
-        _print(settings, found)
+        _print(settings, statuses)
 
 
 def down(as_json: AsJson = False) -> None:
@@ -58,16 +58,16 @@ def down(as_json: AsJson = False) -> None:
         console.print(f"stopped: {', '.join(stopped)}" if stopped else "nothing was running")
 
 
-def _print(settings: Settings, found: list[ServiceStatus]) -> None:
+def _print(settings: Settings, statuses: list[ServiceStatus]) -> None:
     from pipelines.airflow.api import USER, passwords_file
     from pipelines.base.secrets import secret_file
     from pipelines.mlflow.password_gate import SECRET
 
-    rows = [[service.title, service.state, service.address] for service in found]
+    rows = [[service.title, service.state, service.address] for service in statuses]
     print_table("services", ["service", "state", "address"], rows)
     console.print(f"Airflow: user {USER}, password in {passwords_file(settings)}", soft_wrap=True)
     console.print(
         f"MLflow: user {USER}, password in {secret_file(settings, SECRET)}", soft_wrap=True
     )
-    console.print(f"logs: {Path(found[0].log).parent}", soft_wrap=True)
+    console.print(f"logs: {Path(statuses[0].log).parent}", soft_wrap=True)
     console.print("stop them with `tollgate down`")

@@ -37,16 +37,16 @@ def show_command(as_json: AsJson = False) -> None:
     from pipelines.ledger.homes import HomeLedger, ledger_exists
 
     settings = Settings.from_environment()
-    found = placement(settings)
+    placed = placement(settings)
     history = (
         HomeLedger(settings.ledger, settings.use_case).homes() if ledger_exists(settings) else []
     )
     document: dict[str, Any] = {
         "home": str(settings.home),
-        "state": found.state,
-        "identity": found.home.home_id if found.home else None,
-        "registered_at": str(found.home.path) if found.home else None,
-        "copied_from": found.home.copied_from if found.home else None,
+        "state": placed.state,
+        "identity": placed.home.home_id if placed.home else None,
+        "registered_at": str(placed.home.path) if placed.home else None,
+        "copied_from": placed.home.copied_from if placed.home else None,
         "stores_outside": {
             name: mask_passwords(place) for name, place in stores_outside(settings).items()
         },
@@ -65,7 +65,7 @@ def show_command(as_json: AsJson = False) -> None:
         print_json(document)
     else:
         _print(document)
-    if not found.acts:
+    if not placed.acts:
         raise typer.Exit(1)
 
 

@@ -16,7 +16,7 @@ from pipelines.cli.person import person_run
 def register(app: typer.Typer) -> None:
     """Add `lake` to the group `tollgate repair`, which is made where there is none."""
     group = next(
-        (known.typer_instance for known in app.registered_groups if known.name == "repair"), None
+        (group.typer_instance for group in app.registered_groups if group.name == "repair"), None
     )
     if group is None:
         group = typer.Typer(
@@ -33,24 +33,24 @@ def lake(as_json: AsJson = False) -> None:
     """
     from pipelines.maintenance.repair_lake import repair_lake
 
-    found = repair_lake(person_run())
+    damage = repair_lake(person_run())
     if as_json:
-        print_json(found.to_json())
+        print_json(damage.to_json())
     else:
-        for each in found.taken:
-            told = f"{each.damage.table.name}: {each.damage.description}; {each.done}"
-            console.print(told, highlight=False, markup=False, soft_wrap=True)
+        for each in damage.taken:
+            line = f"{each.damage.table.name}: {each.damage.description}; {each.done}"
+            console.print(line, highlight=False, markup=False, soft_wrap=True)
             for path in each.moved:
                 console.print(f"  now in {path}", highlight=False, markup=False, soft_wrap=True)
-        for error in found.refused:
+        for error in damage.refused:
             print_error(error)
-        if found.commands:
+        if damage.commands:
             console.print(
                 "run again, in this order (or `tollgate backfill --rerun` of these days):"
             )
-            for command in found.commands:
+            for command in damage.commands:
                 console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
-        if not found.taken and not found.refused:
+        if not damage.taken and not damage.refused:
             console.print("every table is whole")
-    if found.refused:
+    if damage.refused:
         raise typer.Exit(1)

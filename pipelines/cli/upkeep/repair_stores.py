@@ -16,7 +16,7 @@ def register(app: typer.Typer) -> None:
     already.
     """
     group = next(
-        (known.typer_instance for known in app.registered_groups if known.name == "repair"), None
+        (group.typer_instance for group in app.registered_groups if group.name == "repair"), None
     )
     if group is None:
         group = typer.Typer(
@@ -60,13 +60,13 @@ def _repair(store: str, as_json: bool) -> None:
     """Exit code 0: nothing is wrong with the store any more that can be seen now."""
     from pipelines.maintenance.repair_stores import REPAIRS
 
-    found = REPAIRS[store](person_run())
+    repair = REPAIRS[store](person_run())
     if as_json:
-        print_json(found.to_json())
+        print_json(repair.to_json())
         return
-    for line in found.done:
+    for line in repair.done:
         console.print(line, highlight=False, markup=False, soft_wrap=True)
-    for line in found.not_done:
+    for line in repair.not_done:
         console.print(f"not made again: {line}", highlight=False, markup=False, soft_wrap=True)
-    if not found.done and not found.not_done:
+    if not repair.done and not repair.not_done:
         console.print("nothing is missing")

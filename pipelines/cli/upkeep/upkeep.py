@@ -61,9 +61,9 @@ def maintain_command(as_json: AsJson = False) -> None:
         console.print(
             f"ledger: {account.ledger_rows:,} rows in {account.backup} of the home", soft_wrap=True
         )
-        for one in unread:
+        for unread_file in unread:
             console.print(
-                f"may be too old, its day is not known: {one.path}: {one.why}",
+                f"may be too old, its day is not known: {unread_file.path}: {unread_file.why}",
                 soft_wrap=True,
                 markup=False,
             )

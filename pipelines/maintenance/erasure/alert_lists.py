@@ -51,18 +51,18 @@ def delete_from_alert_lists(
     one of these nor of the list's own was added by a person, and a file is named where such a
     column, or a line above the header, names the subject in another row.
     """
-    told = Rows()
-    for path in _lists(home, told):
-        table = _read(path, [subject.unit, subject.event], told, below_home(home, path))
+    rows = Rows()
+    for path in _lists(home, rows):
+        table = _read(path, [subject.unit, subject.event], rows, below_home(home, path))
         if table is None:
             continue
         reading = _Reading(subject, table, event_columns)
         doubts = reading.doubts()
         if doubts:
-            told.unread.append(Unread(below_home(home, path), "; ".join(doubts)))
+            rows.unread.append(Unread(below_home(home, path), "; ".join(doubts)))
         gone = {row.line for row in table.rows if reading.is_of(row)}
-        _write_without(path, table, gone, told, below_home(home, path), dry_run=dry_run)
-    return told
+        _write_without(path, table, gone, rows, below_home(home, path), dry_run=dry_run)
+    return rows
 
 
 def delete_old_rows(home: Path, first: date, *, dry_run: bool) -> Rows:
@@ -71,26 +71,30 @@ def delete_old_rows(home: Path, first: date, *, dry_run: bool) -> Rows:
     A list that the pipeline wrote has its day in its name; of any other the rows say it. A file
     that says no day is named, as it may be too old.
     """
-    told = Rows()
-    for path in _lists(home, told):
+    rows = Rows()
+    for path in _lists(home, rows):
         name, day = below_home(home, path), _day_of_name(path)
         if day is not None:
             if day < first:
-                _remove(path, told, name, rows=1, dry_run=dry_run)
+                _remove(path, rows, name, rows=1, dry_run=dry_run)
             continue
-        table = _read(path, ["day"], told, name)
+        table = _read(path, ["day"], rows, name)
         if table is None:
             continue
         days = {row.line: _day_of_row(table, row) for row in table.rows}
-        undated = [line for line, found in days.items() if found is None]
+        undated = [line for line, day_of_line in days.items() if day_of_line is None]
         if undated:
-            told.unread.append(Unread(name, f"line {undated[0]} has no day like 2026-11-07"))
-        old = {line for line, found in days.items() if found is not None and found < first}
+            rows.unread.append(Unread(name, f"line {undated[0]} has no day like 2026-11-07"))
+        old = {
+            line
+            for line, day_of_line in days.items()
+            if day_of_line is not None and day_of_line < first
+        }
         if old and len(old) == len(days):
-            _remove(path, told, name, rows=len(old), dry_run=dry_run)
+            _remove(path, rows, name, rows=len(old), dry_run=dry_run)
         else:
-            _write_without(path, table, old, told, name, dry_run=dry_run)
-    return told
+            _write_without(path, table, old, rows, name, dry_run=dry_run)
+    return rows
 
 
 @dataclass(frozen=True)
@@ -114,26 +118,26 @@ class _Reading:
         """Why the file may still hold the subject when its rows are gone; the first line of each
         kind.
         """
-        found: dict[str, str] = {}
+        doubtful: dict[str, str] = {}
         if not self.table.places(self.subject.unit):
-            found["column"] = f"no column {self.subject.unit}"
+            doubtful["column"] = f"no column {self.subject.unit}"
         for row in self.table.above:
             if self._mentions(row.cells):
-                found.setdefault("above", f"line {row.line} names what is to be deleted")
+                doubtful.setdefault("above", f"line {row.line} names what is to be deleted")
         added = [place for place, name in enumerate(self.table.names) if not self._is_ours(name)]
         for row in self.table.rows:
             if not self._fits(row):
-                found.setdefault("cells", f"line {row.line} has not the cells of the header")
+                doubtful.setdefault("cells", f"line {row.line} has not the cells of the header")
             for name in self._no_numbers(row):
-                found.setdefault(name, f"line {row.line} has no whole number in {name}")
+                doubtful.setdefault(name, f"line {row.line} has no whole number in {name}")
             if not self.is_of(row) and self._mentions(
                 [row.cells[n] for n in added if n < len(row.cells)]
             ):
-                found.setdefault(
+                doubtful.setdefault(
                     "added",
                     f"line {row.line} names what is to be deleted, in a column that was added",
                 )
-        return list(found.values())
+        return list(doubtful.values())
 
     def _places(self) -> Iterator[tuple[frozenset[str], list[int]]]:
         for column, wanted in self.subject.texts().items():
@@ -167,7 +171,7 @@ class _Reading:
         return text.removeprefix("'")
 
     def _is_ours(self, name: str) -> bool:
-        return name in {one.casefold() for one in self.event_columns} or bool(
+        return name in {column.casefold() for column in self.event_columns} or bool(
             _WRITTEN_HERE.fullmatch(name)
         )
 
@@ -177,43 +181,43 @@ class _Reading:
         return any(words & wanted for wanted in self.subject.texts().values())
 
 
-def _lists(home: Path, told: Rows) -> Iterator[Path]:
+def _lists(home: Path, rows: Rows) -> Iterator[Path]:
     """The files of the folder that may be lists; locks, links and folders that cannot be listed are
-    noted in `told`.
+    noted in `rows`.
     """
     for path in files_below(home / FOLDER):
         opened = None
         with suppress(OSError):
             opened = lock_of(path)
         if opened is not None:
-            told.in_use.append(below_home(home, path.with_name(opened)))
+            rows.in_use.append(below_home(home, path.with_name(opened)))
         elif path.is_symlink():
-            told.unread.append(Unread(below_home(home, path), "a link"))
+            rows.unread.append(Unread(below_home(home, path), "a link"))
         elif not path.is_file():
-            told.unread.append(Unread(below_home(home, path), "no file that can be read"))
+            rows.unread.append(Unread(below_home(home, path), "no file that can be read"))
         else:
             yield path
 
 
-def _read(path: Path, columns: list[str], told: Rows, name: str) -> SavedTable | None:
-    """The table in a file; None where there is none, which is noted in `told` unless the file is
+def _read(path: Path, columns: list[str], rows: Rows, name: str) -> SavedTable | None:
+    """The table in a file; None where there is none, which is noted in `rows` unless the file is
     empty.
     """
     try:
         content = path.read_bytes()
         return read_table(content, columns) if content.strip() else None
     except NotUnderstoodError as error:
-        told.unread.append(Unread(name, str(error)))
+        rows.unread.append(Unread(name, str(error)))
     except OSError as error:
-        told.unread.append(Unread(name, error.strerror or type(error).__name__))
+        rows.unread.append(Unread(name, error.strerror or type(error).__name__))
     return None
 
 
 def _write_without(
-    path: Path, table: SavedTable, lines: set[int], told: Rows, name: str, *, dry_run: bool
+    path: Path, table: SavedTable, lines: set[int], rows: Rows, name: str, *, dry_run: bool
 ) -> None:
     """Write the file without the rows that begin at these lines; one that cannot be written is
-    noted in `told`.
+    noted in `rows`.
     """
     if not lines:
         return
@@ -227,17 +231,17 @@ def _write_without(
         if not dry_run:
             write_whole(path, write, what=f"the alert list {path.name}")
     except StoreError as error:
-        told.unread.append(
+        rows.unread.append(
             Unread(name, f"could not be written without {len(lines)} rows: {error.found}")
         )
         return
-    told.by_file[name.removeprefix(f"{FOLDER}/")] = len(lines)
+    rows.by_file[name.removeprefix(f"{FOLDER}/")] = len(lines)
 
 
-def _remove(path: Path, told: Rows, name: str, *, rows: int, dry_run: bool) -> None:
+def _remove(path: Path, counted: Rows, name: str, *, rows: int, dry_run: bool) -> None:
     if not dry_run:
         path.unlink(missing_ok=True)
-    told.by_file[name.removeprefix(f"{FOLDER}/")] = rows
+    counted.by_file[name.removeprefix(f"{FOLDER}/")] = rows
 
 
 def _day_of_name(path: Path) -> date | None:
@@ -251,8 +255,8 @@ def _day_of_name(path: Path) -> date | None:
 
 def _day_of_row(table: SavedTable, row: SavedRow) -> date | None:
     texts = {row.cells[place].strip() for place in table.places("day") if place < len(row.cells)}
-    found = {_as_day(text.removeprefix("'")) for text in texts}
-    return next(iter(found)) if len(found) == 1 else None
+    days_of_row = {_as_day(text.removeprefix("'")) for text in texts}
+    return next(iter(days_of_row)) if len(days_of_row) == 1 else None
 
 
 def _as_day(text: str) -> date | None:

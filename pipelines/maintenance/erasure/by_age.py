@@ -41,33 +41,33 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
     """
     policy = run.use_case.retention.days
     first = {name: today - timedelta(days=days) for name, days in policy.items()}
-    told: dict[str, DeletedByAge] = {}
+    deleted: dict[str, DeletedByAge] = {}
     for table in kept_days(run):
         if table in first:
-            told[table] = _of_table(run, table, first[table], dry_run)
+            deleted[table] = _of_table(run, table, first[table], dry_run)
     if LANDING in first:
-        told[LANDING] = _of_landing(run, first[LANDING], dry_run)
+        deleted[LANDING] = _of_landing(run, first[LANDING], dry_run)
     if ALERT_LISTS in first:
-        told[ALERT_LISTS] = _of_alert_lists(run.settings.home, first[ALERT_LISTS], dry_run)
+        deleted[ALERT_LISTS] = _of_alert_lists(run.settings.home, first[ALERT_LISTS], dry_run)
     if REPORTS in first:
-        told[REPORTS] = _of_reports(run.settings.home, first[REPORTS], dry_run)
+        deleted[REPORTS] = _of_reports(run.settings.home, first[REPORTS], dry_run)
     if ANSWERS in first:
-        told[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
-    if not dry_run and any(one.deleted for one in told.values()):
+        deleted[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
+    if not dry_run and any(part.deleted for part in deleted.values()):
         detail: dict[str, Any] = {
             "state": "done",
             "reason": "older than the retention policy",
             "today": str(today),
         }
         tables = {
-            name: one.to_json()
-            for name, one in told.items()
-            if one.version is not None and one.deleted
+            name: part.to_json()
+            for name, part in deleted.items()
+            if part.version is not None and part.deleted
         }
-        others = {name: one.to_json() for name, one in told.items() if name not in tables}
+        others = {name: part.to_json() for name, part in deleted.items() if name not in tables}
         detail |= {"tables": tables, "elsewhere": others}
         run.ledger.audit(AUDIT, "by age", actor=run.actor, at=run.clock(), detail=detail)
-    return told
+    return deleted
 
 
 def _of_table(run: Run, table: str, first: date, dry_run: bool) -> DeletedByAge:
@@ -109,14 +109,14 @@ def _of_answers(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     home = run.settings.home
     beside = strangers(home, home / "serving", KNOWN["serving"])
     return _account(
-        first, files, [one for one in beside if one.path.startswith("serving/answers/")]
+        first, files, [path for path in beside if path.path.startswith("serving/answers/")]
     )
 
 
 def _of_alert_lists(home: Path, first: date, dry_run: bool) -> DeletedByAge:
     """Lists by the day in their name, and of copies the rows of old days."""
-    found = delete_old_rows(home, first, dry_run=dry_run)
-    return _account(first, len(found.by_file), found.unread)
+    rows = delete_old_rows(home, first, dry_run=dry_run)
+    return _account(first, len(rows.by_file), rows.unread)
 
 
 def _of_reports(home: Path, first: date, dry_run: bool) -> DeletedByAge:
@@ -141,11 +141,11 @@ def _dated(folder: Path, ending: str) -> Iterator[tuple[date, Path]]:
             continue
 
 
-def unread_of(told: Mapping[str, DeletedByAge]) -> list[Unread]:
+def unread_of(deleted: Mapping[str, DeletedByAge]) -> list[Unread]:
     """The files that were not understood, of all names."""
-    return [Unread(file.path, file.why) for one in told.values() for file in one.unread]
+    return [Unread(file.path, file.why) for part in deleted.values() for file in part.unread]
 
 
-def described(told: Mapping[str, DeletedByAge]) -> list[tuple[str, str, int]]:
+def described(deleted: Mapping[str, DeletedByAge]) -> list[tuple[str, str, int]]:
     """What was deleted, as rows: name, first day that is kept, how much."""
-    return [(name, str(one.before), one.deleted) for name, one in told.items()]
+    return [(name, str(part.before), part.deleted) for name, part in deleted.items()]

@@ -78,7 +78,7 @@ class Deletion:
         lists = {
             name: list(vars(self)[name]) for name in ("keys", "backups", "leftovers", "in_use")
         }
-        return {**vars(self), **lists, "unread": [asdict(one) for one in self.unread]}
+        return {**vars(self), **lists, "unread": [asdict(unread) for unread in self.unread]}
 
 
 def delete_units(
@@ -95,7 +95,7 @@ def delete_units(
     """
     subject = _with_events(run, subject_of(run, keys, unit))
     hashes = keyed_hashes(run.settings, subject.keys)
-    found = Deletion(
+    deletion = Deletion(
         state=COUNTED,
         unit=subject.unit,
         keys=tuple(hashes),
@@ -104,26 +104,26 @@ def delete_units(
         tables=_count(run, subject),
         **_elsewhere(run, subject, dry_run=True),
     )
-    touched = {table: row for table, row in found.tables.items() if row["deleted"]}
+    touched = {table: row for table, row in deletion.tables.items() if row["deleted"]}
     unfinished = _begun(run, hashes)
-    if dry_run or not (unfinished or touched or _anything(found)):
-        return found
-    _audit(run, replace(found, state=BEGUN, tables={**unfinished, **touched}))
-    done = _delete(run, subject, found, {**unfinished, **touched})
+    if dry_run or not (unfinished or touched or _anything(deletion)):
+        return deletion
+    _audit(run, replace(deletion, state=BEGUN, tables={**unfinished, **touched}))
+    done = _delete(run, subject, deletion, {**unfinished, **touched})
     _audit(run, done)
     return done
 
 
 def _delete(
-    run: Run, subject: Subject, found: Deletion, touched: Mapping[str, Mapping[str, int]]
+    run: Run, subject: Subject, deletion: Deletion, touched: Mapping[str, Mapping[str, int]]
 ) -> Deletion:
     events = run.use_case.events.name
     elsewhere = _elsewhere(run, subject, dry_run=False)
-    backups = delete_backups(run.settings.home, dry_run=not found.records)
-    provenance = run.provenance(AUDIT, keys=list(found.keys))
+    backups = delete_backups(run.settings.home, dry_run=not deletion.records)
+    provenance = run.provenance(AUDIT, keys=list(deletion.keys))
     versions = {
         t: _delete_from(run, t, subject, provenance)
-        for t in sorted(touched, key=lambda one: one == events)
+        for t in sorted(touched, key=lambda text: text == events)
     }
     online = _forget_online(run, subject, rebuild=bool(touched))
     landing = Landing.of(run.settings)
@@ -137,8 +137,8 @@ def _delete(
         purge(run.lake, table, provenance, storage)
     tables = {table: {**row, "version": versions[table]} for table, row in touched.items()}
     unread = _unread(elsewhere.pop("unread"), landed)
-    told = {**elsewhere, "landing": landed, "online": online, "unread": unread}
-    return replace(found, state=DONE, tables=tables, backups=tuple(backups), **told)
+    parts = {**elsewhere, "landing": landed, "online": online, "unread": unread}
+    return replace(deletion, state=DONE, tables=tables, backups=tuple(backups), **parts)
 
 
 def _with_events(run: Run, subject: Subject) -> Subject:
@@ -154,13 +154,13 @@ def _with_events(run: Run, subject: Subject) -> Subject:
 
 def _count(run: Run, subject: Subject) -> dict[str, dict[str, int]]:
     """Rows of the tables that can name the subject: all, and the subject's."""
-    told: dict[str, dict[str, int]] = {}
+    counts: dict[str, dict[str, int]] = {}
     for table in kept_days(run):
         condition = subject.condition(table, run.lake.read(table).columns)
         if condition is not None:
             before, deleted = count_where(run.lake, table, condition)
-            told[table] = {"before": before, "deleted": deleted}
-    return told
+            counts[table] = {"before": before, "deleted": deleted}
+    return counts
 
 
 def _delete_from(run: Run, table: str, subject: Subject, provenance: Provenance) -> int:
@@ -211,14 +211,16 @@ def _landed(landing: Landing, feed: Feed, subject: Subject, *, dry_run: bool) ->
     return delete_landed(landing, feed.name, subject, dry_run=dry_run, columns=columns).to_json()
 
 
-def _unread(found: Iterable[Unread], landed: Mapping[str, Mapping[str, Any]]) -> tuple[Unread, ...]:
+def _unread(
+    unread: Iterable[Unread], landed: Mapping[str, Mapping[str, Any]]
+) -> tuple[Unread, ...]:
     """All files that were not understood, those of the landing zone with them; each once."""
     files = {
         Unread(f"landing/{path}", feed["why"][path])
         for feed in landed.values()
         for path in feed["unread"]
     }
-    return tuple(sorted({*found, *files}))
+    return tuple(sorted({*unread, *files}))
 
 
 def _feeds() -> set[str]:
@@ -244,11 +246,15 @@ def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:
     return sum(online_store(run).delete(entity, subject.keys) for entity in entities)
 
 
-def _anything(found: Deletion) -> bool:
-    landed = any(feed["rows"] for feed in found.landing.values())
-    served = found.answers or found.journal
+def _anything(deletion: Deletion) -> bool:
+    landed = any(feed["rows"] for feed in deletion.landing.values())
+    served = deletion.answers or deletion.journal
     home = (
-        found.alert_lists or found.golden_sets or found.imports or found.records or found.leftovers
+        deletion.alert_lists
+        or deletion.golden_sets
+        or deletion.imports
+        or deletion.records
+        or deletion.leftovers
     )
     return bool(landed or home or served)
 

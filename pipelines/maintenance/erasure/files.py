@@ -64,26 +64,26 @@ def delete_from_golden_sets(run: Run, subject: Subject, *, dry_run: bool) -> Row
     is ever changed. One that is damaged, and whatever else stands in their folder, is named.
     """
     home = run.settings.home
-    told = Rows(
+    rows = Rows(
         unread=list(strangers(home, home / "golden", (rf"[a-z][a-z0-9_-]*/({CASES}|{MANIFEST})",)))
     )
     newest = _newest(run)
     for folder in _golden_sets(home):
         try:
             golden = load_golden(home, folder.name)
-            mine = golden.cases[subject.unit].isin(subject.keys)
+            of_keys = golden.cases[subject.unit].isin(subject.keys)
         except (TollgateError, ValueError, KeyError, OSError) as error:
-            told.unread.append(Unread(below_home(home, folder), _first_line(error)))
+            rows.unread.append(Unread(below_home(home, folder), _first_line(error)))
             continue
-        if not mine.any():
+        if not of_keys.any():
             continue
-        told.by_file[folder.name] = int(mine.sum())
+        rows.by_file[folder.name] = int(of_keys.sum())
         if dry_run:
             continue
         if newest == folder.name:
             _freeze_again(run, folder.name, subject)
         shutil.rmtree(folder)
-    return told
+    return rows
 
 
 def unknown_files(run: Run) -> list[Unread]:
@@ -93,9 +93,9 @@ def unknown_files(run: Run) -> list[Unread]:
     simulator's truth.
     """
     settings = run.settings
-    found: list[Unread] = []
-    for folder, known in KNOWN.items():
-        found += strangers(settings.home, settings.home / folder, known)
+    unknown: list[Unread] = []
+    for folder, known_names in KNOWN.items():
+        unknown += strangers(settings.home, settings.home / folder, known_names)
     placed = {path.relative_to(settings.home).parts[0] for path in _placed_in(settings)}
     for path in sorted(settings.home.iterdir()) if settings.home.is_dir() else ():
         pattern = _FOLDERS_OF_A_HOME if path.is_dir() else _FILES_OF_A_HOME
@@ -103,10 +103,10 @@ def unknown_files(run: Run) -> list[Unread]:
             not pattern.fullmatch(path.name)
             and re.sub("-(wal|shm|journal)$", "", path.name) not in placed
         ):
-            found.append(
+            unknown.append(
                 Unread(path.name, "no folder of a home" if path.is_dir() else "no file of a home")
             )
-    return sorted([*found, *_beside_tables(run)])
+    return sorted([*unknown, *_beside_tables(run)])
 
 
 def delete_leftovers(home: Path, *, dry_run: bool) -> list[str]:

@@ -23,7 +23,7 @@ def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
     """
     import pyarrow as pa
 
-    home, told = run.settings.home, Rows()
+    home, rows = run.settings.home, Rows()
     claims = Claims.of(home, run.use_case.events.name)
     wanted = frozenset().union(*subject.texts().values())
     events = subject.texts()[subject.event]
@@ -32,19 +32,19 @@ def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
         try:
             table = claims.read(day)
         except StoreError as error:
-            told.unread.append(Unread(name, error.found))
+            rows.unread.append(Unread(name, error.found))
             continue
         keys = table["key"].to_pylist()
-        mine = [
+        of_card = [
             key in events or (not _is_key(key) and bool(wanted & set(_WORD.findall(key))))
             for key in keys
         ]
-        if not any(mine):
+        if not any(of_card):
             continue
-        told.by_file[name] = sum(mine)
+        rows.by_file[name] = sum(of_card)
         if not dry_run:
-            claims.write(day, table.filter(pa.array([not one for one in mine])))
-    return told
+            claims.write(day, table.filter(pa.array([not is_of_card for is_of_card in of_card])))
+    return rows
 
 
 def delete_old_claims(run: Run, first: date, *, dry_run: bool) -> int:

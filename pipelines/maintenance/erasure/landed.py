@@ -55,15 +55,15 @@ def events_in_landing(landing: Landing, feed: str, subject: Subject) -> set[str]
     """The ids, as text, of the subject's events in the files of a feed, whether the lake has them
     or not.
     """
-    found: set[str] = set()
+    events: set[str] = set()
     for path in _files(landing, feed):
         rows = _named_columns(landing, path, subject, frozenset())
         if isinstance(rows, str):
             continue
         if {subject.unit, subject.event} <= set(rows.column_names):
-            theirs = rows.filter(_among(rows, subject.unit, subject))
-            found |= {text for text in theirs[subject.event].to_pylist() if text is not None}
-    return found
+            card_rows = rows.filter(_among(rows, subject.unit, subject))
+            events |= {text for text in card_rows[subject.event].to_pylist() if text is not None}
+    return events
 
 
 def delete_landed(
@@ -81,7 +81,7 @@ def delete_landed(
     default, one without the event's id).
     """
     expected = frozenset({subject.unit, subject.event} & set(columns or {subject.event}))
-    told = Landed()
+    landed_rows = Landed()
     for folder, paths in _by_folder(landing, feed).items():
         manifest = _manifest(landing, folder)
         listed = {file.name for file in manifest.files} if manifest else set()
@@ -90,10 +90,10 @@ def delete_landed(
         for path in paths:
             rows = _named_columns(landing, path, subject, expected)
             if isinstance(rows, str):
-                told.unread.append(path)
-                told.why[path] = rows
+                landed_rows.unread.append(path)
+                landed_rows.why[path] = rows
             elif hit := _mine(rows, subject).true_count:
-                told.files, told.rows = told.files + 1, told.rows + hit
+                landed_rows.files, landed_rows.rows = landed_rows.files + 1, landed_rows.rows + hit
                 name = path.rsplit("/", 1)[1]
                 if name not in listed:
                     unlisted.append(path)
@@ -103,7 +103,7 @@ def delete_landed(
             _switch(landing, folder, manifest, new)
             for path in unlisted:
                 landing.storage.delete(path)
-    return told
+    return landed_rows
 
 
 def beside_feeds(landing: Landing, feeds: Collection[str]) -> list[str]:

@@ -20,13 +20,13 @@ def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
     """Take the subject's examples out of the records of parity checks; returns in how many records
     it stood.
     """
-    found = 0
+    deleted = 0
     entities = run.use_case.stored_features.schema.entities
     names = {subject.unit, *(entity.name for entity in entities if entity.key == subject.unit)}
     for record in run.ledger.stage_records(ParityAccount, withdrawn_too=True):
         examples = _without(record.account.examples, subject, names)
         if examples != record.account.examples:
-            found += 1
+            deleted += 1
             if not dry_run:
                 run.ledger.replace_account(
                     record.sequence, record.account.replaced(examples=examples)
@@ -34,12 +34,12 @@ def delete_from_ledger(run: Run, subject: Subject, *, dry_run: bool) -> int:
     for served in run.ledger.stage_records(ServedAccount, withdrawn_too=True):
         served_examples = _without(served.account.examples, subject, names)
         if served_examples != served.account.examples:
-            found += 1
+            deleted += 1
             if not dry_run:
                 run.ledger.replace_account(
                     served.sequence, served.account.replaced(examples=served_examples)
                 )
-    return found
+    return deleted
 
 
 def delete_backups(home: Path, *, dry_run: bool) -> list[str]:

@@ -41,7 +41,7 @@ def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
         _require_closed(folder)
     settle(folder)
     damaged = sorted((folder / CLOSED).glob(f"*{DAMAGED}"))
-    told = Rows(
+    rows = Rows(
         unread=[Unread(below_home(home, path), "damaged, and was put aside") for path in damaged]
     )
     for path in sorted(folder.glob("day=*/hour=*/*.parquet")):
@@ -50,16 +50,16 @@ def delete_from_answers(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
             table = pq.ParquetFile(path).read()
             kept = table.filter(_not_of(subject, table))
         except (pa.ArrowException, OSError, ValueError) as error:
-            told.unread.append(Unread(name, f"damaged ({type(error).__name__})"))
+            rows.unread.append(Unread(name, f"damaged ({type(error).__name__})"))
             continue
         if subject.unit not in table.column_names:
-            told.unread.append(Unread(name, f"no column {subject.unit}"))
+            rows.unread.append(Unread(name, f"no column {subject.unit}"))
         if kept.num_rows == table.num_rows:
             continue
-        told.by_file[name] = table.num_rows - kept.num_rows
+        rows.by_file[name] = table.num_rows - kept.num_rows
         if not dry_run:
             write_whole(path, partial(pq.write_table, kept), what="a file of the log of answers")
-    return told
+    return rows
 
 
 def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
@@ -81,8 +81,8 @@ def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
     try:
         records = journal.news()
         live = records[records[:, KIND] == EVENT]
-        mine = [live[np.isin(live[:, column], keys), ID] for column in columns]
-        ids = np.unique(np.concatenate([events, *mine]))
+        card_ids = [live[np.isin(live[:, column], keys), ID] for column in columns]
+        ids = np.unique(np.concatenate([events, *card_ids]))
 
         def chosen(records: NDArray[np.int64]) -> NDArray[np.bool_]:
             return np.asarray(np.isin(records[:, ID], ids) & (records[:, KIND] != ERASED))
@@ -107,12 +107,12 @@ def _not_of(subject: Subject, table: pa.Table) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    mine = pa.array(np.zeros(table.num_rows, dtype=np.bool_))
+    of_card = pa.array(np.zeros(table.num_rows, dtype=np.bool_))
     for column, values in ((subject.unit, subject.keys), (subject.event, subject.events)):
         if column in table.column_names and values:
             wanted = pa.array(list(values), table.schema.field(column).type)
-            mine = pc.or_(mine, pc.is_in(table[column].combine_chunks(), value_set=wanted))
-    return pc.invert(mine)
+            of_card = pc.or_(of_card, pc.is_in(table[column].combine_chunks(), value_set=wanted))
+    return pc.invert(of_card)
 
 
 def _numbers(values: Any) -> NDArray[np.int64]:

@@ -53,7 +53,7 @@ class Subject:
         in that column.
         """
         wanted = {self.unit: self.keys, self.event: self.events}.get(column, ())
-        return bool(wanted) and _plain(value) in {str(one) for one in wanted}
+        return bool(wanted) and _plain(value) in {str(name) for name in wanted}
 
     def texts(self) -> dict[str, frozenset[str]]:
         """The values of both columns as text."""
@@ -70,11 +70,11 @@ def subject_of(run: Run, keys: Iterable[str], unit: str | None) -> Subject:
     cannot hold.
     """
     schema = run.use_case.stored_features.schema
-    known = dict.fromkeys((run.use_case.review.unit, *schema.keys))
+    units = dict.fromkeys((run.use_case.review.unit, *schema.keys))
     column = unit or run.use_case.review.unit
-    if column not in known:
+    if column not in units:
         raise _wrong(
-            "this is no column that names a unit", "--unit", ", ".join(known), repr(column)
+            "this is no column that names a unit", "--unit", ", ".join(units), repr(column)
         )
     written = [key.strip() for key in keys if key.strip()]
     if not written:
@@ -96,7 +96,7 @@ def keyed_hashes(settings: Settings, keys: Sequence[Any]) -> list[str]:
     hex.
     """
     key = secret(settings, "retain").encode()
-    return sorted(hmac.new(key, str(one).encode(), hashlib.sha256).hexdigest() for one in keys)
+    return sorted(hmac.new(key, str(text).encode(), hashlib.sha256).hexdigest() for text in keys)
 
 
 def as_values(use_case: UseCase, column: str, texts: Iterable[str]) -> frozenset[Any]:
@@ -107,7 +107,7 @@ def as_values(use_case: UseCase, column: str, texts: Iterable[str]) -> frozenset
 
 
 def _is_whole(use_case: UseCase, column: str) -> bool:
-    types = {one.name: one.type for one in use_case.events.columns}
+    types = {column.name: column.type for column in use_case.events.columns}
     return parse_column_type(types[column]).is_whole
 
 
@@ -119,8 +119,8 @@ def _among(column: str, values: Iterable[Any]) -> str:
 def _among_text(column: str, values: Iterable[Any]) -> str:
     """The column within the quarantine's JSON text of a row."""
     listed = ", ".join(_literal(str(value)) for value in sorted(values))
-    found = f"regexp_replace(trim(get_json_object(raw, '$.{column}')), '\\\\.0*$', '')"
-    return f"coalesce({found} IN ({listed}), FALSE)" if listed else "FALSE"
+    digits = f"regexp_replace(trim(get_json_object(raw, '$.{column}')), '\\\\.0*$', '')"
+    return f"coalesce({digits} IN ({listed}), FALSE)" if listed else "FALSE"
 
 
 def _literal(value: Any) -> str:
@@ -137,7 +137,7 @@ def _plain(value: object) -> str:
     return re.sub(r"\.0*$", "", str(value).strip())
 
 
-def _wrong(what: str, where: str, expected: str, found: str) -> UsageError:
+def _wrong(what: str, where: str, expected: str, problem: str) -> UsageError:
     return UsageError(
-        what, where=where, expected=expected, found=found, next_step="tollgate retain --help"
+        what, where=where, expected=expected, found=problem, next_step="tollgate retain --help"
     )

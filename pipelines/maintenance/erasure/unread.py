@@ -59,15 +59,15 @@ def lock_of(path: Path) -> str | None:
     return None
 
 
-def strangers(home: Path, folder: Path, known: Sequence[str]) -> Iterator[Unread]:
-    """The files below a folder whose path there is none of `known` (patterns of a whole relative
+def strangers(home: Path, folder: Path, known_patterns: Sequence[str]) -> Iterator[Unread]:
+    """The files below a folder whose path there is none of `known_patterns` (patterns of a whole relative
     path).
 
     A link is a stranger whatever its name: what it leads to is not the home's.
     """
     import re
 
-    patterns = [re.compile(one) for one in known]
+    patterns = [re.compile(pattern) for pattern in known_patterns]
     for path in files_below(folder):
         named = path.relative_to(folder).as_posix() if path != folder else ""
         if path.is_symlink():

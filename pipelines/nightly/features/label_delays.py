@@ -39,7 +39,7 @@ def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[
     )
     first = reports.groupBy(*key).agg(f.min(reported_at).alias("_reported"))
     made = f.to_date("_reported")
-    asked = first.where((made >= f.lit(days.first)) & (made <= f.lit(days.last)))
+    made_then = first.where((made >= f.lit(days.first)) & (made <= f.lit(days.last)))
     micros = f.unix_micros("_reported") - f.unix_micros(time)
     delay_class = f.lit(0)
     for end in class_ends(use_case.label.delay_days):
@@ -48,19 +48,19 @@ def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[
     # shuffled.
     matched = (
         events.select(*key, time)
-        .join(f.broadcast(asked), key)
+        .join(f.broadcast(made_then), key)
         .groupBy(made.alias("_day"), delay_class.alias("_class"))
         .agg(f.count("*").alias("_reports"))
     )
-    every = asked.groupBy(made.alias("_day"), f.lit(None).cast("int").alias("_class")).agg(
+    every = made_then.groupBy(made.alias("_day"), f.lit(None).cast("int").alias("_class")).agg(
         f.count("*").alias("_reports")
     )
-    found: dict[date, dict[int | None, int]] = {}
+    delays_by_day: dict[date, dict[int | None, int]] = {}
     for row in matched.unionByName(every).collect():
-        found.setdefault(row["_day"], {})[row["_class"]] = row["_reports"]
+        delays_by_day.setdefault(row["_day"], {})[row["_class"]] = row["_reports"]
     delay_days = use_case.label.delay_days
     delays = {}
-    for day, classes in sorted(found.items()):
+    for day, classes in sorted(delays_by_day.items()):
         reported = classes.pop(None, 0)
         counts = {place: count for place, count in classes.items() if place is not None}
         unmatched = reported - sum(counts.values())

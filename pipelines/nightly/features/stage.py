@@ -91,14 +91,14 @@ def _build(
 ) -> StageResult[FeaturesAccount]:
     """Compute, judge and commit a range of days; every day of it gets an account."""
     total = sum(rows.values())
-    with held(_computed(run, days, total, inputs), rows=total) as found:
-        _require_all(run, rows, found)
-        gate = _judge(run, days, found)
+    with held(_computed(run, days, total, inputs), rows=total) as held_rows:
+        _require_all(run, rows, held_rows)
+        gate = _judge(run, days, held_rows)
         provenance = run.provenance(
             FEATURES, dict(inputs), feature_digest=run.use_case.stored_features.digest
         )
         version = run.lake.replace_days(
-            found.to_write, FEATURES, days, provenance=provenance, add_columns=True
+            held_rows.to_write, FEATURES, days, provenance=provenance, add_columns=True
         )
     delays = label_delays(run, days, inputs)
     accounts = {
@@ -141,16 +141,16 @@ def _computed(run: Run, days: DayRange, total: int, inputs: Mapping[str, int]) -
     )
 
 
-def _require_all(run: Run, rows: Mapping[date, int], found: HeldRows) -> None:
+def _require_all(run: Run, rows: Mapping[date, int], held_rows: HeldRows) -> None:
     """Every event has become a row of features; raises `PermanentError`."""
     for day, expected in rows.items():
-        if found.counts.get(day, 0) != expected:
+        if held_rows.counts.get(day, 0) != expected:
             raise PermanentError(
                 "rows went missing between events and features",
                 where=run.lake.path(run.use_case.events.name),
                 day=str(day),
                 expected=f"{expected:,} rows, as counted",
-                found=f"{found.counts.get(day, 0):,} with features",
+                found=f"{held_rows.counts.get(day, 0):,} with features",
                 held_back=HELD_BACK,
                 next_step=(
                     "nothing was written; run the day again and report it if it happens twice"
@@ -158,11 +158,13 @@ def _require_all(run: Run, rows: Mapping[date, int], found: HeldRows) -> None:
             )
 
 
-def _judge(run: Run, days: DayRange, found: HeldRows) -> GateResult:
+def _judge(run: Run, days: DayRange, held_rows: HeldRows) -> GateResult:
     """The suite's verdict on the rows; records the refusal and raises `GateError` where it does not
     pass.
     """
-    gate = run_suite(run.use_case.suites[FEATURES], found.to_judge, subject=f"features of {days}")
+    gate = run_suite(
+        run.use_case.suites[FEATURES], held_rows.to_judge, subject=f"features of {days}"
+    )
     if not gate.passed:
         refusal = FeaturesAccount(reason=gate.describe(), gate=GateAccount.of(gate))
         run.ledger.record_stages(

@@ -118,10 +118,10 @@ def accounts(
     for tally in tallies:
         if not tally.in_lake:
             by_day[tally.source_day].append(tally)
-    found = {day: _account(rows_in[day], by_day[day]) for day in rows_in}
-    for day, account in found.items():
+    by_landing_day = {day: _account(rows_in[day], by_day[day]) for day in rows_in}
+    for day, account in by_landing_day.items():
         _require_balance(feed, day, account)
-    return found
+    return by_landing_day
 
 
 def _account(rows_in: int, tallies: list[Tally]) -> FeedAccount:

@@ -67,14 +67,14 @@ def label_days_after(landing: Landing, use_case: UseCase, last: date) -> set[dat
     History that is imported ends with such days, as labels come later than events. In a nightly run
     there are none.
     """
-    found: set[date] = set()
+    label_days: set[date] = set()
     for day in DayRange.of_length(last + timedelta(days=1), use_case.label.delay_days):
         manifests = [_arrival(landing, feed, day, []) for feed in use_case.feeds]
         events, labels = (arrival.manifest if arrival else None for arrival in manifests)
         if events is None or labels is None or events.rows:
             break
-        found.add(day)
-    return found
+        label_days.add(day)
+    return label_days
 
 
 def not_arrived(absent: list[Arrival]) -> NotArrivedError:
@@ -158,13 +158,13 @@ def _without_sidecar(path: Path, scratch: Path, feed: str, day: date) -> Path:
     earlier file ends the reading. Which bytes are right is the manifest's to say, and they were
     compared with it. So Spark gets a link.
     """
-    found = in_microseconds(path, scratch, feed, day)
-    if found.is_relative_to(scratch):
-        return found
+    readable = in_microseconds(path, scratch, feed, day)
+    if readable.is_relative_to(scratch):
+        return readable
     link = scratch / "landed" / feed / day.isoformat() / path.name
     link.parent.mkdir(parents=True, exist_ok=True)
     if not link.is_symlink():  # days are looked at again where others share keys with them
-        link.symlink_to(found.absolute())
+        link.symlink_to(readable.absolute())
     return link
 
 

@@ -122,7 +122,7 @@ def changes(before: DataFrame | None, after: DataFrame, feed: Feed) -> Changes:
 def commit_changes(
     run: Run,
     feed: Feed,
-    found: Changes,
+    change: Changes,
     settled: DataFrame | None,
     accepted: DataFrame,
     sources: Iterable[date],
@@ -135,13 +135,13 @@ def commit_changes(
     """
     from pyspark.sql import functions as f
 
-    if not found.rewritten and settled is not None:
+    if not change.rewritten and settled is not None:
         return None
-    days = found.rewritten or frozenset(sources)
+    days = change.rewritten or frozenset(sources)
     rows = accepted if settled is None else settled.unionByName(accepted)
     frame = rows.where(f.col("day").isin(sorted(days))).repartition("day")
     provenance = run.provenance(
-        "ingest", landing_days=sorted(map(str, sources)), changed_days=sorted(map(str, found.days))
+        "ingest", landing_days=sorted(map(str, sources)), changed_days=sorted(map(str, change.days))
     )
     return run.lake.replace_listed_days(
         frame, feed.name, days, provenance=provenance, add_columns=bool(feed.added)

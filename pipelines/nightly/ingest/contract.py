@@ -103,19 +103,19 @@ def _name_problems(declared: list[str], header: list[str]) -> list[str]:
     """What is wrong with the names; a file without a header has values in their place, card numbers
     among them.
     """
-    found = [mask_card_numbers(name) for name in header]
-    missing = [name for name in declared if name not in found]
-    added = [name for name in found if name not in declared]
-    if len(missing) == len(added) == 1 and declared.index(missing[0]) == found.index(added[0]):
+    names = [mask_card_numbers(name) for name in header]
+    missing = [name for name in declared if name not in names]
+    added = [name for name in names if name not in declared]
+    if len(missing) == len(added) == 1 and declared.index(missing[0]) == names.index(added[0]):
         return [f"column {missing[0]} is called {added[0]}"]
     problems = [f"column {name} is missing" for name in missing] + [
         f"column {name} is not declared" for name in added
     ]
     problems += [
-        f"column {name} is there twice" for name in sorted({n for n in found if found.count(n) > 1})
+        f"column {name} is there twice" for name in sorted({n for n in names if names.count(n) > 1})
     ]
-    if not problems and found != declared:
-        problems.append(f"columns stand in another order: {', '.join(found)}")
+    if not problems and names != declared:
+        problems.append(f"columns stand in another order: {', '.join(names)}")
     return problems
 
 
@@ -130,28 +130,28 @@ def _parquet_schema(path: Path) -> pyarrow.Schema:
     return pyarrow.parquet.read_schema(path)
 
 
-def _fits(found: Any, declared: str) -> bool:
-    """Whether every value of the Arrow type `found` survives a cast to the Spark type
+def _fits(stored: Any, declared: str) -> bool:
+    """Whether every value of the Arrow type `stored` survives a cast to the Spark type
     `declared`.
     """
     from pyarrow import types
 
     column_type = parse_column_type(declared)
     if column_type.kind == "decimal":
-        if not types.is_decimal(found):
+        if not types.is_decimal(stored):
             return False
         whole_digits = column_type.precision - column_type.scale
         return bool(
-            found.scale <= column_type.scale and found.precision - found.scale <= whole_digits
+            stored.scale <= column_type.scale and stored.precision - stored.scale <= whole_digits
         )
     if column_type.is_whole:
-        return bool(types.is_signed_integer(found)) and found.bit_width <= _BITS[column_type.kind]
+        return bool(types.is_signed_integer(stored)) and stored.bit_width <= _BITS[column_type.kind]
     checks = {
-        "timestamp": lambda: types.is_timestamp(found) and found.unit in {"ms", "us", "ns"},
-        "date": lambda: types.is_date32(found),
-        "double": lambda: types.is_float32(found) or types.is_float64(found),
-        "string": lambda: types.is_string(found) or types.is_large_string(found),
-        "boolean": lambda: types.is_boolean(found),
+        "timestamp": lambda: types.is_timestamp(stored) and stored.unit in {"ms", "us", "ns"},
+        "date": lambda: types.is_date32(stored),
+        "double": lambda: types.is_float32(stored) or types.is_float64(stored),
+        "string": lambda: types.is_string(stored) or types.is_large_string(stored),
+        "boolean": lambda: types.is_boolean(stored),
     }
     return bool(checks[column_type.kind]())
 

@@ -45,8 +45,8 @@ def quarantined_rows(
     """
     from pyspark.sql import functions as f
 
-    found = rows.where((f.col(VERDICT) == QUARANTINED) & ~f.col(IN_LAKE))
-    found = found.select(SOURCE_DAY, RULE, REASON, FILE, RAW)
+    bad_rows = rows.where((f.col(VERDICT) == QUARANTINED) & ~f.col(IN_LAKE))
+    bad_rows = bad_rows.select(SOURCE_DAY, RULE, REASON, FILE, RAW)
     return sorted(
         QuarantinedRow(
             day,
@@ -57,7 +57,7 @@ def quarantined_rows(
             mask_card_numbers_in_json(raw),
         )
         for day, rule, reason, file, raw in (
-            found if limit is None else found.limit(limit)
+            bad_rows if limit is None else bad_rows.limit(limit)
         ).collect()
     )
 

@@ -82,10 +82,10 @@ def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list
     """
     while True:
         sources = _with_known_overlaps(run, sources)
-        found = _require_landed(
+        arrived = _require_landed(
             run, landed(Landing.of(run.settings), run.use_case.feeds, sources, scratch)
         )
-        feeds = [prepared(run, feed) for feed in found.feeds]
+        feeds = [prepared(run, feed) for feed in arrived.feeds]
         displaced = {day for feed in feeds for day in feed.displaced}
         if not displaced:
             return feeds
@@ -97,34 +97,34 @@ def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list
 def _with_known_overlaps(run: Run, sources: set[date]) -> set[date]:
     """`sources` and the later landing days whose books say that they lost rows to one of these."""
     reach = timedelta(days=run.use_case.ingest.lateness_days)
-    found = set(sources)
+    days = set(sources)
     while True:
         records = run.ledger.latest(
-            IngestAccount, first=min(found), last=max(found) + reach, status="done"
+            IngestAccount, first=min(days), last=max(days) + reach, status="done"
         )
         lost = {
-            day for day, record in records.items() if found.intersection(record.account.overlaps)
+            day for day, record in records.items() if days.intersection(record.account.overlaps)
         }
-        if lost <= found:
-            return found
-        found |= lost
+        if lost <= days:
+            return days
+        days |= lost
 
 
-def _require_landed(run: Run, found: Landed) -> Landed:
-    if found.absent:
+def _require_landed(run: Run, arrived: Landed) -> Landed:
+    if arrived.absent:
         states = {
             arrival.day: IngestAccount(state=arrival.state, feed=arrival.feed)
-            for arrival in found.absent
+            for arrival in arrived.absent
         }
         run.ledger.record_stages(states, "failed", run_id=run.run_id, at=run.clock())
-        raise not_arrived(found.absent)
-    if found.refusals:
+        raise not_arrived(arrived.absent)
+    if arrived.refusals:
         reasons = {
-            error.day: f"{error.what}: {error.where}: {error.found}" for error in found.refusals
+            error.day: f"{error.what}: {error.where}: {error.found}" for error in arrived.refusals
         }
         _record_refused(run, {date.fromisoformat(day): reason for day, reason in reasons.items()})
-        raise refused(found.refusals)
-    return found
+        raise refused(arrived.refusals)
+    return arrived
 
 
 def _require_passable(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:
@@ -160,10 +160,10 @@ def _commit(run: Run, feeds: list[Prepared]) -> _Written:
     for feed in reversed(feeds):
         name, before = feed.feed.name, standing(run, feed.feed.name)
         accepted = accepted_rows(feed.rows, feed.feed)
-        found = changes(feed.previous, accepted, feed.feed)
-        version = commit_changes(run, feed.feed, found, feed.settled, accepted, feed.accounts)
+        change = changes(feed.previous, accepted, feed.feed)
+        version = commit_changes(run, feed.feed, change, feed.settled, accepted, feed.accounts)
         written.versions[name] = _either(run, name, version, before.version)
-        written.changes[name] = found
+        written.changes[name] = change
         written.unrecorded |= before.unrecorded
     return written
 
@@ -219,8 +219,8 @@ def _account(
 
 def _changed(written: _Written, source: date) -> set[date]:
     """Days of any table that this landing day changed, and those that no record names yet."""
-    found = (change.by_source.get(source, frozenset()) for change in written.changes.values())
-    return {day for days in (*found, written.unrecorded) for day in days}
+    changed = (change.by_source.get(source, frozenset()) for change in written.changes.values())
+    return {day for days in (*changed, written.unrecorded) for day in days}
 
 
 def _changed_by_feed(written: _Written, source: date) -> dict[str, tuple[date, ...]]:

@@ -34,8 +34,8 @@ def over_budget(run: Run, feeds: list[Prepared]) -> dict[date, str]:
     these broke.
     """
     refused: dict[date, str] = {}
-    for day, found in _refused_days(run, feeds):
-        text = f"{found.feed.name} {day}: {found.describe()}"
+    for day, refused_day in _refused_days(run, feeds):
+        text = f"{refused_day.feed.name} {day}: {refused_day.describe()}"
         refused[day] = f"{refused[day]}; {text}" if day in refused else text
     return refused
 
@@ -53,7 +53,7 @@ def _refused_days(run: Run, feeds: list[Prepared]) -> list[tuple[date, RefusedDa
 def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -> GateError:
     """The error for days over budget: counts by rule, some of the rows, and the ways out."""
     days, budget = sorted(refused), run.use_case.ingest.bad_row_budget
-    broken = [found for _, found in _refused_days(run, feeds)]
+    broken = [refused_day for _, refused_day in _refused_days(run, feeds)]
     sample = [
         row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed, limit=_SAMPLE)
     ][:_SAMPLE]
@@ -118,9 +118,9 @@ def day_profile(run: Run, feed: Prepared) -> pd.DataFrame:
     """
     import pandas as pd
 
-    known, policy = _known_volumes(run, feed), run.use_case.watch
+    volumes, policy = _known_volumes(run, feed), run.use_case.watch
     records = [
-        {"day": str(day), **_profile(day, account, known, policy)}
+        {"day": str(day), **_profile(day, account, volumes, policy)}
         for day, account in feed.accounts.items()
         if account.rows_in
     ]
@@ -129,11 +129,11 @@ def day_profile(run: Run, feed: Prepared) -> pd.DataFrame:
 
 
 def _profile(
-    day: date, account: FeedAccount, known: Mapping[date, int], policy: WatchPolicy
+    day: date, account: FeedAccount, volumes: Mapping[date, int], policy: WatchPolicy
 ) -> dict[str, Any]:
     return {
         "rows": account.accepted,
-        "volume_ratio": volume_ratio(day, known, policy),
+        "volume_ratio": volume_ratio(day, volumes, policy),
         "duplicate_share": account.duplicates / account.rows_in,
         "late_share": account.late / account.rows_in,
         "quarantined_share": account.quarantined / account.rows_in,

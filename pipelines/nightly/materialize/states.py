@@ -68,12 +68,12 @@ def write_states(
     versions: dict[str, int] = {}
     for entity in entities_with_state(feature_set):
         days = DayRange(as_of.date() - timedelta(days=state_reach_days(feature_set, entity)), last)
-        known = known_events(run, days, inputs)
+        events = known_events(run, days, inputs)
         if only is not None:
-            known = known.where(
+            events = events.where(
                 functions.col(feature_set.schema.entity(entity).key).isin(list(only[entity]))
             )
-        states = state_frame(known, feature_set, entity, as_of)
+        states = state_frame(events, feature_set, entity, as_of)
         rows, table = states.withColumn(BUILT_AT, functions.lit(built_at)), view_name(entity)
         versions[table] = lake.replace_table(
             rows, table, days=DayRange.single(last), provenance=provenance
@@ -103,14 +103,14 @@ def _verified(store: OnlineStore, lake: Lake, entity: str, built_at: datetime) -
         lake.read(view_name(entity)).select(key, functions.size(IDS).alias("events")).toArrow()
     )
     keys, events = rows[key].to_pylist(), sum(rows["events"].to_pylist())
-    found = store.present(entity, keys, built_at)
-    if (found.keys, found.events) != (len(keys), events):
+    stored = store.present(entity, keys, built_at)
+    if (stored.keys, stored.events) != (len(keys), events):
         raise StoreError(
             f"the online store does not hold the state of every {entity}",
             where=store.address.where,
             expected=f"{len(keys)} keys with {events} events",
-            found=f"{found.keys} keys with {found.events} events",
+            found=f"{stored.keys} keys with {stored.events} events",
             next_step="run the stage again: it fills every key; the watermark has not moved",
             runbook="docs/runbooks/online-store.md",
         )
-    return found.keys
+    return stored.keys

@@ -98,11 +98,15 @@ def _diagnosis(day: date, release: str, account: MonitorAccount) -> Iterator[Fig
     """`severity` as 0 (none) to 3 (page) with the cause beside it; the estimate, its interval, and
     how it came out.
     """
-    found = account.diagnosis
-    if found is not None:
-        detail = {"cause": found.cause, "severity": found.severity, "summary": found.summary}
-        rank = float(SEVERITIES.index(found.severity))
-        subject = found.subject_day or day
+    diagnosis = account.diagnosis
+    if diagnosis is not None:
+        detail = {
+            "cause": diagnosis.cause,
+            "severity": diagnosis.severity,
+            "summary": diagnosis.summary,
+        }
+        rank = float(SEVERITIES.index(diagnosis.severity))
+        subject = diagnosis.subject_day or day
         yield Figure(
             day=day,
             subject_day=subject,
@@ -130,26 +134,26 @@ def _diagnosis(day: date, release: str, account: MonitorAccount) -> Iterator[Fig
         )
 
 
-def _performance(day: date, found: PerformanceAccount) -> Iterator[Figure]:
+def _performance(day: date, performance: PerformanceAccount) -> Iterator[Figure]:
     measured = {
-        "average_precision": found.average_precision,
-        "card_precision": found.card_precision,
-        "n": found.n,
-        "positives": found.positives,
+        "average_precision": performance.average_precision,
+        "card_precision": performance.card_precision,
+        "n": performance.n,
+        "positives": performance.positives,
     }
     for metric, value in measured.items():
         if value is not None:
             yield Figure(
                 day=day,
-                subject_day=found.subject_day,
+                subject_day=performance.subject_day,
                 metric=metric,
                 value=float(value),
-                release=found.release,
+                release=performance.release,
             )
 
 
 def _slices(
-    day: date, found: PerformanceAccount, slices: Sequence[SliceAccount]
+    day: date, performance: PerformanceAccount, slices: Sequence[SliceAccount]
 ) -> Iterator[Figure]:
     """By slice (the segment): `slice_positives` always, the others where there are enough positives
     for a figure.
@@ -160,9 +164,9 @@ def _slices(
     for row in slices:
         common: dict[str, Any] = {
             "day": day,
-            "subject_day": found.subject_day,
+            "subject_day": performance.subject_day,
             "segment": row.slice,
-            "release": found.release,
+            "release": performance.release,
         }
         note = {"note": row.note} if row.note else {}
         yield Figure(**common, metric="slice_positives", value=float(row.positives), detail=note)

@@ -35,7 +35,7 @@ _SLIP = "UsageError"
 FALLBACK_RUNBOOK = "docs/runbooks/task-failed.md"
 
 
-def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
+def follow(run: Run, diagnosis: Diagnosis, answers: Sequence[str] = ()) -> None:
     """Let the incidents follow a day's diagnosis: one for its cause, and those whose signal is gone
     are resolved.
 
@@ -44,17 +44,17 @@ def follow(run: Run, found: Diagnosis, answers: Sequence[str] = ()) -> None:
     A cause that goes on for `escalate_days` becomes a page. A day that cannot be judged resolves
     nothing, nor does one from before an incident's newest day (a back-fill).
     """
-    if found.severity in ("ticket", "page") and found.cause in WATCHED:
-        report(run, _of_diagnosis(run, found, answers))
-    if found.cause != "unjudged":
-        for one in _open(run, {found.cause}):
-            last = one.detail.last
+    if diagnosis.severity in ("ticket", "page") and diagnosis.cause in WATCHED:
+        report(run, _of_diagnosis(run, diagnosis, answers))
+    if diagnosis.cause != "unjudged":
+        for incident in _open(run, {diagnosis.cause}):
+            last = incident.detail.last
             if (
-                one.kind in WATCHED
-                and one.detail.by == "watch"
-                and (last is None or last < found.day)
+                incident.kind in WATCHED
+                and incident.detail.by == "watch"
+                and (last is None or last < diagnosis.day)
             ):
-                settle(run, one, f"the signal is gone on {found.day}: {found.title}")
+                settle(run, incident, f"the signal is gone on {diagnosis.day}: {diagnosis.title}")
     deliver(run)
 
 
@@ -104,15 +104,15 @@ def stage_done(run: Run, stage: str, day: date | None) -> None:
     An incident that names no day is resolved by the stage's next success, whichever day that is
     for. `day` is None for a stage that has no days.
     """
-    for one in _open(run):
-        days = one.detail.days
-        if one.detail.by != "stage" or stage not in one.detail.sources:
+    for incident in _open(run):
+        days = incident.detail.days
+        if incident.detail.by != "stage" or stage not in incident.detail.sources:
             continue
         if days and day not in days:
             continue
         left = [other for other in days if other != day and not _done(run, stage, other)]
         if not left:
-            settle(run, one, f"{stage} of {day} is done" if day else f"{stage} is done")
+            settle(run, incident, f"{stage} of {day} is done" if day else f"{stage} is done")
     deliver(run)
 
 
@@ -130,15 +130,15 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     _settle_slips(run)
     look = airflow_look(run.settings, run.use_case.name)
     late, opened = timeliness(run, look=look).late, _open(run)
-    named = [one.detail.days for one in opened if one.detail.by == "stage"]
-    unknown = [one for one in late if not any(one.day in days for days in named)]
+    named = [incident.detail.days for incident in opened if incident.detail.by == "stage"]
+    unknown = [lateness for lateness in late if not any(lateness.day in days for days in named)]
     if unknown:
         report(run, _of_lateness(run, unknown))
-    for one in opened:
-        if one.kind == LATE and not unknown:
+    for incident in opened:
+        if incident.kind == LATE and not unknown:
             settle(
                 run,
-                one,
+                incident,
                 "the cause has an incident of its own" if late else "nothing is late any more",
             )
     watch_stores(run)
@@ -150,56 +150,71 @@ def _settle_slips(run: Run) -> None:
     """Close what earlier versions opened for runs that were started by hand without a day: nobody
     can do anything.
     """
-    for one in _open(run):
-        if one.detail.by == "stage" and not one.detail.days and one.subject.endswith(f": {_SLIP}"):
-            settle(run, one, "a run that was started by hand without a day: nothing is missing")
+    for incident in _open(run):
+        if (
+            incident.detail.by == "stage"
+            and not incident.detail.days
+            and incident.subject.endswith(f": {_SLIP}")
+        ):
+            settle(
+                run, incident, "a run that was started by hand without a day: nothing is missing"
+            )
 
 
-def _of_diagnosis(run: Run, found: Diagnosis, answers: Sequence[str]) -> NewIncident:
-    subject = _subject(run, found)
+def _of_diagnosis(run: Run, diagnosis: Diagnosis, answers: Sequence[str]) -> NewIncident:
+    subject = _subject(run, diagnosis)
     earlier = next(
-        (one for one in _open(run) if (one.kind, one.subject) == (found.cause, subject)), None
+        (
+            incident
+            for incident in _open(run)
+            if (incident.kind, incident.subject) == (diagnosis.cause, subject)
+        ),
+        None,
     )
-    days = {*(earlier.detail.days if earlier else ()), found.day}
+    days = {*(earlier.detail.days if earlier else ()), diagnosis.day}
     lasting = len(days) >= run.use_case.watch.escalate_days
-    severity: Severity = "critical" if found.severity == "page" or lasting else "warning"
+    severity: Severity = "critical" if diagnosis.severity == "page" or lasting else "warning"
     detail = IncidentDetail(
         by="watch",
-        first_day=found.day,
-        cause=found.cause,
-        days=(found.day,),
+        first_day=diagnosis.day,
+        cause=diagnosis.cause,
+        days=(diagnosis.day,),
         sources=("monitor",),
-        consequence=found.consequence,
-        evidence=tuple(signal.told for signal in found.evidence),
-        next_step=found.next_step,
-        runbook=found.runbook,
-        page=f"reports/{found.day}.html",
+        consequence=diagnosis.consequence,
+        evidence=tuple(signal.told for signal in diagnosis.evidence),
+        next_step=diagnosis.next_step,
+        runbook=diagnosis.runbook,
+        page=f"reports/{diagnosis.day}.html",
     )
     if answers:
         detail = detail.replaced(done=tuple(answers))
     return NewIncident(
-        kind=found.cause,
+        kind=diagnosis.cause,
         subject=subject,
         severity=severity,
-        summary=found.describe(),
+        summary=diagnosis.describe(),
         detail=detail,
     )
 
 
 def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
-    paged = [one for one in late if one.stage in run.use_case.schedule.paged and not one.early]
-    days = sorted({one.day for one in late})
+    paged = [
+        lateness
+        for lateness in late
+        if lateness.stage in run.use_case.schedule.paged and not lateness.early
+    ]
+    days = sorted({lateness.day for lateness in late})
     first = _first_left_out(run, days[0])
     detail = IncidentDetail(
         by="deadline",
         first_day=days[0],
         days=tuple(days),
-        sources=tuple(sorted({one.stage for one in late})),
+        sources=tuple(sorted({lateness.stage for lateness in late})),
         consequence=(
-            f"what {', '.join(dict.fromkeys(one.stage for one in late))} makes of these days is not"
-            " there"
+            f"what {', '.join(dict.fromkeys(lateness.stage for lateness in late))} makes of these"
+            " days is not there"
         ),
-        evidence=tuple(one.told for one in late[:LATE_TOLD]),
+        evidence=tuple(lateness.told for lateness in late[:LATE_TOLD]),
         next_step=(
             f"tollgate status; if nothing runs: tollgate backfill --from {first} --to {days[-1]}"
         ),
@@ -234,13 +249,13 @@ def _first_left_out(run: Run, late: date) -> date:
     return max(earlier) + timedelta(days=1)
 
 
-def _subject(run: Run, found: Diagnosis) -> str:
+def _subject(run: Run, diagnosis: Diagnosis) -> str:
     """What is broken: a feed by its name, else the use case as a whole."""
-    if found.cause != "feed":
+    if diagnosis.cause != "feed":
         return run.use_case.name
     return (
         run.use_case.labels.name
-        if found.evidence and found.evidence[0].name == "labels"
+        if diagnosis.evidence and diagnosis.evidence[0].name == "labels"
         else run.use_case.events.name
     )
 
@@ -257,7 +272,11 @@ def _cause(run: Run, stage: str, error: BaseException | None) -> tuple[str, str]
 
 
 def _open(run: Run, but: set[Any] | None = None) -> list[Incident]:
-    return [one for one in run.ledger.incidents(open_only=True) if one.kind not in (but or ())]
+    return [
+        incident
+        for incident in run.ledger.incidents(open_only=True)
+        if incident.kind not in (but or ())
+    ]
 
 
 def _done(run: Run, stage: str, day: date) -> bool:

@@ -40,13 +40,13 @@ def profiles(
     """
     table = run.use_case.events.name if run.lake.exists(run.use_case.events.name) else "features"
     events = run.lake.read(table, days=days)
-    known = {name: tuple(found) for name, found in edges.items()} or _edges(run, events)
+    cuts = {name: tuple(block_edges) for name, block_edges in edges.items()} or _edges(run, events)
     raw = _raw_columns(run, events.columns)
-    counted = {row["day"]: row for row in _counted(run, events, known, raw)}
+    counted = {row["day"]: row for row in _counted(run, events, cuts, raw)}
     accounts = run.ledger.latest(IngestAccount, first=days.first, last=days.last)
     ingested = {day: record.account for day, record in accounts.items()}
     return {
-        day: _profile(run, known, raw, counted.get(day), samples.get(day), ingested.get(day))
+        day: _profile(run, cuts, raw, counted.get(day), samples.get(day), ingested.get(day))
         for day in days
     }
 
@@ -94,21 +94,23 @@ def _coherence(run: Run, frame: pd.DataFrame) -> dict[str, float]:
     holds pairs.
     """
     schema = run.use_case.stored_features.schema
-    found: dict[str, float] = {}
+    correlations: dict[str, float] = {}
     for entity in schema.entities:
         names = entity_features(run.use_case.stored_features, entity.name)
         if entity.key in frame and schema.time in frame:
             values = {name: frame[name].to_numpy() for name in names if name in frame}
-            found |= coherence(frame[entity.key].to_numpy(), frame[schema.time].to_numpy(), values)
-    return found
+            correlations |= coherence(
+                frame[entity.key].to_numpy(), frame[schema.time].to_numpy(), values
+            )
+    return correlations
 
 
 def entity_features(features: FeatureSet, entity: str) -> list[str]:
     """The features that look at the history of that entity."""
     return [
-        one.name
-        for one in features.features
-        if isinstance(one, EntityFeature) and one.entity == entity
+        feature.name
+        for feature in features.features
+        if isinstance(feature, EntityFeature) and feature.entity == entity
     ]
 
 
@@ -122,16 +124,16 @@ def _counted(
     wanted: list[Column] = [sf.count("*").alias("rows")]
     wanted += [sf.count_if(hour == number).alias(f"hour_{number}") for number in range(HOURS)]
     for entity in schema.entities:
-        column, found = sf.col(entity.key), edges[entity.name]
+        column, edge_values = sf.col(entity.key), edges[entity.name]
         wanted.append(
             sf.approx_count_distinct(column, DISTINCT_ERROR).alias(f"{entity.name}_units")
         )
-        for block in range(len(found) + 1):
+        for block in range(len(edge_values) + 1):
             inside = sf.lit(True)
             if block > 0:
-                inside = inside & (column >= found[block - 1])
-            if block < len(found):
-                inside = inside & (column < found[block])
+                inside = inside & (column >= edge_values[block - 1])
+            if block < len(edge_values):
+                inside = inside & (column < edge_values[block])
             wanted.append(sf.count_if(inside).alias(f"{entity.name}_{block}"))
     for name in raw:
         value = sf.col(name).cast("double")
@@ -145,24 +147,24 @@ def _counted(
 
 
 def _raw_sketch(row: Mapping[str, Any], name: str) -> Sketch:
-    known = row[f"{name}_known"]
+    known_rows = row[f"{name}_known"]
     return Sketch(
         rows=row["rows"],
-        null=1.0 - known / row["rows"],
+        null=1.0 - known_rows / row["rows"],
         mean=row[f"{name}_mean"] or 0.0,
         std=row[f"{name}_std"] or 0.0,
         quantiles=tuple(row[f"{name}_quantiles"] or (0.0,) * len(GRID)),
     )
 
 
-def _raw_columns(run: Run, found: Sequence[str]) -> list[str]:
+def _raw_columns(run: Run, names: Sequence[str]) -> list[str]:
     """The numbers of the events' feed that are neither keys nor times."""
     schema = run.use_case.stored_features.schema
     keys = {*run.use_case.events.key, *(entity.key for entity in schema.entities), schema.time}
     return [
         column.name
         for column in run.use_case.events.columns
-        if column.name in found
+        if column.name in names
         and column.name not in keys
         and parse_column_type(column.type).is_number
     ]
@@ -177,7 +179,8 @@ def _edges(run: Run, events: DataFrame) -> dict[str, tuple[int, ...]]:
     entities = run.use_case.stored_features.schema.entities
     cuts = [block / BLOCKS for block in range(1, BLOCKS)]
     wanted = [
-        sf.percentile_approx(sf.col(one.key), cuts, 10_000).alias(one.name) for one in entities
+        sf.percentile_approx(sf.col(entity.key), cuts, 10_000).alias(entity.name)
+        for entity in entities
     ]
     row = events.agg(*wanted).collect()[0]
-    return {one.name: tuple(sorted(set(row[one.name] or ()))) for one in entities}
+    return {entity.name: tuple(sorted(set(row[entity.name] or ()))) for entity in entities}

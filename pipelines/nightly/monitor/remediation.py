@@ -26,8 +26,8 @@ UNDO_ROLLBACK = 'tollgate rollback --to {} --reason "…"'
 UNDO_FALLBACK = 'tollgate fallback --off --reason "…"'
 
 
-def answer(run: Run, day: date, told: Diagnoses) -> None:
-    """Do about `day` what the policy says; `told` are the diagnoses of the days up to it, this one
+def answer(run: Run, day: date, diagnoses: Diagnoses) -> None:
+    """Do about `day` what the policy says; `diagnoses` are the diagnoses of the days up to it, this one
     included.
 
     The rule decides from the next day on where the cause asks for it, and no longer once the days
@@ -38,47 +38,51 @@ def answer(run: Run, day: date, told: Diagnoses) -> None:
     champion = run.ledger.champion()
     if (
         champion is None
-        or day not in told
-        or any(then > day and one.status == "done" for then, one in scored.items())
+        or day not in diagnoses
+        or any(earlier > day and record.status == "done" for earlier, record in scored.items())
     ):
         return
     policy, following = run.use_case.watch, day + timedelta(days=1)
     standing_in = fallback.in_force(run.ledger)
     if standing_in is None:
-        if falls_back(day, told[day], policy) and not _a_person_said_no(run, told):
-            fallback.begin(run.ledger, following, reason=told[day].title, told_on=day, **_by(run))
-            log.warning("the declared rule decides from %s on: %s", following, told[day].summary)
-    elif standing_in.told_on is not None and calm_days(day, told) >= policy.return_days:
+        if falls_back(day, diagnoses[day], policy) and not _a_person_said_no(run, diagnoses):
+            fallback.begin(
+                run.ledger, following, reason=diagnoses[day].title, told_on=day, **_by(run)
+            )
+            log.warning(
+                "the declared rule decides from %s on: %s", following, diagnoses[day].summary
+            )
+    elif standing_in.told_on is not None and calm_days(day, diagnoses) >= policy.return_days:
         reason = f"{policy.return_days} days in a row are calm"
         fallback.end(run.ledger, following, reason=reason, told_on=day, **_by(run))
         log.warning("the champion decides again from %s on: %s", following, reason)
-    decided = {then: record.account.release for then, record in scored.items()}
+    decided = {earlier: record.account.release for earlier, record in scored.items()}
     if decided.get(day) == champion.release_id and rolls_back(
-        day, told[day], told, decided, policy
+        day, diagnoses[day], diagnoses, decided, policy
     ):
-        _roll_back(run, day, told[day].summary)
+        _roll_back(run, day, diagnoses[day].summary)
 
 
 def answers_on(run: Run, day: date) -> tuple[str, ...]:
     """What was done because of a day, in sentences, each with the way to take it back."""
-    told = []
+    remarks = []
     for entry in run.ledger.audit_entries(fallback.KIND):
         detail = entry["detail"]
         if detail["told_on"] == str(day):
             begun = detail["event"] == "begun"
             who = "the declared rule decides" if begun else "the champion decides again"
             undo = f" (it returns by itself; sooner: {UNDO_FALLBACK})" if begun else ""
-            told.append(f"from {detail['first_day']} on {who}: {detail['reason']}{undo}")
+            remarks.append(f"from {detail['first_day']} on {who}: {detail['reason']}{undo}")
     for move in run.ledger.moves():
         if move.kind == "rollback" and move.detail.get("told_on") == str(day):
             left = move.detail["before"]
-            told.append(
+            remarks.append(
                 f"{left} gave way to {move.champion} (take back: {UNDO_ROLLBACK.format(left)})"
             )
-    return tuple(told)
+    return tuple(remarks)
 
 
-def _a_person_said_no(run: Run, told: Diagnoses) -> bool:
+def _a_person_said_no(run: Run, diagnoses: Diagnoses) -> bool:
     """Whether a person ended the newest fallback, and no day since then was calm."""
     ended = [
         entry
@@ -88,7 +92,9 @@ def _a_person_said_no(run: Run, told: Diagnoses) -> bool:
     if not ended or ended[-1]["detail"]["told_on"] is not None:
         return False
     first = date.fromisoformat(ended[-1]["detail"]["first_day"])
-    return not any(calm_days(day, {day: one}) for day, one in told.items() if day >= first)
+    return not any(
+        calm_days(day, {day: diagnosis}) for day, diagnosis in diagnoses.items() if day >= first
+    )
 
 
 def _by(run: Run) -> dict[str, Any]:

@@ -51,17 +51,19 @@ def restate(run: Run, before: date) -> list[date]:
         if (changed := _changed(run, record, ingested))
     }
     subjects = {
-        day: known.subject_day
+        day: performance_before.subject_day
         for day in stale
-        if (known := watched[day].account.performance) is not None
+        if (performance_before := watched[day].account.performance) is not None
     }
-    found: dict[date, Performance] = {}
+    performances: dict[date, Performance] = {}
     for span in grouped(set(subjects.values())):
-        found |= performance(run, span)
+        performances |= performance(run, span)
     accounts = {
-        day: _judged_again(run, day, watched[day].account, found[subject], changed=stale[day])
+        day: _judged_again(
+            run, day, watched[day].account, performances[subject], changed=stale[day]
+        )
         for day, subject in subjects.items()
-        if subject in found
+        if subject in performances
     }
     if accounts:
         _write(run, accounts)
@@ -91,25 +93,25 @@ def _changed(
     """The days of reports, among those that decided this record's labels, that were ingested anew
     after it.
     """
-    known = record.account.performance
-    if known is None:
+    recorded = record.account.performance
+    if recorded is None:
         return set()
-    subject = known.subject_day
+    subject = recorded.subject_day
     decisive = DayRange(subject, subject + timedelta(days=run.use_case.label.delay_days))
     after = (days for sequence, days in ingested if sequence > record.sequence)
     return {day for days in after for day in days if day in decisive}
 
 
 def _judged_again(
-    run: Run, day: date, account: MonitorAccount, found: Performance, *, changed: Collection[date]
+    run: Run, day: date, account: MonitorAccount, judged: Performance, *, changed: Collection[date]
 ) -> MonitorAccount:
     memory = WatchedDays.of(run, day)
-    expected = memory.estimated(found.subject_day)
+    expected = memory.estimated(judged.subject_day)
     least = run.use_case.evidence.slice_positives
     return account.replaced(
-        performance=found.account(),
-        slices=with_past(found.slices, memory.sliced(found.subject_day), least=least),
-        checked=realised(expected, found.worth) if expected else None,
+        performance=judged.account(),
+        slices=with_past(judged.slices, memory.sliced(judged.subject_day), least=least),
+        checked=realised(expected, judged.worth) if expected else None,
         restated=tuple(sorted(changed)),
     )
 

@@ -75,4 +75,4 @@ class Reading:
 
     def of(self, *areas: Area) -> list[Signal]:
         """The signals of some areas."""
-        return [one for one in self.signals if one.area in areas]
+        return [signal for signal in self.signals if signal.area in areas]

@@ -65,22 +65,22 @@ class Sketch:
 def sketch(values: Any) -> Sketch:
     """The sketch of a column (numbers; NaN and infinities count as null)."""
     every = np.asarray(values, dtype=np.float64)
-    known = every[np.isfinite(every)]
-    null = 1.0 - len(known) / len(every) if len(every) else 0.0
-    if not len(known):
+    finite = every[np.isfinite(every)]
+    null = 1.0 - len(finite) / len(every) if len(every) else 0.0
+    if not len(finite):
         return Sketch(rows=len(every), null=null, mean=0.0, std=0.0, quantiles=(0.0,) * len(GRID))
     return Sketch(
         rows=len(every),
         null=null,
-        mean=float(known.mean()),
-        std=float(known.std()),
-        quantiles=tuple(np.quantile(known, GRID).tolist()),
+        mean=float(finite.mean()),
+        std=float(finite.std()),
+        quantiles=tuple(np.quantile(finite, GRID).tolist()),
     )
 
 
 def matrix(sketches: Sequence[Sketch]) -> Values:
     """Quantiles of several columns, shape (columns, grid)."""
-    return np.array([one.quantiles for one in sketches]).reshape(len(sketches), len(GRID))
+    return np.array([sketch.quantiles for sketch in sketches]).reshape(len(sketches), len(GRID))
 
 
 def spreads(quantiles: Values) -> Values:

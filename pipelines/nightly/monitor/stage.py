@@ -81,9 +81,9 @@ def monitor(
     references = References(run)
     drifts = _drifts(run, references, days, samples, pages)
     subjects = DayRange(matured_day(run, days.first), matured_day(run, days.last))
-    known = cache(lambda: known_units(run, DayRange(subjects.first, days.last)))
-    worth = performance(run, subjects, known)
-    watched, diagnoses, remembered = _watched(run, references, days, samples, worth, known)
+    units_of = cache(lambda: known_units(run, DayRange(subjects.first, days.last)))
+    worth = performance(run, subjects, units_of)
+    watched, diagnoses, remembered = _watched(run, references, days, samples, worth, units_of)
     judged = _accounts(
         run, rows, samples, {day: drift for day, (drift, _) in drifts.items()}, watched
     )
@@ -162,8 +162,8 @@ def _watched(
     seen = profiles(run, days, samples, memory.edges())
     matured = {day: worth.get(matured_day(run, day)) for day in days}
     memory.accounts |= {
-        day: MonitorAccount(performance=known.account() if known else None)
-        for day, known in matured.items()
+        day: MonitorAccount(performance=worth.account() if worth else None)
+        for day, worth in matured.items()
     }
     calibrations = {
         day: memory.calibration(day, sample.release)
@@ -171,36 +171,41 @@ def _watched(
         if not sample.fallback
     }
     expected = estimates(
-        run, days, {day: known for day, known in calibrations.items() if known}, known_then
+        run,
+        days,
+        {day: expectation for day, expectation in calibrations.items() if expectation},
+        known_then,
     )
-    found: dict[date, MonitorAccount] = {}
+    diagnosed: dict[date, MonitorAccount] = {}
     diagnoses: dict[date, Diagnosis] = {}
     for day in days:
-        known, estimated = matured[day], expected.get(day)
+        outcomes, estimated = matured[day], expected.get(day)
         diagnosis = diagnoses[day] = memory.diagnose(
-            day, seen[day], known.watched if known else None
+            day, seen[day], outcomes.watched if outcomes else None
         )
         explained = _explained(run, references, diagnosis, samples.get(day))
         tell(
             diagnosis, explained_by=[f"{share.feature} ({share.share:.0%})" for share in explained]
         )
-        before = memory.estimated(known.subject_day) if known else None
-        found[day] = memory.accounts[day] = MonitorAccount(
-            performance=known.account() if known else None,
+        before = memory.estimated(outcomes.subject_day) if outcomes else None
+        diagnosed[day] = memory.accounts[day] = MonitorAccount(
+            performance=outcomes.account() if outcomes else None,
             profile=seen[day].account(),
             diagnosis=diagnosis.account(),
             explained=explained,
             estimate=estimated,
-            checked=realised(before, known.worth) if known and before else None,
-            slices=_sliced(run, memory, known) if known else None,
+            checked=realised(before, outcomes.worth) if outcomes and before else None,
+            slices=_sliced(run, memory, outcomes) if outcomes else None,
         )
-    return found, diagnoses, memory.diagnoses()
+    return diagnosed, diagnoses, memory.diagnoses()
 
 
-def _sliced(run: Run, memory: WatchedDays, known: Performance) -> tuple[SliceAccount, ...]:
+def _sliced(run: Run, memory: WatchedDays, outcome: Performance) -> tuple[SliceAccount, ...]:
     """The slices of a matured day, each with what it caught of late."""
     return with_past(
-        known.slices, memory.sliced(known.subject_day), least=run.use_case.evidence.slice_positives
+        outcome.slices,
+        memory.sliced(outcome.subject_day),
+        least=run.use_case.evidence.slice_positives,
     )
 
 
@@ -230,7 +235,7 @@ def _accounts(
     first, last = min(rows), max(rows)
     ingested = run.ledger.latest(IngestAccount, first=first, last=last)
     counted = _rows_by_day(run, first, last) | dict(rows)
-    drifted, asked = _history(run, first, last)
+    drifted, asking = _history(run, first, last)
     accounts: dict[date, MonitorAccount] = {}
     for day in sorted(rows):
         sample, drift = samples.get(day), drifts[day]
@@ -239,9 +244,9 @@ def _accounts(
         drifted[day] = hurts(diagnosis.cause, drift_detected=drift.detected, waits=waits)
         summary = _reason(diagnosis, drift)
         retrain = decide(
-            day, drifted, asked, run.use_case.drift, summary=summary, watch=run.use_case.watch
+            day, drifted, asking, run.use_case.drift, summary=summary, watch=run.use_case.watch
         )
-        asked |= {day} if retrain.asked else set()
+        asking |= {day} if retrain.asked else set()
         arrived = ingested.get(day)
         seen = watched[day]
         accounts[day] = MonitorAccount(

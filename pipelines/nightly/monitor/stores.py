@@ -19,12 +19,14 @@ def watch_stores(run: Run) -> tuple[LostStore, ...]:
     ledger has come is noted outside it. A store that does not answer closes no incident.
     """
     look = look_at_stores(run)
-    if any(one.alias_is_wrong for one in look.lost):
+    if any(store.alias_is_wrong for store in look.lost):
         follow(run)
         look = look_at_stores(run)
-    for store in dict.fromkeys(one.store for one in look.lost):
-        report(run, _incident([one for one in look.lost if one.store == store]))
-    wrong = {one.store for one in look.lost} | set(look.silent)
+    for store in dict.fromkeys(store.store for store in look.lost):
+        report(
+            run, _incident([lost_store for lost_store in look.lost if lost_store.store == store])
+        )
+    wrong = {store.store for store in look.lost} | set(look.silent)
     for incident in run.ledger.incidents(open_only=True):
         if incident.kind == LOST and incident.subject not in wrong:
             settle(run, incident, "the store holds what the ledger expects")
@@ -33,18 +35,18 @@ def watch_stores(run: Run) -> tuple[LostStore, ...]:
     return look.lost
 
 
-def _incident(found: list[LostStore]) -> NewIncident:
+def _incident(lost_stores: list[LostStore]) -> NewIncident:
     """One incident for all that is wrong with a store."""
-    first = found[0]
+    first = lost_stores[0]
     detail = IncidentDetail(
         by="stores",
         sources=("stores",),
         consequence=first.consequence,
-        evidence=tuple(line for one in found for line in one.evidence),
+        evidence=tuple(line for store in lost_stores for line in store.evidence),
         next_step=first.next_step,
         runbook=RUNBOOK,
     )
-    summary = "; ".join(one.summary for one in found)
+    summary = "; ".join(store.summary for store in lost_stores)
     return NewIncident(
         kind=LOST, subject=first.store, severity="critical", summary=summary, detail=detail
     )

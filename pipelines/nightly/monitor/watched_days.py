@@ -49,25 +49,27 @@ class WatchedDays:
 
     def edges(self) -> Mapping[str, Sequence[int]]:
         """The key blocks of the newest remembered day; empty where none is known."""
-        known = {
+        edges_of = {
             day: account.profile.edges
             for day, account in self.accounts.items()
             if account.profile is not None and account.profile.edges
         }
-        return known[max(known)] if known else {}
+        return edges_of[max(edges_of)] if edges_of else {}
 
     def worths(self, day: date, release: str = "") -> dict[date, Worth]:
         """Matured days that are known when `day` begins, by what the champion said (of one release
         where given).
         """
-        matured = [account.performance for then, account in self.accounts.items() if then < day]
+        matured = [
+            account.performance for earlier, account in self.accounts.items() if earlier < day
+        ]
         return {
-            found.subject_day: found.watched
-            for found in matured
-            if found is not None
-            and found.worth is not None
-            and found.watched is not None
-            and (not release or found.watched_release == release)
+            outcome.subject_day: outcome.watched
+            for outcome in matured
+            if outcome is not None
+            and outcome.worth is not None
+            and outcome.watched is not None
+            and (not release or outcome.watched_release == release)
         }
 
     def calibration(
@@ -78,20 +80,20 @@ class WatchedDays:
         """
         days = sorted(self.worths(day, release).items())[-self.run.use_case.watch.matured_days :]
         past = [worth for _, worth in days]
-        found = calibration(past)
-        return None if found is None else (found, past)
+        calibrated = calibration(past)
+        return None if calibrated is None else (calibrated, past)
 
     def diagnose(self, day: date, profile: DayProfile, matured: Worth | None) -> Diagnosis:
         """The diagnosis of `day`, whose labels of a week ago have just matured (`matured`)."""
         features = self.run.use_case.stored_features
         subject = matured_day(self.run, day)
         worths = self.worths(day) | ({subject: matured} if matured else {})
-        known = Known(profiles=self._profiles(day), causes=self._causes(), worths=worths)
+        past = Known(profiles=self._profiles(day), causes=self._causes(), worths=worths)
         names = set(features.names)
         return watch_day(
             day,
             profile,
-            known,
+            past,
             self.run.use_case.watch,
             subject=subject,
             reach=lambda name: features[name].reach_days if name in names else 0,
@@ -124,9 +126,9 @@ class WatchedDays:
     def _profiles(self, day: date) -> dict[date, DayProfile]:
         first = day - timedelta(weeks=self.run.use_case.watch.weeks)
         return {
-            then: DayProfile.of_account(account.profile)
-            for then, account in self.accounts.items()
-            if first <= then < day and account.profile
+            earlier: DayProfile.of_account(account.profile)
+            for earlier, account in self.accounts.items()
+            if first <= earlier < day and account.profile
         }
 
     def _causes(self) -> dict[date, Cause]:

@@ -38,7 +38,7 @@ def compare(
     sample for the drifts.
     """
     finite = np.isfinite(challenger.scores)
-    mine, theirs = challenger.scores[finite], champion.scores[finite]
+    challenger_scores, champion_scores = challenger.scores[finite], champion.scores[finite]
     before = _contender_figures(contenders.champion, champion, units)
     beside = _contender_figures(contenders.challenger or contenders.champion, challenger, units)
     return ContenderComparison(
@@ -48,7 +48,9 @@ def compare(
         problem="",
         rows=len(units),
         not_finite=int((~finite).sum()),
-        distance=wasserstein(theirs, mine) if len(mine) else None,
+        distance=wasserstein(champion_scores, challenger_scores)
+        if len(challenger_scores)
+        else None,
         decided_share=float(decided.mean()) if len(decided) else 0.0,
         champion_mean=before.mean,
         champion_units=before.units,
@@ -74,12 +76,12 @@ class _ContenderFigures:
 
 
 def _contender_figures(scorer: Scorer, scored: Scored, units: NDArray[Any]) -> _ContenderFigures:
-    known = scored.scores[np.isfinite(scored.scores)]
+    finite = scored.scores[np.isfinite(scored.scores)]
     reference = scorer.bundle.reference()["score"].to_numpy() if scorer.bundle else np.empty(0)
     return _ContenderFigures(
-        mean=float(known.mean()) if len(known) else None,
+        mean=float(finite.mean()) if len(finite) else None,
         units=len(np.unique(units[scorer.reaches_threshold(scored.scores)])),
-        drift=wasserstein(reference, known) if len(reference) and len(known) else None,
+        drift=wasserstein(reference, finite) if len(reference) and len(finite) else None,
         seconds_per_row=scored.seconds / max(1, len(units)),
     )
 
@@ -108,15 +110,15 @@ def precision(pairs: Sequence[MaturedPair], policy: RolloutPolicy) -> Check:
             found="no labels have matured yet",
         )
     loss = float(np.mean([pair.champion - pair.challenger for pair in pairs]))
-    mine = float(np.mean([pair.challenger for pair in pairs]))
-    theirs = float(np.mean([pair.champion for pair in pairs]))
+    challenger_precision = float(np.mean([pair.challenger for pair in pairs]))
+    champion_precision = float(np.mean([pair.champion for pair in pairs]))
     return _check(
         "precision",
         question,
         loss <= policy.precision_loss,
-        f"{mine:.3f} against {theirs:.3f} on {len(pairs)} matured"
+        f"{challenger_precision:.3f} against {champion_precision:.3f} on {len(pairs)} matured"
         f" day{'s' if len(pairs) > 1 else ''}",
-        {"challenger": mine, "champion": theirs, "days": len(pairs)},
+        {"challenger": challenger_precision, "champion": champion_precision, "days": len(pairs)},
     )
 
 
@@ -151,35 +153,38 @@ def _drift(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
         f"Are its scores no more than {policy.score_drift} further from their reference than the"
         " champion's?"
     )
-    mine, theirs = figures.challenger_drift, figures.champion_drift
-    if mine is None:
+    challenger_drift, champion_drift = figures.challenger_drift, figures.champion_drift
+    if challenger_drift is None:
         return Check(
             name="score_drift", question=question, outcome="not applicable", found="no reference"
         )
-    found = f"{mine:.3f} from its reference, the champion {theirs or 0.0:.3f} from its own"
+    text = (
+        f"{challenger_drift:.3f} from its reference, the champion {champion_drift or 0.0:.3f} from"
+        " its own"
+    )
     return _check(
         "score_drift",
         question,
-        mine - (theirs or 0.0) <= policy.score_drift,
-        found,
-        {"challenger": mine},
+        challenger_drift - (champion_drift or 0.0) <= policy.score_drift,
+        text,
+        {"challenger": challenger_drift},
     )
 
 
-def _volume(mine: int, theirs: int, policy: RolloutPolicy) -> Check:
+def _volume(challenger_units: int, champion_units: int, policy: RolloutPolicy) -> Check:
     question = (
         f"Do at most {policy.positive_ratio:g} times more or fewer units reach its threshold?"
     )
-    found = f"{mine:,} units against {theirs:,}"
-    if max(mine, theirs) < FEWEST_UNITS:
+    text = f"{challenger_units:,} units against {champion_units:,}"
+    if max(challenger_units, champion_units) < FEWEST_UNITS:
         return Check(
             name="alert_volume",
             question=question,
             outcome="not applicable",
-            found=f"{found}: too few",
+            found=f"{text}: too few",
         )
-    ratio = max(mine, theirs) / max(1, min(mine, theirs))
-    return _check("alert_volume", question, ratio <= policy.positive_ratio, found, {"ratio": ratio})
+    ratio = max(challenger_units, champion_units) / max(1, min(challenger_units, champion_units))
+    return _check("alert_volume", question, ratio <= policy.positive_ratio, text, {"ratio": ratio})
 
 
 def _latency(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
@@ -193,20 +198,20 @@ def _latency(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
     )
 
 
-def volume_against(mine: int, before: Sequence[int], policy: RolloutPolicy) -> Check:
+def volume_against(challenger_units: int, before: Sequence[int], policy: RolloutPolicy) -> Check:
     """The same question for a champion without a rival: against the mean of days that the one
     before had scored.
     """
-    return _volume(mine, round(float(np.mean(before))) if before else mine, policy)
+    return _volume(
+        challenger_units, round(float(np.mean(before))) if before else challenger_units, policy
+    )
 
 
-def _check(
-    name: str, question: str, holds: bool, found: str, figures: Mapping[str, float]
-) -> Check:
+def _check(name: str, question: str, holds: bool, text: str, figures: Mapping[str, float]) -> Check:
     return Check(
         name=name,
         question=question,
         outcome="passed" if holds else "failed",
-        found=found,
+        found=text,
         figures=dict(figures),
     )

@@ -45,13 +45,13 @@ def matured_pair(run: Run, day: date, challenger: str) -> MaturedPair | None:
     ]
     single = DayRange.single(subject)
     predictions = run.lake.read("predictions", days=single)
-    mine = predictions.where(predictions["challenger"] == challenger).select(
+    scored_rows = predictions.where(predictions["challenger"] == challenger).select(
         *dict.fromkeys(columns)
     )
     reports = run.lake.read(
         use_case.labels.name, days=single.widened(after=use_case.label.delay_days + 1)
     )
-    rows = with_reports(mine, reports, use_case).toArrow()
+    rows = with_reports(scored_rows, reports, use_case).toArrow()
     if not rows.num_rows:
         return None
     units = rows[use_case.review.unit].to_numpy()
@@ -64,10 +64,10 @@ def matured_pair(run: Run, day: date, challenger: str) -> MaturedPair | None:
 
     def precision(column: str) -> float:
         score = np.nan_to_num(rows[column].to_numpy()[judged], nan=-1.0)
-        found = card_precision_by_day(
+        precisions = card_precision_by_day(
             np.zeros(len(label)), units[judged], score, label, use_case.review.capacity
         )
-        return float(next(iter(found.values()), 0.0))
+        return float(next(iter(precisions.values()), 0.0))
 
     return MaturedPair(
         day=subject,

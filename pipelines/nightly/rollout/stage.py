@@ -104,22 +104,22 @@ def _tried_out(
     run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]
 ) -> RolloutAccount:
     challenger, state = str(pointer.challenger), str(pointer.challenger_state)
-    found = _finding(run, day, pointer, record)
-    if found.failed:
-        reason = f"guardrail failed on {day}: {'; '.join(found.failed)}"
-        _withdraw(run, pointer, day, reason, found)
-        return _account(pointer, "withdraw", reason, found)
-    if not found.counts:
-        return _account(pointer, "hold", found.note, found)
+    finding = _finding(run, day, pointer, record)
+    if finding.failed:
+        reason = f"guardrail failed on {day}: {'; '.join(finding.failed)}"
+        _withdraw(run, pointer, day, reason, finding)
+        return _account(pointer, "withdraw", reason, finding)
+    if not finding.counts:
+        return _account(pointer, "hold", finding.note, finding)
     policy = run.use_case.rollout
     needed = policy.shadow_days if state == "shadow" else policy.canary_days
     clean = _clean_days(run, pointer) | {day}
     if len(clean) < needed:
-        return _account(pointer, "hold", f"{len(clean)} of {needed} clean days in {state}", found)
+        return _account(pointer, "hold", f"{len(clean)} of {needed} clean days in {state}", finding)
     following = next_state(run, pointer, challenger)
     reason = f"{len(clean)} clean day{'s' if len(clean) > 1 else ''} in {state}, the last {day}"
     put(run, pointer, challenger, following, reason=reason)
-    return _account(pointer, "advance", f"{reason}: now {following}", found)
+    return _account(pointer, "advance", f"{reason}: now {following}", finding)
 
 
 def _guarded(
@@ -137,18 +137,20 @@ def _guarded(
         return _account(
             pointer, "none", f"its {run.use_case.rollout.guard_days} guard days are over"
         )
-    found = _champion_finding(run, day, pointer.release_id, line[-2], record)
-    if not found.failed:
-        return _account(pointer, "hold", "clean" if found.counts else found.note, found)
-    reason = f"guardrail failed on {day}: {'; '.join(found.failed)}"
-    incident = _incident(pointer.release_id, day, reason, found, f"champion {line[-2]} is put back")
+    finding = _champion_finding(run, day, pointer.release_id, line[-2], record)
+    if not finding.failed:
+        return _account(pointer, "hold", "clean" if finding.counts else finding.note, finding)
+    reason = f"guardrail failed on {day}: {'; '.join(finding.failed)}"
+    incident = _incident(
+        pointer.release_id, day, reason, finding, f"champion {line[-2]} is put back"
+    )
     try:
         rollback(run, reason=reason, incident=incident)
     except PermanentError as error:
         stays = f"{reason}; it stays: {error.what}"
-        report(run, _incident(pointer.release_id, day, stays, found, "nothing was moved"))
-        return _account(pointer, "hold", f"{reason}; but {error.what}", found)
-    return _account(pointer, "restore", reason, found)
+        report(run, _incident(pointer.release_id, day, stays, finding, "nothing was moved"))
+        return _account(pointer, "hold", f"{reason}; but {error.what}", finding)
+    return _account(pointer, "restore", reason, finding)
 
 
 def _finding(run: Run, day: date, pointer: Pointer, record: StageRecord[ScoreAccount]) -> Finding:
@@ -239,7 +241,7 @@ def _days_of(run: Run, release: str) -> set[date]:
     return {day for day, record in records if record.account.release == release}
 
 
-def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, found: Finding) -> None:
+def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, finding: Finding) -> None:
     challenger = str(pointer.challenger)
     move = Move(
         kind="withdraw",
@@ -251,22 +253,26 @@ def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, found: Finding
         detail={"day": str(day), "state": pointer.challenger_state},
     )
     incident = _incident(
-        challenger, day, reason, found, f"withdrawn from {pointer.challenger_state}"
+        challenger, day, reason, finding, f"withdrawn from {pointer.challenger_state}"
     )
-    told = run.settings.channels(incident.severity)
+    channels = run.settings.channels(incident.severity)
     run.ledger.move(
-        move, expected=pointer, states=[(challenger, "retired")], incident=incident, channels=told
+        move,
+        expected=pointer,
+        states=[(challenger, "retired")],
+        incident=incident,
+        channels=channels,
     )
 
 
-def _incident(release: str, day: date, reason: str, found: Finding, done: str) -> NewIncident:
+def _incident(release: str, day: date, reason: str, finding: Finding, done: str) -> NewIncident:
     detail = IncidentDetail(
         first_day=day,
         days=(day,),
         sources=(STAGE,),
         consequence=f"of {release}: {done}",
-        evidence=tuple(found.failed),
-        checks=tuple(check.account() for check in found.checks),
+        evidence=tuple(finding.failed),
+        checks=tuple(check.account() for check in finding.checks),
         done=(done,),
         next_step="tollgate releases",
         runbook=RUNBOOK,
@@ -281,7 +287,7 @@ def _incident(release: str, day: date, reason: str, found: Finding, done: str) -
 
 
 def _account(
-    pointer: Pointer | None, step: str, reason: str, found: Finding | None = None
+    pointer: Pointer | None, step: str, reason: str, finding: Finding | None = None
 ) -> RolloutAccount:
     return RolloutAccount(
         champion=pointer.release_id if pointer else None,
@@ -289,7 +295,7 @@ def _account(
         state=pointer.challenger_state if pointer else None,
         step=step,
         reason=reason,
-        clean=bool(found and found.counts and not found.failed),
-        checks=tuple(check.account() for check in found.checks) if found else (),
-        matured=found.matured if found else None,
+        clean=bool(finding and finding.counts and not finding.failed),
+        checks=tuple(check.account() for check in finding.checks) if finding else (),
+        matured=finding.matured if finding else None,
     )

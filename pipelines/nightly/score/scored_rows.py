@@ -68,16 +68,16 @@ def score_rows(run: Run, contenders: Contenders, days: DayRange, version: int) -
     carried = carried_columns(run, frame.columns)
     champion, challenger = contenders.champion, contenders.challenger
     _require_columns(run, champion, frame.columns)
-    others = [one for one in (challenger, contenders.rule) if one is not None]
-    names = [*champion.feature_names, *(name for one in others for name in one.feature_names)]
+    others = [scorer for scorer in (challenger, contenders.rule) if scorer is not None]
+    names = [*champion.feature_names, *(name for scorer in others for name in scorer.feature_names)]
     rows = frame.select("day", *dict.fromkeys([*carried, *names])).toArrow()
     order = [("day", "ascending"), (run.use_case.stored_features.schema.id, "ascending")]
     rows = rows.sort_by(order).combine_chunks()
     matrices = {champion.release_id: feature_matrix(rows, champion.feature_names)}
-    for one in others:
-        same = one.feature_names == champion.feature_names
-        matrices[one.release_id] = (
-            matrices[champion.release_id] if same else feature_matrix(rows, one.feature_names)
+    for scorer in others:
+        same = scorer.feature_names == champion.feature_names
+        matrices[scorer.release_id] = (
+            matrices[champion.release_id] if same else feature_matrix(rows, scorer.feature_names)
         )
     scored = {
         release: timed(contenders.scorer(release), matrix) for release, matrix in matrices.items()
@@ -112,11 +112,15 @@ def _stamps(
     return {
         "score": pa.array(decided.scores, pa.float64()),
         "decision": pa.array(decided.decisions, pa.bool_()),
-        "release": _taken([one.release_id for one in deciders], decided.decided_by, pa.string()),
-        "model_version": _taken(
-            [one.model_version for one in deciders], decided.decided_by, pa.string()
+        "release": _taken(
+            [decider.release_id for decider in deciders], decided.decided_by, pa.string()
         ),
-        "fallback": _taken([one.fallback for one in deciders], decided.decided_by, pa.bool_()),
+        "model_version": _taken(
+            [decider.model_version for decider in deciders], decided.decided_by, pa.string()
+        ),
+        "fallback": _taken(
+            [decider.fallback for decider in deciders], decided.decided_by, pa.bool_()
+        ),
         "champion": _constant(champion.release_id, len(units)),
         "champion_score": pa.array(champion_scores, pa.float64()),
         "champion_decision": pa.array(champion.reaches_threshold(champion_scores), pa.bool_()),
@@ -144,18 +148,20 @@ def feature_matrix(rows: pa.Table, names: Sequence[str]) -> Matrix:
     return matrix
 
 
-def carried_columns(run: Run, found: Sequence[str]) -> list[str]:
+def carried_columns(run: Run, columns: Sequence[str]) -> list[str]:
     """The columns that predictions take over from features: event key, time, entity keys, and the
     amount if stored.
     """
     schema = run.use_case.stored_features.schema
-    amount = [schema.amount] if schema.amount in found else []
+    amount = [schema.amount] if schema.amount in columns else []
     return [schema.id, schema.time, *(entity.key for entity in schema.entities), *amount]
 
 
-def _require_columns(run: Run, scorer: Scorer, found: Sequence[str]) -> None:
+def _require_columns(run: Run, scorer: Scorer, columns: Sequence[str]) -> None:
     missing = [
-        name for name in (*carried_columns(run, found), *scorer.feature_names) if name not in found
+        name
+        for name in (*carried_columns(run, columns), *scorer.feature_names)
+        if name not in columns
     ]
     if missing:
         raise PermanentError(

@@ -19,30 +19,30 @@ from pipelines.parity.served.stored import History
 from pipelines.parity.served.windows import Known, by_windows, windows_of
 
 
-def causes(found: Differences, features: FeatureSet, known: Known) -> dict[str, Codes]:
+def causes(differing: Differences, features: FeatureSet, facts: Known) -> dict[str, Codes]:
     """For each name in `found.differing` the cause (place in `CAUSES`) of each event listed there.
 
     A score that differs has the cause of its features; with none that differs it is unexplained.
     """
-    rows = found.rows()
-    whole, bounded = _of_rows(found, rows, known.history)
-    names = [name for name in found.features if len(found.differing[name])]
+    rows = differing.rows()
+    whole, bounded = _of_rows(differing, rows, facts.history)
+    names = [name for name in differing.features if len(differing.differing[name])]
     windows = {name: windows_of(features[name]) for name in names}
-    unknown = _unknown(found, rows, features)
-    explained = by_windows(found, rows, windows, known)
+    unknown = _unknown(differing, rows, features)
+    explained = by_windows(differing, rows, windows, facts)
     coded: dict[str, Codes] = {}
     for name in names:
-        at = np.searchsorted(rows, found.differing[name])
+        at = np.searchsorted(rows, differing.differing[name])
         codes = whole[at]
         for window in windows[name]:
             codes = np.minimum.reduce(
                 [codes, bounded[at], unknown[window[0]][at], explained[window][at]]
             )
         coded[name] = codes
-    worst = by_row(rows, found.differing, coded)
+    worst = by_row(rows, differing.differing, coded)
     for name in (SCORE, DECISION):
-        if len(found.differing.get(name, ())):
-            coded[name] = worst[np.searchsorted(rows, found.differing[name])]
+        if len(differing.differing.get(name, ())):
+            coded[name] = worst[np.searchsorted(rows, differing.differing[name])]
     return coded
 
 
@@ -61,22 +61,22 @@ def by_row(rows: Places, differing: Mapping[str, Places], coded: Mapping[str, Co
     return np.where(unexplained, np.int8(UNEXPLAINED), least)
 
 
-def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes, Codes]:
+def _of_rows(differing: Differences, rows: Places, history: History) -> tuple[Codes, Codes]:
     """What an answer itself says: causes for all of its values, and for those over its entities'
     histories.
     """
-    answered, row, place = found.answered, found.row[rows], found.place[rows]
-    rank = found.rank[rows]
-    told = answered.details.select(["fallback", BY_POLICY]).take(row)
-    fallback = told["fallback"].to_numpy(zero_copy_only=False).astype(np.bool_)
+    answered, row, place = differing.answered, differing.row[rows], differing.place[rows]
+    rank = differing.rank[rows]
+    of_row = answered.details.select(["fallback", BY_POLICY]).take(row)
+    fallback = of_row["fallback"].to_numpy(zero_copy_only=False).astype(np.bool_)
     # By policy the rule decides, but the features are as they should be.
-    by_policy = told[BY_POLICY].to_numpy(zero_copy_only=False).astype(np.bool_)
+    by_policy = of_row[BY_POLICY].to_numpy(zero_copy_only=False).astype(np.bool_)
     order = np.argsort(history.id)
     at, there = located(history.id[order], answered.id[rank])
-    content = answered.time[rank] != found.stored.time[place]
+    content = answered.time[rank] != differing.stored.time[place]
     if len(order):
         content |= there & (answered.cents[rank] != history.cents[order[at]])
-    for name, values in found.stored.keys.items():
+    for name, values in differing.stored.keys.items():
         content |= answered.keys[name][rank] != values[place]
     whole = np.full(len(rows), UNEXPLAINED, dtype=np.int8)
     whole[content] = CONTENT
@@ -87,23 +87,23 @@ def _of_rows(found: Differences, rows: Places, history: History) -> tuple[Codes,
     return whole, bounded
 
 
-def _unknown(found: Differences, rows: Places, features: FeatureSet) -> dict[str, Codes]:
+def _unknown(differing: Differences, rows: Places, features: FeatureSet) -> dict[str, Codes]:
     """By entity: where the answer says that nothing was known of an entity, and the batch counted
     more of its events.
 
     Where no count of that entity's events is logged, the flag alone says it.
     """
-    flagged = found.answered.flags[found.rank[rows]] & UNKNOWN_ENTITY != 0
+    flagged = differing.answered.flags[differing.rank[rows]] & UNKNOWN_ENTITY != 0
     codes: dict[str, Codes] = {}
     for entity in features.schema.entities:
         counts = [
             name
-            for name in found.features
+            for name in differing.features
             if isinstance(features[name], WindowCount)
             and windows_of(features[name])[0][0] == entity.name
         ]
         more = np.full(len(rows), not counts)
         for name in counts:
-            more[np.searchsorted(rows, found.differing[name])] = True
+            more[np.searchsorted(rows, differing.differing[name])] = True
         codes[entity.name] = np.where(flagged & more, np.int8(UNKNOWN), np.int8(UNEXPLAINED))
     return codes

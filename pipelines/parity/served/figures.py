@@ -23,36 +23,41 @@ EXAMPLES = 3
 
 def beyond_policy(figures: ServedAccount, policy: ServingPolicy) -> str:
     """What is beyond the policy, in words; nothing where all is within."""
-    told = []
+    texts = []
     if figures.unexplained_share > policy.unexplained_share:
         named = ", ".join(
             f"{name} ({count:,})" for name, count in unexplained_by_feature(figures).items()
         )
-        told.append(
+        texts.append(
             f"{figures.unexplained:,} of {figures.compared:,} answers differ for no known cause:"
             f" {named}"
         )
     if figures.mismatch_share > policy.mismatch_share:
         causes = ", ".join(f"{cause} {count:,}" for cause, count in figures.causes.items())
         share = f"{figures.mismatch_share:.2%} of the answers differ from the batch"
-        told.append(f"{share} (tolerated: {policy.mismatch_share:.2%}; {causes})")
-    return "; ".join(told)
+        texts.append(f"{share} (tolerated: {policy.mismatch_share:.2%}; {causes})")
+    return "; ".join(texts)
 
 
 def unexplained_by_feature(figures: ServedAccount) -> dict[str, int]:
     """How many events differ in a feature for no known cause, most first."""
-    counts = {name: found.get(CAUSES[UNEXPLAINED], 0) for name, found in figures.by_feature.items()}
+    counts = {name: count.get(CAUSES[UNEXPLAINED], 0) for name, count in figures.by_feature.items()}
     return dict(
         sorted(((n, c) for n, c in counts.items() if c), key=lambda item: (-item[1], item[0]))
     )
 
 
 def figures_of(
-    day: date, found: Differences, coded: Mapping[str, Codes], *, not_answered: int, seconds: float
+    day: date,
+    differing: Differences,
+    coded: Mapping[str, Codes],
+    *,
+    not_answered: int,
+    seconds: float,
 ) -> ServedAccount:
     """The figures of differences and their causes."""
-    answered, rows, compared = found.answered, found.rows(), len(found.row)
-    codes = by_row(rows, found.differing, coded)
+    answered, rows, compared = differing.answered, differing.rows(), len(differing.row)
+    codes = by_row(rows, differing.differing, coded)
     unexplained = int((codes == UNEXPLAINED).sum())
     fallback = answered.details["fallback"].to_numpy(zero_copy_only=False).astype(bool)
     releases = Counter(answered.details["release"].to_pylist())
@@ -61,7 +66,7 @@ def figures_of(
         answers=len(answered.today),
         repeated=answered.repeated,
         compared=compared,
-        scored=found.scored,
+        scored=differing.scored,
         not_in_lake=len(answered.today) - compared,
         not_answered=not_answered,
         fallback_share=float(fallback.mean()),
@@ -70,11 +75,11 @@ def figures_of(
         mismatch_share=len(rows) / max(1, compared),
         unexplained=unexplained,
         unexplained_share=unexplained / max(1, compared),
-        mismatches={name: len(numbers) for name, numbers in found.differing.items()},
+        mismatches={name: len(numbers) for name, numbers in differing.differing.items()},
         causes=_counted(codes),
         by_feature={name: _counted(some) for name, some in coded.items()},
         examples={
-            name: _examples(found, name, found.differing[name], some)
+            name: _examples(differing, name, differing.differing[name], some)
             for name, some in coded.items()
         },
         seconds=round(seconds, 2),
@@ -88,14 +93,14 @@ def _counted(codes: Codes) -> dict[str, int]:
 
 
 def _examples(
-    found: Differences, name: str, numbers: Places, codes: Codes
+    differing: Differences, name: str, numbers: Places, codes: Codes
 ) -> tuple[ServedExample, ...]:
     """The first events that differ in a feature, unexplained ones before others."""
-    answered = found.answered
+    answered = differing.answered
     shown = []
     for i in np.argsort(codes != UNEXPLAINED, kind="stable")[:EXAMPLES].tolist():
-        number, rank = int(numbers[i]), int(found.rank[numbers[i]])
-        batch, online = found.values(name, number)
+        number, rank = int(numbers[i]), int(differing.rank[numbers[i]])
+        batch, online = differing.values(name, number)
         shown.append(
             ServedExample(
                 event_id=answered.id[rank].item(),

@@ -85,7 +85,7 @@ def read_answered(run: Run, day: date) -> Answered | None:
     folder = answers_folder(run.settings.home, run.use_case.name)
     begin, end = day_start(day), day_start(day + timedelta(days=1))
     parts: list[dict[str, NDArray[Any]]] = []
-    told: list[pa.Table] = []
+    tables: list[pa.Table] = []
     for number in range(48 + run.use_case.serving.late_hours):
         for table in read_answers(
             folder, [midnight(day - timedelta(days=1)) + number * HOUR], writers=True
@@ -96,25 +96,27 @@ def read_answered(run: Run, day: date) -> Answered | None:
                 name for name in table.column_names if name in _TOLD or name.startswith(FEATURE)
             ]
             parts.append(columns)
-            told.append(table.select(kept).filter(pa.array(chosen)))
-    if not sum(table.num_rows for table in told):
+            tables.append(table.select(kept).filter(pa.array(chosen)))
+    if not sum(table.num_rows for table in tables):
         return None
-    every = _with_policy(pa.concat_tables(told, promote_options="default"))
+    every = _with_policy(pa.concat_tables(tables, promote_options="default"))
     return _answered(parts, every, schema, begin, end)
 
 
-def _with_policy(told: pa.Table) -> pa.Table:
+def _with_policy(table: pa.Table) -> pa.Table:
     """The table with `by_policy` in every row, for those of an earlier version by what their reason
     says.
     """
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    said = pc.fill_null(pc.starts_with(told["reason"], _POLICY_REASON), False)
-    if BY_POLICY not in told.column_names:
-        return told.append_column(BY_POLICY, said)
-    known = told[BY_POLICY].cast(pa.bool_())
-    return told.set_column(told.column_names.index(BY_POLICY), BY_POLICY, pc.coalesce(known, said))
+    said = pc.fill_null(pc.starts_with(table["reason"], _POLICY_REASON), False)
+    if BY_POLICY not in table.column_names:
+        return table.append_column(BY_POLICY, said)
+    by_policy = table[BY_POLICY].cast(pa.bool_())
+    return table.set_column(
+        table.column_names.index(BY_POLICY), BY_POLICY, pc.coalesce(by_policy, said)
+    )
 
 
 def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:
@@ -129,21 +131,21 @@ def _columns(table: pa.Table, schema: EventSchema) -> dict[str, NDArray[Any]]:
 
 
 def _answered(
-    parts: list[dict[str, NDArray[Any]]], told: pa.Table, schema: EventSchema, begin: int, end: int
+    parts: list[dict[str, NDArray[Any]]], table: pa.Table, schema: EventSchema, begin: int, end: int
 ) -> Answered:
     """The rows of all tables by when they were answered, without those of later days and
     repetitions.
     """
-    found = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
-    time = found[schema.time]
+    columns = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    time = columns[schema.time]
     of_day = (time >= begin) & (time < end)
-    order = np.argsort(found[_AT], kind="stable")
+    order = np.argsort(columns[_AT], kind="stable")
     order = order[time[order] < end]
-    _, first = np.unique(found[schema.id][order], return_index=True)
+    _, first = np.unique(columns[schema.id][order], return_index=True)
     order = order[np.sort(first)]
     today = np.flatnonzero(of_day[order])
     places = np.cumsum(of_day) - 1
-    rows = {name: values[order] for name, values in found.items()}
+    rows = {name: values[order] for name, values in columns.items()}
     return Answered(
         id=rows[schema.id],
         time=rows[schema.time],
@@ -153,6 +155,6 @@ def _answered(
         writer=np.unique(rows[WRITER], return_inverse=True)[1],
         flags=rows[_FLAGS].astype(np.uint8),
         today=today,
-        details=told.take(places[order[today]]),
+        details=table.take(places[order[today]]),
         repeated=int(of_day.sum()) - len(today),
     )

@@ -55,8 +55,8 @@ def served_parity(run: Run, days: DayRange) -> StageResult[ServedAccount]:
     accounts: dict[date, ServedAccount] = {}
     settle_answers(answers_folder(run.settings.home, run.use_case.name))
     for day in days:
-        found = served_day(run, day)
-        accounts[day] = ServedAccount(passed_over=found) if isinstance(found, str) else found
+        served = served_day(run, day)
+        accounts[day] = ServedAccount(passed_over=served) if isinstance(served, str) else served
     return StageResult(stage=STAGE, days=days, accounts=accounts)
 
 
@@ -70,17 +70,19 @@ def served_day(run: Run, day: date) -> ServedAccount | str:
     if answered is None:
         return "nothing was served on this day"
     stored = read_stored(run, day)
-    found = differences(answered, stored)
-    known = _known(run, day, found)
-    coded = causes(found, run.use_case.stored_features, known)
+    differing = differences(answered, stored)
+    facts = _known(run, day, differing)
+    coded = causes(differing, run.use_case.stored_features, facts)
     silent = _not_answered(run, answered, stored)
-    result = figures_of(day, found, coded, not_answered=silent, seconds=time.monotonic() - began)
+    result = figures_of(
+        day, differing, coded, not_answered=silent, seconds=time.monotonic() - began
+    )
     _record(run, day, result)
     return result
 
 
-def _known(run: Run, day: date, found: Differences) -> Known:
-    night = _nights(run, day, found)
+def _known(run: Run, day: date, differing: Differences) -> Known:
+    night = _nights(run, day, differing)
     oldest = int(night.min(initial=day_number(day) - 1))
     return Known(
         history=read_history(run, day, oldest),
@@ -89,7 +91,7 @@ def _known(run: Run, day: date, found: Differences) -> Known:
     )
 
 
-def _nights(run: Run, day: date, found: Differences) -> Ints:
+def _nights(run: Run, day: date, differing: Differences) -> Ints:
     """For each compared event the number of the last day whose end the states stood on when it was
     answered.
     """
@@ -105,9 +107,9 @@ def _nights(run: Run, day: date, found: Differences) -> Ints:
     begun = np.array([microseconds_of(at + TAKEN_OVER) for at, _ in whole], dtype=np.int64)
     ends = [day_number(mark) for _, mark in whole]
     nights = np.array([before - run.use_case.stored_features.reach_days, *ends], dtype=np.int64)
-    places = np.searchsorted(begun, found.answered.stamp[found.rank], side="right")
-    known: Ints = np.minimum(nights[places], before)
-    return known
+    places = np.searchsorted(begun, differing.answered.stamp[differing.rank], side="right")
+    night_of_row: Ints = np.minimum(nights[places], before)
+    return night_of_row
 
 
 def _not_answered(run: Run, answered: Answered, stored: Stored) -> int:
@@ -116,7 +118,9 @@ def _not_answered(run: Run, answered: Answered, stored: Stored) -> int:
     share, unit = run.use_case.serving.logged_share, run.use_case.review.unit
     if share < 1:
         entity = next(
-            one.name for one in run.use_case.stored_features.schema.entities if one.key == unit
+            entity.name
+            for entity in run.use_case.stored_features.schema.entities
+            if entity.key == unit
         )
         silent &= in_canary(stored.keys[entity], SALT, share)
     return int(silent.sum())
@@ -133,9 +137,11 @@ def _record(run: Run, day: date, result: ServedAccount) -> None:
     if reason:
         report(run, _incident(run, day, result, reason))
     else:
-        for one in run.ledger.incidents(open_only=True):
-            if one.kind == KIND and (one.detail.last is None or one.detail.last <= day):
-                settle(run, one, f"the answers of {result.day} are within the policy")
+        for incident in run.ledger.incidents(open_only=True):
+            if incident.kind == KIND and (
+                incident.detail.last is None or incident.detail.last <= day
+            ):
+                settle(run, incident, f"the answers of {result.day} are within the policy")
     deliver(run)
 
 

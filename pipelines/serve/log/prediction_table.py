@@ -97,7 +97,7 @@ def _decided(deciders: Sequence[Decider], place: pa.Array) -> dict[str, pa.Array
         "model_version": pa.array(texts["model_version"], pa.string()).take(place),
         "fallback": pa.array([decider.fallback for decider in deciders], pa.bool_()).take(place),
         "reason": pa.array(texts["reason"], pa.string()).take(place),
-        "by_policy": pa.array([one.by_policy for one in deciders], pa.bool_()).take(place),
+        "by_policy": pa.array([decider.by_policy for decider in deciders], pa.bool_()).take(place),
     }
 
 

@@ -29,13 +29,14 @@ def served_holds(served: ServedAccount | None, policy: ServingPolicy) -> Check:
     unexplained, share = served.unexplained_share, served.mismatch_share
     failed = unexplained > policy.unexplained_share or share > policy.mismatch_share
     causes = ", ".join(f"{cause} {count:,}" for cause, count in served.causes.items())
-    told = f"{served.mismatching:,} differ" + (f" ({causes})" if causes else "")
+    summary = f"{served.mismatching:,} differ" + (f" ({causes})" if causes else "")
     return Check(
         name=NAME,
         question=question,
         outcome="failed" if failed else "passed",
         found=(
-            f"{served.day}: of {served.compared:,} answers {beyond if failed and beyond else told}"
+            f"{served.day}: of {served.compared:,} answers"
+            f" {beyond if failed and beyond else summary}"
         ),
         figures={
             "compared": float(served.compared),
@@ -57,7 +58,7 @@ def served_holds(served: ServedAccount | None, policy: ServingPolicy) -> Check:
     )
 
 
-def _named(causes: Mapping[str, int], found: Mapping[str, int]) -> dict[str, int]:
+def _named(causes: Mapping[str, int], counts: Mapping[str, int]) -> dict[str, int]:
     """A feature's counts by every cause that occurs, so that all rows have the same keys."""
     every = dict.fromkeys([*causes, "unexplained"])
-    return {cause: found.get(cause, 0) for cause in every}
+    return {cause: counts.get(cause, 0) for cause in every}

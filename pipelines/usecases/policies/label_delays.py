@@ -38,8 +38,8 @@ class LabelDelays:
     def of(cls, delay_days: int, counts: Mapping[int, int], *, unmatched: int = 0) -> LabelDelays:
         """From numbers by the place of the class; classes that are not named are empty."""
         places = range(len(class_ends(delay_days)) + 1)
-        found = tuple(int(counts.get(place, 0)) for place in places)
-        return cls(delay_days=delay_days, counts=found, unmatched=unmatched)
+        columns = tuple(int(counts.get(place, 0)) for place in places)
+        return cls(delay_days=delay_days, counts=columns, unmatched=unmatched)
 
     @classmethod
     def of_account(cls, account: ReportDelays) -> LabelDelays:
@@ -89,14 +89,14 @@ class LabelDelays:
 
     def describe(self) -> str:
         """In words: how many of how many were late, and by how much."""
-        told = (
+        text = (
             f"{self.late:,} of {self.reported:,} reports ({100 * self.late_share:.3g} %) came later"
             " than"
         )
         late = ", ".join(
             f"{name} {count:,}" for name, count in list(self.named().items())[1:] if count
         )
-        return f"{told} label.delay_days ({self.delay_days})" + (f": {late}" if late else "")
+        return f"{text} label.delay_days ({self.delay_days})" + (f": {late}" if late else "")
 
     def account(self) -> ReportDelays:
         """What the ledger keeps, with the numbers by class in words beside them."""

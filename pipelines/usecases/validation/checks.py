@@ -31,9 +31,9 @@ def _check_one(check: Check, columns: Collection[str] | None, problems: Problems
     check_values(check, problems)
     problems.at("type").require_name(check.type, CHECK_ARGUMENTS, "a check that the gate has")
     arguments = problems.at("arguments")
-    known = CHECK_ARGUMENTS.get(check.type)
-    for name in () if known is None else check.arguments:
-        arguments.require_name(name, known or (), f"an argument of {check.type}")
+    accepted = CHECK_ARGUMENTS.get(check.type)
+    for name in () if accepted is None else check.arguments:
+        arguments.require_name(name, accepted or (), f"an argument of {check.type}")
     if columns is not None:
         for column in check_columns(check.arguments):
             arguments.at(f"[{column}]").require_name(

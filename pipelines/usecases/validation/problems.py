@@ -44,19 +44,19 @@ class Problems:
         separator = "." if self.place and not name.startswith("[") else ""
         return Problems(f"{self.place}{separator}{name}", self.collected)
 
-    def add(self, expected: str, found: Any) -> None:
+    def add(self, expected: str, value: Any) -> None:
         """Something is wrong here."""
-        text = found if isinstance(found, str) else repr(found)
+        text = value if isinstance(value, str) else repr(value)
         self.collected.append(Problem(self.place, expected, text or "an empty text"))
 
-    def require(self, holds: bool, expected: str, found: Any) -> None:
+    def require(self, holds: bool, expected: str, value: Any) -> None:
         """Something is wrong here unless it holds."""
         if not holds:
-            self.add(expected, found)
+            self.add(expected, value)
 
-    def require_name(self, name: object, known: Iterable[str], what: str) -> None:
+    def require_name(self, name: object, accepted_names: Iterable[str], what: str) -> None:
         """The name has to be one of those that are known; the nearest is suggested."""
-        names = [*known]
+        names = [*accepted_names]
         if name not in names:
             self.add(f"{what} ({_shown(str(name), names)})", str(name))
 
@@ -96,9 +96,15 @@ def raise_for(problems: Sequence[Problem], use_case: str) -> None:
     )
 
 
-def _shown(name: str, known: Sequence[str]) -> str:
-    near = get_close_matches(name, known, n=2)
+def _shown(name: str, accepted_names: Sequence[str]) -> str:
+    near = get_close_matches(name, accepted_names, n=2)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    more = f", and {len(known) - _NAMES_SHOWN} more" if len(known) > _NAMES_SHOWN else ""
-    return f"{', '.join(known[:_NAMES_SHOWN])}{more}" if known else "there is none"
+    more = (
+        f", and {len(accepted_names) - _NAMES_SHOWN} more"
+        if len(accepted_names) > _NAMES_SHOWN
+        else ""
+    )
+    return (
+        f"{', '.join(accepted_names[:_NAMES_SHOWN])}{more}" if accepted_names else "there is none"
+    )

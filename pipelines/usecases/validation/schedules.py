@@ -42,7 +42,7 @@ def is_cron(expression: str) -> bool:
         return True
     parts = expression.lower().split()
     return len(parts) == len(_RANGES) and all(
-        all(_is_part(one, bounds, words) for one in part.split(","))
+        all(_is_part(step, bounds, words) for step in part.split(","))
         for part, bounds, words in zip(parts, _RANGES, _WORDS, strict=True)
     )
 
@@ -57,7 +57,7 @@ def _is_part(text: str, bounds: tuple[int, int], words: dict[str, int]) -> bool:
         return False
     if first == "*":
         return last is None
-    numbers = [_number(one, words) for one in (first, last) if one is not None]
+    numbers = [_number(number, words) for number in (first, last) if number is not None]
     return all(number is not None and low <= number <= high for number in numbers) and (
         len(numbers) == 1 or numbers[0] <= numbers[1]  # type: ignore[operator]
     )
@@ -74,10 +74,10 @@ def _check_deadlines(schedule: Schedule, problems: Problems) -> None:
         place.at(f"[{stage}]").require(
             _DEADLINE.fullmatch(time) is not None, "a time from 00:00 to 23:59", time
         )
-    known = [stage for stage in schedule.deadlines if stage in DEADLINE_STAGES]
-    in_order = [stage for stage in DEADLINE_STAGES if stage in known]
+    stages = [stage for stage in schedule.deadlines if stage in DEADLINE_STAGES]
+    in_order = [stage for stage in DEADLINE_STAGES if stage in stages]
     place.require(
-        known == in_order, f"the order of the chain ({', '.join(in_order)})", ", ".join(known)
+        stages == in_order, f"the order of the chain ({', '.join(in_order)})", ", ".join(stages)
     )
     # midnight is the end of the next morning's day, not its beginning (see `Schedule.deadline`)
     times = [schedule.deadlines[stage].replace("00:00", "24:00") for stage in in_order]

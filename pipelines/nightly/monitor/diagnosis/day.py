@@ -37,19 +37,20 @@ class Known:
         """The profiles that `day` may be compared with."""
         first = day - timedelta(weeks=policy.weeks)
         profiles = {
-            then: one
-            for then, one in self.profiles.items()
-            if first <= then < day and self.causes.get(then) not in UNTRUSTED and one.rows
+            earlier: profile
+            for earlier, profile in self.profiles.items()
+            if first <= earlier < day and self.causes.get(earlier) not in UNTRUSTED and profile.rows
         }
         return Past(
-            profiles, odd=frozenset(then for then in profiles if self.causes.get(then) in ODD)
+            profiles,
+            odd=frozenset(earlier for earlier in profiles if self.causes.get(earlier) in ODD),
         )
 
 
 def watch_day(
     day: date,
     today: DayProfile,
-    known: Known,
+    past: Known,
     policy: WatchPolicy,
     *,
     subject: date,
@@ -58,12 +59,14 @@ def watch_day(
     """The diagnosis of `day`; `subject` is the day whose labels have just matured (worth in
     `known`, if it is).
     """
-    reading = read(day, today, known.trusted(day, policy), policy)
+    reading = read(day, today, past.trusted(day, policy), policy)
     worths = {
-        then: one
-        for then, one in known.worths.items()
-        if then == subject or known.causes.get(then) not in UNTRUSTED
+        earlier: worth
+        for earlier, worth in past.worths.items()
+        if earlier == subject or past.causes.get(earlier) not in UNTRUSTED
     }
     performance = list(fallen(subject, worths, policy))
-    memory = Memory(causes={then: cause for then, cause in known.causes.items() if then < day})
+    memory = Memory(
+        causes={earlier: cause for earlier, cause in past.causes.items() if earlier < day}
+    )
     return diagnose(day, reading, performance, subject=subject, memory=memory, reach=reach)

@@ -74,8 +74,8 @@ class Diagnosis:
 
     def describe(self) -> str:
         """The verdict in a sentence, with its evidence."""
-        told = "; ".join(one.told for one in self.evidence) or "; ".join(self.unjudged)
-        return f"{self.title}: {told}" if told else self.title
+        text = "; ".join(signal.told for signal in self.evidence) or "; ".join(self.unjudged)
+        return f"{self.title}: {text}" if text else self.title
 
     def account(self) -> DiagnosisAccount:
         """What the ledger keeps."""
@@ -112,9 +112,11 @@ def diagnose(
     remembered = (memory or Memory()).causes
     feed, inputs, labels = reading.of("feed"), reading.of("inputs"), reading.of("labels")
     features, scores = reading.of("features"), reading.of("scores")
-    broken = [one for one in features if one.limit == 0.0]
+    broken = [signal for signal in features if signal.limit == 0.0]
     fresh = [
-        one for one in features if one in broken or not _echoes(one.name, day, remembered, reach)
+        signal
+        for signal in features
+        if signal in broken or not _echoes(signal.name, day, remembered, reach)
     ]
     if feed:
         return _verdict(
@@ -130,7 +132,11 @@ def diagnose(
         if not fresh and features:
             return _after(day, reading, features, scores, performance, subject, remembered)
         return _verdict(
-            day, "bug", [*fresh, *scores], [one for one in features if one not in fresh], reading
+            day,
+            "bug",
+            [*fresh, *scores],
+            [signal for signal in features if signal not in fresh],
+            reading,
         )
     return _after(day, reading, features, scores, performance, subject, remembered)
 
@@ -145,7 +151,7 @@ def _moved_inputs(
     """Inputs moved: harmful where matured performance fell, or the number of rows that reach the
     threshold jumped.
     """
-    hurt = [*performance, *(one for one in scores if one.name == "tail")]
+    hurt = [*performance, *(signal for signal in scores if signal.name == "tail")]
     cause: Cause = "inputs" if not hurt else "concept" if _only_missed(hurt) else "harmful"
     return _verdict(
         day, cause, [*inputs[:2], *hurt, *inputs[2:]], [*reading.of("features"), *scores], reading
@@ -179,12 +185,12 @@ def _after(
 ) -> Diagnosis:
     """Nothing new in the data: what matured performance says, and what is left of earlier days."""
     if performance and subject is not None:
-        then = remembered.get(subject, "well")
-        if then == "harmful" or (then == "inputs" and not _only_missed(performance)):
+        previous = remembered.get(subject, "well")
+        if previous == "harmful" or (previous == "inputs" and not _only_missed(performance)):
             return _verdict(
                 day, "harmful", performance, [*features, *scores], reading, subject=subject
             )
-        if then in ("feed", "bug"):
+        if previous in ("feed", "bug"):
             return _verdict(
                 day, "echo", performance, [*features, *scores], reading, subject=subject
             )
@@ -200,7 +206,7 @@ def _only_missed(hurt: Sequence[Signal]) -> bool:
     """More positives pass, while what the list holds is as good as ever: they are of a kind that it
     does not know.
     """
-    return all(one.name == "missed" for one in hurt)
+    return all(signal.name == "missed" for signal in hurt)
 
 
 def _echoes(
@@ -212,7 +218,7 @@ def _echoes(
 def _recent(day: date, remembered: Mapping[date, Cause], days: int) -> bool:
     loud = ("feed", "inputs", "harmful")
     return any(
-        cause in loud and 0 < (day - then).days <= days for then, cause in remembered.items()
+        cause in loud and 0 < (day - earlier).days <= days for earlier, cause in remembered.items()
     )
 
 
@@ -232,7 +238,7 @@ def _verdict(
         severity=_severity(cause, evidence),
         subject_day=subject or day,
         evidence=list(evidence)[:EVIDENCE],
-        explained=[one.name for one in (*explained, *performance) if one not in evidence],
+        explained=[cause.name for cause in (*explained, *performance) if cause not in evidence],
         unjudged=list(reading.unjudged),
         next_step=next_step(cause, day),
     )
@@ -251,9 +257,11 @@ def _severity(cause: Cause, evidence: Sequence[Signal]) -> Severity:
     stake.
     """
     if cause == "feed":
-        whole = any(one.name in ("volume", "labels") and one.value < 0.5 for one in evidence)
+        whole = any(
+            signal.name in ("volume", "labels") and signal.value < 0.5 for signal in evidence
+        )
         return "page" if whole else "ticket"
-    if cause == "bug" and all(_faint(one) for one in evidence):
+    if cause == "bug" and all(_faint(signal) for signal in evidence):
         return "ticket"
     severities: Mapping[Cause, Severity] = {
         "well": "none",

@@ -13,25 +13,25 @@ from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
 log = logging.getLogger("tollgate.watch")
 
 
-def tell(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> None:
+def tell(diagnosis: Diagnosis, *, explained_by: Sequence[str] = ()) -> None:
     """Put the diagnosis into the log, as loudly as its severity; `explained_by` are features that
     moved the scores.
     """
-    if found.severity != "none":
-        level = logging.WARNING if found.severity in ("ticket", "page") else logging.INFO
-        log.log(level, "\n%s", told(found, explained_by=explained_by))
+    if diagnosis.severity != "none":
+        level = logging.WARNING if diagnosis.severity in ("ticket", "page") else logging.INFO
+        log.log(level, "\n%s", told(diagnosis, explained_by=explained_by))
 
 
-def told(found: Diagnosis, *, explained_by: Sequence[str] = ()) -> str:
+def told(diagnosis: Diagnosis, *, explained_by: Sequence[str] = ()) -> str:
     """What was found of which day, the evidence, what it means, the next command, the runbook."""
     return log_block(
         {
-            found.severity.upper(): f"{found.title}, {found.day}",
-            "evidence": "\n".join(one.told for one in found.evidence),
+            diagnosis.severity.upper(): f"{diagnosis.title}, {diagnosis.day}",
+            "evidence": "\n".join(signal.told for signal in diagnosis.evidence),
             "moved by": ", ".join(explained_by),
-            "not judged": "; ".join(found.unjudged),
-            "means": found.consequence,
-            "next": found.next_step,
-            "runbook": found.runbook,
+            "not judged": "; ".join(diagnosis.unjudged),
+            "means": diagnosis.consequence,
+            "next": diagnosis.next_step,
+            "runbook": diagnosis.runbook,
         }
     )

@@ -15,21 +15,23 @@ from pipelines.usecases.policies.watch import WatchPolicy
 _TROUBLE = ("feed", "bug", "harmful", "concept")
 
 
-def ails(day: date, told: DiagnosisAccount) -> bool:
+def ails(day: date, diagnosis: DiagnosisAccount) -> bool:
     """Whether something is wrong with the day's own data, features or scores."""
-    return told.cause in _TROUBLE and told.subject_day == day
+    return diagnosis.cause in _TROUBLE and diagnosis.subject_day == day
 
 
-def falls_back(day: date, told: DiagnosisAccount, policy: WatchPolicy) -> bool:
+def falls_back(day: date, diagnosis: DiagnosisAccount, policy: WatchPolicy) -> bool:
     """Whether the rule is to decide from now on."""
-    return ails(day, told) and told.cause in policy.fall_back_on
+    return ails(day, diagnosis) and diagnosis.cause in policy.fall_back_on
 
 
-def calm_days(day: date, told: Mapping[date, DiagnosisAccount]) -> int:
+def calm_days(day: date, diagnoses: Mapping[date, DiagnosisAccount]) -> int:
     """How many days in a row up to `day` were judged and ailed nothing of their own."""
     count = 0
-    while (then := day - timedelta(days=count)) in told and told[then].cause != "unjudged":
-        if ails(then, told[then]):
+    while (earlier := day - timedelta(days=count)) in diagnoses and diagnoses[
+        earlier
+    ].cause != "unjudged":
+        if ails(earlier, diagnoses[earlier]):
             break
         count += 1
     return count
@@ -37,7 +39,7 @@ def calm_days(day: date, told: Mapping[date, DiagnosisAccount]) -> int:
 
 def rolls_back(
     day: date,
-    told: DiagnosisAccount,
+    diagnosis: DiagnosisAccount,
     before: Mapping[date, DiagnosisAccount],
     decided: Mapping[date, str],
     policy: WatchPolicy,
@@ -48,13 +50,22 @@ def rolls_back(
     `before` are the diagnoses of earlier days, `decided` which release decided each day. The day
     before its first must have been judged, and not have ailed in the same way.
     """
-    if not ails(day, told) or told.cause not in policy.roll_back_on or told.severity != "page":
+    if (
+        not ails(day, diagnosis)
+        or diagnosis.cause not in policy.roll_back_on
+        or diagnosis.severity != "page"
+    ):
         return False
     release = decided.get(day)
-    mine = sorted(then for then, one in decided.items() if one == release and then <= day)
-    last = mine[0] - timedelta(days=1) if mine else day
-    if last not in before or before[last].cause in ("unjudged", told.cause):
+    own_days = sorted(
+        earlier
+        for earlier, release_id in decided.items()
+        if release_id == release and earlier <= day
+    )
+    last = own_days[0] - timedelta(days=1) if own_days else day
+    if last not in before or before[last].cause in ("unjudged", diagnosis.cause):
         return False
     return all(
-        then == day or (then in before and before[then].cause == told.cause) for then in mine
+        earlier == day or (earlier in before and before[earlier].cause == diagnosis.cause)
+        for earlier in own_days
     )

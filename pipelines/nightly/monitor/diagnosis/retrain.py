@@ -47,7 +47,7 @@ def waits_for_labels(diagnosis: DiagnosisAccount | None, watch: WatchPolicy) -> 
 def decide(
     day: date,
     drifted: Mapping[date, bool],
-    asked: Collection[date],
+    asking: Collection[date],
     policy: DriftPolicy,
     *,
     summary: str = "",
@@ -55,7 +55,7 @@ def decide(
 ) -> RetrainDecision:
     """The decision for `day`.
 
-    `drifted` says on which days drift hurt (a day that it lacks: not); `asked` are the days on
+    `drifted` says on which days drift hurt (a day that it lacks: not); `asking` are the days on
     which a training was asked for. All of it is logical days, so a back-fill decides as the nights
     would have. It takes `confirm_days` such days among the newest `watch.retrain_of` (by default:
     in a row), this one included, none asked for less than `cooldown_days` before or after, and
@@ -74,14 +74,16 @@ def decide(
             False, f"drift is not confirmed yet: {confirmed} of the last {looked_at} days{needed}"
         )
     near = [
-        other for other in asked if other != day and abs((other - day).days) < policy.cooldown_days
+        other for other in asking if other != day and abs((other - day).days) < policy.cooldown_days
     ]
     if near:
         return RetrainDecision(
             False,
             f"cool-down of {policy.cooldown_days} days: a training was asked for on {max(near)}",
         )
-    lately = [other for other in asked if watch and 0 < (day - other).days < watch.retrain_cap_days]
+    lately = [
+        other for other in asking if watch and 0 < (day - other).days < watch.retrain_cap_days
+    ]
     if watch and len(lately) >= watch.retrain_cap:
         return RetrainDecision(
             False,

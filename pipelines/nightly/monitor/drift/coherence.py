@@ -26,11 +26,11 @@ def coherence(key: Array, time: Array, values: Mapping[str, Array]) -> dict[str,
     same = key[order][1:] == key[order][:-1]
     if same.sum() < LEAST_PAIRS:
         return {}
-    found = {}
+    correlations = {}
     for name, column in values.items():
         ordered = np.asarray(column, dtype=np.float64)[order]
         first, second = ordered[:-1][same], ordered[1:][same]
-        known = np.isfinite(first) & np.isfinite(second)
-        if known.sum() >= LEAST_PAIRS and np.ptp(first[known]) > 0 and np.ptp(second[known]) > 0:
-            found[name] = float(np.corrcoef(first[known], second[known])[0, 1])
-    return found
+        finite = np.isfinite(first) & np.isfinite(second)
+        if finite.sum() >= LEAST_PAIRS and np.ptp(first[finite]) > 0 and np.ptp(second[finite]) > 0:
+            correlations[name] = float(np.corrcoef(first[finite], second[finite])[0, 1])
+    return correlations

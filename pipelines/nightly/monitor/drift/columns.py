@@ -44,18 +44,18 @@ def constants(today: DayProfile, before: Sequence[DayProfile] = ()) -> Iterator[
         ("feed", today.inputs, "inputs"),
         ("features", today.features, "features"),
     ):
-        for name, one in columns.items():
+        for name, column in columns.items():
             earlier = [
                 getattr(day, name_of)[name] for day in before if name in getattr(day, name_of)
             ]
             varied = bool(earlier) and not any(other.constant or other.empty for other in earlier)
-            if one.empty or (one.constant and varied):
-                told = (
+            if column.empty or (column.constant and varied):
+                text = (
                     f"{name} has no value at all"
-                    if one.empty
-                    else f"{name} is {one.quantiles[0]:g} in every row"
+                    if column.empty
+                    else f"{name} is {column.quantiles[0]:g} in every row"
                 )
-                yield Signal(area=area, name=name, value=1.0, limit=0.0, told=told, strength=50.0)  # type: ignore[arg-type]
+                yield Signal(area=area, name=name, value=1.0, limit=0.0, told=text, strength=50.0)  # type: ignore[arg-type]
 
 
 def torn(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -> Iterator[Signal]:
@@ -64,20 +64,20 @@ def torn(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) -
     Of a feature that is zero in nearly all rows a handful of them makes the correlation: it is not
     judged.
     """
-    for name, found in today.coherence.items():
+    for name, correlation in today.coherence.items():
         column = today.features.get(name)
         if column is not None and shares_off(matrix([column]))[0] * column.rows < FEWEST_VALUES:
             continue
-        earlier = [one.coherence[name] for one in before if name in one.coherence]
+        earlier = [profile.coherence[name] for profile in before if name in profile.coherence]
         usual = min(earlier) if len(earlier) >= policy.least else 0.0
-        if usual >= policy.coherent and found < usual * policy.torn:
-            told = (
-                f"{name} disagrees within a key: correlation {usual:.2f} → {found:.2f}, as if"
+        if usual >= policy.coherent and correlation < usual * policy.torn:
+            text = (
+                f"{name} disagrees within a key: correlation {usual:.2f} → {correlation:.2f}, as if"
                 " joined to wrong rows"
             )
             limit = usual * policy.torn
             yield Signal(
-                area="features", name=name, value=found, limit=limit, told=told, strength=10.0
+                area="features", name=name, value=correlation, limit=limit, told=text, strength=10.0
             )
 
 
@@ -112,18 +112,22 @@ def _moved(
     names = [
         name
         for name in today
-        if not today[name].empty and all(name in one for one in window.values())
+        if not today[name].empty and all(name in profile for profile in window.values())
     ]
     same = same_weekdays(day, window, policy)
     if not names or len(same) < policy.least:
         return
-    known = {then: matrix([one[name] for name in names]) for then, one in window.items()}
-    spread = np.median([spreads(quantiles) for quantiles in known.values()], axis=0)
-    center = np.median([known[then] for then in same], axis=0)
-    mine = matrix([today[name] for name in names])
-    moved = distances(mine, center, spread)
+    values_of = {
+        earlier: matrix([profile[name] for name in names]) for earlier, profile in window.items()
+    }
+    spread = np.median([spreads(quantiles) for quantiles in values_of.values()], axis=0)
+    center = np.median([values_of[earlier] for earlier in same], axis=0)
+    today_values = matrix([today[name] for name in names])
+    moved = distances(today_values, center, spread)
     own = _own_distances(
-        {then: values for then, values in known.items() if then not in odd}, spread, policy
+        {earlier: values for earlier, values in values_of.items() if earlier not in odd},
+        spread,
+        policy,
     )
     limits = np.full(len(names), UNPROVEN * floor)
     if len(own) >= PROVEN:
@@ -131,58 +135,58 @@ def _moved(
         sigma = TO_SIGMA * np.median(np.abs(own - center_of_own), axis=0)
         limits = np.maximum(floor, center_of_own + policy.sigmas * sigma)
     if area == "features":
-        moved = np.minimum(moved, _from_the_nearest(day, known, mine, spread))
-    usual_off = np.median([shares_off(known[then]) for then in window], axis=0)
+        moved = np.minimum(moved, _from_the_nearest(day, values_of, today_values, spread))
+    usual_off = np.median([shares_off(values_of[earlier]) for earlier in window], axis=0)
     constant = usual_off <= policy.constant_share
-    moved = np.where(constant, np.abs(shares_off(mine) - usual_off), moved)
+    moved = np.where(constant, np.abs(shares_off(today_values) - usual_off), moved)
     limits = np.where(constant, policy.constant_share, limits)
     for index, name in enumerate(names):
-        null = today[name].null - float(np.median([window[then][name].null for then in same]))
+        null = today[name].null - float(np.median([window[earlier][name].null for earlier in same]))
         if null > policy.nulls:
-            told = f"{name}: {today[name].null:.1%} of the values are missing"
+            text = f"{name}: {today[name].null:.1%} of the values are missing"
             strength = null / policy.nulls
             nulls: Area = "feed" if area == "inputs" else area
             yield Signal(
-                area=nulls, name=name, value=null, limit=policy.nulls, told=told, strength=strength
+                area=nulls, name=name, value=null, limit=policy.nulls, told=text, strength=strength
             )
         elif moved[index] > limits[index]:
-            mean = float(np.median([window[then][name].mean for then in same]))
+            mean = float(np.median([window[earlier][name].mean for earlier in same]))
             value, limit = float(moved[index]), float(limits[index])
-            told = (
+            text = (
                 f"{name}: mean {mean:.3g} → {today[name].mean:.3g} ({value:.2f}, limit {limit:.2f})"
             )
             if constant[index]:
-                told = (
+                text = (
                     f"{name}: constant as a rule, {value:.1%} of the rows more or less left it"
                     f" (limit {limit:.1%})"
                 )
             yield Signal(
-                area=area, name=name, value=value, limit=limit, told=told, strength=value / limit
+                area=area, name=name, value=value, limit=limit, told=text, strength=value / limit
             )
 
 
 def _from_the_nearest(
-    day: date, known: Mapping[date, Values], mine: Values, spread: Values
+    day: date, values_of: Mapping[date, Values], own: Values, spread: Values
 ) -> Values:
     """How far each feature is from the nearest of the last days: what a deploy breaks has left them
     all at once.
 
     What has crept away from its weekday over weeks (a window of a month fills slowly) has not.
     """
-    recent = [values for then, values in known.items() if (day - then).days <= RECENT]
+    recent = [values for earlier, values in values_of.items() if (day - earlier).days <= RECENT]
     if not recent:
-        return np.full(len(mine), np.inf)
-    nearest: Values = np.min([distances(mine, other, spread) for other in recent], axis=0)
+        return np.full(len(own), np.inf)
+    nearest: Values = np.min([distances(own, other, spread) for other in recent], axis=0)
     return nearest
 
 
-def _own_distances(known: Mapping[date, Values], spread: Values, policy: WatchPolicy) -> Values:
+def _own_distances(values_of: Mapping[date, Values], spread: Values, policy: WatchPolicy) -> Values:
     """Of each known day and column: how far it is from the median of the other days of its
     weekday.
     """
     rows = []
-    for then, mine in known.items():
-        others = [known[other] for other in other_days_of_weekday(then, known)]
+    for earlier, own in values_of.items():
+        others = [values_of[other] for other in other_days_of_weekday(earlier, values_of)]
         if len(others) >= policy.least:
-            rows.append(distances(mine, np.median(others, axis=0), spread))
+            rows.append(distances(own, np.median(others, axis=0), spread))
     return np.array(rows)

@@ -59,17 +59,17 @@ def constant_column(reference: pd.Series, current: pd.Series, most: float) -> Co
     knows next to nothing, rows that have a value are those off the constant. Elsewhere rows without
     a value are left out.
     """
-    then, now = (np.asarray(values, dtype=np.float64) for values in (reference, current))
-    if not len(then) or not len(now):
+    before, now = (np.asarray(values, dtype=np.float64) for values in (reference, current))
+    if not len(before) or not len(now):
         return None
-    filled = float(np.mean(~np.isnan(then)))
+    filled = float(np.mean(~np.isnan(before)))
     if filled <= most:
         share = float(np.mean(~np.isnan(now)))
         return ConstantColumn(constant=None, reference_share=filled, share=share)
-    then, now = then[~np.isnan(then)], now[~np.isnan(now)]
-    constant = float(np.median(then))
-    tolerance = _SAME * float(np.abs(then).max())
-    reference_share = _share_off(then, constant, tolerance)
+    before, now = before[~np.isnan(before)], now[~np.isnan(now)]
+    constant = float(np.median(before))
+    tolerance = _SAME * float(np.abs(before).max())
+    reference_share = _share_off(before, constant, tolerance)
     if reference_share > most:
         return None
     share = _share_off(now, constant, tolerance) if len(now) else 1.0

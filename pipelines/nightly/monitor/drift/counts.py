@@ -24,7 +24,7 @@ def volume(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Ite
     count = _count(
         day,
         today.rows,
-        {then: one.rows for then, one in past.items()},
+        {earlier: profile.rows for earlier, profile in past.items()},
         policy,
         1 - policy.missing,
         odd=past.odd,
@@ -34,55 +34,61 @@ def volume(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Ite
         return
     ratio, limit, strength = count
     usual_rows = today.rows / ratio if ratio else 0
-    told = f"{today.rows:,} rows where {usual_rows:,.0f} are usual on a {day:%A} ({ratio:.0%})"
+    text = f"{today.rows:,} rows where {usual_rows:,.0f} are usual on a {day:%A} ({ratio:.0%})"
     if ratio < policy.missing and strength > 1:
         yield Signal(
             area="feed",
             name="volume",
             value=ratio,
             limit=policy.missing,
-            told=told,
+            told=text,
             strength=strength,
         )
     elif ratio > 1 + max(limit, policy.volume):
         yield Signal(
-            area="inputs", name="volume", value=ratio, limit=1 + limit, told=told, strength=strength
+            area="inputs", name="volume", value=ratio, limit=1 + limit, told=text, strength=strength
         )
 
 
 def labels(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
     """Label rows that came in: few are a feed's fault, many a sign of more positives."""
-    series = {then: one.reports for then, one in past.items() if one.reports is not None}
+    series = {
+        earlier: profile.reports for earlier, profile in past.items() if profile.reports is not None
+    }
     if today.reports is None:
         return
     count = _count(day, today.reports, series, policy, policy.reports, odd=past.odd)
     if count is None:
         return
     ratio, limit, strength = count
-    told = f"{today.reports:,} labels came in, {ratio:.0%} of the usual {day:%A}"
+    text = f"{today.reports:,} labels came in, {ratio:.0%} of the usual {day:%A}"
     if ratio < 1 - limit:
         yield Signal(
-            area="feed", name="labels", value=ratio, limit=1 - limit, told=told, strength=strength
+            area="feed", name="labels", value=ratio, limit=1 - limit, told=text, strength=strength
         )
     elif ratio > 1 + limit:
         yield Signal(
-            area="labels", name="labels", value=ratio, limit=1 + limit, told=told, strength=strength
+            area="labels", name="labels", value=ratio, limit=1 + limit, told=text, strength=strength
         )
 
 
 def units(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Iterator[Signal]:
     """Different keys of each entity."""
     for name, units in today.units.items():
-        series = {then: one.units[name] for then, one in past.items() if name in one.units}
+        series = {
+            earlier: profile.units[name]
+            for earlier, profile in past.items()
+            if name in profile.units
+        }
         count = _count(day, units, series, policy, policy.volume, odd=past.odd)
         if count is not None and abs(count[0] - 1) > count[1]:
-            told = f"{units:,} different {name}s, {count[0]:.0%} of the usual {day:%A}"
+            text = f"{units:,} different {name}s, {count[0]:.0%} of the usual {day:%A}"
             yield Signal(
                 area="inputs",
                 name=f"{name}s",
                 value=count[0],
                 limit=count[1],
-                told=told,
+                told=text,
                 strength=count[2],
             )
 
@@ -91,21 +97,23 @@ def tail(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Itera
     """Rows at or above the threshold: what the review list is drawn from."""
     if today.tail is None:
         return
-    mine = {
-        then: one
-        for then, one in past.items()
-        if one.release == today.release and one.tail is not None
+    of_release = {
+        earlier: profile
+        for earlier, profile in past.items()
+        if profile.release == today.release and profile.tail is not None
     }
-    series = {then: (one.tail or 0.0) * today.rows for then, one in mine.items()}
+    series = {
+        earlier: (profile.tail or 0.0) * today.rows for earlier, profile in of_release.items()
+    }
     reached = today.tail * today.rows
     count = _count(day, reached, series, policy, policy.tail, odd=past.odd, rows=reached)
     if count is not None and abs(count[0] - 1) > count[1]:
-        told = (
+        text = (
             f"{today.tail:.2%} of the rows reach the threshold, {count[0]:.1f} times the usual"
             f" {day:%A}"
         )
         yield Signal(
-            area="scores", name="tail", value=count[0], limit=count[1], told=told, strength=count[2]
+            area="scores", name="tail", value=count[0], limit=count[1], told=text, strength=count[2]
         )
 
 
@@ -113,14 +121,18 @@ def rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> I
     """The share of incoming rows that broke a rule."""
     if today.rejected is None:
         return
-    series = {then: one.rejected for then, one in past.items() if one.rejected is not None}
-    found = usual(day, series, policy, odd=past.odd)
-    if found is None:
+    series = {
+        earlier: profile.rejected
+        for earlier, profile in past.items()
+        if profile.rejected is not None
+    }
+    baseline = usual(day, series, policy, odd=past.odd)
+    if baseline is None:
         return
-    limit = found.center + max(policy.nulls, policy.sigmas * found.sigma)
+    limit = baseline.center + max(policy.nulls, policy.sigmas * baseline.sigma)
     if today.rejected > limit and today.rejected * today.rows >= policy.count:
-        told = (
-            f"{today.rejected:.1%} of the incoming rows were quarantined, {found.center:.1%} are"
+        text = (
+            f"{today.rejected:.1%} of the incoming rows were quarantined, {baseline.center:.1%} are"
             " usual"
         )
         yield Signal(
@@ -128,7 +140,7 @@ def rejected(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> I
             name="rejected",
             value=today.rejected,
             limit=limit,
-            told=told,
+            told=text,
             strength=today.rejected / limit,
         )
 
@@ -151,12 +163,12 @@ def _count(
     the count and the usual one are small (`policy.count`) it is not judged: chance alone may take
     them all.
     """
-    found = usual(day, series, policy, odd=odd)
-    if found is None or found.center <= 0 or max(value, found.center) < policy.count:
+    baseline = usual(day, series, policy, odd=odd)
+    if baseline is None or baseline.center <= 0 or max(value, baseline.center) < policy.count:
         return None
-    chance = 1 / np.sqrt(max(found.center if rows is None else rows, 1.0))
-    limit = max(floor, (sigmas or policy.sigmas) * max(found.sigma / found.center, chance))
-    ratio = value / found.center
+    chance = 1 / np.sqrt(max(baseline.center if rows is None else rows, 1.0))
+    limit = max(floor, (sigmas or policy.sigmas) * max(baseline.sigma / baseline.center, chance))
+    ratio = value / baseline.center
     limit = min(limit, MOST_MISSING) if ratio < 1 else limit
     return ratio, float(limit), float(abs(ratio - 1) / limit)
 
@@ -165,14 +177,14 @@ def cells(today: DayProfile, before: Sequence[DayProfile], policy: WatchPolicy) 
     """Hours and blocks of keys that are nearly empty, or far too full, for a day with so many
     rows.
     """
-    hours = [one.hours for one in before]
+    hours = [profile.hours for profile in before]
     yield from _cells_of("hours", today.hours, hours, _hour_name, policy)
     for name, counts in today.blocks.items():
         edges = today.edges[name]
         same = [
-            one.blocks[name]
-            for one in before
-            if name in one.blocks and one.edges.get(name) == edges
+            profile.blocks[name]
+            for profile in before
+            if name in profile.blocks and profile.edges.get(name) == edges
         ]
         if len(same) >= policy.least:
             yield from _cells_of(
@@ -186,12 +198,12 @@ def _hour_name(cell: int) -> str:
 
 def _cells_of(
     group: str,
-    found: Sequence[int],
+    places: Sequence[int],
     same: Sequence[Sequence[int]],
     named: Callable[[int], str],
     policy: WatchPolicy,
 ) -> Iterator[Signal]:
-    counts, before = np.asarray(found, float), np.asarray(same, float)
+    counts, before = np.asarray(places, float), np.asarray(same, float)
     totals = np.maximum(before.sum(axis=1, keepdims=True), 1.0)
     shares = np.median(before / totals, axis=0)
     full = np.median(totals) * shares
@@ -202,13 +214,13 @@ def _cells_of(
     ):
         chance = np.abs(counts - full) / np.sqrt(np.maximum(full, 1.0) + (0.05 * full) ** 2)
         for cell in np.flatnonzero(cells & (chance > policy.sigmas))[:3]:
-            told = f"{named(int(cell))}: {counts[cell]:,.0f} rows where {full[cell]:,.0f} are usual"
+            text = f"{named(int(cell))}: {counts[cell]:,.0f} rows where {full[cell]:,.0f} are usual"
             yield Signal(
                 area=area,  # type: ignore[arg-type]
                 name=f"{group} {cell}",
                 value=float(counts[cell] / full[cell]),
                 limit=policy.hole if area == "feed" else policy.crowd,
-                told=told,
+                told=text,
                 strength=float(chance[cell] / policy.sigmas),
             )
 

@@ -46,8 +46,8 @@ def psi(reference: Values, current: Values) -> float:
         counts = [
             np.array([np.sum(sample == key) for key in keys]) for sample in (reference, current)
         ]
-    expected, found = _filled(counts[0] / len(reference)), _filled(counts[1] / len(current))
-    return float(np.sum((expected - found) * np.log(expected / found)))
+    expected, shares = _filled(counts[0] / len(reference)), _filled(counts[1] / len(current))
+    return float(np.sum((expected - shares) * np.log(expected / shares)))
 
 
 METHODS: Mapping[str, Callable[[Values, Values], float]] = {"wasserstein": wasserstein, "psi": psi}

@@ -232,12 +232,12 @@ def _column(
     )
 
 
-def _left(found: ConstantColumn) -> str:
+def _left(column: ConstantColumn) -> str:
     """How many rows are off a constant, in the reference and today."""
-    value = "missing" if found.constant is None else f"{found.constant:.6g}"
+    value = "missing" if column.constant is None else f"{column.constant:.6g}"
     return (
-        f"{value} in all but {found.reference_share:.2%} of the reference's rows, in all but"
-        f" {found.share:.2%} today"
+        f"{value} in all but {column.reference_share:.2%} of the reference's rows, in all but"
+        f" {column.share:.2%} today"
     )
 
 

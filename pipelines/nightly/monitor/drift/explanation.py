@@ -38,19 +38,19 @@ def explain(
     """
     if not len(reference) or not len(current):
         return []
-    then, now = (_matrix(frame, names) for frame in (reference, current))
-    usual, found = logit(score(then)), logit(score(now))
-    distance = wasserstein(usual, found)
+    before, now = (_matrix(frame, names) for frame in (reference, current))
+    usual, moved = logit(score(before)), logit(score(now))
+    distance = wasserstein(usual, moved)
     if distance <= 0:
         return []
     shares = []
     for index, name in enumerate(names):
         healed = now.copy()
-        healed[:, index] = _put_back(then[:, index], now[:, index])
+        healed[:, index] = _put_back(before[:, index], now[:, index])
         left = wasserstein(usual, logit(score(healed)))
         shares.append(ScoreShare(feature=name, share=round(float(1 - left / distance), 3)))
-    strongest = sorted(shares, key=lambda one: -one.share)[:MOST]
-    return [one for one in strongest if one.share >= LEAST_SHARE]
+    strongest = sorted(shares, key=lambda part: -part.share)[:MOST]
+    return [part for part in strongest if part.share >= LEAST_SHARE]
 
 
 def _matrix(frame: pd.DataFrame, names: Sequence[str]) -> NDArray[np.float64]:
@@ -68,6 +68,6 @@ def _put_back(reference: Values, current: Values) -> Values:
     rank[order[np.argsort(current[order], kind="stable")]] = (np.arange(len(current)) + 0.5) / len(
         current
     )
-    known = reference[np.isfinite(reference)]
-    back: Values = np.quantile(known, rank) if len(known) else current
+    finite = reference[np.isfinite(reference)]
+    back: Values = np.quantile(finite, rank) if len(finite) else current
     return back

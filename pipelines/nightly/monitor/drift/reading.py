@@ -29,9 +29,9 @@ def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Readi
         )
         return Reading(unjudged=[few])
     if not today.rows:
-        told = "not a single row"
+        text = "not a single row"
         missing = Signal(
-            area="feed", name="volume", value=0.0, limit=policy.missing, told=told, strength=100.0
+            area="feed", name="volume", value=0.0, limit=policy.missing, told=text, strength=100.0
         )
         return Reading(signals=[missing])
     unjudged = []
@@ -44,17 +44,17 @@ def read(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Readi
             f"{len(before)} {weekday}s known before, {policy.least} are needed to say what is usual"
         )
         return Reading(signals=list(constants(today)), unjudged=unjudged)
-    found = [
+    signals = [
         *volume(day, today, past, policy),
         *labels(day, today, past, policy),
         *rejected(day, today, past, policy),
     ]
     if today.rows >= policy.minimum:
-        found += cells(today, before, policy)
-        found += [*units(day, today, past, policy), *columns(day, today, past, policy)]
-        found += [
+        signals += cells(today, before, policy)
+        signals += [*units(day, today, past, policy), *columns(day, today, past, policy)]
+        signals += [
             *tail(day, today, past, policy),
             *constants(today, before),
             *torn(today, before, policy),
         ]
-    return Reading(signals=sorted(found, key=lambda one: -one.strength), unjudged=unjudged)
+    return Reading(signals=sorted(signals, key=lambda signal: -signal.strength), unjudged=unjudged)

@@ -27,8 +27,8 @@ def calibration(past: Sequence[Worth]) -> NDArray[np.float64] | None:
     """
     if len(past) < LEAST_DAYS:
         return None
-    counts = np.sum([one.counts for one in past], axis=0, dtype=np.float64)
-    positives = np.sum([one.positives for one in past], axis=0, dtype=np.float64)
+    counts = np.sum([pair.counts for pair in past], axis=0, dtype=np.float64)
+    positives = np.sum([pair.positives for pair in past], axis=0, dtype=np.float64)
     if not positives.sum():
         return None
     rate = float(positives.sum() / counts.sum())
@@ -53,7 +53,7 @@ def estimate(
     expected = float(listed.sum()) / capacity
     spread = np.sqrt(float((listed * (1 - listed)).sum())) / capacity
     errors = [
-        one.precision - expected_precision(one.counts, probability, one.listed) for one in past
+        pair.precision - expected_precision(pair.counts, probability, pair.listed) for pair in past
     ]
     beyond = np.sqrt(max(0.0, float(np.mean(np.square(errors))) - spread**2)) if errors else 0.0
     wide = _Z * float(np.hypot(spread, beyond))
@@ -71,22 +71,22 @@ def expected_precision(
     """The same expectation from counts by bin alone: the list is filled from the highest bin
     down.
     """
-    left, found = capacity, 0.0
+    left, expected = capacity, 0.0
     for count, chance in zip(reversed(counts), reversed(probability.tolist()), strict=True):
         taken = min(left, count)
-        found += taken * chance
+        expected += taken * chance
         left -= taken
-    return found / capacity if capacity else 0.0
+    return expected / capacity if capacity else 0.0
 
 
-def realised(estimated: Estimate, found: Worth) -> RealisedEstimate:
+def realised(estimated: Estimate, worth: Worth) -> RealisedEstimate:
     """An estimate beside what came true, and whether that lay within the interval."""
     return RealisedEstimate(
         estimated=estimated.precision,
         low=estimated.low,
         high=estimated.high,
-        realised=found.precision,
-        within=bool(estimated.low <= found.precision <= estimated.high),
+        realised=worth.precision,
+        within=bool(estimated.low <= worth.precision <= estimated.high),
     )
 
 

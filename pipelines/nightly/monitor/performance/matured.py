@@ -27,16 +27,16 @@ def fallen(subject: date, worths: Mapping[date, Worth], policy: WatchPolicy) -> 
     than `least_matured` days before, where no positive is known (labels that did not come), or of a
     fall of fewer than `performance_positives` positives.
     """
-    known = {d: w for d, w in worths.items() if d <= subject and w.hits + w.missed > 0}
-    if subject not in known:
+    judged = {d: w for d, w in worths.items() if d <= subject and w.hits + w.missed > 0}
+    if subject not in judged:
         return
-    capacity = known[subject].listed
-    precision = {d: w.precision for d, w in known.items()}
+    capacity = judged[subject].listed
+    precision = {d: w.precision for d, w in judged.items()}
     fewest = policy.performance_positives / max(1, capacity)
     for value, usual, strength, days in _below(
         precision, policy, partial(_chance_of_share, capacity), fewest
     ):
-        told = (
+        text = (
             f"{value:.1%} of the review list was well spent {_when(subject, days)}, {usual:.1%} is"
             " usual"
         )
@@ -45,16 +45,16 @@ def fallen(subject: date, worths: Mapping[date, Worth], policy: WatchPolicy) -> 
             name="precision",
             value=value,
             limit=usual,
-            told=told,
+            told=text,
             strength=strength,
         )
         break
-    size = float(np.median([sum(w.counts) for w in known.values()])) or 1.0
-    missed = {d: -w.missed * size / max(1, sum(w.counts) or size) for d, w in known.items()}
+    size = float(np.median([sum(w.counts) for w in judged.values()])) or 1.0
+    missed = {d: -w.missed * size / max(1, sum(w.counts) or size) for d, w in judged.items()}
     for value, usual, strength, days in _below(
         missed, policy, _chance_of_count, policy.performance_positives
     ):
-        told = (
+        text = (
             f"{-value:.0f} positives a day were missed {_when(subject, days)}, {-usual:.0f} are"
             " usual"
         )
@@ -63,7 +63,7 @@ def fallen(subject: date, worths: Mapping[date, Worth], policy: WatchPolicy) -> 
             name="missed",
             value=-value,
             limit=-usual,
-            told=told,
+            told=text,
             strength=strength,
         )
         break

@@ -80,11 +80,11 @@ def matured_day(run: Run, day: date) -> date:
 
 
 def performance(
-    run: Run, days: DayRange, known: Callable[[], KnownUnits] | None = None
+    run: Run, days: DayRange, units_of: Callable[[], KnownUnits] | None = None
 ) -> dict[date, Performance]:
     """Performance of those of `days` that were scored, with their labels as they matured.
 
-    `known` gives the units that are known on these days, where the caller needs them for others
+    `units_of` gives the units that are known on these days, where the caller needs them for others
     too.
 
     The label of an event of day S is as it was known at S + delay + 1 day, 00:00 UTC, whenever this
@@ -93,28 +93,28 @@ def performance(
     rows = _rows(run, days)
     if not rows:
         return {}
-    units = known() if known else known_units(run, days)
-    found: dict[date, Performance] = {}
+    units = units_of() if units_of else known_units(run, days)
+    performances: dict[date, Performance] = {}
     for part in batched(days, rows, ROWS_AT_ONCE):
         table = _with_reports(run, part)
         day_of = table["day"].to_numpy()
         for day in part:
-            mine = table.take(np.flatnonzero(day_of == np.datetime64(day)))
-            if mine.num_rows:
-                found[day] = _performance(run, day, mine, units)
-    return found
+            day_rows = table.take(np.flatnonzero(day_of == np.datetime64(day)))
+            if day_rows.num_rows:
+                performances[day] = _performance(run, day, day_rows, units)
+    return performances
 
 
 def estimates(
     run: Run,
     days: DayRange,
     calibrations: Mapping[date, tuple[NDArray[np.float64], Sequence[Worth]]],
-    known: Callable[[], KnownUnits] | None = None,
+    units_of: Callable[[], KnownUnits] | None = None,
 ) -> dict[date, Estimate]:
     """What the scores of those `days` lead to expect that have a calibration, and the matured days
     it is made of.
 
-    `known` as in `performance`.
+    `units_of` as in `performance`.
     """
     wanted = [day for day in days if day in calibrations]
     if not wanted:
@@ -123,27 +123,27 @@ def estimates(
     rows = _rows(run, span)
     if not rows:
         return {}
-    known_then = known() if known else known_units(run, span)
+    known_then = units_of() if units_of else known_units(run, span)
     use_case = run.use_case
-    found: dict[date, Estimate] = {}
+    estimated: dict[date, Estimate] = {}
     for part in batched(span, rows, ROWS_AT_ONCE):
         predictions = run.lake.read("predictions", days=part)
         table = predictions.select(*dict.fromkeys(["day", use_case.review.unit, "score"])).toArrow()
         day_of = table["day"].to_numpy()
-        for day in (one for one in part if one in calibrations):
-            mine = table.take(np.flatnonzero(day_of == np.datetime64(day)))
-            units = mine[use_case.review.unit].to_numpy()
+        for day in (day for day in part if day in calibrations):
+            day_rows = table.take(np.flatnonzero(day_of == np.datetime64(day)))
+            units = day_rows[use_case.review.unit].to_numpy()
             judged = ~known_then.mask(day, units)
             if judged.any():
                 probability, past = calibrations[day]
-                found[day] = estimate(
+                estimated[day] = estimate(
                     unit=units[judged],
-                    score=mine["score"].to_numpy()[judged],
+                    score=day_rows["score"].to_numpy()[judged],
                     capacity=use_case.review.capacity,
                     probability=probability,
                     past=past,
                 )
-    return found
+    return estimated
 
 
 def _rows(run: Run, days: DayRange) -> dict[date, int]:
@@ -182,13 +182,13 @@ def _with_reports(run: Run, days: DayRange) -> pa.Table:
     return with_reports(predictions, reports, use_case).toArrow()
 
 
-def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Performance:
+def _performance(run: Run, day: date, rows: pa.Table, known_units: KnownUnits) -> Performance:
     use_case, capacity, release = (
         run.use_case,
         run.use_case.review.capacity,
         rows["release"][0].as_py(),
     )
-    rows = rows.filter(~known.mask(day, rows[use_case.review.unit].to_numpy()))
+    rows = rows.filter(~known_units.mask(day, rows[use_case.review.unit].to_numpy()))
     units, score = rows[use_case.review.unit].to_numpy(), rows["score"].to_numpy()
     label = _labels(run, day, rows)
     amount = use_case.stored_features.schema.amount
@@ -201,14 +201,14 @@ def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Perf
 
     def judged_by(scores: NDArray[np.float64]) -> tuple[float, Worth]:
         by_day = card_precision_by_day(np.zeros(len(label)), units, scores, label, capacity)
-        found = worth(unit=units, score=scores, label=label, amount=money, capacity=capacity)
-        return float(next(iter(by_day.values()), 0.0)), found
+        outcome = worth(unit=units, score=scores, label=label, amount=money, capacity=capacity)
+        return float(next(iter(by_day.values()), 0.0)), outcome
 
-    precision, mine = judged_by(score)
+    precision, own_outcome = judged_by(score)
     champion, model = _champion(rows, release), None
     if champion:
-        theirs, other = judged_by(rows["champion_score"].to_numpy())
-        model = ChampionPerformance(release=champion, card_precision=theirs, worth=other)
+        champion_outcome, other = judged_by(rows["champion_score"].to_numpy())
+        model = ChampionPerformance(release=champion, card_precision=champion_outcome, worth=other)
     return Performance(
         subject_day=day,
         release=release,
@@ -216,7 +216,7 @@ def _performance(run: Run, day: date, rows: pa.Table, known: KnownUnits) -> Perf
         card_precision=precision,
         n=len(label),
         positives=int(label.sum()),
-        worth=mine,
+        worth=own_outcome,
         slices=slice_worths(use_case, rows, label=label, score=score, listed=listed, money=money),
         model=model,
     )

@@ -48,8 +48,8 @@ def on_list(unit: Array, score: Array, capacity: int) -> Array:
 
 def logit(score: Array) -> Array:
     """log(p / (1 - p)), cut off at one in a million."""
-    known = np.clip(np.asarray(score, dtype=np.float64), 1e-6, 1 - 1e-6)
-    return np.asarray(np.log(known) - np.log1p(-known))
+    clipped = np.clip(np.asarray(score, dtype=np.float64), 1e-6, 1 - 1e-6)
+    return np.asarray(np.log(clipped) - np.log1p(-clipped))
 
 
 def score_bins(score: Array) -> Array:

@@ -68,27 +68,27 @@ def slice_worths(
     """
     frame = _frame(use_case, rows)
     selected, least = SliceRows.of(frame, use_case), use_case.evidence.slice_positives
-    found = []
+    worths = []
     for piece in use_case.evidence.slices:
         missing = selected.missing(frame, piece)
         if missing:
-            found.append(SliceWorth(name=piece.name, note=f"no column {', '.join(missing)}"))
+            worths.append(SliceWorth(name=piece.name, note=f"no column {', '.join(missing)}"))
             continue
-        mine = selected.mask(frame, piece)
-        positive = mine & (label == 1)
+        inside = selected.mask(frame, piece)
+        positive = inside & (label == 1)
         note = few(int(positive.sum()), least)
-        found.append(
+        worths.append(
             SliceWorth(
                 name=piece.name,
-                events=int(mine.sum()),
+                events=int(inside.sum()),
                 positives=int(positive.sum()),
                 caught=int((positive & listed).sum()),
                 missed_money=float(money[positive & ~listed].sum()),
-                average_precision=None if note else average_precision(label[mine], score[mine]),
+                average_precision=None if note else average_precision(label[inside], score[inside]),
                 note=note,
             )
         )
-    return tuple(found)
+    return tuple(worths)
 
 
 def _frame(use_case: UseCase, rows: pa.Table) -> pd.DataFrame:
