@@ -8,6 +8,7 @@ does neither.
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,8 +34,7 @@ def duckdb_features(lake: BenchLake, target: Path, *, by_day: bool) -> None:
     entities = {"customer": 0, "terminal": DELAY}
     windows = ", ".join(
         f"{entity}_{days} AS ({_duckdb_window(entity, days, delay)})"
-        for entity, delay in entities.items()
-        for days in WINDOWS
+        for (entity, delay), days in product(entities.items(), WINDOWS)
     )
     with duckdb.connect() as connection:
         connection.sql(

@@ -5,6 +5,7 @@ pair.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 from math import sqrt
 from typing import TYPE_CHECKING
 
@@ -82,7 +83,7 @@ def _kinds(outcomes: Sequence[Outcome]) -> str:
             for name in ("approved", "needs a person", "refused")
         ]
         points = [outcome.point_verdict for outcome in of].count("approved")
-        failed = [name for outcome in of for name in outcome.failed]
+        failed = list(chain.from_iterable(outcome.failed for outcome in of))
         named = ", ".join(f"{name} {failed.count(name)}" for name in dict.fromkeys(failed))
         lines.append(
             f"| {kind} | {len(of)} | {np.median([outcome.loss for outcome in of]):+.3f}"

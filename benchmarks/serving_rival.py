@@ -90,11 +90,9 @@ def application(folder: Path, features: FeatureSet) -> FastAPI:
     model = xgb.XGBClassifier(n_jobs=1)
     model.load_model(folder / MODEL)
     width = model.get_booster().num_features()
-    names = [
-        f"{entity}:{feature.name}"
-        for entity in entities_with_state(features)
-        for feature in entity_features(features, entity)
-    ]
+    names = []
+    for entity in entities_with_state(features):
+        names += [f"{entity}:{feature.name}" for feature in entity_features(features, entity)]
 
     @app.post("/v1/score")
     def score(rows: list[Transaction]) -> list[dict[str, Any]]:

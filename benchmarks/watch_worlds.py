@@ -81,13 +81,12 @@ class WatchedBank:
             DayRange.of_length(days.first + timedelta(days=n), min(AT_ONCE, len(days) - n))
             for n in firsts
         ]
-        return {
-            watched.day: watched
-            for part in parts
-            for watched in self.watched(
-                *self.frame(part.widened(before=LEAD_DAYS)), since=part.first
-            )
-        }
+        days = {}
+        for part in parts:
+            events, reports = self.frame(part.widened(before=LEAD_DAYS))
+            for watched in self.watched(events, reports, since=part.first):
+                days[watched.day] = watched
+        return days
 
     def frame(
         self,

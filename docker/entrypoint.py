@@ -11,6 +11,7 @@ import os
 import re
 import sys
 from collections.abc import Mapping
+from itertools import chain
 from pathlib import Path
 from urllib.parse import quote
 
@@ -27,14 +28,8 @@ def filled(environment: Mapping[str, str], folder: Path) -> dict[str, str]:
         for name, value in environment.items()
         if OURS.fullmatch(name) and "{" in value
     }
-    missing = sorted(
-        {
-            secret
-            for secrets in places.values()
-            for secret in secrets
-            if not (folder / secret).is_file()
-        }
-    )
+    secrets = set(chain.from_iterable(places.values()))
+    missing = sorted(secret for secret in secrets if not (folder / secret).is_file())
     if missing:
         raise SystemExit(
             f"entrypoint: no secret {', '.join(missing)} in {folder}; has the service `secrets`"

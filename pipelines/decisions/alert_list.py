@@ -74,8 +74,8 @@ def alert_table(
     """The day's list as rows of the lake's `alerts` table, the first rank first.
 
     `predictions` holds the day's rows of that table, `scorers` each release that decided with the
-    rows' features in its order, `known_units` whether the row's unit is known already. Rows rank by the
-    score that decided them, whichever release gave it (decision 0193). Columns: day, rank INT,
+    rows' features in its order, `known_units` whether the row's unit is known already. Rows rank by
+    the score that decided them, whichever release gave it (decision 0193). Columns: day, rank INT,
     unit, event columns, score, reasons ARRAY<STRUCT<feature, value, contribution>>, release,
     model_version, fallback.
     """

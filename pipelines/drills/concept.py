@@ -6,6 +6,7 @@ A person is called; no training, nobody else decides.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
@@ -33,7 +34,7 @@ def concept(settings: Settings) -> Sequence[Finding]:
         incident for incident in run.ledger.incidents(open_only=True) if incident.kind == "concept"
     ]
     early = {day: account.cause for day, account in accounts.items() if day < TOLD.first}
-    done = [line for account in accounts.values() for line in account.answers]
+    done = list(chain.from_iterable(account.answers for account in accounts.values()))
     asking = [day for day, account in accounts.items() if account.asks_for_training]
     return (
         Finding(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date
+from itertools import chain
 
 from pipelines.accounts.monitor import MonitorAccount
 from pipelines.base.days import DayRange
@@ -144,7 +145,7 @@ def _returns(run: Run, after: Accounts) -> Finding:
     periods = fallbacks(run.ledger)
     champion = run.ledger.champion()
     stamps = _stamps(run, BACK)
-    lines = [line for account in after.values() for line in account.answers]
+    lines = list(chain.from_iterable(account.answers for account in after.values()))
     return Finding(
         expected=(
             f"after {run.use_case.watch.return_days} calm days the champion decides again by itself"

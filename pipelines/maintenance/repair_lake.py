@@ -149,11 +149,10 @@ def _commands(run: Run, taken: Sequence[TakenAway]) -> list[str]:
             affected = _days_of(run, stage, each.damage)
             for later in CHAIN[CHAIN.index(stage) :]:
                 days.setdefault(later, set()).update(affected)
-    commands = [
-        f"tollgate run {stage} --from {span.first} --to {span.last}"
-        for stage in CHAIN
-        for span in grouped(days.get(stage, set()))
-    ]
+    commands = []
+    for stage in CHAIN:
+        for span in grouped(days.get(stage, set())):
+            commands.append(f"tollgate run {stage} --from {span.first} --to {span.last}")
     newest = max(run.ledger.latest("materialize", status="done"), default=None)
     if newest is not None and (states or days.get(FEATURES)):
         commands.append(f"tollgate run materialize --from {newest} --to {newest}")

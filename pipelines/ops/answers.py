@@ -40,11 +40,12 @@ def answer_measures(facts: Facts, history: Sequence[StageRecord[Account]]) -> li
 
 def _detect(incidents: Sequence[Incident], history: Sequence[StageRecord[Account]]) -> Measure:
     scheduled = scheduled_days(history)
-    hours = [
-        (incident.opened_at - midnight(day + timedelta(days=1))).total_seconds() / 3600
-        for incident in incidents
-        if (day := incident_day(incident)) and day in scheduled
-    ]
+    hours = []
+    for incident in incidents:
+        day = incident_day(incident)
+        if day and day in scheduled:
+            after_the_day = incident.opened_at - midnight(day + timedelta(days=1))
+            hours.append(after_the_day.total_seconds() / 3600)
     left = len(incidents) - len(hours)
     basis = f"median of {plural(len(hours), 'incident')}, from the end of the day that it is about"
     missing = "no incident is about a day that the schedule ran"

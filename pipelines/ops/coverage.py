@@ -5,6 +5,7 @@ shows of it.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import chain
 
 from pipelines.accounts.account import Account
 from pipelines.accounts.monitor import MonitorAccount
@@ -45,7 +46,7 @@ def _validation(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measur
     """Of the tables that are written each day (feeds, features, predictions): those that a suite
     has judged.
     """
-    judged = {result.suite for record in history for result in counted_results(record)}
+    judged = {result.suite for result in chain.from_iterable(map(counted_results, history))}
     tables = [*(feed.name for feed in facts.use_case.feeds), "features", "predictions"]
     seen = [table for table in tables if table in judged]
     left = ", ".join(table for table in tables if table not in judged)
@@ -68,13 +69,9 @@ def _monitoring(facts: Facts, history: Sequence[StageRecord[Account]]) -> Measur
     """Of the champion's features: those whose drift was measured on the newest day that was
     judged.
     """
-    watched = [
-        drift
-        for record in history
-        if isinstance(record.account, MonitorAccount)
-        and (drift := record.account.drift)
-        and drift.judged
-    ]
+    accounts = [record.account for record in history]
+    drifts = [account.drift for account in accounts if isinstance(account, MonitorAccount)]
+    watched = [drift for drift in drifts if drift and drift.judged]
     names = _champion_features(facts)
     if not watched or not names:
         why = "no day was compared with a champion's training window yet"

@@ -40,7 +40,9 @@ def suite_results(facts: Facts) -> dict[str, dict[date, GateAccount]]:
 
 def _suite(suite: Suite, results: Mapping[date, GateAccount]) -> Mapping[str, Any]:
     days = sorted(results)
-    failures = [(day, failure) for day in reversed(days) for failure in results[day].failures]
+    failures = []
+    for day in reversed(days):
+        failures += [(day, failure) for failure in results[day].failures]
     checks = sum(results[day].checks or 0 for day in days)
     often = Counter((failure.check, failure.column) for _, failure in failures)
     return {

@@ -66,15 +66,12 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
     account = _monitor_account(newest)
     drift = account.drift
     ingested = newest["ingest"].account if "ingest" in newest else None
+    failures = {stage: gate_failures(record.account) for stage, record in newest.items()}
     return {
         "day": day,
         "row": row,
         "stages": [_stage(record, history) for record in newest.values()],
-        "failures": {
-            stage: failures
-            for stage, record in newest.items()
-            if (failures := gate_failures(record.account))
-        },
+        "failures": {stage: failed for stage, failed in failures.items() if failed},
         "rules": dict(ingested.rules) if isinstance(ingested, IngestAccount) else {},
         "account": account,
         "diagnosis": account.diagnosis,

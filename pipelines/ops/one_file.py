@@ -56,6 +56,7 @@ def _sections(facts: Facts) -> list[tuple[Page, str]]:
         "days": [str(row.day) for row in list(facts.rows)[-NEWEST_DAYS:][::-1]],
         "features": [feature.name for feature in facts.use_case.stored_features.features],
     }
-    return [(page, "") for page in LISTS] + [
-        (page, key) for page in DETAILS for key in keys[page.name]
-    ]
+    pages = [(page, "") for page in LISTS]
+    for page in DETAILS:
+        pages += [(page, key) for key in keys[page.name]]
+    return pages

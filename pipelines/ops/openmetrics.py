@@ -85,7 +85,8 @@ def _days(facts: Facts) -> list[Figure]:
     status_of, today = {key: head.status for key, head in facts.heads.items()}, facts.at.date()
     statuses = {key: status for key, status in status_of.items() if key[1] < today}
     good = good_days(statuses)
-    newest = {stage: max(done) for stage in STAGES if (done := _done(statuses, stage))}
+    done = {stage: _done(statuses, stage) for stage in STAGES}
+    newest = {stage: max(days) for stage, days in done.items() if days}
     ends: list[Sample] = [
         ({"stage": stage}, midnight(day + timedelta(days=1)).timestamp())
         for stage, day in newest.items()

@@ -5,6 +5,7 @@ production.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any
 
 from markupsafe import Markup
@@ -56,7 +57,7 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
         "verdict": evaluation.verdict,
         "checks": [_check(check) for check in evaluation.verdict.checks],
         "metrics": metrics,
-        "metric_names": sorted({name for values in metrics.values() for name in values}),
+        "metric_names": sorted(set(chain.from_iterable(metrics.values()))),
         "chart": _chart(facts, metrics),
         "history": list(reversed(facts.states.get(key, []))),
         "lineage": _lineage(release),

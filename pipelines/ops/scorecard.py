@@ -7,7 +7,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Any
 
 from pipelines.accounts.account import Account
@@ -97,7 +97,7 @@ def night_measures(history: Sequence[StageRecord[Account]], deadline: timedelta)
 
 def quality_measures(history: Sequence[StageRecord[Account]]) -> list[Measure]:
     """How many of the checks on data held."""
-    results = [result for record in history for result in counted_results(record)]
+    results = list(chain.from_iterable(map(counted_results, history)))
     checks = sum(result.checks or 0 for result in results)
     failed = sum(len(result.failures) for result in results)
     refused = sum(not result.passed for result in results)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 
 from markupsafe import Markup
 
@@ -95,7 +96,7 @@ def lines(
 
     Begins at zero.
     """
-    present = [value for values in series.values() for value in values if value is not None]
+    present = [value for value in chain.from_iterable(series.values()) if value is not None]
     top = _ceiling(max([*present, limit or 0.0]) if any(present) or limit else 1.0)
     step = (WIDTH - LEFT - RIGHT) / max(1, len(days) - 1)
     height = HEIGHT - TOP - BOTTOM
@@ -132,7 +133,7 @@ def histogram(series: Mapping[str, Sequence[float]], *, title: str, unit: str) -
     """Shares of rows in equal steps from 0 to 1, two series side by side; a root scale keeps small
     shares visible.
     """
-    top = max([1e-9, *(share for shares in series.values() for share in shares)])
+    top = max([1e-9, *chain.from_iterable(series.values())])
     height = HEIGHT - TOP - BOTTOM
     parts = [
         Markup('<line class="grid" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/>').format(
@@ -207,14 +208,14 @@ def spark(values: Sequence[float | None], *, limit: float, title: str) -> Markup
 
 def _grid(top: float) -> Markup:
     height = HEIGHT - TOP - BOTTOM
-    rows = [
-        Markup(
+    rows = []
+    for share in (0.0, 0.5, 1.0):
+        y = TOP + height * (1 - share)
+        row = Markup(
             '<line class="grid" x1="{}" x2="{}" y1="{:.1f}" y2="{:.1f}"/>'
             '<text class="axis end" x="{}" y="{:.1f}">{}</text>'
-        ).format(LEFT, WIDTH - RIGHT, y, y, LEFT - 5, y + 4, _number(top * share))
-        for share in (0.0, 0.5, 1.0)
-        for y in (TOP + height * (1 - share),)
-    ]
+        )
+        rows.append(row.format(LEFT, WIDTH - RIGHT, y, y, LEFT - 5, y + 4, _number(top * share)))
     return Markup("").join(rows)
 
 
@@ -244,11 +245,10 @@ def _line(
         for stretch in stretches
         if len(stretch) > 1
     ]
+    marked = [stretch for stretch in stretches if not many or len(stretch) == 1]
     circles = [
         Markup('<circle class="{}" cx="{:.1f}" cy="{:.1f}" r="2.5"/>').format(kind, x, y)
-        for stretch in stretches
-        if not many or len(stretch) == 1
-        for x, y in stretch
+        for x, y in chain.from_iterable(marked)
     ]
     return Markup("").join([*drawn, *circles])
 

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,9 +21,8 @@ if TYPE_CHECKING:
 
 def slice_columns(use_case: UseCase) -> tuple[str, ...]:
     """The stored features that the use case's slices look at, each once."""
-    bands = (
-        part for piece in use_case.evidence.slices for part in piece.where if isinstance(part, Band)
-    )
+    parts = chain.from_iterable(piece.where for piece in use_case.evidence.slices)
+    bands = (part for part in parts if isinstance(part, Band))
     return tuple(dict.fromkeys(band.column for band in bands))
 
 
@@ -39,7 +39,7 @@ class SliceRows:
         """Ranges of keys are those of the whole `frame`, so that a group is the same on its train
         and test days.
         """
-        parts = [part for piece in use_case.evidence.slices for part in piece.where]
+        parts = list(chain.from_iterable(piece.where for piece in use_case.evidence.slices))
         names = {part.key for part in parts if isinstance(part, KeyGroup)}
         return cls(
             {name: np.unique(frame[name].to_numpy()) for name in sorted(names) if name in frame}

@@ -8,6 +8,7 @@ high-risk tier.
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from pipelines.accounts.evaluation import VerdictAccount
@@ -99,7 +100,7 @@ def _sections(
     use_case: UseCase, account: TrainAccount, verdict: VerdictAccount, why: str
 ) -> list[Section]:
     metrics = account.metrics
-    names = list(dict.fromkeys(name for figures in metrics.values() for name in figures))
+    names = list(dict.fromkeys(chain.from_iterable(metrics.values())))
     days = account.training.test_days if account.training else ()
     tested = (
         f"{account.n_test:,} events of {' to '.join(map(str, days))}, {account.n_test_positive:,}"

@@ -48,8 +48,12 @@ class Fallback:
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
         days = {
-            name: str(day) if (day := getattr(self, name)) else None
-            for name in ("first", "last", "told_on")
+            name: str(day) if day else None
+            for name, day in (
+                ("first", self.first),
+                ("last", self.last),
+                ("told_on", self.told_on),
+            )
         }
         return {**vars(self), **days, "begun_at": self.begun_at.isoformat()}
 

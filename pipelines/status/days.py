@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date, timedelta
+from itertools import chain
 from typing import Any, Literal
 
 from pipelines.accounts.account import Account
@@ -128,11 +129,11 @@ def day_rows(
     still going on).
     """
     records = _records(run, days)
-    watched = {
-        day: record.account
-        for day, of_day in records.items()
-        if (record := of_day.monitor) is not None and record.status == "done"
-    }
+    watched = {}
+    for day, of_day in records.items():
+        record = of_day.monitor
+        if record is not None and record.status == "done":
+            watched[day] = record.account
     accounts = {**watched, **(monitored or {})}
     matured = {
         account.performance.subject_day: account.performance
@@ -236,12 +237,8 @@ def _warnings(of_day: Mapping[str, StageRecord[Account]]) -> tuple[GateWarning, 
     """What the gates of the day's stages let pass; a refused stage's failures stand in its
     reason.
     """
-    return tuple(
-        warning
-        for record in of_day.values()
-        if record.status == "done"
-        for warning in gate_warnings(record.account)
-    )
+    accounts = [record.account for record in of_day.values() if record.status == "done"]
+    return tuple(chain.from_iterable(map(gate_warnings, accounts)))
 
 
 def account_problems(account: Account) -> list[DayProblem]:

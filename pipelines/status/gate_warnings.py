@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
+from itertools import chain
 from typing import Any
 
 from pipelines.accounts.account import Account
@@ -49,9 +50,8 @@ class GateWarning:
 
 def gate_warnings(account: Account) -> tuple[GateWarning, ...]:
     """The warnings of all suites in a stage's account."""
-    return tuple(
-        warning for result in account.gates() for warning in _warnings(account.STAGE, result)
-    )
+    warnings = (_warnings(account.STAGE, result) for result in account.gates())
+    return tuple(chain.from_iterable(warnings))
 
 
 def _warnings(stage: str, result: GateAccount) -> list[GateWarning]:
@@ -73,7 +73,7 @@ def _warnings(stage: str, result: GateAccount) -> list[GateWarning]:
 
 def gate_failures(account: Account) -> list[FailedCheck]:
     """The checks that failed, of all suites in a stage's account."""
-    return [failure for result in account.gates() for failure in result.failures]
+    return list(chain.from_iterable(result.failures for result in account.gates()))
 
 
 def by_warning(

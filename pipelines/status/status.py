@@ -393,4 +393,7 @@ def _warned(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
 
 
 def _of_days(rows: Sequence[DayRow]) -> list[tuple[date | None, str]]:
-    return [(row.day, problem.text) for row in rows for problem in row.problems]
+    lines: list[tuple[date | None, str]] = []
+    for row in rows:
+        lines += [(row.day, problem.text) for problem in row.problems]
+    return lines

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime, timedelta
+from itertools import chain
 
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange, in_words, midnight
@@ -62,7 +63,7 @@ def require_days(run: Run, splits: Sequence[Split], versions: Mapping[str, int])
     """
     counts = run.lake.read(FEATURES, version=versions[FEATURES]).select("day").distinct().collect()
     held = sorted(row["day"] for row in counts)
-    needed = {day for split in splits for days in (split.train, split.test) for day in days}
+    needed = set(chain.from_iterable(chain(split.train, split.test) for split in splits))
     missing = sorted(needed.difference(held))
     if missing:
         raise PermanentError(
@@ -86,7 +87,7 @@ def require_reports(run: Run, splits: Sequence[Split]) -> datetime:
     reported.
     """
     delay = run.use_case.label.delay_days
-    waited_for = {day for split in splits for day in split.test.widened(after=delay)}
+    waited_for = set(chain.from_iterable(split.test.widened(after=delay) for split in splits))
     standing = settled_days(run, IngestAccount)
     missing = standing.lacking(sorted(waited_for))
     if missing:

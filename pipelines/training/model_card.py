@@ -4,6 +4,8 @@ it comes from.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.pages.document import Block, Document, Grid, Picture, Section, Text
 from pipelines.releases.verdict import CANDIDATE, CHAMPION, Check, Evaluation
@@ -90,9 +92,7 @@ def _verdict(evaluation: Evaluation) -> Section:
 
 def _results(record: ReleaseAccount, evaluation: Evaluation) -> Section:
     contenders = list(evaluation.figures)
-    metrics = list(
-        dict.fromkeys(metric for values in evaluation.figures.values() for metric in values)
-    )
+    metrics = list(dict.fromkeys(chain.from_iterable(evaluation.figures.values())))
     rows = [
         (metric, *(evaluation.figures[name].get(metric) for name in contenders))
         for metric in metrics

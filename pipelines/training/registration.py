@@ -5,6 +5,7 @@ bill of materials.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -110,12 +111,12 @@ def _numbers(figures: Mapping[str, Mapping[str, float | None]]) -> dict[str, flo
     """The candidate's figures by their names, those of the others with the contender's name in
     front.
     """
-    return {
-        metric if name == CANDIDATE else f"{name}.{metric}": value
-        for name, values in figures.items()
-        for metric, value in values.items()
-        if value is not None and value == value
-    }
+    logged = {}
+    for name, values in figures.items():
+        for metric, value in values.items():
+            if value is not None and not math.isnan(value):
+                logged[metric if name == CANDIDATE else f"{name}.{metric}"] = value
+    return logged
 
 
 def _tags(record: ReleaseAccount, decision: str, reason: str) -> dict[str, str]:

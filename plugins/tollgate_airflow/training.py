@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import timedelta
+from itertools import chain
 from typing import Any
 
 from airflow.sdk import Asset
@@ -41,10 +42,7 @@ def train_for(use_case: str, context: Mapping[str, Any], release: Asset) -> dict
 
 def _reason(context: Mapping[str, Any]) -> str:
     """Why this training runs: what the asset events say that started it, else the parameter."""
-    reasons = [
-        str(event.extra["reason"])
-        for events in context["triggering_asset_events"].values()
-        for event in events
-        if "reason" in (event.extra or {})
-    ]
+    events = chain.from_iterable(context["triggering_asset_events"].values())
+    extras = [event.extra or {} for event in events]
+    reasons = [str(extra["reason"]) for extra in extras if "reason" in extra]
     return "; ".join(dict.fromkeys(reasons)) or str(context["params"]["reason"])

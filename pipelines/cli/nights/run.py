@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from enum import StrEnum
 from importlib import import_module
+from itertools import chain
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -90,7 +91,7 @@ def print_result(result: StageResult[Account]) -> None:
     from pipelines.status.gate_warnings import by_warning, gate_warnings
 
     accounts = {day: account.to_json() for day, account in sorted(result.accounts.items())}
-    keys = dict.fromkeys(key for account in accounts.values() for key in account)
+    keys = dict.fromkeys(chain.from_iterable(accounts.values()))
     plain = [
         key
         for key in keys

@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 from pipelines.base.atomic_files import write_whole
@@ -107,12 +108,11 @@ class _Reading:
 
     def is_of(self, row: SavedRow) -> bool:
         """Whether the row is the subject's, by its key or by the id of one of its events."""
-        return any(
-            self._value(row.cells[place]) in wanted
-            for wanted, places in self._places()
-            for place in places
-            if place < len(row.cells)
-        )
+        for wanted, places in self._places():
+            cells = [row.cells[place] for place in places if place < len(row.cells)]
+            if any(self._value(cell) in wanted for cell in cells):
+                return True
+        return False
 
     def doubts(self) -> list[str]:
         """Why the file may still hold the subject when its rows are gone; the first line of each
@@ -145,7 +145,7 @@ class _Reading:
 
     def _fits(self, row: SavedRow) -> bool:
         width = len(self.table.header.cells)
-        needed = max((place for _, places in self._places() for place in places), default=0)
+        needed = max(chain.from_iterable(places for _, places in self._places()), default=0)
         return needed < len(row.cells) and not any(cell.strip() for cell in row.cells[width:])
 
     def _no_numbers(self, row: SavedRow) -> Iterator[str]:
@@ -177,7 +177,7 @@ class _Reading:
 
     def _mentions(self, cells: tuple[str, ...] | list[str]) -> bool:
         pattern = _NUMBER if all(isinstance(key, int) for key in self.subject.keys) else _WORD
-        words = {word for cell in cells for word in pattern.findall(cell)}
+        words = set(chain.from_iterable(map(pattern.findall, cells)))
         return any(words & wanted for wanted in self.subject.texts().values())
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -82,28 +83,22 @@ def _of_table(run: Run, table: str, first: date, dry_run: bool) -> DeletedByAge:
 def _of_landing(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     """Whole folders of days, arrived or not, and what imports keep of them."""
     landing = Landing.of(run.settings)
-    old = [
-        (feed.name, day)
-        for feed in run.use_case.feeds
-        for day in landing.folders(feed.name)
-        if day < first
-    ]
-    files = sum(len(landing.storage.files(f"{feed}/{day}")) for feed, day in old)
+    old: list[tuple[str, date]] = []
+    for feed in run.use_case.feeds:
+        old += [(feed.name, day) for day in landing.folders(feed.name) if day < first]
+    files = sum(len(landing.storage.files(f"{name}/{day}")) for name, day in old)
     files += delete_old_claims(run, first, dry_run=dry_run)
-    for feed, day in () if dry_run else old:
-        landing.remove_day(feed, day)
-    unread = [
-        Unread(path, "in no folder of a day")
-        for feed in run.use_case.feeds
-        for path in undated(landing, feed.name)
-    ]
+    for name, day in () if dry_run else old:
+        landing.remove_day(name, day)
+    paths = chain.from_iterable(undated(landing, feed.name) for feed in run.use_case.feeds)
+    unread = [Unread(path, "in no folder of a day") for path in paths]
     return _account(first, files, unread)
 
 
 def _of_answers(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     """Whole days of the scorer's log of answers."""
     old = [path for day, path in answered_days(run) if day < first]
-    files = sum(1 for path in old for _ in path.rglob("*.parquet"))
+    files = sum(len(list(path.rglob("*.parquet"))) for path in old)
     for path in () if dry_run else old:
         shutil.rmtree(path, ignore_errors=True)
     home = run.settings.home
@@ -143,7 +138,8 @@ def _dated(folder: Path, ending: str) -> Iterator[tuple[date, Path]]:
 
 def unread_of(deleted: Mapping[str, DeletedByAge]) -> list[Unread]:
     """The files that were not understood, of all names."""
-    return [Unread(file.path, file.why) for part in deleted.values() for file in part.unread]
+    files = chain.from_iterable(part.unread for part in deleted.values())
+    return [Unread(file.path, file.why) for file in files]
 
 
 def described(deleted: Mapping[str, DeletedByAge]) -> list[tuple[str, str, int]]:

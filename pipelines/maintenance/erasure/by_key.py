@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
+from itertools import chain
 from typing import Any
 
 from features.state import entities_with_state
@@ -215,17 +216,15 @@ def _unread(
     unread: Iterable[Unread], landed: Mapping[str, Mapping[str, Any]]
 ) -> tuple[Unread, ...]:
     """All files that were not understood, those of the landing zone with them; each once."""
-    files = {
-        Unread(f"landing/{path}", feed["why"][path])
-        for feed in landed.values()
-        for path in feed["unread"]
-    }
+    files: set[Unread] = set()
+    for feed in landed.values():
+        files |= {Unread(f"landing/{path}", feed["why"][path]) for path in feed["unread"]}
     return tuple(sorted({*unread, *files}))
 
 
 def _feeds() -> set[str]:
     """The feeds of all use cases, which may share a landing zone."""
-    return {feed.name for name in names() for feed in load(name).feeds}
+    return {feed.name for feed in chain.from_iterable(load(name).feeds for name in names())}
 
 
 def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:

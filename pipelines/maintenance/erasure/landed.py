@@ -155,11 +155,9 @@ def _parquet_without(content: bytes, subject: Subject) -> tuple[bytes, int]:
 
 def _csv_without(content: bytes, subject: Subject) -> tuple[bytes, int]:
     table = read_table(gzip.decompress(content), [subject.unit, subject.event])
-    places = [
-        (column, place)
-        for column in (subject.unit, subject.event)
-        for place in table.places(column)
-    ]
+    places = []
+    for column in (subject.unit, subject.event):
+        places += [(column, place) for place in table.places(column)]
 
     def keep(row: SavedRow) -> bool:
         return not any(

@@ -60,8 +60,8 @@ def lock_of(path: Path) -> str | None:
 
 
 def strangers(home: Path, folder: Path, known_patterns: Sequence[str]) -> Iterator[Unread]:
-    """The files below a folder whose path there is none of `known_patterns` (patterns of a whole relative
-    path).
+    """The files below a folder whose path there fits none of `known_patterns` (each of a whole
+    relative path).
 
     A link is a stranger whatever its name: what it leads to is not the home's.
     """

@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import product
 from pathlib import Path
 
 from pipelines.base.days import DayRange
@@ -51,7 +52,7 @@ def landed(landing: Landing, feeds: Iterable[Feed], days: Iterable[date], scratc
     """
     feeds, days = tuple(feeds), sorted(days)
     refusals: list[ContractError] = []
-    arrivals = [_arrival(landing, feed, day, refusals) for feed in feeds for day in days]
+    arrivals = [_arrival(landing, feed, day, refusals) for feed, day in product(feeds, days)]
     absent = [arrival for arrival in arrivals if arrival is not None and not arrival.arrived]
     if absent or refusals:
         return Landed([], absent, refusals)

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 
 from expectations.result import GateResult
@@ -86,7 +87,7 @@ def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list
             run, landed(Landing.of(run.settings), run.use_case.feeds, sources, scratch)
         )
         feeds = [prepared(run, feed) for feed in arrived.feeds]
-        displaced = {day for feed in feeds for day in feed.displaced}
+        displaced = set(chain.from_iterable(feed.displaced for feed in feeds))
         if not displaced:
             return feeds
         sources |= displaced
@@ -155,7 +156,7 @@ def _commit(run: Run, feeds: list[Prepared]) -> _Written:
     """
     written = _Written()
     bad = [feed for feed in feeds if any(account.quarantined for account in feed.accounts.values())]
-    rows = [row for feed in bad for row in quarantined_rows(feed.rows, feed.feed)]
+    rows = list(chain.from_iterable(quarantined_rows(feed.rows, feed.feed) for feed in bad))
     written.versions[TABLE] = commit_quarantine(run, rows, set(feeds[0].accounts))
     for feed in reversed(feeds):
         name, before = feed.feed.name, standing(run, feed.feed.name)
@@ -198,6 +199,7 @@ def _account(
         for rule, count in account.rules.items():
             rules[rule] = rules.get(rule, 0) + count
     total = FeedCounts.total(counts.values())
+    overlaps = chain.from_iterable(account.overlaps for account in of_feeds.values())
     return IngestAccount(
         state="arrived" if of_feeds[feeds[0].feed.name].rows_in else "empty",
         rows_in=total.rows_in,
@@ -207,9 +209,7 @@ def _account(
         late=total.late,
         feeds=counts,
         rules=rules,
-        overlaps=tuple(
-            sorted({other for account in of_feeds.values() for other in account.overlaps})
-        ),
+        overlaps=tuple(sorted(set(overlaps))),
         changed_days=tuple(sorted(_changed(written, day))),
         changed=_changed_by_feed(written, day),
         gate={name: GateAccount.of(verdict.of_day(str(day))) for name, verdict in verdicts.items()},
@@ -220,7 +220,7 @@ def _account(
 def _changed(written: _Written, source: date) -> set[date]:
     """Days of any table that this landing day changed, and those that no record names yet."""
     changed = (change.by_source.get(source, frozenset()) for change in written.changes.values())
-    return {day for days in (*changed, written.unrecorded) for day in days}
+    return set(chain(written.unrecorded, *changed))
 
 
 def _changed_by_feed(written: _Written, source: date) -> dict[str, tuple[date, ...]]:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from expectations.frame import gate_frame
@@ -42,21 +43,20 @@ def over_budget(run: Run, feeds: list[Prepared]) -> dict[date, str]:
 
 def _refused_days(run: Run, feeds: list[Prepared]) -> list[tuple[date, RefusedDay]]:
     budget = run.use_case.ingest.bad_row_budget
-    return [
-        (day, RefusedDay(feed.feed, account, budget))
-        for feed in feeds
-        for day, account in feed.accounts.items()
-        if account.quarantined > account.allowed(budget)
-    ]
+    refused = []
+    for feed in feeds:
+        for day, account in feed.accounts.items():
+            if account.quarantined > account.allowed(budget):
+                refused.append((day, RefusedDay(feed.feed, account, budget)))
+    return refused
 
 
 def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -> GateError:
     """The error for days over budget: counts by rule, some of the rows, and the ways out."""
     days, budget = sorted(refused), run.use_case.ingest.bad_row_budget
     broken = [refused_day for _, refused_day in _refused_days(run, feeds)]
-    sample = [
-        row for feed in feeds for row in quarantined_rows(feed.rows, feed.feed, limit=_SAMPLE)
-    ][:_SAMPLE]
+    samples = [quarantined_rows(feed.rows, feed.feed, limit=_SAMPLE) for feed in feeds]
+    sample = list(chain.from_iterable(samples))[:_SAMPLE]
     shown = "; ".join(f"{row.file}: {row.reason}: {row.raw[:300]}" for row in sample)
     return GateError(
         f"too many bad rows: {len(days)} day{'s are' if len(days) > 1 else ' is'} refused whole",

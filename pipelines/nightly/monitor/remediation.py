@@ -27,7 +27,7 @@ UNDO_FALLBACK = 'tollgate fallback --off --reason "…"'
 
 
 def answer(run: Run, day: date, diagnoses: Diagnoses) -> None:
-    """Do about `day` what the policy says; `diagnoses` are the diagnoses of the days up to it, this one
+    """Do about `day` what the policy says; `diagnoses` are those of the days up to it, this one
     included.
 
     The rule decides from the next day on where the cause asks for it, and no longer once the days

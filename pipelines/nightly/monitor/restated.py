@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date, timedelta
+from itertools import chain, starmap
 
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.accounts.monitor import MonitorAccount
@@ -45,16 +46,13 @@ def restate(run: Run, before: date) -> list[date]:
         if watched
         else []
     )
-    stale = {
-        day: changed
-        for day, record in watched.items()
-        if (changed := _changed(run, record, ingested))
-    }
-    subjects = {
-        day: performance_before.subject_day
-        for day in stale
-        if (performance_before := watched[day].account.performance) is not None
-    }
+    changed = {day: _changed(run, record, ingested) for day, record in watched.items()}
+    stale = {day: days for day, days in changed.items() if days}
+    subjects = {}
+    for day in stale:
+        performance_before = watched[day].account.performance
+        if performance_before is not None:
+            subjects[day] = performance_before.subject_day
     performances: dict[date, Performance] = {}
     for span in grouped(set(subjects.values())):
         performances |= performance(run, span)
@@ -99,7 +97,7 @@ def _changed(
     subject = recorded.subject_day
     decisive = DayRange(subject, subject + timedelta(days=run.use_case.label.delay_days))
     after = (days for sequence, days in ingested if sequence > record.sequence)
-    return {day for days in after for day in days if day in decisive}
+    return {day for day in chain.from_iterable(after) if day in decisive}
 
 
 def _judged_again(
@@ -117,9 +115,7 @@ def _judged_again(
 
 
 def _write(run: Run, accounts: Mapping[date, MonitorAccount]) -> None:
-    table = figure_table(
-        [figure for day, account in accounts.items() for figure in figures(day, account)]
-    )
+    table = figure_table(list(chain.from_iterable(starmap(figures, accounts.items()))))
     inputs = run.lake.versions(["predictions", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
     run.lake.replace_listed_days(

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 from functools import cache
+from itertools import chain, starmap
 from pathlib import Path
 
 from pipelines.accounts.features import FeaturesAccount
@@ -94,9 +95,7 @@ def monitor(
         )
         for day, account in judged.items()
     }
-    table = figure_table(
-        [figure for day, account in accounts.items() for figure in figures(day, account)]
-    )
+    table = figure_table(list(chain.from_iterable(starmap(figures, accounts.items()))))
     inputs = run.lake.versions(["predictions", "features", run.use_case.labels.name])
     frame = run.spark.createDataFrame(table)
     written = run.lake.replace_days(

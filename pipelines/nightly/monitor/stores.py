@@ -4,6 +4,8 @@ when it is right.
 
 from __future__ import annotations
 
+from itertools import chain
+
 from pipelines.accounts.incident import IncidentDetail
 from pipelines.alerting.incidents import deliver, report, settle
 from pipelines.ledger.ledger import NewIncident
@@ -42,7 +44,7 @@ def _incident(lost_stores: list[LostStore]) -> NewIncident:
         by="stores",
         sources=("stores",),
         consequence=first.consequence,
-        evidence=tuple(line for store in lost_stores for line in store.evidence),
+        evidence=tuple(chain.from_iterable(store.evidence for store in lost_stores)),
         next_step=first.next_step,
         runbook=RUNBOOK,
     )

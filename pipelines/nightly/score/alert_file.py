@@ -8,6 +8,7 @@ import csv
 import io
 from collections.abc import Mapping
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -44,14 +45,13 @@ def alerts_csv(alerts: pa.Table) -> str:
     rows = alerts.to_pylist()
     width = max((len(row["reasons"]) for row in rows), default=0)
     plain = [name for name in alerts.column_names if name != "reasons"]
-    header = [*plain, *(name for n in range(1, width + 1) for name in _reason_names(n))]
+    header = [*plain, *chain.from_iterable(map(_reason_names, range(1, width + 1)))]
     text = io.StringIO()
     writer = csv.writer(text)
     writer.writerow([inert(name) for name in header])
     for row in rows:
-        cells = [row[name] for name in plain] + [
-            value for reason in row["reasons"] for value in _reason_cells(reason)
-        ]
+        cells = [row[name] for name in plain]
+        cells += chain.from_iterable(map(_reason_cells, row["reasons"]))
         writer.writerow([inert(cell) for cell in cells])
     return text.getvalue()
 

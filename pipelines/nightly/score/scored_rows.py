@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -69,7 +70,7 @@ def score_rows(run: Run, contenders: Contenders, days: DayRange, version: int) -
     champion, challenger = contenders.champion, contenders.challenger
     _require_columns(run, champion, frame.columns)
     others = [scorer for scorer in (challenger, contenders.rule) if scorer is not None]
-    names = [*champion.feature_names, *(name for scorer in others for name in scorer.feature_names)]
+    names = list(chain.from_iterable(scorer.feature_names for scorer in (champion, *others)))
     rows = frame.select("day", *dict.fromkeys([*carried, *names])).toArrow()
     order = [("day", "ascending"), (run.use_case.stored_features.schema.id, "ascending")]
     rows = rows.sort_by(order).combine_chunks()

@@ -99,11 +99,8 @@ def _nights(run: Run, day: date, differing: Differences) -> Ints:
     done = [
         record for record in run.ledger.stage_records(MaterializeAccount) if record.status == "done"
     ]
-    whole = [
-        (record.recorded_at, mark)
-        for record in done
-        if (mark := record.account.watermark) is not None
-    ]
+    marks = [(record.recorded_at, record.account.watermark) for record in done]
+    whole = [(at, mark) for at, mark in marks if mark is not None]
     begun = np.array([microseconds_of(at + TAKEN_OVER) for at, _ in whole], dtype=np.int64)
     ends = [day_number(mark) for _, mark in whole]
     nights = np.array([before - run.use_case.stored_features.reach_days, *ends], dtype=np.int64)

@@ -4,6 +4,7 @@ day.
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -42,12 +43,8 @@ def with_slice_columns(run: Run, predictions: DataFrame, days: DayRange) -> Data
 
 def slice_keys(use_case: UseCase) -> tuple[str, ...]:
     """The entity keys that slices go by, each once."""
-    groups = (
-        part
-        for piece in use_case.evidence.slices
-        for part in piece.where
-        if isinstance(part, KeyGroup)
-    )
+    parts = chain.from_iterable(piece.where for piece in use_case.evidence.slices)
+    groups = (part for part in parts if isinstance(part, KeyGroup))
     return tuple(dict.fromkeys(group.key for group in groups))
 
 
