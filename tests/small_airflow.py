@@ -126,22 +126,22 @@ class SmallAirflow:
         if method == "POST" and re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns", path):
             self.runs += self.make()
             return 200, self.runs[-1].document()
-        if found := re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns", path):
+        if match := re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns", path):
             day = query["partition_key_prefix_pattern"][0]
             return 200, {
                 "dag_runs": [
-                    run.document() for run in self.runs if (run.dag_id, run.day) == (found[1], day)
+                    run.document() for run in self.runs if (run.dag_id, run.day) == (match[1], day)
                 ]
             }
-        if found := re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns/([\w-]+)(/taskInstances)?", path):
-            run = next(run for run in self.runs if run.run_id == found[2])
-            if found[3]:
+        if match := re.fullmatch(r"/api/v2/dags/(\w+)/dagRuns/([\w-]+)(/taskInstances)?", path):
+            run = next(run for run in self.runs if run.run_id == match[2])
+            if match[3]:
                 return 200, {"task_instances": [_task(task) for task in run.tasks]}
             if run.later:
                 run.state = run.later.pop(0)
             return 200, run.document()
-        if found := re.fullmatch(r"/api/v2/dags/(\w+)/clearTaskInstances", path):
-            run = next(run for run in self.runs if run.dag_id == found[1])
+        if match := re.fullmatch(r"/api/v2/dags/(\w+)/clearTaskInstances", path):
+            run = next(run for run in self.runs if run.dag_id == match[1])
             run.state = "queued"
             return 200, {"task_instances": []}
         return 404, {"detail": f"nothing at {method} {path}"}

@@ -230,19 +230,19 @@ def test_the_account_ends_with_labels_rules_and_shares(importing: Caller) -> Non
     assert "event_time_unreadable: 1 row; tx.csv row 101: time 'soon'" in said
     assert "\x1b[2J" not in said
     code, said = importing("south", 3, 3, "--json")
-    told = json.loads(said)
-    assert told["labels"] == [
+    document = json.loads(said)
+    assert document["labels"] == [
         {"value": "0", "meaning": "negative", "rows": 99},
         {"value": "1", "meaning": "positive", "rows": 1},
     ]
-    assert told["rows"] == {
+    assert document["rows"] == {
         "read": 101,
         "filtered": 0,
         "rejected": 1,
         "to_be_quarantined": 1,
         "repeated": 0,
     }
-    assert Path(told["rejected_file"]).read_text().splitlines() == [
+    assert Path(document["rejected_file"]).read_text().splitlines() == [
         "file,row,rule,column,value",
         "tx.csv,101,event_time_unreadable,time,soon",
     ]

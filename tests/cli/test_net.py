@@ -96,9 +96,12 @@ def test_with_json_it_is_a_document_too(
     _failing(monkeypatch, TypeError("unsupported operand"))
     code, out, _ = called(capsys, "doctor", "--json")
     assert code == 1
-    told = json.loads(out)["error"]
-    assert (told["type"], told["found"]) == ("UnexpectedError", "TypeError: unsupported operand")
-    assert str(home) in told["log"]
+    document = json.loads(out)["error"]
+    assert (document["type"], document["found"]) == (
+        "UnexpectedError",
+        "TypeError: unsupported operand",
+    )
+    assert str(home) in document["log"]
 
 
 def test_secrets_and_card_numbers_are_in_neither(

@@ -55,10 +55,10 @@ def test_status_as_json_is_one_document(home: Path) -> None:
     result = CliRunner().invoke(
         build_app(), ["status", "--json", "--from", "2026-11-07", "--to", "2026-11-07"]
     )
-    found = json.loads(result.output)
-    assert [row["day"] for row in found["days"]] == ["2026-11-07"]
-    assert found["champion"] is None
-    assert found["newest"] == {"ingest": "2026-11-07"}
+    document = json.loads(result.output)
+    assert [row["day"] for row in document["days"]] == ["2026-11-07"]
+    assert document["champion"] is None
+    assert document["newest"] == {"ingest": "2026-11-07"}
 
 
 def test_report_writes_the_file_and_says_where(home: Path, tmp_path: Path) -> None:

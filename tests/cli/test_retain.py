@@ -33,8 +33,8 @@ def home(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_call_that_is_not_clear_changes_nothing(
     arguments: tuple[str, ...], said: str, home: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    code, _, told = called(capsys, "retain", *arguments)
+    code, _, printed = called(capsys, "retain", *arguments)
     assert code == 2
-    assert said in told
-    assert "7 OR" not in told, "a key is not shown"
+    assert said in printed
+    assert "7 OR" not in printed, "a key is not shown"
     assert not (home / "ledger.sqlite").exists()

@@ -36,15 +36,15 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
 def ids(run: Run) -> list[str]:
     """Two releases that were champion one after the other, and one that was refused."""
     decisions = ["approved", "approved", "refused"]
-    found = [
+    release_ids = [
         stored_release(run, seed, decision, more=LINEAGE).release_id
         for seed, decision in enumerate(decisions, start=1)
     ]
-    for release in found[:2]:
+    for release in release_ids[:2]:
         run.ledger.move_champion(
             release, expected=run.ledger.champion(), reason="a test's", actor="test", at=AT
         )
-    return found
+    return release_ids
 
 
 def _champion(run: Run) -> str:

@@ -56,9 +56,9 @@ def _alias_incident(run: Run, *, patience: float = 120) -> str:
     """What the incident of the alias says, once a process that follows has given up."""
     deadline = time.monotonic() + patience
     while time.monotonic() < deadline:
-        for one in run.ledger.incidents(open_only=True):
-            if one.kind == "alias":
-                return one.summary
+        for incident in run.ledger.incidents(open_only=True):
+            if incident.kind == "alias":
+                return incident.summary
         time.sleep(0.5)
     raise AssertionError(f"no incident within {patience:.0f} s: {run.ledger.incidents()}")
 

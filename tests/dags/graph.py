@@ -46,8 +46,8 @@ def read_all() -> dict[str, Any]:
             command, env=environment(settings), cwd=CHECKOUT, capture_output=True, timeout=300
         )
     assert done.returncode == 0, done.stderr.decode()
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
-    return found
+    document: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return document
 
 
 def print_all() -> None:

@@ -72,11 +72,11 @@ def test_an_image_is_pinned(name: str) -> None:
 
 
 def version() -> str:
-    found = re.search(
+    match = re.search(
         r'^version = "(.+)"$', (CHECKOUT / "pyproject.toml").read_text(), re.MULTILINE
     )
-    assert found
-    return found[1]
+    assert match
+    return match[1]
 
 
 @pytest.mark.parametrize("name", SERVICES)

@@ -118,9 +118,9 @@ def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
     )
     strangers = [None, (USER, "wrong"), ("", ""), ("nobody", login(settings)[1])]
     assert {
-        httpx.get(f"{url}{path}", auth=one, timeout=60).status_code
+        httpx.get(f"{url}{path}", auth=stranger, timeout=60).status_code
         for path in paths
-        for one in strangers
+        for stranger in strangers
     } == {401}
     assert (
         httpx.post(

@@ -46,8 +46,8 @@ def test_addresses_are_built_from_files_whatever_a_password_holds(tmp_path: Path
     given = {
         key: str(value) for key, value in services()["airflow-scheduler"]["environment"].items()
     }
-    found = json.loads(entered(tmp_path, given, sys.executable, "-c", SHOW).stdout)
-    settings = Settings.from_environment(found)
+    document = json.loads(entered(tmp_path, given, sys.executable, "-c", SHOW).stdout)
+    settings = Settings.from_environment(document)
     for url in (
         settings.ledger,
         settings.airflow_database,
@@ -58,8 +58,8 @@ def test_addresses_are_built_from_files_whatever_a_password_holds(tmp_path: Path
         assert parts.hostname == "postgres"
         assert unquote(str(parts.password)) == f"{parts.username}{AWKWARD}".replace("tollgate", "")
     assert OnlineAddress.of(settings).redis_options()["password"] == f"redis{AWKWARD}"
-    assert found["AWS_SECRET_ACCESS_KEY"] == f"s3_secret{AWKWARD}", "no address: as it is"
-    assert found["TOLLGATE_LAKE"] == "s3://tollgate/lake"
+    assert document["AWS_SECRET_ACCESS_KEY"] == f"s3_secret{AWKWARD}", "no address: as it is"
+    assert document["TOLLGATE_LAKE"] == "s3://tollgate/lake"
 
 
 def test_a_missing_secret_is_named_and_nothing_starts(tmp_path: Path) -> None:
@@ -72,8 +72,8 @@ def test_a_missing_secret_is_named_and_nothing_starts(tmp_path: Path) -> None:
 
 def test_others_variables_are_left_alone(tmp_path: Path) -> None:
     given = {"GREETING": "{name}", "TOLLGATE_NOTIFY_SENDER": "plain"}
-    found = json.loads(entered(tmp_path, given, sys.executable, "-c", SHOW).stdout)
-    assert {key: found[key] for key in given} == given
+    document = json.loads(entered(tmp_path, given, sys.executable, "-c", SHOW).stdout)
+    assert {key: document[key] for key in given} == given
     assert "no such command: nowhere" in entered(tmp_path, {}, "nowhere").stderr
 
 

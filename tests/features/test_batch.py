@@ -98,9 +98,9 @@ def _micros(times: pd.Series) -> pd.Series:
 def test_every_layout_gives_the_same_bits(
     events: DataFrame, expected: pd.DataFrame, layout: Layout
 ) -> None:
-    found = compute_features(events, EVERY_KIND, TARGET, layout=layout).toPandas()
-    found = found.sort_values(["event_time", "transaction_id"]).reset_index(drop=True)
-    pd.testing.assert_frame_equal(found[expected.columns], expected, check_exact=True)
+    computed = compute_features(events, EVERY_KIND, TARGET, layout=layout).toPandas()
+    computed = computed.sort_values(["event_time", "transaction_id"]).reset_index(drop=True)
+    pd.testing.assert_frame_equal(computed[expected.columns], expected, check_exact=True)
 
 
 def test_the_result_holds_keys_features_and_day(events: DataFrame) -> None:
@@ -132,13 +132,15 @@ def test_ids_and_keys_may_be_text(events: DataFrame, expected: pd.DataFrame) -> 
         name: f.format_string("%09d", name)
         for name in ("transaction_id", "customer_id", "terminal_id")
     }
-    found = compute_features(
+    computed = compute_features(
         events.withColumns(columns), EVERY_KIND, TARGET, layout=Layout(stripes=2, buckets=2)
     )
-    found = found.toPandas().sort_values(["event_time", "transaction_id"]).reset_index(drop=True)
-    assert found.transaction_id.astype("int64").tolist() == expected.transaction_id.tolist()
+    computed = (
+        computed.toPandas().sort_values(["event_time", "transaction_id"]).reset_index(drop=True)
+    )
+    assert computed.transaction_id.astype("int64").tolist() == expected.transaction_id.tolist()
     names = list(EVERY_KIND.names)
-    pd.testing.assert_frame_equal(found[names], expected[names], check_exact=True)
+    pd.testing.assert_frame_equal(computed[names], expected[names], check_exact=True)
 
 
 def test_nothing_in_nothing_out(events: DataFrame) -> None:
@@ -182,8 +184,8 @@ def test_other_entities_other_names(spark: SparkSession) -> None:
         rides,
         "ride bigint, started timestamp, station_code string, fare decimal(5,2), seen timestamp",
     )
-    found: Any = compute_features(
+    computed: Any = compute_features(
         frame, features, DayRange(date(2026, 5, 1), date(2026, 5, 2)), reported_at="seen"
     ).toPandas()
-    assert found.station_tx_count_1d.tolist() == [1, 1, 2, 2, 2, 2]
-    assert found.amount.tolist() == [1.5] * 6
+    assert computed.station_tx_count_1d.tolist() == [1, 1, 2, 2, 2, 2]
+    assert computed.amount.tolist() == [1.5] * 6

@@ -85,12 +85,12 @@ def agree(feature: Feature, found: float, expected: float) -> bool:
 @settings(max_examples=300, deadline=None)
 @given(histories())
 def test_every_kind_equals_the_oracle(events: list[Event]) -> None:
-    found = compute(EVERY_KIND.features, columns(events), np.arange(len(events)))
+    computed = compute(EVERY_KIND.features, columns(events), np.arange(len(events)))
     for feature in EVERY_KIND.features:
-        assert found[feature.name].dtype == feature.dtype
+        assert computed[feature.name].dtype == feature.dtype
         for row, event in enumerate(events):
             expected = value(feature, event, events)
-            assert agree(feature, found[feature.name][row], expected), (
+            assert agree(feature, computed[feature.name][row], expected), (
                 feature.name,
                 event,
                 expected,
@@ -124,9 +124,9 @@ def _matters(event: Event, asked: Event) -> bool:
 def test_order_of_events_does_not_matter(events: list[Event], random: object) -> None:
     shuffled = list(events)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
-    one = compute(EVERY_KIND.features, columns(events), np.argsort([e.id for e in events]))
+    computed = compute(EVERY_KIND.features, columns(events), np.argsort([e.id for e in events]))
     other = compute(EVERY_KIND.features, columns(shuffled), np.argsort([e.id for e in shuffled]))
-    assert all(np.array_equal(one[name], other[name]) for name in one)
+    assert all(np.array_equal(computed[name], other[name]) for name in computed)
 
 
 def test_window_edges_to_the_microsecond() -> None:
@@ -143,13 +143,13 @@ def test_window_edges_to_the_microsecond() -> None:
         Event(3, t, 800, keys),
         Event(4, t, 1600, keys),
     ]
-    found = compute(
+    computed = compute(
         [EVERY_KIND["customer_tx_count_1d"], EVERY_KIND["customer_amount_mean_1d"]],
         columns(events),
         [3],
     )
-    assert found["customer_tx_count_1d"] == [3]
-    assert found["customer_amount_mean_1d"] == [(200 + 400 + 800) / 3 / 100]
+    assert computed["customer_tx_count_1d"] == [3]
+    assert computed["customer_amount_mean_1d"] == [(200 + 400 + 800) / 3 / 100]
 
 
 def test_report_counts_from_its_instant() -> None:
@@ -164,8 +164,10 @@ def test_report_counts_from_its_instant() -> None:
         Event(3, START + timedelta(days=14) - MICROSECOND, 100, keys),
         Event(4, START + timedelta(days=14), 100, keys),
     ]
-    found = compute([EVERY_KIND["terminal_fraud_rate_7d"]], columns([fraud, *asked]), [1, 2, 3, 4])
-    assert found["terminal_fraud_rate_7d"].tolist() == [0.0, 1.0, 1 / 1, 0.0]
+    computed = compute(
+        [EVERY_KIND["terminal_fraud_rate_7d"]], columns([fraud, *asked]), [1, 2, 3, 4]
+    )
+    assert computed["terminal_fraud_rate_7d"].tolist() == [0.0, 1.0, 1 / 1, 0.0]
 
 
 def test_hot_key_costs_no_more_than_many_keys() -> None:
@@ -194,8 +196,8 @@ def test_keys_may_be_text_or_large_numbers() -> None:
             reported=numbers.reported,
             keys={**numbers.keys, "customer": keys},
         )
-        found = compute([EVERY_KIND["customer_tx_count_1d"]], renamed, np.arange(6))
-        assert found["customer_tx_count_1d"].tolist() == [1, 1, 2, 2, 3, 3]
+        computed = compute([EVERY_KIND["customer_tx_count_1d"]], renamed, np.arange(6))
+        assert computed["customer_tx_count_1d"].tolist() == [1, 1, 2, 2, 3, 3]
 
 
 def test_columns_of_different_length_are_refused() -> None:
@@ -236,9 +238,9 @@ def _timed(events: Events) -> tuple[dict[str, np.ndarray], float]:
     seconds = []
     for _ in range(2):
         began = time.process_time()
-        found = compute(EVERY_KIND.features, events, np.arange(len(events)))
+        computed = compute(EVERY_KIND.features, events, np.arange(len(events)))
         seconds.append(time.process_time() - began)
-    return found, min(seconds)
+    return computed, min(seconds)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_values_survive_among_rows_that_have_none_in_any_chunks(
     "chunks", [[], [pa.array([None, None], pa.binary())]], ids=["no chunk", "only nulls"]
 )
 def test_no_rows_have_no_values(chunks: list[pa.Array]) -> None:
-    found = unpacked(pa.chunked_array(chunks, pa.binary()), np.empty(0, dtype=np.intp), FEATURES)
-    assert {name: len(column) for name, column in found.items()} == dict.fromkeys(
+    values = unpacked(pa.chunked_array(chunks, pa.binary()), np.empty(0, dtype=np.intp), FEATURES)
+    assert {name: len(column) for name, column in values.items()} == dict.fromkeys(
         (f.name for f in FEATURES), 0
     )

@@ -358,10 +358,10 @@ def test_a_count_shrinks_while_nothing_happens() -> None:
 
 def test_its_own_label_is_not_told_to_a_request() -> None:
     """A request that carries a report (a row of the lake does) is answered as if it did not."""
-    told = make_events([(10 * DAY, 1000, 1, 1, 0)])
+    events = make_events([(10 * DAY, 1000, 1, 1, 0)])
     answer, expected = (
         StreamFeatures(EVERY_KIND).serve(e, EVERY_KIND.features)[0]
-        for e in (told, unreported(told))
+        for e in (events, unreported(events))
     )
     assert {name: v.tolist() for name, v in answer.items()} == {
         name: v.tolist() for name, v in expected.items()

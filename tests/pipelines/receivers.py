@@ -24,29 +24,29 @@ class Receiver:
 @contextmanager
 def receiving() -> Iterator[Receiver]:
     """An HTTP receiver of JSON on a free port."""
-    found = Receiver()
+    receiver = Receiver()
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            if found.status < 400:
-                found.bodies.append(body)
-            self.send_response(found.status)
+            if receiver.status < 400:
+                receiver.bodies.append(body)
+            self.send_response(receiver.status)
             self.end_headers()
 
         def log_message(self, format: str, *args: object) -> None:
             """Say nothing."""
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    found.address = f"http://127.0.0.1:{server.server_port}/hook/secret"
+    receiver.address = f"http://127.0.0.1:{server.server_port}/hook/secret"
     with _served(server):
-        yield found
+        yield receiver
 
 
 @contextmanager
 def mailbox() -> Iterator[Receiver]:
     """An SMTP server on a free port, as much of it as a client needs."""
-    found = Receiver()
+    receiver = Receiver()
 
     class Handler(socketserver.StreamRequestHandler):
         def handle(self) -> None:
@@ -56,15 +56,15 @@ def mailbox() -> Iterator[Receiver]:
                 if verb == b"DATA":
                     self.wfile.write(b"354 go on\r\n")
                     mail = b"".join(iter(self.rfile.readline, b".\r\n"))
-                    found.bodies.append(mail.decode())
+                    receiver.bodies.append(mail.decode())
                 self.wfile.write(b"221 bye\r\n" if verb == b"QUIT" else b"250 ok\r\n")
                 if verb == b"QUIT":
                     return
 
     server = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
-    found.address = f"127.0.0.1:{server.server_address[1]}"
+    receiver.address = f"127.0.0.1:{server.server_address[1]}"
     with _served(server):
-        yield found
+        yield receiver
 
 
 @contextmanager

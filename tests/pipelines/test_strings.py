@@ -126,7 +126,7 @@ def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> 
         return
     assert ledger.latest("ingest")[DAY].account.reason == text
     assert ledger.latest("ingest")[DAY].run_id == text
-    kept = next(one for one in ledger.incidents() if one.incident_id == number)
+    kept = next(incident for incident in ledger.incidents() if incident.incident_id == number)
     assert (kept.subject, kept.summary, kept.resolution, kept.detail.next_step) == (
         text,
         text,

@@ -139,8 +139,8 @@ def asked(url: str, method: str = "get", **more: Any) -> httpx.Response:
 def changed(token: str, **claims: object) -> str:
     """A token with other claims, signed as the server signs (JWS, HS512)."""
     header, payload, _ = token.split(".")
-    found = json.loads(base64.urlsafe_b64decode(payload + "=="))
-    content = f"{header}.{_base64(json.dumps({**found, **claims}).encode())}"
+    document = json.loads(base64.urlsafe_b64decode(payload + "=="))
+    content = f"{header}.{_base64(json.dumps({**document, **claims}).encode())}"
     return f"{content}.{_base64(hmac.digest(SECRET.encode(), content.encode(), hashlib.sha512))}"
 
 
@@ -231,9 +231,9 @@ def test_a_huge_form_is_refused_and_takes_no_memory(
 
 def peak_memory(pid: int) -> int:
     """The largest resident memory that the process ever had, bytes."""
-    found = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
-    assert found
-    return int(found[1]) * 1024
+    match = re.search(r"VmHWM:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text())
+    assert match
+    return int(match[1]) * 1024
 
 
 @pytest.mark.guarantee(

@@ -11,5 +11,5 @@ from tests.serve.serving import Served, served
 
 @pytest.fixture(scope="module")
 def scorer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    with served(tmp_path_factory.mktemp("scorer") / "home") as one:
-        yield one
+    with served(tmp_path_factory.mktemp("scorer") / "home") as running:
+        yield running

@@ -84,14 +84,14 @@ def served(
     thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
     thread.start()
     assert ready.wait(60)
-    one = Served(
+    running = Served(
         f"{settings.serve_scheme}://127.0.0.1:{port}", port, keys, settings, *begun, thread
     )
     try:
-        yield one
+        yield running
     finally:
         if thread.is_alive():
-            one.end()
+            running.end()
         thread.join(60)
         assert not thread.is_alive()
 

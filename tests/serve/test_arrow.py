@@ -72,8 +72,8 @@ def test_the_answers_are_those_that_json_gets(scorer: Served) -> None:
     rows = pa.ipc.open_stream(answered.content).read_all().to_pylist()
     with scorer.http() as http:
         again = [row | {"transaction_id": row["transaction_id"] + 1000} for row in events]
-        told = http.post("/v1/score", json={"events": again, "reasons": True}).json()["answers"]
-    for row, other, sent in zip(rows, told, events, strict=True):
+        body = http.post("/v1/score", json={"events": again, "reasons": True}).json()["answers"]
+    for row, other, sent in zip(rows, body, events, strict=True):
         assert row["transaction_id"] == sent["transaction_id"]
         assert row["flags"] == ",".join(other["flags"]) == ""
         for name in (
@@ -117,30 +117,32 @@ def test_a_mixture_of_deciders_and_flags_is_told_by_row() -> None:
             {"events": [at(i) for i in range(4)], "reasons": True, "features": True}
         ).encode()
     )
-    told = json.loads(JSON.write(asked, Share(answers, 2, 6)))["answers"]
+    document = json.loads(JSON.write(asked, Share(answers, 2, 6)))["answers"]
     rows = pa.ipc.open_stream(ARROW.write(asked, Share(answers, 2, 6))).read_all().to_pylist()
     assert (
         [row["release"] for row in rows]
-        == [row["release"] for row in told]
+        == [row["release"] for row in document]
         == ["rule", "a", "b", "rule"]
     )
     assert (
         [row["fallback"] for row in rows]
-        == [row["fallback"] for row in told]
+        == [row["fallback"] for row in document]
         == [True, False, False, True]
     )
     assert [row["fallback_reason"] for row in rows] == ["down", "", "", "down"]
-    assert [row.get("fallback_reason", "") for row in told] == ["down", "", "", "down"]
+    assert [row.get("fallback_reason", "") for row in document] == ["down", "", "", "down"]
     assert (
         [row["flags"].split(",") for row in rows][1]
-        == told[1]["flags"]
+        == document[1]["flags"]
         == ["unknown_entity", "repeated"]
     )
-    assert [row["reasons"] for row in rows] == [row["reasons"] for row in told]
+    assert [row["reasons"] for row in rows] == [row["reasons"] for row in document]
     assert (
-        [row["feature.f"] for row in rows] == [row["features"]["f"] for row in told] == [2, 3, 4, 5]
+        [row["feature.f"] for row in rows]
+        == [row["features"]["f"] for row in document]
+        == [2, 3, 4, 5]
     )
-    assert told[0]["features"]["g"] is None
+    assert document[0]["features"]["g"] is None
 
 
 def at(number: int = 1, **changes: Any) -> dict[str, Any]:

@@ -62,10 +62,10 @@ def test_requests_that_arrive_together_are_scored_together_and_get_their_own_ans
     with served(tmp_path / "home", gate) as scorer, ThreadPoolExecutor(24) as pool:
         gate.open.clear()
         asked = [list(range(10 * i, 10 * i + 1 + i % 3)) for i in range(24)]
-        told = [pool.submit(ask, scorer, numbers) for numbers in asked]
+        futures = [pool.submit(ask, scorer, numbers) for numbers in asked]
         until(lambda: scorer.service.lifetime.batcher().rows == sum(map(len, asked)))
         gate.open.set()
-        for numbers, one in zip(asked, told, strict=True):
+        for numbers, one in zip(asked, futures, strict=True):
             status, answer = one.result(120)
             assert status == 200
             assert [row["transaction_id"] for row in answer["answers"]] == numbers
@@ -79,10 +79,10 @@ def test_requests_that_arrive_together_are_scored_together_and_get_their_own_ans
 def test_a_batch_has_a_bound(tmp_path: Path, gate: Gate) -> None:
     with served(tmp_path / "home", gate, batch_rows=5) as scorer, ThreadPoolExecutor(12) as pool:
         gate.open.clear()
-        told = [pool.submit(ask, scorer, [2 * i, 2 * i + 1]) for i in range(12)]
+        futures = [pool.submit(ask, scorer, [2 * i, 2 * i + 1]) for i in range(12)]
         until(lambda: scorer.service.lifetime.batcher().rows == 24)
         gate.open.set()
-        assert all(one.result(120)[0] == 200 for one in told)
+        assert all(one.result(120)[0] == 200 for one in futures)
         assert max(gate.calls) == 4
         assert ask(scorer, list(range(7)))[0] == 200
         assert max(gate.calls) == 7
@@ -93,14 +93,14 @@ def test_a_deadline_that_passes_is_answered_by_the_rule_and_flagged(
 ) -> None:
     with served(tmp_path / "home", gate, deadline_ms=200) as scorer:
         gate.open.clear()
-        status, told = ask(scorer, [1, 399])
+        status, answer = ask(scorer, [1, 399])
         assert status == 200
-        assert [row["flags"] for row in told["answers"]] == [["fallback"], ["fallback"]]
-        assert {row["release"] for row in told["answers"]} == {"rule"}
-        assert {row["fallback_reason"] for row in told["answers"]} == {"the deadline has passed"}
+        assert [row["flags"] for row in answer["answers"]] == [["fallback"], ["fallback"]]
+        assert {row["release"] for row in answer["answers"]} == {"rule"}
+        assert {row["fallback_reason"] for row in answer["answers"]} == {"the deadline has passed"}
         until(lambda: scorer.service.lifetime.batcher().stuck)
-        status, told = ask(scorer, [2])
-        assert "earlier batch" in told["answers"][0]["fallback_reason"], (
+        status, answer = ask(scorer, [2])
+        assert "earlier batch" in answer["answers"][0]["fallback_reason"], (
             "it does not wait for a deadline of its own"
         )
         with scorer.http("") as http:
@@ -133,17 +133,17 @@ def test_overload_is_shed_and_recovers(tmp_path: Path, gate: Gate) -> None:
         ThreadPoolExecutor(16) as pool,
     ):
         gate.open.clear()
-        told = [
+        futures = [
             pool.submit(ask, scorer, [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]) for i in range(16)
         ]
-        until(lambda: sum(one.done() for one in told) >= 11)
-        shed = [one.result() for one in told if one.done()]
+        until(lambda: sum(one.done() for one in futures) >= 11)
+        shed = [one.result() for one in futures if one.done()]
         assert {status for status, _ in shed} == {429}
         with scorer.http() as http:
             further = http.post("/v1/score", json={"events": [event(i) for i in range(4)]})
             assert (further.status_code, further.headers["retry-after"]) == (429, "1")
         gate.open.set()
-        answered = [one.result(120)[0] for one in told]
+        answered = [one.result(120)[0] for one in futures]
         assert answered.count(200) == 5
         assert answered.count(429) == 11
         assert ask(scorer, list(range(10)))[0] == 200
@@ -155,9 +155,9 @@ def test_overload_is_shed_and_recovers(tmp_path: Path, gate: Gate) -> None:
 def test_an_engine_that_fails_is_stood_in_for(tmp_path: Path) -> None:
     engine = SmallEngine(load("fraud"), fails=True)
     with served(tmp_path / "home", engine) as scorer:
-        status, told = ask(scorer, [1])
+        status, answer = ask(scorer, [1])
         assert status == 200
-        assert told["answers"][0]["fallback_reason"] == "the engine failed: RuntimeError"
+        assert answer["answers"][0]["fallback_reason"] == "the engine failed: RuntimeError"
         engine.fails = False
         assert ask(scorer, [1])[1]["answers"][0]["flags"] == []
         assert scorer.service.gauges.fallback_rows == 1
@@ -171,8 +171,8 @@ def test_before_it_is_open_it_says_so(tmp_path: Path, gate: Gate) -> None:
         return gate
 
     with served(tmp_path / "home", opened=opened) as scorer:
-        status, told = ask(scorer, [1])
-        assert (status, told["type"]) == (503, "urn:tollgate:unavailable")
+        status, answer = ask(scorer, [1])
+        assert (status, answer["type"]) == (503, "urn:tollgate:unavailable")
         with scorer.http("") as http:
             assert http.get("/ready").json()["problems"] == ["the scorer is not open yet"]
             assert http.get("/health").is_success

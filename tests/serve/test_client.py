@@ -61,13 +61,13 @@ def test_it_comes_again_until_the_service_is_open(tmp_path: Path) -> None:
 
     def opened():
         assert opening.wait(120)
-        return open_rule(one.settings)
+        return open_rule(running.settings)
 
     def open_once_it_was_refused() -> None:
-        until(lambda: one.service.gauges.requests["/v1/score", 503] > 0)
+        until(lambda: running.service.gauges.requests["/v1/score", 503] > 0)
         opening.set()
 
-    with served(tmp_path / "home", opened=opened) as one, one.client(attempts=20) as client:
+    with served(tmp_path / "home", opened=opened) as running, running.client(attempts=20) as client:
         assert not client.ready()
         watching = threading.Thread(target=open_once_it_was_refused)
         watching.start()

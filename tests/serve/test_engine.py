@@ -235,10 +235,10 @@ def test_a_scorer_that_starts_without_its_champion_decides_as_the_night_does(run
     engine.look_at_ledger()
     answers = score(engine, TODAY)
     engine.close()
-    told = {answers.deciders[i].release_id for i in answers.decided_by.tolist()}
+    deciders = {answers.deciders[i].release_id for i in answers.decided_by.tolist()}
     assert nightly.champion.fallback
     assert nightly.challenger is not None
-    assert told == {nightly.champion.release_id, nightly.challenger.release_id}
+    assert deciders == {nightly.champion.release_id, nightly.challenger.release_id}
 
 
 def test_without_a_release_the_declared_rule_answers_flagged(tmp_path: Path) -> None:
@@ -259,9 +259,9 @@ def test_on_days_of_a_fallback_by_policy_the_rule_decides(run: Run, engine: Live
     begin(run.ledger, DAY, reason="a bug", actor="test", at=NOW)
     engine.look_at_ledger()
     answers = score(engine, taken(TODAY, slice(0, 5)))
-    told = {answers.deciders[i] for i in answers.decided_by.tolist()}
-    assert {(one.release_id, one.fallback) for one in told} == {("rule", True)}
-    assert "a bug" in next(iter(told)).reason
+    deciders = {answers.deciders[i] for i in answers.decided_by.tolist()}
+    assert {(one.release_id, one.fallback) for one in deciders} == {("rule", True)}
+    assert "a bug" in next(iter(deciders)).reason
     assert answers.names, "what the champion saw is kept all the same"
 
 
@@ -274,8 +274,8 @@ def test_each_row_tells_the_fallback_that_covers_its_own_day(run: Run, engine: L
     begin(run.ledger, DAY + timedelta(days=30), reason="the second bug", actor="test", at=NOW)
     engine.look_at_ledger()
     answers = score(engine, taken(TODAY, slice(0, 5)))
-    told = {answers.deciders[i].reason for i in answers.decided_by.tolist()}
-    assert told == {f"by policy since {DAY}: the first bug"}
+    deciders = {answers.deciders[i].reason for i in answers.decided_by.tolist()}
+    assert deciders == {f"by policy since {DAY}: the first bug"}
 
 
 def test_a_canary_decides_for_its_share_and_a_shadow_for_nobody(
@@ -317,10 +317,10 @@ def test_what_only_the_challenger_reads_is_logged_and_not_told(run: Run) -> None
     assert answers.part(1, 3).shown_names == small.names
     wire = JsonWire(run.use_case, door(run.use_case, now=lambda: 0), most_rows=len(TODAY))
     rows = np.column_stack([TODAY.id, TODAY.time, TODAY.cents, *TODAY.keys.values()])
-    told = json.loads(
+    document = json.loads(
         wire.write(ScoreRequest(rows=rows, features=True), Share(answers, 0, len(TODAY)))
     )["answers"]
-    assert {tuple(one["features"]) for one in told} == {small.names}
+    assert {tuple(one["features"]) for one in document} == {small.names}
     logged = {
         table.num_rows: table
         for table in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])

@@ -16,14 +16,14 @@ from tests.serve.nights import history, make_home
 def test_nothing_is_compiled_or_loaded_by_a_request(tmp_path: Path) -> None:
     make_home(tmp_path / "home", history())
     command = [sys.executable, "-m", "tests.serve.first_request", str(tmp_path / "home")]
-    told = json.loads(
+    document = json.loads(
         subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[
             -1
         ]
     )
-    assert told["before"] == told["after"]
-    assert told["before"]["serve"] >= 1
-    assert told["before"]["report"] >= 1
+    assert document["before"] == document["after"]
+    assert document["before"]["serve"] >= 1
+    assert document["before"]["report"] >= 1
 
 
 def test_warming_up_moves_no_state_and_counts_nothing(tmp_path: Path) -> None:

@@ -29,10 +29,10 @@ def post(scorer: Served, content: Any, **more: Any) -> httpx.Response:
 def test_one_event_gets_one_answer(scorer: Served) -> None:
     answered = post(scorer, event(1001, amount=220))
     assert answered.status_code == 200
-    told = answered.json()
-    assert told.pop("feature_set") == load("fraud").feature_sets["baseline"].digest
-    assert told.pop("model_version").startswith("rule-")
-    assert told == {
+    body = answered.json()
+    assert body.pop("feature_set") == load("fraud").feature_sets["baseline"].digest
+    assert body.pop("model_version").startswith("rule-")
+    assert body == {
         "transaction_id": 1001,
         "score": 0.5,
         "decision": True,
@@ -45,17 +45,17 @@ def test_one_event_gets_one_answer(scorer: Served) -> None:
 
 def test_several_events_get_answers_in_their_order_with_what_was_asked(scorer: Served) -> None:
     events = [event(2000 + i, amount=i, customer_id=99) for i in range(5)]
-    told = post(scorer, {"events": events, "reasons": True, "features": True}).json()["answers"]
-    assert [row["transaction_id"] for row in told] == [2000 + i for i in range(5)]
-    assert [row["features"]["amount"] for row in told] == [0, 1, 2, 3, 4]
-    assert [row["reasons"][0]["feature"] for row in told] == ["amount"] * 5
-    assert set(told[0]["features"]) == set(load("fraud").feature_sets["baseline"].names)
+    body = post(scorer, {"events": events, "reasons": True, "features": True}).json()["answers"]
+    assert [row["transaction_id"] for row in body] == [2000 + i for i in range(5)]
+    assert [row["features"]["amount"] for row in body] == [0, 1, 2, 3, 4]
+    assert [row["reasons"][0]["feature"] for row in body] == ["amount"] * 5
+    assert set(body[0]["features"]) == set(load("fraud").feature_sets["baseline"].names)
 
 
 def test_the_query_asks_too(scorer: Served) -> None:
-    told = post(scorer, event(2100), params={"reasons": "true", "features": "1"}).json()
-    assert told["reasons"]
-    assert told["features"]
+    body = post(scorer, event(2100), params={"reasons": "true", "features": "1"}).json()
+    assert body["reasons"]
+    assert body["features"]
     refused = post(scorer, event(2101), params={"reason": "true"})
     assert (refused.status_code, refused.json()["field"]) == (400, "reason")
 
@@ -87,8 +87,8 @@ def test_whole_numbers_are_exact(scorer: Served, number: int) -> None:
     ],
 )
 def test_amounts_are_exact_to_the_cent(scorer: Served, amount: Any, cents: int) -> None:
-    told = post(scorer, {"events": [event(2300 + cents, amount=amount)], "features": True}).json()
-    assert told["answers"][0]["features"]["amount"] == cents / 100
+    body = post(scorer, {"events": [event(2300 + cents, amount=amount)], "features": True}).json()
+    assert body["answers"][0]["features"]["amount"] == cents / 100
 
 
 @given(cents=st.integers(0, 10_000_000))
@@ -109,8 +109,8 @@ def _changed(**changes: Any) -> bytes:
 
 
 def _raw(name: str, value: str) -> bytes:
-    told = event(3000)
-    return json.dumps(told | {name: "@"}).replace('"@"', value).encode()
+    fields = event(3000)
+    return json.dumps(fields | {name: "@"}).replace('"@"', value).encode()
 
 
 def _without(name: str) -> bytes:
@@ -196,12 +196,12 @@ def test_bad_input_is_refused_with_field_and_reason(scorer: Served, name: str) -
 
 def test_a_bad_row_is_named_and_nothing_of_the_request_is_scored(scorer: Served) -> None:
     events = [event(4000), event(4001, amount=-1), event(4002)]
-    told = post(scorer, {"events": events}).json()
-    assert (told["row"], told["field"], told["found"]) == (1, "amount", "-1.0")
-    assert told["expected"] == "0.00 to 100,000.00, at most two decimals"
+    body = post(scorer, {"events": events}).json()
+    assert (body["row"], body["field"], body["found"]) == (1, "amount", "-1.0")
+    assert body["expected"] == "0.00 to 100,000.00, at most two decimals"
     assert post(scorer, event(4000)).json()["flags"] == []
-    told = post(scorer, {"events": [event(4003), event(4004, customer_id="x")]}).json()
-    assert (told["row"], told["field"], told["expected"], told["found"]) == (
+    body = post(scorer, {"events": [event(4003), event(4004, customer_id="x")]}).json()
+    assert (body["row"], body["field"], body["expected"], body["found"]) == (
         1,
         "customer_id",
         "a whole number",

@@ -257,13 +257,13 @@ def test_keys_on_the_command_line(
     assert called(capsys, "serve", "keys", "add", "shop", "--role", "reader")[0] == 2
     assert called(capsys, "serve", "keys", "add", "Shop!", "--role", "scorer")[0] == 2
     assert called(capsys, "serve", "keys", "add", "other", "--role", "owner")[0] == 2
-    code, told, _ = called(capsys, "serve", "keys", "list", "--json")
-    assert [(one["name"], one["roles"]) for one in json.loads(told)] == [("shop", ["scorer"])]
-    assert key.strip() not in told
-    told = called(
+    code, printed, _ = called(capsys, "serve", "keys", "list", "--json")
+    assert [(one["name"], one["roles"]) for one in json.loads(printed)] == [("shop", ["scorer"])]
+    assert key.strip() not in printed
+    printed = called(
         capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "500", "--burst", "2000"
     )
-    assert (told[0], told[1].strip()) == (0, "shop: 500 a second, 2000 at once")
+    assert (printed[0], printed[1].strip()) == (0, "shop: 500 a second, 2000 at once")
     assert called(capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "0")[0] == 2
     assert json.loads(called(capsys, "serve", "keys", "list", "--json")[1])[0]["burst_rows"] == 2000
     assert called(capsys, "serve", "keys", "limit", "shop")[1].strip() == "shop: no limit"

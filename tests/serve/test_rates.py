@@ -123,11 +123,11 @@ def test_over_http_one_key_waits_as_long_as_it_is_told_and_others_do_not(tmp_pat
     each other.
     """
     now = [0.0]
-    with served(tmp_path / "home", RuleEngine(load("fraud"))) as one:
-        one.service.rates._clock = lambda: now[0]
-        other = access.add(one.settings, "other", ["scorer"], made_at=MADE_AT)
-        access.limit(one.settings, "scorer", 40.0, 20)
-        with one.http() as http, one.http("reader") as reader:
+    with served(tmp_path / "home", RuleEngine(load("fraud"))) as running:
+        running.service.rates._clock = lambda: now[0]
+        other = access.add(running.settings, "other", ["scorer"], made_at=MADE_AT)
+        access.limit(running.settings, "scorer", 40.0, 20)
+        with running.http() as http, running.http("reader") as reader:
             many = {"events": [event(number) for number in range(100)]}
             until(lambda: http.post("/v1/score", json=many).status_code == 429)
             answered = http.post("/v1/score", json=event(1))
@@ -149,7 +149,7 @@ def test_over_http_one_key_waits_as_long_as_it_is_told_and_others_do_not(tmp_pat
                 if line.startswith("tollgate_serve_over_rate_total")
             )
             assert 'key="scorer"' in line
-            assert not any(secret in text for secret in (other, *one.keys.values()))
+            assert not any(secret in text for secret in (other, *running.keys.values()))
 
 
 def test_limits_are_kept_and_one_that_cannot_be_is_refused(tmp_path: Path) -> None:

@@ -127,10 +127,10 @@ def test_a_client_that_closes_its_sending_side_early_gets_its_answers(
     with socket.create_connection(("127.0.0.1", scorer.port), timeout=10) as to:
         to.sendall((head.encode() + body) * requests)
         to.shutdown(socket.SHUT_WR)
-        found = b""
+        received = b""
         while part := to.recv(65536):
-            found += part
-    assert found.count(b"HTTP/1.1 200 OK") == requests
+            received += part
+    assert received.count(b"HTTP/1.1 200 OK") == requests
 
 
 def test_a_request_that_is_cut_off_by_the_end_of_sending_ends_the_connection(
@@ -145,10 +145,10 @@ def test_a_request_that_is_cut_off_by_the_end_of_sending_ends_the_connection(
             f"{head}content-type: application/json\r\ncontent-length: 100\r\n\r\n{{".encode()
         )
         to.shutdown(socket.SHUT_WR)
-        found = b""
+        received = b""
         while part := to.recv(65536):
-            found += part
-    assert found == b"", "half a request gets no answer"
+            received += part
+    assert received == b"", "half a request gets no answer"
 
 
 @pytest.mark.parametrize(
@@ -205,8 +205,8 @@ def test_reports_are_known_by_their_event_or_wait(scorer: Served) -> None:
 
 def test_what_decides_and_how_it_stands(scorer: Served) -> None:
     with scorer.http("reader") as http:
-        told = http.get("/v1/release").json()
-        assert (told["release"], told["ready"], told["problems"]) == ("small", True, [])
+        body = http.get("/v1/release").json()
+        assert (body["release"], body["ready"], body["problems"]) == ("small", True, [])
         assert http.get("/ready").json() == {"ready": True, "release": "small", "problems": []}
         assert http.get("/health").json() == {"status": "alive"}
 
@@ -257,13 +257,13 @@ def test_metrics_are_open_metrics_and_count(scorer: Served) -> None:
 
 
 def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
-    with served(tmp_path / "home") as one:
-        token = access.add(one.settings, "late", ["scorer"], made_at=MADE_AT)
-        one.keys["late"] = token
-        with one.http("late") as http:
-            one.loop.call_soon_threadsafe(one.service.keys.refresh)
+    with served(tmp_path / "home") as running:
+        token = access.add(running.settings, "late", ["scorer"], made_at=MADE_AT)
+        running.keys["late"] = token
+        with running.http("late") as http:
+            running.loop.call_soon_threadsafe(running.service.keys.refresh)
             until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
-            access.revoke(one.settings, "late")
+            access.revoke(running.settings, "late")
             until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
 
 
@@ -273,8 +273,8 @@ def test_a_key_comes_and_goes_without_a_restart(tmp_path) -> None:
 def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_is_mended(
     tmp_path, caplog: pytest.LogCaptureFixture, content: str
 ) -> None:
-    with served(tmp_path / "home") as one, one.http() as http:
-        path = access.keys_file(one.settings)
+    with served(tmp_path / "home") as running, running.http() as http:
+        path = access.keys_file(running.settings)
         whole = path.read_text()
         until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
         write_whole(path, lambda partial: partial.write_text(content), what="the keys")
@@ -314,11 +314,11 @@ TRUE = (
 def test_the_description_is_true(scorer: Served) -> None:
     key = {"authorization": f"Bearer {scorer.keys['scorer']}"}
     with scorer.http() as http:
-        told = http.get("/openapi.json").json()
-    assert told["openapi"].startswith("3.1")
-    assert told["paths"].keys() == scorer.service.routes.keys()
-    assert re.fullmatch(r"Event|Events", told["components"]["schemas"]["Event"]["title"])
-    described = schemathesis.openapi.from_dict(told)
+        body = http.get("/openapi.json").json()
+    assert body["openapi"].startswith("3.1")
+    assert body["paths"].keys() == scorer.service.routes.keys()
+    assert re.fullmatch(r"Event|Events", body["components"]["schemas"]["Event"]["title"])
+    described = schemathesis.openapi.from_dict(body)
     described.config.update(base_url=scorer.url)
     tried = 0
     for found in described.get_all_operations():

@@ -32,9 +32,9 @@ Secured = tuple[Served, Authority]
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Secured]:
     folder = tmp_path_factory.mktemp("tls")
     authority, named = with_certificate(folder)
-    told = {name.removeprefix("serve_"): path for name, path in named.items()}
-    with served(folder / "home", RuleEngine(load("fraud")), **told) as one:
-        yield one, authority
+    options = {name.removeprefix("serve_"): path for name, path in named.items()}
+    with served(folder / "home", RuleEngine(load("fraud")), **options) as running:
+        yield running, authority
 
 
 @pytest.fixture(scope="module")
@@ -44,11 +44,11 @@ def hasty(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
     """
     folder = tmp_path_factory.mktemp("hasty")
     _, named = with_certificate(folder)
-    told = {name.removeprefix("serve_"): path for name, path in named.items()}
+    options = {name.removeprefix("serve_"): path for name, path in named.items()}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(server, "HANDSHAKE_SECONDS", 0.5)
-        with served(folder / "home", RuleEngine(load("fraud")), **told) as one:
-            yield one
+        with served(folder / "home", RuleEngine(load("fraud")), **options) as running:
+            yield running
 
 
 def shown(scorer: Served) -> str:
@@ -74,8 +74,8 @@ def test_a_client_that_does_not_trust_it_sends_nothing_and_does_not_try_again(
     sent.
     """
     authority, named = with_certificate(tmp_path)
-    told = {name.removeprefix("serve_"): path for name, path in named.items()}
-    with served(tmp_path / "home", RuleEngine(load("fraud")), **told) as scorer:
+    options = {name.removeprefix("serve_"): path for name, path in named.items()}
+    with served(tmp_path / "home", RuleEngine(load("fraud")), **options) as scorer:
         with (
             scorer.client() as client,
             pytest.raises(PermanentError, match="not trusted") as caught,
@@ -97,14 +97,14 @@ def test_a_client_that_does_not_trust_it_sends_nothing_and_does_not_try_again(
 
 @pytest.mark.parametrize("sent", [b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n", b"", b"\x16\x03\x01"])
 def test_what_is_no_tls_gets_no_answer_and_not_for_ever(hasty: Served, sent: bytes) -> None:
-    found = b""
+    received = b""
     with closing(socket.create_connection(("127.0.0.1", hasty.port), timeout=60)) as to:
         to.sendall(sent)
         with suppress(ConnectionResetError):
             while part := to.recv(65536):
-                found += part
-    assert b"HTTP" not in found
-    assert b"alive" not in found
+                received += part
+    assert b"HTTP" not in received
+    assert b"alive" not in received
 
 
 @pytest.mark.filterwarnings("ignore:ssl.TLSVersion.TLSv1_1 is deprecated")
@@ -150,8 +150,8 @@ def test_a_certificate_that_is_replaced_is_shown_to_the_next_connection(secured:
             ],
         }
         assert shown(scorer) == new
-        found = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
-        assert not found["certificate"].ok
+        checks = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
+        assert not checks["certificate"].ok
         other.replace(key)
         until(lambda: not kept.get("/ready").json()["problems"])
         assert shown(scorer) not in {before, new}
@@ -184,24 +184,24 @@ def test_the_doctor_tells_whose_it_is_how_long_still_and_whether_it_is_shown(
     secured: Secured, tmp_path: Path
 ) -> None:
     scorer, authority = secured
-    found = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
-    assert found["certificate"].found.startswith("scorer.test, 127.0.0.1: ")
-    assert found["certificate"].found.endswith(" days left")
-    assert (found["certificate shown"].ok, found["scorer"].ok) == (True, True)
+    checks = {each.name: each for each in diagnosis_services.scorer(at(scorer))}
+    assert checks["certificate"].found.startswith("scorer.test, 127.0.0.1: ")
+    assert checks["certificate"].found.endswith(" days left")
+    assert (checks["certificate shown"].ok, checks["scorer"].ok) == (True, True)
     elsewhere = {
         "serve_tls_certificate": tmp_path / "tls.crt",
         "serve_tls_key": tmp_path / "tls.key",
     }
     authority.issue(*elsewhere.values(), days=3.5)
-    found = {
+    checks = {
         each.name: each
         for each in diagnosis_services.scorer(at(scorer).model_copy(update=elsewhere))
     }
-    assert (found["certificate"].ok, found["certificate"].found) == (
+    assert (checks["certificate"].ok, checks["certificate"].found) == (
         False,
         "scorer.test, 127.0.0.1: 3 days left",
     )
-    assert not found["certificate shown"].ok
+    assert not checks["certificate shown"].ok
     alive = component("scorer").healthy
     assert alive
     assert alive(at(scorer))
@@ -209,15 +209,15 @@ def test_the_doctor_tells_whose_it_is_how_long_still_and_whether_it_is_shown(
 
 def test_it_drains_with_a_handshake_that_does_not_go_on(tmp_path: Path) -> None:
     _, named = with_certificate(tmp_path)
-    told = {name.removeprefix("serve_"): path for name, path in named.items()}
+    options = {name.removeprefix("serve_"): path for name, path in named.items()}
     before = set(threading.enumerate())
     with (
-        served(tmp_path / "home", **told) as one,
-        closing(socket.create_connection(("127.0.0.1", one.port))),
+        served(tmp_path / "home", **options) as running,
+        closing(socket.create_connection(("127.0.0.1", running.port))),
     ):
-        one.end()
-        one.thread.join(60)
-        assert not one.thread.is_alive()
+        running.end()
+        running.thread.join(60)
+        assert not running.thread.is_alive()
     until(lambda: set(threading.enumerate()) <= before)
 
 

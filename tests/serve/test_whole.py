@@ -27,8 +27,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 @pytest.fixture
 def scorer(tmp_path: Path) -> Iterator[tuple[Served, Run]]:
     run = make_home(tmp_path / "home", EVENTS)
-    with served(tmp_path / "home", LiveEngine(run), any_time=True, deadline_ms=60_000) as one:
-        yield one, run
+    with served(tmp_path / "home", LiveEngine(run), any_time=True, deadline_ms=60_000) as running:
+        yield running, run
 
 
 def ask(client: ScorerClient, rows: list[dict[str, Any]], *, arrow: bool) -> list[dict[str, float]]:

@@ -10,6 +10,7 @@ were kept) have none: their source is `unrecorded`.
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -35,6 +36,11 @@ SCHEMA = pa.schema(
 )
 """`key`: the event's key as text (of a row whose key cannot be read, all of its texts); `label` 1,
 0 or -1 (unknown); `due`: when its report is due, null where there is none.
+"""
+
+_IMPORTERS = b"importers"
+"""The key of the file's metadata that lists the sources which were imported for its day. A
+correction that was cut off has to be let in again when it has taken all rows of a day away.
 """
 
 
@@ -78,12 +84,14 @@ class Claims:
             ) from error
 
     def sources(self, day: date) -> set[str]:
-        """The sources that claim rows of a day."""
-        return set(pc.unique(self.read(day)["source"]).to_pylist())
+        """The sources that have been imported for a day: those that claim rows of it, and those
+        that did before a correction took all of them away.
+        """
+        return set(pc.unique(self.read(day)["source"]).to_pylist()) | self._importers(day)
 
-    def write(self, day: date, claims: Any) -> None:
-        """Keep the claims of a day, each once and in one order; raises `StoreError` where that
-        fails.
+    def write(self, day: date, claims: Any, *, importer: str = "") -> None:
+        """Keep the claims of a day, each once and in one order, and the name of the source that is
+        imported; raises `StoreError` where that fails.
         """
         path = self._path(day)
         if path is None:
@@ -92,8 +100,10 @@ class Claims:
         table = each_row_once(claims.cast(SCHEMA), "key").sort_by(
             [(name, "ascending") for name in names]
         )
+        importers = self._importers(day) | ({importer} if importer else set())
+        metadata = {_IMPORTERS: json.dumps(sorted(importers))}
         buffer = io.BytesIO()
-        pa.parquet.write_table(table, buffer)
+        pa.parquet.write_table(table.replace_schema_metadata(metadata), buffer)
         content = buffer.getvalue()
         if path.is_file() and path.read_bytes() == content:
             return
@@ -102,6 +112,17 @@ class Claims:
             lambda partial: partial.write_bytes(content),
             what="the record of what sources brought",
         )
+
+    def _importers(self, day: date) -> set[str]:
+        """The sources that a day's file names beside its claims (older files name none)."""
+        path = self._path(day)
+        if path is None or not path.is_file():
+            return set()
+        try:
+            metadata = pa.parquet.read_schema(path).metadata or {}
+        except (pa.ArrowException, OSError):
+            return set()
+        return set(json.loads(metadata.get(_IMPORTERS, b"[]")))
 
     def _path(self, day: date) -> Path | None:
         return None if self.folder is None else self.folder / f"{day.isoformat()}.parquet"

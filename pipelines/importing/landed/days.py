@@ -102,7 +102,8 @@ def import_days(
         # First what an import after a crash has to know: all that this source has landed, or is
         # about to land.
         addition = additions.of(day)
-        claims.write(day, pa.concat_tables([addition.claims_before, addition.claims]))
+        claimed = pa.concat_tables([addition.claims_before, addition.claims])
+        claims.write(day, claimed, importer=source.name)
     changed = {
         day: _write_reports(landing, use_case, day, due.get(day, []), taken_back.get(day, []))
         for day in sorted({*days.widened(after=reach), *taken_back})
@@ -113,7 +114,8 @@ def import_days(
             addition = additions.of(day)
             written = write_day(landing, use_case.events, day, addition.content)
             if replace:
-                claims.write(day, pa.concat_tables([addition.claims_kept, addition.claims]))
+                claimed = pa.concat_tables([addition.claims_kept, addition.claims])
+                claims.write(day, claimed, importer=source.name)
             yield Imported(
                 day, addition.events, addition.positives, reports, changed=written or changed[day]
             )
@@ -141,7 +143,7 @@ class _Additions:
 
 
 def claimed_days(claims: Claims, source: Source, days: DayRange) -> frozenset[date]:
-    """The days of the range for which the source has landed something before."""
+    """The days of the range for which the source has been imported before."""
     return frozenset(day for day in days if source.name in claims.sources(day))
 
 

@@ -14,9 +14,9 @@ SYNC, ASYNC = "AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", "AIRFLOW__DATABASE__SQL_ALC
 
 
 def test_by_default_it_is_a_file_of_the_home(settings: Settings) -> None:
-    told = airflow_server.environment(settings)
-    assert told[SYNC] == f"sqlite:///{settings.home}/airflow/airflow.db"
-    assert ASYNC not in told
+    environment = airflow_server.environment(settings)
+    assert environment[SYNC] == f"sqlite:///{settings.home}/airflow/airflow.db"
+    assert ASYNC not in environment
 
 
 def test_postgresql_gets_our_driver_and_a_dollar_in_its_password_is_not_expanded(
@@ -25,8 +25,12 @@ def test_postgresql_gets_our_driver_and_a_dollar_in_its_password_is_not_expanded
     given = settings.model_copy(
         update={"airflow_database": "postgresql://ann:pa$HOME@host:5432/airflow"}
     )
-    told = airflow_server.environment(given)
-    assert told[SYNC] == told[ASYNC] == "postgresql+psycopg://ann:pa%24HOME@host:5432/airflow"
+    environment = airflow_server.environment(given)
+    assert (
+        environment[SYNC]
+        == environment[ASYNC]
+        == "postgresql+psycopg://ann:pa%24HOME@host:5432/airflow"
+    )
 
 
 def test_another_database_is_refused_without_its_password(settings: Settings) -> None:

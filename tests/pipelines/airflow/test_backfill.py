@@ -361,7 +361,7 @@ def test_a_trigger_whose_answer_is_lost_is_not_made_twice(followed: Followed) ->
     ]
     followed.airflow.failures = ["after:reset"]
     backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
-    assert [one.dag_id for one in followed.airflow.runs] == ["ingest", "features"]
+    assert [run.dag_id for run in followed.airflow.runs] == ["ingest", "features"]
 
 
 def test_a_run_that_ended_well_without_its_result_runs_again(followed: Followed) -> None:
@@ -374,7 +374,7 @@ def test_a_run_that_ended_well_without_its_result_runs_again(followed: Followed)
     assert (plan.action, NAMES.chain[plan.position]) == ("resume", "score")
     assert plan.reason == "whose result is not there"
     backfill.start(followed.api, NAMES, [plan], rerun=False, waiting=followed.waiting)
-    assert [one.state for one in followed.airflow.runs] == [
+    assert [run.state for run in followed.airflow.runs] == [
         "success",
         "success",
         "queued",

@@ -35,14 +35,14 @@ def refused(settings: Settings) -> ConfigurationError:
 
 
 def test_whom_it_is_for_and_how_long_still(settings: Settings) -> None:
-    found = certificate_of(settings)
-    assert found
-    assert found.names == ("scorer.test", "127.0.0.1")
-    assert 89.9 < found.days_left(datetime.now(UTC)) <= 90
-    require_valid(found, datetime.now(UTC))
-    for moment in (found.ends, found.begins - timedelta(seconds=1)):
+    certificate = certificate_of(settings)
+    assert certificate
+    assert certificate.names == ("scorer.test", "127.0.0.1")
+    assert 89.9 < certificate.days_left(datetime.now(UTC)) <= 90
+    require_valid(certificate, datetime.now(UTC))
+    for moment in (certificate.ends, certificate.begins - timedelta(seconds=1)):
         with pytest.raises(ConfigurationError, match="not valid now"):
-            require_valid(found, moment)
+            require_valid(certificate, moment)
 
 
 def test_none_is_none_and_one_of_two_is_refused(settings: Settings) -> None:
@@ -53,16 +53,16 @@ def test_none_is_none_and_one_of_two_is_refused(settings: Settings) -> None:
         is None
     )
     for missing in ("serve_tls_certificate", "serve_tls_key"):
-        found = refused(settings.model_copy(update={missing: None}))
-        assert found.expected == "TOLLGATE_SERVE_TLS_CERTIFICATE and TOLLGATE_SERVE_TLS_KEY"
+        problem = refused(settings.model_copy(update={missing: None}))
+        assert problem.expected == "TOLLGATE_SERVE_TLS_CERTIFICATE and TOLLGATE_SERVE_TLS_KEY"
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o660])
 def test_a_key_that_others_may_read_is_refused(settings: Settings, mode: int) -> None:
     assert settings.serve_tls_key
     settings.serve_tls_key.chmod(mode)
-    found = refused(settings)
-    assert (found.where, found.found) == (str(settings.serve_tls_key), f"mode {mode:04o}")
+    problem = refused(settings)
+    assert (problem.where, problem.found) == (str(settings.serve_tls_key), f"mode {mode:04o}")
 
 
 def test_the_key_of_another_certificate_is_refused(settings: Settings, tmp_path: Path) -> None:
@@ -95,8 +95,8 @@ def test_a_key_behind_a_password_is_refused(settings: Settings) -> None:
         Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"word")
     )
     put(settings.serve_tls_key, locked)
-    found = refused(settings)
-    assert (found.expected, found.where) == (
+    problem = refused(settings)
+    assert (problem.expected, problem.where) == (
         "PEM; a key without a password",
         str(settings.serve_tls_key),
     )

@@ -80,9 +80,9 @@ def test_what_cannot_be_named_is_told_with_the_remedy(
 ) -> None:
     if built:
         (tmp_path / ".code-version").write_text(built)
-    found = identify(tmp_path, tmp_path / ".code-version")
-    assert (found.is_known, found.version) == (False, "unknown")
-    assert "CODE_VERSION" in found.remedy
+    identity = identify(tmp_path, tmp_path / ".code-version")
+    assert (identity.is_known, identity.version) == (False, "unknown")
+    assert "CODE_VERSION" in identity.remedy
     monkeypatch.setattr(run, "CHECKOUT", tmp_path)
     monkeypatch.setattr(run, "BUILT_FROM", tmp_path / ".code-version")
     with caplog.at_level(logging.WARNING):

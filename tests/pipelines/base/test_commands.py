@@ -80,9 +80,9 @@ def test_the_block_of_a_failed_task_has_it() -> None:
         "task_instance": SimpleNamespace(dag_id="ingest", task_id="ingest", try_number=1),
         "exception": ERROR,
     }
-    told = block(context, "fraud", "ingest")
-    assert f"{PREFIX} tollgate backfill --from 2026-11-07 --to 2026-11-07" in told
-    assert told.count("tollgate run ingest") == told.count(f"{PREFIX} tollgate run ingest") == 1
+    text = block(context, "fraud", "ingest")
+    assert f"{PREFIX} tollgate backfill --from 2026-11-07 --to 2026-11-07" in text
+    assert text.count("tollgate run ingest") == text.count(f"{PREFIX} tollgate run ingest") == 1
 
 
 @pytest.mark.usefixtures("contained")
@@ -96,9 +96,9 @@ def test_notices_have_it() -> None:
         "opened_at": "2026-11-07",
         "detail": {"next_step": "tollgate status"},
     }
-    told = notice("opened", incident, use_case="fraud")
-    assert told["next_step"] == f"{PREFIX} tollgate status"
-    assert told["next_step"] in told["text"]
+    text = notice("opened", incident, use_case="fraud")
+    assert text["next_step"] == f"{PREFIX} tollgate status"
+    assert text["next_step"] in text["text"]
 
 
 def test_without_the_setting_messages_are_as_they_were(
@@ -179,15 +179,15 @@ def test_a_service_elsewhere_that_is_away_is_not_ok(
     elsewhere: Settings, check: Any, setting: str
 ) -> None:
     address = f"http://127.0.0.1:{free_port()}"
-    (found,) = check(elsewhere.model_copy(update={setting: address}))
-    assert (found.ok, found.found) == (False, f"nobody answers at {address}")
-    assert f"TOLLGATE_{setting.upper()}" in found.advice
+    (checks,) = check(elsewhere.model_copy(update={setting: address}))
+    assert (checks.ok, checks.found) == (False, f"nobody answers at {address}")
+    assert f"TOLLGATE_{setting.upper()}" in checks.advice
 
 
 @pytest.mark.parametrize("check", [scorer, mlflow_ui])
 def test_in_a_container_silence_of_the_own_ports_is_not_said_to_be_well(
     elsewhere: Settings, check: Any
 ) -> None:
-    (found,) = check(elsewhere)
-    assert "nothing listens" not in found.found
-    assert "not looked at: TOLLGATE_" in found.found
+    (checks,) = check(elsewhere)
+    assert "nothing listens" not in checks.found
+    assert "not looked at: TOLLGATE_" in checks.found

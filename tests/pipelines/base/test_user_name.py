@@ -26,9 +26,9 @@ def nameless(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_what_needs_a_name_says_so(nameless: None, settings: Settings) -> None:
     with pytest.raises(ConfigurationError, match="Spark cannot run as a user without a name"):
         spark.spark_session(settings)
-    with pytest.raises(ConfigurationError, match="without a name") as told:
+    with pytest.raises(ConfigurationError, match="without a name") as refused:
         up(settings, report=lambda *_: None)
-    assert "/etc/passwd" in told.value.next_step
+    assert "/etc/passwd" in refused.value.next_step
 
 
 def test_the_doctor_says_so(nameless: None, settings: Settings) -> None:

@@ -72,12 +72,12 @@ def test_commands_that_act_are_refused_in_a_copy_and_those_that_read_warn(
         ("backfill", "--from", "2026-11-01", "--to", "2026-11-01"),
         ("oncall", "--send"),
     ):
-        code, _, told = called(capsys, *command)
+        code, _, printed = called(capsys, *command)
         assert code == 1
-        assert "tollgate home adopt" in told
-    code, _, told = called(capsys, "status")
+        assert "tollgate home adopt" in printed
+    code, _, printed = called(capsys, "status")
     assert code == 0
-    assert "copy of another home" in told
+    assert "copy of another home" in printed
     assert called(capsys, "home", "show")[0] == 1
     assert called(capsys, "home", "adopt")[0] == 0
     assert called(capsys, "home", "show")[0] == 0

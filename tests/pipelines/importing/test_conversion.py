@@ -151,7 +151,9 @@ def test_numbers_are_read_as_declared(text: str, declared: dict[str, Any], expec
 def test_what_is_no_number_lands_as_it_stands(text: str) -> None:
     found = convert_number(pa.array([text, "5"]), NumberColumn(column="AMT"), "amount", AMOUNT)
     assert found.values.to_pylist() == [None, Decimal("5.00")]
-    assert [(one.rule, one.landed) for one in found.problems] == [("amount_unreadable", (text,))]
+    assert [(problem.rule, problem.landed) for problem in found.problems] == [
+        ("amount_unreadable", (text,))
+    ]
 
 
 def test_a_sign_that_is_not_declared_is_not_guessed() -> None:
@@ -273,7 +275,7 @@ def test_a_time_of_several_columns() -> None:
     wrong = convert_time(
         [pa.array(["2011-01-01"]), pa.array(["24"])], TimeColumn(column="d", hour="h"), FILES, "t"
     )
-    assert [one.rule for one in wrong.problems] == ["t_unreadable"]
+    assert [problem.rule for problem in wrong.problems] == ["t_unreadable"]
 
 
 def test_an_offset_counts_from_its_origin() -> None:
@@ -323,7 +325,7 @@ def test_a_whole_number_is_the_same_id_in_every_form(values: pa.Array) -> None:
 def test_no_id_becomes_another(value: object, rule: str) -> None:
     found = convert_id([pa.array([value])], IdColumn(column="ID"), "customer_id", pa.int64(), None)
     assert found.values.to_pylist() == [None]
-    assert [one.rule for one in found.problems] == [rule]
+    assert [problem.rule for problem in found.problems] == [rule]
     landed = str(found.problems[0].landed[0])
     assert not re.fullmatch(r"[0-9]{1,18}", landed), "ingest would take it for an id"
 
@@ -405,8 +407,8 @@ def test_labels_of_every_type(tmp_path: Path, values: pa.Array, positive: list[A
     )
     pq.write_table(table, tmp_path / "tx.parquet")
     how = mapping(positive=positive, source={"files": "tx.parquet", "format": "parquet"})
-    found = read_events(tmp_path / "tx.parquet", how, FRAUD.events, b"")
-    assert found.good["_label"].to_pylist() == [1, 0]
+    computed = read_events(tmp_path / "tx.parquet", how, FRAUD.events, b"")
+    assert computed.good["_label"].to_pylist() == [1, 0]
 
 
 def test_an_unknown_label_is_counted_shown_and_refused_beyond_the_share(tmp_path: Path) -> None:
@@ -485,8 +487,8 @@ def test_a_quote_that_is_never_closed_does_not_swallow_rows(tmp_path: Path) -> N
             read_events(path, mapping(), FRAUD.events, b"")
         assert "quote" in caught.value.next_step
     unquoted = mapping(source={"files": "tx.csv", "format": "csv", "quote": ""})
-    found = read_events(path, unquoted, FRAUD.events, b"")
-    assert (found.good.num_rows, found.unreadable.num_rows) == (499, 1)
+    computed = read_events(path, unquoted, FRAUD.events, b"")
+    assert (computed.good.num_rows, computed.unreadable.num_rows) == (499, 1)
 
 
 def test_values_may_go_over_lines(tmp_path: Path) -> None:
@@ -515,7 +517,7 @@ def test_a_column_of_card_numbers_is_refused_unless_hashed_or_declared(
     ) as caught:
         account(tmp_path, events, customer={"column": "card", **declared})
     assert 'keyed = ["customer_id"]' in caught.value.next_step
-    assert not [one for one in events if one["card"] in str(caught.value)]
+    assert not [event for event in events if event["card"] in str(caught.value)]
     write(tmp_path, events)
     hashed = Source(tmp_path, mapping(keyed=["customer_id"]), FRAUD.events, KEY)
     assert judged(
@@ -578,10 +580,10 @@ def test_filters_keep_and_drop_rows_and_count_them(tmp_path: Path) -> None:
         "drop": [{"column": "amt", "below": 0}],
         "keep": [{"column": "shop", "values": ["1", 2.0]}],
     }
-    found = read_events(tmp_path / "tx.csv", mapping(**filters), FRAUD.events, b"")
-    kept = [one for one in events if int(one["amt"]) >= 0 and one["shop"] in {"1", "2"}]
-    assert found.good["transaction_id"].to_pylist() == [int(one["id"]) for one in kept]
-    assert found.filtered == 30 - len(kept)
+    computed = read_events(tmp_path / "tx.csv", mapping(**filters), FRAUD.events, b"")
+    kept = [event for event in events if int(event["amt"]) >= 0 and event["shop"] in {"1", "2"}]
+    assert computed.good["transaction_id"].to_pylist() == [int(one["id"]) for one in kept]
+    assert computed.filtered == 30 - len(kept)
 
 
 @pytest.mark.parametrize(
@@ -604,8 +606,10 @@ def test_encodings_and_bytes_that_are_none(
         == ids(["Caf\u00e9"], key=KEY)[0]
     )
     if encoding == "cp1252":
-        told = read_events(tmp_path / "tx.csv", mapping(keyed=["customer_id"]), FRAUD.events, KEY)
-        assert told.findings["rule"].to_pylist() == ["customer_id_encoding"]
+        computed = read_events(
+            tmp_path / "tx.csv", mapping(keyed=["customer_id"]), FRAUD.events, KEY
+        )
+        assert computed.findings["rule"].to_pylist() == ["customer_id_encoding"]
 
 
 def row(number: int, **changes: str) -> dict[str, str]:

@@ -48,15 +48,15 @@ def test_it_is_the_first_bits_of_the_hmac_and_never_looks_like_a_card_number(
 ) -> None:
     assume(text.strip())
     composed = unicodedata.normalize("NFC", text.strip())
-    found = keyed_id(key, "customer_id", text)
+    number = keyed_id(key, "customer_id", text)
     whole = int.from_bytes(hmac_sha256(key, b"customer_id\0" + composed.encode()), "big") >> (
         256 - 53
     )
-    assert found in {whole, whole ^ 1}
-    assert 0 <= found < 2**53
-    assert json.loads(json.dumps(found)) == int(float(found)) == found
-    assert mask_card_numbers(str(found)) == str(found)
-    assert found == whole or mask_card_numbers(str(whole)) != str(whole)
+    assert number in {whole, whole ^ 1}
+    assert 0 <= number < 2**53
+    assert json.loads(json.dumps(number)) == int(float(number)) == number
+    assert mask_card_numbers(str(number)) == str(number)
+    assert number == whole or mask_card_numbers(str(whole)) != str(whole)
 
 
 def test_some_would_have_looked_like_one() -> None:

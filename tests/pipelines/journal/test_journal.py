@@ -143,9 +143,9 @@ def test_a_redis_that_is_down_is_told_and_nothing_is_lost_once_it_is_back(redis:
     journal.append(records(0, 1))
     redis.stop()
     try:
-        with pytest.raises(StoreError, match="does not take records") as told:
+        with pytest.raises(StoreError, match="does not take records") as refused:
             journal.append(records(1, 1))
-        assert redis.password not in str(told.value)
+        assert redis.password not in str(refused.value)
         with pytest.raises(StoreError, match="cannot be read"):
             journal.news()
     finally:

@@ -205,12 +205,12 @@ def test_the_lake_refuses_to_read_and_to_write_before_spark_is_asked(
     ):
         with pytest.raises(DamagedTableError) as caught:
             use()
-        told = str(caught.value)
-        assert "the table 'features' is damaged" in told
-        assert f"{2:020d}.json" in told
-        assert "version 1 is whole" in told
-        assert "tollgate repair lake" in told
-        assert "docs/runbooks/lake-damaged.md" in told
+        message = str(caught.value)
+        assert "the table 'features' is damaged" in message
+        assert f"{2:020d}.json" in message
+        assert "version 1 is whole" in message
+        assert "tollgate repair lake" in message
+        assert "docs/runbooks/lake-damaged.md" in message
 
 
 def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run_again(
@@ -236,9 +236,9 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
     _, out, _ = called(capsys, "status")
     assert "the table features is damaged" in out
     code, out, _ = called(capsys, "repair", "lake", "--json")
-    told = json.loads(out)
-    assert (code, len(told["taken_away"])) == (0, 1)
-    assert told["run_again"] == [
+    document = json.loads(out)
+    assert (code, len(document["taken_away"])) == (0, 1)
+    assert document["run_again"] == [
         f"tollgate run {stage} --from 2024-03-03 --to 2024-03-03"
         for stage in ("features", "score", "monitor")
     ]

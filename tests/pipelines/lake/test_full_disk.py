@@ -88,7 +88,7 @@ def test_a_write_without_room_leaves_the_old_table_or_the_new(
     for generation in range(COMMITS):
         write(run, ready, generation)
     before = content(ready)
-    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     told: set[str] = set()
     rooms = ROOMS if thorough else (8, 20, 40)
     for room in rooms:
@@ -107,12 +107,12 @@ def test_a_write_without_room_leaves_the_old_table_or_the_new(
         old, new = (COMMITS - 1, before), (COMMITS, before + ROWS)
         assert (lake.version(TABLE), content(lake)) == (old if stopped else new)
         checkpoint = Path(lake.path(TABLE), "_delta_log", "_last_checkpoint")
-        found[stopped or ("nothing" if checkpoint.exists() else "the checkpoint")] += 1
+        outcomes[stopped or ("nothing" if checkpoint.exists() else "the checkpoint")] += 1
         assert write(run, lake, COMMITS + 1) == (COMMITS if stopped else COMMITS + 1)
         shutil.rmtree(lake.root)
-    assert set(found) >= {"data", "the log", "the checkpoint"}
+    assert set(outcomes) >= {"data", "the log", "the checkpoint"}
     assert told == {"the disk is full"}
-    steps = ", ".join(f"{step} {count} times" for step, count in found.items())
+    steps = ", ".join(f"{step} {count} times" for step, count in outcomes.items())
     tried(len(rooms), f"stopped at {steps}; old or new each time, and the next write succeeds")
 
 

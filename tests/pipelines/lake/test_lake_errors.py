@@ -25,9 +25,9 @@ AWAY = (
     ],
 )
 def test_an_object_store_that_is_away_is_tried_again_and_not_taken_for_spark(text: str) -> None:
-    found = write_error(RuntimeError(text), "s3a://bank/lake/fraud/transactions")
-    assert isinstance(found, StoreError)
-    assert "the object store did not take a write" in str(found)
+    error = write_error(RuntimeError(text), "s3a://bank/lake/fraud/transactions")
+    assert isinstance(error, StoreError)
+    assert "the object store did not take a write" in str(error)
 
 
 def test_on_a_disk_a_refused_connection_is_spark_and_an_unknown_word_a_refusal() -> None:
@@ -44,9 +44,9 @@ def test_a_faster_writer_is_known_in_the_bridges_words_too() -> None:
         "An error occurred while calling o9.save.\n: io.delta.exceptions.ProtocolChangedException:"
         " [DELTA_PROTOCOL]"
     )
-    found = write_error(RuntimeError(raced), "s3a://bank/lake/t")
-    assert isinstance(found, StoreError)
-    assert "another writer changed the same days first" in str(found)
+    error = write_error(RuntimeError(raced), "s3a://bank/lake/t")
+    assert isinstance(error, StoreError)
+    assert "another writer changed the same days first" in str(error)
 
 
 def test_a_disk_too_full_to_send_from_is_told_and_tried_again() -> None:
@@ -58,9 +58,9 @@ def test_a_disk_too_full_to_send_from_is_told_and_tried_again() -> None:
         " directory"
     )
     bridged = f"An error occurred while calling o99.save.\n: {full}\n\tat a.b"
-    found = write_error(RuntimeError(bridged), "s3a://bank/lake/t")
-    assert isinstance(found, StoreError)
-    assert "the disk is full" in str(found)
+    error = write_error(RuntimeError(bridged), "s3a://bank/lake/t")
+    assert isinstance(error, StoreError)
+    assert "the disk is full" in str(error)
     other = write_error(RuntimeError(bridged.replace("Disk", "Other")), "s3a://bank/lake/t")
     assert isinstance(other, PermanentError)
     assert other.found.startswith("org.apache.hadoop")

@@ -60,9 +60,9 @@ def test_a_table_in_an_object_store_is_read_with_the_settings_endpoint(
 
 
 def test_a_table_that_is_not_there_is_named(tmp_path: Path) -> None:
-    with pytest.raises(StoreError, match="customer_state") as told:
+    with pytest.raises(StoreError, match="customer_state") as refused:
         read(Settings.build(home=tmp_path), "customer_state")
-    assert "fraud/customer_state" in told.value.where
+    assert "fraud/customer_state" in refused.value.where
 
 
 def test_a_bucket_that_is_not_there_is_a_store_error(tmp_path: Path, endpoint: str) -> None:

@@ -69,9 +69,9 @@ def test_of_many_one_holds_it_and_tokens_only_grow(url: str, tried: Tried) -> No
     inside, tokens = [0], []
 
     def writer(number: int) -> None:
-        mine = leases(url, f"writer {number}", patience=300)
+        leases_of = leases(url, f"writer {number}", patience=300)
         for _ in range(10):
-            with mine.held(NAME, stop=never) as token:
+            with leases_of.held(NAME, stop=never) as token:
                 inside[0] += 1
                 assert inside[0] == 1
                 tokens.append(token)
@@ -133,7 +133,7 @@ def test_a_killed_holders_lease_expires_and_the_next_goes_on(url: str) -> None:
     seen="its jobs are cancelled, its write is refused, the other's lease stays",
 )
 def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
-    mine, stopped = leases(url, "sleeper", seconds=0.4), threading.Event()
+    leases_of, stopped = leases(url, "sleeper", seconds=0.4), threading.Event()
     other = leases(url, "two").ledger
 
     def another_has_it() -> bool:
@@ -145,7 +145,7 @@ def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
         return other.take_lease(NAME, "two", 3600) is not None
 
     def sleep_through_it() -> None:
-        with mine.held(NAME, stop=stopped.set) as token:
+        with leases_of.held(NAME, stop=stopped.set) as token:
             assert token == 1
             until(another_has_it)
             assert stopped.wait(60), "the jobs are cancelled"
@@ -153,7 +153,7 @@ def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
     with pytest.raises(TransientError, match="was lost") as error:
         sleep_through_it()
     assert "two, holder number 2" in error.value.found
-    held = mine.ledger.lease(NAME)
+    held = leases_of.ledger.lease(NAME)
     assert held is not None
     assert held.seconds > 1800, "what the loser gives back is not the other's lease"
 
@@ -166,12 +166,12 @@ def test_a_holder_that_has_lost_it_is_stopped_and_told(url: str) -> None:
     seen="its jobs are cancelled before the lease runs out, its write is refused",
 )
 def test_a_holder_whose_renewals_are_refused_is_stopped_before_its_lease_runs_out(url: str) -> None:
-    mine, stopped = leases(url, "one", seconds=8), threading.Event()
+    leases_of, stopped = leases(url, "one", seconds=8), threading.Event()
 
     def write_meanwhile() -> None:
-        with mine.held(NAME, stop=stopped.set):
+        with leases_of.held(NAME, stop=stopped.set):
             began = time.monotonic()
-            with mine.ledger._writing() as connection:
+            with leases_of.ledger._writing() as connection:
                 connection.exec_driver_sql("ALTER TABLE leases RENAME TO elsewhere")
             assert stopped.wait(60), "the jobs are cancelled"
             assert time.monotonic() - began < 8

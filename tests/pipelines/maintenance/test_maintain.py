@@ -84,7 +84,7 @@ def test_the_ledger_is_backed_up_first_and_so_many_backups_are_kept(
     run.ledger.record_stage(FIRST, ingest_account(rows_in=7), "done", run_id="r", at=run.clock())
     days = [LATER.last + timedelta(days=7 * week) for week in range(3)]
     runs = [replace(run, clock=partial(midnight, day)) for day in days]
-    accounts = [maintain(one, LATER).accounts[LATER.last] for one in runs]
+    accounts = [maintain(run, LATER).accounts[LATER.last] for run in runs]
     assert accounts[-1].backups_dropped == (Path(accounts[0].backup).name,)
     assert len(list((run.settings.home / "backups").iterdir())) == 2
     other = f"sqlite:///{run.settings.home / 'other.sqlite'}"

@@ -53,9 +53,11 @@ def test_a_day_in_the_future_pushes_no_window(run: Run) -> None:
     assert facts.shown.last == yesterday
     run.ledger.record_stage(SLIP, ingest_account(rows_in=7), "done", run_id="r", at=AT)
     assert standing(run).newest == {"ingest": yesterday}
-    assert {one.newest for one in standing(run).timeliness.fresh if one.stage == "ingest"} == {
-        yesterday
-    }
+    assert {
+        freshness.newest
+        for freshness in standing(run).timeliness.fresh
+        if freshness.stage == "ingest"
+    } == {yesterday}
 
 
 def test_a_withdrawn_day_is_out_of_sight_its_incident_closed_and_the_ledger_keeps_both(

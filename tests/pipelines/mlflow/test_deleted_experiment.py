@@ -33,11 +33,11 @@ def test_it_is_told_before_the_training_and_restored(tmp_path: Path) -> None:
     assert deleted_experiment(settings.mlflow, "fraud") == experiment
     with pytest.raises(PermanentError) as caught:
         train(run, date(2026, 11, 7))
-    told = str(caught.value)
-    assert "MLflow's experiment 'fraud' was deleted" in told
-    assert "tollgate repair mlflow" in told
+    message = str(caught.value)
+    assert "MLflow's experiment 'fraud' was deleted" in message
+    assert "tollgate repair mlflow" in message
     assert "spark" not in run.__dict__, "nothing was computed before"
-    (lost,) = [one for one in look_at_stores(run).lost if one.store == "mlflow"]
+    (lost,) = [store for store in look_at_stores(run).lost if store.store == "mlflow"]
     assert (lost.next_step, "was deleted" in lost.summary) == ("tollgate repair mlflow", True)
     assert repair_mlflow(run).done == (
         f"the experiment 'fraud' ({experiment}), which was deleted, is restored",

@@ -136,14 +136,14 @@ def _versions(tracking: Tracking, record: ModelRecord) -> list[str]:
     """The versions of a release that MLflow's registry knows, each of which leads to the very
     model.
     """
-    found = tracking._client().search_model_versions(
+    versions = tracking._client().search_model_versions(
         f"name = 'fraud' and tag.release = '{record.release_id}'"
     )
-    for version in found:
+    for version in versions:
         place = tracking._client().get_model_version_download_uri("fraud", version.version)
         folder = Path(tracking.settings.mlflow_artifacts) / place.removeprefix("tollgate:/")
         assert (folder / "model.ubj").read_bytes() == record.model_bytes
-    return [str(version.version) for version in found]
+    return [str(version.version) for version in versions]
 
 
 @pytest.mark.guarantee(

@@ -19,9 +19,9 @@ def address(tmp_path: Path, **given: str) -> OnlineAddress:
 
 
 def test_a_folder_holds_store_and_registry(tmp_path: Path) -> None:
-    found = address(tmp_path, online_store=f"{tmp_path}/elsewhere")
-    assert found.online_store() == {"type": "sqlite", "path": f"{tmp_path}/elsewhere/online.sqlite"}
-    assert found.registry == f"sqlite:///{tmp_path}/elsewhere/registry.sqlite"
+    place = address(tmp_path, online_store=f"{tmp_path}/elsewhere")
+    assert place.online_store() == {"type": "sqlite", "path": f"{tmp_path}/elsewhere/online.sqlite"}
+    assert place.registry == f"sqlite:///{tmp_path}/elsewhere/registry.sqlite"
 
 
 def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path) -> None:
@@ -29,18 +29,18 @@ def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path
     from feast.infra.online_stores.redis import RedisOnlineStore
 
     url = "rediss://feast:p%40s,12e4@cache.example:6380/3"
-    found = address(tmp_path, online_store=url)
-    assert found.registry == f"sqlite:///{tmp_path}/online/registry.sqlite"
+    place = address(tmp_path, online_store=url)
+    assert place.registry == f"sqlite:///{tmp_path}/online/registry.sqlite"
     nodes, options = RedisOnlineStore._parse_connection_string(
-        found.online_store()["connection_string"]
+        place.online_store()["connection_string"]
     )
     assert nodes == [{"host": "cache.example", "port": "6380"}]
     assert options == {
-        name: value for name, value in found.redis_options().items() if name not in {"host", "port"}
+        name: value for name, value in place.redis_options().items() if name not in {"host", "port"}
     }
     secrets = {"username": "feast", "password": "p@s,12e4"}
     assert options.items() >= {"db": 3, "ssl": True, **secrets}.items()
-    assert found.where == "rediss://feast:***@cache.example:6380/3"
+    assert place.where == "rediss://feast:***@cache.example:6380/3"
     shared = "postgresql://ann:secret@base/feast"
     assert address(tmp_path, online_store=url, online_registry=shared).registry == shared.replace(
         "postgresql:", "postgresql+psycopg:"

@@ -32,13 +32,13 @@ def parsed(run: Run) -> dict[tuple[str, str], float]:
 
 
 def test_an_empty_ledger_has_no_invented_values(settings: Settings) -> None:
-    found = parsed(Run(settings, load("fraud"), clock=lambda: AT))
-    assert set(found) == {
+    samples = parsed(Run(settings, load("fraud"), clock=lambda: AT))
+    assert set(samples) == {
         ("tollgate_releases", ""),
         ("tollgate_open_incidents", "warning"),
         ("tollgate_open_incidents", "critical"),
     }
-    assert set(found.values()) == {0.0}
+    assert set(samples.values()) == {0.0}
 
 
 def test_values_are_those_of_the_newest_day(settings: Settings) -> None:
@@ -55,17 +55,17 @@ def test_values_are_those_of_the_newest_day(settings: Settings) -> None:
         run_id="test",
         at=AT,
     )
-    found = parsed(run)
-    assert found["tollgate_served_answers", ""] == 900
-    assert found["tollgate_served_unexplained_share", ""] == 0.01
-    assert found["tollgate_champion_generation", ""] == 2
-    assert found["tollgate_open_incidents", "warning"] == 1
-    assert found["tollgate_open_incidents", "critical"] == 0
-    assert found["tollgate_days_since_good_night", ""] == 0
-    assert found["tollgate_day_alerts", ""] == 100
-    assert found["tollgate_day_rows_quarantined", ""] == 2
-    assert found["tollgate_drift_share", ""] == 0.3
-    assert found["tollgate_drift_detected", ""] == 1
-    assert found["tollgate_estimated_alert_precision", "lower"] == 0.21
-    assert found["tollgate_matured_alert_precision", ""] == 0.35
-    assert found["tollgate_newest_day_end_seconds", "monitor"] == AT.replace(hour=0).timestamp()
+    samples = parsed(run)
+    assert samples["tollgate_served_answers", ""] == 900
+    assert samples["tollgate_served_unexplained_share", ""] == 0.01
+    assert samples["tollgate_champion_generation", ""] == 2
+    assert samples["tollgate_open_incidents", "warning"] == 1
+    assert samples["tollgate_open_incidents", "critical"] == 0
+    assert samples["tollgate_days_since_good_night", ""] == 0
+    assert samples["tollgate_day_alerts", ""] == 100
+    assert samples["tollgate_day_rows_quarantined", ""] == 2
+    assert samples["tollgate_drift_share", ""] == 0.3
+    assert samples["tollgate_drift_detected", ""] == 1
+    assert samples["tollgate_estimated_alert_precision", "lower"] == 0.21
+    assert samples["tollgate_matured_alert_precision", ""] == 0.35
+    assert samples["tollgate_newest_day_end_seconds", "monitor"] == AT.replace(hour=0).timestamp()

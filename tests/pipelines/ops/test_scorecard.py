@@ -37,17 +37,17 @@ def measures(run: Run) -> dict[str, Measure]:
 
 
 def test_nothing_is_made_up_for_an_empty_ledger(run: Run) -> None:
-    found = measures(run)
-    known = {name for name, measure in found.items() if measure.value is not None}
+    by_name = measures(run)
+    known = {name for name, measure in by_name.items() if measure.value is not None}
     assert known == {"New champions in 90 days"}
-    assert all(measure.basis for measure in found.values())
-    assert all(measure.met is None for name, measure in found.items() if name not in known)
+    assert all(measure.basis for measure in by_name.values())
+    assert all(measure.met is None for name, measure in by_name.items() if name not in known)
 
 
 def test_nights(run: Run) -> None:
     write_days(run, DAYS)
-    found = measures(run)
-    well, timely = found["Nights that ended well"], found["Nights done by 06:00 UTC"]
+    by_name = measures(run)
+    well, timely = by_name["Nights that ended well"], by_name["Nights done by 06:00 UTC"]
     assert well.value == (DAYS - 1) / DAYS, "one night was left out"
     assert f"{DAYS - 2} of them at the first try" in well.basis, "another one was refused first"
     assert timely.value == (DAYS - 3) / DAYS, "left out, mended in the morning, late"
@@ -57,9 +57,9 @@ def test_nights(run: Run) -> None:
 def test_days_loaded_by_hand_are_no_nights(run: Run) -> None:
     for stage in ("ingest", "features", "score", "monitor"):
         run.ledger.record_stage(LAST, account_of(stage, {}), "done", run_id="manual-1", at=AT)
-    found = measures(run)["Nights that ended well"]
-    assert found.value is None
-    assert "no night was run by the schedule" in found.basis
+    by_name = measures(run)["Nights that ended well"]
+    assert by_name.value is None
+    assert "no night was run by the schedule" in by_name.basis
 
 
 def test_quality_counts_every_check_of_every_attempt(run: Run) -> None:
@@ -71,20 +71,20 @@ def test_quality_counts_every_check_of_every_attempt(run: Run) -> None:
 def test_incidents(run: Run) -> None:
     write_days(run, DAYS)
     write_incidents(run)
-    found = measures(run)
-    assert found["Time to detect"].value == 3.0
-    assert found["Time to mitigate"].value == 5.0
-    assert found["Alerts that led to action"].value == pytest.approx(2 / 3), (
+    by_name = measures(run)
+    assert by_name["Time to detect"].value == 3.0
+    assert by_name["Time to mitigate"].value == 5.0
+    assert by_name["Alerts that led to action"].value == pytest.approx(2 / 3), (
         "a drift and a mended gate; not the alias"
     )
 
 
 def test_releases(run: Run) -> None:
     first, _ = write_releases(run)
-    found = measures(run)
-    assert found["New champions in 90 days"].value == 2
-    assert found["From training to champion"].value == 2.0
-    assert found["Change-failure rate"].value == 0.0
+    by_name = measures(run)
+    assert by_name["New champions in 90 days"].value == 2
+    assert by_name["From training to champion"].value == 2.0
+    assert by_name["Change-failure rate"].value == 0.0
     undo(run, to=first, at=AT - timedelta(hours=1))
     assert measures(run)["Change-failure rate"].value == 0.5
 
@@ -92,10 +92,10 @@ def test_releases(run: Run) -> None:
 def test_coverage(run: Run) -> None:
     write_days(run, 3)
     write_releases(run)
-    found = measures(run)
-    assert found["Tables behind a gate"].value == 1.0
-    assert found["Features watched for drift"].value == 1.0
-    assert found["Releases that can be made again"].value == 0.5, (
+    by_name = measures(run)
+    assert by_name["Tables behind a gate"].value == 1.0
+    assert by_name["Features watched for drift"].value == 1.0
+    assert by_name["Releases that can be made again"].value == 0.5, (
         "one was trained by code that was not committed"
     )
 
@@ -105,7 +105,7 @@ def test_cost_is_the_median_of_what_runs_recorded(run: Run) -> None:
         payload = {"stage": stage, "rows": rows, "cpu_seconds": cpu, "wall_seconds": 2 * cpu}
         run.ledger.record_stage(LAST, cost_account(**payload), "done", run_id="r", at=AT)
     run.ledger.record_stage(LAST, ingest_account(), "done", run_id="r", at=AT)
-    found = measures(run)
-    assert found["CPU per training"].value == 50.0
-    assert found["CPU per 1,000 predictions"].value == pytest.approx(0.2)
-    assert "wall seconds are 100" in found["CPU per training"].basis
+    by_name = measures(run)
+    assert by_name["CPU per training"].value == 50.0
+    assert by_name["CPU per 1,000 predictions"].value == pytest.approx(0.2)
+    assert "wall seconds are 100" in by_name["CPU per training"].basis

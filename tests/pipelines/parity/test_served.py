@@ -82,9 +82,9 @@ def world(home: tuple[Run, DayStream], tmp_path: Path) -> tuple[Run, DayStream, 
 
 
 def measured(run: Run) -> ServedAccount:
-    found = served_day(run, DAY)
-    assert isinstance(found, ServedAccount), found
-    return found
+    parity = served_day(run, DAY)
+    assert isinstance(parity, ServedAccount), parity
+    return parity
 
 
 def test_answers_in_order_are_the_batch_bit_by_bit(world: tuple[Run, DayStream, Clock]) -> None:
@@ -92,23 +92,23 @@ def test_answers_in_order_are_the_batch_bit_by_bit(world: tuple[Run, DayStream, 
     with serving(run.settings, clock) as engine:
         ask(engine, clock, day.events, reports=day.reports)
         ask(engine, clock, day.events, [3, 4])
-    found = measured(run)
-    assert (found.answers, found.compared, found.scored) == (
+    parity = measured(run)
+    assert (parity.answers, parity.compared, parity.scored) == (
         EVENTS_A_DAY,
         EVENTS_A_DAY,
         EVENTS_A_DAY,
     )
-    assert (found.repeated, found.not_in_lake, found.not_answered, found.fallback_share) == (
+    assert (parity.repeated, parity.not_in_lake, parity.not_answered, parity.fallback_share) == (
         2,
         0,
         0,
         0,
     )
-    assert found.mismatching == 0, found.to_json()
-    assert set(found.mismatches) == {*_names(run), "score", "decision"}
+    assert parity.mismatching == 0, parity.to_json()
+    assert set(parity.mismatches) == {*_names(run), "score", "decision"}
     record = run.ledger.latest(ServedAccount)[DAY]
     assert record.status == "done"
-    assert record.account.replaced(policies={}) == found.replaced(policies={})
+    assert record.account.replaced(policies={}) == parity.replaced(policies={})
 
 
 def test_where_nothing_was_served_the_day_is_passed_over(
@@ -144,13 +144,13 @@ def test_events_that_overtook_each_other_are_explained(world: tuple[Run, DayStre
     order = _overtaking(day)
     with serving(run.settings, clock) as engine:
         ask(engine, clock, day.events, order, reports=day.reports)
-    found = measured(run)
-    assert found.mismatching > 0
-    assert found.causes == {"later event first": found.mismatching}
-    assert "tolerated" in beyond_policy(found, run.use_case.serving), (
+    parity = measured(run)
+    assert parity.mismatching > 0
+    assert parity.causes == {"later event first": parity.mismatching}
+    assert "tolerated" in beyond_policy(parity, run.use_case.serving), (
         "explained, and far more than the policy takes"
     )
-    assert found.unexplained == 0
+    assert parity.unexplained == 0
 
 
 def test_an_event_that_was_never_asked_about_and_one_that_never_arrived(
@@ -166,9 +166,11 @@ def test_an_event_that_was_never_asked_about_and_one_that_never_arrived(
                 ask(engine, clock, stranger)
             if i != first:
                 ask(engine, clock, day.events, [i])
-    found = measured(run)
-    assert (found.not_answered, found.not_in_lake, found.unexplained) == (1, 1, 0), found.to_json()
-    by = found.by_feature["customer_tx_count_1d"]
+    parity = measured(run)
+    assert (parity.not_answered, parity.not_in_lake, parity.unexplained) == (1, 1, 0), (
+        parity.to_json()
+    )
+    by = parity.by_feature["customer_tx_count_1d"]
     assert set(by) == {"never asked", "never arrived"}, by
     assert by["never asked"] == int((customers[first + 1 :] == customers[first]).sum())
 
@@ -183,11 +185,11 @@ def test_a_corrected_amount_is_other_content_for_the_event_and_those_after_it(
     cents[first] += 100
     with serving(run.settings, clock) as engine:
         ask(engine, clock, changed(day.events, cents=cents), reports=day.reports)
-    found = measured(run)
-    assert found.causes == {"other content": int((customers[first:] == customers[first]).sum())}
-    assert found.mismatches["amount"] == 1
-    assert found.examples["amount"][0].event_id == day.events.id[first]
-    assert found.examples["amount"][0].online == cents[first] / 100
+    parity = measured(run)
+    assert parity.causes == {"other content": int((customers[first:] == customers[first]).sum())}
+    assert parity.mismatches["amount"] == 1
+    assert parity.examples["amount"][0].event_id == day.events.id[first]
+    assert parity.examples["amount"][0].online == cents[first] / 100
 
 
 def test_two_workers_that_answer_in_one_moment(world: tuple[Run, DayStream, Clock]) -> None:
@@ -204,8 +206,8 @@ def test_two_workers_that_answer_in_one_moment(world: tuple[Run, DayStream, Cloc
         clock.now = midnight(DAY) + timedelta(hours=23, minutes=50)
         ask(one, clock, twins, [0])
         ask(two, clock, twins, [1])
-    found = measured(run)
-    assert found.by_feature["customer_tx_count_1d"] == {"concurrent": 1}, found.to_json()
+    parity = measured(run)
+    assert parity.by_feature["customer_tx_count_1d"] == {"concurrent": 1}, parity.to_json()
 
 
 def test_a_fallback_is_told_apart_from_a_fallback_by_policy(
@@ -220,11 +222,11 @@ def test_a_fallback_is_told_apart_from_a_fallback_by_policy(
         for arena in states.stream.arenas.values():
             arena._arrays.length[:] = 0
         ask(engine, clock, day.events, reports=day.reports)
-    found = measured(run)
-    assert found.fallback_share == 1
-    assert found.causes == {"fallback": found.mismatching}
-    assert found.mismatching > EVENTS_A_DAY / 2
-    assert found.scored == 0
+    parity = measured(run)
+    assert parity.fallback_share == 1
+    assert parity.causes == {"fallback": parity.mismatching}
+    assert parity.mismatching > EVENTS_A_DAY / 2
+    assert parity.scored == 0
 
 
 def test_a_store_that_lacked_an_entity(world: tuple[Run, DayStream, Clock]) -> None:
@@ -233,19 +235,19 @@ def test_a_store_that_lacked_an_entity(world: tuple[Run, DayStream, Clock]) -> N
         arena = engine._states.stream.arenas["customer"]
         arena._arrays.length[:] = 0
         ask(engine, clock, day.events, reports=day.reports)
-    found = measured(run)
-    assert found.causes["unknown then known"] == len(np.unique(day.events.keys["customer"]))
-    assert set(found.causes) <= {"unknown then known", "unexplained"}
+    parity = measured(run)
+    assert parity.causes["unknown then known"] == len(np.unique(day.events.keys["customer"]))
+    assert set(parity.causes) <= {"unknown then known", "unexplained"}
 
 
 def test_a_report_that_was_not_pushed(world: tuple[Run, DayStream, Clock]) -> None:
     run, day, clock = world
     with serving(run.settings, clock) as engine:
         ask(engine, clock, day.events)
-    found = measured(run)
-    assert found.mismatching > 0
-    assert found.causes == {"report": found.mismatching}
-    assert all("fraud" in name for name in found.by_feature if name not in ("score", "decision"))
+    parity = measured(run)
+    assert parity.mismatching > 0
+    assert parity.causes == {"report": parity.mismatching}
+    assert all("fraud" in name for name in parity.by_feature if name not in ("score", "decision"))
 
 
 def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
@@ -264,7 +266,9 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     assert record.status == "refused"
     assert f"differ for no known cause: {MEAN} (" in record.account.reason
     incident = next(
-        one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity"
+        incident
+        for incident in run.ledger.incidents(open_only=True)
+        if incident.kind == "served parity"
     )
     assert (incident.severity, incident.detail.runbook) == (
         "critical",
@@ -277,7 +281,11 @@ def test_another_definition_online_is_unexplained_and_refuses_the_next_release(
     _command_says(run, monkeypatch, capsys)
     monkeypatch.undo()
     _in_order_again(run, day)
-    assert not [one for one in run.ledger.incidents(open_only=True) if one.kind == "served parity"]
+    assert not [
+        incident
+        for incident in run.ledger.incidents(open_only=True)
+        if incident.kind == "served parity"
+    ]
 
 
 @pytest.fixture
@@ -307,13 +315,13 @@ def test_scores_that_a_canary_decided_are_compared_too(
     engine = LiveEngine(replace(half, clock=clock))
     ask(engine, clock, day.events, reports=day.reports)
     engine.close()
-    found = measured(half)
+    parity = measured(half)
     deciders = {
         row["release"]
         for row in half.lake.read("predictions").select("release").distinct().collect()
     }
     assert deciders == {pointer.release_id, pointer.challenger}
-    assert (found.compared, found.scored, found.mismatching) == (EVENTS_A_DAY, EVENTS_A_DAY, 0)
+    assert (parity.compared, parity.scored, parity.mismatching) == (EVENTS_A_DAY, EVENTS_A_DAY, 0)
 
 
 def test_by_policy_the_rule_decides_and_explains_nothing(
@@ -324,9 +332,9 @@ def test_by_policy_the_rule_decides_and_explains_nothing(
     monkeypatch.setattr(stream, "values", _with_a_slip(stream.values))
     with serving(run.settings, clock) as engine:
         ask(engine, clock, day.events, reports=day.reports)
-    found = measured(run)
-    assert found.fallback_share == 1
-    assert found.by_feature[MEAN] == {"unexplained": found.mismatches[MEAN]}
+    parity = measured(run)
+    assert parity.fallback_share == 1
+    assert parity.by_feature[MEAN] == {"unexplained": parity.mismatches[MEAN]}
 
 
 def test_flags_are_those_of_the_scorer() -> None:

@@ -124,9 +124,9 @@ ACCOUNT = train_account(
 
 
 def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
-    asked = request(USE, ACCOUNT)
-    assert asked is not None
-    assert asked["release"] == ACCOUNT.release
+    question = request(USE, ACCOUNT)
+    assert question is not None
+    assert question["release"] == ACCOUNT.release
     for told in (
         "0.7100",
         "7,000 events of 2026-10-26",
@@ -135,8 +135,8 @@ def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
         r"\<b\>",
         r"\|",
     ):
-        assert told in asked["body"], told
-    assert "the verdict asks for a person" in asked["body"]
+        assert told in question["body"], told
+    assert "the verdict asks for a person" in question["body"]
 
 
 @pytest.mark.parametrize(

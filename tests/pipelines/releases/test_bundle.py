@@ -137,11 +137,11 @@ TAMPERINGS: dict[str, tuple[Callable[[Path], object], str]] = {
 )
 @pytest.mark.parametrize("tampering", TAMPERINGS)
 def test_a_tampered_bundle_is_refused(tampering: str, bundle: Bundle, place: Path) -> None:
-    tamper, told = TAMPERINGS[tampering]
+    tamper, case = TAMPERINGS[tampering]
     tamper(place)
     with pytest.raises(BundleError, match="refused") as caught:
         load_bundle(place.parent, bundle.release_id)
-    assert told in f"{caught.value.where}: {caught.value.found}", (
+    assert case in f"{caught.value.where}: {caught.value.found}", (
         "what is expected names every file"
     )
 
@@ -200,10 +200,10 @@ def test_a_bundle_from_before_signatures_is_vouched_for_by_the_ledger_alone(
 ) -> None:
     (place / SIGNATURE).unlink()
     assert {path.name for path in place.iterdir()} == UNSIGNED_FILES
-    found = load_bundle(
+    loaded = load_bundle(
         place.parent, bundle.release_id, manifest_digest=bundle.manifest_digest, signed_by=None
     )
-    assert (found.model, found.signed_by) == (bundle.model, None)
+    assert (loaded.model, loaded.signed_by) == (bundle.model, None)
     for asked in (
         {"signed_by": None},
         {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by},

@@ -37,10 +37,10 @@ def test_the_rule_decides_from_each_beginning_to_the_next_end(
             for _ in range(further):
                 paper[today] = on
                 today += timedelta(days=1)
-        known = fallbacks(ledger)
-        assert {day: fallback_on(known, day) is not None for day in paper} == paper
+        periods = fallbacks(ledger)
+        assert {day: fallback_on(periods, day) is not None for day in paper} == paper
         assert (in_force(ledger) is not None) == on
-        assert (fallback_on(known, START + timedelta(days=999)) is not None) == on
+        assert (fallback_on(periods, START + timedelta(days=999)) is not None) == on
 
 
 def test_what_was_begun_says_by_whom_and_why_and_how_it_ended(tmp_path: Path) -> None:
@@ -49,8 +49,8 @@ def test_what_was_begun_says_by_whom_and_why_and_how_it_ended(tmp_path: Path) ->
         ledger, START, reason="a holiday", actor="monitor", at=AT, told_on=START - timedelta(days=1)
     )
     assert end(ledger, START + timedelta(days=3), reason="enough", actor="ann", at=AT)
-    (one,) = fallbacks(ledger)
-    assert one.to_json() == {
+    (periods,) = fallbacks(ledger)
+    assert periods.to_json() == {
         "first": "2026-11-02",
         "last": "2026-11-04",
         "reason": "a holiday",

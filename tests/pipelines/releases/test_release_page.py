@@ -57,19 +57,19 @@ def run(settings: Settings) -> Run:
 @pytest.fixture
 def ids(run: Run) -> list[str]:
     """A champion by the policy, a refused release that a person put over it, and one that waits."""
-    found = [
+    release_ids = [
         stored_release(run, 1, "approved").release_id,
         stored_release(run, 2, "refused").release_id,
     ]
-    promote(run, found[0], reason="approved")
-    promote(run, found[1], to="champion", reason=f"the board {EVIL}", override=True)
+    promote(run, release_ids[0], reason="approved")
+    promote(run, release_ids[1], to="champion", reason=f"the board {EVIL}", override=True)
     flood = NewIncident(
-        kind="guardrail", subject=found[1], severity="critical", summary=f"a flood {EVIL}"
+        kind="guardrail", subject=release_ids[1], severity="critical", summary=f"a flood {EVIL}"
     )
     run.ledger.report_incident(flood, at=AT, actor="t")
     waiting = stored_release(run, 3, "needs a person").release_id
     run.ledger.set_state(waiting, "candidate", reason="waits for approval", actor="train", at=AT)
-    return [*found, waiting]
+    return [*release_ids, waiting]
 
 
 def _cards(run: Run) -> dict[str, str]:
@@ -148,7 +148,7 @@ def test_override_and_incident_are_shown_wherever_the_release_is(run: Run, ids: 
     now = standing(run)
     told = " ".join(what for _, what in now.attention)
     listed = {account["release"]: account for account in all_releases(run)}
-    row = {one.release: one for one in release_rows(run)}[ids[1]]
+    row = {row.release: row for row in release_rows(run)}[ids[1]]
     for text in (
         told,
         " ".join(listed[ids[1]]["notes"]),

@@ -69,7 +69,9 @@ class Succession(RuleBasedStateMachine):
             "pointer": ledger.champion(),
             "moves": ledger.moves(),
             "audit": ledger.audit_entries(),
-            "states": {one.release_id: ledger.states(one.release_id) for one in self.releases},
+            "states": {
+                release.release_id: ledger.states(release.release_id) for release in self.releases
+            },
         }
 
     def _try(self, failing: int | None, action: Any, *, moves: bool = True) -> None:

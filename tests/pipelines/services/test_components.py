@@ -72,12 +72,16 @@ def jars_are_there(settings: Settings) -> None:
 
 def test_tasks_and_commands_find_an_airflow_elsewhere(settings: Settings) -> None:
     there = settings.model_copy(update={"airflow_url": "http://airflow-api-server:8480"})
-    told = airflow_server.environment(there)
+    environment = airflow_server.environment(there)
     assert (
-        told["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
+        environment["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
         == "http://airflow-api-server:8480/execution/"
     )
-    assert told["TOLLGATE_AIRFLOW_URL"] == AirflowApi(there).url == "http://airflow-api-server:8480"
+    assert (
+        environment["TOLLGATE_AIRFLOW_URL"]
+        == AirflowApi(there).url
+        == "http://airflow-api-server:8480"
+    )
     here = airflow_server.environment(settings)["AIRFLOW__CORE__EXECUTION_API_SERVER_URL"]
     assert here == f"http://127.0.0.1:{settings.airflow_port}/execution/"
 

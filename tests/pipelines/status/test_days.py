@@ -155,11 +155,11 @@ def test_standing_says_what_needs_a_person(run: Run) -> None:
     now = standing(run)
     assert now.champion is None
     assert now.newest["features"] == day(9)
-    told = {(str(when), what.split(":")[0]) for when, what in now.attention}
-    assert (str(day(5)), "features refused") in told
-    assert (str(day(5)), "score has not run") in told
-    assert (str(day(9)), "drift") in told
-    assert ("None", "no model has been released") in {(w, t.split(":")[0]) for w, t in told}
+    attention = {(str(when), what.split(":")[0]) for when, what in now.attention}
+    assert (str(day(5)), "features refused") in attention
+    assert (str(day(5)), "score has not run") in attention
+    assert (str(day(9)), "drift") in attention
+    assert ("None", "no model has been released") in {(w, t.split(":")[0]) for w, t in attention}
     assert standing(run, DayRange(day(0), day(2))).rows[-1].day == day(2)
 
 
@@ -174,9 +174,9 @@ def test_a_refused_training_and_a_failed_parity_need_a_person(run: Run) -> None:
     )
     record(run, "parity", 8, "refused", reason="3 rows differ")
     now = standing(run)
-    told = dict(now.attention)
+    attention = dict(now.attention)
     assert (
-        told[day(11)]
+        attention[day(11)]
         == "the newest training was refused, no release decides: the declared rule goes on: "
         "champion: average precision is 0.1 lower"
     )

@@ -53,7 +53,7 @@ def of_nights(run: Run) -> list[Incident]:
     """All incidents but that of Airflow's database, which in these homes does not know the runs of
     the ledger.
     """
-    return [one for one in run.ledger.incidents() if one.kind != LOST]
+    return [incident for incident in run.ledger.incidents() if incident.kind != LOST]
 
 
 @given(
@@ -67,7 +67,7 @@ def of_nights(run: Run) -> list[Incident]:
 def test_late_is_what_is_not_done_after_its_time(
     moment: datetime, done: set[tuple[str, date]]
 ) -> None:
-    found = judge(FRAUD, dict.fromkeys(done, "done"), since=FIRST, at=moment)
+    timeliness = judge(FRAUD, dict.fromkeys(done, "done"), since=FIRST, at=moment)
     expected = {}
     for back in range(1, LOOKED_BACK + 1):
         day = moment.date() - timedelta(days=back)
@@ -78,10 +78,12 @@ def test_late_is_what_is_not_done_after_its_time(
             )
             if day >= FIRST and due < moment and (stage, day) not in done:
                 expected[stage, day] = moment - due
-    assert {(one.stage, one.day): one.by for one in found.late} == expected
-    assert [one.day for one in found.late] == sorted(one.day for one in found.late)
-    behind = [one.stage for one in found.fresh if one.behind]
-    assert set(behind) <= {one.stage for one in found.late}
+    assert {(lateness.stage, lateness.day): lateness.by for lateness in timeliness.late} == expected
+    assert [lateness.day for lateness in timeliness.late] == sorted(
+        lateness.day for lateness in timeliness.late
+    )
+    behind = [freshness.stage for freshness in timeliness.fresh if freshness.behind]
+    assert set(behind) <= {lateness.stage for lateness in timeliness.late}
 
 
 def test_a_home_without_a_schedule_is_never_late(at: Callable[[datetime], Run]) -> None:
@@ -89,9 +91,9 @@ def test_a_home_without_a_schedule_is_never_late(at: Callable[[datetime], Run]) 
     run.ledger.record_stage(FIRST, ingest_account(), "done", run_id="manual-1", at=NIGHT)
     found = timeliness(run)
     assert (found.since, found.late, follow_deadlines(run)) == (None, (), ())
-    assert {one.table: one.newest for one in found.fresh if one.newest} == dict.fromkeys(
-        ("transactions", "fraud_reports"), FIRST
-    )
+    assert {
+        freshness.table: freshness.newest for freshness in found.fresh if freshness.newest
+    } == dict.fromkeys(("transactions", "fraud_reports"), FIRST)
     assert "late_seconds" not in openmetrics(Facts(run))
 
 
@@ -110,14 +112,15 @@ def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(
     monitored_late = at(NIGHT + timedelta(days=1, hours=1, minutes=45))
     follow_deadlines(monitored_late)
     follow_deadlines(at(NIGHT + timedelta(days=1, hours=2)))
-    (one,) = of_nights(monitored_late)
-    assert (one.kind, one.severity, [str(day) for day in one.detail.days]) == (
+    (incident,) = of_nights(monitored_late)
+    assert (incident.kind, incident.severity, [str(day) for day in incident.detail.days]) == (
         "late",
         "critical",
         ["2026-11-10", "2026-11-11"],
     )
     assert (
-        one.summary == "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 22 h 30 min ago (not run)"
+        incident.summary
+        == "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 22 h 30 min ago (not run)"
     )
     night(monitored_late, FIRST, "score", "monitor")
     night(monitored_late, FIRST + timedelta(days=1), *STAGES)
@@ -134,14 +137,14 @@ def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(
     night(at(NIGHT), FIRST, *STAGES)
     back = at(NIGHT + timedelta(days=6, hours=6))
     follow_deadlines(back)
-    (one,) = of_nights(back)
-    assert list(one.detail.days) == [FIRST + timedelta(days=number) for number in range(1, 7)]
-    assert one.detail.next_step.endswith("tollgate backfill --from 2026-11-11 --to 2026-11-16")
+    (incident,) = of_nights(back)
+    assert list(incident.detail.days) == [FIRST + timedelta(days=number) for number in range(1, 7)]
+    assert incident.detail.next_step.endswith("tollgate backfill --from 2026-11-11 --to 2026-11-16")
     for number in (5, 1, 2, 3):
         night(back, FIRST + timedelta(days=number), *STAGES)
     follow_deadlines(back)
-    (one,) = of_nights(back)
-    assert [str(day) for day in one.detail.days] == [
+    (incident,) = of_nights(back)
+    assert [str(day) for day in incident.detail.days] == [
         "2026-11-14",
         "2026-11-16",
     ], "those that are done are late no more"
@@ -157,8 +160,8 @@ def test_after_more_nights_off_than_are_watched_the_backfill_begins_with_the_fir
     night(at(NIGHT), FIRST, *STAGES)
     back = at(NIGHT + timedelta(days=LOOKED_BACK + 12, hours=6))
     follow_deadlines(back)
-    (one,) = of_nights(back)
-    assert "tollgate backfill --from 2026-11-11 --to 2026-12-20" in one.detail.next_step
+    (incident,) = of_nights(back)
+    assert "tollgate backfill --from 2026-11-11 --to 2026-12-20" in incident.detail.next_step
 
 
 def test_a_clock_that_was_ahead_leaves_no_late_days(at: Callable[[datetime], Run]) -> None:
@@ -167,8 +170,8 @@ def test_a_clock_that_was_ahead_leaves_no_late_days(at: Callable[[datetime], Run
     true_time = NIGHT + timedelta(days=1, hours=6)
     follow_deadlines(at(true_time + timedelta(days=3)))
     follow_deadlines(at(true_time))
-    (one,) = of_nights(at(true_time))
-    assert [str(day) for day in one.detail.days] == ["2026-11-11"]
+    (incident,) = of_nights(at(true_time))
+    assert [str(day) for day in incident.detail.days] == ["2026-11-11"]
     night(at(true_time), FIRST + timedelta(days=1), *STAGES)
     follow_deadlines(at(true_time))
     assert [one for one in of_nights(at(true_time)) if one.resolved_at is None] == []
@@ -223,9 +226,11 @@ def test_status_now_and_metrics_say_it(
 
 def test_a_use_case_may_leave_a_stage_without_deadline() -> None:
     schedule = replace(FRAUD.schedule, deadlines={"score": "05:30"})
-    found = judge(replace(FRAUD, schedule=schedule), {}, since=FIRST, at=NIGHT + timedelta(hours=4))
-    assert [one.stage for one in found.late] == ["score"]
-    assert [one.table for one in found.fresh] == ["predictions"]
+    timeliness = judge(
+        replace(FRAUD, schedule=schedule), {}, since=FIRST, at=NIGHT + timedelta(hours=4)
+    )
+    assert [lateness.stage for lateness in timeliness.late] == ["score"]
+    assert [freshness.table for freshness in timeliness.fresh] == ["predictions"]
 
 
 @pytest.mark.parametrize(

@@ -55,12 +55,12 @@ def ran(
 
 def lateness(run: Run) -> list[Incident]:
     """The incidents of what is late; a ledger without its stores has others."""
-    return [one for one in run.ledger.incidents() if one.kind == "late"]
+    return [incident for incident in run.ledger.incidents() if incident.kind == "late"]
 
 
 def late(run: Run, *, asked: bool) -> list[tuple[str, date]]:
     look = airflow_look(run.settings, "fraud") if asked else None
-    return [(one.stage, one.day) for one in timeliness(run, look=look).late]
+    return [(lateness.stage, lateness.day) for lateness in timeliness(run, look=look).late]
 
 
 def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself(
@@ -137,5 +137,5 @@ def test_doctor_and_status_name_a_paused_dag_before_a_day_stops_at_it(
     assert "somebody's own" not in paused[0].found
     ran(at(0), *CHAIN, day=DAY - timedelta(days=1))
     run = at(1)
-    told = [what for _, what in standing(run, paused=paused_dags(settings, "fraud")).attention]
-    assert any("paused in Airflow" in what and "/dags/score" in what for what in told)
+    attention = [what for _, what in standing(run, paused=paused_dags(settings, "fraud")).attention]
+    assert any("paused in Airflow" in what and "/dags/score" in what for what in attention)

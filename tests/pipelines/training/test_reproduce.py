@@ -79,11 +79,11 @@ def test_a_fresh_process_without_the_ledger_arrives_at_the_same_model(
         text=True,
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout.splitlines()[-1])
-    assert found["equal"], found
-    assert found["found"] == result.released.account.model_digest
-    assert found["release"] == result.release_id
-    assert [item["what"] for item in found["differences"]] == []
+    document = json.loads(done.stdout.splitlines()[-1])
+    assert document["equal"], document
+    assert document["found"] == result.released.account.model_digest
+    assert document["release"] == result.release_id
+    assert [item["what"] for item in document["differences"]] == []
 
 
 def test_a_release_is_found_by_its_name_and_an_unknown_one_is_told(

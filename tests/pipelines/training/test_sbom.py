@@ -59,7 +59,7 @@ def test_another_version_than_the_locks_is_told(
         ("uvicorn", "2"),
     ]
     monkeypatch.setattr(sbom, "LOCK", lock)
-    packages = {one["name"]: one for one in bill_of_materials(RECORD)["components"]}
+    packages = {material["name"]: material for material in bill_of_materials(RECORD)["components"]}
     assert packages["xgboost"]["version"] == version("xgboost")
     assert packages["xgboost"]["properties"] == [{"name": "tollgate:locked", "value": "0.1"}]
     assert "no-such-thing" not in packages

@@ -139,6 +139,6 @@ def test_labels_of_one_kind_point_at_their_cause(change: str, words: list[str]) 
     with pytest.raises(PermanentError) as refused:
         fit_for(frame, _use_case(GOOD), NAMES, SPLIT, {**GOOD})
 
-    told = str(refused.value)
-    assert all(word in told for word in words), told
-    assert "ingest more days" not in told
+    message = str(refused.value)
+    assert all(word in message for word in words), message
+    assert "ingest more days" not in message

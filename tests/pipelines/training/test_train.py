@@ -247,8 +247,8 @@ def test_training_again_gives_the_same_release_and_changes_nothing(
 
 def _versions(run: Run) -> list[str]:
     """What MLflow's registry holds."""
-    found = Tracking(run.settings, "fraud")._client().search_model_versions("name = 'fraud'")
-    return sorted(str(version.version) for version in found)
+    versions = Tracking(run.settings, "fraud")._client().search_model_versions("name = 'fraud'")
+    return sorted(str(version.version) for version in versions)
 
 
 def test_what_is_reported_later_is_not_seen(world: tuple[Run, History]) -> None:
@@ -361,13 +361,15 @@ def test_the_alias_follows_when_mlflow_is_back(
         settings=run.settings.model_copy(update={"mlflow": f"sqlite:///{tmp_path}/mlflow.sqlite"}),
     )
     assert "the next training or promotion puts it right" in follow(away)[0]
-    assert [one.subject for one in run.ledger.incidents(open_only=True) if one.kind == "alias"] == [
-        "mlflow"
-    ]
+    assert [
+        incident.subject
+        for incident in run.ledger.incidents(open_only=True)
+        if incident.kind == "alias"
+    ] == ["mlflow"]
     assert load_champion(away).release_id == result.release_id
     assert follow(run) == ()
     assert tracking.champion_version() == result.released.account.model_version
-    assert "alias" not in {one.kind for one in run.ledger.incidents(open_only=True)}
+    assert "alias" not in {incident.kind for incident in run.ledger.incidents(open_only=True)}
 
 
 def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_again(

@@ -164,11 +164,11 @@ def test_what_cannot_be_read_with_certainty_is_named_and_the_other_lists_are_cle
 ) -> None:
     home = home_with(tmp_path, **{"2026-11-01.csv": GOOD.encode(), name: content})
     for dry_run in (True, False):
-        told = delete(home, dry_run=dry_run)
-        assert [one.path for one in told.unread] == [f"alerts/{name}"]
-        assert why in told.unread[0].why
-        assert str(CARD) not in told.unread[0].why, "a key is not shown"
-        assert told.by_file["2026-11-01.csv"] == 1
+        deleted = delete(home, dry_run=dry_run)
+        assert [unread_file.path for unread_file in deleted.unread] == [f"alerts/{name}"]
+        assert why in deleted.unread[0].why
+        assert str(CARD) not in deleted.unread[0].why, "a key is not shown"
+        assert deleted.by_file["2026-11-01.csv"] == 1
     assert str(CARD) not in (home / "alerts" / "2026-11-01.csv").read_text()
 
 
@@ -177,7 +177,7 @@ def test_a_link_is_named_and_what_it_leads_to_stays(tmp_path: Path) -> None:
     elsewhere.write_bytes(GOOD.encode())
     home = home_with(tmp_path)
     (home / "alerts" / "2026-11-02.csv").symlink_to(elsewhere)
-    assert [(one.path, one.why) for one in delete(home).unread] == [
+    assert [(unread_file.path, unread_file.why) for unread_file in delete(home).unread] == [
         ("alerts/2026-11-02.csv", "a link")
     ]
     assert elsewhere.read_bytes() == GOOD.encode()
@@ -191,9 +191,9 @@ def test_a_list_that_a_program_has_open_is_told_and_an_empty_one_is_none(tmp_pat
         "2026-11-04.csv": b"",
     }
     home = home_with(tmp_path, **files)
-    told = delete(home)
-    assert (told.unread, told.by_file) == ([], {})
-    assert told.in_use == ["alerts/2026-11-02.csv", "alerts/2026-11-03.xlsx"]
+    deleted = delete(home)
+    assert (deleted.unread, deleted.by_file) == ([], {})
+    assert deleted.in_use == ["alerts/2026-11-02.csv", "alerts/2026-11-03.xlsx"]
     home_with(tmp_path, **{".~lock.2026-11-02.csv#": GOOD.encode() * 50})
     assert delete(home).by_file == {".~lock.2026-11-02.csv#": 50}, "by its size it is no lock"
 
@@ -234,7 +234,7 @@ def test_a_list_is_deleted_by_the_day_that_its_name_or_its_rows_say(tmp_path: Pa
         "all of it.csv",
         "week.txt",
     }
-    assert [(one.path, one.why) for one in done.unread] == [
+    assert [(unread_file.path, unread_file.why) for unread_file in done.unread] == [
         ("alerts/2026-11-02.xlsx", "no text in an encoding that is known here"),
         ("alerts/american.csv", "line 2 has no day like 2026-11-07"),
     ]

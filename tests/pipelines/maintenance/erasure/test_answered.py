@@ -99,11 +99,13 @@ def test_a_file_that_cannot_be_read_is_named_and_stops_nothing(run: Run) -> None
     assert rows(run, dry_run=True) == len(MINE)
     hour = next(folder.glob("day=*/hour=*"))
     (hour / "worker-0-1.parquet").write_bytes(b"PAR1 cut off")
-    told = delete_from_answers(run, SUBJECT, dry_run=False)
-    assert sorted((Path(one.path).name, one.why) for one in told.unread) == [
+    deleted = delete_from_answers(run, SUBJECT, dry_run=False)
+    assert sorted(
+        (Path(unread_file.path).name, unread_file.why) for unread_file in deleted.unread
+    ) == [
         ("worker-0-0.arrows.damaged", "damaged, and was put aside"),
         ("worker-0-1.parquet", "damaged (ArrowInvalid)"),
     ]
-    assert sum(told.by_file.values()) == len(MINE)
+    assert sum(deleted.by_file.values()) == len(MINE)
     (hour / "worker-0-1.parquet").unlink()
     assert sorted(in_log(run)) == sorted(set(TODAY.id.tolist()) - MINE)

@@ -28,12 +28,12 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     store(run, make_world(3, rows=60))
     landing, home = Landing.of(run.settings), run.settings.home
     days = [FIRST + timedelta(days=n) for n in range(3)]
-    for one in days:
-        land(landing, one, events(one, 2))
+    for day in days:
+        land(landing, day, events(day, 2))
     for folder, ending in (("alerts", ".csv"), ("reports", ".html"), ("reports", "-drift.html")):
         (home / folder).mkdir(exist_ok=True)
-        for one in days:
-            (home / folder / f"{one}{ending}").write_text("x")
+        for day in days:
+            (home / folder / f"{day}{ending}").write_text("x")
     (home / "reports" / "index.html").write_text("x")
     (home / "alerts" / "old.xlsx").write_bytes(b"PK\x03\x04\0")
     (home / "reports" / "old.pdf").write_text("x")
@@ -41,20 +41,23 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
 
     counted = delete_by_age(run, TODAY, dry_run=True)
     assert run.lake.versions(["features", "transactions"]) == versions
-    told = delete_by_age(run, TODAY)
-    assert {name: one.deleted for name, one in told.items()} == {
+    deleted = delete_by_age(run, TODAY)
+    assert {name: one.deleted for name, one in deleted.items()} == {
         "features": 60,
         "landing": 3,
         "alert_lists": 2,
         "reports": 0,
     }
     assert {name: one.deleted for name, one in counted.items()} == {
-        n: one.deleted for n, one in told.items()
+        n: one.deleted for n, one in deleted.items()
     }
-    assert [one.path for one in unread_of(told)] == ["alerts/old.xlsx", "reports/old.pdf"]
-    assert unread_of(told) == unread_of(counted)
+    assert [unread_file.path for unread_file in unread_of(deleted)] == [
+        "alerts/old.xlsx",
+        "reports/old.pdf",
+    ]
+    assert unread_of(deleted) == unread_of(counted)
     left = run.lake.read("features").groupBy("day").count().toArrow().to_pylist()
-    assert sorted((row["day"], row["count"]) for row in left) == [(one, 60) for one in days[1:]]
+    assert sorted((row["day"], row["count"]) for row in left) == [(day, 60) for day in days[1:]]
     assert run.lake.version("transactions") == versions["transactions"]
     assert landing.days("transactions") == days[1:]
     assert sorted(path.name for path in (home / "alerts").iterdir()) == [
@@ -63,6 +66,6 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     ]
     assert len(list((home / "reports").iterdir())) == 8
     entry = run.ledger.audit_entries("retain")[0]["detail"]
-    assert entry["tables"]["features"] == told["features"].to_json()
+    assert entry["tables"]["features"] == deleted["features"].to_json()
     assert not any(one.deleted for one in delete_by_age(run, TODAY).values())
     assert len(run.ledger.audit_entries("retain")) == 1

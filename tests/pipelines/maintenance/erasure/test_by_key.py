@@ -240,7 +240,7 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
         2,
         ("scratch/ingest-x",),
     )
-    assert [one.path for one in counted.unread] == ["alerts/week.xlsx", "copies"]
+    assert [unread_file.path for unread_file in counted.unread] == ["alerts/week.xlsx", "copies"]
 
     with failing(by_key, "delete_where", lambda lake, table, *_: table == "transactions"):
         delete_units(run, [str(CARD)], reason=WHY)
@@ -253,8 +253,8 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     for table, version in versions.items():
         with pytest.raises(Exception, match="does not exist"):
             run.lake.read(table, version=version).collect()
-    told = run.ledger.audit_entries("retain")
-    assert [entry["detail"]["state"] for entry in told] == ["begun", "begun", "done"]
+    entries = run.ledger.audit_entries("retain")
+    assert [entry["detail"]["state"] for entry in entries] == ["begun", "begun", "done"]
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in done.keys)
 
     assert stale_days(run) == {}

@@ -85,7 +85,7 @@ def test_what_no_part_of_the_product_has_written_is_named(run: Run) -> None:
     assert unknown_files(run) == []
     put(home, *STRANGE)
     (home / "reports" / "linked.html").symlink_to(home / "mlflow.sqlite")
-    named = [one.path for one in unknown_files(run)]
+    named = [file.path for file in unknown_files(run)]
     assert named == sorted(
         [*(name.replace("old lists/a.csv", "old lists") for name in STRANGE), "reports/linked.html"]
     )
@@ -104,10 +104,12 @@ def test_what_imports_keep_of_the_card_goes_and_the_claims_of_others_stay(run: R
         "imports/transactions/copy.csv",
     )
     assert sum(delete_from_imports(run, SUBJECT, dry_run=True).by_file.values()) == 4
-    told = delete_from_imports(run, SUBJECT, dry_run=False)
-    assert sum(told.by_file.values()) == 4
-    assert [one.path for one in told.unread] == ["imports/transactions/2026-11-04.parquet"]
-    assert [one.path for one in unknown_files(run)] == ["imports/transactions/copy.csv"]
+    deleted = delete_from_imports(run, SUBJECT, dry_run=False)
+    assert sum(deleted.by_file.values()) == 4
+    assert [unread_file.path for unread_file in deleted.unread] == [
+        "imports/transactions/2026-11-04.parquet"
+    ]
+    assert [file.path for file in unknown_files(run)] == ["imports/transactions/copy.csv"]
     assert claims.read(days[0])["key"].to_pylist() == ["11", "8,x,2026-11-02"]
     assert delete_old_claims(run, days[1], dry_run=False) == 1
     assert claims.days() == [days[1], date(2026, 11, 4)]
@@ -122,9 +124,9 @@ def test_a_damaged_golden_set_is_named_and_the_case_goes_from_the_others(run: Ru
     (home / "golden" / "cut" / "cases.parquet").write_bytes(b"PAR1")
     put(home, "golden/cases.xlsx", "golden/good copy/cases.parquet")
     for dry_run in (True, False):
-        told = delete_from_golden_sets(run, SUBJECT, dry_run=dry_run)
-        assert told.by_file == {"good": 1}
-        assert {one.path for one in told.unread} == {
+        deleted = delete_from_golden_sets(run, SUBJECT, dry_run=dry_run)
+        assert deleted.by_file == {"good": 1}
+        assert {unread_file.path for unread_file in deleted.unread} == {
             "golden/cases.xlsx",
             "golden/cut",
             "golden/damaged",

@@ -119,8 +119,8 @@ def test_status_tells_the_share_by_delay(
     document = json.loads(json.dumps(now.to_json()))["reports"]
     assert (document["reported"], document["late"], document["late_share"]) == (100, 40, 0.4)
     assert document["by_delay"]["7 to 10 days"] == 30
-    told = [what for _, what in now.attention if "label.delay_days" in what]
-    assert len(told) == 1
+    attention = [what for _, what in now.attention if "label.delay_days" in what]
+    assert len(attention) == 1
     status()
     assert (
         "reports   40 of 100 reports (40 %) came later than label.delay_days (7)"

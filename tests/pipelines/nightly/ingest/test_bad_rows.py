@@ -26,32 +26,34 @@ def test_a_rule_that_a_large_share_breaks_is_named_and_no_larger_budget_is_advis
     share: float,
 ) -> None:
     day = refused({"amount_plausible": int(10_000 * share)})
-    told = next_step(FRAUD, [day], AGAIN)
-    assert "amount_plausible (amount <= 100000)" in told
-    assert "pipelines/usecases/fraud.py" in told
-    assert "unit or scale" in told
-    assert "mapping" in told
-    assert "bad_row_budget" not in told
-    assert AGAIN in told
+    advice = next_step(FRAUD, [day], AGAIN)
+    assert "amount_plausible (amount <= 100000)" in advice
+    assert "pipelines/usecases/fraud.py" in advice
+    assert "unit or scale" in advice
+    assert "mapping" in advice
+    assert "bad_row_budget" not in advice
+    assert AGAIN in advice
 
 
 def test_a_column_that_is_often_empty_points_at_a_default_or_another_column() -> None:
-    told = next_step(FRAUD, [refused({"terminal_id_missing": 1_600})], AGAIN)
-    assert "terminal_id is empty" in told
-    assert "name another column or a default for empty values" in told
-    assert "bad_row_budget" not in told
+    advice = next_step(FRAUD, [refused({"terminal_id_missing": 1_600})], AGAIN)
+    assert "terminal_id is empty" in advice
+    assert "name another column or a default for empty values" in advice
+    assert "bad_row_budget" not in advice
 
 
 def test_near_the_budget_a_larger_one_is_the_last_option() -> None:
-    told = next_step(FRAUD, [refused({"amount_not_negative": 60})], AGAIN)
-    assert told.index("amount_not_negative") < told.index(AGAIN) < told.index("bad_row_budget")
+    advice = next_step(FRAUD, [refused({"amount_not_negative": 60})], AGAIN)
+    assert (
+        advice.index("amount_not_negative") < advice.index(AGAIN) < advice.index("bad_row_budget")
+    )
 
 
 def test_one_day_far_over_the_budget_decides_for_all() -> None:
     days = [refused({"amount_not_negative": 60}), refused({"terminal_id_missing": 4_000})]
-    told = next_step(FRAUD, days, AGAIN)
-    assert told.index("terminal_id_missing") < told.index("amount_not_negative")
-    assert "bad_row_budget" not in told
+    advice = next_step(FRAUD, days, AGAIN)
+    assert advice.index("terminal_id_missing") < advice.index("amount_not_negative")
+    assert "bad_row_budget" not in advice
 
 
 @pytest.mark.parametrize(
@@ -68,9 +70,9 @@ def test_one_day_far_over_the_budget_decides_for_all() -> None:
     ],
 )
 def test_every_rule_has_advice_of_its_own(rule: str, feed: object, word: str) -> None:
-    told = next_step(FRAUD, [refused({rule: 3_000}, feed=feed)], AGAIN)
-    assert rule in told
-    assert word in told
+    advice = next_step(FRAUD, [refused({rule: 3_000}, feed=feed)], AGAIN)
+    assert rule in advice
+    assert word in advice
 
 
 def test_the_shares_stand_beside_the_counts() -> None:

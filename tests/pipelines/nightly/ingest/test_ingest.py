@@ -133,8 +133,8 @@ def test_a_cut_commit_is_told_in_one_block_and_a_repaired_table_goes_on(
     with pytest.raises(DamagedTableError) as caught:
         metered(run, "a look", D, lambda: len(table(run)))
     assert caught.value.where == str(file)
-    found = repair_lake(run)
-    assert found.commands[0] == f"tollgate run ingest --from {D} --to {D}"
+    repair = repair_lake(run)
+    assert repair.commands[0] == f"tollgate run ingest --from {D} --to {D}"
     ingest_day(run, D)
     assert content_hash(run) == whole
 

@@ -77,7 +77,7 @@ def test_a_killed_ingest_leaves_old_or_new_and_the_next_one_completes(
     ingest(whole, DAYS)
     new = content(whole)
     assert [name for name in TABLES if old[name] == new[name]] == []
-    found: Counter[str] = Counter()
+    outcomes: Counter[str] = Counter()
     for point, (name, files) in enumerate(POINTS):
         run = copied(ready, make_run, tmp_path / str(point))
         java_only = point % 2 == 0
@@ -88,17 +88,17 @@ def test_a_killed_ingest_leaves_old_or_new_and_the_next_one_completes(
             assert left == new, "it says that all went well"
         else:
             assert ended > 0 if java_only else ended == -signal.SIGKILL
-        found[
+        outcomes[
             "all old" if left == old else "all new" if left == new else "some tables old, some new"
         ] += 1
         account = ingest(run, DAYS).accounts[day(1)]
         assert content(run) == new
         assert (account.rows_in, account.accepted) == (401, 401)
         shutil.rmtree(run.settings.home)
-    assert found["all new"] < found.total(), "no kill came before the end"
-    told = ", ".join(f"{what} {count} times" for what, count in found.items())
+    assert outcomes["all new"] < outcomes.total(), "no kill came before the end"
+    told = ", ".join(f"{what} {count} times" for what, count in outcomes.items())
     tried(
-        found.total(),
+        outcomes.total(),
         f"each table old or new ({told}); after the next run all {len(new['transactions'])} rows",
     )
 

@@ -68,8 +68,8 @@ def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> Non
     for number in (0, 1, 2):
         nights.come(on(number), "harmful")
     answer(run, on(2), nights.told)
-    (one,) = fallbacks(run.ledger)
-    assert (one.first, one.last, one.begun_by) == (on(1), None, "monitor")
+    (periods,) = fallbacks(run.ledger)
+    assert (periods.first, periods.last, periods.begun_by) == (on(1), None, "monitor")
     assert answers_on(run, on(0))[0].startswith(
         "from 2026-11-10 on the declared rule decides: harmful days"
     )
@@ -79,7 +79,9 @@ def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> Non
     assert in_force(run.ledger) is not None, "one calm day is not two"
     nights.come(on(4), "well")
     answer(run, on(4), nights.told)
-    assert [(one.first, one.last) for one in fallbacks(run.ledger)] == [(on(1), on(4))]
+    assert [(fallback.first, fallback.last) for fallback in fallbacks(run.ledger)] == [
+        (on(1), on(4))
+    ]
     assert list(answers_on(run, on(4))) == [
         "from 2026-11-14 on the champion decides again: 2 days in a row are calm"
     ]
@@ -115,7 +117,7 @@ def test_what_a_person_began_a_person_ends(run: Run, capsys: pytest.CaptureFixtu
     assert _command("fallback", "--on") == 2, "not without a reason"
     assert _command("fallback", "--on", "--reason", "[new] pattern") == 0
     assert "[new] pattern" in capsys.readouterr().out
-    assert [one.first for one in fallbacks(run.ledger)] == [on(1)]
+    assert [fallback.first for fallback in fallbacks(run.ledger)] == [on(1)]
     nights.come(on(1), "well")
     nights.come(on(2), "well")
     assert in_force(run.ledger) is not None

@@ -105,11 +105,11 @@ def told(
     usual = {
         subject - timedelta(days=n): worth_of(*rng.poisson((60, 15)).tolist()) for n in range(1, 25)
     }
-    known = Known(
+    past_days = Known(
         profiles=past, causes=causes or {}, worths={**usual, subject: worth_of(hits, missed)}
     )
     return watch_day(
-        day, today, known, POLICY, subject=subject, reach=lambda name: REACH.get(name, 0)
+        day, today, past_days, POLICY, subject=subject, reach=lambda name: REACH.get(name, 0)
     )
 
 
@@ -126,9 +126,13 @@ def test_usual_days_and_sundays_are_well(past: Mapping[date, DayProfile]) -> Non
 
 
 def test_a_sunday_on_a_monday_is_a_feed(past: Mapping[date, DayProfile]) -> None:
-    found = told(past, profile(rows_of(TODAY - timedelta(days=1))))
-    assert (found.cause, found.severity, found.evidence[0].name) == ("feed", "page", "volume")
-    assert "Monday" in found.evidence[0].told
+    diagnosis = told(past, profile(rows_of(TODAY - timedelta(days=1))))
+    assert (diagnosis.cause, diagnosis.severity, diagnosis.evidence[0].name) == (
+        "feed",
+        "page",
+        "volume",
+    )
+    assert "Monday" in diagnosis.evidence[0].told
 
 
 def only(rows: dict[str, np.ndarray], keep: np.ndarray) -> None:
@@ -190,19 +194,19 @@ def hit_scores(rows: dict[str, np.ndarray]) -> None:
 def test_each_trouble_has_its_name(
     past: Mapping[date, DayProfile], change: Change, cause: Cause, evidence: str, severity: str
 ) -> None:
-    found = told(past, damaged(change))
-    assert (found.cause, found.severity) == (cause, severity), found.describe()
-    assert evidence in {one.name for one in found.evidence}, found.describe()
-    assert found.runbook
+    diagnosis = told(past, damaged(change))
+    assert (diagnosis.cause, diagnosis.severity) == (cause, severity), diagnosis.describe()
+    assert evidence in {one.name for one in diagnosis.evidence}, diagnosis.describe()
+    assert diagnosis.runbook
 
 
 def test_fallen_performance_is_a_concept_where_all_else_was_still(
     past: Mapping[date, DayProfile],
 ) -> None:
     today = profile(rows_of(TODAY))
-    found = told(past, today, hits=30, missed=60)
-    assert (found.cause, found.severity) == ("concept", "page")
-    assert found.subject_day == TODAY - timedelta(days=7)
+    diagnosis = told(past, today, hits=30, missed=60)
+    assert (diagnosis.cause, diagnosis.severity) == ("concept", "page")
+    assert diagnosis.subject_day == TODAY - timedelta(days=7)
     moved = told(past, today, hits=30, missed=60, causes={TODAY - timedelta(days=7): "inputs"})
     assert moved.cause == "harmful", "the inputs of that day had moved"
     known = told(past, today, hits=30, missed=60, causes={TODAY - timedelta(days=7): "bug"})
@@ -212,8 +216,8 @@ def test_fallen_performance_is_a_concept_where_all_else_was_still(
 def test_missing_labels_are_a_feed_and_say_nothing_of_performance(
     past: Mapping[date, DayProfile],
 ) -> None:
-    found = told(past, profile(rows_of(TODAY), reports=0), hits=0, missed=0)
-    assert (found.cause, found.evidence[0].name) == ("feed", "labels")
+    diagnosis = told(past, profile(rows_of(TODAY), reports=0), hits=0, missed=0)
+    assert (diagnosis.cause, diagnosis.evidence[0].name) == ("feed", "labels")
 
 
 def test_long_windows_that_still_hold_a_holiday_are_its_echo(
@@ -236,10 +240,10 @@ def test_the_second_day_of_a_holiday_is_not_made_usual_by_the_first() -> None:
         rows = rows_of(day)
         hit_scores(rows)
         past[day] = profile(rows)
-        found = told(
+        diagnosis = told(
             {then: one for then, one in past.items() if then < day}, past[day], day, causes=causes
         )
-        causes[day] = found.cause
+        causes[day] = diagnosis.cause
     assert list(causes.values()) == ["harmful", "harmful"]
 
 
@@ -288,8 +292,8 @@ def test_no_day_crashes_whatever_is_in_it(rows: int, null: str, history: int) ->
     made["hour"], made["key"] = made["hour"].astype(int), made["key"].astype(int)
     made[null] = np.full(rows, np.nan)
     few = {TODAY - timedelta(days=n): profile(made) for n in range(1, history, 5)}
-    found = told(few, profile(made))
-    assert found.describe()
+    diagnosis = told(few, profile(made))
+    assert diagnosis.describe()
     assert DayProfile.of_account(profile(made).account()).account() == profile(made).account()
 
 
@@ -308,8 +312,8 @@ def test_a_small_banks_unlucky_week_calls_nobody_and_all_of_its_fraud_hiding_doe
             for n in range(5, 5 + history)
         }
         lately = {subject - timedelta(days=n): worth_of(hits, missed) for n in range(5)}
-        known = Known(profiles=past, worths={**usual, **lately})
-        return watch_day(TODAY, today, known, POLICY, subject=subject)
+        past_days = Known(profiles=past, worths={**usual, **lately})
+        return watch_day(TODAY, today, past_days, POLICY, subject=subject)
 
     assert diagnosis(12, 10).severity == "none"
     assert (diagnosis(0, 22).cause, diagnosis(0, 22).severity) == ("concept", "page")

@@ -35,16 +35,16 @@ def test_intervals_hold_what_comes_true_also_where_the_inputs_move() -> None:
         within = 0
         for _ in range(60):
             rows, truth = a_day(rng, shift=shift)
-            found = estimate(**rows, capacity=CAPACITY, probability=probability, past=past)
+            estimated = estimate(**rows, capacity=CAPACITY, probability=probability, past=past)
             came_true = truth.hits / CAPACITY
-            checked = realised(found, truth)
-            within += found.low <= came_true <= found.high
+            checked = realised(estimated, truth)
+            within += estimated.low <= came_true <= estimated.high
             expected = (
-                found.precision,
-                found.low,
-                found.high,
+                estimated.precision,
+                estimated.low,
+                estimated.high,
                 came_true,
-                found.low <= came_true <= found.high,
+                estimated.low <= came_true <= estimated.high,
             )
             assert (
                 checked.estimated,
@@ -53,8 +53,10 @@ def test_intervals_hold_what_comes_true_also_where_the_inputs_move() -> None:
                 checked.realised,
                 checked.within,
             ) == expected
-            assert found.low <= found.precision <= found.high
-            assert abs(found.positives - (truth.hits + truth.missed)) < 6 * np.sqrt(found.positives)
+            assert estimated.low <= estimated.precision <= estimated.high
+            assert abs(estimated.positives - (truth.hits + truth.missed)) < 6 * np.sqrt(
+                estimated.positives
+            )
         assert within >= 51, f"{within} of 60 within their 95 % intervals, shift {shift}"
 
 
@@ -68,17 +70,17 @@ def test_no_calibration_without_matured_days_or_positives() -> None:
 
 
 def test_the_worth_of_a_day_by_hand() -> None:
-    found = worth(
+    outcome = worth(
         unit=np.array([1, 1, 2, 3, 4]),
         score=np.array([0.9, 0.1, 0.8, 0.7, 0.2]),
         label=np.array([0, 1, 0, 1, 1]),
         amount=np.array([5.0, 7.0, 1.0, 11.0, 13.0]),
         capacity=2,
     )
-    assert (found.hits, found.missed, found.precision) == (1, 2, 0.5)
-    assert (found.caught_money, found.missed_money) == (7.0, 24.0)
-    assert (sum(found.counts), sum(found.positives)) == (4, 3)
-    assert Worth.from_json(json.loads(json.dumps(found.to_json()))) == found
+    assert (outcome.hits, outcome.missed, outcome.precision) == (1, 2, 0.5)
+    assert (outcome.caught_money, outcome.missed_money) == (7.0, 24.0)
+    assert (sum(outcome.counts), sum(outcome.positives)) == (4, 3)
+    assert Worth.from_json(json.loads(json.dumps(outcome.to_json()))) == outcome
 
 
 def test_the_feature_that_moved_the_scores_is_named_first() -> None:
@@ -90,9 +92,9 @@ def test_the_feature_that_moved_the_scores_is_named_first() -> None:
         return 1 / (1 + np.exp(3 - matrix @ np.array([1.0, 0.5, 2.0, 0.0])))
 
     moved = today.assign(b=today["b"] + 3, d=today["d"] + 50)
-    found = explain(reference, moved, list("abcd"), score)
-    assert [one.feature for one in found] == ["b"], "d moved most, and the scores do not use it"
-    assert found[0].share > 0.8
+    shares = explain(reference, moved, list("abcd"), score)
+    assert [one.feature for one in shares] == ["b"], "d moved most, and the scores do not use it"
+    assert shares[0].share > 0.8
     constant = explain(reference, today.assign(c=0.0), list("abcd"), score)
     assert constant[0].feature == "c"
     assert explain(reference, reference, list("abcd"), score) == []

@@ -72,11 +72,17 @@ def test_one_cause_is_one_incident_that_escalates_and_resolves_by_itself(
         run = at(notify_webhook=hook.address)
         for number in range(3):
             follow(run, found(DAY + timedelta(days=number), "feed", "ticket", FEED))
-        (one,) = run.ledger.incidents()
-        assert (one.kind, one.subject, one.severity) == ("feed", "transactions", "critical"), (
-            "three days: a page"
-        )
-        assert [str(day) for day in one.detail.days] == ["2026-11-02", "2026-11-03", "2026-11-04"]
+        (incident,) = run.ledger.incidents()
+        assert (incident.kind, incident.subject, incident.severity) == (
+            "feed",
+            "transactions",
+            "critical",
+        ), "three days: a page"
+        assert [str(day) for day in incident.detail.days] == [
+            "2026-11-02",
+            "2026-11-03",
+            "2026-11-04",
+        ]
         follow(run, found(DAY + timedelta(days=2), "feed", "ticket", FEED))
         follow(run, found(DAY + timedelta(days=3), "unjudged", "note"))
         follow(run, found(DAY + timedelta(days=1), "well", "none"))
@@ -114,7 +120,7 @@ def test_failures_of_one_cause_share_an_incident_until_their_days_are_done(
     stage_failed(
         run, "score", DAY, GateError("refused", next_step="mend it", runbook="docs/runbooks/x")
     )
-    opened = {(one.kind, one.subject): one for one in run.ledger.incidents()}
+    opened = {(incident.kind, incident.subject): incident for incident in run.ledger.incidents()}
     assert set(opened) == {("feed", "transactions"), ("store", "postgres"), ("gate", "score")}
     assert opened["feed", "transactions"].detail.days == tuple(days)
     assert opened["store", "postgres"].detail.sources == ("features", "score")
@@ -262,15 +268,15 @@ def test_a_home_that_is_too_young_to_train_calls_nobody_and_status_says_from_whe
     stage_failed(run, "train", DAY, TooEarlyError("there is nothing to train on yet"))
     assert run.ledger.incidents() == []
     possible = first_training(run.use_case, first)
-    told = [what for _, what in standing(run).attention if "too young" in what]
-    assert len(told) == 1
-    assert str(possible) in told[0]
+    attention = [what for _, what in standing(run).attention if "too young" in what]
+    assert len(attention) == 1
+    assert str(possible) in attention[0]
     for day in (possible - timedelta(days=1), possible):
         run.ledger.record_stage(day, ingest_account(), "done", run_id="test", at=AT)
     late = at(AT + (possible - DAY))
     assert not any("too young" in what for _, what in standing(late).attention)
     stage_failed(late, "train", possible, PermanentError("there are not enough days to train"))
-    assert [one.severity for one in late.ledger.incidents()] == ["critical"]
+    assert [incident.severity for incident in late.ledger.incidents()] == ["critical"]
 
 
 def test_the_first_training_is_the_first_whose_split_lies_in_the_home() -> None:

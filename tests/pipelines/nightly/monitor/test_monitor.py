@@ -148,7 +148,7 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
             continue
         rows = predictions[predictions["day"] == subject]
         reports = [(events[event], at) for event, at in reported.items()]
-        known = known_on(subject, reports, run.use_case.review.detected_days)
+        known_units = known_on(subject, reports, run.use_case.review.detected_days)
         until = midnight(subject + delay + timedelta(days=1))
         told = [
             (
@@ -158,12 +158,12 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
             )
             for row in rows.itertuples()
         ]
-        openly = [(value, positive) for unit, value, positive in told if unit not in known]
+        openly = [(value, positive) for unit, value, positive in told if unit not in known_units]
         assert found.subject_day == subject
         assert found.n == len(openly) < len(told)
         assert found.positives == sum(positive for _, positive in openly) > 0
         assert found.average_precision == pytest.approx(average_precision(openly))
-        assert found.card_precision == pytest.approx(list_precision(told, known, 20))
+        assert found.card_precision == pytest.approx(list_precision(told, known_units, 20))
         judged += 1
     assert judged == len(SCORED) - 7
     assert metric(run, "card_precision") == {
@@ -185,10 +185,10 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
     outcomes = set()
     for account in (a for a in result.accounts.values() if a.slices):
         subject = account.performance.subject_day
-        known = known_on(subject, reports, run.use_case.review.detected_days)
+        known_units = known_on(subject, reports, run.use_case.review.detected_days)
         until = midnight(subject + timedelta(days=8))
         rows = world.of(subject)
-        rows = rows[~rows["customer_id"].isin(known)].to_dict("records")
+        rows = rows[~rows["customer_id"].isin(known_units)].to_dict("records")
         best: dict[int, float] = {}
         for row in rows:
             row["score"] = float(predictions["score"][row["transaction_id"]])
@@ -212,8 +212,8 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
         for name, mine in expected.items():
             frauds, row = [one for one in mine if one["fraud"]], found[name]
             assert (row.events, row.positives) == (len(mine), len(frauds)), name
-            assert row.caught == sum(one["customer_id"] in listed for one in frauds)
-            missed = sum(one["amount"] for one in frauds if one["customer_id"] not in listed)
+            assert row.caught == sum(fraud["customer_id"] in listed for fraud in frauds)
+            missed = sum(fraud["amount"] for fraud in frauds if fraud["customer_id"] not in listed)
             assert row.missed_money == pytest.approx(missed)
             enough = len(frauds) >= FEW
             outcomes.add(enough)
@@ -384,4 +384,4 @@ def test_a_day_with_history_is_told_apart_estimated_and_explained(
         row["value"] for row in run.lake.read("metrics").where("metric = 'severity'").collect()
     ]
     assert len(severities) == len(SCORED)
-    assert [one.kind for one in run.ledger.incidents()] == ["harmful"]
+    assert [incident.kind for incident in run.ledger.incidents()] == ["harmful"]

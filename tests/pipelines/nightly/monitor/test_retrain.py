@@ -23,12 +23,12 @@ def nights(drift: list[bool], policy: DriftPolicy, order: list[int] | None = Non
     default).
     """
     drifted: dict[date, bool] = {}
-    asked: set[date] = set()
+    dates: set[date] = set()
     for number in order if order is not None else range(len(drift)):
         drifted[day(number)] = drift[number]
-        if decide(day(number), drifted, asked, policy).asked:
-            asked.add(day(number))
-    return {(when - START).days for when in asked}
+        if decide(day(number), drifted, dates, policy).asked:
+            dates.add(day(number))
+    return {(when - START).days for when in dates}
 
 
 def test_one_drifted_day_asks_and_the_cool_down_holds_the_next_ones_back() -> None:
@@ -78,19 +78,19 @@ DRIFTS = st.lists(st.booleans(), min_size=1, max_size=30)
 
 @given(DRIFTS, POLICIES)
 def test_requests_are_confirmed_and_apart(drift: list[bool], policy: DriftPolicy) -> None:
-    asked = sorted(nights(drift, policy))
-    for number in asked:
+    days_asked = sorted(nights(drift, policy))
+    for number in days_asked:
         assert number + 1 >= policy.confirm_days
         assert all(drift[number - policy.confirm_days + 1 : number + 1])
-    assert all(later - earlier >= policy.cooldown_days for earlier, later in pairwise(asked))
+    assert all(later - earlier >= policy.cooldown_days for earlier, later in pairwise(days_asked))
 
 
 @given(DRIFTS, POLICIES)
 def test_drift_that_lasts_is_not_overlooked(drift: list[bool], policy: DriftPolicy) -> None:
-    asked = nights(drift, policy)
+    days_asked = nights(drift, policy)
     for last in range(policy.confirm_days - 1, len(drift)):
         if all(drift[last - policy.confirm_days + 1 : last + 1]):
-            assert any(last - policy.cooldown_days < number <= last for number in asked)
+            assert any(last - policy.cooldown_days < number <= last for number in days_asked)
 
 
 @given(DRIFTS, POLICIES, st.randoms())
@@ -99,8 +99,8 @@ def test_days_that_run_out_of_order_never_ask_too_often(
 ) -> None:  # type: ignore[no-untyped-def]
     order = list(range(len(drift)))
     random.shuffle(order)
-    asked = sorted(nights(drift, policy, order))
-    assert all(later - earlier >= policy.cooldown_days for earlier, later in pairwise(asked))
+    days_asked = sorted(nights(drift, policy, order))
+    assert all(later - earlier >= policy.cooldown_days for earlier, later in pairwise(days_asked))
 
 
 @given(DRIFTS, POLICIES)

@@ -107,13 +107,16 @@ def _lose_mlflow(run: Run) -> None:
 
 
 def _lost(run: Run) -> dict[str, str]:
-    return {one.store: one.summary for one in look_at_stores(run).lost}
+    return {store.store: store.summary for store in look_at_stores(run).lost}
 
 
 def _alias(run: Run) -> str | None:
     """The release that MLflow's alias names."""
     registry = read_registry(run.settings.mlflow, "fraud", "champion")
-    return next((one.release for one in registry.versions if one.version == registry.alias), None)
+    return next(
+        (version.release for version in registry.versions if version.version == registry.alias),
+        None,
+    )
 
 
 def _mlflow_file(run: Run) -> Path:
@@ -128,7 +131,9 @@ def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run)
     assert follow(run) == ()
     assert _alias(run) == second.release_id
     assert watch_stores(run) == ()
-    numbers = {one.release_id: one.account.model_version for one in run.ledger.releases()}
+    numbers = {
+        release.release_id: release.account.model_version for release in run.ledger.releases()
+    }
 
     _lose_mlflow(run)
     assert "MLflow does not know 2 of 2 releases" in _lost(run)["mlflow"]
@@ -136,7 +141,7 @@ def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run)
     assert run.ledger.release(waiting.release_id).account.model_version not in numbers.values()
     assert "names nothing until it does" in follow(run)[0]
     assert _alias(run) is None
-    assert [one.subject for one in run.ledger.incidents(open_only=True)] == ["mlflow"]
+    assert [incident.subject for incident in run.ledger.incidents(open_only=True)] == ["mlflow"]
 
     repaired = repair_mlflow(run)
     assert f"the alias champion names {second.release_id}" in repaired.done
@@ -162,8 +167,8 @@ def test_version_numbers_come_back_where_mlflow_has_them_free(run: Run) -> None:
     _lose_mlflow(run)
     repair_mlflow(run)
     registry = read_registry(run.settings.mlflow, "fraud", "champion")
-    assert {one.release: one.version for one in registry.versions} == {
-        one.release_id: one.account.model_version for one in run.ledger.releases()
+    assert {version.release: version.version for version in registry.versions} == {
+        release.release_id: release.account.model_version for release in run.ledger.releases()
     }
 
 
@@ -249,7 +254,7 @@ def test_a_lake_that_is_older_than_an_account_is_told(run: Run) -> None:
     assert _lost(run) == {}
     _stage(run, "ingest", {"versions": {"transactions": 7}})
     assert "transactions: version 2, the ledger knows 7" in _lost(run)["lake"]
-    (incident,) = [one for one in watch_stores(run) if one.store == "lake"]
+    (incident,) = [store for store in watch_stores(run) if store.store == "lake"]
     assert incident.evidence
     _stage(run, "ingest", {"versions": {"transactions": 2}})  # computed anew from the landing zone
     assert watch_stores(run) == ()
@@ -288,14 +293,14 @@ def test_an_online_store_that_was_emptied_or_exchanged_is_told(online: Run) -> N
     assert "does not hold the states" in _lost(online)["online"]
     mark_build(address, "fraud", "2026-11-02T03:00:00+00:00")
     assert any(
-        "not that of" in line for one in look_at_stores(online).lost for line in one.evidence
+        "not that of" in line for store in look_at_stores(online).lost for line in store.evidence
     )
     mark_build(address, "fraud", build)
     assert held(address, "fraud", []).build == build
     assert _lost(online) == {}
     _stage(online, "materialize", {**account, "entities": {"customer": 40, "terminal": 60}})
     assert any(
-        "keys of 100" in line for one in look_at_stores(online).lost for line in one.evidence
+        "keys of 100" in line for store in look_at_stores(online).lost for line in store.evidence
     )
 
 
@@ -307,4 +312,4 @@ def test_a_store_that_does_not_answer_closes_no_incident(run: Run) -> None:
     path.write_bytes(b"no database at all" * 100)
     assert look_at_stores(run).silent == ("airflow",)
     watch_stores(run)
-    assert [one.subject for one in run.ledger.incidents(open_only=True)] == ["airflow"]
+    assert [incident.subject for incident in run.ledger.incidents(open_only=True)] == ["airflow"]

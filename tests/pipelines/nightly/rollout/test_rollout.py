@@ -68,10 +68,10 @@ def run(settings: Settings) -> Run:
 @pytest.fixture
 def ids(run: Run) -> list[str]:
     """A champion, and a release that was just approved."""
-    found = [stored_release(run, seed, "approved").release_id for seed in (1, 2)]
-    for release in found:
+    release_ids = [stored_release(run, seed, "approved").release_id for seed in (1, 2)]
+    for release in release_ids:
         promote(run, release, reason="approved")
-    return found
+    return release_ids
 
 
 def day(number: int) -> date:
@@ -148,16 +148,16 @@ def test_a_breach_withdraws_the_challenger_and_says_why(
 ) -> None:
     if state == "canary":
         promote(run, ids[1], reason="on")
-    changes, told = BREACHES[breach]
+    changes, case = BREACHES[breach]
     _score(run, 0, **changes)
     account = advance_and_record(run, 0)
     assert account.step == "withdraw"
-    assert told in account.reason
+    assert case in account.reason
     assert _state(run) == (ids[0], None)
     assert run.ledger.states(ids[1])[-1]["state"] == "retired"
     incident = run.ledger.incidents(open_only=True)[0]
     assert (incident.kind, incident.subject, incident.severity) == ("guardrail", ids[1], "critical")
-    assert told in incident.summary
+    assert case in incident.summary
     assert incident.opened_at == AT
     _score(run, 1)
     assert advance_and_record(run, 1).step == "none"

@@ -144,14 +144,16 @@ def test_the_alert_list_is_the_oracles(run: Run, world: World) -> None:
             Scored(*row)
             for row in today[["transaction_id", "customer_id", "score"]].itertuples(index=False)
         ]
-        known = known_on(day(number), reports, run.use_case.review.detected_days)
-        expected = alert_list(rows, known, 20)
+        known_units = known_on(day(number), reports, run.use_case.review.detected_days)
+        expected = alert_list(rows, known_units, 20)
         listed = (
             run.lake.read("alerts", days=DayRange.single(day(number))).orderBy("rank").collect()
         )
         assert [row["rank"] for row in listed] == list(range(1, 21))
         assert [(row.transaction_id, row.customer_id, row.score) for row in listed] == expected
-        assert bool(known) == (number > 7), "the test must see days with and without known cards"
+        assert bool(known_units) == (number > 7), (
+            "the test must see days with and without known cards"
+        )
 
 
 def test_reasons_are_the_heaviest_contributions_and_their_values(run: Run, world: World) -> None:
