@@ -69,6 +69,8 @@ def _with_defaults(rows: DataFrame, feed: Feed, landed: Feed) -> DataFrame:
     from pyspark.sql import functions as f
 
     missing = [column for column in feed.columns if column not in landed.columns]
+    if not missing:
+        return rows  # Spark Connect refuses an empty set of columns
     return rows.withColumns(
         {column.name: f.lit(column.default).cast(column.type) for column in missing}
     )
