@@ -1,6 +1,8 @@
-"""Names say what a thing is: words of our own dialect are no names of variables or parameters.
+"""Names say what a thing is: words of our own dialect are no names of variables or parameters. And
+no comprehension has two loops or an assignment inside.
 
-`LEFT` is what remains from before, by room. A room that has fewer lowers its number; none rises.
+`LEFT` is what remains from before, by room: in the product the members of stored accounts and of
+error types. A room that has fewer lowers its number; none rises.
 """
 
 from __future__ import annotations
@@ -12,33 +14,39 @@ from collections.abc import Iterator
 from pipelines.base.settings import CHECKOUT
 
 DIALECT = frozenset({"found", "told", "one", "mine", "theirs", "then", "known", "asked"})
-ROOMS = ("dags", "expectations", "features", "pipelines", "plugins")
+ROOMS = (
+    "benchmarks",
+    "dags",
+    "docker",
+    "expectations",
+    "features",
+    "pipelines",
+    "plugins",
+    "tests",
+)
 LEFT = {
-    "dags": 1,
+    "benchmarks": 2,
     "expectations": 1,
     "features": 1,
-    "pipelines": 1,
     "pipelines/accounts": 3,
-    "pipelines/alerting": 9,
     "pipelines/base": 2,
-    "pipelines/cli": 47,
-    "pipelines/decisions": 4,
-    "pipelines/demo": 1,
-    "pipelines/drills": 28,
-    "pipelines/ledger": 16,
-    "pipelines/maintenance": 71,
-    "pipelines/nightly": 254,
-    "pipelines/ops": 30,
-    "pipelines/pages": 9,
-    "pipelines/parity": 27,
-    "pipelines/problems": 2,
-    "pipelines/releases": 43,
-    "pipelines/serve": 4,
-    "pipelines/status": 39,
-    "pipelines/training": 17,
-    "pipelines/usecases": 12,
-    "plugins/tollgate_airflow": 2,
-    "plugins/tollgate_ops": 6,
+    "pipelines/nightly": 2,
+    "pipelines/releases": 1,
+    "pipelines/serve": 3,
+    "pipelines/status": 1,
+    "pipelines/training": 1,
+    "pipelines/usecases": 1,
+    "tests": 15,
+    "tests/benchmarks": 2,
+    "tests/cli": 5,
+    "tests/dags": 15,
+    "tests/docker": 6,
+    "tests/features": 20,
+    "tests/guarantees": 4,
+    "tests/oracles": 5,
+    "tests/pipelines": 241,
+    "tests/plugins": 7,
+    "tests/serve": 61,
 }
 
 
@@ -65,3 +73,15 @@ def test_no_room_has_more_names_of_our_own_dialect_than_before() -> None:
     more = {room: count for room, count in counts.items() if count > LEFT.get(room, 0)}
     assert more == {}, [place for room, place in seen if room in more]
     assert dict(counts) == LEFT, "fewer than before: lower the numbers of LEFT"
+
+
+def test_no_comprehension_has_two_loops_or_an_assignment_inside() -> None:
+    seen = []
+    for top in ROOMS:
+        for path in sorted((CHECKOUT / top).rglob("*.py")) if top != "tests" else ():
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, ast.ListComp | ast.SetComp | ast.DictComp | ast.GeneratorExp):
+                    assigns = any(isinstance(part, ast.NamedExpr) for part in ast.walk(node))
+                    if len(node.generators) > 1 or assigns:
+                        seen.append(f"{path.relative_to(CHECKOUT)}:{node.lineno}")
+    assert seen == []
