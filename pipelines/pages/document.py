@@ -11,17 +11,12 @@ import html
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from pipelines.base.errors import PermanentError
 
 _MARKUP = re.compile(r"([\\`*_\[\]<>|#!])")
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto; padding: 0 1rem; color: #1b1f24 }
-h1 { font-size: 1.6rem } h2 { font-size: 1.2rem; margin-top: 2rem; border-bottom: 1px solid #d0d7de }
-table { border-collapse: collapse; margin: 1rem 0 } th, td { padding: .25rem .75rem; border: 1px solid #d0d7de }
-th { background: #f6f8fa; text-align: left } td.number { text-align: right; font-variant-numeric: tabular-nums }
-img { max-width: 100% } figcaption { color: #57606a; font-size: .9rem } td { overflow-wrap: break-word }
-"""  # noqa: E501
+_STYLE = (Path(__file__).parent / "templates" / "document.css").read_text()
 
 
 @dataclass(frozen=True)

@@ -113,7 +113,7 @@ def _row(
     }
     state = (states or [unjudged])[-1]
     against = overrides(moves, release.release_id)
-    people = [str(rival["actor"]) for rival in against]
+    people = [str(override["actor"]) for override in against]
     people += [
         str(approval["actor"])
         for approval in approvals

@@ -4,7 +4,7 @@ decides.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -13,7 +13,9 @@ from pipelines.cli.output import console, print_json, print_table
 from pipelines.cli.person import reading_run
 
 if TYPE_CHECKING:
-    pass
+    from pipelines.accounts.train import TrainAccount
+    from pipelines.releases.inventory import ChampionSummary, ReleaseSummary
+    from pipelines.releases.verdict import Verdict
 
 NOT_IN_PRODUCTION = 3
 """Exit code of a training whose release does not decide now: it was refused, or retired before."""
@@ -50,11 +52,11 @@ def train_command(
     run, day = reading_run(), parse_day(as_of, what="--as-of")
     require_over(DayRange.single(day), run.clock().date() + timedelta(days=1), where="--as-of")
     result = metered(run, "train", day, lambda: train(run, day, reason=reason))
-    document = result.to_json()
     if as_json:
-        print_json(document)
+        print_json(result.to_json())
     else:
-        _show_training(document, meanwhile=goes_on(run.ledger))
+        verdict = result.evaluation.verdict
+        _show_training(result.account(), verdict, meanwhile=goes_on(run.ledger))
     if not result.in_production:
         raise typer.Exit(NOT_IN_PRODUCTION)
 
@@ -66,12 +68,12 @@ def which_command(as_json: AsJson = False) -> None:
     """
     from pipelines.releases.inventory import champion_account
 
-    account = champion_account(reading_run())
+    champion = champion_account(reading_run())
     if as_json:
-        print_json(account)
+        print_json(champion.to_json())
     else:
-        _show_champion(account)
-    if not account["loadable"]:
+        _show_champion(champion)
+    if not champion.is_loadable:
         raise typer.Exit(1)
 
 
@@ -79,28 +81,28 @@ def releases_command(as_json: AsJson = False) -> None:
     """All releases, oldest first, each with its state."""
     from pipelines.releases.inventory import all_releases
 
-    accounts = all_releases(reading_run())
+    releases = all_releases(reading_run())
     if as_json:
-        print_json(accounts)
+        print_json([release.to_json() for release in releases])
         return
     columns = ("release", "state", "as of", "version", "metric", "approver", "to know", "why")
-    rows = [[*(account[key] for key in _LISTED), *_pass(account)] for account in accounts]
-    (
-        print_table("Releases", columns, rows)
-        if rows
-        else console.print("no release exists yet: tollgate train --as-of D")
+    if not releases:
+        console.print("no release exists yet: tollgate train --as-of D")
+        return
+    print_table("Releases", columns, [_release_line(release) for release in releases])
+
+
+def _release_line(summary: ReleaseSummary) -> tuple[object, ...]:
+    return (
+        summary.release,
+        summary.row.state,
+        str(summary.account.as_of),
+        summary.account.model_version,
+        summary.primary_metric,
+        summary.row.approver,
+        "; ".join(summary.row.notes) or None,
+        summary.row.state_reason.partition(":")[0],
     )
-
-
-_LISTED = ("release", "state", "as_of", "model_version", "primary_metric")
-
-
-def _pass(account: dict[str, Any]) -> list[Any]:
-    return [
-        account["approver"],
-        "; ".join(account["notes"]) or None,
-        account["state_reason"].partition(":")[0],
-    ]
 
 
 _OUTCOMES = {
@@ -112,57 +114,52 @@ _OUTCOMES = {
 }
 
 
-def _show_training(document: dict[str, Any], *, meanwhile: str) -> None:
+def _show_training(account: TrainAccount, verdict: Verdict, *, meanwhile: str) -> None:
     print_table(
-        f"{document['release']}: {document['n_test']:,} test events,"
-        f" {document['n_test_positive']:,} positive",
-        ("metric", *document["metrics"]),
-        [
-            (metric, *(values.get(metric) for values in document["metrics"].values()))
-            for metric in document["metrics"]["candidate"]
-        ],
+        f"{account.release}: {account.n_test:,} test events, {account.n_test_positive:,} positive",
+        ("metric", *account.metrics),
+        _metric_lines(account.metrics),
     )
     print_table(
-        f"verdict: {document['verdict']['decision']}",
+        f"verdict: {verdict.decision}",
         ("check", "outcome", "found"),
-        [
-            (check["name"], check["outcome"], check["found"])
-            for check in document["verdict"]["checks"]
-        ],
+        [(check.name, check.outcome, check.found) for check in verdict.checks],
     )
-    outcome = (
-        "now champion"
-        if document["promoted"]
-        else _OUTCOMES.get(document["state"], document["state"])
-    )
-    if document["state"] == "refused":
+    outcome = "now champion" if account.promoted else _OUTCOMES.get(account.state, account.state)
+    if account.state == "refused":
         outcome = f"refused, {meanwhile}"
-    if document["state"] == "candidate":
-        outcome = f"{outcome} ({document['state_reason']})"
-    same = " (the same data gave the same model as before)" if document["same_as_before"] else ""
-    console.print(f"{document['release']}: {outcome}{same}")
-    for warning in document["warnings"]:
+    if account.state == "candidate":
+        outcome = f"{outcome} ({account.state_reason})"
+    same = " (the same data gave the same model as before)" if account.same_as_before else ""
+    console.print(f"{account.release}: {outcome}{same}")
+    for warning in account.warnings:
         console.print(f"warning: {warning}", markup=False)
 
 
-def _show_champion(account: dict[str, Any]) -> None:
-    shown = [(name, value) for name, value in account.items() if not isinstance(value, dict | list)]
+def _show_champion(champion: ChampionSummary) -> None:
+    lines = champion.to_json().items()
     print_table(
-        f"{account['release']} decides",
+        f"{champion.summary.release} decides",
         ("what", "value"),
-        [(name, str(value)) for name, value in shown],
+        [(name, str(value)) for name, value in lines if not isinstance(value, dict | list)],
     )
-    for note in account["notes"]:
+    for note in champion.summary.row.notes:
         console.print(note, style="bold", markup=False, soft_wrap=True)
-    for name in ("training", "data_versions", "feature_set", "environment"):
-        print_table(
-            name.replace("_", " "),
-            ("what", "value"),
-            [(k, str(v)) for k, v in account[name].items()],
-        )
-    metrics = account["metrics"]
-    rows = [
+    account = champion.summary.account
+    for title, values in (
+        ("training", account.training.to_json()),
+        ("data versions", account.data_versions),
+        ("feature set", account.feature_set.to_json()),
+        ("environment", account.environment),
+    ):
+        print_table(title, ("what", "value"), [(name, str(v)) for name, v in values.items()])
+    metrics = account.evaluation.metrics
+    print_table("metrics on the test days", ("metric", *metrics), _metric_lines(metrics))
+
+
+def _metric_lines(metrics: dict[str, dict[str, float | None]]) -> list[tuple[object, ...]]:
+    """A line for each metric of the candidate, with the value of each contender."""
+    return [
         (metric, *(values.get(metric) for values in metrics.values()))
         for metric in metrics["candidate"]
     ]
-    print_table("metrics on the test days", ("metric", *metrics), rows)

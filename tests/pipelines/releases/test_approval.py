@@ -88,7 +88,7 @@ def test_an_override_passes_the_tier_and_is_shown(run: Run) -> None:
     release = _candidate(run, 2)
     done = promote(run, release, reason="the bank's board decided", override=True)
     assert done.override == "fraud is of the high-risk tier and nobody has approved it"
-    shown = {account["release"]: account for account in all_releases(run)}[release]
+    shown = {summary.release: summary.to_json() for summary in all_releases(run)}[release]
     assert (shown["approver"], shown["override"]["reason"]) == ("cli", "the bank's board decided")
 
 

@@ -147,7 +147,7 @@ def test_the_report_shows_it_too(run: Run, ids: list[str]) -> None:
 def test_override_and_incident_are_shown_wherever_the_release_is(run: Run, ids: list[str]) -> None:
     now = standing(run)
     told = " ".join(what for _, what in now.attention)
-    listed = {account["release"]: account for account in all_releases(run)}
+    listed = {summary.release: summary.to_json() for summary in all_releases(run)}
     row = {row.release: row for row in release_rows(run)}[ids[1]]
     for text in (
         told,
