@@ -25,8 +25,8 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any
@@ -102,6 +102,56 @@ class Mutant:
     def room(self) -> str:
         """The room whose module was changed: the longest prefix."""
         return max((room for room in ROOMS if self.module.startswith(f"{room}/")), key=len)
+
+
+@dataclass(frozen=True)
+class CallsOfTest:
+    """What a test called: `functions` as module:line of their first lines."""
+
+    seconds: float
+    functions: frozenset[str]
+
+    @classmethod
+    def read(cls, path: Path) -> dict[str, CallsOfTest]:
+        """The calls of each test, from a file that `write` has written."""
+        document: dict[str, dict[str, Any]] = json.loads(path.read_text())
+        return {
+            test: cls(calls["seconds"], frozenset(calls["functions"]))
+            for test, calls in document.items()
+        }
+
+    @staticmethod
+    def write(path: Path, by_test: Mapping[str, CallsOfTest]) -> None:
+        """Keep the calls of each test."""
+        document = {
+            test: {"seconds": calls.seconds, "functions": sorted(calls.functions)}
+            for test, calls in by_test.items()
+        }
+        path.write_text(json.dumps(document))
+
+
+@dataclass(frozen=True)
+class Judgement:
+    """What became of a mutant: `killed`, `timeout`, `survived` or `uncalled`, by so many tests, in
+    so many seconds.
+    """
+
+    mutant: Mutant
+    outcome: str
+    tests: int
+    seconds: float
+
+    @classmethod
+    def from_json(cls, line: str) -> Judgement:
+        """The judgement of a line that `to_json` has made."""
+        document = json.loads(line)
+        mutant = Mutant(**{field.name: document[field.name] for field in fields(Mutant)})
+        return cls(mutant, document["outcome"], document["tests"], document["seconds"])
+
+    def to_json(self) -> str:
+        """The judgement as a line of JSON."""
+        outcome = {"outcome": self.outcome, "tests": self.tests, "seconds": self.seconds}
+        return json.dumps({**asdict(self.mutant), **outcome})
 
 
 class Site:
@@ -270,7 +320,7 @@ class Calls:
 
     def __init__(self, root: Path) -> None:
         self.root = f"{root}/"
-        self.by_test: dict[str, dict[str, Any]] = {}
+        self.by_test: dict[str, CallsOfTest] = {}
         self.codes: set[CodeType] = set()
 
     def pytest_runtest_protocol(self) -> None:
@@ -286,12 +336,12 @@ class Calls:
     def pytest_runtest_logfinish(self, nodeid: str) -> None:
         """Keep what was called."""
         sys.settrace(None)
-        functions = sorted(
+        functions = frozenset(
             f"{code.co_filename.removeprefix(self.root)}:{code.co_firstlineno}"
             for code in self.codes
             if code.co_filename.startswith(self.root)
         )
-        self.by_test[nodeid] = {"seconds": time.monotonic() - self.begun, "functions": functions}
+        self.by_test[nodeid] = CallsOfTest(time.monotonic() - self.begun, functions)
 
 
 def in_child(
@@ -366,26 +416,24 @@ def copied(scratch: Path) -> Path:
     return root
 
 
-def calls_by_test(root: Path, scratch: Path, folders: list[str]) -> dict[str, dict[str, Any]]:
+def calls_by_test(root: Path, scratch: Path, folders: list[str]) -> dict[str, CallsOfTest]:
     """Run the fast tests once and note their calls; kept in `calls.json` for a later run."""
     kept = scratch / "calls.json"
     if kept.exists():
-        loaded: dict[str, dict[str, Any]] = json.loads(kept.read_text())
-        return loaded
+        return CallsOfTest.read(kept)
     plugin = Calls(root)
     status = in_child(
         root,
         ["-m", "not slow", *folders],
         [plugin],
         BASELINE_SECONDS,
-        finish=lambda: kept.write_text(json.dumps(plugin.by_test)),
+        finish=lambda: CallsOfTest.write(kept, plugin.by_test),
     )
     print(f"the tests as they are: status {status}", flush=True)
-    made: dict[str, dict[str, Any]] = json.loads(kept.read_text())
-    return made
+    return CallsOfTest.read(kept)
 
 
-def tests_for(mutant: Mutant, calls: dict[str, dict[str, Any]], compiled: bool) -> list[str]:
+def tests_for(mutant: Mutant, calls: Mapping[str, CallsOfTest], compiled: bool) -> list[str]:
     """The tests that call the changed function, the room's own first, the quickest before others.
 
     Of code outside functions, or compiled by numba (whose calls Python does not see): the tests
@@ -395,19 +443,19 @@ def tests_for(mutant: Mutant, calls: dict[str, dict[str, Any]], compiled: bool) 
     own = ROOMS[mutant.room]
     whole_module = compiled or not mutant.function_line
     chosen = []
-    for test, account in calls.items():
-        hit = function in account["functions"]
+    for test, called in calls.items():
+        hit = function in called.functions
         if whole_module and not hit:
-            hit = any(name.startswith(f"{mutant.module}:") for name in account["functions"])
+            hit = any(name.startswith(f"{mutant.module}:") for name in called.functions)
         if hit or (compiled and test.startswith(own)):
             chosen.append(test)
-    return sorted(chosen, key=lambda test: (not test.startswith(own), calls[test]["seconds"]))
+    return sorted(chosen, key=lambda test: (not test.startswith(own), calls[test].seconds))
 
 
 def judged(
-    root: Path, mutant: Mutant, text: str, calls: dict[str, dict[str, Any]], caches: Path
-) -> dict[str, Any]:
-    """Whether the tests notice: `killed`, `timeout`, `survived` or `uncalled`; what they took."""
+    root: Path, mutant: Mutant, text: str, calls: Mapping[str, CallsOfTest], caches: Path
+) -> Judgement:
+    """Whether the tests notice, and what they took."""
     path = root / mutant.module
     source = path.read_text()
     compiled = "@compiled" in source or "njit" in source
@@ -436,12 +484,7 @@ def judged(
     finally:
         path.write_text(source)
         shutil.rmtree(caches, ignore_errors=True)
-    return {
-        **asdict(mutant),
-        "outcome": outcome,
-        "tests": len(tests),
-        "seconds": round(time.monotonic() - begun, 1),
-    }
+    return Judgement(mutant, outcome, len(tests), round(time.monotonic() - begun, 1))
 
 
 def main() -> None:
@@ -481,15 +524,15 @@ def main() -> None:
     order = random.Random(arguments.seed).sample(everything, min(arguments.sample, len(everything)))
     results = arguments.scratch / "results.jsonl"
     earlier = results.read_text().splitlines() if results.exists() else []
-    done = {_key(json.loads(line)) for line in earlier}
+    done = {_key(Judgement.from_json(line).mutant) for line in earlier}
     for mutant, text in order:
-        if _key(asdict(mutant)) in done:
+        if _key(mutant) in done:
             continue
-        account = judged(root, mutant, text, calls, arguments.scratch.resolve() / "numba")
+        judgement = judged(root, mutant, text, calls, arguments.scratch.resolve() / "numba")
         with results.open("a") as stream:
-            stream.write(json.dumps(account) + "\n")
+            stream.write(f"{judgement.to_json()}\n")
         print(
-            account["outcome"],
+            judgement.outcome,
             f"{mutant.module}:{mutant.line}",
             mutant.before,
             "->",
@@ -497,21 +540,21 @@ def main() -> None:
             flush=True,
         )
 
-    print(summary([json.loads(line) for line in results.read_text().splitlines()]))
+    print(summary([Judgement.from_json(line) for line in results.read_text().splitlines()]))
 
 
-def summary(accounts: list[dict[str, Any]]) -> str:
+def summary(judgements: Sequence[Judgement]) -> str:
     """How many of those that tests call have survived, with an interval of 95 %, and the others."""
-    counts = Counter(account["outcome"] for account in accounts)
+    counts = Counter(judgement.outcome for judgement in judgements)
     met = counts["killed"] + counts["timeout"] + counts["survived"]
     low, high = clopper_pearson(counts["survived"], met)
     share = f"{counts['survived'] / max(met, 1):.0%} ({low:.0%} to {high:.0%})"
     called = f"{counts['survived']} of {met} survived, {share}"
-    return f"{called}; no fast test calls {counts['uncalled']} of {len(accounts)}"
+    return f"{called}; no fast test calls {counts['uncalled']} of {len(judgements)}"
 
 
-def _key(account: dict[str, Any]) -> str:
-    return f"{account['module']}:{account['number']}"
+def _key(mutant: Mutant) -> str:
+    return f"{mutant.module}:{mutant.number}"
 
 
 def _import_first() -> None:
