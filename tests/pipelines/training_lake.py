@@ -10,7 +10,9 @@ from datetime import date, timedelta
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.compute as pc
 
+from pipelines.base.arrow_types import arrow_type
 from pipelines.base.days import DayRange
 from pipelines.run import Run
 from pipelines.usecases.definition import UseCase
@@ -93,9 +95,17 @@ def record_ingested(run: Run) -> None:
 
 
 def store_table(run: Run, table: str, frame: pd.DataFrame) -> None:
-    """Replace all days that the frame holds."""
+    """Replace all days that the frame holds; the columns of a feed get their declared types."""
     days = DayRange(frame["day"].min(), frame["day"].max())
-    replace_rows(run, table, pa.Table.from_pandas(frame, preserve_index=False), days)
+    rows = pa.Table.from_pandas(frame, preserve_index=False)
+    for feed in run.use_case.feeds:
+        for column in feed.columns if feed.name == table else ():
+            place = rows.schema.get_field_index(column.name)
+            values = rows[column.name]
+            if column.type.startswith("decimal"):
+                values = pc.round(values, 2)
+            rows = rows.set_column(place, column.name, values.cast(arrow_type(column.type)))
+    replace_rows(run, table, rows, days)
 
 
 def _values(rng: np.random.Generator, rows: int, dtype: str) -> np.ndarray:
