@@ -5,7 +5,7 @@ default, new files must have it.
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date
 
@@ -39,16 +39,6 @@ CHANNEL = Column(
     added_on=ADDED_ON,
     default="till",
 )
-
-
-@pytest.fixture
-def run(make_run: Callable[..., Run]) -> Run:
-    return make_run()
-
-
-@pytest.fixture
-def landing(run: Run) -> Landing:
-    return Landing.of(run.settings)
 
 
 def with_columns(run: Run, *columns: Column) -> Run:

@@ -34,16 +34,6 @@ pytestmark = pytest.mark.slow
 D = day(0)
 
 
-@pytest.fixture
-def run(make_run: Callable[..., Run]) -> Run:
-    return make_run()
-
-
-@pytest.fixture
-def landing(run: Run) -> Landing:
-    return Landing.of(run.settings)
-
-
 def ingest_day(run: Run, on: date) -> IngestAccount:
     account = ingest(run, DayRange.single(on)).accounts[on]
     for feed in account.feeds.values():

@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import gzip
 import io
-from collections.abc import Callable
 from decimal import Decimal
 from pathlib import Path
 
@@ -35,16 +34,6 @@ from tests.pipelines.nightly.ingest.landing_days import (
 
 pytestmark = pytest.mark.slow
 D = day(1)
-
-
-@pytest.fixture
-def run(make_run: Callable[..., Run]) -> Run:
-    return make_run()
-
-
-@pytest.fixture
-def landing(run: Run) -> Landing:
-    return Landing.of(run.settings)
 
 
 def refusal(run: Run, kind: type[Exception], first: int = 1, last: int = 1) -> Exception:
