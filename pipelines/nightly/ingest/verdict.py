@@ -6,7 +6,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, timedelta
-from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from expectations.frame import gate_frame
@@ -19,7 +18,8 @@ from pipelines.nightly.ingest.arrival import HELD_BACK, REFUSED_PAGE, listed
 from pipelines.nightly.ingest.bad_rows import RefusedDay, next_step
 from pipelines.nightly.ingest.changes import accepted_rows
 from pipelines.nightly.ingest.prepared import Prepared
-from pipelines.nightly.ingest.quarantine import quarantined_rows
+from pipelines.nightly.ingest.quarantine import QuarantinedRow, quarantined_rows
+from pipelines.nightly.ingest.reading import SOURCE_DAY
 from pipelines.nightly.volume import volume_ratio
 from pipelines.run import Run
 from pipelines.usecases.policies.watch import WatchPolicy
@@ -54,9 +54,9 @@ def _refused_days(run: Run, feeds: list[Prepared]) -> list[tuple[date, RefusedDa
 def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -> GateError:
     """The error for days over budget: counts by rule, some of the rows, and the ways out."""
     days, budget = sorted(refused), run.use_case.ingest.bad_row_budget
-    broken = [refused_day for _, refused_day in _refused_days(run, feeds)]
-    samples = [quarantined_rows(feed.rows, feed.feed, limit=_SAMPLE) for feed in feeds]
-    sample = list(chain.from_iterable(samples))[:_SAMPLE]
+    refused_days = _refused_days(run, feeds)
+    broken = [refused_day for _, refused_day in refused_days]
+    sample = _sample_of(feeds, refused_days)
     shown = "; ".join(f"{row.file}: {row.reason}: {row.raw[:300]}" for row in sample)
     return GateError(
         f"too many bad rows: {len(days)} day{'s are' if len(days) > 1 else ' is'} refused whole",
@@ -70,6 +70,21 @@ def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -
         ),
         runbook=REFUSED_PAGE,
     )
+
+
+def _sample_of(
+    feeds: list[Prepared], refused_days: list[tuple[date, RefusedDay]]
+) -> list[QuarantinedRow]:
+    """Some bad rows of the days that are refused; those of other days are within the budget."""
+    from pyspark.sql import functions as f
+
+    sample: list[QuarantinedRow] = []
+    for feed in feeds:
+        days = [day for day, refused in refused_days if refused.feed.name == feed.feed.name]
+        if days and len(sample) < _SAMPLE:
+            rows = feed.rows.where(f.col(SOURCE_DAY).isin(days))
+            sample += quarantined_rows(rows, feed.feed, limit=_SAMPLE)
+    return sample[:_SAMPLE]
 
 
 def gates(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:

@@ -266,3 +266,16 @@ def test_over_budget_the_day_is_refused_whole(run: Run, landing: Landing) -> Non
     assert (content_hash(run), versions(run)) == (before, made)
     record = run.ledger.latest("ingest")[D]
     assert (record.status, record.account.state) == ("refused", "refused")
+
+
+def test_the_rows_that_are_shown_are_of_the_refused_days(run: Run, landing: Landing) -> None:
+    within, over = events(day(0), 500), events(D, 500)
+    within[0]["amount"] = Decimal("-2.00")
+    for row in over[:10]:
+        row["amount"] = Decimal("-1.00")
+    land(landing, day(0), within)
+    land(landing, D, over)
+    message = str(refusal(run, GateError, first=0, last=1))
+    assert message.splitlines()[0] == "too many bad rows: 1 day is refused whole"
+    assert message.count('"amount":-1.00') == 3
+    assert '"amount":-2.00' not in message
