@@ -98,10 +98,10 @@ def release_account(**members: Any) -> ReleaseAccount:
 def _unknown(value: Any, at: str = "") -> list[str]:
     """The paths of all members that their type does not declare."""
     if isinstance(value, Part):
-        found = [f"{at}{name}" for name in value.model_extra or {}]
+        members = [f"{at}{name}" for name in value.model_extra or {}]
         for name in type(value).model_fields:
-            found += _unknown(getattr(value, name), f"{at}{name}.")
-        return found
+            members += _unknown(getattr(value, name), f"{at}{name}.")
+        return members
     if isinstance(value, dict):
         parts = list(value.values())
     else:

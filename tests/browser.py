@@ -71,9 +71,9 @@ class Browser:
     def ask(self, script: str) -> Any:
         """The value of a JavaScript expression on the page."""
         arguments = {"expression": script, "returnByValue": True, "awaitPromise": True}
-        found = self._page("Runtime.evaluate", arguments)
-        assert "exceptionDetails" not in found, found
-        return found["result"].get("value")
+        answer = self._page("Runtime.evaluate", arguments)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
 
     def submit(self, script: str) -> None:
         """Run a script that leads to another page, and wait for it."""

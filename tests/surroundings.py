@@ -86,10 +86,10 @@ def _choose_examples(config: pytest.Config) -> None:
     # said outright: where the variable CI is set, hypothesis itself begins with a profile that
     # draws nothing anew
     hypothesis_settings.register_profile("new ones", **busy, derandomize=False)
-    asked = config.getoption("--hypothesis-profile"), config.getoption("--hypothesis-seed")
-    if asked == (None, None):
+    options = config.getoption("--hypothesis-profile"), config.getoption("--hypothesis-seed")
+    if options == (None, None):
         hypothesis_settings.load_profile("new ones" if config.getoption("thorough") else "the same")
-    elif asked[0] is None:
+    elif options[0] is None:
         hypothesis_settings.load_profile("new ones")
 
 

@@ -34,14 +34,14 @@ TOOLS = {
 
 
 def _imports(*rooms: str) -> set[str]:
-    found: set[str] = set()
+    names: set[str] = set()
     for path in (path for room in rooms for path in (CHECKOUT / room).rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
-                found |= {alias.name.split(".")[0] for alias in node.names}
+                names |= {alias.name.split(".")[0] for alias in node.names}
             elif isinstance(node, ast.ImportFrom) and node.level == 0:
-                found.add((node.module or "").split(".")[0])
-    return found - OURS - set(sys.stdlib_module_names)
+                names.add((node.module or "").split(".")[0])
+    return names - OURS - set(sys.stdlib_module_names)
 
 
 def _distributions(modules: set[str]) -> set[str]:

@@ -80,21 +80,23 @@ def test_every_command_that_is_told_exists() -> None:
         for room in ("dags", "plugins", "pipelines")
         for path in (CHECKOUT / room).rglob("*.py")
     ]
-    told = {
+    commands = {
         name
         for path in places
         for name in re.findall(r"`tollgate ([a-z]+(?:-[a-z]+)*)", path.read_text())
     }
-    known = {
+    existing = {
         command.name or command.callback.__name__ for command in build_app().registered_commands
     }
-    known |= {group.name for group in build_app().registered_groups}
-    assert told
-    assert told - known == set()
+    existing |= {group.name for group in build_app().registered_groups}
+    assert commands
+    assert commands - existing == set()
 
 
 def test_every_make_target_of_the_readme_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
-    asked = set(re.findall(r"(?:`|\$ )make ([a-z-]+)", (CHECKOUT / "README.md").read_text()))
-    assert asked
-    assert asked - targets == set()
+    named_targets = set(
+        re.findall(r"(?:`|\$ )make ([a-z-]+)", (CHECKOUT / "README.md").read_text())
+    )
+    assert named_targets
+    assert named_targets - targets == set()

@@ -18,7 +18,11 @@ MARK = Marked("pickle", "tests/test_x.py::test_y", "a | pickle", "nothing was lo
 def test_every_guarantee_has_a_test_or_says_why_not() -> None:
     marked = {mark.guarantee for mark in marked_tests()}
     assert marked - BY_NAME.keys() == set()
-    assert [one.name for one in GUARANTEES if one.name not in marked and not one.not_built] == []
+    assert [
+        guarantee.name
+        for guarantee in GUARANTEES
+        if guarantee.name not in marked and not guarantee.not_built
+    ] == []
 
 
 def test_the_table_lists_the_marked_tests_and_no_others() -> None:

@@ -36,17 +36,11 @@ LEFT = {
     "pipelines/status": 1,
     "pipelines/training": 1,
     "pipelines/usecases": 1,
-    "tests": 15,
-    "tests/benchmarks": 2,
-    "tests/cli": 5,
-    "tests/dags": 15,
-    "tests/docker": 6,
-    "tests/features": 20,
-    "tests/guarantees": 4,
-    "tests/oracles": 5,
-    "tests/pipelines": 241,
-    "tests/plugins": 7,
-    "tests/serve": 61,
+    "tests/features": 3,
+    "tests/guarantees": 1,
+    "tests/pipelines": 32,
+    "tests/plugins": 1,
+    "tests/serve": 5,
 }
 
 

@@ -24,14 +24,14 @@ def test_nobody_gets_a_port_that_another_process_has() -> None:
         )
         for _ in range(3)
     ]
-    told = free_ports(100)
+    ports = free_ports(100)
     for process in asking:
         assert process.stdout
-        told += map(int, process.stdout.readline().split())
+        ports += map(int, process.stdout.readline().split())
     for process in asking:
         process.communicate("\n")
         assert process.returncode == 0
-    assert len(told) == len(set(told)) == 1000
+    assert len(ports) == len(set(ports)) == 1000
 
 
 def test_the_system_picks_none_of_them() -> None:

@@ -102,17 +102,17 @@ def test_logging_that_somebody_configures_ends_with_the_test_and_nothing_is_writ
 
 
 def test_the_environment_of_a_developer_is_left_outside(tmp_path: Path) -> None:
-    theirs = {
+    environment = {
         "TOLLGATE_HOME": "/home/ann/.tollgate",
         "TOLLGATE_LEDGER": "postgresql://ann@bank/ledger",
     }
-    theirs |= {
+    environment |= {
         "SPARK_REMOTE": "sc://bank",
         "COLUMNS": "40",
         "AWS_PROFILE": "ann",
         "AIRFLOW__CORE__EXECUTOR": "x",
     }
-    ran(tmp_path, ENVIRONMENT, TOLLGATE_JARS="/elsewhere/jars", **theirs)
+    ran(tmp_path, ENVIRONMENT, TOLLGATE_JARS="/elsewhere/jars", **environment)
 
 
 @pytest.mark.parametrize(

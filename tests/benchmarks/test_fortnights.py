@@ -42,12 +42,12 @@ def test_a_ticket_that_lasts_is_counted_as_a_page_and_one_that_ends_is_not() -> 
 
 
 def test_the_table_counts_fortnights_not_days() -> None:
-    found = [
+    fortnights = [
         WatchedFortnight(seed=1, second=False),
         WatchedFortnight(seed=1, second=True, pages=5, tickets=2),
         WatchedFortnight(seed=2, second=True, notes=1),
     ]
-    lines = table(found).splitlines()
+    lines = table(fortnights).splitlines()
     assert lines[2].startswith("| 1, the first of a new home | 0 | 0.0%")
     assert lines[3].startswith("| 2, the second | 1 | 50.0%")
     assert lines[3].endswith("| 1 | 1 |")

@@ -29,7 +29,7 @@ def test_truth_is_the_policys_margin() -> None:
 
 
 def test_the_table_counts_both_gates() -> None:
-    found = [
+    outcomes = [
         _outcome("worse", "approved", 0.1),
         _outcome("worse", "refused", -0.1),
         _outcome("worse", "needs a person", 0.1),
@@ -38,12 +38,12 @@ def test_the_table_counts_both_gates() -> None:
     ]
     rows = [
         line.split("|")
-        for line in tables(found).splitlines()
+        for line in tables(outcomes).splitlines()
         if line.startswith("| truly worse, let")
     ]
     assert [cell.strip() for cell in rows[0][2:4]] == ["1 of 3 (6–79 %)", "1 of 3 (6–79 %)"]
     better = next(
-        line for line in tables(found).splitlines() if line.startswith("| truly better, refused")
+        line for line in tables(outcomes).splitlines() if line.startswith("| truly better, refused")
     )
     assert "1 of 1" in better
     assert "0 of 1" in better

@@ -115,8 +115,8 @@ def test_servers_that_answer_are_named_and_those_that_do_not_are_told_without_a_
         silent = _by_name(served.model_copy(update={"landing": "s3://no-such-bucket/x"}))
         assert [name for name in names if silent[name].ok] == ["lake", "mlflow artefacts"]
         assert all(finding.advice for finding in silent.values() if not finding.ok)
-        told = f"{checks} {silent}"
-        assert not [server for server in servers if server.password in told]
+        printed = f"{checks} {silent}"
+        assert not [server for server in servers if server.password in printed]
         for server in servers:
             server.start()
 

@@ -29,10 +29,10 @@ def commands(app: typer.Typer, prefix: str = "") -> Iterator[tuple[str, Callable
 
 
 def test_every_name_of_the_guard_is_a_command() -> None:
-    known = dict(commands(build_app()))
-    assert (READING | FREE | STOPPING | ACTING_OPTIONS.keys()) - known.keys() == set()
+    existing = dict(commands(build_app()))
+    assert (READING | FREE | STOPPING | ACTING_OPTIONS.keys()) - existing.keys() == set()
     for name, options in ACTING_OPTIONS.items():
-        assert set(options) <= inspect.signature(known[name]).parameters.keys()
+        assert set(options) <= inspect.signature(existing[name]).parameters.keys()
 
 
 def test_no_command_is_listed_twice() -> None:

@@ -132,8 +132,8 @@ def test_a_spark_job_that_ends_with_its_command_adds_no_line(
 
 
 def test_a_backfill_is_gone_on_with_without_running_its_days_again() -> None:
-    told = line(["backfill", "--rerun", *DAYS], signal.SIGINT)
-    assert told.endswith(f"To go on: tollgate backfill {' '.join(DAYS)}")
+    text = line(["backfill", "--rerun", *DAYS], signal.SIGINT)
+    assert text.endswith(f"To go on: tollgate backfill {' '.join(DAYS)}")
 
 
 def test_what_was_typed_cannot_command_the_terminal() -> None:

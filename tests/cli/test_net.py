@@ -282,14 +282,14 @@ def _commands(
     command: click.Command, path: tuple[str, ...] = ()
 ) -> dict[tuple[str, ...], click.Command]:
     children = getattr(command, "commands", {})
-    found = (
+    by_path = (
         {}
         if children and not getattr(command, "invoke_without_command", False)
         else {path: command}
     )
     for name, child in children.items():
-        found |= _commands(child, (*path, name))
-    return found
+        by_path |= _commands(child, (*path, name))
+    return by_path
 
 
 COMMANDS = _commands(typer.main.get_command(build_app()))  # type: ignore[arg-type]

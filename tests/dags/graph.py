@@ -91,13 +91,13 @@ def _dag(dag: Any) -> dict[str, Any]:
 
 
 def _schedule(timetable: Any) -> dict[str, Any]:
-    found: dict[str, Any] = {"type": type(timetable).__name__}
+    schedule: dict[str, Any] = {"type": type(timetable).__name__}
     if hasattr(timetable, "serialize"):
-        return found | timetable.serialize()
+        return schedule | timetable.serialize()
     condition = timetable.asset_condition
     if condition is None:
-        return found | {"expression": timetable.expression}
-    return found | {
+        return schedule | {"expression": timetable.expression}
+    return schedule | {
         "condition": type(condition).__name__,
         "assets": sorted(asset.name for asset in getattr(condition, "objects", [condition])),
     }

@@ -97,15 +97,15 @@ def test_an_answer_reaches_the_ledger_by_name(
     monkeypatch.setattr(
         "plugins.tollgate_airflow.partition.load", lambda name: replace(USE, name=name)
     )
-    asked = {"release": release, "subject": "?", "body": "?"}
-    context = {**_context(asked), "task": operator}
+    question = {"release": release, "subject": "?", "body": "?"}
+    context = {**_context(question), "task": operator}
     event = _event(option, {"id": "7", "name": "ann"}, "seen")
     if option == "Reject":
         with pytest.raises(DownstreamTasksSkipped):
             operator.execute_complete(context, event)
     else:
         answer = operator.execute_complete(context, event)
-        done = promote_approved("fraud", _context(asked, answer), "approve")
+        done = promote_approved("fraud", _context(question, answer), "approve")
         assert (done["release"], done["state"]) == (release, "champion")
         assert run.ledger.moves()[-1].actor == "ann"
     state = run.ledger.states(release)[-1]

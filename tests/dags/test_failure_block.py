@@ -145,10 +145,10 @@ def test_a_failure_opens_its_incident_and_a_retry_does_not(
     assert ledger.incidents() == []
     callbacks["on_failure_callback"](context)
     callbacks["on_failure_callback"](_context(GATE) | {"dag_run": context["dag_run"]})
-    (one,) = ledger.incidents()
-    assert (one.kind, one.subject, one.severity) == ("gate", "ingest", "critical")
-    assert [str(day) for day in one.detail.days] == [DAY]
-    assert one.detail.next_step == "ask the sender for new files"
+    (incident,) = ledger.incidents()
+    assert (incident.kind, incident.subject, incident.severity) == ("gate", "ingest", "critical")
+    assert [str(day) for day in incident.detail.days] == [DAY]
+    assert incident.detail.next_step == "ask the sender for new files"
 
 
 def test_a_ledger_that_is_away_does_not_hide_the_failure(

@@ -28,8 +28,8 @@ def dags(parts: dict[str, Any]) -> dict[str, Any]:
 
 
 def test_the_graph_is_the_one_in_the_snapshot(parts: dict[str, Any]) -> None:
-    found, expected = snapshot_of(parts), json.loads(SNAPSHOT.read_text())
-    assert found == expected, (
+    current, expected = snapshot_of(parts), json.loads(SNAPSHOT.read_text())
+    assert current == expected, (
         "the graph has changed; if that is meant: python -m tests.dags.graph --write"
     )
 

@@ -57,8 +57,8 @@ def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
 
 
 def test_a_dry_run_lists_the_days_and_runs_none(world: World) -> None:
-    found = world.json("backfill", "--from", BOTH.first, "--to", BOTH.last, "--dry-run")
-    assert [day["action"] for day in found["days"]] == ["run"] * 2
+    planned = world.json("backfill", "--from", BOTH.first, "--to", BOTH.last, "--dry-run")
+    assert [day["action"] for day in planned["days"]] == ["run"] * 2
     assert world.api.runs("ingest", str(FIRST)) == []
 
 
@@ -92,13 +92,15 @@ def test_a_day_cleared_in_airflow_runs_again_down_the_chain_and_gives_the_same(
     day = FIRST
     tables = ("transactions", "features", "predictions", "alerts")
     before = world.contents(tables, day)
-    known = {dag_id: world.newest(dag_id, day) for dag_id in CHAIN}
-    assert known["ingest"] is not None
-    assert world.api.clear(known["ingest"], only_failed=False) == 1
+    newest_before = {dag_id: world.newest(dag_id, day) for dag_id in CHAIN}
+    assert newest_before["ingest"] is not None
+    assert world.api.clear(newest_before["ingest"], only_failed=False) == 1
 
     def all_again() -> bool:
         newest = [world.newest(dag_id, day) for dag_id in CHAIN[1:]]
-        return all(run and run != known[run.dag_id] and run.state == "success" for run in newest)
+        return all(
+            run and run != newest_before[run.dag_id] and run.state == "success" for run in newest
+        )
 
     world.wait("the chain for the cleared day", all_again)
     assert world.contents(tables, day) == before
@@ -123,16 +125,18 @@ def test_a_day_that_broke_further_down_goes_on_there(world: World) -> None:
 
 def test_a_day_that_fails_its_gate_holds_back_what_follows_and_says_so(world: World) -> None:
     before = world.newest_version("transactions")
-    found = world.json("backfill", "--from", BROKEN, "--to", BROKEN, code=1)["days"][0]
-    assert (found["state"], found["failed_task"]) == ("failed", "ingest.ingest")
-    assert found["states"] == {"ingest": "failed"} | dict.fromkeys(CHAIN[1:], "held back")
+    refused_day = world.json("backfill", "--from", BROKEN, "--to", BROKEN, code=1)["days"][0]
+    assert (refused_day["state"], refused_day["failed_task"]) == ("failed", "ingest.ingest")
+    assert refused_day["states"] == {"ingest": "failed"} | dict.fromkeys(CHAIN[1:], "held back")
     assert [world.api.runs(dag_id, str(BROKEN)) for dag_id in CHAIN[1:]] == [[], [], []]
     assert world.newest_version("transactions") == before
     run = world.newest("ingest", BROKEN)
     assert run is not None
     task = world.api.tasks(run)[0]
     assert task.try_number == 1, "a permanent error is not tried again"
-    events = [json.loads(line)["event"] for line in Path(found["log"]).read_text().splitlines()]
+    events = [
+        json.loads(line)["event"] for line in Path(refused_day["log"]).read_text().splitlines()
+    ]
     block = [event for event in events if not event.startswith("::")][-1]
     for part in (
         f"FAILED     ingest.ingest for {BROKEN}",
@@ -170,15 +174,15 @@ def test_a_day_waits_for_the_one_before_without_keeping_it_from_running(world: W
 
 def test_drift_starts_a_training_with_the_day_and_the_reason(world: World) -> None:
     assert [world.newest("train", day) for day in DayRange(FIRST, BROKEN)] == [None] * 3
-    asked = world.ledger.latest("monitor", first=LAST, last=LAST)[LAST].account.retrain
-    assert asked.asked
+    retrain = world.ledger.latest("monitor", first=LAST, last=LAST)[LAST].account.retrain
+    assert retrain.asked
 
     as_of = LAST + timedelta(days=1)
     world.wait(
         "the training", lambda: as_of in world.ledger.latest("train", first=as_of, last=as_of)
     )
     account = world.ledger.latest("train", first=as_of, last=as_of)[as_of].account
-    assert account.reason == asked.reason
+    assert account.reason == retrain.reason
     states = {"approved": "shadow", "needs a person": "candidate", "refused": "refused"}
     assert account.state == states[account.verdict.decision]
     pointer = world.ledger.champion()
@@ -221,11 +225,11 @@ def test_another_home_is_told_which_process_has_the_port(world: World, tmp_path:
 def test_nobody_else_gets_in(world: World, tmp_path: Path) -> None:
     address = f"127.0.0.1:{world.settings.spark_port}"
     mlflow = f"http://127.0.0.1:{world.settings.mlflow_port}/api/2.0/mlflow/experiments/search?max_results=1"
-    asked = [
-        httpx.get(mlflow, auth=one, timeout=60).status_code
-        for one in (None, (USER, "wrong"), login(world.settings))
+    codes = [
+        httpx.get(mlflow, auth=credentials, timeout=60).status_code
+        for credentials in (None, (USER, "wrong"), login(world.settings))
     ]
-    assert asked == [401, 401, 200]
+    assert codes == [401, 401, 200]
     strangers = Settings.build(home=tmp_path, spark_remote=f"sc://{address}")
     for _ in ("no token", "a token of its own"):
         with pytest.raises(ConfigurationError, match="does not know our token"):
@@ -243,16 +247,17 @@ def test_the_doctor_tells_which_services_take_our_password_and_which_are_another
     world: World, tmp_path: Path
 ) -> None:
     names = ("spark connect", "mlflow ui", "airflow")
-    found = {one["name"]: one for one in world.json("doctor")}
-    assert [found[name]["ok"] for name in names] == [True] * 3, found
-    assert all("takes our" in found[name]["found"] for name in names)
+    checks = {check["name"]: check for check in world.json("doctor")}
+    assert [checks[name]["ok"] for name in names] == [True] * 3, checks
+    assert all("takes our" in checks[name]["found"] for name in names)
     stranger = on_the_same_ports(world, tmp_path / "another")
-    told = {one["name"]: one for one in stranger.json("doctor", code=1)}
-    assert [told[name]["ok"] for name in names] == [False] * 3, told
+    stranger_checks = {check["name"]: check for check in stranger.json("doctor", code=1)}
+    assert [stranger_checks[name]["ok"] for name in names] == [False] * 3, stranger_checks
     assert all(
-        f"runs for the home at {world.settings.home}" in told[name]["found"] for name in names
-    ), told
-    assert all("TOLLGATE_HOME" in told[name]["advice"] for name in names)
+        f"runs for the home at {world.settings.home}" in stranger_checks[name]["found"]
+        for name in names
+    ), stranger_checks
+    assert all("TOLLGATE_HOME" in stranger_checks[name]["advice"] for name in names)
 
 
 def on_the_same_ports(world: World, home: Path) -> World:

@@ -89,8 +89,8 @@ class World:
             text=True,
             timeout=900,
         )
-        told = f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
-        assert done.returncode in {code, or_code}, told
+        printed = f"{command} ended with {done.returncode}\n{done.stdout}\n{done.stderr}"
+        assert done.returncode in {code, or_code}, printed
         return done
 
     def json(self, *arguments: object, code: int = 0) -> Any:

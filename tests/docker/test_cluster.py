@@ -183,13 +183,13 @@ def chain(given: dict[str, Any]) -> dict[str, Any]:
     online = online_store(run, reading_only=True).present(
         "customer", range(1, WORLD.customers + 1), mark.built_at
     )
-    found = run.spark.range(0, 4, 1, 4).mapInArrow(folders, "folder string").distinct().toArrow()
+    written = run.spark.range(0, 4, 1, 4).mapInArrow(folders, "folder string").distinct().toArrow()
     return {
         "accounts": [without_seconds(account) for account in accounts],
         "rows": {table: rows_of(run, table) for table in TABLES},
         "versions": run.lake.versions(TABLES),
         "online": (online.keys, online.events, mark.built_at),
-        "folders": found["folder"].to_pylist(),
+        "folders": written["folder"].to_pylist(),
     }
 
 

@@ -155,9 +155,13 @@ def test_the_environment_names_settings_and_holds_no_password(name: str) -> None
     Settings.from_environment(
         {key: value for key, value in environment.items() if key.startswith("TOLLGATE_")}
     )
-    asked = {secret for value in environment.values() for secret in PLACE.findall(str(value))}
+    named_secrets = {
+        secret for value in environment.values() for secret in PLACE.findall(str(value))
+    }
     given = secret_folders()
-    assert asked <= (given[mounted_secrets(services()[name]) or ""].keys() if asked else set())
+    assert named_secrets <= (
+        given[mounted_secrets(services()[name]) or ""].keys() if named_secrets else set()
+    )
     for key, value in environment.items():
         if re.search(r"PASSWORD|SECRET|KEY|TOKEN", key):
             assert PLACE.fullmatch(value) or value.startswith("/run/secrets/"), key
@@ -166,10 +170,10 @@ def test_the_environment_names_settings_and_holds_no_password(name: str) -> None
 
 def test_every_service_finds_its_secrets_and_only_its_own() -> None:
     given = secret_folders()
-    found = {name: mounted_secrets(service) for name, service in services().items()}
-    assert {folder for folder in found.values() if folder} == given.keys()
+    mounted = {name: mounted_secrets(service) for name, service in services().items()}
+    assert {folder for folder in mounted.values() if folder} == given.keys()
     assert {
-        name for name, folder in found.items() if folder not in {None, "tollgate", name}
+        name for name, folder in mounted.items() if folder not in {None, "tollgate", name}
     } == set()
     made = {
         volume["target"].removeprefix("/secrets/") for volume in services()["secrets"]["volumes"]

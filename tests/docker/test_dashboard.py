@@ -65,11 +65,11 @@ def emitted(settings: Settings) -> dict[str, set[str]]:
     run.ledger.record_stage(
         yesterday, ingest_account(), "done", run_id="ingest/scheduled__x", at=AT
     )
-    found: dict[str, set[str]] = defaultdict(set)
+    labels_of: dict[str, set[str]] = defaultdict(set)
     for family in text_string_to_metric_families(openmetrics(Facts(run))):
         for sample in family.samples:
-            found[sample.name] |= sample.labels.keys()
-    return found
+            labels_of[sample.name] |= sample.labels.keys()
+    return labels_of
 
 
 def test_what_is_asked_for_is_emitted(emitted: dict[str, Any]) -> None:

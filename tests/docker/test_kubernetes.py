@@ -54,8 +54,8 @@ def test_the_environment_is_that_of_the_compose_file_elsewhere() -> None:
         key.removeprefix("TOLLGATE_").lower() for key in settings
     } <= Settings.model_fields.keys()
     Settings.from_environment(settings)
-    asked = {secret for value in given.values() for secret in PLACE.findall(value)}
-    assert asked == secret_folders()["tollgate"].keys()
+    named_secrets = {secret for value in given.values() for secret in PLACE.findall(value)}
+    assert named_secrets == secret_folders()["tollgate"].keys()
     mounted = {mount["name"]: mount["mountPath"] for mount in VALUES["volumeMounts"]}
     assert mounted["tollgate-secrets"] == folder
     assert not folder.startswith("/run"), "a pod's own token is mounted below it"
@@ -101,11 +101,11 @@ def test_nothing_runs_as_root_or_writes_into_the_image() -> None:
         if item["kind"] == "Deployment"
     ]
     assert len(pods) == 3
-    known = {component.name for component in COMPONENTS}
+    components = {component.name for component in COMPONENTS}
     for pod in pods:
         (container,) = pod["containers"]
         assert container["args"][:2] == ["tollgate", "component"]
-        assert container["args"][2] in known
+        assert container["args"][2] in components
         assert pod["securityContext"] == VALUES["securityContexts"]["pod"]
         assert container["securityContext"] == VALUES["securityContexts"]["containers"]
         assert pod["securityContext"]["runAsNonRoot"]

@@ -74,12 +74,12 @@ def micros(time: datetime) -> int:
     return (time - EPOCH) // MICROSECOND
 
 
-def agree(feature: Feature, found: float, expected: float) -> bool:
+def agree(feature: Feature, value: float, expected: float) -> bool:
     """Equal to the bit, but for what rests on a square root of a fraction: there to 12 digits."""
     rooted = isinstance(feature, WindowDeviation) or any(
         isinstance(part, WindowDeviation) for part in feature.inputs
     )
-    return found == pytest.approx(expected, rel=1e-12, abs=1e-12) if rooted else found == expected
+    return value == pytest.approx(expected, rel=1e-12, abs=1e-12) if rooted else value == expected
 
 
 @settings(max_examples=300, deadline=None)
@@ -107,16 +107,16 @@ def test_one_event_alone_gets_the_bits_that_it_gets_among_all(
     """
     among_all = compute(EVERY_KIND.features, columns(events), np.arange(len(events)))
     row = data.draw(st.integers(0, len(events) - 1))
-    asked = events[row]
-    known = [e for e in events if e is asked or _matters(e, asked)]
-    alone = compute(EVERY_KIND.features, columns(known), np.array([known.index(asked)]))
-    for name, found in alone.items():
-        assert found.tobytes() == among_all[name][row : row + 1].tobytes(), name
+    judged = events[row]
+    relevant = [e for e in events if e is judged or _matters(e, judged)]
+    alone = compute(EVERY_KIND.features, columns(relevant), np.array([relevant.index(judged)]))
+    for name, feature_value in alone.items():
+        assert feature_value.tobytes() == among_all[name][row : row + 1].tobytes(), name
 
 
-def _matters(event: Event, asked: Event) -> bool:
-    same = any(event.keys[name] == asked.keys[name] for name in asked.keys)
-    return same and asked.time - timedelta(days=EVERY_KIND.reach_days) < event.time <= asked.time
+def _matters(event: Event, judged: Event) -> bool:
+    same = any(event.keys[name] == judged.keys[name] for name in judged.keys)
+    return same and judged.time - timedelta(days=EVERY_KIND.reach_days) < event.time <= judged.time
 
 
 @settings(max_examples=50, deadline=None)
@@ -158,14 +158,14 @@ def test_report_counts_from_its_instant() -> None:
     """
     keys = {"customer": 1, "terminal": 1}
     fraud = Event(0, START, 100, keys, reported=START + timedelta(days=10))
-    asked = [
+    requests = [
         Event(1, START + timedelta(days=10) - MICROSECOND, 100, keys),
         Event(2, START + timedelta(days=10), 100, keys),
         Event(3, START + timedelta(days=14) - MICROSECOND, 100, keys),
         Event(4, START + timedelta(days=14), 100, keys),
     ]
     computed = compute(
-        [EVERY_KIND["terminal_fraud_rate_7d"]], columns([fraud, *asked]), [1, 2, 3, 4]
+        [EVERY_KIND["terminal_fraud_rate_7d"]], columns([fraud, *requests]), [1, 2, 3, 4]
     )
     assert computed["terminal_fraud_rate_7d"].tolist() == [0.0, 1.0, 1 / 1, 0.0]
 
@@ -177,13 +177,15 @@ def test_hot_key_costs_no_more_than_many_keys() -> None:
     size = 200_000
     step = 7 * 86_400_000_000 // size
     keys = np.zeros(size, dtype=np.int64)
-    found, hot = _timed(_every(step, keys))
+    seconds, hot = _timed(_every(step, keys))
     _, spread = _timed(_every(step, np.arange(size) % 10_000))
     assert hot < 8 * spread, "looking at every pair of events takes a thousand times as long"
     in_a_day = -(-86_400_000_000 // step)
-    assert np.array_equal(found["customer_tx_count_1d"], np.minimum(np.arange(size) + 1, in_a_day))
-    assert np.all(found["customer_amount_mean_30d"] == 1.5)
-    assert np.all(found["terminal_amount_deviation_3d"] == 0)
+    assert np.array_equal(
+        seconds["customer_tx_count_1d"], np.minimum(np.arange(size) + 1, in_a_day)
+    )
+    assert np.all(seconds["customer_amount_mean_30d"] == 1.5)
+    assert np.all(seconds["terminal_amount_deviation_3d"] == 0)
 
 
 def test_keys_may_be_text_or_large_numbers() -> None:

@@ -48,11 +48,11 @@ def test_every_day_is_in_one_stripe_and_no_task_is_too_large(
     rows: int, days: int, cores: int
 ) -> None:
     span = DayRange.of_length(FIRST, days)
-    found = layout(rows, days, cores)
-    stripes = [found.stripe(number, span) for number in range(found.stripes)]
+    plan = layout(rows, days, cores)
+    stripes = [plan.stripe(number, span) for number in range(plan.stripes)]
     covered = [
         first + timedelta(days=n) for first, last in stripes for n in range((last - first).days + 1)
     ]
     assert covered == list(span)
-    held = rows * (found.stripe_length(span) + 37) / (days + 37)
-    assert held / found.buckets <= 1_001
+    held = rows * (plan.stripe_length(span) + 37) / (days + 37)
+    assert held / plan.buckets <= 1_001

@@ -30,10 +30,10 @@ def test_values_survive_among_rows_that_have_none_in_any_chunks(
     whole, cuts = pa.array(values, pa.binary()), np.linspace(0, 3 * rows, chunks + 1).astype(int)
     column = pa.chunked_array([whole[a:b] for a, b in pairwise(cuts)], pa.binary())
     order = rng.permutation(rows)
-    found = unpacked(column, places[order], FEATURES)
+    values_again = unpacked(column, places[order], FEATURES)
     for feature, each in zip(FEATURES, columns, strict=True):
-        assert found[feature.name].dtype == feature.dtype
-        assert (found[feature.name].view(np.int64) == each[order].view(np.int64)).all()
+        assert values_again[feature.name].dtype == feature.dtype
+        assert (values_again[feature.name].view(np.int64) == each[order].view(np.int64)).all()
 
 
 @pytest.mark.parametrize(

@@ -97,12 +97,12 @@ def test_every_row_is_there(found: pd.DataFrame, expected: pd.DataFrame) -> None
 def test_every_value_is_equal(
     found: pd.DataFrame, expected: pd.DataFrame, feature: Feature
 ) -> None:
-    ours, theirs = found[feature.name].to_numpy(), expected[feature.name].to_numpy()
+    ours, expected_values = found[feature.name].to_numpy(), expected[feature.name].to_numpy()
     assert ours.dtype == feature.dtype
     if _rooted(feature):
-        np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9)
+        np.testing.assert_allclose(ours, expected_values, rtol=1e-9, atol=1e-9)
     else:
-        np.testing.assert_array_equal(ours, theirs)
+        np.testing.assert_array_equal(ours, expected_values)
 
 
 def test_the_data_is_worth_the_test(found: pd.DataFrame) -> None:

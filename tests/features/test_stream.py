@@ -103,9 +103,9 @@ def test_the_same_events_in_any_order_and_twice_end_in_the_same_states(
     random.shuffle(order)
     for first in range(0, len(order), size):
         stream.move(taken(unreported(events), order[first : first + size]))
-    told = np.flatnonzero(events.reported != NEVER).tolist()
-    random.shuffle(told)
-    assert all(report(stream, told, events.reported[told].tolist()))
+    reported = np.flatnonzero(events.reported != NEVER).tolist()
+    random.shuffle(reported)
+    assert all(report(stream, reported, events.reported[reported].tolist()))
     as_of = int(events.time.max()) + 20 * DAY
     for entity, keys in events.keys.items():
         columns = {
@@ -116,11 +116,11 @@ def test_the_same_events_in_any_order_and_twice_end_in_the_same_states(
         }
         expected = build_states(keys, columns, as_of=as_of, reach_days=200)
         for key, state in expected.items():
-            found = stream.state(entity, int(key))
-            assert found.event_ids.tolist() == state.event_ids.tolist()
-            assert found.event_times.tolist() == state.event_times.tolist()
-            assert found.amounts.tolist() == state.amounts.tolist()
-            assert found.reported_at.tolist() == state.reported_at.tolist()
+            again = stream.state(entity, int(key))
+            assert again.event_ids.tolist() == state.event_ids.tolist()
+            assert again.event_times.tolist() == state.event_times.tolist()
+            assert again.amounts.tolist() == state.amounts.tolist()
+            assert again.reported_at.tolist() == state.reported_at.tolist()
 
 
 @settings(max_examples=40, deadline=None)
@@ -230,13 +230,17 @@ def test_a_hot_entity_gets_the_bits_of_the_batch(share: float) -> None:
     late = rng.random(half) < 0.1
     for chosen in (np.flatnonzero(~late), np.flatnonzero(late)):
         stream.move(taken(unreported(events), chosen))
-    told = np.flatnonzero((events.reported != NEVER) & (np.arange(count) < half))
-    known = told[events.reported[told] <= events.time[half]][::-1]
-    assert all(report(stream, events.id[known].tolist(), events.reported[known].tolist()))
+    reported = np.flatnonzero((events.reported != NEVER) & (np.arange(count) < half))
+    reported_before = reported[events.reported[reported] <= events.time[half]][::-1]
+    assert all(
+        report(
+            stream, events.id[reported_before].tolist(), events.reported[reported_before].tolist()
+        )
+    )
     asked_again = half - 1
     rows = np.append(np.arange(half, count), asked_again)
     values, marks = stream.serve(taken(unreported(events), rows), EVERY_KIND.features)
-    seen = np.where(np.isin(np.arange(count), known), events.reported, NEVER)
+    seen = np.where(np.isin(np.arange(count), reported_before), events.reported, NEVER)
     known_then = Events(
         id=events.id, time=events.time, cents=events.cents, reported=seen, keys=events.keys
     )
@@ -272,10 +276,10 @@ def test_with_room_made_nothing_moves_while_somebody_waits_and_room_takes_no_mem
 def test_a_system_that_promises_little_memory_gets_less_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    honest, asked = arena._empty, []
+    honest, sizes = arena._empty, []
 
     def strict(slots: int, cells: int, keeps: tuple[bool, bool]) -> arena.Arrays:
-        asked.append(cells)
+        sizes.append(cells)
         if cells > 1 << 20:
             raise MemoryError
         return honest(slots, cells, keeps)
@@ -284,7 +288,7 @@ def test_a_system_that_promises_little_memory_gets_less_room(
     stream.move(make_events([(i, 100, i % 7, i % 3, None) for i in range(300)]))
     monkeypatch.setattr(arena, "_empty", strict)
     stream.make_room()
-    assert max(asked) > 1 << 26
+    assert max(sizes) > 1 << 26
     assert all((1 << 19) < len(each._arrays.ids) <= 1 << 20 for each in stream.arenas.values())
     assert len(stream.state("customer", 1)) == 43
 
@@ -307,10 +311,10 @@ def test_thousands_of_entities_survive_growing() -> None:
     for first in range(0, count, 7_000):
         stream.move(taken(events, slice(first, first + 7_000)))
     for key in np.unique(events.keys["customer"])[::97].tolist():
-        mine = np.flatnonzero(events.keys["customer"] == key)
-        mine = mine[np.lexsort((events.id[mine], events.time[mine]))]
+        rows = np.flatnonzero(events.keys["customer"] == key)
+        rows = rows[np.lexsort((events.id[rows], events.time[rows]))]
         expected = EntityState(
-            events.id[mine], events.time[mine], events.cents[mine], np.full(len(mine), NEVER)
+            events.id[rows], events.time[rows], events.cents[rows], np.full(len(rows), NEVER)
         )
         assert stream.state("customer", key) == expected
 

@@ -25,12 +25,12 @@ class Marked:
 
 def marked_tests(root: Path = CHECKOUT) -> list[Marked]:
     """All marks of the tests below `root`/tests, in order of files."""
-    found: list[Marked] = []
+    marked: list[Marked] = []
     for path in sorted((root / "tests").rglob("test_*.py")):
         text = path.read_text()
         if "mark.guarantee" in text:
-            found += _of_module(ast.parse(text), path.relative_to(root).as_posix())
-    return found
+            marked += _of_module(ast.parse(text), path.relative_to(root).as_posix())
+    return marked
 
 
 def _of_module(module: ast.Module, path: str) -> list[Marked]:

@@ -62,8 +62,11 @@ def row_of(mark: Marked, outcomes: Sequence[Outcome], run: str) -> Row:
     if bad is not None:
         tried, seen = str(len(outcomes)), f"FAILED {words['failed']} of {len(outcomes)}: {bad.told}"
     elif words["skipped"]:
-        told = next(outcome.told for outcome in outcomes if outcome.word == "skipped")
-        tried, seen = str(words["passed"]), f"skipped {words['skipped']} of {len(outcomes)}: {told}"
+        reason = next(outcome.told for outcome in outcomes if outcome.word == "skipped")
+        tried, seen = (
+            str(words["passed"]),
+            f"skipped {words['skipped']} of {len(outcomes)}: {reason}",
+        )
     elif not outcomes:
         tried, seen = "", NOT_RUN
     else:

@@ -19,16 +19,16 @@ def known_on(day: date, reports: Iterable[tuple[int, datetime]], detected_days: 
     """Units with a positive reported before 00:00 UTC of the day, not longer ago than
     `detected_days` days.
     """
-    known = set()
+    detected = set()
     for unit, reported_at in reports:
         at = reported_at.replace(tzinfo=None)
         begins = datetime(day.year, day.month, day.day)  # noqa: DTZ001
         if begins - timedelta(days=detected_days) <= at < begins:
-            known.add(unit)
-    return known
+            detected.add(unit)
+    return detected
 
 
-def alert_list(rows: Iterable[Scored], known: set[int], capacity: int) -> list[Scored]:
+def alert_list(rows: Iterable[Scored], known_units: set[int], capacity: int) -> list[Scored]:
     """The riskiest event of each unit that is not known, by score; ties by unit, then by event."""
     best: dict[int, Scored] = {}
     for row in rows:
@@ -40,7 +40,7 @@ def alert_list(rows: Iterable[Scored], known: set[int], capacity: int) -> list[S
         ):
             best[row.unit] = row
     listed = sorted(
-        (row for unit, row in best.items() if unit not in known),
+        (row for unit, row in best.items() if unit not in known_units),
         key=lambda row: (-row.score, row.unit),
     )
     return listed[:capacity]

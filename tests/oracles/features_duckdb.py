@@ -80,14 +80,16 @@ def _aggregate(leaf: EntityFeature) -> str:
     if not leaf.delay_days:
         inside += f" AND ({earlier}{' OR e.id = q.id' if leaf.include_current else ''})"
     count = f"count(*) FILTER ({inside})"
-    known = f"count(*) FILTER ({inside} AND e.reported >= e.t AND e.reported <= q.t AND e.t < q.t)"
+    known_labels = (
+        f"count(*) FILTER ({inside} AND e.reported >= e.t AND e.reported <= q.t AND e.t < q.t)"
+    )
     total = f"sum(e.cents) FILTER ({inside})"
     default = repr(float(leaf.default))
     match leaf:
         case WindowCount():
             return count
         case LabelCount():
-            return known
+            return known_labels
         case WindowMean():
             return f"coalesce({total}::DOUBLE / {count}::DOUBLE / 100, {default})"
         case WindowMax():
@@ -98,7 +100,7 @@ def _aggregate(leaf: EntityFeature) -> str:
             return f"CASE WHEN {count} > 1 THEN {spread} ELSE {default} END"
         case LabelRate(prior_weight=weight, prior_rate=rate):
             share = (
-                f"({known}::DOUBLE + {weight * rate!r}::DOUBLE) / ({count}::DOUBLE +"
+                f"({known_labels}::DOUBLE + {weight * rate!r}::DOUBLE) / ({count}::DOUBLE +"
                 f" {weight!r}::DOUBLE)"
             )
             return f"CASE WHEN {count} + {weight!r} > 0 THEN {share} ELSE {default} END"

@@ -79,12 +79,12 @@ def window(feature: WindowFeature, event: Event, events: Sequence[Event]) -> lis
 
 def _over_window(feature: WindowFeature, event: Event, inside: list[Event]) -> float:
     cents = [other.cents for other in inside]
-    known = sum(_known(other, event) for other in inside)
+    known_labels = sum(_known(other, event) for other in inside)
     match feature:
         case WindowCount():
             return len(inside)
         case LabelCount():
-            return known
+            return known_labels
         case WindowMean():
             return sum(cents) / len(cents) / 100 if cents else feature.default
         case WindowMax():
@@ -93,7 +93,7 @@ def _over_window(feature: WindowFeature, event: Event, inside: list[Event]) -> f
             return _deviation(cents) / 100 if len(cents) > 1 else feature.default
         case LabelRate(prior_weight=weight, prior_rate=rate):
             return (
-                (known + weight * rate) / (len(cents) + weight)
+                (known_labels + weight * rate) / (len(cents) + weight)
                 if len(cents) + weight
                 else feature.default
             )

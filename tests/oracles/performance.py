@@ -20,7 +20,7 @@ def average_precision(scored: Sequence[tuple[float, bool]]) -> float:
 
 
 def list_precision(
-    units: Sequence[tuple[int, float, bool]], known: set[int], capacity: int
+    units: Sequence[tuple[int, float, bool]], known_units: set[int], capacity: int
 ) -> float:
     """Share of the first `capacity` units, by highest score (ties by unit), with a positive; known
     ones left out.
@@ -29,7 +29,7 @@ def list_precision(
     for unit, score, positive in units:
         highest, had = best.get(unit, (float("-inf"), False))
         best[unit] = (max(score, highest), had or positive)
-    ranked = sorted((-score, unit) for unit, (score, _) in best.items() if unit not in known)[
+    ranked = sorted((-score, unit) for unit, (score, _) in best.items() if unit not in known_units)[
         :capacity
     ]
     return sum(best[unit][1] for _, unit in ranked) / capacity

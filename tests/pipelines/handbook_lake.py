@@ -38,7 +38,7 @@ def store_handbook(run: Run, folder: Path, days: DayRange) -> None:
     )
     reports = reports.assign(day=reported.dt.date, source_day=reported.dt.date)
     replace_rows(run, "transactions", pa.table(events), days)
-    known = reports[reports["day"] <= days.last]
-    replace_rows(run, "fraud_reports", pa.Table.from_pandas(known, preserve_index=False), days)
+    in_time = reports[reports["day"] <= days.last]
+    replace_rows(run, "fraud_reports", pa.Table.from_pandas(in_time, preserve_index=False), days)
     accounts = {day: ingest_account(state="arrived") for day in days}
     run.ledger.record_stages(accounts, "done", run_id=run.run_id, at=run.clock())

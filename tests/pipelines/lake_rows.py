@@ -12,7 +12,7 @@ from pipelines.run import Run
 def replace_rows(run: Run, table: str, rows: pa.Table, days: DayRange) -> None:
     """As `Lake.replace_days`: the days' rows, in one commit that says where they come from."""
     path = run.lake.path(table)
-    known = (
+    predicate = (
         f"day >= '{days.first}' AND day <= '{days.last}'"
         if DeltaTable.is_deltatable(path)
         else None
@@ -22,7 +22,7 @@ def replace_rows(run: Run, table: str, rows: pa.Table, days: DayRange) -> None:
         path,
         rows,
         mode="overwrite",
-        predicate=known,
+        predicate=predicate,
         partition_by=["day"],
         commit_properties=CommitProperties(custom_metadata={"userMetadata": said}),
     )

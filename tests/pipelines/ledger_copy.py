@@ -15,7 +15,7 @@ def on_ledger_copy(run: Run, folder: Path) -> Run:
     file.
     """
     copy = folder / "copy-of-ledger.sqlite"
-    known = run.settings.ledger.removeprefix("sqlite:///")
-    with closing(sqlite3.connect(known)) as source, closing(sqlite3.connect(copy)) as target:
+    path = run.settings.ledger.removeprefix("sqlite:///")
+    with closing(sqlite3.connect(path)) as source, closing(sqlite3.connect(copy)) as target:
         source.backup(target)
     return replace(run, settings=run.settings.model_copy(update={"ledger": f"sqlite:///{copy}"}))

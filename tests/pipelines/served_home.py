@@ -128,15 +128,15 @@ def ask(
     waiting = sorted(reports)
     latest = 0
     for i in range(len(events)) if order is None else order:
-        one = chosen(events, [i])
-        latest = max(latest, int(one.time[0]))
-        while waiting and waiting[0][0] <= one.time[0]:
+        single = chosen(events, [i])
+        latest = max(latest, int(single.time[0]))
+        while waiting and waiting[0][0] <= single.time[0]:
             at, event = waiting.pop(0)
             engine.report(np.array([event]), np.array([at]))
         clock.now = max(
             clock.now + timedelta(milliseconds=1), datetime.fromtimestamp(latest / 1e6, UTC) + LAG
         )
-        engine.score(one, np.zeros(1, dtype=np.bool_))
+        engine.score(single, np.zeros(1, dtype=np.bool_))
 
 
 def changed(events: Events, **columns: Any) -> Events:

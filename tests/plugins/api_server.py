@@ -67,9 +67,9 @@ def _await(process: subprocess.Popen[bytes], address: str, log: Path) -> None:
             with urlopen(f"{address}/api/v2/version"):
                 return
         except OSError:
-            told = log.read_text()[-3000:]
-            assert process.poll() is None, told
-            assert time.monotonic() < deadline, told
+            tail = log.read_text()[-3000:]
+            assert process.poll() is None, tail
+            assert time.monotonic() < deadline, tail
             time.sleep(0.2)
 
 

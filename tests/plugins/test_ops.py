@@ -107,9 +107,9 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 def form(site: Site, person: httpx.Client, release: str, **changes: object) -> dict[str, object]:
     """The form of a release's page, as a browser would fill it in."""
-    found = TOKEN.search(person.get(f"/releases/{release}").text)
+    token = TOKEN.search(person.get(f"/releases/{release}").text)
     plain = {
-        "token": found[1] if found else "",
+        "token": token[1] if token else "",
         "to": site.releases[0],
         "generation": site.generation,
     }
@@ -187,8 +187,10 @@ def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
         "no role": {403},
         "viewer": {403},
     }
-    told = ", ".join(f"{who} {'/'.join(map(str, sorted(found)))}" for who, found in answers.items())
-    tried(len(ROUTES) * len(tokens) + 1, f"{told}; the champion stays")
+    summary = ", ".join(
+        f"{who} {'/'.join(map(str, sorted(codes)))}" for who, codes in answers.items()
+    )
+    tried(len(ROUTES) * len(tokens) + 1, f"{summary}; the champion stays")
 
 
 def bearer(token: str) -> dict[str, str]:
@@ -205,12 +207,12 @@ def test_a_huge_form_is_refused_and_takes_no_memory(
     size, piece = (1 << 30 if thorough else 1 << 26), b"reason=" + b"x" * ((1 << 20) - 7)
     command = ["tests.plugins.api_server", site.url.rpartition(":")[2]]
     server = next(
-        one
-        for one in psutil.process_iter(["cmdline"])
-        if (one.info["cmdline"] or [])[-2:] == command
+        process
+        for process in psutil.process_iter(["cmdline"])
+        if (process.info["cmdline"] or [])[-2:] == command
     )
     before = peak_memory(server.pid)
-    told = {"content-type": "application/x-www-form-urlencoded"} | (
+    headers = {"content-type": "application/x-www-form-urlencoded"} | (
         {} if chunked else {"content-length": str(size)}
     )
     pieces = (piece for _ in range(size // len(piece)))
@@ -218,7 +220,7 @@ def test_a_huge_form_is_refused_and_takes_no_memory(
         answer = httpx.post(
             f"{site.url}/ops/releases/{site.champion}/rollback",
             content=pieces,
-            headers=told,
+            headers=headers,
             cookies=who,
             timeout=PATIENCE,
         )

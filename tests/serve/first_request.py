@@ -37,14 +37,14 @@ def main(home: Path) -> None:
     engine.score(asked(events), np.zeros(len(events), dtype=bool))
     engine.report(first.id, np.array([START] * 3))
     after = signatures()
-    told = {
+    document = {
         "before": before,
         "after": after,
         "states": answers.flags.tolist(),
         "moved": engine.figures(),
     }
     engine.close()
-    print(json.dumps(told))
+    print(json.dumps(document))
 
 
 if __name__ == "__main__":

@@ -103,11 +103,11 @@ def event(number: int = 1, **changes: Any) -> dict[str, Any]:
         - timedelta(hours=1)
         + timedelta(seconds=number % 3000)
     )
-    told = {
+    fields = {
         "transaction_id": number,
         "event_time": at.isoformat(),
         "customer_id": number % 7,
         "terminal_id": number % 5,
         "amount": 12.34,
     }
-    return told | changes
+    return fields | changes

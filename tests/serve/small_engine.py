@@ -79,7 +79,7 @@ class SmallEngine:
             fallback=bool(reason),
             reason=reason,
         )
-        told = {} if matrix is None else {"names": self.set.names, "features": matrix}
+        extra = {} if matrix is None else {"names": self.set.names, "features": matrix}
         return Predictions(
             scores=scores,
             decisions=scores >= decider.threshold,
@@ -87,7 +87,7 @@ class SmallEngine:
             deciders=(decider,),
             flags=flags,
             reasons=reasons,
-            **told,
+            **extra,
         )
 
     def report(self, ids: NDArray[np.int64], reported_at: NDArray[np.int64]) -> int:

@@ -35,7 +35,7 @@ JSON = JsonWire(USE_CASE, DOOR, most_rows=100)
 
 
 def table(events: list[dict[str, Any]], **columns: Any) -> pa.Table:
-    told = {
+    columns_by_name = {
         "transaction_id": pa.array([e["transaction_id"] for e in events], pa.int64()),
         "event_time": pa.array(
             [datetime.fromisoformat(e["event_time"]) for e in events], pa.timestamp("us", "UTC")
@@ -45,7 +45,7 @@ def table(events: list[dict[str, Any]], **columns: Any) -> pa.Table:
         "amount": pa.array([Decimal(str(e["amount"])) for e in events], pa.decimal128(12, 2)),
     }
     return pa.table(
-        {name: column for name, column in (told | columns).items() if column is not None}
+        {name: column for name, column in (columns_by_name | columns).items() if column is not None}
     )
 
 
@@ -112,13 +112,13 @@ def test_a_mixture_of_deciders_and_flags_is_told_by_row() -> None:
         features=np.array([[i, np.nan] for i in range(6)], dtype=float),
         reasons={2: [("f", 1.0)]},
     )
-    asked = JSON.read(
+    request = JSON.read(
         json.dumps(
             {"events": [at(i) for i in range(4)], "reasons": True, "features": True}
         ).encode()
     )
-    document = json.loads(JSON.write(asked, Share(answers, 2, 6)))["answers"]
-    rows = pa.ipc.open_stream(ARROW.write(asked, Share(answers, 2, 6))).read_all().to_pylist()
+    document = json.loads(JSON.write(request, Share(answers, 2, 6)))["answers"]
+    rows = pa.ipc.open_stream(ARROW.write(request, Share(answers, 2, 6))).read_all().to_pylist()
     assert (
         [row["release"] for row in rows]
         == [row["release"] for row in document]
@@ -167,7 +167,7 @@ def test_both_wires_let_the_same_rows_in(rows: list[Any]) -> None:
         | {"event_time": (NOW + timedelta(minutes=minutes)).isoformat()}
         for identity, minutes, amount in rows
     ]
-    told = []
+    outcomes = []
     floats = pa.array([float(e["amount"]) for e in events])
     for wire, body in (
         (JSON, json.dumps({"events": events}).encode()),
@@ -175,13 +175,15 @@ def test_both_wires_let_the_same_rows_in(rows: list[Any]) -> None:
         (ARROW, stream(table(events, amount=floats))),
     ):
         try:
-            told.append(wire.read(body).rows.tolist())
+            outcomes.append(wire.read(body).rows.tolist())
         except RefusalError as error:
-            told.append((error.kind, error.field))
-    if isinstance(told[0], tuple):  # several rows may be bad; a wire names the first that it finds
-        assert all(isinstance(one, tuple) for one in told)
+            outcomes.append((error.kind, error.field))
+    if isinstance(
+        outcomes[0], tuple
+    ):  # several rows may be bad; a wire names the first that it finds
+        assert all(isinstance(outcome, tuple) for outcome in outcomes)
     else:
-        assert told[0] == told[1] == told[2]
+        assert outcomes[0] == outcomes[1] == outcomes[2]
 
 
 INVALID, TIME, AMOUNT = "invalid-event", "time-out-of-range", "amount-out-of-range"

@@ -43,9 +43,9 @@ class Gate(RuleEngine):
 
 @pytest.fixture
 def gate() -> Iterator[Gate]:
-    one = Gate(load("fraud"))
-    yield one
-    one.open.set()
+    gated = Gate(load("fraud"))
+    yield gated
+    gated.open.set()
 
 
 def ask(scorer: Served, numbers: list[int], **more: Any) -> tuple[int, Any]:
@@ -61,18 +61,18 @@ def test_requests_that_arrive_together_are_scored_together_and_get_their_own_ans
 ) -> None:
     with served(tmp_path / "home", gate) as scorer, ThreadPoolExecutor(24) as pool:
         gate.open.clear()
-        asked = [list(range(10 * i, 10 * i + 1 + i % 3)) for i in range(24)]
-        futures = [pool.submit(ask, scorer, numbers) for numbers in asked]
-        until(lambda: scorer.service.lifetime.batcher().rows == sum(map(len, asked)))
+        requests = [list(range(10 * i, 10 * i + 1 + i % 3)) for i in range(24)]
+        futures = [pool.submit(ask, scorer, numbers) for numbers in requests]
+        until(lambda: scorer.service.lifetime.batcher().rows == sum(map(len, requests)))
         gate.open.set()
-        for numbers, one in zip(asked, futures, strict=True):
-            status, answer = one.result(120)
+        for numbers, request in zip(requests, futures, strict=True):
+            status, answer = request.result(120)
             assert status == 200
             assert [row["transaction_id"] for row in answer["answers"]] == numbers
             assert [row["score"] for row in answer["answers"]] == [
                 min(1, n % 400 / 440) for n in numbers
             ]
-        assert sum(gate.calls) == sum(map(len, asked))
+        assert sum(gate.calls) == sum(map(len, requests))
         assert len(gate.calls) <= 3
 
 
@@ -82,7 +82,7 @@ def test_a_batch_has_a_bound(tmp_path: Path, gate: Gate) -> None:
         futures = [pool.submit(ask, scorer, [2 * i, 2 * i + 1]) for i in range(12)]
         until(lambda: scorer.service.lifetime.batcher().rows == 24)
         gate.open.set()
-        assert all(one.result(120)[0] == 200 for one in futures)
+        assert all(finished.result(120)[0] == 200 for finished in futures)
         assert max(gate.calls) == 4
         assert ask(scorer, list(range(7)))[0] == 200
         assert max(gate.calls) == 7
@@ -136,14 +136,14 @@ def test_overload_is_shed_and_recovers(tmp_path: Path, gate: Gate) -> None:
         futures = [
             pool.submit(ask, scorer, [4 * i, 4 * i + 1, 4 * i + 2, 4 * i + 3]) for i in range(16)
         ]
-        until(lambda: sum(one.done() for one in futures) >= 11)
-        shed = [one.result() for one in futures if one.done()]
+        until(lambda: sum(finished.done() for finished in futures) >= 11)
+        shed = [finished.result() for finished in futures if finished.done()]
         assert {status for status, _ in shed} == {429}
         with scorer.http() as http:
             further = http.post("/v1/score", json={"events": [event(i) for i in range(4)]})
             assert (further.status_code, further.headers["retry-after"]) == (429, "1")
         gate.open.set()
-        answered = [one.result(120)[0] for one in futures]
+        answered = [finished.result(120)[0] for finished in futures]
         assert answered.count(200) == 5
         assert answered.count(429) == 11
         assert ask(scorer, list(range(10)))[0] == 200

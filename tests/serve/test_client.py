@@ -18,10 +18,10 @@ from tests.serve.test_arrow import table
 
 
 def test_events_in_typed_answers_out(scorer: Served) -> None:
-    told = {"event_time": datetime.now(UTC), "amount": Decimal("219.99")}
+    fields = {"event_time": datetime.now(UTC), "amount": Decimal("219.99")}
     with scorer.client() as client:
         answers = client.score(
-            [event(9_000_001) | told, event(9_000_002, amount="220.00")],
+            [event(9_000_001) | fields, event(9_000_002, amount="220.00")],
             reasons=True,
             features=True,
         )
@@ -37,11 +37,11 @@ def test_events_in_typed_answers_out(scorer: Served) -> None:
 
 def test_a_table_in_a_table_out(scorer: Served) -> None:
     with scorer.client() as client:
-        found = client.score_table(
+        scored = client.score_table(
             table([event(9_100_000 + i, amount=i) for i in range(300)]), features=True
         )
-    assert found["transaction_id"].to_pylist() == [9_100_000 + i for i in range(300)]
-    assert found["feature.amount"].to_pylist() == list(range(300))
+    assert scored["transaction_id"].to_pylist() == [9_100_000 + i for i in range(300)]
+    assert scored["feature.amount"].to_pylist() == list(range(300))
 
 
 def test_a_refusal_has_fields(scorer: Served) -> None:

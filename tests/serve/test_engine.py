@@ -67,9 +67,11 @@ def serve_day(engines: list[LiveEngine], events: Events, size: int = 16) -> dict
     """The day in order, batches and reports dealt to the engines in turn; the features by name, and
     the scores.
     """
-    known = taken(EVENTS, np.flatnonzero(EVENTS.reported < START + 86_400_000_000))
+    reported = taken(EVENTS, np.flatnonzero(EVENTS.reported < START + 86_400_000_000))
     due = sorted(
-        (int(at), int(i)) for i, at in zip(known.id, known.reported, strict=True) if at >= START
+        (int(at), int(i))
+        for i, at in zip(reported.id, reported.reported, strict=True)
+        if at >= START
     )
     answers: list[Predictions] = []
     first, turn = 0, 0
@@ -86,8 +88,8 @@ def serve_day(engines: list[LiveEngine], events: Events, size: int = 16) -> dict
         answers.append(score(engines[turn % len(engines)], taken(events, slice(first, past))))
         first = past
     matrix = np.concatenate([answer.features for answer in answers])
-    found = {name: matrix[:, number] for number, name in enumerate(answers[0].names)}
-    return found | {"score": np.concatenate([answer.scores for answer in answers])}
+    features = {name: matrix[:, number] for number, name in enumerate(answers[0].names)}
+    return features | {"score": np.concatenate([answer.scores for answer in answers])}
 
 
 def batch_of(run: Run, events: Events) -> dict[str, np.ndarray]:
@@ -102,8 +104,8 @@ def batch_of(run: Run, events: Events) -> dict[str, np.ndarray]:
     }
 
 
-def differing(found: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> list[str]:
-    return [name for name in expected if found[name].tobytes() != expected[name].tobytes()]
+def differing(features: dict[str, np.ndarray], expected: dict[str, np.ndarray]) -> list[str]:
+    return [name for name in expected if features[name].tobytes() != expected[name].tobytes()]
 
 
 @pytest.mark.parametrize("workers", [1, 3])
@@ -260,7 +262,9 @@ def test_on_days_of_a_fallback_by_policy_the_rule_decides(run: Run, engine: Live
     engine.look_at_ledger()
     answers = score(engine, taken(TODAY, slice(0, 5)))
     deciders = {answers.deciders[i] for i in answers.decided_by.tolist()}
-    assert {(one.release_id, one.fallback) for one in deciders} == {("rule", True)}
+    assert {(one_decider.release_id, one_decider.fallback) for one_decider in deciders} == {
+        ("rule", True)
+    }
     assert "a bug" in next(iter(deciders)).reason
     assert answers.names, "what the champion saw is kept all the same"
 
@@ -320,7 +324,7 @@ def test_what_only_the_challenger_reads_is_logged_and_not_told(run: Run) -> None
     document = json.loads(
         wire.write(ScoreRequest(rows=rows, features=True), Share(answers, 0, len(TODAY)))
     )["answers"]
-    assert {tuple(one["features"]) for one in document} == {small.names}
+    assert {tuple(member["features"]) for member in document} == {small.names}
     logged = {
         table.num_rows: table
         for table in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])

@@ -62,7 +62,7 @@ def test_the_query_asks_too(scorer: Served) -> None:
 
 def test_an_id_twice_counts_once_and_is_flagged(scorer: Served) -> None:
     twice = [event(2200), event(2200)]
-    first, again = (post(scorer, one).json() for one in twice)
+    first, again = (post(scorer, answer).json() for answer in twice)
     assert (first["flags"], again["flags"]) == ([], ["repeated"])
     assert post(scorer, {"events": [event(2201), event(2201)]}).status_code == 200
 
@@ -186,11 +186,11 @@ def test_bad_input_is_refused_with_field_and_reason(scorer: Served, name: str) -
     body, status, field = BAD[name]
     answered = post(scorer, body)
     assert answered.headers["content-type"] == "application/problem+json"
-    told = answered.json()
-    assert (answered.status_code, told.get("field", "")) == (status, field)
-    assert told["status"] == status
-    assert told["title"]
-    assert told["type"].startswith("urn:tollgate:")
+    problem = answered.json()
+    assert (answered.status_code, problem.get("field", "")) == (status, field)
+    assert problem["status"] == status
+    assert problem["title"]
+    assert problem["type"].startswith("urn:tollgate:")
     assert len(answered.content) < 2000
 
 

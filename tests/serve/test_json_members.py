@@ -62,8 +62,8 @@ def test_a_field_that_occurs_twice_is_refused(case: str, several: bool) -> None:
     with pytest.raises(RefusalError) as refused:
         WIRE.read(sent.encode())
 
-    told = refused.value
-    assert (told.what, told.field, told.row, told.status) == (
+    refusal = refused.value
+    assert (refusal.what, refusal.field, refusal.row, refusal.status) == (
         "a field is there twice",
         field,
         1 if several else None,
@@ -119,8 +119,8 @@ def test_the_options_are_read_as_before() -> None:
         (', "reasons": false', False),
         (', "reasons": true', True),
     ]:
-        asked = WIRE.read(f'{{"events": [{_one()}]{member}}}'.encode())
-        assert (asked.reasons, asked.features, asked.single) == (expected, False, False)
+        request = WIRE.read(f'{{"events": [{_one()}]{member}}}'.encode())
+        assert (request.reasons, request.features, request.single) == (expected, False, False)
 
 
 def test_both_endpoints_answer_422(scorer: Served) -> None:
@@ -136,8 +136,8 @@ def test_both_endpoints_answer_422(scorer: Served) -> None:
             ("/v1/reports", report, "transaction_id"),
         ]:
             answered = http.post(path, content=body)
-            told = answered.json()
-            assert (answered.status_code, told["title"], told["field"]) == (
+            problem = answered.json()
+            assert (answered.status_code, problem["title"], problem["field"]) == (
                 422,
                 "a field is there twice",
                 field,

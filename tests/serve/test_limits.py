@@ -38,17 +38,21 @@ def connected(scorer: Served) -> socket.socket:
 
 
 def head(scorer: Served, *lines: str) -> bytes:
-    told = ["POST /v1/score HTTP/1.1", "host: x", f"authorization: Bearer {scorer.keys['scorer']}"]
-    return "\r\n".join([*told, "content-type: application/json", *lines, "", ""]).encode()
+    head_lines = [
+        "POST /v1/score HTTP/1.1",
+        "host: x",
+        f"authorization: Bearer {scorer.keys['scorer']}",
+    ]
+    return "\r\n".join([*head_lines, "content-type: application/json", *lines, "", ""]).encode()
 
 
 def answered(to: socket.socket) -> bytes:
     """All that comes until the connection ends."""
-    found = b""
+    received = b""
     with suppress(ConnectionResetError):
         while part := to.recv(65536):
-            found += part
-    return found
+            received += part
+    return received
 
 
 def answered_once(to: socket.socket) -> bytes:
@@ -71,10 +75,10 @@ def test_a_gigabyte_in_chunks_is_refused_before_it_is_read(scorer: Served) -> No
             while sent < 1024:
                 to.sendall(chunk)
                 sent += 1
-        found = answered(to)
+        response = answered(to)
     assert sent < 64
-    assert b" 413 " in found.split(b"\r\n")[0]
-    assert b"connection: close" in found
+    assert b" 413 " in response.split(b"\r\n")[0]
+    assert b"connection: close" in response
     assert psutil.Process().memory_info().rss - before < 64 * MIB
 
 
@@ -101,9 +105,9 @@ def test_many_bodies_at_once_take_their_own_size_of_memory(scorer: Served) -> No
         grown = [psutil.Process().memory_info().rss - before]
         for to in many:
             to.sendall(b"x")
-        found = list(pool.map(answered_once, many))
+        responses = list(pool.map(answered_once, many))
         grown.append(psutil.Process().memory_info().rss - before)
-    assert all(b" 400 " in one for one in found)
+    assert all(b" 400 " in response for response in responses)
     assert max(grown) < 2 * 8 * len(body)
 
 
@@ -166,9 +170,9 @@ def test_what_is_not_http_is_refused(scorer: Served) -> None:
     ):
         with connected(scorer) as to:
             to.sendall(sent)
-            found = answered(to)
-            assert b" 400 " in found.split(b"\r\n")[0]
-            assert b"application/problem+json" in found
+            response = answered(to)
+            assert b" 400 " in response.split(b"\r\n")[0]
+            assert b"application/problem+json" in response
 
 
 def test_a_connection_too_many_is_closed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,8 +204,8 @@ def _ended(to: socket.socket) -> bool:
 
 def test_requests_in_one_go_are_answered_in_their_order(scorer: Served) -> None:
     with connected(scorer) as to:
-        one = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
-        to.sendall(one * 5 + b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
-        found = answered(to)
-    assert found.count(b" 200 ") == 5
-    assert found.rindex(b" 404 ") > found.rindex(b" 200 ")
+        request = b"GET /health HTTP/1.1\r\nhost: x\r\n\r\n"
+        to.sendall(request * 5 + b"GET /nothing HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n")
+        response = answered(to)
+    assert response.count(b" 200 ") == 5
+    assert response.rindex(b" 404 ") > response.rindex(b" 200 ")

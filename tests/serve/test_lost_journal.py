@@ -58,31 +58,31 @@ def test_an_emptied_journal_is_flagged_told_and_written_again(
     lossy: tuple[Run, Callable[[], object]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, lose = lossy
-    one, other = LiveEngine(run), LiveEngine(run, worker=1)
-    assert not (score(one, taken(TODAY, slice(0, 20))).flags & Flag.BOUNDED).any()
+    first, other = LiveEngine(run), LiveEngine(run, worker=1)
+    assert not (score(first, taken(TODAY, slice(0, 20))).flags & Flag.BOUNDED).any()
     assert not (score(other, taken(TODAY, slice(20, 30))).flags & Flag.BOUNDED).any()
     lose()
-    assert (score(one, taken(TODAY, slice(30, 35))).flags & Flag.BOUNDED).all(), (
+    assert (score(first, taken(TODAY, slice(30, 35))).flags & Flag.BOUNDED).all(), (
         "the first answers after it"
     )
-    assert "journal was lost" in _problems(one)
-    assert one.readiness().ready
-    assert one.figures()["journal_losses_total"] == 1
+    assert "journal was lost" in _problems(first)
+    assert first.readiness().ready
+    assert first.figures()["journal_losses_total"] == 1
     monkeypatch.setattr("pipelines.serve.engine.engine.LOOK_EVERY", 0.0)
-    for each in (other, one, other):
+    for each in (other, first, other):
         each.tend()  # as the service does while nobody asks
     assert (score(other, taken(TODAY, slice(35, 36))).flags & Flag.BOUNDED).all()
-    one.tend()
-    assert _events(one) == _events(other)
+    first.tend()
+    assert _events(first) == _events(other)
 
-    for each in (one, other):
+    for each in (first, other):
         each._states.settled_at = 0.0  # the seconds in which it settles have passed
         each._states.record_stream()
     newcomer = LiveEngine(run, worker=2)  # after a crash, a new pod
-    assert _events(newcomer) == _events(one), "whoever comes later knows what the others knew"
-    for each in (one, other, newcomer):
+    assert _events(newcomer) == _events(first), "whoever comes later knows what the others knew"
+    for each in (first, other, newcomer):
         assert not (score(each, taken(TODAY, slice(36, 37))).flags & Flag.BOUNDED).any()
-    for each in (one, other, newcomer):
+    for each in (first, other, newcomer):
         each.close()
 
 
@@ -116,14 +116,14 @@ def test_two_homes_on_one_redis_leave_each_other_alone(tmp_path: Path) -> None:
             _with(make_home(tmp_path / name, EVENTS), serve_journal=url)
             for name in ("one", "other")
         ]
-        one, other = (LiveEngine(run) for run in runs)
+        first, other = (LiveEngine(run) for run in runs)
         before = _events(other)
-        score(one, TODAY)
+        score(first, TODAY)
         other.tend()
         assert not (score(other, taken(TODAY, slice(0, 3))).flags & Flag.REPEATED).any()
         assert _events(other) == before + 3
-        assert (one._states.journal.losses, other._states.journal.losses) == (0, 0)
-        for each in (one, other):
+        assert (first._states.journal.losses, other._states.journal.losses) == (0, 0)
+        for each in (first, other):
             each.close()
 
 
@@ -148,7 +148,7 @@ def test_answers_say_so_while_the_journal_cannot_be_read(
 @pytest.mark.services
 def test_the_doctor_looks_at_the_journals_redis(tmp_path: Path) -> None:
     def found(run: Run) -> tuple[bool, str]:
-        (finding,) = [one for one in diagnose(run.settings) if one.name == "scorer's journal"]
+        (finding,) = [check for check in diagnose(run.settings) if check.name == "scorer's journal"]
         assert finding.ok or finding.advice
         return finding.ok, finding.found
 
@@ -173,10 +173,10 @@ def test_the_doctor_looks_at_the_journals_redis(tmp_path: Path) -> None:
 
 
 def test_what_is_lacking_is_told_apart_and_written_once() -> None:
-    known = live_states.KnownRecords(3)
+    records = live_states.KnownRecords(3)
     rows = np.arange(9_000).reshape(-1, 3)
     for part in np.array_split(rows, 7):
-        known.add(part)
-    known.add(rows[:5])
-    assert len(known) == len(rows) + 5
-    assert known.lacking(rows[10:]).tolist() == rows[:10].tolist()
+        records.add(part)
+    records.add(rows[:5])
+    assert len(records) == len(rows) + 5
+    assert records.lacking(rows[10:]).tolist() == rows[:10].tolist()

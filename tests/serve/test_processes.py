@@ -35,7 +35,7 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
     with running(tmp_path / "home", serve_workers=2) as service:
         until(service.ready)
         until(lambda: len(service.workers()) == 2)
-        asked: set[str] = set()
+        workers: set[str] = set()
 
         def ask_until_both_have_answered() -> bool:
             with service.http() as http:
@@ -43,13 +43,13 @@ def test_two_processes_share_the_port_and_their_figures_and_one_that_dies_is_rep
                     "not open yet, or answered"
                 )
                 text = http.get("/metrics").text
-            asked.update(
+            workers.update(
                 w
                 for w in "01"
                 if f'batches_total{{use_case="fraud",worker="{w}"}} 0' not in text
                 and f'worker="{w}"' in text
             )
-            return asked == {"0", "1"}
+            return workers == {"0", "1"}
 
         until(ask_until_both_have_answered)
         first = service.workers()
@@ -241,9 +241,9 @@ def test_the_first_start_makes_a_key_and_says_where(tmp_path: Path) -> None:
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE) == 0
         assert service.process.stdout
-        told = service.process.stdout.read()
-        assert str(home / "serving" / "first-key") in told
-        assert key not in told
+        printed = service.process.stdout.read()
+        assert str(home / "serving" / "first-key") in printed
+        assert key not in printed
 
 
 def test_keys_on_the_command_line(
@@ -258,7 +258,7 @@ def test_keys_on_the_command_line(
     assert called(capsys, "serve", "keys", "add", "Shop!", "--role", "scorer")[0] == 2
     assert called(capsys, "serve", "keys", "add", "other", "--role", "owner")[0] == 2
     code, printed, _ = called(capsys, "serve", "keys", "list", "--json")
-    assert [(one["name"], one["roles"]) for one in json.loads(printed)] == [("shop", ["scorer"])]
+    assert [(key["name"], key["roles"]) for key in json.loads(printed)] == [("shop", ["scorer"])]
     assert key.strip() not in printed
     printed = called(
         capsys, "serve", "keys", "limit", "shop", "--rows-per-second", "500", "--burst", "2000"

@@ -138,8 +138,8 @@ def test_over_http_one_key_waits_as_long_as_it_is_told_and_others_do_not(tmp_pat
             report = {"transaction_id": 1, "reported_at": "2026-01-01T00:00:00Z"}
             assert http.post("/v1/reports", json=report).status_code == 429
             for _ in range(5):
-                told = {"authorization": f"Bearer {other}"}
-                assert http.post("/v1/score", json=many, headers=told).is_success
+                headers = {"authorization": f"Bearer {other}"}
+                assert http.post("/v1/score", json=many, headers=headers).is_success
             now[0] += wait
             assert http.post("/v1/score", json=event(1)).is_success
             text = reader.get("/metrics").text

@@ -80,11 +80,11 @@ def test_a_real_day_through_http_has_the_features_and_scores_of_the_night(
         first = int(today[0])
         while first < len(events):
             while due and events.reported[due[0]] <= events.time[first]:
-                known = due.pop(0)
-                at = EPOCH + timedelta(microseconds=int(events.reported[known]))
+                reports = due.pop(0)
+                at = EPOCH + timedelta(microseconds=int(events.reported[reports]))
                 assert (
                     client.report(
-                        [{"transaction_id": int(events.id[known]), "reported_at": at}]
+                        [{"transaction_id": int(events.id[reports]), "reported_at": at}]
                     ).known
                     == 1
                 )

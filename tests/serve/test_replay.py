@@ -61,11 +61,11 @@ def expected_of(
     ]
 
 
-def reports_until(time: int, told: set[int]) -> list[dict[str, Any]]:
+def reports_until(time: int, reported: set[int]) -> list[dict[str, Any]]:
     """The reports of the day up to that instant (µs) that were not sent yet."""
     due = np.flatnonzero((EVENTS.reported >= START) & (EVENTS.reported <= time))
-    new = [int(i) for i in due if int(EVENTS.id[i]) not in told]
-    told.update(int(EVENTS.id[i]) for i in new)
+    new = [int(i) for i in due if int(EVENTS.id[i]) not in reported]
+    reported.update(int(EVENTS.id[i]) for i in new)
     return [
         {
             "transaction_id": int(EVENTS.id[i]),
@@ -109,11 +109,11 @@ def test_a_day_through_two_processes_of_which_one_is_killed_equals_the_night(
     process died.
     """
     run, scorer = service
-    asking, told, answers = clients(scorer, 8), set[int](), []
+    asking, pool, answers = clients(scorer, 8), set[int](), []
     for number, row in enumerate(rows_of(TODAY)):
         if number == len(TODAY) // 2:
             scorer.workers()[0].kill()
-        due = reports_until(int(TODAY.time[number]), told)
+        due = reports_until(int(TODAY.time[number]), pool)
         if due:
             asking[number % 8].report(due)
         answers += asking[(number + 3) % 8].score([row], features=True)
@@ -196,15 +196,17 @@ def test_what_came_out_of_order_and_twice_differs_for_that_reason_alone_until_th
     order = np.argsort(TODAY.time + late, kind="stable").tolist()
     first: dict[int, Any] = {}
     for place in [each for each in order for _ in range(1 + (each % 7 == 0))]:
-        one = engine.score(asked(taken(TODAY, slice(place, place + 1))), np.zeros(1, dtype=bool))
-        assert bool(one.flags[0] & Flag.REPEATED) == (place in first)
-        first.setdefault(place, one)
+        predictions = engine.score(
+            asked(taken(TODAY, slice(place, place + 1))), np.zeros(1, dtype=bool)
+        )
+        assert bool(predictions.flags[0] & Flag.REPEATED) == (place in first)
+        first.setdefault(place, predictions)
     expected = expected_of(load_champion(run), run, TODAY, events)
     positions = {place: number for number, place in enumerate(order)}
     differing = [
         i
-        for i, (told, _) in enumerate(expected)
-        if first[i].features[0].tolist() != list(told.values())
+        for i, (answer, _) in enumerate(expected)
+        if first[i].features[0].tolist() != list(answer.values())
     ]
     assert differing
     assert all(_overtaken(i, positions) for i in differing)
@@ -259,9 +261,11 @@ def test_a_store_that_fails_leaves_the_rule_for_what_it_alone_knows(tmp_path: Pa
         again = _asked_until_known(engine, taken(TODAY, slice(half, None)))
         engine.close()
     unknown = [i for i, flags in enumerate(down.flags) if flags & Flag.FALLBACK]
-    known = {name: set(keys[:40].tolist()) for name, keys in TODAY.keys.items()}
+    keys_known = {name: set(keys[:40].tolist()) for name, keys in TODAY.keys.items()}
     lacking = [
-        i for i in range(40, half) if any(TODAY.keys[name][i] not in known[name] for name in known)
+        i
+        for i in range(40, half)
+        if any(TODAY.keys[name][i] not in keys_known[name] for name in keys_known)
     ]
     assert [i + 40 for i in unknown] == lacking
     assert warm is not None
@@ -277,11 +281,11 @@ def test_a_store_that_fails_leaves_the_rule_for_what_it_alone_knows(tmp_path: Pa
 
 def _asked_until_known(engine: LiveEngine, events: Events) -> Any:
     """The first answers in which nothing is a fallback; asking again moves nothing."""
-    found: list[Any] = []
+    records: list[Any] = []
 
     def known() -> bool:
-        found.append(engine.score(asked(events), np.zeros(len(events), dtype=bool)))
-        return not (found[-1].flags & Flag.FALLBACK).any()
+        records.append(engine.score(asked(events), np.zeros(len(events), dtype=bool)))
+        return not (records[-1].flags & Flag.FALLBACK).any()
 
     until(known)
-    return found[-1]
+    return records[-1]

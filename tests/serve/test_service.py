@@ -106,7 +106,7 @@ def test_a_header_that_may_come_once_is_refused_when_it_comes_twice(
 ) -> None:
     right = {"authorization": f"Bearer {scorer.keys['scorer']}", "content-type": "application/json"}
     for first, second in ((value, right[name]), (right[name], value), (right[name], right[name])):
-        others = [(other, told) for other, told in right.items() if other != name]
+        others = [(other, value) for other, value in right.items() if other != name]
         headers = [*others, (name, first), (name.title(), second)]
         answered = httpx.post(
             f"{scorer.url}/v1/score", headers=headers, json=event(1), trust_env=False
@@ -192,13 +192,15 @@ def test_reports_are_known_by_their_event_or_wait(scorer: Served) -> None:
     now = datetime.now(UTC).isoformat()
     with scorer.http() as http:
         assert http.post("/v1/score", json=event(7_000_001)).is_success
-        one = {"transaction_id": 7_000_001, "reported_at": now}
-        assert http.post("/v1/reports", json=one).json() == {"known": 1, "waiting": 0}
-        both = {"reports": [one, {"transaction_id": 7_000_002, "reported_at": now}]}
+        report = {"transaction_id": 7_000_001, "reported_at": now}
+        assert http.post("/v1/reports", json=report).json() == {"known": 1, "waiting": 0}
+        both = {"reports": [report, {"transaction_id": 7_000_002, "reported_at": now}]}
         assert http.post("/v1/reports", json=both).json() == {"known": 1, "waiting": 1}
         bad = http.post(
             "/v1/reports",
-            json={"reports": [one, {"transaction_id": 1, "reported_at": "2999-01-01T00:00:00Z"}]},
+            json={
+                "reports": [report, {"transaction_id": 1, "reported_at": "2999-01-01T00:00:00Z"}]
+            },
         )
         assert (bad.status_code, bad.json()["row"], bad.json()["field"]) == (422, 1, "reported_at")
 
@@ -281,14 +283,14 @@ def test_a_file_of_keys_that_cannot_be_read_is_told_and_lets_nobody_in_until_it_
         until(lambda: http.post("/v1/score", json=event(1)).status_code == 401)
         write_whole(path, lambda partial: partial.write_text(whole), what="the keys")
         until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
-    told = [
+    messages = [
         record.getMessage()
         for record in caplog.records
         if "nobody is let in" in record.getMessage()
     ]
-    assert len(told) == 1, "once, not at each look"
-    assert str(path) in told[0]
-    assert "cannot be read" in told[0]
+    assert len(messages) == 1, "once, not at each look"
+    assert str(path) in messages[0]
+    assert "cannot be read" in messages[0]
 
 
 SOME = hypothesis_settings(
@@ -321,8 +323,8 @@ def test_the_description_is_true(scorer: Served) -> None:
     described = schemathesis.openapi.from_dict(body)
     described.config.update(base_url=scorer.url)
     tried = 0
-    for found in described.get_all_operations():
-        operation = found.ok()
+    for described_operation in described.get_all_operations():
+        operation = described_operation.ok()
         bodies = operation.method == "post"
         modes = [
             schemathesis.GenerationMode.POSITIVE,

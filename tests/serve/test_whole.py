@@ -42,8 +42,8 @@ def ask(client: ScorerClient, rows: list[dict[str, Any]], *, arrow: bool) -> lis
     columns = {
         name: pa.array([row[name] for row in rows], types.get(name, pa.int64())) for name in rows[0]
     }
-    told = client.score_table(pa.table(columns), features=True).to_pylist()
-    return [{name.removeprefix("feature."): value for name, value in row.items()} for row in told]
+    scored = client.score_table(pa.table(columns), features=True).to_pylist()
+    return [{name.removeprefix("feature."): value for name, value in row.items()} for row in scored]
 
 
 def test_a_day_through_http_has_the_bits_of_the_batch(scorer: tuple[Served, Run]) -> None:
@@ -65,8 +65,8 @@ def test_a_day_through_http_has_the_bits_of_the_batch(scorer: tuple[Served, Run]
                 )
             answered += ask(client, [row], arrow=number % 3 == 0)
     expected = batch_of(run, TODAY)
-    found = {name: np.array([row[name] for row in answered]) for name in expected}
-    assert differing(found, expected) == []
+    features = {name: np.array([row[name] for row in answered]) for name in expected}
+    assert differing(features, expected) == []
 
 
 def test_what_it_says_of_itself(scorer: tuple[Served, Run]) -> None:

@@ -58,12 +58,12 @@ def test_old_rows_of_the_database_go_and_the_newest_run_of_a_dag_stays(
     done = tend_airflow(settings, before=BEFORE)
     assert (done.rows_cleaned, done.problem) == (True, "")
     with closing(sqlite3.connect(path)) as database:
-        told = [event for (event,) in database.execute("SELECT event FROM log")]
+        kept_events = [event for (event,) in database.execute("SELECT event FROM log")]
         archived = database.execute(
             "SELECT name FROM sqlite_master WHERE name LIKE '_airflow_deleted%'"
         ).fetchall()
-    assert "10 days ago" in told
-    assert not {"200 days ago", "100 days ago"} & set(told)
+    assert "10 days ago" in kept_events
+    assert not {"200 days ago", "100 days ago"} & set(kept_events)
     assert archived == []
 
 

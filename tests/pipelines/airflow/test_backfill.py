@@ -61,9 +61,15 @@ class Followed:
     def plan(self, *, rerun: bool = False, missing: tuple[str, ...] | None = None) -> list[DayPlan]:
         today = DAY + timedelta(days=1)
         days = DayRange.single(DAY)
-        known = None if missing is None else {DAY: missing}
+        missing_days = None if missing is None else {DAY: missing}
         return backfill.plan(
-            self.api, NAMES, days, rerun=rerun, today=today, waiting=self.waiting, missing=known
+            self.api,
+            NAMES,
+            days,
+            rerun=rerun,
+            today=today,
+            waiting=self.waiting,
+            missing=missing_days,
         )
 
     def follow(self, plans: list[DayPlan]) -> list[DayOutcome]:

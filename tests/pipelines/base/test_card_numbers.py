@@ -60,8 +60,8 @@ def test_a_card_number_is_masked_wherever_it_stands(before: str, card: str, afte
     assert card not in masked
     assert card[:-4] not in masked
     assert mask_card_numbers(masked) == masked
-    told = mask_card_numbers_in_json(json.dumps([f"{before}{card}{after}"]))
-    assert json.loads(told) == [masked], (
+    masked_text = mask_card_numbers_in_json(json.dumps([f"{before}{card}{after}"]))
+    assert json.loads(masked_text) == [masked], (
         "in the JSON text of a quarantined row as in the text itself"
     )
 
@@ -88,6 +88,6 @@ def test_spark_finds_what_python_masks(spark: SparkSession) -> None:
             "".join(group + random.choice([" ", " ", "-", "--", ".", "x", ","]) for group in groups)
         )
     frame = spark.createDataFrame([(text,) for text in texts], "note string")
-    found = [row[0] for row in frame.selectExpr(holds_card_number("note")).collect()]
-    assert found == [mask_card_numbers(text) != text for text in texts]
-    assert 50 < sum(found) < len(texts) - 50
+    flags = [row[0] for row in frame.selectExpr(holds_card_number("note")).collect()]
+    assert flags == [mask_card_numbers(text) != text for text in texts]
+    assert 50 < sum(flags) < len(texts) - 50

@@ -129,7 +129,7 @@ def test_the_prefixes_of_the_deployments_lead_where_commands_work() -> None:
 
 
 def test_mlflow_takes_requests_by_the_name_that_the_settings_give_it(settings: Settings) -> None:
-    (service,) = (one for one in SERVICES if one.name == "mlflow")
+    (service,) = (service for service in SERVICES if service.name == "mlflow")
     command = service.command(settings.model_copy(update={"mlflow_url": "http://mlflow:5480"}))
     names = command[command.index("--allowed-hosts") + 1]
     assert names == "127.0.0.1:*,localhost:*,mlflow:5480"
@@ -168,10 +168,10 @@ def elsewhere(settings: Settings) -> Settings:
 def test_doctor_asks_services_where_the_settings_say_that_they_are(elsewhere: Settings) -> None:
     ready = {"ready": True, "release": "fraud-1", "problems": []}
     with answering(ready) as address:
-        (found,) = scorer(elsewhere.model_copy(update={"serve_url": address}))
-        assert (found.ok, found.found) == (True, f"{address}, fraud-1")
-        (found,) = mlflow_ui(elsewhere.model_copy(update={"mlflow_url": address}))
-        assert (found.ok, found.found) == (False, f"{address} does not ask for a password")
+        (checks,) = scorer(elsewhere.model_copy(update={"serve_url": address}))
+        assert (checks.ok, checks.found) == (True, f"{address}, fraud-1")
+        (checks,) = mlflow_ui(elsewhere.model_copy(update={"mlflow_url": address}))
+        assert (checks.ok, checks.found) == (False, f"{address} does not ask for a password")
 
 
 @pytest.mark.parametrize(("check", "setting"), [(scorer, "serve_url"), (mlflow_ui, "mlflow_url")])

@@ -13,9 +13,9 @@ from pipelines.base.printable import escaped, shape, shown
 @given(st.text())
 def test_nothing_that_is_shown_commands_a_terminal(text: str) -> None:
     error = ConfigurationError(text, found=text, where=text)
-    for told in (shown(text), shape(text), escaped(text).replace("\n", "").replace("\t", "")):
-        assert told.isprintable()
-    assert all(one.isprintable() or one in "\n\t" for one in str(error))
+    for output in (shown(text), shape(text), escaped(text).replace("\n", "").replace("\t", "")):
+        assert output.isprintable()
+    assert all(character.isprintable() or character in "\n\t" for character in str(error))
     assert len(shown(text, longest=10)) <= 10 * 10 + 1
 
 

@@ -32,7 +32,7 @@ def test_what_needs_a_name_says_so(nameless: None, settings: Settings) -> None:
 
 
 def test_the_doctor_says_so(nameless: None, settings: Settings) -> None:
-    (finding,) = [one for one in diagnose(settings) if one.name == "user"]
+    (finding,) = [check for check in diagnose(settings) if check.name == "user"]
     assert not finding.ok
     assert "has no name" in finding.found
     assert "/etc/passwd" in finding.advice

@@ -40,13 +40,13 @@ def test_the_last_step_says_where_the_retrained_release_stands(run: Run, state: 
     run.ledger.record_stage(as_of, train_account(release=release), "done", run_id="r", at=AT)
     champion = run.ledger.champion()
     assert champion is not None
-    told = [steps(run, PLAN)[-1].run(lambda _: None) for _ in range(2)]
-    assert told[0] == told[1]
-    assert told[0].startswith(
+    lines = [steps(run, PLAN)[-1].run(lambda _: None) for _ in range(2)]
+    assert lines[0] == lines[1]
+    assert lines[0].startswith(
         f"asked for on {PLAN.incident.first}, done: {release} is"
         f" {'in ' * (state == 'shadow')}{state}"
     )
-    assert ("1 clean days in shadow and 2 in canary make it champion" in told[0]) == (
+    assert ("1 clean days in shadow and 2 in canary make it champion" in lines[0]) == (
         state == "shadow"
     )
 

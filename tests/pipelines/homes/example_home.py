@@ -60,24 +60,24 @@ def files_of(folder: Path) -> dict[str, str]:
     """SHA-256 of each file of a home; databases by their rows, as opening one may touch its
     bytes.
     """
-    found = {}
+    contents = {}
     for path in sorted(folder.rglob("*")):
         if path.is_file() and not path.name.endswith(("-wal", "-shm")):
             name = path.relative_to(folder).as_posix()
-            found[name] = (
+            contents[name] = (
                 _rows(path)
                 if path.suffix == ".sqlite"
                 else hashlib.sha256(path.read_bytes()).hexdigest()
             )
-    return found
+    return contents
 
 
 def days_of(settings: Settings) -> dict[date, str]:
     """The days that the ledger knows, each with the name of the home that ran it."""
     ledger = Ledger(settings.ledger, "fraud")
-    found = {record.day: record.run_id for record in ledger.stage_records("ingest")}
+    run_ids = {record.day: record.run_id for record in ledger.stage_records("ingest")}
     ledger._engine.dispose()
-    return found
+    return run_ids
 
 
 def _rows(path: Path) -> str:

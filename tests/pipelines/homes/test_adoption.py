@@ -162,9 +162,9 @@ def test_a_copy_that_would_use_the_originals_stores_is_not_adopted(
 
 def test_a_store_on_a_server_is_known_again_whatever_its_password(tmp_path: Path) -> None:
     (tmp_path / "one").mkdir()
-    one = Settings.build(home=tmp_path / "one", online_store="redis://:first@host:6379/0")
-    require_own_home(one)
-    shutil.copytree(one.home, tmp_path / "two")
+    first = Settings.build(home=tmp_path / "one", online_store="redis://:first@host:6379/0")
+    require_own_home(first)
+    shutil.copytree(first.home, tmp_path / "two")
     same = Settings.build(home=tmp_path / "two", online_store="redis://:second@host:6379/0")
     with pytest.raises(ConfigurationError, match="stores of the home"):
         adopt(same, actor="test", at=AT)
@@ -231,24 +231,24 @@ def test_the_same_path_on_another_machine_is_another_place(
 
 
 def test_a_record_that_came_along_in_a_copy_names_nobody_of_ours(tmp_path: Path) -> None:
-    one, two = tmp_path / "one", tmp_path / "two"
+    original, two = tmp_path / "one", tmp_path / "two"
     command = [sys.executable, "-c", "print('ready', flush=True); import time; time.sleep(600)"]
-    started = processes.start("service", command, environment=os.environ, folder=one, port=1)
+    started = processes.start("service", command, environment=os.environ, folder=original, port=1)
     try:
-        while "ready" not in processes.log_path(one, "service").read_text():
+        while "ready" not in processes.log_path(original, "service").read_text():
             assert started.leader() is not None
             time.sleep(0.01)
-        shutil.copytree(one, two)
+        shutil.copytree(original, two)
         copied = processes.read(two, "service")
         assert copied is not None
         assert copied.leader() is None
         assert copied.of_another_home()
         assert processes.stop(two, [copied], patience=0.2) == []
         assert started.leader() is not None
-        moved = one.rename(tmp_path / "moved")
-        found = processes.read(moved, "service")
-        assert found is not None
-        assert found.leader() is not None
+        moved = original.rename(tmp_path / "moved")
+        record = processes.read(moved, "service")
+        assert record is not None
+        assert record.leader() is not None
     finally:
-        folder = tmp_path / "moved" if (tmp_path / "moved").exists() else one
+        folder = tmp_path / "moved" if (tmp_path / "moved").exists() else original
         processes.stop(folder, [replace(started, folder=None)], patience=1)

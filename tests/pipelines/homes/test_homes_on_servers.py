@@ -353,10 +353,10 @@ def test_databases_and_folders_outside_the_home_are_in_the_backup_or_named(tmp_p
         with closing(sqlite3.connect(path)) as connection, connection:
             connection.execute(f"CREATE TABLE {name} (x)")
     given = {name: f"sqlite:///{path}" for name, path in outside.items()}
-    one = Settings.build(home=tmp_path / "one", **given, lake=str(tmp_path / "not mounted"))
-    one.home.mkdir()
-    act(one)
-    done = back_up_home(one, tmp_path / "home.tar", at=AT)
+    original = Settings.build(home=tmp_path / "one", **given, lake=str(tmp_path / "not mounted"))
+    original.home.mkdir()
+    act(original)
+    done = back_up_home(original, tmp_path / "home.tar", at=AT)
     assert done.elsewhere == {"lake": f"{tmp_path / 'not mounted'}: nothing is there"}
     two = Settings.build(home=tmp_path / "two")
     restore_home(two, tmp_path / "home.tar", actor="test", at=AT)
@@ -367,11 +367,11 @@ def test_databases_and_folders_outside_the_home_are_in_the_backup_or_named(tmp_p
 
 
 def test_a_damaged_ledger_that_was_put_aside_is_in_the_backup(tmp_path: Path) -> None:
-    one = Settings.build(home=tmp_path / "one")
-    one.home.mkdir()
-    act(one)
-    (one.home / "ledger.sqlite.damaged").write_text("rows that somebody wants to look into")
-    back_up_home(one, tmp_path / "home.tar", at=AT)
+    original = Settings.build(home=tmp_path / "one")
+    original.home.mkdir()
+    act(original)
+    (original.home / "ledger.sqlite.damaged").write_text("rows that somebody wants to look into")
+    back_up_home(original, tmp_path / "home.tar", at=AT)
     two = Settings.build(home=tmp_path / "two")
     restore_home(two, tmp_path / "home.tar", actor="test", at=AT)
     assert (two.home / "ledger.sqlite.damaged").is_file()

@@ -124,7 +124,7 @@ def test_the_homes_path_is_one_option_of_java(tmp_path: Path) -> None:
 
 def test_java_reads_the_names_of_files_where_the_locale_has_no_letters() -> None:
     code = "from pipelines.spark.session import java_environment; print(java_environment())"
-    told = {
+    names_read = {
         locale: subprocess.run(
             [sys.executable, "-c", code],
             env={**os.environ, "LC_ALL": locale},
@@ -134,7 +134,7 @@ def test_java_reads_the_names_of_files_where_the_locale_has_no_letters() -> None
         ).stdout.strip()
         for locale in ("C", "C.UTF-8")
     }
-    assert told == {"C": "{'LC_ALL': 'C.UTF-8'}", "C.UTF-8": "{}"}
+    assert names_read == {"C": "{'LC_ALL': 'C.UTF-8'}", "C.UTF-8": "{}"}
 
 
 def test_a_path_is_no_pattern_for_spark() -> None:
@@ -162,8 +162,8 @@ def test_spark_reads_landed_files_where_no_checksum_lies_beside_them(tmp_path: P
         file.with_name(f".{file.name}.crc").write_bytes(b"crc\0\0\0\2\0\1\2\3\4")
         scratch = tmp_path / f"scratch-{file_format}"
         scratch.mkdir()
-        found = landed(landing, [feed], [day], scratch)
-        (path,) = found.feeds[0].paths
+        arrived = landed(landing, [feed], [day], scratch)
+        (path,) = arrived.feeds[0].paths
         assert path.parts[-3:] == (feed.name, str(day), f"part-0.{file_format}")
         assert path.read_bytes() == file.read_bytes()
         assert [other.name for other in path.parent.iterdir()] == [path.name]

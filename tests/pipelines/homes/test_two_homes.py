@@ -93,15 +93,15 @@ class TwoHomes(RuleBasedStateMachine):
         if side not in self.days:
             return
         check, settings = self._others_untouched(side), self.places[side]
-        found = placement(settings)
-        if moved and found.home is not None and self._is_untrue(side, found.home):
+        place = placement(settings)
+        if moved and place.home is not None and self._is_untrue(side, place.home):
             return
         try:
             (adopt_moved if moved else adopt)(settings, actor="test", at=AT)
             assert placement(settings).state == "here"
         except ConfigurationError:
             assert moved
-            assert found.original_exists
+            assert place.original_exists
         check()
 
     @rule(side=SIDES)

@@ -99,20 +99,20 @@ def require_consistent(settings: Settings) -> int:
     assert look.lost == ()
     accounts = [record.account for record in run.ledger.stage_records(FeaturesAccount)]
     run.ledger._engine.dispose()
-    known = accounts[-1] if accounts else FeaturesAccount(version=-1, rows=0)
+    newest = accounts[-1] if accounts else FeaturesAccount(version=-1, rows=0)
 
     table = DeltaTable(str(Path(settings.lake, "fraud", TABLE)))
-    assert table.version() >= known.version
+    assert table.version() >= newest.version
     rows = table.to_pyarrow_table()
     assert sorted(rows["id"].to_pylist()) == list(range(rows.num_rows))
-    assert rows.num_rows >= known.rows
+    assert rows.num_rows >= newest.rows
 
     journal = FileJournal(journal_folder(settings.home, "fraud"), WIDTH, segment_bytes=SEGMENT)
     try:
         records = journal.news()
         assert (journal.losses, journal.why) == (0, "")
         assert records[:, ID].tolist() == list(range(len(records)))
-        assert len(records) >= known.rows * RECORDS
+        assert len(records) >= newest.rows * RECORDS
     finally:
         journal.close()
 
@@ -121,7 +121,7 @@ def require_consistent(settings: Settings) -> int:
         tables = read_answers(answers, [AT])
         ids = sorted(number for each in tables for number in each["id"].to_pylist())
         assert ids == list(range(1, len(ids) + 1))
-        assert len(ids) >= known.rows
+        assert len(ids) >= newest.rows
         PredictionLog(answers, "worker-0").close()
         settle(answers)
-    return int(known.rows)
+    return int(newest.rows)

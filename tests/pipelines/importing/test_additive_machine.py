@@ -191,9 +191,9 @@ class Imports(RuleBasedStateMachine):
             return
         held = self.landed[name]
         for day in days:
-            mine = [event for event in self.files[name] if event.day == day]
+            own_events = [event for event in self.files[name] if event.day == day]
             kept = [] if corrected else held.get(day, [])
-            held[day] = list(dict.fromkeys([*kept, *mine]))
+            held[day] = list(dict.fromkeys([*kept, *own_events]))
         self.imported |= set(days)
 
     @invariant()
@@ -261,13 +261,15 @@ class Imports(RuleBasedStateMachine):
             for day, events in landed.items():
                 if corrected and other == name and day in days:
                     continue
-                found = self._landed_events()
-                assert all(event.row in found for event in events)
+                landed_rows = self._landed_events()
+                assert all(event.row in landed_rows for event in events)
 
     def _import(self, name: str, days: range, *, corrected: bool) -> None:
         source = Source(self.root / name, mapping(), FRAUD.events, name=name)
-        asked = DayRange(_day(days.start), _day(days.stop - 1))
-        list(import_days(self.landing, source, FRAUD, asked, claims=self.claims, replace=corrected))
+        period = DayRange(_day(days.start), _day(days.stop - 1))
+        list(
+            import_days(self.landing, source, FRAUD, period, claims=self.claims, replace=corrected)
+        )
 
     def _write(self, name: str) -> None:
         (self.root / name).mkdir(exist_ok=True)

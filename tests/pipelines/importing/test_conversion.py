@@ -46,9 +46,9 @@ KEY = b"k" * 40
 
 def numbers(values: pa.Array, **declared: Any) -> tuple[list[Decimal | None], list[str]]:
     """The amounts of a column, and the rules that its values broke."""
-    found = convert_number(values, NumberColumn(column="AMT", **declared), "amount", AMOUNT)
-    return found.values.to_pylist(), [
-        problem.rule for problem in found.problems for _ in problem.rows
+    converted = convert_number(values, NumberColumn(column="AMT", **declared), "amount", AMOUNT)
+    return converted.values.to_pylist(), [
+        problem.rule for problem in converted.problems for _ in problem.rows
     ]
 
 
@@ -57,9 +57,9 @@ def times(
 ) -> tuple[list[Any], list[str]]:
     """The times of a column, and the rules that its values broke."""
     raw = values if isinstance(values, pa.Array) else pa.array(values)
-    found = convert_time([raw], TimeColumn(column="T", **declared), files, "event_time")
-    return found.values.to_pylist(), [
-        problem.rule for problem in found.problems for _ in problem.rows
+    converted = convert_time([raw], TimeColumn(column="T", **declared), files, "event_time")
+    return converted.values.to_pylist(), [
+        problem.rule for problem in converted.problems for _ in problem.rows
     ]
 
 
@@ -68,9 +68,9 @@ def ids(
 ) -> tuple[list[Any], list[str]]:
     """The ids of a column, and the rules that its values broke."""
     raw = values if isinstance(values, pa.Array) else pa.array(values)
-    found = convert_id([raw], IdColumn(column="ID", **declared), "customer_id", pa.int64(), key)
-    return found.values.to_pylist(), [
-        problem.rule for problem in found.problems for _ in problem.rows
+    converted = convert_id([raw], IdColumn(column="ID", **declared), "customer_id", pa.int64(), key)
+    return converted.values.to_pylist(), [
+        problem.rule for problem in converted.problems for _ in problem.rows
     ]
 
 
@@ -149,9 +149,9 @@ def test_numbers_are_read_as_declared(text: str, declared: dict[str, Any], expec
     ],
 )
 def test_what_is_no_number_lands_as_it_stands(text: str) -> None:
-    found = convert_number(pa.array([text, "5"]), NumberColumn(column="AMT"), "amount", AMOUNT)
-    assert found.values.to_pylist() == [None, Decimal("5.00")]
-    assert [(problem.rule, problem.landed) for problem in found.problems] == [
+    converted = convert_number(pa.array([text, "5"]), NumberColumn(column="AMT"), "amount", AMOUNT)
+    assert converted.values.to_pylist() == [None, Decimal("5.00")]
+    assert [(problem.rule, problem.landed) for problem in converted.problems] == [
         ("amount_unreadable", (text,))
     ]
 
@@ -168,11 +168,11 @@ def test_nan_is_a_missing_value_only_where_the_mapping_says_so() -> None:
 
 
 def test_what_was_rounded_is_counted() -> None:
-    found = convert_number(
+    converted = convert_number(
         pa.array([0.125, 0.13]), NumberColumn(column="AMT", round="half_even"), "amount", AMOUNT
     )
-    assert found.values.to_pylist() == [Decimal("0.12"), Decimal("0.13")]
-    assert found.notes == {"amount rounded": 1}
+    assert converted.values.to_pylist() == [Decimal("0.12"), Decimal("0.13")]
+    assert converted.notes == {"amount rounded": 1}
 
 
 @given(
@@ -183,7 +183,7 @@ def test_an_instant_is_the_same_in_every_form(moment: datetime, form: str) -> No
     whole = moment.replace(microsecond=0) if form in {"text", "s"} else moment
     expected = whole.replace(tzinfo=UTC)
     epoch = (whole - datetime(1970, 1, 1)) // timedelta(microseconds=1)
-    found = {
+    readings = {
         "iso": lambda: times([whole.isoformat(sep=" ")]),
         "z": lambda: times([whole.isoformat() + "Z"]),
         "text": lambda: times([whole.strftime("%d.%m.%Y %H:%M:%S")], format="%d.%m.%Y %H:%M:%S"),
@@ -191,7 +191,7 @@ def test_an_instant_is_the_same_in_every_form(moment: datetime, form: str) -> No
         "s": lambda: times([epoch // 10**6], unit="s"),
         "ns": lambda: times(pa.array([epoch * 1000], pa.int64()).cast(pa.timestamp("ns"))),
     }[form]()
-    assert found == ([expected], [])
+    assert readings == ([expected], [])
 
 
 @pytest.mark.parametrize(
@@ -217,8 +217,8 @@ def test_a_time_that_cannot_be_read_is_named_and_costs_no_other(
         if not declared
         else {"%d.%m.%Y": "02.03.2024"}.get(declared.get("format"), "1709287200")
     )
-    found, rules = times([value, good], **declared)
-    assert found[0] is None
+    converted, rules = times([value, good], **declared)
+    assert converted[0] is None
     assert rules[0] == rule
 
 
@@ -323,20 +323,22 @@ def test_a_whole_number_is_the_same_id_in_every_form(values: pa.Array) -> None:
     ],
 )
 def test_no_id_becomes_another(value: object, rule: str) -> None:
-    found = convert_id([pa.array([value])], IdColumn(column="ID"), "customer_id", pa.int64(), None)
-    assert found.values.to_pylist() == [None]
-    assert [problem.rule for problem in found.problems] == [rule]
-    landed = str(found.problems[0].landed[0])
+    converted = convert_id(
+        [pa.array([value])], IdColumn(column="ID"), "customer_id", pa.int64(), None
+    )
+    assert converted.values.to_pylist() == [None]
+    assert [problem.rule for problem in converted.problems] == [rule]
+    landed = str(converted.problems[0].landed[0])
     assert not re.fullmatch(r"[0-9]{1,18}", landed), "ingest would take it for an id"
 
 
 def test_hashed_ids_are_merged_or_split_by_declaration_only() -> None:
-    one, two = (ids([text], key=KEY)[0][0] for text in ("42", "43"))
-    assert one != two
-    assert ids(["42", "0042"], key=KEY) == ([one, None], ["customer_id_leading_zeros"])
+    first, two = (ids([text], key=KEY)[0][0] for text in ("42", "43"))
+    assert first != two
+    assert ids(["42", "0042"], key=KEY) == ([first, None], ["customer_id_leading_zeros"])
     assert ids(["42", "0042"], key=KEY, kind="text")[1] == []
     assert len(set(ids(["42", "0042"], key=KEY, kind="text")[0])) == 2
-    assert ids(["42", "0042"], key=KEY, kind="whole", leading_zeros="drop") == ([one, one], [])
+    assert ids(["42", "0042"], key=KEY, kind="whole", leading_zeros="drop") == ([first, first], [])
     assert ids(["NA", "NULL", "nan"], key=KEY)[1] == []
     assert len({*ids(["NA", "NULL", "nan"], key=KEY)[0]}) == 3
     assert ids(["NA", None, "None"], key=KEY, empty=["NA"]) == ([None] * 3, ["customer_id_none"])
@@ -345,19 +347,19 @@ def test_hashed_ids_are_merged_or_split_by_declaration_only() -> None:
 
 
 def test_a_refused_id_that_is_to_be_hashed_lands_without_itself() -> None:
-    found = convert_id(
+    converted = convert_id(
         [pa.array(["4.95683E+18"])], IdColumn(column="ID"), "customer_id", pa.int64(), KEY
     )
-    assert found.problems[0].landed == ("refused: scientific notation: digits are lost",)
-    assert found.problems[0].shown == ("9.99999E+99",)
+    assert converted.problems[0].landed == ("refused: scientific notation: digits are lost",)
+    assert converted.problems[0].shown == ("9.99999E+99",)
 
 
 def test_an_id_of_several_columns_keeps_its_parts_apart() -> None:
     column = IdColumn(columns=("a", "b"), kind="text")
     parts = [pa.array(["x|", "x", "x", None]), pa.array(["y", "|y", "y", "y"])]
-    found = convert_id(parts, column, "customer_id", pa.int64(), KEY).values.to_pylist()
-    assert len(set(found[:3])) == 3
-    assert found[3] is None
+    converted = convert_id(parts, column, "customer_id", pa.int64(), KEY).values.to_pylist()
+    assert len(set(converted[:3])) == 3
+    assert converted[3] is None
 
 
 SPELLINGS = [
@@ -378,7 +380,7 @@ def test_labels_that_mean_the_same_are_the_same(
     rows = read(
         tmp_path, [row(n, fraud=yes if n % 4 == 1 else no) for n in range(12)], positive=positive
     )
-    assert [int(one) for one in rows.good["_label"].to_pylist()] == [
+    assert [int(label) for label in rows.good["_label"].to_pylist()] == [
         int(n % 4 == 1) for n in range(12)
     ]
 
@@ -420,9 +422,9 @@ def test_an_unknown_label_is_counted_shown_and_refused_beyond_the_share(tmp_path
     assert "2: 1 (unknown)" in caught.value.found
     assert "(empty): 1 (unknown)" in caught.value.found
     assert "\\x1b[2J: 1 (unknown)" in caught.value.found
-    told = account(tmp_path, events, unknown_share=0.25)
-    assert told.labels.of("unknown") == 3
-    assert any("3 events have an unknown label" in warning for warning in told.warnings)
+    summary = account(tmp_path, events, unknown_share=0.25)
+    assert summary.labels.of("unknown") == 3
+    assert any("3 events have an unknown label" in warning for warning in summary.warnings)
     else_negative = account(tmp_path, events, negative="everything else")
     assert else_negative.labels.of("negative") == 9
 
@@ -449,14 +451,19 @@ def test_one_bad_value_costs_one_row_and_is_named(tmp_path: Path) -> None:
         "1.5E+3",
         "2024-02-30 10:00:00",
     )
-    told = account(tmp_path, events)
-    assert (told.read, told.events, told.quarantinable, told.rejected) == (200, 199, 2, 1)
-    assert [rule.described() for rule in told.rules] == [
+    summary = account(tmp_path, events)
+    assert (summary.read, summary.events, summary.quarantinable, summary.rejected) == (
+        200,
+        199,
+        2,
+        1,
+    )
+    assert [rule.described() for rule in summary.rules] == [
         "amount_unreadable: 1 row; tx.csv row 8: amt 'abc'",
         "customer_id_scientific: 1 row; tx.csv row 21: card '9.9E+9'",
     ]
     assert (
-        told.rejected_rules[0].described()
+        summary.rejected_rules[0].described()
         == "event_time_unreadable: 1 row; tx.csv row 31: time '2024-02-30 10:00:00'"
     )
 
@@ -467,10 +474,10 @@ def test_a_line_with_another_number_of_fields_is_counted_and_shows_nothing_of_it
     write(tmp_path, [row(n) for n in range(50)])
     with (tmp_path / "tx.csv").open("a") as file:
         file.write("51,\x1b[2Jsecret\n")
-    told = judged(
+    summary = judged(
         Source(tmp_path, mapping(), FRAUD.events), FRAUD, DayRange.parse("2024-03-01", "2024-03-01")
     )
-    (rule,) = told.rejected_rules
+    (rule,) = summary.rejected_rules
     assert (
         rule.described() == "malformed_row: 1 row; tx.csv row 51: 2 fields where the header has 6"
     )
@@ -536,9 +543,9 @@ def test_a_column_of_card_numbers_is_refused_unless_hashed_or_declared(
 
 def test_ids_of_which_one_in_ten_looks_like_a_card_number_by_chance_pass(tmp_path: Path) -> None:
     events = [row(n, card=str(10**15 + n)) for n in range(200)]
-    found, values = account(tmp_path, events).card_numbers["customer_id"]
+    look_alikes, values = account(tmp_path, events).card_numbers["customer_id"]
     assert values == 200
-    assert 10 <= found <= 30
+    assert 10 <= look_alikes <= 30
 
 
 def test_a_column_twice_is_refused(tmp_path: Path) -> None:
@@ -582,7 +589,7 @@ def test_filters_keep_and_drop_rows_and_count_them(tmp_path: Path) -> None:
     }
     computed = read_events(tmp_path / "tx.csv", mapping(**filters), FRAUD.events, b"")
     kept = [event for event in events if int(event["amt"]) >= 0 and event["shop"] in {"1", "2"}]
-    assert computed.good["transaction_id"].to_pylist() == [int(one["id"]) for one in kept]
+    assert computed.good["transaction_id"].to_pylist() == [int(row["id"]) for row in kept]
     assert computed.filtered == 30 - len(kept)
 
 

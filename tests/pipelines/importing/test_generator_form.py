@@ -137,7 +137,7 @@ def test_sixty_files_land_row_by_row_with_their_labels_and_without_who_they_are(
     for path in tmp_path.rglob("*"):
         if path.is_file():
             content = path.read_bytes()
-            assert [one for one in [*secrets, *numbers] if one in content] == []
+            assert [text for text in [*secrets, *numbers] if text in content] == []
 
 
 @pytest.mark.parametrize(
@@ -148,10 +148,10 @@ def test_sixty_files_land_row_by_row_with_their_labels_and_without_who_they_are(
 def test_half_of_the_files_and_then_the_others_land_the_bytes_of_one_call(
     tmp_path: Path, generated: Path, halves: tuple[str, str], backwards: bool
 ) -> None:
-    one = _import(tmp_path / "one", generated, "*.csv")
+    whole = _import(tmp_path / "one", generated, "*.csv")
     for half in reversed(halves) if backwards else halves:
         several = _import(tmp_path / "several", generated, half)
-    assert contents(several) == contents(one)
+    assert contents(several) == contents(whole)
 
 
 def test_the_mapping_is_proposed_from_one_of_the_files(generated: Path) -> None:

@@ -85,11 +85,11 @@ def test_reports_come_exactly_seven_days_after_the_event_also_after_the_range(
 )
 def test_several_calls_give_the_bytes_of_one(tmp_path: Path, calls: list[tuple[int, int]]) -> None:
     folder = write_days(tmp_path / "source", 0, 12)
-    one, several = landing_in(tmp_path / "one"), landing_in(tmp_path / "several")
-    _import(one, folder, 0, 12)
+    whole, several = landing_in(tmp_path / "one"), landing_in(tmp_path / "several")
+    _import(whole, folder, 0, 12)
     for first, last in calls:
         _import(several, folder, first, last)
-    assert contents(several) == contents(one)
+    assert contents(several) == contents(whole)
 
 
 def test_days_that_the_source_holds_never_land_as_empty(tmp_path: Path) -> None:

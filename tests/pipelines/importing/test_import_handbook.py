@@ -62,8 +62,8 @@ def test_every_fraud_is_reported_once_seven_days_later(imported: Landing, real_d
     frames = [pd.read_parquet(real_data / "handbook" / f"{day}.parquet") for day in DAYS]
     frauds = pd.concat([frame[frame.TX_FRAUD == 1] for frame in frames])
     expected = frauds.set_index("TRANSACTION_ID").TX_DATETIME + pd.Timedelta(days=7)
-    found = reports.set_index("transaction_id").reported_at.dt.tz_localize(None)
-    assert found.sort_index().to_dict() == expected.sort_index().to_dict()
+    reported_at = reports.set_index("transaction_id").reported_at.dt.tz_localize(None)
+    assert reported_at.sort_index().to_dict() == expected.sort_index().to_dict()
 
 
 def test_the_days_after_the_last_one_land_empty_with_their_reports(imported: Landing) -> None:

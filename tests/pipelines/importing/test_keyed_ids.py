@@ -38,8 +38,8 @@ NAMES = [f"CANARY-{number}-Ümit" for number in range(6)]
 def hmac_sha256(key: bytes, text: bytes) -> bytes:
     """RFC 2104, written out; keys of up to 64 bytes."""
     padded = key.ljust(64, b"\0")
-    inner = hashlib.sha256(bytes(one ^ 0x36 for one in padded) + text).digest()
-    return hashlib.sha256(bytes(one ^ 0x5C for one in padded) + inner).digest()
+    inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in padded) + text).digest()
+    return hashlib.sha256(bytes(byte ^ 0x5C for byte in padded) + inner).digest()
 
 
 @given(st.text(min_size=1), st.binary(min_size=32, max_size=64))
@@ -71,8 +71,8 @@ def test_some_would_have_looked_like_one() -> None:
 
 def test_an_id_is_the_same_however_written_and_another_by_column_or_key() -> None:
     assert keyed_id(KEY, "customer_id", 12) == keyed_id(KEY, "customer_id", " 12 ")
-    asked = [(KEY, "customer_id"), (KEY, "terminal_id"), (b"l" * 40, "customer_id")]
-    assert len({keyed_id(key, column, 12) for key, column in asked}) == 3
+    arguments = [(KEY, "customer_id"), (KEY, "terminal_id"), (b"l" * 40, "customer_id")]
+    assert len({keyed_id(key, column, 12) for key, column in arguments}) == 3
 
 
 @pytest.mark.parametrize("kind", [pa.int64(), pa.string(), pa.large_string()])
@@ -82,8 +82,8 @@ def test_a_column_is_hashed_value_by_value_and_what_is_not_there_stays_so(
     values = pa.chunked_array([pa.array([1, None, 2], pa.int64()), pa.array([1], pa.int64())]).cast(
         kind
     )
-    one, two = (keyed_id(KEY, "c", number) for number in (1, 2))
-    assert hashed(values) == [one, None, two, one]
+    first, two = (keyed_id(KEY, "c", number) for number in (1, 2))
+    assert hashed(values) == [first, None, two, first]
 
 
 def hashed(values: pa.Array | pa.ChunkedArray) -> list[int | None]:

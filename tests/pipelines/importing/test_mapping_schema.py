@@ -45,9 +45,9 @@ def test_documented_mappings_load_and_fit_the_schema(document: dict[str, Any]) -
 
 def test_the_page_names_every_key() -> None:
     schema = mapping_schema(FRAUD)
-    names = {name for one in schema["definitions"].values() for name in one["properties"]} | set(
-        schema["properties"]
-    )
+    names = {
+        name for definition in schema["definitions"].values() for name in definition["properties"]
+    } | set(schema["properties"])
     text = PAGE.read_text(encoding="utf-8")
     assert [name for name in sorted(names) if not re.search(rf"[`\[]{name}\b", text)] == []
 

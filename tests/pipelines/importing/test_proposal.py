@@ -71,7 +71,9 @@ def _look(tmp_path: Path, file: Path, **columns: Any) -> tuple[dict[str, Any], P
     assert seen.refusal is None
     assert [column.unreadable + column.empty for column in seen.columns] == [0] * 5
     assert (seen.labels.of("positive"), seen.labels.of("negative")) == (4, 36)
-    assert seen.hours == [sum(1 for one in TIMES if one.hour == hour) for hour in range(24)]
+    assert seen.hours == [
+        sum(1 for candidate in TIMES if candidate.hour == hour) for hour in range(24)
+    ]
     return document, seen
 
 
@@ -145,7 +147,7 @@ def test_parquet_with_a_nested_column(tmp_path: Path) -> None:
             "card": pa.array([row[2] for row in rows]).dictionary_encode(),
             "merchant": pa.array([f"shop {row[3]}" for row in rows], pa.large_string()),
             "amt": pa.array([float(row[4]) for row in rows]),
-            "fraud": pa.array([bool(one) for one in LABELS]),
+            "fraud": pa.array([bool(label) for label in LABELS]),
         }
     )
     pq.write_table(table, tmp_path / "a.parquet")

@@ -31,9 +31,9 @@ WIDTH = 7
 
 
 def records(first: int, count: int, arrived: int = 0) -> np.ndarray:
-    found = np.arange(first, first + count)[:, None] * np.ones(WIDTH, dtype=np.int64)
-    found[:, 0], found[:, 1], found[:, 3] = EVENT, arrived, arrived
-    return found
+    rows = np.arange(first, first + count)[:, None] * np.ones(WIDTH, dtype=np.int64)
+    rows[:, 0], rows[:, 1], rows[:, 3] = EVENT, arrived, arrived
+    return rows
 
 
 def ids(found: np.ndarray) -> list[int]:
@@ -183,15 +183,15 @@ def test_events_and_reports_come_back_as_they_went_in() -> None:
 def test_who_reads_and_writes_a_segment_that_is_forgotten_goes_on_with_the_next(
     tmp_path: Path,
 ) -> None:
-    one, other = (FileJournal(tmp_path, WIDTH, segment_bytes=16 * WIDTH) for _ in range(2))
-    one.append(records(0, 2, arrived=1))
+    first, other = (FileJournal(tmp_path, WIDTH, segment_bytes=16 * WIDTH) for _ in range(2))
+    first.append(records(0, 2, arrived=1))
     assert ids(other.news()) == [0, 1]
     other.append(records(2, 4, arrived=5))
     FileJournal(tmp_path, WIDTH).forget(2)
-    assert ids(one.news()) == [2, 3, 4, 5]
-    one.append(records(6, 1, arrived=6))
+    assert ids(first.news()) == [2, 3, 4, 5]
+    first.append(records(6, 1, arrived=6))
     other.append(records(7, 1, arrived=6))
-    assert (ids(other.news()), ids(one.news())) == ([6], [7])
+    assert (ids(other.news()), ids(first.news())) == ([6], [7])
     assert ids(FileJournal(tmp_path, WIDTH).news()) == [2, 3, 4, 5, 6, 7]
 
 
@@ -237,10 +237,10 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
     for each in writers:
         each.join(300)
         assert each.exitcode == 0
-    found = ids(FileJournal(tmp_path, WIDTH).news())
-    assert sorted(found) == sorted(1000 * number + i for number in range(3) for i in range(300))
-    for first in range(0, len(found), 3):
-        assert found[first + 2] - found[first] == 2, "a batch was torn apart"
+    written = ids(FileJournal(tmp_path, WIDTH).news())
+    assert sorted(written) == sorted(1000 * number + i for number in range(3) for i in range(300))
+    for first in range(0, len(written), 3):
+        assert written[first + 2] - written[first] == 2, "a batch was torn apart"
 
 
 Opened = Callable[[], Journal]
@@ -291,23 +291,23 @@ def test_a_journal_that_was_lost_is_noticed_by_everybody_and_becomes_one_again(
     shared: tuple[Opened, Lose], how: str
 ) -> None:
     opened, lose = shared
-    one, other = opened(), opened()
-    one.append(records(0, 3))
+    first, other = opened(), opened()
+    first.append(records(0, 3))
     assert ids(other.news()) == [0, 1, 2]
-    assert one.news().size == 0
-    before = one.stream
-    assert (one.losses, other.losses, other.stream) == (0, 0, before)
+    assert first.news().size == 0
+    before = first.stream
+    assert (first.losses, other.losses, other.stream) == (0, 0, before)
     lose(how)
     with suppress(StoreError):
         other.append(records(9, 1))
-    one.news()
+    first.news()
     other.news()
-    assert (one.losses, other.losses) == (1, 1)
-    assert one.why
-    assert one.stream == other.stream
-    one.append(records(0, 3))  # what each knows, again
+    assert (first.losses, other.losses) == (1, 1)
+    assert first.why
+    assert first.stream == other.stream
+    first.append(records(0, 3))  # what each knows, again
     assert [i for i in ids(other.news()) if i < 9] == [0, 1, 2]
-    assert (one.losses, other.losses) == (1, 1)
+    assert (first.losses, other.losses) == (1, 1)
     newcomer = opened()
     assert set(ids(newcomer.news())) >= {0, 1, 2}
     assert newcomer.losses == 0
@@ -317,16 +317,16 @@ def test_a_journal_that_was_lost_is_noticed_by_everybody_and_becomes_one_again(
 
 def test_forgetting_and_erasing_are_no_losses(shared: tuple[Opened, Lose]) -> None:
     opened, _ = shared
-    one, other, idle = opened(), opened(), opened()
+    first, other, idle = opened(), opened(), opened()
     for number in range(4):
-        one.append(records(number, 1, arrived=number))
+        first.append(records(number, 1, arrived=number))
     assert ids(idle.news()) == ids(other.news()) == [0, 1, 2, 3]
-    assert other.erase(lambda found: found[:, 2] == 3) == 1
-    one.forget(2**59)
+    assert other.erase(lambda rows: rows[:, 2] == 3) == 1
+    first.forget(2**59)
     other.append(records(4, 1, arrived=2**60))
     assert 4 in ids(idle.news())
-    assert 4 in ids(one.news())
-    assert (one.losses, other.losses, idle.losses) == (0, 0, 0)
+    assert 4 in ids(first.news())
+    assert (first.losses, other.losses, idle.losses) == (0, 0, 0)
 
 
 def test_a_newcomer_misses_segments_that_somebody_removed(tmp_path: Path) -> None:

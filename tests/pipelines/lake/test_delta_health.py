@@ -196,8 +196,8 @@ def test_the_lake_refuses_to_read_and_to_write_before_spark_is_asked(
     from pipelines.lake.lake import Lake
 
     _cut(_commit(table, 2), 200)
-    asked: Any = None
-    door = Lake(asked, str(lake / "fraud"))
+    touched: Any = None
+    door = Lake(touched, str(lake / "fraud"))
     for use in (
         lambda: door.read("features"),
         lambda: door.history("features"),
@@ -227,11 +227,11 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
         ledger.record_stage(date.fromisoformat(day), account, "done", run_id="a", at=AT)
     _commit(table, 2).write_bytes(b"")
     _, out, _ = called(capsys, "doctor", "--json")
-    (found,) = [each for each in json.loads(out) if each["name"] == "lake"]
-    assert not found["ok"]
+    (check,) = [each for each in json.loads(out) if each["name"] == "lake"]
+    assert not check["ok"]
     assert (
         "features: _delta_log/00000000000000000002.json: 0 bytes without content; version 1 is"
-        " whole" in found["found"]
+        " whole" in check["found"]
     )
     _, out, _ = called(capsys, "status")
     assert "the table features is damaged" in out
@@ -311,7 +311,7 @@ def test_a_stale_checksum_of_a_whole_data_file_is_named_and_taken_away(
     named = [each["found"] for each in json.loads(out) if each["name"] == "lake" and not each["ok"]]
     assert code == 1
     assert len(named) == 2
-    assert all(f".{file.name}.crc" in told for file, told in zip(stale, named, strict=True))
+    assert all(f".{file.name}.crc" in text for file, text in zip(stale, named, strict=True))
 
     code, out, _ = called(capsys, "repair", "lake", "--json")
     document = json.loads(out)
@@ -338,7 +338,7 @@ def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
     named = [
         each["found"] for each in json.loads(out) if each["name"] == "landing" and not each["ok"]
     ]
-    assert [told.split(":")[1].strip() for told in named] == [
+    assert [text.split(":")[1].strip() for text in named] == [
         f"{day}/.part-0.parquet.crc" for day in DAYS[1:]
     ]
     code, out, _ = called(capsys, "repair", "lake", "--json")

@@ -89,19 +89,19 @@ def test_a_write_without_room_leaves_the_old_table_or_the_new(
         write(run, ready, generation)
     before = content(ready)
     outcomes: Counter[str] = Counter()
-    told: set[str] = set()
+    messages: set[str] = set()
     rooms = ROOMS if thorough else (8, 20, 40)
     for room in rooms:
         lake = Lake(run.spark, str(disk / f"lake-{room}"))
         shutil.copytree(ready.path(TABLE), lake.path(TABLE))
-        known = set(Path(lake.path(TABLE)).rglob("*.parquet"))
+        files_before = set(Path(lake.path(TABLE)).rglob("*.parquet"))
         filler = leave(disk, room * KIB)
         try:
             write(run, lake, COMMITS)
             stopped = ""
         except StoreError as error:
-            told.add(error.what)
-            made = set(Path(lake.path(TABLE)).rglob("*.parquet")) - known
+            messages.add(error.what)
+            made = set(Path(lake.path(TABLE)).rglob("*.parquet")) - files_before
             stopped = "the log" if any(map(_is_whole, made)) else "data"
         filler.unlink()
         old, new = (COMMITS - 1, before), (COMMITS, before + ROWS)
@@ -111,7 +111,7 @@ def test_a_write_without_room_leaves_the_old_table_or_the_new(
         assert write(run, lake, COMMITS + 1) == (COMMITS if stopped else COMMITS + 1)
         shutil.rmtree(lake.root)
     assert set(outcomes) >= {"data", "the log", "the checkpoint"}
-    assert told == {"the disk is full"}
+    assert messages == {"the disk is full"}
     steps = ", ".join(f"{step} {count} times" for step, count in outcomes.items())
     tried(len(rooms), f"stopped at {steps}; old or new each time, and the next write succeeds")
 

@@ -97,12 +97,12 @@ def test_the_log_read_from_disk_says_what_describe_history_says(
         run.lake.replace_days(
             frame, "things", DAYS, provenance=run.provenance("test", number=number)
         )
-    told = run.spark.sql(f"DESCRIBE HISTORY delta.`{run.lake.path('things')}`").collect()
-    found = run.lake.history("things")
-    assert [(c.version, c.operation) for c in found] == [
-        (row.version, row.operation) for row in told
+    described = run.spark.sql(f"DESCRIBE HISTORY delta.`{run.lake.path('things')}`").collect()
+    commits = run.lake.history("things")
+    assert [(c.version, c.operation) for c in commits] == [
+        (row.version, row.operation) for row in described
     ]
-    assert [c.metadata["number"] for c in found] == list(reversed(range(12)))
+    assert [c.metadata["number"] for c in commits] == list(reversed(range(12)))
     assert run.lake.version("things") == 11
     assert [c.version for c in run.lake.history("things", limit=2)] == [11, 10]
 

@@ -50,16 +50,18 @@ def test_two_drivers_on_one_table_lose_nothing(tmp_path: Path, tried: Tried) -> 
             "s3_region": REGION,
         }
         start = manager.Barrier(2)
-        found = list(
+        results = list(
             pool.map(write_days, [given] * 2, [tmp_path / "a", tmp_path / "b"], [0, 1], [start] * 2)
         )
-    told = {version: token for one in found for version, token in one["commits"].items()}
-    assert sorted(told) == list(range(2 * WRITES)), "each commit has a version of its own"
-    history = max((one["history"] for one in found), key=len)
-    assert history == [told[version] for version in sorted(told)]
+    token_of = {
+        version: token for result in results for version, token in result["commits"].items()
+    }
+    assert sorted(token_of) == list(range(2 * WRITES)), "each commit has a version of its own"
+    history = max((result["history"] for result in results), key=len)
+    assert history == [token_of[version] for version in sorted(token_of)]
     assert history == sorted(set(history)), "tokens grow with versions"
     assert max(
-        (one["rows"] for one in found), key=lambda rows: sum(rows.values())
+        (result["rows"] for result in results), key=lambda rows: sum(rows.values())
     ) == dict.fromkeys((str(FIRST + timedelta(days=n)) for n in range(2 * WRITES)), 10)
     tried(2 * WRITES, "every commit has a version of its own and all rows are there")
 

@@ -35,8 +35,8 @@ def run(settings: Settings) -> Run:
 
 def _named(run: Run) -> dict[str, str]:
     """By day what doctor finds different."""
-    found = [each.found for each in stores(run.settings) if each.name == "landed day"]
-    return {text[:10]: text.partition("ingested: ")[2] for text in found}
+    named = [each.found for each in stores(run.settings) if each.name == "landed day"]
+    return {text[:10]: text.partition("ingested: ")[2] for text in named}
 
 
 def test_days_that_are_as_they_were_ingested_are_not_named(run: Run) -> None:

@@ -190,12 +190,12 @@ _DOCUMENTS = st.builds(
 
 @given(content=st.binary(max_size=60) | _DOCUMENTS.map(lambda value: json.dumps(value).encode()))
 def test_whatever_stands_in_a_manifest_it_is_understood_or_refused(content: bytes) -> None:
-    found = _understood(content)
-    if isinstance(found, Manifest):
-        assert found.rows == sum(file["rows"] for file in json.loads(content)["files"])
+    understood = _understood(content)
+    if isinstance(understood, Manifest):
+        assert understood.rows == sum(file["rows"] for file in json.loads(content)["files"])
     else:
-        assert found.what
-        assert found.found
+        assert understood.what
+        assert understood.found
 
 
 def test_a_manifest_nested_without_end_is_refused() -> None:

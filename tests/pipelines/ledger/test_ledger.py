@@ -154,9 +154,9 @@ def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanw
         return incident.incident_id
 
     with ThreadPoolExecutor(8) as pool:
-        told = set(pool.map(report_and_settle, range(30)))
+        settled = set(pool.map(report_and_settle, range(30)))
     kept = ledger.incidents()
-    assert told == {incident.incident_id for incident in kept}
+    assert settled == {incident.incident_id for incident in kept}
     assert sorted(day for incident in kept for day in map(str, incident.detail.days)) == [
         f"2026-11-{n + 1:02d}" for n in range(30)
     ]

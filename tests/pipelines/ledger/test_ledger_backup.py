@@ -32,7 +32,7 @@ AT = datetime(2026, 11, 8, 2, tzinfo=UTC)
 def _rows(url: str) -> dict[str, list[dict[str, Any]]]:
     engine = open_ledger(url)
     with engine.connect() as connection:
-        found = {
+        tables = {
             table.name: [
                 dict(row)
                 for row in connection.execute(
@@ -42,7 +42,7 @@ def _rows(url: str) -> dict[str, list[dict[str, Any]]]:
             for table in TABLES
         }
     engine.dispose()
-    return found
+    return tables
 
 
 @pytest.fixture(scope="module")

@@ -47,8 +47,8 @@ def test_an_older_home_is_brought_forward_with_its_history(path: Path) -> None:
     with ThreadPoolExecutor(4) as pool:
         ledger = [*pool.map(lambda _: Ledger(f"sqlite:///{path}", "fraud"), range(4))].pop()
     assert ledger.champion() == Pointer(release_id="b", generation=2)
-    told = [(m.generation, m.kind, m.champion, m.reason, m.actor) for m in ledger.moves()]
-    assert told == [(1, "promote", "a", "first", "ann"), (2, "promote", "b", "second", "ann")]
+    moves = [(m.generation, m.kind, m.champion, m.reason, m.actor) for m in ledger.moves()]
+    assert moves == [(1, "promote", "a", "first", "ann"), (2, "promote", "b", "second", "ann")]
     assert [m.champion for m in Ledger(ledger.url, "bike").moves()] == ["x"]
     moved = ledger.move_champion("a", expected=ledger.champion(), reason="back", actor="ann", at=AT)
     assert moved.generation == 3

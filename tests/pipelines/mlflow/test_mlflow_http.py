@@ -78,9 +78,9 @@ def test_what_the_server_holds_is_read_page_by_page(server: tuple[str, type[_Mlf
     assert read_registry_served(url, "fraud", "champion").versions == ()
     held.versions, held.alias = [_version("1", "fraud-a"), _version("2", "fraud-b")], "2"
     registry = read_registry_served(url, "fraud", "champion")
-    found = registry.version_of("fraud-b", DIGEST)
-    assert found is not None
-    assert (found.version, registry.alias, len(registry.versions)) == ("2", "2", 2)
+    version = registry.version_of("fraud-b", DIGEST)
+    assert version is not None
+    assert (version.version, registry.alias, len(registry.versions)) == ("2", "2", 2)
     assert deleted_experiment_served(url, "fraud") is None
     held.stage = "deleted"
     assert deleted_experiment_served(url, "fraud") == "7"

@@ -73,24 +73,24 @@ def test_no_incomplete_upload_is_registered_and_a_retry_completes(
     settings: Settings, tried: Tried, thorough: bool
 ) -> None:
     tracking = Tracking(settings, "fraud")
-    number, step, told = 1, 1 if thorough else 5, 0
+    number, step, failing_calls = 1, 1 if thorough else 5, 0
     while True:
         record = example_record(f"fraud-20261109-{number:08x}")
         with failing_call(Path(settings.mlflow_artifacts), number) as calls:
             try:
                 tracking.record(record)
             except StoreError:
-                told += 1
+                failing_calls += 1
                 assert _versions(tracking, record) == []
         if not calls.failed:
             break
         made = tracking.record(record)
         assert _versions(tracking, record) == [made.version]
         number += step
-    assert told >= 2
+    assert failing_calls >= 2
     tried(
         (number - 1) // step,
-        f"{told} told and not registered, the others whole; each complete after a retry",
+        f"{failing_calls} told and not registered, the others whole; each complete after a retry",
     )
 
 

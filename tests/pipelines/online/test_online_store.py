@@ -53,8 +53,8 @@ def test_what_is_written_is_read_by_another_process_too(tmp_path: Path) -> None:
     states.write("customer", {7: CUSTOMER})
     states.write("terminal", {3: TERMINAL})
     again = states_of(open_store(tmp_path))
-    found = again.read({"customer": [7, 8, 7], "terminal": [1, 3, 3]})
-    assert found == {
+    read_again = again.read({"customer": [7, 8, 7], "terminal": [1, 3, 3]})
+    assert read_again == {
         "customer": [CUSTOMER, EMPTY, CUSTOMER],
         "terminal": [EMPTY, TERMINAL, TERMINAL],
     }

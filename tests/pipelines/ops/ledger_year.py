@@ -275,7 +275,7 @@ def _monitor(run: Run, day: date, chance: random.Random) -> Account:
 
 def _slice(name: str, positives: int) -> dict[str, Any]:
     note = "" if positives >= 20 else f"{positives} positives of at least 20"
-    told = {
+    fields = {
         "slice": name,
         "events": 400,
         "positives": positives,
@@ -284,7 +284,7 @@ def _slice(name: str, positives: int) -> dict[str, Any]:
         "note": note,
     }
     pooled = {"past_positives": 90, "past_caught": 40, "past_note": ""}
-    return {**told, "average_precision": None if note else 0.61, **pooled}
+    return {**fields, "average_precision": None if note else 0.61, **pooled}
 
 
 def _release_record(

@@ -57,10 +57,12 @@ class Parsed(HTMLParser):
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
         self.tags.append(tag)
-        found = dict(attrs)
-        self.addresses += [str(found[name]) for name in ("href", "src", "action") if name in found]
+        attributes = dict(attrs)
+        self.addresses += [
+            str(attributes[name]) for name in ("href", "src", "action") if name in attributes
+        ]
         if tag == "svg":
-            self.pictures.append(found)
+            self.pictures.append(attributes)
         if tag not in self.VOID:
             self.stack.append(tag)
 
@@ -165,15 +167,15 @@ def _add_releases(run: Run, numbers: range) -> None:
 
 
 def _queries_of(run: Run) -> int:
-    asked: list[str] = []
+    queries: list[str] = []
 
     def count(_connection: object, _cursor: object, statement: str, *_rest: object) -> None:
-        asked.append(statement)
+        queries.append(statement)
 
     event.listen(run.ledger._engine, "before_cursor_execute", count)
     whole_page(LISTS[1], Facts(run), Served("/ops"))
     event.remove(run.ledger._engine, "before_cursor_execute", count)
-    return len(asked)
+    return len(queries)
 
 
 def test_the_day_page_tells_attempts_gate_and_quarantine(run: Run) -> None:

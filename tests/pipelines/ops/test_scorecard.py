@@ -38,10 +38,10 @@ def measures(run: Run) -> dict[str, Measure]:
 
 def test_nothing_is_made_up_for_an_empty_ledger(run: Run) -> None:
     by_name = measures(run)
-    known = {name for name, measure in by_name.items() if measure.value is not None}
-    assert known == {"New champions in 90 days"}
+    valued = {name for name, measure in by_name.items() if measure.value is not None}
+    assert valued == {"New champions in 90 days"}
     assert all(measure.basis for measure in by_name.values())
-    assert all(measure.met is None for name, measure in by_name.items() if name not in known)
+    assert all(measure.met is None for name, measure in by_name.items() if name not in valued)
 
 
 def test_nights(run: Run) -> None:

@@ -201,10 +201,10 @@ def test_two_workers_that_answer_in_one_moment(world: tuple[Run, DayStream, Cloc
     first, _ = _firsts(customers)
     second = first + 1 + int(np.flatnonzero(customers[first + 1 :] == customers[first])[0])
     twins = chosen(day.events, [first, second])
-    with serving(run.settings, clock) as one, serving(run.settings, clock, worker=1) as two:
+    with serving(run.settings, clock) as engine, serving(run.settings, clock, worker=1) as two:
         two._states.journal.news = lambda: np.empty((0, 7), dtype=np.int64)  # type: ignore[method-assign]
         clock.now = midnight(DAY) + timedelta(hours=23, minutes=50)
-        ask(one, clock, twins, [0])
+        ask(engine, clock, twins, [0])
         ask(two, clock, twins, [1])
     parity = measured(run)
     assert parity.by_feature["customer_tx_count_1d"] == {"concurrent": 1}, parity.to_json()
@@ -370,13 +370,13 @@ def _with_a_slip(
     """A mean of 30 days with a slip: a cent too much."""
 
     def wrong(feature: Feature | Stack, context: Context) -> Any:
-        found = honest(feature, context)
+        values = honest(feature, context)
         names = feature.names if isinstance(feature, Stack) else (feature.name,)
         slip = 0.01 * (np.array(names) == MEAN)
         return (
-            found + (slip.reshape(-1, 1) if isinstance(feature, Stack) else slip[0])
+            values + (slip.reshape(-1, 1) if isinstance(feature, Stack) else slip[0])
             if slip.any()
-            else found
+            else values
         )
 
     return wrong

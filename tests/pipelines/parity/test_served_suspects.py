@@ -49,9 +49,11 @@ def test_pairs_are_those_of_the_definition(
     before, module.PAIRS_AT_ONCE = module.PAIRS_AT_ONCE, block
     try:
         by_card = ByEntity(_suspects(held), "card")
-        mine = _suspects(asked)
-        blocks = by_card.near(mine.keys["card"], mine.time, mine.id, days=days, delay_days=delay)
-        found = [
+        blocks_of = _suspects(asked)
+        blocks = by_card.near(
+            blocks_of.keys["card"], blocks_of.time, blocks_of.id, days=days, delay_days=delay
+        )
+        pairs = [
             pair
             for numbers, places in blocks
             for pair in zip(numbers.tolist(), places.tolist(), strict=True)
@@ -67,4 +69,4 @@ def test_pairs_are_those_of_the_definition(
         and half * DAY // 2 - (delay + days) * DAY < kept.time[j] <= half * DAY // 2 - delay * DAY
         and (kept.time[j], kept.id[j]) < (half * DAY // 2, identity)
     ]
-    assert sorted(found) == sorted(expected)
+    assert sorted(pairs) == sorted(expected)

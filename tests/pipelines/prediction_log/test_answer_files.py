@@ -140,7 +140,7 @@ def test_the_writer_of_each_row_is_told(tmp_path: Path) -> None:
         log = PredictionLog(tmp_path, name)
         log.append(rows(int(name[-1])), AT)
         log.close()
-    told = {
+    writers = {
         t["id"][0].as_py(): t[WRITER][0].as_py() for t in read_answers(tmp_path, [AT], writers=True)
     }
-    assert told == {0: "worker-0", 1: "worker-1"}
+    assert writers == {0: "worker-0", 1: "worker-1"}

@@ -47,8 +47,8 @@ def tables(spark):
 
 def test_an_event_keeps_one_row_and_its_first_report(tables):
     rows = with_reports(*tables, load("fraud")).collect()
-    found = {
+    reported = {
         row.transaction_id: row.reported_at and row.reported_at.replace(tzinfo=UTC) for row in rows
     }
     assert len(rows) == len(CASES)
-    assert found == {n: min(reports, default=None) for n, (_, reports) in enumerate(CASES)}
+    assert reported == {n: min(reports, default=None) for n, (_, reports) in enumerate(CASES)}

@@ -18,8 +18,8 @@ def plain_ranking(events: list[tuple[int, float]]) -> dict[int, float]:
     """Units in the order of their ranks, with their best scores."""
     best: dict[int, float] = {}
     for unit, score in events:
-        known = -math.inf if math.isnan(score) else score
-        best[unit] = max(best.get(unit, -math.inf), known)
+        comparable = -math.inf if math.isnan(score) else score
+        best[unit] = max(best.get(unit, -math.inf), comparable)
     return dict(sorted(best.items(), key=lambda item: (-item[1], item[0])))
 
 
@@ -46,7 +46,7 @@ def test_each_listed_unit_stands_with_its_riskiest_event(
     """Whatever the order of rows: the highest score, and of equal scores the lowest event."""
     numbered = [(number, *pair) for number, pair in enumerate(events)]
     order.shuffle(numbered)  # type: ignore[attr-defined]
-    unit, score = arrays([(one, number) for _, one, number in numbered])
+    unit, score = arrays([(unit, number) for _, unit, number in numbered])
     event = np.array([number for number, _, _ in numbered], dtype=np.int64)
     rows = UnitRanking.of(unit, score).riskiest_events(event, capacity)
 
@@ -54,8 +54,8 @@ def test_each_listed_unit_stands_with_its_riskiest_event(
     for ranked, best in list(plain_ranking(events).items())[:capacity]:
         same = [
             n
-            for n, (one, s) in enumerate(events)
-            if one == ranked and (s == best or math.isinf(best))
+            for n, (unit, s) in enumerate(events)
+            if unit == ranked and (s == best or math.isinf(best))
         ]
         expected.append(min(same))
     assert event[rows].tolist() == expected

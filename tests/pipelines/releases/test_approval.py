@@ -127,7 +127,7 @@ def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
     question = request(USE, ACCOUNT)
     assert question is not None
     assert question["release"] == ACCOUNT.release
-    for told in (
+    for text in (
         "0.7100",
         "7,000 events of 2026-10-26",
         "(-0.03 to 0.07)",
@@ -135,7 +135,7 @@ def test_the_question_has_the_evidence_and_no_markup_of_others() -> None:
         r"\<b\>",
         r"\|",
     ):
-        assert told in question["body"], told
+        assert text in question["body"], text
     assert "the verdict asks for a person" in question["body"]
 
 

@@ -204,12 +204,12 @@ def test_a_bundle_from_before_signatures_is_vouched_for_by_the_ledger_alone(
         place.parent, bundle.release_id, manifest_digest=bundle.manifest_digest, signed_by=None
     )
     assert (loaded.model, loaded.signed_by) == (bundle.model, None)
-    for asked in (
+    for changed_fields in (
         {"signed_by": None},
         {"manifest_digest": bundle.manifest_digest, "signed_by": bundle.signed_by},
     ):
         with pytest.raises(BundleError, match=r"missing: manifest\.sig"):
-            load_bundle(place.parent, bundle.release_id, **asked)  # type: ignore[arg-type]
+            load_bundle(place.parent, bundle.release_id, **changed_fields)  # type: ignore[arg-type]
 
 
 def test_the_key_is_made_once_and_is_nobody_elses(bundle: Bundle, tmp_path: Path) -> None:

@@ -95,14 +95,14 @@ def test_a_page_tells_override_incident_states_and_moves(run: Run, ids: list[str
     ]
     assert "img" not in page.tags, "what others wrote is text"
     assert page.links == ["../index.html"]
-    for told in (
+    for fragment in (
         "verdict is &#x27;refused&#x27;",
         "the board &lt;img",
         "a flood &lt;img",
         "by ann",
         "open incident",
     ):
-        assert told in path.read_text(), told
+        assert fragment in path.read_text(), fragment
 
 
 def test_sections_without_content_are_left_out(run: Run, ids: list[str]) -> None:
@@ -127,37 +127,37 @@ def test_a_page_follows_moves_and_resolved_incidents(run: Run, ids: list[str]) -
     ]
     text = path.read_text()
     assert "open incident" not in text
-    for told in ("retired since", "rollback", "nonsense", "looked at"):
-        assert told in text, told
+    for fragment in ("retired since", "rollback", "nonsense", "looked at"):
+        assert fragment in text, fragment
 
 
 def test_the_report_shows_it_too(run: Run, ids: list[str]) -> None:
     approve(run, ids[2], approver="ben", reason="seen the slices")
     text = write_report(run).read_text()
-    for told in (
+    for fragment in (
         "Against the rules",
         "a flood &lt;img",
         "Let through by ben",
         "seen the slices",
         f"{ids[2]}.html",
     ):
-        assert told in text, told
+        assert fragment in text, fragment
 
 
 def test_override_and_incident_are_shown_wherever_the_release_is(run: Run, ids: list[str]) -> None:
     now = standing(run)
-    told = " ".join(what for _, what in now.attention)
+    attention = " ".join(what for _, what in now.attention)
     listed = {summary.release: summary.to_json() for summary in all_releases(run)}
     row = {row.release: row for row in release_rows(run)}[ids[1]]
     for text in (
-        told,
+        attention,
         " ".join(listed[ids[1]]["notes"]),
         " ".join(row.notes),
         str(now.to_json()["releases"][1]),
     ):
         assert "the board" in text
         assert "a flood" in text
-    assert f"{ids[2]} is a candidate: waits for approval" in told
+    assert f"{ids[2]} is a candidate: waits for approval" in attention
     assert listed[ids[0]]["notes"] == []
     assert (listed[ids[0]]["approver"], listed[ids[1]]["approver"], listed[ids[2]]["approver"]) == (
         "policy",

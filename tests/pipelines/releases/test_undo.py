@@ -149,14 +149,14 @@ def test_without_a_champion_there_is_nothing_to_roll_back_to(run: Run) -> None:
 
 def test_a_rollback_names_what_it_cannot_go_to(run: Run, ids: dict[str, str]) -> None:
     _champions(run, ids["a"], ids["b"])
-    for name, told in (
+    for name, message in (
         (ids["c"], "never champion"),
         (ids["b"], "champion already"),
         ("fraud-x", "fraud-x"),
     ):
         with pytest.raises(PermanentError) as caught:
             rollback(run, name, reason="r")
-        assert told in caught.value.found
+        assert message in caught.value.found
     assert load_champion(run).release_id == ids["b"]
 
 

@@ -25,7 +25,7 @@ from tests.ports import free_port
 def test_an_unknown_component_is_told_which_there_are() -> None:
     with pytest.raises(ConfigurationError, match="no such component") as caught:
         component("airflow-worker")
-    assert all(known.name in caught.value.expected for known in COMPONENTS)
+    assert all(component.name in caught.value.expected for component in COMPONENTS)
 
 
 @pytest.mark.parametrize("name", [component.name for component in COMPONENTS if component.healthy])

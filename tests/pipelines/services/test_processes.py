@@ -37,10 +37,10 @@ def record(tmp_path: Path) -> Iterator[ProcessRecord]:
 
 
 def test_it_is_found_again_by_its_record(record: ProcessRecord, tmp_path: Path) -> None:
-    found = processes.read(tmp_path, "stubborn")
-    assert found == record
-    assert found.leader() is not None
-    assert len(found.members()) == 2
+    read_record = processes.read(tmp_path, "stubborn")
+    assert read_record == record
+    assert read_record.leader() is not None
+    assert len(read_record.members()) == 2
 
 
 def test_stopping_ends_it_with_its_children_and_forgets_it(

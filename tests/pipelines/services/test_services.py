@@ -26,17 +26,17 @@ def _quiet(name: str, state: str) -> None:
 
 
 def _running_in(folder: Path) -> list[psutil.Process]:
-    found = []
+    pids = []
     for process in psutil.process_iter():
         try:
             if (
                 Path(process.cwd()).is_relative_to(folder)
                 and process.status() != psutil.STATUS_ZOMBIE
             ):
-                found.append(process)
+                pids.append(process)
         except psutil.Error:
             continue
-    return found
+    return pids
 
 
 @pytest.mark.slow

@@ -27,8 +27,8 @@ def test_reach_equals_a_plain_search_of_all_pairs(size: WorldSize) -> None:
         expected = (
             np.flatnonzero(distance < RADIUS) if (distance < RADIUS).any() else [distance.argmin()]
         )
-        found = world.reach[world.reach_start[customer] : world.reach_start[customer + 1]]
-        assert sorted(found) == list(expected)
+        reached = world.reach[world.reach_start[customer] : world.reach_start[customer + 1]]
+        assert sorted(reached) == list(expected)
 
 
 @pytest.fixture(scope="module")
@@ -101,10 +101,10 @@ def test_a_small_world_has_the_same_share_of_fraud() -> None:
 
 
 def test_another_seed_is_another_world() -> None:
-    one, other = (
+    first, other = (
         transactions_of(build_world(WorldSize(300, 500, seed)), day(0), Effects())
         for seed in (1, 2)
     )
-    assert set(zip(one.customer_id, one.cents, strict=True)) != set(
+    assert set(zip(first.customer_id, first.cents, strict=True)) != set(
         zip(other.customer_id, other.cents, strict=True)
     )

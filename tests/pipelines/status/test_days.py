@@ -224,7 +224,7 @@ def test_the_overview_is_self_contained_and_values_are_inert(run: Run, tmp_path:
 
 def test_the_status_of_a_year_asks_the_ledger_as_often_as_that_of_a_day(run: Run) -> None:
     gate = {"passed": True, "failures": [{"check": "x" * 100, "severity": "warning"}] * 20}
-    asked: list[int] = []
+    queries: list[int] = []
     for days in (1, 366):
         accounts = (
             ingest_account(rows_in=1, gate={"transactions": gate}),
@@ -237,9 +237,9 @@ def test_the_status_of_a_year_asks_the_ledger_as_often_as_that_of_a_day(run: Run
             run.ledger.record_stages(dict.fromkeys(every_day, account), "done", run_id="r1", at=AT)
         with _statements() as seen:
             now = standing(run)
-        asked.append(len(seen))
+        queries.append(len(seen))
     assert len(now.rows) == 14
-    assert asked[0] == asked[1] > 0
+    assert queries[0] == queries[1] > 0
 
 
 @contextmanager

@@ -89,10 +89,10 @@ def test_late_is_what_is_not_done_after_its_time(
 def test_a_home_without_a_schedule_is_never_late(at: Callable[[datetime], Run]) -> None:
     run = at(NIGHT + timedelta(days=400))
     run.ledger.record_stage(FIRST, ingest_account(), "done", run_id="manual-1", at=NIGHT)
-    found = timeliness(run)
-    assert (found.since, found.late, follow_deadlines(run)) == (None, (), ())
+    times = timeliness(run)
+    assert (times.since, times.late, follow_deadlines(run)) == (None, (), ())
     assert {
-        freshness.table: freshness.newest for freshness in found.fresh if freshness.newest
+        freshness.table: freshness.newest for freshness in times.fresh if freshness.newest
     } == dict.fromkeys(("transactions", "fraud_reports"), FIRST)
     assert "late_seconds" not in openmetrics(Facts(run))
 
@@ -125,7 +125,9 @@ def test_a_late_night_is_one_incident_that_escalates_and_closes_by_itself(
     night(monitored_late, FIRST, "score", "monitor")
     night(monitored_late, FIRST + timedelta(days=1), *STAGES)
     follow_deadlines(monitored_late)
-    assert [one for one in of_nights(monitored_late) if one.resolved_at is None] == []
+    assert [
+        incident for incident in of_nights(monitored_late) if incident.resolved_at is None
+    ] == []
 
 
 def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(
@@ -151,7 +153,7 @@ def test_nights_off_are_one_incident_that_shrinks_with_the_catching_up(
     for number in (4, 6):
         night(back, FIRST + timedelta(days=number), *STAGES)
     follow_deadlines(back)
-    assert [one.resolution for one in of_nights(back)] == ["nothing is late any more"]
+    assert [incident.resolution for incident in of_nights(back)] == ["nothing is late any more"]
 
 
 def test_after_more_nights_off_than_are_watched_the_backfill_begins_with_the_first(
@@ -174,14 +176,14 @@ def test_a_clock_that_was_ahead_leaves_no_late_days(at: Callable[[datetime], Run
     assert [str(day) for day in incident.detail.days] == ["2026-11-11"]
     night(at(true_time), FIRST + timedelta(days=1), *STAGES)
     follow_deadlines(at(true_time))
-    assert [one for one in of_nights(at(true_time)) if one.resolved_at is None] == []
+    assert [incident for incident in of_nights(at(true_time)) if incident.resolved_at is None] == []
 
 
 def test_a_stage_that_nobody_waits_for_is_a_ticket(at: Callable[[datetime], Run]) -> None:
     run = at(NIGHT + timedelta(hours=5))
     night(run, FIRST, "ingest", "features", "materialize", "score")
     follow_deadlines(run)
-    assert [one.severity for one in of_nights(run)] == ["warning"]
+    assert [incident.severity for incident in of_nights(run)] == ["warning"]
 
 
 def test_a_failure_that_is_told_already_is_not_told_as_lateness_too(
@@ -192,7 +194,9 @@ def test_a_failure_that_is_told_already_is_not_told_as_lateness_too(
     follow_deadlines(run)
     stage_failed(run, "features", FIRST, ValueError("broken"))
     assert follow_deadlines(run), "late all the same"
-    assert [one.kind for one in of_nights(run) if one.resolved_at is None] == ["task"]
+    assert [incident.kind for incident in of_nights(run) if incident.resolved_at is None] == [
+        "task"
+    ]
 
 
 def test_status_now_and_metrics_say_it(
@@ -200,12 +204,12 @@ def test_status_now_and_metrics_say_it(
 ) -> None:
     run = at(NIGHT + timedelta(hours=6))
     night(run, FIRST, "ingest", "features", "materialize")
-    told = (
+    sentence = (
         "score of 2026-11-10 was due 2026-11-11 05:30 UTC, 2 h 30 min ago (not run); late too:"
         " monitor"
     )
-    assert (FIRST, told) in standing(run).attention
-    assert told in whole_page(LISTS[0], Facts(run), Served("/ops"))
+    assert (FIRST, sentence) in standing(run).attention
+    assert sentence in whole_page(LISTS[0], Facts(run), Served("/ops"))
     metrics = openmetrics(Facts(run))
     assert 'tollgate_late_seconds{use_case="fraud",stage="score"} 9000' in metrics
     assert 'tollgate_late_seconds{use_case="fraud",stage="ingest"} 0' in metrics

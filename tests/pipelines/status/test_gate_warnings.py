@@ -63,8 +63,8 @@ def test_run_prints_each_warning_once_with_its_days(capsys: pytest.CaptureFixtur
     accounts = {day: ingested(day) for day in DAYS}
     print_result(StageResult(stage="ingest", days=DAYS, accounts=accounts))
     printed = capsys.readouterr().out
-    told = [line for line in printed.splitlines() if line.startswith("gate warning")]
-    assert told == [
+    warnings = [line for line in printed.splitlines() if line.startswith("gate warning")]
+    assert warnings == [
         "gate warning: transactions_by_day, busiest_hour_share (ExpectColumnValuesToBeBetween) on"
         " 2026-11-01..2026-11-03: expected values to be between (min_value 0, max_value 0.5); found"
         " 4 of 4 rows (100 %), such as 1.0 (most transactions fall into one hour: times are wrong)"
@@ -121,9 +121,9 @@ def test_without_a_warning_nothing_is_added(capsys: pytest.CaptureFixture[str]) 
 
 def test_status_names_the_check_and_the_days(run: Run) -> None:
     now = standing(run)
-    told = [(day, what) for day, what in now.attention if "warning" in what]
-    assert len(told) == 1
-    day, what = told[0]
+    warnings = [(day, what) for day, what in now.attention if "warning" in what]
+    assert len(warnings) == 1
+    day, what = warnings[0]
     assert day == DAYS.last - timedelta(days=1)
     assert what.startswith("ingest warning: transactions_by_day, busiest_hour_share")
     assert "2026-11-01..2026-11-03" in what

@@ -71,12 +71,12 @@ def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself
     assert late(at(19), asked=True) == []
     run = at(30)
     follow_deadlines(run)
-    (one,) = lateness(run)
+    (incident,) = lateness(run)
     assert (
-        one.kind,
-        one.severity,
-        [str(day) for day in one.detail.days],
-        list(one.detail.sources),
+        incident.kind,
+        incident.severity,
+        [str(day) for day in incident.detail.days],
+        list(incident.detail.sources),
     ) == (
         "late",
         "warning",
@@ -85,18 +85,18 @@ def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself
     )
     assert (
         "ingest is done since 09:00 UTC, no run of it in Airflow: the DAG features is paused"
-        in one.summary
+        in incident.summary
     )
-    assert f"tollgate backfill --from {DAY} --to {DAY}" in one.detail.next_step
-    told = [
+    assert f"tollgate backfill --from {DAY} --to {DAY}" in incident.detail.next_step
+    sentences = [
         what
         for day, what in standing(run, look=airflow_look(run.settings, "fraud")).attention
         if day == DAY
     ]
-    assert any("the DAG features is paused" in what for what in told)
+    assert any("the DAG features is paused" in what for what in sentences)
     ran(run, "features", "score", "monitor")
     follow_deadlines(run)
-    assert [one.resolved_at is None for one in lateness(run)] == [False]
+    assert [incident.resolved_at is None for incident in lateness(run)] == [False]
 
 
 def test_a_stage_that_runs_or_that_a_person_started_is_left_alone(
@@ -119,7 +119,7 @@ def test_without_airflow_the_ledger_alone_says_it_later_and_within_the_hour(
     assert late(at(45), asked=True) == late(at(45), asked=False) == []
     assert late(at(55), asked=True) == late(at(55), asked=False) == [("score", DAY)]
     follow_deadlines(at(55))
-    assert [one.severity for one in lateness(at(55))] == ["warning"], (
+    assert [incident.severity for incident in lateness(at(55))] == ["warning"], (
         "its deadline is no page's before its time"
     )
 

@@ -50,12 +50,12 @@ def test_a_policy_that_changed_between_score_and_monitor_is_named(run: Run) -> N
     record(run, "features", rows=1)
     record(run, "score", release="a")
     record(with_capacity(run, 50), "monitor", release="a")
-    (told,) = problems(run)
-    assert told.startswith(
+    (sentences,) = problems(run)
+    assert sentences.startswith(
         "the review policy changed within the day: monitor ran with another one than score"
     )
-    assert f"tollgate backfill --from {DAY} --to {DAY} --rerun" in told
-    assert any(what == told for _, what in standing(run).attention)
+    assert f"tollgate backfill --from {DAY} --to {DAY} --rerun" in sentences
+    assert any(what == sentences for _, what in standing(run).attention)
 
     record(with_capacity(run, 50), "score", release="a")
     assert problems(run) == (), "the whole day ran with one policy in the end"
@@ -83,9 +83,9 @@ def test_a_day_scored_again_after_it_was_watched_names_both_releases(run: Run) -
     record(run, "monitor", release="a")
     assert problems(run) == ()
     record(run, "score", release="b")
-    (told,) = problems(run)
+    (sentences,) = problems(run)
     assert (
-        told
+        sentences
         == f"scored again by b after the watch had judged a: tollgate run monitor --from {DAY} --to"
         f" {DAY}"
     )

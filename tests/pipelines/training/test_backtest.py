@@ -83,7 +83,7 @@ def _plain_sizes(history: History, start: date) -> dict[str, int]:
             and first_report[event.customer_id] < midnight(event.day)
         )
     ]
-    known = {number for number, when in reported.items() if when <= end_of_lake}
+    reported_numbers = {number for number, when in reported.items() if when <= end_of_lake}
     return {
         "n_train": len(train),
         "n_train_fraud": sum(
@@ -92,7 +92,7 @@ def _plain_sizes(history: History, start: date) -> dict[str, int]:
             if event.transaction_id in reported
         ),
         "n_test": len(test),
-        "n_test_fraud": sum(event.transaction_id in known for event in test),
+        "n_test_fraud": sum(event.transaction_id in reported_numbers for event in test),
     }
 
 

@@ -36,9 +36,9 @@ def _events(drawn):
 @settings(deadline=None)
 def test_labels_as_known_equal_the_oracle(drawn, hour):
     events, as_of = list(_events(drawn)), START + timedelta(hours=hour)
-    found = labels_at(frame_of(events), FRAUD, as_of)
+    labels = labels_at(frame_of(events), FRAUD, as_of)
     expected = [label_at(time, [] if at is None else [at], as_of, 7) for _, time, _, at in events]
-    assert [None if math.isnan(value) else int(value) for value in found] == expected
+    assert [None if math.isnan(value) else int(value) for value in labels] == expected
 
 
 @given(EVENTS, st.integers(0, 3))

@@ -127,16 +127,16 @@ def test_what_differs_is_named(trained: tuple[Run, TrainResult], what: str) -> N
             features.digest,
         ),
     }
-    changed, told, text = changes[what]
+    changed, change, text = changes[what]
     try:
         _recorded(run, result, **changed)
-        found = reproduce(replace(run), result.release_id)
+        reproduction = reproduce(replace(run), result.release_id)
     finally:
         path.write_text(kept)
-    assert any(name == told and text in there for name, _, there in found.differences), (
-        found.differences
+    assert any(name == change and text in there for name, _, there in reproduction.differences), (
+        reproduction.differences
     )
-    assert found.equal == (what in {"environment", "features", "seed"}), (
+    assert reproduction.equal == (what in {"environment", "features", "seed"}), (
         "what does no harm is told all the same"
     )
 
@@ -145,9 +145,9 @@ def test_rows_that_were_deleted_for_good_are_named_as_the_reason(
     trained: tuple[Run, TrainResult], tmp_path: Path
 ) -> None:
     """On a copy of lake and ledger: this lake has no earlier version any more afterwards."""
-    known, result = trained
-    shutil.copytree(known.settings.lake, tmp_path / "lake")
-    run = on_ledger_copy(known, tmp_path)
+    record, result = trained
+    shutil.copytree(record.settings.lake, tmp_path / "lake")
+    run = on_ledger_copy(record, tmp_path)
     run = replace(run, settings=run.settings.model_copy(update={"lake": str(tmp_path / "lake")}))
     row: Any = run.lake.read(
         "features", version=result.released.account.data_versions["features"]
@@ -155,9 +155,9 @@ def test_rows_that_were_deleted_for_good_are_named_as_the_reason(
     assert delete_units(run, [str(row["customer_id"])], reason="the court said so").tables[
         "features"
     ]["deleted"]
-    found = reproduce(run, result.release_id)
-    assert not found.equal
-    said = [there for what, _, there in found.differences if what == "data"]
+    reproduction = reproduce(run, result.release_id)
+    assert not reproduction.equal
+    said = [there for what, _, there in reproduction.differences if what == "data"]
     assert "cannot be read any more: [FAILED_READ_FILE" in "".join(said)
     assert "were deleted for good on 2026-" in said[0]
     assert "the court said so" in said[0]

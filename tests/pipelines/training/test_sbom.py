@@ -24,12 +24,12 @@ RECORD = release_account(
 
 
 def test_it_names_what_is_installed_of_the_lock_the_jars_and_the_model() -> None:
-    told = bill_of_materials(RECORD)
-    assert (told["bomFormat"], told["specVersion"], told["version"]) == ("CycloneDX", "1.6", 1)
-    assert told["metadata"]["component"]["hashes"] == [
+    bill = bill_of_materials(RECORD)
+    assert (bill["bomFormat"], bill["specVersion"], bill["version"]) == ("CycloneDX", "1.6", 1)
+    assert bill["metadata"]["component"]["hashes"] == [
         {"alg": "SHA-256", "content": RECORD.model_digest}
     ]
-    purls = [one["purl"] for one in told["components"] if "purl" in one]
+    purls = [component["purl"] for component in bill["components"] if "purl" in component]
     assert len(purls) > 200
     assert all(
         re.fullmatch(r"pkg:(pypi/[a-z0-9-]+|maven/[\w.-]+/[\w.-]+)@[^\s@]+", purl) for purl in purls
@@ -40,9 +40,9 @@ def test_it_names_what_is_installed_of_the_lock_the_jars_and_the_model() -> None
     assert not [purl for purl in purls if purl.startswith("pkg:pypi/pytest@")], (
         "tools of developers took no part"
     )
-    references = [one["bom-ref"] for one in told["components"]]
+    references = [component["bom-ref"] for component in bill["components"]]
     assert len(references) == len(set(references))
-    assert bill_of_materials(RECORD) == told
+    assert bill_of_materials(RECORD) == bill
 
 
 def test_another_version_than_the_locks_is_told(

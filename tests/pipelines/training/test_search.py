@@ -63,12 +63,12 @@ def test_nothing_from_the_test_days_on_changes_the_choice_or_the_model():
     changed.loc[later, ["amount", "noise"]] = 0.0
     changed["reported_at"] = frame["reported_at"].where(frame["reported_at"] <= SPLIT.known_at)
     assert not changed.equals(frame)
-    one, other = (
+    first, other = (
         choose_parameters(history, use_case, NAMES, SPLIT) for history in (frame, changed)
     )
-    assert one == other
+    assert first == other
     models = [
-        fit_for(history, use_case, NAMES, SPLIT, one.parameters).save_raw("ubj")
+        fit_for(history, use_case, NAMES, SPLIT, first.parameters).save_raw("ubj")
         for history in (frame, changed)
     ]
     assert models[0] == models[1]

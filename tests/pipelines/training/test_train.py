@@ -123,10 +123,10 @@ def _judged_by_hand(history: History) -> tuple[pd.DataFrame, np.ndarray]:
     """Rows of the test week without cards whose fraud, since the train week began, was reported
     before the day.
     """
-    known = history.fraud_reports[
+    known_reports = history.fraud_reports[
         history.fraud_reports["reported_at"] <= pd.Timestamp(AS_OF, tz="UTC")
     ]
-    reported = dict(zip(known["transaction_id"], known["reported_at"], strict=True))
+    reported = dict(zip(known_reports["transaction_id"], known_reports["reported_at"], strict=True))
     features = history.features
     first_test, train_week = AS_OF - timedelta(days=14), AS_OF - timedelta(days=28)
     blocked: dict[int, pd.Timestamp] = {}
@@ -442,14 +442,14 @@ def test_a_lake_that_cannot_be_learnt_from_is_told(
         store_history(run, replace(history, fraud_reports=history.fraud_reports[recent]))
     else:
         store_table(run, "transactions", history.transactions)
-    told = {
+    expected = {
         "part of a day": ["features are not complete", f"{ROWS_A_DAY - 1} rows", "2026-10-27"],
         "no reports": ["nothing to learn from", "positive"],
         "no features": ["nothing to train on", "missing: features, fraud_reports"],
     }[damage]
     with pytest.raises(TollgateError) as caught:
         train(run, AS_OF)
-    for text in told:
+    for text in expected:
         assert text in str(caught.value)
 
 

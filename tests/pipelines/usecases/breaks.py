@@ -32,8 +32,10 @@ def places_of(breaks: Sequence[Break], use_case: UseCase = USE_CASE) -> list[str
     taken.
     """
     parts: dict[str, Any] = {}
-    for one in breaks:
-        parts[one.section] = one.change(parts.get(one.section, getattr(use_case, one.section)))
+    for broken in breaks:
+        parts[broken.section] = broken.change(
+            parts.get(broken.section, getattr(use_case, broken.section))
+        )
     try:
         replace(use_case, **parts)
     except DeclarationError as error:

@@ -29,27 +29,35 @@ from tests.pipelines.usecases.breaks import Break, all_breaks, places_of
 BREAKS = all_breaks()
 
 
-@pytest.mark.parametrize("broken", BREAKS, ids=lambda one: one.place)
+@pytest.mark.parametrize("broken", BREAKS, ids=lambda broken: broken.place)
 def test_a_single_break_is_named(broken: Break) -> None:
     assert broken.place in places_of([broken])
 
 
-@given(st.lists(st.sampled_from(BREAKS), min_size=2, max_size=12, unique_by=lambda one: one.place))
+@given(
+    st.lists(
+        st.sampled_from(BREAKS), min_size=2, max_size=12, unique_by=lambda broken: broken.place
+    )
+)
 def test_every_one_of_several_breaks_is_named_in_one_error(broken: list[Break]) -> None:
     compatible = _without_hidden(broken)
     named = places_of(compatible)
-    assert [one.place for one in compatible if one.place not in named] == []
+    assert [
+        broken_place.place for broken_place in compatible if broken_place.place not in named
+    ] == []
 
 
 def _without_hidden(broken: list[Break]) -> list[Break]:
     """The breaks without those whose place another one takes away: a value that is replaced as a
     whole has no parts.
     """
-    replaced = [one.place for one in broken if one.place.count(".") == 1 and "[" not in one.place]
+    replaced = [
+        place.place for place in broken if place.place.count(".") == 1 and "[" not in place.place
+    ]
     kept = []
-    for one in broken:
-        if not any(one.place.startswith((f"{place}[", f"{place}.")) for place in replaced):
-            kept.append(one)
+    for candidate in broken:
+        if not any(candidate.place.startswith((f"{place}[", f"{place}.")) for place in replaced):
+            kept.append(candidate)
     return kept
 
 

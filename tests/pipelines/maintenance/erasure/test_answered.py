@@ -80,9 +80,9 @@ def test_a_scorer_that_reads_the_journal_goes_on_and_a_new_one_knows_nothing_of_
     assert (again.flags & Flag.REPEATED).all()
     running.close()
     fresh = LiveEngine(run)
-    known = set(fresh.state("customer", CARD).event_ids.tolist())
+    event_ids = set(fresh.state("customer", CARD).event_ids.tolist())
     fresh.close()
-    assert not known & MINE
+    assert not event_ids & MINE
 
 
 def test_nothing_is_deleted_while_the_log_is_being_written(run: Run) -> None:

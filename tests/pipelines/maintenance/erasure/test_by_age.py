@@ -42,14 +42,14 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     counted = delete_by_age(run, TODAY, dry_run=True)
     assert run.lake.versions(["features", "transactions"]) == versions
     deleted = delete_by_age(run, TODAY)
-    assert {name: one.deleted for name, one in deleted.items()} == {
+    assert {name: part.deleted for name, part in deleted.items()} == {
         "features": 60,
         "landing": 3,
         "alert_lists": 2,
         "reports": 0,
     }
-    assert {name: one.deleted for name, one in counted.items()} == {
-        n: one.deleted for n, one in deleted.items()
+    assert {name: part.deleted for name, part in counted.items()} == {
+        n: part.deleted for n, part in deleted.items()
     }
     assert [unread_file.path for unread_file in unread_of(deleted)] == [
         "alerts/old.xlsx",
@@ -67,5 +67,5 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     assert len(list((home / "reports").iterdir())) == 8
     entry = run.ledger.audit_entries("retain")[0]["detail"]
     assert entry["tables"]["features"] == deleted["features"].to_json()
-    assert not any(one.deleted for one in delete_by_age(run, TODAY).values())
+    assert not any(part.deleted for part in delete_by_age(run, TODAY).values())
     assert len(run.ledger.audit_entries("retain")) == 1

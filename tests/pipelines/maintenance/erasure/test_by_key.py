@@ -95,8 +95,8 @@ def land_days(landing: Landing) -> None:
                 [*others[20:], *the_cards(number)],
                 with_reports=False,
             )
-        told = [IDS[0], 3] if number == 2 else []
-        land(landing, day(number), reports(day(number), told), feed="fraud_reports")
+        fraud_ids = [IDS[0], 3] if number == 2 else []
+        land(landing, day(number), reports(day(number), fraud_ids), feed="fraud_reports")
 
 
 def night(run: Run, days: DayRange) -> None:
@@ -231,7 +231,9 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
         "alerts": 3,
         "customer_state": 1,
     }
-    assert {feed: (told["rows"], told["files"]) for feed, told in counted.landing.items()} == {
+    assert {
+        feed: (counts["rows"], counts["files"]) for feed, counts in counted.landing.items()
+    } == {
         "transactions": (6, 3),
         "fraud_reports": (1, 1),
     }

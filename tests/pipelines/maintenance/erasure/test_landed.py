@@ -33,8 +33,8 @@ def landed(landing: Landing) -> None:
     """A day of two Parquet parts, the second with the card's rows, and one of text in which they
     look otherwise.
     """
-    mine = [{**row, "customer_id": CARD} for row in events(day(0), 2, start=900)]
-    land(landing, day(0), events(day(0), 5), [*events(day(0), 5, start=50), *mine])
+    card_rows = [{**row, "customer_id": CARD} for row in events(day(0), 2, start=900)]
+    land(landing, day(0), events(day(0), 5), [*events(day(0), 5, start=50), *card_rows])
     rows: list[dict[str, Any]] = [as_text(row) for row in events(day(1), 4)]
     rows[1] |= {"customer_id": f" {CARD}"}
     rows[2] |= {"customer_id": f"{CARD}.0", "amount": 'a "b", c'.replace(",", ";")}
@@ -57,15 +57,15 @@ def content(landing: Landing, number: int, scratch: Path) -> list[Any]:
 
 def holders(storage: Any) -> list[str]:
     """Files below the root that hold the card."""
-    found = []
+    paths = []
     for path in storage.files(FEED):
         kept = storage.read(path)
         if path.endswith(".parquet"):
             kept = str(pq.read_table(pa.BufferReader(kept)).to_pylist()).encode()
         if path.endswith(".gz"):
             kept = gzip.decompress(kept)
-        found += [path] if str(CARD).encode() in kept else []
-    return found
+        paths += [path] if str(CARD).encode() in kept else []
+    return paths
 
 
 @pytest.mark.parametrize("place", ["folder", "s3"])

@@ -96,12 +96,12 @@ def test_reports_are_counted_by_their_delay(run: Run) -> None:
         made = first[first.dt.date == day]
         delays = made - events.reindex(made.index)
         late = int((delays > timedelta(days=7)).sum())
-        found = account.reports
+        by_delay = account.reports
         if made.empty:
-            assert found is None
+            assert by_delay is None
             continue
-        assert (found.reported, found.late) == (len(made), late)
-        assert found.unmatched == 0
+        assert (by_delay.reported, by_delay.late) == (len(made), late)
+        assert by_delay.unmatched == 0
     assert any(account.reports and account.reports.late for account in accounts.values())
 
 

@@ -144,9 +144,9 @@ def test_reports_of_events_before_the_first_day_are_not_taken_for_late(settings:
     assert standing(run).reports == counted
     later = first + timedelta(days=reach)
     run = recorded(settings, {later: counted})
-    found = standing(run).reports
-    assert found is not None
-    assert (found.reported, found.late) == (160, 40)
+    delays = standing(run).reports
+    assert delays is not None
+    assert (delays.reported, delays.late) == (160, 40)
 
 
 def test_without_any_report_nothing_is_told(settings: Settings) -> None:

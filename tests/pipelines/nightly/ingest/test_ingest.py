@@ -73,8 +73,8 @@ def test_a_days_rows_are_in_the_lake_as_they_landed(run: Run, landing: Landing) 
         ("source_day", "date"),
     ]
     expected = sorted(((*row.values(), D, D) for row in rows), key=lambda row: row[0])
-    found = sorted(table(run), key=lambda row: row[0])
-    assert [(*row[:1], row[1], *row[2:]) for row in found] == [
+    stored = sorted(table(run), key=lambda row: row[0])
+    assert [(*row[:1], row[1], *row[2:]) for row in stored] == [
         (row[0], row[1].isoformat(), *row[2:]) for row in expected
     ]
     record = run.ledger.latest(IngestAccount)[D]

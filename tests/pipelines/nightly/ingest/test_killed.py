@@ -96,10 +96,11 @@ def test_a_killed_ingest_leaves_old_or_new_and_the_next_one_completes(
         assert (account.rows_in, account.accepted) == (401, 401)
         shutil.rmtree(run.settings.home)
     assert outcomes["all new"] < outcomes.total(), "no kill came before the end"
-    told = ", ".join(f"{what} {count} times" for what, count in outcomes.items())
+    summary = ", ".join(f"{what} {count} times" for what, count in outcomes.items())
     tried(
         outcomes.total(),
-        f"each table old or new ({told}); after the next run all {len(new['transactions'])} rows",
+        f"each table old or new ({summary}); after the next run all"
+        f" {len(new['transactions'])} rows",
     )
 
 
@@ -119,7 +120,7 @@ def ingest_until(settings: Settings, name: str, files: int, *, java_only: bool) 
     new in a table.
     """
     place = Path(settings.lake) / settings.use_case / name
-    known = paths(place)
+    paths_before = paths(place)
     command = [str(Path(sys.executable).parent / "tollgate"), "run", "ingest"]
     command += ["--from", str(DAYS.first), "--to", str(DAYS.last)]
     environment = {
@@ -132,7 +133,7 @@ def ingest_until(settings: Settings, name: str, files: int, *, java_only: bool) 
         new: set[Path] = set()
         deadline = time.monotonic() + PATIENCE
         while process.poll() is None and len(new) < files and time.monotonic() < deadline:
-            new |= paths(place) - known
+            new |= paths(place) - paths_before
             time.sleep(0.002)
         kill(process, java_only=java_only)
         assert time.monotonic() < deadline, "neither so many files nor an end came in time"

@@ -91,8 +91,10 @@ def require_equal(run: Run, expected: World) -> None:
     records = run.ledger.latest("ingest", status="done")
     for on, books in expected.books.items():
         account = records[on].account
-        found = {name: getattr(account, name) for name in ("accepted", "quarantined", "duplicates")}
-        assert (on, found) == (
+        counts = {
+            name: getattr(account, name) for name in ("accepted", "quarantined", "duplicates")
+        }
+        assert (on, counts) == (
             on,
             {
                 "accepted": books.accepted,

@@ -72,23 +72,23 @@ def test_every_kind_of_poison_is_quarantined_under_its_rule(run: Run, tried: Tri
         "late": 0,
     }
     rules = Counter(rule for _, rule in POISON.values()) + Counter(malformed_row=2)
-    found = quarantine(run)
-    assert account.rules == dict(rules) == dict(Counter(row["rule"] for row in found))
+    quarantined = quarantine(run)
+    assert account.rules == dict(rules) == dict(Counter(row["rule"] for row in quarantined))
     assert {row["transaction_id"] for row in map(as_row, table(run))} == {
         int(row["transaction_id"] or 0) for row in rows[len(POISON) :]
     }
-    reasons = {row["reason"] for row in found}
+    reasons = {row["reason"] for row in quarantined}
     assert 'amount ["twelve"] is not a decimal(12,2)' in reasons
     assert "transaction_id is empty" in reasons
     assert f"event_time 2027-01-01 00:00:00 lies after its landing day {D}" in reasons
     assert "amounts are never negative: amount >= 0 does not hold" in reasons
-    for row in found:
+    for row in quarantined:
         assert (row["day"], row["feed"], row["file"]) == (D, "transactions", "part-0.csv.gz")
         assert json.loads(row["raw"])
-    assert any("twelve" in row["raw"] for row in found)
-    assert not [row for row in found if CARD in row["raw"] or CARD in row["reason"]]
-    assert [row for row in found if "************1111" in row["raw"]]
-    tried(bad, f"{len(found)} quarantined under {len(rules)} rules, {4202 - bad:,} accepted")
+    assert any("twelve" in row["raw"] for row in quarantined)
+    assert not [row for row in quarantined if CARD in row["raw"] or CARD in row["reason"]]
+    assert [row for row in quarantined if "************1111" in row["raw"]]
+    tried(bad, f"{len(quarantined)} quarantined under {len(rules)} rules, {4202 - bad:,} accepted")
 
 
 def as_row(values: tuple[object, ...]) -> dict[str, object]:

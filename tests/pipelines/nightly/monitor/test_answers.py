@@ -35,15 +35,15 @@ def run(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Run:
     """A home with a champion after another, and a policy that answers."""
     for name, value in settings.environment().items():
         monkeypatch.setenv(name, value)
-    found = Run(
+    made = Run(
         settings, replace(USE_CASE, watch=POLICY), run_id="r", actor="monitor", clock=lambda: AT
     )
     for seed in (1, 2):
-        release = stored_release(found, seed, "approved").release_id
-        found.ledger.move_champion(
-            release, expected=found.ledger.champion(), reason="", actor="t", at=AT
+        release = stored_release(made, seed, "approved").release_id
+        made.ledger.move_champion(
+            release, expected=made.ledger.champion(), reason="", actor="t", at=AT
         )
-    return found
+    return made
 
 
 class Nights:

@@ -49,7 +49,7 @@ def rows_of(day: date, rows: int = 4000) -> dict[str, np.ndarray]:
 
 def profile(rows: Mapping[str, np.ndarray], **given: object) -> DayProfile:
     """The profile of a day's events, as the monitor makes it."""
-    n, found = len(rows["amount"]), {"reports": 60, "rejected": 0.001, "release": "r"} | given
+    n, fields = len(rows["amount"]), {"reports": 60, "rejected": 0.001, "release": "r"} | given
     time = np.arange(n)
     features = {name: rows[name] for name in ("count_30d", "ratio")}
     return DayProfile(
@@ -67,7 +67,7 @@ def profile(rows: Mapping[str, np.ndarray], **given: object) -> DayProfile:
         coherence=coherence(rows["key"], time, {"count_30d": rows["count_30d"]}),
         score=sketch(logit(rows["score"])),
         tail=float(np.mean(rows["score"] >= 0.5)) if n else None,
-        **found,  # type: ignore[arg-type]
+        **fields,  # type: ignore[arg-type]
     )
 
 
@@ -196,7 +196,7 @@ def test_each_trouble_has_its_name(
 ) -> None:
     diagnosis = told(past, damaged(change))
     assert (diagnosis.cause, diagnosis.severity) == (cause, severity), diagnosis.describe()
-    assert evidence in {one.name for one in diagnosis.evidence}, diagnosis.describe()
+    assert evidence in {signal.name for signal in diagnosis.evidence}, diagnosis.describe()
     assert diagnosis.runbook
 
 
@@ -209,8 +209,8 @@ def test_fallen_performance_is_a_concept_where_all_else_was_still(
     assert diagnosis.subject_day == TODAY - timedelta(days=7)
     moved = told(past, today, hits=30, missed=60, causes={TODAY - timedelta(days=7): "inputs"})
     assert moved.cause == "harmful", "the inputs of that day had moved"
-    known = told(past, today, hits=30, missed=60, causes={TODAY - timedelta(days=7): "bug"})
-    assert (known.cause, known.severity) == ("echo", "none"), "it was told on that day"
+    again = told(past, today, hits=30, missed=60, causes={TODAY - timedelta(days=7): "bug"})
+    assert (again.cause, again.severity) == ("echo", "none"), "it was told on that day"
 
 
 def test_missing_labels_are_a_feed_and_say_nothing_of_performance(
@@ -241,7 +241,10 @@ def test_the_second_day_of_a_holiday_is_not_made_usual_by_the_first() -> None:
         hit_scores(rows)
         past[day] = profile(rows)
         diagnosis = told(
-            {then: one for then, one in past.items() if then < day}, past[day], day, causes=causes
+            {earlier: profile_then for earlier, profile_then in past.items() if earlier < day},
+            past[day],
+            day,
+            causes=causes,
         )
         causes[day] = diagnosis.cause
     assert list(causes.values()) == ["harmful", "harmful"]
@@ -250,13 +253,15 @@ def test_the_second_day_of_a_holiday_is_not_made_usual_by_the_first() -> None:
 def test_a_floor_is_wider_where_few_days_say_how_far_usual_days_are_from_each_other() -> None:
     days = [FIRST + timedelta(days=n) for n in range(36)]
     past = {day: profile(rows_of(day)) for day in days[:35]}
-    for known, cause in ((15, "well"), (35, "bug")):
-        rows = rows_of(days[known])
+    for weeks_of_days, cause in ((15, "well"), (35, "bug")):
+        rows = rows_of(days[weeks_of_days])
         rows["ratio"] = rows["ratio"] + 0.13 * np.std(rows["ratio"])
         assert (
-            told({day: past[day] for day in days[:known]}, profile(rows), days[known]).cause
+            told(
+                {day: past[day] for day in days[:weeks_of_days]}, profile(rows), days[weeks_of_days]
+            ).cause
             == cause
-        ), known
+        ), weeks_of_days
 
 
 def test_days_that_were_broken_are_no_measure_of_what_is_usual(
@@ -326,7 +331,7 @@ def test_counts_that_chance_alone_may_take_away_are_no_broken_feed(usual: int) -
         for n in range(35)
     }
     assert told(days, profile(rows_of(TODAY), reports=0)).cause == "well"
-    few = {day: replace(one, rows=usual) for day, one in days.items()}
+    few = {day: replace(earlier_profile, rows=usual) for day, earlier_profile in days.items()}
     assert told(few, DayProfile(rows=0)).cause == "unjudged"
 
 
@@ -363,11 +368,11 @@ def test_a_handful_of_rows_does_not_tear_a_feature_from_its_key(
         rare = np.where(np.arange(len(rows["count_30d"])) < count, 0.5, 0.0)
         days = {
             day: replace(
-                one,
-                features={**one.features, "count_30d": sketch(rare)},
+                earlier_profile,
+                features={**earlier_profile.features, "count_30d": sketch(rare)},
                 coherence={"count_30d": 0.95},
             )
-            for day, one in past.items()
+            for day, earlier_profile in past.items()
         }
         today = profile(rows)
         today = replace(

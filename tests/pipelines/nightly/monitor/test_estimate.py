@@ -93,7 +93,7 @@ def test_the_feature_that_moved_the_scores_is_named_first() -> None:
 
     moved = today.assign(b=today["b"] + 3, d=today["d"] + 50)
     shares = explain(reference, moved, list("abcd"), score)
-    assert [one.feature for one in shares] == ["b"], "d moved most, and the scores do not use it"
+    assert [part.feature for part in shares] == ["b"], "d moved most, and the scores do not use it"
     assert shares[0].share > 0.8
     constant = explain(reference, today.assign(c=0.0), list("abcd"), score)
     assert constant[0].feature == "c"

@@ -234,13 +234,13 @@ def test_a_person_closes_an_incident_with_a_reason(
     number = str(run.ledger.incidents()[0].incident_id)
     for name, value in run.settings.environment().items():
         monkeypatch.setenv(name, value)
-    for wrong, told in (
+    for wrong, message in (
         (["--resolve", "77", "--reason", "x"], "no open incident has this number"),
         (["--resolve", number], "an incident is closed with a reason"),
     ):
         refused = CliRunner().invoke(build_app(), ["oncall", *wrong])
         assert isinstance(refused.exception, UsageError)
-        assert told in str(refused.exception)
+        assert message in str(refused.exception)
         assert run.ledger.incidents(open_only=True)
     done = CliRunner().invoke(build_app(), ["oncall", "--resolve", number, "--reason", "looked at"])
     assert "no open incident" in done.output

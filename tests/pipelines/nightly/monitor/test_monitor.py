@@ -112,7 +112,9 @@ def test_a_fortnight_is_watched_in_one_commit_and_only_the_shifted_day_drifts(
     assert run.lake.version("metrics") == 0
     detected = {day: account.drift.detected for day, account in result.accounts.items()}
     assert detected == {day: day == LAST for day in SCORED}, "weekends among them"
-    assert metric(run, "drift_detected") == {day: float(found) for day, found in detected.items()}
+    assert metric(run, "drift_detected") == {
+        day: float(is_detected) for day, is_detected in detected.items()
+    }
     account = result.accounts[LAST]
     assert account.retrain.asked is True
     harm = account.diagnosis
@@ -142,15 +144,15 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
     predictions = run.lake.read("predictions").toPandas()
     judged = 0
     for day, account in result.accounts.items():
-        subject, found = day - delay, account.performance
+        subject, performance = day - delay, account.performance
         if subject not in SCORED:
-            assert found is None
+            assert performance is None
             continue
         rows = predictions[predictions["day"] == subject]
         reports = [(events[event], at) for event, at in reported.items()]
         known_units = known_on(subject, reports, run.use_case.review.detected_days)
         until = midnight(subject + delay + timedelta(days=1))
-        told = [
+        scored = [
             (
                 row.customer_id,
                 row.score,
@@ -158,12 +160,12 @@ def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
             )
             for row in rows.itertuples()
         ]
-        openly = [(value, positive) for unit, value, positive in told if unit not in known_units]
-        assert found.subject_day == subject
-        assert found.n == len(openly) < len(told)
-        assert found.positives == sum(positive for _, positive in openly) > 0
-        assert found.average_precision == pytest.approx(average_precision(openly))
-        assert found.card_precision == pytest.approx(list_precision(told, known_units, 20))
+        openly = [(value, positive) for unit, value, positive in scored if unit not in known_units]
+        assert performance.subject_day == subject
+        assert performance.n == len(openly) < len(scored)
+        assert performance.positives == sum(positive for _, positive in openly) > 0
+        assert performance.average_precision == pytest.approx(average_precision(openly))
+        assert performance.card_precision == pytest.approx(list_precision(scored, known_units, 20))
         judged += 1
     assert judged == len(SCORED) - 7
     assert metric(run, "card_precision") == {
@@ -207,18 +209,18 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
                 row for row in rows if ranks[row["terminal_id"]] * 8 // len(ranks) == 2
             ],
         }
-        found = {row.slice: row for row in account.slices}
-        assert list(found) == [piece.name for piece in run.use_case.evidence.slices]
-        for name, mine in expected.items():
-            frauds, row = [one for one in mine if one["fraud"]], found[name]
-            assert (row.events, row.positives) == (len(mine), len(frauds)), name
+        stored = {row.slice: row for row in account.slices}
+        assert list(stored) == [piece.name for piece in run.use_case.evidence.slices]
+        for name, expected_rows in expected.items():
+            frauds, row = [row for row in expected_rows if row["fraud"]], stored[name]
+            assert (row.events, row.positives) == (len(expected_rows), len(frauds)), name
             assert row.caught == sum(fraud["customer_id"] in listed for fraud in frauds)
             missed = sum(fraud["amount"] for fraud in frauds if fraud["customer_id"] not in listed)
             assert row.missed_money == pytest.approx(missed)
             enough = len(frauds) >= FEW
             outcomes.add(enough)
             precision = (
-                average_precision([(one["score"], one["fraud"]) for one in mine])
+                average_precision([(row["score"], row["fraud"]) for row in expected_rows])
                 if enough
                 else None
             )
@@ -233,11 +235,11 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
         .select("segment", "value")
         .collect()
     )
-    told = [
+    measured = [
         (r.slice, r.average_precision) for a in result.accounts.values() for r in a.slices or ()
     ]
     assert sorted(map(tuple, rows)) == sorted(
-        (name, value) for name, value in told if value is not None
+        (name, value) for name, value in measured if value is not None
     )
 
 
@@ -285,12 +287,12 @@ def test_a_day_watched_again_leaves_the_same_rows_and_the_same_wish(
 
 
 def test_the_cool_down_knows_what_was_asked_for_before(run: Run) -> None:
-    asked = LAST - timedelta(days=3)
+    asked_on = LAST - timedelta(days=3)
     account = monitor_account(drift={"detected": True}, retrain={"asked": True, "reason": "x"})
-    run.ledger.record_stage(asked, account, "done", run_id="r", at=AT)
+    run.ledger.record_stage(asked_on, account, "done", run_id="r", at=AT)
     retrain = monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST].retrain
     assert retrain.asked is False
-    assert str(asked) in retrain.reason
+    assert str(asked_on) in retrain.reason
 
 
 def test_without_a_reference_drift_is_not_judged_and_says_why(run: Run) -> None:
@@ -371,15 +373,15 @@ def test_a_day_with_history_is_told_apart_estimated_and_explained(
 
     account = monitor(run, DayRange.single(LAST), evidently=False).accounts[LAST]
 
-    found = account.diagnosis
-    assert found.cause == "harmful", found.summary
-    assert "amount" in {signal.name for signal in found.evidence}
+    diagnosis = account.diagnosis
+    assert diagnosis.cause == "harmful", diagnosis.summary
+    assert "amount" in {signal.name for signal in diagnosis.evidence}
     assert account.explained, "amounts and their means moved the scores"
     assert 0 <= account.estimate.low <= account.estimate.precision <= account.estimate.high <= 1
     assert account.retrain.asked is True
     page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
     assert "Inputs moved" in page
-    assert f"Runbook: {found.runbook}" in page
+    assert f"Runbook: {diagnosis.runbook}" in page
     severities = [
         row["value"] for row in run.lake.read("metrics").where("metric = 'severity'").collect()
     ]

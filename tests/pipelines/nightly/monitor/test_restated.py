@@ -37,8 +37,8 @@ def _correct_labels(run: Run) -> None:
     run.lake.replace_days(
         kept, "fraud_reports", DayRange.single(BEFORE), provenance=run.provenance("ingest")
     )
-    known = run.ledger.latest(IngestAccount, first=BEFORE, last=BEFORE)[BEFORE].account
-    corrected = known.replaced(changed={"fraud_reports": (BEFORE,), "transactions": ()})
+    ingested = run.ledger.latest(IngestAccount, first=BEFORE, last=BEFORE)[BEFORE].account
+    corrected = ingested.replaced(changed={"fraud_reports": (BEFORE,), "transactions": ()})
     run.ledger.record_stage(BEFORE, corrected, "done", run_id="again", at=AT)
 
 

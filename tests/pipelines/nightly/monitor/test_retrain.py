@@ -105,9 +105,9 @@ def test_days_that_run_out_of_order_never_ask_too_often(
 
 @given(DRIFTS, POLICIES)
 def test_running_a_day_again_decides_the_same(drift: list[bool], policy: DriftPolicy) -> None:
-    asked = {day(number) for number in nights(drift, policy)}
+    days_asked = {day(number) for number in nights(drift, policy)}
     drifted = {day(number): value for number, value in enumerate(drift)}
     for number in range(len(drift)):
         seen = {when: value for when, value in drifted.items() if when <= day(number)}
-        before = {when for when in asked if when <= day(number)}
-        assert decide(day(number), seen, before, policy).asked == (day(number) in asked)
+        before = {when for when in days_asked if when <= day(number)}
+        assert decide(day(number), seen, before, policy).asked == (day(number) in days_asked)

@@ -126,8 +126,8 @@ def _mlflow_file(run: Run) -> Path:
 @pytest.mark.slow
 def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run) -> None:
     first, second = _release(run, 1), _release(run, 2)
-    for one in (first, second):
-        _champion(run, one.release_id)
+    for release_id in (first, second):
+        _champion(run, release_id.release_id)
     assert follow(run) == ()
     assert _alias(run) == second.release_id
     assert watch_stores(run) == ()
@@ -145,7 +145,7 @@ def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run)
 
     repaired = repair_mlflow(run)
     assert f"the alias champion names {second.release_id}" in repaired.done
-    assert any("pictures" in one for one in repaired.not_done)
+    assert any("pictures" in line for line in repaired.not_done)
     assert (_alias(run), _lost(run)) == (second.release_id, {})
     assert not run.ledger.incidents(open_only=True)
     earlier = str(run.ledger.release(first.release_id).account.mlflow_run_id)
@@ -162,8 +162,8 @@ def test_an_mlflow_that_was_lost_names_nothing_wrong_and_is_made_again(run: Run)
 @pytest.mark.slow
 def test_version_numbers_come_back_where_mlflow_has_them_free(run: Run) -> None:
     made = [_release(run, seed) for seed in (1, 2)]
-    for one in made:
-        _champion(run, one.release_id)
+    for release_id in made:
+        _champion(run, release_id.release_id)
     _lose_mlflow(run)
     repair_mlflow(run)
     registry = read_registry(run.settings.mlflow, "fraud", "champion")
@@ -187,8 +187,8 @@ def test_an_alias_that_names_another_model_is_put_right_by_the_next_look(run: Ru
 @pytest.mark.slow
 @pytest.mark.parametrize("damage", ["pages", "files"])
 def test_damage_within_mlflow_is_seen_and_repaired(run: Run, damage: str) -> None:
-    one = _release(run, 1)
-    _champion(run, one.release_id)
+    release_id = _release(run, 1)
+    _champion(run, release_id.release_id)
     follow(run)
     _as_a_new_process()
     if damage == "pages":
@@ -205,8 +205,8 @@ def test_damage_within_mlflow_is_seen_and_repaired(run: Run, damage: str) -> Non
     ]
     assert watch_stores(run)
     repair_mlflow(run)
-    assert (_lost(run), _alias(run)) == ({}, one.release_id)
-    assert release_bundle(run, one.release_id).model in {
+    assert (_lost(run), _alias(run)) == ({}, release_id.release_id)
+    assert release_bundle(run, release_id.release_id).model in {
         path.read_bytes() for path in Path(run.settings.mlflow_artifacts).rglob("model.ubj")
     }
     assert not run.ledger.incidents(open_only=True)
@@ -236,7 +236,7 @@ def test_a_ledger_from_an_older_backup_is_told_and_taken_up_again(run: Run, tmp_
     )
 
     repaired = repair_ledger(older)
-    assert any(second.release_id in one for one in repaired.done)
+    assert any(second.release_id in line for line in repaired.done)
     assert older.ledger.states(second.release_id)[-1]["state"] == "retired"
     assert _lost(older) == {}
 

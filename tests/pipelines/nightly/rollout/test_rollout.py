@@ -167,10 +167,10 @@ def test_a_breach_is_told_and_closed_by_a_later_champion(
     settings: Settings, run: Run, ids: list[str]
 ) -> None:
     with receiving() as hook:
-        told = Settings.build(
+        notified = Settings.build(
             **{**settings.model_dump(exclude_none=True), "notify_webhook": hook.address}
         )
-        run = Run(told, USE, run_id="test-run", actor="rollout", clock=lambda: AT)
+        run = Run(notified, USE, run_id="test-run", actor="rollout", clock=lambda: AT)
         _score(run, 0, not_finite=3)
         advance_and_record(run, 0)
         (opened,) = hook.bodies
@@ -184,7 +184,7 @@ def test_a_breach_is_told_and_closed_by_a_later_champion(
         assert opened["next_step"]
         assert opened["runbook"]
         later = Run(
-            told, USE, run_id="test-run", actor="rollout", clock=lambda: AT + timedelta(days=1)
+            notified, USE, run_id="test-run", actor="rollout", clock=lambda: AT + timedelta(days=1)
         )
         promote(later, ids[1], to="champion", reason="tried again", override=True)
         assert run.ledger.incidents(open_only=True), "it was made before the incident"
@@ -355,16 +355,22 @@ def test_figures_of_a_day_and_what_the_guardrails_make_of_them(run: Run, ids: li
     )
     rng = np.random.default_rng(1)
     units = rng.integers(0, 1000, 4000)
-    theirs = rng.beta(1, 30, 4000)
-    mine = theirs.copy()
-    mine[:4] = [np.nan, np.inf, 0.5, 0.5]
+    champion_scores = rng.beta(1, 30, 4000)
+    challenger_scores = champion_scores.copy()
+    challenger_scores[:4] = [np.nan, np.inf, 0.5, 0.5]
     decided = np.zeros(4000, dtype=bool)
-    found = compare(
-        pair, Scored(scores=theirs, seconds=0.01), Scored(scores=mine, seconds=0.02), units, decided
+    figures = compare(
+        pair,
+        Scored(scores=champion_scores, seconds=0.01),
+        Scored(scores=challenger_scores, seconds=0.02),
+        units,
+        decided,
     )
-    assert found.not_finite == 2
-    assert found.challenger_seconds_per_row == pytest.approx(0.02 / 4000)
-    assert found.champion_units == len({u for u, s in zip(units, theirs, strict=True) if s >= 0.01})
-    outcomes = {check.name: check.outcome for check in judge(found, RolloutPolicy())}
+    assert figures.not_finite == 2
+    assert figures.challenger_seconds_per_row == pytest.approx(0.02 / 4000)
+    assert figures.champion_units == len(
+        {u for u, s in zip(units, champion_scores, strict=True) if s >= 0.01}
+    )
+    outcomes = {check.name: check.outcome for check in judge(figures, RolloutPolicy())}
     assert outcomes["errors"] == "failed"
     assert outcomes["score_distance"] == outcomes["latency"] == outcomes["alert_volume"] == "passed"

@@ -77,12 +77,12 @@ def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(
 
     rows = run.lake.read("predictions").toPandas().set_index("transaction_id").sort_index()
     of_day = {number: rows[rows["day"] == day(number)] for number in (7, 8, 9)}
-    assert {number: set(found["release"]) for number, found in of_day.items()} == {
+    assert {number: set(row["release"]) for number, row in of_day.items()} == {
         7: {RELEASE},
         8: {"rule"},
         9: {RELEASE},
     }
-    assert {number: found["fallback"].all() for number, found in of_day.items()} == {
+    assert {number: row["fallback"].all() for number, row in of_day.items()} == {
         7: False,
         8: True,
         9: False,
@@ -99,7 +99,7 @@ def test_by_policy_the_rule_decides_and_what_the_champion_says_is_stored(
     assert set(rows["champion"]) == {RELEASE}
     alerts = run.lake.read("alerts", days=DayRange.single(day(8))).toPandas()
     assert set(alerts["release"]) == {"rule"}
-    assert alerts["reasons"].map(lambda found: found[0]["feature"]).eq("amount").all()
+    assert alerts["reasons"].map(lambda entry: entry[0]["feature"]).eq("amount").all()
     assert accounts[day(8)].fallback_reason == f"by policy since {day(8)}: a holiday"
     assert [accounts[day(number)].fallback for number in (7, 8, 9)] == [False, True, False]
 
@@ -339,14 +339,16 @@ def test_a_canary_decides_for_its_units_and_both_scores_are_kept(run: Run, world
     promote(run, rival, reason="on")
     account = score(run, DayRange(day(7), day(8))).accounts[day(8)]
     rows = run.lake.read("predictions").toPandas()
-    theirs = in_canary(rows["customer_id"].to_numpy(), rival, share)
-    assert 0.15 < theirs.mean() < 0.45
-    assert (rows["release"] == np.where(theirs, rival, RELEASE)).all()
+    canary_units = in_canary(rows["customer_id"].to_numpy(), rival, share)
+    assert 0.15 < canary_units.mean() < 0.45
+    assert (rows["release"] == np.where(canary_units, rival, RELEASE)).all()
     assert (
-        rows["score"] == np.where(theirs, rows["challenger_score"], rows["champion_score"])
+        rows["score"] == np.where(canary_units, rows["challenger_score"], rows["champion_score"])
     ).all()
     assert (rows["decision"] == (rows["score"] >= 0.5)).all()
-    assert account.comparison.decided_share == pytest.approx(theirs[rows["day"] == day(8)].mean())
+    assert account.comparison.decided_share == pytest.approx(
+        canary_units[rows["day"] == day(8)].mean()
+    )
     alerts = run.lake.read("alerts").toPandas()
     assert set(alerts["release"]) == {RELEASE, rival}
     assert all(len(reasons) == 3 for reasons in alerts["reasons"])
@@ -397,14 +399,14 @@ def test_predictions_from_before_challengers_go_on(run: Run, world: World) -> No
         rows, "predictions", DayRange.single(day(7)), provenance=run.provenance("score")
     )
     score(run, DayRange.single(day(8)))
-    found = (
+    counts = (
         run.lake.read("predictions")
         .groupBy("day")
         .agg({"champion": "count", "score": "count"})
         .collect()
     )
-    assert {row["day"]: row["count(champion)"] for row in found} == {day(7): 0, day(8): 600}
-    assert {row["day"]: row["count(score)"] for row in found} == {day(7): 600, day(8): 600}
+    assert {row["day"]: row["count(champion)"] for row in counts} == {day(7): 0, day(8): 600}
+    assert {row["day"]: row["count(score)"] for row in counts} == {day(7): 600, day(8): 600}
 
 
 def test_a_day_that_two_score_at_once_is_by_the_release_of_the_later_call(

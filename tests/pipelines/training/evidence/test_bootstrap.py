@@ -60,11 +60,11 @@ def test_a_unit_s_rows_share_their_weight_whatever_part_is_looked_at() -> None:
 
 def test_the_same_seed_gives_the_same_weights() -> None:
     unit = np.arange(20)
-    one, same, other = (
+    weights, same, other = (
         Resampling.by_unit(unit, replicates=8, seed=seed).weights for seed in (1, 1, 2)
     )
-    assert np.array_equal(one, same)
-    assert not np.array_equal(one, other)
+    assert np.array_equal(weights, same)
+    assert not np.array_equal(weights, other)
 
 
 def _world(random: np.random.Generator, units: int = 150) -> tuple[np.ndarray, ...]:
@@ -91,8 +91,8 @@ def test_intervals_by_unit_hold_the_truth_about_as_often_as_they_say() -> None:
             label, second, resampling
         )
         point = average_precision(label, first) - average_precision(label, second)
-        found = interval(point, drawn, level=0.9)
-        held += found.low <= truth <= found.high
+        bounds = interval(point, drawn, level=0.9)
+        held += bounds.low <= truth <= bounds.high
     assert 0.84 <= held / 200 <= 0.96
 
 

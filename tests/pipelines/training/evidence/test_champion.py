@@ -36,8 +36,8 @@ def test_three_answers(noise: float, outcome: str, decision: str) -> None:
 
 
 def test_what_is_inconclusive_is_refused_where_the_policy_says_so() -> None:
-    found = contest({CANDIDATE: 0.5125})
-    strict = replace(found, use_case=use_case(inconclusive="refuse"))
+    judged = contest({CANDIDATE: 0.5125})
+    strict = replace(judged, use_case=use_case(inconclusive="refuse"))
     assert Verdict(checks=(keeps_up(strict, CHAMPION_SCORER),)).decision == "refused"
 
 
@@ -53,8 +53,8 @@ def test_the_rule_must_be_beaten_for_sure() -> None:
 
 
 def test_a_hurt_slice_blocks_and_is_named() -> None:
-    found = contest({CANDIDATE: 0.8}, where=lambda frame: (frame["amount"] < 50).to_numpy())
-    check = slices_hold(found, CHAMPION_SCORER, found.rows)
+    judged = contest({CANDIDATE: 0.8}, where=lambda frame: (frame["amount"] < 50).to_numpy())
+    check = slices_hold(judged, CHAMPION_SCORER, judged.rows)
     assert check.outcome == "failed"
     assert "small" in check.subjects
     assert "large" not in check.subjects
@@ -62,13 +62,13 @@ def test_a_hurt_slice_blocks_and_is_named() -> None:
 
 
 def test_a_group_of_keys_that_is_hurt_is_named() -> None:
-    found = contest({CANDIDATE: 1.2}, where=lambda frame: (frame["terminal_id"] < 100).to_numpy())
-    assert "first_keys" in slices_hold(found, CHAMPION_SCORER, found.rows).subjects
+    judged = contest({CANDIDATE: 1.2}, where=lambda frame: (frame["terminal_id"] < 100).to_numpy())
+    assert "first_keys" in slices_hold(judged, CHAMPION_SCORER, judged.rows).subjects
 
 
 def test_slices_without_enough_to_go_by_are_said_to_be_so() -> None:
-    found = contest()
-    check = slices_hold(found, CHAMPION_SCORER, found.rows)
+    judged = contest()
+    check = slices_hold(judged, CHAMPION_SCORER, judged.rows)
     outcome = {row["slice"]: row["outcome"] for row in check.table}
     assert check.outcome == "passed", check.found
     assert outcome["small"] == outcome["large"] == outcome["first_keys"] == "passed"
@@ -78,8 +78,8 @@ def test_slices_without_enough_to_go_by_are_said_to_be_so() -> None:
 
 
 def test_without_a_champion_slices_are_shown_and_none_can_fail() -> None:
-    found = contest({CANDIDATE: 3.0})
-    check = slices_hold(found, NO_CHAMPION, found.rows)
+    judged = contest({CANDIDATE: 3.0})
+    check = slices_hold(judged, NO_CHAMPION, judged.rows)
     assert check.outcome == "not applicable"
     assert {row["slice"] for row in check.table} == {
         "small",
@@ -93,8 +93,8 @@ def test_without_a_champion_slices_are_shown_and_none_can_fail() -> None:
 def test_equal_contenders_are_seldom_said_to_differ_on_any_slice() -> None:
     blocked = 0
     for seed in range(20):
-        found = contest(seed=seed, rows=4000)
-        blocked += slices_hold(found, CHAMPION_SCORER, found.rows).outcome == "failed"
+        judged = contest(seed=seed, rows=4000)
+        blocked += slices_hold(judged, CHAMPION_SCORER, judged.rows).outcome == "failed"
     assert blocked == 0
 
 

@@ -40,17 +40,17 @@ def _plain_cost(found: Contest, score: np.ndarray, threshold: float) -> float:
 
 @pytest.mark.parametrize("threshold", [-9.0, 0.4, 1.2, 9.0])
 def test_the_cost_is_that_of_a_plain_count(threshold: float) -> None:
-    found = contest(rows=1400)
-    score = found.scores[CANDIDATE]
-    assert row_costs(found, score, threshold, "amount").sum() == pytest.approx(
-        _plain_cost(found, score, threshold)
+    judged = contest(rows=1400)
+    score = judged.scores[CANDIDATE]
+    assert row_costs(judged, score, threshold, "amount").sum() == pytest.approx(
+        _plain_cost(judged, score, threshold)
     )
 
 
 def test_only_a_proven_rise_of_cost_blocks() -> None:
-    found = contest()
-    same = money_holds(found, _scorer(1.0), _scorer(1.0))
-    dearer = money_holds(found, _scorer(-1.0), _scorer(1.0))
+    judged = contest()
+    same = money_holds(judged, _scorer(1.0), _scorer(1.0))
+    dearer = money_holds(judged, _scorer(-1.0), _scorer(1.0))
     assert same.outcome == "passed", same.found
     assert dearer.outcome == "failed", dearer.found
     assert dearer.figures["difference_low"] > 0.1 * dearer.figures[CHAMPION]

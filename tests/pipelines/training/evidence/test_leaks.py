@@ -64,14 +64,14 @@ def test_a_kind_that_nothing_is_known_of_is_named() -> None:
 
 
 def _with_features(leak: float) -> tuple[Contest, FeatureSet]:
-    found = contest()
+    judged = contest()
     random = np.random.default_rng(3)
-    noise = random.normal(size=len(found.label))
-    rows = found.rows.assign(
-        is_night=noise, amount=noise if leak == 0 else found.label * leak + noise
+    noise = random.normal(size=len(judged.label))
+    rows = judged.rows.assign(
+        is_night=noise, amount=noise if leak == 0 else judged.label * leak + noise
     )
     features = replace(BASELINE, features=(BASELINE["amount"], BASELINE["is_night"]))
-    return Contest.of(rows, found.label, found.scores, use_case()), features
+    return Contest.of(rows, judged.label, judged.scores, use_case()), features
 
 
 def test_a_feature_that_knows_too_much_alone_is_named_whichever_way_it_points() -> None:
