@@ -113,20 +113,20 @@ def _caught(run: Run) -> Finding:
     """What both lists were worth, once the labels are known: a use case declares the fallback where
     it pays.
     """
-    worths = performance(run, REST).values()
-    rule = sum(worth.worth.hits for worth in worths)
-    model = sum(worth.watched.hits for worth in worths)
+    accounts = performance(run, REST).values()
+    rule = sum(account.worth.hits for account in accounts)
+    model = sum(account.watched.hits for account in accounts)
     return Finding(
         expected=(
             "once labels are known it can be told what the fallback cost or saved: both lists are"
             " judged"
         ),
         happened=(
-            f"{rule} units with positives on the rule's lists of {len(worths)} days, {model} on the"
-            " champion's"
+            f"{rule} units with positives on the rule's lists of {len(accounts)} days, {model} on"
+            " the champion's"
         ),
-        holds=len(worths) == len(REST)
-        and all(worth.model is not None for worth in worths)
+        holds=len(accounts) == len(REST)
+        and all(account.model is not None for account in accounts)
         and rule + model > 0,
     )
 

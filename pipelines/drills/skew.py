@@ -46,21 +46,21 @@ def skew(settings: Settings) -> Sequence[Finding]:
     honest, label = _test_rows(run)
     before = run.ledger.champion()
     let_it_leak(run, NEEDED)
-    compared, stopped = (
+    parity_account, stopped = (
         parity(run, NEEDED.last, sample=REPLAYED_EVENTS),
         train(run, FIRST_TRAINING, reason="drill: leak"),
     )
     served = _served_by(run, stopped, honest, label)
-    problems = [
-        _parity_names(compared, leaky),
+    findings = [
+        _parity_names(parity_account, leaky),
         _verdict_names(stopped, leaky),
         _differs(stopped, served),
     ]
-    problems.append(_never_decides(run, stopped, before))
+    findings.append(_never_decides(run, stopped, before))
     build_features(run, NEEDED)
     clean = parity(run, NEEDED.last, sample=REPLAYED_EVENTS)
     released = train(run, FIRST_TRAINING, reason="drill: one definition")
-    return (*problems, *_one_definition(run, clean, released, honest, label))
+    return (*findings, *_one_definition(run, clean, released, honest, label))
 
 
 def _test_rows(run: Run) -> tuple[pd.DataFrame, Array]:

@@ -104,7 +104,7 @@ def days_after(number: int, last: int | None = None) -> DayRange:
 def _features(run: Run, rows: pd.DataFrame) -> DataFrame:
     """The rows as the `features` table has them."""
     features = run.use_case.stored_features
-    whole = {counts.name: "int64" for counts in features.features if counts.dtype == "int64"}
+    whole = {feature.name: "int64" for feature in features.features if feature.dtype == "int64"}
     keys = [*run.use_case.events.key, run.use_case.events.time, *features.schema.keys]
     return _frame(run, rows[[*dict.fromkeys(keys), *features.names, "day"]].astype(whole))
 
@@ -140,10 +140,12 @@ def _replace(run: Run, table: str, rows: DataFrame, days: DayRange) -> None:
 def _record(run: Run, days: DayRange, events: pd.DataFrame, reports: pd.DataFrame) -> None:
     """What ingest and features would have put into the ledger."""
     case = run.use_case
-    rows, frame = (
+    events_by_day, reports_by_day = (
         feed_rows.groupby(feed_rows["day"].dt.date).size() for feed_rows in (events, reports)
     )
-    counts = {day: (int(rows.get(day, 0)), int(frame.get(day, 0))) for day in days}
+    counts = {
+        day: (int(events_by_day.get(day, 0)), int(reports_by_day.get(day, 0))) for day in days
+    }
     accounts = {
         day: IngestAccount(
             state="arrived",

@@ -123,16 +123,16 @@ class Leases:
         )
 
     def _lost(self, lease: Lease) -> TransientError:
-        holder = None
+        current = None
         with suppress(TollgateError):
-            holder = self.ledger.lease(lease.name)
+            current = self.ledger.lease(lease.name)
         return TransientError(
             "the lease of the table was lost while it was written",
             where=lease.name,
             expected=f"to stay its holder (number {lease.token})",
             found=(
-                f"{holder.holder}, holder number {holder.token}"
-                if holder
+                f"{current.holder}, holder number {current.token}"
+                if current
                 else "no answer from the ledger"
             ),
             next_step=(

@@ -140,7 +140,7 @@ class ReleaseLedger(IncidentLedger):
             raise PermanentError(
                 "unknown release",
                 where=self.where,
-                expected=", ".join(candidate.release_id for candidate in self.releases())
+                expected=", ".join(release.release_id for release in self.releases())
                 or "no release exists yet",
                 found=release_id,
                 next_step="`tollgate releases` lists them",

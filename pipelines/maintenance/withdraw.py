@@ -144,5 +144,5 @@ def _files(run: Run, day: date) -> list[Path]:
     return [path for path in paths if path.is_file()]
 
 
-def _refused(day: date, what: str, expected: str, problem: str, next_step: str) -> UsageError:
-    return UsageError(what, day=str(day), expected=expected, found=problem, next_step=next_step)
+def _refused(day: date, what: str, expected: str, actual: str, next_step: str) -> UsageError:
+    return UsageError(what, day=str(day), expected=expected, found=actual, next_step=next_step)

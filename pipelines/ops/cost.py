@@ -43,10 +43,10 @@ def _measure(
 ) -> Measure:
     cpu = [run.cpu_seconds * scale for run, scale in zip(runs, scales, strict=True)]
     wall = [run.wall_seconds * scale for run, scale in zip(runs, scales, strict=True)]
-    wall_text = median_of(wall)
+    wall_median = median_of(wall)
     basis = (
-        f"median of {plural(len(runs), what)}; {SPARK_APART.format(wall=wall_text)}"
-        if wall_text is not None
+        f"median of {plural(len(runs), what)}; {SPARK_APART.format(wall=wall_median)}"
+        if wall_median is not None
         else NOT_RECORDED
     )
     return Measure(group=GROUP, name=name, unit=unit, value=median_of(cpu), basis=basis)

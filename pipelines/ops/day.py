@@ -60,8 +60,8 @@ def day_content(facts: Facts, key: str) -> dict[str, Any]:
     records = newest_records(history).items()
     order = {stage: number for number, stage in enumerate(STAGES)}
     newest = {
-        stage: record[day]
-        for stage, record in sorted(records, key=lambda item: order.get(item[0], 99))
+        stage: by_day[day]
+        for stage, by_day in sorted(records, key=lambda item: order.get(item[0], 99))
     }
     account = _monitor_account(newest)
     drift = account.drift

@@ -44,7 +44,7 @@ def releases_content(facts: Facts) -> dict[str, Any]:
 
 def release_content(facts: Facts, key: str) -> dict[str, Any]:
     """One release; raises `UsageError` where the ledger has none of that name."""
-    release = next((candidate for candidate in facts.releases if candidate.release_id == key), None)
+    release = next((release for release in facts.releases if release.release_id == key), None)
     if release is None:
         raise UsageError(
             "no release has that name", found=key, next_step="the page Releases lists them all"

@@ -190,16 +190,17 @@ def _compare(
     mismatches: dict[str, int] = {}
     examples: dict[str, tuple[ParityExample, ...]] = {}
     for name in features.names:
-        ours, online_values = online[name][there], batch[name][places[there]]
+        online_values, batch_values = online[name][there], batch[name][places[there]]
         differing = (
-            np.flatnonzero(_bits(ours) != _bits(online_values))
-            if ours.dtype == online_values.dtype
-            else np.arange(len(ours))
+            np.flatnonzero(_bits(online_values) != _bits(batch_values))
+            if online_values.dtype == batch_values.dtype
+            else np.arange(len(online_values))
         )
         mismatches[name] = len(differing)
         indices = sampled[there]
         examples[name] = tuple(
-            _example(events, indices[i], online_values[i], ours[i]) for i in differing[:_EXAMPLES]
+            _example(events, indices[i], batch_values[i], online_values[i])
+            for i in differing[:_EXAMPLES]
         )
     return (
         mismatches,

@@ -122,7 +122,7 @@ def write_bundle(
     bundle = load_bundle(folder, release_id)
     if bundle.model != model:
         raise _refused(
-            target, expected=f"model {sha256(model)}", problem=f"model {bundle.model_digest}"
+            target, expected=f"model {sha256(model)}", actual=f"model {bundle.model_digest}"
         )
     return bundle
 
@@ -153,7 +153,7 @@ def load_bundle(
         raise _refused(
             place / MANIFEST,
             expected=f"SHA-256 {manifest_digest} (ledger)",
-            problem=f"SHA-256 {digest}",
+            actual=f"SHA-256 {digest}",
         )
     signer = None if legacy else _require_signature(folder.parent, place, files, signed_by)
     _verify(place, release_id, files)
@@ -175,7 +175,7 @@ def _record(place: Path, content: bytes) -> ReleaseAccount:
         raise _refused(
             place / RECORD,
             expected="a record that this version of Tollgate reads",
-            problem=str(error),
+            actual=str(error),
         ) from error
 
 
@@ -193,7 +193,7 @@ def _require_signature(
                 if wanted
                 else "a signature by a trusted key"
             ),
-            problem=(
+            actual=(
                 f"one by key {signer[:16]}"
                 if signer
                 else "one that is not of this manifest, or by no trusted key"
@@ -243,7 +243,7 @@ def _read_files(place: Path, expected: frozenset[str]) -> dict[str, bytes]:
     """The bytes of the bundle's files, each read once, without following a link."""
     if place.is_symlink() or not place.is_dir():
         raise _refused(
-            place, expected="a folder", problem="a symlink" if place.is_symlink() else "nothing"
+            place, expected="a folder", actual="a symlink" if place.is_symlink() else "nothing"
         )
     names = {entry.name for entry in os.scandir(place)}
     if names != expected:
@@ -251,7 +251,7 @@ def _read_files(place: Path, expected: frozenset[str]) -> dict[str, bytes]:
         problems = [f"added: {', '.join(map(repr, extra))}"] if extra else []
         problems += [f"missing: {', '.join(missing)}"] if missing else []
         raise _refused(
-            place, expected=f"exactly {', '.join(sorted(expected))}", problem="; ".join(problems)
+            place, expected=f"exactly {', '.join(sorted(expected))}", actual="; ".join(problems)
         )
     return {name: _read_file(place / name) for name in sorted(expected)}
 
@@ -260,14 +260,14 @@ def _read_file(path: Path) -> bytes:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError as error:
-        raise _refused(path, expected="a regular file", problem=str(error.strerror)) from error
+        raise _refused(path, expected="a regular file", actual=str(error.strerror)) from error
     status = os.fstat(descriptor)
     if not stat.S_ISREG(status.st_mode) or status.st_size > LARGEST_FILE:
         os.close(descriptor)
         raise _refused(
             path,
             expected=f"a regular file of at most {LARGEST_FILE} bytes",
-            problem="something else",
+            actual="something else",
         )
     with os.fdopen(descriptor, "rb") as file:
         return file.read()
@@ -280,7 +280,7 @@ def _verify(place: Path, release_id: str, files: Mapping[str, bytes]) -> None:
     try:
         manifest = json.loads(files[MANIFEST])
     except ValueError as error:
-        raise _refused(place / MANIFEST, expected="JSON", problem="something else") from error
+        raise _refused(place / MANIFEST, expected="JSON", actual="something else") from error
     digests = {
         name: sha256(data) for name, data in files.items() if name not in {MANIFEST, SIGNATURE}
     }
@@ -292,20 +292,20 @@ def _verify(place: Path, release_id: str, files: Mapping[str, bytes]) -> None:
         raise _refused(
             place,
             expected=f"the files of release {release_id}, as manifest.json lists them",
-            problem=f"changed: {', '.join(changed)}" if changed else "a manifest of something else",
+            actual=f"changed: {', '.join(changed)}" if changed else "a manifest of something else",
         )
     if not files[MODEL].startswith(UBJ_START):
         raise _refused(
-            place / MODEL, expected="an XGBoost model in UBJ", problem="another format, not parsed"
+            place / MODEL, expected="an XGBoost model in UBJ", actual="another format, not parsed"
         )
 
 
-def _refused(place: Path, *, expected: str, problem: str) -> BundleError:
+def _refused(place: Path, *, expected: str, actual: str) -> BundleError:
     return BundleError(
         "the release's bundle is refused: it is not what was released",
         where=str(place),
         expected=expected,
-        found=problem,
+        found=actual,
         next_step=(
             "restore the folder from a backup, or move it away and train again; the rule scores"
             " meanwhile"

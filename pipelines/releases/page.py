@@ -96,7 +96,7 @@ def since_sections(
             ("when", "who", "answer", "why"),
             [_answer(answer) for answer in answers if answer["subject"] == row.release],
         ),
-        *_section("Moves", MOVE_COLUMNS, [_move(incident) for incident in concerned]),
+        *_section("Moves", MOVE_COLUMNS, [_move(move) for move in concerned]),
     ]
 
 

@@ -255,7 +255,7 @@ def require_same_features(bundle: Bundle, use_case: UseCase) -> tuple[str, ...]:
     try:
         features = tuple(use_case.stored_features[name] for name in declared.names)
     except FeatureError as error:
-        raise _other_features(bundle, problem=str(error)) from error
+        raise _other_features(bundle, actual=str(error)) from error
     today = FeatureSet(
         name=declared.name,
         description="",
@@ -263,11 +263,11 @@ def require_same_features(bundle: Bundle, use_case: UseCase) -> tuple[str, ...]:
         features=features,
     )
     if today.digest != declared.digest:
-        raise _other_features(bundle, problem=f"digest {today.digest}")
+        raise _other_features(bundle, actual=f"digest {today.digest}")
     return today.names
 
 
-def _other_features(bundle: Bundle, *, problem: str) -> BundleError:
+def _other_features(bundle: Bundle, *, actual: str) -> BundleError:
     return BundleError(
         "the features that the release was trained on are no longer defined like that",
         where=bundle.release_id,
@@ -275,7 +275,7 @@ def _other_features(bundle: Bundle, *, problem: str) -> BundleError:
             f"feature set {bundle.record.feature_set.name}, digest"
             f" {bundle.record.feature_set.digest}"
         ),
-        found=problem,
+        found=actual,
         next_step="bring the definitions back, or train again on the new ones",
     )
 

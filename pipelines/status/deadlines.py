@@ -180,15 +180,15 @@ def judge(use_case: UseCase, statuses: Statuses, *, since: date | None, at: date
 def _late(use_case: UseCase, statuses: Statuses, since: date, at: datetime) -> list[Late]:
     yesterday = at.date() - timedelta(days=1)
     first = max(since, yesterday - timedelta(days=LOOKED_BACK - 1))
-    lateness = []
+    late_stages = []
     for day in DayRange(first, yesterday) if first <= yesterday else ():
         for stage in use_case.schedule.deadlines:
             status, moment = statuses.get((stage, day), "not run"), due(use_case, stage, day)
             if status != "done" and moment < at:
-                lateness.append(
+                late_stages.append(
                     Late(stage=stage, day=day, due=moment, by=at - moment, status=status)
                 )
-    return lateness
+    return late_stages
 
 
 def due(use_case: UseCase, stage: str, day: date) -> datetime:

@@ -66,9 +66,9 @@ def halted(
             if (stage, day) in heads:
                 continue
             if done.run_id.startswith(f"{names.dag_id(before)}/") and at - done.recorded_at > GRACE:
-                text = look(stage, day) if look else None
-                if text != RUNNING and (text or at - done.recorded_at > BLIND_GRACE):
-                    why = text or "no record of it"
+                state = look(stage, day) if look else None
+                if state != RUNNING and (state or at - done.recorded_at > BLIND_GRACE):
+                    why = state or "no record of it"
                     yield Halted(
                         stage=stage, day=day, before=before, since=done.recorded_at, why=why
                     )

@@ -110,10 +110,10 @@ def standing(
     by_stage = {
         stage: [day for name, day in done if name == stage] for stage in (*STAGES, TRAINING)
     }
-    newest = {stage: max(by_day) for stage, by_day in by_stage.items() if by_day}
-    newest_days = newest_day(run, heads)
+    newest = {stage: max(done_days) for stage, done_days in by_stage.items() if done_days}
+    last_day = newest_day(run, heads)
     shown = days or (
-        DayRange(newest_days - timedelta(days=DAYS_SHOWN - 1), newest_days) if newest_days else None
+        DayRange(last_day - timedelta(days=DAYS_SHOWN - 1), last_day) if last_day else None
     )
     rows = day_rows(run, shown) if shown else []
     champion, releases, timely = (
@@ -214,9 +214,9 @@ def _lost(run: Run, lost: Sequence[LostStore]) -> list[tuple[date | None, str]]:
         if incident.kind == LOST
     }
     return [
-        (None, f"{store.summary}; next: {store.next_step}")
-        for store in lost
-        if store.store not in noted
+        (None, f"{lost_store.summary}; next: {lost_store.next_step}")
+        for lost_store in lost
+        if lost_store.store not in noted
     ]
 
 

@@ -100,13 +100,13 @@ def _by_age(run: Run, dry_run: bool, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-def _usage(expected: str, problem: str) -> Any:
+def _usage(expected: str, actual: str) -> Any:
     from pipelines.base.errors import UsageError
 
     raise UsageError(
         "what is to be deleted is not clear; nothing was",
         expected=expected,
-        found=problem,
+        found=actual,
         next_step="tollgate retain --help",
     )
 

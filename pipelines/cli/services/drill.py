@@ -36,7 +36,7 @@ def drill(
     from pipelines.drills.catalogue import DRILLS, drill_of
 
     if name == "list":
-        rows = [[named.name, named.description] for named in DRILLS.values()]
+        rows = [[practice.name, practice.description] for practice in DRILLS.values()]
         print_json(dict(rows)) if as_json else print_table("drills", ["name", "what happens"], rows)
         return
     chosen = drill_of(name)

@@ -33,24 +33,24 @@ def lake(as_json: AsJson = False) -> None:
     """
     from pipelines.maintenance.repair_lake import repair_lake
 
-    damage = repair_lake(person_run())
+    repair = repair_lake(person_run())
     if as_json:
-        print_json(damage.to_json())
+        print_json(repair.to_json())
     else:
-        for each in damage.taken:
-            line = f"{each.damage.table.name}: {each.damage.description}; {each.done}"
+        for removal in repair.taken:
+            line = f"{removal.damage.table.name}: {removal.damage.description}; {removal.done}"
             console.print(line, highlight=False, markup=False, soft_wrap=True)
-            for path in each.moved:
+            for path in removal.moved:
                 console.print(f"  now in {path}", highlight=False, markup=False, soft_wrap=True)
-        for error in damage.refused:
+        for error in repair.refused:
             print_error(error)
-        if damage.commands:
+        if repair.commands:
             console.print(
                 "run again, in this order (or `tollgate backfill --rerun` of these days):"
             )
-            for command in damage.commands:
+            for command in repair.commands:
                 console.print(f"  {command}", highlight=False, markup=False, soft_wrap=True)
-        if not damage.taken and not damage.refused:
+        if not repair.taken and not repair.refused:
             console.print("every table is whole")
-    if damage.refused:
+    if repair.refused:
         raise typer.Exit(1)

@@ -104,7 +104,7 @@ def _of_answers(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     home = run.settings.home
     beside = strangers(home, home / "serving", KNOWN["serving"])
     return _account(
-        first, files, [path for path in beside if path.path.startswith("serving/answers/")]
+        first, files, [file for file in beside if file.path.startswith("serving/answers/")]
     )
 
 

@@ -124,7 +124,7 @@ def _delete(
     provenance = run.provenance(AUDIT, keys=list(deletion.keys))
     versions = {
         t: _delete_from(run, t, subject, provenance)
-        for t in sorted(touched, key=lambda text: text == events)
+        for t in sorted(touched, key=lambda table: table == events)
     }
     online = _forget_online(run, subject, rebuild=bool(touched))
     landing = Landing.of(run.settings)

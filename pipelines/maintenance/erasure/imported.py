@@ -35,15 +35,15 @@ def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
             rows.unread.append(Unread(name, error.found))
             continue
         keys = table["key"].to_pylist()
-        of_card = [
+        of_subject = [
             key in events or (not _is_key(key) and bool(wanted & set(_WORD.findall(key))))
             for key in keys
         ]
-        if not any(of_card):
+        if not any(of_subject):
             continue
-        rows.by_file[name] = sum(of_card)
+        rows.by_file[name] = sum(of_subject)
         if not dry_run:
-            claims.write(day, table.filter(pa.array([not is_of_card for is_of_card in of_card])))
+            claims.write(day, table.filter(pa.array([not claimed for claimed in of_subject])))
     return rows
 
 

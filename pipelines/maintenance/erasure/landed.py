@@ -61,8 +61,8 @@ def events_in_landing(landing: Landing, feed: str, subject: Subject) -> set[str]
         if isinstance(rows, str):
             continue
         if {subject.unit, subject.event} <= set(rows.column_names):
-            card_rows = rows.filter(_among(rows, subject.unit, subject))
-            events |= {text for text in card_rows[subject.event].to_pylist() if text is not None}
+            subject_rows = rows.filter(_among(rows, subject.unit, subject))
+            events |= {text for text in subject_rows[subject.event].to_pylist() if text is not None}
     return events
 
 

@@ -81,8 +81,8 @@ def delete_from_journal(run: Run, subject: Subject, *, dry_run: bool) -> int:
     try:
         records = journal.news()
         live = records[records[:, KIND] == EVENT]
-        card_ids = [live[np.isin(live[:, column], keys), ID] for column in columns]
-        ids = np.unique(np.concatenate([events, *card_ids]))
+        subject_ids = [live[np.isin(live[:, column], keys), ID] for column in columns]
+        ids = np.unique(np.concatenate([events, *subject_ids]))
 
         def chosen(records: NDArray[np.int64]) -> NDArray[np.bool_]:
             return np.asarray(np.isin(records[:, ID], ids) & (records[:, KIND] != ERASED))
@@ -107,12 +107,14 @@ def _not_of(subject: Subject, table: pa.Table) -> pa.Array:
     import pyarrow as pa
     import pyarrow.compute as pc
 
-    of_card = pa.array(np.zeros(table.num_rows, dtype=np.bool_))
+    of_subject = pa.array(np.zeros(table.num_rows, dtype=np.bool_))
     for column, values in ((subject.unit, subject.keys), (subject.event, subject.events)):
         if column in table.column_names and values:
             wanted = pa.array(list(values), table.schema.field(column).type)
-            of_card = pc.or_(of_card, pc.is_in(table[column].combine_chunks(), value_set=wanted))
-    return pc.invert(of_card)
+            of_subject = pc.or_(
+                of_subject, pc.is_in(table[column].combine_chunks(), value_set=wanted)
+            )
+    return pc.invert(of_subject)
 
 
 def _numbers(values: Any) -> NDArray[np.int64]:

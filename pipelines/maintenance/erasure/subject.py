@@ -53,7 +53,7 @@ class Subject:
         in that column.
         """
         wanted = {self.unit: self.keys, self.event: self.events}.get(column, ())
-        return bool(wanted) and _plain(value) in {str(name) for name in wanted}
+        return bool(wanted) and _plain(value) in {str(key) for key in wanted}
 
     def texts(self) -> dict[str, frozenset[str]]:
         """The values of both columns as text."""
@@ -70,11 +70,11 @@ def subject_of(run: Run, keys: Iterable[str], unit: str | None) -> Subject:
     cannot hold.
     """
     schema = run.use_case.stored_features.schema
-    units = dict.fromkeys((run.use_case.review.unit, *schema.keys))
+    columns = dict.fromkeys((run.use_case.review.unit, *schema.keys))
     column = unit or run.use_case.review.unit
-    if column not in units:
+    if column not in columns:
         raise _wrong(
-            "this is no column that names a unit", "--unit", ", ".join(units), repr(column)
+            "this is no column that names a unit", "--unit", ", ".join(columns), repr(column)
         )
     written = [key.strip() for key in keys if key.strip()]
     if not written:
@@ -96,7 +96,9 @@ def keyed_hashes(settings: Settings, keys: Sequence[Any]) -> list[str]:
     hex.
     """
     key = secret(settings, "retain").encode()
-    return sorted(hmac.new(key, str(text).encode(), hashlib.sha256).hexdigest() for text in keys)
+    return sorted(
+        hmac.new(key, str(unit_key).encode(), hashlib.sha256).hexdigest() for unit_key in keys
+    )
 
 
 def as_values(use_case: UseCase, column: str, texts: Iterable[str]) -> frozenset[Any]:
@@ -137,7 +139,7 @@ def _plain(value: object) -> str:
     return re.sub(r"\.0*$", "", str(value).strip())
 
 
-def _wrong(what: str, where: str, expected: str, problem: str) -> UsageError:
+def _wrong(what: str, where: str, expected: str, actual: str) -> UsageError:
     return UsageError(
-        what, where=where, expected=expected, found=problem, next_step="tollgate retain --help"
+        what, where=where, expected=expected, found=actual, next_step="tollgate retain --help"
     )

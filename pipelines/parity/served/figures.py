@@ -41,7 +41,9 @@ def beyond_policy(figures: ServedAccount, policy: ServingPolicy) -> str:
 
 def unexplained_by_feature(figures: ServedAccount) -> dict[str, int]:
     """How many events differ in a feature for no known cause, most first."""
-    counts = {name: count.get(CAUSES[UNEXPLAINED], 0) for name, count in figures.by_feature.items()}
+    counts = {
+        name: by_cause.get(CAUSES[UNEXPLAINED], 0) for name, by_cause in figures.by_feature.items()
+    }
     return dict(
         sorted(((n, c) for n, c in counts.items() if c), key=lambda item: (-item[1], item[0]))
     )

@@ -38,8 +38,8 @@ class LabelDelays:
     def of(cls, delay_days: int, counts: Mapping[int, int], *, unmatched: int = 0) -> LabelDelays:
         """From numbers by the place of the class; classes that are not named are empty."""
         places = range(len(class_ends(delay_days)) + 1)
-        columns = tuple(int(counts.get(place, 0)) for place in places)
-        return cls(delay_days=delay_days, counts=columns, unmatched=unmatched)
+        by_class = tuple(int(counts.get(place, 0)) for place in places)
+        return cls(delay_days=delay_days, counts=by_class, unmatched=unmatched)
 
     @classmethod
     def of_account(cls, account: ReportDelays) -> LabelDelays:

@@ -42,7 +42,7 @@ def is_cron(expression: str) -> bool:
         return True
     parts = expression.lower().split()
     return len(parts) == len(_RANGES) and all(
-        all(_is_part(step, bounds, words) for step in part.split(","))
+        all(_is_part(text, bounds, words) for text in part.split(","))
         for part, bounds, words in zip(parts, _RANGES, _WORDS, strict=True)
     )
 
@@ -57,7 +57,7 @@ def _is_part(text: str, bounds: tuple[int, int], words: dict[str, int]) -> bool:
         return False
     if first == "*":
         return last is None
-    numbers = [_number(number, words) for number in (first, last) if number is not None]
+    numbers = [_number(end, words) for end in (first, last) if end is not None]
     return all(number is not None and low <= number <= high for number in numbers) and (
         len(numbers) == 1 or numbers[0] <= numbers[1]  # type: ignore[operator]
     )
