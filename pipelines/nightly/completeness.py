@@ -83,7 +83,7 @@ class _Table:
 def _missing(
     records: Mapping[str, StageRecord[Account] | None], day: date, tables: Mapping[str, _Table]
 ) -> tuple[str, ...]:
-    absent: list[str] = []
+    missing_stages: list[str] = []
     before = 0
     for stage, record in records.items():
         if (
@@ -92,9 +92,9 @@ def _missing(
             or record.sequence < before
             or not _has_rows(record, day, tables)
         ):
-            absent.append(stage)
+            missing_stages.append(stage)
         before = max(before, record.sequence if record else 0)
-    return tuple(absent)
+    return tuple(missing_stages)
 
 
 def _has_rows(record: StageRecord[Account], day: date, tables: Mapping[str, _Table]) -> bool:

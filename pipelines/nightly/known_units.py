@@ -36,8 +36,8 @@ class KnownUnits:
 
     def mask(self, day: date, units: NDArray[np.generic]) -> NDArray[np.bool_]:
         """For each entry of `units` whether it is known when `day` begins."""
-        detected = self.at(day)
-        return np.fromiter((unit in detected for unit in units.tolist()), bool, len(units))
+        detected_units = self.at(day)
+        return np.fromiter((unit in detected_units for unit in units.tolist()), bool, len(units))
 
 
 def known_units(run: Run, days: DayRange) -> KnownUnits:
@@ -48,23 +48,28 @@ def known_units(run: Run, days: DayRange) -> KnownUnits:
     its unit known no more.
     """
     use_case = run.use_case
-    detected = use_case.review.detected_days
+    detected_units = use_case.review.detected_days
     if not (run.lake.exists(use_case.labels.name) and run.lake.exists(use_case.events.name)):
-        return KnownUnits({}, detected)
-    reach = detected + use_case.label.delay_days + use_case.ingest.lateness_days
+        return KnownUnits({}, detected_units)
+    reach = detected_units + use_case.label.delay_days + use_case.ingest.lateness_days
     last = days.last - timedelta(days=1)
     reports = run.lake.read(
-        use_case.labels.name, days=DayRange(days.first - timedelta(days=detected), last)
+        use_case.labels.name, days=DayRange(days.first - timedelta(days=detected_units), last)
     )
     events = run.lake.read(
         use_case.events.name, days=DayRange(days.first - timedelta(days=reach), last)
     )
     unit, reported_at = use_case.review.unit, use_case.label.reported_at
-    reported = with_reports(events.select(*use_case.events.key, unit), reports, use_case)
+    events_with_reports = with_reports(events.select(*use_case.events.key, unit), reports, use_case)
     rows = (
-        reported.where(f"{reported_at} IS NOT NULL").select(unit, reported_at).distinct().toArrow()
+        events_with_reports.where(f"{reported_at} IS NOT NULL")
+        .select(unit, reported_at)
+        .distinct()
+        .toArrow()
     )
     times: dict[object, list[datetime]] = {}
     for name, time in zip(rows[unit].to_pylist(), rows[reported_at].to_pylist(), strict=True):
         times.setdefault(name, []).append(time)
-    return KnownUnits({name: tuple(sorted(moments)) for name, moments in times.items()}, detected)
+    return KnownUnits(
+        {name: tuple(sorted(moments)) for name, moments in times.items()}, detected_units
+    )

@@ -39,7 +39,7 @@ def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[
     )
     first = reports.groupBy(*key).agg(f.min(reported_at).alias("_reported"))
     made = f.to_date("_reported")
-    made_then = first.where((made >= f.lit(days.first)) & (made <= f.lit(days.last)))
+    first_reports = first.where((made >= f.lit(days.first)) & (made <= f.lit(days.last)))
     micros = f.unix_micros("_reported") - f.unix_micros(time)
     delay_class = f.lit(0)
     for end in class_ends(use_case.label.delay_days):
@@ -48,19 +48,19 @@ def label_delays(run: Run, days: DayRange, versions: Mapping[str, int]) -> dict[
     # shuffled.
     matched = (
         events.select(*key, time)
-        .join(f.broadcast(made_then), key)
+        .join(f.broadcast(first_reports), key)
         .groupBy(made.alias("_day"), delay_class.alias("_class"))
         .agg(f.count("*").alias("_reports"))
     )
-    every = made_then.groupBy(made.alias("_day"), f.lit(None).cast("int").alias("_class")).agg(
+    every = first_reports.groupBy(made.alias("_day"), f.lit(None).cast("int").alias("_class")).agg(
         f.count("*").alias("_reports")
     )
-    delays_by_day: dict[date, dict[int | None, int]] = {}
+    report_counts: dict[date, dict[int | None, int]] = {}
     for row in matched.unionByName(every).collect():
-        delays_by_day.setdefault(row["_day"], {})[row["_class"]] = row["_reports"]
+        report_counts.setdefault(row["_day"], {})[row["_class"]] = row["_reports"]
     delay_days = use_case.label.delay_days
     delays = {}
-    for day, classes in sorted(delays_by_day.items()):
+    for day, classes in sorted(report_counts.items()):
         reported = classes.pop(None, 0)
         counts = {place: count for place, count in classes.items() if place is not None}
         unmatched = reported - sum(counts.values())

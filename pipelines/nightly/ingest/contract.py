@@ -130,28 +130,34 @@ def _parquet_schema(path: Path) -> pyarrow.Schema:
     return pyarrow.parquet.read_schema(path)
 
 
-def _fits(stored: Any, declared: str) -> bool:
-    """Whether every value of the Arrow type `stored` survives a cast to the Spark type
+def _fits(arrow_type: Any, declared: str) -> bool:
+    """Whether every value of the Arrow type `arrow_type` survives a cast to the Spark type
     `declared`.
     """
     from pyarrow import types
 
     column_type = parse_column_type(declared)
     if column_type.kind == "decimal":
-        if not types.is_decimal(stored):
+        if not types.is_decimal(arrow_type):
             return False
         whole_digits = column_type.precision - column_type.scale
         return bool(
-            stored.scale <= column_type.scale and stored.precision - stored.scale <= whole_digits
+            arrow_type.scale <= column_type.scale
+            and arrow_type.precision - arrow_type.scale <= whole_digits
         )
     if column_type.is_whole:
-        return bool(types.is_signed_integer(stored)) and stored.bit_width <= _BITS[column_type.kind]
+        return (
+            bool(types.is_signed_integer(arrow_type))
+            and arrow_type.bit_width <= _BITS[column_type.kind]
+        )
     checks = {
-        "timestamp": lambda: types.is_timestamp(stored) and stored.unit in {"ms", "us", "ns"},
-        "date": lambda: types.is_date32(stored),
-        "double": lambda: types.is_float32(stored) or types.is_float64(stored),
-        "string": lambda: types.is_string(stored) or types.is_large_string(stored),
-        "boolean": lambda: types.is_boolean(stored),
+        "timestamp": lambda: (
+            types.is_timestamp(arrow_type) and arrow_type.unit in {"ms", "us", "ns"}
+        ),
+        "date": lambda: types.is_date32(arrow_type),
+        "double": lambda: types.is_float32(arrow_type) or types.is_float64(arrow_type),
+        "string": lambda: types.is_string(arrow_type) or types.is_large_string(arrow_type),
+        "boolean": lambda: types.is_boolean(arrow_type),
     }
     return bool(checks[column_type.kind]())
 

@@ -45,8 +45,8 @@ def quarantined_rows(
     """
     from pyspark.sql import functions as f
 
-    bad_rows = rows.where((f.col(VERDICT) == QUARANTINED) & ~f.col(IN_LAKE))
-    bad_rows = bad_rows.select(SOURCE_DAY, RULE, REASON, FILE, RAW)
+    quarantined = rows.where((f.col(VERDICT) == QUARANTINED) & ~f.col(IN_LAKE))
+    quarantined = quarantined.select(SOURCE_DAY, RULE, REASON, FILE, RAW)
     return sorted(
         QuarantinedRow(
             day,
@@ -57,7 +57,7 @@ def quarantined_rows(
             mask_card_numbers_in_json(raw),
         )
         for day, rule, reason, file, raw in (
-            bad_rows if limit is None else bad_rows.limit(limit)
+            quarantined if limit is None else quarantined.limit(limit)
         ).collect()
     )
 

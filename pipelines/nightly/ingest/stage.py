@@ -83,10 +83,10 @@ def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list
     """
     while True:
         sources = _with_known_overlaps(run, sources)
-        arrived = _require_landed(
+        landed_feeds = _require_landed(
             run, landed(Landing.of(run.settings), run.use_case.feeds, sources, scratch)
         )
-        feeds = [prepared(run, feed) for feed in arrived.feeds]
+        feeds = [prepared(run, feed) for feed in landed_feeds.feeds]
         displaced = set(chain.from_iterable(feed.displaced for feed in feeds))
         if not displaced:
             return feeds
@@ -111,21 +111,22 @@ def _with_known_overlaps(run: Run, sources: set[date]) -> set[date]:
         days |= lost
 
 
-def _require_landed(run: Run, arrived: Landed) -> Landed:
-    if arrived.absent:
+def _require_landed(run: Run, landed_feeds: Landed) -> Landed:
+    if landed_feeds.absent:
         states = {
             arrival.day: IngestAccount(state=arrival.state, feed=arrival.feed)
-            for arrival in arrived.absent
+            for arrival in landed_feeds.absent
         }
         run.ledger.record_stages(states, "failed", run_id=run.run_id, at=run.clock())
-        raise not_arrived(arrived.absent)
-    if arrived.refusals:
+        raise not_arrived(landed_feeds.absent)
+    if landed_feeds.refusals:
         reasons = {
-            error.day: f"{error.what}: {error.where}: {error.found}" for error in arrived.refusals
+            error.day: f"{error.what}: {error.where}: {error.found}"
+            for error in landed_feeds.refusals
         }
         _record_refused(run, {date.fromisoformat(day): reason for day, reason in reasons.items()})
-        raise refused(arrived.refusals)
-    return arrived
+        raise refused(landed_feeds.refusals)
+    return landed_feeds
 
 
 def _require_passable(run: Run, feeds: list[Prepared]) -> dict[str, GateResult]:

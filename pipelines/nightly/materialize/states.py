@@ -103,14 +103,14 @@ def _verified(store: OnlineStore, lake: Lake, entity: str, built_at: datetime) -
         lake.read(view_name(entity)).select(key, functions.size(IDS).alias("events")).toArrow()
     )
     keys, events = rows[key].to_pylist(), sum(rows["events"].to_pylist())
-    stored = store.present(entity, keys, built_at)
-    if (stored.keys, stored.events) != (len(keys), events):
+    present = store.present(entity, keys, built_at)
+    if (present.keys, present.events) != (len(keys), events):
         raise StoreError(
             f"the online store does not hold the state of every {entity}",
             where=store.address.where,
             expected=f"{len(keys)} keys with {events} events",
-            found=f"{stored.keys} keys with {stored.events} events",
+            found=f"{present.keys} keys with {present.events} events",
             next_step="run the stage again: it fills every key; the watermark has not moved",
             runbook="docs/runbooks/online-store.md",
         )
-    return stored.keys
+    return present.keys

@@ -131,7 +131,9 @@ def follow_deadlines(run: Run) -> tuple[Late, ...]:
     look = airflow_look(run.settings, run.use_case.name)
     late, opened = timeliness(run, look=look).late, _open(run)
     named = [incident.detail.days for incident in opened if incident.detail.by == "stage"]
-    unknown = [lateness for lateness in late if not any(lateness.day in days for days in named)]
+    unknown = [
+        late_stage for late_stage in late if not any(late_stage.day in days for days in named)
+    ]
     if unknown:
         report(run, _of_lateness(run, unknown))
     for incident in opened:
@@ -199,22 +201,20 @@ def _of_diagnosis(run: Run, diagnosis: Diagnosis, answers: Sequence[str]) -> New
 
 def _of_lateness(run: Run, late: Sequence[Late]) -> NewIncident:
     paged = [
-        lateness
-        for lateness in late
-        if lateness.stage in run.use_case.schedule.paged and not lateness.early
+        late_stage
+        for late_stage in late
+        if late_stage.stage in run.use_case.schedule.paged and not late_stage.early
     ]
-    days = sorted({lateness.day for lateness in late})
+    days = sorted({late_stage.day for late_stage in late})
     first = _first_left_out(run, days[0])
+    stages = ", ".join(dict.fromkeys(late_stage.stage for late_stage in late))
     detail = IncidentDetail(
         by="deadline",
         first_day=days[0],
         days=tuple(days),
-        sources=tuple(sorted({lateness.stage for lateness in late})),
-        consequence=(
-            f"what {', '.join(dict.fromkeys(lateness.stage for lateness in late))} makes of these"
-            " days is not there"
-        ),
-        evidence=tuple(lateness.told for lateness in late[:LATE_TOLD]),
+        sources=tuple(sorted({late_stage.stage for late_stage in late})),
+        consequence=f"what {stages} makes of these days is not there",
+        evidence=tuple(late_stage.told for late_stage in late[:LATE_TOLD]),
         next_step=(
             f"tollgate status; if nothing runs: tollgate backfill --from {first} --to {days[-1]}"
         ),

@@ -124,16 +124,16 @@ def _counted(
     wanted: list[Column] = [sf.count("*").alias("rows")]
     wanted += [sf.count_if(hour == number).alias(f"hour_{number}") for number in range(HOURS)]
     for entity in schema.entities:
-        column, edge_values = sf.col(entity.key), edges[entity.name]
+        column, bounds = sf.col(entity.key), edges[entity.name]
         wanted.append(
             sf.approx_count_distinct(column, DISTINCT_ERROR).alias(f"{entity.name}_units")
         )
-        for block in range(len(edge_values) + 1):
+        for block in range(len(bounds) + 1):
             inside = sf.lit(True)
             if block > 0:
-                inside = inside & (column >= edge_values[block - 1])
-            if block < len(edge_values):
-                inside = inside & (column < edge_values[block])
+                inside = inside & (column >= bounds[block - 1])
+            if block < len(bounds):
+                inside = inside & (column < bounds[block])
             wanted.append(sf.count_if(inside).alias(f"{entity.name}_{block}"))
     for name in raw:
         value = sf.col(name).cast("double")

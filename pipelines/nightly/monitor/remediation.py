@@ -65,21 +65,21 @@ def answer(run: Run, day: date, diagnoses: Diagnoses) -> None:
 
 def answers_on(run: Run, day: date) -> tuple[str, ...]:
     """What was done because of a day, in sentences, each with the way to take it back."""
-    remarks = []
+    actions = []
     for entry in run.ledger.audit_entries(fallback.KIND):
         detail = entry["detail"]
         if detail["told_on"] == str(day):
             begun = detail["event"] == "begun"
             who = "the declared rule decides" if begun else "the champion decides again"
             undo = f" (it returns by itself; sooner: {UNDO_FALLBACK})" if begun else ""
-            remarks.append(f"from {detail['first_day']} on {who}: {detail['reason']}{undo}")
+            actions.append(f"from {detail['first_day']} on {who}: {detail['reason']}{undo}")
     for move in run.ledger.moves():
         if move.kind == "rollback" and move.detail.get("told_on") == str(day):
             left = move.detail["before"]
-            remarks.append(
+            actions.append(
                 f"{left} gave way to {move.champion} (take back: {UNDO_ROLLBACK.format(left)})"
             )
-    return tuple(remarks)
+    return tuple(actions)
 
 
 def _a_person_said_no(run: Run, diagnoses: Diagnoses) -> bool:

@@ -80,8 +80,8 @@ class WatchedDays:
         """
         days = sorted(self.worths(day, release).items())[-self.run.use_case.watch.matured_days :]
         past = [worth for _, worth in days]
-        calibrated = calibration(past)
-        return None if calibrated is None else (calibrated, past)
+        probability = calibration(past)
+        return None if probability is None else (probability, past)
 
     def diagnose(self, day: date, profile: DayProfile, matured: Worth | None) -> Diagnosis:
         """The diagnosis of `day`, whose labels of a week ago have just matured (`matured`)."""

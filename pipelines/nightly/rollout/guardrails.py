@@ -37,8 +37,11 @@ def compare(
     of the first sample: of the champion's scores for `distance`, of the release's own reference
     sample for the drifts.
     """
-    finite = np.isfinite(challenger.scores)
-    challenger_scores, champion_scores = challenger.scores[finite], champion.scores[finite]
+    finite_scores = np.isfinite(challenger.scores)
+    challenger_scores, champion_scores = (
+        challenger.scores[finite_scores],
+        champion.scores[finite_scores],
+    )
     before = _contender_figures(contenders.champion, champion, units)
     beside = _contender_figures(contenders.challenger or contenders.champion, challenger, units)
     return ContenderComparison(
@@ -47,7 +50,7 @@ def compare(
         champion=contenders.champion.release_id,
         problem="",
         rows=len(units),
-        not_finite=int((~finite).sum()),
+        not_finite=int((~finite_scores).sum()),
         distance=wasserstein(champion_scores, challenger_scores)
         if len(challenger_scores)
         else None,
@@ -76,12 +79,14 @@ class _ContenderFigures:
 
 
 def _contender_figures(scorer: Scorer, scored: Scored, units: NDArray[Any]) -> _ContenderFigures:
-    finite = scored.scores[np.isfinite(scored.scores)]
+    finite_scores = scored.scores[np.isfinite(scored.scores)]
     reference = scorer.bundle.reference()["score"].to_numpy() if scorer.bundle else np.empty(0)
     return _ContenderFigures(
-        mean=float(finite.mean()) if len(finite) else None,
+        mean=float(finite_scores.mean()) if len(finite_scores) else None,
         units=len(np.unique(units[scorer.reaches_threshold(scored.scores)])),
-        drift=wasserstein(reference, finite) if len(reference) and len(finite) else None,
+        drift=wasserstein(reference, finite_scores)
+        if len(reference) and len(finite_scores)
+        else None,
         seconds_per_row=scored.seconds / max(1, len(units)),
     )
 
@@ -171,19 +176,19 @@ def _drift(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
     )
 
 
-def _volume(challenger_units: int, champion_units: int, policy: RolloutPolicy) -> Check:
+def _volume(units: int, other_units: int, policy: RolloutPolicy) -> Check:
     question = (
         f"Do at most {policy.positive_ratio:g} times more or fewer units reach its threshold?"
     )
-    text = f"{challenger_units:,} units against {champion_units:,}"
-    if max(challenger_units, champion_units) < FEWEST_UNITS:
+    text = f"{units:,} units against {other_units:,}"
+    if max(units, other_units) < FEWEST_UNITS:
         return Check(
             name="alert_volume",
             question=question,
             outcome="not applicable",
             found=f"{text}: too few",
         )
-    ratio = max(challenger_units, champion_units) / max(1, min(challenger_units, champion_units))
+    ratio = max(units, other_units) / max(1, min(units, other_units))
     return _check("alert_volume", question, ratio <= policy.positive_ratio, text, {"ratio": ratio})
 
 
@@ -198,13 +203,11 @@ def _latency(figures: ContenderComparison, policy: RolloutPolicy) -> Check:
     )
 
 
-def volume_against(challenger_units: int, before: Sequence[int], policy: RolloutPolicy) -> Check:
+def volume_against(units: int, before: Sequence[int], policy: RolloutPolicy) -> Check:
     """The same question for a champion without a rival: against the mean of days that the one
     before had scored.
     """
-    return _volume(
-        challenger_units, round(float(np.mean(before))) if before else challenger_units, policy
-    )
+    return _volume(units, round(float(np.mean(before))) if before else units, policy)
 
 
 def _check(name: str, question: str, holds: bool, text: str, figures: Mapping[str, float]) -> Check:

@@ -45,13 +45,13 @@ def matured_pair(run: Run, day: date, challenger: str) -> MaturedPair | None:
     ]
     single = DayRange.single(subject)
     predictions = run.lake.read("predictions", days=single)
-    scored_rows = predictions.where(predictions["challenger"] == challenger).select(
+    compared_rows = predictions.where(predictions["challenger"] == challenger).select(
         *dict.fromkeys(columns)
     )
     reports = run.lake.read(
         use_case.labels.name, days=single.widened(after=use_case.label.delay_days + 1)
     )
-    rows = with_reports(scored_rows, reports, use_case).toArrow()
+    rows = with_reports(compared_rows, reports, use_case).toArrow()
     if not rows.num_rows:
         return None
     units = rows[use_case.review.unit].to_numpy()

@@ -77,7 +77,7 @@ def _score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
     if version is None:
         empty = {day: _account(run, deciding(run, loaded, spans, day)) for day in days}
         return _result(days, empty, {}).record(run)
-    units_of = known_units(run, days)
+    detected_units = known_units(run, days)
     inputs = run.lake.versions(["features", run.use_case.labels.name, run.use_case.events.name])
     accounts: dict[date, ScoreAccount] = {}
     versions: dict[str, int] = {}
@@ -88,7 +88,7 @@ def _score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
         by_day = {day: scored.of(day) for day in part}
         _require_all(run, rows, by_day)
         gates = _judge(run, scorer, by_day)
-        lists = _alert_lists(run, contenders, units_of, by_day)
+        lists = _alert_lists(run, contenders, detected_units, by_day)
         versions = _commit(run, scorer, part, scored.predictions, lists, inputs)
         for day in part:
             write_alert_file(run.settings.home, day, lists[day])
@@ -162,7 +162,7 @@ def _refusal(run: Run, scorer: Scorer, refused: Mapping[date, GateResult]) -> Ga
 
 
 def _alert_lists(
-    run: Run, contenders: Contenders, units_of: KnownUnits, by_day: Mapping[date, ScoredRows]
+    run: Run, contenders: Contenders, detected_units: KnownUnits, by_day: Mapping[date, ScoredRows]
 ) -> dict[date, pa.Table]:
     unit = run.use_case.review.unit
     return {
@@ -173,7 +173,7 @@ def _alert_lists(
             },
             run.use_case,
             scored.predictions,
-            units_of.mask(day, scored.predictions[unit].to_numpy()),
+            detected_units.mask(day, scored.predictions[unit].to_numpy()),
         )
         for day, scored in by_day.items()
     }

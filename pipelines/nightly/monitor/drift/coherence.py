@@ -30,7 +30,11 @@ def coherence(key: Array, time: Array, values: Mapping[str, Array]) -> dict[str,
     for name, column in values.items():
         ordered = np.asarray(column, dtype=np.float64)[order]
         first, second = ordered[:-1][same], ordered[1:][same]
-        finite = np.isfinite(first) & np.isfinite(second)
-        if finite.sum() >= LEAST_PAIRS and np.ptp(first[finite]) > 0 and np.ptp(second[finite]) > 0:
-            correlations[name] = float(np.corrcoef(first[finite], second[finite])[0, 1])
+        both_finite = np.isfinite(first) & np.isfinite(second)
+        if (
+            both_finite.sum() >= LEAST_PAIRS
+            and np.ptp(first[both_finite]) > 0
+            and np.ptp(second[both_finite]) > 0
+        ):
+            correlations[name] = float(np.corrcoef(first[both_finite], second[both_finite])[0, 1])
     return correlations

@@ -117,26 +117,26 @@ def _moved(
     same = same_weekdays(day, window, policy)
     if not names or len(same) < policy.least:
         return
-    values_of = {
+    matrices = {
         earlier: matrix([profile[name] for name in names]) for earlier, profile in window.items()
     }
-    spread = np.median([spreads(quantiles) for quantiles in values_of.values()], axis=0)
-    center = np.median([values_of[earlier] for earlier in same], axis=0)
+    spread = np.median([spreads(quantiles) for quantiles in matrices.values()], axis=0)
+    center = np.median([matrices[earlier] for earlier in same], axis=0)
     today_values = matrix([today[name] for name in names])
     moved = distances(today_values, center, spread)
-    own = _own_distances(
-        {earlier: values for earlier, values in values_of.items() if earlier not in odd},
+    todays_quantiles = _own_distances(
+        {earlier: values for earlier, values in matrices.items() if earlier not in odd},
         spread,
         policy,
     )
     limits = np.full(len(names), UNPROVEN * floor)
-    if len(own) >= PROVEN:
-        center_of_own = np.median(own, axis=0)
-        sigma = TO_SIGMA * np.median(np.abs(own - center_of_own), axis=0)
+    if len(todays_quantiles) >= PROVEN:
+        center_of_own = np.median(todays_quantiles, axis=0)
+        sigma = TO_SIGMA * np.median(np.abs(todays_quantiles - center_of_own), axis=0)
         limits = np.maximum(floor, center_of_own + policy.sigmas * sigma)
     if area == "features":
-        moved = np.minimum(moved, _from_the_nearest(day, values_of, today_values, spread))
-    usual_off = np.median([shares_off(values_of[earlier]) for earlier in window], axis=0)
+        moved = np.minimum(moved, _from_the_nearest(day, matrices, today_values, spread))
+    usual_off = np.median([shares_off(matrices[earlier]) for earlier in window], axis=0)
     constant = usual_off <= policy.constant_share
     moved = np.where(constant, np.abs(shares_off(today_values) - usual_off), moved)
     limits = np.where(constant, policy.constant_share, limits)
@@ -166,27 +166,29 @@ def _moved(
 
 
 def _from_the_nearest(
-    day: date, values_of: Mapping[date, Values], own: Values, spread: Values
+    day: date, matrices: Mapping[date, Values], todays_quantiles: Values, spread: Values
 ) -> Values:
     """How far each feature is from the nearest of the last days: what a deploy breaks has left them
     all at once.
 
     What has crept away from its weekday over weeks (a window of a month fills slowly) has not.
     """
-    recent = [values for earlier, values in values_of.items() if (day - earlier).days <= RECENT]
+    recent = [values for earlier, values in matrices.items() if (day - earlier).days <= RECENT]
     if not recent:
-        return np.full(len(own), np.inf)
-    nearest: Values = np.min([distances(own, other, spread) for other in recent], axis=0)
+        return np.full(len(todays_quantiles), np.inf)
+    nearest: Values = np.min(
+        [distances(todays_quantiles, other, spread) for other in recent], axis=0
+    )
     return nearest
 
 
-def _own_distances(values_of: Mapping[date, Values], spread: Values, policy: WatchPolicy) -> Values:
+def _own_distances(matrices: Mapping[date, Values], spread: Values, policy: WatchPolicy) -> Values:
     """Of each known day and column: how far it is from the median of the other days of its
     weekday.
     """
     rows = []
-    for earlier, own in values_of.items():
-        others = [values_of[other] for other in other_days_of_weekday(earlier, values_of)]
+    for earlier, todays_quantiles in matrices.items():
+        others = [matrices[other] for other in other_days_of_weekday(earlier, matrices)]
         if len(others) >= policy.least:
-            rows.append(distances(own, np.median(others, axis=0), spread))
+            rows.append(distances(todays_quantiles, np.median(others, axis=0), spread))
     return np.array(rows)

@@ -59,20 +59,25 @@ def constant_column(reference: pd.Series, current: pd.Series, most: float) -> Co
     knows next to nothing, rows that have a value are those off the constant. Elsewhere rows without
     a value are left out.
     """
-    before, now = (np.asarray(values, dtype=np.float64) for values in (reference, current))
-    if not len(before) or not len(now):
+    reference_values, current_values = (
+        np.asarray(values, dtype=np.float64) for values in (reference, current)
+    )
+    if not len(reference_values) or not len(current_values):
         return None
-    filled = float(np.mean(~np.isnan(before)))
+    filled = float(np.mean(~np.isnan(reference_values)))
     if filled <= most:
-        share = float(np.mean(~np.isnan(now)))
+        share = float(np.mean(~np.isnan(current_values)))
         return ConstantColumn(constant=None, reference_share=filled, share=share)
-    before, now = before[~np.isnan(before)], now[~np.isnan(now)]
-    constant = float(np.median(before))
-    tolerance = _SAME * float(np.abs(before).max())
-    reference_share = _share_off(before, constant, tolerance)
+    reference_values, current_values = (
+        reference_values[~np.isnan(reference_values)],
+        current_values[~np.isnan(current_values)],
+    )
+    constant = float(np.median(reference_values))
+    tolerance = _SAME * float(np.abs(reference_values).max())
+    reference_share = _share_off(reference_values, constant, tolerance)
     if reference_share > most:
         return None
-    share = _share_off(now, constant, tolerance) if len(now) else 1.0
+    share = _share_off(current_values, constant, tolerance) if len(current_values) else 1.0
     return ConstantColumn(constant=constant, reference_share=reference_share, share=share)
 
 

@@ -97,13 +97,13 @@ def tail(day: date, today: DayProfile, past: Past, policy: WatchPolicy) -> Itera
     """Rows at or above the threshold: what the review list is drawn from."""
     if today.tail is None:
         return
-    of_release = {
+    same_release = {
         earlier: profile
         for earlier, profile in past.items()
         if profile.release == today.release and profile.tail is not None
     }
     series = {
-        earlier: (profile.tail or 0.0) * today.rows for earlier, profile in of_release.items()
+        earlier: (profile.tail or 0.0) * today.rows for earlier, profile in same_release.items()
     }
     reached = today.tail * today.rows
     count = _count(day, reached, series, policy, policy.tail, odd=past.odd, rows=reached)
@@ -198,12 +198,12 @@ def _hour_name(cell: int) -> str:
 
 def _cells_of(
     group: str,
-    places: Sequence[int],
+    todays_cells: Sequence[int],
     same: Sequence[Sequence[int]],
     named: Callable[[int], str],
     policy: WatchPolicy,
 ) -> Iterator[Signal]:
-    counts, before = np.asarray(places, float), np.asarray(same, float)
+    counts, before = np.asarray(todays_cells, float), np.asarray(same, float)
     totals = np.maximum(before.sum(axis=1, keepdims=True), 1.0)
     shares = np.median(before / totals, axis=0)
     full = np.median(totals) * shares

@@ -38,16 +38,16 @@ def explain(
     """
     if not len(reference) or not len(current):
         return []
-    before, now = (_matrix(frame, names) for frame in (reference, current))
-    usual, moved = logit(score(before)), logit(score(now))
-    distance = wasserstein(usual, moved)
+    reference_rows, current_rows = (_matrix(frame, names) for frame in (reference, current))
+    reference_logits, current_logits = logit(score(reference_rows)), logit(score(current_rows))
+    distance = wasserstein(reference_logits, current_logits)
     if distance <= 0:
         return []
     shares = []
     for index, name in enumerate(names):
-        healed = now.copy()
-        healed[:, index] = _put_back(before[:, index], now[:, index])
-        left = wasserstein(usual, logit(score(healed)))
+        healed = current_rows.copy()
+        healed[:, index] = _put_back(reference_rows[:, index], current_rows[:, index])
+        left = wasserstein(reference_logits, logit(score(healed)))
         shares.append(ScoreShare(feature=name, share=round(float(1 - left / distance), 3)))
     strongest = sorted(shares, key=lambda part: -part.share)[:MOST]
     return [part for part in strongest if part.share >= LEAST_SHARE]

@@ -27,8 +27,8 @@ def calibration(past: Sequence[Worth]) -> NDArray[np.float64] | None:
     """
     if len(past) < LEAST_DAYS:
         return None
-    counts = np.sum([pair.counts for pair in past], axis=0, dtype=np.float64)
-    positives = np.sum([pair.positives for pair in past], axis=0, dtype=np.float64)
+    counts = np.sum([worth.counts for worth in past], axis=0, dtype=np.float64)
+    positives = np.sum([worth.positives for worth in past], axis=0, dtype=np.float64)
     if not positives.sum():
         return None
     rate = float(positives.sum() / counts.sum())
@@ -50,17 +50,18 @@ def estimate(
     """
     chance = probability[score_bins(UnitRanking.of(unit, score).best)]
     listed = np.sort(chance)[::-1][:capacity]
-    expected = float(listed.sum()) / capacity
+    positives = float(listed.sum()) / capacity
     spread = np.sqrt(float((listed * (1 - listed)).sum())) / capacity
     errors = [
-        pair.precision - expected_precision(pair.counts, probability, pair.listed) for pair in past
+        worth.precision - expected_precision(worth.counts, probability, worth.listed)
+        for worth in past
     ]
     beyond = np.sqrt(max(0.0, float(np.mean(np.square(errors))) - spread**2)) if errors else 0.0
     wide = _Z * float(np.hypot(spread, beyond))
     return Estimate(
-        precision=expected,
-        low=max(0.0, expected - wide),
-        high=min(1.0, expected + wide),
+        precision=positives,
+        low=max(0.0, positives - wide),
+        high=min(1.0, positives + wide),
         positives=float(chance.sum()),
     )
 
@@ -71,12 +72,12 @@ def expected_precision(
     """The same expectation from counts by bin alone: the list is filled from the highest bin
     down.
     """
-    left, expected = capacity, 0.0
+    left, positives = capacity, 0.0
     for count, chance in zip(reversed(counts), reversed(probability.tolist()), strict=True):
         taken = min(left, count)
-        expected += taken * chance
+        positives += taken * chance
         left -= taken
-    return expected / capacity if capacity else 0.0
+    return positives / capacity if capacity else 0.0
 
 
 def realised(estimated: Estimate, worth: Worth) -> RealisedEstimate:

@@ -182,13 +182,13 @@ def _with_reports(run: Run, days: DayRange) -> pa.Table:
     return with_reports(predictions, reports, use_case).toArrow()
 
 
-def _performance(run: Run, day: date, rows: pa.Table, known_units: KnownUnits) -> Performance:
+def _performance(run: Run, day: date, rows: pa.Table, detected_units: KnownUnits) -> Performance:
     use_case, capacity, release = (
         run.use_case,
         run.use_case.review.capacity,
         rows["release"][0].as_py(),
     )
-    rows = rows.filter(~known_units.mask(day, rows[use_case.review.unit].to_numpy()))
+    rows = rows.filter(~detected_units.mask(day, rows[use_case.review.unit].to_numpy()))
     units, score = rows[use_case.review.unit].to_numpy(), rows["score"].to_numpy()
     label = _labels(run, day, rows)
     amount = use_case.stored_features.schema.amount
@@ -201,8 +201,8 @@ def _performance(run: Run, day: date, rows: pa.Table, known_units: KnownUnits) -
 
     def judged_by(scores: NDArray[np.float64]) -> tuple[float, Worth]:
         by_day = card_precision_by_day(np.zeros(len(label)), units, scores, label, capacity)
-        outcome = worth(unit=units, score=scores, label=label, amount=money, capacity=capacity)
-        return float(next(iter(by_day.values()), 0.0)), outcome
+        day_worth = worth(unit=units, score=scores, label=label, amount=money, capacity=capacity)
+        return float(next(iter(by_day.values()), 0.0)), day_worth
 
     precision, own_outcome = judged_by(score)
     champion, model = _champion(rows, release), None

@@ -31,7 +31,7 @@ def few(positives: int, least: int) -> str:
 
 
 def with_past(
-    worths: Sequence[SliceWorth], before: Iterable[Sequence[SliceAccount]], *, least: int
+    slice_worths: Sequence[SliceWorth], before: Iterable[Sequence[SliceAccount]], *, least: int
 ) -> tuple[SliceAccount, ...]:
     """What the ledger keeps of the slices, each with its positives and those caught pooled over
     `before` and the day.
@@ -39,8 +39,8 @@ def with_past(
     `before` are the slices of earlier matured days; `past_note` says that even together they have
     too few positives.
     """
-    positives = {worth.name: worth.positives for worth in worths}
-    caught = {worth.name: worth.caught for worth in worths}
+    positives = {worth.name: worth.positives for worth in slice_worths}
+    caught = {worth.name: worth.caught for worth in slice_worths}
     for rows in before:
         for row in rows:
             if row.slice in positives:
@@ -59,5 +59,5 @@ def with_past(
             past_caught=caught[worth.name],
             past_note=few(positives[worth.name], least),
         )
-        for worth in worths
+        for worth in slice_worths
     )
