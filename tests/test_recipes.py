@@ -4,6 +4,7 @@ checkout, each command typed there, each line that the page shows is looked for 
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -122,11 +123,62 @@ class Desk:
         return " ".join(done.stdout.split())
 
 
+READ = """
+import json, sys
+from pipelines.base.settings import Settings
+from pipelines.run import Run
+from pipelines.usecases.registry import load
+run = Run(Settings.from_environment(), load(sys.argv[1]))
+for table, *columns in json.loads(sys.argv[2]):
+    rows = run.lake.read(table).groupBy(*columns).count().toPandas()
+    print(json.dumps([table, sorted(map(str, rows.drop(columns="count").values.tolist()))]))
+"""
+
+
+def distinct(desk: Desk, use_case: str, *columns: tuple[str, ...]) -> dict[str, str]:
+    """The different values of some columns of tables of the desk's lake, as text, by table."""
+    arguments = ["-c", READ, use_case, json.dumps(columns)]
+    done = subprocess.run(
+        [sys.executable, *arguments],
+        cwd=desk.copy,
+        env=desk.environment,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    lines = [line for line in done.stdout.splitlines() if line.startswith("[")]
+    return {table: " ".join(values) for table, values in map(json.loads, lines)}
+
+
 def test_a_column_a_feature_and_a_threshold(tmp_path: Path) -> None:
     desk = Desk(tmp_path)
-    for title in ("A raw column", "A feature", "A threshold"):
-        desk.follow(title)
+    desk.follow("A raw column")
+    desk.follow("A feature")
+    desk.follow("A threshold")
+    stored = distinct(
+        desk,
+        "fraud",
+        ("transactions", "day", "channel"),
+        ("features", "day", "customer_tx_count_3d"),
+    )
+    days = [f"datetime.date(2024, 1, {number})" for number in (1, 2, 3, 4)]
+    assert stored["transactions"] == " ".join(f"[{day}, 'till']" for day in days)
+    assert f"[{days[3]}, 1]" in stored["features"]
+    assert f"[{days[3]}, 2]" in stored["features"]
 
 
 def test_a_use_case(tmp_path: Path) -> None:
-    Desk(tmp_path).follow("A use case")
+    desk = Desk(tmp_path)
+    desk.follow("A use case")
+    stored = distinct(
+        desk,
+        "parcels",
+        ("parcels", "parcel_id", "value"),
+        ("features", "parcel_id", "sender_tx_count_7d"),
+        ("predictions", "parcel_id", "decision"),
+    )
+    assert stored["parcels"] == (
+        "[1, Decimal('12.50')] [2, Decimal('900.00')] [3, Decimal('40.00')] [4, Decimal('7.25')]"
+    )
+    assert stored["features"] == "[3, 2] [4, 1]"
+    assert stored["predictions"] == "[3, False] [4, False]"
