@@ -33,7 +33,7 @@ class Outcome:
 
     word: str
     tries: Sequence[tuple[int, str]] = ()
-    told: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,9 +60,12 @@ def row_of(mark: Marked, outcomes: Sequence[Outcome], run: str) -> Row:
     words = Counter(outcome.word for outcome in outcomes)
     bad = next((outcome for outcome in outcomes if outcome.word == "failed"), None)
     if bad is not None:
-        tried, seen = str(len(outcomes)), f"FAILED {words['failed']} of {len(outcomes)}: {bad.told}"
+        tried, seen = (
+            str(len(outcomes)),
+            f"FAILED {words['failed']} of {len(outcomes)}: {bad.reason}",
+        )
     elif words["skipped"]:
-        reason = next(outcome.told for outcome in outcomes if outcome.word == "skipped")
+        reason = next(outcome.reason for outcome in outcomes if outcome.word == "skipped")
         tried, seen = (
             str(words["passed"]),
             f"skipped {words['skipped']} of {len(outcomes)}: {reason}",

@@ -101,11 +101,11 @@ def test_blank_text_is_no_id_and_what_is_no_id_at_all_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("written", "otherwise"),
     [("Caf\u00e9", "Cafe\u0301"), (" A7 ", "A7"), ("17.0", "17"), (17, "17"), (17.0, 17)],
 )
-def test_one_id_that_is_written_in_two_ways_is_one(one: object, other: object) -> None:
-    assert hashed(pa.array([one])) == hashed(pa.array([other]))
+def test_one_id_that_is_written_in_two_ways_is_one(written: object, otherwise: object) -> None:
+    assert hashed(pa.array([written])) == hashed(pa.array([otherwise]))
 
 
 def source(folder: Path) -> Path:
@@ -212,7 +212,7 @@ def test_a_key_that_is_not_there_or_short_is_refused(tmp_path: Path, content: by
 
 
 @pytest.mark.parametrize(
-    ("column", "file", "told", "code"),
+    ("column", "file", "message", "code"),
     [
         ("price", "ids", "price is not a column of transactions", 2),
         ("amount", "ids", "amount is decimal(12,2)", 2),
@@ -223,7 +223,7 @@ def test_a_key_that_is_not_there_or_short_is_refused(tmp_path: Path, content: by
 def test_the_command_says_what_it_cannot_do(
     column: str,
     file: str,
-    told: str,
+    message: str,
     code: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -235,6 +235,6 @@ def test_the_command_says_what_it_cannot_do(
         main(["keyed-ids", column, "--ids-from", str(tmp_path / file)])
     assert ending.value.code == code
     said = capsys.readouterr()
-    assert told in said.err
+    assert message in said.err
     assert "CANARY" not in said.err + said.out
     assert not (tmp_path / "home").exists()

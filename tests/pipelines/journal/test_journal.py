@@ -36,8 +36,8 @@ def records(first: int, count: int, arrived: int = 0) -> np.ndarray:
     return rows
 
 
-def ids(found: np.ndarray) -> list[int]:
-    return found[:, 2].tolist()
+def ids(rows: np.ndarray) -> list[int]:
+    return rows[:, 2].tolist()
 
 
 class SeveralWorkers(RuleBasedStateMachine):
