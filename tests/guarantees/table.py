@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from tests.guarantees.listed import GUARANTEES, Guarantee
 from tests.guarantees.marked import Marked
@@ -73,7 +74,7 @@ def row_of(mark: Marked, outcomes: Sequence[Outcome], run: str) -> Row:
     elif not outcomes:
         tried, seen = "", NOT_RUN
     else:
-        reported = [attempt for outcome in outcomes for attempt in outcome.tries]
+        reported = list(chain.from_iterable(outcome.tries for outcome in outcomes))
         tried = f"{sum(times for times, _ in reported) if reported else len(outcomes):,}"
         seen = (
             "; ".join(dict.fromkeys(text for _, text in reported)) or mark.seen or "as it must be"

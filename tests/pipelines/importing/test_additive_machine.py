@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -200,19 +201,20 @@ class Imports(RuleBasedStateMachine):
             held[day] = list(dict.fromkeys([*kept, *own_events]))
         self.imported |= set(days)
 
+    def _claimed(self) -> set[Event]:
+        """The events that any source has landed."""
+        days = chain.from_iterable(days.values() for days in self.landed.values())
+        return set(chain.from_iterable(days))
+
     @invariant()
     def every_event_and_report_is_there_once(self) -> None:
-        claimed = {
-            event for days in self.landed.values() for events in days.values() for event in events
-        }
+        claimed = self._claimed()
         assert self._landed_events() == Counter({event.row for event in claimed})
         reports = {(event.number, event.due) for event in claimed if event.due is not None}
         assert self._landed_reports() == Counter(reports)
 
     def one_call_from_one_file_lands_the_same_bytes(self) -> None:
-        claimed = {
-            event for days in self.landed.values() for events in days.values() for event in events
-        }
+        claimed = self._claimed()
         if not claimed:
             return
         with tempfile.TemporaryDirectory() as scratch:

@@ -11,6 +11,7 @@ import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -139,12 +140,10 @@ def test_names_are_imported_as_keyed_ids_and_found_again_by_who_knows_them(
         main([*command, "--from", str(day(0)), "--to", str(day(1))])
     assert ending.value.code == 0
     landed = [path for path in (tmp_path / "home" / "landing").rglob("*") if path.is_file()]
-    rows = [
-        row
-        for path in landed
-        if "/transactions/" in str(path) and path.suffix == ".parquet"
-        for row in pq.read_table(path).to_pylist()
-    ]
+    rows: list[dict[str, Any]] = []
+    for path in landed:
+        if "/transactions/" in str(path) and path.suffix == ".parquet":
+            rows += pq.read_table(path).to_pylist()
     assert len(rows) == 12
     capsys.readouterr()
 

@@ -53,20 +53,20 @@ def test_pairs_are_those_of_the_definition(
         blocks = by_card.near(
             blocks_of.keys["card"], blocks_of.time, blocks_of.id, days=days, delay_days=delay
         )
-        pairs = [
-            pair
-            for numbers, places in blocks
-            for pair in zip(numbers.tolist(), places.tolist(), strict=True)
-        ]
+        pairs: list[tuple[int, int]] = []
+        for numbers, places in blocks:
+            pairs += zip(numbers.tolist(), places.tolist(), strict=True)
     finally:
         module.PAIRS_AT_ONCE = before
     kept = by_card.suspects
-    expected = [
-        (i, j)
-        for i, (key, half, identity) in enumerate(requested)
-        for j in range(len(kept.id))
-        if kept.keys["card"][j] == key
-        and half * DAY // 2 - (delay + days) * DAY < kept.time[j] <= half * DAY // 2 - delay * DAY
-        and (kept.time[j], kept.id[j]) < (half * DAY // 2, identity)
-    ]
+    expected: list[tuple[int, int]] = []
+    for i, (key, half, identity) in enumerate(requested):
+        time = half * DAY // 2
+        expected += [
+            (i, j)
+            for j in range(len(kept.id))
+            if kept.keys["card"][j] == key
+            and time - (delay + days) * DAY < kept.time[j] <= time - delay * DAY
+            and (kept.time[j], kept.id[j]) < (time, identity)
+        ]
     assert sorted(pairs) == sorted(expected)
