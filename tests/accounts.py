@@ -5,6 +5,7 @@ tests that use it.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import chain
 from typing import Any, TypeVar
 
 from pipelines.accounts.account import Account
@@ -106,4 +107,4 @@ def _unknown(value: Any, at: str = "") -> list[str]:
         parts = list(value.values())
     else:
         parts = list(value) if isinstance(value, tuple) else []
-    return [path for part in parts for path in _unknown(part, at)]
+    return list(chain.from_iterable(_unknown(part, at) for part in parts))

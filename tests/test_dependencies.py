@@ -11,6 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions
+from itertools import chain, product
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 from pipelines.base.settings import CHECKOUT
+from tests.python_files import python_files
 
 OURS = {"dags", "pipelines", "features", "expectations", "plugins", "tests", "benchmarks"}
 TOOLS = {
@@ -35,7 +37,7 @@ TOOLS = {
 
 def _imports(*rooms: str) -> set[str]:
     names: set[str] = set()
-    for path in (path for room in rooms for path in (CHECKOUT / room).rglob("*.py")):
+    for path in python_files(*rooms):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.Import):
                 names |= {alias.name.split(".")[0] for alias in node.names}
@@ -45,9 +47,8 @@ def _imports(*rooms: str) -> set[str]:
 
 
 def _distributions(modules: set[str]) -> set[str]:
-    return {
-        canonicalize_name(name) for module in modules for name in _known().get(module, [module])
-    }
+    names = chain.from_iterable(_known().get(module, [module]) for module in modules)
+    return {canonicalize_name(name) for name in names}
 
 
 @cache
@@ -57,7 +58,7 @@ def _known() -> Mapping[str, list[str]]:
 
 def _parts(declared: set[str]) -> set[str]:
     """What comes as a part of a declared distribution: Airflow's core and SDK, boto3's botocore."""
-    parts = {f"{name}-{part}" for name in declared for part in ("core", "task-sdk")}
+    parts = {f"{name}-{part}" for name, part in product(declared, ("core", "task-sdk"))}
     return parts | ({"botocore"} if "boto3" in declared else set())
 
 

@@ -7,12 +7,15 @@ from __future__ import annotations
 import re
 import subprocess
 from collections import Counter
+from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import pytest
 
 from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.cli.main import build_app
+from tests.python_files import python_files
 
 DOCUMENTS = sorted(
     CHECKOUT / name
@@ -58,33 +61,22 @@ def test_the_example_of_an_environment_names_settings_and_holds_no_secret() -> N
     assert not any(value for name, value in named.items() if name.startswith("AWS_"))
 
 
+def named_in(paths: Iterable[Path], pattern: str) -> set[str]:
+    """What the pattern matches in any of the files."""
+    return set(chain.from_iterable(re.findall(pattern, path.read_text()) for path in paths))
+
+
 def test_every_runbook_that_the_code_names_exists() -> None:
-    sources = [
-        path
-        for room in ("dags", "plugins", "pipelines")
-        for path in (CHECKOUT / room).rglob("*.py")
-    ]
-    named = {
-        name
-        for path in sources
-        for name in re.findall(r"docs/runbooks/[\w-]+\.md", path.read_text())
-    }
+    sources = python_files("dags", "plugins", "pipelines")
+    named = named_in(sources, r"docs/runbooks/[\w-]+\.md")
     assert named
     assert sorted(name for name in named if not (CHECKOUT / name).is_file()) == []
 
 
 def test_every_command_that_is_told_exists() -> None:
     places = [CHECKOUT / "README.md", *(CHECKOUT / "docs" / "runbooks").glob("*.md")]
-    places += [
-        path
-        for room in ("dags", "plugins", "pipelines")
-        for path in (CHECKOUT / room).rglob("*.py")
-    ]
-    commands = {
-        name
-        for path in places
-        for name in re.findall(r"`tollgate ([a-z]+(?:-[a-z]+)*)", path.read_text())
-    }
+    places += python_files("dags", "plugins", "pipelines")
+    commands = named_in(places, r"`tollgate ([a-z]+(?:-[a-z]+)*)")
     existing = {
         command.name or command.callback.__name__ for command in build_app().registered_commands
     }

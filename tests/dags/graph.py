@@ -118,12 +118,19 @@ def _task(task: Any) -> dict[str, Any]:
     }
 
 
+def dags_of(parts: dict[str, Any]) -> dict[str, Any]:
+    """All DAGs of all files, by their ids."""
+    dags: dict[str, Any] = {}
+    for part in parts.values():
+        dags |= part["dags"]
+    return dags
+
+
 def snapshot_of(parts: dict[str, Any]) -> dict[str, Any]:
     """What the snapshot holds: all DAGs without their documentation."""
-    dags = {dag_id: dag for part in parts.values() for dag_id, dag in part["dags"].items()}
     return {
         dag_id: {key: value for key, value in dag.items() if key != "doc"}
-        for dag_id, dag in sorted(dags.items())
+        for dag_id, dag in sorted(dags_of(parts).items())
     }
 
 

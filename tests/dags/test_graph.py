@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import ast
 import json
-from itertools import pairwise
+from itertools import chain, pairwise
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ import pytest
 from pipelines.airflow.names import Orchestration
 from pipelines.base.settings import CHECKOUT
 from pipelines.usecases.registry import names
-from tests.dags.graph import FILES, SNAPSHOT, read_all, snapshot_of
+from tests.dags.graph import FILES, SNAPSHOT, dags_of, read_all, snapshot_of
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +24,7 @@ def parts() -> dict[str, Any]:
 
 @pytest.fixture(scope="module")
 def dags(parts: dict[str, Any]) -> dict[str, Any]:
-    return {dag_id: dag for part in parts.values() for dag_id, dag in part["dags"].items()}
+    return dags_of(parts)
 
 
 def test_the_graph_is_the_one_in_the_snapshot(parts: dict[str, Any]) -> None:
@@ -35,7 +35,8 @@ def test_the_graph_is_the_one_in_the_snapshot(parts: dict[str, Any]) -> None:
 
 
 def test_every_use_case_has_its_dags(dags: dict[str, Any]) -> None:
-    assert set(dags) == {dag_id for name in names() for dag_id in Orchestration(name).dag_ids}
+    declared = chain.from_iterable(Orchestration(name).dag_ids for name in names())
+    assert set(dags) == set(declared)
 
 
 def test_another_use_cases_dags_carry_its_name() -> None:
@@ -54,10 +55,10 @@ def test_importing_a_dag_file_loads_nothing_heavy(parts: dict[str, Any]) -> None
 
 def test_a_dag_follows_the_assets_of_the_one_before(dags: dict[str, Any]) -> None:
     def outlets(dag_id: str) -> set[str]:
-        return {asset for task in dags[dag_id]["tasks"].values() for asset in task["outlets"]}
+        tasks = dags[dag_id]["tasks"].values()
+        return set(chain.from_iterable(task["outlets"] for task in tasks))
 
-    chain = Orchestration("fraud").chain
-    for before, after in pairwise(chain):
+    for before, after in pairwise(Orchestration("fraud").chain):
         followed = set(dags[after]["schedule"]["assets"])
         assert followed
         assert followed <= outlets(before)
@@ -65,8 +66,9 @@ def test_a_dag_follows_the_assets_of_the_one_before(dags: dict[str, Any]) -> Non
 
 
 def test_every_pool_is_one_that_up_makes(dags: dict[str, Any]) -> None:
-    pools = {pool for name in names() for pool in Orchestration(name).pools} | {"default_pool"}
-    assert {task["pool"] for dag in dags.values() for task in dag["tasks"].values()} <= pools
+    pools = {"default_pool"}.union(*(Orchestration(name).pools for name in names()))
+    tasks = chain.from_iterable(dag["tasks"].values() for dag in dags.values())
+    assert {task["pool"] for task in tasks} <= pools
 
 
 def test_tables_with_one_writer_are_written_in_its_pool(dags: dict[str, Any]) -> None:
@@ -83,12 +85,8 @@ def test_every_dag_is_documented_for_whoever_is_on_call(dags: dict[str, Any], na
 
 
 def test_runbooks_that_dags_name_exist(dags: dict[str, Any]) -> None:
-    named = {
-        word.strip("`.,()")
-        for dag in dags.values()
-        for word in dag["doc"].split()
-        if "docs/runbooks/" in word
-    }
+    words = chain.from_iterable(dag["doc"].split() for dag in dags.values())
+    named = {word.strip("`.,()") for word in words if "docs/runbooks/" in word}
     assert len(named) > 5
     assert sorted(page for page in named if not (CHECKOUT / page).is_file()) == []
 
@@ -109,7 +107,7 @@ def test_dag_files_never_import_each_other() -> None:
     for path in FILES:
         nodes = ast.walk(ast.parse(path.read_text()))
         imports = [node for node in nodes if isinstance(node, ast.Import | ast.ImportFrom)]
-        named = {alias.name for node in imports for alias in node.names}
+        named = {alias.name for alias in chain.from_iterable(node.names for node in imports)}
         named |= {node.module or "." for node in imports if isinstance(node, ast.ImportFrom)}
         assert not [node for node in imports if isinstance(node, ast.ImportFrom) and node.level], (
             path

@@ -16,6 +16,7 @@ import subprocess
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 
 import httpx
@@ -329,7 +330,7 @@ def test_a_persons_answer_in_airflow_moves_the_release_or_refuses_it(
 def test_down_stops_everything_and_may_be_repeated(world: World) -> None:
     folder = services.folder(world.settings)
     records = [processes.read(folder, name) for name in ("spark", "airflow", "mlflow")]
-    members = [process for record in records if record for process in record.members()]
+    members = list(chain.from_iterable(record.members() for record in records if record))
     assert len(members) > 8
     assert set(world.json("down")["stopped"]) == {"spark", "airflow", "mlflow"}
     assert [

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
+import psutil
 import pyarrow as pa
 import pytest
 
@@ -150,7 +151,9 @@ def test_a_worker_with_another_secret_is_not_taken_and_none_is_told(machine: Mac
         time.sleep(0.2)
     assert httpx.get(page, timeout=60).json()["aliveworkers"] == len(WORKERS)
     secret = (machine.home / "airflow" / "spark-cluster.key").read_text()
-    members = [process for record in machine.started for process in record.members()]
+    members: list[psutil.Process] = []
+    for record in machine.started:
+        members += record.members()
     assert len(members) >= len(WORKERS) + 4, (
         "master, workers, server and an executor on each worker"
     )

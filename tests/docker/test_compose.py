@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -118,12 +119,8 @@ def test_what_is_mounted_exists() -> None:
     files = list(bound_files())
     assert len(files) >= 6
     assert [path for path in files if not path.exists()] == []
-    named = {
-        volume["source"]
-        for service in services().values()
-        for volume in service.get("volumes", [])
-        if volume["type"] == "volume"
-    }
+    volumes = chain.from_iterable(service.get("volumes", []) for service in services().values())
+    named = {volume["source"] for volume in volumes if volume["type"] == "volume"}
     assert named == stack()["volumes"].keys()
 
 
@@ -155,9 +152,9 @@ def test_the_environment_names_settings_and_holds_no_password(name: str) -> None
     Settings.from_environment(
         {key: value for key, value in environment.items() if key.startswith("TOLLGATE_")}
     )
-    named_secrets = {
-        secret for value in environment.values() for secret in PLACE.findall(str(value))
-    }
+    named_secrets = set(
+        chain.from_iterable(PLACE.findall(str(value)) for value in environment.values())
+    )
     given = secret_folders()
     assert named_secrets <= (
         given[mounted_secrets(services()[name]) or ""].keys() if named_secrets else set()
@@ -196,7 +193,7 @@ def test_the_image_is_built_from_what_the_context_holds() -> None:
         if line.startswith("!")
     }
     lines = re.findall(r"^COPY ([^-].+)$", (DOCKER / "Dockerfile").read_text(), re.MULTILINE)
-    copied = {source for line in lines for source in line.split()[:-1]}
+    copied = set(chain.from_iterable(line.split()[:-1] for line in lines))
     assert copied == allowed
     assert [name for name in copied if not (CHECKOUT / name).exists()] == []
 

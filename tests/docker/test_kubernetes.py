@@ -4,6 +4,7 @@ user of the chart's.
 
 from __future__ import annotations
 
+from itertools import chain, product
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ def test_the_environment_is_that_of_the_compose_file_elsewhere() -> None:
         key.removeprefix("TOLLGATE_").lower() for key in settings
     } <= Settings.model_fields.keys()
     Settings.from_environment(settings)
-    named_secrets = {secret for value in given.values() for secret in PLACE.findall(value)}
+    named_secrets = set(chain.from_iterable(PLACE.findall(value) for value in given.values()))
     assert named_secrets == secret_folders()["tollgate"].keys()
     mounted = {mount["name"]: mount["mountPath"] for mount in VALUES["volumeMounts"]}
     assert mounted["tollgate-secrets"] == folder
@@ -80,9 +81,8 @@ def test_no_service_s_variables_are_taken_for_settings() -> None:
     names = {item["metadata"]["name"] for item in OBJECTS + SCORER if item["kind"] == "Service"}
     names |= {"tollgate-api-server"}
     given = {
-        f"{name.upper().replace('-', '_')}_{what}"
-        for name in names
-        for what in ("PORT", "SERVICE_HOST")
+        f"{name.upper().replace('-', '_')}_{suffix}"
+        for name, suffix in product(names, ("PORT", "SERVICE_HOST"))
     }
     assert not given & {f"TOLLGATE_{field.upper()}" for field in Settings.model_fields}
 

@@ -11,6 +11,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
+from itertools import chain, product
 from pathlib import Path
 
 import boto3
@@ -119,8 +120,7 @@ def test_mlflow_serves_what_a_training_recorded_in_postgresql_and_s3(
     strangers = [None, (USER, "wrong"), ("", ""), ("nobody", login(settings)[1])]
     assert {
         httpx.get(f"{url}{path}", auth=stranger, timeout=60).status_code
-        for path in paths
-        for stranger in strangers
+        for path, stranger in product(paths, strangers)
     } == {401}
     assert (
         httpx.post(
@@ -154,7 +154,7 @@ def test_no_secret_is_on_a_command_line_or_in_a_log(machine: Machine) -> None:
     assert all(
         path.stat().st_mode & 0o077 == 0 for path in (machine.home / "airflow").glob("*.key")
     )
-    members = [process for record in machine.started for process in record.members()]
+    members = list(chain.from_iterable(record.members() for record in machine.started))
     assert len(members) >= len(machine.started)
     for process in members:
         line = command_line(process).encode()

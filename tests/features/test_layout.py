@@ -50,9 +50,9 @@ def test_every_day_is_in_one_stripe_and_no_task_is_too_large(
     span = DayRange.of_length(FIRST, days)
     plan = layout(rows, days, cores)
     stripes = [plan.stripe(number, span) for number in range(plan.stripes)]
-    covered = [
-        first + timedelta(days=n) for first, last in stripes for n in range((last - first).days + 1)
-    ]
+    covered: list[date] = []
+    for first, last in stripes:
+        covered += [first + timedelta(days=n) for n in range((last - first).days + 1)]
     assert covered == list(span)
     held = rows * (plan.stripe_length(span) + 37) / (days + 37)
     assert held / plan.buckets <= 1_001

@@ -71,7 +71,7 @@ def expected(connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
 
 
 @pytest.fixture(scope="module")
-def found(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
+def computed(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> pd.DataFrame:
     """What the engine makes of the same rows, on Spark, in two stripes."""
     events = connection.sql(
         """SELECT id AS transaction_id, t::TIMESTAMPTZ AS event_time, customer AS customer_id,
@@ -88,16 +88,16 @@ def found(spark: SparkSession, connection: duckdb.DuckDBPyConnection) -> pd.Data
     )
 
 
-def test_every_row_is_there(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    assert len(found) > 90_000
-    assert found["transaction_id"].tolist() == expected["id"].tolist()
+def test_every_row_is_there(computed: pd.DataFrame, expected: pd.DataFrame) -> None:
+    assert len(computed) > 90_000
+    assert computed["transaction_id"].tolist() == expected["id"].tolist()
 
 
 @pytest.mark.parametrize("feature", WANTED.features, ids=lambda feature: feature.name)
 def test_every_value_is_equal(
-    found: pd.DataFrame, expected: pd.DataFrame, feature: Feature
+    computed: pd.DataFrame, expected: pd.DataFrame, feature: Feature
 ) -> None:
-    ours, expected_values = found[feature.name].to_numpy(), expected[feature.name].to_numpy()
+    ours, expected_values = computed[feature.name].to_numpy(), expected[feature.name].to_numpy()
     assert ours.dtype == feature.dtype
     if _rooted(feature):
         np.testing.assert_allclose(ours, expected_values, rtol=1e-9, atol=1e-9)
@@ -105,13 +105,13 @@ def test_every_value_is_equal(
         np.testing.assert_array_equal(ours, expected_values)
 
 
-def test_the_data_is_worth_the_test(found: pd.DataFrame) -> None:
+def test_the_data_is_worth_the_test(computed: pd.DataFrame) -> None:
     """Ties of instant within a customer, frauds in windows, and terminals without history all
     occur.
     """
-    assert found.duplicated(["customer_id", "event_time"]).any()
-    assert (found["terminal_fraud_rate_7d"] > 0).sum() > 500
-    assert (found["terminal_tx_count_1d"] == 0).sum() > 10_000
+    assert computed.duplicated(["customer_id", "event_time"]).any()
+    assert (computed["terminal_fraud_rate_7d"] > 0).sum() > 500
+    assert (computed["terminal_tx_count_1d"] == 0).sum() > 10_000
 
 
 def _rooted(feature: Feature) -> bool:

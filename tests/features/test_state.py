@@ -49,11 +49,10 @@ def histories(draw: st.DrawFn) -> list[Move]:
         Move("event", i, draw(st.integers(0, 6)) * DAY // 2, draw(st.integers(0, 50_000)))
         for i in draw(st.lists(st.integers(0, 99), unique=True, max_size=8))
     ]
-    reports = [
-        Move("report", event.id, event.time + delay * DAY // 2)
-        for event in events
-        for delay in draw(st.lists(st.integers(0, 6), max_size=2))
-    ]
+    reports: list[Move] = []
+    for event in events:
+        delays = draw(st.lists(st.integers(0, 6), max_size=2))
+        reports += [Move("report", event.id, event.time + delay * DAY // 2) for delay in delays]
     return events + reports
 
 

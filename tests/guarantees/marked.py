@@ -34,14 +34,16 @@ def marked_tests(root: Path = CHECKOUT) -> list[Marked]:
 
 
 def _of_module(module: ast.Module, path: str) -> list[Marked]:
-    functions = [node for node in module.body if isinstance(node, ast.FunctionDef)]
-    return [
-        _mark(decorator, f"{path}::{function.name}")
-        for function in functions
-        for decorator in function.decorator_list
-        if isinstance(decorator, ast.Call)
-        and ast.unparse(decorator.func) == "pytest.mark.guarantee"
-    ]
+    marked: list[Marked] = []
+    for function in module.body:
+        if isinstance(function, ast.FunctionDef):
+            marked += [
+                _mark(decorator, f"{path}::{function.name}")
+                for decorator in function.decorator_list
+                if isinstance(decorator, ast.Call)
+                and ast.unparse(decorator.func) == "pytest.mark.guarantee"
+            ]
+    return marked
 
 
 def _mark(call: ast.Call, test: str) -> Marked:

@@ -82,7 +82,7 @@ class Books:
             return
         test = report.nodeid.split("[")[0]
         tries = [tuple(value) for name, value in report.user_properties if name == TRIED]
-        self.outcomes[test].append(Outcome(report.outcome, tries, _told(report)))
+        self.outcomes[test].append(Outcome(report.outcome, tries, _reason(report)))
 
     def pytest_sessionfinish(self) -> None:
         """Rows of tests that ran now, and of the others as an earlier run left them."""
@@ -98,7 +98,7 @@ class Books:
         self.target.write_text(rendered(rows))
 
 
-def _told(report: pytest.TestReport) -> str:
+def _reason(report: pytest.TestReport) -> str:
     """In a line, why a test failed or was skipped."""
     if report.passed:
         return ""

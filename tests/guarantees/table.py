@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 from tests.guarantees.listed import GUARANTEES, Guarantee
 from tests.guarantees.marked import Marked
@@ -33,7 +34,7 @@ class Outcome:
 
     word: str
     tries: Sequence[tuple[int, str]] = ()
-    told: str = ""
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -60,9 +61,12 @@ def row_of(mark: Marked, outcomes: Sequence[Outcome], run: str) -> Row:
     words = Counter(outcome.word for outcome in outcomes)
     bad = next((outcome for outcome in outcomes if outcome.word == "failed"), None)
     if bad is not None:
-        tried, seen = str(len(outcomes)), f"FAILED {words['failed']} of {len(outcomes)}: {bad.told}"
+        tried, seen = (
+            str(len(outcomes)),
+            f"FAILED {words['failed']} of {len(outcomes)}: {bad.reason}",
+        )
     elif words["skipped"]:
-        reason = next(outcome.told for outcome in outcomes if outcome.word == "skipped")
+        reason = next(outcome.reason for outcome in outcomes if outcome.word == "skipped")
         tried, seen = (
             str(words["passed"]),
             f"skipped {words['skipped']} of {len(outcomes)}: {reason}",
@@ -70,7 +74,7 @@ def row_of(mark: Marked, outcomes: Sequence[Outcome], run: str) -> Row:
     elif not outcomes:
         tried, seen = "", NOT_RUN
     else:
-        reported = [attempt for outcome in outcomes for attempt in outcome.tries]
+        reported = list(chain.from_iterable(outcome.tries for outcome in outcomes))
         tried = f"{sum(times for times, _ in reported) if reported else len(outcomes):,}"
         seen = (
             "; ".join(dict.fromkeys(text for _, text in reported)) or mark.seen or "as it must be"

@@ -10,6 +10,7 @@ about.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from itertools import chain
 
 import duckdb
 import pandas as pd
@@ -35,7 +36,7 @@ from features.definition import (
 def features(connection: duckdb.DuckDBPyConnection, wanted: Iterable[Feature]) -> pd.DataFrame:
     """One row per query, ordered by id: `id` and a column per feature (int64 or float64)."""
     wanted = tuple(wanted)
-    leaves = {leaf.name: leaf for feature in wanted for leaf in _leaves(feature)}
+    leaves = {leaf.name: leaf for leaf in _leaves_of(wanted)}
     over_entities = [leaf for leaf in leaves.values() if isinstance(leaf, EntityFeature)]
     connection.sql(
         "CREATE OR REPLACE TEMP TABLE asked AS SELECT e.* FROM events e SEMI JOIN queries q ON e.id"
@@ -52,9 +53,11 @@ def features(connection: duckdb.DuckDBPyConnection, wanted: Iterable[Feature]) -
 
 
 def _leaves(feature: Feature) -> Iterable[Feature]:
-    return (
-        [leaf for part in feature.inputs for leaf in _leaves(part)] if feature.inputs else [feature]
-    )
+    return _leaves_of(feature.inputs) if feature.inputs else [feature]
+
+
+def _leaves_of(features: Iterable[Feature]) -> Iterable[Feature]:
+    return chain.from_iterable(_leaves(feature) for feature in features)
 
 
 def _join(connection: duckdb.DuckDBPyConnection, entity: str, leaves: list[EntityFeature]) -> None:

@@ -144,11 +144,11 @@ class Tags(HTMLParser):
 
     def __init__(self, html: str) -> None:
         super().__init__()
-        self.found: list[tuple[str, tuple[str, ...]]] = []
+        self.elements: list[tuple[str, tuple[str, ...]]] = []
         self.feed(html)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.append((tag, tuple(name for name, _ in attrs)))
+        self.elements.append((tag, tuple(name for name, _ in attrs)))
 
 
 def pages(text: str) -> list[str]:
@@ -172,7 +172,7 @@ def pages(text: str) -> list[str]:
         ]
 
 
-PLAIN = [Tags(html).found for html in pages("plain")]
+PLAIN = [Tags(html).elements for html in pages("plain")]
 
 
 @pytest.mark.guarantee(
@@ -186,7 +186,7 @@ PLAIN = [Tags(html).found for html in pages("plain")]
 @given(text=TEXT.filter(lambda text: text.strip() != "" and str(DAY) not in text))
 def test_text_on_a_page_is_text(text: str) -> None:
     """Days in a text are made links to their pages, by intent: such texts are left out."""
-    assert [Tags(html).found for html in pages(text)] == PLAIN
+    assert [Tags(html).elements for html in pages(text)] == PLAIN
 
 
 @settings(max_examples=30, deadline=None)

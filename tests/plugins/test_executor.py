@@ -47,7 +47,7 @@ def test_only_what_has_not_moved_for_a_while_is_waited_for(
 ) -> None:
     waited: list[float] = []
 
-    def wait(found: Sequence[Any], timeout: float) -> list[Any]:
+    def wait(connections: Sequence[Any], timeout: float) -> list[Any]:
         waited.append(timeout)
         return []
 

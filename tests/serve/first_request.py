@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -21,9 +22,8 @@ from tests.serve.nights import START, asked, history, make_run, on_day, taken
 def signatures() -> dict[str, int]:
     """How many signatures of each compiled function are there."""
     loaded = [module for name, module in sys.modules.items() if name.startswith("features.online.")]
-    loops = [
-        each for module in loaded for each in vars(module).values() if isinstance(each, Dispatcher)
-    ]
+    members = chain.from_iterable(vars(module).values() for module in loaded)
+    loops = [member for member in members if isinstance(member, Dispatcher)]
     return {loop.__name__: len(loop.signatures) for loop in loops}
 
 

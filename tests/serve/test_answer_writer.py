@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Iterator
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -54,7 +55,7 @@ def writer_on(log: PredictionLog) -> PredictionWriter:
 
 def rows_in(home: Path) -> list[int]:
     tables = read_answers(answers_folder(home, "fraud"), [NOW])
-    return sorted(identity for table in tables for identity in table["transaction_id"].to_pylist())
+    return sorted(chain.from_iterable(table["transaction_id"].to_pylist() for table in tables))
 
 
 def test_every_row_is_written_and_none_waits_in_the_end(tmp_path: Path, eager: None) -> None:

@@ -138,19 +138,19 @@ def test_a_body_that_drips_ends_the_connection(hasty: Served) -> None:
     with connected(hasty) as to:
         to.sendall(head(hasty, "content-length: 100000"))
         to.settimeout(0.1)
-        found = b""
+        response = b""
 
         def dripped() -> bool:
-            nonlocal found
+            nonlocal response
             with suppress(TimeoutError):
-                found = to.recv(65536)
+                response = to.recv(65536)
                 return True
             with suppress(OSError):  # closed by now: the answer is still to be read
                 to.sendall(b" ")
             return False
 
         until(dripped)
-        assert b" 408 " in found
+        assert b" 408 " in response
 
 
 def test_headers_without_end_are_refused(scorer: Served) -> None:

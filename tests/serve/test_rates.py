@@ -26,7 +26,9 @@ from tests.serve.small_engine import RuleEngine
 TICKS = 1024
 """Ticks of the oracle's clock in a second: what lies on them is exact in binary."""
 
-ASKED = st.lists(st.tuples(st.integers(0, 4 * TICKS), st.integers(1, 300)), min_size=1, max_size=30)
+REQUESTS = st.lists(
+    st.tuples(st.integers(0, 4 * TICKS), st.integers(1, 300)), min_size=1, max_size=30
+)
 """Requests: ticks since the one before, rows."""
 
 
@@ -50,23 +52,23 @@ class Oracle:
         return True
 
 
-@given(rate=st.integers(1, 500), burst=st.integers(1, 200), asked=ASKED)
+@given(rate=st.integers(1, 500), burst=st.integers(1, 200), requests=REQUESTS)
 def test_it_takes_what_a_bucket_filled_tick_by_tick_takes(
-    rate: int, burst: int, asked: list[tuple[int, int]]
+    rate: int, burst: int, requests: list[tuple[int, int]]
 ) -> None:
     oracle, bucket, now = Oracle(rate, burst), Bucket(rate, burst, 7.0), 0
-    for ticks, rows in asked:
+    for ticks, rows in requests:
         oracle.tick(ticks)
         now += ticks
         assert (bucket.take(rows, 7.0 + now / TICKS) == 0) == oracle.takes(rows)
 
 
-@given(rate=st.integers(1, 500), burst=st.integers(1, 200), asked=ASKED)
+@given(rate=st.integers(1, 500), burst=st.integers(1, 200), requests=REQUESTS)
 def test_what_it_says_to_wait_is_enough_and_less_is_not(
-    rate: int, burst: int, asked: list[tuple[int, int]]
+    rate: int, burst: int, requests: list[tuple[int, int]]
 ) -> None:
     bucket, now = Bucket(rate, burst, 0.0), 0.0
-    for ticks, rows in asked:
+    for ticks, rows in requests:
         now += ticks / TICKS
         wait = bucket.take(rows, now)
         if wait:
@@ -75,12 +77,12 @@ def test_what_it_says_to_wait_is_enough_and_less_is_not(
             assert bucket.take(rows, now) == 0
 
 
-@given(rate=st.integers(1, 500), burst=st.integers(1, 200), asked=ASKED)
+@given(rate=st.integers(1, 500), burst=st.integers(1, 200), requests=REQUESTS)
 def test_over_any_time_it_takes_no_more_than_burst_rate_and_a_request(
-    rate: int, burst: int, asked: list[tuple[int, int]]
+    rate: int, burst: int, requests: list[tuple[int, int]]
 ) -> None:
     bucket, now, taken = Bucket(rate, burst, 0.0), 0, []
-    for ticks, rows in asked:
+    for ticks, rows in requests:
         now += ticks
         if bucket.take(rows, now / TICKS) == 0:
             taken.append((now, rows))

@@ -8,6 +8,7 @@ import random
 import threading
 from collections.abc import Iterator
 from datetime import timedelta
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -195,7 +196,7 @@ def test_what_came_out_of_order_and_twice_differs_for_that_reason_alone_until_th
     late = np.random.default_rng(3).integers(0, 5 * 3_600_000_000, len(TODAY))
     order = np.argsort(TODAY.time + late, kind="stable").tolist()
     first: dict[int, Any] = {}
-    for place in [each for each in order for _ in range(1 + (each % 7 == 0))]:
+    for place in chain.from_iterable([place] * (1 + (place % 7 == 0)) for place in order):
         predictions = engine.score(
             asked(taken(TODAY, slice(place, place + 1))), np.zeros(1, dtype=bool)
         )

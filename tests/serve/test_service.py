@@ -6,6 +6,7 @@ import json
 import re
 import socket
 from datetime import UTC, datetime
+from itertools import chain
 
 import httpx
 import pytest
@@ -237,8 +238,7 @@ def test_metrics_are_open_metrics_and_count(scorer: Served) -> None:
             " ".join(
                 [sample.name, sample.labels.get("stage", ""), sample.labels.get("status", "")]
             ): sample.value
-            for family in families
-            for sample in family.samples
+            for sample in chain.from_iterable(family.samples for family in families)
             if sample.labels.get("path") in {None, "/v1/score"}
         }
 

@@ -98,6 +98,18 @@ def run(
     return DagRun(dag_id, f"{dag_id}-{name}", str(DAY), state, at(made), list(tasks), list(later))
 
 
+def filling_store(*later: str, built: float | None = 2) -> list[DagRun]:
+    """Ingest is done, and `features` still fills the online store; it ends in these looks.
+
+    `built`: the minute at which its features were in the lake; None where they are not.
+    """
+    build = Task("build", None if built is None else at(built))
+    return [
+        run("ingest", "success", 0, Task("ingest", at(1))),
+        run("features", "running", 1.1, build, Task("materialize"), later=later),
+    ]
+
+
 def going_on(*later: str) -> list[DagRun]:
     """The whole chain, whose last run ends in these looks."""
     done = [
@@ -114,15 +126,7 @@ def test_a_day_whose_features_still_go_on_is_done_with_the_score_that_is_there(
     store.
     """
     followed.airflow.runs = [
-        run("ingest", "success", 0, Task("ingest", at(1))),
-        run(
-            "features",
-            "running",
-            1.1,
-            Task("build", at(2)),
-            Task("materialize"),
-            later=("running", "success"),
-        ),
+        *filling_store("running", "success"),
         run("score", "success", 2.1, Task("score", at(3))),
         run("monitor", "running", 3.1, Task("monitor"), later=("running", "success")),
     ]
@@ -135,15 +139,7 @@ def test_a_day_whose_features_still_go_on_is_done_with_the_score_that_is_there(
 
 def test_a_score_that_failed_meanwhile_is_told(followed: Followed) -> None:
     followed.airflow.runs = [
-        run("ingest", "success", 0, Task("ingest", at(1))),
-        run(
-            "features",
-            "running",
-            1.1,
-            Task("build", at(2)),
-            Task("materialize"),
-            later=("success",),
-        ),
+        *filling_store("success"),
         run("score", "failed", 2.1, Task("score")),
     ]
     (outcome,) = followed.follow(followed.plan())
@@ -155,15 +151,7 @@ def test_a_score_of_the_attempt_before_is_not_taken_for_this_one(followed: Follo
     again.
     """
     followed.airflow.runs = [
-        run("ingest", "success", 0, Task("ingest", at(1))),
-        run(
-            "features",
-            "running",
-            1.1,
-            Task("build"),
-            Task("materialize"),
-            later=("running", "success"),
-        ),
+        *filling_store("running", "success", built=None),
         run("score", "success", 2.1, Task("score", at(3))),
         run("monitor", "success", 3.1, Task("monitor", at(4))),
     ]
@@ -179,15 +167,7 @@ def test_a_store_that_is_filled_again_alone_makes_no_new_score(followed: Followe
     day's.
     """
     followed.airflow.runs = [
-        run("ingest", "success", 0, Task("ingest", at(1))),
-        run(
-            "features",
-            "running",
-            1.1,
-            Task("build", at(2)),
-            Task("materialize"),
-            later=("success",),
-        ),
+        *filling_store("success"),
         run("score", "success", 2.1, Task("score", at(3))),
         run("monitor", "success", 3.1, Task("monitor", at(4))),
     ]

@@ -25,15 +25,15 @@ def test_a_shape_says_nothing_of_an_id(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "told"),
+    ("text", "expected"),
     [
         ("4.95683E+18", "9.99999E+99"),
         ("Smith 42", "aaaaa 99"),
         ("\x1b[2J", "\\x1b[9a"),
     ],
 )
-def test_shapes(text: str, told: str) -> None:
-    assert shape(text) == told
+def test_shapes(text: str, expected: str) -> None:
+    assert shape(text) == expected
 
 
 def test_a_value_is_cut_and_card_numbers_are_masked() -> None:

@@ -13,6 +13,7 @@ import pytest
 
 from pipelines.base.errors import ConfigurationError
 from pipelines.base.settings import CHECKOUT, Settings
+from tests.python_files import python_files
 
 
 def test_everything_derives_from_the_home(tmp_path: Path) -> None:
@@ -70,8 +71,7 @@ def test_another_process_gets_the_same_settings(tmp_path: Path) -> None:
 def test_only_the_settings_module_reads_the_environment_for_tollgate() -> None:
     readers = [
         path.relative_to(CHECKOUT)
-        for room in ("features", "expectations", "pipelines", "dags")
-        for path in (CHECKOUT / room).rglob("*.py")
+        for path in python_files("features", "expectations", "pipelines", "dags")
         if re.search(r"environ\W.*TOLLGATE_|getenv\(.*TOLLGATE_|dict\(os.environ", path.read_text())
     ]
     assert readers == [Path("pipelines/base/settings.py")]

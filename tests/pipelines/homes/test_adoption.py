@@ -29,44 +29,44 @@ from tests.pipelines.homes.example_home import AT, act, files_of, make_home, run
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Settings:
+def original(tmp_path: Path) -> Settings:
     return make_home(tmp_path / "one")
 
 
 @pytest.fixture
-def two(one: Settings, tmp_path: Path) -> Settings:
+def copy(original: Settings, tmp_path: Path) -> Settings:
     """A copy of it that nobody has adopted."""
-    shutil.copytree(one.home, tmp_path / "two")
+    shutil.copytree(original.home, tmp_path / "two")
     return Settings.build(home=tmp_path / "two")
 
 
-def test_a_home_keeps_its_identity_and_the_ledger_knows_it(one: Settings) -> None:
-    home = require_own_home(one)
-    act(one)
-    assert require_own_home(one) == home
-    assert HomeLedger(one.ledger, "fraud").owner() == home.home_id
-    assert place_warning(one) is None
+def test_a_home_keeps_its_identity_and_the_ledger_knows_it(original: Settings) -> None:
+    home = require_own_home(original)
+    act(original)
+    assert require_own_home(original) == home
+    assert HomeLedger(original.ledger, "fraud").owner() == home.home_id
+    assert place_warning(original) is None
 
 
-def test_a_copy_acts_for_none_and_names_the_home(one: Settings, two: Settings) -> None:
-    before = files_of(one.home)
+def test_a_copy_acts_for_none_and_names_the_home(original: Settings, copy: Settings) -> None:
+    before = files_of(original.home)
     with pytest.raises(ConfigurationError, match="copy of another home") as refused:
-        act(two)
-    assert str(one.home) in refused.value.expected
+        act(copy)
+    assert str(original.home) in refused.value.expected
     assert "home adopt" in refused.value.next_step
     for act_on_services in (
         services.down,
         lambda settings: services.up(settings, report=lambda *_: None),
     ):
         with pytest.raises(ConfigurationError, match="copy of another home"):
-            act_on_services(two)
-    assert files_of(one.home) == before
+            act_on_services(copy)
+    assert files_of(original.home) == before
 
 
 def test_commands_that_act_are_refused_in_a_copy_and_those_that_read_warn(
-    two: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    copy: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("TOLLGATE_HOME", str(two.home))
+    monkeypatch.setenv("TOLLGATE_HOME", str(copy.home))
     for command in (
         ("down",),
         ("backfill", "--from", "2026-11-01", "--to", "2026-11-01"),
@@ -84,32 +84,32 @@ def test_commands_that_act_are_refused_in_a_copy_and_those_that_read_warn(
 
 
 def test_an_adopted_copy_has_a_new_identity_new_keys_and_the_history(
-    one: Settings, two: Settings
+    original: Settings, copy: Settings
 ) -> None:
-    signature, fingerprint = sign(two.home, b"a release")
-    before = files_of(one.home)
-    done = adopt(two, actor="test", at=AT)
+    signature, fingerprint = sign(copy.home, b"a release")
+    before = files_of(original.home)
+    done = adopt(copy, actor="test", at=AT)
     assert done.event == "adopted"
-    assert done.home.home_id != require_own_home(one).home_id
-    assert done.home.copied_from == require_own_home(one).home_id
+    assert done.home.home_id != require_own_home(original).home_id
+    assert done.home.copied_from == require_own_home(original).home_id
     assert set(done.removed) == {
         "airflow/jwt.key",
         "airflow/mlflow.key",
         "serving/keys.json",
         "keys/signing.pem",
     }
-    assert signer_of(two.home, signature, b"a release") == fingerprint
-    assert sign(two.home, b"another")[1] != fingerprint
-    run_day(two, date(2026, 11, 2))
-    assert files_of(one.home) == before
-    assert adopt(two, actor="test", at=AT).event == "nothing"
+    assert signer_of(copy.home, signature, b"a release") == fingerprint
+    assert sign(copy.home, b"another")[1] != fingerprint
+    run_day(copy, date(2026, 11, 2))
+    assert files_of(original.home) == before
+    assert adopt(copy, actor="test", at=AT).event == "nothing"
 
 
 @pytest.mark.parametrize(
     "step", ["_end_processes", "_remove_keys", "_forget_paths", "_record", "write_home"]
 )
 def test_an_adoption_that_was_killed_goes_on_with_the_same_identity(
-    two: Settings, monkeypatch: pytest.MonkeyPatch, step: str
+    copy: Settings, monkeypatch: pytest.MonkeyPatch, step: str
 ) -> None:
     real, calls = getattr(adoption, step), []
 
@@ -121,42 +121,46 @@ def test_an_adoption_that_was_killed_goes_on_with_the_same_identity(
 
     monkeypatch.setattr(adoption, step, killed)
     with pytest.raises(KeyboardInterrupt):
-        adopt(two, actor="test", at=AT)
+        adopt(copy, actor="test", at=AT)
     monkeypatch.setattr(adoption, step, real)
-    begun = read_home(two.home)
+    begun = read_home(copy.home)
     assert begun is not None
     with pytest.raises(ConfigurationError, match="not finished"):
-        act(two)
-    assert adopt(two, actor="test", at=AT).home.home_id == begun.adopting
-    act(two)
+        act(copy)
+    assert adopt(copy, actor="test", at=AT).home.home_id == begun.adopting
+    act(copy)
     adopted = [
         row
-        for row in HomeLedger(two.ledger, "fraud").homes()
+        for row in HomeLedger(copy.ledger, "fraud").homes()
         if row["detail"]["event"] == "adopted"
     ]
     assert len(adopted) == 1
 
 
-def test_notices_that_wait_are_withdrawn_in_the_copy_only(one: Settings, tmp_path: Path) -> None:
+def test_notices_that_wait_are_withdrawn_in_the_copy_only(
+    original: Settings, tmp_path: Path
+) -> None:
     new = NewIncident(kind="late", subject="x", severity="warning", summary="late")
-    Ledger(one.ledger, "fraud").report_incident(new, at=AT, actor="test", channels=("webhook",))
-    shutil.copytree(one.home, tmp_path / "two")
-    two = Settings.build(home=tmp_path / "two")
-    assert adopt(two, actor="test", at=AT).withdrawn == 1
-    assert Ledger(two.ledger, "fraud").waiting_messages() == []
-    assert len(Ledger(one.ledger, "fraud").waiting_messages()) == 1
+    Ledger(original.ledger, "fraud").report_incident(
+        new, at=AT, actor="test", channels=("webhook",)
+    )
+    shutil.copytree(original.home, tmp_path / "two")
+    copy = Settings.build(home=tmp_path / "two")
+    assert adopt(copy, actor="test", at=AT).withdrawn == 1
+    assert Ledger(copy.ledger, "fraud").waiting_messages() == []
+    assert len(Ledger(original.ledger, "fraud").waiting_messages()) == 1
 
 
 def test_a_copy_that_would_use_the_originals_stores_is_not_adopted(
-    one: Settings, two: Settings
+    original: Settings, copy: Settings
 ) -> None:
-    inside = two.model_copy(
-        update={"lake": str(one.home / "lake"), "landing": str(one.home / "landing")}
+    inside = copy.model_copy(
+        update={"lake": str(original.home / "lake"), "landing": str(original.home / "landing")}
     )
     with pytest.raises(ConfigurationError, match="stores of the home") as refused:
         adopt(inside, actor="test", at=AT, share=("landing",), separate=("lake",))
     assert refused.value.where == "TOLLGATE_LAKE"
-    landing_only = two.model_copy(update={"landing": str(one.home / "landing")})
+    landing_only = copy.model_copy(update={"landing": str(original.home / "landing")})
     assert adopt(landing_only, actor="test", at=AT, share=("landing",)).event == "adopted"
 
 
@@ -172,9 +176,9 @@ def test_a_store_on_a_server_is_known_again_whatever_its_password(tmp_path: Path
     assert adopt(other, actor="test", at=AT).event == "adopted"
 
 
-def test_a_moved_home_keeps_identity_and_keys(one: Settings, tmp_path: Path) -> None:
-    home, before = require_own_home(one), files_of(one.home)
-    moved = Settings.build(home=one.home.rename(tmp_path / "moved"))
+def test_a_moved_home_keeps_identity_and_keys(original: Settings, tmp_path: Path) -> None:
+    home, before = require_own_home(original), files_of(original.home)
+    moved = Settings.build(home=original.home.rename(tmp_path / "moved"))
     with pytest.raises(ConfigurationError, match="copied or moved"):
         act(moved)
     done = adopt_moved(moved, actor="test", at=AT)
@@ -182,12 +186,12 @@ def test_a_moved_home_keeps_identity_and_keys(one: Settings, tmp_path: Path) -> 
     act(moved)
     changed = {name for name, digest in files_of(moved.home).items() if before.get(name) != digest}
     assert changed == {"home.json", "ledger.sqlite"}
-    assert not one.home.exists()
+    assert not original.home.exists()
 
 
-def test_a_copy_beside_the_home_was_not_moved(two: Settings) -> None:
+def test_a_copy_beside_the_home_was_not_moved(copy: Settings) -> None:
     with pytest.raises(ConfigurationError, match="was not moved"):
-        adopt_moved(two, actor="test", at=AT)
+        adopt_moved(copy, actor="test", at=AT)
 
 
 def test_a_task_of_a_home_that_is_gone_makes_none_in_its_place(tmp_path: Path) -> None:
@@ -196,11 +200,11 @@ def test_a_task_of_a_home_that_is_gone_makes_none_in_its_place(tmp_path: Path) -
     assert not (tmp_path / "gone").exists()
 
 
-def test_a_second_home_on_one_ledger_is_refused(one: Settings, tmp_path: Path) -> None:
+def test_a_second_home_on_one_ledger_is_refused(original: Settings, tmp_path: Path) -> None:
     shared = f"sqlite:///{tmp_path / 'ledger.sqlite'}"
-    act(one.model_copy(update={"ledger": shared}))
+    act(original.model_copy(update={"ledger": shared}))
     HomeLedger(shared, "fraud").record_home(
-        require_own_home(one), "registered", actor="test", at=AT
+        require_own_home(original), "registered", actor="test", at=AT
     )
     other = Settings.build(home=tmp_path / "other", ledger=shared)
     with pytest.raises(ConfigurationError, match="ledger belongs to another home"):
@@ -208,42 +212,44 @@ def test_a_second_home_on_one_ledger_is_refused(one: Settings, tmp_path: Path) -
 
 
 def test_a_copy_without_the_identitys_file_is_known_by_its_ledger(
-    one: Settings, two: Settings
+    original: Settings, copy: Settings
 ) -> None:
-    (two.home / "home.json").unlink()
+    (copy.home / "home.json").unlink()
     with pytest.raises(ConfigurationError, match="copy of another home"):
-        act(two)
+        act(copy)
 
 
 def test_the_same_path_on_another_machine_is_another_place(
-    one: Settings, monkeypatch: pytest.MonkeyPatch
+    original: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from pipelines.base import home as home_module
 
-    home = require_own_home(one)
-    home_module.write_home(one.home, replace(home, machine="a", disk_entry=home.disk_entry + 1))
+    home = require_own_home(original)
+    home_module.write_home(
+        original.home, replace(home, machine="a", disk_entry=home.disk_entry + 1)
+    )
     monkeypatch.setattr(home_module, "machine_id", lambda: "b")
-    assert placement(one).state == "elsewhere"
-    home_module.write_home(one.home, replace(home, machine="a"))
+    assert placement(original).state == "elsewhere"
+    home_module.write_home(original.home, replace(home, machine="a"))
     assert (
-        placement(one).state == "here"
+        placement(original).state == "here"
     )  # a shared volume: the same folder, seen from another machine
 
 
 def test_a_record_that_came_along_in_a_copy_names_nobody_of_ours(tmp_path: Path) -> None:
-    original, two = tmp_path / "one", tmp_path / "two"
+    original, copy = tmp_path / "one", tmp_path / "two"
     command = [sys.executable, "-c", "print('ready', flush=True); import time; time.sleep(600)"]
     started = processes.start("service", command, environment=os.environ, folder=original, port=1)
     try:
         while "ready" not in processes.log_path(original, "service").read_text():
             assert started.leader() is not None
             time.sleep(0.01)
-        shutil.copytree(original, two)
-        copied = processes.read(two, "service")
+        shutil.copytree(original, copy)
+        copied = processes.read(copy, "service")
         assert copied is not None
         assert copied.leader() is None
         assert copied.of_another_home()
-        assert processes.stop(two, [copied], patience=0.2) == []
+        assert processes.stop(copy, [copied], patience=0.2) == []
         assert started.leader() is not None
         moved = original.rename(tmp_path / "moved")
         record = processes.read(moved, "service")

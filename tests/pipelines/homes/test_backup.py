@@ -21,54 +21,59 @@ from tests.pipelines.homes.example_home import AT, days_of, files_of, make_home,
 
 
 @pytest.fixture
-def one(tmp_path: Path) -> Settings:
+def original(tmp_path: Path) -> Settings:
     return make_home(tmp_path / "one")
 
 
 @pytest.fixture
-def backup(one: Settings, tmp_path: Path) -> Path:
+def backup(original: Settings, tmp_path: Path) -> Path:
     path = tmp_path / "kept" / "home.tar"
-    back_up_home(one, path, at=AT)
+    back_up_home(original, path, at=AT)
     return path
 
 
 def test_a_home_restored_elsewhere_is_equal_and_a_home_of_its_own(
-    one: Settings, backup: Path, tmp_path: Path
+    original: Settings, backup: Path, tmp_path: Path
 ) -> None:
-    before = files_of(one.home)
-    two = Settings.build(home=tmp_path / "two")
-    done = restore_home(two, backup, actor="test", at=AT)
+    before = files_of(original.home)
+    restored = Settings.build(home=tmp_path / "two")
+    done = restore_home(restored, backup, actor="test", at=AT)
     assert done.adoption is not None
     assert done.adoption.event == "adopted"
-    after = files_of(two.home)
+    after = files_of(restored.home)
     removed = {"airflow/jwt.key", "airflow/mlflow.key", "serving/keys.json", "keys/signing.pem"}
     assert before.keys() - after.keys() == removed
     assert {name for name in after if after[name] != before[name]} == {"home.json", "ledger.sqlite"}
-    assert days_of(two) == days_of(one)
-    run_day(two, date(2026, 11, 2))
-    assert date(2026, 11, 2) not in days_of(one)
-    assert files_of(one.home) == before
+    assert days_of(restored) == days_of(original)
+    run_day(restored, date(2026, 11, 2))
+    assert date(2026, 11, 2) not in days_of(original)
+    assert files_of(original.home) == before
 
 
 def test_the_original_is_gone_and_the_restored_home_takes_its_place(
-    one: Settings, backup: Path, tmp_path: Path
+    original: Settings, backup: Path, tmp_path: Path
 ) -> None:
-    identity, key = require_own_home(one).home_id, (one.home / "keys" / "signing.pem").read_bytes()
-    one.home.rename(tmp_path / "away")
+    identity, key = (
+        require_own_home(original).home_id,
+        (original.home / "keys" / "signing.pem").read_bytes(),
+    )
+    original.home.rename(tmp_path / "away")
     (tmp_path / "away" / "home.json").unlink()
-    two = Settings.build(home=tmp_path / "two")
-    restore_home(two, backup, actor="test", at=AT, same_home=True)
-    assert require_own_home(two).home_id == identity
-    assert (two.home / "keys" / "signing.pem").read_bytes() == key
-    assert (two.home / "keys" / "signing.pem").stat().st_mode & 0o777 == 0o600
+    restored = Settings.build(home=tmp_path / "two")
+    restore_home(restored, backup, actor="test", at=AT, same_home=True)
+    assert require_own_home(restored).home_id == identity
+    assert (restored.home / "keys" / "signing.pem").read_bytes() == key
+    assert (restored.home / "keys" / "signing.pem").stat().st_mode & 0o777 == 0o600
 
 
-def test_at_its_own_place_it_is_the_same_home(one: Settings, backup: Path, tmp_path: Path) -> None:
-    identity, before = require_own_home(one).home_id, files_of(one.home)
-    one.home.rename(tmp_path / "away")
-    assert restore_home(one, backup, actor="test", at=AT).adoption is None
-    assert require_own_home(one).home_id == identity
-    assert files_of(one.home) == before
+def test_at_its_own_place_it_is_the_same_home(
+    original: Settings, backup: Path, tmp_path: Path
+) -> None:
+    identity, before = require_own_home(original).home_id, files_of(original.home)
+    original.home.rename(tmp_path / "away")
+    assert restore_home(original, backup, actor="test", at=AT).adoption is None
+    assert require_own_home(original).home_id == identity
+    assert files_of(original.home) == before
 
 
 def test_the_file_is_its_owners_alone(backup: Path) -> None:
@@ -77,12 +82,12 @@ def test_the_file_is_its_owners_alone(backup: Path) -> None:
 
 
 def test_nothing_is_restored_over_what_is_there(
-    one: Settings, backup: Path, tmp_path: Path
+    original: Settings, backup: Path, tmp_path: Path
 ) -> None:
-    before = files_of(one.home)
+    before = files_of(original.home)
     with pytest.raises(UsageError, match="something already"):
-        restore_home(one, backup, actor="test", at=AT)
-    assert files_of(one.home) == before
+        restore_home(original, backup, actor="test", at=AT)
+    assert files_of(original.home) == before
     elsewhere = Settings.build(home=tmp_path / "two", lake=str(tmp_path / "lake"))
     (tmp_path / "lake").mkdir()
     (tmp_path / "lake" / "rows").write_text("mine")
@@ -93,29 +98,29 @@ def test_nothing_is_restored_over_what_is_there(
 def test_stores_outside_the_home_come_back_where_the_settings_place_them(
     backup: Path, tmp_path: Path
 ) -> None:
-    two = Settings.build(
+    restored = Settings.build(
         home=tmp_path / "two", lake=str(tmp_path / "lake"), landing=str(tmp_path / "landing")
     )
-    restore_home(two, backup, actor="test", at=AT)
+    restore_home(restored, backup, actor="test", at=AT)
     assert (tmp_path / "lake" / "fraud" / "transactions" / "part-0.parquet").read_text() == "rows"
-    assert not (two.home / "lake").exists()
+    assert not (restored.home / "lake").exists()
 
 
 def test_a_byte_that_differs_anywhere_is_refused_and_leaves_nothing(
     backup: Path, tmp_path: Path
 ) -> None:
     whole = backup.read_bytes()
-    two = Settings.build(home=tmp_path / "two")
+    restored = Settings.build(home=tmp_path / "two")
     for place in range(0, len(whole), max(1, len(whole) // 40)):
         damaged = bytearray(whole)
         damaged[place] ^= 0x01
         backup.write_bytes(damaged)
         with pytest.raises(PermanentError, match="no whole backup"):
-            restore_home(two, backup, actor="test", at=AT)
+            restore_home(restored, backup, actor="test", at=AT)
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         backup.write_bytes(whole[:length])
         with pytest.raises(PermanentError, match="no whole backup"):
-            restore_home(two, backup, actor="test", at=AT)
+            restore_home(restored, backup, actor="test", at=AT)
     assert not [path for path in tmp_path.iterdir() if "two" in path.name]
 
 

@@ -149,11 +149,10 @@ def in_environment(settings: Settings, patch: pytest.MonkeyPatch) -> None:
 
 def days_of(settings: Settings) -> set[tuple[str, date]]:
     ledger = Ledger(settings.ledger, "fraud")
-    return {
-        (stage, record.day)
-        for stage in ("features", "materialize")
-        for record in ledger.stage_records(stage)
-    }
+    days: set[tuple[str, date]] = set()
+    for stage in ("features", "materialize"):
+        days |= {(stage, record.day) for record in ledger.stage_records(stage)}
+    return days
 
 
 def test_the_backup_says_what_is_not_in_it_and_what_to_do(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -119,7 +120,7 @@ def require_consistent(settings: Settings) -> int:
     answers = answers_folder(settings.home, "fraud")
     for _ in range(2):
         tables = read_answers(answers, [AT])
-        ids = sorted(number for each in tables for number in each["id"].to_pylist())
+        ids = sorted(chain.from_iterable(table["id"].to_pylist() for table in tables))
         assert ids == list(range(1, len(ids) + 1))
         assert len(ids) >= newest.rows
         PredictionLog(answers, "worker-0").close()

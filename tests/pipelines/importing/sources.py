@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import date, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
+import pyarrow.parquet as pq
 
 from pipelines.landing.landing import Landing
 from pipelines.object_store.storage import LocalStorage
@@ -58,3 +61,14 @@ def contents(landing: Landing) -> dict[str, bytes]:
         for path in root.rglob("*")
         if path.is_file()
     }
+
+
+def landed_rows(
+    landing: Landing, feed: str, days: Iterable[date], scratch: Path
+) -> list[dict[str, Any]]:
+    """All rows of a feed's days, in order of days and files."""
+    rows: list[dict[str, Any]] = []
+    for on in days:
+        for path in landing.fetch(feed, on, scratch):
+            rows += pq.read_table(path).to_pylist()
+    return rows

@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal, InvalidOperation
+from itertools import chain
 from pathlib import Path
 
 import pyarrow.parquet as pq
@@ -160,18 +161,22 @@ class Imports(RuleBasedStateMachine):
 
     @rule(
         name=st.sampled_from(SOURCES),
-        one=DAY,
-        other=DAY,
+        bound=DAY,
+        other_bound=DAY,
         corrected=st.booleans(),
         fails=st.sampled_from([None, None, *range(1, 30, 3)]),
     )
-    def import_(self, name: str, one: int, other: int, corrected: bool, fails: int | None) -> None:
+    def import_(
+        self, name: str, bound: int, other_bound: int, corrected: bool, fails: int | None
+    ) -> None:
         held = [event.day for event in self.files[name]]
         if held and not corrected:
             # Mostly days that the source has: a range that it lacks is refused, which other tests
             # look at.
-            one, other = (min(held) + day % (max(held) - min(held) + 1) for day in (one, other))
-        days = range(min(one, other), max(one, other) + 1)
+            length = max(held) - min(held) + 1
+            bound = min(held) + bound % length
+            other_bound = min(held) + other_bound % length
+        days = range(min(bound, other_bound), max(bound, other_bound) + 1)
         fine = self._allowed(name, days, corrected=corrected)
         if fails is not None and fine:
             with failing_call(self.root, fails):
@@ -196,19 +201,20 @@ class Imports(RuleBasedStateMachine):
             held[day] = list(dict.fromkeys([*kept, *own_events]))
         self.imported |= set(days)
 
+    def _claimed(self) -> set[Event]:
+        """The events that any source has landed."""
+        days = chain.from_iterable(days.values() for days in self.landed.values())
+        return set(chain.from_iterable(days))
+
     @invariant()
     def every_event_and_report_is_there_once(self) -> None:
-        claimed = {
-            event for days in self.landed.values() for events in days.values() for event in events
-        }
+        claimed = self._claimed()
         assert self._landed_events() == Counter({event.row for event in claimed})
         reports = {(event.number, event.due) for event in claimed if event.due is not None}
         assert self._landed_reports() == Counter(reports)
 
     def one_call_from_one_file_lands_the_same_bytes(self) -> None:
-        claimed = {
-            event for days in self.landed.values() for events in days.values() for event in events
-        }
+        claimed = self._claimed()
         if not claimed:
             return
         with tempfile.TemporaryDirectory() as scratch:
@@ -335,8 +341,8 @@ def test_a_correction_that_was_cut_off_goes_on_when_it_is_typed_again(fails: int
 
     imports = Imports()
     imports.begin(north=[event(1, 0)], south=[event(1, 0), event(2, 1), event(3, 2)])
-    imports.import_(name="south", one=0, other=2, corrected=False, fails=None)
+    imports.import_(name="south", bound=0, other_bound=2, corrected=False, fails=None)
     imports.copy()
-    imports.import_(name="south", one=0, other=2, corrected=True, fails=fails)
+    imports.import_(name="south", bound=0, other_bound=2, corrected=True, fails=fails)
     imports.every_event_and_report_is_there_once()
     imports.teardown()

@@ -13,6 +13,7 @@ import json
 import re
 from datetime import UTC, date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, ROUND_HALF_UP, Decimal
+from itertools import chain
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -26,6 +27,7 @@ from hypothesis import strategies as st
 
 from pipelines.base.days import DayRange
 from pipelines.base.errors import ConfigurationError
+from pipelines.importing.conversion.column_values import ColumnValues
 from pipelines.importing.conversion.conversion import FileRows, read_events
 from pipelines.importing.conversion.ids import convert_id
 from pipelines.importing.conversion.numbers import convert_number
@@ -44,12 +46,16 @@ BERLIN = SourceFiles(files="x", format="csv", time_zone="Europe/Berlin")
 KEY = b"k" * 40
 
 
+def broken_rules(converted: ColumnValues) -> list[str]:
+    """The rules that values of a column broke: one for each row."""
+    rules = ([problem.rule] * len(problem.rows) for problem in converted.problems)
+    return list(chain.from_iterable(rules))
+
+
 def numbers(values: pa.Array, **declared: Any) -> tuple[list[Decimal | None], list[str]]:
     """The amounts of a column, and the rules that its values broke."""
     converted = convert_number(values, NumberColumn(column="AMT", **declared), "amount", AMOUNT)
-    return converted.values.to_pylist(), [
-        problem.rule for problem in converted.problems for _ in problem.rows
-    ]
+    return converted.values.to_pylist(), broken_rules(converted)
 
 
 def times(
@@ -58,9 +64,7 @@ def times(
     """The times of a column, and the rules that its values broke."""
     raw = values if isinstance(values, pa.Array) else pa.array(values)
     converted = convert_time([raw], TimeColumn(column="T", **declared), files, "event_time")
-    return converted.values.to_pylist(), [
-        problem.rule for problem in converted.problems for _ in problem.rows
-    ]
+    return converted.values.to_pylist(), broken_rules(converted)
 
 
 def ids(
@@ -69,9 +73,7 @@ def ids(
     """The ids of a column, and the rules that its values broke."""
     raw = values if isinstance(values, pa.Array) else pa.array(values)
     converted = convert_id([raw], IdColumn(column="ID", **declared), "customer_id", pa.int64(), key)
-    return converted.values.to_pylist(), [
-        problem.rule for problem in converted.problems for _ in problem.rows
-    ]
+    return converted.values.to_pylist(), broken_rules(converted)
 
 
 @given(

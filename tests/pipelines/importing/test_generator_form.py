@@ -5,9 +5,9 @@ mapping alone.
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, timedelta
+from itertools import product
 from pathlib import Path
 
-import pyarrow.parquet as pq
 import pytest
 
 from pipelines.base.days import DayRange
@@ -19,7 +19,7 @@ from pipelines.importing.proposal.file_form import form_of
 from pipelines.importing.proposal.proposal import propose
 from pipelines.landing.landing import Landing
 from pipelines.usecases.registry import load
-from tests.pipelines.importing.sources import contents, landing_in
+from tests.pipelines.importing.sources import contents, landed_rows, landing_in
 
 FRAUD = load("fraud")
 KEY = b"k" * 40
@@ -105,24 +105,14 @@ def test_sixty_files_land_row_by_row_with_their_labels_and_without_who_they_are(
     tmp_path: Path, generated: Path
 ) -> None:
     landing = _import(tmp_path, generated, "*.csv")
-    expected = [_row(person, number) for person in range(FILES) for number in range(ROWS)]
+    expected = [_row(person, number) for person, number in product(range(FILES), range(ROWS))]
     days = DayRange(FIRST, FIRST + timedelta(days=DAYS - 1))
-    events = [
-        row
-        for day in days
-        for path in landing.fetch("transactions", day, tmp_path)
-        for row in pq.read_table(path).to_pylist()
-    ]
+    events = landed_rows(landing, "transactions", days, tmp_path)
     assert sorted(row["event_time"] for row in events) == sorted(time for _, time, _ in expected)
     assert len({row["transaction_id"] for row in events}) == FILES * ROWS
     assert len({row["customer_id"] for row in events}) == FILES
     assert len({row["terminal_id"] for row in events}) == 11
-    reports = [
-        row
-        for day in days.widened(after=7)
-        for path in landing.fetch("fraud_reports", day, tmp_path)
-        for row in pq.read_table(path).to_pylist()
-    ]
+    reports = landed_rows(landing, "fraud_reports", days.widened(after=7), tmp_path)
     assert sorted(row["reported_at"] for row in reports) == sorted(
         time + timedelta(days=7) for _, time, fraud in expected if fraud
     )

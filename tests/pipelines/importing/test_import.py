@@ -9,7 +9,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import pandas as pd
-import pyarrow.parquet as pq
 import pytest
 
 from pipelines.base.days import DayRange
@@ -19,7 +18,14 @@ from pipelines.importing.landed.days import Imported, import_days
 from pipelines.importing.mapping.definition import load_mapping
 from pipelines.landing.landing import Landing
 from pipelines.usecases.registry import load
-from tests.pipelines.importing.sources import contents, day, events, landing_in, write_days
+from tests.pipelines.importing.sources import (
+    contents,
+    day,
+    events,
+    landed_rows,
+    landing_in,
+    write_days,
+)
 from tests.pipelines.importing.test_mapping import SHIPPED
 
 FRAUD = load("fraud")
@@ -33,8 +39,7 @@ def _import(
 
 
 def _rows(landing: Landing, feed: str, number: int) -> list[dict[str, object]]:
-    paths = landing.fetch(feed, day(number), Path(landing.address))
-    return [row for path in paths for row in pq.read_table(path).to_pylist()]
+    return landed_rows(landing, feed, [day(number)], Path(landing.address))
 
 
 def _mapping(folder: Path, *changes: tuple[str, str]) -> str:

@@ -5,6 +5,7 @@ in seconds.
 from __future__ import annotations
 
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import pandas as pd
@@ -35,7 +36,8 @@ def imported(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Landi
 
 
 def _landed(landing: Landing, feed: str, days: DayRange) -> pd.DataFrame:
-    paths = [path for day in days for path in landing.fetch(feed, day, Path(landing.address))]
+    folder = Path(landing.address)
+    paths = chain.from_iterable(landing.fetch(feed, day, folder) for day in days)
     return pa.concat_tables([pq.read_table(path) for path in paths]).to_pandas()
 
 

@@ -11,6 +11,7 @@ import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
+from typing import Any
 
 import pandas as pd
 import pyarrow as pa
@@ -101,11 +102,11 @@ def test_blank_text_is_no_id_and_what_is_no_id_at_all_is_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("one", "other"),
+    ("written", "otherwise"),
     [("Caf\u00e9", "Cafe\u0301"), (" A7 ", "A7"), ("17.0", "17"), (17, "17"), (17.0, 17)],
 )
-def test_one_id_that_is_written_in_two_ways_is_one(one: object, other: object) -> None:
-    assert hashed(pa.array([one])) == hashed(pa.array([other]))
+def test_one_id_that_is_written_in_two_ways_is_one(written: object, otherwise: object) -> None:
+    assert hashed(pa.array([written])) == hashed(pa.array([otherwise]))
 
 
 def source(folder: Path) -> Path:
@@ -139,12 +140,10 @@ def test_names_are_imported_as_keyed_ids_and_found_again_by_who_knows_them(
         main([*command, "--from", str(day(0)), "--to", str(day(1))])
     assert ending.value.code == 0
     landed = [path for path in (tmp_path / "home" / "landing").rglob("*") if path.is_file()]
-    rows = [
-        row
-        for path in landed
-        if "/transactions/" in str(path) and path.suffix == ".parquet"
-        for row in pq.read_table(path).to_pylist()
-    ]
+    rows: list[dict[str, Any]] = []
+    for path in landed:
+        if "/transactions/" in str(path) and path.suffix == ".parquet":
+            rows += pq.read_table(path).to_pylist()
     assert len(rows) == 12
     capsys.readouterr()
 
@@ -212,7 +211,7 @@ def test_a_key_that_is_not_there_or_short_is_refused(tmp_path: Path, content: by
 
 
 @pytest.mark.parametrize(
-    ("column", "file", "told", "code"),
+    ("column", "file", "message", "code"),
     [
         ("price", "ids", "price is not a column of transactions", 2),
         ("amount", "ids", "amount is decimal(12,2)", 2),
@@ -223,7 +222,7 @@ def test_a_key_that_is_not_there_or_short_is_refused(tmp_path: Path, content: by
 def test_the_command_says_what_it_cannot_do(
     column: str,
     file: str,
-    told: str,
+    message: str,
     code: int,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -235,6 +234,6 @@ def test_the_command_says_what_it_cannot_do(
         main(["keyed-ids", column, "--ids-from", str(tmp_path / file)])
     assert ending.value.code == code
     said = capsys.readouterr()
-    assert told in said.err
+    assert message in said.err
     assert "CANARY" not in said.err + said.out
     assert not (tmp_path / "home").exists()

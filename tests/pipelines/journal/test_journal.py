@@ -9,6 +9,7 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,8 @@ def records(first: int, count: int, arrived: int = 0) -> np.ndarray:
     return rows
 
 
-def ids(found: np.ndarray) -> list[int]:
-    return found[:, 2].tolist()
+def ids(rows: np.ndarray) -> list[int]:
+    return rows[:, 2].tolist()
 
 
 class SeveralWorkers(RuleBasedStateMachine):
@@ -238,7 +239,8 @@ def test_processes_that_write_at_once_lose_nothing(tmp_path: Path) -> None:
         each.join(300)
         assert each.exitcode == 0
     written = ids(FileJournal(tmp_path, WIDTH).news())
-    assert sorted(written) == sorted(1000 * number + i for number in range(3) for i in range(300))
+    expected = (1000 * number + i for number, i in product(range(3), range(300)))
+    assert sorted(written) == sorted(expected)
     for first in range(0, len(written), 3):
         assert written[first + 2] - written[first] == 2, "a batch was torn apart"
 

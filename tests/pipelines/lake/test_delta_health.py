@@ -9,6 +9,8 @@ import struct
 import zlib
 from collections.abc import Callable
 from datetime import UTC, date, datetime
+from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +58,15 @@ def lake(settings: Settings) -> Path:
 def table(lake: Path) -> Path:
     """That table."""
     return lake / "fraud" / "features"
+
+
+@pytest.fixture
+def command(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Callable[..., tuple[int, str, str]]:
+    """Calls a command of `tollgate` in this home: its exit code, its output, its messages."""
+    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
+    return partial(called, capsys)
 
 
 def _rows(table: Path) -> int:
@@ -214,28 +225,25 @@ def test_the_lake_refuses_to_read_and_to_write_before_spark_is_asked(
 
 
 def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run_again(
-    lake: Path,
     table: Path,
     settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., tuple[int, str, str]],
 ) -> None:
-    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     ledger = Ledger(settings.ledger, "fraud")
     for version, day in enumerate(DAYS):
         account = features_account(version=version, feature_digest="x", inputs={}, rows=1)
         ledger.record_stage(date.fromisoformat(day), account, "done", run_id="a", at=AT)
     _commit(table, 2).write_bytes(b"")
-    _, out, _ = called(capsys, "doctor", "--json")
+    _, out, _ = command("doctor", "--json")
     (check,) = [each for each in json.loads(out) if each["name"] == "lake"]
     assert not check["ok"]
     assert (
         "features: _delta_log/00000000000000000002.json: 0 bytes without content; version 1 is"
         " whole" in check["found"]
     )
-    _, out, _ = called(capsys, "status")
+    _, out, _ = command("status")
     assert "the table features is damaged" in out
-    code, out, _ = called(capsys, "repair", "lake", "--json")
+    code, out, _ = command("repair", "lake", "--json")
     document = json.loads(out)
     assert (code, len(document["taken_away"])) == (0, 1)
     assert document["run_again"] == [
@@ -244,21 +252,18 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
     ]
     (entry,) = ledger.audit_entries("repair")
     assert entry["subject"] == "features"
-    code, out, _ = called(capsys, "repair", "lake")
+    code, out, _ = command("repair", "lake")
     assert (code, out) == (0, "every table is whole\n")
 
 
 def test_a_server_that_may_know_the_table_is_to_be_stopped_first(
-    lake: Path,
     table: Path,
-    settings: Settings,
     monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., tuple[int, str, str]],
 ) -> None:
-    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     monkeypatch.setenv("SPARK_REMOTE", "sc://127.0.0.1:1")
     _commit(table, 2).write_bytes(b"")
-    code, _, err = called(capsys, "repair", "lake")
+    code, _, err = command("repair", "lake")
     assert code == 1
     assert "tollgate down" in err
     assert log_damage(table) is not None
@@ -290,42 +295,38 @@ def _one_data_file(table: Path, day: str) -> Path:
 def test_a_stale_checksum_of_a_whole_data_file_is_named_and_taken_away(
     how: str,
     lake: Path,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., tuple[int, str, str]],
 ) -> None:
-    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     for name in ("features", "quarantine"):
         table = lake / "fraud" / name
         if name == "quarantine":
             _write(table, DAYS[1], 7)
         for file in table.glob("day=*/*.parquet"):
             file.with_name(f".{file.name}.crc").write_bytes(_sums(file.read_bytes()))
-    code, out, _ = called(capsys, "doctor", "--json")
+    code, out, _ = command("doctor", "--json")
     assert [each["ok"] for each in json.loads(out) if each["name"] == "lake"] == [True]
     stale = [_one_data_file(lake / "fraud" / name, DAYS[1]) for name in ("features", "quarantine")]
     for file in stale:
         file.with_name(f".{file.name}.crc").write_bytes(STALE[how])
 
-    code, out, _ = called(capsys, "doctor", "--json")
+    code, out, _ = command("doctor", "--json")
     named = [each["found"] for each in json.loads(out) if each["name"] == "lake" and not each["ok"]]
     assert code == 1
     assert len(named) == 2
     assert all(f".{file.name}.crc" in text for file, text in zip(stale, named, strict=True))
 
-    code, out, _ = called(capsys, "repair", "lake", "--json")
+    code, out, _ = command("repair", "lake", "--json")
     document = json.loads(out)
     assert (code, len(document["taken_away"]), document["run_again"]) == (0, 2, [])
     assert all(file.exists() and not file.with_name(f".{file.name}.crc").exists() for file in stale)
     assert _rows(lake / "fraud" / "features") == 60
-    code, out, _ = called(capsys, "repair", "lake")
+    code, out, _ = command("repair", "lake")
     assert (code, out) == (0, "every table is whole\n")
 
 
 def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
-    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    settings: Settings, command: Callable[..., tuple[int, str, str]]
 ) -> None:
-    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     files = [Path(settings.landing) / "transactions" / day / "part-0.parquet" for day in DAYS]
     for number, file in enumerate(files):
         file.parent.mkdir(parents=True)
@@ -334,16 +335,17 @@ def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
         file.with_name(".part-0.parquet.crc").write_bytes(
             good if number == 0 else _sums(b"a day before")
         )
-    code, out, _ = called(capsys, "doctor", "--json")
+    code, out, _ = command("doctor", "--json")
     named = [
         each["found"] for each in json.loads(out) if each["name"] == "landing" and not each["ok"]
     ]
     assert [text.split(":")[1].strip() for text in named] == [
         f"{day}/.part-0.parquet.crc" for day in DAYS[1:]
     ]
-    code, out, _ = called(capsys, "repair", "lake", "--json")
-    moved = [path for each in json.loads(out)["taken_away"] for path in each["moved"]]
-    assert (code, len(set(moved))) == (0, 2)
+    code, out, _ = command("repair", "lake", "--json")
+    remedies = json.loads(out)["taken_away"]
+    moved = set(chain.from_iterable(remedy["moved"] for remedy in remedies))
+    assert (code, len(moved)) == (0, 2)
     assert all(Path(path).read_bytes() == _sums(b"a day before") for path in moved)
     assert all(file.exists() for file in files)
 
@@ -351,16 +353,13 @@ def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
 def test_a_data_file_that_fits_no_checksum_and_cannot_be_read_is_taken_out_of_the_table(
     lake: Path,
     table: Path,
-    settings: Settings,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
+    command: Callable[..., tuple[int, str, str]],
 ) -> None:
-    monkeypatch.setenv("TOLLGATE_HOME", str(settings.home))
     file = _one_data_file(table, DAYS[1])
     content = file.read_bytes()
     file.with_name(f".{file.name}.crc").write_bytes(_sums(content))
     file.write_bytes(b"\0" * len(content))
-    code, out, _ = called(capsys, "repair", "lake", "--json")
+    code, out, _ = command("repair", "lake", "--json")
     document = json.loads(out)
     assert (code, [each["file"] for each in document["taken_away"]]) == (0, [str(file)])
     assert document["run_again"][0] == f"tollgate run features --from {DAYS[1]} --to {DAYS[1]}"

@@ -5,6 +5,7 @@ error.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -29,11 +30,8 @@ def endpoint(monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 
 def read(settings: Settings, table: str) -> list[dict[str, object]]:
     columns = ["customer_id", "event_ids"]
-    return [
-        row
-        for batch in table_batches(settings, "fraud", table, columns)
-        for row in batch.to_pylist()
-    ]
+    batches = table_batches(settings, "fraud", table, columns)
+    return list(chain.from_iterable(batch.to_pylist() for batch in batches))
 
 
 def test_a_table_in_a_folder_is_read_as_of_its_newest_version(tmp_path: Path) -> None:

@@ -53,9 +53,9 @@ def test_two_drivers_on_one_table_lose_nothing(tmp_path: Path, tried: Tried) -> 
         results = list(
             pool.map(write_days, [given] * 2, [tmp_path / "a", tmp_path / "b"], [0, 1], [start] * 2)
         )
-    token_of = {
-        version: token for result in results for version, token in result["commits"].items()
-    }
+    token_of: dict[int, int] = {}
+    for result in results:
+        token_of |= result["commits"]
     assert sorted(token_of) == list(range(2 * WRITES)), "each commit has a version of its own"
     history = max((result["history"] for result in results), key=len)
     assert history == [token_of[version] for version in sorted(token_of)]

@@ -7,6 +7,7 @@ from __future__ import annotations
 import math
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, date, datetime
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -157,9 +158,8 @@ def test_reports_at_once_lose_nothing_and_neither_does_one_that_is_settled_meanw
         settled = set(pool.map(report_and_settle, range(30)))
     kept = ledger.incidents()
     assert settled == {incident.incident_id for incident in kept}
-    assert sorted(day for incident in kept for day in map(str, incident.detail.days)) == [
-        f"2026-11-{n + 1:02d}" for n in range(30)
-    ]
+    days = chain.from_iterable(incident.detail.days for incident in kept)
+    assert sorted(map(str, days)) == [f"2026-11-{n + 1:02d}" for n in range(30)]
     assert len(ledger.incidents(open_only=True)) <= 1
 
 

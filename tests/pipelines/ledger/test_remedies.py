@@ -51,7 +51,7 @@ def test_sqlite_s_own_words_lead_to_what_helps(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("found", "words"),
+    ("message", "words"),
     [
         (
             'connection failed: FATAL:  password authentication failed for user "ledger"',
@@ -63,5 +63,5 @@ def test_sqlite_s_own_words_lead_to_what_helps(tmp_path: Path) -> None:
         ("database or disk is full", "make room"),
     ],
 )
-def test_postgresql_s_words_too(found: str, words: str) -> None:
-    assert words in remedy(found)
+def test_postgresql_s_words_too(message: str, words: str) -> None:
+    assert words in remedy(message)

@@ -65,7 +65,7 @@ def lose(run: Run, file: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "stages"),
     [
         (lambda run, file: record(run, "score", "refused"), ("score", "monitor")),
         (lambda run, file: record(run, "ingest"), ("features", "score", "monitor")),
@@ -74,10 +74,10 @@ def lose(run: Run, file: Path) -> None:
     ],
 )
 def test_what_is_refused_older_than_what_it_rests_on_withdrawn_or_lost_is_missing(
-    run: Run, change: Callable[[Run, Path], None], told: tuple[str, ...]
+    run: Run, change: Callable[[Run, Path], None], stages: tuple[str, ...]
 ) -> None:
     change(run, whole(run))
-    assert missing(run) == told
+    assert missing(run) == stages
 
 
 def test_a_day_without_rows_needs_none(run: Run) -> None:

@@ -99,7 +99,7 @@ class Nights(RuleBasedStateMachine):
 
     @initialize()
     def start(self) -> None:
-        self.now, self.store, self.known = NOW, Store(), None
+        self.now, self.store, self.last_mark = NOW, Store(), None
         self.run = Run(
             Settings.build(home="/nowhere", ledger="sqlite://"),
             load("fraud"),
@@ -134,25 +134,25 @@ class Nights(RuleBasedStateMachine):
         except StoreError:
             type(self).failures += 1
             assert refuses is not None or write is not None
-            assert watermark(self.run.ledger) == self.known, "a night that failed moves nothing"
+            assert watermark(self.run.ledger) == self.last_mark, "a night that failed moves nothing"
             return
         assert refuses is None
         assert write is None
         mark = watermark(self.run.ledger)
         assert mark is not None
-        assert self.known is None or (
-            mark.day >= self.known.day and mark.built_at > self.known.built_at
+        assert self.last_mark is None or (
+            mark.day >= self.last_mark.day and mark.built_at > self.last_mark.built_at
         )
         assert mark.day >= FIRST + timedelta(days=night)
         assert set(self.store.rows.values()) == {
             Row(mark.day, mark.built_at, self.store.correction)
         }
-        self.known = mark
+        self.last_mark = mark
 
     @invariant()
     def every_key_is_at_least_as_new_as_the_watermark_says(self) -> None:
         mark: Watermark | None = watermark(self.run.ledger)
-        assert mark == self.known
+        assert mark == self.last_mark
         if mark is not None:
             assert len(self.store.rows) == KEYS
             assert all(

@@ -48,7 +48,7 @@ def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    ("given", "found"),
+    ("given", "wrong_part"),
     [
         ("redis://:se/cret@host", "port"),
         ("redis://:12/secret@host", "port"),
@@ -62,9 +62,9 @@ def test_redis_keeps_rows_and_a_database_or_the_home_the_registry(tmp_path: Path
     ],
 )
 def test_an_address_that_cannot_be_used_is_said_without_its_password(
-    tmp_path: Path, given: str, found: str
+    tmp_path: Path, given: str, wrong_part: str
 ) -> None:
     with pytest.raises(ConfigurationError, match="none that we can use") as caught:
         address(tmp_path, online_store=given)
-    assert found in str(caught.value.found).lower()
+    assert wrong_part in str(caught.value.found).lower()
     assert "cret" not in str(caught.value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from itertools import chain
 
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
@@ -26,8 +27,7 @@ def parsed(run: Run) -> dict[tuple[str, str], float]:
             or sample.labels.get("bound")
             or "",
         ): sample.value
-        for family in families
-        for sample in family.samples
+        for sample in chain.from_iterable(family.samples for family in families)
     }
 
 

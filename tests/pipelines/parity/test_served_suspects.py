@@ -34,14 +34,14 @@ def _suspects(rows: list[tuple[int, int, int]]) -> Suspects:
 @settings(max_examples=200, deadline=None)
 @given(
     held=st.lists(ROW, max_size=25),
-    asked=st.lists(ROW, min_size=1, max_size=12),
+    requested=st.lists(ROW, min_size=1, max_size=12),
     days=st.integers(1, 4),
     delay=st.integers(0, 3),
     block=st.sampled_from([1, 3, 1000]),
 )
 def test_pairs_are_those_of_the_definition(
     held: list[tuple[int, int, int]],
-    asked: list[tuple[int, int, int]],
+    requested: list[tuple[int, int, int]],
     days: int,
     delay: int,
     block: int,
@@ -49,24 +49,24 @@ def test_pairs_are_those_of_the_definition(
     before, module.PAIRS_AT_ONCE = module.PAIRS_AT_ONCE, block
     try:
         by_card = ByEntity(_suspects(held), "card")
-        blocks_of = _suspects(asked)
+        blocks_of = _suspects(requested)
         blocks = by_card.near(
             blocks_of.keys["card"], blocks_of.time, blocks_of.id, days=days, delay_days=delay
         )
-        pairs = [
-            pair
-            for numbers, places in blocks
-            for pair in zip(numbers.tolist(), places.tolist(), strict=True)
-        ]
+        pairs: list[tuple[int, int]] = []
+        for numbers, places in blocks:
+            pairs += zip(numbers.tolist(), places.tolist(), strict=True)
     finally:
         module.PAIRS_AT_ONCE = before
     kept = by_card.suspects
-    expected = [
-        (i, j)
-        for i, (key, half, identity) in enumerate(asked)
-        for j in range(len(kept.id))
-        if kept.keys["card"][j] == key
-        and half * DAY // 2 - (delay + days) * DAY < kept.time[j] <= half * DAY // 2 - delay * DAY
-        and (kept.time[j], kept.id[j]) < (half * DAY // 2, identity)
-    ]
+    expected: list[tuple[int, int]] = []
+    for i, (key, half, identity) in enumerate(requested):
+        time = half * DAY // 2
+        expected += [
+            (i, j)
+            for j in range(len(kept.id))
+            if kept.keys["card"][j] == key
+            and time - (delay + days) * DAY < kept.time[j] <= time - delay * DAY
+            and (kept.time[j], kept.id[j]) < (time, identity)
+        ]
     assert sorted(pairs) == sorted(expected)

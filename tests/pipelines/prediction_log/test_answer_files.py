@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import threading
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 from pathlib import Path
 
 import pyarrow as pa
@@ -23,9 +24,8 @@ def rows(*ids: int) -> pa.RecordBatch:
 
 
 def found(folder: Path, *hours: datetime) -> list[int]:
-    return sorted(
-        i for table in read_answers(folder, hours or [AT]) for i in table["id"].to_pylist()
-    )
+    tables = read_answers(folder, hours or [AT])
+    return sorted(chain.from_iterable(table["id"].to_pylist() for table in tables))
 
 
 def parquet(folder: Path) -> list[str]:

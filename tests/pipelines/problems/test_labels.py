@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
+from itertools import product
 
 import pandas as pd
 import pytest
@@ -30,7 +31,7 @@ REPORTS = [
     (AS_OF + TICK, AS_OF),
     (AS_OF + TICK, AS_OF + 2 * TICK),
 ]
-CASES = [(AS_OF - age, reports) for age in AGES for reports in REPORTS]
+CASES = [(AS_OF - age, reports) for age, reports in product(AGES, REPORTS)]
 
 
 @pytest.fixture(scope="module")
@@ -38,10 +39,10 @@ def tables(spark):
     events = pd.DataFrame(
         {"transaction_id": range(len(CASES)), "event_time": [time for time, _ in CASES]}
     )
-    reports = pd.DataFrame(
-        [(number, at) for number, (_, reports) in enumerate(CASES) for at in reports],
-        columns=["transaction_id", "reported_at"],
-    )
+    rows: list[tuple[int, datetime]] = []
+    for number, (_, moments) in enumerate(CASES):
+        rows += [(number, at) for at in moments]
+    reports = pd.DataFrame(rows, columns=["transaction_id", "reported_at"])
     return tuple(spark.createDataFrame(frame) for frame in (events, reports))
 
 

@@ -60,7 +60,7 @@ class Succession(RuleBasedStateMachine):
         self.run = Run(Settings.build(home=home, ledger=ledger), USE, actor="ann", clock=lambda: AT)
         for release in self.releases:
             self.run.ledger.add_release(release.release_id, release.account, at=AT)
-        self.known = self._all()
+        self.history = self._all()
 
     def _all(self) -> dict[str, Any]:
         """All that the ledger knows."""
@@ -88,24 +88,24 @@ class Succession(RuleBasedStateMachine):
                     action()
         except (StoreError, PermanentError) as error:
             type(self).failures += isinstance(error, StoreError)
-            assert self._all() == self.known
+            assert self._all() == self.history
             return
         now = self._all()
-        made = len(now["moves"]) - len(self.known["moves"])
-        assert now["moves"][: len(self.known["moves"])] == self.known["moves"]
+        made = len(now["moves"]) - len(self.history["moves"])
+        assert now["moves"][: len(self.history["moves"])] == self.history["moves"]
         assert made == (1 if moves else 0)
-        assert moves or now == self.known
-        assert now["audit"][: len(self.known["audit"])] == self.known["audit"]
-        for release, states in self.known["states"].items():
+        assert moves or now == self.history
+        assert now["audit"][: len(self.history["audit"])] == self.history["audit"]
+        for release, states in self.history["states"].items():
             assert now["states"][release][: len(states)] == states
-        self.known = now
+        self.history = now
 
     @rule(
         number=RELEASES, failing=FAILING, to=st.sampled_from([None, "shadow", "canary", "champion"])
     )
     def move_on(self, number: int, failing: int | None, to: Any) -> None:
         release = self.releases[number].release_id
-        pointer = self.known["pointer"]
+        pointer = self.history["pointer"]
         leads = pointer is not None and pointer.release_id == release
         self._try(
             failing,
@@ -113,14 +113,14 @@ class Succession(RuleBasedStateMachine):
             moves=not leads,
         )
         if failing is None and to == "champion":
-            assert self.known["pointer"].release_id == release
+            assert self.history["pointer"].release_id == release
 
     @rule(failing=FAILING)
     def roll_back(self, failing: int | None) -> None:
-        line = line_of_champions(self.known["moves"])
+        line = line_of_champions(self.history["moves"])
         self._try(failing, lambda: rollback(self.run, reason="r"))
         if failing is None and len(line) > 1:
-            assert self.known["pointer"].release_id == line[-2]
+            assert self.history["pointer"].release_id == line[-2]
 
     @rule(number=RELEASES, failing=FAILING)
     def roll_back_to(self, number: int, failing: int | None) -> None:
@@ -128,10 +128,10 @@ class Succession(RuleBasedStateMachine):
 
     @invariant()
     def states_and_history_agree_with_the_pointer(self) -> None:
-        pointer, moves = self.known["pointer"], self.known["moves"]
+        pointer, moves = self.history["pointer"], self.history["moves"]
         newest = {
             release: states[-1]["state"]
-            for release, states in self.known["states"].items()
+            for release, states in self.history["states"].items()
             if states
         }
         assert [move.generation for move in moves] == list(range(1, len(moves) + 1))

@@ -86,20 +86,22 @@ def test_a_newer_challenger_retires_the_one_before(run: Run, ids: dict[str, str]
     assert _states(run, ids["b"]) == ["shadow", "retired"]
 
 
-@pytest.mark.parametrize(("name", "told"), [("bad", "'refused'"), ("unsure", "'needs a person'")])
+@pytest.mark.parametrize(
+    ("name", "verdict"), [("bad", "'refused'"), ("unsure", "'needs a person'")]
+)
 def test_only_an_override_moves_what_the_verdict_holds(
-    run: Run, ids: dict[str, str], name: str, told: str
+    run: Run, ids: dict[str, str], name: str, verdict: str
 ) -> None:
     _champions(run, ids["a"])
     before = run.ledger.champion()
     with pytest.raises(PermanentError, match="override") as caught:
         promote(run, ids[name], reason="because")
-    assert told in caught.value.found
+    assert verdict in caught.value.found
     with pytest.raises(UsageError, match="reason"):
         promote(run, ids[name], reason=" ", override=True)
     assert run.ledger.champion() == before
     done = promote(run, ids[name], to="champion", reason="the analysts ask for it", override=True)
-    assert told in str(done.override)
+    assert verdict in str(done.override)
     entry = run.ledger.audit_entries("promote")[-1]
     assert (entry["actor"], entry["subject"], entry["detail"]["reason"]) == (
         "ann",

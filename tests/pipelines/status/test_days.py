@@ -47,7 +47,7 @@ def record(run: Run, stage: str, number: int, status: str = "done", **payload: A
 
 
 def monitored(
-    subject: int | None = None, *, detected: bool = False, asked: bool = False
+    subject: int | None = None, *, detected: bool = False, retrain_asked: bool = False
 ) -> dict[str, Any]:
     worth = (
         {"subject_day": str(day(subject)), "average_precision": 0.6, "card_precision": 0.31}
@@ -66,7 +66,7 @@ def monitored(
         "quarantine_rate": 0.01,
         "drift": drift,
         "performance": worth,
-        "retrain": {"asked": asked, "reason": "drift"},
+        "retrain": {"asked": retrain_asked, "reason": "drift"},
         "page": "/nowhere/page.html",
     }
 
@@ -111,7 +111,7 @@ def fill(run: Run) -> None:
             gate=passed,
         )
         account = monitored(
-            number - 7 if number >= 7 else None, detected=number == 9, asked=number == 9
+            number - 7 if number >= 7 else None, detected=number == 9, retrain_asked=number == 9
         )
         record(run, "monitor", number, **account)
 

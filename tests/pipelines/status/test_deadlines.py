@@ -238,12 +238,12 @@ def test_a_use_case_may_leave_a_stage_without_deadline() -> None:
 
 
 @pytest.mark.parametrize(
-    ("span", "told"),
+    ("span", "wording"),
     [
         (timedelta(seconds=59), "0 min"),
         (timedelta(hours=2, minutes=10), "2 h 10 min"),
         (timedelta(days=3, hours=4, minutes=5), "3 d 4 h"),
     ],
 )
-def test_spans_in_words(span: timedelta, told: str) -> None:
-    assert words(span) == told
+def test_spans_in_words(span: timedelta, wording: str) -> None:
+    assert words(span) == wording

@@ -58,8 +58,8 @@ def lateness(run: Run) -> list[Incident]:
     return [incident for incident in run.ledger.incidents() if incident.kind == "late"]
 
 
-def late(run: Run, *, asked: bool) -> list[tuple[str, date]]:
-    look = airflow_look(run.settings, "fraud") if asked else None
+def late(run: Run, *, with_airflow: bool) -> list[tuple[str, date]]:
+    look = airflow_look(run.settings, "fraud") if with_airflow else None
     return [(lateness.stage, lateness.day) for lateness in timeliness(run, look=look).late]
 
 
@@ -68,7 +68,7 @@ def test_a_paused_dag_is_named_within_the_hour_as_a_ticket_that_closes_by_itself
 ) -> None:
     airflow[0].paused = {"features"}
     ran(at(0), "ingest")
-    assert late(at(19), asked=True) == []
+    assert late(at(19), with_airflow=True) == []
     run = at(30)
     follow_deadlines(run)
     (incident,) = lateness(run)
@@ -106,9 +106,9 @@ def test_a_stage_that_runs_or_that_a_person_started_is_left_alone(
     ran(at(0), "ingest")
     ran(at(0), "ingest", day=DAY - timedelta(days=1), by="manual-{}")
     ran(at(0), *CHAIN, day=DAY - timedelta(days=2))
-    assert late(at(300), asked=True) == []
+    assert late(at(300), with_airflow=True) == []
     airflow[0].runs[0].state = "failed"
-    assert late(at(300), asked=True) == [("features", DAY)]
+    assert late(at(300), with_airflow=True) == [("features", DAY)]
 
 
 def test_without_airflow_the_ledger_alone_says_it_later_and_within_the_hour(
@@ -116,8 +116,8 @@ def test_without_airflow_the_ledger_alone_says_it_later_and_within_the_hour(
 ) -> None:
     airflow[0].close()
     ran(at(0), "ingest", "features")
-    assert late(at(45), asked=True) == late(at(45), asked=False) == []
-    assert late(at(55), asked=True) == late(at(55), asked=False) == [("score", DAY)]
+    assert late(at(45), with_airflow=True) == late(at(45), with_airflow=False) == []
+    assert late(at(55), with_airflow=True) == late(at(55), with_airflow=False) == [("score", DAY)]
     follow_deadlines(at(55))
     assert [incident.severity for incident in lateness(at(55))] == ["warning"], (
         "its deadline is no page's before its time"

@@ -398,7 +398,7 @@ def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_aga
 
 
 @pytest.mark.parametrize(
-    ("as_of", "told"),
+    ("as_of", "phrases"),
     [
         (
             DAYS.first + timedelta(days=28),
@@ -408,13 +408,13 @@ def test_a_release_that_mlflow_has_lost_is_recorded_again_when_it_is_trained_aga
     ],
 )
 def test_missing_days_are_named(
-    as_of: object, told: list[str], world: tuple[Run, History], settings: Settings
+    as_of: object, phrases: list[str], world: tuple[Run, History], settings: Settings
 ) -> None:
     run = _elsewhere(world[0], settings)
     with pytest.raises(TollgateError) as caught:
         train(run, as_of)  # type: ignore[arg-type]
-    for text in told:
-        assert text in str(caught.value)
+    for phrase in phrases:
+        assert phrase in str(caught.value)
     assert run.ledger.releases() == []
 
 

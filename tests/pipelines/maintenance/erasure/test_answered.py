@@ -4,6 +4,7 @@ scorer goes on.
 
 from __future__ import annotations
 
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -45,11 +46,8 @@ def rows(run: Run, *, dry_run: bool) -> int:
 
 
 def in_log(run: Run) -> list[int]:
-    return [
-        i
-        for t in read_answers(answers_folder(run.settings.home, "fraud"), [NOW])
-        for i in t["transaction_id"].to_pylist()
-    ]
+    tables = read_answers(answers_folder(run.settings.home, "fraud"), [NOW])
+    return list(chain.from_iterable(table["transaction_id"].to_pylist() for table in tables))
 
 
 def in_journal(run: Run) -> list[int]:

@@ -43,16 +43,13 @@ def landed(landing: Landing) -> None:
 
 def content(landing: Landing, number: int, scratch: Path) -> list[Any]:
     """The rows of a day, which is as its manifest says."""
-    paths = landing.fetch(FEED, day(number), scratch)
-    return [
-        row
-        for path in paths
-        for row in (
-            pq.read_table(path).to_pylist()
-            if path.suffix == ".parquet"
-            else gzip.decompress(path.read_bytes()).decode().splitlines()
-        )
-    ]
+    rows: list[Any] = []
+    for path in landing.fetch(FEED, day(number), scratch):
+        if path.suffix == ".parquet":
+            rows += pq.read_table(path).to_pylist()
+        else:
+            rows += gzip.decompress(path.read_bytes()).decode().splitlines()
+    return rows
 
 
 def holders(storage: Any) -> list[str]:

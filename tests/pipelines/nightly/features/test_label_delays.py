@@ -30,15 +30,11 @@ FIRST = datetime(2026, 9, 1, tzinfo=UTC)
 
 def frame(delays: list[timedelta | None]) -> pd.DataFrame:
     """An event every hour, each with its report after so long."""
-    return frame_of(
-        (
-            number,
-            at := FIRST + timedelta(hours=number),
-            number % 9,
-            None if delay is None else at + delay,
-        )
-        for number, delay in enumerate(delays)
-    )
+    events: list[tuple[int, datetime, int, datetime | None]] = []
+    for number, delay in enumerate(delays):
+        at = FIRST + timedelta(hours=number)
+        events.append((number, at, number % 9, None if delay is None else at + delay))
+    return frame_of(events)
 
 
 def days(number: float) -> timedelta:

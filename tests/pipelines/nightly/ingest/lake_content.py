@@ -28,8 +28,8 @@ def table(run: Run, name: str = "transactions") -> list[tuple[Any, ...]]:
 
 def content_hash(run: Run, *, days: set[date] | None = None) -> str:
     """One hash over events and labels, the landing days that they came from included."""
-    rows = [table(run, "transactions"), table(run, "fraud_reports")]
-    kept = [row for part in rows for row in part if days is None or days & set(row)]
+    rows = [*table(run, "transactions"), *table(run, "fraud_reports")]
+    kept = [row for row in rows if days is None or days & set(row)]
     return hashlib.sha256(repr(kept).encode()).hexdigest()
 
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from decimal import Decimal
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -34,7 +35,7 @@ pytestmark = pytest.mark.slow
 TABLES = ("quarantine", "fraud_reports", "transactions")
 DAYS = DayRange(day(0), day(1))
 PATIENCE = 120
-POINTS = [(name, files) for files in range(1, 9) for name in TABLES]
+POINTS = [(name, files) for files, name in product(range(1, 9), TABLES)]
 """Where to kill: a table, and how many files are to be new in it."""
 
 Content = dict[str, list[tuple[Any, ...]]]
@@ -145,7 +146,10 @@ def ingest_until(settings: Settings, name: str, files: int, *, java_only: bool) 
 
 def paths(folder: Path) -> set[Path]:
     """Every file below, with those that are there for a moment only."""
-    return {Path(place, name) for place, _, names in os.walk(folder) for name in names}
+    files: set[Path] = set()
+    for place, _, names in os.walk(folder):
+        files |= {Path(place, name) for name in names}
+    return files
 
 
 def kill(process: subprocess.Popen[bytes], *, java_only: bool) -> None:

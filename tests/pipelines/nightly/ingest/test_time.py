@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from itertools import chain
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -64,7 +65,7 @@ def test_every_day_has_all_its_hours_and_rows(
 ) -> None:
     run = make_run()
     ranges = ODD_DAYS if thorough else ODD_DAYS[:1]
-    days = [on for odd in ranges for on in odd]
+    days = list(chain.from_iterable(ranges))
     for on in days:
         land_text(Landing.of(run.settings), on, quarters(on))
     for odd in ranges:

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from datetime import date, datetime, timedelta
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import pytest
@@ -91,9 +92,8 @@ def states(run: Run) -> dict[str, list[EntityState]]:
 
 def newest(run: Run) -> int:
     """The time of the newest event online (µs)."""
-    return max(
-        int(state.event_times[-1]) for kept in states(run).values() for state in kept if len(state)
-    )
+    kept = chain.from_iterable(states(run).values())
+    return max(int(state.event_times[-1]) for state in kept if len(state))
 
 
 def microseconds(at: datetime) -> int:

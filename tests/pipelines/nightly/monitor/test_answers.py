@@ -51,14 +51,14 @@ class Nights:
 
     def __init__(self, run: Run) -> None:
         self.run = run
-        self.told: dict[date, DiagnosisAccount] = {}
+        self.diagnoses: dict[date, DiagnosisAccount] = {}
 
     def come(self, day: date, cause: str, *, by: str = "") -> None:
         self.run.ledger.record_stage(day, score_account(release=by), "done", run_id="r", at=AT)
-        self.told[day] = DiagnosisAccount(
+        self.diagnoses[day] = DiagnosisAccount(
             cause=cause, severity="page", subject_day=day, title=f"{cause} days", summary=cause
         )
-        answer(self.run, day, self.told)
+        answer(self.run, day, self.diagnoses)
 
 
 def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> None:
@@ -67,7 +67,7 @@ def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> Non
     assert fallbacks(run.ledger) == []
     for number in (0, 1, 2):
         nights.come(on(number), "harmful")
-    answer(run, on(2), nights.told)
+    answer(run, on(2), nights.diagnoses)
     (periods,) = fallbacks(run.ledger)
     assert (periods.first, periods.last, periods.begun_by) == (on(1), None, "monitor")
     assert answers_on(run, on(0))[0].startswith(
@@ -78,7 +78,7 @@ def test_a_harmful_day_lets_the_rule_decide_until_days_are_calm(run: Run) -> Non
     nights.come(on(3), "echo")
     assert in_force(run.ledger) is not None, "one calm day is not two"
     nights.come(on(4), "well")
-    answer(run, on(4), nights.told)
+    answer(run, on(4), nights.diagnoses)
     assert [(fallback.first, fallback.last) for fallback in fallbacks(run.ledger)] == [
         (on(1), on(4))
     ]
@@ -92,8 +92,8 @@ def test_an_old_day_changes_nobodys_tomorrow(run: Run) -> None:
     nights = Nights(run)
     nights.come(on(0), "well")
     nights.come(on(1), "well")
-    nights.told[on(0)] = nights.told[on(0)].replaced(cause="harmful")
-    answer(run, on(0), nights.told)
+    nights.diagnoses[on(0)] = nights.diagnoses[on(0)].replaced(cause="harmful")
+    answer(run, on(0), nights.diagnoses)
     assert fallbacks(run.ledger) == []
 
 
@@ -131,7 +131,7 @@ def test_a_release_that_the_bug_began_with_gives_way_once(run: Run) -> None:
     new, nights = pointer.release_id, Nights(run)
     nights.come(on(-1), "well", by="old")
     nights.come(on(0), "bug", by=new)
-    answer(run, on(0), nights.told)
+    answer(run, on(0), nights.diagnoses)
     after = run.ledger.champion()
     assert after is not None
     assert after.release_id != new

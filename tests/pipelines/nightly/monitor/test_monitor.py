@@ -8,6 +8,7 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import date, timedelta
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -235,11 +236,9 @@ def test_slices_are_the_oracles_and_too_few_positives_are_said(
         .select("segment", "value")
         .collect()
     )
-    measured = [
-        (r.slice, r.average_precision) for a in result.accounts.values() for r in a.slices or ()
-    ]
+    slices = chain.from_iterable(account.slices or () for account in result.accounts.values())
     assert sorted(map(tuple, rows)) == sorted(
-        (name, value) for name, value in measured if value is not None
+        (row.slice, row.average_precision) for row in slices if row.average_precision is not None
     )
 
 

@@ -8,6 +8,7 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
 from datetime import date
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -285,6 +286,11 @@ def online(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Run]:
         yield Run(changed, USE, run_id="test-run", actor="test", clock=lambda: AT)
 
 
+def lost_evidence(run: Run) -> Iterator[str]:
+    """What speaks for the loss of a store, of all stores that are lost."""
+    return chain.from_iterable(store.evidence for store in look_at_stores(run).lost)
+
+
 def test_an_online_store_that_was_emptied_or_exchanged_is_told(online: Run) -> None:
     address, build = OnlineAddress.of(online.settings), "2026-11-03T03:00:00+00:00"
     address.prepare()
@@ -292,16 +298,12 @@ def test_an_online_store_that_was_emptied_or_exchanged_is_told(online: Run) -> N
     _stage(online, "materialize", account)
     assert "does not hold the states" in _lost(online)["online"]
     mark_build(address, "fraud", "2026-11-02T03:00:00+00:00")
-    assert any(
-        "not that of" in line for store in look_at_stores(online).lost for line in store.evidence
-    )
+    assert any("not that of" in line for line in lost_evidence(online))
     mark_build(address, "fraud", build)
     assert held(address, "fraud", []).build == build
     assert _lost(online) == {}
     _stage(online, "materialize", {**account, "entities": {"customer": 40, "terminal": 60}})
-    assert any(
-        "keys of 100" in line for store in look_at_stores(online).lost for line in store.evidence
-    )
+    assert any("keys of 100" in line for line in lost_evidence(online))
 
 
 def test_a_store_that_does_not_answer_closes_no_incident(run: Run) -> None:

@@ -26,10 +26,10 @@ def _scorer(threshold: float) -> Scorer:
     return replace(RULE_SCORER, fallback=False, release_id="some", threshold=threshold)
 
 
-def _plain_cost(found: Contest, score: np.ndarray, threshold: float) -> float:
+def _plain_cost(judged: Contest, score: np.ndarray, threshold: float) -> float:
     """Day by day and card by card."""
-    policy, total = found.policy, 0.0
-    rows = found.rows.assign(label=found.label, score=score)
+    policy, total = judged.policy, 0.0
+    rows = judged.rows.assign(label=judged.label, score=score)
     for _, card in rows.groupby(["day", "customer_id"]):
         if (card["score"] >= threshold).any():
             total += policy.review_cost
@@ -91,9 +91,9 @@ def test_calibration_that_is_surely_worse_blocks() -> None:
 
 
 def test_reliability_groups_hold_all_rows_and_its_error_is_their_mean_distance() -> None:
-    found = _probabilities(2.0)
-    groups = reliability(found.label, found.scores[CANDIDATE])
-    assert sum(rows for _, _, rows in groups) == len(found.label)
-    plain = sum(abs(mean - share) * rows for mean, share, rows in groups) / len(found.label)
-    assert reliability_error(found.label, found.scores[CANDIDATE]) == pytest.approx(plain)
-    assert sum(share * rows for _, share, rows in groups) == pytest.approx(found.label.sum())
+    judged = _probabilities(2.0)
+    groups = reliability(judged.label, judged.scores[CANDIDATE])
+    assert sum(rows for _, _, rows in groups) == len(judged.label)
+    plain = sum(abs(mean - share) * rows for mean, share, rows in groups) / len(judged.label)
+    assert reliability_error(judged.label, judged.scores[CANDIDATE]) == pytest.approx(plain)
+    assert sum(share * rows for _, share, rows in groups) == pytest.approx(judged.label.sum())
