@@ -16,6 +16,7 @@ import uvicorn
 from pipelines.base.settings import Settings
 from pipelines.serve.engine.batching import Bounds
 from pipelines.serve.http.access import Keys, keys_file
+from pipelines.serve.http.closing_listener import allow_new_connections, stop_new_connections
 from pipelines.serve.http.connection import LimitedConnection
 from pipelines.serve.http.lifetime import Lifetime
 from pipelines.serve.http.repeated import Repeated
@@ -30,6 +31,9 @@ NOTICE = 0.1
 """Share of the drain's time in which it still takes new connections, while answers say that theirs
 ends.
 """
+
+SETTLING = 0.25
+"""Seconds in which connections that have begun are made, before the listener closes."""
 
 BACKLOG = 2048
 IDLE_SECONDS = 75
@@ -62,6 +66,8 @@ class _Server(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Listen on sockets that are bound already."""
         await self.lifespan.startup()
+        for listener in sockets or []:
+            allow_new_connections(listener)
         loop = asyncio.get_running_loop()
         self.servers = [
             await loop.create_server(self._protocol, sock=each, backlog=BACKLOG, **self._secured)
@@ -74,6 +80,9 @@ class _Server(uvicorn.Server):
         does.
         """
         queues = [listener.dup() for listener in sockets or []]
+        for queue in queues:
+            stop_new_connections(queue)
+        await asyncio.sleep(SETTLING)
         for server in self.servers:
             server.close()
         loop = asyncio.get_running_loop()
