@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import argparse
 import os
 import platform
 import re
@@ -57,8 +58,13 @@ def machine() -> str:
     )
 
 
-def main(modules: list[str]) -> None:
-    """Measure `modules` (all where none is named) and write each table as soon as it is there."""
+def main(arguments: list[str]) -> None:
+    """Measure the modules named (all where none is) and write each table as soon as it is there."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("modules", nargs="*", metavar="MODULE", help=", ".join(MODULES))
+    modules = parser.parse_args(arguments).modules
+    if unknown := sorted(set(modules) - set(MODULES)):
+        parser.error(f"no benchmark is called {', '.join(unknown)}; there are {', '.join(MODULES)}")
     for module in modules or MODULES:
         print(f"== {module}", flush=True)
         table = measured(module)

@@ -1,9 +1,9 @@
 """Mutation run: how often the fast tests fail when one expression is broken on purpose.
 
 `python -m benchmarks.mutants --sample 200 --seed 1 --scratch /tmp/mutants`. A mutant takes about
-half a minute of computing, so it is no part of `make bench`. Rooms: features, release, watch and
-ingest, without the modules that need Spark or MLflow. A mutant is one changed operator, constant,
-condition or `return`; text is left alone.
+half a minute of computing, so it is no part of `make bench`. Rooms: features, the evidence for a
+release, releases, monitor and ingest, without the modules that need Spark or MLflow. A mutant is
+one changed operator, constant, condition or `return`; text is left alone.
 
 A first pass notes which test calls which function. Each mutant then meets the tests that call the
 changed function, the room's own first; a survivor also meets the whole files of these tests. All
@@ -37,8 +37,9 @@ CHECKOUT = Path(__file__).resolve().parent.parent
 
 ROOMS = {
     "features": "tests/features",
-    "pipelines/release": "tests/pipelines/release",
-    "pipelines/watch": "tests/pipelines/watch",
+    "pipelines/training/evidence": "tests/pipelines/training",
+    "pipelines/releases": "tests/pipelines/releases",
+    "pipelines/nightly/monitor": "tests/pipelines/nightly/monitor",
     "pipelines/nightly/ingest": "tests/pipelines/nightly/ingest",
 }
 """Each room with the folder of its own tests."""

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pipelines.base.card_numbers import mask_card_numbers
-from pipelines.base.error_log import keep_traceback
 from pipelines.base.errors import TollgateError, UsageError
 from pipelines.base.masking import mask_secrets, secret_values
+from pipelines.cli.error_log import keep_traceback
 from pipelines.cli.output import error_document, print_error, print_json
 from pipelines.cli.unexpected_errors import explained, first_line
 

@@ -324,11 +324,11 @@ def _identity_of_ledger(settings: Settings, home: Home | None) -> str | None:
     if not ledger_exists(settings):
         return None
     rows = HomeLedger(settings.ledger, settings.use_case).homes()
-    if not rows or (home is not None and rows[-1]["subject"] == home.home_id):
+    if not rows or (home is not None and rows[-1].subject == home.home_id):
         return None
-    place = Path(rows[-1]["detail"]["path"])
+    place = Path(rows[-1].detail.path)
     other = read_home(place) if place != settings.home else None
-    if other is not None and other.home_id == rows[-1]["subject"]:
+    if other is not None and other.home_id == rows[-1].subject:
         raise ConfigurationError(
             "the home that this ledger belongs to is still there",
             where=str(place),
@@ -340,4 +340,4 @@ def _identity_of_ledger(settings: Settings, home: Home | None) -> str | None:
             ),
             runbook=RUNBOOK,
         )
-    return str(rows[-1]["subject"])
+    return str(rows[-1].subject)

@@ -19,6 +19,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipelines.accounts.audit import HomeDetail
 from pipelines.base.atomic_files import write_whole
 from pipelines.base.errors import PermanentError, UsageError
 from pipelines.base.masking import mask_passwords
@@ -27,7 +28,7 @@ from pipelines.ledger.store import answering
 from pipelines.ledger.tables import SCHEMA_VERSION, audit, metadata, schema_version
 
 _BATCH = 1000
-HOME = "home"
+HOME = HomeDetail.KIND
 """Kind of the audit rows that say whose ledger it is (`pipelines.ledger.homes`)."""
 
 TABLES = [table for table in metadata.sorted_tables if table is not schema_version]

@@ -7,20 +7,18 @@ is.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 import sqlalchemy as sa
 
+from pipelines.accounts.audit import AuditEntry, HomeDetail
 from pipelines.base.errors import ConfigurationError, StoreError, TollgateError
 from pipelines.base.home import RUNBOOK, Home, address_digest, stores_outside, write_home
 from pipelines.base.settings import Settings
-from pipelines.ledger.backup import HOME
-from pipelines.ledger.store import LedgerStore, as_text
+from pipelines.ledger.store import LedgerStore, as_text, audit_entry
 from pipelines.ledger.tables import audit, outbox
 
 WITHDRAWN = "withdrawn: it belongs to the home that this one was copied from"
@@ -29,26 +27,24 @@ WITHDRAWN = "withdrawn: it belongs to the home that this one was copied from"
 class HomeLedger(LedgerStore):
     """Homes in the ledger, of all use cases together."""
 
-    def homes(self) -> list[Mapping[str, Any]]:
-        """Every row about a home, oldest first: `subject` is the identity, `detail` has event and
-        path.
-        """
-        query = sa.select(audit).where(audit.c.kind == HOME).order_by(audit.c.id)
+    def homes(self) -> list[AuditEntry[HomeDetail]]:
+        """Every entry about a home, oldest first, of all use cases; the subject is the identity."""
+        query = sa.select(audit).where(audit.c.kind == HomeDetail.KIND).order_by(audit.c.id)
         with self._reading() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+            rows = connection.execute(query).mappings().all()
+        return [audit_entry(row, HomeDetail) for row in rows]
 
     def owner(self) -> str | None:
         """The identity of the home whose ledger this is, None where none was recorded."""
-        rows = self.homes()
-        return str(rows[-1]["subject"]) if rows else None
+        entries = self.homes()
+        return entries[-1].subject if entries else None
 
     def record_home(self, home: Home, event: str, *, actor: str, at: datetime) -> None:
         """Append that this is the home's ledger from now on; nothing where it is already."""
         if self.owner() == home.home_id and event == "registered":
             return
-        detail = {"event": event, "path": str(home.path), "copied_from": home.copied_from}
-        with self._writing() as connection:
-            connection.execute(self._audit_row(HOME, home.home_id, actor, at, detail))
+        detail = HomeDetail(event=event, path=str(home.path), copied_from=home.copied_from)
+        self.audit(home.home_id, detail, actor=actor, at=at)
 
     def withdraw_messages(self, *, at: datetime) -> int:
         """Notices that wait are not sent any more: another home sends its own.
@@ -101,10 +97,7 @@ def _ledger_of_another(settings: Settings, ledger: HomeLedger, home: Home) -> Co
         "the ledger belongs to another home; nothing was done",
         where=ledger.where,
         expected=f"the ledger of home {home.short_id} at {settings.home}",
-        found=(
-            f"that of home {str(newest['subject'])[:12]} at"
-            f" {newest['detail'].get('path', 'an unknown place')}"
-        ),
+        found=(f"that of home {newest.subject[:12]} at {newest.detail.path or 'an unknown place'}"),
         next_step=(
             "let TOLLGATE_LEDGER name a ledger of this home's own; "
             "where that other home is lost for good, `tollgate home adopt --moved` takes its place"

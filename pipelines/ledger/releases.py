@@ -18,6 +18,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from pipelines.accounts.audit import MoveAuditDetail, MoveDetail
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.errors import OvertakenError, PermanentError, StoreError
 from pipelines.ledger.documents import read_document
@@ -89,12 +90,12 @@ class Move:
     reason: str
     actor: str
     at: datetime
-    detail: Mapping[str, Any] = field(default_factory=dict)
+    detail: MoveDetail = field(default_factory=MoveDetail)
     generation: int = 0
 
     def to_json(self) -> dict[str, Any]:
         """Plain data."""
-        return {**vars(self), "at": as_text(self.at), "detail": dict(self.detail)}
+        return {**vars(self), "at": as_text(self.at), "detail": self.detail.to_json()}
 
 
 class ReleaseLedger(IncidentLedger):
@@ -216,13 +217,15 @@ class ReleaseLedger(IncidentLedger):
             "challenger_state",
             "reason",
             "actor",
-            "detail",
         )
         return [
             Move(
                 **{name: row[name] for name in plain},
                 at=datetime.fromisoformat(row["recorded_at"]),
                 generation=row["generation"],
+                detail=read_document(
+                    MoveDetail, row["detail"], what=f"move {row['generation']} of the pointer"
+                ),
             )
             for row in rows
         ]
@@ -290,12 +293,14 @@ class ReleaseLedger(IncidentLedger):
         connection.execute(self._move_row(move, generation))
         for release_id, state in states:
             connection.execute(_state_row(release_id, state, move.reason, move.actor, move.at))
-        detail = {
-            **move.detail,
-            "reason": move.reason,
-            "generation": generation,
-            "champion": move.champion,
-        }
+        detail = MoveAuditDetail.from_json(
+            {
+                **move.detail.to_json(),
+                "reason": move.reason,
+                "generation": generation,
+                "champion": move.champion,
+            }
+        )
         connection.execute(self._audit_row(move.kind, move.subject, move.actor, move.at, detail))
 
     def _was_taken(self, move: Move, generation: int, error: StoreError) -> bool:
@@ -366,7 +371,6 @@ class ReleaseLedger(IncidentLedger):
         reason: str,
         actor: str,
         at: datetime,
-        detail: Mapping[str, Any] | None = None,
     ) -> Pointer:
         """Make a release champion if the pointer still is what the caller saw; the one before
         retires.
@@ -384,7 +388,6 @@ class ReleaseLedger(IncidentLedger):
             reason=reason,
             actor=actor,
             at=at,
-            detail=detail or {},
         )
         before = (
             [(expected.release_id, "retired")]
@@ -417,7 +420,7 @@ class ReleaseLedger(IncidentLedger):
             generation=generation,
             **{name: getattr(move, name) for name in plain},
             recorded_at=as_text(move.at),
-            detail=dict(move.detail),
+            detail=move.detail.to_stored(),
         )
 
     def _lost(self, expected: Pointer | None) -> PermanentError:

@@ -4,18 +4,22 @@ each.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import TypeVar
 
 import sqlalchemy as sa
 
+from pipelines.accounts.audit import AuditDetail, AuditEntry
 from pipelines.base.errors import ConfigurationError, PermanentError, StoreError
 from pipelines.base.masking import mask_passwords
+from pipelines.ledger.documents import read_document
 from pipelines.ledger.opening import open_ledger
 from pipelines.ledger.remedies import remedy
 from pipelines.ledger.tables import audit
+
+Detail = TypeVar("Detail", bound=AuditDetail)
 
 
 class LedgerStore:
@@ -33,23 +37,29 @@ class LedgerStore:
         self.use_case = use_case
         self._engine = open_ledger(url)
 
-    def audit(
-        self, kind: str, subject: str, *, actor: str, at: datetime, detail: Mapping[str, Any]
-    ) -> None:
-        """Append who did what to what, and why."""
+    def audit(self, subject: str, detail: AuditDetail, *, actor: str, at: datetime) -> None:
+        """Append who did what to what, and why; the detail's type says what was done."""
         with self._writing() as connection:
-            connection.execute(self._audit_row(kind, subject, actor, at, detail))
+            connection.execute(self._audit_row(detail.KIND, subject, actor, at, detail))
 
-    def audit_entries(self, kind: str | None = None) -> list[dict[str, Any]]:
-        """Audit entries, oldest first."""
+    def audit_entries(
+        self, detail: type[Detail], kind: str | None = None
+    ) -> list[AuditEntry[Detail]]:
+        """Audit entries with details of this type, oldest first; raises `PermanentError` where this
+        code cannot read one.
+
+        They are those of the type's own kind, or of `kind`; `AuditDetail` itself reads all kinds.
+        """
+        wanted = kind or detail.KIND
         query = sa.select(audit).where(audit.c.use_case == self.use_case)
-        if kind is not None:
-            query = query.where(audit.c.kind == kind)
+        if wanted:
+            query = query.where(audit.c.kind == wanted)
         with self._reading() as connection:
-            return [dict(row) for row in connection.execute(query.order_by(audit.c.id)).mappings()]
+            rows = connection.execute(query.order_by(audit.c.id)).mappings().all()
+        return [audit_entry(row, detail) for row in rows]
 
     def _audit_row(
-        self, kind: str, subject: str, actor: str, at: datetime, detail: Mapping[str, Any]
+        self, kind: str, subject: str, actor: str, at: datetime, detail: AuditDetail
     ) -> sa.Insert:
         return audit.insert().values(
             use_case=self.use_case,
@@ -57,7 +67,7 @@ class LedgerStore:
             subject=subject,
             actor=actor,
             recorded_at=as_text(at),
-            detail=dict(detail),
+            detail=detail.to_stored(),
         )
 
     @contextmanager
@@ -70,6 +80,18 @@ class LedgerStore:
     def _reading(self) -> Iterator[sa.Connection]:
         with answering(self.where), self._engine.connect() as connection:
             yield connection
+
+
+def audit_entry(row: sa.RowMapping, detail: type[Detail]) -> AuditEntry[Detail]:
+    """A row of the audit as its type; raises `PermanentError` where this code cannot read it."""
+    return AuditEntry(
+        number=row["id"],
+        kind=row["kind"],
+        subject=row["subject"],
+        actor=row["actor"],
+        recorded_at=datetime.fromisoformat(row["recorded_at"]),
+        detail=read_document(detail, row["detail"], what=f"audit entry {row['id']}"),
+    )
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from typing import Any
 
 from features.feast_objects import view_name
 from features.state import entities_with_state
+from pipelines.accounts.audit import RepairDetail
 from pipelines.base.days import grouped
 from pipelines.base.errors import ConfigurationError, PermanentError
 from pipelines.base.settings import is_remote
@@ -101,12 +102,12 @@ def _take_away(
         refused.append(error)
         return
     taken.append(done)
-    detail = {
-        "found": damage.description,
-        "done": done.done,
-        "moved": [str(path) for path in done.moved],
-    }
-    run.ledger.audit("repair", damage.table.name, actor=run.actor, at=run.clock(), detail=detail)
+    detail = RepairDetail(
+        found=damage.description,
+        done=done.done,
+        moved=tuple(str(path) for path in done.moved),
+    )
+    run.ledger.audit(damage.table.name, detail, actor=run.actor, at=run.clock())
 
 
 def _require_no_server(run: Run) -> None:

@@ -14,6 +14,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.audit import RepairDetail
 from pipelines.base.days import DayRange
 from pipelines.base.errors import PermanentError, StoreError
 from pipelines.base.settings import is_remote
@@ -151,13 +152,8 @@ def repair_ledger(run: Run) -> Repaired:
         )
     lacking.append("moves of the pointer, approvals, incidents and audit entries since the backup")
     forget_witness(run)
-    run.ledger.audit(
-        "repair",
-        "ledger",
-        actor=run.actor,
-        at=run.clock(),
-        detail={"done": done, "not_done": lacking},
-    )
+    detail = RepairDetail(done=tuple(done), not_done=tuple(lacking))
+    run.ledger.audit("ledger", detail, actor=run.actor, at=run.clock())
     follow(run)
     watch_stores(run)
     return Repaired(

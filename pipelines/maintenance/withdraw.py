@@ -15,6 +15,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.audit import WithdrawalDetail
 from pipelines.accounts.withdrawal import WithdrawalAccount
 from pipelines.alerting.incidents import deliver, settle
 from pipelines.base.days import DayRange
@@ -118,7 +119,8 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
         path.unlink(missing_ok=True)
     taken_back = WithdrawalAccount(by=run.actor, reason=reason)
     run.ledger.withdraw_stages(list(stages), day, taken_back, run_id=run.run_id, at=run.clock())
-    run.ledger.audit(AUDIT, str(day), actor=run.actor, at=run.clock(), detail=withdrawal.to_json())
+    detail = WithdrawalDetail.from_json(withdrawal.to_json())
+    run.ledger.audit(str(day), detail, actor=run.actor, at=run.clock())
     for incident in concerned:
         settle(run, incident, f"{day} was withdrawn: {reason}")
     deliver(run)

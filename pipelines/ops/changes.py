@@ -64,7 +64,7 @@ def _failures(facts: Facts, promoted: list[Move], since: datetime) -> Measure:
     not failed in use.
     """
     undone = {
-        str(move.detail.get("before"))
+        str(move.detail.before)
         for move in facts.moves
         if move.kind == "rollback" and move.at >= since
     }

@@ -12,6 +12,7 @@ from functools import cached_property
 from typing import Any
 
 from pipelines.accounts.account import Account
+from pipelines.accounts.audit import ApprovalDetail, AuditEntry, RejectionDetail
 from pipelines.accounts.gate import GateAccount
 from pipelines.base.days import DayRange
 from pipelines.ledger.ledger import Incident, Move, Pointer, Release, StageRecord
@@ -136,13 +137,13 @@ class Facts:
         return self.run.ledger.moves()
 
     @cached_property
-    def answers(self) -> Sequence[Mapping[str, Any]]:
+    def answers(self) -> Sequence[AuditEntry[Any]]:
         """What persons answered where a release waited for one (audit entries), oldest first."""
-        entries = [
-            *self.run.ledger.audit_entries("approval"),
-            *self.run.ledger.audit_entries("rejection"),
+        entries: list[AuditEntry[Any]] = [
+            *self.run.ledger.audit_entries(ApprovalDetail),
+            *self.run.ledger.audit_entries(RejectionDetail),
         ]
-        return sorted(entries, key=lambda entry: int(entry["id"]))
+        return sorted(entries, key=lambda entry: entry.number)
 
     @cached_property
     def incidents(self) -> Sequence[Incident]:

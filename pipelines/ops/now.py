@@ -82,7 +82,7 @@ def waits(facts: Facts, release: Release) -> str:
     """Why the release waits for a person, by its verdict or its use case's risk tier; nothing where
     it does not.
     """
-    answered = {entry["subject"] for entry in facts.answers}
+    answered = {entry.subject for entry in facts.answers}
     if facts.state(release.release_id) != "candidate" or release.release_id in answered:
         return ""
     return why_a_person(facts.use_case, newest_decision(facts.run, release.release_id))

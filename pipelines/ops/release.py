@@ -62,7 +62,7 @@ def release_content(facts: Facts, key: str) -> dict[str, Any]:
         "history": list(reversed(facts.states.get(key, []))),
         "lineage": _lineage(release),
         "row": facts.release_rows[key],
-        "answers": [entry for entry in facts.answers if entry["subject"] == key],
+        "answers": [entry for entry in facts.answers if entry.subject == key],
         "back": rolls_back_to(facts, key),
         "waits": waits(facts, release),
         "is_champion": facts.pointer is not None and facts.pointer.release_id == key,

@@ -11,6 +11,7 @@ from dataclasses import replace
 from itertools import chain
 from typing import TYPE_CHECKING
 
+from pipelines.accounts.audit import ApprovalDetail, RejectionDetail
 from pipelines.accounts.evaluation import VerdictAccount
 from pipelines.accounts.train import TrainAccount
 from pipelines.base.errors import PermanentError
@@ -37,7 +38,7 @@ def approve(run: Run, release_id: str, *, approver: str, reason: str) -> Promote
     if state in {"shadow", "canary", "champion"}:
         return standing_of(person, release_id, reason)
     _require_waiting(person, release_id, state)
-    _answer(person, "approval", release_id, reason)
+    _answer(person, release_id, ApprovalDetail(reason=reason))
     return promote(person, release_id, reason=f"approved by {approver}: {reason}")
 
 
@@ -51,7 +52,7 @@ def reject(run: Run, release_id: str, *, approver: str, reason: str) -> None:
     if state == "refused" and was_rejected(person, release_id):
         return
     _require_waiting(person, release_id, state)
-    _answer(person, "rejection", release_id, reason)
+    _answer(person, release_id, RejectionDetail(reason=reason))
     resolution = f"rejected by {approver}: {reason}"
     person.ledger.set_state(
         release_id, "refused", reason=resolution, actor=approver, at=person.clock()
@@ -60,7 +61,7 @@ def reject(run: Run, release_id: str, *, approver: str, reason: str) -> None:
 
 def was_rejected(run: Run, release_id: str) -> bool:
     """Whether a person has said no to the release."""
-    return any(entry["subject"] == release_id for entry in run.ledger.audit_entries("rejection"))
+    return any(entry.subject == release_id for entry in run.ledger.audit_entries(RejectionDetail))
 
 
 def why_a_person(use_case: UseCase, decision: str) -> str:
@@ -150,10 +151,8 @@ def _require_waiting(run: Run, release_id: str, state: str) -> None:
         )
 
 
-def _answer(run: Run, kind: str, release_id: str, reason: str) -> None:
+def _answer(run: Run, release_id: str, answer: ApprovalDetail | RejectionDetail) -> None:
     """An audit entry, once for each person and answer."""
-    entries = run.ledger.audit_entries(kind)
-    if not any((entry["subject"], entry["actor"]) == (release_id, run.actor) for entry in entries):
-        run.ledger.audit(
-            kind, release_id, actor=run.actor, at=run.clock(), detail={"reason": reason}
-        )
+    entries = run.ledger.audit_entries(type(answer))
+    if not any((entry.subject, entry.actor) == (release_id, run.actor) for entry in entries):
+        run.ledger.audit(release_id, answer, actor=run.actor, at=run.clock())

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from pipelines.accounts.audit import ApprovalDetail, AuditEntry
 from pipelines.ledger.ledger import Incident, Move, Release
 from pipelines.run import Run
 
@@ -69,7 +70,7 @@ class ReleaseRow:
 def release_rows(run: Run) -> list[ReleaseRow]:
     """Every release, oldest first."""
     moves, incidents = run.ledger.moves(), run.ledger.incidents()
-    approvals, states = run.ledger.audit_entries("approval"), run.ledger.states_by_release()
+    approvals, states = run.ledger.audit_entries(ApprovalDetail), run.ledger.states_by_release()
     return [
         _row(release, states.get(release.release_id, []), moves, incidents, approvals)
         for release in run.ledger.releases()
@@ -78,7 +79,8 @@ def release_rows(run: Run) -> list[ReleaseRow]:
 
 def release_row(run: Run, release: Release) -> ReleaseRow:
     """One release."""
-    approvals, states = run.ledger.audit_entries("approval"), run.ledger.states(release.release_id)
+    approvals = run.ledger.audit_entries(ApprovalDetail)
+    states = run.ledger.states(release.release_id)
     return _row(release, states, run.ledger.moves(), run.ledger.incidents(), approvals)
 
 
@@ -91,11 +93,11 @@ def overrides(moves: Iterable[Move], release_id: str) -> list[Mapping[str, Any]]
             "reason": move.reason,
             "actor": move.actor,
             "at": move.at.isoformat(),
-            "against": move.detail["override"],
+            "against": move.detail.override,
             "kind": move.kind,
         }
         for move in moves
-        if move.subject == release_id and move.detail.get("override")
+        if move.subject == release_id and move.detail.override
     ]
 
 
@@ -104,7 +106,7 @@ def _row(
     states: Sequence[Mapping[str, str]],
     moves: Sequence[Move],
     incidents: Sequence[Incident],
-    approvals: Sequence[Mapping[str, Any]],
+    approvals: Sequence[AuditEntry[ApprovalDetail]],
 ) -> ReleaseRow:
     unjudged = {
         "state": "candidate",
@@ -114,11 +116,7 @@ def _row(
     state = (states or [unjudged])[-1]
     against = overrides(moves, release.release_id)
     people = [str(override["actor"]) for override in against]
-    people += [
-        str(approval["actor"])
-        for approval in approvals
-        if approval["subject"] == release.release_id
-    ]
+    people += [approval.actor for approval in approvals if approval.subject == release.release_id]
     passed = {state["state"] for state in states} & {"shadow", "canary", "champion"}
     return ReleaseRow(
         release=release.release_id,

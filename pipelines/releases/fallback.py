@@ -7,14 +7,14 @@ hold, so that a day which is scored again is decided as it was.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any, Literal
 
+from pipelines.accounts.audit import AuditEntry, FallbackDetail
 from pipelines.ledger.ledger import Ledger
 
-KIND = "fallback"
 Event = Literal["begun", "ended"]
 
 
@@ -67,34 +67,33 @@ def goes_on(ledger: Ledger) -> str:
 
 def fallbacks(ledger: Ledger) -> list[Fallback]:
     """Every fallback of the use case, oldest first; only the last one may still go on."""
-    return folded(ledger.audit_entries(KIND))
+    return folded(ledger.audit_entries(FallbackDetail))
 
 
-def folded(entries: Iterable[Mapping[str, Any]]) -> list[Fallback]:
+def folded(entries: Iterable[AuditEntry[FallbackDetail]]) -> list[Fallback]:
     """Fallbacks from audit entries: while one goes on a second beginning says nothing, nor an end
     without one.
     """
     periods: list[Fallback] = []
     for entry in entries:
-        detail = entry["detail"]
-        first = date.fromisoformat(detail["first_day"])
+        detail = entry.detail
         open_one = periods[-1] if periods and periods[-1].last is None else None
-        if detail["event"] == "begun" and open_one is None:
+        if detail.event == "begun" and open_one is None:
             periods.append(
                 Fallback(
-                    first=first,
+                    first=detail.first_day,
                     last=None,
-                    reason=detail["reason"],
-                    begun_by=entry["actor"],
-                    begun_at=datetime.fromisoformat(entry["recorded_at"]),
-                    told_on=date.fromisoformat(detail["told_on"]) if detail["told_on"] else None,
+                    reason=detail.reason,
+                    begun_by=entry.actor,
+                    begun_at=entry.recorded_at,
+                    told_on=detail.told_on,
                 )
             )
-        elif detail["event"] == "ended" and open_one is not None:
+        elif detail.event == "ended" and open_one is not None:
             ends = {
-                "last": first - timedelta(days=1),
-                "ended_by": entry["actor"],
-                "ended_because": detail["reason"],
+                "last": detail.first_day - timedelta(days=1),
+                "ended_by": entry.actor,
+                "ended_because": detail.reason,
             }
             periods[-1] = Fallback(**{**vars(open_one), **ends})
     return periods
@@ -155,10 +154,5 @@ def _record(
     actor: str,
     at: datetime,
 ) -> None:
-    detail = {
-        "event": event,
-        "first_day": str(first),
-        "reason": reason,
-        "told_on": str(told_on) if told_on else None,
-    }
-    ledger.audit(KIND, ledger.use_case, actor=actor, at=at, detail=detail)
+    detail = FallbackDetail(event=event, first_day=first, reason=reason, told_on=told_on)
+    ledger.audit(ledger.use_case, detail, actor=actor, at=at)

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pipelines.accounts.audit import ApprovalDetail, AuditEntry, RejectionDetail
 from pipelines.base.errors import StoreError
 from pipelines.ledger.ledger import Incident, Move
 from pipelines.pages.document import Grid, Link, Section, Text, sections_html
@@ -39,7 +40,10 @@ def write_release_pages(run: Run, cards: Mapping[str, str] | None = None) -> lis
     A release whose card is not here (it was made elsewhere) has no page.
     """
     moves = run.ledger.moves()
-    answers = [*run.ledger.audit_entries("approval"), *run.ledger.audit_entries("rejection")]
+    answers: list[AuditEntry[Any]] = [
+        *run.ledger.audit_entries(ApprovalDetail),
+        *run.ledger.audit_entries(RejectionDetail),
+    ]
     written = []
     for row in release_rows(run):
         path = release_page_path(run.settings.home, row.release)
@@ -66,7 +70,7 @@ def since_sections(
     row: ReleaseRow,
     states: Sequence[Mapping[str, str]],
     moves: Iterable[Move],
-    answers: Iterable[Mapping[str, Any]],
+    answers: Iterable[AuditEntry[Any]],
 ) -> list[Section]:
     """What became of a release; what there is nothing to tell of is left out.
 
@@ -94,7 +98,7 @@ def since_sections(
         *_section(
             "Answers",
             ("when", "who", "answer", "why"),
-            [_answer(answer) for answer in answers if answer["subject"] == row.release],
+            [_answer(answer) for answer in answers if answer.subject == row.release],
         ),
         *_section("Moves", MOVE_COLUMNS, [_move(move) for move in concerned]),
     ]
@@ -116,7 +120,7 @@ def _section(
 
 def _named(move: Move) -> set[Any]:
     """The releases that a move is about."""
-    return {move.subject, move.champion, move.challenger, move.detail.get("before")}
+    return {move.subject, move.champion, move.challenger, move.detail.before}
 
 
 def _override(override: Mapping[str, Any]) -> tuple[object, ...]:
@@ -148,12 +152,12 @@ def _state(state: Mapping[str, str]) -> tuple[object, ...]:
     return (_instant(state["recorded_at"]), state["state"], state["actor"], state["reason"])
 
 
-def _answer(answer: Mapping[str, Any]) -> tuple[object, ...]:
+def _answer(answer: AuditEntry[Any]) -> tuple[object, ...]:
     return (
-        _instant(answer["recorded_at"]),
-        answer["actor"],
-        answer["kind"],
-        answer["detail"].get("reason"),
+        _instant(answer.recorded_at.isoformat()),
+        answer.actor,
+        answer.kind,
+        answer.detail.reason,
     )
 
 

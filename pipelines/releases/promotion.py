@@ -7,6 +7,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from pipelines.accounts.audit import ApprovalDetail, MoveDetail, VerdictDetail
 from pipelines.accounts.evaluation import VerdictAccount
 from pipelines.alerting.incidents import settle_superseded
 from pipelines.base.errors import PermanentError, UsageError
@@ -140,7 +141,7 @@ def put(
         reason=reason,
         actor=run.actor,
         at=run.clock(),
-        detail={"override": override} if override else {},
+        detail=MoveDetail(override=override) if override else MoveDetail(),
     )
     moved = run.ledger.move(move, expected=pointer, states=[*leaves, (release_id, state)])
     if state == "champion":
@@ -152,13 +153,13 @@ def newest_decision(run: Run, release_id: str) -> str:
     """The newest verdict: a candidate that is trained again is judged again, against the champion
     of then.
     """
-    verdicts = [
-        entry["detail"]
-        for entry in run.ledger.audit_entries("verdict")
-        if entry["subject"] == release_id
+    verdicts: list[VerdictAccount] = [
+        entry.detail
+        for entry in run.ledger.audit_entries(VerdictDetail)
+        if entry.subject == release_id
     ]
     recorded = run.ledger.release(release_id).account.evaluation.verdict
-    newest = VerdictAccount.from_json(verdicts[-1]) if verdicts else recorded
+    newest = verdicts[-1] if verdicts else recorded
     return newest.decision or "approved"
 
 
@@ -194,7 +195,9 @@ def _against(
     """What speaks against the move, or None."""
     decision = newest_decision(run, release_id)
     states = [entry["state"] for entry in run.ledger.states(release_id)]
-    approved = any(entry["subject"] == release_id for entry in run.ledger.audit_entries("approval"))
+    approved = any(
+        entry.subject == release_id for entry in run.ledger.audit_entries(ApprovalDetail)
+    )
     approval = (
         "have it approved, in the training's task or on its page in Model Ops"
         " (docs/runbooks/approval.md)"

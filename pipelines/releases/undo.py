@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+from pipelines.accounts.audit import MoveDetail
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.errors import PermanentError
 from pipelines.ledger.ledger import Move, NewIncident, Pointer
@@ -76,7 +77,7 @@ def rollback(
         reason=reason,
         actor=run.actor,
         at=run.clock(),
-        detail={"before": pointer.release_id, **({"told_on": str(told_on)} if told_on else {})},
+        detail=_detail(pointer.release_id, told_on),
     )
     states = [(pointer.release_id, "retired"), (target, "champion")]
     channels = run.settings.channels(incident.severity) if incident else ()
@@ -92,6 +93,12 @@ def rollback(
         feature_set=record.feature_set.digest,
         policy_digest=run.ledger.release(target).account.policy_digest,
     )
+
+
+def _detail(before: str, told_on: date | None) -> MoveDetail:
+    if told_on is None:
+        return MoveDetail(before=before)
+    return MoveDetail(before=before, told_on=told_on)
 
 
 def _target(run: Run, pointer: Pointer | None, to: str | None) -> str:

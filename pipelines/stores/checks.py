@@ -22,6 +22,7 @@ from pathlib import Path
 
 import sqlalchemy as sa
 
+from pipelines.accounts.audit import DeletionDetail
 from pipelines.accounts.features import FeaturesAccount
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.accounts.materialize import MaterializeAccount
@@ -165,9 +166,11 @@ def _landing(run: Run) -> Iterator[Finding]:
         day: {name: feed.rows_in for name, feed in records[day].account.feeds.items()}
         for day in sorted(records)[-DAYS_COMPARED:]
     }
-    deletions = [str(entry["recorded_at"]) for entry in run.ledger.audit_entries("retain")]
-    newest = max(deletions, default="")
-    thinned = frozenset(day for day in ingested if records[day].recorded_at.isoformat() < newest)
+    deletions = [entry.recorded_at for entry in run.ledger.audit_entries(DeletionDetail)]
+    newest = max(deletions, default=None)
+    thinned = frozenset(
+        day for day in ingested if newest is not None and records[day].recorded_at < newest
+    )
     landing = Path(run.settings.landing)
     for day, different in landing_differences(landing, ingested, deleted_since=thinned):
         detail = f"{day} is not there as it was ingested: {different}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from pipelines.accounts.audit import GoldenDetail
 from pipelines.accounts.ingest import IngestAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.errors import PermanentError, TransientError, require_one_or_more
@@ -30,7 +31,6 @@ from pipelines.training.golden_store import (
 if TYPE_CHECKING:
     import pandas as pd
 
-AUDIT = "golden"
 SEED = 20260103
 
 
@@ -39,12 +39,10 @@ def newest_golden(run: Run) -> GoldenSet | None:
 
     Raises `GoldenError`.
     """
-    entries = run.ledger.audit_entries(AUDIT)
+    entries = run.ledger.audit_entries(GoldenDetail)
     if not entries:
         return None
-    return load_golden(
-        run.settings.home, entries[-1]["subject"], digest=entries[-1]["detail"]["digest"]
-    )
+    return load_golden(run.settings.home, entries[-1].subject, digest=entries[-1].detail.digest)
 
 
 def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = None) -> GoldenSet:
@@ -96,11 +94,13 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
     }
 
     golden = write_golden(run.settings.home, version, frozen, manifest)
-    detail = {
-        "digest": golden.digest,
-        **{key: manifest[key] for key in ("days", "cases", "positives")},
-    }
-    run.ledger.audit(AUDIT, version, actor=run.actor, at=run.clock(), detail=detail)
+    detail = GoldenDetail(
+        digest=golden.digest,
+        days=(days.first, days.last),
+        cases=len(frozen),
+        positives=int(label.sum()),
+    )
+    run.ledger.audit(version, detail, actor=run.actor, at=run.clock())
     return golden
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from pipelines.accounts.audit import VerdictDetail
 from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.alerting.incidents import deliver, report
@@ -153,7 +154,8 @@ def _decide(
     now, pointer = run.clock(), _pointer_now(run, champion)
     verdict = evaluation.verdict
     states = [entry["state"] for entry in run.ledger.states(release_id)]
-    run.ledger.audit("verdict", release_id, actor=run.actor, at=now, detail=verdict.to_json())
+    judged = VerdictDetail.from_json(verdict.to_json())
+    run.ledger.audit(release_id, judged, actor=run.actor, at=now)
     if pointer is not None and pointer.release_id == release_id:
         return "champion", False
     if pointer is not None and pointer.challenger == release_id:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
+from pipelines.accounts.audit import DeletionDetail
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.days import midnight
 from pipelines.base.errors import PermanentError, TransientError
@@ -156,19 +157,19 @@ def _deleted(run: Run, record: ReleaseAccount) -> list[tuple[str, str, str]]:
     """
     before, golden = record.data_versions, record.golden.version if record.golden else None
     gone_versions: list[tuple[str, str, str]] = []
-    for entry in run.ledger.audit_entries("retain"):
-        detail = entry["detail"]
+    for entry in run.ledger.audit_entries(DeletionDetail):
+        detail = entry.detail
         gone = [
             t
-            for t, row in detail["tables"].items()
-            if t in before and before[t] < row.get("version", before[t] + 1)
+            for t, rows in detail.tables.items()
+            if t in before and (rows.version is None or before[t] < rows.version)
         ]
-        gone += [f"golden set {golden}"] if golden in detail.get("golden_sets", {}) else []
-        if gone and detail["state"] in {"begun", "done"}:
-            said = f"rows of {', '.join(gone)} were deleted for good on {entry['recorded_at'][:10]}"
-            why = (
-                f"(`tollgate retain`, {detail['reason']}): what it learnt from is not kept any more"
+        gone += [f"golden set {golden}"] if golden in detail.golden_sets else []
+        if gone and detail.state in {"begun", "done"}:
+            said = (
+                f"rows of {', '.join(gone)} were deleted for good on {entry.recorded_at:%Y-%m-%d}"
             )
+            why = f"(`tollgate retain`, {detail.reason}): what it learnt from is not kept any more"
             gone_versions.append(("data", f"{before}", f"{said} {why}"))
     return list(dict.fromkeys(gone_versions))
 

@@ -19,10 +19,10 @@ import typer.main
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipelines.base import error_log
 from pipelines.base.errors import PermanentError
 from pipelines.base.settings import Settings
 from pipelines.cli import error_handling as net
+from pipelines.cli import error_log
 from pipelines.cli.main import build_app
 from pipelines.cli.upkeep import doctor
 from tests.cli.calling import called

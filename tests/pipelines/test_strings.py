@@ -15,6 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from features.fraud import BASELINE
+from pipelines.accounts.audit import AuditDetail
 from pipelines.base.days import parse_day
 from pipelines.base.errors import PermanentError, TollgateError, UsageError
 from pipelines.base.settings import Settings
@@ -107,7 +108,7 @@ def ledger(request: pytest.FixtureRequest) -> Ledger:
 )
 @given(text=TEXT)
 def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> None:
-    counted = len(ledger.audit_entries())
+    counted = len(ledger.audit_entries(AuditDetail))
     try:
         ledger.record_stage(
             DAY, ingest_account(reason=text, rules={text: 1}), "refused", run_id=text, at=AT
@@ -136,7 +137,7 @@ def test_text_that_goes_into_the_ledger_is_no_sql(ledger: Ledger, text: str) -> 
     assert [release.release_id for release in ledger.releases()] == ["known"]
     with pytest.raises(PermanentError):
         ledger.release(text)
-    assert len(ledger.audit_entries()) >= counted
+    assert len(ledger.audit_entries(AuditDetail)) >= counted
 
 
 class Tags(HTMLParser):

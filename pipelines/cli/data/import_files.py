@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pipelines.importing.landed.days import Imported
 
 _VALUES = 12
+SHOWN_AS = "ids are shown by their shape (9 for a digit, a for a letter), card numbers masked"
 
 
 def register(app: typer.Typer) -> None:
@@ -172,6 +173,9 @@ def _print(summary: dict[str, Any], account: ImportAccount) -> None:
     )
     ingest = summary["ingest"]
     console.print(f"landing zone: {summary['landing']}", soft_wrap=True)
+    if account.over_budget:
+        console.print(_correct_first(summary), soft_wrap=True)
+        return
     later = (
         f"  (labels of the last days are reported after {summary['to']})"
         if ingest["to"] > summary["to"]
@@ -183,12 +187,22 @@ def _print(summary: dict[str, Any], account: ImportAccount) -> None:
     )
 
 
+def _correct_first(summary: dict[str, Any]) -> str:
+    """What to do where ingest would refuse the days."""
+    return (
+        "next: tell the mapping how these values are written (docs/importing.md), or have the"
+        " sender correct them; then the same command with --replace, for"
+        f" --from {summary['from']} --to {summary['to']}. Ingest would refuse the days as they are"
+    )
+
+
 def _print_rules(title: str, rows: int, rules: list[BrokenRule] | Any) -> None:
     if not rules:
         return
     console.print(f"{title}: {rows:,}", soft_wrap=True)
     for rule in rules:
         console.print(f"  {_plain(rule.described())}", soft_wrap=True)
+    console.print(f"  ({SHOWN_AS})", soft_wrap=True)
 
 
 def _counts(account: ImportAccount) -> list[tuple[str, int]]:

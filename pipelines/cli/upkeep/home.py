@@ -52,12 +52,12 @@ def show_command(as_json: AsJson = False) -> None:
         },
         "history": [
             {
-                "at": row["recorded_at"],
-                "by": row["actor"],
-                "identity": row["subject"],
-                **row["detail"],
+                "at": entry.recorded_at.isoformat(),
+                "by": entry.actor,
+                "identity": entry.subject,
+                **entry.detail.to_json(),
             }
-            for row in history
+            for entry in history
         ],
         "warning": place_warning(settings),
     }

@@ -68,9 +68,9 @@ class ImportAccount:
     `rejected` without a readable time (they belong to no day); `rejected_advice` says what to do
     about each of `rejected_rules`. Of the range that was asked for: `events`, among them
     `quarantinable` with a value that ingest will quarantine, and `repeated`, which are there more
-    than once and land once. `card_numbers` are, by column of ids, how many different values look
-    like card numbers and how many there are. `notes` count values that were changed as the mapping
-    declares.
+    than once and land once. `over_budget`: more of them are quarantinable than the use case's
+    ingest lets pass. `card_numbers` are, by column of ids, how many different values look like card
+    numbers and how many there are. `notes` count values that were changed as the mapping declares.
     """
 
     source: str
@@ -80,6 +80,7 @@ class ImportAccount:
     events: int = 0
     quarantinable: int = 0
     repeated: int = 0
+    over_budget: bool = False
     midnight: int = 0
     rules: Sequence[BrokenRule] = ()
     rejected_rules: Sequence[BrokenRule] = ()
@@ -104,6 +105,7 @@ class ImportAccount:
                 "filtered": self.filtered,
                 "rejected": self.rejected,
                 "to_be_quarantined": self.quarantinable,
+                "more_than_ingest_takes": self.over_budget,
                 "repeated": self.repeated,
             },
             "rules": _as_json(self.rules),

@@ -193,7 +193,8 @@ def _require_known_labels(source: Source, account: ImportAccount) -> None:
 
 def _warn(source: Source, use_case: UseCase, account: ImportAccount) -> None:
     budget = use_case.ingest.bad_row_budget
-    if account.quarantinable > budget * account.events:
+    account.over_budget = account.quarantinable > budget * account.events
+    if account.over_budget:
         account.warnings.append(
             f"{account.quarantinable:,} of {account.events:,} rows"
             f" ({account.quarantinable / account.events:.1%}) have a value that cannot be read;"

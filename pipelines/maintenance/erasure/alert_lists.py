@@ -19,7 +19,6 @@ from pathlib import Path
 
 from pipelines.base.atomic_files import write_whole
 from pipelines.base.errors import StoreError
-from pipelines.base.files_below import files_below
 from pipelines.maintenance.erasure.saved_text import (
     NotUnderstoodError,
     SavedRow,
@@ -28,6 +27,7 @@ from pipelines.maintenance.erasure.saved_text import (
 )
 from pipelines.maintenance.erasure.subject import Subject
 from pipelines.maintenance.erasure.unread import Rows, Unread, below_home, lock_of
+from pipelines.maintenance.files_below import files_below
 
 FOLDER = "alerts"
 _WRITTEN_HERE = re.compile(

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
 from itertools import chain
 from pathlib import Path
-from typing import Any
 
+from pipelines.accounts.audit import DeletionDetail
 from pipelines.accounts.maintain import DeletedByAge, UnreadFile
 from pipelines.lake.deletion import count_where, delete_where
 from pipelines.landing.landing import Landing
@@ -55,19 +55,22 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
     if ANSWERS in first:
         deleted[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
     if not dry_run and any(part.deleted for part in deleted.values()):
-        detail: dict[str, Any] = {
-            "state": "done",
-            "reason": "older than the retention policy",
-            "today": str(today),
-        }
         tables = {
             name: part.to_json()
             for name, part in deleted.items()
             if part.version is not None and part.deleted
         }
         others = {name: part.to_json() for name, part in deleted.items() if name not in tables}
-        detail |= {"tables": tables, "elsewhere": others}
-        run.ledger.audit(AUDIT, "by age", actor=run.actor, at=run.clock(), detail=detail)
+        detail = DeletionDetail.from_json(
+            {
+                "state": "done",
+                "reason": "older than the retention policy",
+                "today": str(today),
+                "tables": tables,
+                "elsewhere": others,
+            }
+        )
+        run.ledger.audit("by age", detail, actor=run.actor, at=run.clock())
     return deleted
 
 

@@ -14,6 +14,7 @@ from itertools import chain
 from typing import Any
 
 from features.state import entities_with_state
+from pipelines.accounts.audit import DeletionDetail
 from pipelines.base.days import DayRange
 from pipelines.lake.deletion import count_where, delete_where, purge
 from pipelines.lake.lake import Provenance
@@ -261,10 +262,11 @@ def _anything(deletion: Deletion) -> bool:
 def _begun(run: Run, hashes: list[str]) -> dict[str, Mapping[str, int]]:
     """The tables of a deletion of the same keys that was begun and not completed."""
     open_tables: dict[str, Mapping[str, int]] = {}
-    for entry in run.ledger.audit_entries(AUDIT):
-        detail = entry["detail"]
-        if set(detail.get("keys", ())) & set(hashes):
-            open_tables = dict(detail["tables"]) if detail["state"] == BEGUN else {}
+    for entry in run.ledger.audit_entries(DeletionDetail):
+        detail = entry.detail
+        if set(detail.keys) & set(hashes):
+            begun = detail.tables if detail.state == BEGUN else {}
+            open_tables = {table: rows.to_json() for table, rows in begun.items()}
     return open_tables
 
 
@@ -272,4 +274,5 @@ def _audit(run: Run, deletion: Deletion) -> None:
     subject = (
         f"{deletion.unit}, {len(deletion.keys)} keys" if len(deletion.keys) > 1 else deletion.unit
     )
-    run.ledger.audit(AUDIT, subject, actor=run.actor, at=run.clock(), detail=deletion.to_json())
+    detail = DeletionDetail.from_json(deletion.to_json())
+    run.ledger.audit(subject, detail, actor=run.actor, at=run.clock())

@@ -10,13 +10,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from uuid import uuid4
 
+from pipelines.accounts.audit import GoldenDetail
 from pipelines.base.errors import TollgateError
 from pipelines.base.settings import Settings, is_remote
 from pipelines.maintenance.erasure.subject import Subject
 from pipelines.maintenance.erasure.unread import Rows, Unread, below_home, strangers
 from pipelines.object_store.storage import open_storage
 from pipelines.run import Run
-from pipelines.training.golden import AUDIT, newest_golden
+from pipelines.training.golden import newest_golden
 from pipelines.training.golden_store import CASES, LABEL, MANIFEST, load_golden, write_golden
 
 _SUFFIX = re.compile(r"-kept-[0-9a-f]{6}$")
@@ -184,10 +185,12 @@ def _freeze_again(run: Run, version: str, subject: Subject) -> None:
     again = write_golden(
         run.settings.home, name, cases, {**golden.manifest, **counts, "without_units_of": version}
     )
-    detail = {
-        "digest": again.digest,
-        "days": golden.manifest["days"],
-        **counts,
-        "replaces": version,
-    }
-    run.ledger.audit(AUDIT, name, actor=run.actor, at=run.clock(), detail=detail)
+    detail = GoldenDetail.from_json(
+        {
+            "digest": again.digest,
+            "days": golden.manifest["days"],
+            **counts,
+            "replaces": version,
+        }
+    )
+    run.ledger.audit(name, detail, actor=run.actor, at=run.clock())

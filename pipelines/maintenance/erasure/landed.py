@@ -20,12 +20,12 @@ from typing import TYPE_CHECKING, Any
 
 from pipelines.base.days import parse_day
 from pipelines.base.errors import ContractError, StoreError, UsageError
-from pipelines.base.files_below import files_below
 from pipelines.landing.landing import Landing
 from pipelines.landing.manifest import MANIFEST_NAME, LandedFile, Manifest
 from pipelines.landing.part_files import encode
 from pipelines.maintenance.erasure.saved_text import NotUnderstoodError, SavedRow, read_table
 from pipelines.maintenance.erasure.subject import Subject
+from pipelines.maintenance.files_below import files_below
 from pipelines.object_store.storage import LocalStorage
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from pipelines.base.files_below import files_below
+from pipelines.maintenance.files_below import files_below
 
 LOCK_BYTES = 2000
 """A program that has a file open leaves a lock file beside it, with a name and a machine in it and

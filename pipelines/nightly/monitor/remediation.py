@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import date, timedelta
 from typing import Any
 
+from pipelines.accounts.audit import FallbackDetail
 from pipelines.accounts.monitor import DiagnosisAccount
 from pipelines.accounts.score import ScoreAccount
 from pipelines.base.errors import PermanentError
@@ -66,16 +67,16 @@ def answer(run: Run, day: date, diagnoses: Diagnoses) -> None:
 def answers_on(run: Run, day: date) -> tuple[str, ...]:
     """What was done because of a day, in sentences, each with the way to take it back."""
     actions = []
-    for entry in run.ledger.audit_entries(fallback.KIND):
-        detail = entry["detail"]
-        if detail["told_on"] == str(day):
-            begun = detail["event"] == "begun"
+    for entry in run.ledger.audit_entries(FallbackDetail):
+        detail = entry.detail
+        if detail.told_on == day:
+            begun = detail.event == "begun"
             who = "the declared rule decides" if begun else "the champion decides again"
             undo = f" (it returns by itself; sooner: {UNDO_FALLBACK})" if begun else ""
-            actions.append(f"from {detail['first_day']} on {who}: {detail['reason']}{undo}")
+            actions.append(f"from {detail.first_day} on {who}: {detail.reason}{undo}")
     for move in run.ledger.moves():
-        if move.kind == "rollback" and move.detail.get("told_on") == str(day):
-            left = move.detail["before"]
+        if move.kind == "rollback" and move.detail.told_on == day:
+            left = move.detail.before
             actions.append(
                 f"{left} gave way to {move.champion} (take back: {UNDO_ROLLBACK.format(left)})"
             )
@@ -85,13 +86,11 @@ def answers_on(run: Run, day: date) -> tuple[str, ...]:
 def _a_person_said_no(run: Run, diagnoses: Diagnoses) -> bool:
     """Whether a person ended the newest fallback, and no day since then was calm."""
     ended = [
-        entry
-        for entry in run.ledger.audit_entries(fallback.KIND)
-        if entry["detail"]["event"] == "ended"
+        entry for entry in run.ledger.audit_entries(FallbackDetail) if entry.detail.event == "ended"
     ]
-    if not ended or ended[-1]["detail"]["told_on"] is not None:
+    if not ended or ended[-1].detail.told_on is not None:
         return False
-    first = date.fromisoformat(ended[-1]["detail"]["first_day"])
+    first = ended[-1].detail.first_day
     return not any(
         calm_days(day, {day: diagnosis}) for day, diagnosis in diagnoses.items() if day >= first
     )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 
+from pipelines.accounts.audit import MoveDetail
 from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.rollout import GuardAccount, MaturedPair, RolloutAccount
 from pipelines.accounts.score import ScoreAccount
@@ -250,7 +251,7 @@ def _withdraw(run: Run, pointer: Pointer, day: date, reason: str, finding: Findi
         reason=reason,
         actor=run.actor,
         at=run.clock(),
-        detail={"day": str(day), "state": pointer.challenger_state},
+        detail=MoveDetail(day=day, state=pointer.challenger_state),
     )
     incident = _incident(
         challenger, day, reason, finding, f"withdrawn from {pointer.challenger_state}"

@@ -130,9 +130,9 @@ def test_an_adoption_that_was_killed_goes_on_with_the_same_identity(
     assert adopt(copy, actor="test", at=AT).home.home_id == begun.adopting
     act(copy)
     adopted = [
-        row
-        for row in HomeLedger(copy.ledger, "fraud").homes()
-        if row["detail"]["event"] == "adopted"
+        entry
+        for entry in HomeLedger(copy.ledger, "fraud").homes()
+        if entry.detail.event == "adopted"
     ]
     assert len(adopted) == 1
 

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pytest
 from deltalake import DeltaTable, write_deltalake
 
+from pipelines.accounts.audit import RepairDetail
 from pipelines.base.errors import PermanentError, TollgateError
 from pipelines.base.settings import Settings
 from pipelines.lake.delta_health import DamagedTableError, damages, log_damage
@@ -250,8 +251,8 @@ def test_doctor_and_status_name_it_and_the_command_mends_it_and_says_what_to_run
         f"tollgate run {stage} --from 2024-03-03 --to 2024-03-03"
         for stage in ("features", "score", "monitor")
     ]
-    (entry,) = ledger.audit_entries("repair")
-    assert entry["subject"] == "features"
+    (entry,) = ledger.audit_entries(RepairDetail)
+    assert entry.subject == "features"
     code, out, _ = command("repair", "lake")
     assert (code, out) == (0, "every table is whole\n")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 
+from pipelines.accounts.audit import DeletionDetail
 from pipelines.base.settings import Settings
 from pipelines.landing.landing import Landing
 from pipelines.run import Run
@@ -74,5 +75,5 @@ def test_other_rows_are_named_and_rows_that_were_deleted_on_purpose_are_not(run:
         "2026-11-19": "fraud_reports: 4 rows, 3 were ingested",
     }
     later = AT.replace(hour=3)
-    run.ledger.audit("retain", "customer_id", actor="test", at=later, detail={"state": "done"})
+    run.ledger.audit("customer_id", DeletionDetail(state="done"), actor="test", at=later)
     assert list(_named(run)) == ["2026-11-19"]

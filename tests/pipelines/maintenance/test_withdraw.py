@@ -9,6 +9,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from pipelines.accounts.audit import WithdrawalDetail
 from pipelines.base.errors import NotArrivedError, UsageError
 from pipelines.base.settings import Settings
 from pipelines.maintenance.withdraw import withdraw
@@ -83,7 +84,7 @@ def test_a_withdrawn_day_is_out_of_sight_its_incident_closed_and_the_ledger_keep
     kept = run.ledger.stage_records("ingest", first=SLIP, withdrawn_too=True)
     assert [record.status for record in kept] == ["failed", "withdrawn"]
     assert kept[1].document == {"by": "ana", "reason": "meant November"}
-    assert run.ledger.audit_entries("withdraw")[0]["subject"] == "2026-12-25"
+    assert run.ledger.audit_entries(WithdrawalDetail)[0].detail.day == SLIP
     with pytest.raises(UsageError, match="nothing is recorded"):
         withdraw(run, SLIP, reason="again")
     run.ledger.record_stage(SLIP, ingest_account(), "done", run_id="ingest/scheduled__2", at=AT)

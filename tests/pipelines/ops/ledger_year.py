@@ -11,6 +11,7 @@ from typing import Any
 
 from features.fraud import EXTENDED
 from pipelines.accounts.account import Account
+from pipelines.accounts.audit import MoveDetail
 from pipelines.accounts.incident import IncidentDetail
 from pipelines.accounts.release import ReleaseAccount
 from pipelines.base.days import DayRange, midnight
@@ -157,7 +158,7 @@ def undo(run: Run, *, to: str, at: datetime = AT) -> None:
         reason="too many alerts",
         actor="ann",
         at=at,
-        detail={"before": pointer.release_id},
+        detail=MoveDetail(before=pointer.release_id),
     )
     run.ledger.move(
         move, expected=pointer, states=[(pointer.release_id, "retired"), (to, "champion")]

@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import pytest
 
+from pipelines.accounts.audit import ApprovalDetail, RejectionDetail
 from pipelines.accounts.evaluation import VerdictAccount
 from pipelines.base.errors import PermanentError
 from pipelines.base.settings import Settings
@@ -52,12 +53,12 @@ def test_nothing_moves_without_an_approval_and_then_by_the_policy(run: Run, deci
     done = approve(run, release, approver="ben", reason="looked at the slices")
     assert (done.state, done.override) == ("shadow", None)
     assert _placed(run) == (before[0], release, "shadow")
-    move, entry = run.ledger.moves()[-1], run.ledger.audit_entries("approval")[-1]
+    move, entry = run.ledger.moves()[-1], run.ledger.audit_entries(ApprovalDetail)[-1]
     assert (move.actor, move.reason) == ("ben", "approved by ben: looked at the slices")
-    assert (entry["actor"], entry["subject"], entry["detail"]) == (
+    assert (entry.actor, entry.subject, entry.detail.reason) == (
         "ben",
         release,
-        {"reason": "looked at the slices"},
+        "looked at the slices",
     )
     assert promote(run, release, reason="clean").state == "canary", "approved once, it goes its way"
 
@@ -67,7 +68,7 @@ def test_an_answer_counts_once(run: Run) -> None:
     for _ in range(2):
         approve(run, release, approver="ben", reason="yes")
     assert _placed(run)[1:] == (release, "shadow")
-    assert [entry["subject"] for entry in run.ledger.audit_entries("approval")].count(release) == 1
+    assert [entry.subject for entry in run.ledger.audit_entries(ApprovalDetail)].count(release) == 1
 
 
 def test_a_rejection_is_kept_and_leaves_the_champion(run: Run) -> None:
@@ -78,7 +79,7 @@ def test_a_rejection_is_kept_and_leaves_the_champion(run: Run) -> None:
     state = run.ledger.states(release)[-1]
     assert (state["state"], state["actor"]) == ("refused", "eve")
     assert state["reason"] == "rejected by eve: the new terminals are worse off"
-    assert len(run.ledger.audit_entries("rejection")) == 1
+    assert len(run.ledger.audit_entries(RejectionDetail)) == 1
     with pytest.raises(PermanentError, match="does not wait for an answer any more") as caught:
         approve(run, release, approver="ben", reason="but I like it")
     assert "is refused" in caught.value.found

@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipelines.accounts.audit import FallbackDetail
 from pipelines.ledger.ledger import Ledger
 from pipelines.releases.fallback import begin, end, fallback_on, fallbacks, in_force
 
@@ -60,7 +61,7 @@ def test_what_was_begun_says_by_whom_and_why_and_how_it_ended(tmp_path: Path) ->
         "ended_by": "ann",
         "ended_because": "enough",
     }
-    assert [entry["detail"]["told_on"] for entry in ledger.audit_entries("fallback")] == [
-        "2026-11-01",
+    assert [entry.detail.told_on for entry in ledger.audit_entries(FallbackDetail)] == [
+        date(2026, 11, 1),
         None,
     ]

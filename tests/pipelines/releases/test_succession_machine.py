@@ -17,6 +17,7 @@ import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
+from pipelines.accounts.audit import AuditDetail
 from pipelines.base.errors import PermanentError, StoreError
 from pipelines.base.settings import Settings
 from pipelines.ledger.ledger import Release
@@ -68,7 +69,7 @@ class Succession(RuleBasedStateMachine):
         return {
             "pointer": ledger.champion(),
             "moves": ledger.moves(),
-            "audit": ledger.audit_entries(),
+            "audit": ledger.audit_entries(AuditDetail),
             "states": {
                 release.release_id: ledger.states(release.release_id) for release in self.releases
             },
@@ -78,7 +79,8 @@ class Succession(RuleBasedStateMachine):
         """Do it; where a write fails or it may not be, everything is as before; else the history
         has one move more.
 
-        Not so where the release is champion already (`moves` is false then): nothing changes.
+        Not so where the release is there already, champion or in that state (`moves` is false
+        then): nothing changes.
         """
         try:
             if failing is None:
@@ -107,10 +109,15 @@ class Succession(RuleBasedStateMachine):
         release = self.releases[number].release_id
         pointer = self.history["pointer"]
         leads = pointer is not None and pointer.release_id == release
+        is_there = (
+            pointer is not None
+            and to is not None
+            and (pointer.challenger, pointer.challenger_state) == (release, to)
+        )
         self._try(
             failing,
             lambda: promote(self.run, release, to=to, reason="r", override=True),
-            moves=not leads,
+            moves=not (leads or is_there),
         )
         if failing is None and to == "champion":
             assert self.history["pointer"].release_id == release

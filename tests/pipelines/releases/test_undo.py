@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from features.fraud import BASELINE
+from pipelines.accounts.audit import AuditDetail, MoveAuditDetail
 from pipelines.base.errors import PermanentError, StoreError, UsageError
 from pipelines.base.settings import Settings
 from pipelines.ledger.ledger import Ledger, Move
@@ -102,8 +103,8 @@ def test_only_an_override_moves_what_the_verdict_holds(
     assert run.ledger.champion() == before
     done = promote(run, ids[name], to="champion", reason="the analysts ask for it", override=True)
     assert verdict in str(done.override)
-    entry = run.ledger.audit_entries("promote")[-1]
-    assert (entry["actor"], entry["subject"], entry["detail"]["reason"]) == (
+    entry = run.ledger.audit_entries(MoveAuditDetail, "promote")[-1]
+    assert (entry.actor, entry.subject, entry.detail.reason) == (
         "ann",
         ids[name],
         "the analysts ask for it",
@@ -127,7 +128,8 @@ def test_a_rollback_takes_model_threshold_and_version_together(
     assert (scorer.release_id, scorer.threshold, scorer.model_version) == (ids["a"], 0.01, "1")
     assert _states(run, ids["a"]) == ["champion", "retired", "champion"]
     assert [m.kind for m in run.ledger.moves()] == ["promote", "promote", "rollback"]
-    assert run.ledger.audit_entries("rollback")[0]["detail"]["reason"] == "alerts are nonsense"
+    assert run.ledger.audit_entries(MoveAuditDetail, "rollback")[0].detail.before == ids["b"]
+    assert run.ledger.moves()[-1].detail.before == ids["b"]
 
 
 def test_a_second_rollback_goes_further_back_and_then_there_is_nothing(
@@ -197,7 +199,7 @@ def test_a_crash_at_any_write_leaves_the_old_or_the_new(
             run.ledger.champion(),
             run.ledger.moves(),
             _states(run, ids["a"]),
-            len(run.ledger.audit_entries()),
+            len(run.ledger.audit_entries(AuditDetail)),
         )
 
     before = now()

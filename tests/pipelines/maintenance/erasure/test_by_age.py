@@ -10,6 +10,7 @@ from datetime import timedelta
 
 import pytest
 
+from pipelines.accounts.audit import DeletionDetail
 from pipelines.landing.landing import Landing
 from pipelines.maintenance.erasure.by_age import delete_by_age, unread_of
 from pipelines.run import Run
@@ -65,7 +66,7 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
         "old.xlsx",
     ]
     assert len(list((home / "reports").iterdir())) == 8
-    entry = run.ledger.audit_entries("retain")[0]["detail"]
-    assert entry["tables"]["features"] == deleted["features"].to_json()
+    detail = run.ledger.audit_entries(DeletionDetail)[0].detail
+    assert detail.tables["features"].to_json() == deleted["features"].to_json()
     assert not any(part.deleted for part in delete_by_age(run, TODAY).values())
-    assert len(run.ledger.audit_entries("retain")) == 1
+    assert len(run.ledger.audit_entries(DeletionDetail)) == 1

@@ -19,6 +19,7 @@ from unittest.mock import patch
 import pyarrow.parquet as pq
 import pytest
 
+from pipelines.accounts.audit import DeletionDetail
 from pipelines.base.days import DayRange
 from pipelines.base.errors import StoreError
 from pipelines.base.settings import Settings
@@ -255,8 +256,8 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     for table, version in versions.items():
         with pytest.raises(Exception, match="does not exist"):
             run.lake.read(table, version=version).collect()
-    entries = run.ledger.audit_entries("retain")
-    assert [entry["detail"]["state"] for entry in entries] == ["begun", "begun", "done"]
+    entries = run.ledger.audit_entries(DeletionDetail)
+    assert [entry.detail.state for entry in entries] == ["begun", "begun", "done"]
     assert all(re.fullmatch("[0-9a-f]{64}", key) for key in done.keys)
 
     assert stale_days(run) == {}
