@@ -24,7 +24,6 @@ from pipelines.accounts.ingest import FeedCounts, IngestAccount
 from pipelines.accounts.release import FeatureSetAccount, ReleaseAccount
 from pipelines.base.days import DayRange, midnight
 from pipelines.base.settings import Settings
-from pipelines.landing.landing import Landing
 from pipelines.nightly.features.stage import build_features
 from pipelines.nightly.score.stage import score
 from pipelines.releases.bundle import releases_folder, sha256, write_bundle
@@ -70,7 +69,7 @@ def prepare(home: str, rows: int, *, hot: bool) -> None:
     with tempfile.TemporaryDirectory(dir=home) as folder:
         _write_history(run, _days(world, history, due, hot=hot), Path(folder), history, due)
     night = _day(world, NIGHT, due, hot=hot)
-    landing = Landing.of(settings)
+    landing = run.landing
     landing.write_day(EVENTS.name, NIGHT, [transactions_table(night)])
     landing.write_day(LABELS.name, NIGHT, [due.on(NIGHT)])
     matured = DayRange.single(MATURED)

@@ -41,6 +41,11 @@ class Feature:
         return max((feature.reach_days for feature in self.inputs), default=0)
 
     @property
+    def of_event_alone(self) -> bool:
+        """Whether the event itself says the value: no history, and so no state, is needed."""
+        return self.reach_days == 0
+
+    @property
     def inputs(self) -> tuple[Feature, ...]:
         """The features that this one is computed from."""
         return ()

@@ -14,13 +14,24 @@ from features.feature import DType, EntityFeature, Feature, Reads, WindowFeature
 
 @dataclass(frozen=True, kw_only=True)
 class RequestAmount(Feature):
-    """The money amount of the event itself, in units of the currency (cents / 100)."""
+    """The money amount of the event itself, in units of the currency (cents / 100).
+
+    `column` is the event's column of amounts (`EventSchema.amount`); the feature bears its name.
+    """
 
     kind: ClassVar[str] = "request_amount"
+    column: str = "amount"
 
     @cached_property
     def name(self) -> str:
-        return "amount"
+        return self.column
+
+    def declaration(self) -> dict[str, object]:
+        """As `Feature.declaration`; the column's usual name is left out, as it was before there
+        was a choice.
+        """
+        plain = super().declaration()
+        return {k: v for k, v in plain.items() if (k, v) != ("column", "amount")}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache, cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -23,6 +24,7 @@ from pipelines.ledger.ledger import Ledger
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+    from pipelines.landing.landing import Landing
     from pipelines.usecases.definition import Feed, UseCase
 
 
@@ -69,6 +71,20 @@ class Run:
     run_id: str = field(default_factory=lambda: f"manual-{uuid4().hex[:12]}")
     actor: str = "cli"
     clock: Callable[[], datetime] = utc_now
+
+    @property
+    def folder(self) -> Path:
+        """What belongs to the use case alone in the home: alert lists, pages, golden sets,
+        imports.
+        """
+        return self.settings.folder_of(self.use_case.name)
+
+    @cached_property
+    def landing(self) -> Landing:
+        """The use case's landing zone."""
+        from pipelines.landing.landing import Landing
+
+        return Landing.of(self.settings, self.use_case.name)
 
     @cached_property
     def ledger(self) -> Ledger:

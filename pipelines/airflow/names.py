@@ -7,9 +7,10 @@ name.
 
 from __future__ import annotations
 
+import pkgutil
 from dataclasses import dataclass
 
-DEFAULT_USE_CASE = "fraud"
+from pipelines.base.settings import CHECKOUT, DEFAULT_USE_CASE
 
 CHAIN = ("ingest", "features", "score", "monitor")
 """The DAGs that a day runs through, in order; each follows the assets of the one before."""
@@ -21,10 +22,21 @@ WRITERS = ("ingest", "features", "materialize", "score", "monitor", "train")
 """The stages that write; each writes tables of its own, one run at a time."""
 
 
+USE_CASES = CHECKOUT / "pipelines" / "usecases"
+_NOT_USE_CASES = frozenset({"definition", "feeds", "registry"})
+
 SCHEDULED = "/scheduled__"
 """What the run id of a stage contains that the schedule started, and nobody by hand or by a
 backfill.
 """
+
+
+def use_case_names() -> list[str]:
+    """Names of all use cases, whether their declarations load or not: the modules of their
+    folder.
+    """
+    modules = (module.name for module in pkgutil.iter_modules([str(USE_CASES)]) if not module.ispkg)
+    return sorted(name for name in modules if name not in _NOT_USE_CASES)
 
 
 @dataclass(frozen=True)
@@ -46,6 +58,11 @@ class Orchestration:
     def dag_ids(self) -> tuple[str, ...]:
         """All DAG ids of the use case."""
         return (*self.chain, *(self.dag_id(name) for name in BESIDE))
+
+    @property
+    def declaration_dag(self) -> str:
+        """The DAG that stands for all others where the declaration does not load."""
+        return f"{self.use_case}_declaration"
 
     def pool(self, stage: str) -> str:
         """The pool of one slot that makes `stage` the only writer of its tables."""

@@ -9,14 +9,14 @@ import os
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from pipelines.airflow.api import AirflowApi, airflow_url, passwords_file
 from pipelines.airflow.configuration import make_configuration
-from pipelines.airflow.names import Orchestration
+from pipelines.airflow.names import Orchestration, use_case_names
 from pipelines.airflow.users import USERS
 from pipelines.base.addresses import unusable, with_our_driver
 from pipelines.base.errors import ConfigurationError, StoreError
@@ -143,14 +143,29 @@ def is_healthy(settings: Settings) -> bool:
             found=next(iter(broken.values())).strip().splitlines()[-1],
             next_step="correct the file; `tollgate up` checks them all",
         )
-    return set(Orchestration(settings.use_case).dag_ids) <= dags.keys()
+    return all(_is_there(Orchestration(name), dags.keys()) for name in use_case_names())
+
+
+def _is_there(names: Orchestration, dag_ids: Collection[str]) -> bool:
+    """Whether a use case's DAGs are known, or the one that says that its declaration does not
+    load.
+    """
+    return set(names.dag_ids) <= set(dag_ids) or names.declaration_dag in dag_ids
 
 
 def make_pools(settings: Settings) -> None:
-    """Make the pools of the use case, one slot each."""
+    """Make the pools of every use case, one slot each."""
     api = AirflowApi(settings)
-    for name, description in Orchestration(settings.use_case).pools.items():
+    for name, description in _pools().items():
         api.make_pool(name, slots=1, description=description)
+
+
+def _pools() -> dict[str, str]:
+    """The pools of all use cases with what each is for: their DAGs are all there."""
+    pools: dict[str, str] = {}
+    for name in use_case_names():
+        pools |= Orchestration(name).pools
+    return pools
 
 
 def make_pools_in_database(settings: Settings) -> None:
@@ -159,7 +174,7 @@ def make_pools_in_database(settings: Settings) -> None:
     """
     pools = {
         name: {"slots": 1, "description": description, "include_deferred": False}
-        for name, description in Orchestration(settings.use_case).pools.items()
+        for name, description in _pools().items()
     }
     with TemporaryDirectory() as scratch:
         file = Path(scratch, "pools.json")

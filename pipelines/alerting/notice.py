@@ -44,7 +44,7 @@ def notice(
         "consequence": detail.consequence,
         "evidence": list(detail.evidence),
         "done": list(detail.done),
-        "next_step": "" if event == "resolved" else as_typed(detail.next_step),
+        "next_step": "" if event == "resolved" else as_typed(detail.next_step, use_case=use_case),
         "runbook": detail.runbook,
         "resolution": incident.get("resolution") or "",
         "key": "/".join(

@@ -9,13 +9,13 @@ from pipelines.base.commands import as_typed
 RULE = "─" * 72
 
 
-def log_block(lines: Mapping[str, str]) -> str:
+def log_block(lines: Mapping[str, str], *, use_case: str = "") -> str:
     """The block of labels and texts; a text of several lines is indented under its label, an empty
     one is left out.
 
-    Commands stand there as they have to be typed here.
+    Commands stand there as they have to be typed here; `use_case` is the one that they are about.
     """
-    typed = {label: as_typed(text) for label, text in lines.items() if text}
+    typed = {label: as_typed(text, use_case=use_case) for label, text in lines.items() if text}
     return "\n".join([RULE, *(_line(label, text) for label, text in typed.items()), RULE])
 
 

@@ -16,6 +16,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from pipelines.base.errors import ConfigurationError
 
+DEFAULT_USE_CASE = "fraud"
+"""The use case that commands act on unless another is named, and whose DAGs have plain names."""
+
 CHECKOUT = Path(__file__).resolve().parents[2]
 """The folder that holds `dags/`, `pipelines/` and the rest."""
 
@@ -216,7 +219,7 @@ class Settings(BaseModel):
         description="what stands before `tollgate …` in messages: how one gets into this container",
     )
     use_case: str = Field(
-        default="fraud",
+        default=DEFAULT_USE_CASE,
         pattern=r"^[a-z][a-z0-9_]*$",
         description="the use case that commands act on",
     )
@@ -313,6 +316,16 @@ class Settings(BaseModel):
         if problems:
             raise _configuration_error(problems)
         return settings
+
+    def folder_of(self, use_case: str) -> Path:
+        """What belongs to one use case alone in the home: `alerts`, `reports`, `golden`,
+        `imports`.
+        """
+        return self.home / use_case
+
+    def landing_of(self, use_case: str) -> str:
+        """The landing zone of one use case: its feeds are below it."""
+        return f"{self.landing.rstrip('/')}/{use_case}"
 
     def channels(self, severity: str) -> tuple[str, ...]:
         """The configured channels for an incident of that severity (`warning` or `critical`)."""

@@ -27,12 +27,15 @@ READING = frozenset(
         "reproduce",
         "serve keys list",
         "status",
+        "usecases",
         "which",
     }
 )
 """Commands that change nothing, or nothing but files of their own in this home's folder."""
 
-FREE = frozenset({"home show", "home adopt", "restore", "ledger restore", "drill", "policy"})
+FREE = frozenset(
+    {"home show", "home adopt", "home migrate", "restore", "ledger restore", "drill", "policy"}
+)
 """Commands that are about the place itself, fill what is empty, work in a scratch home, or look at
 no home.
 """
@@ -108,9 +111,12 @@ def _warn() -> None:
     from pipelines.base.home import place_warning
     from pipelines.base.settings import Settings
     from pipelines.cli.output import errors
+    from pipelines.homes.layout import layout_warning
 
-    warning = place_warning(Settings.from_environment())
-    if warning:
+    settings = Settings.from_environment()
+    for warning in (place_warning(settings), layout_warning(settings)):
+        if warning is None:
+            continue
         errors.print(
             f"warning: {warning}", style="yellow", highlight=False, markup=False, soft_wrap=True
         )
@@ -138,6 +144,8 @@ def _require(*, ledger_too: bool) -> None:
     home = require_own_home(settings)
     if ledger_too:
         from pipelines.cli.person import actor_name
+        from pipelines.homes.layout import require_layout
         from pipelines.ledger.homes import require_own_ledger
 
+        require_layout(settings)
         require_own_ledger(settings, home, actor=actor_name())

@@ -57,8 +57,10 @@ def main(arguments: list[str] | None = None) -> None:
     130 after Ctrl-C and 143 after SIGTERM: `pipelines.cli.interruption`. Whatever it ends in,
     nobody reads a traceback: `pipelines.cli.error_handling`.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    with heeded_signals() as interruption:
+    from pipelines.base.commands import about_use_case
+
+    use_case, arguments = _chosen_use_case(sys.argv[1:] if arguments is None else arguments)
+    with heeded_signals() as interruption, about_use_case(use_case):
         try:
             _run(arguments, interruption)
         except BaseException as error:
@@ -66,6 +68,19 @@ def main(arguments: list[str] | None = None) -> None:
             if interruption.came and not finished:
                 interruption.end(arguments)
             raise
+
+
+def _chosen_use_case(arguments: list[str]) -> tuple[str, list[str]]:
+    """The name in `-u NAME` or `--use-case NAME` before the command, and the arguments without it.
+
+    What is incomplete stays, and typer says so.
+    """
+    match arguments:
+        case ["-u" | "--use-case", name, *others] if name and not name.startswith("-"):
+            return name, others
+        case [first, *others] if first.startswith("--use-case=") and first != "--use-case=":
+            return first.removeprefix("--use-case="), others
+    return "", arguments
 
 
 def _run(arguments: list[str], interruption: Interruption) -> NoReturn:

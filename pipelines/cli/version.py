@@ -1,4 +1,6 @@
-"""`tollgate --version`: version, commit, and whether files differ from it."""
+"""What stands before a command: `tollgate --version` says which code it is, `-u NAME` which use
+case.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +24,15 @@ def tollgate(
             help="say which code it is",
         ),
     ] = False,
+    use_case: Annotated[
+        str,
+        typer.Option(
+            "--use-case",
+            "-u",
+            metavar="NAME",
+            help="act on this use case, not on the one that TOLLGATE_USE_CASE names",
+        ),
+    ] = "",
 ) -> None:
     """A gated, self-watching machine-learning pipeline on Airflow, Spark and Delta."""
 

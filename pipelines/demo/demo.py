@@ -134,7 +134,6 @@ def _until(last: date, length: int) -> DayRange:
 
 
 def _simulate(run: Run, plan: DemoPlan, report: Report) -> str:
-    from pipelines.landing.landing import Landing
     from pipelines.simulate.day import plan_days
     from pipelines.simulate.delivery import simulate
     from pipelines.simulate.incidents import parse_incident
@@ -146,7 +145,11 @@ def _simulate(run: Run, plan: DemoPlan, report: Report) -> str:
     size = WorldSize(customers=plan.customers, terminals=plan.terminals, seed=SEED)
     transactions = frauds = 0
     for sent in simulate(
-        Landing.of(run.settings), run.settings.home / "truth", size, plan.all, plans
+        run.landing,
+        run.settings.home / "truth",
+        size,
+        plan.all,
+        plans,
     ):
         report(f"{sent.day}")
         transactions, frauds = transactions + sent.transactions, frauds + sent.frauds

@@ -38,7 +38,9 @@ def bank(settings: Settings, *, days: DayRange = DAYS) -> Run:
     run = Run(settings, drill_use_case(load(settings.use_case)), run_id="drill", actor="drill")
     if days.last not in run.ledger.latest("features", status="done"):
         plans = dict.fromkeys(BAD_LABELS, DayPlan((INCIDENT,)))
-        for _sent in simulate(Landing.of(settings), settings.home / "truth", SIZE, DAYS, plans):
+        for _sent in simulate(
+            Landing.of(settings, run.use_case.name), settings.home / "truth", SIZE, DAYS, plans
+        ):
             pass
         ingest(run, days)
         build_features(run, days)

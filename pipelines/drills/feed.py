@@ -14,7 +14,6 @@ from pipelines.base.days import DayRange
 from pipelines.base.errors import NotArrivedError
 from pipelines.base.settings import Settings
 from pipelines.drills.drill import Drill, Finding
-from pipelines.landing.landing import Landing
 from pipelines.ledger.ledger import Incident
 from pipelines.nightly.ingest import ingest
 from pipelines.nightly.monitor.incidents import stage_done, stage_failed
@@ -51,7 +50,7 @@ def feed(settings: Settings) -> Sequence[Finding]:
 
 
 def _send(run: Run, plans: dict[date, DayPlan]) -> None:
-    for _sent in simulate(Landing.of(run.settings), run.settings.home / "truth", SIZE, DAYS, plans):
+    for _sent in simulate(run.landing, run.settings.home / "truth", SIZE, DAYS, plans):
         pass
 
 

@@ -1,4 +1,5 @@
-"""The landing zone: `<root>/<feed>/<YYYY-MM-DD>/` with part files and, written last, the manifest.
+"""The landing zone of a use case: `<landing>/<use case>/<feed>/<YYYY-MM-DD>/` with part files and,
+written last, the manifest.
 
 A local folder and an `s3://` prefix are the same code. A day without a manifest has not arrived, so
 a writer that dies leaves a day that nobody reads; writing a day again first takes its manifest
@@ -23,13 +24,19 @@ from pipelines.landing.manifest import MANIFEST_NAME, LandedFile, Manifest
 from pipelines.landing.part_files import FileFormat, LandedPart, count_rows, encode
 from pipelines.object_store.storage import Storage, open_storage
 
-ArrivalState = Literal["no folder", "no manifest", "arrived"]
+ArrivalState = Literal["no folder", "no manifest", "in the former place", "arrived"]
+_NEXT_STEPS = {
+    "in the former place": "tollgate home migrate moves it; have the sender use the new place"
+}
 _FEED = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 @dataclass(frozen=True)
 class Arrival:
-    """How far a day of a feed has come: no folder, a folder without its manifest, or arrived."""
+    """How far a day of a feed has come: no folder, a folder without its manifest, or arrived.
+
+    `in the former place`: a sender has put it below `<landing>/<feed>`, as earlier versions had it.
+    """
 
     feed: str
     day: date
@@ -52,7 +59,9 @@ class Arrival:
                 day=str(self.day),
                 expected=f"a folder with its files and {MANIFEST_NAME}",
                 found=self.state,
-                next_step="wait for the sender or ask them, then run the same command again",
+                next_step=_NEXT_STEPS.get(
+                    self.state, "wait for the sender or ask them, then run the same command again"
+                ),
             )
         return self.manifest
 
@@ -63,13 +72,18 @@ class Landing:
     Feed names are lower-case words, days are dates: neither can leave the root.
     """
 
-    def __init__(self, storage: Storage) -> None:
+    def __init__(self, storage: Storage, former: Storage | None = None) -> None:
         self.storage = storage
+        self._former = former
+        """Where earlier versions had the feeds of all use cases."""
 
     @classmethod
-    def of(cls, settings: Settings) -> Landing:
-        """The landing zone as the settings place it (folder or `s3://`)."""
-        return cls(open_storage(settings, settings.landing))
+    def of(cls, settings: Settings, use_case: str) -> Landing:
+        """The use case's landing zone as the settings place it (folder or `s3://`)."""
+        return cls(
+            open_storage(settings, settings.landing_of(use_case)),
+            open_storage(settings, settings.landing),
+        )
 
     @property
     def address(self) -> str:
@@ -103,9 +117,11 @@ class Landing:
         if content is not None:
             manifest = Manifest.parse(content, where=f"{where}/{MANIFEST_NAME}")
             return Arrival(feed, day, where, "arrived", manifest)
-        return Arrival(
-            feed, day, where, "no manifest" if self.storage.exists(folder) else "no folder"
-        )
+        if self.storage.exists(folder):
+            return Arrival(feed, day, where, "no manifest")
+        if self._former is not None and self._former.exists(folder):
+            return Arrival(feed, day, where, "in the former place")
+        return Arrival(feed, day, where, "no folder")
 
     def fetch(self, feed: str, day: date, scratch: Path) -> list[Path]:
         """Local paths of the day's files in the manifest's order, each verified (digest and rows).

@@ -72,7 +72,7 @@ def repair_lake(run: Run) -> LakeRepair:
     # after the tables: what was taken away above took its checksum along
     checksums = list(checksum_damages(lake))
     if not is_remote(run.settings.landing):
-        checksums += landed_checksum_damages(Path(run.settings.landing))
+        checksums += landed_checksum_damages(Path(run.settings.landing_of(run.use_case.name)))
     for damage in checksums:
         _take_away(run, lake, damage, taken, refused)
     return LakeRepair(taken=taken, refused=refused, commands=_commands(run, taken))

@@ -81,7 +81,7 @@ def repair_mlflow(run: Run) -> Repaired:
     if without_pictures:
         lacking.append(
             f"pictures and model cards of {without_pictures} releases: MLflow alone had the"
-            " pictures; a card may still be in <home>/reports/releases"
+            " pictures; a card may still be in <home>/<use case>/reports/releases"
         )
     warnings = follow(run)
     pointer = run.ledger.champion()

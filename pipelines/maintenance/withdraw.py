@@ -108,7 +108,7 @@ def withdraw(run: Run, day: date, *, reason: str, dry_run: bool = False) -> With
         reason=reason,
         stages=stages,
         tables=tables,
-        files=tuple(str(path.relative_to(run.settings.home)) for path in _files(run, day)),
+        files=tuple(str(path.relative_to(run.folder)) for path in _files(run, day)),
         incidents=tuple(incident.incident_id for incident in concerned),
     )
     if dry_run:
@@ -141,8 +141,8 @@ def _tables_with(run: Run, day: date) -> tuple[str, ...]:
 
 
 def _files(run: Run, day: date) -> list[Path]:
-    home = run.settings.home
-    paths = (alert_file(home, day), page_path(home, day), page_path(home, day, "-drift"))
+    folder = run.folder
+    paths = (alert_file(folder, day), page_path(folder, day), page_path(folder, day, "-drift"))
     return [path for path in paths if path.is_file()]
 
 

@@ -17,9 +17,9 @@ NEWEST_RELEASES = 10
 NEWEST_DAYS = 31
 
 
-def report_path(home: Path) -> Path:
+def report_path(folder: Path) -> Path:
     """Where the file is unless somebody asks for another place."""
-    return home / "reports" / "index.html"
+    return folder / "reports" / "index.html"
 
 
 def write_report(run: Run, days: DayRange | None = None, out: Path | None = None) -> Path:
@@ -27,7 +27,7 @@ def write_report(run: Run, days: DayRange | None = None, out: Path | None = None
 
     Reads the ledger alone; raises `StoreError` where the disk does not take the file.
     """
-    return write_page(out or report_path(run.settings.home), report_html(Facts(run, days)))
+    return write_page(out or report_path(run.folder), report_html(Facts(run, days)))
 
 
 def report_html(facts: Facts) -> str:

@@ -27,9 +27,9 @@ MOVE_COLUMNS = ("number", "when", "move", "release", "champion", "challenger", "
 _SINCE = re.compile(r"<!-- since -->.*?<!-- /since -->", re.DOTALL)
 
 
-def release_page_path(home: Path, release_id: str) -> Path:
+def release_page_path(folder: Path, release_id: str) -> Path:
     """Where the page of a release is."""
-    return home / "reports" / "releases" / f"{release_id}.html"
+    return folder / "reports" / "releases" / f"{release_id}.html"
 
 
 def write_release_pages(run: Run, cards: Mapping[str, str] | None = None) -> list[Path]:
@@ -46,7 +46,7 @@ def write_release_pages(run: Run, cards: Mapping[str, str] | None = None) -> lis
     ]
     written = []
     for row in release_rows(run):
-        path = release_page_path(run.settings.home, row.release)
+        path = release_page_path(run.folder, row.release)
         card = (cards or {}).get(row.release) or (
             path.read_text(encoding="utf-8") if path.is_file() else ""
         )

@@ -171,7 +171,7 @@ def _landing(run: Run) -> Iterator[Finding]:
     thinned = frozenset(
         day for day in ingested if newest is not None and records[day].recorded_at < newest
     )
-    landing = Path(run.settings.landing)
+    landing = Path(run.settings.landing_of(run.use_case.name))
     for day, different in landing_differences(landing, ingested, deleted_since=thinned):
         detail = f"{day} is not there as it was ingested: {different}"
         advice = (

@@ -42,7 +42,7 @@ def newest_golden(run: Run) -> GoldenSet | None:
     entries = run.ledger.audit_entries(GoldenDetail)
     if not entries:
         return None
-    return load_golden(run.settings.home, entries[-1].subject, digest=entries[-1].detail.digest)
+    return load_golden(run.folder, entries[-1].subject, digest=entries[-1].detail.digest)
 
 
 def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = None) -> GoldenSet:
@@ -93,7 +93,7 @@ def freeze_golden(run: Run, days: DayRange, *, cases: int, name: str | None = No
         "features": declaration_digests(features),
     }
 
-    golden = write_golden(run.settings.home, version, frozen, manifest)
+    golden = write_golden(run.folder, version, frozen, manifest)
     detail = GoldenDetail(
         digest=golden.digest,
         days=(days.first, days.last),

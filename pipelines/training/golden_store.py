@@ -1,5 +1,5 @@
-"""The golden set on disk: `<home>/golden/<version>/` with `cases.parquet` and `manifest.json`,
-never changed.
+"""The golden set on disk: `<home>/<use case>/golden/<version>/` with `cases.parquet` and
+`manifest.json`, never changed.
 
 A version is written beside its place and renamed; the manifest's digest stands in the ledger's
 audit, and every byte is verified before any of it is parsed.
@@ -89,12 +89,12 @@ def checked_version(version: str) -> str:
 
 
 def write_golden(
-    home: Path, version: str, cases: pd.DataFrame, manifest: Mapping[str, Any]
+    folder: Path, version: str, cases: pd.DataFrame, manifest: Mapping[str, Any]
 ) -> GoldenSet:
     """Write a new version and return it, verified; raises `UsageError` where it exists,
     `StoreError` for the disk.
     """
-    target = home / "golden" / checked_version(version)
+    target = folder / "golden" / checked_version(version)
     if target.exists():
         raise UsageError(
             "a golden set of that name exists, and golden sets never change",
@@ -120,16 +120,16 @@ def write_golden(
             found=str(error),
             next_step="make room or permissions there, then freeze again",
         ) from error
-    return load_golden(home, version)
+    return load_golden(folder, version)
 
 
-def load_golden(home: Path, version: str, *, digest: str | None = None) -> GoldenSet:
+def load_golden(folder: Path, version: str, *, digest: str | None = None) -> GoldenSet:
     """A version, verified against its manifest and, where given, the digest in the ledger; raises
     `GoldenError`.
     """
     import pandas as pd
 
-    place = home / "golden" / checked_version(version)
+    place = folder / "golden" / checked_version(version)
     try:
         manifest_bytes, cases_bytes = (place / MANIFEST).read_bytes(), (place / CASES).read_bytes()
     except OSError as error:

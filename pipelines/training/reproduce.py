@@ -110,7 +110,7 @@ def _train_again(run: Run, record: ReleaseAccount) -> tuple[str, str | None]:
         versions=record.data_versions,
     )
     if golden := record.golden:
-        cases = load_golden(run.settings.home, golden.version, digest=golden.digest)
+        cases = load_golden(run.folder, golden.version, digest=golden.digest)
         key = use_case.stored_features.schema.id
         frame = frame[~frame[key].isin(cases.cases[key])].reset_index(drop=True)
     candidate = make_candidate(frame, use_case, as_of)

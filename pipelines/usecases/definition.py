@@ -13,6 +13,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
 from expectations.definition import Check, Suite
@@ -88,6 +89,33 @@ POLICIES = (
     "schedule",
 )
 """The parts of a use case that hold values which a person may change."""
+
+FOLDERS_OF_A_HOME = frozenset(
+    {
+        "airflow",
+        "alerts",
+        "backups",
+        "golden",
+        "imports",
+        "jars",
+        "keys",
+        "lake",
+        "landing",
+        "logs",
+        "mlflow",
+        "monitoring",
+        "online",
+        "releases",
+        "reports",
+        "scratch",
+        "services",
+        "serving",
+        "spark",
+        "truth",
+        "warehouse",
+    }
+)
+"""What is in a home beside the folders of its use cases, now or in an earlier version."""
 
 _ADDED = frozenset({"late_share", "late_reports", "late_consequence"})
 """Fields that policies did not have from the first: while they have their defaults, the digests
@@ -260,8 +288,9 @@ class UseCase:
     def _check_data(self, problems: Problems) -> None:
         """Feeds, features and checks."""
         problems.at("name").require(
-            NAME.fullmatch(self.name) is not None,
-            "a name of small letters, digits and _",
+            NAME.fullmatch(self.name) is not None and self.name not in FOLDERS_OF_A_HOME,
+            "a name of small letters, digits and _ that is no folder of a home"
+            f" ({', '.join(sorted(FOLDERS_OF_A_HOME))})",
             self.name,
         )
         problems.at("events").look(check_feed, self.events)
@@ -276,7 +305,7 @@ class UseCase:
         """What the policies name, and how their values fit each other."""
         stored, keys = stored_names(self.feature_sets), self._keys()
         problems.at("review.unit").require_name(self.review.unit, keys, "the key of an entity")
-        problems.at("rule.column").require_name(self.rule.column, stored, "a stored feature")
+        problems.at("rule.column").look(self._check_rule)
         problems.at("evidence").look(check_slices, self.evidence, stored, keys, self.events)
         problems.at("model").look(check_model, self.model, self.feature_sets, stored)
         problems.at("drift").look(check_drift, self.drift)
@@ -284,6 +313,14 @@ class UseCase:
         problems.at("rollout").look(check_rollout, self.rollout, self.upkeep)
         problems.at("schedule").look(check_schedule, self.schedule)
         problems.at("retention.days").look(self._check_retention)
+
+    def _check_rule(self, problems: Problems) -> None:
+        """The rule also decides where no state of an entity can be had in time."""
+        features = [*chain.from_iterable(part.features for part in self.feature_sets.values())]
+        alone = list(dict.fromkeys(part.name for part in features if part.of_event_alone))
+        problems.require_name(
+            self.rule.column, alone, "a stored feature that the event alone gives, without history"
+        )
 
     def _check_retention(self, problems: Problems) -> None:
         check_retention(self.retention.days, self.least_retention, problems)

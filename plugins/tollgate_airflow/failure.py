@@ -89,7 +89,7 @@ def block(
         "again": _again(names, stage, day, will_retry=will_retry),
         "runbook": fields.get("runbook") or RUNBOOKS.get(stage, FALLBACK_RUNBOOK),
     }
-    return log_block(lines)
+    return log_block(lines, use_case=names.use_case)
 
 
 def _day(context: Mapping[str, Any], error: BaseException | None) -> str:

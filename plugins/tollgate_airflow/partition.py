@@ -12,6 +12,7 @@ from pipelines.base.days import DayRange, parse_day, require_over
 from pipelines.base.errors import UsageError
 from pipelines.base.home import require_own_home
 from pipelines.base.settings import Settings
+from pipelines.homes.layout import require_layout
 from pipelines.run import Run
 from pipelines.usecases.registry import load
 
@@ -111,6 +112,7 @@ def run_of(context: Mapping[str, Any], use_case: str) -> Run:
     """
     dag_run = context["dag_run"]
     identity = f"{dag_run.dag_id}/{dag_run.run_id}"
-    settings = Settings.from_environment()
+    settings = Settings.from_environment().model_copy(update={"use_case": use_case})
     require_own_home(settings, may_make=False)
+    require_layout(settings)
     return Run(settings, load(use_case), run_id=identity, actor="airflow")

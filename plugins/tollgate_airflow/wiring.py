@@ -11,7 +11,7 @@ from pipelines.airflow.names import Orchestration
 from pipelines.base.errors import NotArrivedError, PermanentError
 from pipelines.base.settings import Settings
 from pipelines.usecases.definition import UseCase
-from pipelines.usecases.registry import load, names
+from pipelines.usecases.registry import load_all
 from plugins.tollgate_airflow.failure import failure_callbacks
 
 RETRIES = 6
@@ -25,9 +25,12 @@ from running.
 PARTITION_KEY = "%Y-%m-%d"
 
 
-def use_cases() -> list[UseCase]:
-    """Every use case that there is: each gets DAGs of its own."""
-    return [load(name) for name in names()]
+def use_cases() -> tuple[UseCase, ...]:
+    """Every use case whose declaration loads: each gets DAGs of its own.
+
+    The others are in `dags/declarations_dag.py`.
+    """
+    return load_all().use_cases
 
 
 def dag_arguments(use_case: UseCase, stage: str, *, title: str, doc: str) -> dict[str, Any]:

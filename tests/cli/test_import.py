@@ -34,7 +34,9 @@ def test_days_land_and_the_range_to_ingest_is_told(
         "reports_until": "2018-07-11",
         "ingest": {"from": "2018-07-01", "to": "2018-07-11"},
     }
-    assert len(list((new_home / "landing" / "transactions").glob("*/_MANIFEST.json"))) == 11
+    assert (
+        len(list((new_home / "landing" / "fraud" / "transactions").glob("*/_MANIFEST.json"))) == 11
+    )
 
 
 def test_people_get_the_next_command(

@@ -75,11 +75,11 @@ class Caller:
         return [row["transaction_id"] for row in self.rows(feed, day)]
 
     def rows(self, feed: str, day: int) -> list[dict[str, Any]]:
-        path = self.home / "landing" / feed / f"2024-03-{day:02}" / "part-0.parquet"
+        path = self.home / "landing" / "fraud" / feed / f"2024-03-{day:02}" / "part-0.parquet"
         return list(pq.read_table(path, partitioning=None).to_pylist()) if path.is_file() else []
 
     def contents(self) -> dict[str, bytes]:
-        root = self.home / "landing"
+        root = self.home / "landing" / "fraud"
         return {str(p.relative_to(root)): p.read_bytes() for p in root.rglob("*") if p.is_file()}
 
 
@@ -190,7 +190,7 @@ def test_a_corrected_file_elsewhere_is_the_same_source_where_the_call_says_so(
 def test_a_bad_value_that_was_corrected_is_taken_away_as_text_too(importing: Caller) -> None:
     importing.write("north", event(1, 1, 0, amount="abc"), event(2, 1, 1))
     assert importing("north", 1, 1)[0] == 0
-    folder = importing.home / "landing" / "transactions" / "2024-03-01"
+    folder = importing.home / "landing" / "fraud" / "transactions" / "2024-03-01"
     assert (folder / "part-1.csv.gz").is_file()
     importing.write("north", event(1, 1, 0), event(2, 1, 1))
     assert importing("north", 1, 1, "--replace")[0] == 0
@@ -203,10 +203,10 @@ def test_rows_that_came_another_way_are_not_replaced_unawares(
 ) -> None:
     importing.write("north", event(1, 1, 0), event(2, 1, 1))
     assert importing("north", 1, 1)[0] == 0
-    for path in (importing.home / "imports" / "transactions").iterdir():
+    for path in (importing.home / "fraud" / "imports" / "transactions").iterdir():
         path.unlink()
     assert importing("north", 1, 1)[0] == 0, "the same rows contradict nothing"
-    for path in (importing.home / "imports" / "transactions").iterdir():
+    for path in (importing.home / "fraud" / "imports" / "transactions").iterdir():
         path.unlink()
     importing.write("north", event(1, 1, 0, amount="6.00"), event(2, 1, 1))
     code, said = importing("north", 1, 1, "--replace")
@@ -240,6 +240,7 @@ def test_the_account_ends_with_labels_rules_and_shares(importing: Caller) -> Non
         "filtered": 0,
         "rejected": 1,
         "to_be_quarantined": 1,
+        "more_than_ingest_takes": True,
         "repeated": 0,
     }
     assert Path(document["rejected_file"]).read_text().splitlines() == [

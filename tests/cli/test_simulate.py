@@ -34,8 +34,12 @@ def test_days_land_with_a_json_account(new_home: Path, capsys: pytest.CaptureFix
     assert account["days"] == len(account["per_day"]) == 9
     assert account["transactions"] == sum(day["transactions"] for day in account["per_day"])
     assert [day["incidents"] for day in account["per_day"]][:4] == [[], ["late"], ["late"], []]
-    assert len(list((new_home / "landing" / "transactions").glob("*/_MANIFEST.json"))) == 9
-    assert len(list((new_home / "landing" / "fraud_reports").glob("*/_MANIFEST.json"))) == 9
+    assert (
+        len(list((new_home / "landing" / "fraud" / "transactions").glob("*/_MANIFEST.json"))) == 9
+    )
+    assert (
+        len(list((new_home / "landing" / "fraud" / "fraud_reports").glob("*/_MANIFEST.json"))) == 9
+    )
     assert (new_home / "truth" / "world.json").is_file()
 
 

@@ -177,7 +177,7 @@ def chain(given: dict[str, Any]) -> dict[str, Any]:
     )
     run = Run(settings, load("fraud"), run_id="chain", actor="test", clock=lambda: NOW)
     plans = plan_days(DAYS, [], Reporting(), "parquet")
-    list(simulate(Landing.of(settings), settings.home / "truth", WORLD, DAYS, plans))
+    list(simulate(Landing.of(settings, "fraud"), settings.home / "truth", WORLD, DAYS, plans))
     accounts = [stage(run, DAYS).accounts for stage in (ingest, build_features, score)]
     accounts += [stage(run, AGAIN).accounts for stage in (ingest, build_features)]
     materialize(run, DAYS)

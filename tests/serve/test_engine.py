@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -466,3 +467,16 @@ def test_a_late_event_of_before_the_night_is_marked_as_not_whole(engine: LiveEng
     )
     assert micros(NOW) > START
     assert score(engine, late).flags[0] & Flag.BOUNDED
+
+
+def test_at_the_deadline_the_rule_scores_by_its_own_column(run: Run) -> None:
+    rule = replace(run.use_case.rule, column="is_night", scale=1.0, threshold=0.5)
+    engine = LiveEngine(replace(run, use_case=replace(run.use_case, rule=rule)))
+    try:
+        some = asked(taken(TODAY, slice(0, 200)))
+        predictions = engine.fall_back(some, "the deadline has passed")
+    finally:
+        engine.close()
+    hours = some.time // 3_600_000_000 % 24
+    assert predictions.scores.tolist() == (hours <= 6).astype(float).tolist()
+    assert 0 < predictions.scores.mean() < 1

@@ -103,8 +103,8 @@ def _compared(
     has_key = settings.id_key is not None or (settings.home / "keys" / "ids.key").is_file()
     key = id_key(settings, may_make=False) if mapping.keyed and has_key else secrets.token_bytes(32)
     source = Source(path, mapping, use_case.events, key, name=name)
-    claims = Claims.of(settings.home, use_case.events.name)
-    landing = Landing.of(settings)
+    claims = Claims.of(settings.folder_of(use_case.name), use_case.events.name)
+    landing = Landing.of(settings, use_case.name)
     return list(compared_days(landing, source, use_case, days, claims, replace=replace))
 
 

@@ -54,7 +54,7 @@ def import_files(
     Adds to what the days hold. Each positive label becomes a report, which lands on the day it is
     due: after --to for the last days' events. A row with a value that cannot be read lands too, and
     ingest quarantines it; a row without a readable time belongs to no day, and is listed in the
-    home's imports/rejected. --check needs no --from and --to.
+    home's NAME/imports/rejected, where NAME is the use case's. --check needs no --from and --to.
     """
     from pipelines.base.days import DayRange
     from pipelines.base.errors import UsageError
@@ -98,11 +98,12 @@ def _import(
     from pipelines.usecases.registry import load
 
     settings = Settings.from_environment()
-    use_case, landing = load(settings.use_case), Landing.of(settings)
+    use_case = load(settings.use_case)
+    landing, folder = Landing.of(settings, use_case.name), settings.folder_of(use_case.name)
     how = load_mapping(mapping, use_case)
     key = id_key(settings, may_make=True) if how.keyed else b""
     source = Source(path, how, use_case.events, key, name=name)
-    claims = Claims.of(settings.home, use_case.events.name)
+    claims = Claims.of(folder, use_case.events.name)
     emptied = claimed_days(claims, source, days) if replace else frozenset()
     account = judged(source, use_case, days, emptied=emptied)
     share = landed_share(landing, use_case)
@@ -113,7 +114,7 @@ def _import(
         importing, "importing", total=len(days), console=errors, transient=True, disable=quiet
     )
     imported = list(progress)
-    rejects = write_rejected(settings.home, source, days)
+    rejects = write_rejected(folder, source, days)
     summary = _summary(imported, days, landing.address)
     return (
         summary

@@ -59,11 +59,14 @@ def simulate_days(
     calls as you like.
     """
     from pipelines.base.days import DayRange, parse_day
+    from pipelines.base.settings import Settings
     from pipelines.simulate.day import plan_days
     from pipelines.simulate.incidents import parse_incident
     from pipelines.simulate.reports import Reporting
+    from pipelines.simulate.use_case import require_simulated
     from pipelines.simulate.world import WorldSize
 
+    require_simulated(Settings.from_environment().use_case, command="simulate")
     period = DayRange.of_length(parse_day(start, what="--start"), days)
     scheduled = [parse_incident(text, period) for text in incident or []]
     plans = plan_days(period, scheduled, Reporting(report_spread, unreported), file_format.value)
@@ -101,7 +104,10 @@ def _send(
     from pipelines.simulate.delivery import simulate
 
     settings = Settings.from_environment()
-    landing, folder = Landing.of(settings), (truth or settings.home / "truth").absolute()
+    landing, folder = (
+        Landing.of(settings, settings.use_case),
+        (truth or settings.home / "truth").absolute(),
+    )
     sending = simulate(landing, folder, size, period, plans)
     sent = list(
         track(

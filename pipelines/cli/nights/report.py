@@ -83,7 +83,8 @@ def report(
     first: First = "",
     last: Last = "",
     out: Annotated[
-        Path | None, typer.Option(help="file to write (default: reports/index.html in the home)")
+        Path | None,
+        typer.Option(help="file to write (default: reports/index.html in the use case's folder)"),
     ] = None,
     as_json: AsJson = False,
 ) -> None:

@@ -35,10 +35,13 @@ def demo(
     from pipelines.base.settings import Settings
     from pipelines.demo.demo import DemoPlan, demo_run, demo_settings, steps
     from pipelines.run import utc_now
+    from pipelines.simulate.use_case import require_simulated
 
+    own = Settings.from_environment()
+    require_simulated(own.use_case, command="demo")
     last = parse_day(until, what="--until") if until else utc_now().date() - timedelta(days=1)
     require_over(DayRange.single(last), utc_now().date(), where="--until")
-    settings, plan = demo_settings(Settings.from_environment()), DemoPlan(last)
+    settings, plan = demo_settings(own), DemoPlan(last)
     run = demo_run(settings, plan)
     began = time.monotonic()
     story = steps(run, plan)

@@ -34,15 +34,17 @@ def drill(
     """
     from pipelines.base.settings import Settings
     from pipelines.drills.catalogue import DRILLS, drill_of
+    from pipelines.simulate.use_case import require_simulated
 
     if name == "list":
         rows = [[practice.name, practice.description] for practice in DRILLS.values()]
         print_json(dict(rows)) if as_json else print_table("drills", ["name", "what happens"], rows)
         return
-    chosen = drill_of(name)
+    chosen, settings = drill_of(name), Settings.from_environment()
+    require_simulated(settings.use_case, command=f"drill {chosen.name}")
     if not as_json:
         _line(f"[bold]drill {chosen.name}[/]\n  injected: {chosen.injected}")
-    result = chosen.practise(Settings.from_environment(), keep=keep)
+    result = chosen.practise(settings, keep=keep)
     if as_json:
         print_json(result.to_json())
     else:

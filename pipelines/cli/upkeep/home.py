@@ -108,6 +108,36 @@ def adopt_command(
     print_lacking(lacking)
 
 
+@GROUP.command("migrate")
+def migrate_command(as_json: AsJson = False) -> None:
+    """Move what earlier versions kept for all use cases together to the folders of the use case.
+
+    Alert lists, pages, golden sets and imports go to <home>/<use case>/, the landing zone's feeds
+    to <landing>/<use case>/. Done again, it changes nothing.
+    """
+    from pipelines.base.home import require_own_home
+    from pipelines.base.settings import Settings
+    from pipelines.homes.layout import migrate
+    from pipelines.usecases.registry import load
+
+    settings = Settings.from_environment()
+    use_case = load(settings.use_case)
+    require_own_home(settings)
+    done = migrate(settings, use_case)
+    if as_json:
+        print_json({"use_case": done.use_case, "moved": [list(places) for places in done.moved]})
+        return
+    for former, place in done.moved:
+        console.print(f"{former} is now {place}", highlight=False, markup=False, soft_wrap=True)
+    if not done.moved:
+        console.print(
+            f"{settings.home}: everything is at its place already; nothing was moved",
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
+        )
+
+
 def lacking_stores(settings: Settings) -> list[str]:
     """What the home's stores lack of what its ledger expects, each with what to do; nothing where
     all is there.

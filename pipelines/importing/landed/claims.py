@@ -53,9 +53,9 @@ class Claims:
     folder: Path | None = None
 
     @classmethod
-    def of(cls, home: Path, feed: str) -> Claims:
-        """The claims of a home."""
-        return cls(home / "imports" / feed)
+    def of(cls, folder: Path, feed: str) -> Claims:
+        """The claims of a use case, in its folder of the home."""
+        return cls(folder / "imports" / feed)
 
     def days(self) -> list[date]:
         """Days that have claims, in order."""

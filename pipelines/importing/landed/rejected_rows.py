@@ -16,15 +16,15 @@ from pipelines.importing.conversion.source import Source
 _HEADER = ("file", "row", "rule", "column", "value")
 
 
-def write_rejected(home: Path, source: Source, days: DayRange) -> Path | None:
-    """Write `<home>/imports/rejected/<from>_<to>_<source>.csv`; None, and no file, where no row was
-    rejected.
+def write_rejected(folder: Path, source: Source, days: DayRange) -> Path | None:
+    """Write `<folder>/imports/rejected/<from>_<to>_<source>.csv`; None, and no file, where no row
+    was rejected. `folder` is the use case's in the home.
 
     Values are shown as messages show them: ids by their shape, control characters as escapes. The
     file of an earlier import of the same source and days is replaced.
     """
     name = hashlib.sha256(source.name.encode()).hexdigest()[:8]
-    path = home / "imports" / "rejected" / f"{days.first}_{days.last}_{name}.csv"
+    path = folder / "imports" / "rejected" / f"{days.first}_{days.last}_{name}.csv"
     findings = source.rejected
     if not findings.num_rows:
         path.unlink(missing_ok=True)

@@ -43,9 +43,15 @@ _DAY = re.compile(r"(\d{4})-(\d\d)-(\d\d)(?:[T ].*)?|(\d\d?)\.(\d\d?)\.(\d{4})(?
 
 
 def delete_from_alert_lists(
-    home: Path, subject: Subject, *, dry_run: bool, event_columns: tuple[str, ...] = ()
+    home: Path,
+    folder: Path,
+    subject: Subject,
+    *,
+    dry_run: bool,
+    event_columns: tuple[str, ...] = (),
 ) -> Rows:
-    """Take the subject's rows out of every alert list, whatever its name, separator or encoding.
+    """Take the subject's rows out of every alert list below `folder`, the use case's in the home,
+    whatever its name, separator or encoding.
 
     The lists are written without them; the other rows keep their bytes, and their ranks.
     `event_columns` are columns that a list has of the use case's events: a column that is neither
@@ -53,7 +59,7 @@ def delete_from_alert_lists(
     column, or a line above the header, names the subject in another row.
     """
     rows = Rows()
-    for path in _lists(home, rows):
+    for path in _lists(home, folder, rows):
         table = _read(path, [subject.unit, subject.event], rows, below_home(home, path))
         if table is None:
             continue
@@ -66,14 +72,14 @@ def delete_from_alert_lists(
     return rows
 
 
-def delete_old_rows(home: Path, first: date, *, dry_run: bool) -> Rows:
+def delete_old_rows(home: Path, folder: Path, first: date, *, dry_run: bool) -> Rows:
     """The alert lists without rows of days before `first`; a list goes whole where no row is left.
 
     A list that the pipeline wrote has its day in its name; of any other the rows say it. A file
     that says no day is named, as it may be too old.
     """
     rows = Rows()
-    for path in _lists(home, rows):
+    for path in _lists(home, folder, rows):
         name, day = below_home(home, path), _day_of_name(path)
         if day is not None:
             if day < first:
@@ -181,11 +187,11 @@ class _Reading:
         return any(words & wanted for wanted in self.subject.texts().values())
 
 
-def _lists(home: Path, rows: Rows) -> Iterator[Path]:
+def _lists(home: Path, folder: Path, rows: Rows) -> Iterator[Path]:
     """The files of the folder that may be lists; locks, links and folders that cannot be listed are
     noted in `rows`.
     """
-    for path in files_below(home / FOLDER):
+    for path in files_below(folder / FOLDER):
         opened = None
         with suppress(OSError):
             opened = lock_of(path)

@@ -13,9 +13,8 @@ from pathlib import Path
 from pipelines.accounts.audit import DeletionDetail
 from pipelines.accounts.maintain import DeletedByAge, UnreadFile
 from pipelines.lake.deletion import count_where, delete_where
-from pipelines.landing.landing import Landing
 from pipelines.maintenance.erasure.alert_lists import delete_old_rows
-from pipelines.maintenance.erasure.files import KNOWN
+from pipelines.maintenance.erasure.files import KNOWN, KNOWN_OF_USE_CASE
 from pipelines.maintenance.erasure.imported import delete_old_claims
 from pipelines.maintenance.erasure.landed import undated
 from pipelines.maintenance.erasure.predictions import answered_days
@@ -49,9 +48,9 @@ def delete_by_age(run: Run, today: date, *, dry_run: bool = False) -> dict[str, 
     if LANDING in first:
         deleted[LANDING] = _of_landing(run, first[LANDING], dry_run)
     if ALERT_LISTS in first:
-        deleted[ALERT_LISTS] = _of_alert_lists(run.settings.home, first[ALERT_LISTS], dry_run)
+        deleted[ALERT_LISTS] = _of_alert_lists(run, first[ALERT_LISTS], dry_run)
     if REPORTS in first:
-        deleted[REPORTS] = _of_reports(run.settings.home, first[REPORTS], dry_run)
+        deleted[REPORTS] = _of_reports(run, first[REPORTS], dry_run)
     if ANSWERS in first:
         deleted[ANSWERS] = _of_answers(run, first[ANSWERS], dry_run)
     if not dry_run and any(part.deleted for part in deleted.values()):
@@ -85,7 +84,7 @@ def _of_table(run: Run, table: str, first: date, dry_run: bool) -> DeletedByAge:
 
 def _of_landing(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     """Whole folders of days, arrived or not, and what imports keep of them."""
-    landing = Landing.of(run.settings)
+    landing = run.landing
     old: list[tuple[str, date]] = []
     for feed in run.use_case.feeds:
         old += [(feed.name, day) for day in landing.folders(feed.name) if day < first]
@@ -111,17 +110,18 @@ def _of_answers(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     )
 
 
-def _of_alert_lists(home: Path, first: date, dry_run: bool) -> DeletedByAge:
+def _of_alert_lists(run: Run, first: date, dry_run: bool) -> DeletedByAge:
     """Lists by the day in their name, and of copies the rows of old days."""
-    rows = delete_old_rows(home, first, dry_run=dry_run)
+    rows = delete_old_rows(run.settings.home, run.folder, first, dry_run=dry_run)
     return _account(first, len(rows.by_file), rows.unread)
 
 
-def _of_reports(home: Path, first: date, dry_run: bool) -> DeletedByAge:
-    old = [path for day, path in _dated(home / "reports", ".html") if day < first]
+def _of_reports(run: Run, first: date, dry_run: bool) -> DeletedByAge:
+    old = [path for day, path in _dated(run.folder / "reports", ".html") if day < first]
     for path in () if dry_run else old:
         path.unlink(missing_ok=True)
-    return _account(first, len(old), strangers(home, home / "reports", KNOWN["reports"]))
+    strange = strangers(run.settings.home, run.folder / "reports", KNOWN_OF_USE_CASE["reports"])
+    return _account(first, len(old), strange)
 
 
 def _account(first: date, deleted: int, unread: Iterable[Unread]) -> DeletedByAge:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
-from itertools import chain
 from typing import Any
 
 from features.state import entities_with_state
@@ -37,7 +36,6 @@ from pipelines.object_store.storage import open_storage
 from pipelines.run import Run
 from pipelines.stores.watermark import online_store, watermark
 from pipelines.usecases.definition import Feed
-from pipelines.usecases.registry import load, names
 
 AUDIT = "retain"
 BEGUN, DONE, COUNTED = "begun", "done", "counted"
@@ -128,7 +126,7 @@ def _delete(
         for t in sorted(touched, key=lambda table: table == events)
     }
     online = _forget_online(run, subject, rebuild=bool(touched))
-    landing = Landing.of(run.settings)
+    landing = run.landing
     landed = {
         feed.name: _landed(landing, feed, subject, dry_run=False)
         for feed in reversed(run.use_case.feeds)
@@ -146,7 +144,7 @@ def _delete(
 def _with_events(run: Run, subject: Subject) -> Subject:
     """The subject with the ids of its events, in the lake or only in the landing zone."""
     feed = run.use_case.events
-    texts = events_in_landing(Landing.of(run.settings), feed.name, subject)
+    texts = events_in_landing(run.landing, feed.name, subject)
     if run.lake.exists(feed.name):
         condition = subject.condition(feed.name, [column.name for column in feed.columns])
         rows = run.lake.read(feed.name).where(condition or "FALSE").select(subject.event).toArrow()
@@ -172,17 +170,20 @@ def _delete_from(run: Run, table: str, subject: Subject, provenance: Provenance)
 
 def _elsewhere(run: Run, subject: Subject, *, dry_run: bool) -> dict[str, Any]:
     """What is neither lake nor online store, and in a dry run the landing zone with it."""
-    landing, home = Landing.of(run.settings), run.settings.home
+    landing, home = run.landing, run.settings.home
     columns = tuple(column.name for column in run.use_case.events.columns)
     answers = delete_from_answers(run, subject, dry_run=dry_run)
-    lists = delete_from_alert_lists(home, subject, dry_run=dry_run, event_columns=columns)
+    lists = delete_from_alert_lists(
+        home, run.folder, subject, dry_run=dry_run, event_columns=columns
+    )
     golden = delete_from_golden_sets(run, subject, dry_run=dry_run)
     claims = delete_from_imports(run, subject, dry_run=dry_run)
     feeds = run.use_case.feeds if dry_run else ()
+    feeds_of_use_case = {feed.name for feed in run.use_case.feeds}
     landed = {feed.name: _landed(landing, feed, subject, dry_run=True) for feed in feeds}
     others = [
         Unread(f"{landing.address}/{path}", "in no feed's folder")
-        for path in beside_feeds(landing, _feeds())
+        for path in beside_feeds(landing, feeds_of_use_case)
     ]
     return {
         "answers": sum(answers.by_file.values()),
@@ -221,11 +222,6 @@ def _unread(
     for feed in landed.values():
         files |= {Unread(f"landing/{path}", feed["why"][path]) for path in feed["unread"]}
     return tuple(sorted({*unread, *files}))
-
-
-def _feeds() -> set[str]:
-    """The feeds of all use cases, which may share a landing zone."""
-    return {feed.name for feed in chain.from_iterable(load(name).feeds for name in names())}
 
 
 def _forget_online(run: Run, subject: Subject, *, rebuild: bool) -> int:

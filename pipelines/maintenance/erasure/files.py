@@ -19,6 +19,7 @@ from pipelines.object_store.storage import open_storage
 from pipelines.run import Run
 from pipelines.training.golden import newest_golden
 from pipelines.training.golden_store import CASES, LABEL, MANIFEST, load_golden, write_golden
+from pipelines.usecases.registry import names
 
 _SUFFIX = re.compile(r"-kept-[0-9a-f]{6}$")
 _DAY = r"\d{4}-\d\d-\d\d"
@@ -40,19 +41,23 @@ _SERVING = (
 )
 _IMPORTS = (rf"[a-z][a-z0-9_]*/{_DAY}\.parquet", rf"rejected/{_DAY}_{_DAY}_[0-9a-f]+\.csv")
 KNOWN = {
-    "reports": _REPORTS,
     "keys": _KEYS,
     "backups": _BACKUPS,
     "releases": _RELEASES,
     "serving": _SERVING,
-    "imports": _IMPORTS,
 }
 """What the product writes below these folders of a home, by relative path."""
 
+KNOWN_OF_USE_CASE = {"reports": _REPORTS, "imports": _IMPORTS}
+"""The same below the folders of a use case; alert lists and golden sets are looked through
+themselves.
+"""
+
 _FOLDERS_OF_A_HOME = re.compile(
-    "airflow|alerts|backups|golden|imports|jars|keys|lake|landing|mlflow|monitoring|online|releases|reports|scratch|services"
+    "airflow|backups|jars|keys|lake|landing|mlflow|monitoring|online|releases|scratch|services"
     "|serving|spark|truth|warehouse|metastore_db|lost[+]found"
 )
+_FOLDERS_OF_A_USE_CASE = re.compile("alerts|golden|imports|reports")
 _FILES_OF_A_HOME = re.compile(
     r"(ledger|mlflow|airflow)\.(sqlite|db)(-wal|-shm|-journal)?|derby\.log|\.?home[a-z_.-]*"
 )
@@ -65,13 +70,12 @@ def delete_from_golden_sets(run: Run, subject: Subject, *, dry_run: bool) -> Row
     is ever changed. One that is damaged, and whatever else stands in their folder, is named.
     """
     home = run.settings.home
-    rows = Rows(
-        unread=list(strangers(home, home / "golden", (rf"[a-z][a-z0-9_-]*/({CASES}|{MANIFEST})",)))
-    )
+    known_names = (rf"[a-z][a-z0-9_-]*/({CASES}|{MANIFEST})",)
+    rows = Rows(unread=list(strangers(home, run.folder / "golden", known_names)))
     newest = _newest(run)
-    for folder in _golden_sets(home):
+    for folder in _golden_sets(run.folder):
         try:
-            golden = load_golden(home, folder.name)
+            golden = load_golden(run.folder, folder.name)
             of_keys = golden.cases[subject.unit].isin(subject.keys)
         except (TollgateError, ValueError, KeyError, OSError) as error:
             rows.unread.append(Unread(below_home(home, folder), _first_line(error)))
@@ -97,11 +101,18 @@ def unknown_files(run: Run) -> list[Unread]:
     unknown: list[Unread] = []
     for folder, known_names in KNOWN.items():
         unknown += strangers(settings.home, settings.home / folder, known_names)
+    for folder, known_names in KNOWN_OF_USE_CASE.items():
+        unknown += strangers(settings.home, run.folder / folder, known_names)
+    for path in sorted(run.folder.iterdir()) if run.folder.is_dir() else ():
+        if not (path.is_dir() and _FOLDERS_OF_A_USE_CASE.fullmatch(path.name)):
+            unknown.append(Unread(below_home(settings.home, path), "nothing of a use case"))
+    use_cases = frozenset(names())
     placed = {path.relative_to(settings.home).parts[0] for path in _placed_in(settings)}
     for path in sorted(settings.home.iterdir()) if settings.home.is_dir() else ():
         pattern = _FOLDERS_OF_A_HOME if path.is_dir() else _FILES_OF_A_HOME
         if (
             not pattern.fullmatch(path.name)
+            and path.name not in use_cases
             and re.sub("-(wal|shm|journal)$", "", path.name) not in placed
         ):
             unknown.append(
@@ -156,7 +167,7 @@ def _newest(run: Run) -> str | None:
     again.
     """
     try:
-        newest = newest_golden(run) if (run.settings.home / "golden").is_dir() else None
+        newest = newest_golden(run) if (run.folder / "golden").is_dir() else None
     except (TollgateError, ValueError, KeyError, OSError):
         return None
     return newest.version if newest else None
@@ -166,10 +177,10 @@ def _first_line(error: Exception) -> str:
     return str(error).splitlines()[0] if str(error) else type(error).__name__
 
 
-def _golden_sets(home: Path) -> Iterator[Path]:
+def _golden_sets(folder: Path) -> Iterator[Path]:
     yield from (
         path.parent
-        for path in sorted((home / "golden").glob(f"*/{CASES}"))
+        for path in sorted((folder / "golden").glob(f"*/{CASES}"))
         if path.parent.name[0] != "."
     )
 
@@ -178,12 +189,12 @@ def _freeze_again(run: Run, version: str, subject: Subject) -> None:
     """A version without the subject's cases, which the ledger names as the one that counts from now
     on.
     """
-    golden = load_golden(run.settings.home, version)
+    golden = load_golden(run.folder, version)
     cases = golden.cases[~golden.cases[subject.unit].isin(subject.keys)].reset_index(drop=True)
     counts = {"cases": len(cases), "positives": int(cases[LABEL].sum())}
     name = f"{_SUFFIX.sub('', version)[:50]}-kept-{uuid4().hex[:6]}"
     again = write_golden(
-        run.settings.home, name, cases, {**golden.manifest, **counts, "without_units_of": version}
+        run.folder, name, cases, {**golden.manifest, **counts, "without_units_of": version}
     )
     detail = GoldenDetail.from_json(
         {

@@ -24,7 +24,7 @@ def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
     import pyarrow as pa
 
     home, rows = run.settings.home, Rows()
-    claims = Claims.of(home, run.use_case.events.name)
+    claims = Claims.of(run.folder, run.use_case.events.name)
     wanted = frozenset().union(*subject.texts().values())
     events = subject.texts()[subject.event]
     for day in claims.days():
@@ -49,16 +49,14 @@ def delete_from_imports(run: Run, subject: Subject, *, dry_run: bool) -> Rows:
 
 def delete_old_claims(run: Run, first: date, *, dry_run: bool) -> int:
     """The files of claims of days before `first`, whose landed rows go too; how many."""
-    old = [
-        day for day in Claims.of(run.settings.home, run.use_case.events.name).days() if day < first
-    ]
+    old = [day for day in Claims.of(run.folder, run.use_case.events.name).days() if day < first]
     for day in () if dry_run else old:
         _file(run, day).unlink(missing_ok=True)
     return len(old)
 
 
 def _file(run: Run, day: date) -> Path:
-    return run.settings.home / "imports" / run.use_case.events.name / f"{day}.parquet"
+    return run.folder / "imports" / run.use_case.events.name / f"{day}.parquet"
 
 
 def _is_key(text: str) -> bool:

@@ -22,7 +22,6 @@ from pipelines.accounts.ingest import FeedCounts, IngestAccount
 from pipelines.base.days import DayRange
 from pipelines.base.errors import PermanentError
 from pipelines.base.writable import require_writable
-from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest.arrival import Landed, label_days_after, landed, not_arrived, refused
 from pipelines.nightly.ingest.changes import (
     Changes,
@@ -63,7 +62,7 @@ def ingest(run: Run, days: DayRange) -> StageResult[IngestAccount]:
     critical check fails; nothing is committed then.
     """
     with _scratch(run) as scratch:
-        sources = {*days} | label_days_after(Landing.of(run.settings), run.use_case, days.last)
+        sources = {*days} | label_days_after(run.landing, run.use_case, days.last)
         feeds = _prepared_with_overlaps(run, sources, scratch)
         try:
             verdicts = _require_passable(run, feeds)
@@ -84,7 +83,8 @@ def _prepared_with_overlaps(run: Run, sources: set[date], scratch: Path) -> list
     while True:
         sources = _with_known_overlaps(run, sources)
         landed_feeds = _require_landed(
-            run, landed(Landing.of(run.settings), run.use_case.feeds, sources, scratch)
+            run,
+            landed(run.landing, run.use_case.feeds, sources, scratch),
         )
         feeds = [prepared(run, feed) for feed in landed_feeds.feeds]
         displaced = set(chain.from_iterable(feed.displaced for feed in feeds))

@@ -60,7 +60,7 @@ def budget_error(run: Run, feeds: list[Prepared], refused: Mapping[date, str]) -
     shown = "; ".join(f"{row.file}: {row.reason}: {row.raw[:300]}" for row in sample)
     return GateError(
         f"too many bad rows: {len(days)} day{'s are' if len(days) > 1 else ' is'} refused whole",
-        where=run.settings.landing,
+        where=run.settings.landing_of(run.use_case.name),
         day=listed(days),
         expected=f"at most {100 * budget:g} % quarantined rows of a feed's day (bad_row_budget)",
         found=f"{'; '.join(refused[day] for day in days[:_SAMPLE])}. For instance {shown}",

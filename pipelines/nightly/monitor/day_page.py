@@ -40,14 +40,14 @@ class DayPage:
     made_by: str
 
 
-def page_path(home: Path, day: date, suffix: str = "") -> Path:
+def page_path(folder: Path, day: date, suffix: str = "") -> Path:
     """Where the page of a day is; Evidently's stands beside it with the suffix `-drift`."""
-    return home / "reports" / f"{day}{suffix}.html"
+    return folder / "reports" / f"{day}{suffix}.html"
 
 
-def write_day_page(home: Path, day: date, page: DayPage) -> Path:
+def write_day_page(folder: Path, day: date, page: DayPage) -> Path:
     """Render and write the page; raises `StoreError` where the disk does not take it."""
-    return write_page(page_path(home, day), day_html(day, page))
+    return write_page(page_path(folder, day), day_html(day, page))
 
 
 def day_html(day: date, page: DayPage) -> str:

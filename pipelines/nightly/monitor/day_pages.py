@@ -29,7 +29,7 @@ def shown(comparison: Comparison | None, *, evidently: bool) -> ShownAccount:
 
 
 def write_pages(run: Run, days: DayRange, accounts: Mapping[date, MonitorAccount]) -> None:
-    """`<home>/reports/<day>.html` for each of `days`, from its account alone."""
+    """`<home>/<use case>/reports/<day>.html` for each of `days`, from its account alone."""
     rows = day_rows(run, days.widened(before=DAYS_SHOWN - 1), monitored=accounts)
     gates = {stage: run.ledger.latest(stage, first=days.first, last=days.last) for stage in GATED}
     for day in days:
@@ -45,7 +45,7 @@ def write_pages(run: Run, days: DayRange, accounts: Mapping[date, MonitorAccount
             drift_page=shown_too.drift_page,
             made_by=f"run {run.run_id}, code {code_version()}, {run.clock():%Y-%m-%d %H:%M} UTC",
         )
-        write_day_page(run.settings.home, day, page)
+        write_day_page(run.folder, day, page)
 
 
 def _score_counts(comparison: Comparison | None) -> dict[str, tuple[float, ...]]:

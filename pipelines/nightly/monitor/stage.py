@@ -64,7 +64,7 @@ def monitor(
     run: Run, days: DayRange, *, evidently: bool | None = None
 ) -> StageResult[MonitorAccount]:
     """Watch `days`: figures to `metrics` (one commit), an account and a page
-    `<home>/reports/<day>.html` for each.
+    `<home>/<use case>/reports/<day>.html` for each.
 
     Earlier days whose labels were corrected since are told again first. Drift is measured against
     the reference sample of the release that scored the day. `evidently` asks for Evidently's own
@@ -137,7 +137,7 @@ def _drift(
     if comparison.refusal:
         values: dict[str, float] = {}
     elif pages:
-        values = measure_and_render(comparison, policy, page_path(run.settings.home, day, "-drift"))
+        values = measure_and_render(comparison, policy, page_path(run.folder, day, "-drift"))
     else:
         values = measure(comparison, policy)
     return judge(comparison, values, policy, release=sample.release), comparison
@@ -184,7 +184,9 @@ def _watched(
         )
         explained = _explained(run, references, diagnosis, samples.get(day))
         tell(
-            diagnosis, explained_by=[f"{share.feature} ({share.share:.0%})" for share in explained]
+            diagnosis,
+            use_case=run.use_case.name,
+            explained_by=[f"{share.feature} ({share.share:.0%})" for share in explained],
         )
         before = memory.estimated(outcomes.subject_day) if outcomes else None
         diagnosed[day] = memory.accounts[day] = MonitorAccount(

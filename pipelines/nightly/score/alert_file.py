@@ -20,12 +20,12 @@ if TYPE_CHECKING:
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "|", "%")
 
 
-def alert_file(home: Path, day: date) -> Path:
+def alert_file(folder: Path, day: date) -> Path:
     """Where the list of a day is."""
-    return home / "alerts" / f"{day}.csv"
+    return folder / "alerts" / f"{day}.csv"
 
 
-def write_alert_file(home: Path, day: date, alerts: pa.Table) -> Path:
+def write_alert_file(folder: Path, day: date, alerts: pa.Table) -> Path:
     """Write the day's rows of `alerts` (first rank first) as CSV, UTF-8 with a header, in one move.
 
     Times are ISO 8601 in UTC. The reasons become columns `reason_1`, `reason_1_value`,
@@ -34,7 +34,7 @@ def write_alert_file(home: Path, day: date, alerts: pa.Table) -> Path:
     """
     text = alerts_csv(alerts)
     return write_whole(
-        alert_file(home, day),
+        alert_file(folder, day),
         lambda path: path.write_text(text, encoding="utf-8", newline=""),
         what=f"the alert list of {day}",
     )

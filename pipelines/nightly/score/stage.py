@@ -55,10 +55,11 @@ def score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
     canary for its share of the units.
 
     Replaces these days in `predictions` (one row for each row of features) and `alerts`, and writes
-    the alert lists to `<home>/alerts/<day>.csv`. The releases are loaded once for the whole call. A
-    range that one decides is one commit to each table, up to `ROWS_AT_ONCE` rows. Accounts: rows,
-    alerts, release, model_version, fallback (and why), score_mean, positive_share, units (at the
-    threshold), comparison (with the challenger), gate, inputs.
+    the alert lists to `<home>/<use case>/alerts/<day>.csv`. The releases are loaded once for the
+    whole call. A range that one decides is one commit to each table, up to `ROWS_AT_ONCE` rows.
+
+    Accounts: rows, alerts, release, model_version, fallback (and why), score_mean, positive_share,
+    units (at the threshold), comparison (with the challenger), gate, inputs.
 
     One call scores at a time: a second one waits, and reads the champion when its turn comes.
 
@@ -91,7 +92,7 @@ def _score(run: Run, days: DayRange) -> StageResult[ScoreAccount]:
         lists = _alert_lists(run, contenders, detected_units, by_day)
         versions = _commit(run, scorer, part, scored.predictions, lists, inputs)
         for day in part:
-            write_alert_file(run.settings.home, day, lists[day])
+            write_alert_file(run.folder, day, lists[day])
             accounts[day] = _account(
                 run, contenders, by_day[day], lists[day].num_rows, gates.get(day), inputs
             )

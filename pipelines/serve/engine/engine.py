@@ -94,7 +94,7 @@ class LiveEngine:
     def fall_back(self, requests: Events, reason: str) -> Predictions:
         """The declared rule's answers, at once and without any store; nothing moves."""
         judge = self._judge
-        predictions = judge.by_rule(requests.cents / 100, reason)
+        predictions = judge.by_rule(requests, reason)
         untold = len(judge.names) - len(judge.contenders.champion.feature_names)
         nothing = np.full((len(predictions), len(judge.names)), np.nan)
         unseen = replace(predictions, names=judge.names, features=nothing, untold=untold)

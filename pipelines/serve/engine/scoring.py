@@ -9,11 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from features.context import Context
 from features.definition import FeatureSet
+from features.errors import FeatureError
 from features.feature import Feature
 from features.instants import MICROSECONDS_PER_DAY, day_of
 from features.kernel import Events
+from features.statistics import Statistics
 from features.stream import Values
+from features.values import values as computed
 from pipelines.decisions.alert_list import reasons
 from pipelines.releases.fallback import Fallback, fallback_on
 from pipelines.releases.row_decisions import RULE, RuledRows, decide_rows
@@ -52,6 +56,15 @@ def needed_features(
     for reader in readers:
         names |= dict.fromkeys(reader.feature_names)
     return tuple(stored[name] for name in names)
+
+
+def _no_history(entity: str) -> Statistics:
+    """The rule's column needs none: the declaration of a use case is refused otherwise."""
+    raise FeatureError(
+        "the declared rule needs the history of an entity",
+        expected="a column that the event alone gives",
+        found=entity,
+    )
 
 
 class Judge:
@@ -118,9 +131,13 @@ class Judge:
         )
         return predictions, challenger_scores
 
-    def by_rule(self, amounts: NDArray[np.float64], reason: str) -> Predictions:
-        """The declared rule's answers from the events' amounts alone."""
-        scores = self._rule.score(amounts.reshape(-1, 1))
+    def by_rule(self, requests: Events, reason: str) -> Predictions:
+        """The declared rule's answers, from the events alone: its column needs no state."""
+        (name,) = self._rule.feature_names
+        column = Context(requests.time, requests.cents, _no_history, computed).value(
+            self._use_case.stored_features[name]
+        )
+        scores = self._rule.score(column.astype(np.float64).reshape(-1, 1))
         return Predictions(
             scores=scores,
             decisions=self._rule.reaches_threshold(scores),

@@ -16,7 +16,7 @@ class RuleModel:
     """
 
     column: str
-    """The stored feature whose value the rule scores by."""
+    """The stored feature whose value the rule scores by; one that the event alone gives."""
     scale: Annotated[float, Bounds("", 0, above=True)]
     """The value of the column from which on the score is 1."""
     threshold: Share

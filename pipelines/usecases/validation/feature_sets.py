@@ -6,7 +6,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 
-from features.definition import EventSchema, Feature, FeatureSet
+from features.definition import EventSchema, Feature, FeatureSet, RequestAmount
 from features.feature import EntityFeature
 from pipelines.usecases.feeds import DAY, Feed
 from pipelines.usecases.policies.label import LabelPolicy
@@ -91,6 +91,10 @@ def _check_feature(
         entities = [entity.name for entity in schema.entities]
         problems.at("entity").require_name(feature.entity, entities, "an entity of the schema")
         problems.at("delay_days").look(_check_label_delay, feature, label)
+    if isinstance(feature, RequestAmount):
+        problems.at("column").require_name(
+            feature.column, [schema.amount], "the schema's column of amounts"
+        )
     taken = {DAY, schema.id, schema.time, *schema.keys}
     problems.at("name").require(
         feature.name not in taken, "a name that no key or time has", feature.name

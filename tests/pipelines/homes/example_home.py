@@ -46,7 +46,7 @@ def run_day(settings: Settings, day: date) -> None:
     """A day as a command runs it: it arrives, its rows come into the lake, the ledger says so."""
     act(settings)
     content = f"{day} of {settings.home.name}".encode()
-    folder = settings.home / "landing" / "transactions" / str(day)
+    folder = settings.home / "landing" / "fraud" / "transactions" / str(day)
     _write(folder / "part-0.parquet", content.decode())
     files = [{"name": "part-0.parquet", "rows": 1, "sha256": hashlib.sha256(content).hexdigest()}]
     _write(folder / "_MANIFEST.json", json.dumps({"files": files}))

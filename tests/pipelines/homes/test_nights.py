@@ -66,7 +66,7 @@ def run_in(settings: Settings) -> Run:
 def night(settings: Settings) -> None:
     """The next day arrives and goes through every stage."""
     run = run_in(settings)
-    land(Landing.of(settings), AS_OF, events(AS_OF, EVENTS, start=1_000_000))
+    land(Landing.of(settings, "fraud"), AS_OF, events(AS_OF, EVENTS, start=1_000_000))
     ingest(run, NIGHT)
     build_features(run, NIGHT)
     materialize(run, NIGHT)

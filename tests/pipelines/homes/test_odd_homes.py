@@ -147,7 +147,7 @@ def test_spark_reads_landed_files_where_no_checksum_lies_beside_them(tmp_path: P
     """
     settings = Settings.build(home=tmp_path / "my home")
     feed = load("fraud").events
-    landing = Landing.of(settings)
+    landing = Landing.of(settings, "fraud")
     day = date(2026, 11, 7)
     rows = pa.table({column.name: [] for column in feed.columns})
     for file_format in ("parquet", "csv.gz"):

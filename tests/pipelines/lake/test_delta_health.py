@@ -328,7 +328,9 @@ def test_a_stale_checksum_of_a_whole_data_file_is_named_and_taken_away(
 def test_stale_checksums_in_the_landing_zone_are_taken_away_and_none_is_lost(
     settings: Settings, command: Callable[..., tuple[int, str, str]]
 ) -> None:
-    files = [Path(settings.landing) / "transactions" / day / "part-0.parquet" for day in DAYS]
+    files = [
+        Path(settings.landing) / "fraud" / "transactions" / day / "part-0.parquet" for day in DAYS
+    ]
     for number, file in enumerate(files):
         file.parent.mkdir(parents=True)
         file.write_bytes(b"some rows")

@@ -28,7 +28,7 @@ def run(settings: Settings) -> Run:
     made = Run(settings, load("fraud"), run_id="r", actor="test", clock=lambda: AT)
     for day in DAYS:
         for feed in FEEDS:
-            Landing.of(settings).write_day(feed, day, [pa.table({"a": [1, 2, 3]})])
+            Landing.of(settings, "fraud").write_day(feed, day, [pa.table({"a": [1, 2, 3]})])
         account = ingest_account(feeds={feed: {"rows_in": 3} for feed in FEEDS})
         made.ledger.record_stage(day, account, "done", run_id="r", at=AT)
     return made
@@ -45,7 +45,7 @@ def test_days_that_are_as_they_were_ingested_are_not_named(run: Run) -> None:
 
 
 def test_files_that_are_gone_or_changed_are_named_by_day(run: Run) -> None:
-    folders = [Path(run.settings.landing) / "transactions" / str(day) for day in DAYS]
+    folders = [Path(run.landing.address) / "transactions" / str(day) for day in DAYS]
     (folders[0] / "_MANIFEST.json").unlink()
     (folders[1] / "part-0.parquet").unlink()
     part = folders[2] / "part-0.parquet"
@@ -60,14 +60,14 @@ def test_files_that_are_gone_or_changed_are_named_by_day(run: Run) -> None:
 
 
 def test_a_file_that_was_only_copied_is_the_same(run: Run) -> None:
-    part = Path(run.settings.landing) / "transactions" / str(DAYS[0]) / "part-0.parquet"
+    part = Path(run.landing.address) / "transactions" / str(DAYS[0]) / "part-0.parquet"
     later = part.stat().st_mtime_ns + 10**12
     os.utime(part, ns=(later, later))
     assert _named(run) == {}
 
 
 def test_other_rows_are_named_and_rows_that_were_deleted_on_purpose_are_not(run: Run) -> None:
-    landing = Landing.of(run.settings)
+    landing = run.landing
     landing.write_day("fraud_reports", DAYS[1], [pa.table({"a": [1, 2]})])
     landing.write_day("fraud_reports", DAYS[2], [pa.table({"a": [1, 2, 3, 4]})])
     assert _named(run) == {

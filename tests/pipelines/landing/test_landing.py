@@ -25,7 +25,7 @@ TABLE = pa.table({"id": pa.array([1, 2, 3], pa.int64()), "note": ["a", "two\nlin
 
 @pytest.fixture
 def landing(settings: Settings) -> Landing:
-    return Landing.of(settings)
+    return Landing.of(settings, "fraud")
 
 
 @pytest.fixture
@@ -186,7 +186,7 @@ def test_a_feed_is_a_word_and_never_a_path(landing: Landing, feed: str) -> None:
 
 def test_a_folder_that_cannot_be_written_is_named(settings: Settings, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
-    landing = Landing.of(settings.model_copy(update={"landing": str(tmp_path / "file")}))
+    landing = Landing.of(settings.model_copy(update={"landing": str(tmp_path / "file")}), "fraud")
     with pytest.raises(StoreError) as caught:
         landing.write_day(FEED, DAY, [TABLE])
     assert str(tmp_path / "file") in caught.value.where

@@ -17,7 +17,7 @@ from tests.object_store import REGION, make_bucket, s3
 
 DAY = date(2026, 11, 7)
 FEED = "transactions"
-KEY = f"zone/landing/{FEED}/{DAY}"
+KEY = f"zone/landing/fraud/{FEED}/{DAY}"
 TABLE = pa.table({"id": pa.array(range(2_000), pa.int64())})
 
 
@@ -38,7 +38,7 @@ def bucket(endpoint: str) -> Iterator[object]:
 @pytest.fixture
 def landing(bucket: object, endpoint: str, settings: Settings) -> Landing:
     place = {"landing": "s3://bank/zone/landing", "s3_endpoint": endpoint, "s3_region": REGION}
-    return Landing.of(settings.model_copy(update=place))
+    return Landing.of(settings.model_copy(update=place), "fraud")
 
 
 def test_a_day_goes_to_the_bucket_and_comes_back_verified(
@@ -87,13 +87,13 @@ def test_a_missing_bucket_is_a_matter_of_configuration(
 ) -> None:
     place = {"landing": "s3://no-such-bucket/x", "s3_endpoint": endpoint, "s3_region": REGION}
     with pytest.raises(ConfigurationError, match="NoSuchBucket"):
-        Landing.of(settings.model_copy(update=place)).arrival(FEED, DAY)
+        Landing.of(settings.model_copy(update=place), "fraud").arrival(FEED, DAY)
 
 
 def test_a_store_that_does_not_answer_may_be_tried_again(bucket, settings: Settings) -> None:
     place = {"landing": "s3://bank/x", "s3_endpoint": "http://127.0.0.1:1"}
     with pytest.raises(StoreError, match=r"127\.0\.0\.1:1"):
-        Landing.of(settings.model_copy(update=place)).arrival(FEED, DAY)
+        Landing.of(settings.model_copy(update=place), "fraud").arrival(FEED, DAY)
 
 
 def test_without_credentials_the_message_names_the_variables(
@@ -107,7 +107,8 @@ def test_without_credentials_the_message_names_the_variables(
     landing = Landing.of(
         settings.model_copy(
             update={"landing": "s3://bank/x", "s3_endpoint": endpoint, "s3_region": REGION}
-        )
+        ),
+        "fraud",
     )
     with pytest.raises(ConfigurationError, match="AWS_ACCESS_KEY_ID"):
         landing.arrival(FEED, DAY)
@@ -116,4 +117,4 @@ def test_without_credentials_the_message_names_the_variables(
 @pytest.mark.parametrize("address", ["s3://", "s3://UPPER/x", "s3://a", "s3:///x"])
 def test_an_address_that_is_none_is_refused(settings: Settings, address: str) -> None:
     with pytest.raises(ConfigurationError, match="s3://bucket"):
-        Landing.of(settings.model_copy(update={"landing": address}))
+        Landing.of(settings.model_copy(update={"landing": address}), "fraud")

@@ -102,8 +102,8 @@ def test_the_rows_of_the_newest_day_go_and_an_earlier_one_is_refused(
     for day in days:
         for stage in ("ingest", "features"):
             run.ledger.record_stage(day, account_of(stage, {}), "done", run_id="r", at=run.clock())
-    (run.settings.home / "alerts").mkdir(exist_ok=True)
-    listed = run.settings.home / "alerts" / f"{days[2]}.csv"
+    (run.folder / "alerts").mkdir(parents=True, exist_ok=True)
+    listed = run.folder / "alerts" / f"{days[2]}.csv"
     listed.write_text("x")
     with pytest.raises(UsageError, match="later days were computed"):
         withdraw(run, days[0], reason="x")

@@ -44,7 +44,7 @@ def test_nights_in_any_order_give_the_tables_of_one_bulk_run(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     bulk = make_run()
-    land_days(Landing.of(bulk.settings))
+    land_days(bulk.landing)
     days = DayRange(day(0), day(LENGTH - 1))
     ingest(bulk, days)
     build_features(bulk, days)

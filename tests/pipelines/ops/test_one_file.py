@@ -36,4 +36,4 @@ def test_every_page_is_in_it_and_links_stay_inside(settings: Settings, tmp_path:
     } <= anchors
     assert {address.removeprefix("#") for address in parsed.addresses} <= anchors
     assert path.stat().st_size < 2_000_000
-    assert write_report(run) == report_path(settings.home)
+    assert write_report(run) == report_path(run.folder)

@@ -83,7 +83,7 @@ def _cards(run: Run) -> dict[str, str]:
 
 def test_a_page_tells_override_incident_states_and_moves(run: Run, ids: list[str]) -> None:
     assert refresh_release_pages(run, _cards(run)) == ()
-    path = release_page_path(run.settings.home, ids[1])
+    path = release_page_path(run.folder, ids[1])
     page = _Page(path)
     assert page.headings == [
         "Since it was made",
@@ -107,7 +107,7 @@ def test_a_page_tells_override_incident_states_and_moves(run: Run, ids: list[str
 
 def test_sections_without_content_are_left_out(run: Run, ids: list[str]) -> None:
     refresh_release_pages(run, _cards(run))
-    page = _Page(release_page_path(run.settings.home, ids[2]))
+    page = _Page(release_page_path(run.folder, ids[2]))
     assert page.headings == ["Since it was made", "States", "Purpose"]
 
 
@@ -116,7 +116,7 @@ def test_a_page_follows_moves_and_resolved_incidents(run: Run, ids: list[str]) -
     run.ledger.settle_incident("guardrail", ids[1], resolution="looked at", at=AT, actor="ben")
     rollback(run, reason="nonsense")
     refresh_release_pages(run)
-    path = release_page_path(run.settings.home, ids[1])
+    path = release_page_path(run.folder, ids[1])
     assert _Page(path).headings == [
         "Since it was made",
         "Overrides",
@@ -167,7 +167,7 @@ def test_override_and_incident_are_shown_wherever_the_release_is(run: Run, ids: 
 
 
 def test_a_full_disk_does_not_undo_a_move(run: Run, ids: list[str]) -> None:
-    reports = run.settings.home / "reports"
+    reports = run.folder / "reports"
     reports.parent.mkdir(exist_ok=True)
     reports.write_text("not a folder")
     assert "not up to date" in refresh_release_pages(run, _cards(run))[0]

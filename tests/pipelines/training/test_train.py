@@ -476,7 +476,7 @@ def test_golden_cases_are_frozen_left_out_and_compared_on(
     assert len(data.frame) == len(DAYS) * ROWS_A_DAY - 7 * ROWS_A_DAY - len(golden.cases)
     with pytest.raises(TransientError, match="not mature"):
         freeze_golden(run, DayRange(AS_OF - timedelta(days=6), AS_OF - timedelta(days=6)), cases=10)
-    place = settings.home / "golden" / golden.version / "cases.parquet"
+    place = settings.home / "fraud" / "golden" / golden.version / "cases.parquet"
     place.write_bytes(place.read_bytes()[:-1])
     with pytest.raises(GoldenError):
         train(run, AS_OF)

@@ -16,6 +16,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from expectations.kinds import CHECK_ARGUMENTS
+from features.definition import RequestAmount
 from pipelines.base.errors import ConfigurationError
 from pipelines.nightly.monitor.diagnosis.causes import TITLES
 from pipelines.nightly.monitor.drift.distances import METHODS
@@ -73,7 +74,8 @@ def test_the_error_says_where_what_and_what_next() -> None:
     assert error.what == "the declaration of use case fraud has 2 problems"
     assert "watch.nulls: expected a number, from 0 to 1; found 2.0" in error.found
     assert (
-        "rule.column: expected a stored feature (did you mean amount?); found amonut" in error.found
+        "rule.column: expected a stored feature that the event alone gives, without history (did"
+        " you mean amount?); found amonut" in error.found
     )
     assert "pipelines/usecases/fraud.py" in error.where
 
@@ -194,3 +196,23 @@ def test_the_checks_that_can_be_declared_are_those_of_great_expectations() -> No
         fields = getattr(gxe, kind).__fields__
         unknown.update(f"{kind}.{name}" for name in arguments if name not in fields)
     assert unknown == Counter()
+
+
+def test_the_rule_scores_by_what_the_event_alone_gives() -> None:
+    with pytest.raises(DeclarationError) as caught:
+        replace(USE_CASE, rule=replace(USE_CASE.rule, column="customer_tx_count_1d"))
+    assert "rule.column: expected a stored feature that the event alone gives" in caught.value.found
+    assert replace(USE_CASE, rule=replace(USE_CASE.rule, column="is_night")).rule.column
+
+
+def test_the_feature_of_the_amount_bears_the_name_of_its_column() -> None:
+    baseline = USE_CASE.feature_sets["baseline"]
+    others = [feature for feature in baseline.features if not isinstance(feature, RequestAmount)]
+    amount = next(feature for feature in baseline.features if isinstance(feature, RequestAmount))
+    assert "column" not in amount.declaration(), "digests of earlier versions stay as they were"
+    renamed = replace(amount, column="value")
+    assert (renamed.name, renamed.declaration()["column"]) == ("value", "value")
+    wrong = replace(baseline, features=(renamed, *others))
+    with pytest.raises(DeclarationError) as caught:
+        replace(USE_CASE, feature_sets={**USE_CASE.feature_sets, "baseline": wrong})
+    assert "feature_sets[baseline].[value].column" in caught.value.found.replace("][", "].[")

@@ -13,16 +13,16 @@ from pipelines.nightly.monitor.diagnosis.diagnosis import Diagnosis
 log = logging.getLogger("tollgate.watch")
 
 
-def tell(diagnosis: Diagnosis, *, explained_by: Sequence[str] = ()) -> None:
+def tell(diagnosis: Diagnosis, *, use_case: str, explained_by: Sequence[str] = ()) -> None:
     """Put the diagnosis into the log, as loudly as its severity; `explained_by` are features that
     moved the scores.
     """
     if diagnosis.severity != "none":
         level = logging.WARNING if diagnosis.severity in ("ticket", "page") else logging.INFO
-        log.log(level, "\n%s", told(diagnosis, explained_by=explained_by))
+        log.log(level, "\n%s", told(diagnosis, use_case=use_case, explained_by=explained_by))
 
 
-def told(diagnosis: Diagnosis, *, explained_by: Sequence[str] = ()) -> str:
+def told(diagnosis: Diagnosis, *, use_case: str = "", explained_by: Sequence[str] = ()) -> str:
     """What was found of which day, the evidence, what it means, the next command, the runbook."""
     return log_block(
         {
@@ -33,5 +33,6 @@ def told(diagnosis: Diagnosis, *, explained_by: Sequence[str] = ()) -> str:
             "means": diagnosis.consequence,
             "next": diagnosis.next_step,
             "runbook": diagnosis.runbook,
-        }
+        },
+        use_case=use_case,
     )

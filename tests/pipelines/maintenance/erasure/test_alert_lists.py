@@ -40,7 +40,9 @@ def home_with(tmp_path: Path, **files: bytes) -> Path:
 
 
 def delete(home: Path, *, dry_run: bool = False, subject: Subject = SUBJECT) -> Rows:
-    return delete_from_alert_lists(home, subject, dry_run=dry_run, event_columns=EVENT_COLUMNS)
+    return delete_from_alert_lists(
+        home, home, subject, dry_run=dry_run, event_columns=EVENT_COLUMNS
+    )
 
 
 @pytest.mark.parametrize(
@@ -224,9 +226,9 @@ def test_a_list_is_deleted_by_the_day_that_its_name_or_its_rows_say(tmp_path: Pa
     }
     home = home_with(tmp_path, **files)
     first = date(2026, 11, 4)
-    counted = delete_old_rows(home, first, dry_run=True)
+    counted = delete_old_rows(home, home, first, dry_run=True)
     assert {path.name: path.read_bytes() for path in (home / "alerts").iterdir()} == files
-    done = delete_old_rows(home, first, dry_run=False)
+    done = delete_old_rows(home, home, first, dry_run=False)
     assert done == counted
     assert set(done.by_file) == {
         "2026-11-02.csv",

@@ -11,7 +11,6 @@ from datetime import timedelta
 import pytest
 
 from pipelines.accounts.audit import DeletionDetail
-from pipelines.landing.landing import Landing
 from pipelines.maintenance.erasure.by_age import delete_by_age, unread_of
 from pipelines.run import Run
 from pipelines.usecases.policies.retention import RetentionPolicy
@@ -27,17 +26,17 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
     run = make_run()
     run = replace(run, use_case=replace(run.use_case, retention=RetentionPolicy(days=KEPT)))
     store(run, make_world(3, rows=60))
-    landing, home = Landing.of(run.settings), run.settings.home
+    landing, folder = run.landing, run.folder
     days = [FIRST + timedelta(days=n) for n in range(3)]
     for day in days:
         land(landing, day, events(day, 2))
-    for folder, ending in (("alerts", ".csv"), ("reports", ".html"), ("reports", "-drift.html")):
-        (home / folder).mkdir(exist_ok=True)
+    for kind, ending in (("alerts", ".csv"), ("reports", ".html"), ("reports", "-drift.html")):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
         for day in days:
-            (home / folder / f"{day}{ending}").write_text("x")
-    (home / "reports" / "index.html").write_text("x")
-    (home / "alerts" / "old.xlsx").write_bytes(b"PK\x03\x04\0")
-    (home / "reports" / "old.pdf").write_text("x")
+            (folder / kind / f"{day}{ending}").write_text("x")
+    (folder / "reports" / "index.html").write_text("x")
+    (folder / "alerts" / "old.xlsx").write_bytes(b"PK\x03\x04\0")
+    (folder / "reports" / "old.pdf").write_text("x")
     versions = run.lake.versions(["features", "transactions"])
 
     counted = delete_by_age(run, TODAY, dry_run=True)
@@ -53,19 +52,19 @@ def test_what_is_older_than_its_days_goes_and_nothing_else(make_run: Callable[..
         n: part.deleted for n, part in deleted.items()
     }
     assert [unread_file.path for unread_file in unread_of(deleted)] == [
-        "alerts/old.xlsx",
-        "reports/old.pdf",
+        "fraud/alerts/old.xlsx",
+        "fraud/reports/old.pdf",
     ]
     assert unread_of(deleted) == unread_of(counted)
     left = run.lake.read("features").groupBy("day").count().toArrow().to_pylist()
     assert sorted((row["day"], row["count"]) for row in left) == [(day, 60) for day in days[1:]]
     assert run.lake.version("transactions") == versions["transactions"]
     assert landing.days("transactions") == days[1:]
-    assert sorted(path.name for path in (home / "alerts").iterdir()) == [
+    assert sorted(path.name for path in (folder / "alerts").iterdir()) == [
         f"{days[2]}.csv",
         "old.xlsx",
     ]
-    assert len(list((home / "reports").iterdir())) == 8
+    assert len(list((folder / "reports").iterdir())) == 8
     detail = run.ledger.audit_entries(DeletionDetail)[0].detail
     assert detail.tables["features"].to_json() == deleted["features"].to_json()
     assert not any(part.deleted for part in delete_by_age(run, TODAY).values())

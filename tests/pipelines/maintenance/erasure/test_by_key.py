@@ -110,7 +110,7 @@ def three_nights(statistics: None, tmp_path_factory: pytest.TempPathFactory) -> 
     """A home after three nights; each test works on a copy of it."""
     home = tmp_path_factory.mktemp("kept") / "home"
     run = at(home)
-    land_days(Landing.of(run.settings))
+    land_days(run.landing)
     night(run, DAYS)
     return home
 
@@ -167,10 +167,10 @@ def people_touch(home: Path) -> None:
     """What stands in a home besides the files of the program: copies of a list, a folder, what a
     killed ingest left.
     """
-    lists = sorted((home / "alerts").glob("*.csv"))
+    lists = sorted((home / "fraud" / "alerts").glob("*.csv"))
     saved = "".join(path.read_text().replace(",", ";") for path in lists)
-    (home / "alerts" / "week.csv").write_bytes(saved.encode("cp1252"))
-    (home / "alerts" / "week.xlsx").write_bytes(b"PK\x03\x04 no matter what")
+    (home / "fraud" / "alerts" / "week.csv").write_bytes(saved.encode("cp1252"))
+    (home / "fraud" / "alerts" / "week.xlsx").write_bytes(b"PK\x03\x04 no matter what")
     (home / "copies").mkdir()
     (home / "scratch" / "ingest-x").mkdir(parents=True)
     (home / "scratch" / "ingest-x" / "part-0.csv").write_text(f"customer_id\n{CARD}\n")
@@ -243,7 +243,10 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
         2,
         ("scratch/ingest-x",),
     )
-    assert [unread_file.path for unread_file in counted.unread] == ["alerts/week.xlsx", "copies"]
+    assert [unread_file.path for unread_file in counted.unread] == [
+        "copies",
+        "fraud/alerts/week.xlsx",
+    ]
 
     with failing(by_key, "delete_where", lambda lake, table, *_: table == "transactions"):
         delete_units(run, [str(CARD)], reason=WHY)
@@ -262,7 +265,7 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
 
     assert stale_days(run) == {}
     assert ingest(run, DAYS).accounts[day(2)].changed_days == ()
-    land(Landing.of(run.settings), day(3), events(day(3), 60))
+    land(run.landing, day(3), events(day(3), 60))
     night(run, DayRange.single(day(3)))
     assert len(rows(run, "features")) == len(before["features"]) + 60
     assert found_in(home) == []

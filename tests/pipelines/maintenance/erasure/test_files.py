@@ -39,10 +39,10 @@ def put(home: Path, *names: str) -> None:
 OURS = (
     "ledger.sqlite-wal",
     "mlflow.sqlite",
-    "reports/2026-11-02.html",
-    "reports/2026-11-02-drift.html",
-    "reports/index.html",
-    "reports/releases/fraud-20261102-0a.html",
+    "fraud/reports/2026-11-02.html",
+    "fraud/reports/2026-11-02-drift.html",
+    "fraud/reports/index.html",
+    "fraud/reports/releases/fraud-20261102-0a.html",
     "keys/ids.key",
     "backups/ledger-2026-11-02.jsonl.gz",
     "serving/keys.json",
@@ -63,8 +63,8 @@ STRANGE = (
     "alerts-old.csv",
     "ledger.sqlite.bak",
     "old lists/a.csv",
-    "reports/week.xlsx",
-    "reports/2026-11-02.html~",
+    "fraud/reports/week.xlsx",
+    "fraud/reports/2026-11-02.html~",
     "keys/cards.txt",
     "keys/trusted/a.txt",
     "backups/ledger.tar",
@@ -84,15 +84,18 @@ def test_what_no_part_of_the_product_has_written_is_named(run: Run) -> None:
     put(home, *OURS)
     assert unknown_files(run) == []
     put(home, *STRANGE)
-    (home / "reports" / "linked.html").symlink_to(home / "mlflow.sqlite")
+    (home / "fraud" / "reports" / "linked.html").symlink_to(home / "mlflow.sqlite")
     named = [file.path for file in unknown_files(run)]
     assert named == sorted(
-        [*(name.replace("old lists/a.csv", "old lists") for name in STRANGE), "reports/linked.html"]
+        [
+            *(name.replace("old lists/a.csv", "old lists") for name in STRANGE),
+            "fraud/reports/linked.html",
+        ]
     )
 
 
 def test_what_imports_keep_of_the_card_goes_and_the_claims_of_others_stay(run: Run) -> None:
-    claims = Claims.of(run.settings.home, "transactions")
+    claims = Claims.of(run.folder, "transactions")
     days = [date(2026, 11, 2), date(2026, 11, 3)]
     keys = ["1", "11", "627,x,2026-11-02", "8,x,2026-11-02"]
     rows = [{"key": key, "source": "bank.csv", "label": 0, "due": None} for key in keys]
@@ -100,16 +103,16 @@ def test_what_imports_keep_of_the_card_goes_and_the_claims_of_others_stay(run: R
         claims.write(day, pa.Table.from_pylist(rows, schema=SCHEMA))
     put(
         run.settings.home,
-        "imports/transactions/2026-11-04.parquet",
-        "imports/transactions/copy.csv",
+        "fraud/imports/transactions/2026-11-04.parquet",
+        "fraud/imports/transactions/copy.csv",
     )
     assert sum(delete_from_imports(run, SUBJECT, dry_run=True).by_file.values()) == 4
     deleted = delete_from_imports(run, SUBJECT, dry_run=False)
     assert sum(deleted.by_file.values()) == 4
     assert [unread_file.path for unread_file in deleted.unread] == [
-        "imports/transactions/2026-11-04.parquet"
+        "fraud/imports/transactions/2026-11-04.parquet"
     ]
-    assert [file.path for file in unknown_files(run)] == ["imports/transactions/copy.csv"]
+    assert [file.path for file in unknown_files(run)] == ["fraud/imports/transactions/copy.csv"]
     assert claims.read(days[0])["key"].to_pylist() == ["11", "8,x,2026-11-02"]
     assert delete_old_claims(run, days[1], dry_run=False) == 1
     assert claims.days() == [days[1], date(2026, 11, 4)]
@@ -119,18 +122,18 @@ def test_a_damaged_golden_set_is_named_and_the_case_goes_from_the_others(run: Ru
     home = run.settings.home
     cases = pd.DataFrame({"customer_id": [627, 8], "label": [1.0, 0.0]})
     for name in ("good", "damaged", "cut"):
-        write_golden(home, name, cases, {"features": {}})
-    (home / "golden" / "damaged" / "manifest.json").write_bytes("{geprüft".encode("cp1252"))
-    (home / "golden" / "cut" / "cases.parquet").write_bytes(b"PAR1")
-    put(home, "golden/cases.xlsx", "golden/good copy/cases.parquet")
+        write_golden(run.folder, name, cases, {"features": {}})
+    (run.folder / "golden" / "damaged" / "manifest.json").write_bytes("{geprüft".encode("cp1252"))
+    (run.folder / "golden" / "cut" / "cases.parquet").write_bytes(b"PAR1")
+    put(home, "fraud/golden/cases.xlsx", "fraud/golden/good copy/cases.parquet")
     for dry_run in (True, False):
         deleted = delete_from_golden_sets(run, SUBJECT, dry_run=dry_run)
         assert deleted.by_file == {"good": 1}
         assert {unread_file.path for unread_file in deleted.unread} == {
-            "golden/cases.xlsx",
-            "golden/cut",
-            "golden/damaged",
-            "golden/good copy",
-            "golden/good copy/cases.parquet",
+            "fraud/golden/cases.xlsx",
+            "fraud/golden/cut",
+            "fraud/golden/damaged",
+            "fraud/golden/good copy",
+            "fraud/golden/good copy/cases.parquet",
         }
-    assert not (home / "golden" / "good").exists()
+    assert not (run.folder / "golden" / "good").exists()

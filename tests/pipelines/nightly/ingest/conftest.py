@@ -19,4 +19,4 @@ def run(make_run: Callable[..., Run]) -> Run:
 @pytest.fixture
 def landing(run: Run) -> Landing:
     """The landing zone of that run."""
-    return Landing.of(run.settings)
+    return run.landing

@@ -15,7 +15,6 @@ from pipelines.base.days import DayRange
 from pipelines.importing.conversion.source import Source
 from pipelines.importing.landed.days import import_days
 from pipelines.importing.mapping.definition import Mapping, parse_mapping
-from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest.stage import ingest
 from pipelines.run import Run
 from pipelines.usecases.registry import load
@@ -80,7 +79,7 @@ def test_each_is_quarantined_under_its_rule(
     run = make_run()
     write(tmp_path / "source")
     source = Source(tmp_path / "source", mapping(keyed), FRAUD.events, b"k" * 40)
-    list(import_days(Landing.of(run.settings), source, FRAUD, DAY))
+    list(import_days(run.landing, source, FRAUD, DAY))
     account = ingest(run, DAY).accounts[DAY.first]
     # `0042` alone is an id as good as any other where ids may be text.
     expected = Counter(rule for number, (_, _, rule) in BAD.items() if not (keyed and number == 50))

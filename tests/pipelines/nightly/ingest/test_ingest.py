@@ -87,7 +87,7 @@ def test_a_home_of_any_name_and_checksums_that_somebody_left_change_nothing(
 ) -> None:
     home = tmp_path / "my home%20 a?b #'ü [1]"
     run = make_run(**dict(Settings.build(home=home, spark_cores=1)))
-    landing = Landing.of(run.settings)
+    landing = run.landing
     rows = events(D, 20)
     land(landing, D, rows[:10], rows[10:])
     land(landing, D, reports(D, [5]), feed="fraud_reports")

@@ -23,7 +23,6 @@ import pytest
 
 from pipelines.base.days import DayRange
 from pipelines.base.settings import CHECKOUT, Settings
-from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest import ingest
 from pipelines.run import Run
 from tests.conftest import JAVA_OPTIONS
@@ -51,7 +50,7 @@ def ready(thorough: bool, request: pytest.FixtureRequest) -> Iterator[Run]:
     run = request.getfixturevalue("make_run")()
     setting = "spark.databricks.delta.properties.defaults.checkpointInterval"
     run.spark.conf.set(setting, "1")
-    landing, rows = Landing.of(run.settings), events(day(0), 400)
+    landing, rows = run.landing, events(day(0), 400)
     rows[5]["amount"] = Decimal("-1.00")
     land(landing, day(0), rows)
     ingest(run, DayRange.single(day(0)))

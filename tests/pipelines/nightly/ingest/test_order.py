@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, Phase, given, settings, strategies
 
 from pipelines.base.days import DayRange
 from pipelines.base.settings import Settings
-from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest import ingest
 from pipelines.run import Run
 from pipelines.usecases.definition import IngestPolicy
@@ -70,7 +69,7 @@ def landed_world(seed: int, keys: int, days: int = DAYS) -> Landed:
 
 def land_world(run: Run, world: Landed) -> None:
     for on, files in world.items():
-        put(Landing.of(run.settings), on, {name: text_file(rows) for name, rows in files.items()})
+        put(run.landing, on, {name: text_file(rows) for name, rows in files.items()})
 
 
 def lenient(run: Run) -> Run:
@@ -187,7 +186,7 @@ def test_six_files_in_several_orders_one_twice_one_late_have_one_content(
     Random(7).shuffle(orders)
     for attempt, order in enumerate(orders[: 50 if thorough else 2]):
         run = in_home(make_run, tmp_path / str(attempt))
-        landing = Landing.of(run.settings)
+        landing = run.landing
         land(landing, day(0), *(rest[n] for n in order), rest[order[attempt % 5]])
         land(landing, day(2), late)
         counts = {0: (120, 0), 2: (0, 120)}
@@ -212,8 +211,8 @@ def test_a_change_that_the_ledger_has_lost_is_named_again(
     make_run: Callable[..., Run], tmp_path: Path
 ) -> None:
     run = in_home(make_run, tmp_path / "home")
-    land(Landing.of(run.settings), day(0), events(day(0), 50))
-    land(Landing.of(run.settings), day(1), events(day(1), 50))
+    land(run.landing, day(0), events(day(0), 50))
+    land(run.landing, day(1), events(day(1), 50))
     ingest(run, DayRange.single(day(0)))
     forgetful = in_home(make_run, tmp_path / "home", ledger=f"sqlite:///{tmp_path}/other.sqlite")
     account = ingest(forgetful, DayRange.single(day(1))).accounts[day(1)]

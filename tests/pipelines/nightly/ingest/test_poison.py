@@ -14,7 +14,6 @@ import pytest
 
 from pipelines.base.days import DayRange
 from pipelines.base.errors import GateError
-from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest import ingest
 from pipelines.nightly.ingest.contract import contract_problems
 from pipelines.run import Run
@@ -61,7 +60,7 @@ def test_every_kind_of_poison_is_quarantined_under_its_rule(run: Run, tried: Tri
     for row, (values, _) in zip(rows, POISON.values(), strict=False):
         row.update(values)
     short, long = "7,2026-12-12 10:00:00,1", f"8,2026-12-12 10:00:00,1,2,3.00,{CARD}"
-    land_text(Landing.of(run.settings), D, rows, short, long)
+    land_text(run.landing, D, rows, short, long)
     account = ingest(run, DayRange.single(D)).accounts[D]
     bad = len(POISON) + 2
     assert account.feeds["transactions"].to_json() == {
@@ -110,7 +109,7 @@ def as_row(values: tuple[object, ...]) -> dict[str, object]:
 def test_a_card_number_in_a_bad_row_leaves_no_trace(run: Run) -> None:
     rows = [as_text(row) for row in events(D, 400)]
     rows[0]["customer_id"] = f"card {CARD}"
-    landing = Landing.of(run.settings)
+    landing = run.landing
     land_text(landing, D, rows)
     ingest(run, DayRange.single(D))
     for row in rows[:9]:
@@ -140,7 +139,7 @@ def test_a_card_number_in_the_text_of_a_good_row_is_quarantined_and_masked(
     rows[0] = rows[0].replace("paid", "call about 4111 1111 1111 1111 12/27")
     rows[1] = rows[1].replace("paid", f"[{CARD}]")
     rows[2] = rows[2].replace("paid", "4111111111111112 is none")
-    landing = Landing.of(run.settings)
+    landing = run.landing
     header = ",".join([*EVENTS.names, "note"])
     put(
         landing, D, {"part-0.csv.gz": (gzip.compress("\n".join([header, *rows, ""]).encode()), 600)}
@@ -181,7 +180,7 @@ def test_text_that_is_declared_to_be_no_card_number_is_taken(run: Run) -> None:
     ]
     header = ",".join([*EVENTS.names, "note"])
     content = gzip.compress("\n".join([header, *rows, ""]).encode())
-    put(Landing.of(run.settings), D, {"part-0.csv.gz": (content, 20)})
+    put(run.landing, D, {"part-0.csv.gz": (content, 20)})
     assert ingest(run, DayRange.single(D)).accounts[D].accepted == 20
 
 

@@ -14,7 +14,6 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from pipelines.base.days import DayRange, midnight
-from pipelines.landing.landing import Landing
 from pipelines.nightly.ingest import ingest
 from pipelines.run import Run
 from tests.guarantees.plugin import Tried
@@ -67,7 +66,7 @@ def test_every_day_has_all_its_hours_and_rows(
     ranges = ODD_DAYS if thorough else ODD_DAYS[:1]
     days = list(chain.from_iterable(ranges))
     for on in days:
-        land_text(Landing.of(run.settings), on, quarters(on))
+        land_text(run.landing, on, quarters(on))
     for odd in ranges:
         ingest(run, odd)
     rows = table(run)

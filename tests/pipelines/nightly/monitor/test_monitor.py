@@ -131,8 +131,8 @@ def test_a_fortnight_is_watched_in_one_commit_and_only_the_shifted_day_drifts(
     stored = run.ledger.latest("monitor")
     assert stored[LAST].account == account.replaced(policies=dict(run.use_case.policy_digests))
     for day in SCORED:
-        assert (run.settings.home / "reports" / f"{day}.html").stat().st_size > 10_000
-    assert not list((run.settings.home / "reports").glob("*-drift.html"))
+        assert (run.folder / "reports" / f"{day}.html").stat().st_size > 10_000
+    assert not list((run.folder / "reports").glob("*-drift.html"))
 
 
 def test_performance_is_the_oracles_for_days_whose_labels_have_matured(
@@ -265,10 +265,10 @@ def test_evidently_gives_the_same_figures_and_its_page(
     assert {key: value for key, value in alone.to_json().items() if key not in of_the_past} == {
         key: value for key, value in bulk.to_json().items() if key not in of_the_past
     }
-    page = (run.settings.home / "reports" / f"{LAST}-drift.html").read_text()
+    page = (run.folder / "reports" / f"{LAST}-drift.html").read_text()
     assert 'src="http' not in page
     assert "customer_amount_mean_7d" in page
-    ours = (run.settings.home / "reports" / f"{LAST}.html").read_text()
+    ours = (run.folder / "reports" / f"{LAST}.html").read_text()
     assert f'href="{LAST}-drift.html"' in ours
     assert "Drift beyond policy; a training was asked for." in ours
 
@@ -299,7 +299,7 @@ def test_without_a_reference_drift_is_not_judged_and_says_why(run: Run) -> None:
     account = monitor(run, DayRange.single(LAST)).accounts[LAST]
     assert (account.drift.judged, account.retrain.asked) == (False, False)
     assert "bundle" in account.drift.summary
-    assert "Drift was not judged" in (run.settings.home / "reports" / f"{LAST}.html").read_text()
+    assert "Drift was not judged" in (run.folder / "reports" / f"{LAST}.html").read_text()
 
 
 def test_a_day_that_is_not_scored_yet_can_be_tried_again(run: Run) -> None:
@@ -352,7 +352,7 @@ def test_values_that_are_markup_are_inert_on_the_page(run: Run) -> None:
         LAST, ingest_account(reason=evil, rows_in=1, quarantined=1), "refused", run_id=evil, at=AT
     )
     monitor(run, DayRange.single(LAST), evidently=False)
-    page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
+    page = (run.folder / "reports" / f"{LAST}.html").read_text()
     assert "<script" not in page
     assert "&lt;script&gt;" in page
 
@@ -378,7 +378,7 @@ def test_a_day_with_history_is_told_apart_estimated_and_explained(
     assert account.explained, "amounts and their means moved the scores"
     assert 0 <= account.estimate.low <= account.estimate.precision <= account.estimate.high <= 1
     assert account.retrain.asked is True
-    page = (run.settings.home / "reports" / f"{LAST}.html").read_text()
+    page = (run.folder / "reports" / f"{LAST}.html").read_text()
     assert "Inputs moved" in page
     assert f"Runbook: {diagnosis.runbook}" in page
     severities = [

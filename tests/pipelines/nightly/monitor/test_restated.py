@@ -58,7 +58,7 @@ def test_a_correction_of_labels_is_told_and_nothing_else_is_changed(
     first = monitor(run, DayRange.single(BEFORE), evidently=False).accounts[BEFORE]
     decided = run.lake.versions(["predictions", "alerts"])
     _correct_labels(run)
-    page = page_path(run.settings.home, BEFORE)
+    page = page_path(run.folder, BEFORE)
     told_first = page.read_text()
     monitor(run, DayRange.single(LAST), evidently=False)
     again = run.ledger.latest(MonitorAccount, first=BEFORE, last=BEFORE)[BEFORE].account

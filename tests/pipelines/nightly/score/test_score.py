@@ -272,7 +272,7 @@ def test_an_empty_day_is_scored_to_nothing(run: Run, world: World) -> None:
     result = score(run, DayRange(day(9), day(10)))
     assert (result.accounts[day(10)].rows, result.accounts[day(10)].alerts) == (0, 0)
     assert result.accounts[day(9)].rows == 600
-    lines = (run.settings.home / "alerts" / f"{day(10)}.csv").read_text().splitlines()
+    lines = (run.folder / "alerts" / f"{day(10)}.csv").read_text().splitlines()
     assert len(lines) == 1
 
 
@@ -304,7 +304,7 @@ def test_refused_predictions_leave_the_tables_at_their_versions(run: Run, world:
 def test_the_analysts_file_holds_the_ranked_list(run: Run, world: World) -> None:
     release_model(run, world)
     score(run, DayRange.single(day(8)))
-    with (run.settings.home / "alerts" / f"{day(8)}.csv").open(newline="") as file:
+    with (run.folder / "alerts" / f"{day(8)}.csv").open(newline="") as file:
         rows = list(csv.DictReader(file))
     listed = run.lake.read("alerts").orderBy("rank").collect()
     assert [int(row["rank"]) for row in rows] == list(range(1, 21))
@@ -438,7 +438,7 @@ def test_a_day_that_two_score_at_once_is_by_the_release_of_the_later_call(
 
     assert set(run.lake.read("predictions").toPandas()["release"]) == {RELEASE}
     assert set(run.lake.read("alerts").toPandas()["release"]) == {RELEASE}
-    with (run.settings.home / "alerts" / f"{day(7)}.csv").open(newline="") as file:
+    with (run.folder / "alerts" / f"{day(7)}.csv").open(newline="") as file:
         assert {row["release"] for row in csv.DictReader(file)} == {RELEASE}
     account = run.ledger.latest("score")[day(7)]
     assert (account.run_id, account.account.release) == ("by-hand", RELEASE)
