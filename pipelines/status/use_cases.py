@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipelines.accounts.score import ScoreAccount
+from pipelines.base.errors import TollgateError
 from pipelines.base.settings import Settings
 from pipelines.ledger.ledger import Incident, Ledger
 from pipelines.usecases.registry import load_all
@@ -58,7 +59,7 @@ def overviews(settings: Settings) -> list[Overview]:
             owner=None,
             champion=None,
             newest=None,
-            trouble=f"its declaration does not load: {broken.error.what}",
+            trouble=_why_not(broken.error),
         )
         for broken in declared.broken
     ]
@@ -86,6 +87,12 @@ def _overview(name: str, owner: str, settings: Settings, *, ledger_there: bool) 
 def _trouble(incidents: Sequence[Incident]) -> str:
     critical = [incident for incident in incidents if incident.severity == "critical"]
     return "; ".join(incident.summary.splitlines()[0] for incident in critical)
+
+
+def _why_not(error: TollgateError) -> str:
+    """Why a declaration does not load, on one line: what, where, and all that was found."""
+    details = "; ".join(line.strip(" -") for line in error.found.splitlines() if line.strip())
+    return f"{error.what} ({error.where}): {details}"
 
 
 def _has_ledger(settings: Settings) -> bool:

@@ -32,7 +32,8 @@ def test_each_has_its_own_champion_newest_day_and_trouble(
         ledger.report_incident(late, at=AT, actor="test")
         bike, fraud, returns = overviews(settings)
     assert (bike.name, bike.problem, bike.healthy) == ("bike", None, False)
-    assert "does not load" in bike.trouble
+    assert "ModuleNotFoundError: No module named 'nothing_at_all'" in bike.trouble
+    assert "bike.py, line 1" in bike.trouble
     assert (fraud.champion, fraud.newest, fraud.healthy) == (None, None, True)
     assert (returns.champion, returns.newest, returns.owner) == (
         "r1",
@@ -57,7 +58,7 @@ def test_the_command_names_what_is_wrong_and_the_others_are_usable(
     with use_cases_in(tmp_path / "more", returns=like_fraud("returns"), bike="1 / 0"):
         code, out, _ = called(capsys, "usecases")
         assert code == 0
-        assert "bike: its declaration does not load" in out
+        assert "bike.py, line 1): ZeroDivisionError" in " ".join(out.split())
         code, _, err = called(capsys, "-u", "bike", "status")
         assert code != 0
         assert "bike" in err
