@@ -26,17 +26,29 @@ Figure = tuple[str, str, str, Sequence[Sample]]
 """A gauge's name, unit, meaning and samples."""
 
 
-def openmetrics(facts: Facts) -> str:
-    """The exposition; every sample carries the use case, every family its meaning."""
+def openmetrics(*of_use_cases: Facts) -> str:
+    """The exposition; every sample carries its use case, every family its meaning."""
+    families: dict[str, Family] = {}
+    for facts in of_use_cases:
+        for name, unit, meaning, samples in _figures(facts):
+            labelled = [
+                ("", {"use_case": facts.use_case.name, **labels}, value)
+                for labels, value in samples
+            ]
+            earlier = families[name].samples if name in families else ()
+            families[name] = Family(
+                name=f"tollgate_{name}",
+                kind="gauge",
+                unit=unit,
+                meaning=meaning,
+                samples=[*earlier, *labelled],
+            )
+    return exposition(families.values(), {})
+
+
+def _figures(facts: Facts) -> tuple[Figure, ...]:
     of_days = (*_days(facts), *_timely(facts), *_performance(facts), *_served(facts))
-    figures = (*_releases(facts), *_incidents(facts), *of_days)
-    return exposition(map(_gauge, figures), {"use_case": facts.use_case.name})
-
-
-def _gauge(figure: Figure) -> Family:
-    name, unit, meaning, samples = figure
-    points = [("", labels, value) for labels, value in samples]
-    return Family(name=f"tollgate_{name}", kind="gauge", unit=unit, meaning=meaning, samples=points)
+    return (*_releases(facts), *_incidents(facts), *of_days)
 
 
 def _releases(facts: Facts) -> list[Figure]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from markupsafe import Markup
@@ -18,6 +19,7 @@ from pipelines.ops.now import now_content
 from pipelines.ops.release import release_content, releases_content
 from pipelines.ops.scorecard import scorecard_content
 from pipelines.pages.render import render
+from pipelines.status.use_cases import Overview
 
 Content = Callable[[Facts, str], dict[str, Any]]
 
@@ -121,14 +123,39 @@ def fragment(
     return Markup(html)
 
 
-def whole_page(
-    page: Page, facts: Facts, links: Links, *, key: str = "", reader: Reader | None = None
+def overview_page(
+    rows: Sequence[Overview], links: Mapping[str, Links], *, reader: str, at: datetime
 ) -> str:
-    """The page as one HTML document with navigation."""
+    """The first page of several use cases: each with what decides, how far it is, whether it is
+    well.
+
+    `links` lead to the pages of each, by its name; `at` is the time of reading (UTC).
+    """
+    return render(
+        "ops/use_cases.html.j2",
+        rows=[(row, links[row.name].to("") if row.problem else "") for row in rows],
+        made=at,
+        reader=Reader(name=reader),
+    )
+
+
+def whole_page(
+    page: Page,
+    facts: Facts,
+    links: Links,
+    *,
+    key: str = "",
+    reader: Reader | None = None,
+    overview: str = "",
+) -> str:
+    """The page as one HTML document with navigation; `overview` is the address of the list of use
+    cases, where there is one.
+    """
     return render(
         "ops/frame.html.j2",
         title=key or page.title,
         use_case=facts.use_case,
+        overview=overview,
         menu=[
             (entry.title, links.to(entry.name), entry.name == (page.parent or page.name))
             for entry in LISTS

@@ -49,11 +49,15 @@ PAGES = (
 ROUTES = {
     ("get", "/"): "",
     ("get", "/metrics"): "metrics",
+    ("get", "/u/{use_case}"): "u/fraud",
     ("get", "/{name}"): "releases",
     ("get", "/{name}/{key}"): f"days/{LAST}",
     ("post", "/releases/{release}/{action}"): "releases/{release}/rollback",
 }
 """Every route of the app, and a request to it."""
+
+NOT_TWICE = frozenset({"metrics", "u/fraud"})
+"""What is no page of one use case, or its own address already."""
 
 TOKEN = re.compile(r'name="token" value="([^"]+)"')
 
@@ -153,7 +157,7 @@ def _base64(content: bytes) -> str:
 )
 def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
     source = (CHECKOUT / "plugins" / "tollgate_ops" / "app.py").read_text()
-    assert set(re.findall(r'@_router\.([a-z]+)\("([^"]+)"', source)) == ROUTES.keys()
+    assert set(re.findall(r'@_(?:router|over_all)\.([a-z]+)\("([^"]+)"', source)) == ROUTES.keys()
     good, before = site.token("ada"), site.champion
     past = int(time.time()) - 60
     tokens = {
@@ -163,7 +167,9 @@ def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
         "no role": site.token("nina"),
     }
     answers: dict[str, set[int]] = {}
-    for (method, _), path in ROUTES.items():
+    paths = [(method, path) for (method, _), path in ROUTES.items()]
+    paths += [(method, f"u/fraud/{path}") for method, path in paths if path not in NOT_TWICE]
+    for method, path in paths:
         url = f"{site.url}/ops/{path.format(release=before)}"
         assert asked(url, method, headers=bearer(changed(good))).status_code in {
             200,
@@ -190,7 +196,7 @@ def test_every_route_asks_who_is_there(site: Site, tried: Tried) -> None:
     summary = ", ".join(
         f"{who} {'/'.join(map(str, sorted(codes)))}" for who, codes in answers.items()
     )
-    tried(len(ROUTES) * len(tokens) + 1, f"{summary}; the champion stays")
+    tried(len(paths) * len(tokens) + 2, f"{summary}; the champion stays")
 
 
 def bearer(token: str) -> dict[str, str]:
