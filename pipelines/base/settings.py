@@ -142,6 +142,12 @@ class Settings(BaseModel):
         description="events that may be waiting for an answer; beyond, requests get 429",
     )
     serve_max_rows: int = Field(default=4096, ge=1, description="events of one request")
+    serve_use_cases: str = Field(
+        default="",
+        pattern=r"^[a-z0-9_, ]*$",
+        description="use cases that the scorer serves beside the one that commands act on,"
+        " separated by commas; empty: all",
+    )
     serve_max_bytes: int = Field(
         default=4 * 1024**2, ge=1024, description="bytes of the body of one request"
     )

@@ -75,7 +75,7 @@ class Reported:
 
 
 class ScorerClient:
-    """Asks one service.
+    """Asks one service; `use_case` is the one that events are of, the service's first one if empty.
 
     Safe to repeat: an id counts once, so requests that got no answer are sent again.
 
@@ -94,8 +94,10 @@ class ScorerClient:
         timeout: float = 5.0,
         attempts: int = 4,
         ca: Path | str | None = None,
+        use_case: str = "",
     ) -> None:
         self._attempts = attempts
+        self._root = f"/v1/{use_case}" if use_case else "/v1"
         headers = {"authorization": f"Bearer {key}"}
         trusted = ssl.create_default_context(cafile=ca) if url.startswith("https:") else True
         self._http = httpx.Client(
@@ -122,7 +124,7 @@ class ScorerClient:
     ) -> list[Prediction]:
         """Score events in their order."""
         body = msgspec.json.encode({"events": events, "reasons": reasons, "features": features})
-        response = self._post("/v1/score", body, "application/json")
+        response = self._post(f"{self._root}/score", body, "application/json")
         return msgspec.json.decode(response.content, type=Predictions).predictions
 
     def score_table(self, table: Any, *, reasons: bool = False, features: bool = False) -> Any:
@@ -135,20 +137,22 @@ class ScorerClient:
         with pa.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
         options = {"reasons": str(reasons).lower(), "features": str(features).lower()}
-        response = self._post("/v1/score", sink.getvalue().to_pybytes(), ARROW, params=options)
+        response = self._post(
+            f"{self._root}/score", sink.getvalue().to_pybytes(), ARROW, params=options
+        )
         with pa.ipc.open_stream(response.content) as reader:
             return reader.read_all()
 
     def report(self, reports: Sequence[Event]) -> Reported:
         """Tell which events turned out to be positive; a report counts once."""
         response = self._post(
-            "/v1/reports", msgspec.json.encode({"reports": reports}), "application/json"
+            f"{self._root}/reports", msgspec.json.encode({"reports": reports}), "application/json"
         )
         return msgspec.json.decode(response.content, type=Reported)
 
     def release(self) -> dict[str, Any]:
         """What decides now."""
-        return dict(self._request("GET", "/v1/release").json())
+        return dict(self._request("GET", f"{self._root}/release").json())
 
     def ready(self) -> bool:
         """Whether it answers as it should; False also where it cannot be reached."""

@@ -62,13 +62,8 @@ def _not_importable(name: str, error: Exception) -> ConfigurationError:
     )
 
 
-def load(name: str) -> UseCase:
-    """The use case of that name.
-
-    Raises `UsageError` that lists those there are, `DeclarationError` for one that is wrong,
-    `ConfigurationError` for a module that cannot be imported, that declares none, or one of another
-    name: its DAGs, tables and records would go by that.
-    """
+def require_name(name: str) -> None:
+    """Raise `UsageError` that lists the use cases there are for a name that is none of theirs."""
     if name not in names():
         raise UsageError(
             "unknown use case",
@@ -77,6 +72,16 @@ def load(name: str) -> UseCase:
             found=name,
             next_step="choose one of these, or declare it in pipelines/usecases/",
         )
+
+
+def load(name: str) -> UseCase:
+    """The use case of that name.
+
+    Raises `UsageError` that lists those there are, `DeclarationError` for one that is wrong,
+    `ConfigurationError` for a module that cannot be imported, that declares none, or one of another
+    name: its DAGs, tables and records would go by that.
+    """
+    require_name(name)
     try:
         use_case = getattr(import_module(f"pipelines.usecases.{name}"), "USE_CASE", None)
     except FeatureError as error:

@@ -7,7 +7,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -19,9 +19,10 @@ import httpx
 from pipelines.base.settings import Settings
 from pipelines.serve.client import ScorerClient
 from pipelines.serve.http import access
-from pipelines.serve.http.server import build, serve
+from pipelines.serve.http.server import Beside, build, serve
 from pipelines.serve.http.service import Service
 from pipelines.serve.predictions import Engine
+from pipelines.usecases.definition import UseCase
 from pipelines.usecases.registry import load
 from tests.serve.small_engine import SmallEngine
 
@@ -57,10 +58,11 @@ def served(
     engine: Engine | None = None,
     *,
     opened: Callable[[], Engine] | None = None,
+    beside: Sequence[tuple[UseCase, Callable[[], Engine]]] = (),
     **changes: Any,
 ) -> Iterator[Served]:
     """The service, answering until the block ends; `changes` are settings without their
-    `serve_`.
+    `serve_`, `beside` other use cases with what opens their engines.
     """
     changes = {"drain_seconds": 2.0, "deadline_ms": 60_000.0, **changes}
     named = {f"serve_{name}": value for name, value in changes.items()}
@@ -79,7 +81,8 @@ def served(
         ended = asyncio.Event()
         begun.extend([service, asyncio.get_running_loop(), ended])
         asyncio.get_running_loop().call_later(0.05, ready.set)
-        await serve(service, settings, listener, opened or (lambda: engine), ended)
+        others = [Beside(build(settings, other, worker=0), opens) for other, opens in beside]
+        await serve(service, settings, listener, opened or (lambda: engine), ended, others)
 
     thread = threading.Thread(target=lambda: asyncio.run(live()), daemon=True)
     thread.start()

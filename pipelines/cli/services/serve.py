@@ -41,19 +41,32 @@ def add_key(
         list[str],
         typer.Option("--role", help="scorer (score, report) or reader (release, metrics)"),
     ],
+    use_case: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--use-case", help="a use case that it is for (default: the one that commands act on)"
+        ),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Make a key and print it, this once; it is valid within a second, without a restart."""
+    """Make a key and print it, this once; it is valid within a second, without a restart.
+
+    It is for one use case, or for those that --use-case names.
+    """
     from pipelines.base.settings import Settings
     from pipelines.cli.output import print_json
     from pipelines.run import utc_now
     from pipelines.serve.http import access
+    from pipelines.usecases.registry import require_name
 
-    token = access.add(
-        Settings.from_environment(), name, role, made_at=utc_now().isoformat(timespec="seconds")
-    )
+    settings = Settings.from_environment()
+    allowed = use_case or [settings.use_case]
+    for each in allowed:
+        require_name(each)
+    made_at = utc_now().isoformat(timespec="seconds")
+    token = access.add(settings, name, role, made_at=made_at, use_cases=allowed)
     if as_json:
-        print_json({"name": name, "roles": role, "key": token})
+        print_json({"name": name, "roles": role, "use_cases": allowed, "key": token})
     else:
         print(token)
 
@@ -66,11 +79,21 @@ def list_keys(as_json: AsJson = False) -> None:
 
     keys = access.read(access.keys_file(Settings.from_environment()))
     if as_json:
-        kept = ("name", "roles", "made_at", "rows_per_second", "burst_rows")
+        kept = ("name", "roles", "use_cases", "made_at", "rows_per_second", "burst_rows")
         print_json([{name: getattr(key, name) for name in kept} for key in keys])
     else:
-        rows = [[key.name, ", ".join(key.roles), key.made_at, _rate(key)] for key in keys]
-        print_table("keys of the online scorer", ["name", "roles", "made at", "rows"], rows)
+        rows = [
+            [
+                key.name,
+                ", ".join(key.roles),
+                ", ".join(key.use_cases) or "all",
+                key.made_at,
+                _rate(key),
+            ]
+            for key in keys
+        ]
+        columns = ["name", "roles", "use cases", "made at", "rows"]
+        print_table("keys of the online scorer", columns, rows)
 
 
 def limit_key(

@@ -35,7 +35,7 @@ _RELEASES = (r"[^/]+/[a-z_]+\.(ubj|json|parquet|sig)",)
 _SERVING = (
     r"keys\.json",
     r"first-key",
-    r"figures/[^/]+\.json",
+    r"figures/[^/]+/[^/]+\.json",
     r"journal/[^/]+/([a-z][a-z_-]*(\.(json|id|lock))?|\d{12}\.journal)",
     rf"answers/[^/]+/(lock|(open|closed)/(lock|[^/]+\.arrows(\.damaged)?)|day={_DAY}/hour=\d\d/[^./][^/]*\.parquet)",
 )

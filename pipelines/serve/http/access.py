@@ -43,7 +43,8 @@ class Key(
     """A key as it is kept: its name, roles, SHA-256 (hex) and when it was made (ISO 8601, UTC).
 
     `rows_per_second` is what it may send over time, None without a limit, and `burst_rows` what it
-    may send at once, None for a second's worth: all processes of a machine together.
+    may send at once, None for a second's worth: all processes of a machine together. `use_cases`
+    are those that it is for; none named, all of them.
     """
 
     name: str
@@ -52,6 +53,7 @@ class Key(
     made_at: str
     rows_per_second: Annotated[float, msgspec.Meta(gt=0)] | None = None
     burst_rows: Annotated[int, msgspec.Meta(ge=1)] | None = None
+    use_cases: tuple[str, ...] = ()
 
 
 class Keys:
@@ -80,9 +82,9 @@ class Keys:
                 LOGGER.error("nobody is let in: %s", error)
             self._problem = str(error)
 
-    def allow(self, authorization: bytes, roles: Sequence[str]) -> Key:
+    def allow(self, authorization: bytes, roles: Sequence[str], *, use_case: str) -> Key:
         """The key of an `Authorization` header; raises `RefusalError`: 401 without one, 403 without
-        such a role.
+        such a role, or for another use case.
         """
         scheme, _, token = authorization.partition(b" ")
         valid_key = None
@@ -110,6 +112,15 @@ class Keys:
                 expected=f"the role {' or '.join(roles)}",
                 found=", ".join(valid_key.roles) or "none",
                 next_step="ask with another key",
+            )
+        if valid_key.use_cases and use_case not in valid_key.use_cases:
+            raise RefusalError(
+                "the key is for another use case",
+                status=403,
+                kind="forbidden",
+                expected=f"a key for {use_case}",
+                found=f"one for {', '.join(valid_key.use_cases)}",
+                next_step=f"make one: tollgate -u {use_case} serve keys add NAME --role scorer",
             )
         return valid_key
 
@@ -142,8 +153,15 @@ def read(path: Path) -> tuple[Key, ...]:
         ) from error
 
 
-def add(settings: Settings, name: str, roles: Sequence[str], *, made_at: str) -> str:
-    """Make a key and return it; it is told this once.
+def add(
+    settings: Settings,
+    name: str,
+    roles: Sequence[str],
+    *,
+    made_at: str,
+    use_cases: Sequence[str] = (),
+) -> str:
+    """Make a key and return it; it is told this once. It is for `use_cases`, or for all.
 
     Raises `UsageError` for a name that is taken or no name.
     """
@@ -161,6 +179,7 @@ def add(settings: Settings, name: str, roles: Sequence[str], *, made_at: str) ->
         roles=tuple(dict.fromkeys(roles)),
         sha256=hashlib.sha256(token.encode()).hexdigest(),
         made_at=made_at,
+        use_cases=tuple(use_cases),
     )
 
     def with_it(keys: tuple[Key, ...]) -> tuple[Key, ...]:

@@ -6,8 +6,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from time import perf_counter, time_ns
 from typing import Any
 
@@ -27,6 +29,8 @@ from pipelines.serve.predictions import Engine
 from pipelines.serve.wire.request_bounds import door
 from pipelines.usecases.definition import UseCase
 
+LOGGER = logging.getLogger("tollgate.serve")
+
 NOTICE = 0.1
 """Share of the drain's time in which it still takes new connections, while answers say that theirs
 ends.
@@ -37,8 +41,41 @@ SETTLING = 0.25
 
 BACKLOG = 2048
 IDLE_SECONDS = 75
+OPEN_AGAIN_SECONDS = 30.0
+"""Seconds after which an engine that could not be opened is tried again."""
+
 TICK = 0.5
 """Seconds between two looks at the keys and the certificate, and two leavings of figures."""
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Another use case in the same process: its service, and what opens its engine."""
+
+    service: Service
+    opened: Callable[[], Engine]
+
+
+class Scorers:
+    """Several use cases behind one door: `/v1/NAME/…` is answered by the use case of that name,
+    everything else by the first one.
+    """
+
+    def __init__(self, service: Service) -> None:
+        self._first = service
+        self._by_name = {each.use_case.name: each for each in (service, *service.beside)}
+
+    @classmethod
+    def of(cls, service: Service) -> Scorers | Service:
+        """The application; a use case that is alone needs nobody in front of it."""
+        return cls(service) if service.beside else service
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Hand a request to its use case (ASGI)."""
+        parts = str(scope.get("path", "")).split("/", 3)
+        named = len(parts) == 4 and parts[1] == "v1" and parts[2] in self._by_name
+        chosen = self._by_name[parts[2]] if named else self._first
+        await chosen(scope, receive, send)
 
 
 class _Server(uvicorn.Server):
@@ -119,7 +156,8 @@ def build(settings: Settings, use_case: UseCase, *, worker: int) -> Service:
         queue_rows=max(settings.serve_queue_rows, settings.serve_max_rows),
     )
     schema = use_case.stored_features.schema
-    lifetime = Lifetime(schema, bounds, worker=worker, shelf=metrics_shelf.shelf(settings))
+    shelf = metrics_shelf.shelf(settings, use_case.name)
+    lifetime = Lifetime(schema, bounds, worker=worker, shelf=shelf)
     entrance = door(use_case, now=lambda: time_ns() // 1000, any_time=settings.serve_any_time)
     limits = Limits(
         body_bytes=settings.serve_max_bytes,
@@ -135,19 +173,24 @@ async def serve(
     listener: socket.socket,
     opened: Callable[[], Engine],
     ended: asyncio.Event,
+    beside: Sequence[Beside] = (),
 ) -> bool:
     """Serve until `ended` is set, then drain; whether everything was done within the time that a
     drain has.
 
-    Raises what `opened` raises, after the listener is closed, and `ConfigurationError` for a
-    certificate.
+    `beside` are other use cases, whose engines open after this one's; one that cannot be opened is
+    logged and tried again, and holds no other up. Raises what `opened` raises, after the listener
+    is closed, and `ConfigurationError` for a certificate.
     """
-    service.keys.refresh()
+    service.beside = tuple(other.service for other in beside)
+    for each in (service, *service.beside):
+        each.keys.refresh()
     tls = Tls.of(settings)
-    server = _Server(_config(service, settings), tls)
+    server = _Server(_config(Scorers.of(service), settings), tls)
     serving = asyncio.create_task(server.serve(sockets=[listener]))
     ticking = asyncio.create_task(_tick(service, tls))
     opening = asyncio.create_task(service.lifetime.open(opened))
+    others = asyncio.create_task(_open_others(opening, beside))
     ending = asyncio.create_task(ended.wait())
     try:
         await asyncio.wait({opening, ending, serving}, return_when=asyncio.FIRST_COMPLETED)
@@ -157,9 +200,26 @@ async def serve(
         return await _drain(service, settings, server, serving, opening)
     finally:
         server.should_exit = True
-        for task in (ticking, opening, ending):
+        for task in (ticking, opening, ending, others):
             task.cancel()
-        await asyncio.gather(serving, ticking, opening, ending, return_exceptions=True)
+        await asyncio.gather(serving, ticking, opening, ending, others, return_exceptions=True)
+
+
+async def _open_others(opening: asyncio.Task[None], beside: Sequence[Beside]) -> None:
+    """Open the engines of the other use cases, once the first one is open, each until it is."""
+    await asyncio.wait({opening})
+    await asyncio.gather(*(_open_until_it_is(other) for other in beside))
+
+
+async def _open_until_it_is(other: Beside) -> None:
+    while True:
+        try:
+            await other.service.lifetime.open(other.opened)
+            return
+        except Exception as error:
+            name = other.service.use_case.name
+            LOGGER.error("use case %s is not served yet: %s", name, error)
+        await asyncio.sleep(OPEN_AGAIN_SECONDS)
 
 
 async def _drain(
@@ -174,17 +234,24 @@ async def _drain(
     """
     whole = settings.serve_drain_seconds
     end = perf_counter() + whole
-    service.lifetime.draining = True
+    services = (service, *service.beside)
+    for each in services:
+        each.lifetime.draining = True
     await asyncio.sleep(NOTICE * whole)
     server.should_exit = True
     await serving
     await asyncio.wait({opening}, timeout=max(1.0, end - perf_counter()))
-    return opening.done() and await service.lifetime.close(patience=max(1.0, end - perf_counter()))
+    if not opening.done():
+        return False
+    closed = [
+        await each.lifetime.close(patience=max(1.0, end - perf_counter())) for each in services
+    ]
+    return all(closed)
 
 
-def _config(service: Service, settings: Settings) -> uvicorn.Config:
+def _config(application: Service | Scorers, settings: Settings) -> uvicorn.Config:
     return uvicorn.Config(
-        service,
+        application,
         http=LimitedConnection,
         ws="none",
         lifespan="off",
@@ -198,7 +265,7 @@ def _config(service: Service, settings: Settings) -> uvicorn.Config:
 
 
 async def _tick(service: Service, tls: Tls | None) -> None:
-    lifetime = service.lifetime
+    lifetime, services = service.lifetime, (service, *service.beside)
 
     def look_at_certificate() -> None:
         if tls is not None:
@@ -206,14 +273,24 @@ async def _tick(service: Service, tls: Tls | None) -> None:
             lifetime.notices = tls.problems()
             lifetime.gauges.certificate_ends = tls.certificate.ends.timestamp()
 
+    def look_at_keys() -> None:
+        for each in services:
+            each.keys.refresh()
+
+    def tend() -> None:
+        for each in services:
+            each.lifetime.tend()
+
     def leave_figures() -> None:
-        metrics_shelf.leave(lifetime.shelf, lifetime.worker, lifetime.figures())
+        for each in services:
+            own = each.lifetime
+            metrics_shelf.leave(own.shelf, own.worker, own.figures())
 
     repeated = Repeated(
         {
-            "looking at the keys": service.keys.refresh,
+            "looking at the keys": look_at_keys,
             "looking at the certificate": look_at_certificate,
-            "looking at what is shared": lifetime.tend,
+            "looking at what is shared": tend,
             "leaving the figures for the other processes": leave_figures,
         }
     )

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from pipelines.base.openmetrics import CONTENT_TYPE, exposition
+from pipelines.base.openmetrics import CONTENT_TYPE, Family, exposition
 from pipelines.serve import refusals as refused
 from pipelines.serve.http import limits
 from pipelines.serve.http.access import Key, Keys
@@ -89,7 +89,9 @@ class Limits:
 class Service:
     """The application.
 
-    `lifetime` knows the engine, from its opening to its drain; `number` is this process's.
+    `lifetime` knows the engine, from its opening to its drain. It answers at `/v1/…` and at
+    `/v1/NAME/…`, the use case's name; `beside` are the services of other use cases in this process,
+    of which its metrics and its readiness tell too.
     """
 
     def __init__(
@@ -108,6 +110,8 @@ class Service:
             bounds,
             clock,
         )
+        self.beside: tuple[Service, ...] = ()
+        self.own = f"/v1/{use_case.name}/"
         self.json = JsonWire(use_case, door, most_rows=bounds.rows)
         arrow = ArrowWire(use_case, door, most_rows=bounds.rows)
         self.wires = {wire.content_type: wire for wire in (self.json, arrow)}
@@ -129,9 +133,9 @@ class Service:
         """Answer one request (ASGI)."""
         if scope["type"] != "http":
             raise ValueError(f"only HTTP is spoken here, not {scope['type']}")
-        began = self.clock()
+        began, path = self.clock(), self._plain(scope["path"])
         try:
-            reply = await self._reply(scope, receive)
+            reply = await self._reply(scope, path, receive)
         except RefusalError as error:
             reply = _refusal(
                 error, closing=scope["method"] == "POST" and error.kind in _BEFORE_BODY
@@ -151,19 +155,23 @@ class Service:
         await send(
             {"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else reply.body}
         )
-        path = scope["path"]
         self.gauges.answered(
             path if path in self.routes else "other", reply.status, self.clock() - began
         )
 
-    async def _reply(self, scope: Any, receive: limits.Receive) -> Reply:
-        route = self.routes.get(scope["path"])
+    def _plain(self, path: str) -> str:
+        """The path without the use case's name: `/v1/score` for `/v1/NAME/score`."""
+        return f"/v1/{path.removeprefix(self.own)}" if path.startswith(self.own) else path
+
+    async def _reply(self, scope: Any, path: str, receive: limits.Receive) -> Reply:
+        route = self.routes.get(path)
         if route is None:
+            served = [self.use_case.name, *(other.use_case.name for other in self.beside)]
             raise RefusalError(
                 "there is nothing at this path",
                 status=404,
                 kind="not-found",
-                expected=", ".join(self.routes),
+                expected=f"{', '.join(self.routes)}; /v1/NAME/score for {', '.join(served)}",
             )
         if scope["method"] not in route.methods:
             raise RefusalError(
@@ -178,7 +186,9 @@ class Service:
         if len(headers) != len(scope["headers"]):
             _require_one_of_each(scope["headers"])
         key = (
-            self.keys.allow(headers.get(b"authorization", b""), route.roles)
+            self.keys.allow(
+                headers.get(b"authorization", b""), route.roles, use_case=self.use_case.name
+            )
             if route.roles
             else None
         )
@@ -228,18 +238,35 @@ class Service:
 
     async def _ready(self, _: Request) -> Reply:
         readiness = self.lifetime.readiness()
-        document = {
+        document: dict[str, Any] = {
             "ready": readiness.ready,
             "release": readiness.release,
             "problems": readiness.problems,
         }
+        if self.beside:
+            document["use_cases"] = {
+                other.use_case.name: {
+                    "ready": other.lifetime.readiness().ready,
+                    "release": other.lifetime.readiness().release,
+                    "problems": other.lifetime.readiness().problems,
+                }
+                for other in self.beside
+            }
         return _json(document, status=200 if readiness.ready else 503)
 
     async def _metrics(self, _: Request) -> Reply:
+        families: dict[str, Family] = {}
+        for service in (self, *self.beside):
+            for family in service.families():
+                earlier = families[family.name].samples if family.name in families else ()
+                families[family.name] = replace(family, samples=[*earlier, *family.samples])
+        return Reply(200, CONTENT_TYPE.encode(), exposition(families.values(), {}).encode())
+
+    def families(self) -> list[Family]:
+        """The figures of this use case, of all processes together."""
         figures = self.lifetime.figures()
         together = metrics_shelf.together(self.lifetime.shelf, self.lifetime.worker, figures)
-        text = exposition(together, {"use_case": self.use_case.name})
-        return Reply(200, CONTENT_TYPE.encode(), text.encode())
+        return [_labelled(family, self.use_case.name) for family in together]
 
     async def _openapi(self, _: Request) -> Reply:
         return _json(document(self.json, self.use_case))
@@ -252,6 +279,14 @@ class Service:
                 self.gauges.fallback_rows += int(
                     np.count_nonzero(predictions.decided_by[first:past] == place)
                 )
+
+
+def _labelled(family: Family, use_case: str) -> Family:
+    samples = [
+        (suffix, {"use_case": use_case, **labels}, value)
+        for suffix, labels, value in family.samples
+    ]
+    return replace(family, samples=samples)
 
 
 _BEFORE_BODY = frozenset(

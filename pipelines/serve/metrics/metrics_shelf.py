@@ -17,9 +17,14 @@ from pipelines.base.openmetrics import Family
 from pipelines.base.settings import Settings
 
 
-def shelf(settings: Settings) -> Path:
-    """The folder of the figures; the supervisor empties it when it starts."""
+def shelves(settings: Settings) -> Path:
+    """The folder of all use cases' figures; the supervisor empties it when it starts."""
     return settings.home / "serving" / "figures"
+
+
+def shelf(settings: Settings, use_case: str) -> Path:
+    """The folder of a use case's figures, a file for each process."""
+    return shelves(settings) / use_case
 
 
 def leave(folder: Path, worker: int, families: Sequence[Family]) -> None:

@@ -30,6 +30,7 @@ from pipelines.serve.http.server import BACKLOG
 from pipelines.serve.log.compaction import Settler
 from pipelines.serve.metrics import metrics_shelf
 from pipelines.serve.processes.worker import HOPELESS
+from pipelines.serve.served_use_cases import served_use_cases
 
 ENGINE = "pipelines.serve.engine.engine:open_engine"
 WORKER = "pipelines.serve.processes.worker"
@@ -76,18 +77,21 @@ class Supervisor:
         self._workers = [
             _Worker(number, each) for number, each in enumerate(listeners(self.settings))
         ]
-        shutil.rmtree(metrics_shelf.shelf(self.settings), ignore_errors=True)
+        shutil.rmtree(metrics_shelf.shelves(self.settings), ignore_errors=True)
         for each in (signal.SIGTERM, signal.SIGINT):
             signal.signal(each, self._end)
         started()
-        settler = Settler(self.settings)
+        served = [use_case.name for use_case in served_use_cases(self.settings)]
+        settlers = [Settler(self.settings.model_copy(update={"use_case": name})) for name in served]
         while not self._asked and not self._hopeless:
             for worker in self._workers:
                 self._look_after(worker)
-            settler.look()
+            for settler in settlers:
+                settler.look()
             time.sleep(0.05)
         code = self._stop()
-        settler.end()
+        for settler in settlers:
+            settler.end()
         return code
 
     def _end(self, *_: object) -> None:
@@ -106,7 +110,8 @@ class Supervisor:
         worker.deaths = 1 if now - worker.started > GOOD_LIFE else worker.deaths + 1
         delay = min(LONGEST_DELAY, FIRST_DELAY * 2 ** (worker.deaths - 1))
         worker.process, worker.next_start = None, now + delay
-        (metrics_shelf.shelf(self.settings) / f"{worker.number}.json").unlink(missing_ok=True)
+        for figures in metrics_shelf.shelves(self.settings).glob(f"*/{worker.number}.json"):
+            figures.unlink(missing_ok=True)
         LOGGER.error(
             "process %d ended with %d; the next one starts in %.1f s", worker.number, code, delay
         )

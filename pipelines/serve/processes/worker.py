@@ -20,9 +20,9 @@ import uvicorn
 
 from pipelines.base.errors import PermanentError, TollgateError
 from pipelines.base.settings import Settings
-from pipelines.serve.http.server import build, serve
+from pipelines.serve.http.server import Beside, build, serve
 from pipelines.serve.predictions import Engine
-from pipelines.usecases.registry import load
+from pipelines.serve.served_use_cases import served_use_cases
 
 HOPELESS = 78
 """Exit code where another start would fail in the same way (sysexits' EX_CONFIG)."""
@@ -55,17 +55,21 @@ def main(arguments: list[str]) -> int:
 async def _run(number: int, listener: socket.socket, engine: str) -> int:
     settings = Settings.from_environment()
     module, _, function = engine.partition(":")
-    opened = partial(
-        _open, partial(getattr(import_module(module), function), settings, worker=number)
-    )
+    factory = getattr(import_module(module), function)
+
+    def opening(use_case: str) -> Callable[[], Engine]:
+        own = settings.model_copy(update={"use_case": use_case})
+        return partial(_open, partial(factory, own, worker=number))
+
+    first, *others = served_use_cases(settings)
+    beside = [Beside(build(settings, case, worker=number), opening(case.name)) for case in others]
     ended = asyncio.Event()
     loop = asyncio.get_running_loop()
     for each in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(each, ended.set)
     watching = asyncio.create_task(_parent_gone(os.getppid(), ended))
-    done = await serve(
-        build(settings, load(settings.use_case), worker=number), settings, listener, opened, ended
-    )
+    service = build(settings, first, worker=number)
+    done = await serve(service, settings, listener, opening(first.name), ended, beside)
     watching.cancel()
     if not done:
         LOGGER.error("the engine was not closed within %s s", settings.serve_drain_seconds)

@@ -51,7 +51,7 @@ OURS = (
     "serving/answers/fraud/day=2026-11-02/hour=09/worker-0-a1.parquet",
     "serving/journal/fraud/000000000001.journal",
     "serving/journal/fraud/lock",
-    "serving/figures/0.json",
+    "serving/figures/fraud/0.json",
     "airflow/anything",
     "services/airflow.log",
     "releases/fraud-20261102-0a/model.ubj",
