@@ -217,7 +217,7 @@ def test_a_deleted_card_is_in_no_file_and_no_earlier_version_and_the_others_stay
     people_touch(home)
     before, versions, holding = others(run), run.lake.versions(TABLES), found_in(home)
     places = {path.split("/")[0].removesuffix("-wal") for path in holding}
-    assert places == {"lake", "landing", "alerts", "online", "ledger.sqlite", "scratch"}
+    assert places == {"lake", "landing", "fraud", "online", "ledger.sqlite", "scratch"}
     assert any("/_delta_log/" in path for path in holding), (
         "as the least or largest value of a file"
     )
