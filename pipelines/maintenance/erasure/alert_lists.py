@@ -30,6 +30,9 @@ from pipelines.maintenance.erasure.unread import Rows, Unread, below_home, lock_
 from pipelines.maintenance.files_below import files_below
 
 FOLDER = "alerts"
+_BELOW_FOLDER = re.compile(rf"^([^/]+/)?{FOLDER}/")
+"""What stands before the path of a list below its folder: the use case's folder, and `alerts`."""
+
 _WRITTEN_HERE = re.compile(
     r"day|rank|score|release|model_version|fallback|reason_\d+(_value|_contribution)?"
 )
@@ -241,13 +244,13 @@ def _write_without(
             Unread(name, f"could not be written without {len(lines)} rows: {error.found}")
         )
         return
-    rows.by_file[name.removeprefix(f"{FOLDER}/")] = len(lines)
+    rows.by_file[_BELOW_FOLDER.sub("", name)] = len(lines)
 
 
 def _remove(path: Path, counted: Rows, name: str, *, rows: int, dry_run: bool) -> None:
     if not dry_run:
         path.unlink(missing_ok=True)
-    counted.by_file[name.removeprefix(f"{FOLDER}/")] = rows
+    counted.by_file[_BELOW_FOLDER.sub("", name)] = rows
 
 
 def _day_of_name(path: Path) -> date | None:
