@@ -76,12 +76,15 @@ def _with_features(leak: float) -> tuple[Contest, FeatureSet]:
 
 def test_a_feature_that_knows_too_much_alone_is_named_whichever_way_it_points() -> None:
     honest, features = _with_features(0)
-    assert no_feature_alone(honest, features).outcome == "passed"
+    passed = no_feature_alone(honest, features)
+    assert passed.outcome == "passed"
+    assert passed.found.startswith(f"{passed.table[0]['feature']} alone: "), "the nearest is shown"
     for leak in (8.0, -8.0):
         leaking, _ = _with_features(leak)
         check = no_feature_alone(leaking, features)
         assert check.subjects == ("amount",), check.found
         assert check.found.startswith("amount alone: average_precision ")
+        assert check.table[0]["rising"] is (leak > 0)
 
 
 def _parity(**mismatches: int) -> ParityAccount:
