@@ -28,7 +28,7 @@ LEFT = {
     "benchmarks": 2,
     "expectations": 1,
     "features": 1,
-    "pipelines/accounts": 4,
+    "pipelines/accounts": 3,
     "pipelines/base": 2,
     "pipelines/nightly": 2,
     "pipelines/releases": 1,

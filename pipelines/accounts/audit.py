@@ -128,13 +128,13 @@ class WithdrawalDetail(AuditDetail):
 
 
 class RepairDetail(AuditDetail):
-    """A store was repaired: what was `found`, the files that were `moved` aside, what was `done`
-    and what was not.
+    """A store was repaired: its `damage`, the files that were `moved` aside, what was `done` and
+    what was not.
     """
 
     KIND = "repair"
 
-    found: str = ""
+    damage: str = ""
     moved: tuple[str, ...] = ()
     done: tuple[str, ...] | str = ""
     not_done: tuple[str, ...] = ()

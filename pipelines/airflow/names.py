@@ -7,10 +7,9 @@ name.
 
 from __future__ import annotations
 
-import pkgutil
 from dataclasses import dataclass
 
-from pipelines.base.settings import CHECKOUT, DEFAULT_USE_CASE
+from pipelines.base.settings import DEFAULT_USE_CASE
 
 CHAIN = ("ingest", "features", "score", "monitor")
 """The DAGs that a day runs through, in order; each follows the assets of the one before."""
@@ -22,21 +21,10 @@ WRITERS = ("ingest", "features", "materialize", "score", "monitor", "train")
 """The stages that write; each writes tables of its own, one run at a time."""
 
 
-USE_CASES = CHECKOUT / "pipelines" / "usecases"
-_NOT_USE_CASES = frozenset({"definition", "feeds", "registry"})
-
 SCHEDULED = "/scheduled__"
 """What the run id of a stage contains that the schedule started, and nobody by hand or by a
 backfill.
 """
-
-
-def use_case_names() -> list[str]:
-    """Names of all use cases, whether their declarations load or not: the modules of their
-    folder.
-    """
-    modules = (module.name for module in pkgutil.iter_modules([str(USE_CASES)]) if not module.ispkg)
-    return sorted(name for name in modules if name not in _NOT_USE_CASES)
 
 
 @dataclass(frozen=True)

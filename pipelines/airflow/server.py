@@ -16,7 +16,7 @@ from tempfile import TemporaryDirectory
 
 from pipelines.airflow.api import AirflowApi, airflow_url, passwords_file
 from pipelines.airflow.configuration import make_configuration
-from pipelines.airflow.names import Orchestration, use_case_names
+from pipelines.airflow.names import Orchestration
 from pipelines.airflow.users import USERS
 from pipelines.base.addresses import unusable, with_our_driver
 from pipelines.base.errors import ConfigurationError, StoreError
@@ -24,6 +24,7 @@ from pipelines.base.masking import mask_passwords
 from pipelines.base.ports import LOCALHOST
 from pipelines.base.secrets import secret
 from pipelines.base.settings import CHECKOUT, Settings
+from pipelines.base.use_case_names import use_case_names
 
 PARALLELISM = 4
 IDLE_SLEEP = 0.2

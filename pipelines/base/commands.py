@@ -28,7 +28,10 @@ _DONE_BY = {
 
 _VARIABLE = "TOLLGATE_USE_CASE"
 _typed_use_case = ""
-"""The use case that the command was typed for (`-u NAME`); messages repeat the option."""
+"""The use case that the command was typed for (`-u NAME`), empty where the option was not given."""
+
+_shell_use_case = ""
+"""The use case that a command acts on without the option, while one with it runs."""
 
 
 @contextmanager
@@ -36,16 +39,17 @@ def about_use_case(name: str) -> Iterator[None]:
     """Act on the use case of that name, whatever the environment says; nothing where the name is
     empty.
     """
-    global _typed_use_case
+    global _typed_use_case, _shell_use_case
     if not name:
         yield
         return
-    before, former = os.environ.get(_VARIABLE), _typed_use_case
-    _typed_use_case, os.environ[_VARIABLE] = name, name
+    before, former = os.environ.get(_VARIABLE), (_typed_use_case, _shell_use_case)
+    _typed_use_case, _shell_use_case = name, _environment_use_case()
+    os.environ[_VARIABLE] = name
     try:
         yield
     finally:
-        _typed_use_case = former
+        _typed_use_case, _shell_use_case = former
         if before is None:
             del os.environ[_VARIABLE]
         else:
@@ -56,12 +60,13 @@ def as_typed(text: str, prefix: str | None = None, *, use_case: str = "") -> str
     """The text with every command as it has to be typed here.
 
     `prefix` is that of the settings unless it is given. `use_case` is the one that the commands are
-    about, where it may be another than the one that the environment names.
+    about, where it may be another than the one that this command acts on.
     """
     if "tollgate " not in text:
         return text
-    named = _typed_use_case or (use_case if use_case != _environment_use_case() else "")
-    chosen = _UNCHOSEN.sub(lambda _: f"tollgate -u {named} ", text) if named else text
+    about = use_case or _typed_use_case
+    is_plain = about in {"", _shell_use_case or _environment_use_case()}
+    chosen = text if is_plain else _UNCHOSEN.sub(lambda _: f"tollgate -u {about} ", text)
     before = command_prefix() if prefix is None else prefix
     if not before:
         return chosen

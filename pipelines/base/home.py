@@ -35,6 +35,31 @@ RUNBOOK = "docs/runbooks/home.md"
 MACHINE_ID = Path("/etc/machine-id")
 _FOREIGN = "the settings name stores of the home that this one was copied from"
 
+FOLDERS = frozenset(
+    {
+        "airflow",
+        "backups",
+        "jars",
+        "keys",
+        "lake",
+        "landing",
+        "mlflow",
+        "monitoring",
+        "online",
+        "releases",
+        "scratch",
+        "services",
+        "serving",
+        "spark",
+        "truth",
+        "warehouse",
+    }
+)
+"""What all use cases have together in a home; logs come where a command has failed."""
+
+FORMER_FOLDERS = ("alerts", "golden", "imports", "reports")
+"""What earlier versions had together for all use cases, and each has in its own folder now."""
+
 STORES = (
     "landing",
     "lake",

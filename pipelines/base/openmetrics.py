@@ -7,7 +7,7 @@ What is not known has no sample; nothing is 0 for want of a value.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 CONTENT_TYPE = "application/openmetrics-text; version=1.0.0; charset=utf-8"
@@ -27,6 +27,21 @@ class Family:
     meaning: str
     samples: Sequence[Sample]
     unit: str = ""
+
+
+def joined(families: Iterable[Family]) -> list[Family]:
+    """Families of one name as one, with the samples of all; in the order of their first."""
+    by_name: dict[str, Family] = {}
+    for family in families:
+        earlier = by_name[family.name].samples if family.name in by_name else ()
+        by_name[family.name] = replace(family, samples=[*earlier, *family.samples])
+    return list(by_name.values())
+
+
+def labelled(family: Family, **labels: str) -> Family:
+    """The family, each sample with these labels before its own."""
+    samples = [(suffix, {**labels, **own}, value) for suffix, own, value in family.samples]
+    return replace(family, samples=samples)
 
 
 def exposition(families: Iterable[Family], labels: Mapping[str, str]) -> str:

@@ -214,7 +214,7 @@ def _landing(settings: Settings) -> Iterator[Finding]:
         )
         yield Finding("landing", ok=True, found=detail)
         # ingest passes them over; whoever reads the folder with Spark does not
-        for damage in landed_checksum_damages(Path(settings.landing_of(settings.use_case))):
+        for damage in landed_checksum_damages(Path(settings.landing)):
             damage_detail = f"{damage.table.name}: {damage.description}; {damage.last_whole}"
             yield Finding(
                 "landing",

@@ -16,16 +16,13 @@ from typing import TYPE_CHECKING
 from pipelines.base.atomic_files import disk_remedy
 from pipelines.base.days import parse_day
 from pipelines.base.errors import ConfigurationError, StoreError, UsageError
-from pipelines.base.home import RUNBOOK, home_locked
+from pipelines.base.home import FORMER_FOLDERS, RUNBOOK, home_locked
 from pipelines.base.settings import Settings, is_remote
 from pipelines.landing.manifest import MANIFEST_NAME
 from pipelines.object_store.storage import Storage, open_storage
 
 if TYPE_CHECKING:
     from pipelines.usecases.definition import UseCase
-
-FORMER = ("alerts", "golden", "imports", "reports")
-"""Folders that earlier versions had directly in the home."""
 
 _WHAT = "this home is laid out as earlier versions had it, for one use case"
 
@@ -42,7 +39,7 @@ class Migrated:
 
 def former_folders(settings: Settings) -> list[Path]:
     """The folders of an earlier version that the home still has."""
-    folders = [settings.home / name for name in FORMER]
+    folders = [settings.home / name for name in FORMER_FOLDERS]
     return [folder for folder in folders if folder.is_dir()]
 
 

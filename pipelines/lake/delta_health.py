@@ -19,6 +19,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote
@@ -277,8 +278,11 @@ def checksum_damages(lake: Path) -> Iterator[Damage]:
 
 
 def landed_checksum_damages(landing: Path) -> Iterator[Damage]:
-    """The same of a landing zone that is a folder, where a feed's folder stands for the table."""
-    for feed in _folders(landing):
+    """The same of a landing zone that is a folder, of all use cases; a feed's folder stands for the
+    table.
+    """
+    feeds = chain.from_iterable(_folders(use_case) for use_case in _folders(landing))
+    for feed in feeds:
         for file, checksum in checksums_below(feed):
             if problem := _problem_of(file):
                 days = tuple(_DAY.findall(file.parent.name)[:1])

@@ -7,19 +7,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import sqlalchemy as sa
 
-from pipelines.accounts.audit import AuditDetail, AuditEntry
+from pipelines.accounts.audit import AuditDetail, AuditEntry, Detail
 from pipelines.base.errors import ConfigurationError, PermanentError, StoreError
 from pipelines.base.masking import mask_passwords
 from pipelines.ledger.documents import read_document
 from pipelines.ledger.opening import open_ledger
 from pipelines.ledger.remedies import remedy
 from pipelines.ledger.tables import audit
-
-Detail = TypeVar("Detail", bound=AuditDetail)
 
 
 class LedgerStore:

@@ -72,7 +72,7 @@ def repair_lake(run: Run) -> LakeRepair:
     # after the tables: what was taken away above took its checksum along
     checksums = list(checksum_damages(lake))
     if not is_remote(run.settings.landing):
-        checksums += landed_checksum_damages(Path(run.settings.landing_of(run.use_case.name)))
+        checksums += landed_checksum_damages(Path(run.settings.landing))
     for damage in checksums:
         _take_away(run, lake, damage, taken, refused)
     return LakeRepair(taken=taken, refused=refused, commands=_commands(run, taken))
@@ -103,7 +103,7 @@ def _take_away(
         return
     taken.append(done)
     detail = RepairDetail(
-        found=damage.description,
+        damage=damage.description,
         done=done.done,
         moved=tuple(str(path) for path in done.moved),
     )

@@ -12,7 +12,7 @@ from datetime import date, timedelta
 from pipelines.accounts.monitor import MonitorAccount
 from pipelines.accounts.served import ServedAccount
 from pipelines.base.days import midnight
-from pipelines.base.openmetrics import CONTENT_TYPE, Family, exposition
+from pipelines.base.openmetrics import CONTENT_TYPE, Family, exposition, joined, labelled
 from pipelines.ops.facts import SHOWN_DAYS, Facts
 from pipelines.ops.nights import days_since_good, good_days
 from pipelines.status.days import STAGES
@@ -28,22 +28,18 @@ Figure = tuple[str, str, str, Sequence[Sample]]
 
 def openmetrics(*of_use_cases: Facts) -> str:
     """The exposition; every sample carries its use case, every family its meaning."""
-    families: dict[str, Family] = {}
+    families: list[Family] = []
     for facts in of_use_cases:
-        for name, unit, meaning, samples in _figures(facts):
-            labelled = [
-                ("", {"use_case": facts.use_case.name, **labels}, value)
-                for labels, value in samples
-            ]
-            earlier = families[name].samples if name in families else ()
-            families[name] = Family(
-                name=f"tollgate_{name}",
-                kind="gauge",
-                unit=unit,
-                meaning=meaning,
-                samples=[*earlier, *labelled],
-            )
-    return exposition(families.values(), {})
+        families += [
+            labelled(_gauge(figure), use_case=facts.use_case.name) for figure in _figures(facts)
+        ]
+    return exposition(joined(families), {})
+
+
+def _gauge(figure: Figure) -> Family:
+    name, unit, meaning, samples = figure
+    points = [("", labels, value) for labels, value in samples]
+    return Family(name=f"tollgate_{name}", kind="gauge", unit=unit, meaning=meaning, samples=points)
 
 
 def _figures(facts: Facts) -> tuple[Figure, ...]:

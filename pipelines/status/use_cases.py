@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 from pipelines.accounts.score import ScoreAccount
 from pipelines.base.errors import TollgateError
 from pipelines.base.settings import Settings
+from pipelines.ledger.homes import ledger_exists
 from pipelines.ledger.ledger import Incident, Ledger
 from pipelines.usecases.registry import load_all
 
@@ -47,7 +47,7 @@ class Overview:
 
 def overviews(settings: Settings) -> list[Overview]:
     """Every use case, by name; raises `StoreError` where the ledger does not answer."""
-    declared, ledger_there = load_all(), _has_ledger(settings)
+    declared, ledger_there = load_all(), ledger_exists(settings)
     rows = [
         _overview(use_case.name, use_case.owner, settings, ledger_there=ledger_there)
         for use_case in declared.use_cases
@@ -93,9 +93,3 @@ def _why_not(error: TollgateError) -> str:
     """Why a declaration does not load, on one line: what, where, and all that was found."""
     details = "; ".join(line.strip(" -") for line in error.found.splitlines() if line.strip())
     return f"{error.what} ({error.where}): {details}"
-
-
-def _has_ledger(settings: Settings) -> bool:
-    """Whether there is a ledger to ask: looking does not make one."""
-    path = settings.ledger.removeprefix("sqlite:///")
-    return path == settings.ledger or Path(path).is_file()

@@ -155,6 +155,17 @@ def _landing(run: Run) -> Iterator[Finding]:
     """
     if is_remote(run.settings.landing):
         return
+    landing = Path(run.settings.landing_of(run.use_case.name))
+    names = [feed.name for feed in run.use_case.feeds if feed.name != run.use_case.name]
+    former = [landing.parent / name for name in names if (landing.parent / name).is_dir()]
+    if former and not landing.is_dir():
+        yield Finding(
+            "landed day",
+            ok=False,
+            found=f"an earlier version has put the days into {', '.join(map(str, former))}",
+            advice="`tollgate home migrate`",
+        )
+        return
     kept = run.use_case.retention.days.get(LANDING)
     first = run.clock().date() - timedelta(days=kept) if kept else date.min
     records = {
@@ -171,7 +182,6 @@ def _landing(run: Run) -> Iterator[Finding]:
     thinned = frozenset(
         day for day in ingested if newest is not None and records[day].recorded_at < newest
     )
-    landing = Path(run.settings.landing_of(run.use_case.name))
     for day, different in landing_differences(landing, ingested, deleted_since=thinned):
         detail = f"{day} is not there as it was ingested: {different}"
         advice = (

@@ -21,6 +21,7 @@ from expectations.from_columns import PREDICTED, feed_suite, predictions_suite
 from expectations.from_features import features_suite
 from features.definition import FeatureSet, union
 from pipelines.base.errors import UsageError
+from pipelines.base.home import FOLDERS, FORMER_FOLDERS
 from pipelines.usecases.feeds import DAY, DAY_PROFILE, Bound, Column, Feed, Rule
 from pipelines.usecases.policies.evidence import EvidencePolicy
 from pipelines.usecases.policies.ingest import IngestPolicy
@@ -90,32 +91,8 @@ POLICIES = (
 )
 """The parts of a use case that hold values which a person may change."""
 
-FOLDERS_OF_A_HOME = frozenset(
-    {
-        "airflow",
-        "alerts",
-        "backups",
-        "golden",
-        "imports",
-        "jars",
-        "keys",
-        "lake",
-        "landing",
-        "logs",
-        "mlflow",
-        "monitoring",
-        "online",
-        "releases",
-        "reports",
-        "scratch",
-        "services",
-        "serving",
-        "spark",
-        "truth",
-        "warehouse",
-    }
-)
-"""What is in a home beside the folders of its use cases, now or in an earlier version."""
+TAKEN_NAMES = frozenset({*FOLDERS, *FORMER_FOLDERS, "logs"})
+"""Folders of a home, now or in an earlier version: no use case may be called so."""
 
 _ADDED = frozenset({"late_share", "late_reports", "late_consequence"})
 """Fields that policies did not have from the first: while they have their defaults, the digests
@@ -288,9 +265,9 @@ class UseCase:
     def _check_data(self, problems: Problems) -> None:
         """Feeds, features and checks."""
         problems.at("name").require(
-            NAME.fullmatch(self.name) is not None and self.name not in FOLDERS_OF_A_HOME,
+            NAME.fullmatch(self.name) is not None and self.name not in TAKEN_NAMES,
             "a name of small letters, digits and _ that is no folder of a home"
-            f" ({', '.join(sorted(FOLDERS_OF_A_HOME))})",
+            f" ({', '.join(sorted(TAKEN_NAMES))})",
             self.name,
         )
         problems.at("events").look(check_feed, self.events)

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from importlib import import_module
 
 from features.errors import FeatureError
-from pipelines.airflow.names import use_case_names
 from pipelines.base.errors import ConfigurationError, TollgateError, UsageError
+from pipelines.base.use_case_names import use_case_names
 from pipelines.usecases.definition import UseCase
 
 names = use_case_names

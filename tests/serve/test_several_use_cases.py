@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import chain
@@ -101,6 +102,22 @@ def test_one_that_cannot_be_opened_holds_no_other_up_and_is_tried_again(
         until(lambda: http.post("/v1/score", json=event(1)).status_code == 200)
         until(lambda: http.post("/v1/returns/score", json=event(1)).status_code == 200)
     assert len(tries) == 3
+
+
+def test_an_engine_that_is_opening_when_the_service_ends_is_closed(tmp_path: Path) -> None:
+    engine, begun, going_on = SmallEngine(RETURNS), threading.Event(), threading.Event()
+
+    def opens_late() -> SmallEngine:
+        begun.set()
+        assert going_on.wait(60)
+        return engine
+
+    with served(tmp_path, beside=[(RETURNS, opens_late)], drain_seconds=20.0) as running:
+        assert begun.wait(60)
+        running.end()
+        until(lambda: running.service.lifetime.draining)
+        going_on.set()
+    assert engine.closed
 
 
 def test_what_is_served_follows_the_setting(tmp_path: Path) -> None:

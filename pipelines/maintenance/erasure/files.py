@@ -12,6 +12,7 @@ from uuid import uuid4
 
 from pipelines.accounts.audit import GoldenDetail
 from pipelines.base.errors import TollgateError
+from pipelines.base.home import FOLDERS, FORMER_FOLDERS
 from pipelines.base.settings import Settings, is_remote
 from pipelines.maintenance.erasure.subject import Subject
 from pipelines.maintenance.erasure.unread import Rows, Unread, below_home, strangers
@@ -53,11 +54,8 @@ KNOWN_OF_USE_CASE = {"reports": _REPORTS, "imports": _IMPORTS}
 themselves.
 """
 
-_FOLDERS_OF_A_HOME = re.compile(
-    "airflow|backups|jars|keys|lake|landing|mlflow|monitoring|online|releases|scratch|services"
-    "|serving|spark|truth|warehouse|metastore_db|lost[+]found"
-)
-_FOLDERS_OF_A_USE_CASE = re.compile("alerts|golden|imports|reports")
+_FOLDERS_OF_A_HOME = re.compile("|".join([*FOLDERS, "metastore_db", "lost[+]found"]))
+_FOLDERS_OF_A_USE_CASE = re.compile("|".join(FORMER_FOLDERS))
 _FILES_OF_A_HOME = re.compile(
     r"(ledger|mlflow|airflow)\.(sqlite|db)(-wal|-shm|-journal)?|derby\.log|\.?home[a-z_.-]*"
 )

@@ -197,7 +197,7 @@ async def serve(
         if opening.done():
             opening.result()
             await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
-        return await _drain(service, settings, server, serving, opening)
+        return await _drain(service, settings, server, serving, {opening, others})
     finally:
         server.should_exit = True
         for task in (ticking, opening, ending, others):
@@ -212,14 +212,18 @@ async def _open_others(opening: asyncio.Task[None], beside: Sequence[Beside]) ->
 
 
 async def _open_until_it_is(other: Beside) -> None:
-    while True:
+    lifetime, next_try = other.service.lifetime, perf_counter()
+    while not lifetime.draining:
+        if perf_counter() < next_try:
+            await asyncio.sleep(min(TICK, OPEN_AGAIN_SECONDS))
+            continue
         try:
-            await other.service.lifetime.open(other.opened)
+            await lifetime.open(other.opened)
             return
         except Exception as error:
             name = other.service.use_case.name
             LOGGER.error("use case %s is not served yet: %s", name, error)
-        await asyncio.sleep(OPEN_AGAIN_SECONDS)
+        next_try = perf_counter() + OPEN_AGAIN_SECONDS
 
 
 async def _drain(
@@ -227,9 +231,9 @@ async def _drain(
     settings: Settings,
     server: uvicorn.Server,
     serving: asyncio.Task[None],
-    opening: asyncio.Task[None],
+    openings: set[asyncio.Task[None]],
 ) -> bool:
-    """Tell who asks, stop accepting, finish what is in flight, close the engine (one that opens,
+    """Tell who asks, stop accepting, finish what is in flight, close the engines (one that opens,
     when it is open).
     """
     whole = settings.serve_drain_seconds
@@ -240,8 +244,8 @@ async def _drain(
     await asyncio.sleep(NOTICE * whole)
     server.should_exit = True
     await serving
-    await asyncio.wait({opening}, timeout=max(1.0, end - perf_counter()))
-    if not opening.done():
+    _, opening = await asyncio.wait(openings, timeout=max(1.0, end - perf_counter()))
+    if opening:
         return False
     closed = [
         await each.lifetime.close(patience=max(1.0, end - perf_counter())) for each in services

@@ -10,12 +10,13 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
+from itertools import chain
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
-from pipelines.base.openmetrics import CONTENT_TYPE, Family, exposition
+from pipelines.base.openmetrics import CONTENT_TYPE, Family, exposition, joined, labelled
 from pipelines.serve import refusals as refused
 from pipelines.serve.http import limits
 from pipelines.serve.http.access import Key, Keys
@@ -111,7 +112,7 @@ class Service:
             clock,
         )
         self.beside: tuple[Service, ...] = ()
-        self.own = f"/v1/{use_case.name}/"
+        self.own_root = f"/v1/{use_case.name}/"
         self.json = JsonWire(use_case, door, most_rows=bounds.rows)
         arrow = ArrowWire(use_case, door, most_rows=bounds.rows)
         self.wires = {wire.content_type: wire for wire in (self.json, arrow)}
@@ -161,7 +162,7 @@ class Service:
 
     def _plain(self, path: str) -> str:
         """The path without the use case's name: `/v1/score` for `/v1/NAME/score`."""
-        return f"/v1/{path.removeprefix(self.own)}" if path.startswith(self.own) else path
+        return f"/v1/{path.removeprefix(self.own_root)}" if path.startswith(self.own_root) else path
 
     async def _reply(self, scope: Any, path: str, receive: limits.Receive) -> Reply:
         route = self.routes.get(path)
@@ -237,36 +238,30 @@ class Service:
         return _json({"status": "alive"})
 
     async def _ready(self, _: Request) -> Reply:
+        document = self.standing()
+        if self.beside:
+            document["use_cases"] = {other.use_case.name: other.standing() for other in self.beside}
+        return _json(document, status=200 if document["ready"] else 503)
+
+    def standing(self) -> dict[str, Any]:
+        """Whether this use case is served, by which release, and what is wrong."""
         readiness = self.lifetime.readiness()
-        document: dict[str, Any] = {
+        return {
             "ready": readiness.ready,
             "release": readiness.release,
             "problems": readiness.problems,
         }
-        if self.beside:
-            document["use_cases"] = {
-                other.use_case.name: {
-                    "ready": other.lifetime.readiness().ready,
-                    "release": other.lifetime.readiness().release,
-                    "problems": other.lifetime.readiness().problems,
-                }
-                for other in self.beside
-            }
-        return _json(document, status=200 if readiness.ready else 503)
 
     async def _metrics(self, _: Request) -> Reply:
-        families: dict[str, Family] = {}
-        for service in (self, *self.beside):
-            for family in service.families():
-                earlier = families[family.name].samples if family.name in families else ()
-                families[family.name] = replace(family, samples=[*earlier, *family.samples])
-        return Reply(200, CONTENT_TYPE.encode(), exposition(families.values(), {}).encode())
+        services = (self, *self.beside)
+        families = chain.from_iterable(service.families() for service in services)
+        return Reply(200, CONTENT_TYPE.encode(), exposition(joined(families), {}).encode())
 
     def families(self) -> list[Family]:
         """The figures of this use case, of all processes together."""
         figures = self.lifetime.figures()
         together = metrics_shelf.together(self.lifetime.shelf, self.lifetime.worker, figures)
-        return [_labelled(family, self.use_case.name) for family in together]
+        return [labelled(family, use_case=self.use_case.name) for family in together]
 
     async def _openapi(self, _: Request) -> Reply:
         return _json(document(self.json, self.use_case))
@@ -279,14 +274,6 @@ class Service:
                 self.gauges.fallback_rows += int(
                     np.count_nonzero(predictions.decided_by[first:past] == place)
                 )
-
-
-def _labelled(family: Family, use_case: str) -> Family:
-    samples = [
-        (suffix, {"use_case": use_case, **labels}, value)
-        for suffix, labels, value in family.samples
-    ]
-    return replace(family, samples=samples)
 
 
 _BEFORE_BODY = frozenset(

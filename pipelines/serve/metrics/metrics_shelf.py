@@ -6,14 +6,13 @@ A scrape reaches one process; without the others' figures its counters would go 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
 from pipelines.base.atomic_files import write_whole
-from pipelines.base.openmetrics import Family
+from pipelines.base.openmetrics import Family, joined, labelled
 from pipelines.base.settings import Settings
 
 
@@ -48,16 +47,7 @@ def together(folder: Path, worker: int, families: Sequence[Family]) -> list[Fami
         except (OSError, ValueError, msgspec.MsgspecError):
             continue
     by_worker[worker] = families
-    joined: dict[str, Family] = {}
+    of_all: list[Family] = []
     for number in sorted(by_worker):
-        for family in by_worker[number]:
-            labelled = [
-                (suffix, _of(number, labels), value) for suffix, labels, value in family.samples
-            ]
-            before = joined[family.name].samples if family.name in joined else ()
-            joined[family.name] = replace(family, samples=[*before, *labelled])
-    return list(joined.values())
-
-
-def _of(worker: int, labels: Mapping[str, str]) -> dict[str, str]:
-    return {"worker": str(worker), **labels}
+        of_all += [labelled(family, worker=str(number)) for family in by_worker[number]]
+    return joined(of_all)

@@ -16,7 +16,7 @@ import pytest
 import yaml
 
 from pipelines.alerting.notice import notice
-from pipelines.base.commands import as_typed
+from pipelines.base.commands import about_use_case, as_typed
 from pipelines.base.errors import GateError, StoreError
 from pipelines.base.settings import CHECKOUT, Settings
 from pipelines.cli.main import main
@@ -191,3 +191,27 @@ def test_in_a_container_silence_of_the_own_ports_is_not_said_to_be_well(
     (checks,) = check(elsewhere)
     assert "nothing listens" not in checks.found
     assert "not looked at: TOLLGATE_" in checks.found
+
+
+def test_a_command_about_another_use_case_names_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("TOLLGATE_USE_CASE", raising=False)
+    text = "tollgate which; then `tollgate rollback --reason WHY`, or tollgate up"
+    named = "tollgate -u bike which; then `tollgate -u bike rollback --reason WHY`, or tollgate up"
+    assert as_typed(text, "", use_case="bike") == named
+    assert as_typed(named, "", use_case="bike") == named, "once"
+    assert as_typed(text, "", use_case="fraud") == text, "it is the one without the option"
+    monkeypatch.setenv("TOLLGATE_USE_CASE", "bike")
+    assert as_typed(text, "", use_case="bike") == text
+    in_container = "docker compose exec cli tollgate -u returns which"
+    assert as_typed("tollgate which", "docker compose exec cli", use_case="returns") == in_container
+
+
+def test_the_option_is_repeated_and_what_is_said_of_another_names_that(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("TOLLGATE_USE_CASE", raising=False)
+    with about_use_case("bike"):
+        assert as_typed("tollgate which", "") == "tollgate -u bike which"
+        assert as_typed("tollgate which", "", use_case="returns") == "tollgate -u returns which"
+        assert as_typed("tollgate which", "", use_case="fraud") == "tollgate which"
+    assert as_typed("tollgate which", "") == "tollgate which"

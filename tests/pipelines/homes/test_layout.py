@@ -16,7 +16,7 @@ from pipelines.base.settings import Settings
 from pipelines.homes import layout
 from pipelines.homes.layout import former_folders, layout_warning, migrate, require_layout
 from pipelines.landing.landing import Landing
-from pipelines.object_store.storage import LocalStorage
+from pipelines.object_store.storage import LocalStorage, open_storage
 from pipelines.usecases.registry import load
 from tests.cli.calling import called
 from tests.object_store import REGION, make_bucket, s3
@@ -141,8 +141,7 @@ def test_in_a_bucket_the_days_are_moved_as_well(
             home=tmp_path, landing="s3://bank/zone", s3_endpoint=endpoint, s3_region=REGION
         )
         landing = Landing.of(settings, "fraud")
-        former = landing._former
-        assert former is not None
+        former = open_storage(settings, settings.landing)
         Landing(former).write_day("transactions", DAY, [pa.table({"a": [1, 2]})])
         assert landing.arrival("transactions", DAY).state == "in the former place"
         assert len(migrate(settings, FRAUD).moved) == 1

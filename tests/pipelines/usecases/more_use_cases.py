@@ -13,10 +13,9 @@ from pathlib import Path
 import pytest
 
 from pipelines import usecases
-from pipelines.airflow import names
-from pipelines.base.settings import CHECKOUT
+from pipelines.base import use_case_names
 
-FRAUD = CHECKOUT / "pipelines" / "usecases" / "fraud.py"
+FRAUD = use_case_names.FOLDER / "fraud.py"
 
 OTHER = """
 from dataclasses import replace
@@ -35,7 +34,7 @@ def use_cases_in(folder: Path, **modules: str) -> Iterator[None]:
     for name, text in modules.items():
         (folder / f"{name}.py").write_text(text)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(names, "USE_CASES", folder)
+        patch.setattr(use_case_names, "FOLDER", folder)
         patch.setattr(usecases, "__path__", [*usecases.__path__, str(folder)])
         try:
             yield
